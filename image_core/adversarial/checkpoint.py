@@ -1,0 +1,161 @@
+"""A checkpoint is a folder that appears whole or not at all, and is checked before it is believed.
+
+It is written beside its place, synced, and renamed; the previous one stays until then. Weights are
+safetensors; the optimizers' torch files are read with `weights_only=True`, so no pickle is ever run.
+`state.json` is written last and holds the size and CRC-32 of every other file.
+"""
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+from torch import nn
+
+from image_core.adversarial.errors import UserError
+
+FORMAT = 1
+
+
+@contextmanager
+def writing(folder: str | Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of `folder` when the block ends without an error.
+
+    Raises:
+        UserError: the disk is full, or the place cannot be written.
+    """
+    folder = Path(folder)
+    temporary, previous = _beside(folder, "tmp"), _beside(folder, "old")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in temporary.iterdir():
+            _sync(file)
+        _sync(temporary)
+        if folder.exists():
+            shutil.rmtree(previous, ignore_errors=True)
+            folder.rename(previous)
+        temporary.rename(folder)
+        _sync(folder.parent)
+        shutil.rmtree(previous, ignore_errors=True)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError) or "No space" in str(error) or "iostream" in str(error):
+            raise UserError(
+                f"cannot write {folder}: {_reason(error)}; the previous checkpoint is untouched, "
+                "free some space or choose another --out"
+            ) from error
+        raise
+
+
+def place(folder: str | Path) -> Path:
+    """The complete checkpoint at `folder`: itself, or its predecessor if a save was cut in its last instant.
+
+    Raises:
+        UserError: there is none.
+    """
+    folder = Path(folder)
+    for candidate in (folder, _beside(folder, "old")):
+        if (candidate / "state.json").is_file():
+            return candidate
+    raise UserError(f"no checkpoint in {folder}: state.json is missing; name a run that has saved one")
+
+
+def write_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write `state.json`, with the size and CRC-32 of every file already in the folder."""
+    files = {f.name: _fingerprint(f) for f in sorted(folder.iterdir())}
+    text = json.dumps({"format": FORMAT, "files": files, **state}, indent=1)
+    (folder / "state.json").write_text(text, encoding="utf-8")
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Read `state.json` after checking every file it lists.
+
+    Raises:
+        UserError: a file is missing, truncated, corrupt, or of a newer format.
+    """
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        files = state["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / 'state.json'} is corrupt; resume from another checkpoint") from error
+    if state["format"] != FORMAT:
+        raise UserError(f"{folder / 'state.json'} is of format {state['format']}, not {FORMAT}")
+    for name, expected in files.items():
+        file = folder / name
+        if not file.is_file():
+            raise UserError(f"{file} is missing; resume from another checkpoint")
+        if _fingerprint(file) != expected:
+            raise UserError(f"{file} is corrupt or truncated; resume from another checkpoint")
+    return state
+
+
+def save_module(module: nn.Module, file: Path) -> None:
+    """Weights and buffers as safetensors; tensors shared by two modules are stored once."""
+    save_model(module, str(file))
+
+
+def load_module(module: nn.Module, file: Path) -> None:
+    """Fill a module from `save_module`'s file.
+
+    Raises:
+        UserError: the file is not there, corrupt, or made for another architecture.
+    """
+    try:
+        load_model(module, str(file), strict=True)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{file} cannot be read: {_reason(error)}") from error
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())[:300]
+        raise UserError(f"{file} does not fit this game ({detail}); use the options it was made with") from error
+
+
+def save_tensors(value: Any, file: Path) -> None:
+    """Optimizer and random-number states: tensors, numbers, strings in plain containers."""
+    torch.save(value, file)
+
+
+def load_tensors(file: Path, device: torch.device | str = "cpu") -> Any:
+    """Read `save_tensors`' file; nothing but tensors and plain values is ever built.
+
+    Raises:
+        UserError: the file is not there or corrupt.
+    """
+    try:
+        return torch.load(file, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises many kinds for one cause
+        raise UserError(f"{file} cannot be read: {_reason(error)}") from error
+
+
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f"{folder.name}.{suffix}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _fingerprint(file: Path) -> list[int]:
+    crc, size = 0, 0
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            crc, size = zlib.crc32(block, crc), size + len(block)
+    return [size, crc]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,39 @@
+"""Exponential moving averages of network weights."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class EMA(nn.Module):
+    """A network whose weights are the moving average of another's.
+
+    w_ema <- decay * w_ema + (1 - decay) * w        after each step of w
+
+    Args:
+        module: the network averaged; copied, never changed.
+        decay: in [0, 1); the half-life in steps is log(1/2) / log(decay).
+
+    Source: Polyak & Juditsky 1992; for GANs Yazici et al. 2019.
+    """
+
+    def __init__(self, module: nn.Module, decay: float):
+        super().__init__()
+        if not 0.0 <= decay < 1.0:
+            raise ValueError(f"an EMA decay of {decay} is not in [0, 1)")
+        self.decay = decay
+        self.module = copy.deepcopy(module).eval().requires_grad_(False)
+
+    def forward(self, *args: object, **kwargs: object) -> object:
+        """The averaged network's output."""
+        return self.module(*args, **kwargs)
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """Move the average one step towards `module`; buffers are copied, not averaged."""
+        torch._foreach_lerp_(
+            list(self.module.parameters()), list(module.parameters()), 1.0 - self.decay
+        )
+        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
+            mine.copy_(theirs)

@@ -1,0 +1,305 @@
+"""The engine plays a game's turns. The only file that calls `backward` and `step`.
+
+It freezes who does not learn, averages gradients over processes, clips, steps, keeps weight averages,
+and saves everything a run needs to go on as if it had never stopped. It reads nothing back from the
+device inside a round: logs stay tensors, and the non-finite guard is one flag read when a round ends.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from image_core.adversarial import checkpoint as ckpt
+from image_core.adversarial import parallel
+from image_core.adversarial.callbacks import Callback
+from image_core.adversarial.ema import EMA
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.stream import Data, batches, to_device
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+Logs = Mapping[str, Tensor]
+OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
+ScheduleFactory = Callable[[Optimizer], LRScheduler]
+
+
+class NonFiniteError(UserError):
+    """A loss or gradient was not finite."""
+
+
+class Engine:
+    """Plays the turns of a game.
+
+    Args:
+        game: networks and moves; moved to the accelerator's device, if one is given.
+        optim: how to build each player's optimizer from its parameters; only players that play need one.
+        accelerator: device and mixed precision ("no" or "bf16"); None keeps the game where it is.
+        clip: greatest gradient norm, by player.
+        accumulate: losses a step; a move must yield a multiple of it.
+        ema: decay of the weight average, by name of a submodule of the game.
+        schedule: learning-rate schedule by player, moved on at each of its steps.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        optim: Mapping[str, OptimizerFactory],
+        *,
+        accelerator: "Accelerator | None" = None,
+        clip: Mapping[str, float] = {},
+        accumulate: int = 1,
+        ema: Mapping[str, float] = {},
+        schedule: Mapping[str, ScheduleFactory] = {},
+    ):
+        players = game.players()
+        for option, names in (("optim", optim), ("clip", clip), ("schedule", schedule)):
+            for name in names:
+                if name not in players:
+                    raise UserError(f"{option} names {name!r}, but the players are {sorted(players)}")
+        if accumulate < 1:
+            raise UserError(f"accumulate is {accumulate}; it counts losses a step and must be at least 1")
+        if accelerator is not None:
+            if accelerator.mixed_precision not in ("no", "bf16"):
+                raise UserError(
+                    f"mixed_precision={accelerator.mixed_precision!r} needs loss scaling, which "
+                    "gradient penalties break; use 'bf16' or 'no'"
+                )
+            game.to(accelerator.device)
+        self.game = game
+        self.device = next(game.parameters()).device
+        self.players = {name: list(ps) for name, ps in game.players().items()}
+        self.optimizers = {name: make(self.players[name]) for name, make in optim.items()}
+        self.schedules = {name: make(self.optimizers[name]) for name, make in schedule.items()}
+        self.clip = dict(clip)
+        self.accumulate = accumulate
+        parallel.broadcast(game)
+        self.ema = {name: EMA(game.get_submodule(name), decay) for name, decay in ema.items()}
+        self.round = 0
+        self.drawn = 0
+        self.steps = dict.fromkeys(self.players, 0)
+        self.notes: dict[str, Any] = {}
+        """A recipe's own state, of plain values; saved and restored with the rest."""
+        self.saved: Path | None = None
+        self._accelerator = accelerator
+        self._first_bad = {n: torch.full((), -1, device=self.device) for n in self.players}
+
+    # -- playing ---------------------------------------------------------------------------------
+
+    def play(self, turn: Turn, batches: Iterator[Batch]) -> Logs:
+        """Play one move: one optimizer step for each loss it yields.
+
+        Returns:
+            Mean over the yields of each logged scalar, named "player/name"; still on the device.
+        """
+        player = turn.player
+        if player not in self.optimizers:
+            raise UserError(f"player {player!r} has a turn but no optimizer; add it to optim")
+        totals: dict[str, Tensor] = {}
+        yields = 0
+        flags = self._freeze_all_but(player)
+        try:
+            move = turn.move(batches)
+            while (loss := self._next(move, turn)) is not None:
+                yields += 1
+                (loss.total / self.accumulate if self.accumulate > 1 else loss.total).backward()
+                logs = {"loss": loss.total.detach()}
+                logs.update({k: v.detach() for k, v in loss.logs.items()})
+                if yields % self.accumulate == 0:
+                    logs["grad_norm"] = self._step(player, loss.total)
+                for name, value in logs.items():
+                    key = f"{player}/{name}"
+                    totals[key] = totals[key] + value if key in totals else value
+        finally:
+            for parameter, flag in flags:
+                parameter.requires_grad_(flag)
+        if yields % self.accumulate:
+            raise RuntimeError(
+                f"the move of {player!r} yielded {yields} losses, not a multiple of accumulate={self.accumulate}"
+            )
+        steps = max(1, yields // self.accumulate)
+        return {k: v / (steps if k == f"{player}/grad_norm" else yields) for k, v in totals.items()}
+
+    def rounds(self, data: Data, count: int, *, turns: Sequence[Turn] | None = None) -> Iterator[Logs]:
+        """Play `count` rounds, yielding each round's logs.
+
+        Args:
+            data: batch number i as a function of i, which a resumed run continues exactly and at once; or
+                any iterable of batches, gone through again and again (its first batches are skipped on resume).
+            count: rounds to play.
+            turns: instead of the game's own.
+
+        Raises:
+            NonFiniteError: a loss or gradient was not finite; names the step and the last checkpoint.
+        """
+        stream = self._stream(data)
+        turns = self.game.turns() if turns is None else turns
+        for _ in range(count):
+            logs: dict[str, Tensor] = {}
+            for turn in turns:
+                if self.round % turn.every == 0:
+                    played = [self.play(turn, stream) for _ in range(turn.repeat)]
+                    logs |= {k: sum(p[k] for p in played) / len(played) for k in played[0]}  # type: ignore[misc]
+            self.round += 1
+            self._raise_if_non_finite()
+            yield parallel.average_logs(logs)
+
+    def run(
+        self,
+        data: Data,
+        count: int,
+        *,
+        turns: Sequence[Turn] | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        """Play `count` rounds, calling each callback with (engine, logs) after each."""
+        for logs in self.rounds(data, count, turns=turns):
+            for callback in callbacks:
+                callback(self, logs)
+
+    # -- one step --------------------------------------------------------------------------------
+
+    def _next(self, move: Iterator[Loss], turn: Turn) -> Loss | None:
+        with self._autocast():
+            try:
+                loss = next(move)
+            except StopIteration as stop:
+                if stop.value is not None:
+                    raise RuntimeError(f"the move of {turn.player!r} returned a value; log it instead") from None
+                return None
+            inside_with = not torch.is_grad_enabled() or torch.is_autocast_enabled(self.device.type) != (
+                self._mixed
+            )
+        if inside_with:
+            raise RuntimeError(f"the move of {turn.player!r} yielded inside a `with`; leave the block first")
+        return loss
+
+    @property
+    def _mixed(self) -> bool:
+        return self._accelerator is not None and self._accelerator.mixed_precision != "no"
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        return self._accelerator.autocast() if self._mixed and self._accelerator else nullcontext()
+
+    def _step(self, player: str, loss: Tensor) -> Tensor:
+        parameters = self.players[player]
+        parallel.average_gradients(parameters)
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if not gradients:
+            raise RuntimeError(f"the loss of {player!r} reaches none of its parameters")
+        norm = nn.utils.get_total_norm(gradients)
+        if player in self.clip:
+            nn.utils.clip_grads_with_norm_(parameters, self.clip[player], norm)
+        self.optimizers[player].step()
+        self.optimizers[player].zero_grad(set_to_none=True)
+        if player in self.schedules:
+            self.schedules[player].step()
+        self.steps[player] += 1
+        first = self._first_bad[player]
+        bad = ~torch.isfinite(norm + loss.detach()) & (first < 0)
+        first.masked_fill_(bad, self.steps[player])
+        learned = {id(p) for p in parameters}
+        for name, average in self.ema.items():
+            module = self.game.get_submodule(name)
+            if any(id(p) in learned for p in module.parameters()):
+                average.update(module)
+        return norm
+
+    def _freeze_all_but(self, player: str) -> list[tuple[nn.Parameter, bool]]:
+        """Only the player's parameters require gradients; returns what to restore.
+
+        Gradients still flow through frozen networks to the one that learns.
+        """
+        learning = {id(p) for p in self.players[player]}
+        flags = [(p, p.requires_grad) for p in self.game.parameters()]
+        for parameter, _ in flags:
+            parameter.requires_grad_(id(parameter) in learning)
+        return flags
+
+    def _raise_if_non_finite(self) -> None:
+        first_bad = torch.stack(list(self._first_bad.values())).tolist()
+        for player, step in zip(self._first_bad, first_bad, strict=True):
+            if step >= 0:
+                last = f"the last good checkpoint is {self.saved}" if self.saved else "none was saved"
+                raise NonFiniteError(
+                    f"the loss or gradient of {player!r} is not finite at its step {step} "
+                    f"(round {self.round}); {last}; lower its learning rate or clip its gradient"
+                )
+
+    def _stream(self, data: Data) -> Iterator[Batch]:
+        for batch in batches(data, self.drawn):
+            self.drawn += 1
+            yield to_device(parallel.share(batch), self.device)
+
+    # -- saving ----------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> None:
+        """Write a checkpoint: complete or not at all, the previous one kept until then."""
+        rank, size = parallel.world()
+        rng = {"cpu": parallel.gather(torch.get_rng_state())}
+        if self.device.type == "cuda":
+            rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(self.device))
+        if rank == 0:
+            with ckpt.writing(folder) as place:
+                ckpt.save_module(self.game, place / "game.safetensors")
+                for name, average in self.ema.items():
+                    ckpt.save_module(average, place / f"ema.{name}.safetensors")
+                ckpt.save_tensors(
+                    {
+                        "optimizers": {n: o.state_dict() for n, o in self.optimizers.items()},
+                        "schedules": {n: s.state_dict() for n, s in self.schedules.items()},
+                    },
+                    place / "optim.pt",
+                )
+                for process in range(size):
+                    mine = {kind: states[process] for kind, states in rng.items()}
+                    ckpt.save_tensors(mine, place / f"rng.{process}.pt")
+                ckpt.write_state(place, self._state())
+        parallel.barrier()
+        self.saved = Path(folder)
+
+    def load(self, folder: str | Path) -> None:
+        """Continue from a checkpoint, bit for bit.
+
+        Raises:
+            UserError: the checkpoint is missing, corrupt, or of another game.
+        """
+        place = ckpt.place(folder)
+        state = ckpt.read_state(place)
+        rank, size = parallel.world()
+        if state["processes"] != size:
+            raise UserError(f"{place} was saved by {state['processes']} processes; resume with as many, not {size}")
+        ckpt.load_module(self.game, place / "game.safetensors")
+        for name, average in self.ema.items():
+            ckpt.load_module(average, place / f"ema.{name}.safetensors")
+        optim = ckpt.load_tensors(place / "optim.pt", self.device)
+        if set(optim["optimizers"]) != set(self.optimizers):
+            raise UserError(f"{place / 'optim.pt'} holds optimizers of {sorted(optim['optimizers'])}, not {sorted(self.optimizers)}")
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(optim["optimizers"][name])
+        for name, schedule in self.schedules.items():
+            schedule.load_state_dict(optim["schedules"][name])
+        rng = ckpt.load_tensors(place / f"rng.{rank}.pt")
+        torch.set_rng_state(rng["cpu"])
+        if "cuda" in rng and self.device.type == "cuda":
+            torch.cuda.set_rng_state(rng["cuda"], self.device)
+        self.round, self.drawn = state["round"], state["drawn"]
+        self.steps, self.notes = state["steps"], state["notes"]
+        self.saved = Path(folder)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "round": self.round,
+            "drawn": self.drawn,
+            "steps": self.steps,
+            "notes": self.notes,
+            "processes": parallel.world()[1],
+            "versions": {"torch": torch.__version__},
+        }

@@ -1,0 +1,90 @@
+"""Several processes playing one game: equal starts, equal shares of each batch, averaged gradients.
+
+Gradients are averaged by hand, in one flat buffer: wrapping modules in DistributedDataParallel raises
+when a head is unused in one player's turn, and lets processes drift apart silently when a method other
+than `forward` is called, both of which adversarial games do.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from image_core.adversarial.errors import UserError
+
+
+def world() -> tuple[int, int]:
+    """This process's rank and the number of processes; (0, 1) without a process group."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank(), dist.get_world_size()
+    return 0, 1
+
+
+def broadcast(module: nn.Module) -> None:
+    """Copy rank 0's parameters and buffers to every process."""
+    if world()[1] > 1:
+        for tensor in module.state_dict().values():
+            dist.broadcast(tensor, src=0)
+
+
+def share(batch: Any) -> Any:
+    """This process's rows of a batch that every process has drawn.
+
+    Raises:
+        UserError: the batch cannot be split evenly.
+    """
+    rank, size = world()
+    if size == 1:
+        return batch
+    if isinstance(batch, Mapping):
+        return {name: share(value) for name, value in batch.items()}
+    rows = batch.shape[0]
+    if rows % size:
+        raise UserError(f"a batch of {rows} rows cannot be shared by {size} processes; use a multiple")
+    return batch[rank * rows // size : (rank + 1) * rows // size]
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replace each gradient by its mean over the processes; an absent gradient counts as zero."""
+    size = world()[1]
+    if size == 1:
+        return
+    parameters = list(parameters)
+    for p in parameters:
+        if p.grad is None:
+            p.grad = torch.zeros_like(p)
+    flat = torch.cat([p.grad.reshape(-1) for p in parameters if p.grad is not None])
+    dist.all_reduce(flat)
+    flat /= size
+    offset = 0
+    for p in parameters:
+        p.grad = flat[offset : offset + p.numel()].view_as(p)
+        offset += p.numel()
+
+
+def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Mean of each scalar over the processes; all must have logged the same names."""
+    if world()[1] == 1 or not logs:
+        return logs
+    values = torch.stack([value.float() for value in logs.values()])
+    dist.all_reduce(values)
+    return dict(zip(logs, (values / world()[1]).unbind(), strict=True))
+
+
+def gather(state: Tensor) -> list[Tensor]:
+    """Every process's copy of a tensor of equal size, in rank order, on the CPU."""
+    size = world()[1]
+    if size == 1:
+        return [state]
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    states = [torch.empty_like(state, device=device) for _ in range(size)]
+    dist.all_gather(states, state.to(device))
+    return [s.cpu() for s in states]
+
+
+def barrier() -> None:
+    """Wait for every process."""
+    if world()[1] > 1:
+        dist.barrier()

@@ -1,0 +1,46 @@
+"""Batches as a pure function of their number, so that a resumed run sees what it would have seen."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+
+Rows = Tensor | Mapping[str, Tensor]
+
+
+class Batches:
+    """Whole batches of rows, epoch after epoch; the rows that fill no batch change with the shuffle.
+
+    Args:
+        rows: a tensor, or a mapping of tensors with equally many rows.
+        size: rows of a batch.
+        seed: of the shuffles, a new one each epoch; None keeps the order of the rows.
+
+    Raises:
+        UserError: there are fewer rows than one batch takes.
+    """
+
+    def __init__(self, rows: Rows, size: int, *, seed: int | None):
+        self.rows, self.size, self.seed = rows, size, seed
+        self.count = len(rows if isinstance(rows, Tensor) else next(iter(rows.values())))
+        if self.count < size:
+            raise UserError(f"{self.count} rows of data do not fill one batch of {size}; lower --batch")
+        self._epoch = -1
+        self._order = torch.arange(self.count)
+
+    def __len__(self) -> int:
+        """Batches of an epoch."""
+        return self.count // self.size
+
+    def __call__(self, index: int) -> Rows:
+        """Batch number `index`, counted over all epochs."""
+        epoch, within = divmod(index, len(self))
+        if self.seed is not None and epoch != self._epoch:
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+            self._order, self._epoch = torch.randperm(self.count, generator=generator), epoch
+        picked = self._order[within * self.size : (within + 1) * self.size]
+        if isinstance(self.rows, Tensor):
+            return self.rows[picked]
+        return {name: values[picked] for name, values in self.rows.items()}

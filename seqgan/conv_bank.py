@@ -37,7 +37,7 @@ def max_over_time(
     widest = max(len(w) for w in weights)
     if len(x) < widest:
         x = F.pad(x, (0, 0, 0, 0, 0, widest - len(x)))
-    if twice or x.device.type != "cpu":
+    if twice or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return _with_windows(x, lengths, weights, biases)
     valid = [_valid(len(x) - len(w) + 1, len(w), lengths, x) for w in weights]
     result: Tensor = _MaxOverTime.apply(x, valid, *weights, *biases)

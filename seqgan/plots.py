@@ -8,22 +8,21 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from image_core.adversarial.errors import UserError
+from seqgan.plot_labels import Label, place_above, place_beside
 
 if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
-"""Okabe and Ito's, told apart by the colour-blind; black is kept for human text, yellow is unfit on white."""
+"""Okabe and Ito's, safe for the colour-blind; black is for human text, yellow unfit on white."""
 MARKERS = "osD^vPX<>"
-HUMAN_MARKERS = "*XPdH"
+POINT_MARKERS = "*XPdH"
 GREY = "0.35"
 
 Curves = Mapping[str, Sequence[tuple[float, float, float]]]
@@ -36,8 +35,9 @@ def learning_curves(
     """Draw the metrics of a run's log over its rounds, one panel each, phases divided by lines.
 
     Args:
-        log_path: one JSON object a line, with "round", "phase" and scalars; a metric need not be in every
-            line. Where a resumed run wrote a round again, the later line counts.
+        log_path: one JSON object a line, with "round" (it counts on through the phases), "phase" and
+            scalars; a metric need not be in every line. Where a resumed run wrote a round again, the
+            later line counts; a last line cut short is ignored.
         out_path: a .png, .pdf or .svg file, replaced only by a complete one.
         keys: the metrics to draw, in this order, absent ones left out; None draws all.
 
@@ -58,7 +58,7 @@ def quality_diversity(
     x_better: Better = "lower",
     y_better: Better = "higher",
 ) -> None:
-    """Draw each model as a line over its sampling temperatures; one number alone can be bought with another.
+    """Draw each model as a line over its sampling temperatures: one axis is easily sold for the other.
 
     Args:
         curves: for each model its (x, y, temperature), in any order.
@@ -116,6 +116,128 @@ def draw_learning_curves(
         panel.tick_params(labelbottom=True)
         panel.set_xlabel("round")
     figure.draw_without_rendering()
-    for panel in panels[:columns]:
-        _name_phases(panel, phases)
+    for panel in panels[: columns if phases else 0]:
+        place_above(panel, [Label(name, start, 0, GREY, 9) for start, name in phases])
     return figure
+
+
+def draw_quality_diversity(
+    curves: Curves,
+    points: Mapping[str, tuple[float, float]],
+    x_label: str,
+    y_label: str,
+    title: str,
+    *,
+    x_better: Better = "lower",
+    y_better: Better = "higher",
+) -> "matplotlib.figure.Figure":
+    """Do what `quality_diversity` does, up to the figure."""
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+
+    if not points and not any(curves.values()):
+        raise UserError("nothing to draw: no curve and no point")
+    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    axes = figure.subplots()
+    labels = []
+    for index, (name, curve) in enumerate(curves.items()):
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        curve = sorted(curve, key=lambda place: place[2])
+        x, y, temperatures = zip(*curve) if curve else ((), (), ())
+        axes.plot(x, y, color=colour, marker=marker, markersize=5.5, linewidth=1.6, label=name)
+        dark = tuple(0.75 * channel for channel in to_rgb(colour))
+        for place in _landmarks(temperatures):
+            labels.append(Label(f"T {temperatures[place]:g}", x[place], y[place], dark))
+    for index, (name, (x, y)) in enumerate(points.items()):
+        marker = POINT_MARKERS[index % len(POINT_MARKERS)]
+        style = {"color": "black", "marker": marker, "markersize": 9, "linestyle": "none"}
+        axes.plot([x], [y], label=name, zorder=3, **style)
+        labels.insert(index, Label(name, x, y, "black", 9.5))
+    axes.margins(0.1)
+    axes.set_xlabel(_towards(x_label, x_better), fontsize=11)
+    axes.set_ylabel(_towards(y_label, y_better), fontsize=11)
+    if title:
+        axes.set_title(title, loc="left", fontsize=12, pad=10)
+    _soften(axes)
+    models = axes.lines[: len(curves)]
+    if models:
+        heading = "T: sampling temperature"
+        legend = figure.legend(
+            handles=models, loc="outside right upper", frameon=False, title=heading, fontsize=10
+        )
+        legend.get_title().set_fontsize(8.5)
+    figure.draw_without_rendering()
+    place_beside(axes, labels)
+    return figure
+
+
+def _landmarks(temperatures: Sequence[float]) -> list[int]:
+    """Places of the lowest, the highest and the temperature nearest 1, where the model is itself."""
+    if not temperatures:
+        return []
+    middle = min(range(len(temperatures)), key=lambda i: abs(math.log(temperatures[i])))
+    return sorted({0, middle, len(temperatures) - 1})
+
+
+def _towards(label: str, better: Better) -> str:
+    """Name the better direction; on the y axis, which is read upwards, the arrow turns with the text."""
+    return (
+        f"{label}  (← lower is better)" if better == "lower" else f"{label}  (higher is better →)"
+    )
+
+
+def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], list[float]]]:
+    """Rounds and values of each metric; of several lines of one round the last that has it counts."""
+    series: dict[str, dict[int, float]] = {}
+    for row in rows:
+        for key, value in row.items():
+            if key not in ("round", "phase") and type(value) in (int, float):
+                series.setdefault(key, {})[row["round"]] = value
+    ordered = {key: sorted(of_round.items()) for key, of_round in series.items()}
+    return {key: ([r for r, _ in pairs], [v for _, v in pairs]) for key, pairs in ordered.items()}
+
+
+def _phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
+    """First round and name of each phase."""
+    of_round = sorted({row["round"]: str(row["phase"]) for row in rows if "phase" in row}.items())
+    return of_round[:1] + [now for before, now in pairwise(of_round) if before[1] != now[1]]
+
+
+def _read_log(path: Path) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}; name the log.jsonl of a run") from error
+    rows = []
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            if not isinstance(row["round"], int):
+                raise TypeError
+        except (ValueError, KeyError, TypeError) as error:
+            if number == len(lines):
+                break  # a run was killed while it wrote
+            raise UserError(f"{path} line {number} is not an object with a round") from error
+        rows.append(row)
+    return rows
+
+
+def _soften(axes: "matplotlib.axes.Axes") -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="0.9", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _write(figure: "matplotlib.figure.Figure", path: Path) -> None:
+    """Write beside the place, then rename: a picture is whole or not there."""
+    kind = path.suffix.removeprefix(".").lower()
+    if kind not in ("png", "pdf", "svg"):
+        raise UserError(f"cannot draw {path.name}: end the name in .png, .pdf or .svg")
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        figure.savefig(temporary, format=kind, dpi=160, facecolor="white")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

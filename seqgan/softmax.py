@@ -44,10 +44,9 @@ def draw(
     """
     rows, vocab = hidden.shape[0], weight.shape[1]
     blocks = -(-vocab // BLOCK)
-    # The bias becomes one more row of weights, met by a constant hidden unit: one matrix product, no broadcast.
     padding = (0, blocks * BLOCK - vocab)
-    weight = torch.cat([F.pad(weight, padding), F.pad(bias, padding, value=-1e9)[None]])
-    hidden = F.pad(hidden, (0, 1), value=1.0) / temperature
+    hidden, weight = _with_bias(hidden, F.pad(weight, padding), F.pad(bias, padding, value=-1e9))
+    hidden = hidden / temperature
     uniform = torch.rand(rows, 1, device=hidden.device)
     tokens = torch.empty(rows, dtype=torch.int64, device=hidden.device)
     for now in _chunks(rows, vocab, hidden.device):
@@ -98,41 +97,46 @@ def mean_nll(
     return result
 
 
-def _probabilities(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Softmax in place, and the log normaliser."""
+def _with_bias(hidden: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """The bias as one more row of weights, met by a constant hidden unit: one product, no broadcast."""
+    return F.pad(hidden, (0, 1), value=1.0), torch.cat([weight, bias[None]])
+
+
+def _exponentials(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """exp(logits - top) in place, its sum, and the log normaliser."""
     top = logits.amax(1, keepdim=True)
-    logits.sub_(top).exp_()
-    total = logits.sum(1, keepdim=True)
-    return logits, total.log().add_(top)
+    mass = logits.sub_(top).exp_()
+    total = mass.sum(1, keepdim=True)
+    return mass, total, total.log() + top
 
 
 class _LogProb(torch.autograd.Function):
     @staticmethod
     @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, tokens: Tensor) -> Tensor:
+        hidden, weight = _with_bias(hidden, weight, bias)
         result = torch.empty_like(hidden[:, 0])
         log_z = torch.empty_like(hidden[:, :1])
-        for rows in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
-            logits = torch.addmm(bias, hidden[rows], weight)
-            chosen = logits.gather(1, tokens[rows, None])
-            log_z[rows] = _probabilities(logits)[1]
-            result[rows] = (chosen - log_z[rows])[:, 0]
-        ctx.save_for_backward(hidden, weight, bias, tokens, log_z)
+        for now in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
+            logits = hidden[now] @ weight
+            chosen = logits.gather(1, tokens[now, None])
+            log_z[now] = _exponentials(logits)[2]
+            result[now] = (chosen - log_z[now])[:, 0]
+        ctx.save_for_backward(hidden, weight, tokens, log_z)
         return result
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
-        hidden, weight, bias, tokens, log_z = ctx.saved_tensors
-        d_hidden, d_weight, d_bias = map(torch.zeros_like, (hidden, weight, bias))
-        for rows in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
-            up = upstream[rows, None]
-            d_logits = torch.addmm(bias, hidden[rows], weight).sub_(log_z[rows]).exp_().mul_(-up)
-            d_logits.scatter_add_(1, tokens[rows, None], up)
-            torch.mm(d_logits, weight.t(), out=d_hidden[rows])
-            d_weight.addmm_(hidden[rows].t(), d_logits)
-            d_bias += d_logits.sum(0)
-        return d_hidden, d_weight, d_bias, None
+        hidden, weight, tokens, log_z = ctx.saved_tensors
+        d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
+        for now in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
+            up = upstream[now, None]
+            d_logits = (hidden[now] @ weight).sub_(log_z[now]).exp_().mul_(-up)
+            d_logits.scatter_add_(1, tokens[now, None], up)
+            torch.mm(d_logits, weight.t(), out=d_hidden[now])
+            d_weight.addmm_(hidden[now].t(), d_logits)
+        return d_hidden[:, :-1], d_weight[:-1], d_weight[-1], None
 
 
 class _MeanNLL(torch.autograd.Function):
@@ -141,24 +145,24 @@ class _MeanNLL(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, tokens: Tensor, mask: Tensor
     ) -> Tensor:
-        d_hidden, d_weight, d_bias = map(torch.zeros_like, (hidden, weight, bias))
+        hidden, weight = _with_bias(hidden, weight, bias)
+        d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
         share = (mask / mask.sum().clamp(min=1)).to(hidden.dtype)[:, None]
-        total = hidden.new_zeros(())
-        for rows in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
-            logits = torch.addmm(bias, hidden[rows], weight)
-            chosen = logits.gather(1, tokens[rows, None])
-            mass, log_z = _probabilities(logits)
-            total += ((log_z - chosen) * share[rows]).sum()
-            d_logits = mass.mul_(share[rows] / mass.sum(1, keepdim=True))
-            d_logits.scatter_add_(1, tokens[rows, None], -share[rows])
-            torch.mm(d_logits, weight.t(), out=d_hidden[rows])
-            d_weight.addmm_(hidden[rows].t(), d_logits)
-            d_bias += d_logits.sum(0)
-        ctx.save_for_backward(d_hidden, d_weight, d_bias)
-        return total
+        loss = hidden.new_zeros(())
+        for now in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
+            logits = hidden[now] @ weight
+            chosen = logits.gather(1, tokens[now, None])
+            mass, total, log_z = _exponentials(logits)
+            loss += ((log_z - chosen) * share[now]).sum()
+            d_logits = mass.mul_(share[now] / total)
+            d_logits.scatter_add_(1, tokens[now, None], -share[now])
+            torch.mm(d_logits, weight.t(), out=d_hidden[now])
+            d_weight.addmm_(hidden[now].t(), d_logits)
+        ctx.save_for_backward(d_hidden, d_weight)
+        return loss
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        d_hidden, d_weight, d_bias = ctx.saved_tensors
-        return d_hidden * upstream, d_weight * upstream, d_bias * upstream, None, None
+        d_hidden, d_weight = (d * upstream for d in ctx.saved_tensors)
+        return d_hidden[:, :-1], d_weight[:-1], d_weight[-1], None, None

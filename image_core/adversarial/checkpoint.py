@@ -5,6 +5,7 @@ safetensors; the optimizers' torch files are read with `weights_only=True`, so n
 `state.json` is written last and holds the size and CRC-32 of every other file.
 """
 
+import io
 import json
 import os
 import shutil
@@ -46,14 +47,12 @@ def writing(folder: str | Path) -> Iterator[Path]:
         temporary.rename(folder)
         _sync(folder.parent)
         shutil.rmtree(previous, ignore_errors=True)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError) or "No space" in str(error) or "iostream" in str(error):
-            raise UserError(
-                f"cannot write {folder}: {_reason(error)}; the previous checkpoint is untouched, "
-                "free some space or choose another --out"
-            ) from error
-        raise
+        raise UserError(
+            f"cannot write {folder}: {_reason(error)}; the previous checkpoint is untouched, "
+            "free some space or choose another --out"
+        ) from error
 
 
 def place(folder: str | Path) -> Path:
@@ -62,11 +61,15 @@ def place(folder: str | Path) -> Path:
     Raises:
         UserError: there is none.
     """
-    folder = Path(folder)
-    for candidate in (folder, _beside(folder, "old")):
+    for candidate in _candidates(folder):
         if (candidate / "state.json").is_file():
             return candidate
     raise UserError(f"no checkpoint in {folder}: state.json is missing; name a run that has saved one")
+
+
+def has_checkpoint(folder: str | Path) -> bool:
+    """Whether anything has been saved at `folder`, sound or not."""
+    return any(candidate.exists() for candidate in _candidates(folder))
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -120,7 +123,10 @@ def load_module(module: nn.Module, file: Path) -> None:
 
 def save_tensors(value: Any, file: Path) -> None:
     """Optimizer and random-number states: tensors, numbers, strings in plain containers."""
-    torch.save(value, file)
+    # Through memory: torch's own writer hides why the disk refused.
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    file.write_bytes(buffer.getbuffer())
 
 
 def load_tensors(file: Path, device: torch.device | str = "cpu") -> Any:
@@ -133,6 +139,10 @@ def load_tensors(file: Path, device: torch.device | str = "cpu") -> Any:
         return torch.load(file, map_location=device, weights_only=True)
     except Exception as error:  # torch raises many kinds for one cause
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
+
+
+def _candidates(folder: str | Path) -> tuple[Path, Path]:
+    return Path(folder), _beside(Path(folder), "old")
 
 
 def _beside(folder: Path, suffix: str) -> Path:

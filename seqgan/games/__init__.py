@@ -1,1 +1,7 @@
-"""."""
+"""Games of discrete sequences, and the papers that are aliases of them."""
+
+from seqgan.games.likelihood import LikelihoodGame as LikelihoodGame
+from seqgan.games.sequence import SequenceGame as SequenceGame
+from seqgan.games.sequence import seqgan as seqgan
+
+__all__ = ["LikelihoodGame", "SequenceGame", "seqgan"]

@@ -115,10 +115,19 @@ class SequenceGame(Game):
                     if len(fake) == len(real):
                         yield self._critic_loss(real, fake)
 
-    def sample(self, count: int, rows: int = 1000, temperature: float = 1.0) -> Int64[Tensor, "B T"]:
-        """Sequences of the policy, `rows` at a time."""
-        sizes = [min(rows, count - i) for i in range(0, count, rows)]
-        return torch.cat([self.G.sample(n, self.length, temperature=temperature) for n in sizes])
+    def sample(
+        self,
+        count: int,
+        *,
+        policy: SequencePolicy | None = None,
+        temperature: float = 1.0,
+        prompt: Int64[Tensor, " P"] | None = None,
+    ) -> Int64[Tensor, "B T"]:
+        """Sequences of a policy, G if none is named, a thousand at a time to bound memory."""
+        policy = self.G if policy is None else policy
+        sizes = [min(1000, count - i) for i in range(0, count, 1000)]
+        options = {"temperature": temperature, "prompt": prompt}
+        return torch.cat([policy.sample(n, self.length, **options) for n in sizes])
 
     def keep_mle(self) -> None:
         """Remember the policy as it is now as the maximum-likelihood baseline."""

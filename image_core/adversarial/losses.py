@@ -1,0 +1,234 @@
+"""Adversarial losses: what the critic's logits cost each player, and the reward they hide.
+
+Pure functions of logits; no network, optimizer or device. High = real, and always `(real, fake)`.
+Every value is the arithmetic mean over all elements, so logits may have any shape: one a sample,
+one a token or a map of patches. With p the data, q the generator, E_r and E_f the means over real
+and fake logits, softplus(t) = log(1 + exp t). Nothing here forms log(sigmoid(d)), which in float32
+is -inf below d = -104, nor log(1 - sigmoid(d)), which is -inf from d = 17 on.
+
+Penalties on the critic's slope stand in `penalties.py`. A loss's per-sample generator term,
+negated, is a reward for a generator that cannot be differentiated through; see `estimators.py`.
+
+`__all__` names the losses only: it is the table that a command line and parametrised tests read.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from image_core.adversarial.errors import UserError
+
+__all__ = [
+    "hinge",
+    "least_squares",
+    "minimax",
+    "non_saturating",
+    "relativistic",
+    "relativistic_average",
+    "wasserstein",
+]
+
+Logits = Float[Tensor, "..."]
+Scalar = Float[Tensor, ""]
+
+
+class AdversarialLoss(NamedTuple):
+    """One adversarial loss: two objectives to minimise and the reward that the second one is.
+
+    Args:
+        d: (real, fake) logits -> scalar, the critic's loss. The caller cuts fake off the generator.
+        g: (real, fake) logits -> scalar, the generator's loss. Only relativistic losses read real.
+        reward: logits -> what each sample earns, of the same shape: minus its own term of `g`. Not
+            detached; the estimators do that. None where a loss is no sum over single samples.
+    """
+
+    d: Callable[[Logits, Logits], Scalar]
+    g: Callable[[Logits, Logits], Scalar]
+    reward: Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]] | None
+
+
+# ----------------------------------------------------------------------- minimax and non-saturating
+
+
+def logistic_d(real: Logits, fake: Logits) -> Scalar:
+    """Binary cross entropy with target 1 on real and 0 on fake, not halved.
+
+    E_r[softplus(-d)] + E_f[softplus(d)]                          (Goodfellow et al. 2014, eq. 1)
+
+    Minimised by d = log(p/q), where it is 2 log 2 - 2 JS(p, q).
+    """
+    return softplus(-real).mean() + softplus(fake).mean()
+
+
+def minimax_g(real: Logits, fake: Logits) -> Scalar:
+    """Saturating loss, the fake half of eq. 1: -E_f[softplus(d)] = E_f[log(1 - D)].
+
+    Its gradient vanishes as sigmoid(d) where the critic is sure of a fake. `real` is ignored.
+    Source: Goodfellow et al. 2014.
+    """
+    return -softplus(fake).mean()
+
+
+def minimax_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """-log(1 - D) = softplus(logit), always positive: the reward of GAIL and of IRGAN."""
+    return softplus(logit)
+
+
+def non_saturating_g(real: Logits, fake: Logits) -> Scalar:
+    """Cross entropy of the fakes with target 1: E_f[softplus(-d)] = -E_f[log D].
+
+    At d = log(p/q) its gradient is that of KL(q, p) - 2 JS(p, q). `real` is ignored.
+    Source: Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017.
+    """
+    return softplus(-fake).mean()
+
+
+def non_saturating_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Log D = -softplus(-logit), always negative."""
+    return -softplus(-logit)
+
+
+# ---------------------------------------------------------------------------- hinge and Wasserstein
+
+
+def hinge_d(real: Logits, fake: Logits) -> Scalar:
+    """Hinge loss: samples beyond the margin of 1 cost nothing and give no gradient.
+
+    E_r[max(0, 1 - d)] + E_f[max(0, 1 + d)]                   (Lim & Ye 2017; Miyato et al. 2018)
+
+    Minimised by d = sign(p - q), where it is 2 - 2 TV(p, q).
+    """
+    return relu(1 - real).mean() + relu(1 + fake).mean()
+
+
+def wasserstein_d(real: Logits, fake: Logits) -> Scalar:
+    """E_f[d] - E_r[d]; minus its minimum over 1-Lipschitz critics is W1(p, q).
+
+    Means nothing unless a penalty or clipped weights bound the critic's slope.
+    Source: Arjovsky, Chintala & Bottou 2017, eq. 2.
+    """
+    return fake.mean() - real.mean()
+
+
+def raise_g(real: Logits, fake: Logits) -> Scalar:
+    """Raise the logits of the fakes, without a margin: -E_f[d]. `real` is ignored.
+
+    Source: Arjovsky, Chintala & Bottou 2017; for the hinge loss Miyato et al. 2018.
+    """
+    return -fake.mean()
+
+
+def logit_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Reward a sample by the logit itself, which is log(p/q) for a logistic critic (AIRL)."""
+    return logit
+
+
+# ------------------------------------------------------------------------------------ least squares
+
+
+def least_squares_d(real: Logits, fake: Logits, *, a: float, b: float) -> Scalar:
+    """Regress fakes on `a` and reals on `b`, on raw outputs.
+
+    1/2 E_r[(d - b)^2] + 1/2 E_f[(d - a)^2]                           (Mao et al. 2017, eq. 2)
+    """
+    return ((real - b).square().mean() + (fake - a).square().mean()) / 2
+
+
+def least_squares_g(real: Logits, fake: Logits, *, c: float) -> Scalar:
+    """Move fakes to `c`: 1/2 E_f[(d - c)^2]. `real` is ignored.
+
+    Source: Mao et al. 2017, eq. 2.
+    """
+    return (fake - c).square().mean() / 2
+
+
+def least_squares_reward(logit: Float[Tensor, "*shape"], *, c: float) -> Float[Tensor, "*shape"]:
+    """-1/2 (logit - c)^2: never positive, and falling again beyond c."""
+    return -(logit - c).square() / 2
+
+
+def least_squares_coding(a: float, b: float, c: float) -> AdversarialLoss:
+    """Least squares with targets of your own: fakes on a, reals on b, the generator aims at c.
+
+    The critic's optimum is (b p + a q) / (p + q). With b - c = 1 and b - a = 2, for instance
+    (-1, 1, 0), the generator minimises the Pearson chi-squared divergence between p + q and 2 q.
+
+    Args:
+        a: the critic's target on fakes.
+        b: the critic's target on reals.
+        c: the logit that the generator wants for its fakes.
+
+    Source: Mao et al. 2017, eq. 2 and section 3.2.
+    """
+    return AdversarialLoss(
+        d=partial(least_squares_d, a=a, b=b),
+        g=partial(least_squares_g, c=c),
+        reward=partial(least_squares_reward, c=c),
+    )
+
+
+# ------------------------------------------------------------------------------------- relativistic
+
+
+def relativistic_d(real: Logits, fake: Logits) -> Scalar:
+    """Paired relativistic loss: real i must score higher than fake i.
+
+    E[softplus(-(d_real - d_fake))]                                     (RpGAN)
+
+    Minimised by d = log(p/q) + any constant: the level of the logits means nothing and may drift.
+
+    Raises:
+        UserError: real and fake logits differ in shape, so that they cannot be paired.
+
+    Source: Jolicoeur-Martineau 2019; with R1 and R2, Huang et al. 2024 (R3GAN).
+    """
+    if real.shape != fake.shape:
+        raise UserError(
+            f"the paired relativistic loss got real logits {tuple(real.shape)} and fake logits "
+            f"{tuple(fake.shape)}: give it as many reals as fakes, or use relativistic_average"
+        )
+    return softplus(fake - real).mean()
+
+
+def relativistic_g(real: Logits, fake: Logits) -> Scalar:
+    """Swap the two players of `relativistic_d`: E[softplus(-(d_fake - d_real))].
+
+    Its gradient reaches real too. Raises and Source: as `relativistic_d`.
+    """
+    return relativistic_d(fake, real)
+
+
+def relativistic_average_d(real: Logits, fake: Logits) -> Scalar:
+    """Relativistic average loss: reals must score above the mean fake, fakes below the mean real.
+
+    E_r[softplus(-(d - m_f))] + E_f[softplus(d - m_r)],   m_r = E_r[d], m_f = E_f[d]     (RaGAN)
+
+    The gradient runs through both means. Not halved, unlike the authors' code: their learning rates
+    carry over with half the loss. Its optimum is not the log ratio.
+
+    Source: Jolicoeur-Martineau 2019.
+    """
+    return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
+
+
+def relativistic_average_g(real: Logits, fake: Logits) -> Scalar:
+    """Swap the two players of `relativistic_average_d`; its gradient reaches real too.
+
+    E_f[softplus(-(d - m_r))] + E_r[softplus(d - m_f)].   Source: Jolicoeur-Martineau 2019.
+    """
+    return relativistic_average_d(fake, real)
+
+
+# --------------------------------------------------------------------------------- the named losses
+
+non_saturating = AdversarialLoss(logistic_d, non_saturating_g, non_saturating_reward)
+minimax = AdversarialLoss(logistic_d, minimax_g, minimax_reward)
+hinge = AdversarialLoss(hinge_d, raise_g, logit_reward)
+wasserstein = AdversarialLoss(wasserstein_d, raise_g, logit_reward)
+least_squares = least_squares_coding(a=0.0, b=1.0, c=1.0)
+relativistic = AdversarialLoss(relativistic_d, relativistic_g, None)
+relativistic_average = AdversarialLoss(relativistic_average_d, relativistic_average_g, None)

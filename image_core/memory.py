@@ -1,0 +1,20 @@
+"""Keeping freed memory instead of returning it to the system."""
+
+import ctypes
+import sys
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Let malloc reuse large blocks: each training step frees and asks for the same tens of megabytes.
+
+    By default glibc hands blocks above 32 MB, and the top of the heap, back to the kernel, and every step
+    pays for the page faults of getting them again: on SeqGAN's critic that doubles the time of a step.
+    Does nothing where the C library is not glibc.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_MMAP_THRESHOLD, 1 << 30)
+            mallopt(_TRIM_THRESHOLD, 1 << 30)

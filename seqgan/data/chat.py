@@ -1,0 +1,87 @@
+"""Short chat turns of the package `chitchat-dataset`: real text that can be installed."""
+
+import hashlib
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.errors import reason
+
+_INSTALL = "pip install chitchat-dataset"
+# In this order: an address holds a domain, and a link may hold digits
+_PRIVATE = (
+    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "_email_"),
+    (re.compile(r"(?:https?://|www\.)\S+", re.I), "_url_"),
+    (re.compile(r"\b(?:[\w-]+\.)+(?:com|org|net|edu|gov|info|io|tv)\b(?:/\S*)?", re.I), "_url_"),
+    (re.compile(r"(?<!\w)@\w+"), "_handle_"),
+    (re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,}"), "_phone_"),
+)
+
+
+class Chat(NamedTuple):
+    """Chat turns; all turns of one conversation are in one split.
+
+    Args:
+        train: about 90 % of the conversations.
+        valid: about 5 %.
+        test: about 5 %.
+    """
+
+    train: list[str]
+    valid: list[str]
+    test: list[str]
+
+
+def chitchat_turns(limit: int | None = None, max_words: int = 20) -> Chat:
+    """Read the first short turns, in the package's order; the same for the same package, always.
+
+    E-mail addresses, links, @handles and numbers of seven or more digits become `_email_`, `_url_`,
+    `_handle_` and `_phone_`; runs of blanks become one.
+
+    Args:
+        limit: most turns, over the three splits; None for all.
+        max_words: longest turn kept, in words between blanks; turns of one word are dropped.
+
+    Raises:
+        UserError: the package is missing, its data cannot be read, or no turn is short enough.
+    """
+    chat = Chat([], [], [])
+    for identity, conversation in _conversations().items():
+        split = _split(chat, identity)
+        for message in conversation["messages"]:
+            if limit is not None and sum(map(len, chat)) >= limit:
+                return chat
+            turn = _redacted(" ".join(utterance["text"] for utterance in message))
+            if 2 <= len(turn.split()) <= max_words:
+                split.append(turn)
+    if not any(chat):
+        raise UserError(f"no chat turn has 2 to {max_words} words; raise --max_words")
+    return chat
+
+
+def _conversations() -> dict[str, Any]:
+    # Not imported: the module opens its 40 MB without closing them
+    package = find_spec("chitchat_dataset")
+    if package is None or not package.submodule_search_locations:
+        raise UserError(f"the package chitchat-dataset is not installed; {_INSTALL}")
+    file = Path(package.submodule_search_locations[0]) / "dataset.json"
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{file} cannot be read ({reason(error)}); {_INSTALL} --force-reinstall"
+        ) from error
+
+
+def _split(chat: Chat, identity: str) -> list[str]:
+    percent = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") % 100
+    return chat.train if percent < 90 else chat.valid if percent < 95 else chat.test
+
+
+def _redacted(text: str) -> str:
+    for pattern, word in _PRIVATE:
+        text = pattern.sub(word, text)
+    return " ".join(text.split())

@@ -1,0 +1,129 @@
+"""Sentences as one padded matrix of token ids, and the mask of what counts in it."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Int, Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.source import Texts
+from seqgan.data.tokenizer import END, PAD, UNK, TextTokenizer
+
+DEFAULT_MAX_LENGTH = 512
+"""Else one stray line of a hundred thousand tokens would set the width of the whole matrix."""
+
+LongLines = Literal["error", "drop", "truncate"]
+
+
+class Encoded(NamedTuple):
+    """What became of some sentences.
+
+    Args:
+        tokens: ids; every row ends in the end token, then padding.
+        dropped: lines left out as too long.
+        truncated: lines cut to the limit.
+        unknown: tokens outside the vocabulary, over all rows.
+    """
+
+    tokens: Int64[Tensor, "lines time"]
+    dropped: int
+    truncated: int
+    unknown: int
+
+
+def encode_matrix(
+    tokenizer: TextTokenizer,
+    texts: Texts | Sequence[str],
+    source: str,
+    max_length: int | None = None,
+    long_lines: LongLines = "error",
+) -> Encoded:
+    """Encode sentences without a start token, each with an end token, padded right to the longest.
+
+    A truncated line keeps its first max_length - 1 tokens and gets an end token like any other.
+
+    Args:
+        tokenizer: gives the ids.
+        texts: the sentences; `Texts` also know at which line of the source they stood.
+        source: the name of the texts in an error.
+        max_length: most tokens of a line, its end token included; 512 where None.
+        long_lines: what to do with a longer line.
+
+    Raises:
+        UserError: a line is too long, nothing is left, or `max_length` has no room for a token.
+    """
+    if max_length is not None and max_length < 2:
+        raise UserError(
+            f"--max_length {max_length} has no room for a token and its end; raise it to 2"
+        )
+    limit = DEFAULT_MAX_LENGTH if max_length is None else max_length
+    lines, numbers = (
+        (texts.lines, texts.numbers)
+        if isinstance(texts, Texts)
+        else (texts, range(1, len(texts) + 1))
+    )
+    rows = tokenizer.encode(lines)
+    long = [index for index, row in enumerate(rows) if len(row) >= limit]
+    if long and long_lines == "error":
+        first = long[0]
+        raise UserError(
+            f"line {numbers[first]} of {source} has {len(rows[first]) + 1} tokens with its end, "
+            f"over the limit of {limit} ({len(long)} of {len(rows)} lines are over it, the longest "
+            f"has {max(map(len, rows)) + 1}); raise --max_length, or pass --long_lines drop or truncate"
+        )
+    if long_lines == "drop":
+        rows = [row for row in rows if len(row) < limit]
+    if not rows:
+        raise UserError(f"{source} has no line of at most {limit} tokens; raise --max_length")
+    tokens = _padded([[*row[: limit - 1], END] for row in rows])
+    return Encoded(
+        tokens,
+        dropped=len(long) if long_lines == "drop" else 0,
+        truncated=len(long) if long_lines == "truncate" else 0,
+        unknown=int((tokens == UNK).sum()),
+    )
+
+
+def mask_of(tokens: Int[Tensor, "*batch time"], end: int | None) -> Bool[Tensor, "*batch time"]:
+    """Mark what counts: True up to and including the first end token, or all True without one.
+
+    Args:
+        tokens: ids.
+        end: the id that ends a sequence; None where all have full length.
+    """
+    if end is None:
+        return torch.ones_like(tokens, dtype=torch.bool)
+    ended = tokens == end
+    return ended.cumsum(-1) - ended.long() == 0
+
+
+def check_vocabulary(tokens: Int[Tensor, "*batch"], vocab_size: int, source: str) -> None:
+    """Make sure that all ids are of a vocabulary.
+
+    Args:
+        tokens: ids from outside: an oracle's samples, a saved matrix.
+        vocab_size: ids run from 0 to vocab_size - 1.
+        source: the name of the ids in an error.
+
+    Raises:
+        UserError: one is not.
+    """
+    if not tokens.numel():
+        return
+    least, most = (int(bound) for bound in torch.aminmax(tokens))
+    if least < 0 or most >= vocab_size:
+        raise UserError(
+            f"{source} holds token {least if least < 0 else most}, but the vocabulary ends at "
+            f"{vocab_size - 1}; use the vocabulary it was made with"
+        )
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> Int64[Tensor, "lines time"]:
+    lengths = torch.tensor([len(row) for row in rows])
+    tokens = torch.full((len(rows), int(lengths.max())), PAD)
+    tokens[torch.arange(tokens.shape[1]) < lengths[:, None]] = torch.tensor(
+        [token for row in rows for token in row]
+    )
+    return tokens

@@ -1,0 +1,247 @@
+"""Text to ids and back: words, characters or byte pairs. No tensors; see `encode.py`."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, assert_never, final, get_args
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.errors import reason
+
+PAD, START, END, UNK = 0, 1, 2, 3
+SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
+"""The spelling of ids 0 to 3, in this order, in every vocabulary of this toolkit."""
+
+Level = Literal["word", "char", "bpe"]
+
+_FORMAT = 1
+_BYTES = 256
+# Encodings carry offsets and masks, some hundred bytes a token: only a slice of them is ever alive
+_SLICE = 4096
+
+
+@final
+class TextTokenizer:
+    """A vocabulary around `tokenizers.Tokenizer`; ids 0 to 3 are pad, start, end and unknown.
+
+    word: NLTK's Treebank rules, as in the published COCO figures; decoding joins with blanks.
+    char: every code point, blanks too. bpe: byte pairs, for which nothing is unknown. Both decode
+    to the very text that was encoded, if its characters are known.
+
+    Args:
+        tokenizer: turns a list of words (word) or a text (char, bpe) into ids.
+        level: what a token is.
+        lowercase: whether texts are lower-cased first.
+    """
+
+    def __init__(self, tokenizer: Any, level: Level, lowercase: bool) -> None:
+        self._tokenizer = tokenizer
+        self._tokenizer.encode_special_tokens = True  # "<end>" written in a text is text
+        self.level = level
+        self.lowercase = lowercase
+
+    @classmethod
+    def train(
+        cls,
+        texts: Iterable[str],
+        level: Level,
+        min_count: int = 1,
+        vocab_size: int = 8000,
+        lowercase: bool = True,
+    ) -> "TextTokenizer":
+        """Make the vocabulary of some texts; equal texts give equal ids, in any process.
+
+        Word and character ids are sorted by falling count, then by spelling.
+
+        Args:
+            texts: one sentence each.
+            level: what a token is.
+            min_count: rarer words or characters are unknown; rarer byte pairs are not merged.
+            vocab_size: most ids at level bpe, of which 260 are the special ones and the bytes.
+            lowercase: lower-case the texts first.
+
+        Raises:
+            UserError: no token is that frequent, or `vocab_size` is too small for the bytes.
+        """
+        if level == "bpe":
+            return cls(
+                _train_bpe(_lower(texts, lowercase), min_count, vocab_size), level, lowercase
+            )
+        counts: Counter[str] = Counter()
+        for tokens in _split(_lower(texts, lowercase), level):
+            counts.update(tokens)
+        frequent = [token for token, count in counts.items() if count >= min_count]
+        if not frequent:
+            raise UserError(
+                f"no {level} occurs {min_count} times in the texts; lower --min_count or add text"
+            )
+        frequent.sort(key=lambda token: (-counts[token], token))
+        return cls(_word_level(frequent, level), level, lowercase)
+
+    @property
+    def vocab_size(self) -> int:
+        """How many ids there are, the four special ones included."""
+        return self._tokenizer.get_vocab_size()
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn every text into ids, without start, end or padding."""
+        ids: list[list[int]] = []
+        for first in range(0, len(texts), _SLICE):
+            part: Iterable[Any] = _lower(texts[first : first + _SLICE], self.lowercase)
+            if self.level == "word":
+                part = _split(part, self.level)
+            batch = self._tokenizer.encode_batch_fast(
+                list(part), is_pretokenized=self.level == "word", add_special_tokens=False
+            )
+            ids.extend(encoding.ids for encoding in batch)
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Turn ids into text, up to the first end token; pad and start are left out.
+
+        Raises:
+            UserError: an id is not of this vocabulary.
+        """
+        kept, size = [], self.vocab_size
+        for token in ids:
+            if not 0 <= token < size:
+                raise UserError(
+                    f"token {token} is not of this vocabulary of {size}; "
+                    "decode with the tokenizer the model was trained with"
+                )
+            if token == END:
+                break
+            if token not in (PAD, START):
+                kept.append(token)
+        return self._tokenizer.decode(kept, skip_special_tokens=False)
+
+    def save(self, folder: str | Path) -> None:
+        """Write `tokenizer.json`, in the format of `tokenizers`, and `tokenizer_options.json`.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        folder = Path(folder)
+        options = {"format": _FORMAT, "level": self.level, "lowercase": self.lowercase}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "tokenizer.json").write_text(self._tokenizer.to_str(), encoding="utf-8")
+            (folder / "tokenizer_options.json").write_text(json.dumps(options), encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"no tokenizer can be written to {folder} ({reason(error)}); choose another folder"
+            ) from error
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "TextTokenizer":
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: a file is missing, corrupt, or not of this toolkit.
+        """
+        from tokenizers import Tokenizer
+
+        place = Path(folder) / "tokenizer_options.json"
+        options = _read_options(place)
+        file = Path(folder) / "tokenizer.json"
+        text = _read(file)
+        try:
+            tokenizer = Tokenizer.from_str(text)
+        except Exception as error:  # `tokenizers` raises nothing narrower
+            raise UserError(
+                f"{file} is corrupt ({reason(error)}); copy it again or train anew"
+            ) from error
+        vocabulary = tokenizer.get_vocab()
+        ordered = sorted(vocabulary, key=vocabulary.__getitem__)
+        whole = sorted(vocabulary.values()) == list(range(len(vocabulary)))
+        if not whole or tuple(ordered[: len(SPECIALS)]) != SPECIALS:
+            raise UserError(
+                f"{file} does not begin its vocabulary with {', '.join(SPECIALS)}; "
+                "name a folder written by this toolkit"
+            )
+        fits = type(tokenizer.model).__name__ == (
+            "BPE" if options["level"] == "bpe" else "WordLevel"
+        )
+        if not fits:
+            raise UserError(f"{place} and {file} are of two tokenizers; copy both from one folder")
+        return cls(tokenizer, options["level"], options["lowercase"])
+
+
+def _lower(texts: Iterable[str], lowercase: bool) -> Iterable[str]:
+    # Not the library's own, which differs outside Latin: the published protocol is Python's
+    return (text.lower() for text in texts) if lowercase else texts
+
+
+def _split(texts: Iterable[str], level: Level) -> Iterable[list[str]]:
+    if level == "word":
+        from nltk.tokenize import NLTKWordTokenizer
+
+        return map(NLTKWordTokenizer().tokenize, texts)
+    return map(list, texts)
+
+
+def _word_level(tokens: Sequence[str], level: Literal["word", "char"]) -> Any:
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    vocabulary = {token: index for index, token in enumerate([*SPECIALS, *tokens])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIALS[UNK]))
+    if level == "word":
+        tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    elif level == "char":
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+        tokenizer.decoder = decoders.Fuse()
+    else:
+        assert_never(level)
+    tokenizer.add_special_tokens(list(SPECIALS))
+    return tokenizer
+
+
+def _train_bpe(texts: Iterable[str], min_count: int, vocab_size: int) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    least = len(SPECIALS) + _BYTES
+    if vocab_size < least:
+        raise UserError(
+            f"--vocab_size {vocab_size} is too small for level bpe, whose bytes and special tokens "
+            f"alone are {least}; raise it, or choose level char"
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=min_count,
+        special_tokens=list(SPECIALS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise UserError(f"{file} is missing; name a folder with a saved tokenizer") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read ({reason(error)}); copy it again") from error
+
+
+def _read_options(file: Path) -> dict[str, Any]:
+    text = _read(file)
+    try:
+        options = json.loads(text)
+        if options["format"] != _FORMAT:
+            raise UserError(
+                f"{file} is of format {options['format']}, not {_FORMAT}; update seqgan"
+            )
+        sound = options["level"] in get_args(Level) and isinstance(options["lowercase"], bool)
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{file} is corrupt ({reason(error)}); copy it again or train anew"
+        ) from error
+    if not sound:
+        raise UserError(f"{file} names no known level; copy it again or train anew")
+    return options

@@ -1,0 +1,195 @@
+"""BLEU against a whole corpus, and Self-BLEU: exact, linear but for one sort an order.
+
+Both are one computation: all sentences lie in one row of tokens, and an n-gram of a sentence is
+clipped by its highest count in any *other* sentence that is a reference. This is the protocol of
+the Texygen benchmark, the mean of sentence BLEU; it is not corpus BLEU as translation uses it.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from image_core.adversarial.errors import UserError
+
+EPSILON = 0.1
+"""What stands in for a numerator of zero: method 1 of NLTK's smoothing functions."""
+
+Sentences = Sequence[Sequence[int]]
+Scores = dict[int, Float64[np.ndarray, " samples"]]
+
+
+def bleu(
+    samples: Sentences, references: Sentences, orders: Sequence[int] = (2, 3, 4, 5)
+) -> dict[int, float]:
+    """Mean sentence BLEU of the samples, each against all references; high = like the references.
+
+    BLEU-N(s) = BP(s) exp(1/N sum_{n<=N} log p_n(s)), or 0 where s shares no token with a reference
+    p_n(s) = sum_g min(c_s(g), max_r c_r(g)) / max(1, |s| - n + 1), a numerator of 0 becoming 0.1
+    BP(s) = exp(min(0, 1 - |r|/|s|)), r the reference closest in length, the shorter of two such
+    The value rises with the number of references: print that number beside it.
+
+    Args:
+        samples: token ids without the end token; lengths may differ, a sentence may be empty.
+        references: the same.
+        orders: the values of N.
+
+    Raises:
+        UserError: no samples, no references, or an order below 1.
+
+    Source: Papineni et al. 2002; smoothing 1 of Chen and Cherry 2014. Equal to the mean of
+        `nltk.translate.bleu_score.sentence_bleu` with uniform weights.
+    """
+    scores = bleu_per_sentence(samples, references, orders)
+    return {n: float(score.mean()) for n, score in scores.items()}
+
+
+def self_bleu(samples: Sentences, orders: Sequence[int] = (2, 3, 4, 5)) -> dict[int, float]:
+    """Mean BLEU of each sample against all the others; high = little diversity.
+
+    Args:
+        samples: token ids without the end token.
+        orders: the values of N in BLEU-N.
+
+    Raises:
+        UserError: fewer than two samples, or an order below 1.
+
+    Source: Zhu et al. 2018 (Texygen). A sample is never its own reference; its duplicates are.
+    """
+    return {n: float(score.mean()) for n, score in self_bleu_per_sentence(samples, orders).items()}
+
+
+def bleu_per_sentence(
+    samples: Sentences, references: Sentences, orders: Sequence[int] = (2, 3, 4, 5)
+) -> Scores:
+    """`bleu` before its mean: for each order one score a sample, as bootstrap bands need them."""
+    if len(samples) == 0 or len(references) == 0:
+        counts = f"{len(samples)} samples and {len(references)} references"
+        raise UserError(f"BLEU needs at least one of each: got {counts}")
+    corpus = _Corpus.of([*samples, *references], scored=len(samples), first_reference=len(samples))
+    return _scores(corpus, orders)
+
+
+def self_bleu_per_sentence(samples: Sentences, orders: Sequence[int] = (2, 3, 4, 5)) -> Scores:
+    """`self_bleu` before its mean: for each order one score a sample."""
+    if len(samples) < 2:
+        raise UserError(f"Self-BLEU needs at least 2 samples: got {len(samples)}")
+    return _scores(_Corpus.of(samples, scored=len(samples), first_reference=0), orders)
+
+
+class _Corpus(NamedTuple):
+    """All sentences in one row of slots, a vacant one after each, so that no n-gram spans two.
+
+    The first `scored` sentences are scored; those from `first_reference` on are references.
+    """
+
+    tokens: Int64[np.ndarray, " tokens"]
+    slots: Int64[np.ndarray, " tokens"]
+    sentence: Int64[np.ndarray, " slots"]
+    lengths: Int64[np.ndarray, " sentences"]
+    scored: int
+    first_reference: int
+
+    @staticmethod
+    def of(sentences: Sentences, scored: int, first_reference: int) -> "_Corpus":
+        lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
+        tokens = np.fromiter(chain.from_iterable(sentences), np.int64, int(lengths.sum()))
+        index = np.arange(len(sentences))
+        slots = np.arange(len(tokens)) + np.repeat(index, lengths)
+        sentence = np.repeat(index, lengths + 1)
+        return _Corpus(tokens, slots, sentence, lengths, scored, first_reference)
+
+
+def _scores(corpus: _Corpus, orders: Sequence[int]) -> Scores:
+    if len(orders) == 0 or min(orders) < 1:
+        raise UserError(f"BLEU needs orders of 1 or more: got {list(orders)}")
+    n = np.arange(1, max(orders) + 1)[:, None]
+    lengths = corpus.lengths[: corpus.scored]
+    matches = _clipped_matches(corpus, max(orders))
+    precision = np.where(matches > 0, matches, EPSILON) / np.maximum(1, lengths - n + 1)
+    log_mean = np.cumsum(np.log(precision), axis=0) / n
+    log_brevity = np.minimum(0, 1 - _closest_reference_length(corpus) / np.maximum(1, lengths))
+    scores = np.where(matches[0] > 0, np.exp(log_brevity + log_mean), 0.0)
+    return {order: scores[order - 1] for order in orders}
+
+
+def _clipped_matches(corpus: _Corpus, highest: int) -> Float64[np.ndarray, "orders samples"]:
+    """Numerators of p_1 .. p_highest of every scored sentence.
+
+    An n-gram is named by the two (n-1)-grams in it, and can match only if both of them could: all
+    other places are dropped, so what is left to sort shrinks from order to order.
+    """
+    matches = np.zeros((highest, corpus.scored))
+    key, place = corpus.tokens, corpus.slots
+    for n in range(highest):
+        if len(place) == 0:
+            break
+        key, place = _sorted_by_key(key, place, len(corpus.sentence))
+        sentence = corpus.sentence[place]
+        new_gram = _changes(key)
+        # A pair is one n-gram in one sentence; the pairs of one n-gram lie in sentence order.
+        pair = np.flatnonzero(new_gram | _changes(sentence))
+        owner, count = sentence[pair], np.diff(pair, append=len(place))
+        first = np.flatnonzero(new_gram[pair])
+        last = np.append(first[1:], len(pair)) - 1
+
+        limit = _highest_elsewhere(np.where(owner >= corpus.first_reference, count, 0), first)
+        matched = np.bincount(owner, np.minimum(count, limit), len(corpus.lengths))
+        matches[n] = matched[: corpus.scored]
+
+        shared = first != last
+        shared &= (owner[first] < corpus.scored) & (owner[last] >= corpus.first_reference)
+        number = np.where(shared, np.cumsum(shared) - 1, -1)
+        name = np.full(len(corpus.sentence), -1)
+        name[place] = number[np.cumsum(new_gram) - 1]
+        place = np.flatnonzero((name[:-1] >= 0) & (name[1:] >= 0))
+        key = name[place] * len(first) + name[place + 1]
+    return matches
+
+
+def _sorted_by_key(
+    key: Int64[np.ndarray, " n"], place: Int64[np.ndarray, " n"], places: int
+) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+    """Stable sort; `place` ascends and stays below `places`."""
+    bits = places.bit_length()
+    room = 1 << (63 - bits)
+    if -room <= int(key.min()) and int(key.max()) < room:
+        # Both in one integer: values are sorted several times faster than a permutation is found.
+        packed = np.sort(key << bits | place)
+        return packed >> bits, packed & ((1 << bits) - 1)
+    order = np.argsort(key, kind="stable")
+    return key[order], place[order]
+
+
+def _changes(values: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+    """Whether a run of equal values begins here."""
+    return np.concatenate(([True], values[1:] != values[:-1]))
+
+
+def _highest_elsewhere(
+    count: Int64[np.ndarray, " pairs"], first: Int64[np.ndarray, " grams"]
+) -> Int64[np.ndarray, " pairs"]:
+    """For each pair the top count of its n-gram in the other pairs; its holder gets the second."""
+    record = np.maximum.reduceat(count * len(count) + np.arange(len(count)), first)
+    top, holder = np.divmod(record, len(count))
+    others = count.copy()
+    others[holder] = 0
+    limit = np.repeat(top, np.diff(first, append=len(count)))
+    limit[holder] = np.maximum.reduceat(others, first)
+    return limit
+
+
+def _closest_reference_length(corpus: _Corpus) -> Int64[np.ndarray, " samples"]:
+    """Length of the reference closest in length to each sample, of two equally close the shorter.
+
+    Lengths are compared, not sentences: L tokens make at most sqrt(2L) different lengths.
+    """
+    own, of_sample = np.unique(corpus.lengths[: corpus.scored], return_inverse=True)
+    length, count = np.unique(corpus.lengths[corpus.first_reference :], return_counts=True)
+    distance = np.abs(own[:, None] - length)
+    if corpus.first_reference == 0:
+        # No other sample has the length of a sample that is alone in having it.
+        distance[(own[:, None] == length) & (count == 1)] = np.iinfo(np.int64).max
+    return length[distance.argmin(axis=1)][of_sample]

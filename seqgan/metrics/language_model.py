@@ -1,0 +1,50 @@
+"""Language models as judges: of samples (LM score), and of what samples teach (reverse LM score)."""
+
+import copy
+import functools
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from image_core.adversarial.engine import Engine
+from image_core.data import Batches
+from seqgan.games.likelihood import LikelihoodGame
+from seqgan.metrics.likelihood import nll
+from seqgan.policies import LSTMPolicy
+
+
+def fit_language_model(
+    model: LSTMPolicy,
+    train: Int64[Tensor, "N T"],
+    valid: Int64[Tensor, "V T"],
+    *,
+    epochs: int,
+    lr: float,
+    batch: int,
+    seed: int,
+) -> LSTMPolicy:
+    """Train by maximum likelihood until validation NLL rises, at most `epochs` times over; returns the best.
+
+    Args:
+        model: where to start from; left as it is.
+        train: sequences to learn.
+        valid: sequences that choose the epoch.
+        epochs: most passes.
+        lr: Adam's rate.
+        batch: sequences of a step.
+        seed: of the shuffles.
+    """
+    game = LikelihoodGame(copy.deepcopy(model))
+    adam = functools.partial(torch.optim.Adam, lr=lr, fused=True)
+    engine = Engine(game, {"G": adam}, clip={"G": 5.0})
+    data = Batches(train.cpu(), min(batch, len(train)), seed=seed)
+    best, best_nll = copy.deepcopy(game.G), float("inf")
+    for _ in range(epochs):
+        engine.run(data, len(data))
+        now = nll(game.G.eval(), valid)
+        if now >= best_nll:
+            break
+        best.load_state_dict(game.G.state_dict())
+        best_nll = now
+    return best.eval().requires_grad_(False)

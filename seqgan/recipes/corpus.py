@@ -1,0 +1,150 @@
+"""A run's text: read, split, encoded; and sentences of samples, for the metrics."""
+
+import sys
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.chat import chitchat_turns
+from seqgan.data.encode import Encoded, LongLines, encode_matrix, mask_of
+from seqgan.data.source import read_texts
+from seqgan.data.tokenizer import END, PAD, UNK, Level, TextTokenizer
+
+CHITCHAT = "chitchat"
+"""The name of the built-in corpus: short chat turns of the package `chitchat-dataset`."""
+
+HELD_OUT = 20
+"""One line in this many is held out where no validation file is named."""
+
+
+class CorpusOptions(Protocol):
+    """The options a corpus is made from; documented in the text recipe."""
+
+    data: str
+    valid: str | None
+    test: str | None
+    field: str | None
+    level: Level
+    min_count: int
+    vocab_size: int
+    lowercase: bool
+    max_length: int | None
+    long_lines: LongLines
+    limit: int | None
+
+
+class Corpus(NamedTuple):
+    """Three encoded sets of one width.
+
+    Args:
+        tokenizer: made from the training set.
+        train: learned from.
+        valid: stops maximum likelihood.
+        test: measured on, and the references of BLEU.
+    """
+
+    tokenizer: TextTokenizer
+    train: Int64[Tensor, "N T"]
+    valid: Int64[Tensor, "V T"]
+    test: Int64[Tensor, "W T"]
+
+    def fingerprint(self) -> int:
+        """Changes with the data: CRC-32 of all tokens."""
+        crc = 0
+        for tokens in (self.train, self.valid, self.test):
+            crc = zlib.crc32(tokens.numpy().tobytes(), crc)
+        return crc
+
+    def sentences(self, tokens: Int64[Tensor, "B T"]) -> list[list[int]]:
+        """Ids of each row's words (characters at level "char"), without the end.
+
+        Byte pairs are joined to text and split into words, so that n-grams mean the same at every level of model.
+        """
+        lengths = (mask_of(tokens, END) & (tokens != END)).sum(1).tolist()
+        rows = [row[:n] for row, n in zip(tokens.tolist(), lengths, strict=True)]
+        if self.tokenizer.level != "bpe":
+            return rows
+        return [[zlib.crc32(word.encode()) for word in self.tokenizer.decode(row).split()] for row in rows]
+
+
+def read_corpus(options: CorpusOptions, tokenizer_folder: Path | None = None) -> Corpus:
+    """Read and encode the sets; the tokenizer is made from the training set, or loaded.
+
+    Args:
+        options: what to read and how.
+        tokenizer_folder: where a resumed run's tokenizer lies.
+
+    Raises:
+        UserError: a file cannot be read, or a line does not fit.
+    """
+    texts = _texts(options)
+    if tokenizer_folder is None:
+        train, level = texts[0][1], options.level
+        tokenizer = TextTokenizer.train(
+            train, level, options.min_count, options.vocab_size, options.lowercase
+        )
+    else:
+        tokenizer = TextTokenizer.load(tokenizer_folder)
+    encoded = [
+        encode_matrix(tokenizer, lines, name, options.max_length, options.long_lines)
+        for name, lines in texts
+    ]
+    for (name, lines), matrix in zip(texts, encoded, strict=True):
+        _tell(name, len(lines), matrix)
+    width = max(matrix.tokens.shape[1] for matrix in encoded)
+    sets = [F.pad(m.tokens, (0, width - m.tokens.shape[1]), value=PAD) for m in encoded]
+    return Corpus(tokenizer, *sets)
+
+
+def _texts(options: CorpusOptions) -> list[tuple[str, Sequence[str]]]:
+    """Name and lines of the training, validation and test set."""
+    if options.data == CHITCHAT:
+        chat = chitchat_turns(options.limit)
+        return [(f"{CHITCHAT} ({name})", lines) for name, lines in zip(chat._fields, chat, strict=True)]
+    lines = read_texts(options.data, options.field).lines[: options.limit]
+    if options.valid is None:
+        held_out = lines[::HELD_OUT]
+        kept = [line for i, line in enumerate(lines) if i % HELD_OUT]
+        if not kept:
+            raise UserError(f"--data {options.data} has too few lines to hold some out; name a --valid file")
+        sets = [(options.data, kept), (f"{options.data} (every {HELD_OUT}th line)", held_out)]
+    else:
+        valid = read_texts(options.valid, options.field).lines
+        sets = [(options.data, lines), (options.valid, valid)]
+    test = sets[1] if options.test is None else (options.test, read_texts(options.test, options.field).lines)
+    return [*sets, test]
+
+
+def _tell(name: str, lines: int, matrix: Encoded) -> None:
+    parts = [f"{lines} lines", f"at most {matrix.tokens.shape[1]} tokens"]
+    if matrix.unknown:
+        share = matrix.unknown / int(mask_of(matrix.tokens, END).sum())
+        parts.append(f"{matrix.unknown} unknown tokens ({share:.1%})")
+    for what, count in (("left out", matrix.dropped), ("cut", matrix.truncated)):
+        if count:
+            parts.append(f"{count} long lines {what}")
+    print(f"{name}: {', '.join(parts)}", file=sys.stderr)
+
+
+def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[Tensor, " P"]:
+    """The tokens that every sample is to begin with.
+
+    Raises:
+        UserError: the prompt leaves no room, or has a word the vocabulary does not know.
+    """
+    tokens = torch.tensor(tokenizer.encode([prompt])[0], dtype=torch.int64)
+    if len(tokens) >= length:
+        raise UserError(f"--prompt has {len(tokens)} tokens, but sequences have at most {length}; shorten it")
+    unknown = [p for p in prompt.split() if UNK in tokenizer.encode([p])[0]]
+    if (tokens == UNK).any():
+        raise UserError(f"--prompt has words outside the vocabulary ({', '.join(unknown) or prompt}); use others")
+    return tokens
+
+

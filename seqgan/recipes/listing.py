@@ -1,0 +1,35 @@
+"""What can be named on the command line, read from each module's `__all__`."""
+
+import inspect
+from importlib import import_module
+from types import ModuleType
+
+MODULES = {
+    "losses": "image_core.adversarial.losses",
+    "penalties": "image_core.adversarial.penalties",
+    "estimators": "image_core.adversarial.estimators",
+    "games": "seqgan.games",
+    "metrics": "seqgan.metrics",
+    "recipes": "seqgan.recipes",
+}
+
+
+def lines(kind: str) -> list[str]:
+    """One line for each name of a kind: the name and the first line of its documentation."""
+    module = import_module(MODULES[kind])
+    names = module.__all__
+    width = max(map(len, names))
+    return [f"{name:<{width}}  {_first_line(module, kind, name)}" for name in names]
+
+
+def _first_line(module: ModuleType, kind: str, name: str) -> str:
+    if kind == "recipes":
+        recipe = import_module(f"{module.__name__}.{name}")
+        return f"{_doc(recipe)} Presets: {', '.join(recipe.PRESETS)}."
+    value = getattr(module, name)
+    # A loss is a tuple of functions; the critic's side says which it is.
+    return _doc(value.d if kind == "losses" else value)
+
+
+def _doc(value: object) -> str:
+    return (inspect.getdoc(value) or "").partition("\n")[0]

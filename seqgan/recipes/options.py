@@ -1,0 +1,117 @@
+"""From option values to parts: names to losses, penalties, estimators, devices; refusals in one sentence."""
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from image_core.adversarial import estimators, penalties
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.estimators import Estimator
+from image_core.adversarial.game import Game
+from image_core.adversarial.penalties import Penalty
+
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a name that is not there.
+
+    Raises:
+        UserError: names the option and the choices.
+    """
+    if value not in choices:
+        raise UserError(f"--{option} {value}: choose one of {', '.join(choices)}")
+
+
+def check_least(config: Any, bound: float, *names: str) -> None:
+    """Refuse options below `bound`, and those that are not finite.
+
+    Raises:
+        UserError: names the option.
+    """
+    for name in names:
+        if not bound <= getattr(config, name) < math.inf:
+            raise UserError(f"--{name} {getattr(config, name)}: it must be at least {bound}")
+
+
+def check_above_zero(config: Any, *names: str) -> None:
+    """Refuse options that are not finite and above zero.
+
+    Raises:
+        UserError: names the option.
+    """
+    for name in names:
+        if not 0 < getattr(config, name) < math.inf:
+            raise UserError(f"--{name} {getattr(config, name)}: it must be above 0")
+
+
+SCORE_FUNCTION = ("reinforce", "importance", "boundary_seeking", "clipped")
+"""Estimators that turn rewards of sampled tokens into a surrogate loss."""
+
+
+def make_estimator(name: str, baseline: str, reduction: str) -> Estimator:
+    """The estimator of the options.
+
+    Raises:
+        UserError: the name is unknown, or an option does not go with it.
+    """
+    check_choice("estimator", name, SCORE_FUNCTION)
+    check_choice("reduction", reduction, ("mean", "sum"))
+    if name != "reinforce" and baseline != "none":
+        raise UserError(f"--baseline {baseline} is for --estimator reinforce; leave it out")
+    if name == "reinforce":
+        return estimators.reinforce(baseline=baseline, reduction=reduction)
+    if reduction != "mean":
+        raise UserError(f"--reduction {reduction} is for --estimator reinforce; pass --reduction mean")
+    return getattr(estimators, name)()
+
+
+def make_penalty(text: str) -> Penalty | None:
+    """The sum of penalties named in "NAME=WEIGHT,NAME=WEIGHT", or none of an empty text.
+
+    Raises:
+        UserError: a name is unknown or a weight is no positive number.
+    """
+    parts = []
+    for part in filter(None, text.split(",")):
+        name, _, weight = part.partition("=")
+        check_choice("penalty", name, penalties.__all__)
+        try:
+            value = float(weight) if weight else 10.0
+        except ValueError:
+            value = math.nan
+        if not value > 0 or not math.isfinite(value):
+            raise UserError(f"--penalty {part}: the weight must be a positive number, as in r1=10")
+        parts.append(getattr(penalties, name)(value))
+    return penalties.total(*parts) if parts else None
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device of "auto", "cpu" or "cuda".
+
+    Raises:
+        UserError: CUDA is asked for and not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: this torch sees no CUDA device; use --device cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def make_engine(
+    game: Game, learning_rates: Mapping[str, float], clip: Mapping[str, float], precision: str
+) -> Engine:
+    """An engine with Adam for each player (betas 0.9, 0.999, as SeqGAN)."""
+    accelerator = None
+    if precision != "no":
+        from accelerate import Accelerator
+
+        on_cpu = next(game.parameters()).device.type == "cpu"
+        accelerator = Accelerator(mixed_precision=precision, cpu=on_cpu)
+    optim = {
+        player: functools.partial(torch.optim.Adam, lr=lr, fused=True)
+        for player, lr in learning_rates.items()
+    }
+    return Engine(game, optim, accelerator=accelerator, clip=clip)

@@ -1,0 +1,175 @@
+"""SeqGAN against an oracle whose density is known (Yu et al. 2017, section 5.1).
+
+Maximum likelihood, then the critic's warm-up, then adversarial rounds; the result is the temperature sweep of both
+policies, NLL_oracle against NLL_test, since a policy that lowers NLL_oracle alone may only have sharpened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Turn
+from image_core.data import Batches
+from seqgan.data.encode import check_vocabulary
+from seqgan.metrics.likelihood import jsd, nll
+from seqgan.oracle import draw_oracle, load_oracle
+from seqgan.policies import LSTMPolicy
+from seqgan.recipes import options
+from seqgan.recipes.report import write_report
+from seqgan.recipes.run import Phase
+from seqgan.recipes.sequence import FILTERS, TEMPERATURES, SequenceConfig, SequenceRun
+
+
+@dataclass(kw_only=True)
+class OracleConfig(SequenceConfig):
+    """SeqGAN on an oracle; the defaults are the authors' released schedule.
+
+    Args:
+        oracle: .npz of the oracle's parameters; drawn from the seed when left out.
+        vocab: token ids of a drawn oracle.
+        length: tokens of a sequence.
+        train_size: sequences drawn once from the oracle to learn from.
+        test_size: sequences of each side that evaluation scores.
+    """
+
+    oracle: str | None = None
+    vocab: int = 5000
+    length: int = 20
+    train_size: int = 10_000
+    test_size: int = 9_984
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 2, "vocab", "length", "test_size")
+        widest = max(width for width, _ in FILTERS[self.critic])
+        if self.length < widest:
+            raise UserError(
+                f"--length {self.length} is below the widest filter, {widest}, of --critic {self.critic}"
+            )
+        if self.train_size < self.batch:
+            raise UserError(f"--train_size {self.train_size} does not fill one --batch of {self.batch}")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "quick": {
+        "vocab": 500,
+        "length": 12,
+        "train_size": 4_000,
+        "test_size": 4_000,
+        "critic": "small",
+        "mle_epochs": 40,
+        "critic_rounds": 3,
+        "critic_epochs": 1,
+        "negatives": 4_000,
+        "rounds": 40,
+        "critic_steps": 1,
+        "baseline": "position_mean",
+    },
+    "tiny": {
+        "vocab": 20,
+        "length": 10,
+        "train_size": 128,
+        "test_size": 64,
+        "batch": 16,
+        "embedding": 8,
+        "hidden": 8,
+        "critic": "small",
+        "mle_epochs": 2,
+        "critic_rounds": 1,
+        "critic_epochs": 1,
+        "negatives": 32,
+        "rounds": 3,
+        "critic_steps": 1,
+        "samples": 8,
+        "rollouts": 2,
+        "evaluate_every": 1,
+        "save_seconds": 0.0,
+        "device": "cpu",
+    },
+}
+
+
+class OracleRun(SequenceRun):
+    """A run on an oracle.
+
+    Args:
+        config: its options.
+    """
+
+    recipe = "oracle"
+
+    def __init__(self, config: OracleConfig):
+        self.config: OracleConfig = config
+        torch.manual_seed(config.seed)
+        file = config.oracle
+        oracle = draw_oracle(config.vocab, config.seed) if file is None else load_oracle(file)
+        self.oracle = oracle.to(options.pick_device(config.device))
+        self.build(LSTMPolicy(oracle.vocab, config.embedding, config.hidden), config.length)
+        train, self.test = (
+            self.draw(self.oracle, size) for size in (config.train_size, config.test_size)
+        )
+        # In order, without shuffling, as the released code reads its file.
+        self.data = Batches(train.cpu(), config.batch, seed=None)
+
+    def mle_phase(self) -> Phase:
+        """The whole schedule, whatever the likelihood of held-out sequences does: the paper's baseline."""
+        epoch = [Turn("mle", self.game.mle_move, repeat=len(self.data))]
+        every, keep = self.config.evaluate_every, self.game.keep_mle
+        return Phase("mle", epoch, self.config.mle_epochs, self.evaluate, every, leave=keep)
+
+    def evaluate(self) -> dict[str, float]:
+        """NLL_oracle of fresh samples and NLL_test of held-out oracle sequences."""
+        policy = self.game.G.eval()
+        samples = self.draw(policy, self.config.test_size)
+        return {"nll_oracle": nll(self.oracle, samples), "nll_test": nll(policy, self.test)}
+
+    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
+        """Token ids between blanks."""
+        try:
+            tokens = torch.tensor([int(word) for word in prompt.split()], dtype=torch.int64)
+        except ValueError as error:
+            raise UserError(f"--prompt {prompt}: an oracle's tokens are numbers, as in '17 4'") from error
+        check_vocabulary(tokens, self.oracle.vocab, "--prompt")
+        if len(tokens) >= self.config.length:
+            raise UserError(f"--prompt has {len(tokens)} tokens of at most {self.config.length - 1}")
+        return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Token ids between blanks."""
+        return " ".join(map(str, tokens))
+
+    def report(self, cpu_seconds: float | None = None) -> None:
+        torch.manual_seed(self.config.seed + 1)
+        truth = nll(self.oracle, self.test)
+        write_report(
+            self.folder,
+            self.engine,
+            self.as_dict(),
+            curves={
+                name: [self._point(policy, t) for t in TEMPERATURES]
+                for name, policy in self.policies().items()
+            },
+            real=("oracle", {"nll_oracle": truth, "nll_test": truth, "jsd": 0.0}),
+            pictures=[("nll.png", "nll_test", "nll_oracle")],
+            samples={
+                name: [self.decode(row) for row in self.draw(policy, 100).tolist()]
+                for name, policy in self.policies().items()
+            },
+            cpu_seconds=cpu_seconds,
+            log_keys=("nll_oracle", "nll_test", "mle/loss", "D/accuracy", "G/reward"),
+        )
+
+    def _point(self, policy: LSTMPolicy, temperature: float) -> dict[str, float]:
+        fake = self.draw(policy, self.config.test_size, temperature)
+        return {
+            "temperature": temperature,
+            "nll_oracle": nll(self.oracle, fake),
+            "nll_test": nll(policy, self.test, temperature),
+            "jsd": jsd(self.oracle, policy, self.test, fake, temperature),
+        }

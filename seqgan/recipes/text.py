@@ -1,0 +1,281 @@
+"""SeqGAN on any text of the user's, word by word, character by character, or in byte pairs.
+
+Maximum likelihood stopped early on validation NLL, the critic's warm-up, adversarial rounds; the result is the
+temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against reverse LM score.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Turn
+from image_core.data import Batches
+from seqgan import metrics
+from seqgan.data.encode import LongLines
+from seqgan.data.tokenizer import END, PAD, START, Level
+from seqgan.metrics.language_model import fit_language_model
+from seqgan.metrics.likelihood import nll
+from seqgan.policies import LSTMPolicy
+from seqgan.recipes import options
+from seqgan.recipes.corpus import encode_prompt, read_corpus
+from seqgan.recipes.report import write_report
+from seqgan.recipes.run import Phase
+from seqgan.recipes.sequence import TEMPERATURES, SequenceConfig, SequenceRun
+
+
+@dataclass(kw_only=True)
+class TextConfig(SequenceConfig):
+    """SeqGAN on text.
+
+    Args:
+        data: a text file with one sentence a line, a table (jsonl, csv, tsv, parquet), any of them gzipped, a hub
+            data set, or "chitchat" for the built-in one.
+        valid: sentences that stop maximum likelihood; every 20th line of the data when left out.
+        test: sentences to measure on; the validation set when left out.
+        field: the column that holds the text, in a table or a hub data set.
+        limit: use at most this many lines of the data.
+        level: word (NLTK's tokens), char, or bpe (byte pairs learned from the data).
+        min_count: rarer words or characters are unknown.
+        vocab_size: most byte pairs.
+        lowercase: whether the text is lower-cased.
+        max_length: most tokens of a line, its end counted; 512 when left out.
+        long_lines: what to do with longer ones: error, drop or truncate.
+        layers: LSTMs of the policy on top of one another.
+        dropout: of the policy, in maximum likelihood.
+        patience: epochs without a better validation NLL before maximum likelihood stops.
+        sweep_samples: sentences at each temperature of the final sweep.
+        judge_epochs: most passes when fitting a language model that judges samples.
+    """
+
+    data: str
+    valid: str | None = None
+    test: str | None = None
+    field: str | None = None
+    limit: int | None = None
+    level: Level = "word"
+    min_count: int = 1
+    vocab_size: int = 8000
+    lowercase: bool = True
+    max_length: int | None = None
+    long_lines: LongLines = "error"
+    layers: int = 1
+    dropout: float = 0.3
+    patience: int = 3
+    sweep_samples: int = 10_000
+    judge_epochs: int = 6
+    embedding: int = 128
+    hidden: int = 128
+    mle_epochs: int = 80
+    mle_lr: float = 3e-3
+    critic_rounds: int = 5
+    critic_epochs: int = 1
+    negatives: int = 2_000
+    rounds: int = 100
+    critic_steps: int = 1
+    policy_lr: float = 1e-3
+    baseline: str = "position_mean"
+    reduction: str = "mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "min_count", "layers", "patience", "judge_epochs")
+        options.check_least(self, 2, "sweep_samples")
+        options.check_least(self, 0, "dropout")
+        options.check_choice("level", self.level, ("word", "char", "bpe"))
+        options.check_choice("long_lines", self.long_lines, ("error", "drop", "truncate"))
+        if self.dropout >= 1:
+            raise UserError(f"--dropout {self.dropout}: it must be below 1")
+        for name in ("limit", "max_length"):
+            if getattr(self, name) is not None:
+                options.check_least(self, 2, name)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "demo": {
+        "data": "chitchat",
+        "limit": 12_000,
+        "min_count": 3,
+        "critic": "small",
+        "hidden": 64,
+        "embedding": 64,
+        "mle_epochs": 12,
+        "critic_rounds": 2,
+        "rounds": 20,
+        "evaluate_every": 5,
+        "sweep_samples": 1_000,
+        "judge_epochs": 2,
+    },
+    "tiny": {
+        "batch": 16,
+        "embedding": 8,
+        "hidden": 8,
+        "critic": "small",
+        "mle_epochs": 3,
+        "critic_rounds": 1,
+        "negatives": 32,
+        "rounds": 3,
+        "samples": 8,
+        "rollouts": 2,
+        "evaluate_every": 1,
+        "save_seconds": 0.0,
+        "sweep_samples": 32,
+        "judge_epochs": 1,
+        "device": "cpu",
+    },
+}
+
+
+class TextRun(SequenceRun):
+    """A run on text.
+
+    Args:
+        config: its options.
+    """
+
+    recipe = "text"
+
+    def __init__(self, config: TextConfig):
+        self.config: TextConfig = config
+        torch.manual_seed(config.seed)
+        self._tokenizer_folder = Path(config.out) / "tokenizer"
+        begun = (self._tokenizer_folder / "tokenizer_options.json").exists()
+        self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
+        self.build(self._policy(), self.corpus.train.shape[1])
+        device = self.engine.device
+        self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
+        self.data = Batches(self.corpus.train, config.batch, seed=config.seed)
+
+    def _policy(self) -> LSTMPolicy:
+        c = self.config
+        return LSTMPolicy(
+            self.corpus.tokenizer.vocab_size,
+            c.embedding,
+            c.hidden,
+            layers=c.layers,
+            start=START,
+            end=END,
+            pad=PAD,
+            dropout=c.dropout,
+        )
+
+    def start(self) -> None:
+        super().start()
+        self.corpus.tokenizer.save(self._tokenizer_folder)
+        self.engine.notes["data"] = self.corpus.fingerprint()
+
+    def resume(self) -> None:
+        super().resume()
+        if self.engine.notes.setdefault("data", self.corpus.fingerprint()) != self.corpus.fingerprint():
+            raise UserError(
+                f"--data {self.config.data} is not the text that {self.config.out} began with; restore it or start anew"
+            )
+
+    def mle_phase(self) -> Phase:
+        """Until validation NLL has not fallen for `patience` epochs; the best epoch is kept."""
+        c, game = self.config, self.game
+
+        def leave() -> None:
+            game.G.load_state_dict(game.mle.state_dict())
+
+        return Phase(
+            "mle",
+            [Turn("mle", game.mle_move, repeat=len(self.data))],
+            c.mle_epochs,
+            self._validate,
+            1,
+            enter=game.keep_mle,
+            leave=leave,
+            finished=lambda: self.engine.notes["epochs_without_gain"] >= c.patience,
+        )
+
+    def _validate(self) -> dict[str, float]:
+        notes, now = self.engine.notes, nll(self.game.G.eval(), self.valid)
+        if now < notes.setdefault("best_nll_valid", float("inf")):
+            notes["best_nll_valid"], notes["epochs_without_gain"] = now, 0
+            self.game.keep_mle()
+        else:
+            notes["epochs_without_gain"] += 1
+        return {"nll_valid": now}
+
+    def evaluate(self) -> dict[str, float]:
+        """Validation NLL, and two alarms of collapse: distinct sentences and entropy of words."""
+        samples = self.corpus.sentences(self.draw(self.game.G.eval(), 1000))
+        return {
+            "nll_valid": nll(self.game.G, self.valid),
+            "unique": metrics.unique_share(samples),
+            "entropy": metrics.unigram_entropy(samples),
+        }
+
+    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
+        return encode_prompt(self.corpus.tokenizer, prompt, self.game.length)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return self.corpus.tokenizer.decode(tokens)
+
+    def report(self, cpu_seconds: float | None = None) -> None:
+        c = self.config
+        torch.manual_seed(c.seed + 1)
+        start = self._policy().to(self.engine.device)
+        judge = self._fit(start, self.corpus.train)
+        write_report(
+            self.folder,
+            self.engine,
+            self.as_dict(),
+            curves={
+                name: [self._point(policy, t, judge, start) for t in TEMPERATURES]
+                for name, policy in self.policies().items()
+            },
+            real=("human", self._human(judge)),
+            pictures=[
+                ("bleu.png", "self_bleu5", "bleu5"),
+                ("language_model.png", "reverse_lm", "lm"),
+            ],
+            samples={
+                name: [self.decode(row) for row in self.draw(policy, 100).tolist()]
+                for name, policy in self.policies().items()
+            },
+            cpu_seconds=cpu_seconds,
+            log_keys=("nll_valid", "mle/loss", "D/accuracy", "G/reward", "unique", "entropy"),
+        )
+
+    def _fit(self, start: LSTMPolicy, train: Int64[Tensor, "N T"]) -> LSTMPolicy:
+        c = self.config
+        return fit_language_model(
+            start, train, self.valid, epochs=c.judge_epochs, lr=c.mle_lr, batch=c.batch, seed=c.seed
+        )
+
+    def _point(
+        self, policy: LSTMPolicy, temperature: float, judge: LSTMPolicy, start: LSTMPolicy
+    ) -> dict[str, float]:
+        samples = self.draw(policy, self.config.sweep_samples, temperature)
+        return {
+            "temperature": temperature,
+            "nll_test": nll(policy, self.test, temperature),
+            **self._text_metrics(samples),
+            "lm": nll(judge, samples),
+            "reverse_lm": nll(self._fit(start, samples), self.test),
+        }
+
+    def _human(self, judge: LSTMPolicy) -> dict[str, float]:
+        """The training text measured as if it were samples; the judge learned from it."""
+        real = self.corpus.train[: self.config.sweep_samples]
+        score = nll(judge, self.test)
+        return {**self._text_metrics(real), "lm": score, "reverse_lm": score}
+
+    def _text_metrics(self, samples: Int64[Tensor, "N T"]) -> Mapping[str, float]:
+        sentences = self.corpus.sentences(samples)
+        scores = metrics.bleu(sentences, self.corpus.sentences(self.corpus.test))
+        own = metrics.self_bleu(sentences)
+        return {
+            **{f"bleu{n}": scores[n] for n in (2, 5)},
+            **{f"self_bleu{n}": own[n] for n in (2, 5)},
+            "distinct2": metrics.distinct(sentences, 2),
+            "unique": metrics.unique_share(sentences),
+        }

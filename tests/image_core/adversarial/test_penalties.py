@@ -1,0 +1,387 @@
+"""Penalties of critics whose slope is known, weight gradients, and the dynamics they cause."""
+
+import cmath
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from image_core.adversarial import losses, penalties
+from image_core.adversarial.errors import UserError
+
+NAMES = penalties.__all__
+SLOPE_ONE = ["interpolated", "dragan"]  # two-sided, target 1
+
+
+def factory(name):
+    return getattr(penalties, name)
+
+
+def linear(weight):
+    return lambda x: x.flatten(1) @ weight + 0.3
+
+
+def batch(*shape):
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def expected_on_linear(name, norm, weight):
+    """Penalty of a critic whose slope is `norm` everywhere."""
+    if name in ("r1", "r2"):
+        return weight / 2 * norm**2
+    excess = max(0.0, norm - 1) if name == "lipschitz" else norm - 1
+    return weight * excess**2
+
+
+# ------------------------------------------------------------------------------------------ values
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("norm", [0.4, 1.0, 2.5])
+def test_linear_critic_pays_for_its_slope_whatever_the_batch(name, norm):
+    weight = batch(12)
+    weight *= norm / weight.norm()
+    for _ in range(3):
+        value = factory(name)(3.0)(linear(weight), batch(5, 3, 2, 2), batch(5, 3, 2, 2))
+        assert value.shape == ()
+        assert value.item() == pytest.approx(expected_on_linear(name, norm, 3.0), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_default_weight_is_ten(name):
+    weight = torch.tensor([3.0, 0.0], dtype=torch.float64)
+    value = factory(name)()(linear(weight), batch(4, 2), batch(4, 2))
+    assert value.item() == pytest.approx(expected_on_linear(name, 3.0, 10.0))
+
+
+@pytest.mark.parametrize(("name", "which"), [("r1", 0), ("r2", 1)])
+def test_quadratic_critic_by_hand(name, which):
+    points = (batch(6, 3), batch(6, 3))
+    matrix = batch(3, 3)
+    matrix = matrix + matrix.T
+
+    def critic(x):
+        return 0.5 * ((x @ matrix) * x).sum(dim=1)
+
+    value = factory(name)(2.0)(critic, *points)
+    by_hand = sum(float((matrix @ x).square().sum()) for x in points[which]) / 6
+    assert value.item() == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_r1_of_a_quadratic_critic_on_gaussian_data_is_the_frobenius_norm():
+    matrix = torch.tensor([[1.0, -0.5, 0.2], [-0.5, 2.0, 0.3], [0.2, 0.3, -0.7]])
+    data = torch.randn(200_000, 3)
+    value = penalties.r1(2.0)(lambda x: 0.5 * ((x @ matrix) * x).sum(1), data, data)
+    assert value.item() == pytest.approx(float(matrix.square().sum()), rel=0.02)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("shape", ["column", "map"])
+def test_the_logits_of_a_sample_are_summed(name, shape):
+    weight = batch(4)
+    real, fake = batch(5, 4), batch(5, 4)
+    as_map = (
+        (lambda y: y[:, None]) if shape == "column" else (lambda y: y[:, None, None] * batch_of)
+    )
+    batch_of = torch.full((1, 2, 3), 1 / 6, dtype=torch.float64)
+    value = factory(name)(1.0)(lambda x: as_map(x @ weight), real, fake)
+    expected = expected_on_linear(name, float(weight.norm()), 1.0)
+    assert value.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_r1_reads_real_and_r2_reads_fake():
+    def critic(x):
+        return (x**2).sum(dim=1) / 2  # slope = |x|
+
+    real, fake = torch.full((2, 1), 3.0), torch.full((2, 1), 5.0)
+    assert penalties.r1(2.0)(critic, real, fake) == 9.0
+    assert penalties.r2(2.0)(critic, real, fake) == 25.0
+
+
+def test_interpolation_draws_one_alpha_a_sample():
+    seen = []
+
+    def critic(x):
+        seen.append(x.detach())
+        return x.flatten(1).sum(dim=1)
+
+    real, fake = torch.zeros(500, 2, 3), torch.ones(500, 2, 3)
+    penalties.interpolated()(critic, real, fake)
+    alpha = seen[0].flatten(1)
+    assert (alpha == alpha[:, :1]).all()
+    assert 0 <= alpha.min() < 0.05
+    assert 0.95 < alpha.max() <= 1
+    assert alpha[:, 0].mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_one_sided_is_wgan_lp():
+    real, fake, weight = batch(4, 3), batch(4, 3), torch.tensor([0.0, 2.0, 0.0]).double()
+    for critic in (linear(weight), linear(weight / 4)):
+        one_sided = penalties.interpolated(7.0, one_sided=True)(critic, real, fake)
+        assert one_sided == penalties.lipschitz(7.0)(critic, real, fake)
+    assert one_sided == 0
+
+
+def test_target_moves_the_free_slope():
+    weight = torch.tensor([0.0, 3.0], dtype=torch.float64)
+    arguments = (linear(weight), batch(4, 2), batch(4, 2))
+    assert penalties.interpolated(1.0, 3.0)(*arguments).item() == pytest.approx(0.0, abs=1e-12)
+    assert penalties.interpolated(1.0, 0.0)(*arguments).item() == pytest.approx(9.0)
+    assert penalties.lipschitz(1.0, 2.0)(*arguments).item() == pytest.approx(1.0)
+    assert penalties.dragan(1.0, 5.0)(*arguments).item() == pytest.approx(4.0)
+
+
+def test_dragan_ignores_the_fakes():
+    net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
+    real, values = torch.randn(6, 3), []
+    for fake in (torch.randn(6, 3), torch.full((2, 9), math.nan)):
+        torch.manual_seed(3)
+        values.append(penalties.dragan()(net, real, fake))
+    assert values[0] == values[1]
+
+
+def test_dragan_noise_is_gaussian_and_scales_with_the_batch():
+    seen = []
+
+    def critic(x):
+        seen.append(x.detach())
+        return x.sum(dim=1)
+
+    real = 4.0 + 3.0 * torch.randn(4000, 5)
+    penalties.dragan(scale=0.5)(critic, real, real)
+    noise = seen[0] - real
+    assert noise.std() == pytest.approx(0.5 * float(real.std()), rel=0.03)
+    assert abs(noise.mean()) < 0.05
+    assert (noise.abs() < noise.std()).float().mean() == pytest.approx(0.6827, abs=0.01)
+    constant = torch.ones(4, 5)
+    penalties.dragan()(critic, constant, constant)
+    assert torch.equal(seen[1], constant)
+
+
+def test_total_adds_up():
+    arguments = (linear(batch(3)), batch(4, 3), batch(4, 3))
+    both = penalties.total(penalties.r1(1.0), penalties.r2(3.0))(*arguments)
+    parts = penalties.r1(1.0)(*arguments) + penalties.r2(3.0)(*arguments)
+    assert both.item() == pytest.approx(parts.item(), rel=1e-14)
+    assert penalties.total()(*arguments) == 0
+
+
+# --------------------------------------------------------------------------------------- gradients
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weight_gradients_by_differences(name):
+    real, fake = batch(4, 2, 2), batch(4, 2, 2)
+
+    def penalty(first, second):
+        torch.manual_seed(7)  # the same alphas and noise at every evaluation
+        return factory(name)(1.5)(lambda x: torch.tanh(x.flatten(1) @ first) @ second, real, fake)
+
+    weights = (2 * batch(4, 3)).requires_grad_(), (2 * batch(3)).requires_grad_()
+    assert penalty(*weights) > 0.1
+    assert torch.autograd.gradcheck(penalty, weights, eps=1e-5, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_zero_slope_gives_no_nan(name):
+    weight = torch.zeros(6, requires_grad=True)
+    value = factory(name)(10.0)(linear(weight), torch.randn(5, 6), torch.randn(5, 6))
+    value.backward()
+    assert value.item() == (10.0 if name in SLOPE_ONE else 0.0)
+    assert torch.equal(weight.grad, torch.zeros(6))
+
+
+def test_r1_has_the_right_curvature_at_zero_slope():
+    weight = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    real = batch(5, 2)
+    hessian = torch.autograd.functional.hessian(
+        lambda w: penalties.r1(3.0)(lambda x: x @ w, real, real), weight
+    )
+    assert torch.allclose(hessian, 3.0 * torch.eye(2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_neither_data_nor_generator_receive_a_gradient(name):
+    real, fake = batch(4, 2).requires_grad_(), batch(4, 2).requires_grad_()
+    weight = (4 * batch(2)).requires_grad_()
+    factory(name)()(lambda x: torch.tanh(x @ weight), real, fake).backward()
+    assert real.grad is None
+    assert fake.grad is None
+    assert weight.grad.abs().sum() > 0
+
+
+def test_a_samples_gradient_is_its_own_and_flattened():
+    weights, points = batch(6, 4), batch(4, 3, 2)
+
+    def critic(x):
+        return torch.tanh(x.flatten(1) @ weights).sum(dim=1)
+
+    found = penalties.input_gradients(critic, points)
+    by_hand = (1 - torch.tanh(points.flatten(1) @ weights) ** 2) @ weights.T
+    assert torch.allclose(found, by_hand, rtol=1e-12)
+    assert torch.allclose(penalties.input_gradients(critic, points[:1]), found[:1], rtol=1e-12)
+
+
+def test_computed_in_float32_with_autocast_off():
+    net = nn.Linear(3, 1)
+    real = torch.randn(4, 3)
+    exact = penalties.r1()(net, real, real)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert net(real).dtype == torch.bfloat16
+        inside = penalties.r1()(net, real, real)
+        mixed = penalties.interpolated()(net, real, net.weight.bfloat16() + real.bfloat16())
+    assert inside == exact
+    assert inside.dtype == mixed.dtype == torch.float32
+
+
+def test_attention_has_a_second_derivative():
+    torch.manual_seed(5)
+    layer = nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, batch_first=True).double()
+    points, query_key = batch(2, 3, 4), layer.self_attn.in_proj_weight
+
+    def penalty():
+        return penalties.r1(2.0)(lambda x: layer(x)[:, 0, 0], points, points)
+
+    (gradient,) = torch.autograd.grad(penalty(), query_key)
+    around = []
+    for step in (1e-5, -2e-5):
+        query_key.data[1, 2] += step
+        around.append(penalty().item())
+    assert gradient[1, 2].item() == pytest.approx((around[0] - around[1]) / 2e-5, rel=1e-5)
+
+
+# --------------------------------------------------------------------------------- optima, dynamics
+
+
+@pytest.mark.parametrize("name", ["interpolated", "lipschitz"])
+@pytest.mark.parametrize(
+    ("theta", "lam", "slope", "loss"),
+    [(1.0, 10.0, 1.05, -1.025), (2.0, 10.0, 1.1, -2.1), (0.5, 0.1, 3.5, -1.125)],
+)
+def test_point_masses_pull_the_critic_beyond_slope_one(name, theta, lam, slope, loss):
+    """Real at 0, fake at theta: the soft penalty settles at 1 + theta / (2 lambda)."""
+    real = torch.zeros(4, 1, dtype=torch.float64)
+    fake = torch.full((4, 1), theta, dtype=torch.float64)
+    weight = torch.tensor(-slope, dtype=torch.float64, requires_grad=True)
+    total = losses.wasserstein.d(real * weight, fake * weight)
+    total = total + factory(name)(lam)(lambda x: x * weight, real, fake)
+    (gradient,) = torch.autograd.grad(total, weight)
+    assert abs(gradient) < 1e-12
+    assert total.item() == pytest.approx(loss, abs=1e-12)
+
+
+REAL = torch.zeros(1, 1, dtype=torch.float64)
+
+
+def dirac_loss_d(loss, penalty, theta, psi):
+    """Real mass at 0, fake at theta, D(x) = psi x."""
+    fake = theta.reshape(1, 1)
+    total = loss.d(psi * REAL, psi * fake)
+    return total + penalty(lambda x: psi * x, REAL, fake)
+
+
+def dirac_field(loss, penalty):
+    """Both players' descent directions (theta, psi), differentiable."""
+
+    def field(theta, psi):
+        d = dirac_loss_d(loss, penalty, theta, psi)
+        g = loss.g(psi * REAL, psi * theta.reshape(1, 1))
+        (move_psi,) = torch.autograd.grad(d, psi, create_graph=True)
+        (move_theta,) = torch.autograd.grad(g, theta, create_graph=True)
+        return -move_theta, -move_psi
+
+    return field
+
+
+def eigenvalues(loss, penalty):
+    at = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    rows = torch.autograd.functional.jacobian(dirac_field(loss, penalty), at)
+    jacobian = torch.tensor([[float(entry) for entry in row] for row in rows])
+    return sorted(torch.linalg.eigvals(jacobian.double()).tolist(), key=lambda z: (z.real, z.imag))
+
+
+@pytest.mark.parametrize("name", ["r1", "r2"])
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+@pytest.mark.parametrize("gamma", [0.3, 0.8, 2.0])
+def test_eigenvalues_of_the_regularised_game(name, loss, gamma):
+    root = cmath.sqrt(gamma**2 / 4 - 1 / 4)
+    expected = sorted((-gamma / 2 - root, -gamma / 2 + root), key=lambda z: (z.real, z.imag))
+    found = eigenvalues(getattr(losses, loss), factory(name)(gamma))
+    for one, other in zip(found, expected):
+        assert abs(one - other) < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("loss", "turn"), [("minimax", 0.5), ("non_saturating", 0.5), ("wasserstein", 1.0)]
+)
+def test_unregularised_games_only_turn(loss, turn):
+    found = eigenvalues(getattr(losses, loss), penalties.total())
+    for one, other in zip(found, (-turn * 1j, turn * 1j)):
+        assert abs(one - other) < 1e-8
+
+
+def distance_after(loss, penalty, steps, alternating, h=0.1):
+    theta = torch.ones((), dtype=torch.float64, requires_grad=True)
+    psi = torch.ones((), dtype=torch.float64, requires_grad=True)
+    for _ in range(steps):
+        (move_psi,) = torch.autograd.grad(dirac_loss_d(loss, penalty, theta, psi), psi)
+        played = psi.detach() - h * move_psi
+        seen = (played if alternating else psi).detach()
+        g = loss.g(seen * REAL, seen * theta.reshape(1, 1))
+        (move_theta,) = torch.autograd.grad(g, theta)
+        theta = (theta.detach() - h * move_theta).requires_grad_()
+        psi = played.requires_grad_()
+    return math.hypot(theta.item(), psi.item())
+
+
+@pytest.mark.parametrize(
+    ("loss", "alternating", "printed"),
+    [
+        ("non_saturating", False, 6.4e-10),
+        ("non_saturating", True, 8.8e-9),
+        ("minimax", False, 1.8e-9),
+        ("wasserstein", True, 5.2e-12),
+    ],
+)
+def test_r1_brings_the_game_to_rest(loss, alternating, printed):
+    distance = distance_after(getattr(losses, loss), penalties.r1(1.0), 500, alternating)
+    assert distance == pytest.approx(printed, rel=0.05)
+
+
+def test_unregularised_wasserstein_game_spirals_out():
+    distance = distance_after(losses.wasserstein, penalties.total(), 500, alternating=False)
+    assert distance == pytest.approx(math.sqrt(2) * 1.01**250, rel=1e-9)
+
+
+# ----------------------------------------------------------------------------------------- clipping
+
+
+def test_clipping_is_exact_and_in_place():
+    net = nn.Linear(50, 20)
+    kept = net.weight.detach().clone().clamp(-0.01, 0.01)
+    pointer = net.weight.data_ptr()
+    penalties.clip_weights(net.parameters(), 0.01)
+    assert torch.equal(net.weight, kept)
+    assert max(p.abs().max() for p in net.parameters()) <= 0.01
+    assert net.weight.data_ptr() == pointer
+    assert net.weight.requires_grad
+
+
+def test_clipped_linear_critic_attains_the_bound():
+    gap, bound = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64), 0.01
+    weight = nn.Parameter(torch.zeros(3, dtype=torch.float64))
+    real, fake = gap[None], torch.zeros(1, 3, dtype=torch.float64)
+    for _ in range(3):
+        (move,) = torch.autograd.grad(losses.wasserstein.d(real @ weight, fake @ weight), weight)
+        weight.data -= move
+        penalties.clip_weights([weight], bound)
+    assert losses.wasserstein.d(real @ weight, fake @ weight).item() == pytest.approx(-0.035)
+
+
+@pytest.mark.parametrize("bound", [0.0, -0.01, math.nan])
+def test_clipping_needs_a_positive_bound(bound):
+    weight = torch.ones(2)
+    with pytest.raises(UserError, match="bound"):
+        penalties.clip_weights([weight], bound)
+    assert torch.equal(weight, torch.ones(2))

@@ -1,1 +1,1 @@
-"""The shared half: the adversarial core, and what images need. Imports neither `rl` nor `seqgan`."""
+"""The shared half: the adversarial core, and images. Imports neither `rl` nor `seqgan`."""

@@ -1,4 +1,4 @@
-"""Batches as a pure function of their number, so that a resumed run sees what it would have seen."""
+"""Batches as a function of their number: a resumed run sees what it would have seen."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ Rows = Tensor | Mapping[str, Tensor]
 
 
 class Batches:
-    """Whole batches of rows, epoch after epoch; the rows that fill no batch change with the shuffle.
+    """Whole batches of rows, epoch after epoch; rows that fill no batch sit the epoch out.
 
     Args:
         rows: a tensor, or a mapping of tensors with equally many rows.
@@ -26,7 +26,9 @@ class Batches:
         self.rows, self.size, self.seed = rows, size, seed
         self.count = len(rows if isinstance(rows, Tensor) else next(iter(rows.values())))
         if self.count < size:
-            raise UserError(f"{self.count} rows of data do not fill one batch of {size}; lower --batch")
+            raise UserError(
+                f"{self.count} rows of data do not fill one batch of {size}; lower --batch"
+            )
         self._epoch = -1
         self._order = torch.arange(self.count)
 

@@ -7,11 +7,12 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Let malloc reuse large blocks: each training step frees and asks for the same tens of megabytes.
+    """Let malloc reuse large blocks: every step frees and asks for the same megabytes.
 
-    By default glibc hands blocks above 32 MB, and the top of the heap, back to the kernel, and every step
-    pays for the page faults of getting them again: on SeqGAN's critic that doubles the time of a step.
-    Does nothing where the C library is not glibc.
+    By default glibc hands blocks above 32 MB, and the top of the heap, back to the kernel, and
+    every step
+    pays for the page faults of getting them again: on SeqGAN's critic that doubles the time of a
+    step. Does nothing where the C library is not glibc.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -1,1 +1,1 @@
-"""Adversarial imitation in gymnasium. Nothing is here yet; the core it will stand on is `image_core.adversarial`."""
+"""Adversarial imitation in gymnasium, on `image_core.adversarial`. Nothing is here yet."""

@@ -2,7 +2,8 @@
 
     import seqgan as sg
 
-Everything here is imported when first used, so that the command line's help and text-only programs stay light.
+Everything here is imported when first used, so that the command line's help and text-only programs
+stay light.
 """
 
 from importlib import import_module
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
     from seqgan.policies import LSTMPolicy as LSTMPolicy
 
 _MODULES = {
-    **{name: f"image_core.adversarial.{name}" for name in ("estimators", "losses", "penalties", "returns")},
+    **{
+        name: f"image_core.adversarial.{name}"
+        for name in ("estimators", "losses", "penalties", "returns")
+    },
     **{name: f"seqgan.{name}" for name in ("data", "games", "metrics", "rewards")},
 }
 _NAMES = {
@@ -50,7 +54,7 @@ _NAMES = {
     "load_oracle": "seqgan.oracle",
     "LSTMPolicy": "seqgan.policies",
 }
-__all__ = [*_MODULES, *_NAMES]  # noqa: PLE0604
+__all__ = [*_MODULES, *_NAMES]
 
 
 def __getattr__(name: str) -> Any:

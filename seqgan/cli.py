@@ -23,7 +23,8 @@ usage: seqgan COMMAND ...
   seqgan list losses                           what there is: losses, penalties, estimators, games,
                                                recipes, metrics
 
-`seqgan COMMAND --help` and `seqgan train text --help` list every option. Options may come from a YAML
+`seqgan COMMAND --help` and `seqgan train text --help` list every option. Options may come from a
+YAML
 file (--config FILE); --print_config writes one. A mistake ends with one sentence and exit code 2.
 """
 
@@ -46,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"seqgan: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("seqgan: interrupted; `seqgan resume` goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "seqgan: interrupted; `seqgan resume` goes on from the last checkpoint", file=sys.stderr
+        )
         return 130
     return 0
 
@@ -63,17 +66,23 @@ def _train(words: Sequence[str]) -> None:
     recipes = ("oracle", "text")
     if not words or words[0] not in recipes:
         if words and words[0] in ("-h", "--help"):
-            print("usage: seqgan train oracle|text [options]; `seqgan train text --help` lists them")
+            print(
+                "usage: seqgan train oracle|text [options]; `seqgan train text --help` lists them"
+            )
             return
         from image_core.adversarial.errors import UserError
 
-        raise UserError(f"seqgan train needs one of {', '.join(recipes)}, as in `seqgan train text`")
+        raise UserError(
+            f"seqgan train needs one of {', '.join(recipes)}, as in `seqgan train text`"
+        )
     _prepare()
     config_class, presets, run_class = _recipe(words[0])
     config, resume = _parse_config(words[0], config_class, presets, words[1:])
     if resume and (Path(config.out) / "config.yaml").exists():
         run = _open(config.out)
-        differing = [f.name for f in fields(config) if getattr(config, f.name) != getattr(run.config, f.name)]
+        differing = [
+            f.name for f in fields(config) if getattr(config, f.name) != getattr(run.config, f.name)
+        ]
         if differing:
             from image_core.adversarial.errors import UserError
 
@@ -113,7 +122,9 @@ def _parse_config(
     parser.add_argument(
         "--preset", default=first, choices=list(presets), help="defaults of the other options"
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, if there is one")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out, if there is one"
+    )
     parser.add_class_arguments(config_class)
     parser.set_defaults(presets[_preset(words, presets, first)])
     values = parser.parse_args(list(words))
@@ -171,7 +182,7 @@ def _resume(words: Sequence[str]) -> None:
 def _evaluate(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="seqgan evaluate",
-        description="Sweep a run's policies over temperature; writes result.json, plots and samples, prints the table.",
+        description="Sweep a run's policies over temperature: table, result.json, plots, samples.",
     )
     parser.add_argument("folder", help="of the run")
     folder = parser.parse_args(words).folder
@@ -182,7 +193,9 @@ def _evaluate(words: Sequence[str]) -> None:
 
 
 def _sample(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="seqgan sample", description="Write sentences of a trained run.")
+    parser = argparse.ArgumentParser(
+        prog="seqgan sample", description="Write sentences of a trained run."
+    )
     parser.add_argument("folder", help="of the run")
     parser.add_argument("--n", type=int, default=10, help="how many sentences (10)")
     parser.add_argument("--temperature", type=float, default=1.0, help="below 1 sharpens (1.0)")
@@ -208,7 +221,9 @@ def _sample(words: Sequence[str]) -> None:
 
 
 def _list(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="seqgan list", description="What there is, with one line each.")
+    parser = argparse.ArgumentParser(
+        prog="seqgan list", description="What there is, with one line each."
+    )
     kinds = ("losses", "penalties", "estimators", "games", "recipes", "metrics")
     parser.add_argument("kind", choices=kinds)
     kind = parser.parse_args(words).kind

@@ -1,14 +1,17 @@
-"""Convolutions of many widths over embedded tokens, each followed by ReLU and the maximum over time.
+"""Convolutions of many widths over embedded tokens, then ReLU and the maximum over time.
 
-    feature_f = max_t relu( sum_{j<w} x_{t+j} W_j[:, f] + b_f )          (Kim 2014; 90 % of SeqGAN's time)
+    feature_f = max_t relu( sum_{j<w} x_{t+j} W_j[:, f] + b_f )          (Kim 2014; 90 % of
+    SeqGAN's time)
 
-Layout is time-major, (T, B, E): the rows that offset j of a window needs are then one contiguous slice, so
-every product is a plain matrix product on views and no window is ever copied out. Windows past a sequence's
-end do not count, so features do not depend on how much padding follows; a sequence shorter than a window
-has one window, filled up with zeros.
+Layout is time-major, (T, B, E): the rows that offset j of a window needs are then one contiguous
+slice, so
+every product is a plain matrix product on views and no window is ever copied out. Windows past a
+sequence's
+end do not count, so features do not depend on how much padding follows; a sequence shorter than a
+window has one window, filled up with zeros.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -20,8 +23,8 @@ from torch import Tensor
 def max_over_time(
     x: Float[Tensor, "T B E"],
     lengths: Int64[Tensor, " B"] | None,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
+    weights: Iterable[Tensor],
+    biases: Iterable[Tensor],
     *,
     twice: bool = False,
 ) -> Float[Tensor, "B F"]:
@@ -34,6 +37,7 @@ def max_over_time(
         biases: one (F_w,) for each width.
         twice: the result will be differentiated twice, as gradient penalties do.
     """
+    weights, biases = list(weights), list(biases)
     widest = max(len(w) for w in weights)
     if len(x) < widest:
         x = F.pad(x, (0, 0, 0, 0, 0, widest - len(x)))

@@ -54,7 +54,7 @@ class SequenceCritic(nn.Module, ABC):
 
 
 class CNNCritic(SequenceCritic):
-    """SeqGAN's critic: embedding, convolutions of twelve widths, a highway layer, dropout, two outputs.
+    """SeqGAN's critic: embedding, convolutions of many widths, a highway layer, two outputs.
 
     y = t * relu(A x + a) + (1 - t) * x,  t = sigmoid(B x + b)            (highway)
     logit = o_real - o_fake: the softmax over two classes in one number
@@ -67,7 +67,8 @@ class CNNCritic(SequenceCritic):
         dropout: probability of dropping a feature in training mode.
         l2: weight of the output layer's square penalty.
 
-    Source: Yu et al. 2017, sizes and initial values of the released code; Zhang & LeCun 2015; Srivastava et al. 2015.
+    Source: Yu et al. 2017, sizes and initial values of the released code; Zhang & LeCun 2015;
+        Srivastava et al. 2015.
     """
 
     def __init__(
@@ -111,9 +112,7 @@ class CNNCritic(SequenceCritic):
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
         x = embedded.transpose(0, 1)
-        return self._head(
-            max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True)
-        )
+        return self._head(max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True))
 
     def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
         return None if self.end is None else mask_of(tokens, self.end).sum(1)
@@ -134,7 +133,9 @@ class CNNCritic(SequenceCritic):
                     parts = tokens.split(4096 if tokens.is_cuda else 256)
                     if tokens.is_cuda or len(parts) == 1:
                         return torch.cat([self(part) for part in parts])
-                    return torch.cat([self._head(part) for part in self._looked_up(tokens).split(1024)])
+                    return torch.cat(
+                        [self._head(part) for part in self._looked_up(tokens).split(1024)]
+                    )
             finally:
                 self.train(training)
 
@@ -150,8 +151,8 @@ class CNNCritic(SequenceCritic):
     def _looked_up(self, tokens: Int64[Tensor, "R T"], rows: int = 256) -> Float[Tensor, "R F"]:
         """Features of many sequences under fixed weights, by table.
 
-        A fixed convolution over embeddings is a sum of table rows: token v at offset j adds E[v] W_j, computed
-        once for all tokens. What was a product of size w E becomes a sum of w rows.
+        A fixed convolution over embeddings is a sum of table rows: token v at offset j adds E[v]
+        W_j, computed once for all tokens. What was a product of size w E becomes a sum of w rows.
         """
         vocab, widest = len(self.embedding), max(len(w) for w in self.conv_weight)
         nothing = vocab  # one more row, of zeros, for what lies past the end

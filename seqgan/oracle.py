@@ -40,9 +40,13 @@ def load_oracle(file: str | Path) -> LSTMPolicy:
         with np.load(file, allow_pickle=False) as arrays:
             parts = {name: torch.from_numpy(arrays[name]).float() for name in SHAPES}
     except FileNotFoundError as error:
-        raise UserError(f"--oracle {file} does not exist; leave it out to draw one from the seed") from error
+        raise UserError(
+            f"--oracle {file} does not exist; leave it out to draw one from the seed"
+        ) from error
     except KeyError as error:
-        raise UserError(f"--oracle {file} has no array {error}; it needs {', '.join(SHAPES)}") from error
+        raise UserError(
+            f"--oracle {file} has no array {error}; it needs {', '.join(SHAPES)}"
+        ) from error
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"--oracle {file} is not a readable .npz file") from error
     except Exception as error:  # a broken zip has errors of its own

@@ -1,7 +1,7 @@
 """Where the labels of a picture go so that they hide neither the data nor one another."""
 
 from collections.abc import Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -40,10 +40,10 @@ class Box(NamedTuple):
 
 
 def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
-    """Write each label near its point, where it covers least of lines, markers and other labels.
+    """Write each label by its point, where it covers least of lines, markers and other labels.
 
-    The layout must be final: eight directions at three distances are compared in pixels. From beyond
-    the nearest distance a thin line leads to the point.
+    The layout must be final: eight directions at three distances are compared in pixels. From
+    beyond the nearest distance a thin line leads to the point.
     """
     ink = _ink(axes)
     frame = Box(*axes.get_window_extent().extents)
@@ -52,23 +52,23 @@ def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
     for label in labels:
         width, height = _size(axes, label)
         x, y = axes.transData.transform((label.x, label.y))
-
         best_cost, best = np.inf, (0.0, 0, 0, frame)
         for distance, (across, up) in product(DISTANCES, ASIDE):
-            left = x + across * distance * scale + width * (across - 1) / 2
-            foot = y + up * distance * scale + height * (up - 1) / 2
+            near = np.array((x + across * distance * scale, y + up * distance * scale))
+            left, foot = near[0] + (across - 1) / 2 * width, near[1] + (up - 1) / 2 * height
             box = Box(left - 2, foot - 2, left + width + 2, foot + height + 2)
-            hidden = np.count_nonzero(
-                (ink > (box.x0, box.y0)).all(axis=1) & (ink < (box.x1, box.y1)).all(axis=1)
-            )
             area = (box.x1 - box.x0) * (box.y1 - box.y0)
-            crowding = sum(map(box.overlap, taken)) + area - box.overlap(frame)
-            cost = hidden + crowding + distance / 10
+            cost = sum(map(box.overlap, taken)) + area - box.overlap(frame) + distance / 10
+            cost += np.count_nonzero(((ink > box[:2]) & (ink < box[2:])).all(axis=1))
+            if distance > DISTANCES[0]:
+                leader = np.linspace((x, y), near, 12)[4:]
+                crossed = (np.abs(ink[:, None] - leader) < 2).all(axis=2).any(axis=1)
+                cost += 5 * np.count_nonzero(crossed)
             if cost < best_cost:
                 best_cost, best = cost, (distance, across, up, box)
         distance, across, up, box = best
         taken.append(box)
-        leader = {"arrowstyle": "-", "color": label.colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
+        arrow = {"arrowstyle": "-", "color": label.colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
         axes.annotate(
             label.text,
             (label.x, label.y),
@@ -78,7 +78,7 @@ def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
             va=("center", "bottom", "top")[up],
             color=label.colour,
             fontsize=label.size,
-            arrowprops=leader if distance > DISTANCES[0] else None,
+            arrowprops=arrow if distance > DISTANCES[0] else None,
         ).set_in_layout(False)
 
 
@@ -110,6 +110,7 @@ def place_above(axes: "matplotlib.axes.Axes", labels: Sequence[Label], gap: floa
             va="center",
             color=label.colour,
             fontsize=label.size,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         ).set_in_layout(False)
 
 
@@ -122,14 +123,15 @@ def _size(axes: "matplotlib.axes.Axes", label: Label) -> tuple[float, float]:
 
 
 def _ink(axes: "matplotlib.axes.Axes") -> Float[np.ndarray, "dots 2"]:
-    """Where lines and markers are, in pixels: dots every pixel along lines, a cluster for a marker."""
+    """List where lines and markers are: a dot for every pixel of a line, nine for a marker."""
     ring = np.array(list(product((-4, 0, 4), repeat=2)))
     dots = [np.empty((0, 2))]
     for line in axes.lines:
         corners = axes.transData.transform(line.get_xydata())
+        corners = corners[np.isfinite(corners).all(axis=1)]
         dots += [corner + ring for corner in corners]
         if line.get_linestyle() != "None":
-            for a, b in zip(corners[:-1], corners[1:]):
+            for a, b in pairwise(corners):
                 steps = np.linspace(0, 1, 2 + int(np.abs(b - a).max()))[:, None]
                 dots.append(a + (b - a) * steps)
     return np.concatenate(dots)

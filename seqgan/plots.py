@@ -1,6 +1,6 @@
 """The two pictures of a run: learning curves from its log, and quality against diversity.
 
-Each picture has a `draw_` function that returns the figure, and a plain one that writes it to a file.
+Each has a `draw_` function that returns the figure and a plain one that writes it to a file.
 Matplotlib is imported when something is drawn, and its global state (pyplot) is never touched.
 """
 
@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
-"""Okabe and Ito's, safe for the colour-blind; black is for human text, yellow unfit on white."""
+"""Okabe and Ito's, safe for the colour-blind; black is for points, yellow is unfit on white."""
 MARKERS = "osD^vPX<>"
 POINT_MARKERS = "*XPdH"
 GREY = "0.35"
 
-Curves = Mapping[str, Sequence[tuple[float, float, float]]]
+Curve = Sequence[tuple[float, float, float]]
 Better = Literal["lower", "higher"]
 
 
@@ -35,20 +36,20 @@ def learning_curves(
     """Draw the metrics of a run's log over its rounds, one panel each, phases divided by lines.
 
     Args:
-        log_path: one JSON object a line, with "round" (it counts on through the phases), "phase" and
-            scalars; a metric need not be in every line. Where a resumed run wrote a round again, the
-            later line counts; a last line cut short is ignored.
+        log_path: one JSON object a line, with "round" (which counts on through the phases), "phase"
+            and scalars, not all in every line. Where a resumed run wrote a round again, the later
+            line counts; a last line cut short is ignored.
         out_path: a .png, .pdf or .svg file, replaced only by a complete one.
         keys: the metrics to draw, in this order, absent ones left out; None draws all.
 
     Raises:
-        UserError: the log cannot be read or holds none of the metrics, or the kind of file is unknown.
+        UserError: the log cannot be read or holds none of the metrics, or no such picture is known.
     """
     _write(draw_learning_curves(_read_log(Path(log_path)), keys), Path(out_path))
 
 
 def quality_diversity(
-    curves: Curves,
+    curves: Mapping[str, Curve],
     points: Mapping[str, tuple[float, float]],
     out_path: str | Path,
     x_label: str,
@@ -58,7 +59,7 @@ def quality_diversity(
     x_better: Better = "lower",
     y_better: Better = "higher",
 ) -> None:
-    """Draw each model as a line over its sampling temperatures: one axis is easily sold for the other.
+    """Draw each model as a line over its temperatures: one axis is easily sold for the other.
 
     Args:
         curves: for each model its (x, y, temperature), in any order.
@@ -71,7 +72,7 @@ def quality_diversity(
         y_better: the same for y.
 
     Raises:
-        UserError: there is nothing to draw, or the kind of file is unknown.
+        UserError: there is nothing to draw, or no such picture is known.
 
     Source: Caccia et al. 2020 (Language GANs Falling Short).
     """
@@ -91,11 +92,15 @@ def draw_learning_curves(
     series = _series(rows)
     shown = [key for key in (series if keys is None else keys) if key in series]
     if not shown:
-        raise UserError(f"nothing to draw: the log has none of {list(keys or ['any metric'])}")
+        wanted = "no metric" if keys is None else f"none of {', '.join(keys)}"
+        raise UserError(
+            f"nothing to draw: the log holds {wanted}, but {', '.join(series) or 'nothing'}"
+        )
     phases = _phases(rows)
     columns = 1 if len(shown) <= 3 else 2
     height = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(1.5 + 5.5 * columns, 0.6 + 2.3 * height), layout="constrained")
+    figure = Figure(figsize=(1.5 + 5.5 * columns, 0.6 + 2.3 * height))
+    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.05)
     panels = figure.subplots(height, columns, sharex=True, squeeze=False).flatten()
     for panel, key in zip(panels, shown):
         rounds, values = series[key]
@@ -105,16 +110,15 @@ def draw_learning_curves(
         panel.set_title(key, loc="left", fontsize=11)
         panel.margins(x=0.02)
         panel.ticklabel_format(axis="y", useOffset=False)
+        panel.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True))
+        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+        panel.tick_params(labelbottom=True)
         for start, _ in phases[1:]:
             panel.axvline(start, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         _soften(panel)
     for panel in panels[len(shown) :]:
         panel.remove()
-    for panel in panels[max(0, len(shown) - columns) : len(shown)]:
-        panel.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
-        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        panel.tick_params(labelbottom=True)
-        panel.set_xlabel("round")
+    figure.supxlabel("round", fontsize=11)
     figure.draw_without_rendering()
     for panel in panels[: columns if phases else 0]:
         place_above(panel, [Label(name, start, 0, GREY, 9) for start, name in phases])
@@ -122,7 +126,7 @@ def draw_learning_curves(
 
 
 def draw_quality_diversity(
-    curves: Curves,
+    curves: Mapping[str, Curve],
     points: Mapping[str, tuple[float, float]],
     x_label: str,
     y_label: str,
@@ -135,59 +139,55 @@ def draw_quality_diversity(
     from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
+    curves = {name: sorted(curve, key=lambda place: place[2]) for name, curve in curves.items()}
     if not points and not any(curves.values()):
         raise UserError("nothing to draw: no curve and no point")
-    figure = Figure(figsize=(7.5, 5), layout="constrained")
+    figure = Figure(figsize=(7.5, 5))
+    figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     axes = figure.subplots()
     labels = []
     for index, (name, curve) in enumerate(curves.items()):
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        curve = sorted(curve, key=lambda place: place[2])
-        x, y, temperatures = zip(*curve) if curve else ((), (), ())
-        axes.plot(x, y, color=colour, marker=marker, markersize=5.5, linewidth=1.6, label=name)
-        dark = tuple(0.75 * channel for channel in to_rgb(colour))
-        for place in _landmarks(temperatures):
-            labels.append(Label(f"T {temperatures[place]:g}", x[place], y[place], dark))
+        xs, ys = [x for x, _, _ in curve], [y for _, y, _ in curve]
+        axes.plot(xs, ys, color=colour, marker=marker, markersize=5.5, linewidth=1.6, label=name)
+        red, green, blue = to_rgb(colour)
+        dark = (0.75 * red, 0.75 * green, 0.75 * blue)
+        labels += [Label(f"T {t:g}", x, y, dark) for x, y, t in _landmarks(curve)]
     for index, (name, (x, y)) in enumerate(points.items()):
         marker = POINT_MARKERS[index % len(POINT_MARKERS)]
-        style = {"color": "black", "marker": marker, "markersize": 9, "linestyle": "none"}
-        axes.plot([x], [y], label=name, zorder=3, **style)
-        labels.insert(index, Label(name, x, y, "black", 9.5))
-    axes.margins(0.1)
+        axes.plot([x], [y], marker, color="black", markersize=9, zorder=3, label=name)
+    axes.margins(x=0.12, y=0.08)
     axes.set_xlabel(_towards(x_label, x_better), fontsize=11)
     axes.set_ylabel(_towards(y_label, y_better), fontsize=11)
-    if title:
-        axes.set_title(title, loc="left", fontsize=12, pad=10)
+    axes.set_title(title, loc="left", fontsize=12, pad=10, wrap=True)
     _soften(axes)
-    models = axes.lines[: len(curves)]
-    if models:
-        heading = "T: sampling temperature"
-        legend = figure.legend(
-            handles=models, loc="outside right upper", frameon=False, title=heading, fontsize=10
-        )
+    # Beside the axes, for inside there is no place that is free in every picture.
+    legend = figure.legend(loc="outside right center", frameon=False, alignment="left")
+    if labels:
+        legend.set_title("T: sampling temperature")
         legend.get_title().set_fontsize(8.5)
     figure.draw_without_rendering()
     place_beside(axes, labels)
     return figure
 
 
-def _landmarks(temperatures: Sequence[float]) -> list[int]:
-    """Places of the lowest, the highest and the temperature nearest 1, where the model is itself."""
-    if not temperatures:
+def _landmarks(curve: Curve) -> Curve:
+    """Pick the lowest and highest temperature, and the one nearest 1, where the model is itself."""
+    finite = [place for place in curve if math.isfinite(place[0]) and math.isfinite(place[1])]
+    if not finite:
         return []
-    middle = min(range(len(temperatures)), key=lambda i: abs(math.log(temperatures[i])))
-    return sorted({0, middle, len(temperatures) - 1})
+    nearest = min(finite, key=lambda place: abs(place[2] - 1))
+    return sorted({finite[0], nearest, finite[-1]}, key=lambda place: place[2])
 
 
 def _towards(label: str, better: Better) -> str:
-    """Name the better direction; on the y axis, which is read upwards, the arrow turns with the text."""
-    return (
-        f"{label}  (← lower is better)" if better == "lower" else f"{label}  (higher is better →)"
-    )
+    """Name the better direction; on the y axis the arrow turns with the text and points rightly."""
+    arrow = {"lower": "← lower is better", "higher": "higher is better →"}
+    return f"{label}  ({arrow[better]})"
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], list[float]]]:
-    """Rounds and values of each metric; of several lines of one round the last that has it counts."""
+    """List rounds and values of each metric; of two values for one round the later counts."""
     series: dict[str, dict[int, float]] = {}
     for row in rows:
         for key, value in row.items():
@@ -198,7 +198,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], lis
 
 
 def _phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
-    """First round and name of each phase."""
+    """List the first round and the name of each phase."""
     of_round = sorted({row["round"]: str(row["phase"]) for row in rows if "phase" in row}.items())
     return of_round[:1] + [now for before, now in pairwise(of_round) if before[1] != now[1]]
 
@@ -240,4 +240,5 @@ def _write(figure: "matplotlib.figure.Figure", path: Path) -> None:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()

@@ -11,11 +11,11 @@ from seqgan import softmax
 from seqgan.data.encode import mask_of
 
 State = tuple[Tensor, ...]
-"""A recurrent state, rows first, so that rows can be picked, repeated and joined."""
+"""A recurrent state, rows first: they are picked, repeated and joined."""
 
 
 class SequencePolicy(nn.Module, ABC):
-    """A distribution over token sequences that can be sampled, scored, and continued from any prefix."""
+    """A distribution over token sequences: sampled, scored, continued from any prefix."""
 
     vocab: int
     start: int
@@ -35,19 +35,21 @@ class SequencePolicy(nn.Module, ABC):
         """One next token a row."""
 
     @abstractmethod
-    def log_prob(self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0) -> Float[Tensor, "B T"]:
+    def log_prob(
+        self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+    ) -> Float[Tensor, "B T"]:
         """log pi(y_t | y_<t) at the given temperature, differentiable; 0 after the end."""
 
     @abstractmethod
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        """Mean negative log-likelihood in nats a token, ends counted and padding not; differentiable."""
+        """Mean negative log-likelihood in nats a token, padding not counted; differentiable."""
 
     def mask(self, tokens: Int64[Tensor, "*B T"]) -> Bool[Tensor, "*B T"]:
         """True up to and including the first end token."""
         return mask_of(tokens, self.end)
 
     def trim(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, "B U"]:
-        """Without the columns that are padding in every row; as it is on a GPU, where asking costs more."""
+        """Without columns of padding alone; left as it is on a GPU, where asking costs more."""
         if self.end is None or tokens.is_cuda:
             return tokens
         return tokens[:, : int(self.mask(tokens).sum(1).max())]
@@ -87,8 +89,8 @@ class SequencePolicy(nn.Module, ABC):
 class LSTMPolicy(SequencePolicy):
     """An LSTM language model, as in SeqGAN.
 
-    i, f, g, o = x W_x + h W_h + b;  c <- sigmoid(f) c + sigmoid(i) tanh(g);  h <- sigmoid(o) tanh(c)
-    pi(. | y_<t) = softmax(h W_out + b_out)
+    i, f, g, o = x W_x + h W_h + b;  c <- sigmoid(f) c + sigmoid(i) tanh(g);  h <- sigmoid(o)
+    tanh(c) pi(. | y_<t) = softmax(h W_out + b_out)
 
     Args:
         vocab: number of token ids.
@@ -118,6 +120,8 @@ class LSTMPolicy(SequencePolicy):
         init_std: float = 0.1,
     ):
         super().__init__()
+        self.no_bias: Tensor
+        self.forbidden: Tensor
         self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
         self.hidden, self.layers, self.dropout = hidden, layers, dropout
         sizes = [embedding] + [hidden] * (layers - 1)
@@ -153,7 +157,9 @@ class LSTMPolicy(SequencePolicy):
     def draw(self, hidden: Float[Tensor, "N H"], temperature: float = 1.0) -> Int64[Tensor, " N"]:
         return softmax.draw(hidden, self.output_weight, self._output_bias(), temperature)
 
-    def log_prob(self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0) -> Float[Tensor, "B T"]:
+    def log_prob(
+        self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+    ) -> Float[Tensor, "B T"]:
         hidden = self._read(tokens).flatten(0, 1) / temperature
         bias = self._output_bias() / temperature
         flat = softmax.log_prob(hidden, self.output_weight, bias, tokens.flatten())
@@ -172,7 +178,9 @@ class LSTMPolicy(SequencePolicy):
         state = self.embedding.new_zeros(1, len(tokens), self.hidden)
         for w_x, w_h, b in self._layers():
             weights = (w_x, w_h, b, self.no_bias)
-            x = torch.lstm(self._drop(x), (state, state), weights, True, 1, 0.0, False, False, True)[0]
+            x = torch.lstm(
+                self._drop(x), (state, state), weights, True, 1, 0.0, False, False, True
+            )[0]
         return self._drop(x)
 
     def _layers(self) -> zip:

@@ -11,7 +11,7 @@ from seqgan.policies import SequencePolicy
 from seqgan.rollout import complete
 
 Reward = Callable[[SequencePolicy, SequenceCritic, Tensor], Tensor]
-"""(policy, critic, its samples (B, T)) -> (B, T): what each token earned; nothing where the mask is False."""
+"""(policy, critic, its samples (B, T)) -> (B, T): what each token earned."""
 
 
 def rollout_reward(
@@ -19,12 +19,13 @@ def rollout_reward(
 ) -> Reward:
     """SeqGAN's action value: the critic's mean verdict over completions of each prefix.
 
-    Q_t = (1/N) sum_n f(D(y_1..y_t, Y^n_t+1..T)),  Y^n ~ pi(. | y_1..y_t)  for t before the last token
-    Q_T = f(D(y))
+    Q_t = (1/N) sum_n f(D(y_1..y_t, Y^n_t+1..T)),  Y^n ~ pi(. | y_1..y_t)  for t before the last
+    token Q_T = f(D(y))
 
     Args:
         copies: N, completions of each prefix.
-        transform: f, from logit to reward; the sigmoid is SeqGAN's D(y), a loss's `reward` serves as well.
+        transform: f, from logit to reward; the sigmoid is SeqGAN's D(y), a loss's `reward` serves
+            as well.
 
     Source: Yu et al. 2017, eq. 4.
     """

@@ -1,7 +1,9 @@
 """Monte Carlo completions of every prefix of sampled sequences, in one growing batch.
 
-The samples are read once. After t tokens the policy's state is copied N times and those rows join the batch,
-so step t draws one token for the N completions of each prefix so far: T - 1 steps and N B T (T - 1) / 2
+The samples are read once. After t tokens the policy's state is copied N times and those rows join
+the batch,
+so step t draws one token for the N completions of each prefix so far: T - 1 steps and N B T (T -
+1) / 2
 draws in all, where the released SeqGAN ran N (T - 1) separate decoding loops from the first token.
 """
 
@@ -30,8 +32,10 @@ class Completions(NamedTuple):
 def complete(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int) -> Completions:
     """Complete each prefix y_1..y_t, t < T, `copies` times with the policy's own draws.
 
-    Prefixes that have already ended are left out, and rows leave the batch when they end, on a CPU, where
-    that saves work; a GPU completes everything, which costs it less than asking which rows are left.
+    Prefixes that have already ended are left out, and rows leave the batch when they end, on a
+    CPU, where
+    that saves work; a GPU completes everything, which costs it less than asking which rows are
+    left.
 
     Args:
         policy: continues the prefixes, at temperature 1.

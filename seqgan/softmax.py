@@ -1,7 +1,7 @@
 """The softmax over a vocabulary: drawing tokens, their log-probabilities, and maximum likelihood.
 
-Rows of logits are made and used up in chunks that fit the cache, and never stored: at V = 5,000 they
-are nearly all of an LSTM's bytes. Symbols: N rows, H hidden size, V vocabulary.
+Rows of logits are made and used up in chunks that fit the cache, and never stored: at V = 5,000
+they are nearly all of an LSTM's bytes. Symbols: N rows, H hidden size, V vocabulary.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ BLOCK = 128
 
 
 def _chunks(rows: int, vocab: int, device: torch.device) -> Iterator[slice]:
-    """Slices of rows whose logits fit the second-level cache of a CPU, or a small part of a GPU's memory."""
+    """Slices of rows whose logits fit a CPU's second-level cache, or a part of a GPU's memory."""
     elements = 1 << 19 if device.type == "cpu" else 1 << 28
     size = max(16, elements // vocab)
     return (slice(i, min(i + size, rows)) for i in range(0, rows, size))
@@ -32,9 +32,10 @@ def draw(
 ) -> Int64[Tensor, " N"]:
     """One token a row from softmax((hidden weight + bias) / temperature).
 
-    Inverts the distribution function with one uniform a row, in two levels: the running sum over blocks of
-    tokens finds the block, the running sum inside it the token. One exponential a token, no normalisation,
-    no host sync.
+    Inverts the distribution function with one uniform a row, in two levels: the running sum over
+    blocks of
+    tokens finds the block, the running sum inside it the token. One exponential a token, no
+    normalisation, no host sync.
 
     Args:
         hidden: the policy's last hidden state.
@@ -56,7 +57,9 @@ def draw(
     return tokens
 
 
-def _invert(mass: Float[Tensor, "n blocks width"], uniform: Float[Tensor, "n 1"]) -> Int64[Tensor, " n"]:
+def _invert(
+    mass: Float[Tensor, "n blocks width"], uniform: Float[Tensor, "n 1"]
+) -> Int64[Tensor, " n"]:
     rows, _, width = mass.shape
     block_mass = mass.sum(2)
     up_to = block_mass.cumsum(1)
@@ -77,7 +80,7 @@ def log_prob(
     bias: Float[Tensor, " V"],
     tokens: Int64[Tensor, " N"],
 ) -> Float[Tensor, " N"]:
-    """log softmax(hidden weight + bias)[token], differentiable; the backward pass makes the logits again."""
+    """log softmax(hidden weight + bias)[token]; the backward pass makes the logits again."""
     result: Tensor = _LogProb.apply(hidden, weight, bias, tokens)
     return result
 
@@ -89,7 +92,7 @@ def mean_nll(
     tokens: Int64[Tensor, " N"],
     mask: Bool[Tensor, " N"],
 ) -> Float[Tensor, ""]:
-    """-mean of the counted tokens' log-probabilities, in nats; gradients are made on the way forward.
+    """-mean log-probability of the counted tokens, in nats; gradients are made going forward.
 
     The upstream gradient of a scalar is one factor, so one pass over the logits serves both ways.
     """
@@ -98,7 +101,7 @@ def mean_nll(
 
 
 def _with_bias(hidden: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The bias as one more row of weights, met by a constant hidden unit: one product, no broadcast."""
+    """The bias as one more row of weights, met by a constant unit: one product, no broadcast."""
     return F.pad(hidden, (0, 1), value=1.0), torch.cat([weight, bias[None]])
 
 

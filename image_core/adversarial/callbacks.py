@@ -23,7 +23,7 @@ def every(rounds: int, callback: Callback) -> Callback:
 
 
 def checkpoint(folder: str | Path) -> Callback:
-    """Save the engine to `folder`, replacing the previous checkpoint when the new one is complete."""
+    """Save the engine to `folder`; the previous checkpoint goes when the new one is complete."""
 
     def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:
         engine.save(folder)

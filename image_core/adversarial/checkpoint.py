@@ -1,8 +1,8 @@
 """A checkpoint is a folder that appears whole or not at all, and is checked before it is believed.
 
 It is written beside its place, synced, and renamed; the previous one stays until then. Weights are
-safetensors; the optimizers' torch files are read with `weights_only=True`, so no pickle is ever run.
-`state.json` is written last and holds the size and CRC-32 of every other file.
+safetensors; the optimizers' torch files are read with `weights_only=True`, so no pickle is ever
+run. `state.json` is written last and holds the size and CRC-32 of every other file.
 """
 
 import io
@@ -56,7 +56,7 @@ def writing(folder: str | Path) -> Iterator[Path]:
 
 
 def place(folder: str | Path) -> Path:
-    """The complete checkpoint at `folder`: itself, or its predecessor if a save was cut in its last instant.
+    """The complete checkpoint at `folder`: itself, or its predecessor where a save was cut.
 
     Raises:
         UserError: there is none.
@@ -64,7 +64,9 @@ def place(folder: str | Path) -> Path:
     for candidate in _candidates(folder):
         if (candidate / "state.json").is_file():
             return candidate
-    raise UserError(f"no checkpoint in {folder}: state.json is missing; name a run that has saved one")
+    raise UserError(
+        f"no checkpoint in {folder}: state.json is missing; name a run that has saved one"
+    )
 
 
 def has_checkpoint(folder: str | Path) -> bool:
@@ -89,7 +91,9 @@ def read_state(folder: Path) -> dict[str, Any]:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
         files = state["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / 'state.json'} is corrupt; resume from another checkpoint") from error
+        raise UserError(
+            f"{folder / 'state.json'} is corrupt; resume from another checkpoint"
+        ) from error
     if state["format"] != FORMAT:
         raise UserError(f"{folder / 'state.json'} is of format {state['format']}, not {FORMAT}")
     for name, expected in files.items():
@@ -118,7 +122,9 @@ def load_module(module: nn.Module, file: Path) -> None:
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
     except RuntimeError as error:
         detail = " ".join(str(error).split())[:300]
-        raise UserError(f"{file} does not fit this game ({detail}); use the options it was made with") from error
+        raise UserError(
+            f"{file} does not fit this game ({detail}); use the options it was made with"
+        ) from error
 
 
 def save_tensors(value: Any, file: Path) -> None:

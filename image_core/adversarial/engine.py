@@ -1,8 +1,10 @@
 """The engine plays a game's turns. The only file that calls `backward` and `step`.
 
-It freezes who does not learn, averages gradients over processes, clips, steps, keeps weight averages,
+It freezes who does not learn, averages gradients over processes, clips, steps, keeps weight
+averages,
 and saves everything a run needs to go on as if it had never stopped. It reads nothing back from the
-device inside a round: logs stay tensors, and the non-finite guard is one flag read when a round ends.
+device inside a round: logs stay tensors, and the non-finite guard is one flag read when a round
+ends.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +17,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from image_core.adversarial import checkpoint as ckpt
 from image_core.adversarial import parallel
 from image_core.adversarial.callbacks import Callback
+from image_core.adversarial.snapshot import load_engine, save_engine
 from image_core.adversarial.ema import EMA
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -40,7 +42,8 @@ class Engine:
 
     Args:
         game: networks and moves; moved to the accelerator's device, if one is given.
-        optim: how to build each player's optimizer from its parameters; only players that play need one.
+        optim: how to build each player's optimizer from its parameters; only players that play
+            need one.
         accelerator: device and mixed precision ("no" or "bf16"); None keeps the game where it is.
         clip: greatest gradient norm, by player.
         accumulate: losses a step; a move must yield a multiple of it.
@@ -63,9 +66,13 @@ class Engine:
         for option, names in (("optim", optim), ("clip", clip), ("schedule", schedule)):
             for name in names:
                 if name not in players:
-                    raise UserError(f"{option} names {name!r}, but the players are {sorted(players)}")
+                    raise UserError(
+                        f"{option} names {name!r}, but the players are {sorted(players)}"
+                    )
         if accumulate < 1:
-            raise UserError(f"accumulate is {accumulate}; it counts losses a step and must be at least 1")
+            raise UserError(
+                f"accumulate is {accumulate}; it counts losses a step and must be at least 1"
+            )
         if accelerator is not None:
             if accelerator.mixed_precision not in ("no", "bf16"):
                 raise UserError(
@@ -122,22 +129,28 @@ class Engine:
                 parameter.requires_grad_(flag)
         if yields % self.accumulate:
             raise RuntimeError(
-                f"the move of {player!r} yielded {yields} losses, not a multiple of accumulate={self.accumulate}"
+                f"the move of {player!r} yielded {yields} losses, "
+                f"not a multiple of accumulate={self.accumulate}"
             )
         steps = max(1, yields // self.accumulate)
         return {k: v / (steps if k == f"{player}/grad_norm" else yields) for k, v in totals.items()}
 
-    def rounds(self, data: Data, count: int, *, turns: Sequence[Turn] | None = None) -> Iterator[Logs]:
+    def rounds(
+        self, data: Data, count: int, *, turns: Sequence[Turn] | None = None
+    ) -> Iterator[Logs]:
         """Play `count` rounds, yielding each round's logs.
 
         Args:
-            data: batch number i as a function of i, which a resumed run continues exactly and at once; or
-                any iterable of batches, gone through again and again (its first batches are skipped on resume).
+            data: batch number i as a function of i, which a resumed run continues exactly and at
+                once; or
+                any iterable of batches, gone through again and again (its first batches are
+                skipped on resume).
             count: rounds to play.
             turns: instead of the game's own.
 
         Raises:
-            NonFiniteError: a loss or gradient was not finite; names the step and the last checkpoint.
+            NonFiniteError: a loss or gradient was not finite; names the step and the last
+                checkpoint.
         """
         stream = self._stream(data)
         turns = self.game.turns() if turns is None else turns
@@ -172,13 +185,17 @@ class Engine:
                 loss = next(move)
             except StopIteration as stop:
                 if stop.value is not None:
-                    raise RuntimeError(f"the move of {turn.player!r} returned a value; log it instead") from None
+                    raise RuntimeError(
+                        f"the move of {turn.player!r} returned a value; log it instead"
+                    ) from None
                 return None
-            inside_with = not torch.is_grad_enabled() or torch.is_autocast_enabled(self.device.type) != (
-                self._mixed
-            )
+            inside_with = not torch.is_grad_enabled() or torch.is_autocast_enabled(
+                self.device.type
+            ) != (self._mixed)
         if inside_with:
-            raise RuntimeError(f"the move of {turn.player!r} yielded inside a `with`; leave the block first")
+            raise RuntimeError(
+                f"the move of {turn.player!r} yielded inside a `with`; leave the block first"
+            )
         return loss
 
     @property
@@ -227,7 +244,9 @@ class Engine:
         first_bad = torch.stack(list(self._first_bad.values())).tolist()
         for player, step in zip(self._first_bad, first_bad, strict=True):
             if step >= 0:
-                last = f"the last good checkpoint is {self.saved}" if self.saved else "none was saved"
+                last = (
+                    f"the last good checkpoint is {self.saved}" if self.saved else "none was saved"
+                )
                 raise NonFiniteError(
                     f"the loss or gradient of {player!r} is not finite at its step {step} "
                     f"(round {self.round}); {last}; lower its learning rate or clip its gradient"
@@ -241,29 +260,12 @@ class Engine:
     # -- saving ----------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> None:
-        """Write a checkpoint: complete or not at all, the previous one kept until then."""
-        rank, size = parallel.world()
-        rng = {"cpu": parallel.gather(torch.get_rng_state())}
-        if self.device.type == "cuda":
-            rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(self.device))
-        if rank == 0:
-            with ckpt.writing(folder) as place:
-                ckpt.save_module(self.game, place / "game.safetensors")
-                for name, average in self.ema.items():
-                    ckpt.save_module(average, place / f"ema.{name}.safetensors")
-                ckpt.save_tensors(
-                    {
-                        "optimizers": {n: o.state_dict() for n, o in self.optimizers.items()},
-                        "schedules": {n: s.state_dict() for n, s in self.schedules.items()},
-                    },
-                    place / "optim.pt",
-                )
-                for process in range(size):
-                    mine = {kind: states[process] for kind, states in rng.items()}
-                    ckpt.save_tensors(mine, place / f"rng.{process}.pt")
-                ckpt.write_state(place, self._state())
-        parallel.barrier()
-        self.saved = Path(folder)
+        """Write a checkpoint: complete or not at all, the previous one kept until then.
+
+        Raises:
+            UserError: the disk is full, or the folder cannot be written.
+        """
+        save_engine(self, Path(folder))
 
     def load(self, folder: str | Path) -> None:
         """Continue from a checkpoint, bit for bit.
@@ -271,35 +273,4 @@ class Engine:
         Raises:
             UserError: the checkpoint is missing, corrupt, or of another game.
         """
-        place = ckpt.place(folder)
-        state = ckpt.read_state(place)
-        rank, size = parallel.world()
-        if state["processes"] != size:
-            raise UserError(f"{place} was saved by {state['processes']} processes; resume with as many, not {size}")
-        ckpt.load_module(self.game, place / "game.safetensors")
-        for name, average in self.ema.items():
-            ckpt.load_module(average, place / f"ema.{name}.safetensors")
-        optim = ckpt.load_tensors(place / "optim.pt", self.device)
-        if set(optim["optimizers"]) != set(self.optimizers):
-            raise UserError(f"{place / 'optim.pt'} holds optimizers of {sorted(optim['optimizers'])}, not {sorted(self.optimizers)}")
-        for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(optim["optimizers"][name])
-        for name, schedule in self.schedules.items():
-            schedule.load_state_dict(optim["schedules"][name])
-        rng = ckpt.load_tensors(place / f"rng.{rank}.pt")
-        torch.set_rng_state(rng["cpu"])
-        if "cuda" in rng and self.device.type == "cuda":
-            torch.cuda.set_rng_state(rng["cuda"], self.device)
-        self.round, self.drawn = state["round"], state["drawn"]
-        self.steps, self.notes = state["steps"], state["notes"]
-        self.saved = Path(folder)
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "round": self.round,
-            "drawn": self.drawn,
-            "steps": self.steps,
-            "notes": self.notes,
-            "processes": parallel.world()[1],
-            "versions": {"torch": torch.__version__},
-        }
+        load_engine(self, Path(folder))

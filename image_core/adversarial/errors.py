@@ -1,4 +1,4 @@
-"""The one exception of a user's mistake; the command line prints it as one sentence and exits with 2."""
+"""The exception of a user's mistake: the command line prints it and exits with 2."""
 
 
 class UserError(ValueError):

@@ -15,7 +15,8 @@ class Loss(NamedTuple):
 
     Args:
         total: scalar, penalties already added; carries the gradient.
-        logs: scalars worth recording, detached by the engine; never read on the host inside a round.
+        logs: scalars worth recording, detached by the engine; never read on the host inside a
+            round.
     """
 
     total: Tensor
@@ -26,13 +27,13 @@ Move = Callable[[Iterator[Batch]], Iterator[Loss]]
 """A generator function: pull batches with `next`; one yield is one optimizer step.
 
 Code after a yield runs after the step, which is where WGAN clips its weights and BEGAN moves its k.
-Four laws, asserted by the engine: batches are pulled with `next`; nothing is yielded inside a `with`;
-the number of yields is a multiple of the engine's `accumulate`; a move returns nothing.
+Four laws, asserted by the engine: batches are pulled with `next`; nothing is yielded inside a
+`with`; the number of yields is a multiple of the engine's `accumulate`; a move returns nothing.
 """
 
 
 class Turn(NamedTuple):
-    """One player's turn in a round: only this player's parameters learn, all others are frozen.
+    """One player's turn in a round: its parameters learn, all others are frozen.
 
     Args:
         player: a name of `Game.players`.
@@ -48,7 +49,7 @@ class Turn(NamedTuple):
 
 
 class Game(nn.Module, ABC):
-    """An adversarial game. Networks and state are attributes and buffers: `state_dict` is all of it."""
+    """An adversarial game; networks and state are attributes and buffers, saved by `state_dict`."""
 
     @abstractmethod
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:

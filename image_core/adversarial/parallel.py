@@ -1,8 +1,9 @@
 """Several processes playing one game: equal starts, equal shares of each batch, averaged gradients.
 
-Gradients are averaged by hand, in one flat buffer: wrapping modules in DistributedDataParallel raises
-when a head is unused in one player's turn, and lets processes drift apart silently when a method other
-than `forward` is called, both of which adversarial games do.
+Gradients are averaged by hand, in one flat buffer: wrapping modules in DistributedDataParallel
+raises
+when a head is unused in one player's turn, and lets processes drift apart silently when a method
+other than `forward` is called, both of which adversarial games do.
 """
 
 from collections.abc import Iterable, Mapping
@@ -42,7 +43,9 @@ def share(batch: Any) -> Any:
         return {name: share(value) for name, value in batch.items()}
     rows = batch.shape[0]
     if rows % size:
-        raise UserError(f"a batch of {rows} rows cannot be shared by {size} processes; use a multiple")
+        raise UserError(
+            f"a batch of {rows} rows cannot be shared by {size} processes; use a multiple"
+        )
     return batch[rank * rows // size : (rank + 1) * rows // size]
 
 

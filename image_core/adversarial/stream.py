@@ -1,4 +1,4 @@
-"""Where batches come from: a function of the batch's number, or any iterable gone through again and again."""
+"""Where batches come from: a function of the batch's number, or any iterable, repeated."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count, islice
@@ -9,7 +9,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch
 
 Data = Callable[[int], Batch] | Iterable[Batch]
-"""Batch number i as a function of i, which a resumed run continues exactly and at once; or batches in order."""
+"""Batch number i as a function of i, which a resumed run continues at once; or an iterable."""
 
 
 def batches(data: Data, drawn: int) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""A game of one player: a policy and maximum likelihood. Language models that judge samples are trained by it."""
+"""A game of one player: maximum likelihood. It trains language models that judge samples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 

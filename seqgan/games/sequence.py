@@ -1,6 +1,7 @@
 """The sequence game: a policy writes token sequences, a critic reads them, rewards move the policy.
 
-SeqGAN (Yu, Zhang, Wang & Yu 2017) is this game with rollout rewards and REINFORCE; relatives differ in the
+SeqGAN (Yu, Zhang, Wang & Yu 2017) is this game with rollout rewards and REINFORCE; relatives
+differ in the
 reward or the estimator and are aliases. Symbols: G policy, D critic, y = `tokens`, Q = `reward`.
 """
 
@@ -22,7 +23,7 @@ from seqgan.rewards import Reward, rollout_reward
 
 
 class SequenceGame(Game):
-    """Players "G" (the policy), "mle" (the same parameters under an optimizer of their own) and "D".
+    """Players "G" (a policy of sequences), "mle" (G under an optimizer of its own) and "D".
 
     The data stream yields real sequences (B, length), padded after their end.
 
@@ -99,8 +100,8 @@ class SequenceGame(Game):
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Train the critic on fresh negatives (Algorithm 1, lines 11-14).
 
-        As in the released code a critic batch is as large as a batch of data, half of it real and half
-        generated, and the loss is the mean over the whole batch, half of E_real + E_fake.
+        As in the released code a critic batch is as large as a batch of data, half of it real and
+        half generated, and the loss is the mean over the whole batch, half of E_real + E_fake.
         """
         self.G.eval()
         self.D.train()
@@ -126,8 +127,10 @@ class SequenceGame(Game):
         """Sequences of a policy, G if none is named, a thousand at a time to bound memory."""
         policy = self.G if policy is None else policy
         sizes = [min(1000, count - i) for i in range(0, count, 1000)]
-        options = {"temperature": temperature, "prompt": prompt}
-        return torch.cat([policy.sample(n, self.length, **options) for n in sizes])
+        parts = [
+            policy.sample(n, self.length, temperature=temperature, prompt=prompt) for n in sizes
+        ]
+        return torch.cat(parts)
 
     def keep_mle(self) -> None:
         """Remember the policy as it is now as the maximum-likelihood baseline."""
@@ -148,16 +151,18 @@ class SequenceGame(Game):
         return Loss(total, logs)
 
     def _penalty(self, penalty: Penalty, real: Tensor, fake: Tensor) -> Tensor:
-        """On embedded sequences; a window counts when it lies inside either of the two it came from."""
-        ends = [self.D.lengths(tokens) for tokens in (real, fake)]
-        lengths = None if ends[0] is None else torch.maximum(*ends)
+        """On embedded sequences; a window counts when it lies inside either of its two."""
+        end_real, end_fake = self.D.lengths(real), self.D.lengths(fake)
+        lengths = None
+        if end_real is not None and end_fake is not None:
+            lengths = torch.maximum(end_real, end_fake)
         return penalty(lambda x: self.D.score(x, lengths), self.D.embed(real), self.D.embed(fake))
 
 
 def seqgan(
     G: SequencePolicy, D: SequenceCritic, length: int, *, rollouts: int = 16, **options: object
 ) -> SequenceGame:
-    """SeqGAN: Monte Carlo rollout rewards, REINFORCE summed over batch and time without a baseline.
+    """SeqGAN: Monte Carlo rollout rewards and REINFORCE, summed, without a baseline.
 
     Args:
         G: the policy.
@@ -168,12 +173,15 @@ def seqgan(
 
     Source: Yu, Zhang, Wang & Yu 2017, "SeqGAN", AAAI; the released code's update.
     """
-    defaults = {"reward": rollout_reward(rollouts), "estimator": estimators.reinforce(reduction="sum")}
+    defaults = {
+        "reward": rollout_reward(rollouts),
+        "estimator": estimators.reinforce(reduction="sum"),
+    }
     return SequenceGame(G, D, length, **{**defaults, **options})  # type: ignore[arg-type]
 
 
 def tiny() -> tuple[SequenceGame, Tensor]:
-    """A game of seconds and data for it, for tests: sequences of up to eight tokens with real ends."""
+    """A game of seconds and data for it, for tests: up to eight tokens with real ends."""
     generator = torch.Generator().manual_seed(1)
     data = torch.randint(4, 12, (8, 8), generator=generator)
     data[:, 5] = 2

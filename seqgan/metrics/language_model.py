@@ -1,4 +1,4 @@
-"""Language models as judges: of samples (LM score), and of what samples teach (reverse LM score)."""
+"""Language models as judges: of samples (LM score) and of what they teach (reverse LM)."""
 
 import copy
 import functools
@@ -11,11 +11,11 @@ from image_core.adversarial.engine import Engine
 from image_core.data import Batches
 from seqgan.games.likelihood import LikelihoodGame
 from seqgan.metrics.likelihood import nll
-from seqgan.policies import LSTMPolicy
+from seqgan.policies import SequencePolicy
 
 
 def fit_language_model(
-    model: LSTMPolicy,
+    model: SequencePolicy,
     train: Int64[Tensor, "N T"],
     valid: Int64[Tensor, "V T"],
     *,
@@ -23,8 +23,8 @@ def fit_language_model(
     lr: float,
     batch: int,
     seed: int,
-) -> LSTMPolicy:
-    """Train by maximum likelihood until validation NLL rises, at most `epochs` times over; returns the best.
+) -> SequencePolicy:
+    """Train by maximum likelihood until validation NLL rises; returns the best epoch's model.
 
     Args:
         model: where to start from; left as it is.

@@ -24,10 +24,10 @@ def sequence_log_prob(
 
 @torch.no_grad()
 def nll(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], temperature: float = 1.0) -> float:
-    """Negative log-likelihood in nats a token: all tokens count alike, ends count, padding does not.
+    """Negative log-likelihood in nats a token; ends count, padding does not.
 
-    Called NLL_test (NLL_gen in RelGAN) on held-out real text, NLL_oracle when `policy` is the oracle and
-    the tokens are samples.
+    Called NLL_test (NLL_gen in RelGAN) on held-out real text, NLL_oracle when `policy` is the
+    oracle and the tokens are samples.
     """
     total = -sequence_log_prob(policy, tokens, temperature).double().sum()
     return float(total / policy.mask(tokens).sum())
@@ -43,8 +43,8 @@ def jsd(
 ) -> float:
     """Jensen-Shannon divergence of whole sequences, in nats, at most log 2.
 
-    JSD = 1/2 E_p log(2p / (p+q)) + 1/2 E_q log(2q / (p+q)),  exact in expectation since both densities are known;
-    no temperature games it.
+    JSD = 1/2 E_p log(2p / (p+q)) + 1/2 E_q log(2q / (p+q)),  exact in expectation since both
+    densities are known; no temperature games it.
 
     Args:
         oracle: p.

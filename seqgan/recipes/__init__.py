@@ -1,3 +1,3 @@
-"""Recipes: a configuration, its phases, its result. The command line runs them; tests run every preset."""
+"""Recipes: a configuration, its phases, its result. Tests run every preset."""
 
 __all__ = ["oracle", "text"]

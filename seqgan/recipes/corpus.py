@@ -65,13 +65,17 @@ class Corpus(NamedTuple):
     def sentences(self, tokens: Int64[Tensor, "B T"]) -> list[list[int]]:
         """Ids of each row's words (characters at level "char"), without the end.
 
-        Byte pairs are joined to text and split into words, so that n-grams mean the same at every level of model.
+        Byte pairs are joined to text and split into words, so that n-grams mean the same at every
+        level of model.
         """
         lengths = (mask_of(tokens, END) & (tokens != END)).sum(1).tolist()
         rows = [row[:n] for row, n in zip(tokens.tolist(), lengths, strict=True)]
         if self.tokenizer.level != "bpe":
             return rows
-        return [[zlib.crc32(word.encode()) for word in self.tokenizer.decode(row).split()] for row in rows]
+        return [
+            [zlib.crc32(word.encode()) for word in self.tokenizer.decode(row).split()]
+            for row in rows
+        ]
 
 
 def read_corpus(options: CorpusOptions, tokenizer_folder: Path | None = None) -> Corpus:
@@ -107,18 +111,26 @@ def _texts(options: CorpusOptions) -> list[tuple[str, Sequence[str]]]:
     """Name and lines of the training, validation and test set."""
     if options.data == CHITCHAT:
         chat = chitchat_turns(options.limit)
-        return [(f"{CHITCHAT} ({name})", lines) for name, lines in zip(chat._fields, chat, strict=True)]
+        return [
+            (f"{CHITCHAT} ({name})", lines) for name, lines in zip(chat._fields, chat, strict=True)
+        ]
     lines = read_texts(options.data, options.field).lines[: options.limit]
     if options.valid is None:
         held_out = lines[::HELD_OUT]
         kept = [line for i, line in enumerate(lines) if i % HELD_OUT]
         if not kept:
-            raise UserError(f"--data {options.data} has too few lines to hold some out; name a --valid file")
+            raise UserError(
+                f"--data {options.data} has too few lines to hold some out; name a --valid file"
+            )
         sets = [(options.data, kept), (f"{options.data} (every {HELD_OUT}th line)", held_out)]
     else:
         valid = read_texts(options.valid, options.field).lines
         sets = [(options.data, lines), (options.valid, valid)]
-    test = sets[1] if options.test is None else (options.test, read_texts(options.test, options.field).lines)
+    test = (
+        sets[1]
+        if options.test is None
+        else (options.test, read_texts(options.test, options.field).lines)
+    )
     return [*sets, test]
 
 
@@ -141,10 +153,12 @@ def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[T
     """
     tokens = torch.tensor(tokenizer.encode([prompt])[0], dtype=torch.int64)
     if len(tokens) >= length:
-        raise UserError(f"--prompt has {len(tokens)} tokens, but sequences have at most {length}; shorten it")
+        raise UserError(
+            f"--prompt has {len(tokens)} tokens, but sequences have at most {length}; shorten it"
+        )
     unknown = [p for p in prompt.split() if UNK in tokenizer.encode([p])[0]]
     if (tokens == UNK).any():
-        raise UserError(f"--prompt has words outside the vocabulary ({', '.join(unknown) or prompt}); use others")
+        raise UserError(
+            f"--prompt has words outside the vocabulary: {', '.join(unknown) or prompt}; use others"
+        )
     return tokens
-
-

@@ -1,5 +1,6 @@
 """What can be named on the command line, read from each module's `__all__`."""
 
+import functools
 import inspect
 from importlib import import_module
 from types import ModuleType
@@ -27,9 +28,11 @@ def _first_line(module: ModuleType, kind: str, name: str) -> str:
         recipe = import_module(f"{module.__name__}.{name}")
         return f"{_doc(recipe)} Presets: {', '.join(recipe.PRESETS)}."
     value = getattr(module, name)
-    # A loss is a tuple of functions; the critic's side says which it is.
-    return _doc(value.d if kind == "losses" else value)
+    if kind == "losses":
+        return f"D: {_doc(value.d)} G: {_doc(value.g)}"
+    return _doc(value)
 
 
 def _doc(value: object) -> str:
+    value = value.func if isinstance(value, functools.partial) else value
     return (inspect.getdoc(value) or "").partition("\n")[0]

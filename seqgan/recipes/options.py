@@ -1,4 +1,4 @@
-"""From option values to parts: names to losses, penalties, estimators, devices; refusals in one sentence."""
+"""From option values to losses, penalties, estimators, devices; refusals in one sentence."""
 
 import functools
 import math
@@ -13,6 +13,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Game
 from image_core.adversarial.penalties import Penalty
+
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """Refuse a name that is not there.
@@ -63,7 +64,9 @@ def make_estimator(name: str, baseline: str, reduction: str) -> Estimator:
     if name == "reinforce":
         return estimators.reinforce(baseline=baseline, reduction=reduction)
     if reduction != "mean":
-        raise UserError(f"--reduction {reduction} is for --estimator reinforce; pass --reduction mean")
+        raise UserError(
+            f"--reduction {reduction} is for --estimator reinforce; pass --reduction mean"
+        )
     return getattr(estimators, name)()
 
 

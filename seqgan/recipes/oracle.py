@@ -1,7 +1,9 @@
 """SeqGAN against an oracle whose density is known (Yu et al. 2017, section 5.1).
 
-Maximum likelihood, then the critic's warm-up, then adversarial rounds; the result is the temperature sweep of both
-policies, NLL_oracle against NLL_test, since a policy that lowers NLL_oracle alone may only have sharpened.
+Maximum likelihood, then the critic's warm-up, then adversarial rounds; the result is the
+temperature sweep of both
+policies, NLL_oracle against NLL_test, since a policy that lowers NLL_oracle alone may only have
+sharpened.
 """
 
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from image_core.data import Batches
 from seqgan.data.encode import check_vocabulary
 from seqgan.metrics.likelihood import jsd, nll
 from seqgan.oracle import draw_oracle, load_oracle
-from seqgan.policies import LSTMPolicy
+from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.report import write_report
 from seqgan.recipes.run import Phase
@@ -49,10 +51,13 @@ class OracleConfig(SequenceConfig):
         widest = max(width for width, _ in FILTERS[self.critic])
         if self.length < widest:
             raise UserError(
-                f"--length {self.length} is below the widest filter, {widest}, of --critic {self.critic}"
+                f"--length {self.length} is below the widest filter of --critic {self.critic}, "
+                f"{widest}; use longer sequences or another critic"
             )
         if self.train_size < self.batch:
-            raise UserError(f"--train_size {self.train_size} does not fill one --batch of {self.batch}")
+            raise UserError(
+                f"--train_size {self.train_size} does not fill one --batch of {self.batch}"
+            )
 
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -118,7 +123,7 @@ class OracleRun(SequenceRun):
         self.data = Batches(train.cpu(), config.batch, seed=None)
 
     def mle_phase(self) -> Phase:
-        """The whole schedule, whatever the likelihood of held-out sequences does: the paper's baseline."""
+        """The whole schedule, whatever held-out likelihood does: the paper's baseline."""
         epoch = [Turn("mle", self.game.mle_move, repeat=len(self.data))]
         every, keep = self.config.evaluate_every, self.game.keep_mle
         return Phase("mle", epoch, self.config.mle_epochs, self.evaluate, every, leave=keep)
@@ -134,10 +139,14 @@ class OracleRun(SequenceRun):
         try:
             tokens = torch.tensor([int(word) for word in prompt.split()], dtype=torch.int64)
         except ValueError as error:
-            raise UserError(f"--prompt {prompt}: an oracle's tokens are numbers, as in '17 4'") from error
+            raise UserError(
+                f"--prompt {prompt}: an oracle's tokens are numbers, as in '17 4'"
+            ) from error
         check_vocabulary(tokens, self.oracle.vocab, "--prompt")
         if len(tokens) >= self.config.length:
-            raise UserError(f"--prompt has {len(tokens)} tokens of at most {self.config.length - 1}")
+            raise UserError(
+                f"--prompt has {len(tokens)} tokens of at most {self.config.length - 1}"
+            )
         return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -165,7 +174,7 @@ class OracleRun(SequenceRun):
             log_keys=("nll_oracle", "nll_test", "mle/loss", "D/accuracy", "G/reward"),
         )
 
-    def _point(self, policy: LSTMPolicy, temperature: float) -> dict[str, float]:
+    def _point(self, policy: SequencePolicy, temperature: float) -> dict[str, float]:
         fake = self.draw(policy, self.config.test_size, temperature)
         return {
             "temperature": temperature,

@@ -71,7 +71,7 @@ def write_report(
     result = {
         "table": rows,
         "temperature": 1.0,
-        "selected": "the last round of each phase; maximum likelihood by validation NLL where there is one",
+        "selected": "last adversarial round; MLE by validation NLL where there is a validation set",
         "sweep": curves,
         "rounds": engine.round,
         "steps": engine.steps,
@@ -97,7 +97,8 @@ def draw(
     folder.mkdir(parents=True, exist_ok=True)
     for file, across, up in pictures:
         lines = {
-            name: [(p[across], p[up], p["temperature"]) for p in curve] for name, curve in curves.items()
+            name: [(p[across], p[up], p["temperature"]) for p in curve]
+            for name, curve in curves.items()
         }
         has_point = across in real[1] and up in real[1]
         points = {real[0]: (float(real[1][across]), float(real[1][up]))} if has_point else {}

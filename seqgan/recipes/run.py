@@ -2,7 +2,8 @@
 
     config.yaml  log.jsonl  checkpoint/  samples/  plots/*.png  result.json
 
-The log holds nothing that depends on the clock, so an interrupted run and an undisturbed one write the same.
+The log holds nothing that depends on the clock, so an interrupted run and an undisturbed one write
+the same.
 """
 
 import json
@@ -35,7 +36,9 @@ def write_text(file: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, file)
     except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}; free some space or choose another --out") from error
+        raise UserError(
+            f"cannot write {file}: {error.strerror}; free some space or choose another --out"
+        ) from error
 
 
 class RunFolder:
@@ -62,7 +65,9 @@ class RunFolder:
                 f"--out {self.folder} is not empty and nothing is overwritten; continue it with "
                 f"`seqgan resume {self.folder}` or choose another --out"
             )
-        text = yaml.safe_dump({"recipe": recipe, **asdict(config)}, sort_keys=False, allow_unicode=True)
+        text = yaml.safe_dump(
+            {"recipe": recipe, **asdict(config)}, sort_keys=False, allow_unicode=True
+        )
         write_text(self.config, text)
 
     def read_config(self) -> dict[str, Any]:
@@ -76,9 +81,13 @@ class RunFolder:
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{self.folder} is not a run: {self.config} cannot be read") from error
         except yaml.YAMLError as error:
-            raise UserError(f"{self.config} is not valid YAML; restore it or start a new run") from error
+            raise UserError(
+                f"{self.config} is not valid YAML; restore it or start a new run"
+            ) from error
         if not isinstance(config, dict) or "recipe" not in config:
-            raise UserError(f"{self.config} does not name its recipe; restore it or start a new run")
+            raise UserError(
+                f"{self.config} does not name its recipe; restore it or start a new run"
+            )
         return config
 
     def keep_log_until(self, round_: int) -> None:
@@ -101,7 +110,9 @@ class RunFolder:
             with self.log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(record) + "\n")
         except OSError as error:
-            raise UserError(f"cannot write {self.log}: {error.strerror}; free some space and resume") from error
+            raise UserError(
+                f"cannot write {self.log}: {error.strerror}; free some space and resume"
+            ) from error
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`."""
@@ -128,7 +139,8 @@ class Phase:
         name: as the log calls it.
         turns: of each round; None = the game's own.
         rounds: at most this many.
-        evaluate: metrics measured after the first round, every `evaluate_every` from there, and the last.
+        evaluate: metrics measured after the first round, every `evaluate_every` from there, and
+            the last.
         evaluate_every: rounds between two evaluations.
         enter: called before the first round.
         leave: called after the last.
@@ -190,7 +202,7 @@ def play(
 
 
 def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bool]:
-    """One round and, when due, its evaluation; returns the log record and whether the phase is over."""
+    """One round and, when due, its evaluation: the log record, and whether the phase is over."""
     logs: Mapping[str, Tensor] = next(engine.rounds(data, 1, turns=phase.turns))
     engine.notes["phase_round"] += 1
     done = engine.notes["phase_round"]

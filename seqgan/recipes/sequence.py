@@ -1,4 +1,4 @@
-"""What the oracle and the text recipe share: options, phases, and how a run is played and resumed."""
+"""What the oracle and the text recipe share: options, phases, playing and resuming."""
 
 import time
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan.critics import SEQGAN_FILTERS, CNNCritic
 from seqgan.games.sequence import SequenceGame, seqgan
-from seqgan.policies import LSTMPolicy
+from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.run import Phase, RunFolder, play
 
@@ -222,11 +222,11 @@ class SequenceRun(ABC):
         )
         self.report(time.process_time() - began)
 
-    def policies(self) -> Mapping[str, LSTMPolicy]:
+    def policies(self) -> Mapping[str, SequencePolicy]:
         """The two policies every result compares."""
         return {"MLE": self.game.mle.eval(), "SeqGAN": self.game.G.eval()}
 
-    def draw(self, policy: LSTMPolicy, count: int, temperature: float = 1.0) -> torch.Tensor:
+    def draw(self, policy: SequencePolicy, count: int, temperature: float = 1.0) -> torch.Tensor:
         """Samples of one of the policies, in bounded pieces."""
         return self.game.sample(count, policy=policy, temperature=temperature)
 

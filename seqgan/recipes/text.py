@@ -1,6 +1,7 @@
 """SeqGAN on any text of the user's, word by word, character by character, or in byte pairs.
 
-Maximum likelihood stopped early on validation NLL, the critic's warm-up, adversarial rounds; the result is the
+Maximum likelihood stopped early on validation NLL, the critic's warm-up, adversarial rounds; the
+result is the
 temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against reverse LM score.
 """
 
@@ -21,7 +22,7 @@ from seqgan.data.encode import LongLines
 from seqgan.data.tokenizer import END, PAD, START, Level
 from seqgan.metrics.language_model import fit_language_model
 from seqgan.metrics.likelihood import nll
-from seqgan.policies import LSTMPolicy
+from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.corpus import encode_prompt, read_corpus
 from seqgan.recipes.report import write_report
@@ -34,8 +35,8 @@ class TextConfig(SequenceConfig):
     """SeqGAN on text.
 
     Args:
-        data: a text file with one sentence a line, a table (jsonl, csv, tsv, parquet), any of them gzipped, a hub
-            data set, or "chitchat" for the built-in one.
+        data: a text file with one sentence a line, a table (jsonl, csv, tsv, parquet), any of them
+            gzipped, a hub data set, or "chitchat" for the built-in one.
         valid: sentences that stop maximum likelihood; every 20th line of the data when left out.
         test: sentences to measure on; the validation set when left out.
         field: the column that holds the text, in a table or a hub data set.
@@ -172,9 +173,13 @@ class TextRun(SequenceRun):
 
     def resume(self) -> None:
         super().resume()
-        if self.engine.notes.setdefault("data", self.corpus.fingerprint()) != self.corpus.fingerprint():
+        if (
+            self.engine.notes.setdefault("data", self.corpus.fingerprint())
+            != self.corpus.fingerprint()
+        ):
             raise UserError(
-                f"--data {self.config.data} is not the text that {self.config.out} began with; restore it or start anew"
+                f"--data {self.config.data} is not the text that {self.config.out} began with; "
+                "restore it or start anew"
             )
 
     def mle_phase(self) -> Phase:
@@ -245,14 +250,18 @@ class TextRun(SequenceRun):
             log_keys=("nll_valid", "mle/loss", "D/accuracy", "G/reward", "unique", "entropy"),
         )
 
-    def _fit(self, start: LSTMPolicy, train: Int64[Tensor, "N T"]) -> LSTMPolicy:
+    def _fit(self, start: SequencePolicy, train: Int64[Tensor, "N T"]) -> SequencePolicy:
         c = self.config
         return fit_language_model(
             start, train, self.valid, epochs=c.judge_epochs, lr=c.mle_lr, batch=c.batch, seed=c.seed
         )
 
     def _point(
-        self, policy: LSTMPolicy, temperature: float, judge: LSTMPolicy, start: LSTMPolicy
+        self,
+        policy: SequencePolicy,
+        temperature: float,
+        judge: SequencePolicy,
+        start: SequencePolicy,
     ) -> dict[str, float]:
         samples = self.draw(policy, self.config.sweep_samples, temperature)
         return {
@@ -263,7 +272,7 @@ class TextRun(SequenceRun):
             "reverse_lm": nll(self._fit(start, samples), self.test),
         }
 
-    def _human(self, judge: LSTMPolicy) -> dict[str, float]:
+    def _human(self, judge: SequencePolicy) -> dict[str, float]:
         """The training text measured as if it were samples; the judge learned from it."""
         real = self.corpus.train[: self.config.sweep_samples]
         score = nll(judge, self.test)

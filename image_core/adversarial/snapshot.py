@@ -1,0 +1,87 @@
+"""What of an engine goes into a checkpoint and back: weights, optimizers, randomness, counts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from image_core.adversarial import checkpoint, parallel
+from image_core.adversarial.errors import UserError
+
+if TYPE_CHECKING:
+    from image_core.adversarial.engine import Engine
+
+
+def save_engine(engine: "Engine", folder: Path) -> None:
+    """Write `game.safetensors`, `ema.*.safetensors`, `optim.pt`, `rng.*.pt` and `state.json`.
+
+    Raises:
+        UserError: the disk is full, or the folder cannot be written.
+    """
+    rank, processes = parallel.world()
+    rng = {"cpu": parallel.gather(torch.get_rng_state())}
+    if engine.device.type == "cuda":
+        rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(engine.device))
+    if rank == 0:
+        with checkpoint.writing(folder) as place:
+            checkpoint.save_module(engine.game, place / "game.safetensors")
+            for name, average in engine.ema.items():
+                checkpoint.save_module(average, place / f"ema.{name}.safetensors")
+            optim = {
+                "optimizers": {n: o.state_dict() for n, o in engine.optimizers.items()},
+                "schedules": {n: s.state_dict() for n, s in engine.schedules.items()},
+            }
+            checkpoint.save_tensors(optim, place / "optim.pt")
+            for process in range(processes):
+                states = {kind: states[process] for kind, states in rng.items()}
+                checkpoint.save_tensors(states, place / f"rng.{process}.pt")
+            checkpoint.write_state(place, _counts(engine, processes))
+    parallel.barrier()
+    engine.saved = folder
+
+
+def load_engine(engine: "Engine", folder: Path) -> None:
+    """Restore all that `save_engine` wrote.
+
+    Raises:
+        UserError: the checkpoint is missing, corrupt, or of another game.
+    """
+    place = checkpoint.place(folder)
+    state = checkpoint.read_state(place)
+    rank, processes = parallel.world()
+    if state["processes"] != processes:
+        raise UserError(
+            f"{place} was saved by {state['processes']} processes; "
+            f"resume with as many, not {processes}"
+        )
+    optim = checkpoint.load_tensors(place / "optim.pt", engine.device)
+    if set(optim["optimizers"]) != set(engine.optimizers):
+        raise UserError(
+            f"{place / 'optim.pt'} holds optimizers of {sorted(optim['optimizers'])}, "
+            f"not of {sorted(engine.optimizers)}; use the options it was made with"
+        )
+    checkpoint.load_module(engine.game, place / "game.safetensors")
+    for name, average in engine.ema.items():
+        checkpoint.load_module(average, place / f"ema.{name}.safetensors")
+    for name, optimizer in engine.optimizers.items():
+        optimizer.load_state_dict(optim["optimizers"][name])
+    for name, schedule in engine.schedules.items():
+        schedule.load_state_dict(optim["schedules"][name])
+    rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
+    torch.set_rng_state(rng["cpu"])
+    if "cuda" in rng and engine.device.type == "cuda":
+        torch.cuda.set_rng_state(rng["cuda"], engine.device)
+    engine.round, engine.drawn = state["round"], state["drawn"]
+    engine.steps, engine.notes = state["steps"], state["notes"]
+    engine.saved = folder
+
+
+def _counts(engine: "Engine", processes: int) -> dict[str, Any]:
+    return {
+        "round": engine.round,
+        "drawn": engine.drawn,
+        "steps": engine.steps,
+        "notes": engine.notes,
+        "processes": processes,
+        "versions": {"torch": torch.__version__},
+    }

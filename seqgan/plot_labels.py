@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 DISTANCES = (7.0, 16.0, 28.0)
 """From point to label, in points; the first is the nearest that clears a marker."""
 ASIDE = [(across, up) for across, up in product((1, 0, -1), repeat=2) if (across, up) != (0, 0)]
+CLEAN = 3.0
+"""Dots of ink that a label may cover."""
 
 
 class Label(NamedTuple):
@@ -25,49 +27,39 @@ class Label(NamedTuple):
     size: float = 8.5
 
 
-class Box(NamedTuple):
-    """A rectangle in pixels."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-
-    def overlap(self, other: "Box") -> float:
-        """Area of what both cover."""
-        width = min(self.x1, other.x1) - max(self.x0, other.x0)
-        return max(0.0, width) * max(0.0, min(self.y1, other.y1) - max(self.y0, other.y0))
-
-
 def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
-    """Write each label by its point, where it covers least of lines, markers and other labels.
+    """Write each label by its point where it covers nothing; leave it out if there is no such place.
 
     The layout must be final: eight directions at three distances are compared in pixels. From
-    beyond the nearest distance a thin line leads to the point.
+    beyond the nearest distance a thin line leads to the point; it too keeps clear of all else.
     """
     ink = _ink(axes)
-    frame = Box(*axes.get_window_extent().extents)
+    frame = axes.get_window_extent()
     scale = axes.figure.dpi / 72
-    taken: list[Box] = []
     for label in labels:
-        width, height = _size(axes, label)
-        x, y = axes.transData.transform((label.x, label.y))
-        best_cost, best = np.inf, (0.0, 0, 0, frame)
-        for distance, (across, up) in product(DISTANCES, ASIDE):
-            near = np.array((x + across * distance * scale, y + up * distance * scale))
-            left, foot = near[0] + (across - 1) / 2 * width, near[1] + (up - 1) / 2 * height
-            box = Box(left - 2, foot - 2, left + width + 2, foot + height + 2)
-            area = (box.x1 - box.x0) * (box.y1 - box.y0)
-            cost = sum(map(box.overlap, taken)) + area - box.overlap(frame) + distance / 10
-            cost += np.count_nonzero(((ink > box[:2]) & (ink < box[2:])).all(axis=1))
-            if distance > DISTANCES[0]:
-                leader = np.linspace((x, y), near, 12)[4:]
-                crossed = (np.abs(ink[:, None] - leader) < 2).all(axis=2).any(axis=1)
-                cost += 5 * np.count_nonzero(crossed)
+        size = np.array(_size(axes, label))
+        point = axes.transData.transform((label.x, label.y))
+        best_cost, best, best_ink = CLEAN, None, ink
+        for distance, aside in product(DISTANCES, ASIDE):
+            near = point + np.multiply(aside, distance * scale)
+            low = near + (np.array(aside) - 1) / 2 * size
+            if (low < frame.min).any() or (low + size > frame.max).any():
+                continue
+            covered = ((ink > low - 2) & (ink < low + size + 2)).all(axis=1)
+            leader = np.linspace(point, near, 24)[8 if distance > DISTANCES[0] else 24 :]
+            crossed = (np.abs(ink[:, None] - leader) < 2).all(axis=2).any(axis=1)
+            cost = np.count_nonzero(covered | crossed) + distance / 100
             if cost < best_cost:
-                best_cost, best = cost, (distance, across, up, box)
-        distance, across, up, box = best
-        taken.append(box)
+                surface = low + np.stack(np.meshgrid(*map(np.arange, size)), -1).reshape(-1, 2)
+                best_cost, best, best_ink = (
+                    cost,
+                    (distance, *aside),
+                    np.concatenate((surface, leader)),
+                )
+        if best is None:
+            continue
+        ink = np.concatenate((ink, best_ink))
+        distance, across, up = best
         arrow = {"arrowstyle": "-", "color": label.colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
         axes.annotate(
             label.text,

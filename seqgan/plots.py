@@ -192,7 +192,7 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], lis
     for row in rows:
         for key, value in row.items():
             if key not in ("round", "phase") and type(value) in (int, float):
-                series.setdefault(key, {})[row["round"]] = value
+                series.setdefault(key, {})[row["round"]] = float(value)
     ordered = {key: sorted(of_round.items()) for key, of_round in series.items()}
     return {key: ([r for r, _ in pairs], [v for _, v in pairs]) for key, pairs in ordered.items()}
 

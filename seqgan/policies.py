@@ -160,17 +160,27 @@ class LSTMPolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
-        hidden = self._read(tokens).flatten(0, 1) / temperature
+        mask = self.mask(tokens)
+        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
         bias = self._output_bias() / temperature
-        flat = softmax.log_prob(hidden, self.output_weight, bias, tokens.flatten())
-        return torch.where(self.mask(tokens), flat.view_as(tokens), 0.0)
+        values = softmax.log_prob(
+            hidden[counted] / temperature, self.output_weight, bias, tokens.flatten()[counted]
+        )
+        all_values = values.new_zeros(mask.numel()).index_copy(0, counted, values)
+        return torch.where(mask, all_values.view_as(tokens), 0.0)
 
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        hidden = self._read(tokens).flatten(0, 1)
-        mask = self.mask(tokens).flatten()
-        return softmax.mean_nll(
-            hidden, self.output_weight, self._output_bias(), tokens.flatten(), mask
-        )
+        mask = self.mask(tokens)
+        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        weight, bias = self.output_weight, self._output_bias()
+        tokens, mask = tokens.flatten()[counted], mask.flatten()[counted]
+        return softmax.mean_nll(hidden[counted], weight, bias, tokens, mask)
+
+    def _counted(self, mask: Bool[Tensor, "B T"]) -> Int64[Tensor, " N"]:
+        """Positions worth a softmax: the counted ones, or all on a GPU, where asking costs more."""
+        if self.end is None or mask.is_cuda:
+            return torch.arange(mask.numel(), device=mask.device)
+        return mask.flatten().nonzero()[:, 0]
 
     def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
         """The hidden state that predicts each token: of the start token and all before it."""

@@ -7,7 +7,7 @@ import pytest
 
 
 def data_folder(name: str) -> Path:
-    """The folder of that name, of `SEQGAN_DATA` or beside the repository; skips the test without it."""
+    """Find it in `SEQGAN_DATA` or beside the repository; without it the test is skipped."""
     default = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("SEQGAN_DATA") or default) / name
     if not folder.is_dir():

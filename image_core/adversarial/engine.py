@@ -152,7 +152,7 @@ class Engine:
             NonFiniteError: a loss or gradient was not finite; names the step and the last
                 checkpoint.
         """
-        stream = self._stream(data)
+        stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
         for _ in range(count):
             logs: dict[str, Tensor] = {}
@@ -252,7 +252,8 @@ class Engine:
                     f"(round {self.round}); {last}; lower its learning rate or clip its gradient"
                 )
 
-    def _stream(self, data: Data) -> Iterator[Batch]:
+    def stream(self, data: Data) -> Iterator[Batch]:
+        """The batches not yet drawn: this process's share, on the device; what `play` pulls from."""
         for batch in batches(data, self.drawn):
             self.drawn += 1
             yield to_device(parallel.share(batch), self.device)

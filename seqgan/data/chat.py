@@ -16,7 +16,7 @@ _PRIVATE = (
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "_email_"),
     (re.compile(r"(?:https?://|www\.)\S+", re.I), "_url_"),
     (re.compile(r"\b(?:[\w-]+\.)+(?:com|org|net|edu|gov|info|io|tv)\b(?:/\S*)?", re.I), "_url_"),
-    (re.compile(r"(?<!\w)@\w+"), "_handle_"),
+    (re.compile(r"(?<!\w)@\w+(?:\.\w+)*"), "_handle_"),
     (re.compile(r"\+?\(?\d(?:[\s().-]{0,2}\d){6,}"), "_phone_"),
 )
 

@@ -71,7 +71,8 @@ def encode_matrix(
         raise UserError(
             f"line {numbers[first]} of {source} has {len(rows[first]) + 1} tokens with its end, "
             f"over the limit of {limit} ({len(long)} of {len(rows)} lines are over it, the longest "
-            f"has {max(map(len, rows)) + 1}); raise --max_length, or pass --long_lines drop or truncate"
+            f"has {max(map(len, rows)) + 1}); raise --max_length, or pass --long_lines drop "
+            "or truncate"
         )
     if long_lines == "drop":
         rows = [row for row in rows if len(row) < limit]

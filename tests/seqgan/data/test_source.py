@@ -3,7 +3,6 @@ import http.server
 import json
 import os
 import socket
-import sys
 import threading
 from pathlib import Path
 
@@ -40,7 +39,9 @@ def sentence_of(source: str, *args: str) -> str:
     return sentence
 
 
-@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.TXT.GZ", "a", "a.log", "[a]*?.txt", "a::b c.txt"])
+@pytest.mark.parametrize(
+    "name", ["a.txt", "a.txt.gz", "a.TXT.GZ", "a", "a.log", "[a]*?.txt", "a::b c.txt"]
+)
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_plain_text_splits_at_line_ends_only(tmp_path, name, ending):
     path = tmp_path / name
@@ -59,15 +60,19 @@ def test_byte_order_mark_is_no_text(tmp_path, name):
     assert read_texts(write(tmp_path / name, b"\xef\xbb\xbfone\ntwo\n")).lines == ["one", "two"]
 
 
-TABLE = [{"id": 1, "t": "a, b"}, {"id": 2, "t": "NA"}, {"id": 3, "t": ""}, {"id": 4, "t": "x\u2028y"}]
+TABLE = [
+    {"id": 1, "t": "a, b"},
+    {"id": 2, "t": "NA"},
+    {"id": 3, "t": ""},
+    {"id": 4, "t": "x\u2028y"},
+]
 CSV = 'id,t\n1,"a, b"\n2,NA\n3,\n4,x\u2028y\n'.encode()
 TABLES = {
     "a.jsonl": json_lines(*TABLE),
     "a.ndjson": json_lines(*TABLE),
     "a.json": json.dumps(TABLE, indent=1).encode(),
     "a.csv": CSV,
-    "a.tsv": CSV.replace(b'"a, b"', b"a, b").replace(b"1,", b"1\t").replace(b"id,", b"id\t")
-    .replace(b"2,", b"2\t").replace(b"3,", b"3\t").replace(b"4,", b"4\t"),
+    "a.tsv": "id\tt\n1\ta, b\n2\tNA\n3\t\n4\tx\u2028y\n".encode(),
 }
 
 
@@ -92,7 +97,9 @@ def test_a_json_list_of_strings_has_the_field_text(tmp_path):
 
 
 def test_a_line_break_inside_a_table_becomes_a_blank(tmp_path):
-    assert read_texts(write(tmp_path / "a.jsonl", json_lines({"t": "a\r\nb\nc"})), "t").lines == ["a b c"]
+    assert read_texts(write(tmp_path / "a.jsonl", json_lines({"t": "a\r\nb\nc"})), "t").lines == [
+        "a b c"
+    ]
     assert read_texts(write(tmp_path / "a.csv", b't\n"a\nb"\n'), "t").lines == ["a b"]
 
 
@@ -146,7 +153,9 @@ def test_progress_bars_and_logs_come_back(tmp_path):
     assert (datasets.utils.logging.get_verbosity(), datasets.are_progress_bars_disabled()) == before
 
 
-@pytest.mark.parametrize("name", ["none.txt", "none.jsonl", "deep/er/none", "./none", "none.txt.gz", "a b"])
+@pytest.mark.parametrize(
+    "name", ["none.txt", "none.jsonl", "deep/er/none", "./none", "none.txt.gz", "a b"]
+)
 def test_missing_file(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     assert f"there is no file {name};" in sentence_of(name)
@@ -232,7 +241,11 @@ def test_a_broken_gzip(tmp_path, damage):
     [
         ("a.jsonl", b'{"t": "a"}\n{"t": \n', "as json (JSON parse error"),
         ("a.json", b"hello", "as json (JSON parse error"),
-        ("a.csv", b"id,t\n1,a\n2,b,c\n", "as csv (Error tokenizing data. C error: Expected 2 fields in line 3"),
+        (
+            "a.csv",
+            b"id,t\n1,a\n2,b,c\n",
+            "as csv (Error tokenizing data. C error: Expected 2 fields in line 3",
+        ),
         ("a.csv", b't\n"a\nb\n', "as csv (Error tokenizing data. C error: EOF inside string"),
         ("a.csv", b"t\nhello, world\n", "as csv (the first row has more fields than the header"),
         ("a.parquet", b"PAR1 nonsense", "as parquet (Parquet magic bytes not found"),
@@ -254,7 +267,9 @@ def test_the_field_of_a_table(tmp_path):
     source = parquet(tmp_path / "a.parquet", t=["a"], i=[1], u=["b"], n=[["c"]])
     assert f"{source} is a table; name its text with --field, one of t, u" in sentence_of(source)
     assert f"{source} has no field 'v'; --field may be t, u" in sentence_of(source, "v")
-    assert f"field 'i' of {source} holds int64, not text; --field may be t, u" in sentence_of(source, "i")
+    assert f"field 'i' of {source} holds int64, not text; --field may be t, u" in sentence_of(
+        source, "i"
+    )
     assert f"field 'n' of {source} holds list, not text" in sentence_of(source, "n")
 
 
@@ -262,12 +277,16 @@ def test_the_field_of_a_table(tmp_path):
 def test_numbers_are_no_text(tmp_path, name):
     content = b"id,t\n1,a\n" if name == "a.csv" else json_lines({"id": 1, "t": "a"})
     source = write(tmp_path / name, content)
-    assert f"field 'id' of {source} holds int64, not text; --field may be t" in sentence_of(source, "id")
+    assert f"field 'id' of {source} holds int64, not text; --field may be t" in sentence_of(
+        source, "id"
+    )
 
 
 def test_plain_text_has_no_field(tmp_path):
     source = write(tmp_path / "a.txt", b"a\n")
-    assert f"{source} is plain text and has no field 't'; leave --field away" in sentence_of(source, "t")
+    assert f"{source} is plain text and has no field 't'; leave --field away" in sentence_of(
+        source, "t"
+    )
 
 
 def test_a_file_has_no_split(tmp_path):
@@ -366,7 +385,3 @@ def test_a_hub_data_set(offline, monkeypatch):
     read_texts("name", "t")
     assert asked[1] == (("name", None), {"split": "train"})
     assert "own/er is a table; name its text with --field, one of t" in sentence_of("own/er")
-
-
-def test_the_superfluous_is_not_imported():
-    assert "pytest" in sys.modules

@@ -1,0 +1,37 @@
+# `make demo` and `make test` set everything up by themselves; they need Python >= 3.11 and a C compiler.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+
+.PHONY: demo test lint type bench clean
+
+# torch comes first and alone, so that its pinned build is the one everything else is installed beside.
+$(BIN)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo,dev]"
+	touch $@
+
+demo: $(BIN)/.installed
+	rm -rf $(DEMO)
+	$(BIN)/seqgan train text --preset demo --out $(DEMO)
+	@echo; echo "Ten sentences of SeqGAN (more in $(DEMO)/samples, plots in $(DEMO)/plots):"
+	@$(BIN)/seqgan sample $(DEMO) --n 10
+
+test: $(BIN)/.installed
+	$(BIN)/python -m pytest
+
+lint: $(BIN)/.installed
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+type: $(BIN)/.installed
+	$(BIN)/python -m mypy
+
+bench: $(BIN)/.installed
+	$(BIN)/python benchmarks/seqgan_step.py
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info

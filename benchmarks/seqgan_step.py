@@ -1,0 +1,96 @@
+"""What SeqGAN's parts cost: one JSON line each, with the median over repeats.
+
+    python benchmarks/seqgan_step.py [--device cuda] [--precision bf16] [--repeats 5]
+
+CPU seconds of the process with one torch thread; on a GPU wall seconds between synchronisations. Sizes of the paper:
+V 5000, T 20, B 64, N 16, H 32. A critic epoch is 312 steps of 32 real + 32 generated sequences; with fewer steps timed
+its figure is scaled, and the line says so.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from image_core.adversarial.game import Turn
+from image_core.data import Batches
+from image_core.memory import keep_freed_memory
+from seqgan.critics import CNNCritic
+from seqgan.games.sequence import seqgan
+from seqgan.policies import LSTMPolicy
+from seqgan.recipes import options
+from seqgan.rewards import rollout_reward
+
+V, T, B, N = 5000, 20, 64, 16
+
+
+def measure(run: Callable[[], object], device: torch.device, repeats: int) -> list[float]:
+    """Seconds of each repeat, after one that does not count."""
+    seconds = []
+    for _ in range(repeats + 1):
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        clock = time.perf_counter if device.type == "cuda" else time.process_time
+        began = clock()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(clock() - began)
+    return seconds[1:]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of SeqGAN's parts.")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--precision", default="no", choices=("no", "bf16"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--critic_steps", type=int, default=39, help="of the 312 of an epoch")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+    device = options.pick_device(arguments.device)
+
+    policy, critic = LSTMPolicy(V), CNNCritic(V)
+    critic_steps = arguments.critic_steps
+    game = seqgan(policy, critic, T, critic_epochs=1, negatives=32 * critic_steps).to(device)
+    rates = {"mle": 1e-2, "G": 1e-2, "D": 1e-4}
+    engine = options.make_engine(game, rates, {"mle": 5.0, "G": 5.0}, arguments.precision)
+    real = Batches(game.sample(9_984).cpu(), B, seed=None)
+    tokens = game.sample(B)
+    reward = rollout_reward(N)
+
+    def critic_epoch() -> None:
+        engine.play(Turn("D", game.critic_move), engine.stream(real))
+
+    def mle_epoch() -> None:
+        next(engine.rounds(real, 1, turns=[Turn("mle", game.mle_move, repeat=len(real))]))
+
+    # The critic's figure contains drawing its negatives, as in training.
+    parts: list[tuple[str, Callable[[], object], float]] = [
+        ("sample 64 sequences", lambda: game.sample(B), 1.0),
+        ("rollout reward N=16", lambda: reward(policy, critic, tokens), 1.0),
+        ("critic epoch, 20,000 sequences", critic_epoch, 312 / critic_steps),
+        ("MLE epoch, 9,984 sequences", mle_epoch, 1.0),
+    ]
+    for name, run, scale in parts:
+        seconds = [scale * s for s in measure(run, device, arguments.repeats)]
+        line = {
+            "part": name,
+            "seconds": round(statistics.median(seconds), 4),
+            "least": round(min(seconds), 4),
+            "most": round(max(seconds), 4),
+            "repeats": len(seconds),
+            "scaled_by": scale,
+            "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+            "precision": arguments.precision,
+            "torch": torch.__version__,
+        }
+        print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -28,7 +28,7 @@ class Label(NamedTuple):
 
 
 def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
-    """Write each label by its point where it covers nothing; leave it out if there is no such place.
+    """Write each label by its point where it covers nothing; leave out what has no such place.
 
     The layout must be final: eight directions at three distances are compared in pixels. From
     beyond the nearest distance a thin line leads to the point; it too keeps clear of all else.
@@ -39,26 +39,24 @@ def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
     for label in labels:
         size = np.array(_size(axes, label))
         point = axes.transData.transform((label.x, label.y))
-        best_cost, best, best_ink = CLEAN, None, ink
+        best_cost, best, best_ink = CLEAN, None, [ink]
         for distance, aside in product(DISTANCES, ASIDE):
             near = point + np.multiply(aside, distance * scale)
             low = near + (np.array(aside) - 1) / 2 * size
             if (low < frame.min).any() or (low + size > frame.max).any():
                 continue
             covered = ((ink > low - 2) & (ink < low + size + 2)).all(axis=1)
-            leader = np.linspace(point, near, 24)[8 if distance > DISTANCES[0] else 24 :]
+            steps = np.linspace(0 if distance > DISTANCES[0] else 1, 1, 24)[:, None]
+            leader = point + steps * (near - point)
+            leader = leader[np.abs(leader - point).max(axis=1) > 7]
             crossed = (np.abs(ink[:, None] - leader) < 2).all(axis=2).any(axis=1)
             cost = np.count_nonzero(covered | crossed) + distance / 100
             if cost < best_cost:
                 surface = low + np.stack(np.meshgrid(*map(np.arange, size)), -1).reshape(-1, 2)
-                best_cost, best, best_ink = (
-                    cost,
-                    (distance, *aside),
-                    np.concatenate((surface, leader)),
-                )
+                best_cost, best, best_ink = cost, (distance, *aside), [surface, leader]
         if best is None:
             continue
-        ink = np.concatenate((ink, best_ink))
+        ink = np.concatenate([ink, *best_ink])
         distance, across, up = best
         arrow = {"arrowstyle": "-", "color": label.colour, "lw": 0.6, "shrinkA": 0, "shrinkB": 4}
         axes.annotate(

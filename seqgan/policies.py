@@ -76,14 +76,21 @@ class SequencePolicy(nn.Module, ABC):
         given = 0 if prompt is None else len(prompt)
         if prompt is not None:
             tokens[:, :given] = prompt
+        # Rows leave when they end, on a CPU; a GPU draws on and what follows an end is wiped.
+        drop_ended = self.end is not None and device.type == "cpu"
+        rows = torch.arange(count, device=device)
         state = self.begin(count)
         previous = torch.full((count,), self.start, dtype=torch.int64, device=device)
         for t in range(length):
             hidden, state = self.step(previous, state)
             if t >= given:
-                tokens[:, t] = self.draw(hidden, temperature)
-            previous = tokens[:, t]
-        return torch.where(self.mask(tokens), tokens, self.pad)
+                tokens[rows, t] = self.draw(hidden, temperature)
+            previous = tokens[rows, t]
+            if drop_ended:
+                going = previous != self.end
+                rows, previous = rows[going], previous[going]
+                state = tuple(part[going] for part in state)
+        return tokens if drop_ended else torch.where(self.mask(tokens), tokens, self.pad)
 
 
 class LSTMPolicy(SequencePolicy):

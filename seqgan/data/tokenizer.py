@@ -17,6 +17,7 @@ Level = Literal["word", "char", "bpe"]
 
 _FORMAT = 1
 _BYTES = 256
+_PRE_TOKENIZERS = {"word": "WhitespaceSplit", "char": "Split", "bpe": "ByteLevel"}
 # Encodings carry offsets and masks, some hundred bytes a token: only a slice of them is ever alive
 _SLICE = 4096
 
@@ -160,10 +161,7 @@ class TextTokenizer:
                 f"{file} does not begin its vocabulary with {', '.join(SPECIALS)}; "
                 "name a folder written by this toolkit"
             )
-        fits = type(tokenizer.model).__name__ == (
-            "BPE" if options["level"] == "bpe" else "WordLevel"
-        )
-        if not fits:
+        if type(tokenizer.pre_tokenizer).__name__ != _PRE_TOKENIZERS[options["level"]]:
             raise UserError(f"{place} and {file} are of two tokenizers; copy both from one folder")
         return cls(tokenizer, options["level"], options["lowercase"])
 

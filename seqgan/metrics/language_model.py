@@ -23,6 +23,7 @@ def fit_language_model(
     lr: float,
     batch: int,
     seed: int,
+    unknown: int | None = None,
 ) -> SequencePolicy:
     """Train by maximum likelihood until validation NLL rises; returns the best epoch's model.
 
@@ -34,6 +35,7 @@ def fit_language_model(
         lr: Adam's rate.
         batch: sequences of a step.
         seed: of the shuffles.
+        unknown: an id that validation does not score.
     """
     game = LikelihoodGame(copy.deepcopy(model))
     adam = functools.partial(torch.optim.Adam, lr=lr, fused=True)
@@ -42,7 +44,7 @@ def fit_language_model(
     best, best_nll = copy.deepcopy(game.G), float("inf")
     for _ in range(epochs):
         engine.run(data, len(data))
-        now = nll(game.G.eval(), valid)
+        now = nll(game.G.eval(), valid, unknown=unknown)
         if now >= best_nll:
             break
         best.load_state_dict(game.G.state_dict())

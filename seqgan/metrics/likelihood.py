@@ -23,14 +23,33 @@ def sequence_log_prob(
 
 
 @torch.no_grad()
-def nll(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], temperature: float = 1.0) -> float:
+def nll(
+    policy: SequencePolicy,
+    tokens: Int64[Tensor, "B T"],
+    temperature: float = 1.0,
+    *,
+    unknown: int | None = None,
+) -> float:
     """Negative log-likelihood in nats a token; ends count, padding does not.
 
     Called NLL_test (NLL_gen in RelGAN) on held-out real text, NLL_oracle when `policy` is the
     oracle and the tokens are samples.
+
+    Args:
+        policy: the density.
+        tokens: what is scored.
+        temperature: of the density.
+        unknown: an id that is read but not scored: a word outside the vocabulary was never seen in
+            training, and what a model gives it says nothing.
     """
-    total = -sequence_log_prob(policy, tokens, temperature).double().sum()
-    return float(total / policy.mask(tokens).sum())
+    total, count = 0.0, 0
+    for part in tokens.split(ROWS):
+        counted = policy.mask(part)
+        if unknown is not None:
+            counted = counted & (part != unknown)
+        total -= float((policy.log_prob(part, temperature) * counted).double().sum())
+        count += int(counted.sum())
+    return total / count
 
 
 @torch.no_grad()

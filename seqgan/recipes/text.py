@@ -19,7 +19,7 @@ from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan import metrics
 from seqgan.data.encode import LongLines
-from seqgan.data.tokenizer import END, PAD, START, Level
+from seqgan.data.tokenizer import END, PAD, START, UNK, Level
 from seqgan.metrics.language_model import fit_language_model
 from seqgan.metrics.likelihood import nll
 from seqgan.policies import LSTMPolicy, SequencePolicy
@@ -201,7 +201,7 @@ class TextRun(SequenceRun):
         )
 
     def _validate(self) -> dict[str, float]:
-        notes, now = self.engine.notes, nll(self.game.G.eval(), self.valid)
+        notes, now = self.engine.notes, self._nll(self.game.G.eval(), self.valid)
         if now < notes.setdefault("best_nll_valid", float("inf")):
             notes["best_nll_valid"], notes["epochs_without_gain"] = now, 0
             self.game.keep_mle()
@@ -213,7 +213,7 @@ class TextRun(SequenceRun):
         """Validation NLL, and two alarms of collapse: distinct sentences and entropy of words."""
         samples = self.corpus.sentences(self.draw(self.game.G.eval(), 1000))
         return {
-            "nll_valid": nll(self.game.G, self.valid),
+            "nll_valid": self._nll(self.game.G, self.valid),
             "unique": metrics.unique_share(samples),
             "entropy": metrics.unigram_entropy(samples),
         }
@@ -250,10 +250,22 @@ class TextRun(SequenceRun):
             log_keys=("nll_valid", "mle/loss", "D/accuracy", "G/reward", "unique", "entropy"),
         )
 
+    def _nll(
+        self, policy: SequencePolicy, tokens: Int64[Tensor, "N T"], temperature: float = 1.0
+    ) -> float:
+        return nll(policy, tokens, temperature, unknown=UNK)
+
     def _fit(self, start: SequencePolicy, train: Int64[Tensor, "N T"]) -> SequencePolicy:
         c = self.config
         return fit_language_model(
-            start, train, self.valid, epochs=c.judge_epochs, lr=c.mle_lr, batch=c.batch, seed=c.seed
+            start,
+            train,
+            self.valid,
+            epochs=c.judge_epochs,
+            lr=c.mle_lr,
+            batch=c.batch,
+            seed=c.seed,
+            unknown=UNK,
         )
 
     def _point(
@@ -266,16 +278,16 @@ class TextRun(SequenceRun):
         samples = self.draw(policy, self.config.sweep_samples, temperature)
         return {
             "temperature": temperature,
-            "nll_test": nll(policy, self.test, temperature),
+            "nll_test": self._nll(policy, self.test, temperature),
             **self._text_metrics(samples),
-            "lm": nll(judge, samples),
-            "reverse_lm": nll(self._fit(start, samples), self.test),
+            "lm": self._nll(judge, samples),
+            "reverse_lm": self._nll(self._fit(start, samples), self.test),
         }
 
     def _human(self, judge: SequencePolicy) -> dict[str, float]:
         """The training text measured as if it were samples; the judge learned from it."""
         real = self.corpus.train[: self.config.sweep_samples]
-        score = nll(judge, self.test)
+        score = self._nll(judge, self.test)
         return {**self._text_metrics(real), "lm": score, "reverse_lm": score}
 
     def _text_metrics(self, samples: Int64[Tensor, "N T"]) -> Mapping[str, float]:

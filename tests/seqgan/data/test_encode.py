@@ -8,6 +8,7 @@ from seqgan.data import (
     DEFAULT_MAX_LENGTH,
     END,
     PAD,
+    SPECIALS,
     UNK,
     Texts,
     TextTokenizer,
@@ -136,13 +137,13 @@ def test_ids_outside_the_vocabulary_are_named():
         check_vocabulary(torch.tensor([-1, 3]), 7, "oracle.npz")
 
 
-def test_the_captions_make_a_matrix_of_38_columns():
+def test_the_captions_have_the_published_words_and_length():
     file = str(data_folder("text") / "image_coco_train.txt.gz")
     texts = read_texts(file)
-    tokenizer = TextTokenizer.train(texts.lines, "word", min_count=2)
+    assert (len(texts.lines), texts.dropped) == (10_000, 0)
+    tokenizer = TextTokenizer.train(texts.lines, "word")
+    assert tokenizer.vocab_size - len(SPECIALS) == 4_659
     tokens, dropped, truncated, unknown = encode_matrix(tokenizer, texts, file)
-    assert tokens.shape == (10_000, 38)
+    assert tokens.shape == (10_000, 37 + 1)
     assert (tokens == END).sum(1).unique().tolist() == [1]
-    # One unknown for each of the words that occur once
-    assert (dropped, truncated, unknown) == (0, 0, 4_659 + 4 - tokenizer.vocab_size)
-    assert unknown > 1000
+    assert (dropped, truncated, unknown) == (0, 0, 0)

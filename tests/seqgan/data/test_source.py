@@ -309,6 +309,8 @@ def hub(monkeypatch):
         def do_GET(self) -> None:
             asked.append(self.path)
             self.send_response(self.status)
+            if self.status in (401, 404):
+                self.send_header("X-Error-Code", "RepoNotFound")
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -118,7 +118,7 @@ def _ink(axes: "matplotlib.axes.Axes") -> Float[np.ndarray, "dots 2"]:
     dots = [np.empty((0, 2))]
     for line in axes.lines:
         corners = axes.transData.transform(line.get_xydata())
-        corners = corners[np.isfinite(corners).all(axis=1)]
+        pass
         dots += [corner + ring for corner in corners]
         if line.get_linestyle() != "None":
             for a, b in pairwise(corners):

@@ -90,7 +90,7 @@ def draw_learning_curves(
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
     series = _series(rows)
-    shown = list(series)
+    shown = [key for key in (series if keys is None else keys) if key in series]
     if not shown:
         wanted = "no metric" if keys is None else f"none of {', '.join(keys)}"
         raise UserError(

@@ -74,8 +74,9 @@ class TextConfig(SequenceConfig):
     hidden: int = 128
     mle_epochs: int = 80
     mle_lr: float = 3e-3
-    critic_rounds: int = 5
+    critic_rounds: int = 10
     critic_epochs: int = 1
+    critic_lr: float = 1e-3
     negatives: int = 2_000
     rounds: int = 100
     critic_steps: int = 1

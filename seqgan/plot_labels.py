@@ -39,17 +39,19 @@ def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
     for label in labels:
         size = np.array(_size(axes, label))
         point = axes.transData.transform((label.x, label.y))
+        reach = DISTANCES[-1] * scale + size + 4
+        nearby = ink[(np.abs(ink - point) < reach).all(axis=1)]
         best_cost, best, best_ink = CLEAN, None, [ink]
         for distance, aside in product(DISTANCES, ASIDE):
             near = point + np.multiply(aside, distance * scale)
             low = near + (np.array(aside) - 1) / 2 * size
             if (low < frame.min).any() or (low + size > frame.max).any():
                 continue
-            covered = ((ink > low - 2) & (ink < low + size + 2)).all(axis=1)
+            covered = ((nearby > low - 2) & (nearby < low + size + 2)).all(axis=1)
             steps = np.linspace(0 if distance > DISTANCES[0] else 1, 1, 24)[:, None]
             leader = point + steps * (near - point)
             leader = leader[np.abs(leader - point).max(axis=1) > 7]
-            crossed = (np.abs(ink[:, None] - leader) < 2).all(axis=2).any(axis=1)
+            crossed = (np.abs(nearby[:, None] - leader) < 2).all(axis=2).any(axis=1)
             cost = np.count_nonzero(covered | crossed) + distance / 100
             if cost < best_cost:
                 surface = low + np.stack(np.meshgrid(*map(np.arange, size)), -1).reshape(-1, 2)
@@ -118,7 +120,7 @@ def _ink(axes: "matplotlib.axes.Axes") -> Float[np.ndarray, "dots 2"]:
     dots = [np.empty((0, 2))]
     for line in axes.lines:
         corners = axes.transData.transform(line.get_xydata())
-        pass
+        corners = corners[np.isfinite(corners).all(axis=1)]
         dots += [corner + ring for corner in corners]
         if line.get_linestyle() != "None":
             for a, b in pairwise(corners):

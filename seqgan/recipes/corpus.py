@@ -3,8 +3,9 @@
 import sys
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,20 +25,36 @@ HELD_OUT = 20
 """One line in this many is held out where no validation file is named."""
 
 
-class CorpusOptions(Protocol):
-    """The options a corpus is made from; documented in the text recipe."""
+@dataclass(kw_only=True)
+class CorpusConfig:
+    """Options of a corpus.
+
+    Args:
+        data: a text file with one sentence a line, a table (jsonl, csv, tsv, parquet), any of them
+            gzipped, a hub data set, or "chitchat" for the built-in one.
+        valid: sentences that stop maximum likelihood; every 20th line of the data when left out.
+        test: sentences to measure on; the validation set when left out.
+        field: the column that holds the text, in a table or a hub data set.
+        limit: use at most this many lines of the data.
+        level: word (NLTK's tokens), char, or bpe (byte pairs learned from the data).
+        min_count: rarer words or characters are unknown.
+        vocab_size: most byte pairs.
+        lowercase: whether the text is lower-cased.
+        max_length: most tokens of a line, its end counted; 512 when left out.
+        long_lines: what to do with longer ones: error, drop or truncate.
+    """
 
     data: str
-    valid: str | None
-    test: str | None
-    field: str | None
-    level: Level
-    min_count: int
-    vocab_size: int
-    lowercase: bool
-    max_length: int | None
-    long_lines: LongLines
-    limit: int | None
+    valid: str | None = None
+    test: str | None = None
+    field: str | None = None
+    limit: int | None = None
+    level: Level = "word"
+    min_count: int = 1
+    vocab_size: int = 8000
+    lowercase: bool = True
+    max_length: int | None = None
+    long_lines: LongLines = "error"
 
 
 class Corpus(NamedTuple):
@@ -78,7 +95,7 @@ class Corpus(NamedTuple):
         ]
 
 
-def read_corpus(options: CorpusOptions, tokenizer_folder: Path | None = None) -> Corpus:
+def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> Corpus:
     """Read and encode the sets; the tokenizer is made from the training set, or loaded.
 
     Args:
@@ -107,7 +124,7 @@ def read_corpus(options: CorpusOptions, tokenizer_folder: Path | None = None) ->
     return Corpus(tokenizer, *sets)
 
 
-def _texts(options: CorpusOptions) -> list[tuple[str, Sequence[str]]]:
+def _texts(options: CorpusConfig) -> list[tuple[str, Sequence[str]]]:
     """Name and lines of the training, validation and test set."""
     if options.data == CHITCHAT:
         chat = chitchat_turns(options.limit)

@@ -18,35 +18,22 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan import metrics
-from seqgan.data.encode import LongLines
-from seqgan.data.tokenizer import END, PAD, START, UNK, Level
+from seqgan.data.tokenizer import END, PAD, START, UNK
 from seqgan.metrics.language_model import fit_language_model
 from seqgan.metrics.likelihood import nll
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
-from seqgan.recipes.corpus import encode_prompt, read_corpus
+from seqgan.recipes.corpus import CorpusConfig, encode_prompt, read_corpus
 from seqgan.recipes.report import write_report
 from seqgan.recipes.run import Phase
 from seqgan.recipes.sequence import TEMPERATURES, SequenceConfig, SequenceRun
 
 
 @dataclass(kw_only=True)
-class TextConfig(SequenceConfig):
+class TextConfig(SequenceConfig, CorpusConfig):
     """SeqGAN on text.
 
     Args:
-        data: a text file with one sentence a line, a table (jsonl, csv, tsv, parquet), any of them
-            gzipped, a hub data set, or "chitchat" for the built-in one.
-        valid: sentences that stop maximum likelihood; every 20th line of the data when left out.
-        test: sentences to measure on; the validation set when left out.
-        field: the column that holds the text, in a table or a hub data set.
-        limit: use at most this many lines of the data.
-        level: word (NLTK's tokens), char, or bpe (byte pairs learned from the data).
-        min_count: rarer words or characters are unknown.
-        vocab_size: most byte pairs.
-        lowercase: whether the text is lower-cased.
-        max_length: most tokens of a line, its end counted; 512 when left out.
-        long_lines: what to do with longer ones: error, drop or truncate.
         layers: LSTMs of the policy on top of one another.
         dropout: of the policy, in maximum likelihood.
         patience: epochs without a better validation NLL before maximum likelihood stops.
@@ -54,17 +41,6 @@ class TextConfig(SequenceConfig):
         judge_epochs: most passes when fitting a language model that judges samples.
     """
 
-    data: str
-    valid: str | None = None
-    test: str | None = None
-    field: str | None = None
-    limit: int | None = None
-    level: Level = "word"
-    min_count: int = 1
-    vocab_size: int = 8000
-    lowercase: bool = True
-    max_length: int | None = None
-    long_lines: LongLines = "error"
     layers: int = 1
     dropout: float = 0.3
     patience: int = 3

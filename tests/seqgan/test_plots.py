@@ -130,7 +130,7 @@ def test_learning_curves_have_one_panel_for_each_metric_present():
     assert [axes.get_title("left") for axes in every.axes] == ["G/nll", "D/loss", "bleu_5"]
 
 
-@pytest.mark.parametrize("metrics", [1, 3, 4, 7])
+@pytest.mark.parametrize("metrics", [3, 7])
 def test_learning_curves_draw_any_number_of_metrics(metrics):
     rows = [{"round": r, "phase": "mle"} | {f"m{i}": r * i for i in range(metrics)} for r in (1, 2)]
     figure = draw_learning_curves(rows)
@@ -168,11 +168,13 @@ def test_a_round_written_twice_counts_once_and_the_later_value_wins():
     again = [
         {"round": 2, "phase": "mle", "G/nll": 8.5},
         {"round": 4, "phase": "gan", "bleu_5": 0.3},
+        {"round": 3, "phase": "critic", "bleu_5": 0.2},
     ]
     figure = draw_learning_curves([*ROWS, *again])
     assert list(metric_line(figure.axes[0]).get_xdata()) == [1, 2, 4]
     assert list(metric_line(figure.axes[0]).get_ydata()) == [9.0, 8.5, 7.5]
-    assert list(metric_line(figure.axes[2]).get_ydata()) == [0.3]
+    assert list(metric_line(figure.axes[2]).get_xdata()) == [3, 4]
+    assert list(metric_line(figure.axes[2]).get_ydata()) == [0.2, 0.3]
 
 
 def test_log_without_the_metrics_is_refused():
@@ -239,24 +241,15 @@ def test_labels_above_stay_inside_even_if_wider_than_the_axes():
     assert figure.axes[0].texts[-1].get_window_extent().x0 >= figure.axes[0].get_window_extent().x0
 
 
-def test_importing_is_light():
+def test_importing_is_light_and_drawing_leaves_pyplot_alone():
     program = (
-        "import sys, seqgan.plots, seqgan.metrics\n"
-        "print(sorted({'matplotlib', 'nltk', 'transformers', 'datasets'} & set(sys.modules)))"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert said.stdout.strip() == "[]"
-
-
-def test_pyplot_is_never_imported():
-    program = (
-        "import sys; from seqgan.plots import draw_quality_diversity as draw\n"
+        "import sys, seqgan.metrics\n"
+        "from seqgan.plots import draw_quality_diversity as draw\n"
+        "print(sorted({'matplotlib', 'nltk', 'transformers', 'datasets'} & set(sys.modules)))\n"
         "draw({'a': [(0, 0, 1), (1, 1, 2)]}, {}, 'x', 'y', '')\n"
-        "print('matplotlib.pyplot' in sys.modules)"
+        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
     )
     said = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert said.stdout.strip() == "False"
+    assert said.stdout.splitlines() == ["[]", "True False"]

@@ -1,6 +1,8 @@
 import gzip
 import http.server
+import importlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -145,12 +147,38 @@ def test_a_local_read_leaves_nothing_behind_and_speaks_to_nobody(tmp_path, monke
     assert capfd.readouterr() == ("", "")
 
 
-def test_progress_bars_and_logs_come_back(tmp_path):
+@pytest.mark.parametrize("name", ["datasets", "huggingface_hub"])
+def test_progress_bars_and_logs_fall_silent_and_come_back(tmp_path, monkeypatch, name):
     import datasets
 
-    before = datasets.utils.logging.get_verbosity(), datasets.are_progress_bars_disabled()
-    read_texts(write(tmp_path / "a.txt", b"a\n"))
-    assert (datasets.utils.logging.get_verbosity(), datasets.are_progress_bars_disabled()) == before
+    library = importlib.import_module(f"{name}.utils")
+    level, records = library.logging.get_verbosity(), []
+    bars_off, bars = library.are_progress_bars_disabled(), []
+    read = datasets.Dataset.from_text
+
+    def noisy(*args: object, **options: object) -> object:
+        logging.getLogger(name).error("noise")
+        bars.append(not library.are_progress_bars_disabled())
+        return read(*args, **options)
+
+    handler = logging.Handler()
+    monkeypatch.setattr(handler, "emit", records.append)
+    monkeypatch.setattr(datasets.Dataset, "from_text", noisy)
+    logging.getLogger(name).addHandler(handler)
+    try:
+        library.logging.set_verbosity(logging.INFO)
+        library.enable_progress_bars()
+        read_texts(write(tmp_path / "a.txt", b"a\n"))
+        assert (records, bars) == ([], [False])
+        assert library.logging.get_verbosity() == logging.INFO
+        assert not library.are_progress_bars_disabled()
+        library.disable_progress_bars()
+        read_texts(write(tmp_path / "a.txt", b"a\n"))
+        assert library.are_progress_bars_disabled()
+    finally:
+        logging.getLogger(name).removeHandler(handler)
+        library.logging.set_verbosity(level)
+        (library.disable_progress_bars if bars_off else library.enable_progress_bars)()
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def quality_diversity(
     y_label: str,
     title: str,
     *,
-    x_better: Better = "lower",
-    y_better: Better = "higher",
+    x_better: Better | None = None,
+    y_better: Better | None = None,
 ) -> None:
     """Draw each model as a line over its temperatures: one axis is easily sold for the other.
 
@@ -65,10 +65,11 @@ def quality_diversity(
         curves: for each model its (x, y, temperature), in any order.
         points: (x, y) of what has no temperature, such as human text.
         out_path: a .png, .pdf or .svg file, replaced only by a complete one.
-        x_label: what x is; the direction that is better is added.
+        x_label: what x is.
         y_label: what y is.
         title: stands above the picture; may be empty.
-        x_better: the defaults fit Self-BLEU against BLEU; likelihoods want "lower" twice.
+        x_better: adds to the label, with an arrow, which direction is better; None where the label
+            says it already.
         y_better: the same for y.
 
     Raises:
@@ -92,10 +93,9 @@ def draw_learning_curves(
     series = _series(rows)
     shown = [key for key in (series if keys is None else keys) if key in series]
     if not shown:
-        wanted = "no metric" if keys is None else f"none of {', '.join(keys)}"
-        raise UserError(
-            f"nothing to draw: the log holds {wanted}, but {', '.join(series) or 'nothing'}"
-        )
+        held = ", ".join(series) or "no metric"
+        asked = f", not {', '.join(keys)}" if keys else ""
+        raise UserError(f"nothing to draw: the log holds {held}{asked}")
     phases = _phases(rows)
     columns = 1 if len(shown) <= 3 else 2
     height = math.ceil(len(shown) / columns)
@@ -132,8 +132,8 @@ def draw_quality_diversity(
     y_label: str,
     title: str,
     *,
-    x_better: Better = "lower",
-    y_better: Better = "higher",
+    x_better: Better | None = None,
+    y_better: Better | None = None,
 ) -> "matplotlib.figure.Figure":
     """Do what `quality_diversity` does, up to the figure."""
     from matplotlib.colors import to_rgb
@@ -180,10 +180,10 @@ def _landmarks(curve: Curve) -> Curve:
     return sorted({finite[0], nearest, finite[-1]}, key=lambda place: place[2])
 
 
-def _towards(label: str, better: Better) -> str:
+def _towards(label: str, better: Better | None) -> str:
     """Name the better direction; on the y axis the arrow turns with the text and points rightly."""
     arrow = {"lower": "← lower is better", "higher": "higher is better →"}
-    return f"{label}  ({arrow[better]})"
+    return f"{label}  ({arrow[better]})" if better else label
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], list[float]]]:

@@ -71,7 +71,12 @@ def test_quality_diversity_legend_lies_outside_the_axes_and_names_everything():
 @pytest.mark.parametrize(
     ("better", "x", "y"),
     [
-        ({}, "Self-BLEU-5  (← lower is better)", "BLEU-5  (higher is better →)"),
+        ({}, "Self-BLEU-5", "BLEU-5"),
+        (
+            {"x_better": "lower", "y_better": "higher"},
+            "Self-BLEU-5  (← lower is better)",
+            "BLEU-5  (higher is better →)",
+        ),
         (
             {"x_better": "higher", "y_better": "lower"},
             "Self-BLEU-5  (higher is better →)",
@@ -178,9 +183,9 @@ def test_a_round_written_twice_counts_once_and_the_later_value_wins():
 
 
 def test_log_without_the_metrics_is_refused():
-    with pytest.raises(UserError, match="none of absent, but G/nll, D/loss, bleu_5"):
+    with pytest.raises(UserError, match=r"holds G/nll, D/loss, bleu_5, not absent$"):
         draw_learning_curves(ROWS, ["absent"])
-    with pytest.raises(UserError, match="no metric"):
+    with pytest.raises(UserError, match=r"holds no metric$"):
         draw_learning_curves([])
 
 

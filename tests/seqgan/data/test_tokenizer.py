@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from nltk.tokenize import NLTKWordTokenizer
 
@@ -89,6 +89,7 @@ BPE = TextTokenizer.train(TEXTS * 3, "bpe", vocab_size=300, lowercase=False)
 
 @settings(max_examples=100, deadline=None)
 @given(TEXT)
+@example("a\n\nb")
 def test_char_is_an_exact_inverse(text):
     assume(text)
     tokenizer = TextTokenizer.train([text], "char", lowercase=False)

@@ -1,0 +1,93 @@
+"""One of two processes that play the toy games together; run by `test_parallel.py`.
+
+python -m tests.image_core.adversarial.one_of_two RANK FOLDER
+"""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Turn
+from tests.image_core.adversarial.toys import ToyGAN, adam, points, rounds
+
+
+def new(seed: int, heads: bool = False) -> Engine:
+    """Adam, a clipped critic and an average of the generator."""
+    torch.manual_seed(seed)
+    game = ToyGAN(heads=heads)
+    return Engine(game, {"G": adam, "D": adam}, clip={"D": 0.05}, ema={"G": 0.9})
+
+
+def summary(engine: Engine, logs: list[Any]) -> dict[str, Any]:
+    """What is compared: weights, average, logs."""
+    state = dict(engine.game.state_dict())
+    state |= {f"ema.{name}": value for name, value in engine.ema["G"].state_dict().items()}
+    state |= {f"{i}/{name}": value for i, entry in enumerate(logs) for name, value in entry.items()}
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def train(seed: int) -> dict[str, Any]:
+    """Four rounds on batches of eight rows."""
+    engine = new(seed)
+    return summary(engine, rounds(engine, 4, data=points))
+
+
+def two_heads(seed: int) -> dict[str, Any]:
+    """The critic's heads in turn: in each step one of them has no gradient."""
+    engine = new(seed, heads=True)
+    game = engine.game
+    assert isinstance(game, ToyGAN)
+    turns = [Turn("D", game.critic_move), Turn("D", game.other_move)]
+    return summary(engine, rounds(engine, 3, turns=turns, data=points))
+
+
+def resumed(seed: int, folder: Path) -> dict[str, Any]:
+    """Two rounds, a checkpoint, and two more by an engine that loads it; and what is drawn next."""
+    first = new(seed)
+    torch.manual_seed(seed)
+    rounds(first, 2, data=points)
+    first.save(folder)
+    expected = torch.rand(3)
+    second = new(seed + 10)
+    second.load(folder)
+    return {
+        "drawn": torch.rand(3),
+        "expected": expected,
+        "weights": summary(second, rounds(second, 2, data=points)),
+    }
+
+
+def message(function: Callable[[], object]) -> str:
+    """What the user is told."""
+    try:
+        function()
+    except UserError as error:
+        return str(error)
+    return "no error"
+
+
+def main(rank: int, folder: Path) -> None:
+    """Play, and leave the results in a file."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder / 'meeting'}", rank=rank, world_size=2)
+    lone = new(0)
+    result = {
+        "train": train(rank),
+        "two_heads": two_heads(rank),
+        "resumed": resumed(rank, folder / "run"),
+        "uneven": message(lambda: rounds(lone, 1, data=partial(points, rows=7))),
+        "other": message(lambda: lone.load(folder / "alone")),
+    }
+    torch.save(result, folder / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

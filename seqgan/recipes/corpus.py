@@ -13,9 +13,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.data.chat import chitchat_turns
+from seqgan.data.chat import Chat, chitchat_turns
 from seqgan.data.encode import Encoded, LongLines, encode_matrix, mask_of
-from seqgan.data.source import read_texts
+from seqgan.data.source import Texts, read_texts
 from seqgan.data.tokenizer import END, PAD, UNK, Level, TextTokenizer
 
 CHITCHAT = "chitchat"
@@ -106,10 +106,15 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
         UserError: a file cannot be read, or a line does not fit.
     """
     texts = _texts(options)
+    if options.level == "char":
+        texts = [(name, _without_spacing(lines)) for name, lines in texts]
     if tokenizer_folder is None:
-        train, level = texts[0][1], options.level
         tokenizer = TextTokenizer.train(
-            train, level, options.min_count, options.vocab_size, options.lowercase
+            texts[0][1].lines,
+            options.level,
+            options.min_count,
+            options.vocab_size,
+            options.lowercase,
         )
     else:
         tokenizer = TextTokenizer.load(tokenizer_folder)
@@ -118,47 +123,68 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
         for name, lines in texts
     ]
     for (name, lines), matrix in zip(texts, encoded, strict=True):
-        _tell(name, len(lines), matrix)
+        _tell(name, lines, matrix)
     width = max(matrix.tokens.shape[1] for matrix in encoded)
     sets = [F.pad(m.tokens, (0, width - m.tokens.shape[1]), value=PAD) for m in encoded]
     return Corpus(tokenizer, *sets)
 
 
-def _texts(options: CorpusConfig) -> list[tuple[str, Sequence[str]]]:
+def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
     """Name and lines of the training, validation and test set."""
     if options.data == CHITCHAT:
-        chat = chitchat_turns(options.limit)
-        return [
-            (f"{CHITCHAT} ({name})", lines) for name, lines in zip(chat._fields, chat, strict=True)
+        sets = zip(Chat._fields, chitchat_turns(options.limit), strict=True)
+        return [(f"{CHITCHAT} ({name})", _all(lines)) for name, lines in sets]
+    data = _pick(read_texts(options.data, options.field), range(options.limit or sys.maxsize))
+    if options.valid is not None:
+        sets_read = [
+            (options.data, data),
+            (options.valid, read_texts(options.valid, options.field)),
         ]
-    lines = read_texts(options.data, options.field).lines[: options.limit]
-    if options.valid is None:
-        held_out = lines[::HELD_OUT]
-        kept = [line for i, line in enumerate(lines) if i % HELD_OUT]
-        if not kept:
-            raise UserError(
-                f"--data {options.data} has too few lines to hold some out; name a --valid file"
-            )
-        sets = [(options.data, kept), (f"{options.data} (every {HELD_OUT}th line)", held_out)]
     else:
-        valid = read_texts(options.valid, options.field).lines
-        sets = [(options.data, lines), (options.valid, valid)]
-    test = (
-        sets[1]
-        if options.test is None
-        else (options.test, read_texts(options.test, options.field).lines)
-    )
-    return [*sets, test]
+        held_out = range(0, len(data.lines), HELD_OUT)
+        kept = sorted(set(range(len(data.lines))) - set(held_out))
+        if not kept:
+            raise UserError(f"--data {options.data} has too few lines; name a --valid file as well")
+        name = f"{options.data} (every {HELD_OUT}th line)"
+        sets_read = [(options.data, _pick(data, kept)), (name, _pick(data, held_out))]
+    if options.test is None:
+        return [*sets_read, sets_read[1]]
+    return [*sets_read, (options.test, read_texts(options.test, options.field))]
 
 
-def _tell(name: str, lines: int, matrix: Encoded) -> None:
-    parts = [f"{lines} lines", f"at most {matrix.tokens.shape[1]} tokens"]
+def _all(lines: list[str]) -> Texts:
+    return Texts(lines, list(range(1, len(lines) + 1)), 0)
+
+
+def _pick(texts: Texts, places: Sequence[int]) -> Texts:
+    """The lines at some places, which may reach past the last."""
+    inside = [i for i in places[: len(texts.lines)] if i < len(texts.lines)]
+    lines, numbers = [texts.lines[i] for i in inside], [texts.numbers[i] for i in inside]
+    return Texts(lines, numbers, texts.dropped)
+
+
+def _without_spacing(texts: Texts) -> Texts:
+    """Lines of single characters with a blank between them, as without the blanks.
+
+    So are Chinese corpora often written: the blanks already say what a token is.
+    """
+    if all(len(word) == 1 for line in texts.lines for word in line.split(" ")):
+        return texts._replace(lines=[line.replace(" ", "") for line in texts.lines])
+    return texts
+
+
+def _tell(name: str, texts: Texts, matrix: Encoded) -> None:
+    parts = [f"{len(texts.lines)} lines", f"at most {matrix.tokens.shape[1]} tokens"]
     if matrix.unknown:
         share = matrix.unknown / int(mask_of(matrix.tokens, END).sum())
         parts.append(f"{matrix.unknown} unknown tokens ({share:.1%})")
-    for what, count in (("left out", matrix.dropped), ("cut", matrix.truncated)):
+    for what, count in (
+        ("blank lines left out", texts.dropped),
+        ("long lines left out", matrix.dropped),
+        ("long lines cut", matrix.truncated),
+    ):
         if count:
-            parts.append(f"{count} long lines {what}")
+            parts.append(f"{count} {what}")
     print(f"{name}: {', '.join(parts)}", file=sys.stderr)
 
 

@@ -143,7 +143,7 @@ class CNNCritic(SequenceCritic):
 
     def _head(self, features: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
         plain, gate = torch.addmm(self.highway_bias, features, self.highway_weight).chunk(2, 1)
-        x = torch.lerp(features, plain.relu(), gate.sigmoid())
+        x = features + gate.sigmoid() * (plain.relu() - features)
         x = F.dropout(x, self.dropout, self.training)
         outputs = torch.addmm(self.output_bias, x, self.output_weight)
         return outputs[:, 1] - outputs[:, 0]

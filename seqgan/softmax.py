@@ -47,11 +47,12 @@ def draw(
     blocks = -(-vocab // BLOCK)
     padding = (0, blocks * BLOCK - vocab)
     hidden, weight = _with_bias(hidden, F.pad(weight, padding), F.pad(bias, padding, value=-1e9))
-    hidden = hidden / temperature
+    hidden = hidden.to(weight.dtype) / temperature
     uniform = torch.rand(rows, 1, device=hidden.device)
     tokens = torch.empty(rows, dtype=torch.int64, device=hidden.device)
     for now in _chunks(rows, vocab, hidden.device):
-        mass = hidden[now] @ weight
+        with _full_precision(hidden):
+            mass = hidden[now] @ weight
         mass.sub_(mass.amax(1, keepdim=True)).exp_()
         tokens[now] = _invert(mass.view(-1, blocks, BLOCK), uniform[now])
     return tokens
@@ -81,7 +82,8 @@ def log_prob(
     tokens: Int64[Tensor, " N"],
 ) -> Float[Tensor, " N"]:
     """log softmax(hidden weight + bias)[token]; the backward pass makes the logits again."""
-    result: Tensor = _LogProb.apply(hidden, weight, bias, tokens)
+    with _full_precision(hidden):
+        result: Tensor = _LogProb.apply(hidden.to(weight.dtype), weight, bias, tokens)
     return result
 
 
@@ -96,8 +98,14 @@ def mean_nll(
 
     The upstream gradient of a scalar is one factor, so one pass over the logits serves both ways.
     """
-    result: Tensor = _MeanNLL.apply(hidden, weight, bias, tokens, mask)
+    with _full_precision(hidden):
+        result: Tensor = _MeanNLL.apply(hidden.to(weight.dtype), weight, bias, tokens, mask)
     return result
+
+
+def _full_precision(like: Tensor) -> torch.autocast:
+    """Probabilities of rare tokens need float32, under mixed precision too."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def _with_bias(hidden: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +123,6 @@ def _exponentials(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 class _LogProb(torch.autograd.Function):
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, tokens: Tensor) -> Tensor:
         hidden, weight = _with_bias(hidden, weight, bias)
         result = torch.empty_like(hidden[:, 0])
@@ -144,7 +151,6 @@ class _LogProb(torch.autograd.Function):
 
 class _MeanNLL(torch.autograd.Function):
     @staticmethod
-    @torch.amp.custom_fwd(device_type="cuda", cast_inputs=torch.float32)
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, tokens: Tensor, mask: Tensor
     ) -> Tensor:

@@ -55,7 +55,7 @@ def test_the_trajectory_is_the_recorded_one():
 
 
 def test_the_recorded_numbers_make_sense():
-    """Eight tokens besides pad, start, end and one unused: from log 10 downwards."""
+    """Twelve tokens, pad and start forbidden: likelihood starts near log 10 and falls."""
     rounds = json.loads(FILE.read_text(encoding="utf-8"))["rounds"]
     likelihood = [logs["mle/loss"] for logs in rounds[:5]]
     assert likelihood[0] == pytest.approx(math.log(10), abs=0.05)

@@ -25,7 +25,7 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
         raise UserError(f"--{option} {value}: choose one of {', '.join(choices)}")
 
 
-def check_least(config: Any, bound: float, *names: str) -> None:
+def check_least(config: Any, bound: int, *names: str) -> None:
     """Refuse options below `bound`, and those that are not finite.
 
     Raises:

@@ -1,0 +1,160 @@
+"""Features and gradients against torch's own convolution, and what padding may not change."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from seqgan.conv_bank import max_over_time
+
+WIDTHS = ((1, 3), (2, 4), (3, 2), (5, 3))
+
+
+def bank(embedding=3):
+    weights = [torch.randn(w, embedding, n, dtype=torch.float64) for w, n in WIDTHS]
+    biases = [torch.randn(n, dtype=torch.float64) for _, n in WIDTHS]
+    return [p.requires_grad_() for p in weights], [p.requires_grad_() for p in biases]
+
+
+def sequences(lengths, time, embedding=3):
+    """Random vectors (T, B, E), zero past the end of each sequence."""
+    x = torch.randn(time, len(lengths), embedding, dtype=torch.float64)
+    x[torch.arange(time)[:, None] >= lengths] = 0
+    return x.requires_grad_()
+
+
+def reference(x, lengths, weights, biases):
+    """One sequence and one width at a time, by `conv1d` on the sequence cut to its length."""
+    rows = []
+    for b, length in enumerate(lengths.tolist()):
+        features = []
+        for weight, bias in zip(weights, biases):
+            width = len(weight)
+            own = x[:length, b].t()
+            own = F.pad(own, (0, max(0, width - length)))
+            y = F.conv1d(own[None], weight.permute(2, 1, 0), bias)[0]
+            features.append(y.relu().amax(1))
+        rows.append(torch.cat(features))
+    return torch.stack(rows)
+
+
+def assert_equal_with_gradients(one, other, inputs):
+    assert torch.allclose(one, other, rtol=0, atol=1e-12)
+    upstream = torch.randn_like(one)
+    for a, b in zip(
+        torch.autograd.grad(one, inputs, upstream), torch.autograd.grad(other, inputs, upstream)
+    ):
+        assert b.abs().max() > 1e-3
+        assert torch.allclose(a, b, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize(
+    "lengths",
+    [[9, 9, 9], [9, 5, 1, 2, 7], [3, 2, 1, 3], [4]],
+    ids=["full", "ragged", "short", "one"],
+)
+def test_features_and_gradients_equal_conv1d(lengths, twice):
+    """Rows shorter than a window among them, and batches that are shorter than every wide one."""
+    lengths = torch.tensor(lengths)
+    weights, biases = bank()
+    x = sequences(lengths, int(lengths.max()))
+    one = max_over_time(x, lengths, weights, biases, twice=twice)
+    other = reference(x, lengths, weights, biases)
+    assert_equal_with_gradients(one, other, (x, *weights, *biases))
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_without_lengths_all_tokens_count(twice):
+    weights, biases = bank()
+    full = torch.full((4,), 7)
+    x = sequences(full, 7)
+    one = max_over_time(x, None, weights, biases, twice=twice)
+    assert_equal_with_gradients(one, reference(x, full, weights, biases), (x, *weights, *biases))
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="narrow windows count the zeros that fill up the widest one; _looked_up does the same",
+)
+@pytest.mark.parametrize("twice", [False, True])
+def test_without_lengths_and_shorter_than_the_widest_window(twice):
+    """Windows past the end do not count, with lengths or without."""
+    weights, biases = bank()
+    with torch.no_grad():
+        biases[0].fill_(2.0)
+    full = torch.full((6,), 3)
+    x = sequences(full, 3)
+    one = max_over_time(x, None, weights, biases, twice=twice)
+    assert torch.allclose(one, reference(x, full, weights, biases), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_features_do_not_depend_on_padding(twice):
+    """Not even where every window inside is below that of zeros, relu(bias)."""
+    lengths = torch.tensor([4, 2, 6, 1])
+    weights, biases = bank()
+    with torch.no_grad():
+        for bias in biases:
+            bias.fill_(3.0)
+    x = sequences(lengths, 6)
+    short = max_over_time(x, lengths, weights, biases, twice=twice)
+    longer = F.pad(x, (0, 0, 0, 0, 0, 9))
+    assert torch.allclose(
+        short, max_over_time(longer, lengths, weights, biases, twice=twice), rtol=0, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_windows_that_tie_share_the_gradient(twice):
+    """The word at 0 and 3 is the same: each gets half of what the maximum earns."""
+    word = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    x = torch.zeros(4, 1, 2, dtype=torch.float64)
+    x[0, 0] = x[3, 0] = word
+    x.requires_grad_()
+    weight = torch.tensor([[[3.0], [5.0]]], dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    feature = max_over_time(x, None, [weight], [bias], twice=twice)
+    assert feature.item() == 13.0
+    feature.backward()
+    half = torch.tensor([1.5, 2.5], dtype=torch.float64)
+    assert torch.equal(x.grad[:, 0], torch.stack([half, 0 * half, 0 * half, half]))
+    assert torch.equal(weight.grad.flatten(), word)
+    assert bias.grad.item() == 1.0
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_feature_below_zero_is_zero_and_gives_no_gradient(twice):
+    lengths = torch.tensor([5, 3])
+    weights, biases = bank()
+    with torch.no_grad():
+        biases[1].fill_(-100.0)
+    x = sequences(lengths, 5)
+    features = max_over_time(x, lengths, weights, biases, twice=twice)
+    assert (features[:, 3:7] == 0).all()
+    features[:, 3:7].sum().backward()
+    assert all((p.grad is None) or (p.grad == 0).all() for p in (x, *weights, *biases))
+
+
+def test_derivatives_by_differences():
+    lengths = torch.tensor([4, 2])
+    weights, biases = bank(embedding=2)
+    x = sequences(lengths, 5, embedding=2)
+    k = len(weights)
+
+    def features(twice):
+        return lambda x, *p: max_over_time(x, lengths, p[:k], p[k:], twice=twice)
+
+    inputs = (x, *weights, *biases)
+    assert torch.autograd.gradcheck(features(False), inputs)
+    assert torch.autograd.gradcheck(features(True), inputs)
+    assert torch.autograd.gradgradcheck(features(True), inputs)
+
+
+def test_the_fast_path_refuses_second_derivatives():
+    weights, biases = bank()
+    x = sequences(torch.tensor([6, 6]), 6)
+    features = max_over_time(x, None, weights, biases)
+    (gradient,) = torch.autograd.grad(features.sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()

@@ -107,7 +107,7 @@ class _MaxOverTime(torch.autograd.Function):
             weights, outputs, tops, upstream.split([w.shape[2] for w in weights], 1), strict=True
         ):
             n = len(y)
-            at_top = (y == top).to(y.dtype)
+            at_top = torch.eq(y, top, out=torch.empty_like(y))
             # Windows that tie for the maximum, as repeated words make them, share its gradient.
             d_y = at_top.mul_(up / at_top.sum(0)).flatten(0, 1)
             d_weight = torch.empty_like(weight)

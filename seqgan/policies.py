@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seqgan import softmax
 from seqgan.data.encode import mask_of
+from seqgan.softmax import Draw
 
 State = tuple[Tensor, ...]
 """A recurrent state, rows first: they are picked, repeated and joined."""
@@ -28,11 +29,11 @@ class SequencePolicy(nn.Module, ABC):
 
     @abstractmethod
     def step(self, tokens: Int64[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N H"], State]:
-        """Read one token a row; returns what `draw` needs for the next, and the new state."""
+        """Read one token a row; returns what a `drawer` needs for the next, and the new state."""
 
     @abstractmethod
-    def draw(self, hidden: Float[Tensor, "N H"], temperature: float = 1.0) -> Int64[Tensor, " N"]:
-        """One next token a row."""
+    def drawer(self, temperature: float = 1.0) -> Draw:
+        """A function from `step`'s hidden states to one next token a row, while weights stay."""
 
     @abstractmethod
     def log_prob(
@@ -79,12 +80,13 @@ class SequencePolicy(nn.Module, ABC):
         # Rows leave when they end, on a CPU; a GPU draws on and what follows an end is wiped.
         drop_ended = self.end is not None and device.type == "cpu"
         rows = torch.arange(count, device=device)
+        draw = self.drawer(temperature)
         state = self.begin(count)
         previous = torch.full((count,), self.start, dtype=torch.int64, device=device)
         for t in range(length):
             hidden, state = self.step(previous, state)
             if t >= given:
-                tokens[rows, t] = self.draw(hidden, temperature)
+                tokens[rows, t] = draw(hidden)
             previous = tokens[rows, t]
             if drop_ended:
                 going = previous != self.end
@@ -161,8 +163,8 @@ class LSTMPolicy(SequencePolicy):
             cs.append(c)
         return self._drop(x), (torch.stack(hs, 1), torch.stack(cs, 1))
 
-    def draw(self, hidden: Float[Tensor, "N H"], temperature: float = 1.0) -> Int64[Tensor, " N"]:
-        return softmax.draw(hidden, self.output_weight, self._output_bias(), temperature)
+    def drawer(self, temperature: float = 1.0) -> Draw:
+        return softmax.drawer(self.output_weight, self._output_bias(), temperature)
 
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0

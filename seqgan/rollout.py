@@ -53,7 +53,7 @@ def complete(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int) 
     start = torch.full((samples,), policy.start, dtype=torch.int64, device=tokens.device)
     _, main = policy.step(start, main)
     state = tuple(part[:0] for part in main)
-    started = []
+    draw, started = policy.drawer(), []
     for t in range(1, length):
         hidden_main, main = policy.step(tokens[:, t - 1], main)
         new = torch.arange((t - 1) * joining, t * joining, device=tokens.device)
@@ -65,7 +65,7 @@ def complete(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int) 
         rows = torch.cat([rows, new])
         hidden = torch.cat([hidden, hidden_main[pick]])
         state = tuple(torch.cat([a, b[pick]]) for a, b in zip(state, main, strict=True))
-        drawn = policy.draw(hidden)
+        drawn = draw(hidden)
         result[rows, t] = drawn
         started.append(new)
         if drop_ended:

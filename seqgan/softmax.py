@@ -4,7 +4,7 @@ Rows of logits are made and used up in chunks that fit the cache, and never stor
 they are nearly all of an LSTM's bytes. Symbols: N rows, H hidden size, V vocabulary.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -12,18 +12,30 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+Draw = Callable[[Tensor], Tensor]
+"""From hidden states (N, H) to one token a row (N,)."""
+
+CPU_LOGITS, GPU_LOGITS, LEAST_ROWS = 5 << 16, 1 << 28, 16
+"""Logits alive at a time, and the fewest rows worth a matrix product."""
+
 BLOCK = 128
 """Tokens in a block of the two-level inverse distribution function."""
 
 
-def _chunks(rows: int, vocab: int, device: torch.device) -> Iterator[slice]:
-    """Slices of rows whose logits fit a CPU's second-level cache, or a part of a GPU's memory."""
-    elements = 1 << 19 if device.type == "cpu" else 1 << 28
-    size = max(16, elements // vocab)
-    return (slice(i, min(i + size, rows)) for i in range(0, rows, size))
+def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Slices of rows, and room for their logits, the same memory each time.
+
+    As many rows as fit a CPU's second-level cache, or a part of a GPU's memory.
+    """
+    rows, vocab = len(hidden), weight.shape[1]
+    elements = CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS
+    size = min(rows, max(LEAST_ROWS, elements // vocab))
+    buffer = hidden.new_empty(size, vocab)
+    for first in range(0, rows, max(1, size)):
+        last = min(first + size, rows)
+        yield slice(first, last), buffer[: last - first]
 
 
-@torch.no_grad()
 def draw(
     hidden: Float[Tensor, "N H"],
     weight: Float[Tensor, "H V"],
@@ -32,30 +44,44 @@ def draw(
 ) -> Int64[Tensor, " N"]:
     """One token a row from softmax((hidden weight + bias) / temperature).
 
-    Inverts the distribution function with one uniform a row, in two levels: the running sum over
-    blocks of
-    tokens finds the block, the running sum inside it the token. One exponential a token, no
-    normalisation, no host sync.
-
     Args:
         hidden: the policy's last hidden state.
         weight: output weights.
         bias: output bias; -1e9 forbids a token.
         temperature: > 0; below 1 sharpens.
     """
-    rows, vocab = hidden.shape[0], weight.shape[1]
+    return drawer(weight, bias, temperature)(hidden)
+
+
+@torch.no_grad()
+def drawer(weight: Float[Tensor, "H V"], bias: Float[Tensor, " V"], temperature: float) -> Draw:
+    """`draw` for many calls under one set of weights, which are laid out once.
+
+    Inverts the distribution function with one uniform a row, in two levels: the running sum over
+    blocks of tokens finds the block, the running sum inside it the token. One exponential a token,
+    no normalisation, no host sync.
+    """
+    vocab = weight.shape[1]
     blocks = -(-vocab // BLOCK)
     padding = (0, blocks * BLOCK - vocab)
-    hidden, weight = _with_bias(hidden, F.pad(weight, padding), F.pad(bias, padding, value=-1e9))
-    hidden = hidden.to(weight.dtype) / temperature
-    uniform = torch.rand(rows, 1, device=hidden.device)
-    tokens = torch.empty(rows, dtype=torch.int64, device=hidden.device)
-    for now in _chunks(rows, vocab, hidden.device):
-        with _full_precision(hidden):
-            mass = hidden[now] @ weight
-        mass.sub_(mass.amax(1, keepdim=True)).exp_()
-        tokens[now] = _invert(mass.view(-1, blocks, BLOCK), uniform[now])
-    return tokens
+    # Not a large negative number: exponentials that underflow take four times as long.
+    bias = F.pad(bias, padding, value=float("-inf"))
+    padded = torch.cat([F.pad(weight, padding), bias[None]])
+    padded /= temperature
+
+    @torch.no_grad()
+    def draw_rows(hidden: Float[Tensor, "N H"]) -> Int64[Tensor, " N"]:
+        hidden = F.pad(hidden.to(padded.dtype), (0, 1), value=1.0)
+        uniform = torch.rand(len(hidden), 1, device=hidden.device)
+        tokens = torch.empty(len(hidden), dtype=torch.int64, device=hidden.device)
+        for now, buffer in _chunks(hidden, padded):
+            with _full_precision(hidden):
+                mass = torch.mm(hidden[now], padded, out=buffer)
+            mass.sub_(mass.amax(1, keepdim=True)).exp_()
+            tokens[now] = _invert(mass.view(-1, blocks, BLOCK), uniform[now])
+        return tokens
+
+    return draw_rows
 
 
 def _invert(
@@ -127,8 +153,8 @@ class _LogProb(torch.autograd.Function):
         hidden, weight = _with_bias(hidden, weight, bias)
         result = torch.empty_like(hidden[:, 0])
         log_z = torch.empty_like(hidden[:, :1])
-        for now in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
-            logits = hidden[now] @ weight
+        for now, buffer in _chunks(hidden, weight):
+            logits = torch.mm(hidden[now], weight, out=buffer)
             chosen = logits.gather(1, tokens[now, None])
             log_z[now] = _exponentials(logits)[2]
             result[now] = (chosen - log_z[now])[:, 0]
@@ -140,11 +166,13 @@ class _LogProb(torch.autograd.Function):
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         hidden, weight, tokens, log_z = ctx.saved_tensors
         d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        for now in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
+        transposed = weight.t().contiguous()
+        for now, buffer in _chunks(hidden, weight):
             up = upstream[now, None]
-            d_logits = (hidden[now] @ weight).sub_(log_z[now]).exp_().mul_(-up)
+            logits = torch.mm(hidden[now], weight, out=buffer)
+            d_logits = logits.sub_(log_z[now]).exp_().mul_(-up)
             d_logits.scatter_add_(1, tokens[now, None], up)
-            torch.mm(d_logits, weight.t(), out=d_hidden[now])
+            torch.mm(d_logits, transposed, out=d_hidden[now])
             d_weight.addmm_(hidden[now].t(), d_logits)
         return d_hidden[:, :-1], d_weight[:-1], d_weight[-1], None
 
@@ -158,14 +186,15 @@ class _MeanNLL(torch.autograd.Function):
         d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
         share = (mask / mask.sum().clamp(min=1)).to(hidden.dtype)[:, None]
         loss = hidden.new_zeros(())
-        for now in _chunks(hidden.shape[0], weight.shape[1], hidden.device):
-            logits = hidden[now] @ weight
+        transposed = weight.t().contiguous()
+        for now, buffer in _chunks(hidden, weight):
+            logits = torch.mm(hidden[now], weight, out=buffer)
             chosen = logits.gather(1, tokens[now, None])
             mass, total, log_z = _exponentials(logits)
             loss += ((log_z - chosen) * share[now]).sum()
             d_logits = mass.mul_(share[now] / total)
             d_logits.scatter_add_(1, tokens[now, None], -share[now])
-            torch.mm(d_logits, weight.t(), out=d_hidden[now])
+            torch.mm(d_logits, transposed, out=d_hidden[now])
             d_weight.addmm_(hidden[now].t(), d_logits)
         ctx.save_for_backward(d_hidden, d_weight)
         return loss

@@ -11,7 +11,7 @@ FORBIDDEN = -1e9
 
 
 def too_far(tokens, probability):
-    """Chi-square of counted draws, in standard deviations above its mean; rare tokens are pooled."""
+    """Chi-square of draws, in standard deviations above its mean; rare tokens are pooled."""
     counts = torch.bincount(tokens, minlength=len(probability)).double()
     assert len(counts) == len(probability)
     expected = probability.double() * len(tokens)
@@ -71,7 +71,7 @@ def test_forbidden_tokens_are_never_drawn(temperature):
     assert not torch.isin(tokens, banned).any()
     assert tokens.min() >= 0
     assert tokens.max() < 300
-    assert len(tokens.unique()) > 200
+    assert len(tokens.unique()) > 100
 
 
 def test_extreme_logits():
@@ -85,13 +85,15 @@ def test_extreme_logits():
     assert abs(too_far(tokens, torch.full((300,), 1 / 300))) < 4
 
 
-@pytest.mark.parametrize("last", [0.0, 1 - 2**-24])
-def test_the_ends_of_the_uniform_draw(last):
-    """Neither end falls on a token without mass, at the edges of blocks or after the last."""
-    mass = torch.rand(64, 3, softmax.BLOCK)
+@pytest.mark.parametrize("uniform", [0.0, 1 - 2**-24, 1.0])
+def test_the_ends_of_the_uniform_draw(uniform):
+    """Neither end falls on a token without mass, in whole blocks of them or at the end of one."""
+    mass = torch.rand(64, 4, softmax.BLOCK)
     mass[:, 0, 0] = 0
-    mass[:, 2, 50:] = 0
-    tokens = softmax._invert(mass, torch.full((64, 1), last))
+    mass[:32, 0] = 0
+    mass[:, 1:3, 100:] = 0
+    mass[:, 3] = 0
+    tokens = softmax._invert(mass, torch.full((64, 1), uniform))
     assert (mass.flatten(1).gather(1, tokens[:, None]) > 0).all()
 
 
@@ -119,8 +121,10 @@ def test_temperature_towards_zero_is_the_argmax():
 
 @pytest.mark.parametrize(("rows", "vocab"), [(1, 5), (16, 5000), (17, 10**6), (5000, 300)])
 def test_chunks_cover_every_row_once(rows, vocab):
-    parts = list(softmax._chunks(rows, vocab, torch.device("cpu")))
-    assert torch.cat([torch.arange(rows)[part] for part in parts]).tolist() == list(range(rows))
+    parts = list(softmax._chunks(torch.zeros(rows, 2), torch.zeros(2, vocab)))
+    covered = torch.cat([torch.arange(rows)[part] for part, _ in parts])
+    assert covered.tolist() == list(range(rows))
+    assert all(len(covered[part]) == len(buffer) for part, buffer in parts)
     if rows > 16 and vocab >= 300:
         assert len(parts) > 1
 
@@ -130,9 +134,9 @@ def test_chunks_cover_every_row_once(rows, vocab):
 
 @pytest.fixture
 def problem(monkeypatch):
-    """Float64 inputs, a forbidden token, a mask; and rows in chunks of three, the last one short."""
-    slices = lambda rows, *_: (slice(i, min(i + 3, rows)) for i in range(0, rows, 3))  # noqa: E731
-    monkeypatch.setattr(softmax, "_chunks", slices)
+    """Float64 inputs, tokens, a mask; and rows in chunks of three, the last one short."""
+    monkeypatch.setattr(softmax, "CPU_LOGITS", 0)
+    monkeypatch.setattr(softmax, "LEAST_ROWS", 3)
     hidden = torch.randn(11, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 7, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(7, dtype=torch.float64, requires_grad=True)
@@ -146,14 +150,14 @@ def plain(hidden, weight, bias, tokens):
     return torch.log_softmax(logits, 1).gather(1, tokens[:, None])[:, 0]
 
 
-def assert_equal_with_gradients(one, other, inputs, upstream):
-    assert torch.allclose(one, other, rtol=0, atol=1e-12)
+def assert_equal_with_gradients(one, other, inputs, upstream, tolerance=1e-12):
+    assert torch.allclose(one, other, rtol=0, atol=tolerance)
     for a, b in zip(
         torch.autograd.grad(one, inputs, upstream), torch.autograd.grad(other, inputs, upstream)
     ):
         assert a.shape == b.shape
         assert b.abs().max() > 1e-3
-        assert torch.allclose(a, b, rtol=0, atol=1e-12)
+        assert torch.allclose(a, b, rtol=0, atol=tolerance)
 
 
 def test_log_prob_equals_plain_torch(problem):
@@ -164,10 +168,11 @@ def test_log_prob_equals_plain_torch(problem):
 
 
 def test_mean_nll_equals_plain_torch(problem):
+    """To 1e-7: the share of a token in the mean is a float32, whatever the rest is."""
     inputs, tokens, mask = problem
     one = softmax.mean_nll(*inputs, tokens, mask)
     other = -plain(*inputs, tokens)[mask].mean()
-    assert_equal_with_gradients(one, other, inputs, torch.tensor(-2.5, dtype=torch.float64))
+    assert_equal_with_gradients(one, other, inputs, torch.tensor(-2.5, dtype=torch.float64), 1e-6)
 
 
 def test_a_forbidden_token_changes_nothing(problem):
@@ -178,7 +183,7 @@ def test_a_forbidden_token_changes_nothing(problem):
     masked = torch.where(mask, tokens, 0)
     loss = softmax.mean_nll(hidden, weight, bias, masked, mask)
     without = -plain(hidden, weight[:, 1:], bias[1:], tokens - 1)[mask].mean()
-    assert_equal_with_gradients(loss, without, (hidden, weight), None)
+    assert_equal_with_gradients(loss, without, (hidden, weight), None, 1e-6)
     values = softmax.log_prob(hidden, weight, bias, tokens)
     without = plain(hidden, weight[:, 1:], bias[1:], tokens - 1)
     assert_equal_with_gradients(values, without, (hidden, weight), torch.ones_like(values))
@@ -203,19 +208,17 @@ def test_huge_logits_are_exact():
     weight, bias = torch.tensor([[1e4, -1e4, 1e4 - 2]]), torch.zeros(3)
     values = softmax.log_prob(hidden, weight, bias, tokens)
     rest = math.log1p(math.exp(-2))
-    assert values.tolist() == pytest.approx([-rest, -2e4 - rest], rel=1e-4)
+    assert values.tolist() == pytest.approx([-rest, -2e4 - rest], abs=1e-3)
     loss = softmax.mean_nll(hidden, weight, bias, tokens, torch.tensor([True, False]))
-    assert float(loss) == pytest.approx(rest, rel=1e-2)
+    assert loss.item() == pytest.approx(rest, abs=1e-3)
     loss.backward()
     assert hidden.grad.isfinite().all()
 
 
 def test_second_derivatives_are_refused(problem):
     inputs, tokens, mask = problem
-    for value in (
-        softmax.log_prob(*inputs, tokens).sum(),
-        softmax.mean_nll(*inputs, tokens, mask),
-    ):
+    for result in (softmax.log_prob(*inputs, tokens), softmax.mean_nll(*inputs, tokens, mask)):
+        value = result.square().sum()
         (gradient,) = torch.autograd.grad(value, inputs[0], create_graph=True)
         with pytest.raises(RuntimeError, match="once_differentiable"):
             gradient.sum().backward()

@@ -2,10 +2,10 @@
 
     python benchmarks/plain_seqgan.py
 
-nn.LSTM and cross entropy; softmax and multinomial a token; one decoding loop from the first token for
-every prefix and copy; Conv1d with dropout, ReLU and maximum; Adam with its defaults. CPU seconds with
-one torch thread, same sizes as `seqgan_step.py`. The rollout is timed for one copy of the sixteen, the
-critic for 10 of 312 steps, and scaled.
+nn.LSTM and cross entropy; softmax and multinomial a token; one decoding loop from the first token
+for every prefix and copy; Conv1d with dropout, ReLU and maximum; Adam with its defaults. CPU
+seconds with one torch thread, same sizes as `seqgan_step.py`. The rollout is timed for one copy
+of the sixteen, the critic for 10 of 312 steps, and scaled.
 """
 
 import json

@@ -2,9 +2,10 @@
 
     python benchmarks/seqgan_step.py [--device cuda] [--precision bf16] [--repeats 5]
 
-CPU seconds of the process with one torch thread; on a GPU wall seconds between synchronisations. Sizes
-of the paper: V 5000, T 20, B 64, N 16, H 32. A critic epoch is 312 steps of 32 real and 32 generated
-sequences and draws its negatives; with fewer steps timed its figure is scaled, and the line says so.
+CPU seconds of the process with one torch thread; on a GPU wall seconds between synchronisations.
+Sizes of the paper: V 5000, T 20, B 64, N 16, H 32. A critic epoch is 312 steps of 32 real and 32
+generated sequences and draws its negatives; with fewer steps timed its figure is scaled, and the
+line says so.
 """
 
 import argparse

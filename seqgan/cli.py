@@ -1,11 +1,16 @@
 """The command line. Each subcommand imports what it needs, so that help comes at once."""
 
 import argparse
+import os
+import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from contextlib import suppress
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from image_core.adversarial.errors import UserError
 
 if TYPE_CHECKING:
     from seqgan.recipes.sequence import SequenceRun
@@ -24,9 +29,20 @@ usage: seqgan COMMAND ...
                                                recipes, metrics
 
 `seqgan COMMAND --help` and `seqgan train text --help` list every option. Options may come from a
-YAML
-file (--config FILE); --print_config writes one. A mistake ends with one sentence and exit code 2.
+YAML file (--config FILE); --print_config writes one. A mistake ends with one sentence and exit
+code 2.
 """
+
+TRAIN_HELP = """\
+usage: seqgan train text --data FILE --out DIR [--preset NAME] [options]
+       seqgan train oracle --out DIR [--preset NAME] [options]
+
+Maximum likelihood, then the critic's warm-up, then adversarial rounds, then a table, a temperature
+sweep, plots and samples in DIR. `seqgan train text --help` and `seqgan train oracle --help` list
+the options, `seqgan list recipes` the presets.
+"""
+
+RECIPES = ("oracle", "text")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,21 +51,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(HELP, end="")
         return 0
-    command = COMMANDS.get(words[0])
-    if command is None:
-        print(f"seqgan: no command {words[0]!r}; see `seqgan --help`", file=sys.stderr)
-        return 2
-    from image_core.adversarial.errors import UserError
-
     try:
-        command(words[1:])
+        if words[0] not in COMMANDS:
+            raise UserError(f"no command {words[0]!r}; see `seqgan --help`")
+        COMMANDS[words[0]](words[1:])
+        sys.stdout.flush()
     except UserError as error:
         print(f"seqgan: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(
-            "seqgan: interrupted; `seqgan resume` goes on from the last checkpoint", file=sys.stderr
-        )
+    except BrokenPipeError:  # whoever read our output has enough of it
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"seqgan: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        print(f"seqgan: interrupted{stop}", file=sys.stderr)
         return 130
     return 0
 
@@ -62,39 +80,63 @@ def _underscored(word: str) -> str:
     return "--" + name[2:].replace("-", "_") + equals + value
 
 
-def _train(words: Sequence[str]) -> None:
-    recipes = ("oracle", "text")
-    if not words or words[0] not in recipes:
-        if words and words[0] in ("-h", "--help"):
-            print(
-                "usage: seqgan train oracle|text [options]; `seqgan train text --help` lists them"
-            )
-            return
-        from image_core.adversarial.errors import UserError
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, as everything else does."""
 
+    def __init__(self, prog: str, description: str, *, add_help: bool = True):
+        super().__init__(prog=prog, description=description, add_help=add_help, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see `{self.prog} --help`")
+
+
+def _train(words: Sequence[str]) -> None:
+    if words and words[0] in ("-h", "--help"):
+        print(TRAIN_HELP, end="")
+        return
+    if not words or words[0] not in RECIPES:
         raise UserError(
-            f"seqgan train needs one of {', '.join(recipes)}, as in `seqgan train text`"
+            f"seqgan train needs one of {', '.join(RECIPES)}, as in `seqgan train text`"
         )
     _prepare()
-    config_class, presets, run_class = _recipe(words[0])
-    config, resume = _parse_config(words[0], config_class, presets, words[1:])
-    if resume and (Path(config.out) / "config.yaml").exists():
-        run = _open(config.out)
-        differing = [
-            f.name for f in fields(config) if getattr(config, f.name) != getattr(run.config, f.name)
-        ]
-        if differing:
-            from image_core.adversarial.errors import UserError
+    config, resume = _parse_config(words[0], words[1:])
+    from seqgan.recipes.run import RunFolder
 
+    folder = RunFolder(config.out)
+    if resume and folder.config.exists():
+        _check_same(config, _saved_config(config.out)[1])
+        _go_on(config.out)
+        return
+    folder.check_unused()
+    run = _recipe(words[0])[2](config)
+    run.start()
+    _play(run)
+
+
+def _go_on(folder: str) -> None:
+    run = _open(folder)
+    run.resume()
+    _play(run)
+
+
+def _play(run: "SequenceRun") -> None:
+    try:
+        run.train()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"; `seqgan resume {run.config.out}` goes on from the last checkpoint"
+        ) from None
+
+
+def _check_same(config: Any, saved: Any) -> None:
+    if type(config) is not type(saved):
+        raise UserError(f"--resume: {config.out} is a run of another recipe; choose another --out")
+    for name, value in asdict(config).items():
+        if value != getattr(saved, name):
             raise UserError(
-                f"--resume: {config.out} was started with another --{differing[0]} "
-                f"({getattr(run.config, differing[0])}); use that one or another --out"
+                f"--resume: {config.out} was started with another --{name} "
+                f"({getattr(saved, name)}); use that one or another --out"
             )
-        run.resume()
-    else:
-        run = run_class(config)
-        run.start()
-    run.train()
 
 
 def _recipe(name: str) -> tuple[Any, dict[str, dict[str, Any]], "Callable[..., SequenceRun]"]:
@@ -107,84 +149,145 @@ def _recipe(name: str) -> tuple[Any, dict[str, dict[str, Any]], "Callable[..., S
     return text.TextConfig, text.PRESETS, text.TextRun
 
 
-def _parse_config(
-    recipe: str, config_class: Any, presets: dict[str, dict[str, Any]], words: Sequence[str]
-) -> tuple[Any, bool]:
+def _parse_config(recipe: str, words: Sequence[str]) -> tuple[Any, bool]:
+    """The configuration: what is written out goes before --config, and that before the preset."""
+    config_class, presets, _ = _recipe(recipe)
+    early = _Parser(f"seqgan train {recipe}", "", add_help=False)
+    early.add_argument("--preset")
+    early.add_argument("--config", action="append", default=[])
+    known, rest = early.parse_known_args(words)
+    if known.preset is not None:
+        rest += ["--preset", known.preset]
+    contents = [_read_options(file, config_class) for file in known.config]
+    names = [known.preset, *(content.get("preset") for content in reversed(contents))]
+    preset = next((name for name in names if name in presets), next(iter(presets)))
+    parser = _config_parser(recipe)
+    parser.set_defaults(presets[preset])
+    for file in reversed(known.config):
+        rest = ["--config", file, *rest]
+    values = _told(lambda: parser.parse_args(rest), parser.prog)
+    return _built(config_class, values), values["resume"]
+
+
+def _config_parser(recipe: str) -> Any:
     import jsonargparse
 
+    config_class, presets, _ = _recipe(recipe)
+    needed = "--out DIR" if recipe == "oracle" else "--data FILE --out DIR"
     parser = jsonargparse.ArgumentParser(
         prog=f"seqgan train {recipe}",
+        usage=f"seqgan train {recipe} {needed} [--preset NAME] [options]",
         description=(config_class.__doc__ or "").partition("\n")[0],
         formatter_class=jsonargparse.DefaultHelpFormatter,
+        exit_on_error=False,
+        allow_abbrev=False,
     )
-    parser.add_argument("--config", action="config", help="YAML file of options")
-    first = next(iter(presets))
     parser.add_argument(
-        "--preset", default=first, choices=list(presets), help="defaults of the other options"
+        "--config", action="config", help="YAML file of options; those written out win over it"
+    )
+    parser.add_argument(
+        "--preset",
+        default=next(iter(presets)),
+        choices=list(presets),
+        help="defaults of the other options",
     )
     parser.add_argument(
         "--resume", action="store_true", help="go on with the run in --out, if there is one"
     )
+    # So that the config.yaml of a run serves as a --config
+    parser.add_argument("--recipe", default=recipe, choices=[recipe], help=argparse.SUPPRESS)
     parser.add_class_arguments(config_class)
-    parser.set_defaults(presets[_preset(words, presets, first)])
-    values = parser.parse_args(list(words))
-    config = config_class(**{f.name: values[f.name] for f in fields(config_class)})
-    return config, values["resume"]
+    return parser
 
 
-def _preset(words: Sequence[str], presets: dict[str, dict[str, Any]], default: str) -> str:
-    """The preset's name, looked up before the other options since it sets their defaults."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument("--preset")
-    early.add_argument("--config")
-    known, _ = early.parse_known_args(words)
-    name = known.preset
-    if name is None and known.config is not None and Path(known.config).is_file():
-        import yaml
-
-        try:
-            content = yaml.safe_load(Path(known.config).read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError):
-            content = None  # the full parser says what is wrong with the file
-        name = content.get("preset") if isinstance(content, dict) else None
-    return name if name in presets else default
+def _built(config_class: Any, values: Any) -> Any:
+    for field in fields(config_class):
+        if values[field.name] is None and field.default is not None:
+            raise UserError(f"--{field.name} has no value; give it one")
+    return config_class(**{f.name: values[f.name] for f in fields(config_class)})
 
 
-def _open(folder: str) -> "SequenceRun":
-    """The run in a folder, built from its own configuration."""
-    from image_core.adversarial.errors import UserError
+def _read_options(file: str, config_class: Any) -> dict[str, Any]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UserError(f"--config {file} cannot be read: {reason}") from error
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())[:200]
+        raise UserError(f"--config {file} is not valid YAML ({where})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"--config {file} holds no options; write one a line, as in `rounds: 10`")
+    names = {f.name for f in fields(config_class)} | {"preset", "recipe", "resume"}
+    for name in content:
+        if name not in names:
+            raise UserError(f"--config {file}: there is no option {name!r}; leave it out")
+    return content
+
+
+def _told(parse: Callable[[], Any], prog: str) -> Any:
+    """What `parse` returns; the parser's complaint in one sentence that names the option."""
+    try:
+        return parse()
+    except argparse.ArgumentError as error:
+        text = " ".join(str(error).split())
+    text = re.sub(r"<class '(\w+)'>", r"\1", text)
+    text = re.sub(r'^(?:Parser key|argument) "?-*(\w+)"?:', r"--\1:", text)
+    text = re.sub(
+        r"Does not validate.*?Subtypes: \[(.*?)\].*Given value:", r"expected \1, got", text
+    )
+    text = re.sub(r"Expected an? (.*?)\. Got value:", r"expected \1, got", text)
+    text = re.sub(r"typing\.Literal\[(.*?)\]", r"one of \1", text).replace("NoneType", "null")
+    raise UserError(f"{text[:300]}; see `{prog} --help`")
+
+
+def _saved_config(folder: str) -> tuple[str, Any]:
+    """Recipe and configuration of the run in a folder."""
     from seqgan.recipes.run import RunFolder
 
+    file = RunFolder(folder).config
     saved = RunFolder(folder).read_config()
     recipe = saved.pop("recipe")
-    if recipe not in ("oracle", "text"):
-        raise UserError(f"{folder}/config.yaml names the unknown recipe {recipe!r}")
-    config_class, _, run_class = _recipe(recipe)
+    if recipe not in RECIPES:
+        raise UserError(f"{file} names the unknown recipe {recipe!r}")
+    parser = _config_parser(recipe)
+    values = {**saved, "out": folder}
     try:
-        config = config_class(**{**saved, "out": folder})
-    except TypeError as error:
-        raise UserError(f"{folder}/config.yaml does not fit this version: {error}") from error
-    return run_class(config)
+        parsed = _told(lambda: parser.parse_object(values), parser.prog)
+        return recipe, _built(_recipe(recipe)[0], parsed)
+    except UserError as error:
+        raise UserError(f"{file} does not fit: {error}") from error
+
+
+def _open(folder: str, *, data: bool = True) -> "SequenceRun":
+    """The run in a folder, built from its own configuration."""
+    recipe, config = _saved_config(folder)
+    return _recipe(recipe)[2](config, data=data)
+
+
+def _folder_parser(name: str, description: str) -> _Parser:
+    parser = _Parser(f"seqgan {name}", description)
+    parser.add_argument(
+        "folder", metavar="DIR", help="folder of the run, the --out of its training"
+    )
+    return parser
 
 
 def _resume(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="seqgan resume", description="Go on exactly where a stopped run stood."
+    parser = _folder_parser(
+        "resume", "Go on exactly where a stopped run stood, with the options it was started with."
     )
-    parser.add_argument("folder", help="of the run")
     folder = parser.parse_args(words).folder
     _prepare()
-    run = _open(folder)
-    run.resume()
-    run.train()
+    _go_on(folder)
 
 
 def _evaluate(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="seqgan evaluate",
-        description="Sweep a run's policies over temperature: table, result.json, plots, samples.",
+    parser = _folder_parser(
+        "evaluate", "Sweep a run's policies over temperature: table, result.json, plots, samples."
     )
-    parser.add_argument("folder", help="of the run")
     folder = parser.parse_args(words).folder
     _prepare()
     run = _open(folder)
@@ -193,40 +296,39 @@ def _evaluate(words: Sequence[str]) -> None:
 
 
 def _sample(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="seqgan sample", description="Write sentences of a trained run."
-    )
-    parser.add_argument("folder", help="of the run")
+    parser = _folder_parser("sample", "Write sentences of a trained run, one a line.")
     parser.add_argument("--n", type=int, default=10, help="how many sentences (10)")
-    parser.add_argument("--temperature", type=float, default=1.0, help="below 1 sharpens (1.0)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws (0)")
+    parser.add_argument(
+        "--temperature", type=float, default=1.0, help="below 1 sharpens, above 1 flattens (1.0)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same sentences (0)")
     parser.add_argument("--prompt", default=None, help="words that every sentence begins with")
-    parser.add_argument("--model", choices=("seqgan", "mle"), default="seqgan", help="which policy")
-    parser.add_argument("--out", default=None, help="file to write to, instead of the terminal")
+    parser.add_argument(
+        "--model",
+        choices=("seqgan", "mle"),
+        default="seqgan",
+        help="policy: after adversarial rounds, or as maximum likelihood left it (seqgan)",
+    )
+    parser.add_argument("--out", default=None, help="new file to write to, not the terminal")
     options = parser.parse_args(words)
     _prepare()
-    from seqgan.recipes.sample import write_samples
+    from seqgan.recipes.sample import Draws, write_samples
 
-    run = _open(options.folder)
-    run.load()
-    write_samples(
-        run,
-        count=options.n,
-        temperature=options.temperature,
-        seed=options.seed,
-        prompt=options.prompt,
-        model=options.model,
-        out=options.out,
+    draws = Draws(
+        options.n, options.temperature, options.seed, options.prompt, options.model, options.out
     )
+    draws.check()
+    run = _open(options.folder, data=False)
+    run.load()
+    write_samples(run, draws)
 
 
 def _list(words: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(
-        prog="seqgan list", description="What there is, with one line each."
-    )
+    parser = _Parser("seqgan list", "What there is, with one line each.")
     kinds = ("losses", "penalties", "estimators", "games", "recipes", "metrics")
-    parser.add_argument("kind", choices=kinds)
+    parser.add_argument("kind", choices=kinds, metavar="KIND", help=", ".join(kinds))
     kind = parser.parse_args(words).kind
+    _prepare()
     from seqgan.recipes.listing import lines
 
     print("\n".join(lines(kind)))
@@ -234,6 +336,8 @@ def _list(words: Sequence[str]) -> None:
 
 def _prepare() -> None:
     """Settings of a process that trains."""
+    import numpy  # noqa: F401  before torch, which would swallow an interrupt of this import
+
     from image_core.memory import keep_freed_memory
 
     keep_freed_memory()

@@ -85,7 +85,6 @@ def test_every_game_goes_on_bit_for_bit(name, tmp_path):
         assert torch.equal(value, other[key]), key
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="mixed dtypes in CNNCritic and softmax")
 @pytest.mark.parametrize("name", ["seqgan.games.likelihood", "seqgan.games.sequence"])
 def test_games_play_in_bfloat16(name):
     """What `--precision bf16` does on a CPU."""

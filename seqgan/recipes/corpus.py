@@ -72,13 +72,6 @@ class Corpus(NamedTuple):
     valid: Int64[Tensor, "V T"]
     test: Int64[Tensor, "W T"]
 
-    def fingerprint(self) -> int:
-        """Changes with the data: CRC-32 of all tokens."""
-        crc = 0
-        for tokens in (self.train, self.valid, self.test):
-            crc = zlib.crc32(tokens.numpy().tobytes(), crc)
-        return crc
-
     def sentences(self, tokens: Int64[Tensor, "B T"]) -> list[list[int]]:
         """Ids of each row's words (characters at level "char"), without the end.
 
@@ -93,6 +86,14 @@ class Corpus(NamedTuple):
             [zlib.crc32(word.encode()) for word in self.tokenizer.decode(row).split()]
             for row in rows
         ]
+
+
+def fingerprint(sets: Sequence[Tensor]) -> int:
+    """Changes with the data: CRC-32 of all tokens."""
+    crc = 0
+    for tokens in sets:
+        crc = zlib.crc32(tokens.numpy().tobytes(), crc)
+    return crc
 
 
 def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> Corpus:
@@ -122,8 +123,11 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
         encode_matrix(tokenizer, lines, name, options.max_length, options.long_lines)
         for name, lines in texts
     ]
-    for (name, lines), matrix in zip(texts, encoded, strict=True):
-        _tell(name, lines, matrix)
+    shared = texts[1][0] == texts[2][0]
+    roles = ("train", "valid and test") if shared else ("train", "valid", "test")
+    for role, (name, lines), matrix in zip(roles, texts, encoded):
+        _tell(f"{role}: {name}", lines, matrix)
+        _check_known(name, matrix, options.data)
     width = max(matrix.tokens.shape[1] for matrix in encoded)
     sets = [F.pad(m.tokens, (0, width - m.tokens.shape[1]), value=PAD) for m in encoded]
     return Corpus(tokenizer, *sets)
@@ -185,7 +189,17 @@ def _tell(name: str, texts: Texts, matrix: Encoded) -> None:
     ):
         if count:
             parts.append(f"{count} {what}")
-    print(f"{name}: {', '.join(parts)}", file=sys.stderr)
+    print(f"{name}, {', '.join(parts)}", file=sys.stderr)
+
+
+def _check_known(name: str, matrix: Encoded, source: str) -> None:
+    """A text in another language would be measured by the ends of its sentences alone."""
+    counted = mask_of(matrix.tokens, END) & (matrix.tokens != END)
+    if matrix.unknown == int(counted.sum()):
+        raise UserError(
+            f"no token of {name} is in the vocabulary of --data {source}; name text like it, "
+            "or lower --min_count"
+        )
 
 
 def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[Tensor, " P"]:

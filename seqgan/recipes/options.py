@@ -47,6 +47,16 @@ def check_above_zero(config: Any, *names: str) -> None:
             raise UserError(f"--{name} {getattr(config, name)}: it must be above 0")
 
 
+def check_seed(seed: int) -> None:
+    """Refuse what random number generators do not take.
+
+    Raises:
+        UserError: names the option.
+    """
+    if not 0 <= seed < 1 << 32:
+        raise UserError(f"--seed {seed}: it must be at least 0 and below {1 << 32}")
+
+
 SCORE_FUNCTION = ("reinforce", "importance", "boundary_seeking", "clipped")
 """Estimators that turn rewards of sampled tokens into a surrogate loss."""
 
@@ -59,8 +69,9 @@ def make_estimator(name: str, baseline: str, reduction: str) -> Estimator:
     """
     check_choice("estimator", name, SCORE_FUNCTION)
     check_choice("reduction", reduction, ("mean", "sum"))
+    check_choice("baseline", baseline, estimators.BASELINES)
     if name != "reinforce" and baseline != "none":
-        raise UserError(f"--baseline {baseline} is for --estimator reinforce; leave it out")
+        raise UserError(f"--baseline {baseline} is for --estimator reinforce; pass --baseline none")
     if name == "reinforce":
         return estimators.reinforce(baseline=baseline, reduction=reduction)
     if reduction != "mean":

@@ -22,7 +22,8 @@ from seqgan.metrics.likelihood import jsd, nll
 from seqgan.oracle import draw_oracle, load_oracle
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
-from seqgan.recipes.report import write_report
+from seqgan.recipes.corpus import fingerprint
+from seqgan.recipes.report import sweep, write_report
 from seqgan.recipes.run import Phase
 from seqgan.recipes.sequence import FILTERS, TEMPERATURES, SequenceConfig, SequenceRun
 
@@ -68,12 +69,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "train_size": 4_000,
         "test_size": 4_000,
         "critic": "small",
-        "mle_epochs": 40,
+        "mle_epochs": 15,
         "critic_rounds": 3,
-        "critic_epochs": 1,
-        "negatives": 4_000,
-        "rounds": 40,
+        "critic_epochs": 3,
+        "critic_lr": 1e-3,
+        "negatives": 2_000,
+        "rounds": 30,
+        "policy_steps": 5,
         "critic_steps": 1,
+        "policy_lr": 1e-2,
         "baseline": "position_mean",
     },
     "tiny": {
@@ -109,18 +113,28 @@ class OracleRun(SequenceRun):
 
     recipe = "oracle"
 
-    def __init__(self, config: OracleConfig):
+    def __init__(self, config: OracleConfig, *, data: bool = True):
         self.config: OracleConfig = config
+        self.has_data = data
         torch.manual_seed(config.seed)
         file = config.oracle
         oracle = draw_oracle(config.vocab, config.seed) if file is None else load_oracle(file)
         self.oracle = oracle.to(options.pick_device(config.device))
         self.build(LSTMPolicy(oracle.vocab, config.embedding, config.hidden), config.length)
-        train, self.test = (
-            self.draw(self.oracle, size) for size in (config.train_size, config.test_size)
-        )
-        # In order, without shuffling, as the released code reads its file.
-        self.data = Batches(train.cpu(), config.batch, seed=None)
+        if data:
+            train, self.test = (
+                self.draw(self.oracle, size) for size in (config.train_size, config.test_size)
+            )
+            # In order, without shuffling, as the released code reads its file.
+            self.train_set = train.cpu()
+            self.data = Batches(self.train_set, config.batch, seed=None)
+
+    def data_fingerprint(self) -> int:
+        return fingerprint([self.train_set, self.test.cpu()])
+
+    def data_source(self) -> str:
+        file = self.config.oracle
+        return f"--oracle {file}" if file else f"the oracle of --seed {self.config.seed}"
 
     def mle_phase(self) -> Phase:
         """The whole schedule, whatever held-out likelihood does: the paper's baseline."""
@@ -160,10 +174,7 @@ class OracleRun(SequenceRun):
             self.folder,
             self.engine,
             self.as_dict(),
-            curves={
-                name: [self._point(policy, t) for t in TEMPERATURES]
-                for name, policy in self.policies().items()
-            },
+            curves=sweep(self.policies(), TEMPERATURES, self._point),
             real=("oracle", {"nll_oracle": truth, "nll_test": truth, "jsd": 0.0}),
             pictures=[("nll.png", "nll_test", "nll_oracle")],
             samples={

@@ -24,7 +24,7 @@ class Progress:
 
     Args:
         phases: of the run.
-        show: the logged numbers to show; each keeps its last value.
+        show: the logged numbers to show; each keeps its last value of the phase.
     """
 
     def __init__(self, phases: "Sequence[Phase]", show: Sequence[str]):
@@ -40,11 +40,12 @@ class Progress:
             from rich.console import Console
             from rich.progress import BarColumn, TextColumn
             from rich.progress import Progress as Bar
+            from rich.table import Column
 
             self.bar = Bar(
-                TextColumn("{task.description:>12}"),
-                BarColumn(24),
-                TextColumn("{task.fields[text]}"),
+                TextColumn("{task.description:>11}", table_column=Column(min_width=11)),
+                BarColumn(10),
+                TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True)),
                 console=Console(stderr=True),
             )
             self.bar.start()
@@ -64,6 +65,7 @@ class Progress:
         now = time.monotonic()
         if phase != self.phase:
             self.phase, self.began, self.first = phase, self.previous, done - 1
+            self.values = {}
             if self.bar is not None:
                 self.task = self.bar.add_task(
                     self.phases[phase].name, total=self.phases[phase].rounds, text=""
@@ -75,11 +77,12 @@ class Progress:
             self.bar.update(self.task, completed=done, text=text)
         elif now - self.last_line >= LINE_SECONDS or done == self.phases[phase].rounds:
             self.last_line = now
-            print(f"{self.phases[phase].name:>12}  {text}", file=sys.stderr, flush=True)
+            print(f"{self.phases[phase].name:>11}  {text}", file=sys.stderr, flush=True)
 
     def _text(self, done: int, now: float) -> str:
         total = self.phases[self.phase].rounds
         seconds = max(1e-9, now - self.began) / (done - self.first)
-        rate = f"{1 / seconds:.1f} rounds/s" if seconds < 1 else f"{seconds:.1f} s/round"
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in self.values.items())
-        return f"{done}/{total}  {rate}  eta {clock(seconds * (total - done))}  {numbers}"
+        rate = f"{1 / seconds:.1f}/s" if seconds < 1 else f"{seconds:.1f} s each"
+        numbers = (f"{name} {value:.4g}" for name, value in self.values.items())
+        eta = f"eta {clock(seconds * (total - done))}"
+        return "  ".join([f"{done}/{total}", rate, eta, *numbers])

@@ -1,7 +1,8 @@
 """The end of a run: table, result.json, pictures, samples."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +10,48 @@ import torch
 
 from image_core.adversarial.engine import Engine
 from seqgan import plots
-from seqgan.recipes.run import RunFolder, write_text
+from seqgan.policies import SequencePolicy
+from seqgan.recipes.progress import Progress
+from seqgan.recipes.run import Phase, RunFolder, write_text
 
 Row = Mapping[str, float | str]
 Curve = Sequence[Mapping[str, float]]
 
 
 def print_table(title: str, rows: Mapping[str, Row]) -> None:
-    """A table on the terminal, one line a model."""
+    """A table on the terminal, one line a model; names are broken so that 80 columns do."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    table = Table(title=title, title_justify="left")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("")
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column.replace("_", "\n"), justify="right", vertical="bottom")
     for name, row in rows.items():
         table.add_row(name, *(_cell(row.get(column, "")) for column in columns))
+    print(title)
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _cell(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.3f}"
+
+
+def sweep(
+    policies: Mapping[str, SequencePolicy],
+    temperatures: Sequence[float],
+    measure: Callable[[SequencePolicy, float], dict[str, float]],
+) -> dict[str, list[dict[str, float]]]:
+    """What `measure` finds of each policy at each temperature; shows how far it is."""
+    curves: dict[str, list[dict[str, float]]] = {name: [] for name in policies}
+    steps = Phase("sweep", None, len(policies) * len(temperatures))
+    with Progress([steps], ()) as progress:
+        for done, (name, temperature) in enumerate(product(policies, temperatures), 1):
+            curves[name].append(measure(policies[name], temperature))
+            progress.show(0, done, {})
+    return curves
 
 
 def at_temperature_one(curve: Curve) -> Row:
@@ -61,7 +81,7 @@ def write_report(
         real: name and metrics of real text or of the oracle, the row to compare with.
         pictures: (file name, metric across, metric up) of each sweep plot.
         samples: sentences of each model, at temperature 1.
-        cpu_seconds: of the process that ended the run; None when only evaluating.
+        cpu_seconds: of the process that ended the run; None keeps what `result.json` says.
         log_keys: logged numbers drawn over the rounds.
     """
     rows: dict[str, Row] = {name: at_temperature_one(curve) for name, curve in curves.items()}
@@ -77,7 +97,7 @@ def write_report(
         "steps": engine.steps,
         "seed": config["seed"],
         "config": config,
-        "cpu_seconds": cpu_seconds,
+        "cpu_seconds": run.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         "versions": {"torch": torch.__version__},
     }
     run.write_result(result)
@@ -102,18 +122,26 @@ def draw(
         }
         has_point = across in real[1] and up in real[1]
         points = {real[0]: (float(real[1][across]), float(real[1][up]))} if has_point else {}
+        (x_label, x_better), (y_label, y_better) = LABELS[across], LABELS[up]
         plots.quality_diversity(
-            lines, points, folder / file, LABELS[across], LABELS[up], "Temperature sweep"
+            lines,
+            points,
+            folder / file,
+            x_label,
+            y_label,
+            "Temperature sweep",
+            x_better=x_better,
+            y_better=y_better,
         )
     plots.learning_curves(log, folder / "learning.png", list(log_keys))
 
 
-LABELS = {
-    "nll_oracle": "NLL_oracle, nats a token (quality, lower is better)",
-    "nll_test": "NLL_test, nats a token (diversity, lower is better)",
-    "bleu5": "BLEU-5 against real text (quality, higher is better)",
-    "self_bleu5": "Self-BLEU-5 (diversity, lower is better)",
-    "lm": "LM score, nats a token (quality, lower is better)",
-    "reverse_lm": "reverse LM score, nats a token (diversity, lower is better)",
+LABELS: dict[str, tuple[str, plots.Better]] = {
+    "nll_oracle": ("NLL_oracle, nats a token: quality", "lower"),
+    "nll_test": ("NLL_test, nats a token: diversity", "lower"),
+    "bleu5": ("BLEU-5 against real text: quality", "higher"),
+    "self_bleu5": ("Self-BLEU-5: diversity", "lower"),
+    "lm": ("LM score, nats a token: quality", "lower"),
+    "reverse_lm": ("reverse LM score, nats a token: diversity", "lower"),
 }
-"""Axis labels of the swept metrics."""
+"""Axis label of each swept metric, and which way is better."""

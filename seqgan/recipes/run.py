@@ -7,13 +7,16 @@ the same.
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from torch import Tensor
 
@@ -30,15 +33,21 @@ def write_text(file: Path, text: str) -> None:
     Raises:
         UserError: the disk is full or the place cannot be written.
     """
-    temporary = file.with_name(file.name + ".tmp")
+    temporary = _unfinished(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(text, encoding="utf-8")
         os.replace(temporary, file)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise UserError(
             f"cannot write {file}: {error.strerror}; free some space or choose another --out"
         ) from error
+
+
+def _unfinished(file: Path) -> Path:
+    return file.with_name(file.name + ".tmp")
 
 
 class RunFolder:
@@ -54,17 +63,34 @@ class RunFolder:
         self.checkpoint, self.samples = self.folder / "checkpoint", self.folder / "samples"
         self.plots, self.result = self.folder / "plots", self.folder / "result.json"
 
+    def check_unused(self) -> None:
+        """Make sure that a run can start here: in a new folder, or an empty one.
+
+        Raises:
+            UserError: the folder already holds something.
+        """
+        if self.config.exists():
+            raise UserError(
+                f"--out {self.folder} holds a run and nothing is overwritten; continue it with "
+                f"`seqgan resume {self.folder}` or choose another --out"
+            )
+        if self.folder.is_dir():
+            # A run killed before it had written its first file has left nothing
+            used = any(file != _unfinished(self.config) for file in self.folder.iterdir())
+        else:
+            used = self.folder.exists()
+        if used:
+            raise UserError(
+                f"--out {self.folder} is not empty and nothing is overwritten; choose another --out"
+            )
+
     def create(self, recipe: str, config: Any) -> None:
         """Start a run in an empty or new folder.
 
         Raises:
             UserError: the folder already holds something, or cannot be made.
         """
-        if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
-            raise UserError(
-                f"--out {self.folder} is not empty and nothing is overwritten; continue it with "
-                f"`seqgan resume {self.folder}` or choose another --out"
-            )
+        self.check_unused()
         text = yaml.safe_dump(
             {"recipe": recipe, **asdict(config)}, sort_keys=False, allow_unicode=True
         )
@@ -91,14 +117,34 @@ class RunFolder:
         return config
 
     def keep_log_until(self, round_: int) -> None:
-        """Drop what was logged after the checkpoint: those rounds are played again, the same."""
+        """Drop what was logged after the checkpoint: those rounds are played again, the same.
+
+        Raises:
+            UserError: the log is not the one that the run wrote.
+        """
+        kept = []
         if self.log.exists():
-            kept = []
-            for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
-                if not line.endswith("\n") or json.loads(line)["round"] > round_:
-                    break
-                kept.append(line)
+            try:
+                for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
+                    if not line.endswith("\n") or json.loads(line)["round"] > round_:
+                        break
+                    kept.append(line)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise UserError(f"{self.log} is corrupt; restore it or start a new run") from error
+        if len(kept) != round_:
+            raise UserError(
+                f"{self.log} holds {len(kept)} of the {round_} rounds that the checkpoint has "
+                "played; restore it or start a new run"
+            )
+        if self.log.exists() and self.log.stat().st_size != sum(
+            len(line.encode()) for line in kept
+        ):
             write_text(self.log, "".join(kept))
+
+    def sync_log(self) -> None:
+        """Put on disk what was logged: no checkpoint is to be ahead of its log."""
+        with self.log.open("rb") as stream:
+            os.fsync(stream.fileno())
 
     def write_log(self, record: Mapping[str, Any]) -> None:
         """Append one line.
@@ -113,6 +159,13 @@ class RunFolder:
             raise UserError(
                 f"cannot write {self.log}: {error.strerror}; free some space and resume"
             ) from error
+
+    def cpu_seconds(self) -> float | None:
+        """What `result.json` says the training took, if there is one."""
+        try:
+            return json.loads(self.result.read_text(encoding="utf-8"))["cpu_seconds"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`."""
@@ -192,13 +245,34 @@ def play(
                 run.write_log(record)
                 progress.show(notes["phase"], notes["phase_round"], record)
                 if not ended and time.monotonic() - saved_at >= save_seconds:
-                    engine.save(run.checkpoint)
+                    _save(engine, phase, run)
                     saved_at = time.monotonic()
             phase.leave()
             notes["phase"] += 1
             notes["phase_round"] = 0
-            engine.save(run.checkpoint)
+            _save(engine, phase, run)
             saved_at = time.monotonic()
+
+
+def _save(engine: Engine, phase: Phase, run: RunFolder) -> None:
+    _check_weights(engine, phase)
+    if engine.round:
+        run.sync_log()
+    engine.save(run.checkpoint)
+
+
+def _check_weights(engine: Engine, phase: Phase) -> None:
+    """The engine watches losses and gradients; a step too long shows in the weights alone."""
+    turns = engine.game.turns() if phase.turns is None else phase.turns
+    for player in dict.fromkeys(turn.player for turn in turns):
+        if not all(bool(torch.isfinite(p).all()) for p in engine.players[player]):
+            steps = engine.steps[player]
+            raise _stop(engine, f"the weights of {player!r} are not finite after its step {steps}")
+
+
+def _stop(engine: Engine, what: str) -> UserError:
+    last = f"the last good checkpoint is {engine.saved}" if engine.saved else "none was saved"
+    return UserError(f"{what} (round {engine.round}); {last}; lower the learning rate or --clip")
 
 
 def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bool]:
@@ -210,6 +284,11 @@ def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bo
     record |= {name: round(float(value), 6) for name, value in logs.items()}
     ended = done >= phase.rounds
     if ended or (done - 1) % phase.evaluate_every == 0:
-        record |= {name: round(value, 6) for name, value in phase.evaluate().items()}
+        _check_weights(engine, phase)
+        measured = phase.evaluate()
+        for name, value in measured.items():
+            if not math.isfinite(value):
+                raise _stop(engine, f"in phase {phase.name} {name} is not finite")
+        record |= {name: round(value, 6) for name, value in measured.items()}
         ended = ended or phase.finished()
     return record, ended

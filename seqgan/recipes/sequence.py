@@ -45,27 +45,28 @@ class SequenceConfig:
         critic_dropout: of the critic's features.
         critic_l2: of the critic's output layer.
         mle_epochs: most passes of maximum likelihood.
-        mle_lr: its Adam rate.
+        mle_lr: Adam rate of maximum likelihood.
         critic_rounds: critic moves before the adversarial rounds.
         critic_epochs: passes over a critic move's negatives.
         negatives: sequences the policy draws for one critic move.
-        critic_lr: its Adam rate.
+        critic_lr: Adam rate of the critic.
         rounds: adversarial rounds.
         policy_steps: policy steps a round.
         critic_steps: critic moves a round.
         samples: sequences of a policy step.
-        rollouts: completions of each prefix.
-        policy_lr: its Adam rate.
+        rollouts: completions of each prefix of a sample; their mean verdict rewards its last token.
+        policy_lr: Adam rate of the policy in adversarial rounds.
         clip: greatest gradient norm of the policy.
         loss: of the critic, see `seqgan list losses`.
         penalty: of the critic, as in r1=10 or r1=1,r2=1, see `seqgan list penalties`.
-        estimator: of the policy's gradient, see `seqgan list estimators`.
+        estimator: of the policy's gradient: reinforce, importance, boundary_seeking or clipped, see
+            `seqgan list estimators`.
         baseline: of reinforce: none, position_mean, leave_one_out or moving_average.
         reduction: of reinforce over batch and time: sum or mean.
         evaluate_every: rounds between evaluations.
         save_seconds: least time between checkpoints.
-        device: auto, cpu or cuda.
-        precision: no or bf16.
+        device: auto (cuda if there is one), cpu or cuda.
+        precision: no (float32) or bf16; in YAML write 'no' in quotes.
     """
 
     out: str
@@ -102,8 +103,9 @@ class SequenceConfig:
     def __post_init__(self) -> None:
         counts = ("embedding", "hidden", "samples", "rollouts", "evaluate_every", "critic_epochs")
         options.check_least(self, 1, *counts)
-        options.check_least(self, 0, "mle_epochs", "critic_rounds", "rounds", "policy_steps")
-        options.check_least(self, 0, "critic_steps", "critic_l2", "critic_dropout", "save_seconds")
+        options.check_least(self, 1, "policy_steps", "critic_steps")
+        options.check_least(self, 0, "mle_epochs", "critic_rounds", "rounds")
+        options.check_least(self, 0, "critic_l2", "critic_dropout", "save_seconds")
         options.check_least(self, 2, "batch")
         options.check_above_zero(self, "mle_lr", "policy_lr", "critic_lr", "clip")
         options.check_choice("critic", self.critic, tuple(FILTERS))
@@ -112,6 +114,11 @@ class SequenceConfig:
         options.check_choice("precision", self.precision, ("no", "bf16"))
         options.make_penalty(self.penalty)
         options.make_estimator(self.estimator, self.baseline, self.reduction)
+        options.check_seed(self.seed)
+        if not self.mle_epochs + self.critic_rounds + self.rounds:
+            raise UserError("--mle_epochs, --critic_rounds and --rounds are all 0: nothing to do")
+        if self.samples < 2 and self.baseline in ("position_mean", "leave_one_out"):
+            raise UserError(f"--baseline {self.baseline} compares samples: --samples must be 2")
         if self.critic_dropout >= 1:
             raise UserError(f"--critic_dropout {self.critic_dropout}: it must be below 1")
         if self.negatives < self.batch // 2:
@@ -121,15 +128,22 @@ class SequenceConfig:
             )
 
 
+MOVABLE = ("out", "data", "valid", "test", "oracle", "device", "save_seconds")
+"""Options that may change while a run is stopped; what the files hold is compared by itself."""
+
+
 class SequenceRun(ABC):
-    """A run built the same way to train, resume and evaluate.
+    """A run built the same way to train, resume, evaluate and sample.
 
     Args:
         config: its options.
+        data: whether the data are read; sampling does without.
     """
 
+    has_data: bool
+
     recipe: str
-    show = ("mle/loss", "D/accuracy", "G/reward", "nll_oracle", "nll_test", "nll_valid")
+    show = ("nll_oracle", "nll_test", "nll_valid", "mle/loss", "D/accuracy", "G/reward")
     config: SequenceConfig
     data: Batches
     game: SequenceGame
@@ -187,19 +201,56 @@ class SequenceRun(ABC):
     def start(self) -> None:
         """Create the run's folder."""
         self.folder.create(self.recipe, self.config)
+        self._sign()
 
     def resume(self) -> None:
-        """Load the last checkpoint; a run stopped before its first begins again."""
-        if has_checkpoint(self.folder.checkpoint):
-            self.engine.load(self.folder.checkpoint)
-
-    def load(self) -> None:
-        """Load the last checkpoint.
+        """Load the last checkpoint; a run stopped before its first begins again.
 
         Raises:
-            UserError: there is none.
+            UserError: options or data are not those the run began with.
+        """
+        if has_checkpoint(self.folder.checkpoint):
+            self.engine.load(self.folder.checkpoint)
+        noted, now = self.engine.notes.get("config", {}), self.as_dict()
+        for name, value in noted.items():
+            if name not in MOVABLE and value != now.get(name):
+                raise UserError(
+                    f"{self.folder.config}: --{name} is {now.get(name)}, but the run began with "
+                    f"{value}; restore it or start a new run"
+                )
+        self._sign()
+
+    def load(self) -> None:
+        """Load the last checkpoint, to sample or evaluate.
+
+        Raises:
+            UserError: there is none, or the data are not those the run began with.
         """
         self.engine.load(self.folder.checkpoint)
+        if self.has_data:
+            self._sign()
+        elif "length" not in self.engine.notes:
+            raise UserError(f"{self.folder.checkpoint} is of an older version; train it anew")
+        self.game.length = self.engine.notes["length"]
+
+    def _sign(self) -> None:
+        """Note what the run is made of; refuse other data than those noted when it began."""
+        notes, fingerprint = self.engine.notes, self.data_fingerprint()
+        notes.setdefault("config", self.as_dict())
+        notes.setdefault("length", self.game.length)
+        if notes.setdefault("data", fingerprint) != fingerprint:
+            raise UserError(
+                f"{self.data_source()} is not what {self.config.out} began with; "
+                "restore it or start a new run"
+            )
+
+    @abstractmethod
+    def data_fingerprint(self) -> int:
+        """A number that changes with the data."""
+
+    @abstractmethod
+    def data_source(self) -> str:
+        """The option that names the data, and its value."""
 
     @abstractmethod
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
@@ -211,7 +262,7 @@ class SequenceRun(ABC):
 
     def train(self) -> None:
         """Play what is left of the run, then write its result."""
-        began = time.process_time()
+        began, ended = time.process_time(), self.engine.notes.get("phase") == len(self.phases())
         play(
             self.engine,
             self.data,
@@ -220,7 +271,7 @@ class SequenceRun(ABC):
             save_seconds=self.config.save_seconds,
             show=self.show,
         )
-        self.report(time.process_time() - began)
+        self.report(None if ended else time.process_time() - began)
 
     def policies(self) -> Mapping[str, SequencePolicy]:
         """The two policies every result compares."""

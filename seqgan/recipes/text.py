@@ -18,13 +18,19 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan import metrics
-from seqgan.data.tokenizer import END, PAD, START, UNK
+from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
 from seqgan.metrics.language_model import fit_language_model
 from seqgan.metrics.likelihood import nll
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
-from seqgan.recipes.corpus import CorpusConfig, encode_prompt, read_corpus
-from seqgan.recipes.report import write_report
+from seqgan.recipes.corpus import (
+    CHITCHAT,
+    CorpusConfig,
+    encode_prompt,
+    fingerprint,
+    read_corpus,
+)
+from seqgan.recipes.report import sweep, write_report
 from seqgan.recipes.run import Phase
 from seqgan.recipes.sequence import TEMPERATURES, SequenceConfig, SequenceRun
 
@@ -37,7 +43,8 @@ class TextConfig(SequenceConfig, CorpusConfig):
         layers: LSTMs of the policy on top of one another.
         dropout: of the policy, in maximum likelihood.
         patience: epochs without a better validation NLL before maximum likelihood stops.
-        sweep_samples: sentences at each temperature of the final sweep.
+        sweep_samples: sentences at each temperature of the final sweep, at most as many as there
+            are to learn from.
         judge_epochs: most passes when fitting a language model that judges samples.
     """
 
@@ -69,6 +76,9 @@ class TextConfig(SequenceConfig, CorpusConfig):
         options.check_choice("long_lines", self.long_lines, ("error", "drop", "truncate"))
         if self.dropout >= 1:
             raise UserError(f"--dropout {self.dropout}: it must be below 1")
+        for name in ("valid", "test", "field"):
+            if self.data == CHITCHAT and getattr(self, name) is not None:
+                raise UserError(f"--{name} is not for --data {CHITCHAT}, which has its own")
         for name in ("limit", "max_length"):
             if getattr(self, name) is not None:
                 options.check_least(self, 2, name)
@@ -78,14 +88,17 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "demo": {
         "data": "chitchat",
-        "limit": 12_000,
+        "limit": 10_000,
         "min_count": 3,
         "critic": "small",
         "hidden": 64,
         "embedding": 64,
-        "mle_epochs": 12,
-        "critic_rounds": 2,
-        "rounds": 20,
+        "mle_epochs": 10,
+        "critic_rounds": 3,
+        "negatives": 1_000,
+        "rounds": 15,
+        "policy_steps": 3,
+        "rollouts": 8,
         "evaluate_every": 5,
         "sweep_samples": 1_000,
         "judge_epochs": 2,
@@ -119,21 +132,27 @@ class TextRun(SequenceRun):
 
     recipe = "text"
 
-    def __init__(self, config: TextConfig):
+    def __init__(self, config: TextConfig, *, data: bool = True):
         self.config: TextConfig = config
+        self.has_data = data
         torch.manual_seed(config.seed)
+        device = options.pick_device(config.device)
         self._tokenizer_folder = Path(config.out) / "tokenizer"
-        begun = (self._tokenizer_folder / "tokenizer_options.json").exists()
+        if not data:
+            self.tokenizer = TextTokenizer.load(self._tokenizer_folder)
+            self.build(self._policy(), 2)  # the checkpoint knows the length
+            return
+        begun = self._tokenizer_folder.exists()
         self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
+        self.tokenizer = self.corpus.tokenizer
         self.build(self._policy(), self.corpus.train.shape[1])
-        device = self.engine.device
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
         self.data = Batches(self.corpus.train, config.batch, seed=config.seed)
 
     def _policy(self) -> LSTMPolicy:
         c = self.config
         return LSTMPolicy(
-            self.corpus.tokenizer.vocab_size,
+            self.tokenizer.vocab_size,
             c.embedding,
             c.hidden,
             layers=c.layers,
@@ -145,19 +164,25 @@ class TextRun(SequenceRun):
 
     def start(self) -> None:
         super().start()
-        self.corpus.tokenizer.save(self._tokenizer_folder)
-        self.engine.notes["data"] = self.corpus.fingerprint()
+        self._save_tokenizer()
 
     def resume(self) -> None:
         super().resume()
-        if (
-            self.engine.notes.setdefault("data", self.corpus.fingerprint())
-            != self.corpus.fingerprint()
-        ):
-            raise UserError(
-                f"--data {self.config.data} is not the text that {self.config.out} began with; "
-                "restore it or start anew"
-            )
+        self._save_tokenizer()
+
+    def _save_tokenizer(self) -> None:
+        """Under its name only when it is whole; a run killed before this is resumed without."""
+        if not self._tokenizer_folder.exists():
+            unfinished = self._tokenizer_folder.with_name("tokenizer.tmp")
+            self.tokenizer.save(unfinished)
+            unfinished.rename(self._tokenizer_folder)
+
+    def data_fingerprint(self) -> int:
+        return fingerprint([self.corpus.train, self.corpus.valid, self.corpus.test])
+
+    def data_source(self) -> str:
+        named = (f"--{n} {v}" for n in ("data", "valid", "test") if (v := getattr(self.config, n)))
+        return " with ".join(named)
 
     def mle_phase(self) -> Phase:
         """Until validation NLL has not fallen for `patience` epochs; the best epoch is kept."""
@@ -179,6 +204,7 @@ class TextRun(SequenceRun):
 
     def _validate(self) -> dict[str, float]:
         notes, now = self.engine.notes, self._nll(self.game.G.eval(), self.valid)
+        notes.setdefault("epochs_without_gain", 0)
         if now < notes.setdefault("best_nll_valid", float("inf")):
             notes["best_nll_valid"], notes["epochs_without_gain"] = now, 0
             self.game.keep_mle()
@@ -196,24 +222,25 @@ class TextRun(SequenceRun):
         }
 
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
-        return encode_prompt(self.corpus.tokenizer, prompt, self.game.length)
+        return encode_prompt(self.tokenizer, prompt, self.game.length)
 
     def decode(self, tokens: Sequence[int]) -> str:
-        return self.corpus.tokenizer.decode(tokens)
+        return self.tokenizer.decode(tokens)
 
     def report(self, cpu_seconds: float | None = None) -> None:
         c = self.config
         torch.manual_seed(c.seed + 1)
         start = self._policy().to(self.engine.device)
         judge = self._fit(start, self.corpus.train)
+
+        def point(policy: SequencePolicy, temperature: float) -> dict[str, float]:
+            return self._point(policy, temperature, judge, start)
+
         write_report(
             self.folder,
             self.engine,
             self.as_dict(),
-            curves={
-                name: [self._point(policy, t, judge, start) for t in TEMPERATURES]
-                for name, policy in self.policies().items()
-            },
+            curves=sweep(self.policies(), TEMPERATURES, point),
             real=("human", self._human(judge)),
             pictures=[
                 ("bleu.png", "self_bleu5", "bleu5"),
@@ -252,7 +279,7 @@ class TextRun(SequenceRun):
         judge: SequencePolicy,
         start: SequencePolicy,
     ) -> dict[str, float]:
-        samples = self.draw(policy, self.config.sweep_samples, temperature)
+        samples = self.draw(policy, self._sweep_samples(), temperature)
         return {
             "temperature": temperature,
             "nll_test": self._nll(policy, self.test, temperature),
@@ -261,9 +288,13 @@ class TextRun(SequenceRun):
             "reverse_lm": self._nll(self._fit(start, samples), self.test),
         }
 
+    def _sweep_samples(self) -> int:
+        """No more than there is human text: Self-BLEU and distinct n-grams move with the number."""
+        return min(self.config.sweep_samples, len(self.corpus.train))
+
     def _human(self, judge: SequencePolicy) -> dict[str, float]:
         """The training text measured as if it were samples; the judge learned from it."""
-        real = self.corpus.train[: self.config.sweep_samples]
+        real = self.corpus.train[: self._sweep_samples()]
         score = self._nll(judge, self.test)
         return {**self._text_metrics(real), "lm": score, "reverse_lm": score}
 

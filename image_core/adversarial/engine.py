@@ -19,10 +19,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from image_core.adversarial import parallel
 from image_core.adversarial.callbacks import Callback
-from image_core.adversarial.snapshot import load_engine, save_engine
 from image_core.adversarial.ema import EMA
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.snapshot import load_engine, save_engine
 from image_core.adversarial.stream import Data, batches, to_device
 
 if TYPE_CHECKING:

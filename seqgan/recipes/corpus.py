@@ -136,7 +136,12 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
 def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
     """Name and lines of the training, validation and test set."""
     if options.data == CHITCHAT:
-        sets = zip(Chat._fields, chitchat_turns(options.limit), strict=True)
+        chat = chitchat_turns(options.limit)
+        if not all(chat):
+            raise UserError(
+                f"--limit {options.limit} leaves a part of --data {CHITCHAT} empty; raise it"
+            )
+        sets = zip(Chat._fields, chat, strict=True)
         return [(f"{CHITCHAT} ({name})", _all(lines)) for name, lines in sets]
     data = _pick(read_texts(options.data, options.field), range(options.limit or sys.maxsize))
     if options.valid is not None:

@@ -228,11 +228,12 @@ def test_a_folder_that_is_no_checkpoint_is_not_replaced(tmp_path):
 # --------------------------------------------------------------------------------------- corruption
 
 
-def refingerprint(folder):
-    """Make state.json believe in the files as they are."""
-    state = json.loads((folder / "state.json").read_text())
-    state["files"] = {name: checkpoint._fingerprint(folder / name) for name in state["files"]}
-    (folder / "state.json").write_text(json.dumps(state))
+def rewrite_state(folder, **changes):
+    """Make state.json believe in the files as they are, and in what is changed."""
+    state = json.loads((folder / "state.json").read_text()) | changes
+    (folder / "state.json").unlink()
+    counts = ("round", "drawn", "steps", "notes", "processes", "versions")
+    checkpoint.write_state(folder, {name: state[name] for name in counts})
 
 
 def damage(file, how):
@@ -264,7 +265,7 @@ def test_damaged_files_are_named(saved, name, how):
 @pytest.mark.parametrize("name", FILES)
 def test_damage_that_the_fingerprint_hides_is_named_too(saved, name, how):
     damage(saved / name, how)
-    refingerprint(saved)
+    rewrite_state(saved)
     with pytest.raises(UserError, match=f"{saved / name} cannot be read"):
         new(seed=1).load(saved)
 
@@ -296,9 +297,10 @@ def test_any_flipped_bit_of_the_state_is_noticed(saved):
     assert set(outcomes.values()) == {"UserError"}
 
 
-def test_another_format(saved):
-    state = json.loads((saved / "state.json").read_text()) | {"format": 99}
-    (saved / "state.json").write_text(json.dumps(state))
+def test_another_format(saved, monkeypatch):
+    with monkeypatch.context() as later_version:
+        later_version.setattr(checkpoint, "FORMAT", 99)
+        rewrite_state(saved)
     with pytest.raises(UserError, match=r"state\.json is of format 99"):
         new().load(saved)
 
@@ -325,8 +327,7 @@ def test_other_players(saved):
 
 
 def test_more_processes(saved):
-    state = json.loads((saved / "state.json").read_text()) | {"processes": 2}
-    (saved / "state.json").write_text(json.dumps(state))
+    rewrite_state(saved, processes=2)
     with pytest.raises(UserError, match="saved by 2 processes; resume with as many, not 1"):
         new().load(saved)
 
@@ -374,7 +375,7 @@ def test_loading_never_unpickles(saved, name, tmp_path):
     buffer = io.BytesIO()
     torch.save({"optimizers": Malicious(mark), "cpu": Malicious(mark)}, buffer)
     (saved / name).write_bytes(buffer.getvalue())
-    refingerprint(saved)
+    rewrite_state(saved)
     with pytest.raises(UserError, match=f"{saved / name} cannot be read"):
         new().load(saved)
     assert not mark.exists()

@@ -156,12 +156,12 @@ def test_players_that_never_play_need_no_optimizer():
 
 
 def move_with(game, bad):
-    """Three steps; the second loss is not finite, or its gradient is not, or neither."""
+    """Three steps; of the second either the loss is not finite, or its gradient, or neither."""
 
     def move(batches):
         yield Loss(game.a.sum())
         if bad == "loss":
-            yield Loss(game.a.sum() * float("inf"))
+            yield Loss(game.a.sum() + float("inf"))  # with a finite gradient
         elif bad == "gradient":  # the square root of 0 is 0, its slope is not finite
             yield Loss((game.a * 0).sum().sqrt())
         else:

@@ -124,9 +124,12 @@ def test_weight_averages_by_the_closed_form():
         game.net.count += 1
         yield Loss(game.net.weight.sum() + 0 * game.a.sum())
 
+    def of_b():
+        yield Loss(game.b.sum())
+
     for _ in range(7):
         play(engine, move)
-        play(engine, lambda: iter([Loss(game.b.sum())]), "B")
+        play(engine, of_b, "B")
     average = engine.ema["net"]
     expected = start - 7 + 0.8 * (1 - 0.8**7) / (1 - 0.8)
     assert average.module.weight.item() == pytest.approx(expected, abs=1e-5)
@@ -143,12 +146,16 @@ def test_schedule_moves_with_the_steps_of_its_player():
         return torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.5)
 
     game, engine = bilinear(schedule={"A": halved})
-    move = lambda: iter([Loss(game.a.sum()), Loss(game.a.sum())])  # noqa: E731
+
+    def move():
+        yield Loss(game.a.sum())
+        yield Loss(game.a.sum())
+
     play(engine, move)
-    play(engine, lambda: iter([Loss(game.b.sum())]), "B")
+    rounds(engine, turns=[Turn("B", game.move_b)])
     play(engine, move)
     assert torch.allclose(game.a, A0 - 0.1 * (1 + 0.5 + 0.25 + 0.125))
-    assert torch.allclose(game.b, B0 - 0.1)
+    assert torch.allclose(game.b, B0 + 0.1 * (A0 - 0.1 * (1 + 0.5)))
 
 
 def test_bfloat16_trains_close_to_float32():

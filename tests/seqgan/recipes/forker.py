@@ -6,29 +6,22 @@ So a child is at work at once, and a SIGKILL at a random moment hits its work an
 import json
 import os
 import sys
+from importlib import import_module
 
 import torch
 
-import seqgan.metrics
-import seqgan.recipes.oracle
-import seqgan.recipes.text
 from seqgan.cli import main
-from seqgan.recipes import report
+from seqgan.recipes import oracle, report, text
 
-
-def warm_up() -> None:
-    import datasets  # noqa: F401
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure
-    import nltk.tokenize
-    import rich.progress
-    import rich.table
-    import tokenizers  # noqa: F401
+WARM = ("datasets", "matplotlib.backends.backend_agg", "nltk.tokenize", "rich.table", "tokenizers")
 
 
 def serve() -> None:
     torch.set_num_threads(1)
-    warm_up()
+    for name in WARM:
+        import_module(name)
+    assert oracle.PRESETS
+    assert text.PRESETS
     print("ready", flush=True)
     for line in sys.stdin:
         child = os.fork()

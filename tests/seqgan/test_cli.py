@@ -38,7 +38,7 @@ def printed_config(capsys, *words: str) -> dict:
     return yaml.safe_load(capsys.readouterr().out)
 
 
-# --------------------------------------------------------------------------------------------- help
+# -------------------------------------------------------------------------------------------- help
 
 
 def test_help_comes_without_torch():
@@ -92,7 +92,7 @@ def test_help_of_a_recipe_explains_every_option(capsys, recipe):
     assert "--recipe" not in out
 
 
-# -------------------------------------------------------------------------------------------- lists
+# ------------------------------------------------------------------------------------------- lists
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,7 +111,7 @@ def test_recipes_are_listed_with_their_presets(capsys):
     assert "tiny" in text
 
 
-# ------------------------------------------------------------------------------------------ mistakes
+# ----------------------------------------------------------------------------------------- mistakes
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_a_wrong_command_is_told_in_one_sentence(capsys, tmp_path, monkeypatch, 
     assert content(tmp_path) == {}
 
 
-# ----------------------------------------------------------------------------------- flags and files
+# ---------------------------------------------------------------------------------- flags and files
 
 
 def test_what_is_written_out_goes_before_the_file_and_that_before_the_preset(tmp_path, capsys):
@@ -240,7 +240,7 @@ def test_a_wrong_file_of_options_is_refused(tmp_path, capsys, held, says):
     assert not (tmp_path / "run").exists()
 
 
-# ------------------------------------------------------------------------------------ how it is left
+# ----------------------------------------------------------------------------------- how it is left
 
 
 @pytest.mark.slow

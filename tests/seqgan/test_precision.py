@@ -1,4 +1,4 @@
-"""bf16 runs the same game: close to float32, not equal to it, and nothing but matrix products changes type."""
+"""bf16 runs the same game: close to float32, not equal to it."""
 
 import json
 

@@ -253,7 +253,7 @@ class Engine:
                 )
 
     def stream(self, data: Data) -> Iterator[Batch]:
-        """The batches not yet drawn: this process's share, on the device; what `play` pulls from."""
+        """The batches not yet drawn, on the device: this process's share of each."""
         for batch in batches(data, self.drawn):
             self.drawn += 1
             yield to_device(parallel.share(batch), self.device)

@@ -24,7 +24,10 @@ class Batches:
 
     def __init__(self, rows: Rows, size: int, *, seed: int | None):
         self.rows, self.size, self.seed = rows, size, seed
-        self.count = len(rows if isinstance(rows, Tensor) else next(iter(rows.values())))
+        lengths = {len(r) for r in ([rows] if isinstance(rows, Tensor) else rows.values())}
+        if len(lengths) != 1:
+            raise UserError(f"tensors of one batch have {sorted(lengths)} rows; they must agree")
+        self.count = lengths.pop()
         if self.count < size:
             raise UserError(
                 f"{self.count} rows of data do not fill one batch of {size}; lower --batch"

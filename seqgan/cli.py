@@ -158,7 +158,7 @@ def _parse_config(recipe: str, words: Sequence[str]) -> tuple[Any, bool]:
     known, rest = early.parse_known_args(words)
     if known.preset is not None:
         rest += ["--preset", known.preset]
-    contents = [_read_options(file, config_class) for file in known.config]
+    contents = [_read_options(file, recipe) for file in known.config]
     names = [known.preset, *(content.get("preset") for content in reversed(contents))]
     preset = next((name for name in names if name in presets), next(iter(presets)))
     parser = _config_parser(recipe)
@@ -207,7 +207,7 @@ def _built(config_class: Any, values: Any) -> Any:
     return config_class(**{f.name: values[f.name] for f in fields(config_class)})
 
 
-def _read_options(file: str, config_class: Any) -> dict[str, Any]:
+def _read_options(file: str, recipe: str) -> dict[str, Any]:
     import yaml
 
     try:
@@ -220,7 +220,9 @@ def _read_options(file: str, config_class: Any) -> dict[str, Any]:
         raise UserError(f"--config {file} is not valid YAML ({where})") from error
     if not isinstance(content, dict):
         raise UserError(f"--config {file} holds no options; write one a line, as in `rounds: 10`")
-    names = {f.name for f in fields(config_class)} | {"preset", "recipe", "resume"}
+    if content.get("recipe", recipe) != recipe:
+        raise UserError(f"--config {file} is for the recipe {content['recipe']!r}, not {recipe}")
+    names = {f.name for f in fields(_recipe(recipe)[0])} | {"preset", "recipe", "resume"}
     for name in content:
         if name not in names:
             raise UserError(f"--config {file}: there is no option {name!r}; leave it out")

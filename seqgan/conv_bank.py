@@ -40,6 +40,8 @@ def max_over_time(
     weights, biases = list(weights), list(biases)
     widest = max(len(w) for w in weights)
     if len(x) < widest:
+        if lengths is None:
+            lengths = torch.full((x.shape[1],), len(x), device=x.device)
         x = F.pad(x, (0, 0, 0, 0, 0, widest - len(x)))
     if twice or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
         return _with_windows(x, lengths, weights, biases)

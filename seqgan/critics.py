@@ -112,6 +112,9 @@ class CNNCritic(SequenceCritic):
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
         x = embedded.transpose(0, 1)
+        if lengths is not None:  # a window wider than its sequence has no slope past the end
+            inside = torch.arange(len(x), device=x.device)[:, None] < lengths
+            x = x * inside[:, :, None]
         return self._head(max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True))
 
     def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
@@ -158,7 +161,8 @@ class CNNCritic(SequenceCritic):
         nothing = vocab  # one more row, of zeros, for what lies past the end
         if self.end is not None:
             tokens = torch.where(mask_of(tokens, self.end), tokens, nothing)
-        tokens = F.pad(tokens, (0, max(0, widest - tokens.shape[1])), value=nothing).int()
+        given = tokens.shape[1]
+        tokens = F.pad(tokens, (0, max(0, widest - given)), value=nothing).int()
         lengths = (tokens != nothing).sum(1)
         vectors = F.pad(self.embedding, (0, 0, 0, 1))
         features = vectors.new_empty(len(tokens), sum(len(b) for b in self.conv_bias))
@@ -174,7 +178,7 @@ class CNNCritic(SequenceCritic):
                 windows = part.unfold(1, width, 1) + offsets
                 y = F.embedding_bag(windows.flatten(0, 1), table, mode="sum")
                 y = y.view(len(part), -1, len(bias))
-                if self.end is not None:
+                if self.end is not None or tokens.shape[1] > given:
                     outside = torch.arange(y.shape[1]) > last_part[:, None]
                     y.masked_fill_(outside[:, :, None], float("-inf"))
                 out.copy_(y.amax(1).add_(bias).relu_())

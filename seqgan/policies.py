@@ -92,7 +92,7 @@ class SequencePolicy(nn.Module, ABC):
                 going = previous != self.end
                 rows, previous = rows[going], previous[going]
                 state = tuple(part[going] for part in state)
-        return tokens if drop_ended else torch.where(self.mask(tokens), tokens, self.pad)
+        return torch.where(self.mask(tokens), tokens, self.pad)
 
 
 class LSTMPolicy(SequencePolicy):
@@ -131,6 +131,8 @@ class LSTMPolicy(SequencePolicy):
         super().__init__()
         self.no_bias: Tensor
         self.forbidden: Tensor
+        if end is not None and end in (start, pad):
+            raise ValueError(f"end={end} is also start or pad; it could never be drawn")
         self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
         self.hidden, self.layers, self.dropout = hidden, layers, dropout
         sizes = [embedding] + [hidden] * (layers - 1)

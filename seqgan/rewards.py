@@ -39,7 +39,8 @@ def rollout_reward(
         whole = transform(score(tokens))[:, None]
         completions = complete(policy, tokens, copies)
         value = whole.new_zeros((length - 1) * copies * samples)
-        value[completions.row] = transform(score(completions.tokens))
+        if len(completions.row):  # none, where every sample ended at once
+            value[completions.row] = transform(score(completions.tokens))
         prefix = value.view(length - 1, copies, samples).mean(1).t()
         last = policy.mask(tokens).sum(1, keepdim=True) - 1
         position = torch.arange(length, device=tokens.device)

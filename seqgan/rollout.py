@@ -72,7 +72,7 @@ def complete(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int) 
             going = drawn != policy.end
             result[rows[~going], t + 1 :] = policy.pad
             rows, state = rows[going], tuple(part[going] for part in state)
-    row = torch.cat(started)
+    row = torch.cat([rows[:0], *started])
     completed = result[row] if drop_ended else result
     if policy.end is not None and not drop_ended:
         completed = torch.where(policy.mask(completed), completed, policy.pad)

@@ -95,7 +95,8 @@ def _invert(
     # Rounding may carry the target to the very end, past the last block that has any mass.
     block = torch.where(block < mass.shape[1], block, block_mass.argmax(1, keepdim=True))
     inside = mass.gather(1, block[:, :, None].expand(rows, 1, width))[:, 0]
-    target = target - (up_to.gather(1, block) - block_mass.gather(1, block))
+    # Below zero by rounding it would find a first token without mass.
+    target = (target - (up_to.gather(1, block) - block_mass.gather(1, block))).clamp(min=0)
     offset = torch.searchsorted(inside.cumsum(1), target, right=True)
     offset = torch.where(offset < width, offset, inside.argmax(1, keepdim=True))
     return (block * width + offset)[:, 0]

@@ -34,6 +34,8 @@ def writing(folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     temporary, previous = _beside(folder, "tmp"), _beside(folder, "old")
+    if folder.exists() and not (folder / "state.json").exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} holds something else than a checkpoint; name another folder")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -77,7 +79,8 @@ def has_checkpoint(folder: str | Path) -> bool:
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write `state.json`, with the size and CRC-32 of every file already in the folder."""
     files = {f.name: _fingerprint(f) for f in sorted(folder.iterdir())}
-    text = json.dumps({"format": FORMAT, "files": files, **state}, indent=1)
+    content = {"format": FORMAT, "files": files, **state}
+    text = json.dumps({**content, "crc": _crc(content)}, indent=1)
     (folder / "state.json").write_text(text, encoding="utf-8")
 
 
@@ -89,11 +92,13 @@ def read_state(folder: Path) -> dict[str, Any]:
     """
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        files = state["files"]
+        files, expected_crc = state["files"], state.pop("crc")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder / 'state.json'} is corrupt; resume from another checkpoint"
         ) from error
+    if _crc(state) != expected_crc:
+        raise UserError(f"{folder / 'state.json'} is corrupt; resume from another checkpoint")
     if state["format"] != FORMAT:
         raise UserError(f"{folder / 'state.json'} is of format {state['format']}, not {FORMAT}")
     for name, expected in files.items():
@@ -159,6 +164,10 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _crc(content: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
 def _fingerprint(file: Path) -> list[int]:

@@ -7,7 +7,7 @@ device inside a round: logs stay tensors, and the non-finite guard is one flag r
 ends.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,23 @@ if TYPE_CHECKING:
 Logs = Mapping[str, Tensor]
 OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], LRScheduler]
+
+
+class _Means:
+    """Means of scalars by name, each over the times it was given; nothing leaves the device."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            value = value.detach()
+            self.totals[name] = self.totals[name] + value if name in self.totals else value.clone()
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def means(self) -> dict[str, Tensor]:
+        return {name: total / self.counts[name] for name, total in self.totals.items()}
 
 
 class NonFiniteError(UserError):
@@ -69,6 +86,15 @@ class Engine:
                     raise UserError(
                         f"{option} names {name!r}, but the players are {sorted(players)}"
                     )
+        for name in schedule:
+            if name not in optim:
+                raise UserError(f"schedule names {name!r}, which has no optimizer; add it to optim")
+        modules = dict(game.named_modules())
+        for name, decay in ema.items():
+            if name not in modules:
+                raise UserError(f"ema names {name!r}, which is no submodule of the game")
+            if not 0.0 <= decay < 1.0:
+                raise UserError(f"ema of {name!r} is {decay}; a decay lies in [0, 1)")
         if accumulate < 1:
             raise UserError(
                 f"accumulate is {accumulate}; it counts losses a step and must be at least 1"
@@ -109,22 +135,22 @@ class Engine:
         player = turn.player
         if player not in self.optimizers:
             raise UserError(f"player {player!r} has a turn but no optimizer; add it to optim")
-        totals: dict[str, Tensor] = {}
+        logs = _Means()
         yields = 0
+        # What a move that failed between two steps left behind
+        self.optimizers[player].zero_grad(set_to_none=True)
         flags = self._freeze_all_but(player)
+        move = turn.move(batches)
         try:
-            move = turn.move(batches)
             while (loss := self._next(move, turn)) is not None:
                 yields += 1
                 (loss.total / self.accumulate if self.accumulate > 1 else loss.total).backward()
-                logs = {"loss": loss.total.detach()}
-                logs.update({k: v.detach() for k, v in loss.logs.items()})
+                logs.add({f"{player}/{k}": v for k, v in {"loss": loss.total, **loss.logs}.items()})
                 if yields % self.accumulate == 0:
-                    logs["grad_norm"] = self._step(player, loss.total)
-                for name, value in logs.items():
-                    key = f"{player}/{name}"
-                    totals[key] = totals[key] + value if key in totals else value
+                    logs.add({f"{player}/grad_norm": self._step(player, loss.total)})
         finally:
+            if isinstance(move, Generator):
+                move.close()  # leaves the blocks that a refused move stands in
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
         if yields % self.accumulate:
@@ -132,8 +158,7 @@ class Engine:
                 f"the move of {player!r} yielded {yields} losses, "
                 f"not a multiple of accumulate={self.accumulate}"
             )
-        steps = max(1, yields // self.accumulate)
-        return {k: v / (steps if k == f"{player}/grad_norm" else yields) for k, v in totals.items()}
+        return logs.means()
 
     def rounds(
         self, data: Data, count: int, *, turns: Sequence[Turn] | None = None
@@ -158,8 +183,10 @@ class Engine:
             logs: dict[str, Tensor] = {}
             for turn in turns:
                 if self.round % turn.every == 0:
-                    played = [self.play(turn, stream) for _ in range(turn.repeat)]
-                    logs |= {k: sum(p[k] for p in played) / len(played) for k in played[0]}  # type: ignore[misc]
+                    played = _Means()
+                    for _ in range(turn.repeat):
+                        played.add(self.play(turn, stream))
+                    logs |= played.means()
             self.round += 1
             self._raise_if_non_finite()
             yield parallel.average_logs(logs)
@@ -237,8 +264,14 @@ class Engine:
         learning = {id(p) for p in self.players[player]}
         flags = [(p, p.requires_grad) for p in self.game.parameters()]
         for parameter, _ in flags:
-            parameter.requires_grad_(id(parameter) in learning)
+            # What was frozen for good, as a pretrained layer is, stays so.
+            parameter.requires_grad_(parameter.requires_grad and id(parameter) in learning)
         return flags
+
+    def forget_non_finite(self) -> None:
+        """What was found not finite is of weights that are gone."""
+        for first in self._first_bad.values():
+            first.fill_(-1)
 
     def _raise_if_non_finite(self) -> None:
         first_bad = torch.stack(list(self._first_bad.values())).tolist()

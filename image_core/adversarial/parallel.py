@@ -50,11 +50,16 @@ def share(batch: Any) -> Any:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes; an absent gradient counts as zero."""
+    """Replace each gradient by its mean over the processes; one absent in all stays absent."""
     size = world()[1]
     if size == 1:
         return
     parameters = list(parameters)
+    # One that has no gradient in any process keeps none: a zero would let Adam's momentum move it.
+    present = torch.tensor([p.grad is not None for p in parameters]).float()
+    present = present.to(parameters[0].device)
+    dist.all_reduce(present)
+    parameters = [p for p, count in zip(parameters, present.tolist()) if count > 0]
     for p in parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)

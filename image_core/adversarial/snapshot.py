@@ -55,11 +55,7 @@ def load_engine(engine: "Engine", folder: Path) -> None:
             f"resume with as many, not {processes}"
         )
     optim = checkpoint.load_tensors(place / "optim.pt", engine.device)
-    if set(optim["optimizers"]) != set(engine.optimizers):
-        raise UserError(
-            f"{place / 'optim.pt'} holds optimizers of {sorted(optim['optimizers'])}, "
-            f"not of {sorted(engine.optimizers)}; use the options it was made with"
-        )
+    _check_optim(engine, optim, place / "optim.pt")
     checkpoint.load_module(engine.game, place / "game.safetensors")
     for name, average in engine.ema.items():
         checkpoint.load_module(average, place / f"ema.{name}.safetensors")
@@ -73,7 +69,29 @@ def load_engine(engine: "Engine", folder: Path) -> None:
         torch.cuda.set_rng_state(rng["cuda"], engine.device)
     engine.round, engine.drawn = state["round"], state["drawn"]
     engine.steps, engine.notes = state["steps"], state["notes"]
+    engine.forget_non_finite()
     engine.saved = folder
+
+
+def _check_optim(engine: "Engine", optim: dict[str, Any], file: Path) -> None:
+    """Refuse optimizers and schedules of other players, kinds or parameters."""
+    for kind, mine in (("optimizers", engine.optimizers), ("schedules", engine.schedules)):
+        if set(optim[kind]) != set(mine):
+            raise UserError(
+                f"{file} holds {kind} of {sorted(optim[kind])}, not of {sorted(mine)}; "
+                "use the options it was made with"
+            )
+    for name, optimizer in engine.optimizers.items():
+        saved, wanted = optim["optimizers"][name], optimizer.state_dict()
+        saved_groups, groups = saved["param_groups"], wanted["param_groups"]
+        same = len(saved_groups) == len(groups) and all(
+            a.keys() == b.keys() and len(a["params"]) == len(b["params"])
+            for a, b in zip(saved_groups, groups)
+        )
+        if not same:
+            raise UserError(
+                f"{file} holds another optimizer of {name!r}; use the options it was made with"
+            )
 
 
 def _counts(engine: "Engine", processes: int) -> dict[str, Any]:

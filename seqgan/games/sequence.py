@@ -13,6 +13,7 @@ from jaxtyping import Int64
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, losses, parallel
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
@@ -106,6 +107,7 @@ class SequenceGame(Game):
         self.G.eval()
         self.D.train()
         negatives = self.sample(self.negatives // parallel.world()[1])
+        steps = 0
         for _ in range(self.critic_epochs):
             order = torch.randperm(len(negatives), device=negatives.device)
             taken = 0
@@ -114,7 +116,12 @@ class SequenceGame(Game):
                     fake = negatives[order[taken : taken + len(real)]]
                     taken += len(real)
                     if len(fake) == len(real):
+                        steps += 1
                         yield self._critic_loss(real, fake)
+        if not steps:
+            raise UserError(
+                f"{len(negatives)} negatives do not fill the generated half of one critic step"
+            )
 
     def sample(
         self,

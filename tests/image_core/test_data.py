@@ -63,7 +63,6 @@ def test_too_few_rows():
         Batches(torch.arange(3), 4, seed=0)
 
 
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="only the first is counted")
 def test_mappings_of_unequal_length():
     with pytest.raises(UserError, match=r"5.*6|6.*5"):
         Batches({"x": torch.arange(5), "y": torch.arange(6)}, 2, seed=0)

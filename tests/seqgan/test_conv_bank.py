@@ -71,11 +71,6 @@ def test_without_lengths_all_tokens_count(twice):
     assert_equal_with_gradients(one, other, (whole, *weights, *biases))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="narrow windows count the zeros that fill up the widest one; _looked_up does the same",
-)
 @pytest.mark.parametrize("twice", [False, True])
 def test_without_lengths_and_shorter_than_the_widest_window(twice):
     """Windows past the end do not count, with lengths or without."""

@@ -169,11 +169,6 @@ def test_score_of_embedded_is_the_forward_pass_and_differentiable_twice():
     assert net.highway_weight.grad.abs().sum() > 0
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a window wider than its sequence has a slope in the padding, if the batch has any",
-)
 def test_penalty_does_not_depend_on_padding():
     """The same short sentence, alone and beside a longer one in the batch."""
     net = critic(filters=((4, 5),)).eval()

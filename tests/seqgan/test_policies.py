@@ -148,9 +148,6 @@ def test_a_prompt_as_long_as_the_sequence():
     assert torch.equal(policy().sample(2, 3, prompt=prompt), prompt.expand(2, 3))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="rows leave at the end, the prompt's rest stays"
-)
 def test_nothing_follows_an_end_in_the_prompt():
     samples = policy().sample(2, 6, prompt=torch.tensor([5, 2, 7]))
     assert samples.tolist() == [[5, 2, 0, 0, 0, 0]] * 2
@@ -180,7 +177,6 @@ def test_pad_and_start_have_no_probability_where_there_is_an_end():
     assert (policy(end=None).log_prob(tokens) > -20).all()
 
 
-@pytest.mark.xfail(strict=True, raises=pytest.fail.Exception, reason="it can then never be drawn")
 def test_an_end_that_is_also_pad_or_start_is_refused():
     """`LSTMPolicy(vocab, end=0)`: 0 is also the default of pad and of start."""
     with pytest.raises(ValueError, match="end"):

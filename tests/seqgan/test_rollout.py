@@ -173,9 +173,6 @@ def test_sentence_reward_is_one_verdict_for_all_tokens():
         assert own.tolist() == pytest.approx([verdict] * LENGTH, rel=1e-5)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=(RuntimeError, ValueError), reason="empty lists and views of nothing"
-)
 @pytest.mark.parametrize("width", [1, LENGTH])
 def test_all_samples_ended_at_once(width):
     """Sequences of one token, trimmed or not: the reward is D(y)."""

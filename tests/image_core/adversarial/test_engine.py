@@ -74,11 +74,6 @@ def test_freezing_is_undone_after_an_error():
     assert game.spectator == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a move that fails between steps leaves its gradient behind",
-)
 def test_gradients_of_a_failed_move_do_not_join_the_next_step():
     game, engine = bilinear(accumulate=2)
 
@@ -135,9 +130,6 @@ def test_a_player_without_gradients_for_some_parameters_still_steps():
     assert torch.equal(game.b, B0)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="freezing turns on what the user had frozen for good"
-)
 def test_what_the_user_froze_stays_frozen():
     """A pretrained layer whose parameters ask for no gradient, inside a player's network."""
     game, engine = bilinear()
@@ -264,9 +256,6 @@ def test_a_move_without_losses_changes_nothing():
     assert len(drawn) == engine.drawn == 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=KeyError, reason="KeyError: the logs of the first repetition name them all"
-)
 def test_only_some_repetitions_of_a_move_have_losses():
     game, engine = bilinear()
     calls = []
@@ -280,7 +269,6 @@ def test_only_some_repetitions_of_a_move_have_losses():
     assert logs["A/loss"] == 3.0
 
 
-@pytest.mark.xfail(strict=True, raises=IndexError, reason="IndexError: `played[0]` of no moves")
 def test_a_turn_repeated_no_times_is_left_out():
     """The recipes allow it: --policy_steps 0 and --critic_steps 0."""
     game, engine = bilinear()

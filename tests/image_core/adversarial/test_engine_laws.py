@@ -51,9 +51,6 @@ def test_leaving_the_block_before_the_yield_is_allowed():
     assert torch.allclose(game.a, A0 - 0.1 * torch.tensor([4.0, 0.0]))
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the refused move is not closed, its no_grad stays"
-)
 def test_a_refused_move_leaves_gradients_on():
     game, engine = bilinear()
 
@@ -122,7 +119,6 @@ def test_refused_options(options, match):
         Engine(Bilinear(), options.pop("optim"), **options)
 
 
-@pytest.mark.xfail(strict=True, reason="KeyError, AttributeError and ValueError instead")
 @pytest.mark.parametrize(
     ("options", "match"),
     [
@@ -202,9 +198,6 @@ def test_the_first_of_two_players_that_are_not_finite_is_named_with_its_own_step
         rounds(engine, turns=[Turn("A", game.move_a), Turn("B", move)])
 
 
-@pytest.mark.xfail(
-    strict=True, raises=NonFiniteError, reason="load does not clear what was found not finite"
-)
 def test_loading_the_last_good_checkpoint_mends_it(tmp_path):
     game, engine = bilinear()
     engine.save(tmp_path / "run")

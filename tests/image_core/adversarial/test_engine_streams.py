@@ -44,11 +44,6 @@ def test_logs_are_means_and_stay_tensors():
     assert logs["A/loss"] == pytest.approx(sum(losses) / 4)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="logs are aliases until the move ends: detached, not copied",
-)
 def test_logs_are_of_the_moment_of_the_yield():
     """A parameter and a buffer that change in place right after, as BEGAN's k does."""
     game, engine = bilinear()

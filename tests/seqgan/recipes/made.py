@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from seqgan.cli import main
-from seqgan.recipes import report
+from seqgan.recipes import oracle, report, text
+from seqgan.recipes.sequence import TEMPERATURES
 
 TINY = ("train", "text", "--preset", "tiny")
 TINY_ORACLE = ("train", "oracle", "--preset", "tiny")
@@ -77,7 +78,19 @@ def refusal(capsys, *words: str) -> str:
     return said[0]
 
 
+def shorten(patched: pytest.MonkeyPatch, *temperatures: float) -> None:
+    """Most of the time of a tiny run goes into its report."""
+    patched.setattr(report, "draw", lambda *_: None)
+    for recipe in (oracle, text):
+        patched.setattr(recipe, "TEMPERATURES", temperatures)
+
+
+@pytest.fixture
+def short_report(monkeypatch):
+    """For tests of something else: no pictures, no temperature but 1."""
+    shorten(monkeypatch, 1.0)
+
+
 @pytest.fixture
 def no_pictures(monkeypatch):
-    """Most of the time of a tiny run goes into drawing; where that is not tested it is left out."""
-    monkeypatch.setattr(report, "draw", lambda *_: None)
+    shorten(monkeypatch, *TEMPERATURES)

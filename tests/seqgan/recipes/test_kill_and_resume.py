@@ -20,8 +20,16 @@ from image_core.adversarial.engine import Engine
 from seqgan.cli import main
 from seqgan.recipes import report
 from seqgan.recipes.run import RunFolder
-from tests.seqgan.recipes.made import TINY, TINY_ORACLE, corpus, is_png, read_log, read_result
-from tests.seqgan.recipes.made import no_pictures as no_pictures
+from tests.seqgan.recipes.made import (
+    TINY,
+    TINY_ORACLE,
+    corpus,
+    is_png,
+    read_log,
+    read_result,
+    shorten,
+)
+from tests.seqgan.recipes.made import short_report as short_report
 
 KILLS = 6
 SHORT_ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--rounds", "2", "--test_size", "16")
@@ -193,7 +201,7 @@ def killed(patched, owner: type | ModuleType, name: str, calls: int, when: str) 
 def oracle_run(tmp_path_factory):
     run = tmp_path_factory.mktemp("oracle") / "run"
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(report, "draw", lambda *_: None)
+        shorten(patched, 1.0)
         assert main([*SHORT_ORACLE, "--out", str(run)]) == 0
     return run
 
@@ -212,7 +220,7 @@ POINTS = [
 ]
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("short_report")
 @pytest.mark.parametrize(
     ("owner", "name", "calls", "when"), POINTS, ids=[f"{w}-{n}-{c}" for _, n, c, w in POINTS]
 )
@@ -230,14 +238,14 @@ def test_an_oracle_run_stopped_at_a_line_ends_the_same(
     assert_same(run, oracle_run)
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("short_report")
 def test_when_it_is_saved_changes_nothing(oracle_run, tmp_path):
     run = tmp_path / "run"
     assert main([*SHORT_ORACLE, "--out", str(run), "--save_seconds", "1e6"]) == 0
     assert_same(run, oracle_run)
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("short_report")
 def test_going_on_after_the_end_changes_nothing(oracle_run, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(oracle_run, run)

@@ -14,7 +14,7 @@ from seqgan.recipes.run import play
 from seqgan.recipes.sequence import TEMPERATURES
 from tests.data_folder import data_folder
 from tests.seqgan.recipes.made import TINY_ORACLE, is_png, read_log, read_result, refusal
-from tests.seqgan.recipes.made import no_pictures as no_pictures
+from tests.seqgan.recipes.made import short_report as short_report
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_pictures_are_pictures(run):
     assert all(is_png(file) for file in (run / "plots").iterdir())
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("short_report")
 def test_the_seed_decides_everything(run, tmp_path):
     logs = []
     for seed in ("0", "1"):
@@ -129,7 +129,7 @@ def saved_oracle(file, seed: int):
     return oracle
 
 
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("short_report")
 def test_an_oracle_from_a_file_is_the_one_that_is_learned_and_no_other_later(tmp_path, capsys):
     file, run = tmp_path / "oracle.npz", tmp_path / "run"
     oracle = saved_oracle(file, seed=5)

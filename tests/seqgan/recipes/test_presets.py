@@ -11,7 +11,7 @@ from seqgan.cli import main
 from seqgan.recipes.oracle import OracleConfig
 from seqgan.recipes.text import TextConfig
 from tests.seqgan.recipes.made import corpus, is_png, read_log, read_result
-from tests.seqgan.recipes.made import no_pictures as no_pictures
+from tests.seqgan.recipes.made import short_report as short_report
 
 CONFIG = {"oracle": OracleConfig, "text": TextConfig}
 PRESETS = {name: import_module(f"seqgan.recipes.{name}").PRESETS for name in recipes.__all__}
@@ -52,7 +52,7 @@ def test_every_preset_makes_its_configuration(recipe, preset):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.usefixtures("short_report")
 @pytest.mark.parametrize(("recipe", "preset"), [pair for pair in ALL if pair[1] != "tiny"])
 def test_every_preset_runs_when_it_is_shrunk(tmp_path, capsys, recipe, preset):
     options = SHRUNK[recipe]

@@ -181,7 +181,7 @@ def test_importing_the_toolkit_loads_nothing_heavy():
 
 def test_text_needs_no_environments_and_no_language_models():
     assert loaded("import seqgan.recipes.text", (*NOT_FOR_TEXT, "torch")) == {"torch"}
-    assert loaded("import gymnasium", NOT_FOR_TEXT) == {"gymnasium"}
+    assert "datasets" in loaded("import datasets", NOT_FOR_TEXT)
 
 
 @pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["no such command"]])

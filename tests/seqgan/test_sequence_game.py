@@ -60,12 +60,15 @@ def test_maximum_likelihood(game):
 def test_policy_follows_the_rewards_of_its_own_samples(game):
     """-sum of reward times log-probability, its logged mean over tokens that count."""
     rewards = torch.rand(8, 8)
+    with torch.no_grad():
+        game.G.output_bias[2] += 2.0  # short sentences
     seen = []
     game.reward = lambda G, D, tokens: seen.append(tokens) or rewards[:, : tokens.shape[1]]
     (loss,) = played(game.policy_move)
     (tokens,) = game.written
     width = int(game.G.mask(tokens).sum(1).max())
     assert tokens.shape == (8, 8)
+    assert 1 < width < 8
     assert torch.equal(seen[0], tokens[:, :width])
     mask = game.G.mask(seen[0])
     by_hand = -(rewards[:, :width] * game.G.log_prob(seen[0]))[mask].sum()

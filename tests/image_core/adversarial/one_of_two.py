@@ -4,7 +4,7 @@ python -m tests.image_core.adversarial.one_of_two RANK FOLDER
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,7 @@ import torch
 import torch.distributed as dist
 
 from image_core.adversarial.engine import Engine
-from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from tests.image_core.adversarial.toys import ToyGAN, adam, points, rounds
 
 
@@ -68,9 +67,21 @@ def message(function: Callable[[], object]) -> str:
     """What the user is told."""
     try:
         function()
-    except UserError as error:
+    except (ValueError, RuntimeError) as error:
         return str(error)
     return "no error"
+
+
+def nothing_reached(engine: Engine) -> list[Any]:
+    """A turn of the generator whose loss is the critic's."""
+    game = engine.game
+    assert isinstance(game, ToyGAN)
+
+    def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+        game.D.requires_grad_()
+        yield Loss(game.D(next(batches)["real"]).mean())
+
+    return rounds(engine, 1, turns=[Turn("G", move)], data=points)
 
 
 def main(rank: int, folder: Path) -> None:
@@ -83,6 +94,7 @@ def main(rank: int, folder: Path) -> None:
         "two_heads": two_heads(rank),
         "resumed": resumed(rank, folder / "run"),
         "uneven": message(lambda: rounds(lone, 1, data=partial(points, rows=7))),
+        "nothing": message(lambda: nothing_reached(new(0))),
         "other": message(lambda: lone.load(folder / "alone")),
     }
     torch.save(result, folder / f"{rank}.pt")

@@ -105,6 +105,18 @@ def test_going_on_is_bit_equal_to_not_stopping(data, tmp_path):
     assert again.schedules["G"].get_last_lr() == [pytest.approx(0.01 * 0.9**6)]
 
 
+@pytest.mark.xfail(
+    strict=True, raises=UserError, reason="the sum is of sorted keys: 2, 10 but then '10', '2'"
+)
+def test_notes_with_numbers_as_keys(tmp_path):
+    """They come back as strings, as JSON has them."""
+    engine = new()
+    engine.notes["best"] = {2: 0.5, 10: 0.25}
+    engine.save(tmp_path / "run")
+    engine.load(tmp_path / "run")
+    assert engine.notes == {"best": {"2": 0.5, "10": 0.25}}
+
+
 def test_saving_does_not_disturb(tmp_path):
     one, other = new(), None
     rounds(one, 4, data=points)
@@ -222,6 +234,15 @@ def test_a_folder_that_is_no_checkpoint_is_not_replaced(tmp_path):
     with pytest.raises(UserError, match="results"):
         new().save(folder)
     assert (folder / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.xfail(strict=True, raises=NotADirectoryError, reason="asked for what it contains")
+def test_a_file_is_not_replaced_either(tmp_path):
+    file = tmp_path / "results"
+    file.write_text("years of work")
+    with pytest.raises(UserError, match="results"):
+        new().save(file)
+    assert file.read_text() == "years of work"
 
 
 # --------------------------------------------------------------------------------------- corruption

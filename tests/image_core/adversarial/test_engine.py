@@ -74,6 +74,21 @@ def test_freezing_is_undone_after_an_error():
     assert game.spectator == 1
 
 
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="the move is made after freezing, outside the try"
+)
+def test_freezing_is_undone_when_there_is_no_move_at_all():
+    """A move that is no generator function and fails when it is called."""
+    game, engine = bilinear()
+
+    def fails():
+        raise ValueError("at once")
+
+    with pytest.raises(ValueError, match="at once"):
+        play(engine, fails)
+    assert game.b.requires_grad
+
+
 def test_gradients_of_a_failed_move_do_not_join_the_next_step():
     game, engine = bilinear(accumulate=2)
 

@@ -34,7 +34,8 @@ def writing(folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     temporary, previous = _beside(folder, "tmp"), _beside(folder, "old")
-    if folder.exists() and not (folder / "state.json").exists() and any(folder.iterdir()):
+    ours = (folder / "state.json").exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if folder.exists() and not ours:
         raise UserError(f"{folder} holds something else than a checkpoint; name another folder")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -167,7 +168,9 @@ def _reason(error: Exception) -> str:
 
 
 def _crc(content: Mapping[str, Any]) -> int:
-    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+    # As it will be read: keys that are numbers come back as text.
+    read = json.loads(json.dumps(content))
+    return zlib.crc32(json.dumps(read, sort_keys=True).encode())
 
 
 def _fingerprint(file: Path) -> list[int]:

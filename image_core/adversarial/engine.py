@@ -140,8 +140,9 @@ class Engine:
         # What a move that failed between two steps left behind
         self.optimizers[player].zero_grad(set_to_none=True)
         flags = self._freeze_all_but(player)
-        move = turn.move(batches)
+        move: Iterator[Loss] | None = None
         try:
+            move = turn.move(batches)
             while (loss := self._next(move, turn)) is not None:
                 yields += 1
                 (loss.total / self.accumulate if self.accumulate > 1 else loss.total).backward()

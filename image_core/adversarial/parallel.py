@@ -60,6 +60,8 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     present = present.to(parameters[0].device)
     dist.all_reduce(present)
     parameters = [p for p, count in zip(parameters, present.tolist()) if count > 0]
+    if not parameters:
+        return
     for p in parameters:
         if p.grad is None:
             p.grad = torch.zeros_like(p)

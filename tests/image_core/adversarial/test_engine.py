@@ -74,9 +74,6 @@ def test_freezing_is_undone_after_an_error():
     assert game.spectator == 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="the move is made after freezing, outside the try"
-)
 def test_freezing_is_undone_when_there_is_no_move_at_all():
     """A move that is no generator function and fails when it is called."""
     game, engine = bilinear()

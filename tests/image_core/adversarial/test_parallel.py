@@ -85,9 +85,6 @@ def test_a_batch_that_cannot_be_shared(pair):
         )
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="no gradients are joined before they are missed"
-)
 def test_a_loss_that_reaches_no_parameter_of_its_player(pair):
     for result in pair[0]:
         assert result["nothing"] == "the loss of 'G' reaches none of its parameters"

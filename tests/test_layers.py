@@ -18,7 +18,7 @@ SOURCES = {
     for package in PACKAGES
     for file in sorted((ROOT / package).rglob("*.py"))
 }
-LAZY = ("seqgan/recipes/", "seqgan/cli.py", "seqgan/__init__.py")
+LAZY = ("seqgan/recipes/", "seqgan/commands/", "seqgan/cli.py", "seqgan/__init__.py")
 """Files of seqgan that may import rl, inside functions only."""
 
 

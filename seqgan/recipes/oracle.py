@@ -113,10 +113,11 @@ class OracleRun(SequenceRun):
 
     recipe = "oracle"
 
+    config: OracleConfig
+
     def __init__(self, config: OracleConfig, *, data: bool = True):
-        self.config: OracleConfig = config
+        super().__init__(config)
         self.has_data = data
-        torch.manual_seed(config.seed)
         file = config.oracle
         oracle = draw_oracle(config.vocab, config.seed) if file is None else load_oracle(file)
         self.oracle = oracle.to(options.pick_device(config.device))
@@ -193,3 +194,6 @@ class OracleRun(SequenceRun):
             "nll_test": nll(policy, self.test, temperature),
             "jsd": jsd(self.oracle, policy, self.test, fake, temperature),
         }
+
+
+Config, Run = OracleConfig, OracleRun

@@ -1,17 +1,14 @@
-"""What the oracle and the text recipe share: options, phases, playing and resuming."""
+"""What the oracle and the text recipe share: options, phases, policies and samples."""
 
-import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial import losses
-from image_core.adversarial.checkpoint import has_checkpoint
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
@@ -19,7 +16,8 @@ from seqgan.critics import SEQGAN_FILTERS, CNNCritic
 from seqgan.games.sequence import SequenceGame, seqgan
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
-from seqgan.recipes.run import Phase, RunFolder, play
+from seqgan.recipes.base import Run, RunConfig
+from seqgan.recipes.run import Phase
 
 FILTERS = {
     "seqgan": SEQGAN_FILTERS,
@@ -32,12 +30,10 @@ TEMPERATURES = tuple(1 / a for a in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.
 
 
 @dataclass(kw_only=True)
-class SequenceConfig:
+class SequenceConfig(RunConfig):
     """Options of every sequence run.
 
     Args:
-        out: folder of the run; must be new or empty.
-        seed: of everything.
         batch: sequences of a step; a critic step takes half of them real, half generated.
         embedding: token vector of the policy.
         hidden: LSTM state of the policy.
@@ -64,13 +60,9 @@ class SequenceConfig:
         baseline: of reinforce: none, position_mean, leave_one_out or moving_average.
         reduction: of reinforce over batch and time: sum or mean.
         evaluate_every: rounds between evaluations.
-        save_seconds: least time between checkpoints.
-        device: auto (cuda if there is one), cpu or cuda.
         precision: no (float32) or bf16; in YAML write 'no' in quotes.
     """
 
-    out: str
-    seed: int = 0
     batch: int = 64
     embedding: int = 32
     hidden: int = 32
@@ -96,25 +88,22 @@ class SequenceConfig:
     baseline: str = "none"
     reduction: str = "sum"
     evaluate_every: int = 5
-    save_seconds: float = 60.0
-    device: str = "auto"
     precision: str = "no"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         counts = ("embedding", "hidden", "samples", "rollouts", "evaluate_every", "critic_epochs")
         options.check_least(self, 1, *counts)
         options.check_least(self, 1, "policy_steps", "critic_steps")
         options.check_least(self, 0, "mle_epochs", "critic_rounds", "rounds")
-        options.check_least(self, 0, "critic_l2", "critic_dropout", "save_seconds")
+        options.check_least(self, 0, "critic_l2", "critic_dropout")
         options.check_least(self, 2, "batch")
         options.check_above_zero(self, "mle_lr", "policy_lr", "critic_lr", "clip")
         options.check_choice("critic", self.critic, tuple(FILTERS))
         options.check_choice("loss", self.loss, losses.__all__)
-        options.check_choice("device", self.device, ("auto", "cpu", "cuda"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
         options.make_penalty(self.penalty)
         options.make_estimator(self.estimator, self.baseline, self.reduction)
-        options.check_seed(self.seed)
         if not self.mle_epochs + self.critic_rounds + self.rounds:
             raise UserError("--mle_epochs, --critic_rounds and --rounds are all 0: nothing to do")
         if self.samples < 2 and self.baseline in ("position_mean", "leave_one_out"):
@@ -128,11 +117,7 @@ class SequenceConfig:
             )
 
 
-MOVABLE = ("out", "data", "valid", "test", "oracle", "device", "save_seconds")
-"""Options that may change while a run is stopped; what the files hold is compared by itself."""
-
-
-class SequenceRun(ABC):
+class SequenceRun(Run):
     """A run built the same way to train, resume, evaluate and sample.
 
     Args:
@@ -140,12 +125,11 @@ class SequenceRun(ABC):
         data: whether the data are read; sampling does without.
     """
 
-    has_data: bool
-
-    recipe: str
     show = ("nll_oracle", "nll_test", "nll_valid", "mle/loss", "D/accuracy", "G/reward")
+    movable = ("data", "valid", "test", "oracle")
     config: SequenceConfig
     data: Batches
+    has_data: bool
     game: SequenceGame
 
     def build(self, policy: LSTMPolicy, length: int) -> None:
@@ -175,7 +159,6 @@ class SequenceRun(ABC):
         rates = {"mle": c.mle_lr, "G": c.policy_lr, "D": c.critic_lr}
         clip = {"mle": c.clip, "G": c.clip}
         self.engine = options.make_engine(self.game, rates, clip, c.precision)
-        self.folder = RunFolder(c.out)
 
     @abstractmethod
     def mle_phase(self) -> Phase:
@@ -184,10 +167,6 @@ class SequenceRun(ABC):
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
         """Metrics of the policy as it is, for the log."""
-
-    @abstractmethod
-    def report(self, cpu_seconds: float | None = None) -> None:
-        """Sweep the policies over temperature and write result.json, plots and samples."""
 
     def phases(self) -> list[Phase]:
         """Maximum likelihood, critic warm-up, adversarial rounds."""
@@ -198,59 +177,23 @@ class SequenceRun(ABC):
             Phase("adversarial", None, c.rounds, self.evaluate, c.evaluate_every),
         ]
 
-    def start(self) -> None:
-        """Create the run's folder."""
-        self.folder.create(self.recipe, self.config)
-        self._sign()
-
-    def resume(self) -> None:
-        """Load the last checkpoint; a run stopped before its first begins again.
-
-        Raises:
-            UserError: options or data are not those the run began with.
-        """
-        if has_checkpoint(self.folder.checkpoint):
-            self.engine.load(self.folder.checkpoint)
-        noted, now = self.engine.notes.get("config", {}), self.as_dict()
-        for name, value in noted.items():
-            if name not in MOVABLE and value != now.get(name):
-                raise UserError(
-                    f"{self.folder.config}: --{name} is {now.get(name)}, but the run began with "
-                    f"{value}; restore it or start a new run"
-                )
-        self._sign()
-
     def load(self) -> None:
         """Load the last checkpoint, to sample or evaluate.
 
         Raises:
             UserError: there is none, or the data are not those the run began with.
         """
-        self.engine.load(self.folder.checkpoint)
         if self.has_data:
-            self._sign()
-        elif "length" not in self.engine.notes:
+            super().load()
+        else:
+            self.engine.load(self.folder.checkpoint)
+        if "length" not in self.engine.notes:
             raise UserError(f"{self.folder.checkpoint} is of an older version; train it anew")
         self.game.length = self.engine.notes["length"]
 
     def _sign(self) -> None:
-        """Note what the run is made of; refuse other data than those noted when it began."""
-        notes, fingerprint = self.engine.notes, self.data_fingerprint()
-        notes.setdefault("config", self.as_dict())
-        notes.setdefault("length", self.game.length)
-        if notes.setdefault("data", fingerprint) != fingerprint:
-            raise UserError(
-                f"{self.data_source()} is not what {self.config.out} began with; "
-                "restore it or start a new run"
-            )
-
-    @abstractmethod
-    def data_fingerprint(self) -> int:
-        """A number that changes with the data."""
-
-    @abstractmethod
-    def data_source(self) -> str:
-        """The option that names the data, and its value."""
+        super()._sign()
+        self.engine.notes.setdefault("length", self.game.length)
 
     @abstractmethod
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
@@ -260,19 +203,6 @@ class SequenceRun(ABC):
     def decode(self, tokens: Sequence[int]) -> str:
         """A sample as text."""
 
-    def train(self) -> None:
-        """Play what is left of the run, then write its result."""
-        began, ended = time.process_time(), self.engine.notes.get("phase") == len(self.phases())
-        play(
-            self.engine,
-            self.data,
-            self.phases(),
-            self.folder,
-            save_seconds=self.config.save_seconds,
-            show=self.show,
-        )
-        self.report(None if ended else time.process_time() - began)
-
     def policies(self) -> Mapping[str, SequencePolicy]:
         """The two policies every result compares."""
         return {"MLE": self.game.mle.eval(), "SeqGAN": self.game.G.eval()}
@@ -280,7 +210,3 @@ class SequenceRun(ABC):
     def draw(self, policy: SequencePolicy, count: int, temperature: float = 1.0) -> torch.Tensor:
         """Samples of one of the policies, in bounded pieces."""
         return self.game.sample(count, policy=policy, temperature=temperature)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The options as plain values."""
-        return asdict(self.config)

@@ -132,10 +132,11 @@ class TextRun(SequenceRun):
 
     recipe = "text"
 
+    config: TextConfig
+
     def __init__(self, config: TextConfig, *, data: bool = True):
-        self.config: TextConfig = config
+        super().__init__(config)
         self.has_data = data
-        torch.manual_seed(config.seed)
         device = options.pick_device(config.device)
         self._tokenizer_folder = Path(config.out) / "tokenizer"
         if not data:
@@ -308,3 +309,6 @@ class TextRun(SequenceRun):
             "distinct2": metrics.distinct(sentences, 2),
             "unique": metrics.unique_share(sentences),
         }
+
+
+Config, Run = TextConfig, TextRun

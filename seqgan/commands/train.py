@@ -1,0 +1,78 @@
+"""`seqgan train RECIPE`: a new run, or the one in --out gone on with."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from image_core.adversarial.errors import UserError
+from seqgan.commands.parsing import (
+    RECIPES,
+    open_run,
+    parse_config,
+    prepare,
+    recipe_module,
+    saved_config,
+)
+
+if TYPE_CHECKING:
+    from seqgan.recipes.base import Run
+
+HELP = """\
+usage: seqgan train text --data FILE --out DIR [--preset NAME] [options]
+       seqgan train oracle --out DIR [--preset NAME] [options]
+       seqgan train RECIPE ...
+
+A run's folder ends with a table, result.json, plots and samples. `seqgan train RECIPE --help`
+lists the options, `seqgan list recipes` the recipes and their presets.
+"""
+
+
+def run(words: Sequence[str]) -> None:
+    """Train, from the start or from where the run in --out stands."""
+    if words and words[0] in ("-h", "--help"):
+        print(HELP, end="")
+        return
+    if not words or words[0] not in RECIPES:
+        raise UserError(
+            f"seqgan train needs one of {', '.join(RECIPES)}, as in `seqgan train text`"
+        )
+    prepare()
+    config, resume = parse_config(words[0], words[1:])
+    from seqgan.recipes.run import RunFolder
+
+    folder = RunFolder(config.out)
+    if resume and folder.config.exists():
+        _check_same(config, saved_config(config.out)[1])
+        go_on(config.out)
+        return
+    folder.check_unused()
+    new = recipe_module(words[0]).Run(config, data=True)
+    new.start()
+    _play(new)
+
+
+def go_on(folder: str) -> None:
+    """Resume the run in a folder and play it to its end."""
+    old = open_run(folder)
+    old.resume()
+    _play(old)
+
+
+def _play(run: "Run") -> None:
+    try:
+        run.train()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"; `seqgan resume {run.config.out}` goes on from the last checkpoint"
+        ) from None
+
+
+def _check_same(config: Any, saved: Any) -> None:
+    if type(config) is not type(saved):
+        raise UserError(f"--resume: {config.out} is a run of another recipe; choose another --out")
+    for name, value in asdict(config).items():
+        if value != getattr(saved, name):
+            raise UserError(
+                f"--resume: {config.out} was started with another --{name} "
+                f"({getattr(saved, name)}); use that one or another --out"
+            )

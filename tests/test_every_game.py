@@ -4,7 +4,6 @@ A game is found by its module: any of `seqgan.games`, `rl.games` and `image_core
 `tiny()`, which returns the game and one batch (or a function from the number of a batch to it).
 """
 
-import inspect
 import math
 import pkgutil
 from functools import partial
@@ -14,7 +13,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from image_core.adversarial import estimators, losses, penalties
+from image_core.adversarial import control_variates, estimators, losses, penalties, relaxations
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
@@ -103,12 +102,9 @@ def test_games_play_in_bfloat16(name):
 
 # ------------------------------------------------------- every loss, penalty, estimator together
 
-RELAXATIONS = [
-    name
-    for name in estimators.__all__
-    if next(iter(inspect.signature(getattr(estimators, name)).parameters)) == "logits"
-]
-ESTIMATORS = [name for name in estimators.__all__ if name not in RELAXATIONS]
+OF_SITES = (*relaxations.__all__, *control_variates.__all__)
+"""Those that take logits of independent sites, and not (log_prob, reward, mask)."""
+ESTIMATORS = [name for name in estimators.__all__ if name not in OF_SITES]
 TRANSFORMS = {"importance": torch.exp, "boundary_seeking": lambda logit: logit}
 """What the estimator expects as a reward, where that is not D(y)."""
 
@@ -133,9 +129,9 @@ def assemble(loss, penalty, estimator):
     )
 
 
-def test_score_function_estimators_are_told_from_relaxations():
+def test_score_function_estimators_are_told_from_those_of_sites():
     assert {"reinforce", "importance", "boundary_seeking", "clipped"} <= set(ESTIMATORS)
-    assert set(RELAXATIONS) == {"gumbel_softmax", "straight_through"}
+    assert set(OF_SITES) <= set(estimators.__all__)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -15,35 +15,44 @@ Rewards are positions' own: an estimator does no discounting (`returns.py` does)
 belongs to a whole sample, repeat it at each position. Samples of one item are contiguous rows.
 
 Estimators are modules because a moving baseline is state: a buffer, saved with the game that holds
-the estimator. Nothing is read back to the host. The last two functions are no estimators: they
-return a sample that can be differentiated, for a critic that accepts soft or one-hot inputs.
+the estimator. Nothing is read back to the host.
+
+Two more families are exported here, for sites that are independent given what the generator read
+and a critic that accepts one-hot or soft inputs. `relaxations.py`: (logits) -> a sample that can be
+differentiated. `control_variates.py`: (logits, reward function) -> surrogate loss.
 """
 
 import math
 from collections.abc import Callable
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import softmax
 
+from image_core.adversarial.control_variates import disarm, rebar, relax
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.relaxations import gumbel_softmax, reinmax, straight_through
 from image_core.adversarial.returns import groups, leave_one_out, position_mean
 
 __all__ = [
     "boundary_seeking",
     "clipped",
+    "disarm",
     "gumbel_softmax",
     "importance",
+    "rebar",
     "reinforce",
+    "reinmax",
+    "relax",
     "straight_through",
 ]
 
 Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(log_prob (B, T), reward (B, T), mask (B, T)) -> surrogate loss, a scalar."""
 
-BASELINES = ("none", "position_mean", "leave_one_out", "moving_average")
+BASELINES = ("none", "position_mean", "leave_one_out", "moving_average", "log_z", "learned")
 REDUCTIONS = ("mean", "sum")
 
 # ---------------------------------------------------------------------------------- score functions
@@ -54,6 +63,7 @@ def reinforce(
     reduction: str = "mean",
     samples: int | None = None,
     momentum: float = 0.95,
+    value: nn.Module | None = None,
 ) -> "Reinforce":
     """Score-function gradient of the expected reward.
 
@@ -69,16 +79,24 @@ def reinforce(
             leave_one_out: mean of the other samples of the item at each position; unbiased.
             moving_average: mean of all earlier calls, weighted by momentum^age; unbiased, since it
                 never contains the samples at hand. It is 0 in the first call.
+            log_z: the same of log mean exp(reward), which is log Z where the reward is the log
+                ratio log w; unbiased. With it this is boundary-seeking GAN's REINFORCE form.
+            learned: `value` of the context; its squared error is added to the loss, so that its
+                parameters learn with the policy's. Unbiased, where no context knows its sample.
         reduction: mean, over counted elements; or sum, over batch and time, as SeqGAN's code.
         samples: rows an item, for leave_one_out only; None = the whole batch is one item.
-        momentum: of moving_average only, in [0, 1).
+        momentum: of moving_average and log_z only, in [0, 1).
+        value: for learned only: a module from context to (B, T). The context is the fourth argument
+            of a call; left out, it is the position 0..T-1 of each element, (B, T).
 
     Raises:
-        UserError: unknown baseline or reduction, fewer than two samples, momentum not in [0, 1).
+        UserError: unknown baseline or reduction, fewer than two samples, momentum not in [0, 1),
+            learned without a value or a value without learned.
 
-    Source: Williams 1992; leave-one-out, Kool et al. 2019.
+    Source: Williams 1992; leave-one-out, Kool et al. 2019; log_z, Hjelm et al. 2018, section 2.3;
+        learned, Mnih & Gregor 2014.
     """
-    return Reinforce(baseline, reduction, samples, momentum)
+    return Reinforce(baseline, reduction, samples, momentum, value)
 
 
 @final
@@ -90,20 +108,32 @@ class Reinforce(nn.Module):
         reduction: see there.
         samples: see there.
         momentum: see there.
+        value: see there.
     """
 
     total: Tensor
     weight: Tensor
 
-    def __init__(self, baseline: str, reduction: str, samples: int | None, momentum: float) -> None:
+    def __init__(
+        self,
+        baseline: str,
+        reduction: str,
+        samples: int | None,
+        momentum: float,
+        value: nn.Module | None = None,
+    ) -> None:
         super().__init__()
+        if (value is None) == (baseline == "learned"):
+            raise UserError("baseline = 'learned' and a value network go together: give both")
         self.baseline = _choice("baseline", baseline, BASELINES)
         self.reduction = _choice("reduction", reduction, REDUCTIONS)
         self.samples = _samples(samples)
         if not 0 <= momentum < 1:
             raise UserError(f"momentum = {momentum}: give a number in [0, 1)")
         self.momentum = momentum
-        if baseline == "moving_average":
+        self.value = value
+        self.moving = baseline in ("moving_average", "log_z")
+        if self.moving:
             self.register_buffer("total", torch.zeros(()))
             self.register_buffer("weight", torch.zeros(()))
 
@@ -112,13 +142,27 @@ class Reinforce(nn.Module):
         log_prob: Float[Tensor, "batch time"],
         reward: Float[Tensor, "batch time"],
         mask: Bool[Tensor, "batch time"],
+        context: Tensor | None = None,
     ) -> Float[Tensor, ""]:
-        """Surrogate loss; a moving average takes the rewards in only afterwards."""
+        """Surrogate loss; a moving baseline takes the rewards in only afterwards."""
         reward = reward.detach()
+        if self.value is not None:
+            return self._learned(self.value, log_prob, reward, mask, context)
         loss = -_weighted(reward - self._baseline(reward, mask), log_prob, mask)
-        if self.baseline == "moving_average":
+        if self.moving:
             self._remember(reward, mask)
         return loss / _count(mask) if self.reduction == "mean" else loss
+
+    def _learned(
+        self, value: nn.Module, log_prob: Tensor, reward: Tensor, mask: Tensor, context: Any
+    ) -> Tensor:
+        """Surrogate loss and the baseline's own, the mean squared error of what counts."""
+        if context is None:
+            context = torch.arange(reward.shape[1], device=reward.device).expand(reward.shape)
+        expected = value(context)
+        loss = -_weighted(reward - expected.detach(), log_prob, mask)
+        error = (reward - expected).masked_fill(~mask, 0).square().sum() / _count(mask)
+        return (loss / _count(mask) if self.reduction == "mean" else loss) + error
 
     def _baseline(self, reward: Tensor, mask: Tensor) -> Tensor:
         match self.baseline:
@@ -126,7 +170,7 @@ class Reinforce(nn.Module):
                 return position_mean(reward, mask)
             case "leave_one_out":
                 return leave_one_out(reward, self.samples or len(reward), mask)
-            case "moving_average":
+            case "moving_average" | "log_z":
                 return self.total / self.weight.clamp(min=torch.finfo(self.weight.dtype).tiny)
             case _:
                 return torch.zeros_like(reward)
@@ -134,7 +178,11 @@ class Reinforce(nn.Module):
     @torch.no_grad()
     def _remember(self, reward: Tensor, mask: Tensor) -> None:
         """Let total and weight decay alike, so that their quotient is a mean from the start."""
-        mean = reward.masked_fill(~mask, 0).sum() / _count(mask)
+        if self.baseline == "log_z":
+            mean = reward.masked_fill(~mask, -math.inf).flatten().logsumexp(0) - _count(mask).log()
+            mean = torch.where(mask.any(), mean, 0.0)
+        else:
+            mean = reward.masked_fill(~mask, 0).sum() / _count(mask)
         step = (1 - self.momentum) * mask.any().to(self.weight)
         self.total.lerp_(mean.to(self.total), step)
         self.weight.lerp_(torch.ones_like(self.weight), step)
@@ -289,56 +337,6 @@ class Clipped(nn.Module):
         )
         loss = -_weighted(advantage, bounded.exp(), mask)
         return loss / _count(mask) if self.reduction == "mean" else loss
-
-
-# ------------------------------------------------------------- relaxations: samples with a gradient
-
-
-def gumbel_softmax(
-    logits: Float[Tensor, "*batch vocab"], temperature: float, hard: bool = False
-) -> Float[Tensor, "*batch vocab"]:
-    """Draw a relaxed categorical sample that can be differentiated; biased while temperature > 0.
-
-    y = softmax((logits + g) / temperature),   g ~ Gumbel(0, 1)           (Jang et al. 2017, eq. 2)
-
-    Args:
-        logits: unnormalised log probabilities, (..., V).
-        temperature: towards 0 the sample is one-hot and its gradient noisy, towards infinity it is
-            uniform.
-        hard: return the one-hot argmax of y, which is an exact sample, with the gradient of y.
-
-    Raises:
-        UserError: temperature is not positive.
-    """
-    if not temperature > 0:
-        raise UserError(f"temperature = {temperature}: give a positive number")
-    soft = softmax(_with_gumbel(logits) / temperature, dim=-1)
-    return _one_hot_like(soft) + (soft - soft.detach()) if hard else soft
-
-
-def straight_through(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch vocab"]:
-    """Draw a one-hot categorical sample whose gradient is that of the probabilities.
-
-    forward one_hot(x), x ~ softmax(logits);   backward d softmax(logits)       (Bengio et al. 2013)
-
-    One sample has little variance, and a bias that does not vanish with more samples.
-
-    Args:
-        logits: unnormalised log probabilities, (..., V).
-    """
-    soft = softmax(logits, dim=-1)
-    return _one_hot_like(_with_gumbel(logits)).to(soft) + (soft - soft.detach())
-
-
-def _with_gumbel(logits: Tensor) -> Tensor:
-    """Perturb by Gumbel noise, in float32 at least; the argmax is a categorical sample."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    noise = torch.empty_like(logits).exponential_().clamp(min=torch.finfo(logits.dtype).tiny)
-    return logits - noise.log()
-
-
-def _one_hot_like(scores: Tensor) -> Tensor:
-    return torch.zeros_like(scores).scatter_(-1, scores.argmax(dim=-1, keepdim=True), 1.0)
 
 
 # ------------------------------------------------------------------------------------ shared by all

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from image_core.adversarial import estimators
+from image_core.adversarial import estimators, relaxations
 from image_core.adversarial.errors import UserError
 
 PROBABILITY = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
@@ -28,6 +28,7 @@ def test_hard_samples_are_one_hot_to_the_last_bit():
     for drawn in (
         estimators.gumbel_softmax(torch.randn(5000, 7), 0.7, hard=True),
         estimators.straight_through(torch.randn(5000, 7)),
+        estimators.reinmax(torch.randn(5000, 7)),
     ):
         assert torch.equal(drawn, one_hot(drawn.argmax(-1), 7).float())
 
@@ -79,6 +80,7 @@ def test_forbidden_tokens_are_never_drawn():
     logits = torch.tensor([[0.0, -math.inf, 1.0]]).repeat(500, 1).requires_grad_()
     for drawn in (
         estimators.straight_through(logits),
+        estimators.reinmax(logits),
         estimators.gumbel_softmax(logits, 0.5),
         estimators.gumbel_softmax(logits, 0.5, hard=True),
     ):
@@ -92,3 +94,88 @@ def test_forbidden_tokens_are_never_drawn():
 def test_gumbel_softmax_needs_a_positive_temperature(temperature):
     with pytest.raises(UserError, match="temperature"):
         estimators.gumbel_softmax(torch.zeros(2), temperature)
+
+
+# ------------------------------------- biases, by the mean over every sample that can be drawn
+
+
+def mean_gradient(relaxation, logits, reward, monkeypatch):
+    """The relaxation's gradient, averaged over the samples of one site by their probability."""
+    total = torch.zeros_like(logits)
+    for k, probability in enumerate(logits.softmax(-1)):
+        forced = one_hot(torch.tensor(k), len(logits)).double() * 100
+        monkeypatch.setattr(relaxations, "with_gumbel", lambda x, forced=forced: forced)
+        leaf = logits.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(reward(relaxation(leaf)), leaf)
+        total += probability * gradient
+    return total
+
+
+def quadratic(seed=4):
+    torch.manual_seed(seed)
+    square, slope = torch.randn(3, 3, dtype=torch.float64), torch.randn(3, dtype=torch.float64)
+    return lambda x: x @ square @ x + x @ slope
+
+
+def quartic(x):
+    return (x @ torch.tensor([1.5, -0.5, 0.4], dtype=torch.float64)) ** 4
+
+
+def truth(logits, reward):
+    leaf = logits.clone().requires_grad_()
+    values = torch.stack([reward(x) for x in torch.eye(3, dtype=torch.float64)])
+    return torch.autograd.grad(leaf.softmax(-1) @ values, leaf)[0]
+
+
+def test_reinmax_is_exact_to_the_second_degree_and_straight_through_is_not(monkeypatch):
+    logits = PROBABILITY.log()
+    expected = truth(logits, quadratic())
+    assert expected.abs().max() > 0.1
+    found = mean_gradient(estimators.reinmax, logits, quadratic(), monkeypatch)
+    assert torch.allclose(found, expected, atol=1e-12)
+    first_order = mean_gradient(estimators.straight_through, logits, quadratic(), monkeypatch)
+    assert (first_order - expected).norm() > 0.1 * expected.norm()
+
+
+def test_straight_through_is_exact_for_linear_rewards(monkeypatch):
+    slope = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)
+    logits = PROBABILITY.log()
+    for relaxation in (estimators.straight_through, estimators.reinmax):
+        found = mean_gradient(relaxation, logits, lambda x: x @ slope, monkeypatch)
+        assert torch.allclose(found, truth(logits, lambda x: x @ slope), atol=1e-12)
+
+
+def test_all_are_biased_beyond_the_second_degree(monkeypatch):
+    logits = PROBABILITY.log()
+    expected = truth(logits, quartic)
+    for relaxation in (estimators.straight_through, estimators.reinmax):
+        found = mean_gradient(relaxation, logits, quartic, monkeypatch)
+        assert (found - expected).norm() > 0.02 * expected.norm()
+
+
+def test_straight_through_has_the_bias_of_its_formula(monkeypatch):
+    """E[J f'(x)] with J the softmax Jacobian, whatever the sample."""
+    logits = PROBABILITY.log()
+    jacobian = PROBABILITY.diag() - torch.outer(PROBABILITY, PROBABILITY)
+    slope = torch.zeros(3, dtype=torch.float64)
+    for x, p in zip(torch.eye(3, dtype=torch.float64), PROBABILITY, strict=True):
+        x.requires_grad_()
+        slope += p * torch.autograd.grad(quartic(x), x)[0]
+    found = mean_gradient(estimators.straight_through, logits, quartic, monkeypatch)
+    assert torch.allclose(found, jacobian @ slope, atol=1e-12)
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_the_bias_of_gumbel_softmax_falls_with_its_temperature_but_not_when_hard(hard):
+    """Soft: biased at 1, hardly at .1. Hard at 1: the one-hot forward leaves a bias of its own."""
+    logits, generator = PROBABILITY.log(), torch.manual_seed(0)
+    assert generator is not None
+    expected, bias = truth(logits, quartic), []
+    for temperature in (1.0, 0.1):
+        rows = logits.expand(200_000, 3).clone().requires_grad_()
+        reward = quartic(estimators.gumbel_softmax(rows, temperature, hard)).sum()
+        (gradient,) = torch.autograd.grad(reward, rows)
+        bias.append(float((gradient.mean(0) - expected).norm() / expected.norm()))
+    assert bias[0] > 0.1
+    if not hard:
+        assert bias[1] < 0.5 * bias[0]

@@ -1,7 +1,9 @@
 """Games of discrete sequences, and the papers that are aliases of them."""
 
+from seqgan.games.discrete import DiscreteGame as DiscreteGame
+from seqgan.games.discrete import bgan as bgan
 from seqgan.games.likelihood import LikelihoodGame as LikelihoodGame
 from seqgan.games.sequence import SequenceGame as SequenceGame
 from seqgan.games.sequence import seqgan as seqgan
 
-__all__ = ["LikelihoodGame", "SequenceGame", "seqgan"]
+__all__ = ["DiscreteGame", "LikelihoodGame", "SequenceGame", "bgan", "seqgan"]

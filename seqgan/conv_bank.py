@@ -19,6 +19,11 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+try:  # compiled when the package is installed, where there is a C compiler
+    from seqgan import _conv_bank
+except ImportError:
+    _conv_bank = None  # type: ignore[assignment]
+
 
 def max_over_time(
     x: Float[Tensor, "T B E"],
@@ -43,10 +48,11 @@ def max_over_time(
         if lengths is None:
             lengths = torch.full((x.shape[1],), len(x), device=x.device)
         x = F.pad(x, (0, 0, 0, 0, 0, widest - len(x)))
-    if twice or x.device.type != "cpu" or torch.is_autocast_enabled("cpu"):
+    if twice or x.device.type != "cpu":
         return _with_windows(x, lengths, weights, biases)
     valid = [_valid(len(x) - len(w) + 1, len(w), lengths, x) for w in weights]
-    result: Tensor = _MaxOverTime.apply(x, valid, *weights, *biases)
+    half = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None
+    result: Tensor = _MaxOverTime.apply(x, valid, half, *weights, *biases)
     return result
 
 
@@ -76,21 +82,28 @@ def _with_windows(
     return torch.cat(features, 1)
 
 
+Tensors = Sequence[Tensor]
+
+
 class _MaxOverTime(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, valid: list[Tensor | None], *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        valid: list[Tensor | None],
+        half: torch.dtype | None,
+        *parameters: Tensor,
+    ) -> Tensor:
         weights, biases = parameters[: len(valid)], parameters[len(valid) :]
+        product = _by_offsets if half is None else _by_windows
+        source = x if half is None else x.to(half)
         outputs, tops = [], []
         for weight, inside in zip(weights, valid, strict=True):
-            n = len(x) - len(weight) + 1
-            y = x[:n].flatten(0, 1) @ weight[0]
-            for j in range(1, len(weight)):
-                y.addmm_(x[j : j + n].flatten(0, 1), weight[j])
-            y = y.view(n, x.shape[1], -1)
+            y = product(source, weight)
             if inside is not None:
                 y.masked_fill_(~inside, float("-inf"))
             outputs.append(y)
-            tops.append(y.amax(0))
+            tops.append(y.amax(0).to(x.dtype))
         features = (torch.cat(tops, 1) + torch.cat(biases)).relu_()
         ctx.save_for_backward(x, features, *weights, *outputs, *tops)
         ctx.widths = len(valid)
@@ -102,21 +115,60 @@ class _MaxOverTime(torch.autograd.Function):
         x, features, *rest = ctx.saved_tensors
         k = ctx.widths
         weights, outputs, tops = rest[:k], rest[k : 2 * k], rest[2 * k :]
-        upstream = upstream * (features > 0)
-        d_x = torch.zeros_like(x)
-        d_weights, d_biases = [], []
-        for weight, y, top, up in zip(
-            weights, outputs, tops, upstream.split([w.shape[2] for w in weights], 1), strict=True
-        ):
-            n = len(y)
-            at_top = torch.eq(y, top, out=torch.empty_like(y))
-            # Windows that tie for the maximum, as repeated words make them, share its gradient.
-            d_y = at_top.mul_(up / at_top.sum(0)).flatten(0, 1)
-            d_weight = torch.empty_like(weight)
-            for j in range(len(weight)):
-                rows = slice(j, j + n)
-                torch.mm(x[rows].flatten(0, 1).t(), d_y, out=d_weight[j])
-                d_x[rows].flatten(0, 1).addmm_(d_y, weight[j].t())
-            d_weights.append(d_weight)
-            d_biases.append(up.sum(0))
-        return d_x, None, *d_weights, *d_biases
+        upstream = upstream.to(x.dtype) * (features > 0)
+        ups = upstream.split([w.shape[2] for w in weights], 1)
+        sparse = _conv_bank is not None and x.dtype == torch.float32
+        gradients = _sparse_gradients if sparse else _dense_gradients
+        d_x, d_weights = gradients(x, weights, outputs, tops, ups)
+        return d_x, None, None, *d_weights, *(up.sum(0) for up in ups)
+
+
+def _by_offsets(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
+    """The convolution as one product an offset, accumulated in place: nothing is copied."""
+    n = len(x) - len(weight) + 1
+    y = x[:n].flatten(0, 1) @ weight[0]
+    for j in range(1, len(weight)):
+        y.addmm_(x[j : j + n].flatten(0, 1), weight[j])
+    return y.view(n, x.shape[1], -1)
+
+
+def _by_windows(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
+    """The convolution as one product: half precision is rounded once, after the whole sum."""
+    windows = x.unfold(0, len(weight), 1).transpose(2, 3).flatten(2)
+    return windows @ weight.flatten(0, 1).to(x.dtype)
+
+
+def _sparse_gradients(
+    x: Tensor, weights: Tensors, outputs: Tensors, tops: Tensors, ups: Tensors
+) -> tuple[Tensor, list[Tensor]]:
+    """Of x and of each weight, from the winning windows alone."""
+    length, batch, embedding = x.shape
+    # Batch-major, so that a window is one piece of memory
+    x = x.transpose(0, 1).contiguous()
+    d_x, d_weights = torch.zeros_like(x), []
+    for weight, y, top, up in zip(weights, outputs, tops, ups, strict=True):
+        weight = weight.contiguous()
+        d_weights.append(torch.empty_like(weight))
+        parts = (x, weight, y.float(), top, up.contiguous(), d_x, d_weights[-1])
+        sizes = (len(y), batch, length, embedding, weight.shape[2])
+        _conv_bank.backward(*[part.data_ptr() for part in parts], *sizes)
+    return d_x.transpose(0, 1), d_weights
+
+
+def _dense_gradients(
+    x: Tensor, weights: Tensors, outputs: Tensors, tops: Tensors, ups: Tensors
+) -> tuple[Tensor, list[Tensor]]:
+    """The same where nothing was compiled, by products with mostly zeros."""
+    d_x, d_weights = torch.zeros_like(x), []
+    for weight, y, top, up in zip(weights, outputs, tops, ups, strict=True):
+        n = len(y)
+        at_top = torch.eq(y, top, out=torch.empty_like(y, dtype=x.dtype))
+        # Windows that tie for the maximum, as repeated words make them, share its gradient.
+        d_y = at_top.mul_(up / at_top.sum(0)).flatten(0, 1)
+        d_weight = torch.empty_like(weight)
+        for j in range(len(weight)):
+            rows = slice(j, j + n)
+            torch.mm(x[rows].flatten(0, 1).t(), d_y, out=d_weight[j])
+            d_x[rows].flatten(0, 1).addmm_(d_y, weight[j].t())
+        d_weights.append(d_weight)
+    return d_x, d_weights

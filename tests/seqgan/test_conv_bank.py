@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from seqgan import conv_bank
 from seqgan.conv_bank import max_over_time
 
 WIDTHS = ((1, 3), (2, 4), (3, 2), (5, 3))
@@ -152,3 +153,42 @@ def test_the_fast_path_refuses_second_derivatives():
     (gradient,) = torch.autograd.grad(features.square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
+
+
+@pytest.mark.skipif(conv_bank._conv_bank is None, reason="nothing was compiled: no C compiler")
+@pytest.mark.parametrize("half", [False, True], ids=["float32", "bf16"])
+@pytest.mark.parametrize("embedding", [1, 5, 16, 40])
+def test_the_compiled_gradient_equals_the_products(monkeypatch, embedding, half):
+    """Repeated rows tie for the maximum; 40 features fill two blocks of 16 and half a third."""
+    lengths = torch.tensor([9, 9, 4, 1])
+    x = torch.randn(9, 4, embedding)
+    x[3:6, 0] = x[2, 0]
+    x = (x * (torch.arange(9)[:, None] < lengths)[:, :, None]).requires_grad_()
+    weights = [torch.randn(w, embedding, 40, requires_grad=True) for w in (1, 3, 7)]
+    biases = [torch.randn(40, requires_grad=True) for _ in weights]
+    upstream = torch.randn(4, 120)
+
+    def gradients():
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=half):
+            features = max_over_time(x, lengths, weights, biases)
+        return torch.autograd.grad(features, [x, *weights, *biases], upstream)
+
+    compiled = gradients()
+    monkeypatch.setattr(conv_bank, "_conv_bank", None)
+    for one, other in zip(compiled, gradients(), strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_half_precision_stays_near_float32():
+    x, lengths = torch.randn(12, 6, 16), torch.tensor([12, 12, 9, 5, 3, 1])
+    x = (x * (torch.arange(12)[:, None] < lengths)[:, :, None]).requires_grad_()
+    weights = [torch.randn(w, 16, 8, requires_grad=True) for w in (1, 3, 5)]
+    biases = [torch.randn(8, requires_grad=True) for _ in weights]
+    full = max_over_time(x, lengths, weights, biases)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = max_over_time(x, lengths, weights, biases)
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, full)
+    # Eight bits of a sum of up to 80 products, each factor near 1
+    assert (half - full).abs().max() < 0.02 * full.abs().max()

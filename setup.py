@@ -1,0 +1,15 @@
+"""The compiled part; everything else stands in pyproject.toml."""
+
+from setuptools import Extension, setup
+
+# Optional: where there is no C compiler the package installs without, and is slower.
+setup(
+    ext_modules=[
+        Extension(
+            "seqgan._conv_bank",
+            ["seqgan/_conv_bank.c"],
+            extra_compile_args=["-O3"],
+            optional=True,
+        )
+    ]
+)

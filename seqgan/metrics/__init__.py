@@ -1,24 +1,48 @@
-"""Metrics of generated sequences; each name in `__all__` is one."""
+"""Metrics of generated sequences; each name in `__all__` is one.
+
+Heavy libraries (transformers, mauve, sacrebleu) are imported by the metric that needs one.
+"""
 
 from .bleu import bleu as bleu
 from .bleu import bleu_per_sentence as bleu_per_sentence
 from .bleu import self_bleu as self_bleu
 from .bleu import self_bleu_per_sentence as self_bleu_per_sentence
+from .bootstrap import bootstrap_band as bootstrap_band
+from .corpus_bleu import corpus_bleu as corpus_bleu
+from .diversity import adjusted_distinct as adjusted_distinct
+from .diversity import copied_ngrams as copied_ngrams
 from .diversity import copied_share as copied_share
 from .diversity import distinct as distinct
+from .diversity import lengths as lengths
+from .diversity import ngram_entropy as ngram_entropy
 from .diversity import repetition_share as repetition_share
 from .diversity import unigram_entropy as unigram_entropy
 from .diversity import unique_share as unique_share
+from .embedding import embedding_similarity as embedding_similarity
+from .frechet import frechet_distance as frechet_distance
+from .judge import adversuc as adversuc
+from .judge import judge_accuracy as judge_accuracy
 from .language_model import fit_language_model as fit_language_model
 from .likelihood import jsd as jsd
 from .likelihood import nll as nll
+from .mauve import mauve as mauve
 
 __all__ = [
+    "adjusted_distinct",
+    "adversuc",
     "bleu",
     "bleu_per_sentence",
+    "copied_ngrams",
     "copied_share",
+    "corpus_bleu",
     "distinct",
+    "embedding_similarity",
+    "frechet_distance",
     "jsd",
+    "judge_accuracy",
+    "lengths",
+    "mauve",
+    "ngram_entropy",
     "nll",
     "repetition_share",
     "self_bleu",

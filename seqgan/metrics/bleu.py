@@ -6,18 +6,17 @@ the Texygen benchmark, the mean of sentence BLEU; it is not corpus BLEU as trans
 """
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 
 from image_core.adversarial.errors import UserError
+from seqgan.metrics.ngrams import Flat, Sentences, changes, flat, sorted_by_key
 
 EPSILON = 0.1
 """What stands in for a numerator of zero: method 1 of NLTK's smoothing functions."""
 
-Sentences = Sequence[Sequence[int]]
 Scores = dict[int, Float64[np.ndarray, " samples"]]
 
 
@@ -80,33 +79,22 @@ def self_bleu_per_sentence(samples: Sentences, orders: Sequence[int] = (2, 3, 4,
 
 
 class _Corpus(NamedTuple):
-    """All sentences in one row of slots, a vacant one after each, so that no n-gram spans two.
+    """The first `scored` sentences are scored; those from `first_reference` on are references."""
 
-    The first `scored` sentences are scored; those from `first_reference` on are references.
-    """
-
-    tokens: Int64[np.ndarray, " tokens"]
-    slots: Int64[np.ndarray, " tokens"]
-    sentence: Int64[np.ndarray, " slots"]
-    lengths: Int64[np.ndarray, " sentences"]
+    row: Flat
     scored: int
     first_reference: int
 
     @staticmethod
     def of(sentences: Sentences, scored: int, first_reference: int) -> "_Corpus":
-        lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
-        tokens = np.fromiter(chain.from_iterable(sentences), np.int64, int(lengths.sum()))
-        index = np.arange(len(sentences))
-        slots = np.arange(len(tokens)) + np.repeat(index, lengths)
-        sentence = np.repeat(index, lengths + 1)
-        return _Corpus(tokens, slots, sentence, lengths, scored, first_reference)
+        return _Corpus(flat(sentences), scored, first_reference)
 
 
 def _scores(corpus: _Corpus, orders: Sequence[int]) -> Scores:
     if len(orders) == 0 or min(orders) < 1:
         raise UserError(f"BLEU needs orders of 1 or more: got {list(orders)}")
     n = np.arange(1, max(orders) + 1)[:, None]
-    lengths = corpus.lengths[: corpus.scored]
+    lengths = corpus.row.lengths[: corpus.scored]
     matches = _clipped_matches(corpus, max(orders))
     precision = np.where(matches > 0, matches, EPSILON) / np.maximum(1, lengths - n + 1)
     log_mean = np.cumsum(np.log(precision), axis=0) / n
@@ -122,50 +110,31 @@ def _clipped_matches(corpus: _Corpus, highest: int) -> Float64[np.ndarray, "orde
     other places are dropped, so what is left to sort shrinks from order to order.
     """
     matches = np.zeros((highest, corpus.scored))
-    key, place = corpus.tokens, corpus.slots
+    key, place = corpus.row.tokens, corpus.row.slots
     for n in range(highest):
         if len(place) == 0:
             break
-        key, place = _sorted_by_key(key, place, len(corpus.sentence))
-        sentence = corpus.sentence[place]
-        new_gram = _changes(key)
+        key, place = sorted_by_key(key, place, len(corpus.row.sentence))
+        sentence = corpus.row.sentence[place]
+        new_gram = changes(key)
         # A pair is one n-gram in one sentence; the pairs of one n-gram lie in sentence order.
-        pair = np.flatnonzero(new_gram | _changes(sentence))
+        pair = np.flatnonzero(new_gram | changes(sentence))
         owner, count = sentence[pair], np.diff(pair, append=len(place))
         first = np.flatnonzero(new_gram[pair])
         last = np.append(first[1:], len(pair)) - 1
 
         limit = _highest_elsewhere(np.where(owner >= corpus.first_reference, count, 0), first)
-        matched = np.bincount(owner, np.minimum(count, limit), len(corpus.lengths))
+        matched = np.bincount(owner, np.minimum(count, limit), len(corpus.row.lengths))
         matches[n] = matched[: corpus.scored]
 
         shared = first != last
         shared &= (owner[first] < corpus.scored) & (owner[last] >= corpus.first_reference)
         number = np.where(shared, np.cumsum(shared) - 1, -1)
-        name = np.full(len(corpus.sentence), -1)
+        name = np.full(len(corpus.row.sentence), -1)
         name[place] = number[np.cumsum(new_gram) - 1]
         place = np.flatnonzero((name[:-1] >= 0) & (name[1:] >= 0))
         key = name[place] * len(first) + name[place + 1]
     return matches
-
-
-def _sorted_by_key(
-    key: Int64[np.ndarray, " n"], place: Int64[np.ndarray, " n"], places: int
-) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
-    """Stable sort; `place` ascends and stays below `places`."""
-    bits = places.bit_length()
-    room = 1 << (63 - bits)
-    if -room <= int(key.min()) and int(key.max()) < room:
-        # Both in one integer: values are sorted several times faster than a permutation is found.
-        packed = np.sort(key << bits | place)
-        return packed >> bits, packed & ((1 << bits) - 1)
-    order = np.argsort(key, kind="stable")
-    return key[order], place[order]
-
-
-def _changes(values: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """Whether a run of equal values begins here."""
-    return np.concatenate(([True], values[1:] != values[:-1]))
 
 
 def _highest_elsewhere(
@@ -186,8 +155,8 @@ def _closest_reference_length(corpus: _Corpus) -> Int64[np.ndarray, " samples"]:
 
     Lengths are compared, not sentences: L tokens make at most sqrt(2L) different lengths.
     """
-    own, of_sample = np.unique(corpus.lengths[: corpus.scored], return_inverse=True)
-    length, count = np.unique(corpus.lengths[corpus.first_reference :], return_counts=True)
+    own, of_sample = np.unique(corpus.row.lengths[: corpus.scored], return_inverse=True)
+    length, count = np.unique(corpus.row.lengths[corpus.first_reference :], return_counts=True)
     distance = np.abs(own[:, None] - length)
     if corpus.first_reference == 0:
         # No other sample has the length of a sample that is alone in having it.

@@ -1,16 +1,15 @@
 """Cheap alarms of collapse on token ids: repeated n-grams, repeated sentences, training copies.
 
-None of them sees quality: random tokens score best. Print them beside BLEU or a likelihood.
+None of them sees quality: random tokens score best. Print them beside BLEU or a likelihood. Time
+and memory are linear in the tokens.
 """
 
-import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
 
 from image_core.adversarial.errors import UserError
-
-Sentences = Sequence[Sequence[int]]
+from seqgan.metrics.ngrams import Sentences, longest_shared, ngrams
 
 
 def distinct(samples: Sentences, n: int) -> float:
@@ -27,9 +26,37 @@ def distinct(samples: Sentences, n: int) -> float:
 
     Source: Li et al. 2016 (distinct-1, distinct-2).
     """
-    _check(samples, n)
-    counts = Counter(chain.from_iterable(_ngrams(sample, n) for sample in samples))
-    return len(counts) / max(1, counts.total())
+    _check(samples)
+    number = ngrams(samples, n).number
+    return _different(number) / max(1, len(number))
+
+
+def adjusted_distinct(samples: Sentences, n: int, vocab: int) -> float:
+    """Different n-grams / how many a uniform draw of as many would show; moves little with size.
+
+    EAD = different / (K (1 - (1 - 1/K)^C)), C n-grams of all samples, K = vocab^n possible ones
+
+    Args:
+        samples: token ids without the end token.
+        n: the order of the n-grams.
+        vocab: how many token ids there are: of the training data, the same for every row compared.
+
+    Raises:
+        UserError: no samples, n below 1, or samples with more token ids than `vocab`.
+
+    Source: Liu et al. 2022, "Rethinking and Refining the Distinct Metric", equation 3.
+    """
+    _check(samples)
+    number = ngrams(samples, n).number
+    if vocab < max(1, _different(ngrams(samples, 1).number)):
+        raise UserError(f"vocab {vocab} is smaller than the token ids in the samples; count all")
+    # log1p and expm1: for 5,000^4 possible n-grams 1 - 1/K is 1 in double precision
+    expected = (
+        -(float(vocab) ** n) * np.expm1(len(number) * np.log1p(-(float(vocab) ** -n)))
+        if vocab > 1
+        else min(1.0, len(number))
+    )
+    return _different(number) / max(1.0, float(expected))
 
 
 def unique_share(samples: Sentences) -> float:
@@ -57,18 +84,50 @@ def copied_share(samples: Sentences, training: Sentences) -> float:
     return sum(tuple(sample) in known for sample in samples) / len(samples)
 
 
-def unigram_entropy(samples: Sentences) -> float:
-    """Entropy in nats of the token frequencies of all samples; log V for V equally frequent ones.
+def copied_ngrams(samples: Sentences, training: Sentences) -> float:
+    """Mean over samples of the longest n-gram found in training, as a share of the sample.
 
-    H = -sum_w f(w) log f(w) with f(w) = count of w / count of all tokens; 0 without any token
+    1 = every sample is a piece of some training sentence; an empty sample counts 0.
+
+    Args:
+        samples: token ids without the end token.
+        training: the same, of the sentences the model learnt from.
 
     Raises:
         UserError: no samples.
     """
     _check(samples)
-    counts = Counter(chain.from_iterable(samples))
-    total = counts.total()
-    return math.fsum(count / total * math.log(total / count) for count in counts.values())
+    lengths = np.array([len(sample) for sample in samples])
+    return float(np.mean(longest_shared(samples, training) / np.maximum(1, lengths)))
+
+
+def ngram_entropy(samples: Sentences, n: int) -> float:
+    """Entropy in nats of the n-gram frequencies of all samples; ENT-4 is that of 4-grams.
+
+    H = -sum_g f(g) log f(g) with f(g) = count of g / count of all n-grams; 0 without any
+
+    Args:
+        samples: token ids without the end token.
+        n: the order of the n-grams.
+
+    Raises:
+        UserError: no samples, or n below 1.
+
+    Source: Zhang et al. 2018 (entropy-n of dialogue systems).
+    """
+    _check(samples)
+    counts = np.bincount(ngrams(samples, n).number)
+    share = counts / max(1, counts.sum())
+    return float(-(share * np.log(share)).sum()) + 0.0
+
+
+def unigram_entropy(samples: Sentences) -> float:
+    """Entropy in nats of the token frequencies of all samples; log V for V equally frequent ones.
+
+    Raises:
+        UserError: no samples.
+    """
+    return ngram_entropy(samples, 1)
 
 
 def repetition_share(samples: Sentences, n: int = 1) -> float:
@@ -85,20 +144,47 @@ def repetition_share(samples: Sentences, n: int = 1) -> float:
 
     Source: Welleck et al. 2020 (seq-rep-n).
     """
-    _check(samples, n)
-    shares = []
-    for sample in samples:
-        grams = list(_ngrams(sample, n))
-        shares.append(1 - len(set(grams)) / len(grams) if grams else 0.0)
-    return math.fsum(shares) / len(samples)
+    _check(samples)
+    number, sentence = ngrams(samples, n)
+    total = np.bincount(sentence, minlength=len(samples))
+    pair = np.unique(sentence * (1 + _different(number)) + number)
+    different = np.bincount(pair // (1 + _different(number)), minlength=len(samples))
+    return float(np.mean((total - different) / np.maximum(1, total)))
 
 
-def _ngrams(sample: Sequence[int], n: int) -> Iterator[tuple[int, ...]]:
-    return zip(*(sample[start:] for start in range(n)))
+class Lengths(NamedTuple):
+    """Tokens of a sentence, over all sentences.
+
+    Args:
+        mean: arithmetic mean.
+        deviation: standard deviation, of the sentences as they are.
+        least: of the shortest.
+        median: half have at most as many.
+        most: of the longest.
+    """
+
+    mean: float
+    deviation: float
+    least: int
+    median: float
+    most: int
 
 
-def _check(samples: Sentences, n: int = 1) -> None:
+def lengths(samples: Sentences) -> Lengths:
+    """Length statistics in tokens, the end token not counted.
+
+    Raises:
+        UserError: no samples.
+    """
+    _check(samples)
+    n = np.array([len(sample) for sample in samples])
+    return Lengths(float(n.mean()), float(n.std()), int(n.min()), float(np.median(n)), int(n.max()))
+
+
+def _different(number: np.ndarray) -> int:
+    return int(number.max()) + 1 if len(number) else 0
+
+
+def _check(samples: Sentences) -> None:
     if len(samples) == 0:
         raise UserError("diversity needs at least one sample: got none")
-    if n < 1:
-        raise UserError(f"n-grams need n of 1 or more: got {n}")

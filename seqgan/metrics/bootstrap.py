@@ -1,0 +1,66 @@
+"""Bootstrap intervals of means and of ratios of sums, from values that were measured once."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from image_core.adversarial.errors import UserError
+
+
+class Band(NamedTuple):
+    """An interval.
+
+    Args:
+        low: lower end.
+        high: upper end.
+    """
+
+    low: float
+    high: float
+
+
+def bootstrap_band(
+    values: Float[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"] | None = None,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Band:
+    """Percentile interval of sum(values) / sum(weights) over sentences drawn with replacement.
+
+    It holds what the draw of the sentences does, not what the seed of a training does: that takes
+    several runs. Counts of each sentence are Poisson(1), which needs no index and no copy.
+
+    Args:
+        values: one a sentence: a score, or the nats of a sentence.
+        weights: what it is divided by: tokens of the sentence; 1 each where left out.
+        level: share of the resamples inside.
+        resamples: how many.
+        seed: of the draws.
+
+    Raises:
+        UserError: no values.
+
+    Source: Efron 1979; Chamandy et al. 2012 (Poisson counts).
+    """
+    if len(values) == 0:
+        raise UserError("a bootstrap needs at least one value: got none")
+    weights = np.ones(len(values)) if weights is None else weights
+    rng = np.random.default_rng(seed)
+    columns = np.stack([values, weights], 1).astype(np.float64)
+    step = max(1, 4_000_000 // len(values))
+    sums = np.concatenate(
+        [
+            rng.poisson(1.0, (min(step, resamples - done), len(values))) @ columns
+            for done in range(0, resamples, step)
+        ]
+    )
+    sums = sums[sums[:, 1] > 0]
+    if not len(sums):
+        mean = float(values.sum() / max(weights.sum(), 1.0))
+        return Band(mean, mean)
+    tail = (1 - level) / 2
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], [tail, 1 - tail])
+    return Band(float(low), float(high))

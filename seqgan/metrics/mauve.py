@@ -1,0 +1,41 @@
+"""MAUVE, by its authors' package, on vectors of any encoder here."""
+
+import warnings
+
+from jaxtyping import Float
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+
+
+def mauve(human: Float[Tensor, "N D"], machine: Float[Tensor, "M D"], *, seed: int = 25) -> float:
+    """MAUVE of two sets of sentence vectors, from 0 to 1; high = alike.
+
+    The area under the curve of both Kullback-Leibler divergences to mixtures, after quantizing the
+    vectors by k-means. It depends on the encoder and on the numbers of vectors (its authors advise
+    5,000 a side): name them, and print real text against real text beside it.
+
+    Args:
+        human: vectors of real sentences.
+        machine: vectors of samples.
+        seed: of the clustering.
+
+    Raises:
+        UserError: the package mauve-text is not installed, or a set has fewer than 20 vectors.
+
+    Source: Pillutla et al. 2021.
+    """
+    if min(len(human), len(machine)) < 20:
+        raise UserError(f"MAUVE needs 20 sentences a side: got {len(human)} and {len(machine)}")
+    try:
+        with warnings.catch_warnings():  # of the libraries it imports
+            warnings.simplefilter("ignore")
+            from mauve import compute_mauve
+    except ImportError as error:
+        raise UserError("MAUVE needs its package; pip install mauve-text") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = compute_mauve(
+            p_features=human.numpy(), q_features=machine.numpy(), seed=seed, verbose=False
+        )
+    return float(result.mauve)

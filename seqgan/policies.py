@@ -32,7 +32,7 @@ class SequencePolicy(nn.Module, ABC):
         """Read one token a row; returns what a `drawer` needs for the next, and the new state."""
 
     @abstractmethod
-    def drawer(self, temperature: float = 1.0) -> Draw:
+    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
         """A function from `step`'s hidden states to one next token a row, while weights stay."""
 
     @abstractmethod
@@ -62,6 +62,7 @@ class SequencePolicy(nn.Module, ABC):
         length: int,
         *,
         temperature: float = 1.0,
+        top_p: float = 1.0,
         prompt: Int64[Tensor, " P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
         """Draw sequences, padded after their end.
@@ -70,6 +71,7 @@ class SequencePolicy(nn.Module, ABC):
             count: how many.
             length: most tokens, the end among them.
             temperature: > 0; below 1 sharpens.
+            top_p: below 1, only the likeliest tokens that hold this much of the mass are drawn.
             prompt: first tokens of every sequence, counted in `length`.
         """
         device = next(self.parameters()).device
@@ -80,7 +82,7 @@ class SequencePolicy(nn.Module, ABC):
         # Rows leave when they end, on a CPU; a GPU draws on and what follows an end is wiped.
         drop_ended = self.end is not None and device.type == "cpu"
         rows = torch.arange(count, device=device)
-        draw = self.drawer(temperature)
+        draw = self.drawer(temperature, top_p)
         state = self.begin(count)
         previous = torch.full((count,), self.start, dtype=torch.int64, device=device)
         for t in range(length):
@@ -165,8 +167,8 @@ class LSTMPolicy(SequencePolicy):
             cs.append(c)
         return self._drop(x), (torch.stack(hs, 1), torch.stack(cs, 1))
 
-    def drawer(self, temperature: float = 1.0) -> Draw:
-        return softmax.drawer(self.output_weight, self._output_bias(), temperature)
+    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
+        return softmax.drawer(self.output_weight, self._output_bias(), temperature, top_p)
 
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0

@@ -54,8 +54,16 @@ def draw(
 
 
 @torch.no_grad()
-def drawer(weight: Float[Tensor, "H V"], bias: Float[Tensor, " V"], temperature: float) -> Draw:
+def drawer(
+    weight: Float[Tensor, "H V"],
+    bias: Float[Tensor, " V"],
+    temperature: float,
+    top_p: float = 1.0,
+) -> Draw:
     """`draw` for many calls under one set of weights, which are laid out once.
+
+    Below 1, `top_p` keeps the fewest tokens that hold that much of the mass (Holtzman et al. 2020);
+    it costs a sort of every row.
 
     Inverts the distribution function with one uniform a row, in two levels: the running sum over
     blocks of tokens finds the block, the running sum inside it the token. One exponential a token,
@@ -78,10 +86,20 @@ def drawer(weight: Float[Tensor, "H V"], bias: Float[Tensor, " V"], temperature:
             with _full_precision(hidden):
                 mass = torch.mm(hidden[now], padded, out=buffer)
             mass.sub_(mass.amax(1, keepdim=True)).exp_()
+            if top_p < 1:
+                _keep_nucleus(mass, top_p)
             tokens[now] = _invert(mass.view(-1, blocks, BLOCK), uniform[now])
         return tokens
 
     return draw_rows
+
+
+def _keep_nucleus(mass: Float[Tensor, "n V"], top_p: float) -> None:
+    """Set to zero what is less likely than the last token needed; equally likely ones all stay."""
+    falling = mass.sort(1, descending=True).values
+    up_to = falling.cumsum(1)
+    needed = (up_to - falling < top_p * up_to[:, -1:]).sum(1, keepdim=True)
+    mass.masked_fill_(mass < falling.gather(1, needed - 1), 0.0)
 
 
 def _invert(

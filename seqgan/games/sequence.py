@@ -129,13 +129,15 @@ class SequenceGame(Game):
         *,
         policy: SequencePolicy | None = None,
         temperature: float = 1.0,
+        top_p: float = 1.0,
         prompt: Int64[Tensor, " P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
         """Sequences of a policy, G if none is named, a thousand at a time to bound memory."""
         policy = self.G if policy is None else policy
         sizes = [min(1000, count - i) for i in range(0, count, 1000)]
         parts = [
-            policy.sample(n, self.length, temperature=temperature, prompt=prompt) for n in sizes
+            policy.sample(n, self.length, temperature=temperature, top_p=top_p, prompt=prompt)
+            for n in sizes
         ]
         return torch.cat(parts)
 

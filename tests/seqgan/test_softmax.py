@@ -114,6 +114,25 @@ def test_temperature_towards_zero_is_the_argmax():
     assert (tokens == (hidden @ weight + bias).argmax(1)).float().mean() > 0.99
 
 
+@pytest.mark.parametrize(("top_p", "kept"), [(0.3, 1), (0.5, 1), (0.51, 2), (0.8, 2), (0.9, 3)])
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_a_nucleus_is_the_fewest_tokens_with_that_much_mass(top_p, kept, temperature):
+    """Probabilities 0.5, 0.3, 0.15, 0.05 at the temperature, out of order."""
+    probability = torch.tensor([0.15, 0.5, 0.05, 0.3])
+    bias = temperature * probability.log()
+    draw = softmax.drawer(torch.zeros(1, 4), bias, temperature, top_p)
+    tokens = draw(torch.zeros(20_000, 1))
+    inside = probability >= probability.sort(descending=True).values[kept - 1]
+    share = torch.where(inside, probability, 0.0) / probability[inside].sum()
+    assert abs(too_far(tokens, share)) < 4
+
+
+def test_a_nucleus_keeps_what_is_equally_likely_and_never_what_is_forbidden():
+    bias = torch.tensor([FORBIDDEN, 0.0, 0.0, 0.0])
+    tokens = softmax.drawer(torch.zeros(1, 4), bias, 1.0, 0.1)(torch.zeros(3_000, 1))
+    assert sorted(set(tokens.tolist())) == [1, 2, 3]
+
+
 @pytest.mark.parametrize(("rows", "vocab"), [(1, 5), (16, 5000), (17, 10**6), (5000, 300)])
 def test_chunks_cover_every_row_once(rows, vocab):
     parts = list(softmax._chunks(torch.zeros(rows, 2), torch.zeros(2, vocab)))

@@ -34,6 +34,7 @@ __all__ = [
     "reinmax",
     "relax",
     "straight_through",
+    "taylor",
 ]
 
 RewardOf = Callable[[Tensor], Tensor]
@@ -150,6 +151,22 @@ class Antithetic(Direction):
         return estimators.disarm(logits.repeat_interleave(self.samples // 2, 0), reward)
 
 
+@final
+class Tangents(Direction):
+    """Leave-one-out with the tangents at the other samples as control variate.
+
+    Args:
+        samples: M.
+    """
+
+    def __init__(self, samples: int):
+        super().__init__(samples)
+        self.estimator = estimators.taylor(samples)
+
+    def forward(self, sites: Sites, logits: Tensor, reward: RewardOf, z: Tensor) -> Tensor:
+        return self.estimator(sites, logits, reward)
+
+
 # ---------------------------------------------------------------------------------------- by name
 
 
@@ -228,6 +245,11 @@ def relax(samples: int, latent: int) -> Direction:
 def disarm(samples: int, latent: int) -> Direction:
     """Antithetic pairs, for sites of 0 or 1; unbiased."""
     return Antithetic(samples)
+
+
+def taylor(samples: int, latent: int) -> Direction:
+    """Leave-one-out and straight-through in one: tangents as control variate; unbiased."""
+    return Tangents(samples)
 
 
 @final

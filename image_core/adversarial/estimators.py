@@ -31,7 +31,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import softmax
 
-from image_core.adversarial.control_variates import disarm, rebar, relax
+from image_core.adversarial.control_variates import disarm, rebar, relax, taylor
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import gumbel_softmax, reinmax, straight_through
 from image_core.adversarial.returns import groups, leave_one_out, position_mean
@@ -47,6 +47,7 @@ __all__ = [
     "reinmax",
     "relax",
     "straight_through",
+    "taylor",
 ]
 
 Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]

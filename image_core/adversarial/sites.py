@@ -33,6 +33,10 @@ class Sites(ABC):
         """log g(x_m | z) summed over sites; differentiable in the logits."""
 
     @abstractmethod
+    def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
+        """E[x | z]: the probabilities; differentiable in the logits."""
+
+    @abstractmethod
     def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
         """The same distribution as logits of V classes a site, which relaxations take."""
 
@@ -59,6 +63,9 @@ class Bernoulli(Sites):
         flat = logits.flatten(1)
         scores = torch.bmm(x.flatten(2), flat[:, :, None])[:, :, 0]
         return scores - softplus(flat).sum(1, keepdim=True)
+
+    def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
+        return logits.sigmoid()
 
     def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
         return torch.stack([torch.zeros_like(logits), logits], dim=-1)
@@ -88,6 +95,9 @@ class Categorical(Sites):
     ) -> Float[Tensor, "B M"]:
         log_probability = log_softmax(logits, -1).flatten(1)
         return torch.bmm(x.flatten(2), log_probability[:, :, None])[:, :, 0]
+
+    def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
+        return logits.softmax(-1)
 
     def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
         return logits

@@ -31,6 +31,7 @@ UNBIASED = {
     "rebar": 1,
     "reinforce": 1,
     "relax": 1,
+    "taylor": 3,
 }
 BIASED = {"straight_through": 1, "reinmax": 1, "gumbel_softmax": 1, "gumbel_hard": 1}
 

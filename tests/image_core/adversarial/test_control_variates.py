@@ -163,6 +163,46 @@ def test_disarm_of_one_site_by_hand(monkeypatch):
         assert float(found) == pytest.approx(share * 0.5 * (one - zero) * 0.8)
 
 
+@pytest.mark.parametrize("coefficient", [0.0, 0.6, 1.0])
+@pytest.mark.parametrize("kind", ["bernoulli", "categorical"])
+def test_taylor_is_unbiased_at_any_coefficient(kind, coefficient):
+    torch.manual_seed(0)
+    if kind == "bernoulli":
+        sites, logits, states = Bernoulli(), torch.randn(4, dtype=torch.float64), binary_states(4)
+    else:
+        sites, states = Categorical(), one_hot_states(2, 3)
+        logits = torch.randn(2, 3, dtype=torch.float64)
+    reward = tanh_reward(logits.numel(), 1)
+    truth = exact_gradient(sites, logits, states, reward)
+    estimator = estimators.taylor(3).double()
+    estimator.product.fill_(coefficient)
+    estimator.square.fill_(1.0)
+    found = estimates(lambda rows: estimator(sites, rows, reward), logits, COUNT)
+    assert standard_errors(found, truth) < 4
+    if coefficient == 0:  # then it is leave-one-out
+        torch.manual_seed(1)
+        estimator.product.zero_()
+        one = estimates(lambda rows: estimator(sites, rows, reward), logits, 20)
+        torch.manual_seed(1)
+        x = sites.sample(logits.expand(20, *logits.shape), 3)
+        value = reward(x.flatten(0, 1)).view(20, 3)
+        centred = value - (value.sum(1, keepdim=True) - value) / 2
+        score = x - sites.mean(logits[None])[:, None]
+        by_hand = (centred.view(20, 3, *[1] * logits.dim()) * score).mean(1)
+        assert torch.allclose(one, by_hand, atol=1e-12)
+
+
+def test_taylor_has_no_variance_but_that_of_the_slope_where_the_reward_is_linear():
+    """A linear reward's tangent is the reward: the coefficient finds 1, the estimate is exact."""
+    logits = torch.tensor([0.5, -1.0, 0.2], dtype=torch.float64)
+    weight = torch.tensor([1.0, -2.0, 0.7], dtype=torch.float64)
+    estimator = estimators.taylor(2, momentum=0.5).double()
+    estimates(lambda rows: estimator(Bernoulli(), rows, lambda x: x @ weight), logits, 50)
+    found = estimates(lambda rows: estimator(Bernoulli(), rows, lambda x: x @ weight), logits, 50)
+    p = logits.sigmoid()
+    assert torch.allclose(found, (weight * p * (1 - p)).expand(50, 3), atol=1e-12)
+
+
 def test_the_relaxed_pair_is_one_point_and_its_path_has_the_right_slope():
     """z = z~ in value; the slopes are those of log p + g and of the formula of p(z | b)."""
     logits = torch.tensor([[0.3, -1.2, 0.8]], dtype=torch.float64, requires_grad=True)
@@ -206,5 +246,9 @@ def test_what_makes_no_sense_is_refused():
         estimators.rebar(logits, lambda x: x.flatten(1).sum(1), temperature=0.0)
     with pytest.raises(UserError, match="temperature"):
         estimators.relax(temperature=-1.0)
+    with pytest.raises(UserError, match="samples"):
+        estimators.taylor(1)
+    with pytest.raises(UserError, match="momentum"):
+        estimators.taylor(2, momentum=1.0)
     with pytest.raises(UserError, match="control"):
         estimators.relax(None, eta=None)

@@ -1,0 +1,232 @@
+"""Bias, variance and direction of every gradient estimator, where the truth can be summed exactly.
+
+    python benchmarks/estimators.py [--sites 10] [--deviation 1.64] [--critic MODULE:FUNCTION]
+                                    [--estimates 20000] [--budget 24] [--out FOLDER]
+
+Independent Bernoulli sites with fixed random logits, a fixed critic F, all states enumerated. Each
+estimator gets the same budget of critic evaluations for an estimate: a forward pass of a sample is
+1, its derivative 2 more. Prints a table in Markdown, one row an estimator, and draws the cosine
+with the truth against the budget for critics of three steepnesses.
+
+    bias      ||mean estimate - truth|| / ||truth||, with its standard error
+    variance  sum of variances / ||truth||^2
+    cosine    mean over estimates of the cosine with the truth
+    us        CPU microseconds an estimate, one thread, batches of 1,000
+
+The truth is the gradient of E[F]; for boundary-seeking weights that of -KL(p~, g), p~ = exp(F) g/Z.
+The critic is a random tanh network scaled to the deviation of F under g, or `FUNCTION` of a module
+of yours, from samples (N, sites) in float64, 0 to 1, to (N,).
+"""
+
+import argparse
+import itertools
+import math
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from image_core.adversarial.sites import Bernoulli
+from seqgan import directions
+
+OWN_TARGET = ("bgan", "bgan_batch", "maligan")
+"""Those that descend on the divergence to exp(F) g, not on -E[F]."""
+
+SKIPPED = ("bgan_batch", "maligan", "moving_average", "bgan_reinforce", "learned_baseline")
+"""They tie the estimates of a batch together, or need a run to mean something."""
+
+PLOTTED = ("bgan", "reinforce", "leave_one_out", "disarm", "straight_through", "reinmax")
+PLOTTED += ("gumbel_softmax", "rebar", "relax")
+
+
+class Problem:
+    """Sites, a critic, and both exact gradients.
+
+    Args:
+        sites: how many.
+        deviation: of F under the sites' distribution; ignored for a critic of one's own.
+        critic: of samples; None = a random tanh network.
+        seed: of logits and network.
+    """
+
+    def __init__(
+        self, sites: int, deviation: float, critic: Callable[[Tensor], Tensor] | None, seed: int
+    ):
+        generator = torch.Generator().manual_seed(seed)
+        normal = {"dtype": torch.float64, "generator": generator}
+        self.logits = 0.5 * torch.randn(sites, **normal)
+        states = torch.tensor(list(itertools.product([0.0, 1.0], repeat=sites))).double()
+        probability = Bernoulli().log_prob(self.logits[None], states[None])[0].exp()
+        first, last = torch.randn(sites, 20, **normal), torch.randn(20, **normal)
+        bias = torch.randn(20, **normal)
+
+        def network(x: Tensor) -> Tensor:
+            return torch.tanh(x @ first / 2 + bias) @ last
+
+        if critic is None:
+            value = network(states)
+            mean = (probability * value).sum()
+            scale = deviation / (probability * (value - mean).square()).sum().sqrt()
+            self.critic: Callable[[Tensor], Tensor] = lambda x: scale * network(x)
+        else:
+            self.critic = critic
+        value = self.critic(states)
+        score = states - self.logits.sigmoid()
+        tilted = probability * (value - value.max()).exp()
+        self.mean = (probability * value).sum()
+        self.truth = ((probability * (value - self.mean))[:, None] * score).sum(0)
+        self.tilted = (tilted[:, None] * score).sum(0) / tilted.sum()
+        self.deviation = float((probability * (value - self.mean).square()).sum().sqrt())
+
+
+class Cost:
+    """Counts what a critic is asked: a forward pass of a sample is 1, a derivative 2 more.
+
+    Args:
+        critic: of samples.
+    """
+
+    def __init__(self, critic: Callable[[Tensor], Tensor]):
+        self.critic, self.units = critic, 0
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.units += len(x) * (3 if x.requires_grad and torch.is_grad_enabled() else 1)
+        return self.critic(x)
+
+
+def estimates(
+    problem: Problem, name: str, samples: int, count: int, batch: int = 1000
+) -> tuple[Tensor, float, float]:
+    """(estimates (count, sites), cost of one, CPU seconds of one)."""
+    direction = getattr(directions, name)(samples, 1).double()
+    if name == "relax":
+        tune(direction, problem, batch)
+    cost, found = Cost(problem.critic), []
+    z = torch.zeros(batch, 1, dtype=torch.float64)
+    began = time.process_time()
+    for _ in range(count // batch):
+        rows = problem.logits.expand(batch, -1).clone().requires_grad_()
+        loss = direction(Bernoulli(), rows, cost, z)
+        found.append(-batch * torch.autograd.grad(loss, rows)[0])
+    seconds = (time.process_time() - began) / (count // batch * batch)
+    return torch.cat(found), cost.units / (count // batch * batch), seconds
+
+
+def tune(direction: torch.nn.Module, problem: Problem, batch: int, steps: int = 200) -> None:
+    """Let RELAX find its temperature and scale first, as it would in the course of a run."""
+    adam = torch.optim.Adam(direction.parameters(), lr=0.02)
+    rows, z = problem.logits.expand(batch, -1), torch.zeros(batch, 1)
+    for _ in range(steps):
+        loss = direction(Bernoulli(), rows, problem.critic, z)
+        parameters = list(direction.parameters())
+        for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters)):
+            parameter.grad = slope
+        adam.step()
+
+
+def measured(problem: Problem, name: str, samples: int, count: int) -> dict[str, float]:
+    """Bias, its standard error, variance, cosine, cost and time of an estimator."""
+    found, cost, seconds = estimates(problem, name, samples, count)
+    truth = problem.tilted if name in OWN_TARGET else problem.truth
+    variance = float(found.var(0).sum() / truth.norm() ** 2)
+    return {
+        "samples": samples,
+        "cost": cost,
+        "bias": float((found.mean(0) - truth).norm() / truth.norm()),
+        "error": math.sqrt(variance / len(found)),
+        "variance": variance,
+        "cosine": float(torch.cosine_similarity(found, truth[None], dim=1).mean()),
+        "us": 1e6 * seconds,
+    }
+
+
+def affordable(problem: Problem, name: str, budget: float) -> int:
+    """The most samples a latent that the budget pays for; 0 = not even the fewest."""
+    fewest = 2 if name in ("bgan", "leave_one_out", "disarm") else 1
+    _, cost, _ = estimates(problem, name, fewest, 2, batch=2)
+    samples = int(budget / (cost / fewest))
+    samples -= samples % 2 if name == "disarm" else 0
+    return samples if samples >= fewest else 0
+
+
+def table(problem: Problem, budget: float, count: int) -> None:
+    """One row an estimator at equal cost, then all of them with one sample or the fewest."""
+    print(f"\nF has deviation {problem.deviation:.2f}; budget {budget:g}; {count} estimates\n")
+    print("| estimator | M | cost | relative bias (standard error) | variance | cosine | us |")
+    print("|---|---|---|---|---|---|---|")
+    for name in directions.__all__:
+        if name in SKIPPED:
+            continue
+        samples = affordable(problem, name, budget)
+        if samples:
+            row = measured(problem, name, samples, count)
+            print(
+                f"| {name} | {samples} | {row['cost']:.0f} | {row['bias']:.3f} ({row['error']:.3f})"
+                f" | {row['variance']:.3f} | {row['cosine']:.3f} | {row['us']:.1f} |",
+                flush=True,
+            )
+
+
+def draw(problems: dict[str, Problem], count: int, file: Path) -> None:
+    """Cosine with the truth against the budget, one panel a critic."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    panels = figure.subplots(1, len(problems), sharey=True, squeeze=False)[0]
+    budgets = (6, 12, 24, 48, 96)
+    for panel, (title, problem) in zip(panels, problems.items(), strict=True):
+        for index, name in enumerate(PLOTTED):
+            points = [(b, affordable(problem, name, b)) for b in budgets]
+            ys = [measured(problem, name, m, count)["cosine"] for _, m in points if m]
+            style = {"color": f"C{index}", "marker": "osD^vP*Xd"[index], "markersize": 5}
+            panel.plot([b for b, m in points if m], ys, label=name, **style)
+        panel.set_xscale("log", base=2)
+        panel.set_xticks(budgets, [str(b) for b in budgets])
+        panel.set_title(title, loc="left", fontsize=11)
+        panel.set_xlabel("critic evaluations an estimate")
+        panel.grid(color="0.9")
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("mean cosine with the truth (higher is better)")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center", frameon=False)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(file, dpi=130)
+    print(f"\n{file}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Estimators against an exact gradient.")
+    parser.add_argument("--sites", type=int, default=10)
+    parser.add_argument("--deviation", type=float, default=1.64, help="of F under the sites")
+    parser.add_argument("--critic", help="MODULE:FUNCTION instead of a random network")
+    parser.add_argument("--estimates", type=int, default=20_000)
+    parser.add_argument("--budget", type=float, default=24, help="critic evaluations an estimate")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", help="folder for the plot; none without it")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(options.seed)
+    critic = None
+    if options.critic:
+        module, _, function = options.critic.partition(":")
+        critic = getattr(import_module(module), function)
+    table(
+        Problem(options.sites, options.deviation, critic, options.seed),
+        options.budget,
+        options.estimates,
+    )
+    if options.out:
+        deviations = (0.5, 1.64, 5.0) if critic is None else (options.deviation,)
+        problems = {
+            f"critic's deviation {d:g}" if critic is None else options.critic: Problem(
+                options.sites, d, critic, options.seed
+            )
+            for d in deviations
+        }
+        draw(problems, options.estimates // 5, Path(options.out) / "estimators.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -12,7 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 __all__ = [
+    "ChannelsFirst",
     "ResidualLine",
+    "Transposed",
     "dense_critic",
     "dense_generator",
     "image_critic",
@@ -96,7 +98,7 @@ def image_critic(height: int, width: int, colours: int = 1, channels: int = 64) 
         channels: of the first convolution; twice as many in the second.
     """
     return nn.Sequential(
-        _ChannelsFirst(),
+        ChannelsFirst(),
         nn.Conv2d(colours, channels, 5, 2, 2),
         nn.LeakyReLU(0.2),
         nn.Conv2d(channels, 2 * channels, 5, 2, 2),
@@ -123,7 +125,7 @@ def line_generator(latent: int, length: int, vocab: int, channels: int = 256) ->
         nn.Unflatten(1, (channels, length)),
         *(ResidualLine(channels, norm=True) for _ in range(3)),
         nn.Conv1d(channels, vocab, 1),
-        _Transposed(),
+        Transposed(),
     )
 
 
@@ -136,7 +138,7 @@ def line_critic(length: int, vocab: int, channels: int = 256) -> nn.Module:
         channels: of the convolutions.
     """
     return nn.Sequential(
-        _Transposed(),
+        Transposed(),
         nn.Conv1d(vocab, channels, 5, padding=2),
         *(ResidualLine(channels, norm=False) for _ in range(3)),
         nn.Flatten(1),
@@ -167,7 +169,7 @@ class ResidualLine(nn.Module):
 
 
 @final
-class _Transposed(nn.Module):
+class Transposed(nn.Module):
     """(B, T, C) <-> (B, C, T)."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -183,7 +185,7 @@ class _Layout(nn.Module):
 
 
 @final
-class _ChannelsFirst(nn.Module):
+class ChannelsFirst(nn.Module):
     """The way back."""
 
     def forward(self, x: Tensor) -> Tensor:

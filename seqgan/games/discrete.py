@@ -103,15 +103,18 @@ class DiscreteGame(Game):
         yield Loss(total, logs)
 
     @torch.no_grad()
-    def sample(self, count: int) -> Float[Tensor, "{count} ..."]:
-        """One sample of each of many fresh latents, by the generator as it stands in evaluation."""
-        training = self.G.training
-        self.G.eval()
+    def sample(
+        self, count: int, *, generator: nn.Module | None = None
+    ) -> Float[Tensor, "{count} ..."]:
+        """One sample of each of many fresh latents, in evaluation mode, of G if none is named."""
+        generator = self.G if generator is None else generator
+        training = generator.training
+        generator.eval()
         parts = []
         for start in range(0, count, 500):
             z = torch.rand(min(500, count - start), self.latent, device=self._device())
-            parts.append(self.sites.sample(self.G(z), 1).flatten(0, 1))
-        self.G.train(training)
+            parts.append(self.sites.sample(generator(z), 1).flatten(0, 1))
+        generator.train(training)
         return torch.cat(parts)
 
     def _latents(self, count: int) -> Float[Tensor, "B latent"]:

@@ -171,6 +171,50 @@ def draw_quality_diversity(
     return figure
 
 
+def draw_orders(
+    series: Mapping[str, Sequence[float]], orders: Sequence[int], label: str
+) -> "matplotlib.figure.Figure":
+    """Draw a score of n-grams over n, one line for each kind of text."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.5, 3.2))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
+    for index, (name, values) in enumerate(series.items()):
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        axes.plot(orders, values, color=colour, marker=marker, linewidth=1.6, label=name)
+    axes.set_xticks(list(orders))
+    axes.set_xlabel("n")
+    axes.set_ylabel(label)
+    axes.set_ylim(0, 1)
+    _soften(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
+def draw_lengths(lengths: Mapping[str, Sequence[int]]) -> "matplotlib.figure.Figure":
+    """Draw what share of the sentences has how many tokens, one line for each kind of text."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.5, 3.2))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots()
+    longest = max(map(max, lengths.values()))
+    step = max(1, math.ceil((longest + 1) / 60))
+    edges = range(0, longest + 1 + step, step)
+    for index, (name, values) in enumerate(lengths.items()):
+        share = [1 / len(values)] * len(values)
+        colour = COLOURS[index % len(COLOURS)]
+        axes.hist(
+            values, edges, weights=share, histtype="step", color=colour, linewidth=1.6, label=name
+        )
+    axes.set_xlabel("tokens" if step == 1 else f"tokens, {step} to a step")
+    axes.set_ylabel("share of sentences")
+    _soften(axes)
+    axes.legend(frameon=False)
+    return figure
+
+
 def _landmarks(curve: Curve) -> Curve:
     """Pick the lowest and highest temperature, and the one nearest 1, where the model is itself."""
     finite = [place for place in curve if math.isfinite(place[0]) and math.isfinite(place[1])]

@@ -1,17 +1,86 @@
-"""`seqgan evaluate DIR`."""
+"""`seqgan evaluate DIR` for a run, `seqgan evaluate --samples FILE` for text of any tool."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from seqgan.commands.parsing import folder_parser, open_run, prepare
+from image_core.adversarial.errors import UserError
+from seqgan.commands.parsing import Parser, open_run, prepare
+
+DESCRIPTION = (
+    "Measure a trained run once more (DIR), or text that any tool wrote (--samples FILE "
+    "--references FILE)."
+)
+OF_FILES = ("references", "train", "contexts", "field", "count", "level", "metrics", "encoder")
 
 
 def run(words: Sequence[str]) -> None:
-    """Measure a trained run once more."""
-    parser = folder_parser(
-        "evaluate", "Sweep a run's policies over temperature: table, result.json, plots, samples."
+    """Measure a run, or files of text."""
+    parser = _parser()
+    options = parser.parse_args(words)
+    if options.folder is None and options.samples is None:
+        raise UserError(f"name a run's DIR or --samples FILE; see `{parser.prog} --help`")
+    if options.folder is not None:
+        given = [n for n in ("samples", *OF_FILES) if getattr(options, n) is not None]
+        if given or options.lowercase or options.out:
+            name = (given or (["lowercase"] if options.lowercase else ["out"]))[0]
+            raise UserError(f"--{name} is for text files, not for the run {options.folder}")
+        _evaluate_run(options.folder, options.sweep)
+        return
+    if options.sweep:
+        raise UserError("--sweep is for a run's DIR; a file of samples has no temperature")
+    if options.references is None:
+        raise UserError("--samples needs real text to compare with; name it with --references")
+    prepare()
+    from seqgan.evaluation.case import EvaluationConfig
+    from seqgan.evaluation.evaluate import evaluate, parse_metrics
+
+    files = {name: getattr(options, name) for name in ("train", "contexts")}
+    config = EvaluationConfig(
+        samples=options.samples,
+        references=options.references,
+        **files,
+        field=options.field,
+        count=options.count,
+        level=options.level or "word",
+        lowercase=options.lowercase,
+        metrics=parse_metrics(options.metrics, files),
+        encoder=options.encoder or "trained",
+        seed=options.seed,
     )
-    folder = parser.parse_args(words).folder
+    out = options.out or f"{Path(options.samples).name.split('.')[0]}.evaluation"
+    evaluate(config, Path(out))
+
+
+def _evaluate_run(folder: str, sweep: bool) -> None:
     prepare()
     trained = open_run(folder)
     trained.load()
     trained.report()
+
+
+def _parser() -> Parser:
+    parser = Parser("seqgan evaluate", DESCRIPTION)
+    parser.add_argument(
+        "folder", metavar="DIR", nargs="?", help="folder of a run, the --out of its training"
+    )
+    parser.add_argument(
+        "--sweep", action="store_true", help="of a run: sweep top-p as well as temperature"
+    )
+    add = parser.add_argument
+    add("--samples", metavar="FILE", help="sentences of a model, one a line, or a table")
+    add("--references", metavar="FILE", help="real sentences that it did not learn from")
+    add("--train", metavar="FILE", help="real sentences that it learnt from: the human row")
+    add("--contexts", metavar="FILE", help="what samples and references answer, line by line")
+    add("--field", help="the column that holds the text, in tables")
+    add("--metrics", help="names with commas, or all; the fast ones when left out (see below)")
+    add("--count", type=int, help="measure this many samples, drawn by the seed (all)")
+    add("--level", choices=("word", "blank", "char"), help="what a token is (word: NLTK's rules)")
+    add("--lowercase", action="store_true", help="lower-case all text first")
+    add("--encoder", help="of frechet, mauve, embedding: trained, minilm or a folder (trained)")
+    add("--seed", type=int, default=0, help="of everything drawn (0)")
+    add("--out", metavar="DIR", help="new folder of result.json and report.html")
+    parser.epilog = (
+        "metrics: bleu, self_bleu, corpus_bleu, distinct, entropy, unique, copied, lengths, "
+        "repetition, lm, frechet, mauve, embedding, judge, adversuc"
+    )
+    return parser

@@ -1,10 +1,12 @@
 """Likelihoods in nats a token, and the Jensen-Shannon divergence between two known densities."""
 
 import math
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from seqgan.policies import SequencePolicy
@@ -22,7 +24,41 @@ def sequence_log_prob(
     return torch.cat(parts)
 
 
+class SentenceNLL(NamedTuple):
+    """Likelihoods of sentences, from which means and their bootstrap bands are made.
+
+    Args:
+        nats: -log pi(y), over the scored tokens.
+        tokens: how many were scored.
+    """
+
+    nats: Float64[np.ndarray, " sentences"]
+    tokens: Float64[np.ndarray, " sentences"]
+
+    def mean(self) -> float:
+        """Nats a token."""
+        return float(self.nats.sum() / self.tokens.sum())
+
+
 @torch.no_grad()
+def sentence_nll(
+    policy: SequencePolicy,
+    tokens: Int64[Tensor, "B T"],
+    temperature: float = 1.0,
+    *,
+    unknown: int | None = None,
+) -> SentenceNLL:
+    """`nll` before its mean: nats and scored tokens of each sentence."""
+    nats, counts = [], []
+    for part in tokens.split(ROWS):
+        counted = policy.mask(part)
+        if unknown is not None:
+            counted = counted & (part != unknown)
+        nats.append(-(policy.log_prob(part, temperature) * counted).double().sum(1))
+        counts.append(counted.sum(1).double())
+    return SentenceNLL(torch.cat(nats).cpu().numpy(), torch.cat(counts).cpu().numpy())
+
+
 def nll(
     policy: SequencePolicy,
     tokens: Int64[Tensor, "B T"],
@@ -42,14 +78,7 @@ def nll(
         unknown: an id that is read but not scored: a word outside the vocabulary was never seen in
             training, and what a model gives it says nothing.
     """
-    total, count = 0.0, 0
-    for part in tokens.split(ROWS):
-        counted = policy.mask(part)
-        if unknown is not None:
-            counted = counted & (part != unknown)
-        total -= float((policy.log_prob(part, temperature) * counted).double().sum())
-        count += int(counted.sum())
-    return total / count
+    return sentence_nll(policy, tokens, temperature, unknown=unknown).mean()
 
 
 @torch.no_grad()

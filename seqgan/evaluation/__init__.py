@@ -1,0 +1,1 @@
+"""Evaluation of text that any tool wrote: files in, table, result.json and one HTML report out."""

@@ -1,0 +1,212 @@
+"""What is evaluated: samples beside real text, tokenized once, numbered by one dictionary."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.source import read_texts
+from seqgan.evaluation.language import LanguageScores
+from seqgan.metrics.encoders import Encoder, TrainedEncoder, TransformerEncoder
+
+LEVELS = ("word", "blank", "char")
+"""What a token is: NLTK's words, whatever stands between blanks, or single characters."""
+
+
+class Side(NamedTuple):
+    """Sentences of one kind.
+
+    Args:
+        name: of their row.
+        lines: as written.
+        words: as tokens.
+        ids: the tokens' numbers, the same in all sides of a case.
+    """
+
+    name: str
+    lines: list[str]
+    words: list[list[str]]
+    ids: list[list[int]]
+
+    def pick(self, places: Sequence[int], name: str | None = None) -> "Side":
+        """Some of the sentences."""
+        lists = ([values[i] for i in places] for values in (self.lines, self.words, self.ids))
+        return Side(self.name if name is None else name, *lists)
+
+
+@dataclass(kw_only=True)
+class EvaluationConfig:
+    """Options of an evaluation.
+
+    Args:
+        samples: sentences of a model, one a line (or a table, see `field`); blank lines count, as
+            sentences without a word.
+        references: real sentences that the model did not learn from.
+        train: real sentences that it learnt from; they give the human row.
+        contexts: what the samples and the references answer, line by line, for adversuc.
+        field: the column that holds the text, in tables.
+        count: evaluate this many samples, drawn by the seed; all where None.
+        level: what a token is: word, blank or char.
+        lowercase: whether text is lower-cased first.
+        metrics: what is measured, see `seqgan.evaluation.suite`.
+        encoder: of frechet, mauve and embedding: trained, minilm, a folder or a hub name.
+        seed: of everything drawn.
+    """
+
+    samples: str
+    references: str
+    train: str | None = None
+    contexts: str | None = None
+    field: str | None = None
+    count: int | None = None
+    level: str = "word"
+    lowercase: bool = False
+    metrics: Sequence[str] = ()
+    encoder: str = "trained"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise UserError(f"--level {self.level}: choose one of {', '.join(LEVELS)}")
+        if "copied" in self.metrics and self.train is None:
+            raise UserError("--metrics copied compares with training text; name it with --train")
+        if "adversuc" in self.metrics and self.contexts is None:
+            raise UserError(
+                "--metrics adversuc judges replies; name what they answer with --contexts"
+            )
+        if self.count is not None and self.count < 1:
+            raise UserError(f"--count {self.count}: it must be at least 1")
+        if not 0 <= self.seed < 1 << 32:
+            raise UserError(f"--seed {self.seed}: it must be at least 0 and below {1 << 32}")
+
+
+class Case:
+    """Samples, real text, and what several metrics share.
+
+    Args:
+        config: the options.
+
+    Raises:
+        UserError: a file cannot be read, or holds fewer samples than asked for.
+    """
+
+    def __init__(self, config: EvaluationConfig):
+        self.config = config
+        self._numbers: dict[str, int] = {}
+        self._split = splitter(config.level)
+        self.samples = self._read("samples", config.samples)
+        aligned = self._read("references", config.references)
+        self.references = _without_blank(aligned)
+        self.train = config.train and _without_blank(self._read("train", config.train))
+        self.contexts = config.contexts and self._read("contexts", config.contexts)
+        self.vocabulary = len(self._numbers)
+        """Different tokens in all files together."""
+        paired = len(self.samples.lines) == len(aligned.lines)
+        self.paired = aligned if paired else None
+        """The reference of each sample, where there are as many lines."""
+        if self.contexts and not len(self.contexts.lines) == len(self.samples.lines) == len(
+            aligned.lines
+        ):
+            raise UserError(
+                f"--contexts {config.contexts} has {len(self.contexts.lines)} lines, --samples "
+                f"{len(self.samples.lines)} and --references {len(aligned.lines)}; line by line "
+                "they belong together"
+            )
+        if config.count is not None:
+            self._cut(config.count)
+
+    def _cut(self, count: int) -> None:
+        given = len(self.samples.lines)
+        if given < count:
+            raise UserError(
+                f"--count {count}: {self.config.samples} holds {given} samples; lower it, or add "
+                "samples"
+            )
+        places = self.draw(given, count)
+        self.samples = self.samples.pick(places)
+        self.paired = self.paired and self.paired.pick(places)
+        self.contexts = self.contexts and self.contexts.pick(places)
+
+    def _read(self, role: str, source: str) -> Side:
+        texts = read_texts(source, self.config.field)
+        lines = [""] * (len(texts.lines) + texts.dropped)
+        for place, line in zip(texts.numbers, texts.lines):
+            lines[place - 1] = line
+        blank = f", {texts.dropped} of them blank" if texts.dropped else ""
+        print(f"{role}: {source}, {len(lines)} lines{blank}", file=sys.stderr)
+        words = [self._split(t.lower() if self.config.lowercase else t) for t in lines]
+        number = self._numbers
+        ids = [[number.setdefault(w, len(number)) for w in sentence] for sentence in words]
+        return Side(role, lines, words, ids)
+
+    def draw(self, of: int, count: int) -> list[int]:
+        """`count` of `of` places, rising, the same for the same seed: files are often sorted."""
+        rng = np.random.default_rng(self.config.seed)
+        return sorted(rng.permutation(of)[:count].tolist())
+
+    @cached_property
+    def rows(self) -> list[Side]:
+        """What is measured: the samples, and as many real sentences, or all where there are fewer.
+
+        Self-BLEU, distinct-n and Frechet distances move with the number of sentences.
+        """
+        count = len(self.samples.lines)
+        rows = [self.samples]
+        if self.train is not None:
+            rows.append(self.train.pick(self.draw(len(self.train.lines), count), "human (train)"))
+        places = self.draw(len(self.references.lines), count)
+        return [*rows, self.references.pick(places, "human (references)")]
+
+    def is_references(self, side: Side) -> bool:
+        """Whether a row is of the references themselves, which cannot be compared with them."""
+        return side is self.rows[-1]
+
+    @cached_property
+    def halves(self) -> tuple[Side, Side]:
+        """The references in two halves: one is compared with, the other shows what is reachable."""
+        order = np.random.default_rng(self.config.seed).permutation(len(self.references.lines))
+        one, other = np.array_split(order, 2)
+        return self.references.pick(one.tolist()), self.references.pick(other.tolist())
+
+    def against_half(self, side: Side) -> tuple[Side, Side]:
+        """A row and the first half of the references, cut to one number that all rows share."""
+        half, other = self.halves
+        count = min(len(half.lines), len(other.lines), *(len(row.lines) for row in self.rows))
+        side = other if self.is_references(side) else side
+        return side.pick(self.draw(len(side.lines), count)), half.pick(range(count))
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Of sentences; one that is trained learns from the training text, else the references."""
+        if self.config.encoder != "trained":
+            return TransformerEncoder(self.config.encoder)
+        learned = self.train or self.references
+        level = "char" if self.config.level == "char" else "word"
+        return TrainedEncoder(learned.lines, level=level, seed=self.config.seed)
+
+    @cached_property
+    def language(self) -> LanguageScores:
+        """Language models; that of real text learns from training, else from the references."""
+        learned = self.train or self.references
+        return LanguageScores(learned.ids, self.vocabulary, self.config.seed)
+
+
+def _without_blank(side: Side) -> Side:
+    return side.pick([i for i, line in enumerate(side.lines) if line])
+
+
+def splitter(level: str) -> Callable[[str], list[str]]:
+    """From a text to its tokens."""
+    if level == "word":
+        from nltk.tokenize import NLTKWordTokenizer
+
+        return NLTKWordTokenizer().tokenize
+    return str.split if level == "blank" else _characters
+
+
+def _characters(text: str) -> list[str]:
+    return [character for character in text if not character.isspace()]

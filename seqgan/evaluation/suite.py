@@ -1,0 +1,215 @@
+"""The metrics of `seqgan evaluate --samples`, by the names that --metrics takes.
+
+Each measures one row of a case: the samples, or real text as if it were samples. A row that it
+makes no sense for gets nothing. Figures that compare with real text carry all that they depend on
+in their name.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan import metrics
+from seqgan.evaluation.case import Case, Side
+from seqgan.evaluation.language import padded
+from seqgan.metrics.bootstrap import Band, bootstrap_band
+from seqgan.metrics.likelihood import SentenceNLL
+
+__all__ = [
+    "adversuc",
+    "bleu",
+    "copied",
+    "corpus_bleu",
+    "distinct",
+    "embedding",
+    "entropy",
+    "frechet",
+    "judge",
+    "lengths",
+    "lm",
+    "mauve",
+    "repetition",
+    "self_bleu",
+    "unique",
+]
+
+DEFAULT = ("bleu", "self_bleu", "distinct", "entropy", "unique", "lengths", "repetition")
+"""What is measured where --metrics is left out: seconds for 10,000 sentences."""
+
+
+class Figure(NamedTuple):
+    """A measured value.
+
+    Args:
+        value: the value.
+        band: its 95 % bootstrap interval over sentences; None where there is none.
+    """
+
+    value: float
+    band: Band | None = None
+
+
+Figures = dict[str, Figure]
+
+
+def bleu(case: Case, side: Side) -> Figures:
+    """BLEU-2..5: mean sentence BLEU against all references."""
+    if case.is_references(side):
+        return {}
+    return _scores("bleu", metrics.bleu_per_sentence(side.ids, case.references.ids))
+
+
+def self_bleu(case: Case, side: Side) -> Figures:
+    """Self-BLEU-2..5: mean BLEU of each sentence against all others of its row."""
+    return _scores("self_bleu", metrics.self_bleu_per_sentence(side.ids))
+
+
+def distinct(case: Case, side: Side) -> Figures:
+    """distinct-1 and -2, plain and adjusted for the expectation under uniform draws."""
+    plain = {f"distinct{n}": metrics.distinct(side.ids, n) for n in (1, 2)}
+    adjusted = {
+        f"adjusted_distinct{n}": metrics.adjusted_distinct(side.ids, n, max(1, case.vocabulary))
+        for n in (1, 2)
+    }
+    return _plain({**plain, **adjusted})
+
+
+def entropy(case: Case, side: Side) -> Figures:
+    """Entropy of unigrams and of 4-grams, in nats."""
+    return _plain({f"entropy{n}": metrics.ngram_entropy(side.ids, n) for n in (1, 4)})
+
+
+def unique(case: Case, side: Side) -> Figures:
+    """Share of different sentences."""
+    return _plain({"unique": metrics.unique_share(side.ids)})
+
+
+def copied(case: Case, side: Side) -> Figures:
+    """Share of sentences copied from training, and the longest copied n-gram as a share."""
+    assert case.train is not None
+    if side.name == "human (train)":
+        return {}
+    whole = metrics.copied_share(side.ids, case.train.ids)
+    part = metrics.copied_ngrams(side.ids, case.train.ids)
+    return _plain({"copied": whole, "copied_ngram": part})
+
+
+def lengths(case: Case, side: Side) -> Figures:
+    """Tokens a sentence: mean, standard deviation, least, median and most."""
+    found = metrics.lengths(side.ids)._asdict()
+    return _plain({f"length_{name}": float(value) for name, value in found.items()})
+
+
+def repetition(case: Case, side: Side) -> Figures:
+    """Share of a sentence's words, and of its 4-grams, that it has used before."""
+    return _plain({f"repetition{n}": metrics.repetition_share(side.ids, n) for n in (1, 4)})
+
+
+def corpus_bleu(case: Case, side: Side) -> Figures:
+    """Corpus BLEU of sample i against reference i, by sacrebleu, its signature in the name."""
+    if side is not case.samples:
+        return {}
+    pairs = _paired(case, "corpus_bleu")
+    found = metrics.corpus_bleu(side.lines, [pairs.lines], lowercase=case.config.lowercase)
+    return {f"corpus_bleu {found.signature}": Figure(found.score)}
+
+
+def embedding(case: Case, side: Side) -> Figures:
+    """Embedding average, greedy and extrema of sample i and reference i."""
+    if side is not case.samples:
+        return {}
+    pairs = _paired(case, "embedding")
+    found = metrics.embedding_similarity(side.words, pairs.words, case.encoder.words)
+    name = case.encoder.name
+    return _plain({f"embedding_{kind} {name}": v for kind, v in found._asdict().items()})
+
+
+def frechet(case: Case, side: Side) -> Figures:
+    """Frechet distance of sentence vectors to half of the references; the floor is the other."""
+    one, half = (case.encoder.sentences(part.lines) for part in case.against_half(side))
+    name = f"frechet {case.encoder.name} N={len(half)} d={half.shape[1]}"
+    return {name: Figure(metrics.frechet_distance(one, half))}
+
+
+def mauve(case: Case, side: Side) -> Figures:
+    """MAUVE of sentence vectors against half of the references; the ceiling is the other half."""
+    one, half = (case.encoder.sentences(part.lines) for part in case.against_half(side))
+    name = f"mauve {case.encoder.name} N={len(half)} d={half.shape[1]}"
+    return {name: Figure(metrics.mauve(half, one))}
+
+
+def judge(case: Case, side: Side) -> Figures:
+    """Accuracy of fresh judges that tell a row from the references, over three seeds."""
+    one, half = case.against_half(side)
+    found = metrics.judge_accuracy(*_matrices([one, half]), vocab=case.vocabulary + 1)
+    spread = Band(found.mean - found.deviation, found.mean + found.deviation)
+    return {"judge_accuracy": Figure(found.mean, spread)}
+
+
+def adversuc(case: Case, side: Side) -> Figures:
+    """Adversarial success of replies with its judge's error, and machine against random."""
+    if side is not case.samples:
+        return {}
+    assert case.contexts is not None
+    sides = [case.contexts, _paired(case, "adversuc"), side]
+    found = metrics.adversuc(*_matrices(sides), vocab=case.vocabulary + 1)
+    spread = Band(found.success - found.deviation, found.success + found.deviation)
+    return {
+        "adversuc": Figure(found.success, spread),
+        "adversuc_ere": Figure(found.error),
+        "machine_vs_random": Figure(found.machine_vs_random),
+    }
+
+
+def lm(case: Case, side: Side) -> Figures:
+    """LM score: nats a token under a model of real text; reverse LM: of real text under the row's.
+
+    The model of real text learns from the training text, else from the references. For real text
+    both are its score of text that it did not learn from: the floor.
+    """
+    language = case.language
+    if side is not case.samples:
+        if (case.train is None) is not case.is_references(side):
+            return {}
+        unseen = language.held_out if case.train is None else case.references.ids
+        floor = _nats(language.score(language.model, unseen))
+        return {"lm": floor, "reverse_lm": floor}
+    if len(side.ids) < 20:
+        raise UserError(f"--metrics lm learns from the samples and needs 20: got {len(side.ids)}")
+    own, _ = language.fit(side.ids)
+    return {
+        "lm": _nats(language.score(language.model, side.ids)),
+        "reverse_lm": _nats(language.score(own, case.references.ids)),
+    }
+
+
+def _scores(name: str, scores: Mapping[int, np.ndarray]) -> Figures:
+    return {f"{name}{n}": Figure(float(s.mean()), bootstrap_band(s)) for n, s in scores.items()}
+
+
+def _nats(found: SentenceNLL) -> Figure:
+    return Figure(found.mean(), bootstrap_band(found.nats, found.tokens))
+
+
+def _plain(values: Mapping[str, float]) -> Figures:
+    return {name: Figure(value) for name, value in values.items()}
+
+
+def _paired(case: Case, metric: str) -> Side:
+    if case.paired is None:
+        raise UserError(
+            f"--metrics {metric} compares line by line: --samples and --references must have as "
+            "many lines"
+        )
+    return case.paired
+
+
+def _matrices(sides: Sequence[Side]) -> list[Tensor]:
+    """Ids from 1 up, padded with 0 to one width."""
+    rows = [padded(side.ids, add=1) for side in sides]
+    width = max(matrix.shape[1] for matrix in rows)
+    return [F.pad(matrix, (0, width - matrix.shape[1])) for matrix in rows]

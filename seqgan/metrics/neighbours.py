@@ -1,0 +1,48 @@
+"""The training sentence nearest to a sample: what a reader looks at before believing in novelty."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from seqgan.metrics.ngrams import Sentences, ngrams
+
+
+class Neighbour(NamedTuple):
+    """A training sentence.
+
+    Args:
+        index: which one.
+        overlap: Dice coefficient of both sentences' sets of words and word pairs; 1 = the same set.
+    """
+
+    index: int
+    overlap: float
+
+
+def nearest(samples: Sentences, training: Sentences) -> Sequence[Neighbour]:
+    """The nearest training sentence of each sample, the first of equally near ones.
+
+    overlap = 2 |A n B| / (|A| + |B|), A and B the different tokens and pairs of tokens in each
+
+    One pass over the training set a sample: for the few samples that are shown, not for all.
+
+    Args:
+        samples: token ids.
+        training: the same, at least one.
+    """
+    share = np.zeros((len(samples), len(training)))
+    size = np.zeros(len(samples) + len(training))
+    for n in (1, 2):
+        number, sentence = ngrams([*samples, *training], n)
+        pairs = np.unique(sentence * (len(number) + 1) + number)
+        sentence, number = pairs // (len(number) + 1), pairs % (len(number) + 1)
+        size += np.bincount(sentence, minlength=len(size))
+        first = int(np.searchsorted(sentence, len(samples)))
+        for i in range(len(samples)):
+            own = number[:first][sentence[:first] == i]
+            common = np.isin(number[first:], own)
+            found = sentence[first:][common] - len(samples)
+            share[i] += np.bincount(found, minlength=len(training))
+    overlap = 2 * share / np.maximum(1, size[: len(samples), None] + size[len(samples) :])
+    return [Neighbour(int(row.argmax()), float(row.max())) for row in overlap]

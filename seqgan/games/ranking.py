@@ -1,0 +1,144 @@
+"""A game of one player: fit a scorer to positives. It makes starts and the baselines beside IRGAN.
+
+softmax: maximum likelihood of positives among all candidates. bpr: a positive above a document
+drawn uniformly (Rendle et al. 2009). dns: above the best of several (Zhang et al. 2013), which is
+the LambdaFM start of IRGAN.
+"""
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from seqgan.retrieval.ragged import Ragged
+from seqgan.retrieval.scorers import MatrixFactorization, Scorer
+from seqgan.retrieval.split import QueryBatch, Split
+
+METHODS = ("softmax", "bpr", "dns")
+
+
+def softmax_loss(scorer: Scorer, batch: QueryBatch, temperature: float = 1.0) -> Float[Tensor, ""]:
+    """-log p(d+ | q), in the mean over positives, in nats."""
+    return -batch.log_policy(scorer, temperature)[batch.owner, batch.column].mean()
+
+
+def pairwise_loss(scorer: Scorer, batch: QueryBatch, drawn: int) -> Float[Tensor, ""]:
+    """-log sigmoid(g(d+) - g(d)), d the best of `drawn` candidates that are not positive.
+
+    Candidates are drawn uniformly; one that happens to be positive is drawn again once, and left
+    out of the mean if it is positive still.
+    """
+    queries = batch.queries[batch.owner]
+    column, fine = draw_unlabelled(batch, drawn)
+    if drawn > 1:
+        with torch.no_grad():
+            flat = batch.documents_at(batch.owner.repeat_interleave(drawn), column.flatten())
+            scores = scorer.pairs(queries.repeat_interleave(drawn), flat).view_as(column)
+            best = scores.masked_fill(~fine, -torch.inf).argmax(1, keepdim=True)
+        column, fine = column.gather(1, best), fine.gather(1, best)
+    better = scorer.pairs(queries, batch.documents_at(batch.owner, batch.column))
+    worse = scorer.pairs(queries, batch.documents_at(batch.owner, column[:, 0]))
+    losses = F.softplus(worse - better) * fine[:, 0]
+    return losses.sum() / fine.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def draw_unlabelled(batch: QueryBatch, count: int) -> tuple[Int64[Tensor, "N count"], Tensor]:
+    """`count` candidates for each positive, uniform, and which of them are unlabelled indeed."""
+    rows = len(batch.queries)
+    if batch.mask is None:
+        sizes = torch.full((rows,), batch.documents.shape[-1], device=batch.owner.device)
+    else:
+        sizes = batch.mask.sum(1)
+    width = int(batch.documents.shape[-1])
+    key = (batch.owner * width + batch.column).sort().values
+    size = sizes[batch.owner][:, None].expand(-1, count)
+
+    def one() -> tuple[Tensor, Tensor]:
+        share = torch.rand(size.shape, device=size.device, dtype=torch.float64)
+        column = (share * size).long().minimum(size - 1)
+        wanted = batch.owner[:, None] * width + column
+        place = torch.searchsorted(key, wanted).clamp(max=len(key) - 1)
+        return column, key[place] != wanted
+
+    column, fine = one()
+    again, fine_again = one()
+    return torch.where(fine, column, again), fine | fine_again
+
+
+class RankingGame(Game):
+    """min_G of one of the losses above; the data stream yields rows of `split`.
+
+    Args:
+        G: the scorer.
+        split: queries, candidates and positives.
+        method: softmax, bpr or dns.
+        l2: of what scores each positive.
+        drawn: candidates that dns takes the best of.
+        temperature: of the softmax.
+        pool: candidates drawn for a batch; None = all candidates.
+
+    Raises:
+        UserError: an unknown method.
+    """
+
+    def __init__(
+        self,
+        G: Scorer,
+        split: Split,
+        *,
+        method: str = "softmax",
+        l2: float = 0.0,
+        drawn: int = 5,
+        temperature: float = 1.0,
+        pool: int | None = None,
+    ):
+        super().__init__()
+        if method not in METHODS:
+            raise UserError(f"method = {method!r}: choose one of {', '.join(METHODS)}")
+        self.G, self.split, self.l2, self.pool = G, split, l2, pool
+        self.fit_loss = fit_loss(method, drawn, temperature)
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {"G": list(self.G.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        return [Turn("G", self.move)]
+
+    def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """One batch of queries with all their positives, or some of them over a pool."""
+        self.G.train()
+        rows = next(batches)
+        batch = self.split.batch(rows) if self.pool is None else self.split.pool(rows, self.pool, 2)
+        yield Loss(regularised(self.fit_loss, self.G, batch, self.l2))
+
+
+FitLoss = functools.partial[Tensor]
+
+
+def fit_loss(method: str, drawn: int, temperature: float) -> FitLoss:
+    """The loss of a method, a function of (scorer, batch)."""
+    if method == "softmax":
+        return functools.partial(softmax_loss, temperature=temperature)
+    return functools.partial(pairwise_loss, drawn=drawn if method == "dns" else 1)
+
+
+def regularised(loss: FitLoss, scorer: Scorer, batch: QueryBatch, l2: float) -> Float[Tensor, ""]:
+    """The loss, and the L2 of what scores the positives."""
+    total = loss(scorer, batch)
+    if l2:
+        documents = batch.documents_at(batch.owner, batch.column)
+        total = total + l2 * scorer.l2(batch.queries[batch.owner], documents)
+    return total
+
+
+def tiny() -> tuple[RankingGame, Tensor]:
+    """A game of seconds and data for it, for tests."""
+    positives = Ragged(torch.tensor([0, 2, 4, 5]), torch.tensor([0, 1, 1, 2, 4]))
+    split = Split(torch.arange(3), 6, positives)
+    return RankingGame(MatrixFactorization(3, 6, 2, 0.5), split, l2=0.01), torch.arange(3)

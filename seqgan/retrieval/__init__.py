@@ -1,0 +1,1 @@
+"""Retrieval: queries, candidate documents, scorers, baselines and ranking metrics."""

@@ -1,0 +1,268 @@
+"""Queries with judged documents: LETOR features, question-answer pairs. Candidates a query."""
+
+import gzip
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.errors import reason
+from seqgan.retrieval.ragged import Ragged
+from seqgan.retrieval.split import Split
+from seqgan.retrieval.tables import read_table
+
+
+@dataclass(kw_only=True)
+class Judged:
+    """Judged documents, those of a query together.
+
+    Args:
+        query: of each document, as a place in `names`.
+        label: judgement of each document, 0 = not relevant.
+        names: of the queries: an id, or the question.
+        features: of each document, if it has any.
+        texts: of each document, if it has any.
+        dropped: rows left out, by reason.
+    """
+
+    query: np.ndarray
+    label: np.ndarray
+    names: list[str]
+    features: np.ndarray | None = None
+    texts: list[str] = field(default_factory=list)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def split(
+        self, queries: np.ndarray, first: tuple[int, int] = (0, 0), hidden: np.ndarray | None = None
+    ) -> Split:
+        """Some queries with all their candidates.
+
+        Args:
+            queries: numbers of the queries.
+            first: ids of the first query and the first document, where several sets stand in line.
+            hidden: True where a document's label is not to be seen.
+        """
+        place = np.full(len(self.names), -1)
+        place[queries] = np.arange(len(queries))
+        rows = np.flatnonzero(place[self.query] >= 0)
+        owner = place[self.query[rows]]
+        candidates = Ragged.from_pairs(owner, rows + first[1], len(queries))
+        column = np.arange(len(rows)) - candidates.offsets.numpy()[owner]
+        label = self.label[rows]
+        good = (label > 0) & (True if hidden is None else ~hidden[rows])
+        return Split(
+            torch.from_numpy(np.asarray(queries, np.int64) + first[0]),
+            len(self.label),
+            Ragged.from_pairs(owner[good], column[good], len(queries)),
+            candidates,
+            gains=torch.from_numpy(label[good].astype(np.float32)),
+        )
+
+    def relevant_queries(self, hidden: np.ndarray | None = None) -> np.ndarray:
+        """Queries that have a relevant document that is not hidden."""
+        good = (self.label > 0) & (True if hidden is None else ~hidden)
+        return np.unique(self.query[good])
+
+
+def group(
+    names: Sequence[str],
+    labels: np.ndarray,
+    source: str,
+    *,
+    features: np.ndarray | None = None,
+    texts: Sequence[str] = (),
+    dropped: dict[str, int] | None = None,
+) -> Judged:
+    """Bring the documents of a query together, queries in the order of their first document.
+
+    Raises:
+        UserError: a label is no finite number of 0 or more, or nothing is relevant.
+    """
+    if not len(names):
+        raise UserError(f"{source} holds no judged document; name a file with rows in it")
+    if not np.isfinite(labels).all() or (labels < 0).any():
+        row = int(np.flatnonzero(~np.isfinite(labels) | (labels < 0))[0]) + 1
+        raise UserError(f"{source}, row {row}: the label is not a number of 0 or more; mend it")
+    if not (labels > 0).any():
+        raise UserError(f"{source} holds no relevant document, only labels of 0; name another file")
+    found = dict.fromkeys(names)
+    number = {name: n for n, name in enumerate(found)}
+    query = np.array([number[name] for name in names], np.int64)
+    order = np.argsort(query, kind="stable")
+    return Judged(
+        query=query[order],
+        label=labels[order],
+        names=list(found),
+        features=None if features is None else features[order],
+        texts=[texts[n] for n in order] if len(texts) else [],
+        dropped=dropped or {},
+    )
+
+
+# ------------------------------------------------------------------------------------------- LETOR
+
+
+def read_letor(source: str, part: str = "") -> Judged:
+    """Read LETOR text, `LABEL qid:ID 1:VALUE 2:VALUE ... # comment`, packed or not, or an .npz.
+
+    Args:
+        source: the file. An .npz holds x (D, F), label (D) and qid (D).
+        part: an .npz may hold several sets as `train_x`, `test_x` and so on; the one to read.
+
+    Raises:
+        UserError: the file is missing or not what its name says.
+    """
+    path = Path(source)
+    if not path.is_file():
+        raise UserError(f"there is no file {source}; check the path")
+    if path.suffix == ".npz":
+        return _read_npz(source, part)
+    labels, names, features = [], [], []
+    for number, line in enumerate(_lines(path, source), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        try:
+            labels.append(float(words[0]))
+            if not words[1].startswith("qid:"):
+                raise ValueError("the second word is not qid:ID")
+            names.append(words[1][4:])
+            pairs = [word.split(":") for word in words[2:]]
+            features.append({int(name): float(value) for name, value in pairs})
+            if min(features[-1], default=1) < 1:
+                raise ValueError("features count from 1")
+        except (ValueError, IndexError) as error:
+            raise UserError(
+                f"{source}, line {number} is not `LABEL qid:ID 1:VALUE ...` ({reason(error)}); "
+                "mend it"
+            ) from error
+    width = max((max(row, default=0) for row in features), default=0)
+    table = np.zeros((len(features), width), np.float32)
+    for at, row in enumerate(features):
+        table[at, [name - 1 for name in row]] = list(row.values())
+    return group(names, np.array(labels), source, features=_finite(table, source))
+
+
+def _lines(path: Path, source: str) -> list[str]:
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        return content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{source} is not UTF-8 ({reason(error)}); save it as UTF-8") from error
+    except (OSError, EOFError) as error:
+        raise UserError(f"{source} cannot be read: {reason(error)}") from error
+
+
+def _read_npz(source: str, part: str) -> Judged:
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{source} cannot be read as .npz: {reason(error)}") from error
+    names = ("x", "label", "qid")
+    if not set(names) <= set(arrays):
+        names = tuple(f"{part}_{name}" for name in names)
+        if not set(names) <= set(arrays):
+            raise UserError(
+                f"{source} holds {', '.join(arrays)}, but neither x, label and qid nor "
+                f"{', '.join(names)}"
+            )
+    x, label, qid = (arrays[name] for name in names)
+    if x.ndim != 2 or not len(x) == len(label) == len(qid):
+        raise UserError(f"{source}: x has shape {x.shape} beside {len(label)} labels; mend it")
+    features = _finite(x.astype(np.float32), source)
+    return group([str(q) for q in qid], label.astype(np.float64), source, features=features)
+
+
+def _finite(features: np.ndarray, source: str) -> np.ndarray:
+    bad = np.argwhere(~np.isfinite(features))
+    if len(bad):
+        row, column = bad[0] + 1
+        raise UserError(f"{source}, row {row}: feature {column} is not finite; mend it")
+    return features
+
+
+# ------------------------------------------------------------------------------ questions, answers
+
+
+def read_answers(
+    source: str, columns: Sequence[str] = ("id", "label", "question", "answer")
+) -> Judged:
+    """Read a table of judged answers.
+
+    Args:
+        source: a table with these columns; see `read_table`.
+        columns: names of question number, label, question and answer, in their order.
+
+    Raises:
+        UserError: what cannot be read, or holds nothing relevant.
+    """
+    import pandas as pd
+
+    table = read_table(source, columns)
+    table.columns = ["id", "label", "question", "answer"]  # type: ignore[assignment]
+    dropped = {}
+    blank = (table["question"].str.strip() == "") | (table["answer"].str.strip() == "")
+    dropped["without a question or an answer"] = int(blank.sum())
+    table = table[~blank]
+    label = pd.to_numeric(table["label"], errors="coerce").astype("float64")
+    dropped["with a label that is no number"] = int(label.isna().sum())
+    table, label = table[label.notna()], label[label.notna()]
+    twice = table.duplicated(["id", "question", "answer"], keep="first")
+    dropped["that repeat an answer"] = int(twice.sum())
+    table, label = table[~twice], label[~twice]
+    names = list(table["question"])
+    keys = [f"{a}\t{q}" for a, q in zip(table["id"], names)]
+    judged = group(
+        keys,
+        label.to_numpy(),
+        source,
+        texts=list(table["answer"]),
+        dropped={why: n for why, n in dropped.items() if n},
+    )
+    judged.names = [key.partition("\t")[2] for key in judged.names]
+    return judged
+
+
+def words(text: str) -> list[str]:
+    """Lower-cased words and marks of a text."""
+    return re.findall(r"\w+(?:[-']\w+)*|[^\w\s]", text.lower())
+
+
+def token_matrix(
+    texts: Sequence[str], vocabulary: dict[str, int], longest: int, *, grow: bool
+) -> Tensor:
+    """Tokens of texts, a row each, 0 after their end.
+
+    Args:
+        texts: what is tokenized.
+        vocabulary: token of each word; 0 is the padding, 1 a word that is not there.
+        longest: tokens kept of a text.
+        grow: whether new words enter the vocabulary.
+    """
+    rows = []
+    for text in texts:
+        found = words(text)[:longest]
+        if grow:
+            for word in found:
+                vocabulary.setdefault(word, len(vocabulary) + 2)
+        rows.append([vocabulary.get(word, 1) for word in found])
+    width = max(1, max(map(len, rows), default=1))
+    return torch.tensor([row + [0] * (width - len(row)) for row in rows], dtype=torch.int64)
+
+
+def inverse_frequency(documents: Tensor, vocabulary: int) -> Tensor:
+    """log((N + 1) / (n + 1/2)) of each token, n of N documents hold it; 0 for the padding."""
+    held = torch.zeros(vocabulary)
+    for row in documents:
+        held[row.unique()] += 1
+    idf = torch.log((len(documents) + 1) / (held + 0.5))
+    idf[0] = 0.0
+    return idf

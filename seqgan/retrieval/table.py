@@ -1,0 +1,146 @@
+"""The rows that stand beside every result: baselines, their settings chosen on validation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan.retrieval import baselines
+from seqgan.retrieval.evaluate import ScoreRows, evaluate, means
+from seqgan.retrieval.fitting import Fit, fit
+from seqgan.retrieval.scorers import Scorer
+from seqgan.retrieval.split import Split
+from seqgan.retrieval.tasks import AnswerTask, ItemTask, Task, WebTask
+
+EPOCHS_OF = {"bpr": 3}
+"""A pass of bpr draws one negative a positive, a pass of softmax sees all: more passes for it."""
+
+
+class Row(NamedTuple):
+    """A baseline.
+
+    Args:
+        score: of the test split's columns.
+        settings: those validation chose.
+    """
+
+    score: ScoreRows
+    settings: Mapping[str, Any]
+
+
+def random_order(rows: Tensor, width: int) -> Tensor:
+    """Every score the same: the tie rule decides."""
+    return torch.zeros(len(rows), width)
+
+
+def baseline(name: str, task: Task, make: Callable[[], Scorer], how: Fit) -> Row:
+    """A baseline fitted to a task.
+
+    Args:
+        name: one of the task's.
+        task: the data.
+        make: a new scorer of the run's own kind, which bpr and softmax train.
+        how: its fitting.
+
+    Raises:
+        UserError: the baseline needs a library that is not installed, or too much memory.
+    """
+    if name in ("bpr", "softmax"):
+        epochs = how.epochs * EPOCHS_OF.get(name, 1)
+        scorer, best = fit(task, make, how._replace(method=name, epochs=epochs))
+        return Row(task.score(scorer, task.test), {"epochs": best, "lr": how.lr, "l2": how.l2})
+    if isinstance(task, ItemTask):
+        return _item(name, task, how.metric)
+    if isinstance(task, AnswerTask):
+        return Row(task.score(task.answers.overlap(), task.test), {})
+    assert isinstance(task, WebTask)
+    return _best_feature(task, how.metric) if name == "best_feature" else lambdarank(task, how)
+
+
+def _best(
+    settings: Sequence[Mapping[str, Any]],
+    made: Callable[[Mapping[str, Any]], ScoreRows],
+    valid: Split | None,
+    metric: str,
+) -> Mapping[str, Any]:
+    """The settings that validation likes best; the first where there is no validation."""
+    if valid is None or len(settings) == 1:
+        return settings[0]
+    return max(settings, key=lambda s: means(evaluate(made(s), valid))[metric])
+
+
+def _item(name: str, task: ItemTask, metric: str) -> Row:
+    compute, documents = getattr(baselines, name), len(task.data.items)
+
+    def on(split: Split, setting: Mapping[str, Any]) -> baselines.ScoreQueries:
+        return compute(task.history(split), documents, **setting)
+
+    chosen = _best(baselines.GRIDS[name], lambda s: on(task.fit, s), task.valid, metric)
+    return Row(on(task.train, chosen), chosen)
+
+
+def _best_feature(task: WebTask, metric: str) -> Row:
+    """The one feature that ranks the training queries best, up or down."""
+
+    def by(setting: Mapping[str, Any], split: Split) -> ScoreRows:
+        column = task.features[:, setting["feature"] - 1] * setting["sign"]
+        return lambda rows: column[split.batch(rows).documents]
+
+    grid = [
+        {"feature": n + 1, "sign": sign} for n in range(task.features.shape[1]) for sign in (1, -1)
+    ]
+    chosen = _best(grid, lambda s: by(s, task.train), task.train, metric)
+    return Row(by(chosen, task.test), chosen)
+
+
+def lambdarank(task: WebTask, how: Fit) -> Row:
+    """LightGBM's lambdarank on the visible labels, its number of trees by validation.
+
+    Raises:
+        UserError: `lightgbm` is not installed.
+
+    Source: Burges 2010, "From RankNet to LambdaRank to LambdaMART".
+    """
+    try:
+        from lightgbm import Dataset, early_stopping, train
+    except ImportError as error:
+        raise UserError(
+            "lambdarank needs the library lightgbm: pip install 'seqgan[retrieval]'"
+        ) from error
+    options = {
+        "objective": "lambdarank",
+        "num_leaves": 15,
+        "learning_rate": 0.05,
+        "metric": "ndcg",
+        "eval_at": [5],
+        "verbosity": -1,
+        "num_threads": 1,
+        "seed": how.seed,
+        "deterministic": True,
+    }
+
+    def table(split: Split) -> Dataset:
+        assert split.candidates is not None
+        documents = split.candidates.values
+        gain = torch.zeros(len(documents))
+        first = split.candidates.offsets[split.positives.owner]
+        gain[first + split.positives.values] = split.gains if split.gains is not None else 1.0
+        sizes = split.candidates.counts.numpy()
+        return Dataset(task.features[documents].numpy(), gain.numpy(), group=sizes)
+
+    trees = 150
+    if task.valid is not None:
+        stop = [early_stopping(50, verbose=False)]
+        valid = table(task.valid)
+        chosen = train(options, table(task.fit), 500, valid_sets=[valid], callbacks=stop)
+        trees = max(1, chosen.best_iteration)
+    model = train(options, table(task.train), trees)
+
+    def score(rows: Tensor) -> Tensor:
+        documents = task.test.batch(rows).documents
+        flat = model.predict(task.features[documents.flatten()].numpy())
+        return torch.from_numpy(flat).float().view_as(documents)
+
+    return Row(score, {"trees": trees})

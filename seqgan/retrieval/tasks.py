@@ -1,0 +1,264 @@
+"""The three tasks behind one face: items for users, documents for queries, answers.
+
+A task knows two training sets: `fit`, learned from while settings are chosen on `valid`, and
+`train`, learned from once they are; they are one where nothing is chosen or a validation set is
+given.
+"""
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.errors import reason
+from seqgan.retrieval.answers import Answers
+from seqgan.retrieval.baselines import ease
+from seqgan.retrieval.evaluate import ScoreRows
+from seqgan.retrieval.interactions import Interactions
+from seqgan.retrieval.judged import Judged
+from seqgan.retrieval.ragged import Ragged
+from seqgan.retrieval.scorers import (
+    FactorsOnPrior,
+    FeatureMLP,
+    MatrixFactorization,
+    Scorer,
+    TwoTower,
+)
+from seqgan.retrieval.split import Split
+
+
+@dataclass(kw_only=True)
+class Sizes:
+    """Sizes of a scorer.
+
+    Args:
+        dim: length of a vector.
+        hidden: width of a layer.
+        filters: of each width, in a convolutional encoder.
+        dropout: of features.
+        encoder: name or folder of a transformers encoder.
+    """
+
+    dim: int = 5
+    hidden: int = 46
+    filters: int = 64
+    dropout: float = 0.0
+    encoder: str | None = None
+
+
+class Task(ABC):
+    """Data of a task, split, and the scorers that fit it."""
+
+    fit: Split
+    train: Split
+    valid: Split | None
+    test: Split
+    query_names: Sequence[str]
+    document_names: Sequence[str]
+    dropped: dict[str, int]
+    noted: dict[str, int]
+
+    @abstractmethod
+    def scorer(self, name: str, sizes: Sizes) -> Scorer:
+        """A new scorer, knowing what `fit` knows."""
+
+    def know(self, scorer: Scorer, split: Split) -> None:
+        """Let a scorer that reads histories read those of a training set; others read none."""
+        return
+
+    @property
+    def splits(self) -> list[Split]:
+        """All that differ."""
+        found = {id(s): s for s in (self.fit, self.train, self.valid, self.test) if s is not None}
+        return list(found.values())
+
+    def score(self, scorer: Scorer, split: Split) -> ScoreRows:
+        """Scores of all columns for rows of a split."""
+
+        def score(rows: Tensor) -> Tensor:
+            return split.batch(rows).scores(scorer.eval())
+
+        return score
+
+    def fingerprint(self) -> int:
+        """A number that changes with the data."""
+        sum_ = 0
+        for split in self.splits:
+            for tensor in (split.queries, split.positives.offsets, split.positives.values):
+                sum_ = zlib.crc32(tensor.cpu().numpy().tobytes(), sum_)
+        return sum_
+
+
+class ItemTask(Task):
+    """Items for users, from relevant pairs.
+
+    Args:
+        data: the pairs.
+        choose: whether settings are chosen on a validation share.
+    """
+
+    def __init__(self, data: Interactions, *, choose: bool):
+        self.data, self.dropped, self.noted = data, data.dropped, data.noted
+        self.query_names, self.document_names = data.users, data.items
+        self.train = data.learn(data.train)
+        self.fit = data.learn(data.fit) if choose else self.train
+        self.fit_history = data.fit if choose else data.train
+        self.valid = data.measure(data.valid, data.fit) if choose else None
+        self.test = data.measure(data.test, data.train)
+        self._priors: dict[Split, Tensor] = {}
+
+    def scorer(self, name: str, sizes: Sizes) -> Scorer:
+        users, items = len(self.data.users), len(self.data.items)
+        if name == "mf_ease":
+            return FactorsOnPrior(self.prior(self.fit), sizes.dim)
+        if name == "two_tower":
+            return TwoTower(self.fit_history, items, sizes.dim, sizes.hidden)
+        return MatrixFactorization(users, items, sizes.dim)
+
+    def history(self, split: Split) -> Ragged:
+        """Positives of every user in a training set."""
+        return self.data.train if split is self.train else self.data.fit
+
+    def prior(self, split: Split) -> Tensor:
+        """EASE's scores of all items for every user, made once."""
+        if split not in self._priors:
+            score = ease(self.history(split), len(self.data.items))
+            everybody = torch.arange(len(self.data.users), device=split.queries.device)
+            self._priors[split] = score(everybody)
+        return self._priors[split]
+
+    def know(self, scorer: Scorer, split: Split) -> None:
+        if isinstance(scorer, TwoTower):
+            scorer.history = self.history(split)
+        if isinstance(scorer, FactorsOnPrior):
+            scorer.know(self.prior(split))
+
+
+class WebTask(Task):
+    """Judged documents with features, for queries that are not those of the test set.
+
+    Args:
+        train: judged documents to learn from.
+        test: to measure on.
+        valid: to choose settings on; None holds out a share of the training queries.
+        share: that share.
+        hide: share of the training labels that the game does not see (semi-supervised).
+        seed: of both.
+        choose: whether settings are chosen.
+    """
+
+    def __init__(
+        self,
+        train: Judged,
+        test: Judged,
+        valid: Judged | None,
+        *,
+        share: float,
+        hide: float,
+        seed: int,
+        choose: bool,
+    ):
+        self.dropped, self.noted = {}, {}
+        random = np.random.default_rng(seed)
+        self.hidden = random.random(len(train.label)) < hide
+        seen = train.relevant_queries(self.hidden)
+        if not len(seen):
+            raise UserError(f"--hide {hide} hides every relevant label; lower it")
+        shuffled = random.permutation(seen)
+        first = (len(train.names), len(train.label))
+        sets = [train]
+        self.train = train.split(np.sort(shuffled), hidden=self.hidden)
+        self.fit, self.valid = self.train, None
+        if choose and valid is not None:
+            sets.append(valid)
+            self.valid = valid.split(valid.relevant_queries(), first)
+            first = (first[0] + len(valid.names), first[1] + len(valid.label))
+        elif choose:
+            held = max(1, int(share * len(seen)))
+            if held >= len(seen):
+                raise UserError("too few training queries to hold some out; use --select last")
+            self.fit = train.split(np.sort(shuffled[held:]), hidden=self.hidden)
+            self.valid = train.split(np.sort(shuffled[:held]), hidden=self.hidden)
+        sets.append(test)
+        self.test = test.split(test.relevant_queries(), first)
+        self.query_names = [name for each in sets for name in each.names]
+        self.document_names = [
+            f"query {each.names[query]}, row {row}"
+            for each in sets
+            for row, query in enumerate(each.query, 1)
+        ]
+        self.noted["test queries without a relevant document, not measured"] = len(
+            test.names
+        ) - len(self.test)
+        self.noted["training queries without a visible relevant document"] = len(train.names) - len(
+            seen
+        )
+        width = {each.features.shape[1] for each in sets if each.features is not None}
+        if len(width) != 1:
+            raise UserError(f"the sets have {sorted(width)} features; they must agree")
+        self.features = torch.from_numpy(np.concatenate([s.features for s in sets]))  # type: ignore[misc]
+        self.labels = np.concatenate([s.label for s in sets])
+
+    def scorer(self, name: str, sizes: Sizes) -> Scorer:
+        return FeatureMLP(self.features, sizes.hidden, sizes.dropout)
+
+
+class AnswerTask(Task):
+    """Answers for questions that are not those of the test set.
+
+    Args:
+        answers: texts of all sets.
+        choose: whether settings are chosen on the validation set.
+    """
+
+    def __init__(self, answers: Answers, *, choose: bool):
+        self.answers, self.dropped, self.noted = answers, answers.dropped, answers.noted
+        self.query_names, self.document_names = answers.questions, answers.texts
+        self.train, self.test = answers.train, answers.test
+        self.fit = answers.fit if choose else answers.train
+        self.valid = answers.valid if choose else None
+
+    def scorer(self, name: str, sizes: Sizes) -> Scorer:
+        return self.answers.scorer(name, sizes.dim, sizes.filters, sizes.encoder)
+
+
+def read_start(source: str, prefix: str = "") -> dict[str, Tensor]:
+    """A matrix factorisation made elsewhere: arrays {user, item, bias} of an .npz.
+
+    Args:
+        source: the file.
+        prefix: of the names, as in dns_user, where the file holds several models.
+
+    Raises:
+        UserError: the file is missing, or its arrays do not fit together.
+    """
+    if not Path(source).is_file():
+        raise UserError(f"--start: there is no file {source}; check the path")
+    names = {"query": f"{prefix}user", "document": f"{prefix}item", "bias": f"{prefix}bias"}
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            there = list(file.files)
+            arrays: dict[str, Any] = {key: file[n] for key, n in names.items() if n in there}
+    except (OSError, ValueError) as error:
+        raise UserError(f"--start {source} cannot be read as .npz: {reason(error)}") from error
+    if len(arrays) < 3:
+        raise UserError(
+            f"--start {source} holds {', '.join(there)}, not {', '.join(names.values())}; name "
+            "the model's prefix with --start_prefix"
+        )
+    made = {key: torch.from_numpy(array).float() for key, array in arrays.items()}
+    query, document, bias = made["query"], made["document"], made["bias"]
+    fits = query.ndim == document.ndim == 2 and query.shape[1:] == document.shape[1:]
+    if not fits or bias.shape != document.shape[:1]:
+        shapes = ", ".join(f"{names[key]} {tuple(a.shape)}" for key, a in made.items())
+        raise UserError(f"--start {source}: shapes do not fit together: {shapes}")
+    if not all(bool(torch.isfinite(a).all()) for a in made.values()):
+        raise UserError(f"--start {source} holds numbers that are not finite")
+    return made

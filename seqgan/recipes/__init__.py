@@ -1,3 +1,3 @@
 """Recipes: a configuration, its phases, its result. Tests run every preset."""
 
-__all__ = ["discrete", "oracle", "text"]
+__all__ = ["discrete", "oracle", "retrieve", "text"]

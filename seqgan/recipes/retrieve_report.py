@@ -71,9 +71,10 @@ def write_report(run: "Run", cpu_seconds: float | None) -> None:
     }
     run.folder.write_result(result)
     write_text(run.folder.samples / "first.txt", _samples(run))
-    run.folder.plots.mkdir(parents=True, exist_ok=True)
-    keys = ["ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl"]
-    plots.learning_curves(run.folder.log, run.folder.plots / "learning.png", keys)
+    if run.folder.log.exists():  # not where a start is evaluated and nothing is played
+        run.folder.plots.mkdir(parents=True, exist_ok=True)
+        keys = ["ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl"]
+        plots.learning_curves(run.folder.log, run.folder.plots / "learning.png", keys)
     _print(run, table, result)
 
 

@@ -18,7 +18,7 @@ usage: seqgan COMMAND ...
   seqgan resume DIR                            go on exactly where a stopped run stood
   seqgan sample DIR --n 20                     write sentences
   seqgan evaluate DIR                          table, temperature sweep and plots once more
-  seqgan train retrieve --data FILE --out DIR  IRGAN: items for users, documents for queries, answers
+  seqgan train retrieve --data FILE --out DIR  IRGAN: items for users, answers for questions
   seqgan recommend DIR --user U --k 10         the items a retrieval run ranks first
   seqgan rank DIR --query "..." --k 10         the documents a retrieval run ranks first
   seqgan list losses                           what there is: losses, penalties, estimators, games,

@@ -83,8 +83,7 @@ def _systems(
 ) -> tuple[dict[str, ScoreRows], dict[str, Any], dict[str, str]]:
     """What is compared: scores, chosen settings, and why a row is missing."""
     task, settings, missing = run.task, {}, {}
-    width = task.test.width
-    rows: dict[str, ScoreRows] = {"random": lambda some: random_order(some, width)}
+    rows: dict[str, ScoreRows] = {"random": random_order(task.test.width, run.config.seed)}
     for name in run.config.baseline_names():
         try:
             row = baseline(name, task, run.new_scorer, run.how())

@@ -30,9 +30,10 @@ class Row(NamedTuple):
     settings: Mapping[str, Any]
 
 
-def random_order(rows: Tensor, width: int) -> Tensor:
-    """Every score the same: the tie rule decides."""
-    return torch.zeros(len(rows), width)
+def random_order(width: int, seed: int) -> ScoreRows:
+    """Scores drawn anew: what knowing nothing is worth."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda rows: torch.rand(len(rows), width, generator=generator).to(rows.device)
 
 
 def baseline(name: str, task: Task, make: Callable[[], Scorer], how: Fit) -> Row:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from seqgan.conv_bank import max_over_time
@@ -23,9 +23,18 @@ SEQGAN_FILTERS = (
 class SequenceCritic(nn.Module, ABC):
     """Tells real sequences from generated ones."""
 
+    embedding: Tensor
+    """A vector for each token, (V, E)."""
+
     @abstractmethod
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
         """Vectors of the tokens, where gradient penalties differentiate; zero past the end."""
+
+    def embed_relaxed(
+        self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B T E"]:
+        """Vectors of relaxed tokens: the mean of the tokens' own, weighted by x; 0 past the end."""
+        return (x @ self.embedding) * mask[:, :, None]
 
     @abstractmethod
     def score(
@@ -97,9 +106,13 @@ class CNNCritic(SequenceCritic):
             nn.init.xavier_uniform_(half)
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
+        return self._output(self.represent(tokens))
+
+    def represent(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B F"]:
+        """Features of whole sequences, as the output layer reads them."""
         lengths = self.lengths(tokens)
         x = self.embed(tokens).transpose(0, 1).contiguous()
-        return self._head(max_over_time(x, lengths, self.conv_weight, self.conv_bias))
+        return self._highway(max_over_time(x, lengths, self.conv_weight, self.conv_bias))
 
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
         # Looked up time-major, the layout of the convolutions, and shown as (B, T, E).
@@ -115,7 +128,8 @@ class CNNCritic(SequenceCritic):
         if lengths is not None:  # a window wider than its sequence has no slope past the end
             inside = torch.arange(len(x), device=x.device)[:, None] < lengths
             x = x * inside[:, :, None]
-        return self._head(max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True))
+        features = max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True)
+        return self._output(self._highway(features))
 
     def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
         return None if self.end is None else mask_of(tokens, self.end).sum(1)
@@ -125,29 +139,40 @@ class CNNCritic(SequenceCritic):
         squares = self.output_weight.square().sum() + self.output_bias.square().sum()
         return self.l2 * 0.5 * squares
 
-    @torch.no_grad()
     def scorer(self) -> Scorer:
+        return self._while_fixed(self.forward, self._output)
+
+    def representer(self) -> Scorer:
+        """As `scorer`, for the features (N, F) that `represent` gives."""
+        return self._while_fixed(self.represent, lambda features: features)
+
+    def _while_fixed(self, whole: Scorer, last: Scorer) -> Scorer:
+        """Few sequences by `whole`; on a CPU many by table, and `last` of their features."""
         training = self.training
 
         def score(tokens: Tensor) -> Tensor:
             self.eval()
             try:
                 with torch.no_grad():
-                    parts = tokens.split(4096 if tokens.is_cuda else 256)
-                    if tokens.is_cuda or len(parts) == 1:
-                        return torch.cat([self(part) for part in parts])
+                    on_cpu = tokens.device.type == "cpu"
+                    parts = tokens.split(256 if on_cpu else 4096)
+                    if not on_cpu or len(parts) == 1:
+                        # Not by calling the module: where the training step is compiled this is not
+                        return torch.cat([whole(part) for part in parts])
                     return torch.cat(
-                        [self._head(part) for part in self._looked_up(tokens).split(1024)]
+                        [last(self._highway(part)) for part in self._looked_up(tokens).split(1024)]
                     )
             finally:
                 self.train(training)
 
         return score
 
-    def _head(self, features: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
+    def _highway(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
         plain, gate = torch.addmm(self.highway_bias, features, self.highway_weight).chunk(2, 1)
         x = features + gate.sigmoid() * (plain.relu() - features)
-        x = F.dropout(x, self.dropout, self.training)
+        return F.dropout(x, self.dropout, self.training)
+
+    def _output(self, x: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
         outputs = torch.addmm(self.output_bias, x, self.output_weight)
         return outputs[:, 1] - outputs[:, 0]
 

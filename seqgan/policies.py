@@ -51,7 +51,7 @@ class SequencePolicy(nn.Module, ABC):
 
     def trim(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, "B U"]:
         """Without columns of padding alone; left as it is on a GPU, where asking costs more."""
-        if self.end is None or tokens.is_cuda:
+        if self.end is None or tokens.device.type != "cpu":
             return tokens
         return tokens[:, : int(self.mask(tokens).sum(1).max())]
 
@@ -63,7 +63,7 @@ class SequencePolicy(nn.Module, ABC):
         *,
         temperature: float = 1.0,
         top_p: float = 1.0,
-        prompt: Int64[Tensor, " P"] | None = None,
+        prompt: Int64[Tensor, "*rows P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
         """Draw sequences, padded after their end.
 
@@ -72,11 +72,11 @@ class SequencePolicy(nn.Module, ABC):
             length: most tokens, the end among them.
             temperature: > 0; below 1 sharpens.
             top_p: below 1, only the likeliest tokens that hold this much of the mass are drawn.
-            prompt: first tokens of every sequence, counted in `length`.
+            prompt: first tokens of every sequence, (P,) or (count, P); counted in `length`.
         """
         device = next(self.parameters()).device
         tokens = torch.full((count, length), self.pad, dtype=torch.int64, device=device)
-        given = 0 if prompt is None else len(prompt)
+        given = 0 if prompt is None else prompt.shape[-1]
         if prompt is not None:
             tokens[:, :given] = prompt
         # Rows leave when they end, on a CPU; a GPU draws on and what follows an end is wiped.
@@ -97,7 +97,58 @@ class SequencePolicy(nn.Module, ABC):
         return torch.where(self.mask(tokens), tokens, self.pad)
 
 
-class LSTMPolicy(SequencePolicy):
+class RecurrentPolicy(SequencePolicy):
+    """A policy whose state is read out by one softmax over the vocabulary.
+
+    Subclasses set `output_weight` (H, V), `output_bias` (V) and `forbidden` (V), True where a token
+    is never drawn.
+    """
+
+    output_weight: nn.Parameter
+    output_bias: nn.Parameter
+    forbidden: Tensor
+
+    @abstractmethod
+    def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
+        """The hidden state that predicts each token: of the start token and all before it."""
+
+    def logits(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
+        """Unnormalised log-probabilities of the next token, differentiable."""
+        return torch.addmm(self._output_bias(), hidden, self.output_weight)
+
+    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
+        return softmax.drawer(self.output_weight, self._output_bias(), temperature, top_p)
+
+    def log_prob(
+        self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+    ) -> Float[Tensor, "B T"]:
+        mask = self.mask(tokens)
+        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        bias = self._output_bias() / temperature
+        values = softmax.log_prob(
+            hidden[counted] / temperature, self.output_weight, bias, tokens.flatten()[counted]
+        )
+        all_values = values.new_zeros(mask.numel()).index_copy(0, counted, values)
+        return torch.where(mask, all_values.view_as(tokens), 0.0)
+
+    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
+        mask = self.mask(tokens)
+        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        weight, bias = self.output_weight, self._output_bias()
+        tokens, mask = tokens.flatten()[counted], mask.flatten()[counted]
+        return softmax.mean_nll(hidden[counted], weight, bias, tokens, mask)
+
+    def _counted(self, mask: Bool[Tensor, "B T"]) -> Int64[Tensor, " N"]:
+        """Positions worth a softmax: the counted ones, or all on a GPU, where asking costs more."""
+        if self.end is None or mask.device.type != "cpu":
+            return torch.arange(mask.numel(), device=mask.device)
+        return mask.flatten().nonzero()[:, 0]
+
+    def _output_bias(self) -> Tensor:
+        return self.output_bias.masked_fill(self.forbidden, -1e9)
+
+
+class LSTMPolicy(RecurrentPolicy):
     """An LSTM language model, as in SeqGAN.
 
     i, f, g, o = x W_x + h W_h + b;  c <- sigmoid(f) c + sigmoid(i) tanh(g);  h <- sigmoid(o)
@@ -132,7 +183,6 @@ class LSTMPolicy(SequencePolicy):
     ):
         super().__init__()
         self.no_bias: Tensor
-        self.forbidden: Tensor
         if end is not None and end in (start, pad):
             raise ValueError(f"end={end} is also start or pad; it could never be drawn")
         self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
@@ -167,36 +217,7 @@ class LSTMPolicy(SequencePolicy):
             cs.append(c)
         return self._drop(x), (torch.stack(hs, 1), torch.stack(cs, 1))
 
-    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
-        return softmax.drawer(self.output_weight, self._output_bias(), temperature, top_p)
-
-    def log_prob(
-        self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
-    ) -> Float[Tensor, "B T"]:
-        mask = self.mask(tokens)
-        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
-        bias = self._output_bias() / temperature
-        values = softmax.log_prob(
-            hidden[counted] / temperature, self.output_weight, bias, tokens.flatten()[counted]
-        )
-        all_values = values.new_zeros(mask.numel()).index_copy(0, counted, values)
-        return torch.where(mask, all_values.view_as(tokens), 0.0)
-
-    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        mask = self.mask(tokens)
-        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
-        weight, bias = self.output_weight, self._output_bias()
-        tokens, mask = tokens.flatten()[counted], mask.flatten()[counted]
-        return softmax.mean_nll(hidden[counted], weight, bias, tokens, mask)
-
-    def _counted(self, mask: Bool[Tensor, "B T"]) -> Int64[Tensor, " N"]:
-        """Positions worth a softmax: the counted ones, or all on a GPU, where asking costs more."""
-        if self.end is None or mask.is_cuda:
-            return torch.arange(mask.numel(), device=mask.device)
-        return mask.flatten().nonzero()[:, 0]
-
     def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
-        """The hidden state that predicts each token: of the start token and all before it."""
         x = F.embedding(F.pad(tokens[:, :-1], (1, 0), value=self.start), self.embedding)
         state = self.embedding.new_zeros(1, len(tokens), self.hidden)
         for w_x, w_h, b in self._layers():
@@ -211,6 +232,3 @@ class LSTMPolicy(SequencePolicy):
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)
-
-    def _output_bias(self) -> Tensor:
-        return self.output_bias.masked_fill(self.forbidden, -1e9)

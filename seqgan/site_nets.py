@@ -71,7 +71,6 @@ def image_generator(
         channels: of the last hidden layer; twice as many before it.
     """
     small = (2 * channels, height // 4, width // 4)
-    up = {"kernel_size": 5, "stride": 2, "padding": 2, "output_padding": 1}
     return nn.Sequential(
         nn.Linear(latent, 1024),
         nn.BatchNorm1d(1024),
@@ -80,12 +79,17 @@ def image_generator(
         nn.BatchNorm1d(prod(small)),
         nn.ReLU(),
         nn.Unflatten(1, small),
-        nn.ConvTranspose2d(2 * channels, channels, **up),
+        _doubled(2 * channels, channels),
         nn.BatchNorm2d(channels),
         nn.ReLU(),
-        nn.ConvTranspose2d(channels, colours, **up),
+        _doubled(channels, colours),
         _Layout(),
     )
+
+
+def _doubled(channels: int, out: int) -> nn.Module:
+    """Twice the height and width."""
+    return nn.ConvTranspose2d(channels, out, 5, 2, 2, output_padding=1)
 
 
 def image_critic(height: int, width: int, colours: int = 1, channels: int = 64) -> nn.Module:

@@ -61,7 +61,7 @@ def test_one_logit_is_the_softmax_over_two_classes():
     tokens, _ = ragged(5)
     features = torch.rand(5, 10)
     seen = []
-    net._head = lambda x: seen.append(x) or CNNCritic._head(net, features)
+    net._highway = lambda x: seen.append(x) or CNNCritic._highway(net, features)
     logit = net(tokens)
     assert seen[0].shape == (5, 10)
     plain, gate = (features @ net.highway_weight + net.highway_bias).chunk(2, 1)

@@ -54,7 +54,8 @@ def load_engine(engine: "Engine", folder: Path) -> None:
             f"{place} was saved by {state['processes']} processes; "
             f"resume with as many, not {processes}"
         )
-    optim = checkpoint.load_tensors(place / "optim.pt", engine.device)
+    # On the CPU: an optimizer moves its moments itself and keeps its step counts where they were.
+    optim = checkpoint.load_tensors(place / "optim.pt")
     _check_optim(engine, optim, place / "optim.pt")
     checkpoint.load_module(engine.game, place / "game.safetensors")
     for name, average in engine.ema.items():

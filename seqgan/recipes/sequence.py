@@ -61,6 +61,7 @@ class SequenceConfig(RunConfig):
         reduction: of reinforce over batch and time: sum or mean.
         evaluate_every: rounds between evaluations.
         precision: no (float32) or bf16; in YAML write 'no' in quotes.
+        compile: the critic's training step with torch.compile and CUDA graphs; needs a CUDA device.
     """
 
     batch: int = 64
@@ -89,6 +90,7 @@ class SequenceConfig(RunConfig):
     reduction: str = "sum"
     evaluate_every: int = 5
     precision: str = "no"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -142,6 +144,11 @@ class SequenceRun(Run):
             dropout=c.critic_dropout,
             l2=c.critic_l2,
         )
+        device = options.pick_device(c.device)
+        if c.compile:
+            if device.type != "cuda":
+                raise UserError("--compile needs a CUDA device; leave it out on a CPU")
+            critic.compile(mode="reduce-overhead", fullgraph=True)
         self.game = seqgan(
             policy,
             critic,
@@ -155,7 +162,7 @@ class SequenceRun(Run):
             critic_steps=c.critic_steps,
             critic_epochs=c.critic_epochs,
             negatives=c.negatives,
-        ).to(options.pick_device(c.device))
+        ).to(device)
         rates = {"mle": c.mle_lr, "G": c.policy_lr, "D": c.critic_lr}
         clip = {"mle": c.clip, "G": c.clip}
         self.engine = options.make_engine(self.game, rates, clip, c.precision)

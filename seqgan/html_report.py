@@ -86,9 +86,12 @@ def write_html(
 
 
 def _data_uri(figure: "matplotlib.figure.Figure") -> str:
+    import matplotlib
+
     stream = BytesIO()
-    # Without the date two reports of one evaluation are the same file
-    figure.savefig(stream, format="svg", facecolor="white", metadata={"Date": None})
+    # No date and no random names: two reports of one evaluation are the same file
+    with matplotlib.rc_context({"svg.hashsalt": "seqgan"}):
+        figure.savefig(stream, format="svg", facecolor="white", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
@@ -118,7 +121,8 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; fon
 dt { color: #666; } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 1rem 0 2rem; } img { max-width: 100%; height: auto; }
 figcaption, .notes { color: #555; font-size: .9rem; }
-#samples td { overflow-wrap: anywhere; } .overlap { font-variant-numeric: tabular-nums; }
+#samples td { overflow-wrap: anywhere; } #samples td:first-child { white-space: nowrap; }
+.overlap { font-variant-numeric: tabular-nums; }
 .copied { background: #fdecea; }
 </style>
 </head>

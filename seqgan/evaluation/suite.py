@@ -65,6 +65,8 @@ def bleu(case: Case, side: Side) -> Figures:
 
 def self_bleu(case: Case, side: Side) -> Figures:
     """Self-BLEU-2..5: mean BLEU of each sentence against all others of its row."""
+    if side is not case.samples and len(side.ids) < 2:
+        return {}
     return _scores("self_bleu", metrics.self_bleu_per_sentence(side.ids))
 
 

@@ -37,20 +37,22 @@ def load_oracle(file: str | Path) -> LSTMPolicy:
         UserError: the file is missing, not an .npz, or an array is missing or of another shape.
     """
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            parts = {name: torch.from_numpy(arrays[name]).float() for name in SHAPES}
+        # Opened here, so that it is closed where numpy finds it truncated
+        with Path(file).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            missing = [name for name in SHAPES if name not in arrays]
+            parts = {n: torch.from_numpy(arrays[n]).float() for n in SHAPES if n not in missing}
     except FileNotFoundError as error:
         raise UserError(
             f"--oracle {file} does not exist; leave it out to draw one from the seed"
-        ) from error
-    except KeyError as error:
-        raise UserError(
-            f"--oracle {file} has no array {error}; it needs {', '.join(SHAPES)}"
         ) from error
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"--oracle {file} is not a readable .npz file") from error
     except Exception as error:  # a broken zip has errors of its own
         raise UserError(f"--oracle {file} is corrupt: {error}") from error
+    if missing:
+        raise UserError(
+            f"--oracle {file} has no array {missing[0]!r}; it needs {', '.join(SHAPES)}"
+        )
     if parts["emb"].dim() != 2 or parts["W_out"].dim() != 2:
         raise UserError(f"--oracle {file}: emb and W_out must be matrices")
     sizes = {"V": parts["emb"].shape[0], "E": parts["emb"].shape[1], "H": parts["W_out"].shape[0]}

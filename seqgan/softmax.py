@@ -203,7 +203,8 @@ class _MeanNLL(torch.autograd.Function):
     ) -> Tensor:
         hidden, weight = _with_bias(hidden, weight, bias)
         d_hidden, d_weight = torch.empty_like(hidden), torch.zeros_like(weight)
-        share = (mask / mask.sum().clamp(min=1)).to(hidden.dtype)[:, None]
+        mask = mask.to(hidden.dtype)
+        share = (mask / mask.sum().clamp(min=1))[:, None]
         loss = hidden.new_zeros(())
         transposed = weight.t().contiguous()
         for now, buffer in _chunks(hidden, weight):

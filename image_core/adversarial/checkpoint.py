@@ -141,14 +141,14 @@ def save_tensors(value: Any, file: Path) -> None:
     file.write_bytes(buffer.getbuffer())
 
 
-def load_tensors(file: Path, device: torch.device | str = "cpu") -> Any:
+def load_tensors(file: Path) -> Any:
     """Read `save_tensors`' file; nothing but tensors and plain values is ever built.
 
     Raises:
         UserError: the file is not there or corrupt.
     """
     try:
-        return torch.load(file, map_location=device, weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for one cause
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
 
@@ -158,7 +158,8 @@ def _candidates(folder: str | Path) -> tuple[Path, Path]:
 
 
 def _beside(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f"{folder.name}.{suffix}")
+    # Hidden: a visible name could be the user's own
+    return folder.with_name(f".{folder.name}.{suffix}")
 
 
 def _reason(error: Exception) -> str:

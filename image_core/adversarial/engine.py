@@ -181,16 +181,14 @@ class Engine:
         stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
         for _ in range(count):
-            logs: dict[str, Tensor] = {}
+            logs = _Means()
             for turn in turns:
                 if self.round % turn.every == 0:
-                    played = _Means()
                     for _ in range(turn.repeat):
-                        played.add(self.play(turn, stream))
-                    logs |= played.means()
+                        logs.add(self.play(turn, stream))
             self.round += 1
             self._raise_if_non_finite()
-            yield parallel.average_logs(logs)
+            yield parallel.average_logs(logs.means())
 
     def run(
         self,

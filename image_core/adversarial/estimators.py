@@ -31,6 +31,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import softmax
 
+from image_core.adversarial import parallel
 from image_core.adversarial.control_variates import disarm, rebar, relax, taylor
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import gumbel_softmax, reinmax, straight_through
@@ -152,7 +153,7 @@ class Reinforce(nn.Module):
         loss = -_weighted(reward - self._baseline(reward, mask), log_prob, mask)
         if self.moving:
             self._remember(reward, mask)
-        return loss / _count(mask) if self.reduction == "mean" else loss
+        return _reduced(loss, mask, self.reduction)
 
     def _learned(
         self, value: nn.Module, log_prob: Tensor, reward: Tensor, mask: Tensor, context: Any
@@ -163,7 +164,7 @@ class Reinforce(nn.Module):
         expected = value(context)
         loss = -_weighted(reward - expected.detach(), log_prob, mask)
         error = (reward - expected).masked_fill(~mask, 0).square().sum() / _count(mask)
-        return (loss / _count(mask) if self.reduction == "mean" else loss) + error
+        return _reduced(loss, mask, self.reduction) + error
 
     def _baseline(self, reward: Tensor, mask: Tensor) -> Tensor:
         match self.baseline:
@@ -337,7 +338,7 @@ class Clipped(nn.Module):
             log_ratio.clamp(min=math.log1p(-self.clip)),
         )
         loss = -_weighted(advantage, bounded.exp(), mask)
-        return loss / _count(mask) if self.reduction == "mean" else loss
+        return _reduced(loss, mask, self.reduction)
 
 
 # ------------------------------------------------------------------------------------ shared by all
@@ -346,6 +347,13 @@ class Clipped(nn.Module):
 def _weighted(weight: Tensor, term: Tensor, mask: Tensor) -> Tensor:
     """Sum of weight * term over what counts; elsewhere 0 * inf never arises."""
     return (weight.masked_fill(~mask, 0) * term.masked_fill(~mask, 0)).sum()
+
+
+def _reduced(total: Tensor, mask: Tensor, reduction: str) -> Tensor:
+    """The mean over what counts, or the sum over the samples of all processes."""
+    if reduction == "mean":
+        return total / _count(mask)
+    return total * parallel.world()[1]  # the engine averages gradients over processes
 
 
 def _count(mask: Tensor) -> Tensor:

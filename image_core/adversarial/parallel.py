@@ -49,6 +49,28 @@ def share(batch: Any) -> Any:
     return batch[rank * rows // size : (rank + 1) * rows // size]
 
 
+def portion(count: int, what: str) -> int:
+    """How many of `count` are this process's to make.
+
+    Raises:
+        UserError: they cannot be shared evenly.
+    """
+    size = world()[1]
+    if count % size:
+        raise UserError(f"{count} {what} cannot be shared by {size} processes; use a multiple")
+    return count // size
+
+
+def all_succeeded(succeeded: bool) -> bool:
+    """Whether every process says so; all of them must ask."""
+    if world()[1] == 1:
+        return succeeded
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    failures = torch.tensor(int(not succeeded), device=device)
+    dist.all_reduce(failures)
+    return not failures.item()
+
+
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its mean over the processes; one absent in all stays absent."""
     size = world()[1]
@@ -92,9 +114,3 @@ def gather(state: Tensor) -> list[Tensor]:
     states = [torch.empty_like(state, device=device) for _ in range(size)]
     dist.all_gather(states, state.to(device))
     return [s.cpu() for s in states]
-
-
-def barrier() -> None:
-    """Wait for every process."""
-    if world()[1] > 1:
-        dist.barrier()

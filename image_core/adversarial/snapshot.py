@@ -22,22 +22,36 @@ def save_engine(engine: "Engine", folder: Path) -> None:
     rng = {"cpu": parallel.gather(torch.get_rng_state())}
     if engine.device.type == "cuda":
         rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(engine.device))
-    if rank == 0:
-        with checkpoint.writing(folder) as place:
-            checkpoint.save_module(engine.game, place / "game.safetensors")
-            for name, average in engine.ema.items():
-                checkpoint.save_module(average, place / f"ema.{name}.safetensors")
-            optim = {
-                "optimizers": {n: o.state_dict() for n, o in engine.optimizers.items()},
-                "schedules": {n: s.state_dict() for n, s in engine.schedules.items()},
-            }
-            checkpoint.save_tensors(optim, place / "optim.pt")
-            for process in range(processes):
-                states = {kind: states[process] for kind, states in rng.items()}
-                checkpoint.save_tensors(states, place / f"rng.{process}.pt")
-            checkpoint.write_state(place, _counts(engine, processes))
-    parallel.barrier()
+    failure: Exception | None = None
+    try:
+        if rank == 0:
+            _write(engine, folder, rng, processes)
+    except Exception as error:  # the other processes must hear of it, whatever it is
+        failure = error
+    succeeded = parallel.all_succeeded(failure is None)
+    if failure is not None:
+        raise failure
+    if not succeeded:
+        raise UserError(f"{folder} was not written: see what the first process says")
     engine.saved = folder
+
+
+def _write(
+    engine: "Engine", folder: Path, rng: dict[str, list[torch.Tensor]], processes: int
+) -> None:
+    with checkpoint.writing(folder) as place:
+        checkpoint.save_module(engine.game, place / "game.safetensors")
+        for name, average in engine.ema.items():
+            checkpoint.save_module(average, place / f"ema.{name}.safetensors")
+        optim = {
+            "optimizers": {n: o.state_dict() for n, o in engine.optimizers.items()},
+            "schedules": {n: s.state_dict() for n, s in engine.schedules.items()},
+        }
+        checkpoint.save_tensors(optim, place / "optim.pt")
+        for process in range(processes):
+            states = {kind: states[process] for kind, states in rng.items()}
+            checkpoint.save_tensors(states, place / f"rng.{process}.pt")
+        checkpoint.write_state(place, _counts(engine, processes))
 
 
 def load_engine(engine: "Engine", folder: Path) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from image_core.adversarial import checkpoint
 from image_core.adversarial.engine import Engine
+from image_core.adversarial.estimators import reinforce
 from image_core.adversarial.game import Batch, Loss, Turn
 from tests.image_core.adversarial.toys import ToyGAN, adam, points, rounds
 
@@ -72,6 +74,24 @@ def message(function: Callable[[], object]) -> str:
     return "no error"
 
 
+def summed(rows: slice) -> torch.Tensor:
+    """The sum estimator on some rows of four samples."""
+    parts = torch.arange(12.0).view(4, 3) - 5, torch.ones(4, 3) * 2, torch.ones(4, 3) > 0
+    return reinforce(reduction="sum")(*(part[rows] for part in parts))
+
+
+def failed_save(folder: Path, rank: int) -> str:
+    """What each process is told where the first one's disk is full."""
+    if rank == 0:
+        checkpoint.write_state = full
+    return message(lambda: new(0).save(folder / "full"))
+
+
+def full(*_: object) -> None:
+    """A disk without space."""
+    raise OSError(28, "No space left on device")
+
+
 def nothing_reached(engine: Engine) -> list[Any]:
     """A turn of the generator whose loss is the critic's."""
     game = engine.game
@@ -94,8 +114,10 @@ def main(rank: int, folder: Path) -> None:
         "two_heads": two_heads(rank),
         "resumed": resumed(rank, folder / "run"),
         "uneven": message(lambda: rounds(lone, 1, data=partial(points, rows=7))),
+        "summed": summed(slice(2 * rank, 2 * rank + 2)),
         "nothing": message(lambda: nothing_reached(new(0))),
         "other": message(lambda: lone.load(folder / "alone")),
+        "full": failed_save(folder, rank),
     }
     torch.save(result, folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -281,6 +281,13 @@ def test_only_some_repetitions_of_a_move_have_losses():
     assert logs["A/loss"] == 3.0
 
 
+def test_logs_of_two_turns_of_one_player_are_averaged():
+    """a.b is 1 before the first step, and then a moves by -0.1 b: 1 - 0.1 b.b = 0."""
+    game, engine = bilinear()
+    (logs,) = rounds(engine, turns=[Turn("A", game.move_a), Turn("A", game.move_a)])
+    assert float(logs["A/loss"]) == pytest.approx(0.5)
+
+
 def test_a_turn_repeated_no_times_is_left_out():
     """The recipes allow it: --policy_steps 0 and --critic_steps 0."""
     game, engine = bilinear()

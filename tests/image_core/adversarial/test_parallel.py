@@ -98,6 +98,26 @@ def test_another_number_of_processes(pair):
         one_of_two.new(0).load(folder / "run")
 
 
+def test_a_sum_over_samples_is_a_sum_over_all_processes(pair):
+    """Gradients are averaged, so each process's sum counts twice."""
+    (one, two), _ = pair
+    averaged = (one["summed"] + two["summed"]) / 2
+    assert averaged == one_of_two.summed(slice(0, 4)) == -2 * sum(range(-5, 7))
+
+
+def test_a_save_that_fails_in_the_first_process_is_heard_by_the_other(pair):
+    (one, two), folder = pair
+    assert "No space left on device; the previous checkpoint is untouched" in one["full"]
+    assert two["full"] == f"{folder / 'full'} was not written: see what the first process says"
+
+
+def test_portions_are_equal_or_refused(monkeypatch):
+    monkeypatch.setattr(parallel, "world", lambda: (0, 4))
+    assert parallel.portion(64, "samples") == 16
+    with pytest.raises(UserError, match="30 samples cannot be shared by 4 processes"):
+        parallel.portion(30, "samples")
+
+
 def test_shares_cover_the_batch(monkeypatch):
     batch = {"x": torch.arange(6), "more": {"y": torch.arange(12).view(6, 2)}}
     shares = []

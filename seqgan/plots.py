@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from seqgan.plot_labels import Label, place_above, place_beside
@@ -26,7 +26,26 @@ MARKERS = "osD^vPX<>"
 POINT_MARKERS = "*XPdH"
 GREY = "0.35"
 
-Curve = Sequence[tuple[float, float, float]]
+
+class Place(NamedTuple):
+    """A model at one setting of its sampling.
+
+    Args:
+        x: across.
+        y: up.
+        setting: the temperature, or top-p.
+        x_band: interval around x, drawn as a bar; None where there is none.
+        y_band: the same around y.
+    """
+
+    x: float
+    y: float
+    setting: float
+    x_band: tuple[float, float] | None = None
+    y_band: tuple[float, float] | None = None
+
+
+Curve = Sequence[tuple[float, float, float] | Place]
 Better = Literal["lower", "higher"]
 
 
@@ -45,7 +64,7 @@ def learning_curves(
     Raises:
         UserError: the log cannot be read or holds none of the metrics, or no such picture is known.
     """
-    _write(draw_learning_curves(_read_log(Path(log_path)), keys), Path(out_path))
+    write_figure(draw_learning_curves(read_log(Path(log_path)), keys), Path(out_path))
 
 
 def quality_diversity(
@@ -58,11 +77,12 @@ def quality_diversity(
     *,
     x_better: Better | None = None,
     y_better: Better | None = None,
+    symbols: Mapping[str, str] = {},
 ) -> None:
     """Draw each model as a line over its temperatures: one axis is easily sold for the other.
 
     Args:
-        curves: for each model its (x, y, temperature), in any order.
+        curves: for each model its (x, y, temperature), or a `Place` with bands, in any order.
         points: (x, y) of what has no temperature, such as human text.
         out_path: a .png, .pdf or .svg file, replaced only by a complete one.
         x_label: what x is.
@@ -71,6 +91,7 @@ def quality_diversity(
         x_better: adds to the label, with an arrow, which direction is better; None where the label
             says it already.
         y_better: the same for y.
+        symbols: "p" for the curves that are swept over top-p; all others are over "T".
 
     Raises:
         UserError: there is nothing to draw, or no such picture is known.
@@ -78,9 +99,16 @@ def quality_diversity(
     Source: Caccia et al. 2020 (Language GANs Falling Short).
     """
     figure = draw_quality_diversity(
-        curves, points, x_label, y_label, title, x_better=x_better, y_better=y_better
+        curves,
+        points,
+        x_label,
+        y_label,
+        title,
+        x_better=x_better,
+        y_better=y_better,
+        symbols=symbols,
     )
-    _write(figure, Path(out_path))
+    write_figure(figure, Path(out_path))
 
 
 def draw_learning_curves(
@@ -134,25 +162,31 @@ def draw_quality_diversity(
     *,
     x_better: Better | None = None,
     y_better: Better | None = None,
+    symbols: Mapping[str, str] = {},
 ) -> "matplotlib.figure.Figure":
     """Do what `quality_diversity` does, up to the figure."""
     from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
-    curves = {name: sorted(curve, key=lambda place: place[2]) for name, curve in curves.items()}
-    if not points and not any(curves.values()):
+    swept = {
+        name: sorted((Place(*place) for place in curve), key=lambda place: place.setting)
+        for name, curve in curves.items()
+    }
+    if not points and not any(swept.values()):
         raise UserError("nothing to draw: no curve and no point")
     figure = Figure(figsize=(7.5, 5))
     figure.set_layout_engine("constrained", w_pad=0.1, h_pad=0.1)
     axes = figure.subplots()
     labels = []
-    for index, (name, curve) in enumerate(curves.items()):
+    for index, (name, curve) in enumerate(swept.items()):
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        xs, ys = [x for x, _, _ in curve], [y for _, y, _ in curve]
+        xs, ys = [place.x for place in curve], [place.y for place in curve]
         axes.plot(xs, ys, color=colour, marker=marker, markersize=5.5, linewidth=1.6, label=name)
         red, green, blue = to_rgb(colour)
         dark = (0.75 * red, 0.75 * green, 0.75 * blue)
-        labels += [Label(f"T {t:g}", x, y, dark) for x, y, t in _landmarks(curve)]
+        sign = symbols.get(name, "T")
+        labels += [Label(f"{sign} {p.setting:.3g}", p.x, p.y, dark) for p in _landmarks(curve)]
+        _draw_bands(axes, curve, colour)
     for index, (name, (x, y)) in enumerate(points.items()):
         marker = POINT_MARKERS[index % len(POINT_MARKERS)]
         axes.plot([x], [y], marker, color="black", markersize=9, zorder=3, label=name)
@@ -164,7 +198,8 @@ def draw_quality_diversity(
     # Beside the axes, for inside there is no place that is free in every picture.
     legend = figure.legend(loc="outside right center", frameon=False, alignment="left")
     if labels:
-        legend.set_title("T: sampling temperature")
+        meant = "T: sampling temperature" + ("\np: top-p" if "p" in symbols.values() else "")
+        legend.set_title(meant)
         legend.get_title().set_fontsize(8.5)
     figure.draw_without_rendering()
     place_beside(axes, labels)
@@ -215,13 +250,22 @@ def draw_lengths(lengths: Mapping[str, Sequence[int]]) -> "matplotlib.figure.Fig
     return figure
 
 
-def _landmarks(curve: Curve) -> Curve:
+def _draw_bands(axes: "matplotlib.axes.Axes", curve: Sequence[Place], colour: str) -> None:
+    across = [(place.y, *place.x_band) for place in curve if place.x_band]
+    upright = [(place.x, *place.y_band) for place in curve if place.y_band]
+    if across:
+        axes.hlines(*zip(*across), colors=colour, linewidth=1, alpha=0.5)
+    if upright:
+        axes.vlines(*zip(*upright), colors=colour, linewidth=1, alpha=0.5)
+
+
+def _landmarks(curve: Sequence[Place]) -> Sequence[Place]:
     """Pick the lowest and highest temperature, and the one nearest 1, where the model is itself."""
-    finite = [place for place in curve if math.isfinite(place[0]) and math.isfinite(place[1])]
+    finite = [place for place in curve if math.isfinite(place.x) and math.isfinite(place.y)]
     if not finite:
         return []
-    nearest = min(finite, key=lambda place: abs(place[2] - 1))
-    return sorted({finite[0], nearest, finite[-1]}, key=lambda place: place[2])
+    nearest = min(finite, key=lambda place: abs(place.setting - 1))
+    return sorted({finite[0], nearest, finite[-1]}, key=lambda place: place.setting)
 
 
 def _towards(label: str, better: Better | None) -> str:
@@ -247,7 +291,12 @@ def _phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
     return of_round[:1] + [now for before, now in pairwise(of_round) if before[1] != now[1]]
 
 
-def _read_log(path: Path) -> list[dict[str, Any]]:
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Read the rows of a log; a last line cut short is ignored.
+
+    Raises:
+        UserError: it cannot be read, or is no log.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -272,7 +321,7 @@ def _soften(axes: "matplotlib.axes.Axes") -> None:
     axes.set_axisbelow(True)
 
 
-def _write(figure: "matplotlib.figure.Figure", path: Path) -> None:
+def write_figure(figure: "matplotlib.figure.Figure", path: Path) -> None:
     """Write beside the place, then rename: a picture is whole or not there."""
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "pdf", "svg"):

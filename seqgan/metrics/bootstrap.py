@@ -1,11 +1,16 @@
 """Bootstrap intervals of means and of ratios of sums, from values that were measured once."""
 
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from image_core.adversarial.errors import UserError
+
+
+MANY = 50_000
+"""Sentences from which on the interval is the normal one, to which the bootstrap's converges."""
 
 
 class Band(NamedTuple):
@@ -25,13 +30,14 @@ def bootstrap_band(
     weights: Float[np.ndarray, " n"] | None = None,
     *,
     level: float = 0.95,
-    resamples: int = 1000,
+    resamples: int = 400,
     seed: int = 0,
 ) -> Band:
     """Percentile interval of sum(values) / sum(weights) over sentences drawn with replacement.
 
     It holds what the draw of the sentences does, not what the seed of a training does: that takes
-    several runs. Counts of each sentence are Poisson(1), which needs no index and no copy.
+    several runs. Counts of each sentence are Poisson(1), which needs no index and no copy. From
+    50,000 sentences on it is the normal interval of the ratio, which takes one pass.
 
     Args:
         values: one a sentence: a score, or the nats of a sentence.
@@ -48,6 +54,9 @@ def bootstrap_band(
     if len(values) == 0:
         raise UserError("a bootstrap needs at least one value: got none")
     weights = np.ones(len(values)) if weights is None else weights
+    tail = (1 - level) / 2
+    if len(values) >= MANY:
+        return _normal_band(values, weights, tail)
     rng = np.random.default_rng(seed)
     columns = np.stack([values, weights], 1).astype(np.float64)
     step = max(1, 4_000_000 // len(values))
@@ -61,6 +70,13 @@ def bootstrap_band(
     if not len(sums):
         mean = float(values.sum() / max(weights.sum(), 1.0))
         return Band(mean, mean)
-    tail = (1 - level) / 2
     low, high = np.quantile(sums[:, 0] / sums[:, 1], [tail, 1 - tail])
     return Band(float(low), float(high))
+
+
+def _normal_band(values: np.ndarray, weights: np.ndarray, tail: float) -> Band:
+    """The ratio and its standard error by linearisation."""
+    ratio = float(values.sum() / weights.sum())
+    error = float(np.sqrt(np.square(values - ratio * weights).sum()) / weights.sum())
+    reach = -NormalDist().inv_cdf(tail) * error
+    return Band(ratio - reach, ratio + reach)

@@ -61,3 +61,15 @@ def test_bands_repeat_and_cover_one_value():
     assert bootstrap_band(np.array([7.0])) == (7, 7)
     with pytest.raises(UserError, match="at least one value"):
         bootstrap_band(np.array([]))
+
+
+def test_bands_of_many_values_go_on_where_those_of_fewer_end(monkeypatch):
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(1, 20, 4000).astype(float)
+    nats = tokens * rng.gamma(4, 1, 4000)
+    drawn = bootstrap_band(nats, tokens, resamples=4000)
+    monkeypatch.setattr("seqgan.metrics.bootstrap.MANY", 4000)
+    normal = bootstrap_band(nats, tokens)
+    width = drawn.high - drawn.low
+    assert normal.low == pytest.approx(drawn.low, abs=0.06 * width)
+    assert normal.high == pytest.approx(drawn.high, abs=0.06 * width)

@@ -124,12 +124,18 @@ class CNNCritic(SequenceCritic):
     def score(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
+        return self._output(self.represent_embedded(embedded, lengths))
+
+    def represent_embedded(
+        self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
+    ) -> Float[Tensor, "B F"]:
+        """Features of embedded sequences, differentiable twice."""
         x = embedded.transpose(0, 1)
         if lengths is not None:  # a window wider than its sequence has no slope past the end
             inside = torch.arange(len(x), device=x.device)[:, None] < lengths
             x = x * inside[:, :, None]
         features = max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True)
-        return self._output(self._highway(features))
+        return self._highway(features)
 
     def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
         return None if self.end is None else mask_of(tokens, self.end).sum(1)

@@ -4,20 +4,30 @@ from seqgan.games.discrete import DiscreteGame as DiscreteGame
 from seqgan.games.discrete import bgan as bgan
 from seqgan.games.likelihood import LikelihoodGame as LikelihoodGame
 from seqgan.games.ranking import RankingGame as RankingGame
+from seqgan.games.relaxed import RelaxedGame as RelaxedGame
 from seqgan.games.retrieval import RetrievalGame as RetrievalGame
 from seqgan.games.retrieval import irgan as irgan
 from seqgan.games.retrieval import irgan_pairwise as irgan_pairwise
 from seqgan.games.sequence import SequenceGame as SequenceGame
 from seqgan.games.sequence import seqgan as seqgan
+from seqgan.papers.maligan import maligan as maligan
+from seqgan.papers.maligan_mixed import maligan_mixed as maligan_mixed
+from seqgan.papers.rankgan import rankgan as rankgan
+from seqgan.papers.relgan import relgan as relgan
 
 __all__ = [
     "DiscreteGame",
     "LikelihoodGame",
     "RankingGame",
+    "RelaxedGame",
     "RetrievalGame",
     "SequenceGame",
     "bgan",
     "irgan",
     "irgan_pairwise",
+    "maligan",
+    "maligan_mixed",
+    "rankgan",
+    "relgan",
     "seqgan",
 ]

@@ -21,6 +21,7 @@ from image_core.adversarial.penalties import Penalty
 from seqgan.critics import CNNCritic, SequenceCritic
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.rewards import Reward, rollout_reward
+from seqgan.teacher import Teacher
 
 
 class SequenceGame(Game):
@@ -36,6 +37,8 @@ class SequenceGame(Game):
         estimator: how rewards become the policy's gradient.
         loss: trains the critic.
         penalty: of the critic, on embedded sequences.
+        teacher: gives the samples of a policy step their first tokens, from real sequences; None =
+            the policy writes them from the start.
         samples: sequences of a policy step.
         policy_steps: policy moves a round.
         policy_updates: optimizer steps on the same samples; above 1 is for `estimators.clipped`.
@@ -54,6 +57,7 @@ class SequenceGame(Game):
         estimator: Estimator,
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
+        teacher: Teacher | None = None,
         samples: int = 64,
         policy_steps: int = 1,
         policy_updates: int = 1,
@@ -66,13 +70,15 @@ class SequenceGame(Game):
         self.mle = copy.deepcopy(G).eval().requires_grad_(False)
         """The policy that adversarial training started from: the baseline every result carries."""
         self.reward, self.estimator, self.loss, self.penalty = reward, estimator, loss, penalty
+        self.teacher = teacher
         self.samples, self.negatives = samples, negatives
         self.policy_steps, self.policy_updates = policy_steps, policy_updates
         self.critic_steps, self.critic_epochs = critic_steps, critic_epochs
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         policy = list(self.G.parameters())
-        return {"G": policy, "mle": policy, "D": list(self.D.parameters())}
+        learned = list(self.estimator.parameters()) if isinstance(self.estimator, nn.Module) else []
+        return {"G": policy + learned, "mle": policy, "D": list(self.D.parameters())}
 
     def turns(self) -> Sequence[Turn]:
         return [
@@ -88,14 +94,22 @@ class SequenceGame(Game):
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Sample, let the critic judge, follow the estimated gradient (Algorithm 1, lines 6-9)."""
         self.G.eval()
-        tokens = self.G.trim(self.G.sample(self.samples // parallel.world()[1], self.length))
+        count = parallel.portion(self.samples, "samples")
+        if self.teacher is None:
+            tokens, given = self.G.sample(count, self.length), 0
+        else:
+            tokens, given = self.teacher(self.G, count, next(batches))
+        tokens = self.G.trim(tokens)
         reward = self.reward(self.G, self.D, tokens)
         mask = self.G.mask(tokens)
+        written = mask & (torch.arange(tokens.shape[1], device=mask.device) >= given)
         behaviour: Tensor | None = None
         for _ in range(self.policy_updates):
             log_prob = self.G.log_prob(tokens)
             behaviour = log_prob.detach() if behaviour is None else behaviour
-            loss = self.estimator(log_prob - behaviour, reward, mask)
+            loss = self.estimator(log_prob - behaviour, reward, written)
+            if given:  # what the teacher gave is learned by likelihood
+                loss = loss - log_prob[:, :given].sum() / mask[:, :given].sum()
             yield Loss(loss, {"reward": (reward * mask).sum() / mask.sum()})
 
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
@@ -106,7 +120,7 @@ class SequenceGame(Game):
         """
         self.G.eval()
         self.D.train()
-        negatives = self.sample(self.negatives // parallel.world()[1])
+        negatives = self.sample(parallel.portion(self.negatives, "negatives"))
         steps = 0
         for _ in range(self.critic_epochs):
             order = torch.randperm(len(negatives), device=negatives.device)

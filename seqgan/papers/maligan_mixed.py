@@ -1,0 +1,60 @@
+"""MaliGAN with mixed training: real prefixes that shrink, their completions weighed by prefix.
+
+The first K tokens of a sample are real and learned by likelihood, the rest by `maligan`'s weights,
+normalised among the completions of one prefix. K falls from all but one token to none.
+"""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from image_core.adversarial import estimators
+from image_core.adversarial.game import Game
+from seqgan.critics import SequenceCritic
+from seqgan.games.sequence import SequenceGame
+from seqgan.papers.maligan import METHOD, PAPER, maligan
+from seqgan.policies import LSTMPolicy, SequencePolicy
+from seqgan.teacher import Teacher
+
+if TYPE_CHECKING:
+    from seqgan.recipes.sequence import SequenceConfig
+
+__all__ = ["METHOD", "NAME", "PAPER", "game", "maligan_mixed", "policy"]
+
+NAME = "MaliGAN-mixed"
+COPIES = 4
+"""Completions of a real prefix; the options' samples are a multiple of it."""
+policy = LSTMPolicy
+
+
+def maligan_mixed(
+    G: SequencePolicy,
+    D: SequenceCritic,
+    length: int,
+    *,
+    moves: int,
+    copies: int = COPIES,
+    **options: object,
+) -> SequenceGame:
+    """MaliGAN from teacher forcing to free running.
+
+    Args:
+        G: the policy.
+        D: the critic.
+        length: tokens of a sequence.
+        moves: policy moves until the policy writes alone.
+        copies: completions of each real prefix.
+        options: of `SequenceGame`.
+
+    Source: Che et al. 2017, section 3.3.
+    """
+    teacher = Teacher(length, moves, copies)
+    mixed = {"teacher": teacher, "estimator": estimators.importance(copies)}
+    return maligan(G, D, length, **{**options, **mixed})
+
+
+def game(policy: LSTMPolicy, length: int, real: Tensor, options: "SequenceConfig") -> Game:
+    """The game of a run's options."""
+    moves = max(1, options.rounds * options.policy_steps)
+    critic, others = options.make_critic(policy), options.game_options()
+    return maligan_mixed(policy, critic, length, moves=moves, **others)

@@ -1,6 +1,6 @@
 """What SeqGAN's parts cost: one JSON line each, with the median over repeats.
 
-    python benchmarks/seqgan_step.py [--device cuda] [--precision bf16] [--repeats 5]
+    python benchmarks/seqgan_step.py [--device cuda [--compile]] [--precision bf16] [--repeats 5]
 
 CPU seconds of the process with one torch thread; on a GPU wall seconds between synchronisations.
 Sizes of the paper: V 5000, T 20, B 64, N 16, H 32. A critic epoch is 312 steps of 32 real and 32
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--precision", default="no", choices=("no", "bf16"))
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--compile", action="store_true", help="the critic's step; on a GPU")
     parser.add_argument("--critic_steps", type=int, default=39, help="of the 312 of an epoch")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -56,6 +57,8 @@ def main() -> None:
     device = options.pick_device(arguments.device)
 
     policy, critic = LSTMPolicy(V), CNNCritic(V)
+    if arguments.compile:
+        critic.compile(mode="reduce-overhead", fullgraph=True)
     critic_steps = arguments.critic_steps
     game = seqgan(policy, critic, T, critic_epochs=1, negatives=32 * critic_steps).to(device)
     rates = {"mle": 1e-2, "G": 1e-2, "D": 1e-4}

@@ -6,7 +6,7 @@ the LambdaFM start of IRGAN.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,16 +22,35 @@ from seqgan.retrieval.split import QueryBatch, Split
 METHODS = ("softmax", "bpr", "dns")
 
 
-def softmax_loss(scorer: Scorer, batch: QueryBatch, temperature: float = 1.0) -> Float[Tensor, ""]:
-    """-log p(d+ | q), in the mean over positives, in nats."""
-    return -batch.log_policy(scorer, temperature)[batch.owner, batch.column].mean()
+FitLoss = Callable[[Scorer, QueryBatch], Tensor]
 
 
-def pairwise_loss(scorer: Scorer, batch: QueryBatch, drawn: int) -> Float[Tensor, ""]:
-    """-log sigmoid(g(d+) - g(d)), d the best of `drawn` candidates that are not positive.
+def fit_loss(method: str, *, l2: float = 0.0, drawn: int = 5, temperature: float = 1.0) -> FitLoss:
+    """The loss of a method, with the L2 of what scores the documents that it compares."""
+    if method == "softmax":
+        return functools.partial(softmax_loss, l2=l2, temperature=temperature)
+    return functools.partial(pairwise_loss, l2=l2, drawn=drawn if method == "dns" else 1)
+
+
+def softmax_loss(
+    scorer: Scorer, batch: QueryBatch, *, l2: float = 0.0, temperature: float = 1.0
+) -> Float[Tensor, ""]:
+    """-log p(d+ | q) + l2 |.|^2 / 2, in the mean over positives, in nats."""
+    log_prob = batch.log_policy(scorer, temperature)
+    picked = log_prob.flatten().index_select(0, batch.owner * log_prob.shape[1] + batch.column)
+    if not l2:
+        return -picked.mean()
+    documents = batch.documents_at(batch.owner, batch.column)
+    return l2 * scorer.l2(batch.queries[batch.owner], documents) - picked.mean()
+
+
+def pairwise_loss(
+    scorer: Scorer, batch: QueryBatch, *, l2: float = 0.0, drawn: int = 1
+) -> Float[Tensor, ""]:
+    """-log sigmoid(g(d+) - g(d)) + l2 |.|^2 / 2, d the best of `drawn` unlabelled candidates.
 
     Candidates are drawn uniformly; one that happens to be positive is drawn again once, and left
-    out of the mean if it is positive still.
+    out of the mean if it is positive still. The L2 is of both documents.
     """
     queries = batch.queries[batch.owner]
     column, fine = draw_unlabelled(batch, drawn)
@@ -41,21 +60,28 @@ def pairwise_loss(scorer: Scorer, batch: QueryBatch, drawn: int) -> Float[Tensor
             scores = scorer.pairs(queries.repeat_interleave(drawn), flat).view_as(column)
             best = scores.masked_fill(~fine, -torch.inf).argmax(1, keepdim=True)
         column, fine = column.gather(1, best), fine.gather(1, best)
-    better = scorer.pairs(queries, batch.documents_at(batch.owner, batch.column))
-    worse = scorer.pairs(queries, batch.documents_at(batch.owner, column[:, 0]))
-    losses = F.softplus(worse - better) * fine[:, 0]
-    return losses.sum() / fine.sum().clamp(min=1)
+    positive = batch.documents_at(batch.owner, batch.column)
+    negative = batch.documents_at(batch.owner, column[:, 0])
+    margin = scorer.pairs(queries, positive) - scorer.pairs(queries, negative)
+    loss = (F.softplus(-margin) * fine[:, 0]).sum() / fine.sum().clamp(min=1)
+    if l2:
+        loss = loss + l2 * (scorer.l2(queries, positive) + scorer.l2(queries, negative)) / 2
+    return loss
 
 
 @torch.no_grad()
 def draw_unlabelled(batch: QueryBatch, count: int) -> tuple[Int64[Tensor, "N count"], Tensor]:
-    """`count` candidates for each positive, uniform, and which of them are unlabelled indeed."""
+    """`count` candidates for each positive, uniform, and which of them are unlabelled indeed.
+
+    Of a drawn pool, the shared documents are the candidates, and a positive among them goes
+    unnoticed.
+    """
     rows = len(batch.queries)
     if batch.mask is None:
         sizes = torch.full((rows,), batch.documents.shape[-1], device=batch.owner.device)
     else:
         sizes = batch.mask.sum(1)
-    width = int(batch.documents.shape[-1])
+    width = batch.documents.shape[-1] + (0 if batch.own is None else batch.own.shape[1])
     key = (batch.owner * width + batch.column).sort().values
     size = sizes[batch.owner][:, None].expand(-1, count)
 
@@ -78,7 +104,7 @@ class RankingGame(Game):
         G: the scorer.
         split: queries, candidates and positives.
         method: softmax, bpr or dns.
-        l2: of what scores each positive.
+        l2: half the squared norm of what scores the documents compared.
         drawn: candidates that dns takes the best of.
         temperature: of the softmax.
         pool: candidates drawn for a batch; None = all candidates.
@@ -101,8 +127,8 @@ class RankingGame(Game):
         super().__init__()
         if method not in METHODS:
             raise UserError(f"method = {method!r}: choose one of {', '.join(METHODS)}")
-        self.G, self.split, self.l2, self.pool = G, split, l2, pool
-        self.fit_loss = fit_loss(method, drawn, temperature)
+        self.G, self.split, self.pool = G, split, pool
+        self.fit_loss = fit_loss(method, l2=l2, drawn=drawn, temperature=temperature)
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {"G": list(self.G.parameters())}
@@ -115,26 +141,7 @@ class RankingGame(Game):
         self.G.train()
         rows = next(batches)
         batch = self.split.batch(rows) if self.pool is None else self.split.pool(rows, self.pool, 2)
-        yield Loss(regularised(self.fit_loss, self.G, batch, self.l2))
-
-
-FitLoss = functools.partial[Tensor]
-
-
-def fit_loss(method: str, drawn: int, temperature: float) -> FitLoss:
-    """The loss of a method, a function of (scorer, batch)."""
-    if method == "softmax":
-        return functools.partial(softmax_loss, temperature=temperature)
-    return functools.partial(pairwise_loss, drawn=drawn if method == "dns" else 1)
-
-
-def regularised(loss: FitLoss, scorer: Scorer, batch: QueryBatch, l2: float) -> Float[Tensor, ""]:
-    """The loss, and the L2 of what scores the positives."""
-    total = loss(scorer, batch)
-    if l2:
-        documents = batch.documents_at(batch.owner, batch.column)
-        total = total + l2 * scorer.l2(batch.queries[batch.owner], documents)
-    return total
+        yield Loss(self.fit_loss(self.G, batch))
 
 
 def tiny() -> tuple[RankingGame, Tensor]:

@@ -18,7 +18,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
-from seqgan.games.ranking import fit_loss, regularised
+from seqgan.games.ranking import fit_loss
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.scorers import MatrixFactorization, Scorer
 from seqgan.retrieval.split import QueryBatch, Split
@@ -262,8 +262,8 @@ class RetrievalGame(Game):
         """One step of the start: softmax, bpr or dns; see `ranking`."""
         self.G.train()
         batch = self.batch(next(batches))
-        loss = fit_loss(method, drawn, self.temperature)
-        yield Loss(regularised(loss, self.G, batch, l2))
+        loss = fit_loss(method, l2=l2, drawn=drawn, temperature=self.temperature)
+        yield Loss(loss(self.G, batch))
 
 
 def mixed(probs: Float[Tensor, "B K"], batch: QueryBatch, mixture: float) -> Float[Tensor, "B K"]:

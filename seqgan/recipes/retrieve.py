@@ -75,7 +75,16 @@ def read_task(c: Config) -> Task:
     if c.task == "web":
         train, test = read_letor(c.data, "train"), read_letor(c.test, "test")
         valid = None if c.valid is None else read_letor(c.valid, "valid")
-        return WebTask(train, test, valid, share=SHARE, hide=c.hide, seed=c.seed, choose=choose)
+        return WebTask(
+            train,
+            test,
+            valid,
+            share=SHARE,
+            hide=c.hide,
+            seed=c.seed,
+            choose=choose,
+            graded=c.graded,
+        )
     answers = Answers(c.data, c.test, c.valid, columns=c.column_names(), share=SHARE, seed=c.seed)
     return AnswerTask(answers, choose=choose)
 

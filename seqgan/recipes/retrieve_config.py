@@ -128,6 +128,7 @@ class Config(RunConfig):
         baselines: rows of the table besides, comma between; all for every one of the task, none.
         ties: order of equal scores: random (seeded), first or last.
         ideal: of NDCG: full, or found among the first k.
+        graded: web: NDCG weighs documents by their label; else all relevant ones are alike.
         evaluate_every: epochs of the start between evaluations.
     """
 
@@ -180,6 +181,7 @@ class Config(RunConfig):
     baselines: str = "all"
     ties: Literal["random", "first", "last"] = "random"
     ideal: Literal["full", "found"] = "full"
+    graded: bool = False
     evaluate_every: int = 10
 
     def __post_init__(self) -> None:
@@ -235,7 +237,7 @@ class Config(RunConfig):
     def _check_task(self) -> None:
         only = {
             "item": ("relevant", "start", "pool", "ratings", "start_prefix"),
-            "web": ("hide",),
+            "web": ("hide", "graded"),
             "qa": ("encoder",),
         }
         default = {f.name: f.default for f in fields(self)}

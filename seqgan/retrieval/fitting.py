@@ -3,7 +3,7 @@
 import copy
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,18 +55,27 @@ def batches(split: Split, size: int, seed: int) -> Batches:
     return Batches(rows, size, seed=seed)
 
 
-def fit(task: Task, make: Callable[[], Scorer], how: Fit) -> tuple[Scorer, int]:
-    """A scorer fitted to `task.train`, for as many epochs as `task.valid` likes best.
+def fit(task: Task, make: Callable[[], Scorer], grid: Sequence[Fit]) -> tuple[Scorer, Fit]:
+    """A scorer fitted to `task.train`, as `task.valid` likes best.
+
+    Args:
+        task: the data.
+        make: a new scorer.
+        grid: ways to choose from; the first one where there is no validation set.
 
     Returns:
-        The scorer, and its epochs.
+        The scorer, and how it was fitted, `epochs` being those it took.
     """
-    epochs = how.epochs
-    if task.valid is not None:
-        scorer, epochs = _train(task, make, how, task.fit, how.epochs, task.valid)
-        if task.fit is task.train:
-            return scorer, epochs
-    return _train(task, make, how, task.train, epochs, None)
+    if task.valid is None:
+        return _train(task, make, grid[0], task.train, None)[0], grid[0]
+    tried = []
+    for how in grid:
+        scorer, epochs, value = _train(task, make, how, task.fit, task.valid)
+        tried.append((value, scorer, how._replace(epochs=epochs)))
+    _, scorer, how = max(tried, key=lambda found: found[0])
+    if task.fit is not task.train:
+        scorer = _train(task, make, how, task.train, None)[0]
+    return scorer, how
 
 
 def _train(
@@ -74,9 +83,9 @@ def _train(
     make: Callable[[], Scorer],
     how: Fit,
     split: Split,
-    epochs: int,
     valid: Split | None,
-) -> tuple[Scorer, int]:
+) -> tuple[Scorer, int, float]:
+    """The scorer, its epochs, and what validation says of it."""
     torch.manual_seed(how.seed)
     scorer = make()
     task.know(scorer, split)
@@ -86,17 +95,17 @@ def _train(
     engine = Engine(game.to(split.queries.device), {"G": adam})
     data = batches(split, how.batch, how.seed)
     best, best_epoch, weights = -math.inf, 0, copy.deepcopy(scorer.state_dict())
-    steps = engine.rounds(data, epochs * len(data))
-    for epoch in range(1, epochs + 1):
+    steps = engine.rounds(data, how.epochs * len(data))
+    for epoch in range(1, how.epochs + 1):
         for _ in range(len(data)):
             next(steps)
-        if valid is not None and (epoch % how.every == 0 or epoch == epochs):
+        if valid is not None and (epoch % how.every == 0 or epoch == how.epochs):
             value = means(evaluate(task.score(scorer, valid), valid))[how.metric]
             if value > best:
                 best, best_epoch, weights = value, epoch, copy.deepcopy(scorer.state_dict())
             elif epoch - best_epoch >= how.patience * how.every:
                 break
     if valid is None:
-        return scorer.eval(), epochs
+        return scorer.eval(), how.epochs, best
     scorer.load_state_dict(weights)
-    return scorer.eval(), best_epoch
+    return scorer.eval(), best_epoch, best

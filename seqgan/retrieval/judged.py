@@ -38,7 +38,12 @@ class Judged:
     dropped: dict[str, int] = field(default_factory=dict)
 
     def split(
-        self, queries: np.ndarray, first: tuple[int, int] = (0, 0), hidden: np.ndarray | None = None
+        self,
+        queries: np.ndarray,
+        first: tuple[int, int] = (0, 0),
+        *,
+        hidden: np.ndarray | None = None,
+        graded: bool = False,
     ) -> Split:
         """Some queries with all their candidates.
 
@@ -46,6 +51,7 @@ class Judged:
             queries: numbers of the queries.
             first: ids of the first query and the first document, where several sets stand in line.
             hidden: True where a document's label is not to be seen.
+            graded: whether the label is the gain of a document; else it is 1.
         """
         place = np.full(len(self.names), -1)
         place[queries] = np.arange(len(queries))
@@ -60,7 +66,7 @@ class Judged:
             len(self.label),
             Ragged.from_pairs(owner[good], column[good], len(queries)),
             candidates,
-            gains=torch.from_numpy(label[good].astype(np.float32)),
+            gains=torch.from_numpy(label[good].astype(np.float32)) if graded else None,
         )
 
     def relevant_queries(self, hidden: np.ndarray | None = None) -> np.ndarray:

@@ -4,6 +4,7 @@ Columns: a document stands for a query by its column among the query's candidate
 document is a candidate of every query the column is the document itself.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -128,24 +129,18 @@ class Split(nn.Module):
         """Queries by row, each with drawn candidates: a shared pool and positives of its own.
 
         The pool is uniform over all documents and stands for them, documents / size each; a drawn
-        positive stands for the positives, count / `positives` each. Memory is B (size + positives),
-        whatever the number of documents. A positive that the pool holds too counts twice, which is
-        of order size / documents. Nothing waits for the device.
+        positive stands for itself, so that the normaliser is too large by `positives` documents of
+        all. Memory is B (size + positives), whatever the number of documents. Nothing waits for the
+        device.
         """
         pool = torch.randint(self.documents, (size,), device=rows.device)
         own = self.positives.draw(rows, positives)
-        counts = self.positives.counts[rows]
-        weight = torch.cat(
-            [
-                torch.full((len(rows), size), self.documents / size, device=rows.device),
-                (counts[:, None] / positives).expand(-1, positives),
-            ],
-            1,
-        )
+        weight = torch.zeros(size + positives, device=rows.device)
+        weight[:size] = math.log(self.documents / size)
         owner = torch.arange(len(rows), device=rows.device).repeat_interleave(positives)
         column = size + torch.arange(positives, device=rows.device).repeat(len(rows))
-        taken = torch.full_like(counts, positives)
-        return QueryBatch(self.queries[rows], pool, None, owner, column, taken, own, weight.log())
+        taken = torch.full_like(rows, positives)
+        return QueryBatch(self.queries[rows], pool, None, owner, column, taken, own, weight)
 
     def ranked_mask(self, rows: Int64[Tensor, " B"]) -> Bool[Tensor, "B K"]:
         """Which columns are ranked: candidates that were not trained on."""

@@ -14,8 +14,11 @@ from seqgan.retrieval.scorers import Scorer
 from seqgan.retrieval.split import Split
 from seqgan.retrieval.tasks import AnswerTask, ItemTask, Task, WebTask
 
-EPOCHS_OF = {"bpr": 3}
+EPOCHS_OF = {"bpr": 3, "softmax": 1}
 """A pass of bpr draws one negative a positive, a pass of softmax sees all: more passes for it."""
+
+L2_OF = {"bpr": (0.03, 0.1, 0.3, 1.0), "softmax": (0.5, 1.0)}
+"""Multiples of the start's L2 that validation chooses from; without validation the last."""
 
 
 class Row(NamedTuple):
@@ -49,9 +52,13 @@ def baseline(name: str, task: Task, make: Callable[[], Scorer], how: Fit) -> Row
         UserError: the baseline needs a library that is not installed, or too much memory.
     """
     if name in ("bpr", "softmax"):
-        epochs = how.epochs * EPOCHS_OF.get(name, 1)
-        scorer, best = fit(task, make, how._replace(method=name, epochs=epochs))
-        return Row(task.score(scorer, task.test), {"epochs": best, "lr": how.lr, "l2": how.l2})
+        grid = [
+            how._replace(method=name, epochs=how.epochs * EPOCHS_OF[name], l2=how.l2 * times)
+            for times in (L2_OF[name] if task.valid is not None else L2_OF[name][-1:])
+        ]
+        scorer, how = fit(task, make, grid)
+        chosen = {"epochs": how.epochs, "lr": how.lr, "l2": how.l2}
+        return Row(task.score(scorer, task.test), chosen)
     if isinstance(task, ItemTask):
         return _item(name, task, how.metric)
     if isinstance(task, AnswerTask):
@@ -127,7 +134,8 @@ def lambdarank(task: WebTask, how: Fit) -> Row:
         documents = split.candidates.values
         gain = torch.zeros(len(documents))
         first = split.candidates.offsets[split.positives.owner]
-        gain[first + split.positives.values] = split.gains if split.gains is not None else 1.0
+        labelled = first + split.positives.values
+        gain[labelled] = torch.from_numpy(task.labels).float()[documents[labelled]]
         sizes = split.candidates.counts.numpy()
         return Dataset(task.features[documents].numpy(), gain.numpy(), group=sizes)
 

@@ -152,6 +152,7 @@ class WebTask(Task):
         hide: share of the training labels that the game does not see (semi-supervised).
         seed: of both.
         choose: whether settings are chosen.
+        graded: whether NDCG weighs documents by their label; else all relevant ones are alike.
     """
 
     def __init__(
@@ -164,6 +165,7 @@ class WebTask(Task):
         hide: float,
         seed: int,
         choose: bool,
+        graded: bool,
     ):
         self.dropped, self.noted = {}, {}
         random = np.random.default_rng(seed)
@@ -178,16 +180,16 @@ class WebTask(Task):
         self.fit, self.valid = self.train, None
         if choose and valid is not None:
             sets.append(valid)
-            self.valid = valid.split(valid.relevant_queries(), first)
+            self.valid = valid.split(valid.relevant_queries(), first, graded=graded)
             first = (first[0] + len(valid.names), first[1] + len(valid.label))
         elif choose:
             held = max(1, int(share * len(seen)))
             if held >= len(seen):
                 raise UserError("too few training queries to hold some out; use --select last")
             self.fit = train.split(np.sort(shuffled[held:]), hidden=self.hidden)
-            self.valid = train.split(np.sort(shuffled[:held]), hidden=self.hidden)
+            self.valid = train.split(np.sort(shuffled[:held]), hidden=self.hidden, graded=graded)
         sets.append(test)
-        self.test = test.split(test.relevant_queries(), first)
+        self.test = test.split(test.relevant_queries(), first, graded=graded)
         self.query_names = [name for each in sets for name in each.names]
         self.document_names = [
             f"query {each.names[query]}, row {row}"

@@ -17,7 +17,9 @@ usage: seqgan COMMAND ...
   seqgan train oracle --out DIR                SeqGAN on a synthetic language of known density
   seqgan resume DIR                            go on exactly where a stopped run stood
   seqgan sample DIR --n 20                     write sentences
-  seqgan evaluate DIR                          table, temperature sweep and plots once more
+  seqgan evaluate DIR --sweep                  table, plots and report once more; top-p as well
+  seqgan evaluate --samples FILE --references FILE    text that any tool wrote
+  seqgan compare DIR DIR                       the curves of several runs, or seeds, on one picture
   seqgan train retrieve --data FILE --out DIR  IRGAN: items for users, answers for questions
   seqgan recommend DIR --user U --k 10         the items a retrieval run ranks first
   seqgan rank DIR --query "..." --k 10         the documents a retrieval run ranks first
@@ -29,7 +31,7 @@ YAML file (--config FILE); --print_config writes one. A mistake ends with one se
 code 2.
 """
 
-COMMANDS = ("train", "resume", "sample", "evaluate", "list", "recommend", "rank")
+COMMANDS = ("train", "resume", "sample", "evaluate", "compare", "list", "recommend", "rank")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -265,7 +265,8 @@ def _landmarks(curve: Sequence[Place]) -> Sequence[Place]:
     if not finite:
         return []
     nearest = min(finite, key=lambda place: abs(place.setting - 1))
-    return sorted({finite[0], nearest, finite[-1]}, key=lambda place: place.setting)
+    chosen = {place.setting: place for place in (finite[0], nearest, finite[-1])}
+    return [chosen[setting] for setting in sorted(chosen)]
 
 
 def _towards(label: str, better: Better | None) -> str:

@@ -54,8 +54,19 @@ def run(words: Sequence[str]) -> None:
 def _evaluate_run(folder: str, sweep: bool) -> None:
     prepare()
     trained = open_run(folder)
+    if not sweep:
+        trained.load()
+        trained.report()
+        return
+    from seqgan.recipes.report import TOP_PS
+    from seqgan.recipes.sequence import SequenceRun
+
+    if not isinstance(trained, SequenceRun):
+        raise UserError(
+            f"--sweep: {folder} is a run of {trained.recipe}, which writes no sentences"
+        )
     trained.load()
-    trained.report()
+    trained.report(top_ps=TOP_PS)
 
 
 def _parser() -> Parser:

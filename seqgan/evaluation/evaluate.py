@@ -13,8 +13,9 @@ from image_core.adversarial.errors import UserError
 from seqgan import plots
 from seqgan.evaluation import suite
 from seqgan.evaluation.case import Case, EvaluationConfig
-from seqgan.evaluation.suite import Figure, Figures
+from seqgan.evaluation.suite import Figures
 from seqgan.html_report import Picture, Shown, write_html
+from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.neighbours import nearest
 
 SHOWN = 30

@@ -6,7 +6,6 @@ in their name.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch.nn.functional as F
@@ -16,8 +15,7 @@ from image_core.adversarial.errors import UserError
 from seqgan import metrics
 from seqgan.evaluation.case import Case, Side
 from seqgan.evaluation.language import padded
-from seqgan.metrics.bootstrap import Band, bootstrap_band
-from seqgan.metrics.likelihood import SentenceNLL
+from seqgan.metrics.bootstrap import Band, Figure, mean_figure
 
 __all__ = [
     "adversuc",
@@ -39,18 +37,6 @@ __all__ = [
 
 DEFAULT = ("bleu", "self_bleu", "distinct", "entropy", "unique", "lengths", "repetition")
 """What is measured where --metrics is left out: seconds for 10,000 sentences."""
-
-
-class Figure(NamedTuple):
-    """A measured value.
-
-    Args:
-        value: the value.
-        band: its 95 % bootstrap interval over sentences; None where there is none.
-    """
-
-    value: float
-    band: Band | None = None
 
 
 Figures = dict[str, Figure]
@@ -178,23 +164,19 @@ def lm(case: Case, side: Side) -> Figures:
         if (case.train is None) is not case.is_references(side):
             return {}
         unseen = language.held_out if case.train is None else case.references.ids
-        floor = _nats(language.score(language.model, unseen))
+        floor = language.score(language.model, unseen).figure()
         return {"lm": floor, "reverse_lm": floor}
     if len(side.ids) < 20:
         raise UserError(f"--metrics lm learns from the samples and needs 20: got {len(side.ids)}")
     own, _ = language.fit(side.ids)
     return {
-        "lm": _nats(language.score(language.model, side.ids)),
-        "reverse_lm": _nats(language.score(own, case.references.ids)),
+        "lm": language.score(language.model, side.ids).figure(),
+        "reverse_lm": language.score(own, case.references.ids).figure(),
     }
 
 
 def _scores(name: str, scores: Mapping[int, np.ndarray]) -> Figures:
-    return {f"{name}{n}": Figure(float(s.mean()), bootstrap_band(s)) for n, s in scores.items()}
-
-
-def _nats(found: SentenceNLL) -> Figure:
-    return Figure(found.mean(), bootstrap_band(found.nats, found.tokens))
+    return {f"{name}{n}": mean_figure(s) for n, s in scores.items()}
 
 
 def _plain(values: Mapping[str, float]) -> Figures:

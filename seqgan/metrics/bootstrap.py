@@ -8,7 +8,6 @@ from jaxtyping import Float
 
 from image_core.adversarial.errors import UserError
 
-
 MANY = 50_000
 """Sentences from which on the interval is the normal one, to which the bootstrap's converges."""
 
@@ -23,6 +22,18 @@ class Band(NamedTuple):
 
     low: float
     high: float
+
+
+class Figure(NamedTuple):
+    """A measured value.
+
+    Args:
+        value: the value.
+        band: its interval; None where there is none.
+    """
+
+    value: float
+    band: Band | None = None
 
 
 def bootstrap_band(
@@ -72,6 +83,15 @@ def bootstrap_band(
         return Band(mean, mean)
     low, high = np.quantile(sums[:, 0] / sums[:, 1], [tail, 1 - tail])
     return Band(float(low), float(high))
+
+
+def mean_figure(values: Float[np.ndarray, " n"]) -> Figure:
+    """The mean of one value a sentence, with its band.
+
+    Raises:
+        UserError: no values.
+    """
+    return Figure(float(values.mean()) if len(values) else 0.0, bootstrap_band(values))
 
 
 def _normal_band(values: np.ndarray, weights: np.ndarray, tail: float) -> Band:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from seqgan.metrics.bootstrap import Figure, bootstrap_band
 from seqgan.policies import SequencePolicy
 
 ROWS = 1000
@@ -38,6 +39,10 @@ class SentenceNLL(NamedTuple):
     def mean(self) -> float:
         """Nats a token."""
         return float(self.nats.sum() / self.tokens.sum())
+
+    def figure(self) -> Figure:
+        """Nats a token, with its bootstrap band over sentences."""
+        return Figure(self.mean(), bootstrap_band(self.nats, self.tokens))
 
 
 @torch.no_grad()

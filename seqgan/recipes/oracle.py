@@ -18,12 +18,13 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan.data.encode import check_vocabulary
-from seqgan.metrics.likelihood import jsd, nll
+from seqgan.metrics.bootstrap import Figure
+from seqgan.metrics.likelihood import jsd, nll, sentence_nll
 from seqgan.oracle import draw_oracle, load_oracle
-from seqgan.policies import LSTMPolicy, SequencePolicy
+from seqgan.policies import SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.corpus import fingerprint
-from seqgan.recipes.report import sweep, write_report
+from seqgan.recipes.report import Setting, sweep, write_report
 from seqgan.recipes.run import Phase
 from seqgan.recipes.sequence import FILTERS, TEMPERATURES, SequenceConfig, SequenceRun
 
@@ -121,7 +122,8 @@ class OracleRun(SequenceRun):
         file = config.oracle
         oracle = draw_oracle(config.vocab, config.seed) if file is None else load_oracle(file)
         self.oracle = oracle.to(options.pick_device(config.device))
-        self.build(LSTMPolicy(oracle.vocab, config.embedding, config.hidden), config.length)
+        policy = config.paper.policy(oracle.vocab, config.embedding, config.hidden)
+        self.build(policy, config.length, lambda: self.train_set)
         if data:
             train, self.test = (
                 self.draw(self.oracle, size) for size in (config.train_size, config.test_size)
@@ -168,14 +170,14 @@ class OracleRun(SequenceRun):
         """Token ids between blanks."""
         return " ".join(map(str, tokens))
 
-    def report(self, cpu_seconds: float | None = None) -> None:
+    def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
         torch.manual_seed(self.config.seed + 1)
         truth = nll(self.oracle, self.test)
         write_report(
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(self.policies(), TEMPERATURES, self._point),
+            curves=sweep(self.policies(), TEMPERATURES, self._point, top_ps),
             real=("oracle", {"nll_oracle": truth, "nll_test": truth, "jsd": 0.0}),
             pictures=[("nll.png", "nll_test", "nll_oracle")],
             samples={
@@ -186,14 +188,15 @@ class OracleRun(SequenceRun):
             log_keys=("nll_oracle", "nll_test", "mle/loss", "D/accuracy", "G/reward"),
         )
 
-    def _point(self, policy: SequencePolicy, temperature: float) -> dict[str, float]:
-        fake = self.draw(policy, self.config.test_size, temperature)
-        return {
-            "temperature": temperature,
-            "nll_oracle": nll(self.oracle, fake),
-            "nll_test": nll(policy, self.test, temperature),
-            "jsd": jsd(self.oracle, policy, self.test, fake, temperature),
-        }
+    def _point(self, policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
+        fake = self.draw(policy, self.config.test_size, *setting)
+        found = {"nll_oracle": sentence_nll(self.oracle, fake).figure()}
+        if setting.top_p < 1:
+            return found  # the density of what is left out is zero, and of real text none is known
+        t = setting.temperature
+        found["nll_test"] = sentence_nll(policy, self.test, t).figure()
+        found["jsd"] = Figure(jsd(self.oracle, policy, self.test, fake, t))
+        return found
 
 
 Config, Run = OracleConfig, OracleRun

@@ -62,6 +62,7 @@ class RunFolder:
         self.config, self.log = self.folder / "config.yaml", self.folder / "log.jsonl"
         self.checkpoint, self.samples = self.folder / "checkpoint", self.folder / "samples"
         self.plots, self.result = self.folder / "plots", self.folder / "result.json"
+        self.html = self.folder / "report.html"
 
     def check_unused(self) -> None:
         """Make sure that a run can start here: in a new folder, or an empty one.

@@ -1,8 +1,11 @@
 """What the oracle and the text recipe share: options, phases, policies and samples."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 import torch
 from jaxtyping import Int64
@@ -13,7 +16,8 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan.critics import SEQGAN_FILTERS, CNNCritic
-from seqgan.games.sequence import SequenceGame, seqgan
+from seqgan.games.sequence import SequenceGame
+from seqgan.papers import __all__ as PAPERS
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.base import Run, RunConfig
@@ -34,6 +38,8 @@ class SequenceConfig(RunConfig):
     """Options of every sequence run.
 
     Args:
+        alias: the paper: seqgan, maligan, maligan_mixed, rankgan or relgan. It brings defaults of
+            its own.
         batch: sequences of a step; a critic step takes half of them real, half generated.
         embedding: token vector of the policy.
         hidden: LSTM state of the policy.
@@ -53,6 +59,7 @@ class SequenceConfig(RunConfig):
         rollouts: completions of each prefix of a sample; their mean verdict rewards its last token.
         policy_lr: Adam rate of the policy in adversarial rounds.
         clip: greatest gradient norm of the policy.
+        beta_max: inverse temperature of relgan's samples in the last policy step.
         loss: of the critic, see `seqgan list losses`.
         penalty: of the critic, as in r1=10 or r1=1,r2=1, see `seqgan list penalties`.
         estimator: of the policy's gradient: reinforce, importance, boundary_seeking or clipped, see
@@ -64,6 +71,7 @@ class SequenceConfig(RunConfig):
         compile: the critic's training step with torch.compile and CUDA graphs; needs a CUDA device.
     """
 
+    alias: str = "seqgan"
     batch: int = 64
     embedding: int = 32
     hidden: int = 32
@@ -83,6 +91,7 @@ class SequenceConfig(RunConfig):
     rollouts: int = 16
     policy_lr: float = 1e-2
     clip: float = 5.0
+    beta_max: float = 100.0
     loss: str = "non_saturating"
     penalty: str = ""
     estimator: str = "reinforce"
@@ -100,7 +109,16 @@ class SequenceConfig(RunConfig):
         options.check_least(self, 0, "mle_epochs", "critic_rounds", "rounds")
         options.check_least(self, 0, "critic_l2", "critic_dropout")
         options.check_least(self, 2, "batch")
-        options.check_above_zero(self, "mle_lr", "policy_lr", "critic_lr", "clip")
+        options.check_above_zero(self, "mle_lr", "policy_lr", "critic_lr", "clip", "beta_max")
+        options.check_choice("alias", self.alias, PAPERS)
+        for name, value in self.paper.METHOD.items():
+            if getattr(self, name) != value:
+                raise UserError(
+                    f"--{name} {getattr(self, name)} does not go with --alias {self.alias}, "
+                    f"which is --{name} {value}; leave it out"
+                )
+        if self.alias != "relgan" and self.beta_max != 100.0:
+            raise UserError(f"--beta_max is for --alias relgan, not {self.alias}; leave it out")
         options.check_choice("critic", self.critic, tuple(FILTERS))
         options.check_choice("loss", self.loss, losses.__all__)
         options.check_choice("precision", self.precision, ("no", "bf16"))
@@ -118,6 +136,34 @@ class SequenceConfig(RunConfig):
                 f"{self.batch // 2} of --batch {self.batch}"
             )
 
+    @property
+    def paper(self) -> ModuleType:
+        """The module of the alias."""
+        return import_module(f"seqgan.papers.{self.alias}")
+
+    def make_critic(self, policy: LSTMPolicy) -> CNNCritic:
+        """SeqGAN's critic of the chosen size."""
+        return CNNCritic(
+            policy.vocab,
+            filters=FILTERS[self.critic],
+            end=policy.end,
+            dropout=self.critic_dropout,
+            l2=self.critic_l2,
+        )
+
+    def game_options(self) -> dict[str, Any]:
+        """What a sequence game is made with besides its players and its reward."""
+        return {
+            "estimator": options.make_estimator(self.estimator, self.baseline, self.reduction),
+            "loss": getattr(losses, self.loss),
+            "penalty": options.make_penalty(self.penalty),
+            "samples": self.samples,
+            "policy_steps": self.policy_steps,
+            "critic_steps": self.critic_steps,
+            "critic_epochs": self.critic_epochs,
+            "negatives": self.negatives,
+        }
+
 
 class SequenceRun(Run):
     """A run built the same way to train, resume, evaluate and sample.
@@ -134,35 +180,15 @@ class SequenceRun(Run):
     has_data: bool
     game: SequenceGame
 
-    def build(self, policy: LSTMPolicy, length: int) -> None:
-        """Game and engine around a policy of sequences of a length."""
+    def build(self, policy: LSTMPolicy, length: int, real: Callable[[], Tensor]) -> None:
+        """Game and engine around a policy of sequences of a length; `real` if they are needed."""
         c = self.config
-        critic = CNNCritic(
-            policy.vocab,
-            filters=FILTERS[c.critic],
-            end=policy.end,
-            dropout=c.critic_dropout,
-            l2=c.critic_l2,
-        )
         device = options.pick_device(c.device)
+        self.game = c.paper.game(policy, length, real, c).to(device)
         if c.compile:
             if device.type != "cuda":
                 raise UserError("--compile needs a CUDA device; leave it out on a CPU")
-            critic.compile(mode="reduce-overhead", fullgraph=True)
-        self.game = seqgan(
-            policy,
-            critic,
-            length,
-            rollouts=c.rollouts,
-            estimator=options.make_estimator(c.estimator, c.baseline, c.reduction),
-            loss=getattr(losses, c.loss),
-            penalty=options.make_penalty(c.penalty),
-            samples=c.samples,
-            policy_steps=c.policy_steps,
-            critic_steps=c.critic_steps,
-            critic_epochs=c.critic_epochs,
-            negatives=c.negatives,
-        ).to(device)
+            self.game.D.compile(mode="reduce-overhead", fullgraph=True)
         rates = {"mle": c.mle_lr, "G": c.policy_lr, "D": c.critic_lr}
         clip = {"mle": c.clip, "G": c.clip}
         self.engine = options.make_engine(self.game, rates, clip, c.precision)
@@ -212,8 +238,14 @@ class SequenceRun(Run):
 
     def policies(self) -> Mapping[str, SequencePolicy]:
         """The two policies every result compares."""
-        return {"MLE": self.game.mle.eval(), "SeqGAN": self.game.G.eval()}
+        return {"MLE": self.game.mle.eval(), self.config.paper.NAME: self.game.G.eval()}
 
-    def draw(self, policy: SequencePolicy, count: int, temperature: float = 1.0) -> torch.Tensor:
+    def draw(
+        self, policy: SequencePolicy, count: int, temperature: float = 1.0, top_p: float = 1.0
+    ) -> torch.Tensor:
         """Samples of one of the policies, in bounded pieces."""
-        return self.game.sample(count, policy=policy, temperature=temperature)
+        return self.game.sample(count, policy=policy, temperature=temperature, top_p=top_p)
+
+    @abstractmethod
+    def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
+        """Sweep the policies over temperature, and over top-p where asked; write the result."""

@@ -5,7 +5,7 @@ result is the
 temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against reverse LM score.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan import metrics
 from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
+from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.language_model import fit_language_model
-from seqgan.metrics.likelihood import nll
+from seqgan.metrics.likelihood import nll, sentence_nll
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.corpus import (
@@ -30,7 +31,7 @@ from seqgan.recipes.corpus import (
     fingerprint,
     read_corpus,
 )
-from seqgan.recipes.report import sweep, write_report
+from seqgan.recipes.report import Setting, sweep, write_report
 from seqgan.recipes.run import Phase
 from seqgan.recipes.sequence import TEMPERATURES, SequenceConfig, SequenceRun
 
@@ -141,18 +142,25 @@ class TextRun(SequenceRun):
         self._tokenizer_folder = Path(config.out) / "tokenizer"
         if not data:
             self.tokenizer = TextTokenizer.load(self._tokenizer_folder)
-            self.build(self._policy(), 2)  # the checkpoint knows the length
+            self.build(
+                self._policy(config.paper.policy), 2, lambda: self.corpus.train
+            )  # the checkpoint knows the length
             return
         begun = self._tokenizer_folder.exists()
         self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
         self.tokenizer = self.corpus.tokenizer
-        self.build(self._policy(), self.corpus.train.shape[1])
+        self.build(
+            self._policy(config.paper.policy),
+            self.corpus.train.shape[1],
+            lambda: self.corpus.train,
+        )
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
         self.data = Batches(self.corpus.train, config.batch, seed=config.seed)
 
-    def _policy(self) -> LSTMPolicy:
+    def _policy(self, kind: type[LSTMPolicy] = LSTMPolicy) -> LSTMPolicy:
+        """The paper's, or the LSTM that judges samples, whatever wrote them."""
         c = self.config
-        return LSTMPolicy(
+        return kind(
             self.tokenizer.vocab_size,
             c.embedding,
             c.hidden,
@@ -228,20 +236,20 @@ class TextRun(SequenceRun):
     def decode(self, tokens: Sequence[int]) -> str:
         return self.tokenizer.decode(tokens)
 
-    def report(self, cpu_seconds: float | None = None) -> None:
+    def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
         c = self.config
         torch.manual_seed(c.seed + 1)
         start = self._policy().to(self.engine.device)
         judge = self._fit(start, self.corpus.train)
 
-        def point(policy: SequencePolicy, temperature: float) -> dict[str, float]:
-            return self._point(policy, temperature, judge, start)
+        def point(policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
+            return self._point(policy, setting, judge, start)
 
         write_report(
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(self.policies(), TEMPERATURES, point),
+            curves=sweep(self.policies(), TEMPERATURES, point, top_ps),
             real=("human", self._human(judge)),
             pictures=[
                 ("bleu.png", "self_bleu5", "bleu5"),
@@ -253,6 +261,7 @@ class TextRun(SequenceRun):
             },
             cpu_seconds=cpu_seconds,
             log_keys=("nll_valid", "mle/loss", "D/accuracy", "G/reward", "unique", "entropy"),
+            training=[self.decode(row) for row in self.corpus.train.tolist()],
         )
 
     def _nll(
@@ -276,18 +285,23 @@ class TextRun(SequenceRun):
     def _point(
         self,
         policy: SequencePolicy,
-        temperature: float,
+        setting: Setting,
         judge: SequencePolicy,
         start: SequencePolicy,
-    ) -> dict[str, float]:
-        samples = self.draw(policy, self._sweep_samples(), temperature)
-        return {
-            "temperature": temperature,
-            "nll_test": self._nll(policy, self.test, temperature),
-            **self._text_metrics(samples),
-            "lm": self._nll(judge, samples),
-            "reverse_lm": self._nll(self._fit(start, samples), self.test),
-        }
+    ) -> dict[str, Figure]:
+        samples = self.draw(policy, self._sweep_samples(), *setting)
+        found = self._text_metrics(samples)
+        found["lm"] = self._scored(judge, samples)
+        found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
+        if setting.top_p == 1:  # else the density of what is left out is zero
+            own = self._scored(policy, self.test, setting.temperature)
+            found = {"nll_test": own, **found}
+        return found
+
+    def _scored(
+        self, policy: SequencePolicy, tokens: Int64[Tensor, "N T"], temperature: float = 1.0
+    ) -> Figure:
+        return sentence_nll(policy, tokens, temperature, unknown=UNK).figure()
 
     def _sweep_samples(self) -> int:
         """No more than there is human text: Self-BLEU and distinct n-grams move with the number."""
@@ -297,17 +311,19 @@ class TextRun(SequenceRun):
         """The training text measured as if it were samples; the judge learned from it."""
         real = self.corpus.train[: self._sweep_samples()]
         score = self._nll(judge, self.test)
-        return {**self._text_metrics(real), "lm": score, "reverse_lm": score}
+        found = {name: figure.value for name, figure in self._text_metrics(real).items()}
+        return {**found, "lm": score, "reverse_lm": score}
 
-    def _text_metrics(self, samples: Int64[Tensor, "N T"]) -> Mapping[str, float]:
+    def _text_metrics(self, samples: Int64[Tensor, "N T"]) -> dict[str, Figure]:
         sentences = self.corpus.sentences(samples)
-        scores = metrics.bleu(sentences, self.corpus.sentences(self.corpus.test))
-        own = metrics.self_bleu(sentences)
+        references = self.corpus.sentences(self.corpus.test)
+        scores = metrics.bleu_per_sentence(sentences, references)
+        own = metrics.self_bleu_per_sentence(sentences)
         return {
-            **{f"bleu{n}": scores[n] for n in (2, 5)},
-            **{f"self_bleu{n}": own[n] for n in (2, 5)},
-            "distinct2": metrics.distinct(sentences, 2),
-            "unique": metrics.unique_share(sentences),
+            **{f"bleu{n}": mean_figure(scores[n]) for n in (2, 5)},
+            **{f"self_bleu{n}": mean_figure(own[n]) for n in (2, 5)},
+            "distinct2": Figure(metrics.distinct(sentences, 2)),
+            "unique": Figure(metrics.unique_share(sentences)),
         }
 
 

@@ -58,7 +58,10 @@ def test_the_result_holds_a_sweep_of_both_policies_and_the_oracle(run):
         sweep = result["sweep"][name]
         assert [point["temperature"] for point in sweep] == pytest.approx(TEMPERATURES)
         own = next(point for point in sweep if point["temperature"] == 1)
+        bands = own.pop("bands")
         assert result["table"][name] == {k: v for k, v in own.items() if k != "temperature"}
+        assert {"nll_test"} < bands.keys() <= own.keys()
+        assert all(low < own[metric] < high for metric, (low, high) in bands.items())
         # Sharper samples please the oracle more than flatter ones: 2 to 1/2 are the two ends
         assert sweep[-1]["nll_oracle"] < sweep[0]["nll_oracle"]
         assert all(0 < point["jsd"] <= math.log(2) for point in sweep)

@@ -1,0 +1,29 @@
+"""`seqgan compare DIR DIR ...`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_core.adversarial.errors import UserError
+from seqgan.commands.parsing import Parser, prepare
+
+
+def run(words: Sequence[str]) -> None:
+    """Draw several runs together."""
+    parser = Parser(
+        "seqgan compare",
+        "Draw the sweeps of several runs of one recipe on one data set together, with their "
+        "maximum-likelihood models and real text; runs that differ in their seed alone are joined.",
+    )
+    parser.add_argument("folders", metavar="DIR", nargs="+", help="folders of runs that have ended")
+    parser.add_argument(
+        "--out", metavar="DIR", default="comparison", help="new folder to write to (comparison)"
+    )
+    options = parser.parse_args(words)
+    if len(options.folders) < 2:
+        raise UserError("seqgan compare needs two runs or more")
+    prepare()
+    from seqgan.evaluation.evaluate import check_unused
+    from seqgan.recipes.compare import compare
+
+    check_unused(Path(options.out))
+    compare(options.folders, Path(options.out))

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.errors import UserError
 from seqgan.policies import RecurrentPolicy, State
 
 
@@ -27,6 +28,9 @@ class RelationalPolicy(RecurrentPolicy):
         pad: id after the end; together with `start` it is never drawn when there is an end.
         dropout: on what is read and read out, in training mode only.
 
+    Raises:
+        UserError: more layers than one, or heads that do not divide `hidden`.
+
     Source: Santoro et al. 2018; as a generator Nie et al. 2019 (RelGAN: 1 slot, 2 heads of 256).
     """
 
@@ -46,7 +50,10 @@ class RelationalPolicy(RecurrentPolicy):
     ):
         super().__init__()
         if layers != 1 or hidden % heads:
-            raise ValueError(f"{layers} layers and {hidden} units for {heads} heads: 1, a multiple")
+            raise UserError(
+                f"a relational memory has 1 layer, not {layers}, and a --hidden that is a multiple "
+                f"of its {heads} heads, not {hidden}"
+            )
         self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
         self.hidden, self.slots, self.heads, self.dropout = hidden, slots, heads, dropout
         self.embedding = nn.Embedding(vocab, embedding)

@@ -59,19 +59,37 @@ def parse_config(recipe: str, words: Sequence[str]) -> tuple[Any, bool]:
     module = recipe_module(recipe)
     early = Parser(f"seqgan train {recipe}", "", add_help=False)
     early.add_argument("--preset")
+    early.add_argument("--alias")
     early.add_argument("--config", action="append", default=[])
     known, rest = early.parse_known_args(words)
     if known.preset is not None:
         rest += ["--preset", known.preset]
+    if known.alias is not None:
+        rest += ["--alias", known.alias]
     contents = [_read_options(file, recipe) for file in known.config]
     names = [known.preset, *(content.get("preset") for content in reversed(contents))]
     preset = next((name for name in names if name in module.PRESETS), next(iter(module.PRESETS)))
     parser = config_parser(recipe)
-    parser.set_defaults(module.PRESETS[preset])
+    aliases = [known.alias, *(content.get("alias") for content in reversed(contents))]
+    parser.set_defaults(_defaults(module, preset, aliases))
     for file in reversed(known.config):
         rest = ["--config", file, *rest]
     values = _told(lambda: parser.parse_args(rest), parser.prog)
     return _built(module.Config, values), values["resume"]
+
+
+def _defaults(module: Any, preset: str, aliases: Sequence[str | None]) -> dict[str, Any]:
+    """The preset's; of a paper its sizes before them, its rates and its method after them."""
+    values = module.PRESETS[preset]
+    if "alias" not in {f.name for f in fields(module.Config)}:
+        return values
+    from seqgan.papers import __all__ as papers
+
+    named = next((name for name in aliases if name in papers), None)
+    if named is None:
+        return values
+    paper = import_module(f"seqgan.papers.{named}")
+    return {**paper.PAPER, **values, **paper.RATES, **paper.METHOD}
 
 
 def config_parser(recipe: str) -> Any:

@@ -1,5 +1,8 @@
 """Games of discrete sequences, and the papers that are aliases of them."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from seqgan.games.discrete import DiscreteGame as DiscreteGame
 from seqgan.games.discrete import bgan as bgan
 from seqgan.games.likelihood import LikelihoodGame as LikelihoodGame
@@ -10,10 +13,12 @@ from seqgan.games.retrieval import irgan as irgan
 from seqgan.games.retrieval import irgan_pairwise as irgan_pairwise
 from seqgan.games.sequence import SequenceGame as SequenceGame
 from seqgan.games.sequence import seqgan as seqgan
-from seqgan.papers.maligan import maligan as maligan
-from seqgan.papers.maligan_mixed import maligan_mixed as maligan_mixed
-from seqgan.papers.rankgan import rankgan as rankgan
-from seqgan.papers.relgan import relgan as relgan
+
+if TYPE_CHECKING:
+    from seqgan.papers.maligan import maligan as maligan
+    from seqgan.papers.maligan_mixed import maligan_mixed as maligan_mixed
+    from seqgan.papers.rankgan import rankgan as rankgan
+    from seqgan.papers.relgan import relgan as relgan
 
 __all__ = [
     "DiscreteGame",
@@ -31,3 +36,10 @@ __all__ = [
     "relgan",
     "seqgan",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A paper's own module, which stands on the games and so comes after them."""
+    if name in __all__:
+        return getattr(import_module(f"seqgan.papers.{name}"), name)
+    raise AttributeError(f"module 'seqgan.games' has no attribute {name!r}")

@@ -14,6 +14,7 @@ from image_core.adversarial import estimators
 from image_core.adversarial.game import Game
 from seqgan.critics import SequenceCritic
 from seqgan.games.sequence import SequenceGame
+from seqgan.papers import RealRows
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.rewards import sentence_reward
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 NAME = "MaliGAN"
 METHOD: dict[str, Any] = {"estimator": "importance", "baseline": "none", "reduction": "mean"}
-PAPER: dict[str, Any] = {"policy_lr": 1e-3, "critic_lr": 1e-3}
+RATES: dict[str, Any] = {"policy_lr": 1e-3}
+PAPER: dict[str, Any] = {}
 BOUND = 10.0
 """Greatest logit: a ratio of 22,000."""
 policy = LSTMPolicy
@@ -48,6 +50,6 @@ def maligan(G: SequencePolicy, D: SequenceCritic, length: int, **options: object
     return SequenceGame(G, D, length, **{**defaults, **options})  # type: ignore[arg-type]
 
 
-def game(policy: LSTMPolicy, length: int, real: Tensor, options: "SequenceConfig") -> Game:
+def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
     return maligan(policy, options.make_critic(policy), length, **options.game_options())

@@ -6,20 +6,19 @@ normalised among the completions of one prefix. K falls from all but one token t
 
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
 from image_core.adversarial import estimators
 from image_core.adversarial.game import Game
 from seqgan.critics import SequenceCritic
 from seqgan.games.sequence import SequenceGame
-from seqgan.papers.maligan import METHOD, PAPER, maligan
+from seqgan.papers import RealRows
+from seqgan.papers.maligan import METHOD, PAPER, RATES, maligan
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.teacher import Teacher
 
 if TYPE_CHECKING:
     from seqgan.recipes.sequence import SequenceConfig
 
-__all__ = ["METHOD", "NAME", "PAPER", "game", "maligan_mixed", "policy"]
+__all__ = ["METHOD", "NAME", "PAPER", "RATES", "game", "maligan_mixed", "policy"]
 
 NAME = "MaliGAN-mixed"
 COPIES = 4
@@ -53,7 +52,7 @@ def maligan_mixed(
     return maligan(G, D, length, **{**options, **mixed})
 
 
-def game(policy: LSTMPolicy, length: int, real: Tensor, options: "SequenceConfig") -> Game:
+def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
     moves = max(1, options.rounds * options.policy_steps)
     critic, others = options.make_critic(policy), options.game_options()

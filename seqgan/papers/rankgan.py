@@ -13,6 +13,7 @@ left is the difference of mean relevances; here each kind is compared with the o
 paper. A position baseline is subtracted, since R is about 1 / (1 + |C|) for every sample.
 """
 
+import functools
 from typing import TYPE_CHECKING, Any, final
 
 import torch
@@ -21,11 +22,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from image_core.adversarial import estimators
-from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
 from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
 from seqgan.critics import CNNCritic, Scorer, SequenceCritic
 from seqgan.games.sequence import SequenceGame
+from seqgan.papers import RealRows
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.rewards import rollout_reward
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 NAME = "RankGAN"
 METHOD: dict[str, Any] = {"estimator": "reinforce", "baseline": "position_mean"}
+RATES: dict[str, Any] = {}
 PAPER: dict[str, Any] = {}
 REFERENCES, COMPARED, GAMMA, POOL = 16, 64, 1.0, 2_000
 """|U| and gamma of the released code; |C|; real sequences that both are drawn from."""
@@ -62,31 +64,24 @@ class Ranker(SequenceCritic):
 
     Args:
         cnn: gives the features.
-        pool: real sequences that references and comparisons are drawn from.
+        pool: tells the real sequences that references and comparisons are drawn from; asked once.
         references: |U|.
         compared: |C|, of `scorer`.
         gamma: scale of the relevance.
-
-    Raises:
-        UserError: the pool is empty.
     """
-
-    pool: Tensor
 
     def __init__(
         self,
         cnn: CNNCritic,
-        pool: Int64[Tensor, "N T"],
+        pool: RealRows,
         *,
         references: int = REFERENCES,
         compared: int = COMPARED,
         gamma: float = GAMMA,
     ):
         super().__init__()
-        if not len(pool):
-            raise UserError("a ranker needs real sequences to compare with")
         self.cnn, self.references, self.compared, self.gamma = cnn, references, compared, gamma
-        self.register_buffer("pool", pool, persistent=False)  # data, which a run reads anyway
+        self.pool = functools.cache(pool)
 
     @property
     def embedding(self) -> Tensor:  # type: ignore[override]
@@ -114,7 +109,7 @@ class Ranker(SequenceCritic):
         return self._relevance(own, given)
 
     def regularizer(self) -> Float[Tensor, ""]:
-        return self.pool.new_zeros((), dtype=torch.float32)
+        return self.cnn.embedding.new_zeros(())
 
     @torch.no_grad()
     def scorer(self) -> Scorer:
@@ -126,8 +121,8 @@ class Ranker(SequenceCritic):
         return lambda tokens: self._relevance(represent(tokens), given) - level
 
     def _drawn(self, count: int) -> Int64[Tensor, "N T"]:
-        rows = torch.randint(len(self.pool), (count,), device=self.pool.device)
-        return self.pool[rows]
+        pool = self.pool()
+        return pool[torch.randint(len(pool), (count,))].to(self.cnn.embedding.device)
 
     def _relevance(
         self, own: Float[Tensor, "B F"], given: Float[Tensor, "U F"]
@@ -140,7 +135,7 @@ def rankgan(
     G: SequencePolicy,
     D: CNNCritic,
     length: int,
-    real: Int64[Tensor, "N T"],
+    real: RealRows,
     *,
     rollouts: int = 16,
     **options: object,
@@ -151,7 +146,7 @@ def rankgan(
         G: the policy.
         D: features of the ranker.
         length: tokens of a sequence.
-        real: references and comparisons.
+        real: tells the references and comparisons.
         rollouts: completions of each prefix.
         options: of `SequenceGame`.
 
@@ -165,8 +160,12 @@ def rankgan(
     return SequenceGame(G, Ranker(D, real), length, **{**defaults, **options, **ranked})  # type: ignore[arg-type]
 
 
-def game(policy: LSTMPolicy, length: int, real: Tensor, options: "SequenceConfig") -> Game:
+def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
-    pool = real[torch.linspace(0, len(real) - 1, min(POOL, len(real))).long()]
+
+    def pool() -> Tensor:
+        rows = real()
+        return rows[torch.linspace(0, len(rows) - 1, min(POOL, len(rows))).long()]
+
     critic, others = options.make_critic(policy), options.game_options()
     return rankgan(policy, critic, length, pool, rollouts=options.rollouts, **others)

@@ -18,6 +18,7 @@ from image_core.adversarial.game import Game
 from seqgan.critics import Scorer, SequenceCritic
 from seqgan.data.encode import mask_of
 from seqgan.games.relaxed import RelaxedGame
+from seqgan.papers import RealRows
 from seqgan.policies import RecurrentPolicy
 from seqgan.relational import RelationalPolicy
 
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
 
 NAME = "RelGAN"
 METHOD: dict[str, Any] = {"loss": "relativistic", "critic_rounds": 0}
+RATES: dict[str, Any] = {"policy_lr": 1e-4, "critic_lr": 1e-4}
 PAPER: dict[str, Any] = {
     "embedding": 32,
     "hidden": 512,
     "mle_epochs": 150,
     "mle_lr": 1e-2,
-    "policy_lr": 1e-4,
-    "critic_lr": 1e-4,
     "critic_steps": 5,
     "rounds": 2_000,
     "evaluate_every": 50,
@@ -143,7 +143,7 @@ def relgan(
     return RelaxedGame(G, D, length, moves=moves, **options)  # type: ignore[arg-type]
 
 
-def game(policy: RelationalPolicy, length: int, real: Tensor, options: "SequenceConfig") -> Game:
+def game(policy: RelationalPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
     views, filters = CRITICS[options.critic]
     critic = ManyEmbeddingsCritic(

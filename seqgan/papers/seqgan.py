@@ -2,10 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
 from image_core.adversarial.game import Game
 from seqgan.games.sequence import seqgan
+from seqgan.papers import RealRows
 from seqgan.policies import LSTMPolicy
 
 if TYPE_CHECKING:
@@ -13,11 +12,12 @@ if TYPE_CHECKING:
 
 NAME = "SeqGAN"
 METHOD: dict[str, Any] = {}
+RATES: dict[str, Any] = {}
 PAPER: dict[str, Any] = {}
 policy = LSTMPolicy
 
 
-def game(policy: LSTMPolicy, length: int, real: Tensor, options: "SequenceConfig") -> Game:
+def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
     critic = options.make_critic(policy)
     return seqgan(policy, critic, length, rollouts=options.rollouts, **options.game_options())

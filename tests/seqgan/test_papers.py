@@ -155,7 +155,7 @@ def test_the_rankers_reward_is_the_rank_among_real_sequences():
     """With a pool of one sequence nothing is left to chance."""
     _, cnn = parts()
     real, tokens = data()[:1], data()[3:6]
-    ranker = Ranker(cnn, real, references=2, compared=3, gamma=2.0).eval()
+    ranker = Ranker(cnn, lambda: real, references=2, compared=3, gamma=2.0).eval()
     features, reference = cnn.eval().represent(tokens), cnn.represent(real)
     a = 2.0 * F.cosine_similarity(features, reference)
     assert torch.allclose(ranker(tokens), a, atol=1e-5)
@@ -165,7 +165,7 @@ def test_the_rankers_reward_is_the_rank_among_real_sequences():
 
 def test_the_ranker_averages_cosines_over_references():
     _, cnn = parts()
-    ranker = Ranker(cnn.eval(), data()).eval()
+    ranker = Ranker(cnn.eval(), data).eval()
     tokens, given = data()[:3], data()[3:7]
     features, references = cnn.represent(tokens), cnn.represent(given)
     expected = F.cosine_similarity(features[:, None], references[None], dim=2).mean(1)
@@ -173,7 +173,7 @@ def test_the_ranker_averages_cosines_over_references():
 
 
 def test_rankgan_plays_and_its_pool_is_no_part_of_the_checkpoint():
-    game = rankgan(*parts(dropout=0.2), 6, data(), rollouts=2, **SIZES)
+    game = rankgan(*parts(dropout=0.2), 6, data, rollouts=2, **SIZES)
     logs = one_round(game)
     assert 0 < float(logs["G/reward"]) < 1
     assert not any("pool" in name for name in game.state_dict())
@@ -181,7 +181,7 @@ def test_rankgan_plays_and_its_pool_is_no_part_of_the_checkpoint():
 
 def test_the_ranker_learns_to_rank_real_first():
     G, cnn = parts()
-    game = rankgan(G, cnn, 6, data(), rollouts=2, **SIZES)
+    game = rankgan(G, cnn, 6, data, rollouts=2, **SIZES)
     engine = Engine(game, {"D": adam})
     turns = [Turn("D", game.critic_move)]
     logs = list(engine.rounds(lambda index: data(), 40, turns=turns))

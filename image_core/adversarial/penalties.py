@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from image_core.adversarial.errors import UserError
 
-__all__ = ["dragan", "interpolated", "lipschitz", "r1", "r2"]
+__all__ = ["dragan", "interpolated", "js_reg", "lipschitz", "r1", "r2"]
 
 Critic = Callable[[Tensor], Tensor]
 """Samples -> logits, high = real, everything else closed over."""
@@ -123,6 +123,27 @@ def dragan(weight: float = 10.0, target: float = 1.0, scale: float = 0.5) -> Pen
     return penalty
 
 
+def js_reg(gamma: float = 0.1) -> Penalty:
+    """Flatten the critic where it is in doubt, as noise on data and samples would, to first order.
+
+    gamma/2 (E_r[(1 - D)^2 ||grad d||^2] + E_f[D^2 ||grad d||^2]),  D = sigmoid(d)
+                                                                      (Roth et al. 2017, eq. 22)
+    For logistic losses. Their authors anneal gamma from 2 to 0.02; see `tricks.exponential`.
+
+    Args:
+        gamma: variance of the noise.
+    """
+
+    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        d_real, slope_real = logits_and_gradients(critic, real)
+        d_fake, slope_fake = logits_and_gradients(critic, fake)
+        doubt_real = torch.sigmoid(-d_real).square() * slope_real.square().sum(dim=1)
+        doubt_fake = torch.sigmoid(d_fake).square() * slope_fake.square().sum(dim=1)
+        return gamma / 2 * (doubt_real.mean() + doubt_fake.mean())
+
+    return penalty
+
+
 def total(*penalties: Penalty) -> Penalty:
     """Add penalties up: `total(r1(1.0), r2(1.0))` is the pair of R3GAN, `total()` is none.
 
@@ -173,7 +194,20 @@ def input_gradients(
         points: where to differentiate; cut off from whatever made them, and lifted to float32 at
             least, with autocast off, since half precision underflows in the second backward.
     """
+    return logits_and_gradients(critic, points)[1]
+
+
+def logits_and_gradients(
+    critic: Critic, points: Float[Tensor, " batch *rest"]
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch features"]]:
+    """What `input_gradients` returns, and the logits of each sample, summed.
+
+    Args:
+        critic: as there.
+        points: as there.
+    """
     points = points.detach().to(torch.promote_types(points.dtype, torch.float32)).requires_grad_()
     with torch.autocast(points.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
-        (gradient,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
-    return gradient.reshape(len(points), -1)
+        logits = critic(points)
+        (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
+    return logits.reshape(len(points), -1).sum(1), gradient.reshape(len(points), -1)

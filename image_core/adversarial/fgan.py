@@ -1,0 +1,215 @@
+"""Losses from f-divergences, as f-GAN trains them: D raises a lower bound of D_f, G lowers it.
+
+    D_f(p, q) = sum q f(p/q) >= E_r[nu(d)] - E_f[f*(nu(d))]       (Nowozin et al. 2016, eq. 4 and 5)
+
+with f convex, f* its conjugate and nu an increasing map from raw outputs onto the domain of f*, so
+that high = real. Equality holds at nu(d) = f'(p/q). A sample passes for real where nu(d) > f'(1).
+
+`f_...` are the losses, with the generator's loss that the paper's experiments use, -E_f[nu(d)];
+`exact` turns any row of the table into the minimax pair. The forms whose critic output is the log
+of the density ratio, for generators of discrete samples, stand in `divergences.py`.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
+
+__all__ = [
+    "f_alpha",
+    "f_gan",
+    "f_jensen_shannon",
+    "f_kullback_leibler",
+    "f_neyman",
+    "f_pearson",
+    "f_reverse_kullback_leibler",
+    "f_squared_hellinger",
+    "f_total_variation",
+]
+
+Map = Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]]
+
+
+class Divergence(NamedTuple):
+    """One row of the table.
+
+    Args:
+        f: of the density ratio u = p/q > 0.
+        slope: f'.
+        conjugate: f*(t) = sup_u (u t - f(u)), on its domain.
+        activation: nu, from raw outputs into that domain, increasing.
+        composed: f*(nu(v)) in a form that does not cancel.
+    """
+
+    f: Map
+    slope: Map
+    conjugate: Map
+    activation: Map
+    composed: Map
+
+
+def _f_gan(u: Tensor) -> Tensor:
+    return u * u.log() - (u + 1) * (u + 1).log()
+
+
+KULLBACK_LEIBLER = Divergence(
+    f=lambda u: u * u.log(),
+    slope=lambda u: 1 + u.log(),
+    conjugate=lambda t: (t - 1).exp(),
+    activation=lambda v: v,
+    composed=lambda v: (v - 1).exp(),
+)
+REVERSE_KULLBACK_LEIBLER = Divergence(
+    f=lambda u: -u.log(),
+    slope=lambda u: -1 / u,
+    conjugate=lambda t: -1 - (-t).log(),
+    activation=lambda v: -(-v).exp(),
+    composed=lambda v: v - 1,
+)
+PEARSON = Divergence(
+    f=lambda u: (u - 1).square(),
+    slope=lambda u: 2 * (u - 1),
+    conjugate=lambda t: t.square() / 4 + t,
+    activation=lambda v: v,
+    composed=lambda v: v.square() / 4 + v,
+)
+NEYMAN = Divergence(
+    f=lambda u: (1 - u).square() / u,
+    slope=lambda u: 1 - u**-2,
+    conjugate=lambda t: 2 - 2 * (1 - t).sqrt(),
+    activation=lambda v: 1 - (-v).exp(),
+    composed=lambda v: 2 - 2 * (-v / 2).exp(),
+)
+SQUARED_HELLINGER = Divergence(
+    f=lambda u: (u.sqrt() - 1).square(),
+    slope=lambda u: 1 - u**-0.5,
+    conjugate=lambda t: t / (1 - t),
+    activation=lambda v: 1 - (-v).exp(),
+    composed=torch.expm1,
+)
+JENSEN_SHANNON = Divergence(
+    f=lambda u: u * u.log() - (u + 1) * ((1 + u) / 2).log(),
+    slope=lambda u: (2 * u / (1 + u)).log(),
+    conjugate=lambda t: -(2 - t.exp()).log(),
+    activation=lambda v: math.log(2) - softplus(-v),
+    composed=lambda v: softplus(v) - math.log(2),
+)
+GAN = Divergence(
+    f=_f_gan,
+    slope=lambda u: (u / (1 + u)).log(),
+    conjugate=lambda t: -(1 - t.exp()).log(),
+    activation=lambda v: -softplus(-v),
+    composed=softplus,
+)
+TOTAL_VARIATION = Divergence(
+    f=lambda u: (u - 1).abs() / 2,
+    slope=lambda u: (u - 1).sign() / 2,
+    conjugate=lambda t: t,
+    activation=lambda v: v.tanh() / 2,
+    composed=lambda v: v.tanh() / 2,
+)
+
+
+def alpha_divergence(a: float) -> Divergence:
+    """f(u) = (u^a - 1 - a (u - 1)) / (a (a - 1)); a -> 1 is KL(p, q), a -> 0 is KL(q, p).
+
+    Args:
+        a: neither 0 nor 1; 2 is half of Pearson's, -1 half of Neyman's divergence.
+
+    Raises:
+        UserError: a is 0 or 1.
+    """
+    if a in (0.0, 1.0) or not math.isfinite(a):
+        raise UserError(
+            f"alpha = {a}: the alpha divergence has its limits elsewhere; use "
+            "f_kullback_leibler for 1 and f_reverse_kullback_leibler for 0"
+        )
+    power = a / (a - 1)
+
+    def root(t: Tensor) -> Tensor:
+        return (t * (a - 1) + 1).clamp(min=0)
+
+    def activation(v: Tensor) -> Tensor:
+        return v if a > 1 else 1 / (1 - a) - softplus(-v)
+
+    def composed(v: Tensor) -> Tensor:
+        base = root(v) if a > 1 else (1 - a) * softplus(-v)
+        return (base**power - 1) / a
+
+    return Divergence(
+        f=lambda u: (u**a - 1 - a * (u - 1)) / (a * (a - 1)),
+        slope=lambda u: (u ** (a - 1) - 1) / (a - 1),
+        conjugate=lambda t: (root(t) ** power - 1) / a,
+        activation=activation,
+        composed=composed,
+    )
+
+
+class CriticBound:
+    """-E_r[nu(d)] + E_f[f*(nu(d))], which is -D_f(p, q) at the best critic.
+
+    Args:
+        divergence: a row of the table.
+        doc: first line of its documentation.
+    """
+
+    def __init__(self, divergence: Divergence, doc: str):
+        self.divergence = divergence
+        self.__doc__ = doc
+
+    def __call__(self, real: Logits, fake: Logits) -> Scalar:
+        return self.divergence.composed(fake).mean() - self.divergence.activation(real).mean()
+
+
+class Raised:
+    """-E_f[nu(d)], the analogue of -log D. `real` is ignored."""
+
+    def __init__(self, reward: Map):
+        self.reward = reward
+
+    def __call__(self, real: Logits, fake: Logits) -> Scalar:
+        return -self.reward(fake).mean()
+
+
+def heuristic(divergence: Divergence, doc: str = "") -> AdversarialLoss:
+    """f-GAN as its authors train it: G minimises -E_f[nu(d)].
+
+    Args:
+        divergence: a row of the table.
+        doc: what the critic's loss bounds, for `seqgan list losses`.
+
+    Source: Nowozin et al. 2016, section 3.2.
+    """
+    reward = divergence.activation
+    return AdversarialLoss(CriticBound(divergence, doc), Raised(reward), reward)
+
+
+def exact(divergence: Divergence, doc: str = "") -> AdversarialLoss:
+    """The minimax pair: G minimises -E_f[f*(nu(d))], its own half of the bound.
+
+    Args:
+        divergence: a row of the table.
+        doc: as in `heuristic`.
+
+    Source: Nowozin et al. 2016, eq. 6.
+    """
+    reward = divergence.composed
+    return AdversarialLoss(CriticBound(divergence, doc), Raised(reward), reward)
+
+
+f_kullback_leibler = heuristic(KULLBACK_LEIBLER, "f-GAN: -d bounds KL(p, q).")
+f_reverse_kullback_leibler = heuristic(REVERSE_KULLBACK_LEIBLER, "f-GAN: -d bounds KL(q, p).")
+f_pearson = heuristic(PEARSON, "f-GAN: -d bounds sum (p - q)^2 / q.")
+f_neyman = heuristic(NEYMAN, "f-GAN: -d bounds sum (p - q)^2 / p.")
+f_squared_hellinger = heuristic(SQUARED_HELLINGER, "f-GAN: -d bounds sum (sqrt p - sqrt q)^2.")
+f_jensen_shannon = heuristic(JENSEN_SHANNON, "f-GAN: -d bounds 2 JS(p, q).")
+f_gan = heuristic(GAN, "f-GAN: -d bounds 2 JS(p, q) - 2 log 2, the logistic loss.")
+f_total_variation = heuristic(TOTAL_VARIATION, "f-GAN: -d bounds TV(p, q).")
+f_alpha = heuristic(alpha_divergence(0.5), "f-GAN: -d bounds the alpha divergence, alpha = 1/2.")

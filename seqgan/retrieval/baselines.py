@@ -121,13 +121,20 @@ def ials(
             "iALS needs the library implicit: pip install 'seqgan[retrieval]'"
         ) from error
     from scipy.sparse import csr_matrix
+    from threadpoolctl import threadpool_limits
 
     shape = (len(history), documents)
     parts = (np.ones(len(history.values), np.float32), history.values.cpu(), history.offsets.cpu())
-    model = AlternatingLeastSquares(
-        factors=dim, regularization=l2, alpha=alpha, iterations=15, random_state=0, num_threads=1
-    )
-    model.fit(csr_matrix(parts, shape=shape), show_progress=False)
+    with threadpool_limits(1, "blas"):  # its own loops run beside BLAS, which it warns of
+        model = AlternatingLeastSquares(
+            factors=dim,
+            regularization=l2,
+            alpha=alpha,
+            iterations=15,
+            random_state=0,
+            num_threads=1,
+        )
+        model.fit(csr_matrix(parts, shape=shape), show_progress=False)
     users, items = torch.from_numpy(model.user_factors), torch.from_numpy(model.item_factors)
     return lambda queries: users[queries] @ items.T
 

@@ -17,9 +17,11 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
+from seqgan import metrics
 from seqgan.data.encode import check_vocabulary
 from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.likelihood import jsd, nll, sentence_nll
+from seqgan.metrics.ngrams import Sentences
 from seqgan.oracle import draw_oracle, load_oracle
 from seqgan.policies import SequencePolicy
 from seqgan.recipes import options
@@ -105,6 +107,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+SAMPLED = 1000
+"""Sequences that signs of collapse are looked for in."""
+
+
 class OracleRun(SequenceRun):
     """A run on an oracle.
 
@@ -146,10 +152,19 @@ class OracleRun(SequenceRun):
         return Phase("mle", epoch, self.config.mle_epochs, self.evaluate, every, leave=keep)
 
     def evaluate(self) -> dict[str, float]:
-        """NLL_oracle of fresh samples and NLL_test of held-out oracle sequences."""
+        """NLL_oracle of fresh samples, NLL_test of held-out oracle sequences, signs of collapse."""
         policy = self.game.G.eval()
         samples = self.draw(policy, self.config.test_size)
-        return {"nll_oracle": nll(self.oracle, samples), "nll_test": nll(policy, self.test)}
+        sequences = samples[:SAMPLED].tolist()
+        return {
+            "nll_oracle": nll(self.oracle, samples),
+            "nll_test": nll(policy, self.test),
+            "unique": metrics.unique_share(sequences),
+            "entropy": metrics.unigram_entropy(sequences),
+        }
+
+    def real_sentences(self) -> Sentences:
+        return self.train_set[:SAMPLED].tolist()
 
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
         """Token ids between blanks."""

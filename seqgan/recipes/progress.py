@@ -79,6 +79,14 @@ class Progress:
             self.last_line = now
             print(f"{self.phases[phase].name:>11}  {text}", file=sys.stderr, flush=True)
 
+    def tell(self, sentences: Sequence[str]) -> None:
+        """Something that must be read."""
+        for sentence in sentences:
+            if self.bar is not None:
+                self.bar.console.print(f"alarm: {sentence}", style="bold")
+            else:
+                print(f"alarm: {sentence}", file=sys.stderr, flush=True)
+
     def _text(self, done: int, now: float) -> str:
         total = self.phases[self.phase].rounds
         seconds = max(1e-9, now - self.began) / (done - self.first)

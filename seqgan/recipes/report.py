@@ -147,7 +147,7 @@ def write_report(
         "steps": engine.steps,
         "seed": config["seed"],
         "config": config,
-        "alarms": engine.notes.get("alarms_raised", []),
+        "alarms": engine.notes.get("alarms", []),
         "cpu_seconds": run.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         "versions": {"torch": torch.__version__},
     }

@@ -20,6 +20,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from image_core.adversarial.callbacks import Limit, crossed
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
@@ -199,6 +200,8 @@ class Phase:
         enter: called before the first round.
         leave: called after the last.
         finished: asked after each evaluation; True ends the phase early.
+        limits: of what is logged; whoever leaves them is told of.
+        stop: whether a broken limit ends the phase.
     """
 
     name: str
@@ -209,6 +212,8 @@ class Phase:
     enter: Callable[[], None] = _pass
     leave: Callable[[], None] = _pass
     finished: Callable[[], bool] = _never
+    limits: Sequence[Limit] = ()
+    stop: bool = False
 
 
 def play(
@@ -245,6 +250,10 @@ def play(
                 record, ended = _round(engine, data, phase)
                 run.write_log(record)
                 progress.show(notes["phase"], notes["phase_round"], record)
+                if said := crossed(engine, phase.limits, record):
+                    notes.setdefault("alarms", []).extend(said)
+                    progress.tell(said)
+                    ended = ended or phase.stop
                 if not ended and time.monotonic() - saved_at >= save_seconds:
                     _save(engine, phase, run)
                     saved_at = time.monotonic()

@@ -15,8 +15,10 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
+from seqgan.alarms import limits_of
 from seqgan.critics import SEQGAN_FILTERS, CNNCritic
 from seqgan.games.sequence import SequenceGame
+from seqgan.metrics.ngrams import Sentences
 from seqgan.papers import __all__ as PAPERS
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
@@ -67,6 +69,8 @@ class SequenceConfig(RunConfig):
         baseline: of reinforce: none, position_mean, leave_one_out or moving_average.
         reduction: of reinforce over batch and time: sum or mean.
         evaluate_every: rounds between evaluations.
+        alarms: what to do about signs of collapse (few different samples, low entropy of tokens, a
+            critic that is right in over 98 % for three rounds): warn, stop or off.
         precision: no (float32) or bf16; in YAML write 'no' in quotes.
         compile: the critic's training step with torch.compile and CUDA graphs; needs a CUDA device.
     """
@@ -98,6 +102,7 @@ class SequenceConfig(RunConfig):
     baseline: str = "none"
     reduction: str = "sum"
     evaluate_every: int = 5
+    alarms: str = "warn"
     precision: str = "no"
     compile: bool = False
 
@@ -121,6 +126,7 @@ class SequenceConfig(RunConfig):
             raise UserError(f"--beta_max is for --alias relgan, not {self.alias}; leave it out")
         options.check_choice("critic", self.critic, tuple(FILTERS))
         options.check_choice("loss", self.loss, losses.__all__)
+        options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
         options.make_penalty(self.penalty)
         options.make_estimator(self.estimator, self.baseline, self.reduction)
@@ -207,8 +213,20 @@ class SequenceRun(Run):
         return [
             self.mle_phase(),
             Phase("critic", [Turn("D", self.game.critic_move)], c.critic_rounds),
-            Phase("adversarial", None, c.rounds, self.evaluate, c.evaluate_every),
+            Phase(
+                "adversarial",
+                None,
+                c.rounds,
+                self.evaluate,
+                c.evaluate_every,
+                limits=() if c.alarms == "off" else limits_of(self.real_sentences()),
+                stop=c.alarms == "stop",
+            ),
         ]
+
+    @abstractmethod
+    def real_sentences(self) -> Sentences:
+        """Up to 1,000 real sentences, as the alarms compare samples with."""
 
     def load(self) -> None:
         """Load the last checkpoint, to sample or evaluate.

@@ -22,6 +22,7 @@ from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
 from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.language_model import fit_language_model
 from seqgan.metrics.likelihood import nll, sentence_nll
+from seqgan.metrics.ngrams import Sentences
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.corpus import (
@@ -124,6 +125,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+SAMPLED = 1000
+"""Samples drawn at an evaluation during training."""
+
+
 class TextRun(SequenceRun):
     """A run on text.
 
@@ -223,12 +228,15 @@ class TextRun(SequenceRun):
 
     def evaluate(self) -> dict[str, float]:
         """Validation NLL, and two alarms of collapse: distinct sentences and entropy of words."""
-        samples = self.corpus.sentences(self.draw(self.game.G.eval(), 1000))
+        samples = self.corpus.sentences(self.draw(self.game.G.eval(), SAMPLED))
         return {
             "nll_valid": self._nll(self.game.G, self.valid),
             "unique": metrics.unique_share(samples),
             "entropy": metrics.unigram_entropy(samples),
         }
+
+    def real_sentences(self) -> Sentences:
+        return self.corpus.sentences(self.corpus.train[:SAMPLED])
 
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
         return encode_prompt(self.tokenizer, prompt, self.game.length)

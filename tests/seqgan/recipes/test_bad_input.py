@@ -357,7 +357,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path):
 @pytest.mark.slow
 def test_a_disk_without_room_for_a_picture(run):
     before = content(run / "checkpoint")
-    said = last_words(limited(20, "evaluate", str(run)))
+    said = last_words(limited(40, "evaluate", str(run)))
     assert said.startswith(f"seqgan: cannot write {run / 'plots'}")
     assert "File too large" in said
     assert content(run / "checkpoint") == before

@@ -1,0 +1,64 @@
+"""Alarms of a collapsed generator of sequences: few different samples, few different tokens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from image_core.adversarial.callbacks import (
+    CRITIC_WINS,
+    Callback,
+    Limit,
+    crossed,
+    raise_alarms,
+)
+from seqgan.metrics.diversity import unigram_entropy, unique_share
+from seqgan.metrics.ngrams import Sentences
+
+if TYPE_CHECKING:
+    from image_core.adversarial.engine import Engine
+
+UNIQUE, ENTROPY = 0.5, 0.7
+"""Shares of what real text has that are still not alarming."""
+
+
+def limits_of(real: Sentences) -> list[Limit]:
+    """Limits of "unique", "entropy" and "D/accuracy" beside real sentences.
+
+    Samples may have half of the share of different sentences of real text and 0.7 of its entropy of
+    tokens; sampling at temperature 1 stays far above both.
+
+    Args:
+        real: as many sentences as samples are drawn each time.
+    """
+    again = "the samples repeat one another; lower the policy's rate or its steps a round"
+    few = "the samples use few tokens; lower the policy's rate or its steps a round"
+    return [
+        Limit("unique", least=UNIQUE * unique_share(real), rounds=1, meaning=again),
+        Limit("entropy", least=ENTROPY * unigram_entropy(real), rounds=1, meaning=few),
+        CRITIC_WINS,
+    ]
+
+
+def collapse_alarms(
+    sample: Callable[[], Sentences], limits: Sequence[Limit], *, stop: bool = False
+) -> Callback:
+    """Draw samples after a round and watch how different they are, and the logged numbers.
+
+    Drawing costs time: wrap it in `every(10, ...)`.
+
+    Args:
+        sample: draws sentences of the policy.
+        limits: of "unique", "entropy" and logged numbers, see `limits_of`.
+        stop: raise instead of warning.
+
+    Raises:
+        CollapseError: a limit was broken, and `stop` is set.
+    """
+
+    def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:
+        samples = sample()
+        values = {"unique": unique_share(samples), "entropy": unigram_entropy(samples)}
+        raise_alarms(crossed(engine, limits, {**logs, **values}), stop=stop)
+
+    return call

@@ -7,6 +7,7 @@ normalised among the completions of one prefix. K falls from all but one token t
 from typing import TYPE_CHECKING
 
 from image_core.adversarial import estimators
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
 from seqgan.critics import SequenceCritic
 from seqgan.games.sequence import SequenceGame
@@ -54,6 +55,11 @@ def maligan_mixed(
 
 def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
+    if options.samples % COPIES or not 0 < options.samples // COPIES <= options.batch:
+        raise UserError(
+            f"--samples {options.samples}: maligan_mixed completes a prefix {COPIES} times, "
+            f"so give a multiple of {COPIES}, at most {COPIES} times --batch {options.batch}"
+        )
     moves = max(1, options.rounds * options.policy_steps)
     critic, others = options.make_critic(policy), options.game_options()
     return maligan_mixed(policy, critic, length, moves=moves, **others)

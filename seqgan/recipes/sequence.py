@@ -20,7 +20,7 @@ from seqgan.critics import SEQGAN_FILTERS, CNNCritic
 from seqgan.games.sequence import SequenceGame
 from seqgan.metrics.ngrams import Sentences
 from seqgan.papers import __all__ as PAPERS
-from seqgan.policies import LSTMPolicy, SequencePolicy
+from seqgan.policies import RecurrentPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.base import Run, RunConfig
 from seqgan.recipes.run import Phase
@@ -147,7 +147,7 @@ class SequenceConfig(RunConfig):
         """The module of the alias."""
         return import_module(f"seqgan.papers.{self.alias}")
 
-    def make_critic(self, policy: LSTMPolicy) -> CNNCritic:
+    def make_critic(self, policy: SequencePolicy) -> CNNCritic:
         """SeqGAN's critic of the chosen size."""
         return CNNCritic(
             policy.vocab,
@@ -186,7 +186,7 @@ class SequenceRun(Run):
     has_data: bool
     game: SequenceGame
 
-    def build(self, policy: LSTMPolicy, length: int, real: Callable[[], Tensor]) -> None:
+    def build(self, policy: RecurrentPolicy, length: int, real: Callable[[], Tensor]) -> None:
         """Game and engine around a policy of sequences of a length; `real` if they are needed."""
         c = self.config
         device = options.pick_device(c.device)

@@ -5,7 +5,7 @@ result is the
 temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against reverse LM score.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.language_model import fit_language_model
 from seqgan.metrics.likelihood import nll, sentence_nll
 from seqgan.metrics.ngrams import Sentences
-from seqgan.policies import LSTMPolicy, SequencePolicy
+from seqgan.policies import LSTMPolicy, RecurrentPolicy, SequencePolicy
 from seqgan.recipes import options
 from seqgan.recipes.corpus import (
     CHITCHAT,
@@ -162,7 +162,7 @@ class TextRun(SequenceRun):
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
         self.data = Batches(self.corpus.train, config.batch, seed=config.seed)
 
-    def _policy(self, kind: type[LSTMPolicy] = LSTMPolicy) -> LSTMPolicy:
+    def _policy(self, kind: Callable[..., RecurrentPolicy] = LSTMPolicy) -> RecurrentPolicy:
         """The paper's, or the LSTM that judges samples, whatever wrote them."""
         c = self.config
         return kind(

@@ -1,0 +1,86 @@
+"""`--alias`: every paper trains, ends, resumes and samples; what contradicts it is refused."""
+
+from importlib import import_module
+
+import pytest
+
+from seqgan.cli import main
+from seqgan.commands.parsing import parse_config
+from seqgan.papers import __all__ as PAPERS
+from tests.seqgan.recipes.made import corpus, read_log, read_result
+from tests.seqgan.recipes.made import short_report as short_report
+
+TINY_TEXT = ("--limit", "200", "--mle_epochs", "1", "--rounds", "2")
+
+
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("alias", PAPERS)
+def test_every_alias_trains_on_an_oracle_and_samples(tmp_path, capsys, alias):
+    run = tmp_path / "run"
+    words = ["train", "oracle", "--preset", "tiny", "--alias", alias, "--out", str(run)]
+    assert main([*words, "--mle_epochs", "1", "--test_size", "16"]) == 0
+    name = import_module(f"seqgan.papers.{alias}").NAME
+    assert {"MLE", name} <= set(read_result(run)["table"])
+    assert name in capsys.readouterr().out
+    last = read_log(run)[-1]
+    assert last["G/grad_norm"] > 0
+    if alias == "relgan":
+        assert last["G/beta"] == pytest.approx(100.0, rel=1e-4)
+    assert main(["sample", str(run), "--n", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("alias", PAPERS)
+def test_every_alias_trains_on_text_and_samples(tmp_path, capsys, alias):
+    run = tmp_path / "run"
+    words = ["train", "text", "--preset", "tiny", "--alias", alias, "--data", corpus(tmp_path)]
+    assert main([*words, "--out", str(run), *TINY_TEXT]) == 0
+    name = import_module(f"seqgan.papers.{alias}").NAME
+    row = read_result(run)["table"][name]
+    assert {"bleu5", "self_bleu5", "lm", "reverse_lm"} <= set(row)
+    capsys.readouterr()
+    assert main(["sample", str(run), "--n", "2", "--model", "mle"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["resume", str(run)]) == 0
+
+
+def parsed(*words):
+    return parse_config("oracle", ["--out", "run", *words])[0]
+
+
+def test_a_papers_sizes_stand_below_a_preset_and_its_rates_above():
+    paper, quick = parsed("--alias", "relgan"), parsed("--alias", "relgan", "--preset", "quick")
+    assert (paper.hidden, paper.mle_epochs, paper.policy_lr) == (512, 150, 1e-4)
+    assert (quick.hidden, quick.mle_epochs, quick.policy_lr) == (512, 15, 1e-4)
+    assert parsed("--alias", "relgan", "--hidden", "16", "--policy_lr", "0.5").policy_lr == 0.5
+    assert parsed("--alias", "maligan", "--preset", "quick").baseline == "none"
+    assert parsed("--preset", "quick").baseline == "position_mean"
+
+
+def test_an_alias_may_stand_in_a_file(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("alias: maligan\nrounds: 7\n")
+    config = parsed("--config", str(file))
+    assert (config.alias, config.estimator, config.rounds) == ("maligan", "importance", 7)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--alias", "leakgan"], "--alias leakgan"),
+        (["--alias", "maligan", "--estimator", "reinforce"], "--estimator importance"),
+        (["--alias", "relgan", "--critic_rounds", "3"], "--critic_rounds 0"),
+        (["--beta_max", "5"], "--beta_max"),
+        (["--alias", "relgan", "--beta_max", "0"], "--beta_max 0"),
+        (["--alias", "relgan", "--hidden", "7"], "heads"),
+        (["--alias", "maligan_mixed", "--samples", "2"], "--samples"),
+    ],
+)
+def test_what_contradicts_an_alias_is_refused(tmp_path, capsys, words, says):
+    run = tmp_path / "run"
+    given = ["train", "oracle", "--preset", "tiny", "--out", str(run)]
+    assert main([*given, *words]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.splitlines()) == 1

@@ -1,22 +1,32 @@
-"""CPU seconds of BLEU and Self-BLEU, four orders: one JSON line per metric and size.
+"""CPU seconds and memory of BLEU and Self-BLEU, orders 2 to 5: one JSON line a measurement.
 
-python benchmarks/bleu.py --sizes 1000 10000 100000
-python benchmarks/bleu.py --data DATA/text      # COCO captions as well
+python benchmarks/bleu.py                                       # 1,000 to 1,000,000 sentences
+python benchmarks/bleu.py --beside nltk fast_bleu --sizes 1000 10000
+python benchmarks/bleu.py --data DATA/text --sizes              # COCO captions
+
+fast-bleu is an extra of its own (pip install "seqgan[fast-bleu]"), built by a C++ compiler. Every
+measurement is a process of its own, whose peak memory is what it holds at most: with the sentences
+themselves, as lists, which the line before it gives alone.
 """
 
 import argparse
 import gzip
 import json
+import resource
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from seqgan.metrics import bleu, self_bleu
-
 Sentences = list[list[int]]
+Scores = Callable[[], dict[int, float]]
+ORDERS = (2, 3, 4, 5)
+SCALED = 2
+"""Sentences that NLTK scores; the seconds are scaled to all."""
 
 
 def synthetic(count: int, seed: int, vocab: int = 5000) -> Sentences:
@@ -30,49 +40,107 @@ def synthetic(count: int, seed: int, vocab: int = 5000) -> Sentences:
     tokens = rng.choice(vocab, lengths.sum(), p=frequency / frequency.sum())
     for place in np.flatnonzero(rng.random(len(tokens) - 1) < 2 / 3):
         tokens[place + 1] = (tokens[place] * 7 + 1) % vocab
-    return [words.tolist() for words in np.split(tokens, np.cumsum(lengths)[:-1])]
+    ids = list(range(vocab))  # one object a token type, as after looking words up in a dictionary
+    return [[ids[t] for t in words] for words in np.split(tokens, np.cumsum(lengths)[:-1])]
 
 
-def captions(file: Path, word_ids: dict[str, int]) -> Sentences:
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        return [[word_ids.setdefault(w, len(word_ids)) for w in line.split()] for line in lines]
+def captions(folder: Path) -> tuple[Sentences, Sentences]:
+    """COCO's training captions and its test captions, split at blanks."""
+    number: dict[str, int] = {}
+    sides = []
+    for name in ("train", "test"):
+        with gzip.open(folder / f"image_coco_{name}.txt.gz", "rt", encoding="utf-8") as lines:
+            sides.append([[number.setdefault(w, len(number)) for w in x.split()] for x in lines])
+    return sides[0], sides[1]
 
 
-def cpu_seconds(call: Callable[[], object], repeats: int) -> float:
-    spent = []
-    for _ in range(repeats):
-        start = time.process_time()
-        call()
-        spent.append(time.process_time() - start)
-    return statistics.median(spent)
+def ours(metric: str, samples: Sentences, references: Sentences) -> Scores:
+    from seqgan.metrics import bleu, self_bleu
+
+    return lambda: bleu(samples, references) if metric == "bleu" else self_bleu(samples)
 
 
-def report(source: str, samples: Sentences, references: Sentences, repeats: int) -> None:
-    calls: dict[str, Callable[[], dict[int, float]]] = {
-        "bleu": lambda: bleu(samples, references),
-        "self_bleu": lambda: self_bleu(samples),
-    }
-    for metric, call in calls.items():
-        row = {"metric": metric, "data": source, "sentences": len(samples)}
-        row |= {"cpu_s": round(cpu_seconds(call, repeats), 4)}
-        row |= {"value": {n: round(score, 4) for n, score in call().items()}}
-        print(json.dumps(row), flush=True)
+def fast_bleu(metric: str, samples: Sentences, references: Sentences) -> Scores:
+    from fast_bleu import BLEU, SelfBLEU
+
+    weights = {n: (1 / n,) * n for n in ORDERS}
+    words, real = ([[str(t) for t in s] for s in side] for side in (samples, references))
+
+    def score() -> dict[int, float]:
+        if metric == "bleu":
+            found = BLEU(real, weights).get_score(words)
+        else:
+            found = SelfBLEU(words, weights).get_score()
+        return {n: statistics.fmean(found[n]) for n in ORDERS}
+
+    return score
+
+
+def nltk(metric: str, samples: Sentences, references: Sentences) -> Scores:
+    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
+
+    smooth = SmoothingFunction().method1
+    chosen = range(0, len(samples), len(samples) // SCALED)[:SCALED]
+
+    def score() -> dict[int, float]:
+        scores: dict[int, list[float]] = {n: [] for n in ORDERS}
+        for i in chosen:
+            against = references if metric == "bleu" else samples[:i] + samples[i + 1 :]
+            for n in ORDERS:
+                found = sentence_bleu(against, samples[i], (1 / n,) * n, smooth)
+                scores[n].append(float(found))
+        return {n: statistics.fmean(values) for n, values in scores.items()}
+
+    return score
+
+
+TOOLS = {"ours": ours, "fast_bleu": fast_bleu, "nltk": nltk}
+
+
+def measure(tool: str, metric: str, size: int, data: Path | None, repeats: int) -> None:
+    """In this process: make the sentences, note their memory, score them."""
+    if data:
+        samples, references = captions(data)
+    else:
+        samples, references = synthetic(size, 0), synthetic(size, 1)
+    row = {"tool": tool, "metric": metric, "data": "coco" if data else "synthetic"}
+    row |= {"sentences": len(samples)}
+    if metric != "none":
+        score = TOOLS[tool](metric, samples, references)
+        spent = []
+        for _ in range(repeats):
+            start = time.process_time()
+            values = score()
+            spent.append(time.process_time() - start)
+        scale = len(samples) / SCALED if tool == "nltk" else 1
+        row |= {"cpu_s": round(statistics.median(spent) * scale, 4)}
+        row |= {"scaled": True} if tool == "nltk" else {}
+        row |= {"value": {n: round(v, 4) for n, v in values.items()}}
+    row |= {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+    print(json.dumps(row), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--sizes", type=int, nargs="*", default=[1_000, 10_000, 100_000, 1_000_000])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--beside", nargs="*", choices=("nltk", "fast_bleu"), default=[])
     parser.add_argument("--data", type=Path, help="folder of image_coco_{train,test}.txt.gz")
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    for size in args.sizes:
-        report("synthetic", synthetic(size, 0), synthetic(size, 1), args.repeats)
-    if args.data:
-        ids: dict[str, int] = {}
-        train, test = (
-            captions(args.data / f"image_coco_{s}.txt.gz", ids) for s in ("train", "test")
-        )
-        report("coco train against test, split at blanks", train, test, args.repeats)
+    if args.one:
+        tool, metric, size = args.one
+        measure(tool, metric, int(size), args.data, args.repeats)
+        return
+    cases = [(size, []) for size in args.sizes]
+    cases += [(0, ["--data", str(args.data)])] if args.data else []
+    for size, data in cases:
+        measured = [("ours", "none"), ("ours", "bleu"), ("ours", "self_bleu")]
+        measured += [(tool, metric) for tool in args.beside for metric in ("bleu", "self_bleu")]
+        for tool, metric in measured:
+            repeats = 1 if tool == "nltk" else args.repeats
+            words = [*data, "--repeats", str(repeats), "--one", tool, metric, str(size)]
+            subprocess.run([sys.executable, __file__, *words], check=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from image_core.adversarial import losses as losses
     from image_core.adversarial import penalties as penalties
     from image_core.adversarial import returns as returns
+    from image_core.adversarial.callbacks import CRITIC_WINS as CRITIC_WINS
+    from image_core.adversarial.callbacks import Limit as Limit
+    from image_core.adversarial.callbacks import alarms as alarms
     from image_core.adversarial.callbacks import checkpoint as checkpoint
     from image_core.adversarial.callbacks import every as every
     from image_core.adversarial.engine import Engine as Engine
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from seqgan import games as games
     from seqgan import metrics as metrics
     from seqgan import rewards as rewards
+    from seqgan.alarms import collapse_alarms as collapse_alarms
+    from seqgan.alarms import limits_of as limits_of
     from seqgan.critics import CNNCritic as CNNCritic
     from seqgan.oracle import draw_oracle as draw_oracle
     from seqgan.oracle import load_oracle as load_oracle
@@ -40,6 +45,9 @@ _MODULES = {
     **{name: f"seqgan.{name}" for name in ("data", "games", "metrics", "rewards")},
 }
 _NAMES = {
+    "CRITIC_WINS": "image_core.adversarial.callbacks",
+    "Limit": "image_core.adversarial.callbacks",
+    "alarms": "image_core.adversarial.callbacks",
     "checkpoint": "image_core.adversarial.callbacks",
     "every": "image_core.adversarial.callbacks",
     "Engine": "image_core.adversarial.engine",
@@ -49,6 +57,8 @@ _NAMES = {
     "Turn": "image_core.adversarial.game",
     "Batches": "image_core.data",
     "keep_freed_memory": "image_core.memory",
+    "collapse_alarms": "seqgan.alarms",
+    "limits_of": "seqgan.alarms",
     "CNNCritic": "seqgan.critics",
     "draw_oracle": "seqgan.oracle",
     "load_oracle": "seqgan.oracle",

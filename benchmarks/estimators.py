@@ -39,7 +39,7 @@ SKIPPED = ("bgan_batch", "maligan", "moving_average", "bgan_reinforce", "learned
 """They tie the estimates of a batch together, or need a run to mean something."""
 
 PLOTTED = ("bgan", "reinforce", "leave_one_out", "disarm", "straight_through", "reinmax")
-PLOTTED += ("gumbel_softmax", "rebar", "relax")
+PLOTTED += ("gumbel_softmax", "rebar", "relax", "taylor")
 
 
 class Problem:
@@ -115,7 +115,7 @@ def estimates(
     return torch.cat(found), cost.units / (count // batch * batch), seconds
 
 
-def tune(direction: torch.nn.Module, problem: Problem, batch: int, steps: int = 200) -> None:
+def tune(direction: torch.nn.Module, problem: Problem, batch: int, steps: int = 100) -> None:
     """Let RELAX find its temperature and scale first, as it would in the course of a run."""
     adam = torch.optim.Adam(direction.parameters(), lr=0.02)
     rows, z = problem.logits.expand(batch, -1), torch.zeros(batch, 1)
@@ -145,7 +145,7 @@ def measured(problem: Problem, name: str, samples: int, count: int) -> dict[str,
 
 def affordable(problem: Problem, name: str, budget: float) -> int:
     """The most samples a latent that the budget pays for; 0 = not even the fewest."""
-    fewest = 2 if name in ("bgan", "leave_one_out", "disarm") else 1
+    fewest = 2 if name in ("bgan", "leave_one_out", "disarm", "taylor") else 1
     _, cost, _ = estimates(problem, name, fewest, 2, batch=2)
     samples = int(budget / (cost / fewest))
     samples -= samples % 2 if name == "disarm" else 0
@@ -181,7 +181,7 @@ def draw(problems: dict[str, Problem], count: int, file: Path) -> None:
         for index, name in enumerate(PLOTTED):
             points = [(b, affordable(problem, name, b)) for b in budgets]
             ys = [measured(problem, name, m, count)["cosine"] for _, m in points if m]
-            style = {"color": f"C{index}", "marker": "osD^vP*Xd"[index], "markersize": 5}
+            style = {"color": f"C{index}", "marker": "osD^vP*Xdh"[index], "markersize": 5}
             panel.plot([b for b, m in points if m], ys, label=name, **style)
         panel.set_xscale("log", base=2)
         panel.set_xticks(budgets, [str(b) for b in budgets])

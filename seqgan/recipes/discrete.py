@@ -47,7 +47,7 @@ class Config(RunConfig):
         length: characters of a line.
         estimator: of the generator's gradient: bgan, bgan_batch, bgan_reinforce, maligan,
             reinforce, moving_average, learned_baseline, leave_one_out, straight_through, reinmax,
-            gumbel_softmax, gumbel_hard, rebar, relax or disarm.
+            gumbel_softmax, gumbel_hard, rebar, relax, taylor or disarm.
         samples: of each latent.
         loss: a divergence, whose reward is the log importance weight, or any loss with a reward.
         penalty: of the critic, as in r1=10, see `seqgan list penalties`.
@@ -63,7 +63,7 @@ class Config(RunConfig):
             judges the generator as it stands.
         evaluate_every: rounds between two looks at the samples.
         judge_samples: real and generated samples of the judge, half of them unseen.
-        judge_steps: of the judge, and of the classifier.
+        judge_steps: of the judge; the classifier takes four times as many.
     """
 
     data: str
@@ -103,7 +103,7 @@ class Config(RunConfig):
         for name in ("beta1", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it lies in [0, 1)")
-        if self.samples < 2 and self.estimator in ("bgan", "leave_one_out", "disarm"):
+        if self.samples < 2 and self.estimator in ("bgan", "leave_one_out", "disarm", "taylor"):
             raise UserError(f"--estimator {self.estimator} needs --samples of at least 2")
         if self.samples % 2 and self.estimator == "disarm":
             raise UserError(f"--estimator disarm draws pairs: --samples {self.samples} is odd")
@@ -295,10 +295,9 @@ class Run(base.Run):
         net = nn.Sequential(
             nn.Flatten(1), nn.Linear(features, 256), nn.ReLU(), nn.Linear(256, classes)
         )
-        rows = torch.randperm(len(self.train_set.rows))[: 64 * self.config.judge_steps]
-        x, y = self.read_batch(self.train_set.rows[rows]), self.train_set.labels[rows]
-        steps, seed = self.config.judge_steps, self.config.seed
-        return sample_judge.fit_classifier(net, x, y, steps=steps, seed=seed)
+        x, y = self.read_batch(self.train_set.rows).byte(), self.train_set.labels
+        steps, seed = 4 * self.config.judge_steps, self.config.seed
+        return sample_judge.fit_classifier(net, x, y, steps=steps, seed=seed, batch=64)
 
     def _judged(self, x: Tensor, real: Tensor, classifier: nn.Module | None) -> dict[str, float]:
         net, c = self._judge_net(), self.config

@@ -1,0 +1,55 @@
+"""The bench of estimators: its truths, its costs, its table, and a critic of one's own."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from image_core.adversarial.sites import Bernoulli
+from tests.image_core.adversarial.enumerated import binary_states, exact_gradient
+
+FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "estimators.py"
+spec = importlib.util.spec_from_file_location("estimators_bench", FILE)
+bench = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(bench)
+
+
+def product(x):
+    """A critic of one's own: sites agree."""
+    return 3 * x[:, 0] * x[:, 1] - x[:, 2]
+
+
+def test_both_truths_by_automatic_differentiation():
+    problem = bench.Problem(4, 1.64, None, seed=0)
+    states = binary_states(4)
+    expected = exact_gradient(Bernoulli(), problem.logits, states, problem.critic)
+    assert torch.allclose(problem.truth, expected, atol=1e-12)
+    assert problem.deviation == pytest.approx(1.64)
+    logits = problem.logits.clone().requires_grad_()
+    log_g = Bernoulli().log_prob(logits[None], states[None])[0]
+    tilted = (log_g.detach() + problem.critic(states)).softmax(0)
+    (slope,) = torch.autograd.grad((tilted * log_g).sum(), logits)
+    assert torch.allclose(problem.tilted, slope, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "samples", "cost"),
+    [("leave_one_out", 4, 4), ("disarm", 4, 4), ("straight_through", 2, 6), ("rebar", 2, 8)],
+)
+def test_what_an_estimate_costs_in_evaluations_of_the_critic(name, samples, cost):
+    problem = bench.Problem(3, 1.0, None, seed=0)
+    assert bench.estimates(problem, name, samples, 10, batch=10)[1] == cost
+    assert bench.affordable(problem, name, cost + 0.5) == samples
+
+
+def test_the_table_of_a_critic_of_ones_own(monkeypatch, capsys):
+    critic = f"{__name__}:product"
+    words = ["estimators.py", "--sites", "3", "--critic", critic, "--estimates", "4000"]
+    monkeypatch.setattr("sys.argv", words)
+    bench.main()
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if "| " in line][2:]
+    bias = {row[1].strip(): [float(v.strip("() ")) for v in row[4].split("(")] for row in rows}
+    for name in ("leave_one_out", "reinforce", "rebar", "disarm", "taylor"):
+        assert bias[name][0] < 3.5 * bias[name][1], name
+    assert bias["straight_through"][0] < 0.1  # a product of two sites is linear in each

@@ -253,10 +253,10 @@ def draw_lengths(lengths: Mapping[str, Sequence[int]]) -> "matplotlib.figure.Fig
 def _draw_bands(axes: "matplotlib.axes.Axes", curve: Sequence[Place], colour: str) -> None:
     across = [(place.y, *place.x_band) for place in curve if place.x_band]
     upright = [(place.x, *place.y_band) for place in curve if place.y_band]
-    if across:
-        axes.hlines(*zip(*across), colors=colour, linewidth=1, alpha=0.5)
-    if upright:
-        axes.vlines(*zip(*upright), colors=colour, linewidth=1, alpha=0.5)
+    for draw, bars in ((axes.hlines, across), (axes.vlines, upright)):
+        if bars:
+            at, low, high = zip(*bars)
+            draw(at, low, high, colors=colour, linewidth=1, alpha=0.5)
 
 
 def _landmarks(curve: Sequence[Place]) -> Sequence[Place]:

@@ -34,8 +34,12 @@ class Side(NamedTuple):
 
     def pick(self, places: Sequence[int], name: str | None = None) -> "Side":
         """Some of the sentences."""
-        lists = ([values[i] for i in places] for values in (self.lines, self.words, self.ids))
-        return Side(self.name if name is None else name, *lists)
+        return Side(
+            self.name if name is None else name,
+            [self.lines[i] for i in places],
+            [self.words[i] for i in places],
+            [self.ids[i] for i in places],
+        )
 
 
 @dataclass(kw_only=True)
@@ -101,8 +105,11 @@ class Case:
         self.samples = self._read("samples", config.samples)
         aligned = self._read("references", config.references)
         self.references = _without_blank(aligned)
-        self.train = config.train and _without_blank(self._read("train", config.train))
-        self.contexts = config.contexts and self._read("contexts", config.contexts)
+        self.train = self.contexts = None
+        if config.train is not None:
+            self.train = _without_blank(self._read("train", config.train))
+        if config.contexts is not None:
+            self.contexts = self._read("contexts", config.contexts)
         self.vocabulary = len(self._numbers)
         """Different tokens in all files together."""
         paired = len(self.samples.lines) == len(aligned.lines)

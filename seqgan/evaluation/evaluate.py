@@ -158,7 +158,7 @@ def _shown(case: Case) -> list[Shown]:
         return [Shown("samples", line) for line in samples.lines]
     found = nearest(samples.ids, case.train.ids)
     return [
-        Shown("samples", line, case.train.lines[near.index], near.overlap)
+        Shown("samples", line, case.train.lines[near.place], near.overlap)
         for line, near in zip(samples.lines, found)
     ]
 

@@ -12,11 +12,11 @@ class Neighbour(NamedTuple):
     """A training sentence.
 
     Args:
-        index: which one.
+        place: which one.
         overlap: Dice coefficient of both sentences' sets of words and word pairs; 1 = the same set.
     """
 
-    index: int
+    place: int
     overlap: float
 
 

@@ -237,7 +237,7 @@ def _shown(samples: Mapping[str, Sequence[str]], training: Sequence[str]) -> lis
     ]
     found = nearest(ids[: len(chosen)], ids[len(chosen) :])
     return [
-        Shown(name, line, training[near.index], near.overlap)
+        Shown(name, line, training[near.place], near.overlap)
         for (name, line), near in zip(chosen, found)
     ]
 

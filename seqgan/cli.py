@@ -15,6 +15,8 @@ usage: seqgan COMMAND ...
 
   seqgan train text --data FILE --out DIR      SeqGAN on your text: one sentence a line, or a table
   seqgan train oracle --out DIR                SeqGAN on a synthetic language of known density
+  seqgan train text --alias maligan ...        a relative: maligan, maligan_mixed, rankgan, relgan
+  seqgan train discrete --data FILE --out DIR  boundary-seeking GAN: digits, palette images, lines
   seqgan resume DIR                            go on exactly where a stopped run stood
   seqgan sample DIR --n 20                     write sentences
   seqgan evaluate DIR --sweep                  table, plots and report once more; top-p as well

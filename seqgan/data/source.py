@@ -84,6 +84,34 @@ def read_texts(source: str, field: str | None = None, split: str = "train") -> T
     return Texts(lines, numbers, len(values) - len(kept))
 
 
+def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
+    """Read all columns of a file or of a hub data set, a mapping a row; lists stay lists.
+
+    Args:
+        source: as in `read_texts`; a text file has one column, `text`.
+        split: the split of a hub data set.
+
+    Raises:
+        UserError: the source is missing, unreadable, empty or not what its name says.
+    """
+    path = Path(source)
+    if not os.path.exists(path):
+        if not _HUB_NAME.fullmatch(source) or source.endswith(_FILE_SUFFIX):
+            raise UserError(f"there is no file {source}; check the path")
+        return list(_hub_dataset(source, split))
+    name = path.name.lower().removesuffix(".gz")
+    kind = _KINDS.get(Path(name).suffix, "text")
+    if not path.is_file():
+        raise UserError(f"{source} is not a regular file; name a file")
+    with tempfile.TemporaryDirectory(prefix="seqgan-") as folder, _quiet():
+        plain = _plain_file(path, source, Path(folder))
+        try:
+            dataset, _ = _load(kind, plain, folder, "\t" if name.endswith(".tsv") else ",")
+        except Exception as error:  # each reader raises its own kinds
+            raise _unreadable(plain, source, kind, error) from error
+        return list(dataset)
+
+
 def _read_file(path: Path, source: str, field: str | None) -> Sequence[str | None]:
     if path.is_dir():
         raise UserError(f"{source} is a folder; name a file in it")
@@ -162,6 +190,11 @@ def _load(kind: str, plain: Path, cache: str, separator: str) -> tuple[Any, dict
 
 
 def _read_hub(source: str, field: str | None, split: str) -> Sequence[str | None]:
+    dataset = _hub_dataset(source, split)
+    return _column(dataset, _types(dataset), source, field)
+
+
+def _hub_dataset(source: str, split: str) -> Any:
     import datasets
 
     name, _, configuration = source.partition(":")
@@ -169,13 +202,12 @@ def _read_hub(source: str, field: str | None, split: str) -> Sequence[str | None
         if not datasets.config.HF_HUB_OFFLINE:
             _ask_hub(name, source)
         try:
-            dataset = datasets.load_dataset(name, configuration or None, split=split)
+            return datasets.load_dataset(name, configuration or None, split=split)
         except Exception as error:  # the network, the split, the configuration: any kind
             raise UserError(
                 f"there is no file {source}, and the hub data set of that name cannot be loaded "
                 f"({reason(error)}); check the name, --split and your connection"
             ) from error
-        return _column(dataset, _types(dataset), source, field)
 
 
 def _ask_hub(name: str, source: str) -> None:

@@ -1,0 +1,182 @@
+"""From a critic's verdict to what each token of a reply earns.
+
+A credit is called with an `Episode` and returns (B, T); what stands after a reply's end means
+nothing. `transform` turns logits into reward: `torch.sigmoid` for D, or any `reward` of
+`losses.py`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.returns import discounted
+from seqgan.dialogue.critics import DialogueCritic, StepCritic, verdict
+from seqgan.dialogue.policies import DialoguePolicy, Drawing
+from seqgan.dialogue.rollout import complete
+
+__all__ = ["advantage", "dense", "paired", "potential", "rollouts", "sequence", "to_go"]
+
+
+class Episode(NamedTuple):
+    """Replies to judge, and who wrote and who judges them.
+
+    Args:
+        policy: wrote the replies.
+        critic: judges them.
+        judge: what of its logits judges a whole reply, see `critics.verdict`.
+        context: padded on the left.
+        known: True = no padding.
+        reply: the replies.
+        mask: True = counts.
+        human: a person's reply to the same context.
+        logits: of the policy at the replies.
+    """
+
+    policy: DialoguePolicy
+    critic: DialogueCritic
+    judge: str
+    context: Int64[Tensor, "B C"]
+    known: Bool[Tensor, "B C"]
+    reply: Int64[Tensor, "B T"]
+    mask: Bool[Tensor, "B T"]
+    human: Int64[Tensor, "B U"]
+    logits: Float[Tensor, "B T V"]
+
+    def scores(self) -> Float[Tensor, "B T"]:
+        """The critic's logits of the replies."""
+        return self.critic(self.context, self.known, self.reply)
+
+    def spread(self, values: Float[Tensor, " B"]) -> Float[Tensor, "B T"]:
+        """One value a reply, at each of its tokens."""
+        return values[:, None].expand(self.reply.shape)
+
+
+Transform = Callable[[Tensor], Tensor]
+Credit = Callable[[Episode], Tensor]
+
+
+def identity(logit: Tensor) -> Tensor:
+    """The logit itself."""
+    return logit
+
+
+def sequence(transform: Transform = torch.sigmoid) -> Credit:
+    """Every token earns the verdict on the whole reply (Li et al. 2017, adver-REINFORCE)."""
+
+    def credit(e: Episode) -> Float[Tensor, "B T"]:
+        return e.spread(transform(verdict(e.scores(), e.mask, e.judge)))
+
+    return credit
+
+
+def paired() -> Credit:
+    """The chance that a reply is taken for the human one of the same context.
+
+    r = sigma(D(x, y) - D(x, y_human))                                    (TextGAIL, Wu et al. 2021)
+    """
+
+    def credit(e: Episode) -> Float[Tensor, "B T"]:
+        real = e.critic(e.context, e.known, e.human)
+        d_real = verdict(real, e.policy.mask(e.human), e.judge)
+        return e.spread(torch.sigmoid(verdict(e.scores(), e.mask, e.judge) - d_real))
+
+    return credit
+
+
+def dense(transform: Transform = torch.sigmoid) -> Credit:
+    """Each token earns the verdict on the prefix it ends: Q_t = D(x, y_1..y_t) (REGS, option 2)."""
+
+    def credit(e: Episode) -> Float[Tensor, "B T"]:
+        return transform(e.scores())
+
+    return credit
+
+
+def potential(transform: Transform = torch.sigmoid) -> Credit:
+    """What the verdict still gains from each token on; the best reply stays the best.
+
+    sum_(s >= t) (Phi_s - Phi_(s-1)) = Phi_last - Phi_(t-1),   Phi_t = D(x, y_1..y_t), Phi_0 = 0
+
+    Source: Ng, Harada & Russell 1999 (shaping by potentials).
+    """
+
+    def credit(e: Episode) -> Float[Tensor, "B T"]:
+        phi = transform(e.scores())
+        last = verdict(phi, e.mask, "last")
+        return last[:, None] - torch.nn.functional.pad(phi[:, :-1], (1, 0))
+
+    return credit
+
+
+def to_go(transform: Transform = identity, gamma: float = 1.0) -> Credit:
+    """The tokens' own rewards, each with the mean of what follows it.
+
+    R_t = sum_(s >= t) gamma^(s-t) r_s / sum_(s >= t) gamma^(s-t)
+
+    DP-GAN's word rewards; the mean, so that more words earn no more. Source: Xu et al. 2018.
+
+    Args:
+        transform: of the critic's logit at each token.
+        gamma: discount a token.
+    """
+
+    def credit(e: Episode) -> Float[Tensor, "B T"]:
+        reward = transform(e.scores())
+        count = discounted(torch.ones_like(reward), e.mask, gamma)
+        return discounted(reward, e.mask, gamma) / count.clamp(min=1)
+
+    return credit
+
+
+def advantage() -> Credit:
+    """StepGAN's: the value of a token over what the policy would expect at its place.
+
+    A_t = Q(y_<t, y_t) - sum_y pi(y | y_<t) Q(y_<t, y)                          (Tuan & Lee 2019)
+
+    Raises:
+        UserError: the critic has no value for each next token.
+    """
+
+    def credit(e: Episode) -> Float[Tensor, "B T"]:
+        if not isinstance(e.critic, StepCritic):
+            raise UserError("credit 'advantage' needs the critic 'step', which values every token")
+        values = e.critic.values(e.context, e.known, e.reply)
+        share = e.logits.float().softmax(-1)[..., : values.shape[-1]]
+        taken = values.gather(2, e.reply[..., None])[..., 0]
+        return taken - (share * values).sum(-1)
+
+    return credit
+
+
+def rollouts(
+    copies: int = 5, transform: Transform = torch.sigmoid, drawing: Drawing = Drawing()
+) -> Credit:
+    """Each token earns the mean verdict on completions of the prefix it ends (REGS, option 1).
+
+    The last earns the verdict on the reply itself, and so does every token after the end.
+
+    Args:
+        copies: N, completions of each prefix.
+        transform: of the verdicts.
+        drawing: how completions are drawn.
+
+    Source: Li et al. 2017, section 3.2; Yu et al. 2017, eq. 4.
+    """
+
+    def credit(e: Episode) -> Float[Tensor, "B T"]:
+        rows, length = e.reply.shape
+        own = transform(verdict(e.scores(), e.mask, e.judge))
+        tokens = complete(e.policy, e.context, e.known, e.reply, copies, drawing).tokens
+        parts = []
+        for prefix in tokens.unbind(0):
+            flat = prefix.flatten(0, 1)
+            scores = e.critic(e.context.repeat(copies, 1), e.known.repeat(copies, 1), flat)
+            judged = transform(verdict(scores, e.policy.mask(flat), e.judge))
+            parts.append(judged.view(copies, rows).mean(0))
+        return torch.stack([*parts, own], 1)
+
+    return credit

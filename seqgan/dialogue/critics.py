@@ -1,0 +1,256 @@
+"""Critics of replies: how human a reply is after each of its tokens, given its context.
+
+A critic returns (B, T) logits, high = human: the one at token t has read the context and y_1..y_t.
+What judges a whole reply is read off them by `verdict`: the last one that counts, their mean, or
+one at random, which trains a judge of prefixes.
+"""
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from image_core.adversarial.errors import UserError
+from seqgan.dialogue.policies import DialoguePolicy, positions
+
+JUDGES = ("last", "mean", "prefix")
+"""What of the tokens' logits judges a reply; see `verdict`."""
+
+Contexts = Int64[Tensor, "B C"]
+Known = Bool[Tensor, "B C"]
+Replies = Int64[Tensor, "B T"]
+Scores = Float[Tensor, "B T"]
+
+
+def verdict(
+    scores: Scores, mask: Bool[Tensor, "B T"], judge: str, *, learning: bool = False
+) -> Float[Tensor, " B"]:
+    """One logit a reply.
+
+    Args:
+        scores: logits of the tokens.
+        mask: True = counts; a prefix of each row.
+        judge: last: of the whole reply. mean: over its tokens (StepGAN, DP-GAN). prefix: as last,
+            but while the critic learns of one prefix at random, each length alike (REGS).
+        learning: whether the critic is learning.
+
+    Source: Li et al. 2017, section 3.2 (prefix); Tuan & Lee 2019 (mean).
+    """
+    if judge == "mean":
+        return scores.masked_fill(~mask, 0).sum(1) / mask.sum(1)
+    last = mask.sum(1) - 1
+    if judge == "prefix" and learning:
+        last = (torch.rand(len(scores), device=scores.device) * (last + 1)).long()
+    return scores.gather(1, last[:, None])[:, 0]
+
+
+class DialogueCritic(nn.Module, ABC):
+    """Judges a reply after each of its tokens; abstract, every subclass is final."""
+
+    @abstractmethod
+    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
+        """Logits, high = human."""
+
+
+class EmbeddedCritic(DialogueCritic):
+    """A critic that also reads vectors in place of tokens, as penalties of its slope need."""
+
+    @abstractmethod
+    def embed(self, reply: Replies) -> Float[Tensor, "B T E"]:
+        """The vectors of a reply's tokens."""
+
+    @abstractmethod
+    def score(self, context: Contexts, known: Known, embedded: Float[Tensor, "B T E"]) -> Scores:
+        """Logits of an embedded reply."""
+
+    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
+        return self.score(context, known, self.embed(reply))
+
+
+@final
+class TransformerCritic(EmbeddedCritic):
+    """A causal transformer with one logit a token: after the last it judges the whole reply.
+
+    As a copy of the generator it is the Bradley-Terry critic of GAD (Ye et al. 2025).
+
+    Args:
+        backbone: a causal `AutoModel`, without a language-model head.
+    """
+
+    def __init__(self, backbone: Any):
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(width_of(backbone), 1)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def like(cls, model: Any) -> "TransformerCritic":
+        """With a copy of a causal language model's transformer as it is now."""
+        return cls(copy_backbone(model))
+
+    def embed(self, reply: Replies) -> Float[Tensor, "B T E"]:
+        return self.backbone.get_input_embeddings()(reply)
+
+    def score(self, context: Contexts, known: Known, embedded: Float[Tensor, "B T E"]) -> Scores:
+        both = torch.cat([self.embed(context), embedded], 1)
+        hidden = read_embedded(self.backbone, both, known)
+        return self.head(hidden[:, context.shape[1] :])[..., 0].float()
+
+
+@final
+class StepCritic(DialogueCritic):
+    """StepGAN's critic: after each prefix the value Q(prefix, y) of every next token.
+
+    Args:
+        backbone: a causal `AutoModel`.
+        vocab: ids that have a value.
+
+    Source: Tuan & Lee 2019, "Improving Conditional Sequence Generative Adversarial Networks by
+        Stepwise Evaluation".
+    """
+
+    def __init__(self, backbone: Any, vocab: int):
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(width_of(backbone), vocab)
+        nn.init.normal_(self.head.weight, std=0.02)
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def like(cls, model: Any, vocab: int) -> "StepCritic":
+        """With a copy of a causal language model's transformer as it is now."""
+        return cls(copy_backbone(model), vocab)
+
+    def values(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
+        """Q(y_<t, y) of every y."""
+        embed = self.backbone.get_input_embeddings()
+        both = embed(torch.cat([context, reply[:, :-1]], 1))
+        hidden = read_embedded(self.backbone, both, known)
+        return self.head(hidden[:, context.shape[1] - 1 :]).float()
+
+    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
+        values = self.values(context, known, reply)
+        return values.gather(2, reply[..., None])[..., 0]
+
+
+@final
+class LanguageModelCritic(DialogueCritic):
+    """DP-GAN's critic, a language model: what it finds surprising is new, and so rewarded.
+
+    score_t = min(-log D(y_t | x, y_<t), cap)
+
+    which the critic learns to make high on human replies and low on generated ones, that is, it
+    learns to expect what the generator writes. The cap bounds what a rare word can earn.
+
+    Args:
+        model: a policy; it learns, so give it a copy.
+        cap: in nats.
+
+    Source: Xu et al. 2018, "Diversity-Promoting GAN"; cap 12 as in the released code.
+    """
+
+    def __init__(self, model: DialoguePolicy, cap: float = 12.0):
+        super().__init__()
+        self.model, self.cap = model, cap
+
+    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
+        return (-self.model.log_prob(context, known, reply)).clamp(max=self.cap)
+
+
+@final
+class HierarchicalCritic(EmbeddedCritic):
+    """An LSTM reads each turn, another the turns' vectors (Li et al. 2017).
+
+    The reply is the last turn; after each of its tokens the second LSTM takes one step with the
+    first one's state there, so that all prefixes are judged in one pass.
+
+    Args:
+        vocab: number of ids.
+        marks: ids that begin a turn; without any the context is one turn.
+        size: of embeddings and states.
+        turns: turns of the context that are read, counted from its end.
+        turn_tokens: tokens of a turn that are read, counted from its beginning.
+    """
+
+    def __init__(
+        self, vocab: int, marks: Sequence[int], size: int, *, turns: int, turn_tokens: int
+    ):
+        super().__init__()
+        self.marks: Tensor
+        self.turns, self.turn_tokens = turns, turn_tokens
+        self.register_buffer("marks", torch.tensor(list(marks)), persistent=False)
+        self.embedding = nn.Embedding(vocab, size)
+        self.turn = nn.LSTM(size, size, batch_first=True)
+        self.dialogue = nn.LSTM(size, size, batch_first=True)
+        self.head = nn.Linear(size, 1)
+
+    def embed(self, reply: Replies) -> Float[Tensor, "B T E"]:
+        return self.embedding(reply)
+
+    def score(self, context: Contexts, known: Known, embedded: Float[Tensor, "B T E"]) -> Scores:
+        _, state = self.dialogue(self._turn_vectors(context, known))
+        states, _ = self.turn(embedded)
+        rows, length, size = states.shape
+        many = [s.repeat_interleave(length, 1).contiguous() for s in state]
+        judged, _ = self.dialogue(states.reshape(rows * length, 1, size), (many[0], many[1]))
+        return self.head(judged).view(rows, length)
+
+    def _turn_vectors(self, context: Contexts, known: Known) -> Float[Tensor, "B U H"]:
+        """The first LSTM's state after each of the last turns; zero where there are fewer."""
+        rows, columns = context.shape
+        place = torch.arange(columns, device=context.device).expand(rows, columns)
+        begins = torch.isin(context, self.marks) & known
+        number = begins.long().cumsum(1)
+        before_end = number[:, -1:] - number
+        since = place - torch.where(begins, place, 0).cummax(1).values
+        since = torch.where(number == 0, place - (~known).sum(1, keepdim=True), since)
+        read = known & (before_end < self.turns) & (since < self.turn_tokens)
+        # One slot more takes what is not read
+        slots = self.turns * self.turn_tokens
+        turn = self.turns - 1 - before_end
+        target = torch.where(read, turn * self.turn_tokens + since, slots)
+        tokens = context.new_zeros(rows, slots + 1).scatter_(1, target, context)
+        filled = torch.zeros_like(tokens, dtype=torch.bool).scatter_(1, target, read)
+        tokens = tokens[:, :slots].reshape(rows * self.turns, self.turn_tokens)
+        count = filled[:, :slots].reshape(rows * self.turns, self.turn_tokens).sum(1)
+        states, _ = self.turn(self.embedding(tokens))
+        last = states[torch.arange(len(states), device=states.device), (count - 1).clamp(min=0)]
+        return (last * (count > 0)[:, None]).view(rows, self.turns, -1)
+
+
+def width_of(backbone: Any) -> int:
+    """Size of a transformer's hidden states."""
+    return int(backbone.config.hidden_size)
+
+
+def copy_backbone(model: Any) -> Any:
+    """A copy of a causal language model's transformer, without its head.
+
+    Raises:
+        UserError: the model is an encoder-decoder.
+    """
+    if model.config.is_encoder_decoder:
+        raise UserError(
+            "a critic that copies the generator needs a causal model; name --critic hierarchical"
+        )
+    backbone = copy.deepcopy(model.base_model)
+    return backbone.requires_grad_(True)
+
+
+def read_embedded(
+    backbone: Any, embedded: Float[Tensor, "B L E"], known: Bool[Tensor, "B C"]
+) -> Float[Tensor, "B L H"]:
+    """Hidden states of embedded context and reply, padding of the context not seen."""
+    seen = F.pad(known, (0, embedded.shape[1] - known.shape[1]), value=True)
+    return backbone(
+        inputs_embeds=embedded,
+        attention_mask=seen.long(),
+        position_ids=positions(seen),
+        use_cache=False,
+    ).last_hidden_state

@@ -1,0 +1,286 @@
+"""Dialogues of a file, a hub data set or an installed package: who said what, in order."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.chat import chitchat_conversations
+from seqgan.data.source import read_rows
+
+CHITCHAT, CHATTERBOT = "chitchat", "chatterbot"
+"""Names of the corpora that are packages: `chitchat-dataset` (MIT), `chatterbot-corpus` (BSD)."""
+
+ROLES = {
+    **dict.fromkeys(("user", "human", "customer", "prompter"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "bot", "model", "agent", "system_agent"), "assistant"),
+    "system": "system",
+}
+"""What a speaker may be called, and what that means."""
+
+MARKS = (" __eou__ ", "\t")
+"""What stands between the turns of a dialogue that is one line of text."""
+
+COLUMNS = "turns, messages, or prompt and completion"
+
+
+class Turn(NamedTuple):
+    """What someone said.
+
+    Args:
+        role: user, assistant or system; in a dialogue of equals, user and assistant alternate.
+        text: without blanks around it.
+    """
+
+    role: str
+    text: str
+
+
+class Dialogue(NamedTuple):
+    """Turns in order.
+
+    Args:
+        turns: at least two of them.
+        equals: whether every turn after the first is a reply to learn, or the assistant's only.
+    """
+
+    turns: list[Turn]
+    equals: bool
+
+
+@dataclass
+class Counts:
+    """What became of some dialogues.
+
+    Args:
+        read: dialogues in the source.
+        short: left out, for they have fewer than two turns that say something.
+        empty: turns left out as blank.
+        cut: contexts cut from the left to fit.
+        long: replies cut to their limit.
+    """
+
+    read: int = 0
+    short: int = 0
+    empty: int = 0
+    cut: int = 0
+    long: int = 0
+
+    def told(self) -> str:
+        """In words, zeros left out."""
+        said = [
+            (self.short, "with fewer than two turns left out"),
+            (self.empty, "empty turns left out"),
+            (self.cut, "contexts cut from the left"),
+            (self.long, "replies cut"),
+        ]
+        return ", ".join([f"{self.read} dialogues", *(f"{n} {what}" for n, what in said if n)])
+
+
+@dataclass
+class Dialogues:
+    """Dialogues of one source.
+
+    Args:
+        source: its name.
+        items: the dialogues.
+        counts: what was left out.
+    """
+
+    source: str
+    items: list[Dialogue] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+class Splits(NamedTuple):
+    """Three sets of dialogues.
+
+    Args:
+        train: learned from.
+        valid: chooses.
+        test: measured on.
+    """
+
+    train: Dialogues
+    valid: Dialogues
+    test: Dialogues
+
+
+HELD_OUT = 20
+"""One dialogue in this many is held out where no validation set is named."""
+
+
+def read_splits(
+    data: str, valid: str | None, test: str | None, limit: int | None, where: str = ""
+) -> Splits:
+    """Read the sets; every 20th dialogue of the data validates where no file does.
+
+    Args:
+        data: a file, a hub data set, "chitchat" or "chatterbot".
+        valid: the same, or None.
+        test: the same; the validation set where None.
+        limit: most dialogues of the data.
+        where: keep rows of the test set whose column has this value, as in "train_overlap=0".
+
+    Raises:
+        UserError: a set cannot be read, or holds no dialogue.
+    """
+    if data == CHITCHAT:
+        sets = [_equals(CHITCHAT, part) for part in chitchat_conversations(limit)]
+        return Splits(*(_checked(part) for part in sets))
+    train = _checked(read_dialogues(data, limit))
+    if valid is None:
+        kept = [d for i, d in enumerate(train.items) if i % HELD_OUT != HELD_OUT - 1]
+        held = [d for i, d in enumerate(train.items) if i % HELD_OUT == HELD_OUT - 1]
+        if not held:
+            raise UserError(
+                f"--data {data} has {len(kept)} dialogues, too few to hold out every "
+                f"{HELD_OUT}th; name --valid FILE or add dialogues"
+            )
+        validation = Dialogues(f"every {HELD_OUT}th of {data}", held, Counts(read=len(held)))
+        train = Dialogues(data, kept, train.counts)
+    else:
+        validation = _checked(read_dialogues(valid))
+    measured = validation if test is None else _checked(read_dialogues(test, where=where))
+    return Splits(train, validation, measured)
+
+
+def read_dialogues(source: str, limit: int | None = None, where: str = "") -> Dialogues:
+    """Read the dialogues of one source.
+
+    A table has a column `turns` (a list of texts, speakers alternate), `messages` (a list of role
+    and content), or `prompt` and `completion` (texts or lists of messages); a text file one dialogue
+    a line, its turns separated by tabs or `__eou__`.
+
+    Args:
+        source: a file, a hub data set, or "chatterbot".
+        limit: most dialogues, from the first.
+        where: keep rows whose column has a value, as in "train_overlap=0".
+
+    Raises:
+        UserError: the source cannot be read, lacks those columns, or names an unknown role.
+    """
+    if source == CHATTERBOT:
+        return _equals(source, _chatterbot()[:limit])
+    rows = read_rows(source)
+    if where:
+        rows = _kept(rows, where, source)
+    found = Dialogues(source)
+    for number, row in enumerate(rows[:limit], 1):
+        found.counts.read += 1
+        turns, equals = _turns(row, f"record {number} of {source}")
+        _add(found, turns, equals)
+    return found
+
+
+def _kept(rows: Sequence[Mapping[str, Any]], where: str, source: str) -> list[Mapping[str, Any]]:
+    name, equals, value = where.partition("=")
+    if not equals or any(name not in row for row in rows[:1]):
+        raise UserError(f"--where {where}: write COLUMN=VALUE with a column of {source}")
+    try:
+        wanted = float(value)
+        kept = [row for row in rows if row[name] is not None and float(row[name]) == wanted]
+    except ValueError:
+        kept = [row for row in rows if str(row[name]) == value]
+    return kept
+
+
+def _turns(row: Mapping[str, Any], place: str) -> tuple[list[Turn], bool]:
+    """The turns of one record, and whether all of them are replies to learn."""
+    if row.get("turns") is not None:
+        texts = row["turns"]
+        if not isinstance(texts, list) or any(t is not None and not isinstance(t, str) for t in texts):
+            raise UserError(f"'turns' of {place} is no list of texts; write one text a turn")
+        return _alternating(texts), True
+    if row.get("messages") is not None:
+        return _messages(row["messages"], place), False
+    if row.get("prompt") is not None and row.get("completion") is not None:
+        prompt, completion = row["prompt"], row["completion"]
+        if isinstance(prompt, str) and isinstance(completion, str):
+            return [Turn("user", prompt.strip()), Turn("assistant", completion.strip())], False
+        if isinstance(prompt, list) and isinstance(completion, list):
+            return _messages([*prompt, *completion], place), False
+        raise UserError(f"{place}: prompt and completion are two texts, or two lists of messages")
+    if isinstance(row.get("text"), str):
+        text = row["text"]
+        mark = next((m for m in MARKS if m in text), MARKS[-1])
+        parts = text.removesuffix(mark.rstrip(" ")).split(mark)
+        return _alternating(parts), True
+    raise UserError(f"{place} has no dialogue: its columns are {sorted(row)}; name {COLUMNS}")
+
+
+def _alternating(texts: Iterable[str | None]) -> list[Turn]:
+    roles = ("user", "assistant")
+    return [Turn(roles[i % 2], (text or "").strip()) for i, text in enumerate(texts)]
+
+
+def _messages(messages: Any, place: str) -> list[Turn]:
+    turns = []
+    for message in messages if isinstance(messages, list) else [messages]:
+        if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
+            raise UserError(f"a message of {place} is not made of role and content; write both")
+        role = ROLES.get(str(message["role"]).lower())
+        if role is None:
+            raise UserError(
+                f"{place} has the unknown role {message['role']!r}; use one of "
+                f"{', '.join(sorted(ROLES))}"
+            )
+        content = message["content"]
+        if content is not None and not isinstance(content, str):
+            raise UserError(f"a message of {place} holds more than text; leave only text in it")
+        turns.append(Turn(role, (content or "").strip()))
+    return turns
+
+
+def _add(found: Dialogues, turns: Sequence[Turn], equals: bool) -> None:
+    """Empty turns leave, and what one speaker said around one of them stays two turns."""
+    said = [turn for turn in turns if turn.text]
+    found.counts.empty += len(turns) - len(said)
+    spoken = [turn for turn in said if turn.role != "system"]
+    answered = equals or any(turn.role == "assistant" for turn in said[1:])
+    if len(spoken) < 2 or not answered:
+        found.counts.short += 1
+        return
+    found.items.append(Dialogue(said, equals))
+
+
+def _equals(source: str, conversations: Iterable[Sequence[str]]) -> Dialogues:
+    found = Dialogues(source)
+    for texts in conversations:
+        found.counts.read += 1
+        _add(found, _alternating(texts), True)
+    return found
+
+
+def _checked(found: Dialogues) -> Dialogues:
+    if not found.items:
+        raise UserError(f"{found.source} holds no dialogue of two turns; name a file that does")
+    return found
+
+
+def _chatterbot() -> list[list[str]]:
+    package = find_spec("chatterbot_corpus")
+    if package is None or not package.submodule_search_locations:
+        raise UserError(
+            "the package chatterbot-corpus is not installed; pip install chatterbot-corpus"
+        )
+    import yaml
+
+    folder = Path(package.submodule_search_locations[0]) / "data" / "english"
+    found: list[list[str]] = []
+    for file in sorted(folder.glob("*.yml")):
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        found += [[str(text) for text in turns] for turns in content["conversations"]]
+    return found
+
+
+def pairs_of(dialogue: Dialogue) -> Iterator[tuple[list[Turn], Turn]]:
+    """Each reply to learn, after the turns before it."""
+    for number, turn in enumerate(dialogue.turns):
+        before = dialogue.turns[:number]
+        if any(t.role != "system" for t in before) and (
+            dialogue.equals or turn.role == "assistant"
+        ):
+            yield before, turn

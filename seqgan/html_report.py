@@ -118,7 +118,7 @@ th, td { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top;
 #figures thead th + th { text-align: right; }
 .band { color: #777; font-size: .8rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .9rem; }
-dt { color: #666; } dd { margin: 0; overflow-wrap: anywhere; }
+dt, summary { color: #666; } dd { margin: 0; overflow-wrap: anywhere; }
 figure { margin: 1rem 0 2rem; } img { max-width: 100%; height: auto; }
 figcaption, .notes { color: #555; font-size: .9rem; }
 #samples td { overflow-wrap: anywhere; } #samples td:first-child { white-space: nowrap; }
@@ -128,11 +128,17 @@ figcaption, .notes { color: #555; font-size: .9rem; }
 </head>
 <body>
 <h1>{{ title }}</h1>
+{% if facts|length > 12 %}
+<details><summary>options</summary>
+{% endif %}
 <dl>
 {% for name, value in facts.items() %}
 <dt>{{ name }}</dt><dd>{{ value }}</dd>
 {% endfor %}
 </dl>
+{% if facts|length > 12 %}
+</details>
+{% endif %}
 <h2>Figures</h2>
 <div class="scroll">
 <table id="figures">

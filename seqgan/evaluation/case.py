@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.source import read_texts
@@ -101,6 +102,7 @@ class Case:
     def __init__(self, config: EvaluationConfig):
         self.config = config
         self._numbers: dict[str, int] = {}
+        self._vectors: dict[str, Tensor] = {}
         self._split = splitter(config.level)
         self.samples = self._read("samples", config.samples)
         aligned = self._read("references", config.references)
@@ -177,7 +179,10 @@ class Case:
         """The references in two halves: one is compared with, the other shows what is reachable."""
         order = np.random.default_rng(self.config.seed).permutation(len(self.references.lines))
         one, other = np.array_split(order, 2)
-        return self.references.pick(one.tolist()), self.references.pick(other.tolist())
+        return (
+            self.references.pick(one.tolist(), "one half"),
+            self.references.pick(other.tolist(), "other half"),
+        )
 
     def against_half(self, side: Side) -> tuple[Side, Side]:
         """A row and the first half of the references, cut to one number that all rows share."""
@@ -194,6 +199,14 @@ class Case:
         learned = self.train or self.references
         level = "char" if self.config.level == "char" else "word"
         return TrainedEncoder(learned.lines, level=level, seed=self.config.seed)
+
+    def vectors(self, side: Side) -> tuple[Tensor, Tensor]:
+        """Sentence vectors of `against_half`; what was encoded once is kept."""
+        one, half = self.against_half(side)
+        for part in (one, half):
+            if part.name not in self._vectors:
+                self._vectors[part.name] = self.encoder.sentences(part.lines)
+        return self._vectors[one.name], self._vectors[half.name]
 
     @cached_property
     def language(self) -> LanguageScores:

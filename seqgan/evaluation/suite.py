@@ -118,14 +118,14 @@ def embedding(case: Case, side: Side) -> Figures:
 
 def frechet(case: Case, side: Side) -> Figures:
     """Frechet distance of sentence vectors to half of the references; the floor is the other."""
-    one, half = (case.encoder.sentences(part.lines) for part in case.against_half(side))
+    one, half = case.vectors(side)
     name = f"frechet {case.encoder.name} N={len(half)} d={half.shape[1]}"
     return {name: Figure(metrics.frechet_distance(one, half))}
 
 
 def mauve(case: Case, side: Side) -> Figures:
     """MAUVE of sentence vectors against half of the references; the ceiling is the other half."""
-    one, half = (case.encoder.sentences(part.lines) for part in case.against_half(side))
+    one, half = case.vectors(side)
     name = f"mauve {case.encoder.name} N={len(half)} d={half.shape[1]}"
     return {name: Figure(metrics.mauve(half, one))}
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from image_core.adversarial.errors import UserError
 from seqgan import plots
 from seqgan.html_report import Picture, write_html
-from seqgan.recipes.report import Point, draw_sweep, print_table
+from seqgan.recipes.report import Point, caption, draw_sweep, print_table
 from seqgan.recipes.run import RunFolder, write_text
 
 SAME = (
@@ -78,7 +78,10 @@ def compare(folders: Sequence[str], out: Path) -> None:
         columns=list(rows),
         table={c: [row.get(c, "") for row in rows.values()] for c in columns},
         notes=[NOTE],
-        pictures=[Picture(file, figure) for file, figure in drawn.items()],
+        pictures=[
+            Picture(caption(across, up), drawn[file])
+            for file, across, up in results[0].content["pictures"]
+        ],
         samples=(),
     )
     print_table(f"at temperature 1 (curves: {out / 'report.html'})", rows)

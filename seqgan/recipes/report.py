@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Row = Mapping[str, float | str]
 Point = dict[str, Any]
 """Temperature or top_p, each metric by name, and under "bands" the interval of some of them."""
+LEARNING = "Logged numbers over the rounds"
 SHOWN = 15
 """Samples of each model in the report."""
 TOP_PS = (0.5, 0.7, 0.8, 0.9, 0.95)
@@ -174,6 +175,7 @@ def draw(
     run.plots.mkdir(parents=True, exist_ok=True)
     for file, figure in drawn.items():
         plots.write_figure(figure, run.plots / file)
+    captions = {file: caption(across, up) for file, across, up in result["pictures"]}
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     write_html(
         run.html,
@@ -188,7 +190,7 @@ def draw(
             "another is better. Bars are 95 % bootstrap intervals over sentences.",
             *(f"Alarm: {alarm}" for alarm in result["alarms"]),
         ],
-        pictures=[Picture(file, figure) for file, figure in drawn.items()],
+        pictures=[Picture(captions.get(file, LEARNING), figure) for file, figure in drawn.items()],
         samples=_shown(samples, training),
     )
 
@@ -217,6 +219,11 @@ def draw_sweep(
         y_better=y_better,
         symbols={name: "p" for name in lines if name.endswith(NUCLEUS)},
     )
+
+
+def caption(across: str, up: str) -> str:
+    """What a picture of two metrics shows."""
+    return f"{LABELS[up][0]}, against {LABELS[across][0]}"
 
 
 def _place(point: Point, across: str, up: str) -> plots.Place:

@@ -173,11 +173,12 @@ class AdaptiveMargin(nn.Module):
 
     @torch.no_grad()
     def end_epoch(self) -> None:
-        """Move the margin if the epoch allows it, and begin the next."""
+        """Move the margin if the epoch allows it, and begin the next; an empty one counts not."""
         real, fake = self.sums / self.counts.clamp(min=1)
-        falls = (real < self.margin) & (real < fake) & (fake > self.before)
+        counted = (self.counts > 0).all()
+        falls = counted & (real < self.margin) & (real < fake) & (fake > self.before)
         self.margin.copy_(torch.where(falls, real, self.margin))
-        self.before.copy_(fake)
+        self.before.copy_(torch.where(counted, fake, self.before))
         self.sums.zero_()
         self.counts.zero_()
 

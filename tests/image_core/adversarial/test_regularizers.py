@@ -19,7 +19,7 @@ def net():
 
 def test_l2_is_the_mean_over_layers_and_spares_biases_and_norms():
     module = net()
-    by_hand = sum(float(module[i].weight.square().sum()) for i in (0, 2, 3)) / 3
+    by_hand = sum(float(module[i].weight.detach().square().sum()) for i in (0, 2, 3)) / 3
     assert regularizers.l2(0.4)(module).item() == pytest.approx(0.2 * by_hand)
     with pytest.raises(UserError, match="no linear"):
         regularizers.l2()(nn.ReLU())
@@ -97,7 +97,7 @@ def test_look_ahead_settles_the_bilinear_game(eta):
     def field(x):
         theta, psi = x.unbind()
         loss_g, loss_d = bilinear((theta, psi))
-        loss_g = loss_g + regularizers.look_ahead(loss_d, [psi], eta) / 1.0
+        loss_g = loss_g + regularizers.look_ahead(loss_d, [psi], eta)
         (g,) = torch.autograd.grad(loss_g, theta, create_graph=True)
         (d,) = torch.autograd.grad(loss_d, psi, create_graph=True)
         return torch.stack([-g, -d])

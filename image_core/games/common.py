@@ -1,0 +1,111 @@
+"""What every image game shares: reading batches, drawing latents, sampling, refusing nonsense."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from image_core.adversarial import parallel
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Game
+from image_core.adversarial.losses import AdversarialLoss, logistic_d
+from image_core.adversarial.penalties import Penalty
+from image_core.nets.layers import mixes_samples
+
+Prior = Literal["normal", "uniform"]
+Images = Float[Tensor, "N C H W"]
+
+
+def to_images(batch: Batch) -> Tensor:
+    """Images in [-1, 1] from a batch, a tensor or a mapping with "images"; bytes are scaled."""
+    images = batch["images"] if isinstance(batch, Mapping) else batch
+    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images
+
+
+def draw(count: int, size: int, prior: Prior, device: torch.device) -> Float[Tensor, "N latent"]:
+    """Latents N(0, 1), or uniform in (-1, 1)."""
+    if prior == "normal":
+        return torch.randn(count, size, device=device)
+    return 2 * torch.rand(count, size, device=device) - 1
+
+
+class ImageGame(Game):
+    """A generator of images, its latents, its samples.
+
+    Args:
+        G: latents (and labels, in a conditional game) -> images in [-1, 1].
+        latent: size of z.
+        batch: samples of a generator step.
+        prior: of z.
+    """
+
+    def __init__(self, G: nn.Module, latent: int, batch: int, prior: Prior):
+        super().__init__()
+        self.G, self.latent, self.batch, self.prior = G, latent, batch, prior
+
+    def draw(self, count: int) -> Float[Tensor, "N latent"]:
+        """Latents of this process's share of a batch."""
+        return draw(count, self.latent, self.prior, next(self.G.parameters()).device)
+
+    def share(self) -> int:
+        """Samples of a generator step in this process."""
+        return self.batch // parallel.world()[1]
+
+    @abstractmethod
+    def make(self, generator: nn.Module, count: int) -> Images:
+        """Images of fresh latents, and labels or codes where the game has them."""
+
+    @torch.no_grad()
+    def sample(self, count: int, *, generator: nn.Module | None = None) -> Images:
+        """Images in evaluation mode, of G if no generator is named; on the device."""
+        generator = self.G if generator is None else generator
+        training = generator.training
+        generator.eval()
+        parts = [self.make(generator, min(250, count - i)) for i in range(0, count, 250)]
+        generator.train(training)
+        return torch.cat(parts)
+
+
+def check_critic(critic: nn.Module, loss: AdversarialLoss | None, penalty: Penalty | None) -> None:
+    """Refuse critics whose form contradicts their loss or penalty.
+
+    Raises:
+        UserError: says which layer or loss, why, and what to use.
+    """
+    met = mixes_samples(critic)
+    if penalty is not None and met:
+        raise UserError(
+            f"the critic holds {met}, where the samples of a batch meet, and a gradient penalty "
+            "reads the slope of each sample alone; use --norm layer, spectral or none"
+        )
+    layers = [m for m in critic.modules() if not list(m.children())]
+    if loss is not None and layers and isinstance(layers[-1], (nn.Sigmoid, nn.Softmax)):
+        raise UserError(
+            f"the critic ends in {type(layers[-1]).__name__}, but losses take raw logits of any "
+            "size, and a Wasserstein or hinge loss has no meaning on probabilities; leave it out"
+        )
+
+
+def check_logistic(what: str, loss: AdversarialLoss) -> None:
+    """Refuse to combine a logistic loss's companion with any other loss.
+
+    Raises:
+        UserError: names both.
+    """
+    if loss.d is not logistic_d:
+        raise UserError(
+            f"{what} is derived for the logistic loss; use --loss non_saturating or minimax"
+        )
+
+
+def critic_verdicts(
+    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, together: bool
+) -> tuple[Tensor, Tensor]:
+    """Logits of both, in one forward where no batch statistic would give the label away."""
+    if not together:
+        return critic(real), critic(fake)
+    d_real, d_fake = critic(torch.cat([real, fake])).split([len(real), len(fake)])
+    return d_real, d_fake

@@ -1,0 +1,291 @@
+"""Games of energies: the critic charges an image, low = real, and the generator sells cheaply.
+
+One class; what the critic charges fakes for is a rule of its own: a fixed margin (EBGAN), one that
+falls (MAGAN), a balanced share (BEGAN), a distance from the paired real (loss-sensitive GAN).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from image_core.adversarial import energies
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.games.common import ImageGame, Images, Prior, critic_verdicts, to_images
+from image_core.nets.autoencoder import AutoEncoder
+from image_core.nets.layers import mixes_samples
+
+
+class Rule(nn.Module, ABC):
+    """What the critic's loss is, and what it remembers of the steps."""
+
+    epoch: int = 0
+    """Rounds of an epoch, for rules that count them."""
+
+    @abstractmethod
+    def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        """The critic's loss."""
+
+    def after_critic(self, e_real: Tensor) -> None:
+        """Called after a critic step, with the energies it found in the data."""
+
+    def after_generator(self, e_fake: Tensor) -> None:
+        """Called after a generator step, with the energies of its fakes."""
+
+    def logs(self) -> Mapping[str, Tensor]:
+        """What is worth recording."""
+        return {}
+
+    def end_epoch(self) -> None:
+        """Called at the first round of each epoch but the first."""
+
+
+@final
+class Margin(Rule):
+    """Fakes are raised up to a margin (EBGAN).
+
+    Args:
+        margin: in the critic's units of energy.
+    """
+
+    def __init__(self, margin: float):
+        super().__init__()
+        self.margin = margin
+
+    def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        return energies.margin_d(e_real, e_fake, self.margin)
+
+
+@final
+class FallingMargin(Rule):
+    """A margin that falls to the data's energy, epoch by epoch (MAGAN).
+
+    Args:
+        epoch: rounds of an epoch.
+    """
+
+    def __init__(self, epoch: int):
+        super().__init__()
+        self.epoch, self.state = epoch, energies.AdaptiveMargin()
+
+    def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        return energies.margin_d(e_real, e_fake, self.state.margin)
+
+    def after_critic(self, e_real: Tensor) -> None:
+        self.state.add(0, e_real.detach())
+
+    def after_generator(self, e_fake: Tensor) -> None:
+        self.state.add(1, e_fake.detach())
+
+    def logs(self) -> Mapping[str, Tensor]:
+        return {"margin": self.state.margin}
+
+    def end_epoch(self) -> None:
+        self.state.end_epoch()
+
+
+@final
+class Balanced(Rule):
+    """Fakes count k times, and k keeps both energies in proportion (BEGAN).
+
+    Args:
+        gamma: diversity ratio.
+        rate: lambda_k.
+    """
+
+    e_real: Tensor
+    measure: Tensor
+
+    def __init__(self, gamma: float = 0.5, rate: float = 1e-3):
+        super().__init__()
+        self.state = energies.Balance(gamma, rate)
+        self.register_buffer("e_real", torch.zeros(()))
+        self.register_buffer("measure", torch.zeros(()))
+
+    def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        return energies.balanced_d(e_real, e_fake, self.state.k)
+
+    def after_critic(self, e_real: Tensor) -> None:
+        self.e_real.copy_(e_real.detach().mean())
+
+    def after_generator(self, e_fake: Tensor) -> None:
+        self.measure.copy_(self.state.update(self.e_real, e_fake.detach().mean()))
+
+    def logs(self) -> Mapping[str, Tensor]:
+        return {"k": self.state.k, "convergence": self.measure}
+
+
+@final
+class Paired(Rule):
+    """Fake i costs more than real i by their distance (loss-sensitive GAN).
+
+    Args:
+        scale: of the distance.
+        weight: of the data's own energy.
+        slope: of the hinge below zero.
+    """
+
+    def __init__(self, scale: float = 1e-2, weight: float = 0.0, slope: float = 0.0):
+        super().__init__()
+        self.scale, self.weight, self.slope = scale, weight, slope
+
+    def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
+        distance = energies.absolute_distance(real, fake)
+        return energies.loss_sensitive_d(
+            e_real, e_fake, distance, self.scale, self.weight, self.slope
+        )
+
+
+class EnergyGAN(ImageGame):
+    """Players "G" and "D". The data stream yields images, bytes or floats in [-1, 1].
+
+    Args:
+        G: latents -> images.
+        D: images -> energies.
+        latent: size of z.
+        rule: the critic's loss.
+        pull: weight of the pulling-away term, for critics with an encoder.
+        critic_steps: a round.
+        batch: samples of a generator step.
+        prior: of z.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        latent: int,
+        rule: Rule,
+        *,
+        pull: float = 0.0,
+        critic_steps: int = 1,
+        batch: int = 64,
+        prior: Prior = "normal",
+    ):
+        super().__init__(G, latent, batch, prior)
+        if pull and not isinstance(D, AutoEncoder):
+            raise UserError("the pulling-away term reads an autoencoder's codes; D has none")
+        self.D, self.rule, self.pull, self.critic_steps = D, rule, pull, critic_steps
+        self.together = not mixes_samples(D)
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        epoch = [Turn("D", self.epoch_move, every=self.rule.epoch)] if self.rule.epoch else []
+        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
+        return [*epoch, critic, Turn("G", self.generator_move)]
+
+    def epoch_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The rule looks back on the epoch; nobody steps."""
+        self.rule.end_epoch()
+        yield from ()
+
+    def pretrain_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The critic learns to redraw the data."""
+        energy = self.D(to_images(next(batches)))
+        yield Loss(energy.mean(), {"e_real": energy.mean()})
+
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Data cheap, fakes as the rule has it."""
+        real = to_images(next(batches))
+        self.G.train()
+        with torch.no_grad():
+            fake = self.G(self.draw(len(real)))
+        e_real, e_fake = critic_verdicts(self.D, real, fake, together=self.together)
+        logs = {"e_real": e_real.mean(), "e_fake": e_fake.mean(), **self.rule.logs()}
+        yield Loss(self.rule.d(e_real, e_fake, real, fake), logs)
+        self.rule.after_critic(e_real)
+
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Fakes cheap, their codes apart."""
+        self.G.train()
+        fake = self.G(self.draw(self.share()))
+        logs = {}
+        if self.pull and isinstance(self.D, AutoEncoder):
+            codes = self.D.encoder(fake)
+            e_fake = self.D.energy(fake, codes)
+            logs["pull"] = energies.pulling_away(codes)
+            total = energies.energy_g(e_fake) + self.pull * logs["pull"]
+        else:
+            e_fake = self.D(fake)
+            total = energies.energy_g(e_fake)
+        yield Loss(total, {"e_fake": e_fake.mean(), **logs})
+        self.rule.after_generator(e_fake)
+
+    def make(self, generator: nn.Module, count: int) -> Images:
+        return generator(self.draw(count))
+
+
+# ---------------------------------------------------------------------------------------- papers
+
+
+def ebgan(
+    G: nn.Module, D: nn.Module, latent: int, margin: float = 1.0, **options: Any
+) -> EnergyGAN:
+    """Energy-based GAN with the pulling-away term (Zhao, Mathieu & LeCun 2017).
+
+    Args:
+        G: latents -> images.
+        D: an `AutoEncoder` of mean squares.
+        latent: size of z.
+        margin: in the critic's units.
+        options: any of `EnergyGAN`.
+    """
+    return EnergyGAN(G, D, latent, Margin(margin), **{"pull": 0.1, **options})
+
+
+def began(G: nn.Module, D: nn.Module, latent: int, gamma: float = 0.5, **options: Any) -> EnergyGAN:
+    """Boundary-equilibrium GAN (Berthelot, Schumm & Metz 2017).
+
+    Args:
+        G: latents -> images.
+        D: an `AutoEncoder` of mean absolute differences.
+        latent: size of z.
+        gamma: diversity ratio.
+        options: any of `EnergyGAN`.
+    """
+    return EnergyGAN(G, D, latent, Balanced(gamma), **options)
+
+
+def magan(G: nn.Module, D: nn.Module, latent: int, epoch: int, **options: Any) -> EnergyGAN:
+    """Margin-adaptation GAN (Wang, Cully, Chang & Demiris 2017).
+
+    Pretrain D with `pretrain_move` and set the margin to the data's mean energy first.
+
+    Args:
+        G: latents -> images.
+        D: an `AutoEncoder` of sums of squares.
+        latent: size of z.
+        epoch: rounds of an epoch.
+        options: any of `EnergyGAN`.
+    """
+    return EnergyGAN(G, D, latent, FallingMargin(epoch), **options)
+
+
+def loss_sensitive(
+    G: nn.Module, D: nn.Module, latent: int, scale: float = 1e-2, **options: Any
+) -> EnergyGAN:
+    """Loss-sensitive GAN (Qi 2017).
+
+    Args:
+        G: latents -> images.
+        D: images -> energies.
+        latent: size of z.
+        scale: of the L1 distance that fakes must cost more.
+        options: any of `EnergyGAN`.
+    """
+    return EnergyGAN(G, D, latent, Paired(scale), **options)
+
+
+def tiny() -> tuple[EnergyGAN, Tensor]:
+    """A game of seconds and data for it, for tests."""
+    from image_core.nets.dcgan import dcgan
+
+    G, _ = dcgan(8, 1, 4, width=0.1)
+    D = AutoEncoder(8, 1, code=6, width=4)
+    data = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    return began(G, D, 4, batch=6, pull=0.1), data

@@ -1,0 +1,108 @@
+"""Semi-supervised GAN: a classifier of K classes and one more for fakes (Salimans et al. 2016)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.losses import logistic_d
+from image_core.adversarial.tricks import match_features
+from image_core.games.common import ImageGame, Images, Prior, to_images
+from image_core.games.conditional import labels_of
+from image_core.nets.critics import ClassCritic
+
+
+class SemiSupervisedGAN(ImageGame):
+    """Players "G" and "D". The data stream yields {"images", "labelled", "labels"}.
+
+    With l the K class logits, the fake class's held at 0, and d = log sum exp l:
+
+        d: CE(l(labelled), y) + 1/2 (E_r[softplus(-d)] + E_f[softplus(d)]),   g: feature matching
+
+    Args:
+        G: latents -> images.
+        D: images -> class logits, features.
+        latent: size of z.
+        power: of feature matching.
+        weight: of the part without labels.
+        critic_steps: a round.
+        batch: samples of a generator step.
+        prior: of z.
+
+    Source: Salimans et al. 2016, section 5.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: ClassCritic,
+        latent: int,
+        *,
+        power: Literal[1, 2] = 2,
+        weight: float = 1.0,
+        critic_steps: int = 1,
+        batch: int = 64,
+        prior: Prior = "normal",
+    ):
+        super().__init__(G, latent, batch, prior)
+        self.D, self.power, self.weight, self.critic_steps = D, power, weight, critic_steps
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
+        return [critic, Turn("G", self.generator_move)]
+
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Name the labelled, tell the others from fakes."""
+        batch = next(batches)
+        real, labelled = to_images(batch), to_images({"images": batch["labelled"]})
+        labels = labels_of(batch)
+        self.G.train()
+        with torch.no_grad():
+            fake = self.G(self.draw(len(real)))
+        named = self.D(labelled)[0]
+        d_real, d_fake = self.D(real)[0].logsumexp(1), self.D(fake)[0].logsumexp(1)
+        supervised, adversarial = cross_entropy(named, labels), logistic_d(d_real, d_fake) / 2
+        logs = {
+            "supervised": supervised,
+            "critic": adversarial,
+            "d_real": d_real.mean(),
+            "d_fake": d_fake.mean(),
+            "class_accuracy": (named.argmax(1) == labels).float().mean(),
+        }
+        yield Loss(supervised + self.weight * adversarial, logs)
+
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Match the mean features of other real images."""
+        self.G.train()
+        with torch.no_grad():
+            wanted = self.D(to_images(next(batches)))[1]
+        got = self.D(self.G(self.draw(self.share())))[1]
+        yield Loss(match_features(wanted, got, self.power))
+
+    def make(self, generator: nn.Module, count: int) -> Images:
+        return generator(self.draw(count))
+
+    @torch.no_grad()
+    def classify(self, images: Images) -> Tensor:
+        """Labels that D gives, in evaluation mode."""
+        training = self.D.training
+        self.D.eval()
+        found = torch.cat([self.D(part)[0].argmax(1) for part in images.split(500)])
+        self.D.train(training)
+        return found
+
+
+def tiny() -> tuple[SemiSupervisedGAN, dict[str, Tensor]]:
+    """A game of seconds and data for it, for tests."""
+    from image_core.nets.dcgan import dcgan
+
+    G, D = dcgan(8, 1, 4, width=0.1, norm="weight")
+    images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    batch = {"images": images, "labelled": images[:3] + 0.1, "labels": torch.arange(3)}
+    return SemiSupervisedGAN(G, ClassCritic(D, 3), 4, batch=6), batch

@@ -1,0 +1,79 @@
+"""DCGAN: strided convolutions, batch norm, no hidden dense layer (Radford et al. 2016)."""
+
+from torch import nn
+
+from image_core.adversarial.errors import UserError
+from image_core.nets.critics import Critic
+from image_core.nets.layers import ConditionalBatchNorm, Stack, channel_norm, weighted
+
+
+def levels(size: int, least: int = 4) -> int:
+    """Doublings from `least` pixels to `size`.
+
+    Raises:
+        UserError: size is no power of two, or too small.
+    """
+    count = (size // least).bit_length() - 1
+    if count < 1 or least << count != size:
+        raise UserError(
+            f"--size {size}: this architecture wants a power of two of at least {2 * least}"
+        )
+    return count
+
+
+def generator_norm(channels: int, classes: int, eps: float = 1e-5) -> nn.Module:
+    """Batch norm of a generator, by class where there are classes; scales N(1, 0.02)."""
+    if classes:
+        return ConditionalBatchNorm(channels, classes, eps)
+    norm = nn.BatchNorm2d(channels, eps=eps)
+    nn.init.normal_(norm.weight, 1.0, 0.02)
+    return norm
+
+
+def dcgan(
+    size: int,
+    channels: int,
+    latent: int,
+    *,
+    width: float = 1.0,
+    norm: str = "batch",
+    classes: int = 0,
+    planes: int = 0,
+) -> tuple[nn.Module, Critic]:
+    """G: dense to 4x4, transposed convolutions 4x4 stride 2; D: its mirror, leaky ReLU 0.2.
+
+    Channels go from 64 to 512 and are halved at each doubling, batch norm everywhere but on the
+    output of G and the input of D. Kernels of 4, as the widely used Torch version; the paper's are
+    5, which leave checkerboards.
+
+    Args:
+        size: of the square image, a power of two.
+        channels: colours.
+        latent: size of z.
+        width: times the channels.
+        norm: of D.
+        classes: labels of a class-conditional G, 0 for none.
+        planes: channels that D reads beside the colours.
+    """
+    count = levels(size)
+    widths = [max(1, round(64 * width)) << i for i in range(count)]
+    top = widths[-1]
+    layers: list[nn.Module] = [
+        weighted("none", nn.Linear(latent, top * 16)),
+        nn.Unflatten(1, (top, 4, 4)),
+        generator_norm(top, classes),
+        nn.ReLU(),
+    ]
+    for wide, narrow in zip(widths[::-1], widths[-2::-1]):
+        layers += [weighted("none", nn.ConvTranspose2d(wide, narrow, 4, 2, 1))]
+        layers += [generator_norm(narrow, classes), nn.ReLU()]
+    layers += [weighted("none", nn.ConvTranspose2d(widths[0], channels, 4, 2, 1)), nn.Tanh()]
+    trunk: list[nn.Module] = []
+    before = channels + planes
+    for i, after in enumerate(widths):
+        trunk.append(weighted(norm, nn.Conv2d(before, after, 4, 2, 1)))
+        trunk += [channel_norm(norm, after)] if i else []
+        trunk.append(nn.LeakyReLU(0.2))
+        before = after
+    critic = Critic(nn.Sequential(*trunk, nn.Flatten(1)), top * 16, norm)
+    return Stack(*layers), critic

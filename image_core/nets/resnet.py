@@ -1,0 +1,243 @@
+"""Residual nets of the large-scale study: ResNet-CIFAR and ResNet19, with its six ablations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, pad
+
+from image_core.nets.critics import Critic
+from image_core.nets.dcgan import generator_norm, levels
+from image_core.nets.layers import Conditional, Stack, channel_norm, weighted
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The differences between the study's residual nets and Miyato's; all off is the study's.
+
+    Args:
+        skip: shortcuts of D are the identity where shapes allow it, not a 3x3 convolution.
+        narrow: hidden width = input channels (the study: output channels).
+        optimised: the first block of D begins without ReLU, its shortcut pools before a 1x1
+            convolution.
+        sum_pool: add up the last map of D, not its mean.
+        tanh: G ends in tanh, not in a sigmoid on [0, 1], and D reads [-1, 1].
+        eps: batch norm's epsilon is 2e-5, not 1e-5.
+
+    Source: Kurach et al. 2019, appendix (SKIP, CIN, OPT, SUM, TAN, EPS).
+    """
+
+    skip: bool = False
+    narrow: bool = False
+    optimised: bool = False
+    sum_pool: bool = False
+    tanh: bool = False
+    eps: bool = False
+
+
+def unpool(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H2 W2"]:
+    """Twice the size; zeros between the pixels."""
+    n, c, h, w = x.shape
+    return pad(x.view(n, c, h, 1, w, 1), (0, 1, 0, 0, 0, 1)).reshape(n, c, 2 * h, 2 * w)
+
+
+@final
+class UpBlock(Conditional):
+    """Norm, ReLU, unpool, conv, norm, ReLU, conv; the shortcut unpools before its conv.
+
+    Args:
+        before: channels in.
+        after: channels out.
+        classes: of conditional batch norm, 0 for none.
+        how: ablations.
+    """
+
+    def __init__(self, before: int, after: int, classes: int, how: Ablation):
+        super().__init__()
+        hidden = before if how.narrow else after
+        eps = 2e-5 if how.eps else 1e-5
+        self.first = Stack(generator_norm(before, classes, eps), nn.ReLU())
+        self.second = Stack(generator_norm(hidden, classes, eps), nn.ReLU())
+        self.conv1 = weighted("none", nn.Conv2d(before, hidden, 3, 1, 1))
+        self.conv2 = weighted("none", nn.Conv2d(hidden, after, 3, 1, 1))
+        self.shortcut = weighted("none", nn.Conv2d(before, after, 3, 1, 1))
+
+    def forward(self, x: Tensor, labels: Int64[Tensor, " N"] | None = None) -> Tensor:
+        h = self.conv1(unpool(self.first(x, labels)))
+        return self.conv2(self.second(h, labels)) + self.shortcut(unpool(x))
+
+
+@final
+class DownBlock(nn.Module):
+    """Norm, ReLU, conv, norm, ReLU, conv, mean pooling; the shortcut pools after its conv.
+
+    Args:
+        before: channels in.
+        after: channels out.
+        down: whether to pool.
+        norm: of D.
+        how: ablations.
+        first: whether this block reads the image.
+    """
+
+    def __init__(
+        self, before: int, after: int, down: bool, norm: str, how: Ablation, first: bool = False
+    ):
+        super().__init__()
+        hidden = before if how.narrow and not (first and how.optimised) else after
+        self.down, self.optimised = down, first and how.optimised
+        self.entry = nn.Sequential(
+            *([] if self.optimised else [channel_norm(norm, before), nn.ReLU()]),
+            weighted(norm, nn.Conv2d(before, hidden, 3, 1, 1)),
+            channel_norm(norm, hidden),
+            nn.ReLU(),
+            weighted(norm, nn.Conv2d(hidden, after, 3, 1, 1)),
+        )
+        kernel = 1 if self.optimised else 3
+        self.shortcut: nn.Module = nn.Identity()
+        if not (how.skip and before == after):
+            conv = nn.Conv2d(before, after, kernel, 1, kernel // 2)
+            self.shortcut = weighted(norm, conv)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.optimised and self.down:
+            return avg_pool2d(self.entry(x), 2) + self.shortcut(avg_pool2d(x, 2))
+        h = self.entry(x) + self.shortcut(x)  # pooling is linear: once for both
+        return avg_pool2d(h, 2) if self.down else h
+
+
+@final
+class _Pooled(nn.Module):
+    def __init__(self, total: bool):
+        super().__init__()
+        self.total = total
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sum((2, 3)) if self.total else x.mean((2, 3))
+
+
+@final
+class _Rescaled(nn.Module):
+    """Factor x + shift, without parameters."""
+
+    def __init__(self, factor: float, shift: float):
+        super().__init__()
+        self.factor, self.shift = factor, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.factor * x + self.shift
+
+
+def _generator(
+    latent: int, widths: Sequence[int], channels: int, classes: int, how: Ablation
+) -> nn.Module:
+    eps = 2e-5 if how.eps else 1e-5
+    blocks = [UpBlock(a, b, classes, how) for a, b in pairwise(widths)]
+    last: list[nn.Module] = [nn.Tanh()] if how.tanh else [nn.Sigmoid(), _Rescaled(2.0, -1.0)]
+    return Stack(
+        weighted("none", nn.Linear(latent, widths[0] * 16)),
+        nn.Unflatten(1, (widths[0], 4, 4)),
+        *blocks,
+        generator_norm(widths[-1], classes, eps),
+        nn.ReLU(),
+        weighted("none", nn.Conv2d(widths[-1], channels, 3, 1, 1)),
+        *last,
+    )
+
+
+def _critic(channels: int, plan: Sequence[tuple[int, bool]], norm: str, how: Ablation) -> Critic:
+    layers: list[nn.Module] = [] if how.tanh else [_Rescaled(0.5, 0.5)]
+    before = channels
+    for i, (after, down) in enumerate(plan):
+        layers.append(DownBlock(before, after, down, norm, how, first=i == 0))
+        before = after
+    layers += [nn.ReLU(), _Pooled(how.sum_pool)]
+    return Critic(nn.Sequential(*layers), before, norm)
+
+
+def resnet_cifar(
+    size: int,
+    channels: int,
+    latent: int,
+    *,
+    width: float = 1.0,
+    norm: str = "spectral",
+    classes: int = 0,
+    planes: int = 0,
+    how: Ablation = Ablation(),
+) -> tuple[nn.Module, Critic]:
+    """G: blocks of 256 from 4x4 up; D: blocks of 128, the first two pool, then two that do not.
+
+    Args:
+        size: of the square image, a power of two; 32 in the papers.
+        channels: colours.
+        latent: size of z.
+        width: times the channels.
+        norm: of D.
+        classes: labels of a class-conditional G, 0 for none.
+        planes: channels that D reads beside the colours.
+        how: ablations.
+
+    Source: Gulrajani et al. 2017; Miyato et al. 2018, table 4; Kurach et al. 2019.
+    """
+    wide, narrow = max(1, round(256 * width)), max(1, round(128 * width))
+    generator = _generator(latent, [wide] * (levels(size) + 1), channels, classes, how)
+    plan = [(narrow, True), (narrow, True), (narrow, False), (narrow, False)]
+    return generator, _critic(channels + planes, plan, norm, how)
+
+
+def resnet19(
+    size: int,
+    channels: int,
+    latent: int,
+    *,
+    width: float = 1.0,
+    norm: str = "spectral",
+    classes: int = 0,
+    planes: int = 0,
+    how: Ablation = Ablation(),
+) -> tuple[nn.Module, Critic]:
+    """G: 512, 512, 256, 256, 128, 64 from 4x4 to 128; D: 64, 128, 256, 256, 512, 512, all pooling.
+
+    At smaller sizes the blocks nearest the image are kept.
+
+    Args:
+        size: of the square image, a power of two of at most 128.
+        channels: colours.
+        latent: size of z.
+        width: times the channels.
+        norm: of D.
+        classes: labels of a class-conditional G, 0 for none.
+        planes: channels that D reads beside the colours.
+        how: ablations.
+
+    Source: Kurach et al. 2019, table 7.
+    """
+    count = levels(size)
+    w = [max(1, round(width * c)) for c in (64, 128, 256, 256, 512, 512)]
+    generator = _generator(latent, w[count::-1], channels, classes, how)
+    plan = [(c, True) for c in w[: count + 1]]
+    return generator, _critic(channels + planes, plan, norm, how)
+
+
+def parameters(module: nn.Module) -> int:
+    """How many numbers a network learns."""
+    return sum(p.numel() for p in module.parameters())
+
+
+def spectral_norms(module: nn.Module) -> list[float]:
+    """Greatest singular value of each weight matrix as the network uses it.
+
+    A transposed convolution is read with its output channels as rows.
+    """
+    found = []
+    for layer in module.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+            axis = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+            matrix = layer.weight.detach().movedim(axis, 0).flatten(1)
+            found.append(float(torch.linalg.matrix_norm(matrix, 2)))
+    return found

@@ -1,0 +1,56 @@
+"""SNDCGAN: the plain net of spectral normalisation and of the large-scale study."""
+
+from torch import nn
+
+from image_core.nets.critics import Critic
+from image_core.nets.dcgan import generator_norm, levels
+from image_core.nets.layers import Stack, channel_norm, weighted
+
+
+def sndcgan(
+    size: int,
+    channels: int,
+    latent: int,
+    *,
+    width: float = 1.0,
+    norm: str = "spectral",
+    classes: int = 0,
+    planes: int = 0,
+) -> tuple[nn.Module, Critic]:
+    """G: dense to size/8, three transposed convolutions 4x4, one 3x3; D: seven convolutions.
+
+    D: 3x3 64, 4x4/2 128, 3x3 128, 4x4/2 256, 3x3 256, 4x4/2 512, 3x3 512, dense 1; leaky ReLU 0.1.
+
+    Args:
+        size: of the square image, a power of two of at least 16.
+        channels: colours.
+        latent: size of z.
+        width: times the channels.
+        norm: of D.
+        classes: labels of a class-conditional G, 0 for none.
+        planes: channels that D reads beside the colours.
+
+    Source: Miyato et al. 2018, table 3; Kurach et al. 2019, appendix.
+    """
+    levels(size, 8)
+    small = size // 8
+    w = [max(1, round(width * c)) for c in (64, 128, 256, 512)]
+    layers: list[nn.Module] = [
+        weighted("none", nn.Linear(latent, w[3] * small * small)),
+        nn.Unflatten(1, (w[3], small, small)),
+        generator_norm(w[3], classes, 2e-5),
+        nn.ReLU(),
+    ]
+    for wide, narrow in zip(w[::-1], w[-2::-1]):
+        layers += [weighted("none", nn.ConvTranspose2d(wide, narrow, 4, 2, 1))]
+        layers += [generator_norm(narrow, classes, 2e-5), nn.ReLU()]
+    layers += [weighted("none", nn.ConvTranspose2d(w[0], channels, 3, 1, 1)), nn.Tanh()]
+    plan = [(w[0], 3), (w[1], 4), (w[1], 3), (w[2], 4), (w[2], 3), (w[3], 4), (w[3], 3)]
+    trunk: list[nn.Module] = []
+    before = channels + planes
+    for after, kernel in plan:
+        trunk.append(weighted(norm, nn.Conv2d(before, after, kernel, kernel - 2, 1)))
+        trunk += [channel_norm(norm, after), nn.LeakyReLU(0.1)]
+        before = after
+    critic = Critic(nn.Sequential(*trunk, nn.Flatten(1)), w[3] * small * small, norm)
+    return Stack(*layers), critic

@@ -1,0 +1,336 @@
+"""Image games: who learns from what, combinations, refusals, and what each step costs."""
+
+import math
+import random
+from functools import partial
+from importlib import import_module
+
+import pytest
+import torch
+from torch import nn
+
+from image_core.adversarial import fgan, losses, penalties, regularizers, tricks
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.games import EnergyGAN, PlainGAN, common, conditional, energy, plain
+from image_core.games.conditional import LabelledGenerator
+from image_core.games.info import InfoGAN
+from image_core.nets import AutoEncoder, dcgan, resnet19, resnet_cifar, sndcgan
+from image_core.nets.critics import HeadsCritic, PlanesCritic, ProjectionCritic
+
+adam = partial(torch.optim.Adam, lr=1e-3)
+SHAPES = ("plain", "energy", "conditional", "auxiliary", "semi", "info")
+LOSSES = {n: getattr(losses, n) for n in losses.__all__} | {
+    n: getattr(fgan, n) for n in fgan.__all__
+}
+
+
+def start(name, seed=0):
+    torch.manual_seed(seed)
+    game, batch = import_module(f"image_core.games.{name}").tiny()
+    return Engine(game, dict.fromkeys(game.players(), adam)), lambda index: batch
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_shape_learns_and_goes_on_bit_for_bit(name, tmp_path):
+    engine, data = start(name)
+    before = {n: [p.detach().clone() for p in ps] for n, ps in engine.players.items()}
+    for logs in engine.rounds(data, 3):
+        assert all(math.isfinite(float(v)) for v in logs.values())
+    for player, parameters in engine.players.items():
+        assert all(bool((p != q).any()) for p, q in zip(parameters, before[player])), player
+    engine.save(tmp_path / "run")
+    on = [{k: float(v) for k, v in logs.items()} for logs in engine.rounds(data, 3)]
+    again, data = start(name, seed=1)
+    again.load(tmp_path / "run")
+    assert [{k: float(v) for k, v in logs.items()} for logs in again.rounds(data, 3)] == on
+    other = again.game.state_dict()
+    assert all(torch.equal(v, other[k]) for k, v in engine.game.state_dict().items())
+
+
+def small(norm="none", **options):
+    torch.manual_seed(0)
+    G, D = dcgan(16, 1, 4, width=0.05, norm=norm)
+    return PlainGAN(G, D, 4, batch=6, **options)
+
+
+def images(count=6, size=16):
+    return torch.rand(count, 1, size, size, generator=torch.Generator().manual_seed(3)) * 2 - 1
+
+
+def play(game, rounds=2):
+    engine = Engine(game, {"G": adam, "D": adam})
+    data = images()
+    return engine, list(engine.rounds(lambda index: data, rounds))
+
+
+COMBINATIONS = [
+    (loss, penalty, norm)
+    for loss in LOSSES
+    for penalty in (None, *penalties.__all__)
+    for norm in ("none", "layer", "instance", "spectral", "weight", "batch")
+    if not (norm == "batch" and penalty)
+]
+SOME = random.Random(5).sample(COMBINATIONS, 60)
+
+
+@pytest.mark.parametrize(("loss", "penalty", "norm"), SOME)
+def test_any_loss_penalty_and_norm_play_together(loss, penalty, norm):
+    made = None if penalty is None else getattr(penalties, penalty)(1.0)
+    _, logs = play(small(norm, loss=LOSSES[loss], penalty=made))
+    for row in logs:
+        assert all(math.isfinite(float(v)) for v in row.values())
+        assert ("D/penalty" in row) == (penalty is not None)
+        assert float(row["G/grad_norm"]) > 0
+
+
+@pytest.mark.parametrize("kind", ["look_ahead", "consensus"])
+@pytest.mark.parametrize("norm", ["none", "spectral"])
+def test_couplings_play_and_reach_only_who_learns(kind, norm):
+    game = small(norm, coupling=plain.Coupling(kind, 0.5))
+    engine, (first, _) = play(game)
+    assert ("D/consensus" in first) == (kind == "consensus")
+    assert float(first[f"G/{kind}"]) > 0
+    assert engine.steps == {"G": 2, "D": 2}
+
+
+def test_look_ahead_by_hand():
+    """With D(x) = w sum x and a Wasserstein loss, grad_D V = mean sum real - mean sum fake."""
+    G = nn.Sequential(nn.Linear(2, 4, bias=False), nn.Unflatten(1, (1, 2, 2)))
+    D = nn.Sequential(nn.Flatten(1), nn.Linear(4, 1, bias=False), nn.Flatten(0))
+    game = PlainGAN(
+        G, D, 2, loss=losses.wasserstein, coupling=plain.Coupling("look_ahead", 0.25), batch=3
+    )
+    real = torch.randn(3, 1, 2, 2)
+    torch.manual_seed(4)
+    (loss,) = game.generator_move(iter([real]))
+    torch.manual_seed(4)
+    fake = G(game.draw(3))
+    gap = (fake.flatten(1).mean(0) - real.flatten(1).mean(0)).square().sum()
+    assert loss.logs["look_ahead"].item() == pytest.approx(0.25 * gap.item(), rel=1e-5)
+    assert loss.total.item() == pytest.approx(-D(fake).mean().item() + 0.25 * gap.item(), rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------ refusals
+
+
+@pytest.mark.parametrize("penalty", penalties.__all__)
+def test_batch_norm_in_a_penalised_critic_is_refused(penalty):
+    with pytest.raises(UserError, match=r"BatchNorm2d.*--norm layer"):
+        small("batch", penalty=getattr(penalties, penalty)())
+
+
+def test_a_sigmoid_on_a_critic_is_refused():
+    G, _ = dcgan(8, 1, 4, width=0.1)
+    D = nn.Sequential(nn.Flatten(1), nn.Linear(64, 1), nn.Sigmoid())
+    with pytest.raises(UserError, match=r"Sigmoid.*raw logits"):
+        PlainGAN(G, D, 4, loss=losses.wasserstein)
+
+
+def test_other_contradictions_are_refused():
+    with pytest.raises(UserError, match="lazy"):
+        small(lazy=4)
+    with pytest.raises(UserError, match="pulling-away"):
+        EnergyGAN(nn.Identity(), nn.Identity(), 4, energy.Margin(1.0), pull=0.1)
+    with pytest.raises(UserError, match="labels"):
+        conditional.labels_of(torch.zeros(2))
+    with pytest.raises(UserError, match="logistic"):
+        common.check_logistic("js_reg", losses.hinge)
+
+
+# ------------------------------------------------------------------------- what each step costs
+
+
+class Counting(nn.Module):
+    """A critic that remembers what it was given."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.seen = inner, []
+
+    def forward(self, x):
+        self.seen.append((len(x), x.requires_grad))
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(("norm", "forwards"), [("none", [12]), ("batch", [6, 6])])
+def test_reals_and_fakes_share_a_forward_unless_batch_norm_forbids_it(norm, forwards):
+    G, D = dcgan(16, 1, 4, width=0.05, norm=norm)
+    critic = Counting(D)
+    game = PlainGAN(G, critic, 4, batch=6)
+    list(game.critic_move(iter([images()])))
+    assert critic.seen == [(count, False) for count in forwards]  # no graph of the generator
+
+
+def test_the_generators_step_computes_no_gradient_of_the_critics_weights():
+    engine, _ = play(small())
+    game, seen = engine.game, []
+
+    def spy(batches):
+        for loss in game.generator_move(batches):
+            seen.extend(p.requires_grad for p in game.D.parameters())
+            yield loss
+        seen.extend(p.grad is not None for p in game.D.parameters())
+
+    from image_core.adversarial.game import Turn
+
+    engine.play(Turn("G", spy), iter([]))
+    assert seen
+    assert not any(seen)
+
+
+def test_relativistic_generators_see_real_images_and_others_pull_none():
+    paired, single = small(loss=losses.relativistic), small()
+    pulled = []
+
+    def stream():
+        while True:
+            pulled.append(1)
+            yield images()
+
+    list(paired.generator_move(stream()))
+    list(single.generator_move(stream()))
+    assert len(pulled) == 1
+
+
+def test_lazy_penalty_has_steps_of_its_own_and_full_strength():
+    every, seen = small(penalty=penalties.r1(2.0)), []
+    lazy = small(penalty=penalties.r1(2.0), lazy=4, critic_steps=3)
+    (loss,) = lazy.penalty_move(iter([images()]))
+    (plain_loss,) = every.critic_move(iter([images()]))
+    assert loss.total.item() == pytest.approx(12 * plain_loss.logs["penalty"].item(), rel=1e-5)
+    engine = Engine(lazy, {"G": adam, "D": adam})
+    for logs in engine.rounds(lambda index: images(), 5):
+        seen.append("D/penalty" in logs)
+    assert seen == [True, False, False, False, True]
+    assert engine.steps == {"G": 5, "D": 17}
+
+
+def test_clipped_weights_stay_in_their_bound_from_the_start():
+    game = small(loss=losses.wasserstein, clip=0.01)
+    assert max(float(p.abs().max()) for p in game.D.parameters()) <= 0.01
+    play(game)
+    assert max(float(p.abs().max()) for p in game.D.parameters()) <= 0.01
+
+
+def test_noise_falls_with_the_critics_steps_and_the_penalty_with_it():
+    game = small(
+        penalty=penalties.js_reg(1.0),
+        noise=tricks.linear(0.5, 0.0, 2),
+        anneal=tricks.exponential(1.0, 0.01, 2),
+    )
+    seen = [game._seen(torch.zeros(1, 1, 40, 40)).std().item()]
+    play(game, rounds=2)
+    seen.append(game._seen(torch.zeros(1, 1, 40, 40)).std().item())
+    assert seen[0] == pytest.approx(0.5, rel=0.1)
+    assert seen[1] == 0
+    assert game.anneal(game.step).item() == pytest.approx(0.01)
+
+
+def test_bytes_and_floats_are_the_same_images():
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    read = common.to_images(levels)
+    assert read.min() == -1
+    assert read.max() == 1
+    assert common.to_images({"images": read}) is read
+
+
+# --------------------------------------------------------------------------------- every family
+
+
+def test_magan_margin_moves_by_epochs_of_rounds():
+    G, _ = dcgan(8, 1, 4, width=0.1)
+    D = AutoEncoder(8, 1, code=4, width=4, distance="sum_square")
+    game = energy.magan(G, D, 4, epoch=2, batch=6)
+    engine = Engine(game, {"G": adam, "D": adam})
+    state, margins = game.rule.state, []
+    state.margin.fill_(1e3)
+    for _ in engine.rounds(lambda index: images(6, 8), 5):
+        margins.append((float(state.margin), float(state.before)))
+    assert margins[0][1] == margins[1][1] == math.inf  # the first epoch is not over
+    assert math.isfinite(margins[2][1])
+    assert margins[2][0] == 1e3  # and never moves it
+    assert state.counts.tolist() == [6, 6]  # one round of the third epoch
+
+
+def test_projection_is_the_inner_product_with_the_label():
+    _, D = sndcgan(16, 1, 4, width=0.05, norm="spectral")
+    critic = ProjectionCritic(D, 3, "spectral").eval()
+    x, y, other = images(5, 16), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1, 2, 0, 2, 0])
+    gap = critic(x, y) - critic(x, other)
+    weight = critic.embedding.weight
+    expected = ((weight[y] - weight[other]) * D.trunk(x)).sum(1)
+    assert torch.allclose(gap, expected, atol=1e-6)
+
+
+def test_planes_and_labels_reach_both_players():
+    G, D = dcgan(8, 1, 4 + 3, width=0.1, norm="none", planes=3)
+    generator, critic = LabelledGenerator(G, 3).eval(), PlanesCritic(D, 3)
+    z = torch.randn(1, 4).repeat(3, 1)
+    made = generator(z, torch.arange(3))
+    assert (made[0] - made[1]).abs().max() > 0
+    verdicts = critic(made[:1].repeat(3, 1, 1, 1), torch.arange(3))
+    assert len(set(verdicts.tolist())) == 3
+
+
+def test_semi_supervised_loss_is_the_logistic_loss_of_k_plus_one_classes():
+    game, batch = import_module("image_core.games.semi").tiny()
+    torch.manual_seed(1)
+    (loss,) = game.critic_move(iter([batch]))
+    torch.manual_seed(1)
+    with torch.no_grad():
+        fake = game.G(game.draw(6))
+
+    def fake_class(x):  # probability of the class whose logit is 0
+        logits = game.D(x)[0]
+        return torch.cat([logits, torch.zeros(len(x), 1)], 1).softmax(1)[:, -1]
+
+    by_hand = -((1 - fake_class(batch["images"])).log().mean() + fake_class(fake).log().mean()) / 2
+    assert loss.logs["critic"].item() == pytest.approx(by_hand.item(), rel=1e-4)
+
+
+def test_infogan_reads_its_codes_and_moves_the_generator_by_them():
+    torch.manual_seed(0)
+    G, D = dcgan(8, 1, 2 + 3 + 1, width=0.2, norm="none")
+    game = InfoGAN(G, HeadsCritic(D, 4), 2, 3, 1, batch=32, weights=(1.0, 1.0))
+    rate = partial(torch.optim.Adam, lr=2e-3, betas=(0.5, 0.9))
+    engine = Engine(game, {"G": rate, "D": rate})
+    logs = list(engine.rounds(lambda index: images(32, 8), 60))
+    assert float(logs[0]["D/code_accuracy"]) < 0.7
+    assert float(logs[-1]["D/code_accuracy"]) > 0.9
+
+
+@pytest.mark.parametrize("arch", [sndcgan, resnet_cifar, resnet19])
+def test_the_papers_play_on_every_architecture(arch):
+    G, D = arch(16, 3, 4, width=0.03, norm="none")
+    data = torch.rand(4, 3, 16, 16)
+    for make in (plain.dcgan, plain.lsgan, plain.wgan, plain.wgan_gp, plain.r3gan):
+        game = make(G, D, 4, batch=4, critic_steps=1)
+        (logs,) = Engine(game, {"G": adam, "D": adam}).rounds(lambda index: data, 1)
+        assert all(math.isfinite(float(v)) for v in logs.values())
+
+
+def test_papers_are_their_parts():
+    G, D = dcgan(8, 1, 4, width=0.1, norm="none")
+    assert plain.lsgan(G, D, 4).loss is losses.least_squares
+    assert plain.wgan(G, D, 4).clip == 0.01
+    assert plain.wgan_gp(G, D, 4).critic_steps == 5
+    assert plain.sngan(G, D, 4).loss is losses.hinge
+    assert plain.f_gan(G, D, 4, loss=fgan.f_pearson).loss is fgan.f_pearson
+    assert plain.r3gan(G, D, 4).loss is losses.relativistic
+    linear = nn.Sequential(nn.Flatten(1), nn.Linear(64, 1))
+    slope = float(linear[1].weight.detach().norm())
+    arguments = (linear, images(6, 8), images(6, 8))
+    excess = plain.wgan_gp(G, D, 4).penalty(*arguments).item()
+    assert excess == pytest.approx(10 * (slope - 1) ** 2, rel=1e-4)
+    assert plain.wgan_lp(G, D, 4).penalty(*arguments).item() == 0  # slope < 1
+    assert plain.dragan(G, D, 4).penalty(*arguments).item() == pytest.approx(excess, rel=1e-4)
+    assert plain.r3gan(G, D, 4).penalty(*arguments).item() == pytest.approx(slope**2, rel=1e-4)
+
+
+def test_regularizers_are_part_of_the_critics_loss():
+    game = small(regularizer=regularizers.l2(0.5))
+    (loss,) = game.critic_move(iter([images()]))
+    expected = regularizers.l2(0.5)(game.D)
+    assert loss.logs["regularizer"].item() == pytest.approx(expected.item())
+    assert loss.total.item() == pytest.approx((loss.logs["critic"] + expected).item(), rel=1e-6)

@@ -70,8 +70,8 @@ class Config(RunConfig):
     labels: str | None = None
     test: str | None = None
     length: int = 32
-    estimator: str = "leave_one_out"
-    samples: int = 10
+    estimator: str = "taylor"
+    samples: int = 20
     loss: str = "jensen_shannon"
     penalty: str = "r1=0.1"
     net: str = "dense"
@@ -79,10 +79,10 @@ class Config(RunConfig):
     batch: int = 64
     rounds: int = 2_000
     critic_steps: int = 1
-    generator_lr: float = 1e-3
-    critic_lr: float = 1e-3
+    generator_lr: float = 4e-3
+    critic_lr: float = 4e-3
     beta1: float = 0.5
-    average: float = 0.99
+    average: float = 0.98
     evaluate_every: int = 200
     judge_samples: int = 10_000
     judge_steps: int = 400

@@ -1,1 +1,1 @@
-"""Adversarial imitation in gymnasium, on `image_core.adversarial`. Nothing is here yet."""
+"""Adversarial imitation in gymnasium environments, on `image_core.adversarial`."""

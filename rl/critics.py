@@ -1,0 +1,267 @@
+"""Critics of transitions: one logit a row, high = of the expert.
+
+A critic reads one matrix, so that every penalty of the core applies to it: normalised observation,
+flag of the absorbing state, action, and where it looks ahead the next observation and its flag.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from image_core.adversarial.errors import UserError
+from rl.nets import Normaliser, image_net, mlp
+from rl.spaces import Actions, Observations
+
+SEES = ("state_action", "state_next", "state_action_next")
+"""What a critic may look at: the action, the next state, or both."""
+
+
+class Transitions(NamedTuple):
+    """Rows of what somebody did; in an absorbing state nothing is seen and nothing is done.
+
+    Args:
+        obs: (B, ...).
+        act: (B,) or (B, components), as drawn.
+        next_obs: (B, ...).
+        absorbing: obs is the absorbing state, (B,).
+        next_absorbing: next_obs is.
+    """
+
+    obs: Tensor
+    act: Tensor
+    next_obs: Tensor
+    absorbing: Bool[Tensor, " batch"]
+    next_absorbing: Bool[Tensor, " batch"]
+
+    def pick(self, rows: Tensor) -> "Transitions":
+        """Some rows, by number or mask."""
+        return Transitions(*(x[rows] for x in self))
+
+
+def with_absorbing(t: Transitions) -> Transitions:
+    """Append one row "absorbing to absorbing" for each row that leads to the absorbing state."""
+    rows = t.next_absorbing.nonzero().squeeze(1)
+    flags = torch.ones_like(rows, dtype=torch.bool)
+    extra = Transitions(t.obs[rows], t.act[rows], t.next_obs[rows], flags, flags)
+    return Transitions(*(torch.cat(pair) for pair in zip(t, extra)))
+
+
+class Critic(nn.Module, ABC):
+    """A critic of transitions.
+
+    Args:
+        observations: what is seen.
+        actions: what is done.
+        normaliser: of observations, shared with everybody.
+        sees: one of `SEES`.
+        hidden: widths; the first is also what an image becomes.
+    """
+
+    reads_policy = False
+    """Whether its logit needs the policy's log probability of each action."""
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        sees: str = "state_action",
+        hidden: Sequence[int] = (64, 64),
+    ):
+        super().__init__()
+        if sees not in SEES:
+            raise UserError(f"sees = {sees!r}: choose one of {', '.join(SEES)}")
+        self.observations, self.actions, self.normaliser = observations, actions, normaliser
+        self.sees, self.hidden = sees, tuple(hidden)
+        self.eye = image_net(observations.shape, hidden[0]) if observations.image else None
+        self.state = int(torch.tensor(observations.shape).prod()) + 1
+        seen = (hidden[0] if observations.image else observations.shape[0]) + 1
+        self.features = seen * (1 + ("next" in sees)) + actions.features * ("action" in sees)
+
+    def encode(self, t: Transitions) -> Float[Tensor, "batch inputs"]:
+        """The matrix that is judged, without gradients."""
+        with torch.no_grad():
+            parts = [self._state(t.obs, t.absorbing)]
+            if "next" in self.sees:
+                parts.append(self._state(t.next_obs, t.next_absorbing))
+            if "action" in self.sees:
+                parts.append(self.actions.encode(t.act) * ~t.absorbing[:, None])
+            return torch.cat(parts, 1)
+
+    @abstractmethod
+    def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
+        """Logits of encoded rows."""
+
+    def training_score(
+        self, x: Float[Tensor, "batch inputs"]
+    ) -> tuple[Float[Tensor, " batch"], Tensor | None]:
+        """Logits while the critic learns, and what its information costs, if it is bounded."""
+        return self.score(x), None
+
+    def after_step(self) -> None:
+        """Called after each optimizer step."""
+
+    def _state(self, obs: Tensor, absorbing: Tensor) -> Tensor:
+        seen = self.normaliser(obs).flatten(1)
+        return torch.cat([seen * ~absorbing[:, None], absorbing[:, None].to(seen)], 1)
+
+    def _read(self, x: Tensor) -> Tensor:
+        """Images made features, the rest as it stands."""
+        if self.eye is None:
+            return x
+        parts, rest = [], x
+        for _ in range(1 + ("next" in self.sees)):
+            pixels, flag, rest = rest.split([self.state - 1, 1, rest.shape[1] - self.state], dim=1)
+            parts += [self.eye(pixels.view(-1, *self.observations.shape)), flag]
+        return torch.cat([*parts, rest], 1)
+
+
+@final
+class DenseCritic(Critic):
+    """Dense layers over everything it sees.
+
+    Args:
+        observations: what is seen.
+        actions: what is done.
+        normaliser: of observations.
+        sees: one of `SEES`.
+        hidden: widths.
+        spectral: divide each dense weight by its largest singular value (Miyato et al. 2018).
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        sees: str = "state_action",
+        hidden: Sequence[int] = (64, 64),
+        spectral: bool = False,
+    ):
+        super().__init__(observations, actions, normaliser, sees, hidden)
+        self.dense = mlp([self.features, *hidden, 1], 1.0)
+        if spectral:
+            for layer in self.dense.modules():
+                if isinstance(layer, nn.Linear):
+                    spectral_norm(layer)
+
+    def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
+        return self.dense(self._read(x)).squeeze(1)
+
+
+@final
+class ShapedCritic(Critic):
+    """AIRL's f(s, a, s') = g(s, a) + gamma h(s') - h(s), minus log pi(a | s) outside.
+
+    g is the reward that may be carried to other dynamics; h is the shaping that stays behind. The
+    absorbing state has an h of its own, learned like any other's.   (Fu, Luo & Levine 2018, eq. 4)
+
+    Args:
+        observations: what is seen; vectors only.
+        actions: what is done.
+        normaliser: of observations.
+        gamma: discount a step.
+        hidden: widths of g and of h.
+        state_only: g sees s alone, which is what transfers.
+
+    Raises:
+        UserError: observations are images.
+    """
+
+    reads_policy = True
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        gamma: float,
+        hidden: Sequence[int] = (64, 64),
+        state_only: bool = False,
+    ):
+        super().__init__(observations, actions, normaliser, "state_action_next", hidden)
+        if observations.image:
+            raise UserError("airl reads vectors, not images; use another --algorithm")
+        self.gamma, self.state_only = gamma, state_only
+        inputs = self.state + (0 if state_only else actions.features)
+        self.g, self.h = mlp([inputs, *hidden, 1], 1.0), mlp([self.state, *hidden, 1], 1.0)
+
+    def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
+        now, after = x[:, : self.state], x[:, self.state : 2 * self.state]
+        shaping = self.gamma * self.h(after) - self.h(now)
+        return (self.g(self._of_reward(x)) + shaping).squeeze(1)
+
+    def transferable(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
+        """g alone: the reward without its shaping."""
+        return self.g(self._of_reward(x)).squeeze(1)
+
+    def _of_reward(self, x: Tensor) -> Tensor:
+        now = x[:, : self.state]
+        return now if self.state_only else torch.cat([now, x[:, 2 * self.state :]], 1)
+
+
+@final
+class BottleneckCritic(Critic):
+    """A critic that may learn only so much about each row (VAIL).
+
+    z ~ N(mu(x), sigma(x)^2); the logit is linear in z; E[KL(q(z|x), N(0, 1))] is held at or below
+    `information` by a multiplier beta >= 0 that rises and falls with the excess.
+
+    Args:
+        observations: what is seen.
+        actions: what is done.
+        normaliser: of observations.
+        sees: one of `SEES`.
+        hidden: widths of the encoder.
+        information: I_c, nats a row.
+        beta_rate: step of beta's dual ascent.
+
+    Source: Peng, Kanazawa, Toyer, Abbeel & Levine 2019, eqs. 7-9.
+    """
+
+    beta: Tensor
+    excess: Tensor
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        sees: str = "state_action",
+        hidden: Sequence[int] = (64, 64),
+        information: float = 0.5,
+        beta_rate: float = 1e-3,
+    ):
+        super().__init__(observations, actions, normaliser, sees, hidden)
+        self.code = hidden[-1] // 2
+        self.encoder = mlp([self.features, *hidden[:-1], 2 * self.code], 1.0)
+        self.head = nn.Linear(self.code, 1)
+        self.information, self.beta_rate = information, beta_rate
+        self.register_buffer("beta", torch.tensor(0.1))
+        self.register_buffer("excess", torch.zeros(()))
+
+    def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
+        """Logit of the mean code, which is also what the reward is read from."""
+        return self.head(self._codes(x)[0]).squeeze(1)
+
+    def training_score(
+        self, x: Float[Tensor, "batch inputs"]
+    ) -> tuple[Float[Tensor, " batch"], Tensor | None]:
+        mean, log_std = self._codes(x)
+        kl = ((2 * log_std).exp() + mean.square() - 1) / 2 - log_std
+        excess = kl.sum(1).mean() - self.information
+        self.excess.copy_(excess.detach())
+        z = mean + log_std.exp() * torch.randn_like(mean)
+        return self.head(z).squeeze(1), self.beta * excess
+
+    def after_step(self) -> None:
+        self.beta.add_(self.beta_rate * self.excess).clamp_(min=0)
+
+    def _codes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = self.encoder(self._read(x)).chunk(2, dim=1)
+        return mean, log_std.clamp(-5, 2)

@@ -1,0 +1,172 @@
+"""Demonstrations: trajectories of an expert, checked, subsampled, and drawn from by a critic."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from rl.critics import Transitions
+from rl.envs import Envs
+from rl.policies import Policy
+from rl.spaces import Actions
+
+
+class Trajectory(NamedTuple):
+    """One episode, encoded.
+
+    Args:
+        obs: of each step, (T, ...).
+        act: (T,) choices counted from 0, or (T, components).
+        last_obs: what followed the last step, (...).
+        terminated: that was a terminal state, and not only a time limit.
+        rewards: of the environment, (T,); empty where they are not known.
+    """
+
+    obs: np.ndarray
+    act: np.ndarray
+    last_obs: np.ndarray
+    terminated: bool
+    rewards: np.ndarray
+
+    @property
+    def ret(self) -> float:
+        """Sum of the environment's rewards; not a number where they are not known."""
+        return float(self.rewards.sum()) if len(self.rewards) else float("nan")
+
+
+class Expert(NamedTuple):
+    """Rows to be imitated, and how often each is drawn.
+
+    A terminated trajectory adds one row "absorbing to absorbing". Subsampling keeps every k-th step
+    and weighs it k-fold, so that the absorbing state is met as often as in whole trajectories.
+
+    Args:
+        rows: all transitions, and the absorbing rows.
+        weight: of each row, cumulative and ending at 1, (R,).
+        returns: of the trajectories.
+    """
+
+    rows: Transitions
+    weight: Float[Tensor, " rows"]
+    returns: tuple[float, ...]
+
+    def pick(self, uniform: Float[Tensor, " batch"]) -> Transitions:
+        """Rows by numbers from [0, 1): with replacement, each as often as its weight says."""
+        found = torch.searchsorted(self.weight, uniform, right=True)
+        return self.rows.pick(found.clamp(max=len(self.weight) - 1))
+
+    def steps(self) -> Transitions:
+        """The transitions alone: what behavioural cloning learns from."""
+        return self.rows.pick(~self.rows.absorbing)
+
+    def to(self, device: torch.device) -> "Expert":
+        """The same on another device."""
+        rows = Transitions(*(x.to(device) for x in self.rows))
+        return self._replace(rows=rows, weight=self.weight.to(device))
+
+
+def expert(
+    trajectories: Sequence[Trajectory], *, subsample: int = 1, seed: int = 0, absorbing: bool = True
+) -> Expert:
+    """Rows of trajectories, every `subsample`-th step from a random first one (Ho & Ermon 2016).
+
+    Args:
+        trajectories: whole episodes.
+        subsample: steps from one kept row to the next.
+        seed: of the first rows, drawn below `subsample`.
+        absorbing: terminal states lead to the absorbing state, whose rows are added.
+
+    Raises:
+        UserError: no row is left.
+    """
+    draw = np.random.default_rng(seed)
+    parts: list[Transitions] = []
+    weights: list[Tensor] = []
+    for t in trajectories:
+        first = int(draw.integers(min(subsample, len(t.obs))))
+        kept = torch.arange(first, len(t.obs), subsample)
+        rows = _transitions(t, absorbing).pick(kept)
+        parts.append(rows)
+        weights.append(
+            torch.full((len(kept),), len(t.obs) / max(1, len(kept)), dtype=torch.float64)
+        )
+        if absorbing and t.terminated:
+            last, yes = rows.pick(torch.tensor([-1])), torch.ones(1, dtype=torch.bool)
+            parts.append(last._replace(absorbing=yes, next_absorbing=yes))
+            weights.append(torch.ones(1, dtype=torch.float64))
+    if not parts:
+        raise UserError("there are no demonstrations; give at least one trajectory")
+    cumulative = torch.cat(weights).cumsum(0)
+    rows = Transitions(*(torch.cat(column) for column in zip(*parts)))
+    returns = tuple(t.ret for t in trajectories)
+    return Expert(rows, (cumulative / cumulative[-1]).float(), returns)
+
+
+def _transitions(t: Trajectory, absorbing: bool) -> Transitions:
+    following = np.concatenate([t.obs[1:], t.last_obs[None]])
+    no = torch.zeros(len(t.obs), dtype=torch.bool)
+    ends = no.clone()
+    ends[-1] = t.terminated and absorbing
+    obs, act, after = (torch.from_numpy(np.ascontiguousarray(x)) for x in (t.obs, t.act, following))
+    return Transitions(obs, act, after, no, ends)
+
+
+def record(
+    envs: Envs, policy: Policy | None, episodes: int, *, deterministic: bool = False
+) -> list[Trajectory]:
+    """Whole episodes of a policy, or of uniformly random actions; each environment in its turn.
+
+    Environments play equally many episodes or one less, in fixed turns: taking the first that end
+    would favour short ones.
+
+    Args:
+        envs: fresh environments.
+        policy: None = random actions.
+        episodes: how many.
+        deterministic: take the likeliest action.
+    """
+    count = min(envs.count, episodes)
+    wanted = [episodes // count + (i < episodes % count) for i in range(count)]
+    open_: list[list[tuple[np.ndarray, np.ndarray, float]]] = [[] for _ in range(count)]
+    done: list[list[Trajectory]] = [[] for _ in range(count)]
+    while any(len(d) < w for d, w in zip(done, wanted)):
+        obs = envs.current()
+        act = random_actions(envs) if policy is None else _act(policy, obs, deterministic)
+        kept = envs.actions.clip(act).cpu().numpy()
+        step = envs.step(envs.actions.to_env(act))
+        for i in range(count):
+            if not step.valid[i] or len(done[i]) == wanted[i]:
+                continue
+            open_[i].append((obs[i].copy(), kept[i], float(step.reward[i])))
+            if step.terminated[i] or step.truncated[i]:
+                seen, acts, earned = zip(*open_[i])
+                open_[i] = []
+                done[i].append(
+                    Trajectory(
+                        np.stack(seen),
+                        np.stack(acts),
+                        step.obs[i].copy(),
+                        bool(step.terminated[i]),
+                        np.array(earned, np.float32),
+                    )
+                )
+    return [t for of_one in done for t in of_one]
+
+
+def random_actions(envs: Envs) -> Tensor:
+    """One action for each environment, uniform over the choices or the box."""
+    actions: Actions = envs.actions
+    if actions.discrete:
+        return torch.randint(actions.choices, (envs.count,))
+    if not torch.isfinite(actions.low + actions.high).all():
+        return torch.randn(envs.count, len(actions.low))
+    return actions.low + (actions.high - actions.low) * torch.rand(envs.count, len(actions.low))
+
+
+def _act(policy: Policy, obs: np.ndarray, deterministic: bool) -> Tensor:
+    device = next(policy.parameters()).device
+    return policy.act(torch.from_numpy(obs).to(device), deterministic)

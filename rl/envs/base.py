@@ -1,0 +1,91 @@
+"""The contract of environments: many at once, whose state is buffers and so is saved with a game.
+
+Three things that a vector environment mixes up are kept apart here. A terminal state ends an
+episode for good; a time limit only ends the watching; a reset is no transition at all. `Step.obs`
+is always what followed the action, also where the episode ended with it, and `Step.valid` is False
+where a row was a reset.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import nn
+
+from rl.spaces import Actions, Observations
+
+
+class Step(NamedTuple):
+    """What N environments did.
+
+    Args:
+        obs: what followed the action, (N, ...); the last observation of an episode that ended.
+        reward: of the environment, (N,).
+        terminated: obs is a terminal state, (N,).
+        truncated: the episode was cut at its time limit and not ended by the task, (N,).
+        valid: the row is a transition; False = the environment only reset itself, (N,).
+    """
+
+    obs: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    valid: np.ndarray
+
+
+class Envs(nn.Module, ABC):
+    """N environments. They live on the CPU, wherever the game is.
+
+    Args:
+        count: N.
+        observations: how observations are encoded.
+        actions: how actions are.
+        horizon: steps after which an episode is cut.
+    """
+
+    started: torch.Tensor
+
+    def __init__(self, count: int, observations: Observations, actions: Actions, horizon: int):
+        super().__init__()
+        self.count, self.observations, self.actions = count, observations, actions
+        self.horizon = horizon
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+        self._current: np.ndarray | None = None
+
+    @abstractmethod
+    def _begin(self) -> np.ndarray:
+        """Reset all environments by numbers drawn from torch; their first observations."""
+
+    @abstractmethod
+    def _restore(self) -> np.ndarray:
+        """Put the environments where the buffers say; their observations."""
+
+    @abstractmethod
+    def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
+        """Step, and the observations to act on next."""
+
+    def current(self) -> np.ndarray:
+        """The observations to act on, (N, ...); fresh environments are reset."""
+        if self._current is None:
+            self._current = self._restore() if self.started else self._begin()
+            self.started.fill_(True)
+        return self._current
+
+    def step(self, act: np.ndarray) -> Step:
+        """Carry out one action in each environment; those whose episode ended begin another.
+
+        Args:
+            act: as the environments want them, (N,) or (N, components).
+        """
+        self.current()
+        step, self._current = self._step(act)
+        return step
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+        return self  # whatever device the game moves to
+
+    def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
+        super()._load_from_state_dict(*args, **options)
+        self._current = None

@@ -1,0 +1,200 @@
+"""Classic control, N environments as one array: gymnasium's equations, step by step the same.
+
+Ten to a hundred times as fast as stepping gymnasium's environments one after another. A test steps
+both from equal states and compares.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl.envs.base import Envs, Step
+from rl.spaces import actions, observations
+
+State = np.ndarray
+
+
+class Dynamics(NamedTuple):
+    """One environment's equations, for N states at once.
+
+    Args:
+        step: (state (N, k), action (N,) or (N, 1)) -> state, reward (N,), terminated (N,).
+        observe: state -> observation, (N, d).
+        low: lower ends of the uniform distribution of first states, (k,).
+        high: upper ends.
+    """
+
+    step: Callable[[State, np.ndarray], tuple[State, np.ndarray, np.ndarray]]
+    observe: Callable[[State], np.ndarray]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+class ClassicEnvs(Envs):
+    """N environments of one kind.
+
+    Args:
+        env: one of `DYNAMICS`.
+        count: N.
+        limit: time limit instead of the environment's own.
+    """
+
+    state: Tensor
+    elapsed: Tensor
+
+    def __init__(self, env: str, count: int, limit: int | None = None):
+        made = gymnasium.make(env)
+        steps = limit or gymnasium.spec(env).max_episode_steps
+        assert steps is not None
+        super().__init__(
+            count, observations(made.observation_space), actions(made.action_space), steps
+        )
+        made.close()
+        self.dynamics = DYNAMICS[env]
+        self.register_buffer(
+            "state", torch.zeros(count, len(self.dynamics.low), dtype=torch.float64)
+        )
+        self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
+
+    def _begin(self) -> np.ndarray:
+        self.state.copy_(self._first(self.count))
+        self.elapsed.zero_()
+        return self._restore()
+
+    def _restore(self) -> np.ndarray:
+        return self._observe(self.state.numpy())
+
+    def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
+        state, reward, terminated = self.dynamics.step(self.state.numpy(), act)
+        elapsed = self.elapsed.numpy()
+        elapsed += 1
+        truncated = (elapsed >= self.horizon) & ~terminated
+        after = self._observe(state)
+        valid = np.ones(self.count, np.bool_)
+        step = Step(after, reward.astype(np.float32), terminated, truncated, valid)
+        ended = np.flatnonzero(terminated | truncated)
+        if len(ended):
+            state[ended] = self._first(len(ended)).numpy()
+            elapsed[ended] = 0
+            after = after.copy()
+            after[ended] = self._observe(state[ended])
+        self.state.numpy()[:] = state
+        return step, after
+
+    def _first(self, count: int) -> Tensor:
+        low = torch.tensor(self.dynamics.low, dtype=torch.float64)
+        high = torch.tensor(self.dynamics.high, dtype=torch.float64)
+        return low + (high - low) * torch.rand(count, len(low), dtype=torch.float64)
+
+    def _observe(self, state: State) -> np.ndarray:
+        return self.dynamics.observe(state).astype(np.float32)
+
+
+# ----------------------------------------------------------------------------------------- CartPole
+
+
+def cart_pole(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
+    """A pole on a cart pushed left or right, Euler steps (Barto, Sutton & Anderson 1983)."""
+    x, x_dot, theta, theta_dot = state.T
+    gravity, pole, total, half_length, tau = 9.8, 0.1, 1.1, 0.5, 0.02
+    cos, sin = np.cos(theta), np.sin(theta)
+    temp = (np.where(act == 1, 10.0, -10.0) + pole * half_length * theta_dot**2 * sin) / total
+    theta_acc = (gravity * sin - cos * temp) / (half_length * (4 / 3 - pole * cos**2 / total))
+    x_acc = temp - pole * half_length * theta_acc * cos / total
+    state = np.stack(
+        [
+            x + tau * x_dot,
+            x_dot + tau * x_acc,
+            theta + tau * theta_dot,
+            theta_dot + tau * theta_acc,
+        ],
+        axis=1,
+    )
+    terminated = (np.abs(state[:, 0]) > 2.4) | (np.abs(state[:, 2]) > 12 * 2 * np.pi / 360)
+    return state, np.ones(len(state)), terminated
+
+
+# ------------------------------------------------------------------------------------------ Acrobot
+
+
+def acrobot(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
+    """Two links, a motor between them (Sutton 1996; Sutton & Barto 2018), one Runge-Kutta step."""
+    torque, dt = act - 1.0, 0.2
+    k1 = _acrobot_slope(state, torque)
+    k2 = _acrobot_slope(state + dt / 2 * k1, torque)
+    k3 = _acrobot_slope(state + dt / 2 * k2, torque)
+    k4 = _acrobot_slope(state + dt * k3, torque)
+    state = state + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+    angle = state[:, :2]
+    # As gymnasium: +-pi stays what it is
+    angle = np.where(np.abs(angle) > np.pi, (angle + np.pi) % (2 * np.pi) - np.pi, angle)
+    speed = np.clip(state[:, 2:], [-4 * np.pi, -9 * np.pi], [4 * np.pi, 9 * np.pi])
+    terminated = -np.cos(angle[:, 0]) - np.cos(angle[:, 0] + angle[:, 1]) > 1.0
+    return np.concatenate([angle, speed], axis=1), np.where(terminated, 0.0, -1.0), terminated
+
+
+def _acrobot_slope(state: State, torque: np.ndarray) -> State:
+    """Masses, lengths and moments are 1, the centres of mass halfway."""
+    theta1, theta2, speed1, speed2 = state.T
+    gravity = 9.8
+    cos2, sin2 = np.cos(theta2), np.sin(theta2)
+    d1 = 0.25 + (1 + 0.25 + cos2) + 2
+    d2 = 0.25 + 0.5 * cos2 + 1
+    phi2 = 0.5 * gravity * np.cos(theta1 + theta2 - np.pi / 2)
+    phi1 = (
+        -0.5 * speed2**2 * sin2
+        - speed2 * speed1 * sin2
+        + 1.5 * gravity * np.cos(theta1 - np.pi / 2)
+        + phi2
+    )
+    acc2 = (torque + d2 / d1 * phi1 - 0.5 * speed1**2 * sin2 - phi2) / (1.25 - d2**2 / d1)
+    return np.stack([speed1, speed2, -(d2 * acc2 + phi1) / d1, acc2], axis=1)
+
+
+def _acrobot_observe(state: State) -> np.ndarray:
+    cos, sin = np.cos(state[:, :2]), np.sin(state[:, :2])
+    return np.stack([cos[:, 0], sin[:, 0], cos[:, 1], sin[:, 1], state[:, 2], state[:, 3]], axis=1)
+
+
+# --------------------------------------------------------------------------- MountainCar, Pendulum
+
+
+def mountain_car(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
+    """A car too weak for the hill (Moore 1990)."""
+    position, speed = state.T
+    speed = np.clip(speed + (act - 1) * 0.001 - 0.0025 * np.cos(3 * position), -0.07, 0.07)
+    position = np.clip(position + speed, -1.2, 0.6)
+    speed = np.where((position == -1.2) & (speed < 0), 0.0, speed)
+    terminated = (position >= 0.5) & (speed >= 0)
+    return np.stack([position, speed], axis=1), np.full(len(state), -1.0), terminated
+
+
+def pendulum(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
+    """A pendulum to swing up and hold; it never ends."""
+    angle, speed = state.T
+    torque = np.clip(act.reshape(-1), -2, 2)
+    wrapped = (angle + np.pi) % (2 * np.pi) - np.pi
+    cost = wrapped**2 + 0.1 * speed**2 + 0.001 * torque**2
+    speed = np.clip(speed + (15 * np.sin(angle) + 3 * torque) * 0.05, -8, 8)
+    never = np.zeros(len(state), np.bool_)
+    return np.stack([angle + speed * 0.05, speed], axis=1), -cost, never
+
+
+def _pendulum_observe(state: State) -> np.ndarray:
+    return np.stack([np.cos(state[:, 0]), np.sin(state[:, 0]), state[:, 1]], axis=1)
+
+
+def _itself(state: State) -> np.ndarray:
+    return state
+
+
+DYNAMICS = {
+    "CartPole-v1": Dynamics(cart_pole, _itself, (-0.05,) * 4, (0.05,) * 4),
+    "Acrobot-v1": Dynamics(acrobot, _acrobot_observe, (-0.1,) * 4, (0.1,) * 4),
+    "MountainCar-v0": Dynamics(mountain_car, _itself, (-0.6, 0.0), (-0.4, 0.0)),
+    "Pendulum-v1": Dynamics(pendulum, _pendulum_observe, (-np.pi, -1.0), (np.pi, 1.0)),
+}

@@ -1,0 +1,130 @@
+"""Any registered gymnasium environment, N of them one after another.
+
+Each episode is reset with a seed of its own. So the state of any environment, however it is hidden,
+is its episode's seed and the actions since: to resume, they are played again.
+"""
+
+import warnings
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from rl.envs.base import Envs, Step
+from rl.spaces import Observations, actions, horizon, observations
+
+LARGEST_SEED = 2**31
+
+
+class SyncEnvs(Envs):
+    """N environments made by `gymnasium.make`.
+
+    Args:
+        env: id, as in "CartPole-v1" or "module:Env-v0".
+        count: N.
+        options: keyword arguments of the environment.
+        limit: time limit instead of the environment's own.
+
+    Raises:
+        UserError: there is no such environment, or its spaces or time limit do not serve.
+    """
+
+    seeds: Tensor
+    elapsed: Tensor
+    history: Tensor
+
+    def __init__(
+        self, env: str, count: int, options: dict[str, Any] | None = None, limit: int | None = None
+    ):
+        spec, made = make(env, options or {}, limit)
+        self_observations = observations(made.observation_space)
+        acts = actions(made.action_space)
+        super().__init__(count, self_observations, acts, horizon(spec, limit, env))
+        self.envs = [made] + [make(env, options or {}, limit)[1] for _ in range(count - 1)]
+        self.register_buffer("seeds", torch.zeros(count, dtype=torch.int64))
+        self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
+        kept = (count, self.horizon) if acts.discrete else (count, self.horizon, acts.features)
+        kind = torch.int64 if acts.discrete else torch.float32
+        self.register_buffer("history", torch.zeros(kept, dtype=kind))
+        self.act_shape = made.action_space.shape or ()
+
+    def _begin(self) -> np.ndarray:
+        self.seeds.copy_(torch.randint(LARGEST_SEED, (self.count,)))
+        self.elapsed.zero_()
+        return self._encode([self._reset(i) for i in range(self.count)])
+
+    def _restore(self) -> np.ndarray:
+        current = []
+        for i, env in enumerate(self.envs):
+            obs = self._reset(i)
+            for act in self.history[i, : self.elapsed[i]].numpy():
+                obs = env.step(self._action(act))[0]
+            current.append(obs)
+        return self._encode(current)
+
+    def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
+        count = self.count
+        self.history[torch.arange(count), self.elapsed] = torch.from_numpy(act).to(self.history)
+        self.elapsed += 1
+        elapsed = self.elapsed.numpy()
+        reward, terminated = np.zeros(count, np.float32), np.zeros(count, np.bool_)
+        truncated, followed = np.zeros(count, np.bool_), []
+        for i, env in enumerate(self.envs):
+            obs, reward[i], terminated[i], cut, _ = env.step(self._action(act[i]))
+            truncated[i] = (cut or elapsed[i] >= self.horizon) and not terminated[i]
+            followed.append(obs)
+        after = self._encode(followed)
+        step = Step(after, reward, terminated, truncated, np.ones(count, np.bool_))
+        ended = np.flatnonzero(terminated | truncated)
+        if not len(ended):
+            return step, after
+        self.seeds[ended] = torch.randint(LARGEST_SEED, (len(ended),))
+        self.elapsed[ended] = 0
+        current = after.copy()
+        current[ended] = self._encode([self._reset(i) for i in ended.tolist()])
+        return step, current
+
+    def _reset(self, i: int) -> Any:
+        return self.envs[i].reset(seed=int(self.seeds[i]))[0]
+
+    def _action(self, act: np.ndarray) -> Any:
+        return int(act) if self.actions.discrete else act.reshape(self.act_shape)
+
+    def _encode(self, batch: list[Any]) -> np.ndarray:
+        return encode_checked(self.observations, batch)
+
+
+def encode_checked(codec: Observations, batch: list[Any]) -> np.ndarray:
+    """Encode, and refuse what the declared space does not hold.
+
+    Raises:
+        UserError: an observation has another shape than the environment's space says.
+    """
+    rows = codec.encode(batch)
+    if rows.shape[1:] != codec.shape:
+        raise UserError(
+            f"the environment shows observations of shape {rows.shape[1:]}, but its space says "
+            f"{codec.shape}; mend its observation_space"
+        )
+    return rows
+
+
+def make(
+    env: str, options: dict[str, Any], limit: int | None
+) -> tuple[gymnasium.envs.registration.EnvSpec | None, gymnasium.Env[Any, Any]]:
+    """One environment and its specification, without gymnasium's check of each first step.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about newer versions, and about unset bounds
+            made = gymnasium.make(env, disable_env_checker=True, max_episode_steps=limit, **options)
+    except (gymnasium.error.Error, ImportError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"--env {env} cannot be made: {reason}") from error
+    return made.spec, made

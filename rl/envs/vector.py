@@ -1,0 +1,73 @@
+"""Any gymnasium vector environment, with whichever way it resets itself."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from image_core.adversarial.errors import UserError
+from rl.envs.base import Envs, Step
+from rl.envs.sync import LARGEST_SEED
+from rl.spaces import actions, observations
+
+
+class VectorEnvs(Envs):
+    """A vector environment of one's own.
+
+    Its state is hidden, so a resumed game begins new episodes here: resuming is exact with
+    `SyncEnvs` and `ClassicEnvs` only.
+
+    Args:
+        envs: with automatic resets in the next step, gymnasium's default, or in the same.
+        horizon: its time limit, in steps.
+
+    Raises:
+        UserError: it does not reset itself.
+    """
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any], horizon: int):
+        super().__init__(
+            envs.num_envs,
+            observations(envs.single_observation_space),
+            actions(envs.single_action_space),
+            horizon,
+        )
+        self.envs = envs
+        self.mode = envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        if self.mode is AutoresetMode.DISABLED:
+            raise UserError(
+                "the vector environment does not reset itself; use another autoreset_mode"
+            )
+        self._ended = np.zeros(self.count, np.bool_)
+
+    def _begin(self) -> np.ndarray:
+        self._ended[:] = False
+        obs, _ = self.envs.reset(seed=int(torch.randint(LARGEST_SEED, ())))
+        return self._encode(obs)
+
+    def _restore(self) -> np.ndarray:
+        return self._begin()
+
+    def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
+        shape = (self.count, *(self.envs.single_action_space.shape or ()))
+        obs, reward, terminated, truncated, info = self.envs.step(act.reshape(shape))
+        current = self._encode(obs)
+        followed, valid = current, np.ones(self.count, np.bool_)
+        ended = terminated | truncated
+        if self.mode is AutoresetMode.NEXT_STEP:
+            valid = ~self._ended  # the row after an episode's end is its reset
+            self._ended = ended
+        elif ended.any():
+            followed = current.copy()
+            last = [info["final_obs"][i] for i in np.flatnonzero(ended)]
+            followed[ended] = self.observations.encode(last)
+        reward = reward.astype(np.float32)
+        return Step(followed, reward, terminated, truncated & ~terminated, valid), current
+
+    def _encode(self, obs: Any) -> np.ndarray:
+        if isinstance(obs, np.ndarray):
+            return self.observations.encode(obs)
+        from gymnasium.vector.utils import iterate
+
+        return self.observations.encode(list(iterate(self.envs.observation_space, obs)))

@@ -1,0 +1,303 @@
+"""Demonstrations from files: npz, Minari folders, Hugging Face data sets; all checked alike.
+
+docs/demonstrations.md describes the formats.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+from image_core.adversarial.errors import UserError
+from rl.demos import Trajectory
+from rl.envs import Envs
+
+NEEDED = ("obs", "acts", "terminals", "last_obs", "traj_len")
+
+
+class Raw(NamedTuple):
+    """One episode as its file has it, not yet encoded.
+
+    Args:
+        obs: T + 1 observations, the last after the last action.
+        acts: T actions as the environment takes them.
+        terminated: it ended in a terminal state.
+        rewards: of each step; empty where they are not given.
+    """
+
+    obs: Any
+    acts: np.ndarray
+    terminated: bool
+    rewards: np.ndarray
+
+
+def load_demonstrations(path: str, envs: Envs, env: str) -> list[Trajectory]:
+    """Whole episodes of a file or folder, checked against the environment.
+
+    Args:
+        path: an .npz file, a Minari folder (data/main_data.hdf5), a folder of `datasets`, or a
+            JSON-lines or parquet file with the columns obs, acts, terminal and perhaps rews.
+        envs: the environment.
+        env: its id.
+
+    Raises:
+        UserError: the file cannot be read, is empty, or is not of this environment.
+    """
+    reader = _reader(Path(path))
+    raw, made_for = reader(Path(path))
+    if made_for and made_for != env:
+        raise UserError(
+            f"--demos {path} were recorded in {made_for}, not in --env {env}; give others"
+        )
+    if not raw:
+        raise UserError(f"--demos {path} hold no trajectory; record some with `seqgan demos`")
+    return [encode(one, envs, f"--demos {path}, trajectory {i}") for i, one in enumerate(raw)]
+
+
+def encode(raw: Raw, envs: Envs, where: str) -> Trajectory:
+    """Check one episode and encode it.
+
+    Args:
+        raw: as read.
+        envs: the environment.
+        where: names the file and the trajectory.
+
+    Raises:
+        UserError: its shapes or values do not fit the environment.
+    """
+    steps = len(raw.acts)
+    if steps < 1:
+        raise UserError(f"{where} is empty; leave it out")
+    obs = _observations(raw.obs, envs, where)
+    if len(obs) != steps + 1:
+        raise UserError(
+            f"{where} has {len(obs)} observations for {steps} actions; one more than actions is "
+            "needed, what followed the last action included"
+        )
+    if not np.isfinite(obs).all():
+        raise UserError(f"{where} has observations that are not finite; leave it out")
+    acts = _actions(raw.acts, envs, where)
+    rewards = np.asarray(raw.rewards, np.float32)
+    if len(rewards) not in (0, steps):
+        raise UserError(f"{where} has {len(rewards)} rewards for {steps} actions")
+    return Trajectory(obs[:-1], acts, obs[-1], bool(raw.terminated), rewards)
+
+
+def _observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
+    wanted = envs.observations
+    try:
+        rows = np.asarray(raw)
+        if rows.dtype == object or rows.dtype.kind in "USV":
+            raise ValueError
+        if rows.shape[1:] != wanted.shape:
+            rows = wanted.encode(rows)
+    except (ValueError, TypeError, IndexError) as error:
+        raise UserError(f"{where}: its observations are no array of numbers") from error
+    if rows.shape[1:] != wanted.shape:
+        raise UserError(
+            f"{where} has observations of shape {np.asarray(raw).shape[1:]}, but the environment "
+            f"shows {wanted.space.shape or wanted.shape}; they are of another environment"
+        )
+    return rows.astype(np.uint8 if wanted.image else np.float32)
+
+
+def _actions(raw: np.ndarray, envs: Envs, where: str) -> np.ndarray:
+    actions, acts = envs.actions, np.asarray(raw)
+    if acts.dtype.kind not in "iufb":
+        raise UserError(f"{where}: its actions are no numbers")
+    if actions.discrete:
+        if acts.ndim == 2 and acts.shape[1] == 1:
+            acts = acts[:, 0]
+        if acts.ndim != 1 or not np.array_equal(acts, np.round(acts)):
+            raise UserError(
+                f"{where} has actions of shape {acts.shape[1:]} and type {acts.dtype}, but the "
+                "environment takes whole numbers; they are of another environment"
+            )
+        acts = acts.astype(np.int64) - actions.start
+        low, high = int(acts.min()), int(acts.max())
+        if low < 0 or high >= actions.choices:
+            raise UserError(
+                f"{where} has actions from {low + actions.start} to {high + actions.start}, but "
+                f"the environment takes {actions.start} to {actions.start + actions.choices - 1}"
+            )
+        return acts
+    acts = acts.reshape(len(acts), -1).astype(np.float32)
+    if acts.shape[1] != actions.features:
+        raise UserError(
+            f"{where} has actions of {acts.shape[1]} components, but the environment takes "
+            f"{actions.features}; they are of another environment"
+        )
+    if not np.isfinite(acts).all():
+        raise UserError(f"{where} has actions that are not finite; leave it out")
+    slack = 1e-4
+    if (acts < actions.low.numpy() - slack).any() or (acts > actions.high.numpy() + slack).any():
+        raise UserError(
+            f"{where} has actions from {acts.min():.4g} to {acts.max():.4g}, outside the "
+            f"environment's box {actions.low.min():.4g} to {actions.high.max():.4g}; clip or "
+            "rescale them"
+        )
+    return acts
+
+
+# ------------------------------------------------------------------------------------------ readers
+
+Reader = Callable[[Path], tuple[list[Raw], str]]
+"""File -> its episodes, and the environment it names, empty where it names none."""
+
+
+def _reader(path: Path) -> Reader:
+    if not path.exists():
+        raise UserError(f"--demos {path}: there is no such file or folder")
+    if path.suffix == ".npz":
+        return read_npz
+    if path.is_dir() and (path / "data" / "main_data.hdf5").exists():
+        return read_minari
+    if path.is_dir() or path.suffix in (".jsonl", ".json", ".parquet"):
+        return read_dataset
+    raise UserError(
+        f"--demos {path}: give an .npz, .jsonl or .parquet file, a Minari folder or a saved "
+        "Hugging Face data set"
+    )
+
+
+def read_npz(path: Path) -> tuple[list[Raw], str]:
+    """Episodes one after another in flat arrays, cut by `traj_len`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return _of_npz(file, path)
+    except (OSError, ValueError, BadZipFile, EOFError, KeyError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"--demos {path} is no readable npz file; record it again") from error
+
+
+def _of_npz(file: NpzFile, path: Path) -> tuple[list[Raw], str]:
+    missing = [name for name in NEEDED if name not in file.files]
+    if missing:
+        raise UserError(
+            f"--demos {path} lacks {', '.join(missing)}; see docs/demonstrations.md for the format"
+        )
+    arrays = {name: file[name] for name in NEEDED}
+    lengths, rows = arrays["traj_len"], len(arrays["acts"])
+    if lengths.ndim != 1 or lengths.sum() != rows or (lengths < 1).any():
+        raise UserError(f"--demos {path}: traj_len does not add up to the {rows} rows of acts")
+    for name in ("obs", "terminals"):
+        if len(arrays[name]) != rows:
+            raise UserError(
+                f"--demos {path}: {name} has {len(arrays[name])} rows, but acts has {rows}"
+            )
+    if arrays["last_obs"].shape != (len(lengths), *arrays["obs"].shape[1:]):
+        raise UserError(
+            f"--demos {path}: last_obs has shape {arrays['last_obs'].shape}, not one observation "
+            f"for each of the {len(lengths)} trajectories"
+        )
+    rewards = file["rews"] if "rews" in file.files else np.empty(0, np.float32)
+    raw, start = [], 0
+    for i, length in enumerate(lengths):
+        at = slice(start, start + int(length))
+        obs = np.concatenate([arrays["obs"][at], arrays["last_obs"][i : i + 1]])
+        ends = bool(arrays["terminals"][at][-1])
+        raw.append(Raw(obs, arrays["acts"][at], ends, rewards[at]))
+        start += int(length)
+    return raw, str(file["env_id"]) if "env_id" in file.files else ""
+
+
+def read_minari(path: Path) -> tuple[list[Raw], str]:
+    """A data set of Minari on this disk, without Minari's own folder of data sets."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise UserError(
+            f"--demos {path} is a Minari data set; reading it needs h5py: pip install h5py"
+        ) from error
+    try:
+        with h5py.File(path / "data" / "main_data.hdf5") as file:
+            spec = json.loads(file.attrs["env_spec"]) if "env_spec" in file.attrs else {}
+            names = sorted((n for n in file if n.startswith("episode_")), key=_number)
+            raw = []
+            for name in names:
+                episode = file[name]
+                if not isinstance(episode["observations"], h5py.Dataset):
+                    raise UserError(f"--demos {path}: {name} has no array of observations")
+                raw.append(
+                    Raw(
+                        episode["observations"][()],
+                        episode["actions"][()],
+                        bool(episode["terminations"][-1]),
+                        episode["rewards"][()],
+                    )
+                )
+    except (OSError, KeyError, IndexError) as error:
+        raise UserError(f"--demos {path} is no readable Minari data set") from error
+    return raw, str(spec.get("id", ""))
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("_")[2])
+
+
+def read_dataset(path: Path) -> tuple[list[Raw], str]:
+    """One trajectory a row: obs (T + 1), acts (T), terminal, and perhaps rews."""
+    import datasets
+
+    try:
+        if path.is_dir():
+            rows = datasets.load_from_disk(str(path))
+        else:
+            kind = "parquet" if path.suffix == ".parquet" else "json"
+            rows = (
+                datasets.Dataset.from_parquet(str(path))
+                if kind == "parquet"
+                else (datasets.Dataset.from_json(str(path)))
+            )
+    except Exception as error:  # whatever the reader below raises, the file is what is wrong
+        raise UserError(f"--demos {path} is no readable data set of trajectories") from error
+    missing = {"obs", "acts", "terminal"} - set(rows.column_names)
+    if missing:
+        raise UserError(
+            f"--demos {path} lacks the columns {', '.join(sorted(missing))}; see "
+            "docs/demonstrations.md for the format"
+        )
+    return [_of_row(row) for row in rows], ""
+
+
+def _of_row(row: Mapping[str, Any]) -> Raw:
+    rewards = np.asarray(row.get("rews") or [], np.float32)
+    return Raw(row["obs"], np.asarray(row["acts"]), bool(row["terminal"]), rewards)
+
+
+def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: str) -> None:
+    """Write episodes in the format that `read_npz` reads.
+
+    Args:
+        path: of the new file.
+        trajectories: what to write.
+        envs: the environment they are of.
+        env: its id.
+
+    Raises:
+        UserError: the file exists, or cannot be written.
+    """
+    ends = [np.zeros(len(t.obs), np.bool_) for t in trajectories]
+    for t, end in zip(trajectories, ends):
+        end[-1] = t.terminated
+    arrays = {
+        "obs": np.concatenate([t.obs for t in trajectories]),
+        "acts": np.concatenate([t.act for t in trajectories]) + envs.actions.start,
+        "rews": np.concatenate([t.rewards for t in trajectories]),
+        "terminals": np.concatenate(ends),
+        "last_obs": np.stack([t.last_obs for t in trajectories]),
+        "traj_len": np.array([len(t.obs) for t in trajectories]),
+        "env_id": np.array(env),
+    }
+    try:
+        with path.open("xb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except FileExistsError as error:
+        raise UserError(f"--out {path} exists and nothing is overwritten") from error
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""Games with environments: reward given (`control`), or learned from demonstrations."""

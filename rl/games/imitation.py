@@ -1,0 +1,194 @@
+"""Adversarial imitation: a critic tells the expert's transitions from the policy's.
+
+GAIL (Ho & Ermon 2016) is this game with the reward -log(1 - D); relatives differ in the reward, the
+critic or what it sees, and are aliases. Symbols: G policy, D critic, l logit, high = expert.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from image_core.adversarial import losses
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.penalties import Penalty
+from rl import rewards
+from rl.critics import (
+    Critic,
+    Transitions,
+    with_absorbing,
+)
+from rl.demos import Expert
+from rl.nets import Normaliser
+from rl.ppo import PPO
+from rl.rollout import Collector, Rollout
+from rl.trpo import TRPO
+
+Learner = PPO | TRPO
+
+
+class ImitationGame(Game):
+    """Players of the learner, "G" and perhaps "V", and "D".
+
+    The data stream yields uniform numbers (B,) that pick the expert's rows of each critic step.
+
+    A terminal state hides a reward of 0 for ever, which every learned reward then competes with: a
+    positive one teaches to live, a negative one to die, whatever the expert does. So terminal
+    states lead to an absorbing state that the critic judges like any other, and an episode that
+    ends is worth gamma r_abs / (1 - gamma) more (Kostrikov et al. 2019). Time limits bootstrap.
+
+    Args:
+        learner: policy and value, and how they learn from rewards.
+        D: the critic.
+        collector: steps the environments.
+        expert: rows to be imitated.
+        normaliser: of observations; sees each rollout after it was learned from.
+        reward: of a logit.
+        loss: trains the critic.
+        penalty: of the critic.
+        absorbing: whether terminal states are judged; False gives the published GAIL, bias and all.
+        critic_steps: optimizer steps of the critic a round; 0 = it is never trained (a control).
+        env_weight: share of the environment's own reward, in [0, 1].
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        D: Critic,
+        collector: Collector,
+        expert: Expert,
+        normaliser: Normaliser,
+        *,
+        reward: Callable[[Tensor], Tensor] = rewards.positive,
+        loss: AdversarialLoss = losses.non_saturating,
+        penalty: Penalty | None = None,
+        absorbing: bool = True,
+        critic_steps: int = 8,
+        env_weight: float = 0.0,
+    ):
+        super().__init__()
+        self.normaliser, self.learner, self.D, self.collector = normaliser, learner, D, collector
+        self.expert, self.reward, self.loss, self.penalty = expert, reward, loss, penalty
+        self.absorbing, self.critic_steps, self.env_weight = absorbing, critic_steps, env_weight
+        self._roll: Rollout | None = None
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {**self.learner.players(), "D": list(self.D.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        *values, policy = self.learner.turns()
+        critic = [Turn("D", self.critic_move)] if self.critic_steps else []
+        first = values[0].player if values else policy.player
+        return [
+            *critic,
+            *(Turn(t.player, self._prepared(t) if t.player == first else t.move) for t in values),
+            Turn(policy.player, self._policy_move(policy, prepares=policy.player == first)),
+        ]
+
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """A new rollout, and steps against it, the expert's rows drawn with replacement."""
+        roll = self._rollout()
+        agent = self._of(roll)
+        fakes, offsets = self.D.encode(agent), self._offset(agent)
+        for _ in range(self.critic_steps):
+            expert = self.expert.pick(next(batches))
+            rows = torch.randint(len(fakes), (len(expert.obs),), device=fakes.device)
+            offset = None if offsets is None else offsets[rows]
+            yield self._critic_loss(
+                self.D.encode(expert), self._offset(expert), fakes[rows], offset
+            )
+            self.D.after_step()
+
+    @torch.no_grad()
+    def rewards(self, roll: Rollout) -> Float[Tensor, "time envs"]:
+        """Of each row, by the critic as it is now, all in one pass."""
+        rows = self._transitions(roll)
+        earned = self.reward(self._logit(rows)).view(roll.reward.shape)
+        if self.absorbing:
+            one = rows.pick(torch.zeros(1, dtype=torch.int64, device=rows.obs.device))
+            yes = torch.ones_like(one.absorbing)
+            forever = self.reward(self._logit(one._replace(absorbing=yes, next_absorbing=yes)))
+            gamma = self.learner.gamma
+            earned = earned + roll.terminated * (gamma / (1 - gamma) * forever)
+        return (1 - self.env_weight) * earned + self.env_weight * roll.reward
+
+    # ------------------------------------------------------------------------------------- parts
+
+    def _prepared(self, turn: Turn) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
+        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+            self._judge()
+            yield from turn.move(batches)
+
+        return move
+
+    def _policy_move(
+        self, turn: Turn, prepares: bool
+    ) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
+        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+            logs = self._judge() if prepares else {}
+            for loss in turn.move(batches):
+                yield Loss(loss.total, {**loss.logs, **logs})
+            assert self._roll is not None
+            self.normaliser.see(self._roll.obs[self._roll.valid])
+            self._roll = None
+
+        return move
+
+    def _judge(self) -> Mapping[str, Tensor]:
+        roll = self._roll or self._rollout()
+        reward = self.rewards(roll)
+        self.learner.prepare(roll, reward)
+        logs = {"reward": reward.mean()}
+        if len(roll.returns):
+            logs["return"] = roll.returns.mean()
+        return logs
+
+    def _rollout(self) -> Rollout:
+        self._roll = self.collector.collect(self.learner.policy)
+        return self._roll
+
+    def _transitions(self, roll: Rollout) -> Transitions:
+        obs, act, following = (x.flatten(0, 1) for x in (roll.obs, roll.act, roll.next_obs))
+        ends = (
+            roll.terminated.flatten()
+            if self.absorbing
+            else torch.zeros_like(roll.terminated.flatten())
+        )
+        return Transitions(obs, act, following, torch.zeros_like(ends), ends)
+
+    def _of(self, roll: Rollout) -> Transitions:
+        """What the critic learns from: rows that are transitions, and the absorbing state's."""
+        return with_absorbing(self._transitions(roll).pick(roll.valid.flatten()))
+
+    @torch.no_grad()
+    def _offset(self, rows: Transitions) -> Tensor | None:
+        """log pi(a | s) of AIRL's logit; 0 in the absorbing state, where nothing is chosen."""
+        if not self.D.reads_policy:
+            return None
+        return self.learner.policy.log_prob(rows.obs, rows.act).masked_fill(rows.absorbing, 0)
+
+    def _logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
+        logit, offset = self.D.score(self.D.encode(rows)), self._offset(rows)
+        return logit if offset is None else logit - offset
+
+    def _critic_loss(
+        self, real: Tensor, real_offset: Tensor | None, fake: Tensor, fake_offset: Tensor | None
+    ) -> Loss:
+        score, cost = self.D.training_score(torch.cat([real, fake]))
+        if real_offset is not None and fake_offset is not None:
+            score = score - torch.cat([real_offset, fake_offset])
+        d_real, d_fake = score.chunk(2)
+        total = self.loss.d(d_real, d_fake)
+        logs: dict[str, Tensor] = {
+            "d_real": d_real.mean(),
+            "d_fake": d_fake.mean(),
+            "accuracy": 0.5 * ((d_real > 0).float().mean() + (d_fake < 0).float().mean()),
+        }
+        if cost is not None:
+            total, logs["information"] = total + cost, cost
+        if self.penalty is not None:
+            logs["penalty"] = self.penalty(self.D.score, real, fake)
+            total = total + logs["penalty"]
+        return Loss(total, logs)

@@ -1,0 +1,86 @@
+"""How good a policy is: returns of whole episodes, and figures over seeds."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from image_core.adversarial.errors import UserError
+from rl.demos import record
+from rl.envs import Envs
+from rl.policies import Policy
+
+
+def returns_of(
+    policy: Policy | None, envs: Envs, episodes: int, *, seed: int, deterministic: bool = False
+) -> np.ndarray:
+    """Undiscounted returns of whole episodes; takes no part in torch's random numbers.
+
+    Args:
+        policy: None = random actions.
+        envs: fresh environments.
+        episodes: how many.
+        seed: of the first states and the actions.
+        deterministic: take the likeliest action.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        trajectories = record(envs, policy, episodes, deterministic=deterministic)
+    return np.array([t.ret for t in trajectories])
+
+
+class Interval(NamedTuple):
+    """A figure over seeds.
+
+    Args:
+        value: the inter-quartile mean.
+        low: lower end of its 95 % bootstrap interval.
+        high: upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
+    """Mean of the middle half; what is cut by a quartile counts in part.
+
+    With n values, weights are those of n equal pieces of [0, 1] inside [1/4, 3/4], so that any n is
+    exact: one value is itself, four are the mean of the middle two.
+
+    Raises:
+        UserError: there is no value.
+
+    Source: Agarwal et al. 2021 ("Deep RL at the edge of the statistical precipice").
+    """
+    if len(values) == 0:
+        raise UserError("an inter-quartile mean needs at least one value: got none")
+    return float(_middle(np.sort(np.asarray(values, dtype=np.float64))[None])[0])
+
+
+def bootstrap(
+    values: Sequence[float] | np.ndarray, *, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Inter-quartile mean over seeds, with the percentile interval of seeds drawn anew.
+
+    Args:
+        values: one a seed.
+        resamples: how many.
+        seed: of the draws.
+
+    Raises:
+        UserError: there is no value.
+    """
+    value = interquartile_mean(values)
+    drawn = np.random.default_rng(seed).choice(np.asarray(values, float), (resamples, len(values)))
+    low, high = np.quantile(_middle(np.sort(drawn, axis=1)), [0.025, 0.975])
+    return Interval(value, float(low), float(high))
+
+
+def _middle(rows: np.ndarray) -> np.ndarray:
+    count = rows.shape[1]
+    edges = np.arange(count + 1) / count
+    inside = np.clip(np.minimum(edges[1:], 0.75) - np.maximum(edges[:-1], 0.25), 0, None)
+    return rows @ inside / inside.sum()

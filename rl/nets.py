@@ -1,0 +1,128 @@
+"""Networks and the one normaliser that policy, critic, demonstrations and evaluation share."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rl.spaces import Observations
+
+CLIP = 10.0
+"""Normalised observations are cut off at so many standard deviations."""
+
+
+class Normaliser(nn.Module):
+    """Observations in standard deviations from their mean, by everything seen so far.
+
+    It changes only in `see`, which a game calls between rounds and evaluation never does. An image
+    is scaled to [0, 1] and nothing is learned of it.
+
+    Args:
+        observations: what there is to normalise.
+    """
+
+    mean: Tensor
+    var: Tensor
+    count: Tensor
+
+    def __init__(self, observations: Observations):
+        super().__init__()
+        self.image = observations.image
+        features = 1 if self.image else observations.shape[0]
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("var", torch.ones(features))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """(B, ...) -> float32 of the same shape."""
+        if self.image:
+            return obs.float() / 255
+        return ((obs - self.mean) * (self.var + 1e-8).rsqrt()).clamp_(-CLIP, CLIP)
+
+    @torch.no_grad()
+    def see(self, obs: Tensor) -> None:
+        """Take more observations into mean and variance (Chan, Golub & LeVeque 1979).
+
+        Args:
+            obs: (B, features).
+        """
+        if self.image:
+            return
+        rows = obs.double()
+        old, new = self.count, float(len(rows))
+        share = new / (old + new)
+        mean, delta = self.mean.double(), rows.mean(0) - self.mean
+        var = (1 - share) * self.var.double() + share * rows.var(0, correction=0)
+        # Nothing was seen yet: the variance of 1 is no observation.
+        self.var.copy_(var + share * (1 - share) * delta.square())
+        self.mean.copy_(mean + share * delta)
+        self.count += new
+
+
+def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
+    """Orthogonal weights, zero biases."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.orthogonal_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = nn.Tanh) -> nn.Module:
+    """Dense layers of the sizes given, the last without activation."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(sizes[:-1]):
+        layers += [linear(inputs, outputs, math.sqrt(2)), activation()]
+    return nn.Sequential(*layers, linear(sizes[-2], sizes[-1], head_gain))
+
+
+def image_net(shape: Sequence[int], features: int) -> nn.Module:
+    """Two strided convolutions and a pooling to 4 x 4, for images of any size."""
+    return nn.Sequential(
+        nn.Conv2d(shape[0], 16, 5, stride=2, padding=2),
+        nn.ReLU(),
+        nn.Conv2d(16, 32, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(4),
+        nn.Flatten(),
+        nn.Linear(32 * 16, features),
+        nn.Tanh(),
+    )
+
+
+class ObsNet(nn.Module):
+    """Normalised observations to `outputs` numbers: dense, or convolutions first for images.
+
+    Args:
+        observations: what comes in.
+        normaliser: shared, and no part of this module's parameters.
+        hidden: widths of the dense layers.
+        outputs: numbers out.
+        head_gain: of the last layer's orthogonal weights.
+        extra: further numbers that join behind the convolutions, such as an action's.
+        activation: of the dense layers.
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        normaliser: Normaliser,
+        hidden: Sequence[int],
+        outputs: int,
+        head_gain: float,
+        extra: int = 0,
+        activation: type[nn.Module] = nn.Tanh,
+    ):
+        super().__init__()
+        self.normaliser = normaliser
+        self.eye = image_net(observations.shape, hidden[0]) if observations.image else None
+        inputs = hidden[0] if observations.image else observations.shape[0]
+        self.dense = mlp([inputs + extra, *hidden, outputs], head_gain, activation)
+
+    def forward(self, obs: Tensor, extra: Tensor | None = None) -> Float[Tensor, "batch outputs"]:
+        """(B, ...) observations, and what joins them, (B, extra)."""
+        x = self.normaliser(obs)
+        x = x if self.eye is None else self.eye(x)
+        return self.dense(x if extra is None else torch.cat([x, extra], 1))

@@ -1,0 +1,185 @@
+"""Policies: distributions over actions given an observation. All abstract or final."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rl.nets import Normaliser, ObsNet
+from rl.spaces import Actions, Observations
+
+HIDDEN = (64, 64)
+
+
+class Policy(nn.Module, ABC):
+    """A policy; what a state says about actions is its `parameters_of`, a matrix.
+
+    Args:
+        observations: what it sees.
+        actions: what it may do.
+        normaliser: of observations, shared with everybody.
+        outputs: numbers its network says.
+        hidden: widths of the network.
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        outputs: int,
+        hidden: Sequence[int] = HIDDEN,
+    ):
+        super().__init__()
+        self.observations, self.actions = observations, actions
+        self.net = ObsNet(observations, normaliser, hidden, outputs, head_gain=0.01)
+
+    def parameters_of(self, obs: Tensor) -> Float[Tensor, "batch outputs"]:
+        """Parameters of the distribution at each observation."""
+        return self.net(obs)
+
+    @abstractmethod
+    def draw(self, said: Tensor) -> Tensor:
+        """Actions at random, (B,) or (B, components), of what the network said."""
+
+    @abstractmethod
+    def best(self, said: Tensor) -> Tensor:
+        """The likeliest actions."""
+
+    @abstractmethod
+    def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        """Log density of actions."""
+
+    @abstractmethod
+    def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
+        """Entropy at each state, nats."""
+
+    @abstractmethod
+    def kl_of(self, old: Tensor, said: Tensor) -> Float[Tensor, " batch"]:
+        """KL(old, new) at each state; `old` is what `said` was."""
+
+    @abstractmethod
+    def snapshot(self, said: Tensor) -> Tensor:
+        """All parameters of the distribution, detached: what `kl_of` takes for old."""
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
+        """Actions for the environment, without gradients."""
+        said = self.parameters_of(obs)
+        return self.best(said) if deterministic else self.draw(said)
+
+    def log_prob(self, obs: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        """Log density of actions at observations."""
+        return self.log_prob_of(self.parameters_of(obs), act)
+
+
+@final
+class CategoricalPolicy(Policy):
+    """One choice of several.
+
+    Args:
+        observations: what it sees.
+        actions: the choices.
+        normaliser: of observations.
+        hidden: widths.
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        hidden: Sequence[int] = HIDDEN,
+    ):
+        super().__init__(observations, actions, normaliser, actions.choices, hidden)
+
+    def draw(self, said: Tensor) -> Tensor:
+        # argmax of logit minus log of an exponential draw, which is a Gumbel draw
+        return (said - torch.empty_like(said).exponential_().log_()).argmax(1)
+
+    def best(self, said: Tensor) -> Tensor:
+        return said.argmax(1)
+
+    def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        return said.log_softmax(1).gather(1, act[:, None]).squeeze(1)
+
+    def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
+        log_prob = said.log_softmax(1)
+        return -(log_prob.exp() * log_prob).sum(1)
+
+    def kl_of(self, old: Tensor, said: Tensor) -> Float[Tensor, " batch"]:
+        before = old.log_softmax(1)
+        return (before.exp() * (before - said.log_softmax(1))).sum(1)
+
+    def snapshot(self, said: Tensor) -> Tensor:
+        return said.detach()
+
+
+@final
+class GaussianPolicy(Policy):
+    """Independent Gaussians whose width does not depend on the state; unclipped.
+
+    Args:
+        observations: what it sees.
+        actions: the box.
+        normaliser: of observations.
+        hidden: widths.
+        log_std: of each component at the start.
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        hidden: Sequence[int] = HIDDEN,
+        log_std: float = 0.0,
+    ):
+        super().__init__(observations, actions, normaliser, actions.features, hidden)
+        self.log_std = nn.Parameter(torch.full((actions.features,), log_std))
+
+    def draw(self, said: Tensor) -> Tensor:
+        return said + self.log_std.exp() * torch.randn_like(said)
+
+    def best(self, said: Tensor) -> Tensor:
+        return said
+
+    def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        z = (act - said) * (-self.log_std).exp()
+        constant = self.log_std.sum() + len(self.log_std) * math.log(2 * math.pi) / 2
+        return -z.square().sum(1) / 2 - constant
+
+    def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
+        nats = self.log_std.sum() + len(self.log_std) * (1 + math.log(2 * math.pi)) / 2
+        return nats.expand(len(said))
+
+    def kl_of(self, old: Tensor, said: Tensor) -> Float[Tensor, " batch"]:
+        mean, log_std = old.chunk(2, dim=1)
+        ratio = (2 * (log_std - self.log_std)).exp()
+        apart = ((mean - said) * (-self.log_std).exp()).square()
+        return ((ratio + apart - 1) / 2 + self.log_std - log_std).sum(1)
+
+    def snapshot(self, said: Tensor) -> Tensor:
+        return torch.cat([said, self.log_std.expand_as(said)], 1).detach()
+
+
+def make_policy(
+    observations: Observations,
+    actions: Actions,
+    normaliser: Normaliser,
+    hidden: Sequence[int] = HIDDEN,
+) -> Policy:
+    """The policy that fits the actions."""
+    kind = CategoricalPolicy if actions.discrete else GaussianPolicy
+    return kind(observations, actions, normaliser, hidden)
+
+
+def value_net(
+    observations: Observations, normaliser: Normaliser, hidden: Sequence[int] = HIDDEN
+) -> ObsNet:
+    """A network from observations to (B, 1) values."""
+    return ObsNet(observations, normaliser, hidden, 1, head_gain=1.0)

@@ -1,0 +1,92 @@
+"""Proximal policy optimisation, with the details that make it work (Schulman et al. 2017)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from image_core.adversarial import estimators
+from image_core.adversarial.game import Batch, Loss, Turn
+from rl.advantages import Samples, prepare
+from rl.policies import Policy
+from rl.returns import ReturnScale
+from rl.rollout import Rollout
+
+
+class PPO(nn.Module):
+    """Policy and value network, and how they learn from a rollout whose rewards are given.
+
+    Args:
+        policy: G.
+        value: observation -> (B, 1).
+        envs: how many environments a rollout has.
+        gamma: discount a step.
+        lam: of generalised advantage estimates.
+        epochs: passes over a rollout.
+        minibatch: rows of an optimizer step.
+        clip: of the probability ratio.
+        entropy: weight of the policy's entropy.
+        value_weight: weight of the value's squared error.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        value: nn.Module,
+        envs: int,
+        *,
+        gamma: float = 0.99,
+        lam: float = 0.95,
+        epochs: int = 10,
+        minibatch: int = 512,
+        clip: float = 0.2,
+        entropy: float = 0.0,
+        value_weight: float = 0.5,
+    ):
+        super().__init__()
+        self.policy, self.value = policy, value
+        self.gamma, self.lam, self.epochs, self.minibatch = gamma, lam, epochs, minibatch
+        self.entropy, self.value_weight = entropy, value_weight
+        self.estimator = estimators.clipped(clip)
+        self.scale = ReturnScale(envs, gamma)
+        self.samples: Samples | None = None
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        """One optimizer for both networks."""
+        return {"G": [*self.policy.parameters(), *self.value.parameters()]}
+
+    def turns(self) -> Sequence[Turn]:
+        """Learn from the samples prepared."""
+        return [Turn("G", self.policy_move)]
+
+    def prepare(self, roll: Rollout, reward: Float[Tensor, "time envs"]) -> None:
+        """Advantages, value targets and log probabilities, each in one pass.
+
+        Args:
+            roll: what was done.
+            reward: of each row, a terminal state's own worth included; scaled here, not shifted.
+        """
+        reward = self.scale(reward, roll.ended, roll.valid)
+        self.samples = prepare(self.policy, self.value, roll, reward, self.gamma, self.lam)
+
+    def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Epochs of minibatches without replacement; advantages are normalised in each."""
+        assert self.samples is not None, "prepare comes first"
+        samples = self.samples
+        for rows in samples.minibatches(self.epochs, self.minibatch):
+            yield self._loss(Samples(*(x[rows] for x in samples)))
+        self.samples = None
+
+    def _loss(self, s: Samples) -> Loss:
+        said = self.policy.parameters_of(s.obs)
+        log_ratio = self.policy.log_prob_of(said, s.act) - s.log_prob
+        advantage = (s.advantage - s.advantage.mean()) / (s.advantage.std() + 1e-8)
+        mask = torch.ones_like(log_ratio, dtype=torch.bool)[:, None]
+        surrogate = self.estimator(log_ratio[:, None], advantage[:, None], mask)
+        error = (self.value(s.obs).squeeze(1) - s.target).square().mean()
+        entropy = self.policy.entropy_of(said).mean()
+        total = surrogate + self.value_weight * error - self.entropy * entropy
+        ratio = log_ratio.detach()
+        logs = {"kl": (ratio.exp() - 1 - ratio).mean(), "entropy": entropy, "value_error": error}
+        return Loss(total, logs)

@@ -1,0 +1,49 @@
+"""The scale of a learned reward: divided by what its returns vary, and never shifted."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class ReturnScale(nn.Module):
+    """Divides rewards by the running root mean square of their discounted returns.
+
+    R_t = gamma R_(t-1) + r_t in each environment; r_t / sqrt(E[R^2]), cut at +-10.
+
+    A shift would pay for long or for short episodes; a scale does not. A learned reward changes, so
+    the past is forgotten, by default a tenth with each rollout.
+
+    Args:
+        envs: N.
+        gamma: discount a step.
+        memory: weight of the past against one more rollout.
+    """
+
+    running: Tensor
+    moments: Tensor
+
+    def __init__(self, envs: int, gamma: float, memory: float = 0.9):
+        super().__init__()
+        self.gamma, self.memory = gamma, memory
+        self.register_buffer("running", torch.zeros(envs))
+        self.register_buffer("moments", torch.zeros(2))  # weight, squares
+
+    @torch.no_grad()
+    def forward(
+        self,
+        reward: Float[Tensor, "time envs"],
+        ended: Bool[Tensor, "time envs"],
+        valid: Bool[Tensor, "time envs"],
+    ) -> Float[Tensor, "time envs"]:
+        """Take a rollout's rewards in, and scale them."""
+        running, seen = self.running, []
+        for r, end, counts in zip(reward, ended, valid):
+            running = torch.where(counts, self.gamma * running + r, running)
+            seen.append(running)
+            running = running.masked_fill(end, 0)
+        self.running.copy_(running)
+        returns = torch.stack(seen)[valid]
+        self.moments.mul_(self.memory)
+        self.moments += torch.stack([returns.new_tensor(1.0), returns.square().mean()])
+        weight, squares = self.moments
+        return (reward / ((squares / weight).sqrt() + 1e-8)).clamp(-10, 10)

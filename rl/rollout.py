@@ -1,0 +1,88 @@
+"""Rollouts: what a policy does in N environments for T steps, time-major."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from rl.envs import Envs
+from rl.policies import Policy
+
+
+class Rollout(NamedTuple):
+    """T steps of N environments, as tensors on the policy's device.
+
+    Args:
+        obs: what was seen, (T, N, ...).
+        act: what was drawn, before any clipping, (T, N) or (T, N, components).
+        next_obs: what followed, (T, N, ...); an episode's last observation where it ended.
+        reward: of the environment, (T, N).
+        terminated: next_obs is terminal.
+        truncated: the episode was cut by its time limit.
+        valid: the row is a transition and not a reset.
+        returns: of the episodes that ended, undiscounted, by the environment's reward.
+    """
+
+    obs: Tensor
+    act: Tensor
+    next_obs: Tensor
+    reward: Float[Tensor, "time envs"]
+    terminated: Bool[Tensor, "time envs"]
+    truncated: Bool[Tensor, "time envs"]
+    valid: Bool[Tensor, "time envs"]
+    returns: Float[Tensor, " ended"]
+
+    @property
+    def ended(self) -> Bool[Tensor, "time envs"]:
+        """The row is the last of its episode."""
+        return self.terminated | self.truncated
+
+
+class Collector(torch.nn.Module):
+    """Steps environments by a policy, and adds up the returns of unfinished episodes.
+
+    Args:
+        envs: the environments.
+        steps: T.
+    """
+
+    so_far: Tensor
+
+    def __init__(self, envs: Envs, steps: int):
+        super().__init__()
+        self.envs, self.steps = envs, steps
+        self.register_buffer("so_far", torch.zeros(envs.count))
+
+    def collect(self, policy: Policy) -> Rollout:
+        """T more steps of each environment, from where they stand."""
+        envs, device = self.envs, next(policy.parameters()).device
+        shape = (self.steps, envs.count)
+        kind = np.uint8 if envs.observations.image else np.float32
+        obs = np.empty((*shape, *envs.observations.shape), kind)
+        next_obs, reward = np.empty_like(obs), np.empty(shape, np.float32)
+        terminated, truncated, valid = (np.empty(shape, np.bool_) for _ in range(3))
+        acts = []
+        for t in range(self.steps):
+            obs[t] = envs.current()
+            act = policy.act(torch.from_numpy(obs[t]).to(device))
+            acts.append(act)
+            step = envs.step(envs.actions.to_env(act))
+            next_obs[t], reward[t], valid[t] = step.obs, step.reward, step.valid
+            terminated[t], truncated[t] = step.terminated, step.truncated
+        returns = self._returns(reward, terminated | truncated, valid)
+        arrays = (obs, torch.stack(acts), next_obs, reward, terminated, truncated, valid, returns)
+        return Rollout(*(torch.as_tensor(a).to(device) for a in arrays))
+
+    def _returns(self, reward: np.ndarray, ended: np.ndarray, valid: np.ndarray) -> np.ndarray:
+        """Returns of the episodes that ended, in order; the rest goes on in the next rollout."""
+        so_far = self.so_far.cpu().numpy()
+        found = []
+        for t in range(self.steps):
+            so_far = so_far + reward[t] * valid[t]
+            if ended[t].any():
+                found.append(so_far[ended[t]])
+                so_far = np.where(ended[t], 0, so_far)
+        self.so_far.copy_(torch.from_numpy(so_far))
+        return np.concatenate(found).astype(np.float32) if found else np.empty(0, np.float32)

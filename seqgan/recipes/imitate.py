@@ -1,0 +1,432 @@
+"""Adversarial imitation in an environment, from demonstrations, with the controls beside it.
+
+The same game is played again with a critic that is never trained, and with demonstrations of a
+random policy. Where those reach the expert too, the result proves nothing, and the table says so.
+"""
+
+import functools
+import math
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from image_core.adversarial import losses
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Game
+from seqgan import plots
+from seqgan.recipes import base, options
+from seqgan.recipes.base import RunConfig
+from seqgan.recipes.report import print_table
+from seqgan.recipes.run import Phase
+from seqgan.recipes.uniform import Uniform
+
+if TYPE_CHECKING:
+    from rl.demos import Expert, Trajectory
+    from rl.envs import Envs
+    from rl.games.imitation import ImitationGame
+    from rl.policies import Policy
+
+LEARNERS = ("ppo", "trpo")
+PASSED = 0.9
+"""A control that comes this far from the random policy to the expert proves the task too easy."""
+
+
+@dataclass(kw_only=True)
+class Config(RunConfig):
+    """Imitation of an expert's demonstrations.
+
+    Args:
+        env: gymnasium id, as in CartPole-v1 or module:Env-v0.
+        demos: file or folder of demonstrations; see docs/demonstrations.md.
+        algorithm: gail, airl, fairl, gaifo, vail, wail, or bc for behavioural cloning alone.
+        trajectories: how many of the demonstrations to use, the first ones; 0 = all.
+        subsample: keep every k-th step of a trajectory, from a random first one.
+        steps: of the environments, all together.
+        envs: stepped side by side.
+        rollout: steps of each environment in a round.
+        horizon: time limit of an episode; 0 = the environment's own.
+        learner: ppo or trpo.
+        gamma: discount a step.
+        lam: of generalised advantage estimates.
+        epochs: passes of the learner over a round.
+        minibatch: rows of a learner's step.
+        policy_lr: Adam rate of policy and value; falls to 0 over the run.
+        entropy: weight of the policy's entropy, ppo only.
+        hidden: width of both layers of each network.
+        reward: positive, negative, log_ratio or forward_kl; empty = the algorithm's own.
+        loss: of the critic; empty = the algorithm's own.
+        penalty: of the critic, as in r1=1; empty = the algorithm's own, none = no penalty.
+        spectral: divide the critic's weights by their largest singular value.
+        absorbing: let the critic judge terminal states, which removes the bias to long or to short
+            episodes that a reward's sign has.
+        critic_steps: a round.
+        critic_batch: rows of each side.
+        critic_lr: Adam rate.
+        env_weight: share of the environment's own reward, in [0, 1].
+        bc_steps: optimizer steps of behavioural cloning before everything else.
+        bc_lr: Adam rate of behavioural cloning.
+        controls: play the two controls too.
+        episodes: of each evaluation at the end.
+        evaluate_every: rounds between two evaluations of 10 episodes.
+    """
+
+    env: str
+    demos: str
+    algorithm: str = "gail"
+    trajectories: int = 0
+    subsample: int = 1
+    steps: int = 400_000
+    envs: int = 16
+    rollout: int = 256
+    horizon: int = 0
+    learner: str = "ppo"
+    gamma: float = 0.99
+    lam: float = 0.95
+    epochs: int = 10
+    minibatch: int = 512
+    policy_lr: float = 3e-4
+    entropy: float = 0.0
+    hidden: int = 64
+    reward: str = ""
+    loss: str = ""
+    penalty: str = ""
+    spectral: bool = False
+    absorbing: bool = True
+    critic_steps: int = 8
+    critic_batch: int = 256
+    critic_lr: float = 1e-3
+    env_weight: float = 0.0
+    bc_steps: int = 0
+    bc_lr: float = 1e-3
+    controls: bool = True
+    episodes: int = 50
+    evaluate_every: int = 10
+
+    def __post_init__(self) -> None:
+        from rl import algorithms, rewards
+
+        super().__post_init__()
+        options.check_least(self, 1, "subsample", "steps", "envs", "rollout", "epochs", "minibatch")
+        options.check_least(self, 1, "hidden", "critic_steps", "critic_batch", "episodes")
+        options.check_least(self, 1, "evaluate_every")
+        options.check_least(self, 0, "trajectories", "horizon", "entropy", "bc_steps", "env_weight")
+        options.check_above_zero(self, "policy_lr", "critic_lr", "bc_lr")
+        options.check_choice("algorithm", self.algorithm, (*algorithms.__all__, "bc"))
+        options.check_choice("learner", self.learner, LEARNERS)
+        if self.reward:
+            options.check_choice("reward", self.reward, rewards.__all__)
+        if self.loss:
+            options.check_choice("loss", self.loss, losses.__all__)
+        if self.penalty not in ("", "none"):
+            options.make_penalty(self.penalty)
+        for name in ("gamma", "lam"):
+            if not 0 < getattr(self, name) < 1:
+                raise UserError(f"--{name} {getattr(self, name)}: it lies above 0 and below 1")
+        if self.env_weight > 1:
+            raise UserError(f"--env_weight {self.env_weight}: it is a share, at most 1")
+        if self.entropy and self.learner != "ppo":
+            raise UserError(f"--entropy is for --learner ppo, not for {self.learner}; pass 0")
+        if self.algorithm == "bc" and not self.bc_steps:
+            raise UserError("--algorithm bc needs --bc_steps, as in --bc_steps 2000")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "classic": {},
+    "mujoco": {
+        "steps": 2_000_000,
+        "rollout": 256,
+        "minibatch": 1024,
+        "gamma": 0.99,
+        "subsample": 20,
+        "episodes": 20,
+    },
+    "paper": {
+        "learner": "trpo",
+        "steps": 1_500_000,
+        "envs": 10,
+        "rollout": 500,
+        "gamma": 0.995,
+        "lam": 0.97,
+        "hidden": 100,
+        "critic_steps": 1,
+        "critic_batch": 5_000,
+        "critic_lr": 1e-2,
+        "penalty": "none",
+        "absorbing": False,
+    },
+    "tiny": {
+        "steps": 128,
+        "envs": 4,
+        "rollout": 16,
+        "minibatch": 32,
+        "epochs": 2,
+        "hidden": 8,
+        "critic_steps": 2,
+        "critic_batch": 8,
+        "bc_steps": 2,
+        "episodes": 2,
+        "evaluate_every": 2,
+        "save_seconds": 0.0,
+        "device": "cpu",
+    },
+}
+
+
+class Run(base.Run):
+    """A run of imitation and its controls.
+
+    Args:
+        config: its options.
+        data: read in any case, for the demonstrations are part of the game.
+    """
+
+    recipe = "imitate"
+    show = ("G/return", "return", "D/accuracy")
+    movable = ("demos",)
+    config: Config
+
+    def __init__(self, config: Config, *, data: bool = True):
+        super().__init__(config)
+        from rl.demos import expert
+        from rl.games.controlled import ControlledGame
+
+        self.device = options.pick_device(config.device)
+        envs = self._envs(config.envs)
+        self.trajectories = self._demonstrations(envs)
+        self.expert = expert(
+            self.trajectories,
+            subsample=config.subsample,
+            seed=config.seed,
+            absorbing=config.absorbing,
+        )
+        self.random = self._play_random(max(len(self.trajectories), 10))
+        games: dict[str, Game] = {"imitation": self._game(envs, self.expert)}
+        if config.bc_steps:
+            games["clone"] = self._clone(games["imitation"])
+        if config.controls and config.algorithm != "bc":
+            games["untrained"] = self._game(self._envs(config.envs), self.expert, critic_steps=0)
+            others = expert(
+                self.random[: len(self.trajectories)],
+                subsample=config.subsample,
+                seed=config.seed,
+                absorbing=config.absorbing,
+            )
+            games["random"] = self._game(self._envs(config.envs), others)
+        self.game = ControlledGame(games).to(self.device)
+        self.engine = Engine(
+            self.game, self._optimizers(), clip=self._clip(), schedule=self._fall()
+        )
+        self.data = Uniform(config.critic_batch, config.seed)
+
+    # ------------------------------------------------------------------------------------- phases
+
+    def phases(self) -> list[Phase]:
+        c, game = self.config, self.game
+        every = c.evaluate_every
+        found = []
+        if c.bc_steps:
+            look = functools.partial(self._look, "imitation")
+            turns = game.turns_of("clone")
+            found.append(Phase("clone", turns, c.bc_steps, look, max(1, c.bc_steps // 10)))
+        if c.algorithm != "bc":
+            for name in game.games:
+                if name != "clone":
+                    look = functools.partial(self._look, name)
+                    found.append(Phase(name, game.turns_of(name), self._rounds(), look, every))
+        return found
+
+    def policy(self, name: str = "imitation") -> "Policy":
+        """The policy of one of the games.
+
+        Args:
+            name: imitation, untrained or random.
+        """
+        game: ImitationGame = self.game.games[name]  # type: ignore[assignment]
+        return game.learner.policy
+
+    def data_fingerprint(self) -> int:
+        crc = 0
+        for t in self.trajectories:
+            for array in (t.obs, t.act, t.last_obs, np.array(t.terminated)):
+                crc = zlib.crc32(array.tobytes(), crc)
+        return crc
+
+    def data_source(self) -> str:
+        return f"--demos {self.config.demos}"
+
+    # ------------------------------------------------------------------------------------- report
+
+    def report(self, cpu_seconds: float | None = None) -> None:
+        c = self.config
+        shown = [t.ret for t in self.trajectories]
+        low = float(np.mean([t.ret for t in self.random]))
+        high = float(np.mean(shown))
+        names = ["imitation", *(n for n in ("untrained", "random") if n in self.game.games)]
+        found = {name: self._returns(name, c.episodes) for name in names}
+        table = {"expert": _row(np.array(shown), low, high)}
+        titles = {"imitation": c.algorithm, "untrained": "critic never trained"}
+        titles["random"] = "random demonstrations"
+        table |= {titles[name]: _row(found[name], low, high) for name in names}
+        table["random policy"] = _row(np.array([t.ret for t in self.random]), low, high)
+        verdict = _verdict({titles[n]: table[titles[n]]["share"] for n in names})
+        self.folder.write_result(
+            {
+                "table": table,
+                "verdict": verdict,
+                "returns": {name: values.tolist() for name, values in found.items()},
+                "trajectories": len(self.trajectories),
+                "rows": len(self.expert.steps().obs),
+                "env_steps": self._rounds() * c.envs * c.rollout,
+                "rounds": self.engine.round,
+                "steps": self.engine.steps,
+                "seed": c.seed,
+                "config": self.as_dict(),
+                "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
+                "versions": {"torch": torch.__version__},
+            }
+        )
+        self.folder.plots.mkdir(parents=True, exist_ok=True)
+        keys = ["return", "G/return", "D/accuracy", "D/d_real", "D/d_fake", "G/kl", "G/entropy"]
+        plots.learning_curves(self.folder.log, self.folder.plots / "learning.png", keys)
+        print_table(f"{self.folder.folder}: returns of {c.episodes} episodes in {c.env}", table)
+        print(verdict)
+
+    def _returns(self, name: str, episodes: int) -> np.ndarray:
+        from rl.metrics import returns_of
+
+        envs = self._envs(min(episodes, 50))
+        return returns_of(self.policy(name), envs, episodes, seed=self.config.seed + 1)
+
+    def _look(self, name: str) -> dict[str, float]:
+        return {"return": float(self._returns(name, 10).mean())}
+
+    # -------------------------------------------------------------------------------------- parts
+
+    def _envs(self, count: int) -> "Envs":
+        from rl.envs import make_envs
+
+        return make_envs(self.config.env, count, limit=self.config.horizon or None)
+
+    def _demonstrations(self, envs: "Envs") -> "list[Trajectory]":
+        from rl.formats import load_demonstrations
+
+        c = self.config
+        found = load_demonstrations(c.demos, envs, c.env)
+        if c.trajectories > len(found):
+            raise UserError(
+                f"--trajectories {c.trajectories}: --demos {c.demos} hold only {len(found)}"
+            )
+        return found[: c.trajectories or None]
+
+    def _play_random(self, count: int) -> "list[Trajectory]":
+        from rl.demos import record
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.config.seed)
+            return record(self._envs(min(count, 10)), None, count)
+
+    def _game(
+        self, envs: "Envs", expert: "Expert", critic_steps: int | None = None
+    ) -> "ImitationGame":
+        from rl import algorithms, rewards
+        from rl.games.imitation import ImitationGame
+        from rl.nets import Normaliser
+        from rl.policies import make_policy, value_net
+        from rl.ppo import PPO
+        from rl.rollout import Collector
+        from rl.trpo import TRPO
+
+        c, expert = self.config, expert.to(self.device)
+        named = getattr(algorithms, "gail" if c.algorithm == "bc" else c.algorithm)
+        normaliser, sizes = Normaliser(envs.observations), (c.hidden, c.hidden)
+        normaliser.to(self.device).see(expert.steps().obs)
+        policy = make_policy(envs.observations, envs.actions, normaliser, sizes)
+        value = value_net(envs.observations, normaliser, sizes)
+        shared = {"gamma": c.gamma, "lam": c.lam, "epochs": c.epochs, "minibatch": c.minibatch}
+        learner = (
+            PPO(policy, value, c.envs, entropy=c.entropy, **shared)  # type: ignore[arg-type]
+            if c.learner == "ppo"
+            else TRPO(policy, value, c.envs, **shared)  # type: ignore[arg-type]
+        )
+        text = "" if c.penalty == "none" else c.penalty or named.penalty
+        return ImitationGame(
+            learner,
+            named.critic(envs.observations, envs.actions, normaliser, c.gamma, sizes, c.spectral),
+            Collector(envs, c.rollout),
+            expert,
+            normaliser,
+            reward=getattr(rewards, c.reward) if c.reward else named.reward,
+            loss=getattr(losses, c.loss) if c.loss else named.loss,
+            penalty=options.make_penalty(text),
+            absorbing=c.absorbing,
+            critic_steps=c.critic_steps if critic_steps is None else critic_steps,
+            env_weight=c.env_weight,
+        )
+
+    def _clone(self, game: Any) -> Game:
+        from rl.bc import BehaviouralCloning
+
+        steps = self.expert.to(self.device).steps()
+        return BehaviouralCloning(game.learner.policy, steps, game.normaliser, self.config.seed)
+
+    def _rounds(self) -> int:
+        return math.ceil(self.config.steps / (self.config.envs * self.config.rollout))
+
+    def _optimizers(self) -> dict[str, Any]:
+        c = self.config
+        made: dict[str, Any] = {}
+        for player in self.game.players():
+            kind = player.partition("_")[0]
+            adam: Any = functools.partial(torch.optim.Adam, fused=True)
+            if player == "G_clone":
+                made[player] = functools.partial(adam, lr=c.bc_lr)
+            elif kind == "D":
+                made[player] = functools.partial(adam, lr=c.critic_lr)
+            elif kind == "G" and c.learner == "trpo":
+                made[player] = functools.partial(torch.optim.SGD, lr=1.0)
+            else:
+                made[player] = functools.partial(adam, lr=c.policy_lr, eps=1e-5)
+        return made
+
+    def _learners(self) -> list[str]:
+        names = [p for p in self.game.players() if p[0] == "G" and p != "G_clone"]
+        return names if self.config.learner == "ppo" else []
+
+    def _clip(self) -> dict[str, float]:
+        return dict.fromkeys(self._learners(), 0.5)
+
+    def _fall(self) -> dict[str, Any]:
+        c = self.config
+        rows = c.envs * c.rollout
+        total = self._rounds() * c.epochs * max(1, rows // min(c.minibatch, rows))
+        fall = functools.partial(
+            torch.optim.lr_scheduler.LinearLR, start_factor=1.0, end_factor=0.0, total_iters=total
+        )
+        return dict.fromkeys(self._learners(), fall)
+
+
+def _row(returns: np.ndarray, low: float, high: float) -> dict[str, float]:
+    """Mean and deviation, and how far it is from the random policy's 0 to the expert's 1."""
+    mean = float(returns.mean())
+    share = (mean - low) / (high - low) if high > low else math.nan
+    row = {"return": mean, "sd": float(returns.std()), "episodes": float(len(returns))}
+    return {**row, "share": share} if math.isfinite(share) else row
+
+
+def _verdict(shares: dict[str, float]) -> str:
+    """What the controls say of the result."""
+    name, *controls = shares
+    if not controls:
+        return "No control was played: this result alone proves nothing."
+    passed = [control for control in controls if shares[control] >= PASSED]
+    if passed:
+        return (
+            f"This proves nothing: {' and '.join(passed)} also came {PASSED:.0%} of the way from "
+            "the random policy to the expert."
+        )
+    far = "reached" if shares[name] >= PASSED else "did not reach"
+    return f"{name} {far} {PASSED:.0%} of the way to the expert; neither control did."

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
@@ -70,7 +70,7 @@ def read_task(c: Config) -> Task:
             seed=c.seed,
             size=size,
         )
-        return ItemTask(data, choose=choose)
+        return ItemTask(data, choose=choose, measured=c.measured, seed=c.seed)
     assert c.test is not None
     if c.task == "web":
         train, test = read_letor(c.data, "train"), read_letor(c.test, "test")
@@ -162,8 +162,8 @@ class Run(base.Run):
     def _optimizers(self) -> dict[str, Any]:
         c = self.config
         rates = {"start": c.start_lr, "G": c.policy_lr, "D": c.critic_lr}
-        adam = functools.partial(torch.optim.Adam, fused=True)
-        kind = torch.optim.SGD if c.optimizer == "sgd" else adam
+        adam: Any = functools.partial(torch.optim.Adam, fused=True)
+        kind: Any = torch.optim.SGD if c.optimizer == "sgd" else adam
         return {player: functools.partial(kind, lr=lr) for player, lr in rates.items()}
 
     def _use(self, split: Split) -> None:
@@ -173,9 +173,9 @@ class Run(base.Run):
             self.task.know(scorer, split)
         self.rows: Batches = batches(split, int(self.config.batch or 0), self.config.seed)
 
-    def data(self, index: int) -> Tensor:  # type: ignore[override]
+    def data(self, index: int) -> Any:
         """Rows of the training set in use."""
-        return self.rows(index)  # type: ignore[return-value]
+        return self.rows(index)
 
     def _begin_again(self, split: Split) -> None:
         """Everything as it was drawn at first, for a training set."""

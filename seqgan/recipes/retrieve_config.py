@@ -122,6 +122,7 @@ class Config(RunConfig):
         reduction: mean over pairs and queries, or sum.
         batch: queries of a step; 0 = all.
         pool: item: candidates drawn for a step; 0 = all.
+        measured: item: most users that validation and test read, drawn; 0 = all.
         select: valid: epochs and rounds by the validation set, then all data; test: rounds by the
             test set, which only repeats what the authors did; last: none, the last round.
         select_metric: by which.
@@ -176,6 +177,7 @@ class Config(RunConfig):
     reduction: Literal["mean", "sum"] = "mean"
     batch: int | None = None
     pool: int = 0
+    measured: int = 0
     select: Literal["valid", "test", "last"] = "valid"
     select_metric: str = "ndcg@5"
     baselines: str = "all"
@@ -207,7 +209,7 @@ class Config(RunConfig):
         steps = ("critic_steps", "critic_epochs", "policy_steps", "evaluate_every")
         options.check_least(self, 1, *counts, *steps)
         options.check_least(self, 0, "start_epochs", "start_l2", "rounds", "critic_l2", "anchor")
-        options.check_least(self, 0, "batch", "pool", "mixture", "hide", "dropout")
+        options.check_least(self, 0, "batch", "pool", "measured", "mixture", "hide", "dropout")
         rates = ("start_lr", "critic_lr", "policy_lr")
         options.check_above_zero(self, *rates, "temperature", "negative_temperature")
         for name in ("mixture", "hide", "dropout"):
@@ -236,7 +238,7 @@ class Config(RunConfig):
 
     def _check_task(self) -> None:
         only = {
-            "item": ("relevant", "start", "pool", "ratings", "start_prefix"),
+            "item": ("relevant", "start", "pool", "ratings", "start_prefix", "measured"),
             "web": ("hide", "graded"),
             "qa": ("encoder",),
         }

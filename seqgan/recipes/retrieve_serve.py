@@ -42,8 +42,9 @@ def recommend(run: Run, user: str, k: int) -> Found:
             f"--user {user}: the training data name no such user; they name {shown} ..."
         )
     row = torch.tensor([task.data.users.index(user)], device=run.device)
-    scores = task.score(run.game.G, task.test)(row)[0]
-    columns, values = top(scores, task.test.ranked_mask(row)[0], k)
+    everybody = task.everybody.to(run.device)
+    scores = task.score(run.game.G, everybody)(row)[0]
+    columns, values = top(scores, everybody.ranked_mask(row)[0], k)
     return [(task.data.items[c], v) for c, v in zip(columns.tolist(), values.tolist())]
 
 

@@ -94,7 +94,8 @@ class Answers:
         )
         if isinstance(scorer, EncoderMatcher):
             scorer.read([question], answers)
-        return scorer.eval()(torch.zeros(1, dtype=torch.int64), torch.arange(len(answers)))[0]
+        everything = torch.arange(len(answers))
+        return scorer.cpu().eval()(torch.zeros(1, dtype=torch.int64), everything)[0]
 
 
 def _total(sets: Sequence[Judged]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Int64
+from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.retrieval.ragged import Ragged
@@ -51,9 +52,13 @@ class Interactions:
         offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
         return Split(users, len(self.items), Ragged(offsets, history.values))
 
-    def measure(self, relevant: Ragged, seen: Ragged) -> Split:
-        """All users; what they were trained on is not ranked."""
-        return Split(torch.arange(len(self.users)), len(self.items), relevant, seen=seen)
+    def measure(
+        self, relevant: Ragged, seen: Ragged, users: Int64[Tensor, " B"] | None = None
+    ) -> Split:
+        """Some users, or all; what they were trained on is not ranked."""
+        if users is None:
+            users = torch.arange(len(self.users))
+        return Split(users, len(self.items), relevant.select(users), seen=seen.select(users))
 
 
 def read_interactions(
@@ -122,7 +127,7 @@ def read_interactions(
                 ("valid", chosen),
                 ("test", measured),
             )
-        },  # type: ignore[arg-type]
+        },
         dropped={name: number for name, number in dropped.items() if number},
         noted=noted,
     )

@@ -172,7 +172,7 @@ def _read_npz(source: str, part: str) -> Judged:
             arrays = {name: file[name] for name in file.files}
     except (OSError, ValueError) as error:
         raise UserError(f"{source} cannot be read as .npz: {reason(error)}") from error
-    names = ("x", "label", "qid")
+    names: tuple[str, ...] = ("x", "label", "qid")
     if not set(names) <= set(arrays):
         names = tuple(f"{part}_{name}" for name in names)
         if not set(names) <= set(arrays):
@@ -213,7 +213,7 @@ def read_answers(
     import pandas as pd
 
     table = read_table(source, columns)
-    table.columns = ["id", "label", "question", "answer"]  # type: ignore[assignment]
+    table.columns = ["id", "label", "question", "answer"]
     dropped = {}
     blank = (table["question"].str.strip() == "") | (table["answer"].str.strip() == "")
     dropped["without a question or an answer"] = int(blank.sum())

@@ -70,6 +70,12 @@ class Ragged(nn.Module):
         within = torch.arange(len(owner), device=rows.device) - first[owner]
         return owner, self.values[self.offsets[rows][owner] + within]
 
+    def select(self, rows: Int64[Tensor, " B"]) -> "Ragged":
+        """The table of some rows."""
+        counts = self.counts[rows]
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        return Ragged(offsets, self.take(rows)[1])
+
     def draw(self, rows: Int64[Tensor, " B"], count: int) -> Int64[Tensor, "B count"]:
         """`count` values of each row, uniform, with replacement; the rows must not be empty."""
         share = torch.rand(len(rows), count, device=rows.device, dtype=torch.float64)

@@ -105,7 +105,8 @@ class FactorsOnPrior(Scorer):
 
     def __init__(self, prior: Float[Tensor, "Q D"], dim: int):
         super().__init__()
-        self.factors = MatrixFactorization(*prior.shape, dim)
+        queries, documents = prior.shape
+        self.factors = MatrixFactorization(queries, documents, dim)
         self.register_buffer("scale", torch.zeros(()))
         self.know(prior)
 

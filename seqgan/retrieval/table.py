@@ -62,7 +62,8 @@ def baseline(name: str, task: Task, make: Callable[[], Scorer], how: Fit) -> Row
     if isinstance(task, ItemTask):
         return _item(name, task, how.metric)
     if isinstance(task, AnswerTask):
-        return Row(task.score(task.answers.overlap(), task.test), {})
+        overlap = task.answers.overlap().to(task.test.queries.device)
+        return Row(task.score(overlap, task.test), {})
     assert isinstance(task, WebTask)
     return _best_feature(task, how.metric) if name == "best_feature" else lambdarank(task, how)
 
@@ -70,23 +71,26 @@ def baseline(name: str, task: Task, make: Callable[[], Scorer], how: Fit) -> Row
 def _best(
     settings: Sequence[Mapping[str, Any]],
     made: Callable[[Mapping[str, Any]], ScoreRows],
-    valid: Split | None,
+    split: Split,
     metric: str,
 ) -> Mapping[str, Any]:
-    """The settings that validation likes best; the first where there is no validation."""
-    if valid is None or len(settings) == 1:
-        return settings[0]
-    return max(settings, key=lambda s: means(evaluate(made(s), valid))[metric])
+    """The settings that a split likes best."""
+    return max(settings, key=lambda setting: means(evaluate(made(setting), split))[metric])
 
 
 def _item(name: str, task: ItemTask, metric: str) -> Row:
     compute, documents = getattr(baselines, name), len(task.data.items)
 
-    def on(split: Split, setting: Mapping[str, Any]) -> baselines.ScoreQueries:
-        return compute(task.history(split), documents, **setting)
+    def on(train: Split, setting: Mapping[str, Any], measured: Split) -> ScoreRows:
+        """Computed on the CPU, wherever the run is."""
+        score = compute(task.history(train), documents, **setting)
+        return lambda rows: score(measured.queries[rows].cpu()).to(rows.device)
 
-    chosen = _best(baselines.GRIDS[name], lambda s: on(task.fit, s), task.valid, metric)
-    return Row(on(task.train, chosen), chosen)
+    grid, valid = baselines.GRIDS[name], task.valid
+    chosen = grid[0]
+    if valid is not None and len(grid) > 1:
+        chosen = _best(grid, lambda setting: on(task.fit, setting, valid), valid, metric)
+    return Row(on(task.train, chosen, task.test), chosen)
 
 
 def _best_feature(task: WebTask, metric: str) -> Row:
@@ -94,6 +98,7 @@ def _best_feature(task: WebTask, metric: str) -> Row:
 
     def by(setting: Mapping[str, Any], split: Split) -> ScoreRows:
         column = task.features[:, setting["feature"] - 1] * setting["sign"]
+        column = column.to(split.queries.device)
         return lambda rows: column[split.batch(rows).documents]
 
     grid = [
@@ -131,12 +136,12 @@ def lambdarank(task: WebTask, how: Fit) -> Row:
 
     def table(split: Split) -> Dataset:
         assert split.candidates is not None
-        documents = split.candidates.values
+        documents = split.candidates.values.cpu()
         gain = torch.zeros(len(documents))
         first = split.candidates.offsets[split.positives.owner]
-        labelled = first + split.positives.values
+        labelled = (first + split.positives.values).cpu()
         gain[labelled] = torch.from_numpy(task.labels).float()[documents[labelled]]
-        sizes = split.candidates.counts.numpy()
+        sizes = split.candidates.counts.cpu().numpy()
         return Dataset(task.features[documents].numpy(), gain.numpy(), group=sizes)
 
     trees = 150
@@ -149,7 +154,7 @@ def lambdarank(task: WebTask, how: Fit) -> Row:
 
     def score(rows: Tensor) -> Tensor:
         documents = task.test.batch(rows).documents
-        flat = model.predict(task.features[documents.flatten()].numpy())
-        return torch.from_numpy(flat).float().view_as(documents)
+        flat = model.predict(task.features[documents.flatten().cpu()].numpy())
+        return torch.from_numpy(flat).float().view_as(documents).to(rows.device)
 
     return Row(score, {"trees": trees})

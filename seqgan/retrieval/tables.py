@@ -34,14 +34,14 @@ def read_table(source: str, columns: Sequence[str], *, optional: int = 0) -> "pd
         first = [str(value).strip() for value in table.iloc[0]]
         if set(needed) <= set(first):
             table = table.iloc[1:].reset_index(drop=True)
-            table.columns = first  # type: ignore[assignment]
+            table.columns = first
         else:
             if table.shape[1] < len(needed):
                 raise UserError(
                     f"{source} has {table.shape[1]} columns and needs {len(needed)}: "
                     f"{', '.join(columns)}, separated by tabs (.tsv) or commas (.csv)"
                 )
-            table.columns = [*columns, *range(table.shape[1])][: table.shape[1]]  # type: ignore[assignment]
+            table.columns = [*columns, *range(table.shape[1])][: table.shape[1]]
     missing = [name for name in needed if name not in table.columns]
     if missing:
         there = ", ".join(map(str, table.columns[:20]))

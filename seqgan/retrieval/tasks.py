@@ -5,6 +5,7 @@ A task knows two training sets: `fit`, learned from while settings are chosen on
 given.
 """
 
+import copy
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -102,16 +103,27 @@ class ItemTask(Task):
     Args:
         data: the pairs.
         choose: whether settings are chosen on a validation share.
+        measured: most users that validation and test read, drawn; 0 = all.
+        seed: of that draw.
     """
 
-    def __init__(self, data: Interactions, *, choose: bool):
+    def __init__(self, data: Interactions, *, choose: bool, measured: int = 0, seed: int = 0):
         self.data, self.dropped, self.noted = data, data.dropped, data.noted
         self.query_names, self.document_names = data.users, data.items
         self.train = data.learn(data.train)
         self.fit = data.learn(data.fit) if choose else self.train
         self.fit_history = data.fit if choose else data.train
-        self.valid = data.measure(data.valid, data.fit) if choose else None
-        self.test = data.measure(data.test, data.train)
+        generator = torch.Generator().manual_seed(seed)
+
+        def drawn(relevant: Ragged) -> Tensor:
+            users = torch.nonzero(relevant.counts > 0)[:, 0]
+            if measured:
+                users = users[torch.randperm(len(users), generator=generator)[:measured]]
+            return users.sort().values
+
+        self.test = data.measure(data.test, data.train, drawn(data.test))
+        self.valid = data.measure(data.valid, data.fit, drawn(data.valid)) if choose else None
+        self.everybody = data.measure(data.test, data.train)
         self._priors: dict[Split, Tensor] = {}
 
     def scorer(self, name: str, sizes: Sizes) -> Scorer:
@@ -130,13 +142,14 @@ class ItemTask(Task):
         """EASE's scores of all items for every user, made once."""
         if split not in self._priors:
             score = ease(self.history(split), len(self.data.items))
-            everybody = torch.arange(len(self.data.users), device=split.queries.device)
-            self._priors[split] = score(everybody)
+            everybody = torch.arange(len(self.data.users))
+            self._priors[split] = score(everybody).to(split.queries.device)
         return self._priors[split]
 
     def know(self, scorer: Scorer, split: Split) -> None:
         if isinstance(scorer, TwoTower):
-            scorer.history = self.history(split)
+            # A copy: the data themselves stay on the CPU
+            scorer.history = copy.deepcopy(self.history(split)).to(split.queries.device)
         if isinstance(scorer, FactorsOnPrior):
             scorer.know(self.prior(split))
 
@@ -205,7 +218,7 @@ class WebTask(Task):
         width = {each.features.shape[1] for each in sets if each.features is not None}
         if len(width) != 1:
             raise UserError(f"the sets have {sorted(width)} features; they must agree")
-        self.features = torch.from_numpy(np.concatenate([s.features for s in sets]))  # type: ignore[misc]
+        self.features = torch.from_numpy(np.concatenate([s.features for s in sets]))
         self.labels = np.concatenate([s.label for s in sets])
 
     def scorer(self, name: str, sizes: Sizes) -> Scorer:

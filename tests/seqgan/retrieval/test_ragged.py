@@ -33,6 +33,12 @@ def test_take_in_any_order_and_twice(ragged):
     assert found == [TABLE[row] for row in rows.tolist()]
 
 
+def test_select(ragged):
+    chosen = ragged.select(torch.tensor([3, 1, 0]))
+    assert chosen.offsets.tolist() == [0, 3, 3, 5]
+    assert chosen.values.tolist() == [1, 2, 4, 3, 5]
+
+
 def test_padded_and_marked(ragged):
     rows = torch.tensor([3, 1, 2])
     values, mask = ragged.padded(rows)

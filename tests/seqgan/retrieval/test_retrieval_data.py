@@ -9,6 +9,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.retrieval.answers import Answers, read_lines
+from seqgan.retrieval.evaluate import evaluate
 from seqgan.retrieval.interactions import read_interactions
 from seqgan.retrieval.judged import (
     inverse_frequency,
@@ -18,7 +19,7 @@ from seqgan.retrieval.judged import (
     words,
 )
 from seqgan.retrieval.tables import read_table
-from seqgan.retrieval.tasks import WebTask, read_start
+from seqgan.retrieval.tasks import ItemTask, WebTask, read_start
 from tests.seqgan.retrieval.made import write_answers, write_letor, write_pairs
 
 
@@ -149,6 +150,18 @@ def test_splits_of_users(tmp_path):
         [True, True],
         [True, False],
     ]
+
+
+def test_a_sample_of_users_is_measured(tmp_path):
+    data = read_interactions(write_pairs(tmp_path / "a.tsv", each=12), relevant=4.0)
+    few = ItemTask(data, choose=True, measured=7, seed=3)
+    whole = ItemTask(data, choose=True)
+    assert (len(few.test), len(few.valid), len(whole.test)) == (7, 7, 30)
+    assert len(few.everybody) == 30
+    scores = torch.randn(30, len(data.items))
+    found = evaluate(lambda rows: scores[few.test.queries[rows]], few.test)["map"]
+    everybody = evaluate(lambda rows: scores[whole.test.queries[rows]], whole.test)["map"]
+    assert torch.equal(found, everybody[torch.isin(whole.test.queries, few.test.queries)])
 
 
 def test_a_model_made_elsewhere_fixes_the_numbers(tmp_path):

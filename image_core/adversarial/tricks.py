@@ -99,7 +99,7 @@ class HistoricalAverage(nn.Module):
         """Count the module's parameters into the average."""
         self.steps += 1
         for mean, now in zip(self.mean.parameters(), module.parameters(), strict=True):
-            mean += (now - mean) / self.steps
+            mean.add_((now - mean) / self.steps)
 
 
 def lazy_rates(

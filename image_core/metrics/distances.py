@@ -1,0 +1,116 @@
+"""Distances of two clouds of features: Frechet's and the kernel distance."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+
+Features = Float[Tensor, "_ d"]
+
+
+class Moments(NamedTuple):
+    """Mean and covariance of features, in float64.
+
+    Args:
+        mean: of each feature.
+        covariance: with N - 1.
+        count: N.
+    """
+
+    mean: Float[Tensor, " d"]
+    covariance: Float[Tensor, "d d"]
+    count: int
+
+
+def moments(features: Float[Tensor, "N d"]) -> Moments:
+    """Mean and covariance.
+
+    Raises:
+        UserError: there are fewer than two, or one is not finite.
+    """
+    if len(features) < 2:
+        raise UserError(f"a Frechet distance needs two samples a set, but got {len(features)}")
+    if not bool(features.isfinite().all()):
+        raise UserError("a feature is not finite; use another extractor")
+    x = features.double()
+    mean = x.mean(0)
+    centred = x - mean
+    return Moments(mean, centred.T @ centred / (len(x) - 1), len(x))
+
+
+def frechet(one: Features | Moments, other: Features | Moments) -> float:
+    """Squared Frechet distance of two Gaussians with the sets' moments, low = alike.
+
+    |m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1^(1/2) C2 C1^(1/2))^(1/2)           (Heusel et al. 2017)
+
+    The last trace is the sum of roots of the eigenvalues, which are real. Falls with the number of
+    samples even between equal laws: compare equal numbers only, see `frechet_bias`.
+
+    Args:
+        one: features, or their moments.
+        other: the same of the other set.
+    """
+    a = one if isinstance(one, Moments) else moments(one)
+    b = other if isinstance(other, Moments) else moments(other)
+    values, vectors = torch.linalg.eigh(a.covariance)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    cross = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0).sqrt().sum()
+    traces = a.covariance.trace() + b.covariance.trace()
+    return max(0.0, float((a.mean - b.mean).square().sum() + traces - 2 * cross))
+
+
+def frechet_bias(count: int, dimensions: int) -> float:
+    """What equal isotropic unit Gaussians score at N samples each: (d^2 + d)/(2N) + 2d/N."""
+    return (dimensions**2 + dimensions) / (2 * count) + 2 * dimensions / count
+
+
+def kernel(one: Float[Tensor, "M d"], other: Float[Tensor, "N d"]) -> float:
+    """Unbiased squared maximum mean discrepancy under (x.y/d + 1)^3; may be below 0.
+
+    sum_{i != j} k(x_i, x_j) / (m (m - 1)) + the same of y - 2 mean k(x_i, y_j)
+
+    Args:
+        one: features.
+        other: the same of the other set.
+
+    Source: Binkowski et al. 2018.
+    """
+    if min(len(one), len(other)) < 2:
+        raise UserError("a kernel distance needs two samples a set")
+    x, y = one.double(), other.double()
+    d, m, n = x.shape[1], len(x), len(y)
+    own_x, own_y, cross = ((a @ b.T / d + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
+    within_x = (own_x.sum() - own_x.diagonal().sum()) / (m * (m - 1))
+    within_y = (own_y.sum() - own_y.diagonal().sum()) / (n * (n - 1))
+    return float(within_x + within_y - 2 * cross.mean())
+
+
+def kernel_subsets(
+    one: Float[Tensor, "M d"],
+    other: Float[Tensor, "N d"],
+    *,
+    subsets: int = 100,
+    size: int = 1000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Mean and standard deviation of `kernel` over subsets, drawn without replacement.
+
+    Args:
+        one: features.
+        other: the same of the other set.
+        subsets: how many.
+        size: of each; the smaller set's if that is less.
+        seed: of the draws.
+    """
+    size, draw = min(size, len(one), len(other)), torch.Generator().manual_seed(seed)
+
+    def some(x: Tensor) -> Tensor:
+        return x[torch.randperm(len(x), generator=draw)[:size]]
+
+    found = torch.tensor([kernel(some(one), some(other)) for _ in range(subsets)])
+    spread = float(found.std(correction=0)) if subsets > 1 else math.nan
+    return float(found.mean()), spread

@@ -13,6 +13,7 @@ from seqgan.games.retrieval import irgan as irgan
 from seqgan.games.retrieval import irgan_pairwise as irgan_pairwise
 from seqgan.games.sequence import SequenceGame as SequenceGame
 from seqgan.games.sequence import seqgan as seqgan
+from seqgan.games.stack import StackGame as StackGame
 
 if TYPE_CHECKING:
     from seqgan.papers.maligan import maligan as maligan
@@ -27,6 +28,7 @@ __all__ = [
     "RelaxedGame",
     "RetrievalGame",
     "SequenceGame",
+    "StackGame",
     "bgan",
     "irgan",
     "irgan_pairwise",

@@ -115,9 +115,15 @@ def pick_device(name: str) -> torch.device:
 
 
 def make_engine(
-    game: Game, learning_rates: Mapping[str, float], clip: Mapping[str, float], precision: str
+    game: Game,
+    learning_rates: Mapping[str, float],
+    clip: Mapping[str, float],
+    precision: str,
+    *,
+    betas: Mapping[str, tuple[float, float]] = {},
+    ema: Mapping[str, float] = {},
 ) -> Engine:
-    """An engine with Adam for each player (betas 0.9, 0.999, as SeqGAN)."""
+    """An engine with Adam for each player (betas 0.9, 0.999, as SeqGAN, where none are given)."""
     accelerator = None
     if precision != "no":
         from accelerate import Accelerator
@@ -125,7 +131,9 @@ def make_engine(
         on_cpu = next(game.parameters()).device.type == "cpu"
         accelerator = Accelerator(mixed_precision=precision, cpu=on_cpu)
     optim = {
-        player: functools.partial(torch.optim.Adam, lr=lr, fused=True)
+        player: functools.partial(
+            torch.optim.Adam, lr=lr, betas=betas.get(player, (0.9, 0.999)), fused=True
+        )
         for player, lr in learning_rates.items()
     }
-    return Engine(game, optim, accelerator=accelerator, clip=clip)
+    return Engine(game, optim, accelerator=accelerator, clip=clip, ema=ema)

@@ -1,0 +1,271 @@
+"""StackGAN: a first generator draws a small picture of a sentence, a second one redraws it large.
+
+StackGAN (Zhang et al. 2017) is this game with conditioning augmentation and two stages, one after
+the other; GAN-INT-CLS (Reed et al. 2016) is its first stage without augmentation, with interpolated
+sentences. Symbols: x picture, t the sentence's vector, z noise, c = mu + sigma eps its condition.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from image_core.adversarial import losses
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.penalties import Penalty
+from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
+from seqgan.data.tokenizer import TextTokenizer
+from seqgan.text_encoders import PictureEncoder, TextEncoder, WordEncoder, matching_loss
+
+Stage = Literal[1, 2]
+
+
+class StackGame(Game):
+    """Players "match" (encoder of sentences and its matcher), "D1", "G1", "D2", "G2".
+
+    A batch holds `image` (B, 3, S, S) bytes, `tokens` (B, T), `caption` and `picture` (B,), the
+    numbers of both, `text` and `wrong` (B, E), the vectors of the right sentence and of one that is
+    of another picture. A first stage of a smaller side sees means of blocks of pixels.
+
+    Args:
+        encoder: of sentences; trained by "match" alone.
+        matcher: of pictures, judge of R-precision; nobody else learns from it.
+        G1: sentence and noise to a small picture.
+        D1: critic of small pictures.
+        G2: small picture and sentence to a large one; None = there is one stage.
+        D2: critic of large pictures.
+        loss: of both critics and both generators.
+        penalty: of both critics, on pictures beside their right sentences.
+        matching: show the critic real pictures with wrong sentences (GAN-CLS).
+        interpolation: also train generators on means of two sentences (GAN-INT).
+        kl: weight of the divergence of conditions; the paper has 1, its code 2.
+
+    Raises:
+        UserError: one of G2 and D2 is missing, or a critic with batch norm is to be penalised.
+
+    Source: Zhang et al. 2017, "StackGAN", equations 3 to 6.
+    """
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        matcher: PictureEncoder,
+        G1: FirstStage,
+        D1: MatchingCritic,
+        G2: SecondStage | None = None,
+        D2: MatchingCritic | None = None,
+        *,
+        loss: AdversarialLoss = losses.non_saturating,
+        penalty: Penalty | None = None,
+        matching: bool = True,
+        interpolation: bool = False,
+        kl: float = 2.0,
+    ):
+        super().__init__()
+        if (G2 is None) != (D2 is None):
+            raise UserError("stage II needs both G2 and D2; give both or none")
+        check_penalty(penalty, D1, *([] if D2 is None else [D2]))
+        self.encoder, self.matcher = encoder, matcher
+        self.G1, self.D1, self.G2, self.D2 = G1, D1, G2, D2
+        self.loss, self.penalty, self.kl = loss, penalty, kl
+        self.matching, self.interpolation = matching, interpolation
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        learned = [p for p in self.encoder.parameters() if p.requires_grad]
+        nets = {"G1": self.G1, "D1": self.D1, "G2": self.G2, "D2": self.D2}
+        return {
+            "match": [*learned, *self.matcher.parameters()],
+            **{name: list(net.parameters()) for name, net in nets.items() if net is not None},
+        }
+
+    def turns(self) -> Sequence[Turn]:
+        """Everybody once; a recipe plays `match_turns`, then each stage's turns, one by one."""
+        second = [] if self.G2 is None else self.stage_turns(2)
+        return [*self.match_turns(), *self.stage_turns(1), *second]
+
+    def match_turns(self) -> Sequence[Turn]:
+        """Of the encoder, before everything else."""
+        return [Turn("match", self.match_move)]
+
+    def stage_turns(self, stage: Stage) -> Sequence[Turn]:
+        """Of one stage; the earlier one stands still."""
+        return [
+            Turn(f"D{stage}", partial(self.critic_move, stage)),
+            Turn(f"G{stage}", partial(self.generator_move, stage)),
+        ]
+
+    def match_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Tell which sentence of a batch is of which picture."""
+        batch = next(batches)
+        self.encoder.train()
+        self.matcher.train()
+        pictures, _ = self.matcher(as_floats(batch["image"]))
+        sentences = self.encoder(batch["tokens"]).sentence
+        loss, right = matching_loss(pictures, sentences, alike(batch))
+        yield Loss(loss, {"right": right})
+
+    def critic_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Real with the right sentence, against real with a wrong one and generated.
+
+        1/2 [L_D(D(x, t), D(x, t')) + L_D(D(x, t), D(G(z, t), t))]
+        """
+        batch = next(batches)
+        D, text = self.critic(stage), batch["text"]
+        with torch.no_grad():
+            fake, _ = self.generate(stage, text)
+        real = shrink(as_floats(batch["image"]), fake.shape[-1])
+        D.train()
+        yield critic_loss(
+            D, self.loss, self.penalty, real, fake, text, batch["wrong"] if self.matching else None
+        )
+
+    def generator_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Please the critic; keep the conditions near N(0, I).
+
+        L_G(D(G(z, t), t)) + kl KL, and with interpolation as much for (t + t') / 2
+        """
+        batch = next(batches)
+        text = batch["text"]
+        D = self.critic(stage)
+        fake, kl = self.generate(stage, text)
+        total = generator_loss(D, self.loss, batch["image"], fake, text)
+        if self.interpolation:
+            between = (text + batch["wrong"]) / 2
+            mixed, _ = self.generate(stage, between)
+            total = total + generator_loss(D, self.loss, batch["image"], mixed, between)
+        yield Loss(total + self.kl * kl, {"kl": kl})
+
+    def generate(
+        self, stage: Stage, text: Float[Tensor, "B E"]
+    ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, ""]]:
+        """Pictures of the stage in training, and the divergence of its conditions."""
+        z = self.G1.draw(len(text), text.device)
+        if stage == 1:
+            return self.G1.train()(z, text)
+        assert self.G2 is not None
+        with torch.no_grad():
+            small, _ = self.G1.eval()(z, text)
+        return self.G2.train()(small, text)
+
+    def critic(self, stage: Stage) -> MatchingCritic:
+        """Of a stage."""
+        if stage == 1:
+            return self.D1
+        assert self.D2 is not None
+        return self.D2
+
+
+def check_penalty(penalty: Penalty | None, *critics: MatchingCritic) -> None:
+    """Refuse a penalty on a critic in which samples meet.
+
+    Raises:
+        UserError: a critic has batch norm.
+    """
+    if penalty is not None and any(D.norm == "batch" for D in critics):
+        raise UserError(
+            "a penalty is the slope of one sample's logit, and batch norm mixes samples; build the "
+            "critic with norm none or spectral, or leave the penalty out"
+        )
+
+
+def critic_loss(
+    D: MatchingCritic,
+    loss: AdversarialLoss,
+    penalty: Penalty | None,
+    real: Float[Tensor, "B 3 S S"],
+    fake: Float[Tensor, "B 3 S S"],
+    text: Float[Tensor, "B E"],
+    wrong: Float[Tensor, "B E"] | None,
+) -> Loss:
+    """The critic's loss on pairs; of real pictures its trunk looks once.
+
+    Args:
+        D: the critic.
+        loss: of logits.
+        penalty: on pictures beside their right sentences.
+        real: pictures.
+        fake: of the same sentences.
+        text: sentences.
+        wrong: sentences of other pictures; None = the critic never sees wrong pairs.
+    """
+    seen = D.trunk(real)
+    d_real, d_fake = D.judge(seen, text), D(fake, text)
+    total = loss.d(d_real, d_fake)
+    logs = {"d_real": d_real.mean(), "d_fake": d_fake.mean()}
+    if wrong is not None:
+        d_wrong = D.judge(seen, wrong)
+        total = (total + loss.d(d_real, d_wrong)) / 2
+        logs["d_wrong"] = d_wrong.mean()
+    if penalty is not None:
+        logs["penalty"] = penalty(lambda x: D(x, text), real, fake)
+        total = total + logs["penalty"]
+    return Loss(total, logs)
+
+
+def generator_loss(
+    D: MatchingCritic,
+    loss: AdversarialLoss,
+    real: UInt8[Tensor, "B 3 S S"],
+    fake: Float[Tensor, "B 3 H H"],
+    text: Float[Tensor, "B E"],
+) -> Float[Tensor, ""]:
+    """The generator's loss; the critic looks at real pictures only for relative losses.
+
+    Args:
+        D: the critic.
+        loss: of logits.
+        real: pictures as bytes, of the fakes' side or larger.
+        fake: of the same sentences.
+        text: sentences.
+    """
+    d_fake = D(fake, text)
+    if loss.reward is not None:  # a loss with a reward ignores real logits
+        return loss.g(d_fake, d_fake)
+    return loss.g(D(shrink(as_floats(real), fake.shape[-1]), text), d_fake)
+
+
+def as_floats(images: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
+    """Bytes to [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def shrink(images: Float[Tensor, "B 3 S S"], side: int) -> Float[Tensor, "B 3 H H"]:
+    """Means of blocks of pixels."""
+    times = images.shape[-1] // side
+    return images if times == 1 else F.avg_pool2d(images, times)
+
+
+def alike(batch: Mapping[str, Tensor]) -> Tensor:
+    """Pairs (i, j) of a batch with equal captions or equal pictures."""
+    caption, picture = batch["caption"], batch["picture"]
+    return (caption[:, None] == caption) | (picture[:, None] == picture)
+
+
+def tiny() -> tuple[StackGame, dict[str, Tensor]]:
+    """A game of seconds and data for it, for tests."""
+    draw = torch.Generator().manual_seed(1)
+    tokenizer = TextTokenizer.train(["a b c d e f g h"], "word")
+    nets = {"condition": 4, "width": 4}
+    game = StackGame(
+        WordEncoder(tokenizer, 6, 4),
+        PictureEncoder(6, 4),
+        FirstStage(8, 6, noise=4, **nets),
+        MatchingCritic(8, 6, **nets),
+        SecondStage(8, 16, 6, blocks=1, **nets),
+        MatchingCritic(16, 6, **nets),
+    )
+    batch = {
+        "image": torch.randint(0, 256, (8, 3, 16, 16), generator=draw, dtype=torch.uint8),
+        "tokens": torch.arange(4, 12)[:, None].expand(8, 4).clone(),
+        "caption": torch.arange(8),
+        "picture": torch.arange(8),
+        "text": torch.randn(8, 6, generator=draw),
+    }
+    batch["wrong"] = batch["text"].roll(1, 0)
+    return game, batch

@@ -1,0 +1,349 @@
+"""StackGAN and its relatives: pictures from sentences (Zhang et al. 2017, Reed et al. 2016).
+
+Encoder and matcher first, then the stages one by one, each judged by pictures of its averaged
+generator. Result: what the pictures show against what was asked for, and how they differ from data.
+"""
+
+import sys
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from image_core.adversarial import losses
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.data import Batches
+from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
+from seqgan.data.captioned import SHAPES, Captioned, read_captioned, wrong_rows
+from seqgan.data.shapes import make_shapes
+from seqgan.data.tokenizer import TextTokenizer
+from seqgan.games.stack import StackGame, Stage
+from seqgan.recipes import options
+from seqgan.recipes.base import Run
+from seqgan.recipes.run import Phase
+from seqgan.recipes.text2image_config import PRESETS as PRESETS
+from seqgan.recipes.text2image_config import Text2ImageConfig
+from seqgan.recipes.text2image_report import judge, write_report
+from seqgan.text_encoders import (
+    CharEncoder,
+    PictureEncoder,
+    PretrainedEncoder,
+    TextEncoder,
+    WordEncoder,
+    compute_features,
+)
+
+HELD_OUT = 0.05
+"""Share of the pictures that nothing learns from, where the data has no unseen combinations."""
+
+
+class Pairs(NamedTuple):
+    """Pictures and one caption each, to measure with.
+
+    Args:
+        images: real ones.
+        captions: of each.
+    """
+
+    images: UInt8[Tensor, "N 3 S S"]
+    captions: list[str]
+
+
+class Text2ImageRun(Run):
+    """A run of text to image.
+
+    Args:
+        config: its options.
+        data: False = to draw alone; the tokenizer is then that of the run's folder.
+    """
+
+    recipe = "text2image"
+    show = ("match/right", "attributes_seen", "attributes_unseen", "r_precision", "kid_matcher")
+    config: Text2ImageConfig
+
+    def __init__(self, config: Text2ImageConfig, *, data: bool = True):
+        super().__init__(config)
+        self.device = options.pick_device(config.device)
+        if data:
+            self._read()
+        self.encoder = self._encoder(self.captions if data else None)
+        self.game = self._game().to(self.device)
+        self.engine = self._engine()
+        if data:
+            self._number_captions()
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Training pictures, and pictures to measure with: `splits`, by name."""
+        c = self.config
+        read = read_captioned(c.data, c.side, captions=c.captions, size=c.size, seed=c.seed)
+        print(f"train: {c.data}, {read.told()}", file=sys.stderr)
+        count = c.judged
+        if c.data == SHAPES:
+            self.train_set = read
+            self.splits = {}
+            for name, held_out in (("seen", False), ("unseen", True)):
+                made = make_shapes(count, c.side, seed=c.seed + 1, held_out=held_out, captions=1)
+                self.splits[name] = Pairs(made.images, [own[0] for own in made.captions])
+        else:
+            order = np.random.default_rng(c.seed).permutation(len(read.images))
+            held = max(2, round(HELD_OUT * len(order)))
+            self.splits = {
+                "seen": _first(read, order[held:][:count]),
+                "unseen": _first(read, order[:held][:count]),
+            }
+            kept = sorted(order[held:].tolist())
+            captions = [read.captions[i] for i in kept]
+            self.train_set = read._replace(images=read.images[kept], captions=captions)
+        if len(self.train_set.images) < c.batch:
+            raise UserError(
+                f"--data {c.data}: {len(self.train_set.images)} pictures do not fill one --batch "
+                f"of {c.batch}; lower it"
+            )
+        self.captions = sorted({text for own in self.train_set.captions for text in own})
+
+    def _number_captions(self) -> None:
+        """Captions by number, those too long left out; which of them each picture has."""
+        c, encoder = self.config, self.encoder
+        ids = encoder.tokens(self.captions)
+        long = {text for text, own in zip(self.captions, ids) if len(own) > encoder.longest}
+        if long:
+            print(
+                f"{len(long):,} captions are longer than the {encoder.longest} tokens that "
+                "--encoder reads and are left out; raise --longest to keep them",
+                file=sys.stderr,
+            )
+        kept = [(text, own) for text, own in zip(self.captions, ids) if text not in long]
+        if not kept:
+            raise UserError(
+                f"every caption of {c.data} is longer than --longest {encoder.longest}; raise it"
+            )
+        number = {text: i for i, (text, _) in enumerate(kept)}
+        self.tokens = encoder.pad([own for _, own in kept])
+        own = [[number[t] for t in texts if t in number] for texts in self.train_set.captions]
+        self.pictures = torch.tensor([i for i, numbers in enumerate(own) if numbers])
+        self.own = [numbers for numbers in own if numbers]
+        rows = {"picture": torch.arange(len(self.own))}
+        self.rows = Batches(rows, c.batch, seed=c.seed)
+        self.features: Float[Tensor, "C E"] | None = None
+
+    def data(self, index: int) -> dict[str, Tensor]:  # type: ignore[override]
+        """Batch number `index`: pictures, one caption each, and a wrong one."""
+        rows = self.rows(index)
+        assert isinstance(rows, dict)
+        picture = rows["picture"]
+        draw = np.random.default_rng([self.config.seed, index])
+        caption = [own[int(draw.integers(len(own)))] for own in map(self.own.__getitem__, picture)]
+        wrong = wrong_rows(caption, picture.tolist())
+        number = torch.tensor(caption)
+        batch = {
+            "image": self.train_set.images[self.pictures[picture]],
+            "tokens": self.tokens[number],
+            "caption": number,
+            "picture": picture,
+        }
+        if self.features is not None:
+            batch["text"] = self.features[number]
+            batch["wrong"] = batch["text"][wrong]
+        return batch
+
+    def data_fingerprint(self) -> int:
+        crc = zlib.crc32(self.train_set.images.numpy().tobytes())
+        for own in self.train_set.captions:
+            crc = zlib.crc32("\n".join(own).encode(), crc)
+        return crc
+
+    def data_source(self) -> str:
+        return f"--data {self.config.data}"
+
+    # -- what is trained -------------------------------------------------------------------------
+
+    def _encoder(self, captions: Sequence[str] | None) -> TextEncoder:
+        c = self.config
+        if c.encoder not in ("gru", "char"):
+            return PretrainedEncoder(c.encoder, c.tokens)
+        level = "word" if c.encoder == "gru" else "char"
+        place = self.folder.folder / "tokenizer"
+        if captions is None or place.is_dir():
+            tokenizer = TextTokenizer.load(place)
+        else:
+            tokenizer = TextTokenizer.train(captions, level)
+        kind = WordEncoder if c.encoder == "gru" else CharEncoder
+        return kind(tokenizer, c.features, c.tokens)
+
+    def _game(self) -> StackGame:
+        c = self.config
+        text, noisy = self.encoder.features, bool(c.augmentation)
+        small = c.small or c.side
+        g = {"condition": c.condition, "width": c.width, "noisy": noisy}
+        d = {"condition": 2 * c.condition, "width": c.critic_width, "norm": str(c.norm)}
+        first = (FirstStage(small, text, noise=c.noise, **g), MatchingCritic(small, text, **d))
+        second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
+        if c.small:
+            second = (SecondStage(small, c.side, text, **g), MatchingCritic(c.side, text, **d))
+        return StackGame(
+            self.encoder,
+            PictureEncoder(text, 16),
+            *first,
+            *second,
+            loss=getattr(losses, str(c.loss)),
+            penalty=options.make_penalty(str(c.penalty)),
+            matching=c.matching,
+            interpolation=bool(c.interpolation),
+            kl=float(c.kl or 0),
+        )
+
+    def _engine(self) -> Engine:
+        c = self.config
+        generators = [name for name in ("G1", "G2") if name in self.game.players()]
+        rates = {name: float(c.g_lr or 0) for name in generators}
+        rates |= {name.replace("G", "D"): float(c.d_lr or 0) for name in generators}
+        return options.make_engine(
+            self.game,
+            {"match": c.match_lr, **rates},
+            dict.fromkeys(rates, c.clip),
+            c.precision,
+            betas=dict.fromkeys(rates, (float(c.beta1 or 0), 0.99)),
+            ema=dict.fromkeys(generators, c.average),
+        )
+
+    # -- phases ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        super().start()
+        if isinstance(self.encoder, (WordEncoder, CharEncoder)):
+            self.encoder.tokenizer.save(self.folder.folder / "tokenizer")
+
+    def phases(self) -> list[Phase]:
+        """Encoder and matcher; stage I; stage II over it as it then stands still."""
+        c, game = self.config, self.game
+        found = [
+            Phase(
+                "match",
+                [turn._replace(repeat=c.steps) for turn in game.match_turns()],
+                c.match_rounds,
+                leave=self._use_features,
+            ),
+            self._stage(1, c.rounds),
+        ]
+        return [*found, self._stage(2, c.refine_rounds)] if c.small else found
+
+    def _stage(self, stage: Stage, rounds: int) -> Phase:
+        c = self.config
+        return Phase(
+            f"stage {'I' * stage}",
+            [*self.game.stage_turns(stage)] * c.steps,
+            rounds,
+            partial(self.evaluate, stage),
+            c.evaluate_every,
+            leave=partial(self._keep_average, stage),
+        )
+
+    def _keep_average(self, stage: Stage) -> None:
+        """The averaged generator is what stage II stands on, and what is saved."""
+        name = f"G{stage}"
+        average = self.engine.ema[name].module
+        self.game.get_submodule(name).load_state_dict(average.state_dict())
+
+    def resume(self) -> None:
+        super().resume()
+        self._use_features()
+
+    def load(self) -> None:
+        """Load the last checkpoint, to draw or to evaluate; without data, nothing is compared."""
+        if self.has_data:
+            super().load()
+            self._use_features()
+        else:
+            self.engine.load(self.folder.checkpoint)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the run was opened with its data."""
+        return "train_set" in vars(self)
+
+    def _use_features(self) -> None:
+        """Vectors of all captions, once the encoder stands still; of unit variance."""
+        if self.engine.notes.get("phase", 0) == 0 and not self._matched():
+            return
+        found = compute_features(self.encoder, self.tokens, self.folder.folder / "features")
+        if "mean" not in self.engine.notes:
+            self.engine.notes["mean"] = found.sentence.mean(0).tolist()
+            self.engine.notes["std"] = found.sentence.std(0).clamp(min=1e-3).tolist()
+        self.features = self.scale(found.sentence)
+
+    def _matched(self) -> bool:
+        return self.engine.notes.get("phase_round", 0) >= self.config.match_rounds
+
+    def scale(self, sentence: Float[Tensor, "N E"]) -> Float[Tensor, "N E"]:
+        """Vectors of sentences as generators and critics see them."""
+        notes = self.engine.notes
+        return (sentence - torch.tensor(notes["mean"])) / torch.tensor(notes["std"])
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def encode(self, sentences: Sequence[str]) -> Float[Tensor, "N E"]:
+        """Vectors of sentences, as generators see them."""
+        return self.scale(self.encoder_vectors(sentences)).to(self.device)
+
+    def encoder_vectors(self, sentences: Sequence[str]) -> Float[Tensor, "N E"]:
+        """Vectors of sentences, as the matcher sees them."""
+        tokens = self.encoder.pad(self.encoder.tokens(sentences))
+        return compute_features(self.encoder, tokens).sentence
+
+    def stages_done(self) -> int:
+        """Stages that have begun: the last of them draws."""
+        return max(1, min(self.engine.notes.get("phase", 0), 2 if self.config.small else 1))
+
+    @torch.no_grad()
+    def draw(
+        self,
+        text: Float[Tensor, "N E"],
+        *,
+        seed: int,
+        stage: int | None = None,
+        z: Float[Tensor, "N Z"] | None = None,
+    ) -> Float[Tensor, "N 3 S S"]:
+        """Pictures of the averaged generators; leaves the run's own random numbers alone.
+
+        Args:
+            text: sentences.
+            seed: of noise and conditions.
+            stage: 1 draws at the side of stage I; None = the last stage that was begun.
+            z: noise; None draws it.
+        """
+        stage = stage or self.stages_done()
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            z = self.game.G1.draw(len(text), self.device) if z is None else z
+            made = []
+            for rows in range(0, len(text), 250):
+                own = slice(rows, rows + 250)
+                images, _ = self.engine.ema["G1"].module(z[own], text[own])
+                if stage == 2:
+                    images, _ = self.engine.ema["G2"].module(images, text[own])
+                made.append(images.cpu())
+        return torch.cat(made)
+
+    def evaluate(self, stage: Stage) -> dict[str, float]:
+        """What pictures of the stage show, against what was asked for."""
+        return judge(self, stage)
+
+    def report(self, cpu_seconds: float | None = None) -> None:
+        write_report(self, cpu_seconds)
+
+
+def _first(read: Captioned, rows: np.ndarray) -> Pairs:
+    picked = rows.tolist()
+    return Pairs(read.images[picked], [read.captions[i][0] for i in picked])
+
+
+Config, Run = Text2ImageConfig, Text2ImageRun  # type: ignore[misc]

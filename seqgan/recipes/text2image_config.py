@@ -1,0 +1,192 @@
+"""Options of `seqgan train text2image`: what to read, which paper, how large and how long."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from image_core.adversarial import losses
+from image_core.adversarial.errors import UserError
+from image_core.nets.text2image import NORMS
+from seqgan.recipes import options
+from seqgan.recipes.base import RunConfig
+
+ENCODERS = {"gru": 24, "char": 120, "minilm": 48}
+"""Encoders of sentences by name, and the tokens they read; any other name is a folder."""
+
+ALIASES: dict[str, dict[str, Any]] = {
+    "stackgan": {
+        "loss": "non_saturating",
+        "penalty": "",
+        "norm": "batch",
+        "kl": 2.0,
+        "augmentation": True,
+        "interpolation": False,
+        "beta1": 0.5,
+        "g_lr": 2e-4,
+        "d_lr": 2e-4,
+    },
+    "gan_int_cls": {
+        "loss": "non_saturating",
+        "penalty": "",
+        "norm": "batch",
+        "kl": 0.0,
+        "augmentation": False,
+        "interpolation": True,
+        "beta1": 0.5,
+        "g_lr": 2e-4,
+        "d_lr": 2e-4,
+    },
+}
+"""What a paper decides; an option that is written out wins."""
+
+
+@dataclass(kw_only=True)
+class Text2ImageConfig(RunConfig):
+    """Pictures from sentences.
+
+    Args:
+        data: "shapes"; a folder of pictures and captions; an .npz; a hub data set.
+        captions: file of the captions, where the data does not say.
+        size: shapes drawn to learn from.
+        alias: the paper: stackgan or gan_int_cls.
+        side: of the pictures; those of another side are resized.
+        small: side of stage I, which stage II redraws at `side`; 0 = there is one stage.
+        encoder: of sentences: gru, char, minilm, or a folder that transformers reads.
+        features: length of a sentence's vector, of gru and char.
+        longest: tokens the encoder reads at most; 0 = as its kind (24 words, 120 characters, 48).
+        match_rounds: rounds in which encoder and matcher learn which sentence is of which picture.
+        rounds: of stage I.
+        refine_rounds: of stage II.
+        steps: steps of each player in a round.
+        batch: pairs of a step.
+        matching: show the critic real pictures with wrong sentences.
+        loss: of critics and generators; None = of the paper, as all that follow.
+        penalty: of the critics, as in r1=1 or r1=1,r2=1; needs a norm that is not batch.
+        norm: of the critics: none, batch or spectral.
+        kl: weight of the divergence of conditions.
+        augmentation: draw conditions from a Gaussian of the sentence.
+        interpolation: also train the generator on means of two sentences.
+        condition: length of a condition.
+        noise: length of the noise.
+        width: channels of the generator's last map; earlier ones have more.
+        critic_width: channels of the critic's first map; later ones have more.
+        g_lr: Adam's rate of generators.
+        d_lr: Adam's rate of critics.
+        beta1: of both.
+        match_lr: of encoder and matcher.
+        average: decay of the generators' weight average, which draws all pictures.
+        clip: greatest gradient norm.
+        precision: no or bf16.
+        evaluate_every: rounds between two measurements.
+        judged: pictures of a measurement.
+    """
+
+    data: str
+    captions: str | None = None
+    size: int = 6000
+    alias: str = "stackgan"
+    side: int = 32
+    small: int = 0
+    encoder: str = "gru"
+    features: int = 64
+    longest: int = 0
+    match_rounds: int = 15
+    rounds: int = 250
+    refine_rounds: int = 100
+    steps: int = 20
+    batch: int = 64
+    matching: bool = True
+    loss: str | None = None
+    penalty: str | None = None
+    norm: str | None = None
+    kl: float | None = None
+    augmentation: bool | None = None
+    interpolation: bool | None = None
+    condition: int = 32
+    noise: int = 16
+    width: int = 16
+    critic_width: int = 32
+    g_lr: float | None = None
+    d_lr: float | None = None
+    beta1: float | None = None
+    match_lr: float = 2e-3
+    average: float = 0.998
+    clip: float = 10.0
+    precision: str = "no"
+    evaluate_every: int = 25
+    judged: int = 500
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("alias", self.alias, list(ALIASES))
+        for name, value in ALIASES[self.alias].items():
+            if getattr(self, name) is None:
+                setattr(self, name, value)
+        options.check_choice("loss", str(self.loss), losses.__all__)
+        options.check_choice("norm", str(self.norm), NORMS)
+        options.check_choice("precision", self.precision, ("no", "bf16"))
+        options.make_penalty(str(self.penalty))
+        if self.penalty and self.norm == "batch":
+            raise UserError(
+                f"--penalty {self.penalty} is the slope of one picture's logit, and --norm batch "
+                "mixes pictures; choose --norm none or --norm spectral"
+            )
+        options.check_least(self, 1, "size", "steps", "evaluate_every", "condition", "noise")
+        options.check_least(self, 1, "width", "critic_width", "features", "rounds")
+        options.check_least(self, 2, "batch", "judged")
+        options.check_least(self, 0, "match_rounds", "refine_rounds", "longest", "kl", "small")
+        options.check_above_zero(self, "g_lr", "d_lr", "match_lr", "clip")
+        for name in ("beta1", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"--{name} {getattr(self, name)}: it must be in [0, 1)")
+        self._check_sides()
+        self._check_encoder()
+
+    def _check_sides(self) -> None:
+        for name in ("side", "small"):
+            value = getattr(self, name)
+            if value and (value < 8 or value & (value - 1)):
+                raise UserError(f"--{name} {value}: it must be a power of two, at least 8")
+        if not self.side:
+            raise UserError("--side 0: it must be a power of two, at least 8")
+        if self.small >= self.side:
+            raise UserError(f"--small {self.small} must be below --side {self.side}")
+
+    def _check_encoder(self) -> None:
+        if self.encoder in ("gru", "char"):
+            if self.features % 2:
+                raise UserError(f"--features {self.features}: it must be even")
+            if not self.match_rounds:
+                raise UserError(
+                    f"--match_rounds 0 leaves --encoder {self.encoder} untrained; use minilm or "
+                    "train it"
+                )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens the encoder reads at most."""
+        return self.longest or ENCODERS.get(self.encoder, 48)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "shapes": {"data": "shapes"},
+    "tiny": {
+        "data": "shapes",
+        "size": 64,
+        "side": 32,
+        "small": 16,
+        "features": 8,
+        "match_rounds": 1,
+        "rounds": 2,
+        "refine_rounds": 2,
+        "steps": 2,
+        "batch": 8,
+        "condition": 4,
+        "noise": 4,
+        "width": 4,
+        "critic_width": 4,
+        "evaluate_every": 1,
+        "judged": 8,
+        "save_seconds": 0.0,
+        "device": "cpu",
+    },
+}

@@ -1,0 +1,149 @@
+"""What a text-to-image run is measured by: its table, its pictures, its result.json."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from seqgan.data.captioned import SHAPES
+from seqgan.data.shapes import agreement, parse_caption, read_attributes
+from seqgan.games.stack import as_floats, shrink
+from seqgan.metrics.frechet import frechet_distance
+from seqgan.picture_metrics import (
+    cosines,
+    exact_scores,
+    kernel_distance,
+    nearest,
+    r_precision,
+    spread,
+)
+from seqgan.plots import learning_curves
+from seqgan.recipes.grid import write_grid
+from seqgan.recipes.report import print_table
+
+if TYPE_CHECKING:
+    from seqgan.recipes.text2image import Pairs, Text2ImageRun
+
+Row = dict[str, float]
+FOLLOWED = ("attributes", "whole", "overlap", "r_precision")
+SHOWN, COLUMNS = 12, 8
+NEAREST = 2000
+"""Training pictures that the nearest is looked for among."""
+
+
+def judge(run: "Text2ImageRun", stage: int) -> Row:
+    """The figures worth following while a stage is trained, each seen and unseen."""
+    found: Row = {}
+    for name, pairs in run.splits.items():
+        images = run.draw(run.encode(pairs.captions), seed=run.config.seed, stage=stage)
+        fit = fits(run, images, pairs)
+        found |= {f"{key}_{name}": fit[key] for key in FOLLOWED if key in fit}
+    return found
+
+
+def fits(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], pairs: "Pairs") -> Row:
+    """Whether pictures show their sentences.
+
+    On shapes by the exact reader: `attributes`, the share of right ones among those said, `whole`,
+    pictures with all of them right, each attribute, the overlap of shapes, and R-precision. Else
+    R-precision by the trained matcher.
+    """
+    captions = pairs.captions
+    if run.config.data != SHAPES:
+        words = run.encoder_vectors(captions)
+        scores = cosines(look(run, images), words)
+        return {"r_precision": r_precision(scores, captions)}
+    reading = read_attributes(images)
+    asked = torch.stack([parse_caption(text) for text in captions])
+    by, mean, whole = agreement(reading.attributes, asked)
+    scores = exact_scores(reading.attributes, asked)
+    return {
+        "attributes": mean,
+        "whole": whole,
+        **by,
+        "overlap": float(reading.overlap.mean()),
+        "r_precision": r_precision(scores, captions),
+    }
+
+
+@torch.no_grad()
+def look(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N E"]:
+    """The matcher's vectors of pictures."""
+    matcher = run.game.matcher.eval()
+    side = run.config.side
+    if images.shape[-1] != side:
+        images = torch.nn.functional.interpolate(images, size=side, mode="nearest")
+    parts = [matcher(part.to(run.device))[0].cpu() for part in images.split(250)]
+    return torch.cat(parts)
+
+
+def table(run: "Text2ImageRun") -> tuple[dict[str, Row], dict[str, dict[str, Row]]]:
+    """A row a stage and one of real pictures; and how each fits its sentences, by split."""
+    rows: dict[str, Row] = {}
+    detail: dict[str, dict[str, Row]] = {}
+    stages = range(1, run.stages_done() + 1)
+    for name, stage in [*((f"stage {'I' * s}", s) for s in stages), ("real pictures", 0)]:
+        row: Row = {}
+        detail[name] = {}
+        for split, pairs in run.splits.items():
+            images = as_floats(pairs.images)
+            if stage:
+                images = run.draw(run.encode(pairs.captions), seed=run.config.seed, stage=stage)
+            found = fits(run, images, pairs)
+            detail[name][split] = found
+            row |= {f"{key}_{split}": found[key] for key in FOLLOWED if key in found}
+            if split == "seen":
+                row |= _distances(run, images, stage)
+        rows[name] = row
+    return rows, detail
+
+
+def _distances(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], stage: int) -> Row:
+    """From data: in the matcher's vectors, and to the nearest training picture."""
+    c = run.config
+    draw = torch.Generator().manual_seed(c.seed)
+    order = torch.randperm(len(run.train_set.images), generator=draw)
+    training = as_floats(run.train_set.images[order[:NEAREST]])
+    real, mine = look(run, training[: max(2, len(images))]), look(run, images)
+    found = {"fd_matcher": frechet_distance(mine, real), "kid_matcher": kernel_distance(mine, real)}
+    side = images.shape[-1]
+    found["nearest"] = float(nearest(images, shrink(training, side)).mean())
+    if stage:
+        text = run.encode(run.splits["seen"].captions[:SHOWN])
+        many = run.draw(text.repeat_interleave(COLUMNS, 0), seed=c.seed, stage=stage)
+        found["diversity"] = spread(many.unflatten(0, (-1, COLUMNS)))
+    return found
+
+
+def write_report(run: "Text2ImageRun", cpu_seconds: float | None) -> None:
+    """Write result.json, plots and sample grids; print the table."""
+    rows, detail = table(run)
+    if cpu_seconds is None:
+        cpu_seconds = run.folder.cpu_seconds()
+    c = run.config
+    for split, pairs in run.splits.items():
+        captions = pairs.captions[:SHOWN]
+        text = run.encode(captions).repeat_interleave(COLUMNS, 0)
+        images = run.draw(text, seed=c.seed).unflatten(0, (-1, COLUMNS))
+        grid = list(zip(captions, images, strict=True))
+        write_grid(run.folder.samples / f"{split}.png", grid)
+    run.folder.plots.mkdir(exist_ok=True)
+    keys = [f"{key}_{split}" for split in run.splits for key in ("attributes", "whole")]
+    keys += ["r_precision_unseen", "D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right"]
+    learning_curves(run.folder.log, run.folder.plots / "learning.png", keys)
+    run.folder.write_result(
+        {
+            "table": rows,
+            "detail": detail,
+            "config": run.as_dict(),
+            "data": run.train_set.told(),
+            "rounds": run.engine.round,
+            "steps": run.engine.steps,
+            "cpu_seconds": cpu_seconds,
+        }
+    )
+    metrics = dict.fromkeys(metric for row in rows.values() for metric in row)
+    turned = {m: {n: row[m] for n, row in rows.items() if m in row} for m in metrics}
+    print_table(f"{c.alias} on {c.data}, at most {c.judged} pictures a split", turned)
+    print(f"{run.folder.result}  {run.folder.samples}")

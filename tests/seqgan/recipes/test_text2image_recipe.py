@@ -50,6 +50,6 @@ def test_the_table_has_both_stages_and_real_pictures_which_are_read_without_a_mi
 def test_stage_two_moves_nothing_of_stage_one(run):
     weights = load_file(run / "checkpoint" / "game.safetensors")
     average = load_file(run / "checkpoint" / "ema.G1.safetensors")
-    of_g1 = {k.removeprefix("G1."): v for k, v in weights.items() if k.startswith("G1.")}
+    of_g1 = {f"module.{k[3:]}": v for k, v in weights.items() if k.startswith("G1.")}
     assert of_g1.keys() == average.keys()
     assert all(torch.equal(value, average[name]) for name, value in of_g1.items())

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from image_core.adversarial.errors import UserError
+from seqgan import plots
 from seqgan.cli import main
 from seqgan.recipes.retrieve import Run
 from seqgan.recipes.retrieve_config import BASELINES, DEFAULTS, PRESETS, Config
@@ -20,6 +21,8 @@ from seqgan.retrieval.evaluate import evaluate, means
 from tests.data_folder import data_folder
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
 from tests.seqgan.retrieval.made import write_answers, write_letor, write_pairs
+
+LEARNING_CURVES = plots.learning_curves
 
 
 def files(folder, task="item"):
@@ -37,9 +40,19 @@ def tiny(folder, *words, task="item", out="run"):
     return folder / out
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_pictures():
+    """But those of the first run: they take longer than what they show."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seqgan.plots.learning_curves", lambda *names: None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    return tiny(tmp_path_factory.mktemp("retrieve"))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("seqgan.plots.learning_curves", LEARNING_CURVES)
+        return tiny(tmp_path_factory.mktemp("retrieve"))
 
 
 @pytest.fixture(scope="module")

@@ -110,10 +110,10 @@ def test_a_pool_stands_for_all_documents():
     exact = split.batch(torch.arange(2)).scores(scorer).exp()
     wanted = exact.sum(1) + 2 * torch.stack([exact[0, 1:4].mean(), exact[1, 4:6].mean()])
     total = torch.zeros(2)
-    for _ in range(2000):
+    for _ in range(800):
         batch = split.pool(torch.arange(2), 16, 2)
-        total += (batch.scores(scorer) + batch.log_weight).exp().sum(1) / 2000
-    assert torch.allclose(total, wanted, rtol=0.03)
+        total += (batch.scores(scorer) + batch.log_weight).exp().sum(1) / 800
+    assert torch.allclose(total, wanted, rtol=0.05)
 
 
 def test_columns_of_a_pool_are_documents():

@@ -254,7 +254,7 @@ def test_the_generator_comes_nearer_to_the_truth(options):
 
     The reward is the logit, whose expectation at that optimum is minus KL(p_theta || p).
     """
-    log_p, split = low_rank_world(drawn=100)
+    log_p, split = low_rank_world(drawn=60)
     torch.manual_seed(0)
     game = irgan(
         MatrixFactorization(60, 80, 4, 0.1),
@@ -267,7 +267,7 @@ def test_the_generator_comes_nearer_to_the_truth(options):
         **options,
     )
     before = kl(log_p, policy(game.G, split))
-    logs = play(game, 150)
+    logs = play(game, 70, lr=0.04)
     after = kl(log_p, policy(game.G, split))
     assert after < 0.5 * before
     if "mixture" in options:

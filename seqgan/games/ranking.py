@@ -98,7 +98,7 @@ def draw_unlabelled(batch: QueryBatch, count: int) -> tuple[Int64[Tensor, "N cou
 
 
 class RankingGame(Game):
-    """min_G of one of the losses above; the data stream yields rows of `split`.
+    """Fit a scorer by softmax likelihood, bpr or dns; the data stream yields rows of `split`.
 
     Args:
         G: the scorer.

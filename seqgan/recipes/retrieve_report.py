@@ -106,11 +106,12 @@ def _print(run: "Run", table: dict[str, dict[str, float]], result: dict[str, Any
         f"{run.folder.folder}: {result['queries']} test queries; selected: {result['selected']}",
         {name: {m: row[m] for m in SHOWN[:8]} for name, row in table.items()},
     )
-    test = result["p_against_start"]["IRGAN"]
-    print(
-        "IRGAN against its own start, paired p: "
-        + ", ".join(f"{m} {value:.3f}" for m, value in test.items())
-    )
+    for name, value in result["p_against_start"]["IRGAN"].items():
+        low, high = result["intervals"]["IRGAN"][name]
+        print(
+            f"{name} of IRGAN {table['IRGAN'][name]:.4f}, 95 % {low:.3f} to {high:.3f}; of its start "
+            f"{table['start (no adversary)'][name]:.4f}, paired p {value:.3f}"
+        )
 
 
 def _samples(run: "Run") -> str:

@@ -108,9 +108,10 @@ def _print(run: "Run", table: dict[str, dict[str, float]], result: dict[str, Any
     )
     for name, value in result["p_against_start"]["IRGAN"].items():
         low, high = result["intervals"]["IRGAN"][name]
+        own, start = table["IRGAN"][name], table["start (no adversary)"][name]
         print(
-            f"{name} of IRGAN {table['IRGAN'][name]:.4f}, 95 % {low:.3f} to {high:.3f}; of its start "
-            f"{table['start (no adversary)'][name]:.4f}, paired p {value:.3f}"
+            f"{name} of IRGAN {own:.4f}, 95 % {low:.3f} to {high:.3f}; "
+            f"of its start {start:.4f}, paired p {value:.3f}"
         )
 
 

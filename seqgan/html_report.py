@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 
+LONGEST = 500
+"""Characters of a sample that are shown."""
+
+
 class Shown(NamedTuple):
     """A sample for the reader.
 
@@ -79,10 +83,15 @@ def write_html(
             table=table,
             notes=notes,
             images=images,
-            samples=samples,
+            samples=[sample._replace(text=_cut(sample.text)) for sample in samples],
             neighbours=any(sample.neighbour is not None for sample in samples),
         ),
     )
+
+
+def _cut(text: str) -> str:
+    """Some samples have no end."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
 def _data_uri(figure: "matplotlib.figure.Figure") -> str:

@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -186,7 +187,8 @@ def parse_metrics(text: str | None, config: Mapping[str, Sequence[str] | str | N
 
     Args:
         text: what --metrics says.
-        config: the files that are given, by option; they decide what "all" and the default are.
+        config: the files that are given, by option; they, and whether mauve-text is installed,
+            decide what "all" and the default are.
 
     Raises:
         UserError: a name is unknown.
@@ -196,6 +198,7 @@ def parse_metrics(text: str | None, config: Mapping[str, Sequence[str] | str | N
         return [*suite.DEFAULT, *(["copied"] if train else [])]
     if text == "all":
         without = [] if train else ["copied"]
+        without += [] if find_spec("mauve") else ["mauve"]
         without += [] if contexts else ["adversuc", "corpus_bleu", "embedding"]
         return [name for name in suite.__all__ if name not in without]
     names = [name for name in text.split(",") if name]
@@ -204,6 +207,8 @@ def parse_metrics(text: str | None, config: Mapping[str, Sequence[str] | str | N
             raise UserError(
                 f"--metrics {name}: choose from {', '.join(suite.__all__)}, or pass all"
             )
+    if "mauve" in names and not find_spec("mauve"):
+        raise UserError("--metrics mauve needs its package; pip install mauve-text")
     if not names:
         raise UserError("--metrics names no metric; leave it out for the usual ones")
     return list(dict.fromkeys(names))

@@ -63,18 +63,20 @@ def replies(contexts, seed):
 
 @pytest.fixture(scope="module")
 def contexts():
-    return texts(600, 1, 7, 0)
+    return texts(500, 1, 7, 0)
 
 
 def test_adversarial_evaluation_of_a_machine_that_answers_and_of_one_that_does_not(contexts):
     """The second is as fluent; only machine-vs-random shows that it does not listen."""
-    human = replies(contexts, 1)
-    good = adversuc(contexts, human, replies(contexts, 2), vocab=7, seeds=(0,), epochs=15)
-    deaf = adversuc(contexts, human, texts(600, 1, 7, 2), vocab=7, seeds=(0,), epochs=15)
+    options = {"vocab": 7, "seeds": (0,), "epochs": 15}
+    human, deaf = replies(contexts, 1), texts(len(contexts), 1, 7, 2)
+    good = adversuc(contexts, human, replies(contexts, 2), **options)
     assert good.success == pytest.approx(0.5, abs=0.1)
-    assert good.machine_vs_random > deaf.machine_vs_random + 0.1
-    assert deaf.machine_vs_random == pytest.approx(0.5, abs=0.1)
-    assert deaf.success < good.success - 0.1
+    assert good.machine_vs_random > 0.6
     assert set(good.checks) >= {"human_vs_human", "human_vs_random_reply"}
     wrong = [abs(good.checks[c] - g) for c, g in zip(good.checks, (0.5, 0.5, 1.0, 1.0))]
     assert good.error == pytest.approx(sum(wrong) / 4)
+    # What adversuc compares, for the other machine: it is told from people, not from chance
+    pairs = [torch.stack([contexts, reply], 1) for reply in (deaf, human, human.roll(1, 0))]
+    assert judge_accuracy(pairs[0], pairs[1], **options).mean > 0.6
+    assert judge_accuracy(pairs[0], pairs[2], **options).mean == pytest.approx(0.5, abs=0.1)

@@ -11,13 +11,16 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 
 
-def write_image_grid(images: Float[Tensor, "N H W 3"], path: Path, scale: int = 2) -> None:
-    """Write them row by row, as square as can be, whole or not at all.
+def write_image_grid(
+    images: Float[Tensor, "N H W 3"], path: Path, scale: int = 2, columns: int = 0
+) -> None:
+    """Write them row by row, whole or not at all.
 
     Args:
         images: red, green, blue in [0, 1].
         path: of a PNG file.
         scale: pixels of the picture a pixel of an image, each way.
+        columns: images a row; 0 = as square as can be.
 
     Raises:
         UserError: the place cannot be written.
@@ -25,7 +28,7 @@ def write_image_grid(images: Float[Tensor, "N H W 3"], path: Path, scale: int = 
     import matplotlib.image
 
     count, height, width, _ = images.shape
-    columns = math.ceil(math.sqrt(count))
+    columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     grid = torch.ones(rows * columns, height + 1, width + 1, 3)
     grid[:count, :height, :width] = images

@@ -75,6 +75,19 @@ def orthogonal(weight: float = 1e-4, off_diagonal: bool = True) -> Regularizer:
     return regularizer
 
 
+def total(*regularizers: Regularizer) -> Regularizer:
+    """Add regularizers up.
+
+    Args:
+        regularizers: at least one.
+    """
+
+    def regularizer(module: nn.Module) -> Float[Tensor, ""]:
+        return torch.stack([part(module) for part in regularizers]).sum()
+
+    return regularizer
+
+
 def consistency(weight: float, augment: Callable[[Tensor], Tensor]) -> Penalty:
     """Make the critic blind to changes that do not matter.
 

@@ -10,7 +10,7 @@ from image_core.adversarial import losses
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
-from image_core.games.common import ImageGame, Images, Prior, check_critic, to_images
+from image_core.games.common import ImageGame, Prior, check_critic, to_images
 from image_core.games.conditional import LabelledGenerator, labels_of
 from image_core.nets.critics import HeadsCritic
 from image_core.nets.layers import mixes_samples
@@ -102,9 +102,9 @@ class AuxiliaryGAN(ImageGame):
         classes = cross_entropy(c_fake, drawn)
         yield Loss(total + self.weight * classes, {"d_fake": d_fake.mean(), "class": classes})
 
-    def make(self, generator: nn.Module, count: int) -> Images:
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
         labels = torch.arange(count, device=next(self.G.parameters()).device) % self.classes
-        return generator(self.draw(count), labels)
+        return self.draw(count), labels
 
     def _labels(self, count: int) -> Tensor:
         device = next(self.G.parameters()).device

@@ -55,8 +55,8 @@ class ImageGame(Game):
         return self.batch // parallel.world()[1]
 
     @abstractmethod
-    def make(self, generator: nn.Module, count: int) -> Images:
-        """Images of fresh latents, and labels or codes where the game has them."""
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
+        """Fresh latents, and labels where the game has them: what G is called with."""
 
     @torch.no_grad()
     def sample(self, count: int, *, generator: nn.Module | None = None) -> Images:
@@ -64,7 +64,7 @@ class ImageGame(Game):
         generator = self.G if generator is None else generator
         training = generator.training
         generator.eval()
-        parts = [self.make(generator, min(250, count - i)) for i in range(0, count, 250)]
+        parts = [generator(*self.inputs(min(250, count - i))) for i in range(0, count, 250)]
         generator.train(training)
         return torch.cat(parts)
 

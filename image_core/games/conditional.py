@@ -13,7 +13,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
-from image_core.games.common import ImageGame, Images, Prior, check_critic, to_images
+from image_core.games.common import ImageGame, Prior, check_critic, to_images
 from image_core.nets.layers import mixes_samples
 
 
@@ -121,9 +121,9 @@ class ConditionalGAN(ImageGame):
             total = self.loss.g(d_real, d_fake)
         yield Loss(total, {"d_fake": d_fake.mean()})
 
-    def make(self, generator: nn.Module, count: int) -> Images:
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
         labels = torch.arange(count, device=next(self.G.parameters()).device) % self.classes
-        return generator(self.draw(count), labels)
+        return self.draw(count), labels
 
     def _labels(self, count: int, real: Tensor | None) -> Int64[Tensor, " N"]:
         """Even draws; for a penalty or a loss of pairs, the reals' own."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from image_core.adversarial import energies
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.games.common import ImageGame, Images, Prior, critic_verdicts, to_images
+from image_core.games.common import ImageGame, Prior, critic_verdicts, to_images
 from image_core.nets.autoencoder import AutoEncoder
 from image_core.nets.layers import mixes_samples
 
@@ -216,8 +216,8 @@ class EnergyGAN(ImageGame):
         yield Loss(total, {"e_fake": e_fake.mean(), **logs})
         self.rule.after_generator(e_fake)
 
-    def make(self, generator: nn.Module, count: int) -> Images:
-        return generator(self.draw(count))
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
+        return (self.draw(count),)
 
 
 # ---------------------------------------------------------------------------------------- papers

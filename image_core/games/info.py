@@ -12,7 +12,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
-from image_core.games.common import ImageGame, Images, Prior, check_critic, to_images
+from image_core.games.common import ImageGame, Prior, check_critic, to_images
 from image_core.nets.critics import HeadsCritic
 from image_core.nets.layers import mixes_samples
 
@@ -120,12 +120,12 @@ class InfoGAN(ImageGame):
         chosen = [one_hot(category, self.categories).to(noise)] if self.categories else []
         return torch.cat([noise, *chosen, codes], 1)
 
-    def make(self, generator: nn.Module, count: int) -> Images:
-        """Each row of ten has all categories, each column one."""
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
+        """Categories in turn, so that a column of a grid that wide holds one."""
         noise = self.draw(count)
         category = torch.arange(count, device=noise.device) % max(1, self.categories)
         codes = 2 * torch.rand(count, self.codes, device=noise.device) - 1
-        return generator(self.join(noise, category, codes))
+        return (self.join(noise, category, codes),)
 
     def _information(self, read: Tensor, category: Tensor, codes: Tensor) -> Tensor:
         """-w E log Q of the categories, -w' E log Q of the codes, constants left out."""

@@ -50,6 +50,7 @@ class PlainGAN(ImageGame):
         loss: any; those without a reward are given real images in the generator's step too.
         penalty: on the critic's slope.
         regularizer: on the critic's weights.
+        agreement: on what the critic makes of altered images, see `regularizers.consistency`.
         coupling: on the gradients of the game.
         critic_steps: a round.
         lazy: give the penalty a step of its own every so many rounds, so many times as strong, and
@@ -74,6 +75,7 @@ class PlainGAN(ImageGame):
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
         regularizer: Regularizer | None = None,
+        agreement: Penalty | None = None,
         coupling: Coupling | None = None,
         critic_steps: int = 1,
         lazy: int = 0,
@@ -89,6 +91,7 @@ class PlainGAN(ImageGame):
         if lazy and penalty is None:
             raise UserError("a lazy penalty needs a penalty; name one, as in --penalty r1=10")
         self.D, self.loss, self.penalty, self.regularizer = D, loss, penalty, regularizer
+        self.agreement = agreement
         self.coupling, self.critic_steps, self.lazy, self.clip = coupling, critic_steps, lazy, clip
         self.noise, self.anneal, self.transform = noise, anneal, transform
         self.together = not mixes_samples(D)
@@ -117,6 +120,9 @@ class PlainGAN(ImageGame):
         if self.regularizer is not None:
             logs["regularizer"] = self.regularizer(self.D)
             total = total + logs["regularizer"]
+        if self.agreement is not None:
+            logs["agreement"] = self.agreement(self._verdict, real, fake)
+            total = total + logs["agreement"]
         if self.coupling is not None and self.coupling.kind == "consensus":
             logs["consensus"] = self._consensus(real, learns_d=True)
             total = total + logs["consensus"]
@@ -154,8 +160,8 @@ class PlainGAN(ImageGame):
             total = total + term
         yield Loss(total, logs)
 
-    def make(self, generator: nn.Module, count: int) -> Images:
-        return generator(self.draw(count))
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
+        return (self.draw(count),)
 
     def _pair(self, batches: Iterator[Batch]) -> tuple[Tensor, Tensor]:
         real = to_images(next(batches))

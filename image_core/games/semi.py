@@ -85,8 +85,8 @@ class SemiSupervisedGAN(ImageGame):
         got = self.D(self.G(self.draw(self.share())))[1]
         yield Loss(match_features(wanted, got, self.power))
 
-    def make(self, generator: nn.Module, count: int) -> Images:
-        return generator(self.draw(count))
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
+        return (self.draw(count),)
 
     @torch.no_grad()
     def classify(self, images: Images) -> Tensor:

@@ -5,7 +5,7 @@ from typing import final
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 from image_core.nets.layers import weighted
 
@@ -122,3 +122,19 @@ class ClassCritic(nn.Module):
         """Class logits, and the features that generators match."""
         features = self.trunk(images)
         return self.head(features), features
+
+
+@final
+class ChargingCritic(nn.Module):
+    """A critic's logit as a non-negative energy, low = real: softplus(-d).
+
+    Args:
+        critic: images -> logits.
+    """
+
+    def __init__(self, critic: nn.Module):
+        super().__init__()
+        self.critic = critic
+
+    def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, " N"]:
+        return softplus(-self.critic(images))

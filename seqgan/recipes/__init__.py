@@ -1,3 +1,3 @@
 """Recipes: a configuration, its phases, its result. Tests run every preset."""
 
-__all__ = ["dialogue", "discrete", "imitate", "oracle", "retrieve", "text", "text2image"]
+__all__ = ["dialogue", "discrete", "image", "imitate", "oracle", "retrieve", "text", "text2image"]

@@ -151,7 +151,7 @@ class WordEncoder(TextEncoder):
 
     def hint(self, words: Sequence[str]) -> str:
         known = [self.tokenizer.decode([i]) for i in range(4, self.tokenizer.vocab_size)]
-        near = [match for word in words for match in get_close_matches(word.lower(), known, 1)]
+        near = [match for word in words for match in get_close_matches(word.lower(), known, 1, 0.7)]
         return f"; did you mean {', '.join(near)}?" if near else "; use other words"
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Encoded:

@@ -1,38 +1,91 @@
-"""`seqgan sample DIR`."""
+"""`seqgan sample DIR`: sentences of a sequence run, pictures of a text-to-image run."""
 
+from argparse import Namespace
 from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import folder_parser, open_run, prepare
+from seqgan.commands.parsing import Parser, folder_parser, open_run, prepare
+
+if TYPE_CHECKING:
+    from seqgan.recipes.base import Run
 
 
 def run(words: Sequence[str]) -> None:
-    """Write sentences."""
-    parser = folder_parser("sample", "Write sentences of a trained run, one a line.")
-    parser.add_argument("--n", type=int, default=10, help="how many sentences (10)")
-    parser.add_argument(
-        "--temperature", type=float, default=1.0, help="below 1 sharpens, above 1 flattens (1.0)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same sentences (0)")
-    parser.add_argument("--prompt", default=None, help="words that every sentence begins with")
-    parser.add_argument(
-        "--model",
-        choices=("seqgan", "mle"),
-        default="seqgan",
-        help="policy: after adversarial rounds, or as maximum likelihood left it (seqgan)",
-    )
-    parser.add_argument("--out", default=None, help="new file to write to, not the terminal")
-    options = parser.parse_args(words)
+    """Write sentences, or draw pictures of sentences."""
+    options = _parser().parse_args(words)
     prepare()
     from seqgan.recipes.sample import Draws, write_samples
     from seqgan.recipes.sequence import SequenceRun
 
+    prompts = options.prompt or [None]
     draws = Draws(
-        options.n, options.temperature, options.seed, options.prompt, options.model, options.out
+        options.n,
+        1.0 if options.temperature is None else options.temperature,
+        options.seed,
+        prompts[0],
+        options.model or "seqgan",
+        options.out,
     )
     draws.check()
     trained = open_run(options.folder, data=False)
+    if trained.recipe == "text2image":
+        _draw(trained, options)
+        return
     if not isinstance(trained, SequenceRun):
         raise UserError(f"{options.folder} is a run of {trained.recipe}, which writes no sentences")
+    if len(prompts) > 1 or options.between:
+        raise UserError(
+            f"{options.folder} writes sentences: give one --prompt at most and no --between"
+        )
     trained.load()
     write_samples(trained, draws)
+
+
+def _draw(trained: "Run", options: Namespace) -> None:
+    """Pictures of sentences, as one PNG."""
+    from seqgan.recipes.text2image import Text2ImageRun
+    from seqgan.recipes.text2image_sample import Drawing, write_drawing
+
+    for name in ("temperature", "model"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
+    places = (Path(options.folder) / "samples" / f"prompt_{i}.png" for i in count(1))
+    out = options.out or next(str(place) for place in places if not place.exists())
+    drawing = Drawing(tuple(options.prompt or ()), options.n, options.between, options.seed, out)
+    drawing.check()
+    assert isinstance(trained, Text2ImageRun)
+    trained.load()
+    write_drawing(trained, drawing)
+
+
+def _parser() -> Parser:
+    parser = folder_parser(
+        "sample", "Write sentences of a trained run, one a line; or draw pictures of sentences."
+    )
+    add = parser.add_argument
+    add("--n", type=int, default=10, help="how many sentences, or pictures of each sentence (10)")
+    add("--temperature", type=float, default=None, help="below 1 sharpens, above 1 flattens (1.0)")
+    add("--seed", type=int, default=0, help="same seed, same sentences or pictures (0)")
+    add(
+        "--prompt",
+        action="append",
+        help="words that every sentence begins with; of a text-to-image run the sentence to draw, "
+        "several times for several rows under the same noise",
+    )
+    add(
+        "--between",
+        type=int,
+        default=0,
+        help="of a text-to-image run: rows between two sentences (0)",
+    )
+    add(
+        "--model",
+        choices=("seqgan", "mle"),
+        default=None,
+        help="policy: after adversarial rounds, or as maximum likelihood left it (seqgan)",
+    )
+    add("--out", default=None, help="new file to write to, not the terminal or DIR/samples")
+    return parser

@@ -1,0 +1,83 @@
+"""Pictures of a trained run: sentences under the same noise, and between two sentences."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from image_core.adversarial.errors import UserError
+from seqgan.recipes import options
+from seqgan.recipes.grid import write_grid
+from seqgan.recipes.text2image import Text2ImageRun
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What to draw.
+
+    Args:
+        prompts: sentences, a row of pictures each.
+        count: pictures of a row; those of one column have the same noise.
+        between: rows between two sentences.
+        seed: of the noise.
+        out: a .png that does not exist yet.
+    """
+
+    prompts: tuple[str, ...]
+    count: int
+    between: int
+    seed: int
+    out: str
+
+    def check(self) -> None:
+        """Refuse what makes no sense, before a run is loaded for it.
+
+        Raises:
+            UserError: names the option.
+        """
+        if not self.prompts:
+            raise UserError('name what to draw, as in --prompt "a small red circle on blue"')
+        if not 1 <= self.count <= 64:
+            raise UserError(f"--n {self.count}: it must be at least 1 and at most 64")
+        if not 0 <= self.between <= 64:
+            raise UserError(f"--between {self.between}: it must be at least 0 and at most 64")
+        if self.between and len(self.prompts) != 2:
+            raise UserError(
+                f"--between {self.between} is for two sentences; give --prompt twice, not "
+                f"{len(self.prompts)} times"
+            )
+        options.check_seed(self.seed)
+        if Path(self.out).suffix.lower() != ".png":
+            raise UserError(f"--out {self.out}: end the name in .png")
+        if Path(self.out).exists():
+            raise UserError(
+                f"--out {self.out} exists and nothing is overwritten; name another file"
+            )
+
+
+def write_drawing(run: Text2ImageRun, drawing: Drawing) -> None:
+    """Draw sentences and write one PNG, a row a sentence with the sentence above it.
+
+    Args:
+        run: loaded from its checkpoint.
+        drawing: what to draw.
+
+    Raises:
+        UserError: a sentence cannot be understood, or the file cannot be written.
+    """
+    for prompt in drawing.prompts:
+        run.encoder.check("--prompt", prompt)
+    text, names = run.encode(drawing.prompts), list(drawing.prompts)
+    if drawing.between:
+        steps = drawing.between + 1
+        share = torch.arange(steps + 1, device=text.device)[:, None] / steps
+        text = (1 - share) * text[0] + share * text[1]
+        middle = [f"{round(100 * i / steps)} % of the way" for i in range(1, steps)]
+        names = [names[0], *middle, names[1]]
+    # One seed a row: noise and condition of a column are the same under every sentence
+    rows = [
+        (name, run.draw(own.expand(drawing.count, -1), seed=drawing.seed))
+        for name, own in zip(names, text, strict=True)
+    ]
+    write_grid(Path(drawing.out), rows)
+    print(drawing.out)

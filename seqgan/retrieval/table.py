@@ -87,7 +87,7 @@ def _item(name: str, task: ItemTask, metric: str) -> Row:
         return lambda rows: score(measured.queries[rows].cpu()).to(rows.device)
 
     grid, valid = baselines.GRIDS[name], task.valid
-    chosen = grid[0]
+    chosen: Mapping[str, Any] = grid[0]
     if valid is not None and len(grid) > 1:
         chosen = _best(grid, lambda setting: on(task.fit, setting, valid), valid, metric)
     return Row(on(task.train, chosen, task.test), chosen)

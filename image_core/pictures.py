@@ -242,9 +242,9 @@ def _folder(path: Path, how: Reading) -> ImageSet:
             f"seqgan: {len(bad)} of {len(files)} pictures skipped, the first: {bad[0]}",
             file=sys.stderr,
         )
-    missing = sorted({classes[i] for i in range(len(classes))} - {classes[i] for i in labels})
-    if missing and classes:
-        raise UserError(f"{how.option} {path}: the class folder {missing[0]} holds no picture")
+    for i, name in enumerate(classes):
+        if i not in labels:
+            raise UserError(f"{how.option} {path}: the class folder {name} holds no picture")
     kept = torch.tensor(labels) if len(classes) > 1 else None
     return _fitted(torch.stack(pictures), kept, classes, how)
 

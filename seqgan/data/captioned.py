@@ -5,6 +5,7 @@ left out and counted; a source of which nothing is left is refused.
 """
 
 import csv
+import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
 from seqgan.data.shapes import make_shapes
+from seqgan.data.sites import read_bytes
 
 SHAPES = "shapes"
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
@@ -281,8 +283,9 @@ def _coco(folder: Path) -> Iterator[tuple[Path | None, list[str]]]:
 def _read_arrays(reader: _Reader, path: Path, captions: str | None) -> None:
     from PIL import Image
 
+    content = read_bytes("--data", path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
     except Exception as error:  # a broken zip has errors of its own
         raise UserError(f"--data {path} is not a readable .npz file: {reason(error)}") from error

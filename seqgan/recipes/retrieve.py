@@ -218,7 +218,7 @@ class Run(base.Run):
         begin = functools.partial(self._begin_again, self.task.fit)
         first = [
             Phase(
-                "start", self._start_turns(self.task.fit), epochs, self.evaluate, c.evaluate_every,
+                "start", self._start_turns(self.task.fit), epochs, self.evaluate, int(c.evaluate_every or 1),
                 enter=begin, leave=functools.partial(self._leave, "start"),
                 finished=self._impatient,
             ),
@@ -297,7 +297,7 @@ class Run(base.Run):
         if c.select == "last":
             return False
         since = notes["phase_round"] - notes["best"]["start"]["round"]
-        return since >= c.patience * c.evaluate_every
+        return since >= c.patience * int(c.evaluate_every or 1)
 
     def _leave(self, phase: str) -> None:
         if self.config.select != "last" and phase in self.engine.notes.get("best", {}):
@@ -330,7 +330,7 @@ class Run(base.Run):
             batch=int(c.batch or 0),
             drawn=c.drawn,
             pool=c.pool,
-            every=c.evaluate_every,
+            every=int(c.evaluate_every or 1),
             patience=c.patience,
             metric=c.select_metric,
             seed=c.seed,

@@ -41,6 +41,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "policy_lr": 0.003,
         "critic_l2": 0.05,
         "samples": 2,
+        "evaluate_every": 10,
     },
     "web": {
         "scorer": "mlp",
@@ -53,6 +54,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "policy_lr": 0.001,
         "critic_l2": 0.001,
         "samples": 5,
+        "evaluate_every": 10,
     },
     "qa": {
         "scorer": "cnn",
@@ -65,6 +67,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "policy_lr": 0.0003,
         "critic_l2": 0.0001,
         "samples": 2,
+        "evaluate_every": 1,
     },
 }
 """What an option is where it is left out."""
@@ -184,7 +187,7 @@ class Config(RunConfig):
     ties: Literal["random", "first", "last"] = "random"
     ideal: Literal["full", "found"] = "full"
     graded: bool = False
-    evaluate_every: int = 10
+    evaluate_every: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

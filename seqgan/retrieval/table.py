@@ -18,7 +18,7 @@ EPOCHS_OF = {"bpr": 3, "softmax": 1}
 """A pass of bpr draws one negative a positive, a pass of softmax sees all: more passes for it."""
 
 L2_OF = {"bpr": (0.03, 0.1, 0.3, 1.0), "softmax": (0.5, 1.0)}
-"""Multiples of the start's L2 that validation chooses from; without validation the last."""
+"""Multiples of the start's L2 that validation chooses from in the item task; elsewhere the last."""
 
 
 class Row(NamedTuple):
@@ -52,9 +52,10 @@ def baseline(name: str, task: Task, make: Callable[[], Scorer], how: Fit) -> Row
         UserError: the baseline needs a library that is not installed, or too much memory.
     """
     if name in ("bpr", "softmax"):
+        tunes = task.valid is not None and isinstance(task, ItemTask)
         grid = [
             how._replace(method=name, epochs=how.epochs * EPOCHS_OF[name], l2=how.l2 * times)
-            for times in (L2_OF[name] if task.valid is not None else L2_OF[name][-1:])
+            for times in (L2_OF[name] if tunes else L2_OF[name][-1:])
         ]
         scorer, how = fit(task, make, grid)
         chosen = {"epochs": how.epochs, "lr": how.lr, "l2": how.l2}

@@ -5,6 +5,7 @@ are small and trained here, by telling which sentence belongs to which picture (
 the picture's side of that, `PictureEncoder`, is also the judge of R-precision.
 """
 
+import io
 import itertools
 import zlib
 from abc import ABC, abstractmethod
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, final
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -368,14 +370,11 @@ def compute_features(
 
 def _cached(file: Path) -> Features | None:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        content = io.BytesIO(file.read_bytes())
+        with np.load(content, allow_pickle=False) as arrays:
             return Features(*(torch.from_numpy(arrays[name]) for name in Features._fields))
-    except (OSError, ValueError, KeyError, EOFError):
-        return None  # not there, or cut short: computed anew
-    except Exception as error:  # a broken zip has an error of its own
-        if type(error).__name__ == "BadZipFile":
-            return None
-        raise
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None  # not there, or damaged: computed anew
 
 
 def _signature(encoder: TextEncoder, tokens: Tensor) -> int:

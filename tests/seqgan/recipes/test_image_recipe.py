@@ -76,38 +76,29 @@ def test_a_run_with_labels_is_judged_by_a_classifier_and_draws_its_curves(tmp_pa
     assert (run / "samples" / "round_000004.png").exists()
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(tmp_path):
-    def weights(folder):
-        run = Run(Config(**{**PRESETS["tiny"], "out": str(folder), "rounds": 4}))
-        run.load()
-        return run.game.state_dict()
-
+def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     assert main([*TINY, "--out", str(whole)]) == 0
-    run = Run(Config(**{**PRESETS["tiny"], "out": str(cut)}))
-    run.start()
-    monkey = run.phases()[0]
-    torch.manual_seed(0)
-    again = Run(Config(**{**PRESETS["tiny"], "out": str(cut)}))
-    again.folder.config.unlink()
-    again.start()
-    from dataclasses import replace
+    plain, calls = image_report.look, []
 
-    from seqgan.recipes.run import play
+    def stopped(run):
+        calls.append(run.engine.round)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return plain(run)
 
-    play(
-        again.engine,
-        again.data,
-        [replace(monkey, rounds=2, evaluate=again._look)],
-        again.folder,
-        save_seconds=0.0,
-        show=(),
-    )
-    again.engine.notes.update(phase=0, phase_round=2)
-    again.engine.save(again.folder.checkpoint)
+    monkeypatch.setattr(image_report, "look", stopped)
+    assert main([*TINY, "--out", str(cut)]) == 130
+    assert calls == [1, 3]  # saved after the second round, stopped in the third
+    monkeypatch.setattr(image_report, "look", plain)
     assert main(["resume", str(cut)]) == 0
-    one, other = weights(whole), weights(cut)
-    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    assert read_log(cut) == read_log(whole)
+    loaded = []
+    for folder in (whole, cut):
+        run = Run(Config(**{**PRESETS["tiny"], "out": str(folder)}))
+        run.load()
+        loaded.append(run.game.state_dict())
+    assert all(torch.equal(value, loaded[1][name]) for name, value in loaded[0].items())
 
 
 # -------------------------------------------------------------------- combinations, refusals

@@ -218,7 +218,8 @@ class Run(base.Run):
         begin = functools.partial(self._begin_again, self.task.fit)
         first = [
             Phase(
-                "start", self._start_turns(self.task.fit), epochs, self.evaluate, int(c.evaluate_every or 1),
+                "start", self._start_turns(self.task.fit), epochs,
+                self.evaluate, int(c.evaluate_every or 1),
                 enter=begin, leave=functools.partial(self._leave, "start"),
                 finished=self._impatient,
             ),

@@ -41,6 +41,7 @@ def read_table(source: str, columns: Sequence[str], *, optional: int = 0) -> "pd
                     f"{source} has {table.shape[1]} columns and needs {len(needed)}: "
                     f"{', '.join(columns)}, separated by tabs (.tsv) or commas (.csv)"
                 )
+            _check_no_header(table, source, columns)
             table.columns = [*columns, *range(table.shape[1])][: table.shape[1]]
     missing = [name for name in needed if name not in table.columns]
     if missing:
@@ -48,6 +49,23 @@ def read_table(source: str, columns: Sequence[str], *, optional: int = 0) -> "pd
         raise UserError(f"{source} has no column {missing[0]!r}, only {there}; name it so")
     kept = [name for name in columns if name in table.columns]
     return table[kept].astype("string").fillna("")
+
+
+def _check_no_header(table: "pd.DataFrame", source: str, columns: Sequence[str]) -> None:
+    """A first row of words above numbers is a header whose names were not asked for.
+
+    Raises:
+        UserError: it is.
+    """
+    first, rest = table.iloc[0], table.iloc[1:101]
+    for column in table.columns[: len(columns)]:
+        numbers = rest[column].str.fullmatch(r"\s*-?\d+(\.\d*)?\s*")
+        if len(rest) > 1 and bool(numbers.all()) and not any(c.isdigit() for c in first[column]):
+            names = ",".join(str(name) for name in first)
+            raise UserError(
+                f"{source} begins with a header ({names}) that does not name "
+                f"{', '.join(columns)}; name its columns in that order with --columns"
+            )
 
 
 def _read(source: str) -> "pd.DataFrame":

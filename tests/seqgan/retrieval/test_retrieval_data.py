@@ -64,7 +64,7 @@ def test_without_a_header_columns_count_from_the_left(tmp_path):
 
 def test_a_header_of_other_names_is_no_row(tmp_path):
     file = saved(tmp_path / "a.csv", "userId,movieId,rating\n1,30,4.5\n2,31,3\n2,30,1\n")
-    with pytest.raises(UserError, match="header .userId,movieId,rating. .* --columns"):
+    with pytest.raises(UserError, match=r"header .userId,movieId,rating. .* --columns"):
         read_table(file, ["user", "item", "rating"], optional=1)
     table = read_table(file, ["userId", "movieId", "rating"], optional=1)
     assert table.to_numpy().tolist() == [["1", "30", "4.5"], ["2", "31", "3"], ["2", "30", "1"]]

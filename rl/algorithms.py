@@ -17,7 +17,7 @@ from rl.spaces import Actions, Observations
 
 __all__ = ["airl", "fairl", "gaifo", "gail", "vail", "wail"]
 
-DEFAULT_PENALTY = "interpolated=1"
+DEFAULT_PENALTY = "r1=1"
 
 
 class Algorithm(NamedTuple):

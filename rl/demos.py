@@ -11,7 +11,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from rl.critics import Transitions
 from rl.envs import Envs
-from rl.policies import Policy
+from rl.policies import Actor
 from rl.spaces import Actions
 
 
@@ -116,7 +116,7 @@ def _transitions(t: Trajectory, absorbing: bool) -> Transitions:
 
 
 def record(
-    envs: Envs, policy: Policy | None, episodes: int, *, deterministic: bool = False
+    envs: Envs, policy: Actor | None, episodes: int, *, deterministic: bool = False
 ) -> list[Trajectory]:
     """Whole episodes of a policy, or of uniformly random actions; each environment in its turn.
 
@@ -167,6 +167,7 @@ def random_actions(envs: Envs) -> Tensor:
     return actions.low + (actions.high - actions.low) * torch.rand(envs.count, len(actions.low))
 
 
-def _act(policy: Policy, obs: np.ndarray, deterministic: bool) -> Tensor:
-    device = next(policy.parameters()).device
+def _act(policy: Actor, obs: np.ndarray, deterministic: bool) -> Tensor:
+    weight = next(policy.parameters(), None)
+    device = torch.device("cpu") if weight is None else weight.device
     return policy.act(torch.from_numpy(obs).to(device), deterministic)

@@ -9,11 +9,11 @@ import torch
 from image_core.adversarial.errors import UserError
 from rl.demos import record
 from rl.envs import Envs
-from rl.policies import Policy
+from rl.policies import Actor
 
 
 def returns_of(
-    policy: Policy | None, envs: Envs, episodes: int, *, seed: int, deterministic: bool = False
+    policy: Actor | None, envs: Envs, episodes: int, *, seed: int, deterministic: bool = False
 ) -> np.ndarray:
     """Undiscounted returns of whole episodes; takes no part in torch's random numbers.
 

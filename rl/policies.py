@@ -15,7 +15,20 @@ from rl.spaces import Actions, Observations
 HIDDEN = (64, 64)
 
 
-class Policy(nn.Module, ABC):
+class Actor(nn.Module, ABC):
+    """Whatever chooses actions: a policy here, an expert of another library, a rule."""
+
+    @abstractmethod
+    def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
+        """Actions for encoded observations, without gradients.
+
+        Args:
+            obs: (B, ...).
+            deterministic: the likeliest action instead of a draw.
+        """
+
+
+class Policy(Actor):
     """A policy; what a state says about actions is its `parameters_of`, a matrix.
 
     Args:
@@ -68,7 +81,6 @@ class Policy(nn.Module, ABC):
 
     @torch.no_grad()
     def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
-        """Actions for the environment, without gradients."""
         said = self.parameters_of(obs)
         return self.best(said) if deterministic else self.draw(said)
 

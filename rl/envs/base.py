@@ -8,7 +8,7 @@ where a row was a reset.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ class Envs(nn.Module, ABC):
         step, self._current = self._step(act)
         return step
 
-    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Self:
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Envs":
         return self  # whatever device the game moves to
 
     def _load_from_state_dict(self, *args: Any, **options: Any) -> None:

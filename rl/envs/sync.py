@@ -90,7 +90,7 @@ class SyncEnvs(Envs):
     def _reset(self, i: int) -> Any:
         return self.envs[i].reset(seed=int(self.seeds[i]))[0]
 
-    def _action(self, act: np.ndarray) -> Any:
+    def _action(self, act: Any) -> Any:
         return int(act) if self.actions.discrete else act.reshape(self.act_shape)
 
     def _encode(self, batch: list[Any]) -> np.ndarray:

@@ -135,7 +135,7 @@ class Config(RunConfig):
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "classic": {},
+    "classic": {"reward": "log_ratio", "policy_lr": 1e-3},
     "mujoco": {
         "steps": 2_000_000,
         "rollout": 256,

@@ -1,0 +1,50 @@
+"""Small things that tests of imitation share."""
+
+import numpy as np
+import torch
+
+from rl.demos import Trajectory, expert, record
+from rl.envs import make_envs
+from rl.nets import Normaliser
+from rl.policies import make_policy, value_net
+from rl.rollout import Collector, Rollout
+
+
+def rollout(time=6, envs=3, features=2, seed=0, **given):
+    """A made rollout of a two-choice environment."""
+    draw = torch.Generator().manual_seed(seed)
+    shape = (time, envs)
+    fields = {
+        "obs": torch.randn(*shape, features, generator=draw),
+        "act": torch.randint(2, shape, generator=draw),
+        "next_obs": torch.randn(*shape, features, generator=draw),
+        "reward": torch.randn(shape, generator=draw),
+        "terminated": torch.zeros(shape, dtype=torch.bool),
+        "truncated": torch.zeros(shape, dtype=torch.bool),
+        "valid": torch.ones(shape, dtype=torch.bool),
+        "returns": torch.zeros(0),
+    }
+    return Rollout(**{**fields, **given})
+
+
+def parts(env="CartPole-v1", count=4, steps=8, hidden=(8, 8)):
+    """Environments, normaliser, policy, value, collector."""
+    envs = make_envs(env, count)
+    normaliser = Normaliser(envs.observations)
+    policy = make_policy(envs.observations, envs.actions, normaliser, hidden)
+    value = value_net(envs.observations, normaliser, hidden)
+    return envs, normaliser, policy, value, Collector(envs, steps)
+
+
+def some_expert(env="CartPole-v1", episodes=3, **options):
+    """Rows of random episodes."""
+    return expert(record(make_envs(env, episodes), None, episodes), **options)
+
+
+def trajectory(length=5, features=4, terminated=True, seed=0):
+    """One made episode."""
+    draw = np.random.default_rng(seed)
+    obs = draw.normal(size=(length + 1, features)).astype(np.float32)
+    acts = draw.integers(2, size=length)
+    rewards = np.ones(length, np.float32)
+    return Trajectory(obs[:-1], acts, obs[-1], terminated, rewards)

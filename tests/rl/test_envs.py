@@ -1,0 +1,237 @@
+"""Environments: the same steps as gymnasium's, ends told apart, states that come back."""
+
+import copy
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from image_core.adversarial.errors import UserError
+from rl.envs import make_envs
+from rl.envs.classic import DYNAMICS, ClassicEnvs
+from rl.envs.sync import SyncEnvs
+from rl.envs.vector import VectorEnvs
+
+
+def random_acts(envs, draw):
+    if envs.actions.discrete:
+        return draw.integers(envs.actions.choices, size=envs.count)
+    return draw.uniform(-1, 1, (envs.count, envs.actions.features)).astype(np.float32)
+
+
+WILD = {
+    "MountainCar-v0": ([-1.2, -0.07], [0.6, 0.07]),
+    "Acrobot-v1": ([-3.1, -3.1, -12, -28], [3.1, 3.1, 12, 28]),
+}
+
+
+@pytest.mark.parametrize("env", DYNAMICS)
+def test_batched_equations_are_those_of_gymnasium(env):
+    """From equal states, by equal actions, through to terminal states."""
+    torch.manual_seed(1)
+    draw = np.random.default_rng(0)
+    ours, theirs = ClassicEnvs(env, 6), [gymnasium.make(env).unwrapped for _ in range(6)]
+    for one in theirs:
+        one.reset(seed=0)
+    ours.current()
+    ended = 0
+    for step in range(150):
+        if step % 5 == 0:  # wild states as well as those near the start
+            wide = WILD.get(env, (-1.5, 1.5))
+            shape = ours.state.shape
+            ours.state.copy_(torch.from_numpy(draw.uniform(*wide, size=shape)))
+        states = ours.state.numpy().copy()
+        acts = random_acts(ours, draw)
+        found = ours.step(acts)
+        for i, one in enumerate(theirs):
+            one.state = states[i].copy()
+            if env == "CartPole-v1":
+                one.steps_beyond_terminated = None
+            obs, reward, terminated, _, _ = one.step(acts[i])
+            np.testing.assert_allclose(found.obs[i], obs, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(found.reward[i], reward, rtol=1e-5)
+            assert found.terminated[i] == terminated
+            ended += terminated
+    assert ended > 0 or env == "Pendulum-v1"
+
+
+@pytest.mark.parametrize("env", DYNAMICS)
+def test_first_states_and_time_limits_are_those_of_gymnasium(env):
+    torch.manual_seed(0)
+    envs = ClassicEnvs(env, 2000)
+    assert envs.horizon == gymnasium.spec(env).max_episode_steps
+    envs.current()
+    made = gymnasium.make(env).unwrapped
+    low, high = np.inf, -np.inf
+    for seed in range(200):
+        made.reset(seed=seed)
+        low, high = np.minimum(low, made.state), np.maximum(high, made.state)
+    state = envs.state.numpy()
+    wide = (high - low).max()
+    np.testing.assert_allclose(state.min(0), low, atol=0.06 * wide)
+    np.testing.assert_allclose(state.max(0), high, atol=0.06 * wide)
+
+
+class Counting(gymnasium.Env):
+    """Observes (episode's seed, steps so far, last action); ends at step 3 on action 1."""
+
+    observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
+    action_space = spaces.Discrete(2, start=5)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.first, self.steps = self.np_random.integers(1000), 0
+        return self._obs(0), {}
+
+    def step(self, action):
+        assert action in (5, 6)
+        self.steps += 1
+        ends = self.steps == 3 and action == 6
+        return self._obs(action), 1.0, ends, False, {}
+
+    def _obs(self, action):
+        return np.array([self.first, self.steps, action], np.float32)
+
+
+gymnasium.register("Counting-v0", Counting, max_episode_steps=5)
+
+
+def test_ends_are_told_apart_and_the_last_observation_is_kept():
+    envs = make_envs("Counting-v0", 2)
+    start = envs.current().copy()
+    for t in range(1, 6):
+        step = envs.step(np.array([6, 5]) if t == 3 else np.array([5, 5]))
+        assert step.valid.all()
+        np.testing.assert_array_equal(step.terminated, [t == 3, False])
+        np.testing.assert_array_equal(step.truncated, [False, t == 5])
+        assert step.obs[1].tolist() == [start[1, 0], t, 5]  # the last observation, not a reset's
+        if t == 3:
+            assert step.obs[0].tolist() == [start[0, 0], 3, 6]
+            assert envs.current()[0, 1] == 0
+            assert envs.current()[0, 0] != start[0, 0]
+    assert envs.current()[1, 1] == 0
+
+
+def test_a_terminal_state_at_the_time_limit_is_no_truncation():
+    envs = make_envs("Counting-v0", 1, limit=3)
+    for t in range(3):
+        step = envs.step(np.array([6 if t == 2 else 5]))
+    assert step.terminated[0]
+    assert not step.truncated[0]
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
+def test_vector_environments_reset_in_either_way(mode):
+    def make():
+        return gymnasium.make("Counting-v0")
+
+    envs = VectorEnvs(SyncVectorEnv([make, make], autoreset_mode=mode), 5)
+    rows = []
+    for t in range(8):
+        step = envs.step(np.array([6, 5]) if t == 2 else np.array([5, 5]))
+        rows.append((step.obs[0, 1], step.terminated[0], bool(step.valid[0])))
+        assert not step.truncated[0] or t > 3
+    valid = [row[:2] for row in rows if row[2]]
+    # Counted 1, 2, 3 and ended; then from 1 again: no row starts from a last observation
+    assert valid[:6] == [(1, False), (2, False), (3, True), (1, False), (2, False), (3, False)]
+    assert [v for *_, v in rows].count(False) == (1 if mode is AutoresetMode.NEXT_STEP else 0)
+
+
+def test_a_vector_environment_that_does_not_reset_is_refused():
+    made = SyncVectorEnv(
+        [lambda: gymnasium.make("Counting-v0")], autoreset_mode=AutoresetMode.DISABLED
+    )
+    with pytest.raises(UserError, match="autoreset"):
+        VectorEnvs(made, 5)
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Counting-v0", "Blackjack-v1"])
+def test_a_saved_state_comes_back_exactly(env):
+    """Into fresh environments, in the middle of episodes, hidden state and random numbers too."""
+    draw = np.random.default_rng(0)
+    torch.manual_seed(0)
+    options = {"limit": 20}
+    envs = make_envs(env, 3, **options)
+    start = envs.actions.start
+    for _ in range(7):
+        envs.step(random_acts(envs, draw) + start)
+    state, random = copy.deepcopy(envs.state_dict()), torch.get_rng_state()
+    acts = [random_acts(envs, draw) + start for _ in range(30)]
+    undisturbed = [envs.step(a) for a in acts]
+    again = make_envs(env, 3, **options)
+    again.load_state_dict(state)
+    again.current()
+    torch.set_rng_state(random)
+    for a, expected in zip(acts, undisturbed, strict=True):
+        for x, y in zip(again.step(a), expected, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_no_such_environment_and_no_time_limit():
+    with pytest.raises(UserError, match="--env NoSuch-v0 cannot be made"):
+        SyncEnvs("NoSuch-v0", 1)
+    with pytest.raises(UserError, match="--env no_such_module:X-v0 cannot be made"):
+        SyncEnvs("no_such_module:X-v0", 1)
+    gymnasium.register("Endless-v0", Counting)
+    with pytest.raises(UserError, match="--horizon"):
+        SyncEnvs("Endless-v0", 1)
+    assert SyncEnvs("Endless-v0", 1, limit=4).horizon == 4
+
+
+class Shown(Counting):
+    """Shows what its space is asked to show."""
+
+    def __init__(self, space, act=None):
+        self.observation_space = space
+        self.action_space = act or self.action_space
+
+    def reset(self, *, seed=None, options=None):
+        gymnasium.Env.reset(self, seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+gymnasium.register("Shown-v0", Shown, max_episode_steps=4)
+BYTES = np.uint8
+SPACES = [
+    (spaces.Box(-1, 1, (2, 3)), (6,), np.float32),
+    (spaces.Discrete(4), (4,), np.float32),
+    (spaces.Dict({"a": spaces.Box(0, 1, (2,)), "b": spaces.Discrete(3)}), (5,), np.float32),
+    (spaces.Box(0, 255, (12, 10, 3), BYTES), (3, 12, 10), np.uint8),
+    (spaces.Box(0, 255, (4, 12, 10), BYTES), (4, 12, 10), np.uint8),
+]
+
+
+@pytest.mark.parametrize(("space", "shape", "kind"), SPACES)
+def test_observations_of_every_kind_become_one_array(space, shape, kind):
+    envs = make_envs("Shown-v0", 2, {"space": space})
+    obs = envs.current()
+    assert obs.shape == (2, *shape)
+    assert obs.dtype == kind
+    raw = envs.envs[1].unwrapped
+    raw.reset(seed=int(envs.seeds[1]))
+    first, _ = raw.reset(seed=int(envs.seeds[1]))
+    expected = spaces.flatten(space, first)
+    if len(shape) == 3:
+        channels_last = space.shape[-1] == 3
+        expected = (np.moveaxis(first, -1, 0) if channels_last else first).ravel()
+    np.testing.assert_allclose(np.sort(obs[1].ravel()), np.sort(expected), rtol=1e-6)
+
+
+def test_actions_outside_the_box_are_clipped_and_scaled_for_the_critic():
+    envs = make_envs("Pendulum-v1", 1)
+    act = torch.tensor([[5.0], [-1.0]])
+    assert envs.actions.to_env(act).tolist() == [[2.0], [-1.0]]
+    assert envs.actions.encode(act).tolist() == [[1.0], [-0.5]]
+
+
+def test_actions_that_nothing_here_can_draw_are_refused():
+    with pytest.raises(UserError, match="neither Discrete nor a Box"):
+        make_envs("Shown-v0", 1, {"space": spaces.Discrete(2), "act": spaces.MultiBinary(3)})

@@ -136,6 +136,12 @@ def _notes(case: Case, table: Table) -> list[str]:
         "Brackets hold 95 % bootstrap intervals over sentences (of judges: one standard deviation "
         "over three seeds). They do not hold what another training seed would do.",
     ]
+    numbers = {len(row.lines) for row in case.rows}
+    if len(numbers) > 1:
+        notes.append(
+            "The rows have unequal numbers of sentences, so their Self-BLEU and distinct-n do not "
+            f"compare; --count {min(numbers)} makes them equal."
+        )
     if "bleu2" in figures:
         notes.append(
             f"BLEU is the mean sentence BLEU against all {len(case.references.lines)} references; "

@@ -79,6 +79,7 @@ def test_rows_have_one_number_of_sentences_and_the_seed_draws_them(files, tmp_pa
     assert set(result["sentences"].values()) == {30}
     again = evaluated(files, tmp_path / "b", "--count", "30", "--metrics", "self_bleu,unique")
     assert again["table"] == result["table"]
+    assert "unequal numbers" not in (tmp_path / "a" / "report.html").read_text()
     other = evaluated(
         files, tmp_path / "c", "--count", "30", "--metrics", "self_bleu,unique", "--seed", "1"
     )
@@ -208,10 +209,12 @@ def test_the_report_in_a_browser(files, tmp_path):
 
 def test_empty_lines_are_samples_without_a_word(files, tmp_path):
     """A model that writes nothing half of the time is not as good as one that does not."""
-    lines = lines_of(files["samples"])
-    full = evaluated(files, tmp_path / "a")["table"]["samples"]
+    samples, lines = files["samples"], lines_of(files["samples"])
     files["samples"] = write(tmp_path / "half.txt", [x for line in lines for x in (line, "  ")])
+    files["references"] = write(tmp_path / "few.txt", lines_of(files["references"])[:99])
+    full = evaluated(files | {"samples": samples}, tmp_path / "a")["table"]["samples"]
     half = evaluated(files, tmp_path / "b")
+    assert "--count 99 makes them equal" in (tmp_path / "b" / "report.html").read_text()
     assert half["sentences"]["samples"] == 100
     row = half["table"]["samples"]
     assert row["bleu2"] == pytest.approx(full["bleu2"] / 2, abs=1e-12)

@@ -65,7 +65,7 @@ class SharedWords(TextScorer):
 
 @final
 class CNNMatcher(TextScorer):
-    """g(d, q) = scale (cosine of two texts under one convolutional encoder + w . shared words).
+    """g(d, q) = scale (cosine of two texts under a convolutional encoder + w . shared words) + b.
 
     Embedded tokens pass filters of several widths, tanh and the maximum over time.
 
@@ -95,6 +95,8 @@ class CNNMatcher(TextScorer):
             for width in self.widths
         )
         self.overlap = nn.Parameter(torch.ones(()))
+        self.bias = nn.Parameter(torch.tensor(-scale))
+        """Of a critic's logits, which two unlike texts are to leave near 0; no ranking sees it."""
 
     def encode(self, tokens: Int64[Tensor, "N L"]) -> Float[Tensor, "N F"]:
         """Unit vectors of texts; a window counts where it begins inside the text."""
@@ -121,7 +123,8 @@ class CNNMatcher(TextScorer):
             self.encode(self.words.document_tokens[found]),
         )
         cosine = (rows(u, q) * rows(v, d)).sum(1)
-        return self.scale * (cosine + self.overlap * self.words.pairs(queries, documents))
+        shared = self.overlap * self.words.pairs(queries, documents)
+        return self.scale * (cosine + shared) + self.bias
 
     def l2(self, queries: Int64[Tensor, " N"], documents: Int64[Tensor, " N"]) -> Float[Tensor, ""]:
         """Of the filters; embeddings are many and rarely seen."""
@@ -130,7 +133,7 @@ class CNNMatcher(TextScorer):
 
 @final
 class EncoderMatcher(TextScorer):
-    """g(d, q) = scale (cosine of W e(q) and W e(d) + shared words), e a frozen encoder.
+    """g(d, q) = scale (cosine of W e(q) and W e(d) + w . shared words) + b, e a frozen encoder.
 
     Every text is encoded once, by the mean of the last layer's tokens; W starts as the identity and
     is learned, as is the weight of shared words. So a step costs what two small matrices cost, and
@@ -161,6 +164,8 @@ class EncoderMatcher(TextScorer):
         self.read(queries, documents)
         self.projection = nn.Parameter(torch.eye(self.query_vectors.shape[1]))
         self.overlap = nn.Parameter(torch.ones(()))
+        self.bias = nn.Parameter(torch.tensor(-scale))
+        """Of a critic's logits, which two unlike texts are to leave near 0; no ranking sees it."""
 
     def read(self, queries: Sequence[str], documents: Sequence[str]) -> None:
         """Encode other texts in the place of those it knows."""
@@ -179,7 +184,8 @@ class EncoderMatcher(TextScorer):
         u = F.normalize(self.query_vectors[asked] @ self.projection, dim=1)
         v = F.normalize(self.document_vectors[found] @ self.projection, dim=1)
         cosine = (rows(u, q) * rows(v, d)).sum(1)
-        return self.scale * (cosine + self.overlap * self.words.pairs(queries, documents))
+        shared = self.overlap * self.words.pairs(queries, documents)
+        return self.scale * (cosine + shared) + self.bias
 
     def l2(self, queries: Int64[Tensor, " N"], documents: Int64[Tensor, " N"]) -> Float[Tensor, ""]:
         """Of what the projection differs from the identity."""

@@ -53,7 +53,7 @@ class EvaluationConfig:
         references: real sentences that the model did not learn from.
         train: real sentences that it learnt from; they give the human row.
         contexts: what the samples and the references answer, line by line, for adversuc.
-        field: the column that holds the text, in tables.
+        field: the column that holds the text, in those of the files that are tables.
         count: evaluate this many samples, drawn by the seed; all where None.
         level: what a token is: word, blank or char.
         lowercase: whether text is lower-cased first.
@@ -83,6 +83,9 @@ class EvaluationConfig:
             raise UserError(
                 "--metrics adversuc judges replies; name what they answer with --contexts"
             )
+        files = (self.samples, self.references, self.train, self.contexts)
+        if self.field is not None and all(_is_plain(file) for file in files if file):
+            raise UserError(f"--field {self.field} is for tables, and all files are plain text")
         if self.count is not None and self.count < 1:
             raise UserError(f"--count {self.count}: it must be at least 1")
         if not 0 <= self.seed < 1 << 32:
@@ -141,7 +144,7 @@ class Case:
         self.contexts = self.contexts and self.contexts.pick(places)
 
     def _read(self, role: str, source: str) -> Side:
-        texts = read_texts(source, self.config.field)
+        texts = read_texts(source, None if _is_plain(source) else self.config.field)
         lines = [""] * (len(texts.lines) + texts.dropped)
         for place, line in zip(texts.numbers, texts.lines):
             lines[place - 1] = line
@@ -213,6 +216,10 @@ class Case:
         """Language models; that of real text learns from training, else from the references."""
         learned = self.train or self.references
         return LanguageScores(learned.ids, self.vocabulary, self.config.seed)
+
+
+def _is_plain(source: str) -> bool:
+    return source.lower().removesuffix(".gz").endswith(".txt")
 
 
 def _without_blank(side: Side) -> Side:

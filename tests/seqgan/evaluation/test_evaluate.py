@@ -96,7 +96,7 @@ def test_tables_levels_and_case(files, tmp_path):
     rows = [{"said": "The Cat"}, {"said": "the cat"}]
     table = tmp_path / "s.jsonl"
     table.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    given = {"samples": str(table), "references": str(table)}
+    given = {"samples": str(table), "references": write(tmp_path / "r.txt", ["The Cat", "the cat"])}
     lower = evaluated(given, tmp_path / "a", "--field", "said", "--lowercase", "--level", "char")
     assert lower["table"]["samples"]["unique"] == 0.5
     assert lower["table"]["samples"]["length_mean"] == 6
@@ -261,7 +261,7 @@ def test_refusals(files, tmp_path, capsys):
         (("--metrics", "corpus_bleu"), "must have as many lines"),
         (("--contexts", files["train"]), "belong together"),
         (("--encoder", str(tmp_path / "no"), "--metrics", "frechet"), "--encoder .* cannot"),
-        (("--field", "text"), "plain text and has no field"),
+        (("--field", "text"), "all files are plain text"),
     ]:
         found = refused(capsys, files, out, *more)
         assert re.search(said, found), found

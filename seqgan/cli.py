@@ -25,6 +25,11 @@ usage: seqgan COMMAND ...
   seqgan train retrieve --data FILE --out DIR  IRGAN: items for users, answers for questions
   seqgan recommend DIR --user U --k 10         the items a retrieval run ranks first
   seqgan rank DIR --query "..." --k 10         the documents a retrieval run ranks first
+  seqgan train dialogue --data FILE --out DIR  dialogue on a language model; --data chitchat to try
+  seqgan chat DIR                              talk to it, each token with the critic's verdict
+  seqgan train expert --env ID --out DIR       PPO on an environment's own reward
+  seqgan demos DIR --episodes N --out FILE     record an expert's episodes
+  seqgan train imitate --env ID --demos FILE --out DIR   GAIL and its family, with controls
   seqgan list losses                           what there is: losses, penalties, estimators, games,
                                                recipes, metrics
 
@@ -33,7 +38,18 @@ YAML file (--config FILE); --print_config writes one. A mistake ends with one se
 code 2.
 """
 
-COMMANDS = ("train", "resume", "sample", "evaluate", "compare", "list", "recommend", "rank")
+COMMANDS = (
+    "train",
+    "resume",
+    "sample",
+    "evaluate",
+    "compare",
+    "list",
+    "recommend",
+    "rank",
+    "chat",
+    "demos",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,3 +1,13 @@
 """Recipes: a configuration, its phases, its result. Tests run every preset."""
 
-__all__ = ["dialogue", "discrete", "image", "imitate", "oracle", "retrieve", "text", "text2image"]
+__all__ = [
+    "dialogue",
+    "discrete",
+    "expert",
+    "image",
+    "imitate",
+    "oracle",
+    "retrieve",
+    "text",
+    "text2image",
+]

@@ -195,7 +195,7 @@ class Run(base.Run):
         from rl.games.controlled import ControlledGame
 
         self.device = options.pick_device(config.device)
-        envs = self._envs(config.envs)
+        envs = self.make_envs(config.envs)
         self.trajectories = self._demonstrations(envs)
         self.expert = expert(
             self.trajectories,
@@ -208,14 +208,16 @@ class Run(base.Run):
         if config.bc_steps:
             games["clone"] = self._clone(games["imitation"])
         if config.controls and config.algorithm != "bc":
-            games["untrained"] = self._game(self._envs(config.envs), self.expert, critic_steps=0)
+            games["untrained"] = self._game(
+                self.make_envs(config.envs), self.expert, critic_steps=0
+            )
             others = expert(
                 self.random[: len(self.trajectories)],
                 subsample=config.subsample,
                 seed=config.seed,
                 absorbing=config.absorbing,
             )
-            games["random"] = self._game(self._envs(config.envs), others)
+            games["random"] = self._game(self.make_envs(config.envs), others)
         self.game = ControlledGame(games).to(self.device)
         self.engine = Engine(
             self.game, self._optimizers(), clip=self._clip(), schedule=self._fall()
@@ -272,7 +274,7 @@ class Run(base.Run):
         titles["random"] = "random demonstrations"
         table |= {titles[name]: _row(found[name], low, high) for name in names}
         table["random policy"] = _row(np.array([t.ret for t in self.random]), low, high)
-        verdict = _verdict({titles[n]: table[titles[n]]["share"] for n in names})
+        verdict = _verdict({titles[n]: table[titles[n]].get("share", math.nan) for n in names})
         self.folder.write_result(
             {
                 "table": table,
@@ -298,7 +300,7 @@ class Run(base.Run):
     def _returns(self, name: str, episodes: int) -> np.ndarray:
         from rl.metrics import returns_of
 
-        envs = self._envs(min(episodes, 50))
+        envs = self.make_envs(min(episodes, 50))
         return returns_of(self.policy(name), envs, episodes, seed=self.config.seed + 1)
 
     def _look(self, name: str) -> dict[str, float]:
@@ -306,7 +308,8 @@ class Run(base.Run):
 
     # -------------------------------------------------------------------------------------- parts
 
-    def _envs(self, count: int) -> "Envs":
+    def make_envs(self, count: int) -> "Envs":
+        """Fresh environments of the run's kind."""
         from rl.envs import make_envs
 
         return make_envs(self.config.env, count, limit=self.config.horizon or None)
@@ -327,7 +330,7 @@ class Run(base.Run):
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            return record(self._envs(min(count, 10)), None, count)
+            return record(self.make_envs(min(count, 10)), None, count)
 
     def _game(
         self, envs: "Envs", expert: "Expert", critic_steps: int | None = None
@@ -420,6 +423,8 @@ def _row(returns: np.ndarray, low: float, high: float) -> dict[str, float]:
 def _verdict(shares: dict[str, float]) -> str:
     """What the controls say of the result."""
     name, *controls = shares
+    if math.isnan(shares[name]):
+        return "The demonstrations earn no more than random actions: nothing can be proved by them."
     if not controls:
         return "No control was played: this result alone proves nothing."
     passed = [control for control in controls if shares[control] >= PASSED]

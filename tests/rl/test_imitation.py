@@ -60,13 +60,13 @@ def engine_of(game):
 @pytest.mark.parametrize("logit", [-100.0, -3.0, 0.0, 2.0, 60.0])
 def test_rewards_are_what_their_names_say(logit):
     """By D = sigmoid(l) in double precision, where that can be formed."""
-    l = torch.tensor([logit], dtype=torch.float64)
+    one = torch.tensor([logit], dtype=torch.float64)
     log_d, log_1_d = -math.log1p(math.exp(-logit)), -math.log1p(math.exp(min(logit, 700)))
-    assert float(rewards.positive(l)) == pytest.approx(-log_1_d)
-    assert float(rewards.negative(l)) == pytest.approx(log_d)
-    assert float(rewards.log_ratio(l)) == logit
+    assert float(rewards.positive(one)) == pytest.approx(-log_1_d)
+    assert float(rewards.negative(one)) == pytest.approx(log_d)
+    assert float(rewards.log_ratio(one)) == logit
     cut = max(-5.0, min(5.0, logit))
-    assert float(rewards.forward_kl(l)) == pytest.approx(-cut * math.exp(cut))
+    assert float(rewards.forward_kl(one)) == pytest.approx(-cut * math.exp(cut))
 
 
 def test_critics_read_normalised_rows_flags_and_carried_out_actions():
@@ -255,8 +255,8 @@ def test_spectral_weights_have_norm_one():
 
 
 def test_airl_refuses_images():
+    image = Observations(None, (3, 8, 8))
     with pytest.raises(UserError, match="airl"):
-        image = Observations(None, (3, 8, 8))
         ShapedCritic(image, CHOICES, Normaliser(image), 0.9)
 
 
@@ -350,7 +350,7 @@ def test_imitation_reaches_an_expert_and_not_with_random_demonstrations():
         envs = ClassicEnvs("CartPole-v1", 16, 200)
         shown = ClassicEnvs("CartPole-v1", 8, 200)
         data = _balanced(shown) if kind == "expert" else record(shown, None, 8)
-        envs_, normaliser, policy, value, collector = parts(hidden=(32, 32))
+        _, normaliser, policy, value, collector = parts(hidden=(32, 32))
         collector.envs, collector.steps = envs, 128
         collector.so_far = torch.zeros(16)
         learner = PPO(policy, value, 16, epochs=10, minibatch=512)

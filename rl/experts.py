@@ -1,0 +1,208 @@
+"""Experts of other libraries as actors: stored weights (npz), and Stable-Baselines3 agents."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, final
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from image_core.adversarial.errors import UserError
+from rl.policies import Actor, GaussianPolicy, Policy
+from rl.spaces import Actions
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu_0.01": torch.nn.functional.leaky_relu,
+}
+
+
+OPTIONAL = ("obs_mean", "obs_std", "obs_clip", "log_std", "logstd_W", "logstd_b", "mean_clip")
+
+
+@final
+class StoredPolicy(Actor):
+    """A dense network from an npz file: `W0, b0, W1, ...`, `act`, and a head.
+
+    Heads: gibbs (softmax logits), gaussian_clip (mean, `log_std`), squash_tanh (tanh of the mean,
+    scaled to the box; `logstd_W`, `logstd_b` where its width depends on the state). Optional
+    `obs_mean`, `obs_std`, `obs_clip`; missing inputs at the end are zeros.
+
+    Args:
+        path: of the file.
+        actions: of the environment.
+
+    Raises:
+        UserError: the file cannot be read, or is not of that environment.
+    """
+
+    def __init__(self, path: str, actions: Actions):
+        super().__init__()
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                stored = {name: file[name] for name in file.files}
+        except (OSError, ValueError, BadZipFile) as error:
+            raise UserError(f"{path} is no readable npz file of weights") from error
+        if (
+            not {"W0", "b0", "act", "head"} <= stored.keys()
+            or str(stored["act"]) not in ACTIVATIONS
+        ):
+            raise UserError(f"{path} holds no network: it needs W0, b0, ..., act and head")
+        self.actions, self.head = actions, str(stored["head"])
+        self.activation = ACTIVATIONS[str(stored["act"])]
+        layers = sum(1 for name in stored if name.startswith("W") and name[1:].isdigit())
+        for i in range(layers):
+            for name in (f"W{i}", f"b{i}"):
+                self.register_buffer(name, _float(stored[name]))
+        self.layers = layers
+        for name in OPTIONAL:
+            if name in stored:
+                self.register_buffer(name, _float(stored[name]))
+        outputs = stored[f"b{layers - 1}"].shape[-1]
+        if outputs != actions.features or (self.head == "gibbs") != actions.discrete:
+            raise UserError(
+                f"{path} acts by {outputs} numbers ({self.head}): of another environment"
+            )
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
+        x = self._normalised(obs.float())
+        weights = dict(self.named_buffers())
+        missing = weights["W0"].shape[0] - x.shape[1]
+        if missing < 0:
+            raise UserError(f"the expert reads {weights['W0'].shape[0]} features, not {x.shape[1]}")
+        x = torch.nn.functional.pad(x, (0, missing))
+        for i in range(self.layers - 1):
+            x = self.activation(x @ weights[f"W{i}"] + weights[f"b{i}"])
+        said = x @ weights[f"W{self.layers - 1}"] + weights[f"b{self.layers - 1}"]
+        if self.head == "gibbs":
+            if deterministic:
+                return said.argmax(1)
+            return torch.distributions.Categorical(logits=said).sample()
+        if self.head == "gaussian_clip":
+            noise = 0.0 if deterministic else weights["log_std"].exp() * torch.randn_like(said)
+            return said + noise
+        return self._squashed(said, x, weights, deterministic)
+
+    def _normalised(self, obs: Tensor) -> Tensor:
+        weights = dict(self.named_buffers())
+        if "obs_mean" not in weights:
+            return obs
+        x = (obs - weights["obs_mean"][: obs.shape[1]]) / weights["obs_std"][: obs.shape[1]]
+        if "obs_clip" in weights:
+            limit = float(weights["obs_clip"])
+            x = x.clamp(-limit, limit)
+        return x
+
+    def _squashed(
+        self, said: Tensor, x: Tensor, weights: dict[str, Tensor], deterministic: bool
+    ) -> Tensor:
+        if "mean_clip" in weights:
+            limit = float(weights["mean_clip"])
+            said = said.clamp(-limit, limit)
+        if not deterministic and "logstd_W" in weights:
+            log_std = (x @ weights["logstd_W"] + weights["logstd_b"]).clamp(-20, 2)
+            said = said + log_std.exp() * torch.randn_like(said)
+        low, high = self.actions.low, self.actions.high
+        return low + (torch.tanh(said) + 1) / 2 * (high - low)
+
+
+def _float(array: Any) -> Tensor:
+    return torch.from_numpy(np.asarray(array, dtype=np.float32))
+
+
+@final
+class StableBaselines(Actor):
+    """An agent of stable-baselines3, loaded by the caller.
+
+    Its files hold pickles, which run whatever they say: nothing here opens them.
+
+    Args:
+        agent: anything with stable-baselines3's `predict`.
+        actions: of the environment.
+    """
+
+    def __init__(self, agent: Any, actions: Actions):
+        super().__init__()
+        self.agent, self.actions = agent, actions
+
+    def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
+        found, _ = self.agent.predict(obs.numpy(), deterministic=deterministic)
+        act = torch.from_numpy(np.asarray(found))
+        return act - self.actions.start if self.actions.discrete else act
+
+
+def to_stable_baselines(policy: Policy, value: nn.Module | None = None) -> dict[str, Tensor]:
+    """A policy as the state dict of stable-baselines3's `ActorCriticPolicy` of equal shape.
+
+    Load it by `agent.policy.load_state_dict(..., strict=False)`. The agent must see observations
+    as this policy's normaliser makes them: put its mean and variance into a VecNormalize.
+
+    Args:
+        policy: two dense layers, as `make_policy` builds them.
+        value: its value network, if that is wanted too.
+    """
+    found = _layers(policy.net.dense, "mlp_extractor.policy_net", "action_net")
+    if isinstance(policy, GaussianPolicy):
+        found["log_std"] = policy.log_std.detach().clone()
+    if value is not None:
+        found |= _layers(value.dense, "mlp_extractor.value_net", "value_net")  # type: ignore[arg-type]
+    return found
+
+
+def from_stable_baselines(policy: Policy, state: dict[str, Tensor]) -> None:
+    """Fill a policy with what `to_stable_baselines` names, of an agent of equal shape.
+
+    Args:
+        policy: to be filled.
+        state: of an `ActorCriticPolicy`.
+
+    Raises:
+        UserError: the shapes differ.
+    """
+    mine = _layers(policy.net.dense, "mlp_extractor.policy_net", "action_net")
+    if isinstance(policy, GaussianPolicy):
+        mine["log_std"] = policy.log_std.detach()
+    for name, tensor in mine.items():
+        if name not in state or state[name].shape != tensor.shape:
+            theirs = tuple(state[name].shape) if name in state else "nothing"
+            raise UserError(
+                f"the agent's {name} is {theirs}, not {tuple(tensor.shape)}; build a policy of the "
+                "agent's widths"
+            )
+    with torch.no_grad():
+        for name, tensor in mine.items():
+            tensor.copy_(state[name])
+
+
+def _layers(dense: nn.Module, body: str, head: str) -> dict[str, Tensor]:
+    assert isinstance(dense, nn.Sequential)
+    last = len(dense) - 1
+    return {
+        f"{head if i == last else f'{body}.{i}'}.{name}": parameter.data
+        for i, layer in enumerate(dense)
+        for name, parameter in layer.named_parameters()
+    }
+
+
+def load_actor(path: str, actions: Actions) -> Actor:
+    """An expert from a file of weights.
+
+    Args:
+        path: of the file.
+        actions: of the environment.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"--expert {path}: there is no such file")
+    if path.endswith(".npz"):
+        return StoredPolicy(path, actions)
+    raise UserError(
+        f"--expert {path}: give an .npz of weights; agents of stable-baselines3 are loaded from "
+        "Python, see rl.experts.StableBaselines"
+    )

@@ -1,0 +1,41 @@
+"""Learning from the environment's own reward: how experts are made."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from torch import nn
+
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from rl.nets import Normaliser
+from rl.ppo import PPO
+from rl.rollout import Collector
+
+
+class ControlGame(Game):
+    """Player "G": policy and value, trained by PPO on the environment's reward.
+
+    Draws no batches.
+
+    Args:
+        learner: policy and value.
+        collector: steps the environments.
+        normaliser: of observations; sees each rollout after it was learned from.
+    """
+
+    def __init__(self, learner: PPO, collector: Collector, normaliser: Normaliser):
+        super().__init__()
+        self.learner, self.collector, self.normaliser = learner, collector, normaliser
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return self.learner.players()
+
+    def turns(self) -> Sequence[Turn]:
+        return [Turn("G", self.policy_move)]
+
+    def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """A rollout, and epochs on it."""
+        roll = self.collector.collect(self.learner.policy)
+        self.learner.prepare(roll, roll.reward)
+        logs = {"return": roll.returns.mean()} if len(roll.returns) else {}
+        for loss in self.learner.policy_move(batches):
+            yield Loss(loss.total, {**loss.logs, **logs})
+        self.normaliser.see(roll.obs[roll.valid])

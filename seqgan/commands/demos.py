@@ -1,0 +1,70 @@
+"""`seqgan demos DIR --episodes N --out FILE`: record an expert's episodes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from image_core.adversarial.errors import UserError
+from seqgan.commands.parsing import Parser, open_run, prepare
+
+
+def run(words: Sequence[str]) -> None:
+    """Write whole episodes of a trained run, or of an expert's weights, to an npz file."""
+    parser = Parser(
+        "seqgan demos",
+        "Record whole episodes of a trained run (DIR), of an expert's weights (--expert FILE "
+        "--env ID), or of random actions (--env ID alone).",
+    )
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="a run of expert or imitate")
+    parser.add_argument("--expert", default=None, help=".npz of a dense network's weights")
+    parser.add_argument("--env", default=None, help="gymnasium id; with DIR it is the run's own")
+    parser.add_argument("--episodes", type=int, default=10, help="how many (10)")
+    parser.add_argument("--out", required=True, help="new .npz file")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same episodes (0)")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="the likeliest action instead of a draw"
+    )
+    options = parser.parse_args(words)
+    if (options.folder is None) == (options.env is None):
+        raise UserError("name either a run's DIR or an environment by --env")
+    if options.folder is not None and options.expert is not None:
+        raise UserError("--expert goes with --env, not with a run's DIR")
+    if options.episodes < 1:
+        raise UserError(f"--episodes {options.episodes}: record at least 1")
+    out = Path(options.out)
+    if out.suffix != ".npz":
+        raise UserError(f"--out {out}: end the name in .npz")
+    if out.exists():
+        raise UserError(f"--out {out} exists and nothing is overwritten; choose another")
+    prepare()
+    import torch
+
+    from rl.demos import record
+    from rl.envs import make_envs
+    from rl.experts import load_actor
+    from rl.formats import save_npz
+    from rl.policies import Actor
+
+    count = min(options.episodes, 10)
+    actor: Actor | None = None
+    if options.folder is not None:
+        from seqgan.recipes import expert, imitate
+
+        trained = open_run(options.folder, data=False)
+        if not isinstance(trained, expert.Run | imitate.Run):
+            raise UserError(f"{options.folder} is a run of {trained.recipe}, which has no episodes")
+        trained.load()
+        actor, env = trained.policy(), trained.config.env
+        envs = trained.make_envs(count)
+    else:
+        env, envs = options.env, make_envs(options.env, count)
+        if options.expert is not None:
+            actor = load_actor(options.expert, envs.actions)
+    torch.manual_seed(options.seed)
+    found = record(envs, actor, options.episodes, deterministic=options.deterministic)
+    save_npz(out, found, envs, env)
+    returns = torch.tensor([t.ret for t in found])
+    steps = sum(len(t.obs) for t in found)
+    print(
+        f"{out}: {len(found)} episodes of {env}, {steps} steps, return {returns.mean():.2f} "
+        f"± {returns.std(correction=0):.2f}"
+    )

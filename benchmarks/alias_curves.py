@@ -1,0 +1,92 @@
+"""Aliases beside their own maximum likelihood at equal NLL_test, over seeds.
+
+    python benchmarks/alias_curves.py RUNS [--out FILE.png]
+
+RUNS holds finished oracle runs, `ALIAS-SEED/result.json`. Each run's sweep over temperatures up to
+1 gives two curves, NLL_oracle over NLL_test, of the policy and of the maximum-likelihood policy it
+started from. The gap is the mean of their difference over the NLL_test that both reach, at most
+1.5 nats from where the later one begins, by linear interpolation; below 0 the alias is better at
+equal NLL_test. Prints one row an alias: mean gap, its 95 % interval over seeds (t distribution),
+each seed's gap; with --out draws every curve.
+"""
+
+import argparse
+import json
+import math
+import statistics
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
+"""Student's quantile at .975 by number of seeds."""
+
+Curve = list[tuple[float, float]]
+
+
+def curves(file: Path) -> tuple[Curve, Curve]:
+    """(maximum likelihood, alias) of a run, sharpened to unsharpened."""
+    sweep = json.loads(file.read_text(encoding="utf-8"))["sweep"]
+    own = next(name for name in sweep if name != "MLE")
+    found = []
+    for name in ("MLE", own):
+        points = [p for p in sweep[name] if "nll_test" in p and p["temperature"] < 1 + 1e-9]
+        found.append(sorted((p["nll_test"], p["nll_oracle"]) for p in points))
+    return found[0], found[1]
+
+
+def gap(likelihood: Curve, alias: Curve) -> float:
+    """Mean of NLL_oracle of the alias less that of maximum likelihood, at equal NLL_test."""
+    first = max(likelihood[0][0], alias[0][0])
+    last = min(likelihood[-1][0], alias[-1][0], first + 1.5)
+    if last <= first:
+        return math.nan
+    at = np.linspace(first, last, 20)
+    a, b = (np.interp(at, *zip(*curve, strict=True)) for curve in (alias, likelihood))
+    return float((a - b).mean())
+
+
+def draw(runs: dict[str, list[tuple[Curve, Curve]]], file: Path) -> None:
+    """One panel an alias, one pair of curves a seed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3 * len(runs), 3.4), layout="constrained")
+    panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
+    for panel, (name, pairs) in zip(panels, runs.items(), strict=True):
+        for index, pair in enumerate(pairs):
+            for curve, colour, label in zip(pair, ("0.45", "C3"), ("MLE", "alias"), strict=True):
+                shown = label if index == 0 else None
+                panel.plot(*zip(*curve, strict=True), color=colour, marker=".", label=shown)
+        panel.set_title(name, loc="left", fontsize=11)
+        panel.set_xlabel("NLL_test")
+        panel.set_xlim(right=5.2)
+        panel.grid(color="0.9")
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("NLL_oracle (lower is better)")
+    panels[0].legend(frameon=False)
+    figure.savefig(file, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Gaps at equal NLL_test.")
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    runs = defaultdict(list)
+    for file in sorted(options.runs.glob("*/result.json")):
+        runs[file.parent.name.rsplit("-", 1)[0]].append(curves(file))
+    print("| alias | gap | 95 % interval | of each seed |\n|---|---|---|---|")
+    for name, pairs in runs.items():
+        gaps = [gap(*pair) for pair in pairs]
+        mean, half = statistics.mean(gaps), math.nan
+        if len(gaps) in T_95:
+            half = T_95[len(gaps)] * statistics.stdev(gaps) / math.sqrt(len(gaps))
+        each = ", ".join(f"{g:+.3f}" for g in gaps)
+        print(f"| {name} | {mean:+.3f} | {mean - half:+.3f} to {mean + half:+.3f} | {each} |")
+    if options.out:
+        draw(runs, options.out)
+
+
+if __name__ == "__main__":
+    main()

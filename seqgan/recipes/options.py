@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from image_core.adversarial import estimators, penalties
-from image_core.adversarial.engine import Engine
+from image_core.adversarial.engine import Engine, ScheduleFactory
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Game
@@ -122,6 +122,7 @@ def make_engine(
     *,
     betas: Mapping[str, tuple[float, float]] = {},
     ema: Mapping[str, float] = {},
+    schedule: Mapping[str, ScheduleFactory] = {},
 ) -> Engine:
     """An engine with Adam for each player (betas 0.9, 0.999, as SeqGAN, where none are given)."""
     accelerator = None
@@ -136,4 +137,4 @@ def make_engine(
         )
         for player, lr in learning_rates.items()
     }
-    return Engine(game, optim, accelerator=accelerator, clip=clip, ema=ema)
+    return Engine(game, optim, accelerator=accelerator, clip=clip, ema=ema, schedule=schedule)

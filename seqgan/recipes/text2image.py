@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import StepLR
 
 from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
@@ -212,7 +214,11 @@ class Text2ImageRun(Run):
             c.precision,
             betas=dict.fromkeys(rates, (float(c.beta1 or 0), 0.99)),
             ema=dict.fromkeys(generators, c.average),
+            schedule=dict.fromkeys(rates, self._halving) if c.halve_every else {},
         )
+
+    def _halving(self, optimizer: Optimizer) -> StepLR:
+        return StepLR(optimizer, self.config.halve_every, gamma=0.5)
 
     # -- phases ----------------------------------------------------------------------------------
 

@@ -7,7 +7,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from image_core.adversarial.returns import discounted, group_normalised, leave_one_out, position_mean
+from image_core.adversarial.returns import (
+    discounted,
+    group_normalised,
+    leave_one_out,
+    position_mean,
+)
 
 BASELINES = ("none", "position_mean", "leave_one_out", "group_normalised", "running")
 """What is taken off the reward; see `Advantage`."""
@@ -110,15 +115,11 @@ class KLWeight(nn.Module):
             self.beta.mul_(1 + 0.1 * (kl / self.target - 1).clamp(-0.2, 0.2))
 
 
-def kl_to_go(
-    kl: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]
-) -> Float[Tensor, "B T"]:
+def kl_to_go(kl: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
     """What a token is answerable for of its reply's KL: its own and all that follows."""
     return discounted(kl, mask, 1.0)
 
 
-def length_cost(
-    mask: Bool[Tensor, "B T"], human: Bool[Tensor, "B U"]
-) -> Float[Tensor, " B"]:
+def length_cost(mask: Bool[Tensor, "B T"], human: Bool[Tensor, "B U"]) -> Float[Tensor, " B"]:
     """How far a reply's length is from the human one's: |log(n / n_human)|."""
     return (mask.sum(1).float() / human.sum(1).float()).log().abs()

@@ -15,7 +15,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.returns import discounted
 from seqgan.dialogue.critics import DialogueCritic, StepCritic, verdict
-from seqgan.dialogue.policies import DialoguePolicy, Drawing
+from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing
 from seqgan.dialogue.rollout import complete
 
 __all__ = ["advantage", "dense", "paired", "potential", "rollouts", "sequence", "to_go"]
@@ -153,7 +153,7 @@ def advantage() -> Credit:
 
 
 def rollouts(
-    copies: int = 5, transform: Transform = torch.sigmoid, drawing: Drawing = Drawing()
+    copies: int = 5, transform: Transform = torch.sigmoid, drawing: Drawing = PLAIN
 ) -> Credit:
     """Each token earns the mean verdict on completions of the prefix it ends (REGS, option 1).
 
@@ -168,7 +168,7 @@ def rollouts(
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
-        rows, length = e.reply.shape
+        rows = len(e.reply)
         own = transform(verdict(e.scores(), e.mask, e.judge))
         tokens = complete(e.policy, e.context, e.known, e.reply, copies, drawing).tokens
         parts = []

@@ -171,7 +171,8 @@ class Format:
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The text that each token of a reply adds, up to its end."""
         ids = list(itertools.takewhile(lambda i: i != self.end, ids))
-        texts = [self.tokenizer.decode(ids[:n]) for n in range(len(ids) + 1)]
+        # Half a character is shown when its other half is there
+        texts = [self.tokenizer.decode(ids[:n]).rstrip("\ufffd") for n in range(len(ids) + 1)]
         return [after[len(before) :] for before, after in itertools.pairwise(texts)]
 
     def save(self, folder: Path) -> None:
@@ -181,9 +182,9 @@ class Format:
     def _texts(self, texts: Sequence[str]) -> list[list[int]]:
         if not texts:
             return []
-        return self.tokenizer(
-            list(texts), add_special_tokens=False, split_special_tokens=True
-        )["input_ids"]
+        return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)[
+            "input_ids"
+        ]
 
     def _context(self, turns: Sequence[Turn], ids: Sequence[list[int]], speaker: str) -> Any:
         """A function from a limit to the context's ids and whether it was cut."""

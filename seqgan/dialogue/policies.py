@@ -44,6 +44,10 @@ class Drawing(NamedTuple):
     block_context: bool = False
 
 
+PLAIN = Drawing()
+"""From the distribution as it is."""
+
+
 class DialoguePolicy(nn.Module, ABC):
     """p(reply | context), token by token; abstract, every subclass is final.
 
@@ -93,11 +97,17 @@ class DialoguePolicy(nn.Module, ABC):
         logits[..., self.vocab :] = -torch.inf
         return logits.index_fill_(-1, self.banned, -torch.inf)
 
-    def log_prob(
-        self, context: Contexts, known: Known, reply: Replies
-    ) -> Float[Tensor, "B T"]:
-        """Log-probability of each token of a reply; what follows its end means nothing."""
-        return picked_log_prob(self.logits(context, known, reply), reply)
+    def log_prob(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T"]:
+        """Log-probability of each token of a reply; 0 after its end."""
+        return self.picked(self.logits(context, known, reply), reply)
+
+    def picked(self, logits: Float[Tensor, "B T V"], reply: Replies) -> Float[Tensor, "B T"]:
+        """log softmax of the logits at the tokens of a reply; 0 after its end.
+
+        There the padding has no mass, and an infinity would make gradients of zero weight NaN.
+        """
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), reply.flatten(), reduction="none")
+        return -loss.view_as(reply).masked_fill(~self.mask(reply), 0)
 
     def nll(
         self, context: Contexts, known: Known, reply: Replies, mask: Bool[Tensor, "B T"]
@@ -111,7 +121,7 @@ class DialoguePolicy(nn.Module, ABC):
         context: Contexts,
         known: Known,
         length: int,
-        drawing: Drawing = Drawing(),
+        drawing: Drawing = PLAIN,
         copies: int = 1,
     ) -> Int64[Tensor, "N T"]:
         """Replies of at most `length` tokens, padded after their end.
@@ -144,15 +154,7 @@ class DialoguePolicy(nn.Module, ABC):
         return reply
 
 
-def picked_log_prob(
-    logits: Float[Tensor, "B T V"], reply: Int64[Tensor, "B T"]
-) -> Float[Tensor, "B T"]:
-    """log softmax of the logits at the tokens of a reply, in float32."""
-    loss = F.cross_entropy(logits.flatten(0, 1).float(), reply.flatten(), reduction="none")
-    return -loss.view_as(reply)
-
-
-def filtered(logits: Float[Tensor, "N V"], drawing: Drawing) -> Float[Tensor, "N V"]:
+def filtered(logits: Float[Tensor, "*rows V"], drawing: Drawing) -> Float[Tensor, "*rows V"]:
     """Logits of the distribution that is drawn from: temperature, then top-k, then top-p."""
     if drawing.temperature not in (0, 1):
         logits = logits / drawing.temperature

@@ -61,9 +61,7 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
         self.dropout = dropout
         self.embedding = nn.Embedding(vocab, size)
         self.start = nn.Parameter(torch.zeros(size))
-        self.encoder = nn.LSTM(
-            size, size, layers, bias=False, batch_first=True, dropout=between
-        )
+        self.encoder = nn.LSTM(size, size, layers, bias=False, batch_first=True, dropout=between)
         self.decoder = nn.LSTM(size, size, layers, batch_first=True, dropout=between)
         self.attention = nn.Linear(2 * size, size)
         self.output = nn.Linear(size, vocab)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from seqgan.dialogue.policies import DialoguePolicy, Drawing, draw
+from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing, draw
 
 
 class Completions(NamedTuple):
@@ -33,7 +33,7 @@ def complete(
     known: Bool[Tensor, "B C"],
     reply: Int64[Tensor, "B T"],
     copies: int,
-    drawing: Drawing = Drawing(),
+    drawing: Drawing = PLAIN,
 ) -> Completions:
     """Complete each prefix y_1..y_t, t < T, `copies` times with the policy's own draws.
 

@@ -151,8 +151,8 @@ def read_dialogues(source: str, limit: int | None = None, where: str = "") -> Di
     """Read the dialogues of one source.
 
     A table has a column `turns` (a list of texts, speakers alternate), `messages` (a list of role
-    and content), or `prompt` and `completion` (texts or lists of messages); a text file one dialogue
-    a line, its turns separated by tabs or `__eou__`.
+    and content), or `prompt` and `completion` (texts or lists of messages); a text file one
+    dialogue a line, its turns separated by tabs or `__eou__`.
 
     Args:
         source: a file, a hub data set, or "chatterbot".
@@ -191,7 +191,9 @@ def _turns(row: Mapping[str, Any], place: str) -> tuple[list[Turn], bool]:
     """The turns of one record, and whether all of them are replies to learn."""
     if row.get("turns") is not None:
         texts = row["turns"]
-        if not isinstance(texts, list) or any(t is not None and not isinstance(t, str) for t in texts):
+        if not isinstance(texts, list) or any(
+            t is not None and not isinstance(t, str) for t in texts
+        ):
             raise UserError(f"'turns' of {place} is no list of texts; write one text a turn")
         return _alternating(texts), True
     if row.get("messages") is not None:

@@ -31,7 +31,7 @@ from seqgan.dialogue.advantage import (
 from seqgan.dialogue.credit import Credit, Episode, sequence
 from seqgan.dialogue.critics import JUDGES, DialogueCritic, EmbeddedCritic, verdict
 from seqgan.dialogue.memory import Memory
-from seqgan.dialogue.policies import DialoguePolicy, Drawing, filtered, picked_log_prob
+from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing, filtered
 
 
 class Samples(NamedTuple):
@@ -66,6 +66,9 @@ class Guards(NamedTuple):
     accuracy: float = 0.0
     kl: float = 0.0
     length: float = 0.0
+
+
+UNGUARDED = Guards()
 
 
 class DialogueGame(Game):
@@ -126,7 +129,7 @@ class DialogueGame(Game):
         penalty: Penalty | None = None,
         judge: str = "last",
         samples: int = 2,
-        drawing: Drawing = Drawing(),
+        drawing: Drawing = PLAIN,
         cold: Drawing | None = None,
         policy_updates: int = 1,
         critic_steps: int = 1,
@@ -141,7 +144,7 @@ class DialogueGame(Game):
         length_weight: float = 0.0,
         memory: int = 0,
         memory_share: float = 0.3,
-        guards: Guards = Guards(),
+        guards: Guards = UNGUARDED,
     ):
         super().__init__()
         if judge not in JUDGES or baseline not in BASELINES or kl not in KL:
@@ -156,7 +159,9 @@ class DialogueGame(Game):
         if reuse and human_share:
             raise UserError("human_share mixes people's replies in; the critic cannot reuse those")
         if cold is not None and samples % 2:
-            raise UserError(f"samples = {samples}: half of them are drawn cold; give an even number")
+            raise UserError(
+                f"samples = {samples}: half of them are drawn cold; give an even number"
+            )
         self.G, self.D, self.length = G, D, length
         self.mle = copy.deepcopy(G).eval().requires_grad_(False)
         """The policy adversarial training started from: baseline, and reference of the KL."""
@@ -219,7 +224,7 @@ class DialogueGame(Game):
         advantage, logs, held = torch.empty(0), {}, False
         for _ in range(self.policy_updates):
             logits = self.G.logits(*given, drawn.reply)
-            log_prob = picked_log_prob(logits, drawn.reply)
+            log_prob = self.G.picked(logits, drawn.reply)
             if old is None:
                 old = log_prob.detach()
                 advantage, logs, reading = self._judge(drawn, mask, logits.detach(), old, reference)
@@ -274,9 +279,7 @@ class DialogueGame(Game):
     ) -> tuple[Tensor, dict[str, Tensor], tuple[Tensor, Tensor]]:
         """Advantages, what is logged, and what the guards read: KL a reply, and length ratio."""
         context, known, human, reply, written = drawn
-        episode = Episode(
-            self.G, self.D, self.judge, context, known, reply, mask, human, logits
-        )
+        episode = Episode(self.G, self.D, self.judge, context, known, reply, mask, human, logits)
         reward = self.credit(episode)
         by_human = self.G.mask(human)
         own = mask & written[:, None]
@@ -307,9 +310,9 @@ class DialogueGame(Game):
     def _importance(self, logits: Tensor, reply: Tensor, mask: Tensor) -> Float[Tensor, " N"]:
         """pi(y) / b(y), b the mixture of the two ways replies were drawn, at most 5."""
         assert self.cold is not None
-        own = summed(picked_log_prob(logits, reply), mask)
+        own = summed(self.G.picked(logits, reply), mask)
         ways = [
-            summed(picked_log_prob(filtered(logits.flatten(0, 1), how).view_as(logits), reply), mask)
+            summed(self.G.picked(filtered(logits, how), reply), mask)
             for how in (self.drawing, self.cold)
         ]
         mixture = torch.stack(ways).logsumexp(0) - torch.log(torch.tensor(2.0))
@@ -406,8 +409,8 @@ def tiny() -> tuple[DialogueGame, dict[str, Tensor]]:
     from seqgan.dialogue.policies import CausalLMPolicy
 
     config = GPT2Config(
-        vocab_size=16, n_positions=16, n_embd=8, n_layer=1, n_head=2, bos_token_id=2, eos_token_id=2,
-        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+        vocab_size=16, n_positions=16, n_embd=8, n_layer=1, n_head=2, bos_token_id=2,
+        eos_token_id=2, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
     )  # fmt: skip
     model = GPT2LMHeadModel(config)
     G = CausalLMPolicy(model, 16, end=2, pad=0, forbidden=[0, 1])

@@ -1,0 +1,126 @@
+"""A conversation with a policy, each token of its replies with the critic's verdict."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+
+from seqgan.dialogue.critics import DialogueCritic
+from seqgan.dialogue.decoding import beam_search
+from seqgan.dialogue.encode import Format
+from seqgan.dialogue.policies import DialoguePolicy, Drawing
+from seqgan.dialogue.turns import Turn
+
+
+class Manner(NamedTuple):
+    """How replies are found.
+
+    Args:
+        temperature: below 1 sharpens; 0 = the likeliest token.
+        top_p: mass of the tokens that are drawn.
+        beams: of a search; 0 = draw.
+        block: no n-gram of this length twice in a reply; 0 = any.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 0.9
+    beams: int = 0
+    block: int = 3
+
+
+class Piece(NamedTuple):
+    """What one token adds to a reply.
+
+    Args:
+        text: of the token.
+        human: chance of the reply so far to be a person's, as the critic sees it.
+    """
+
+    text: str
+    human: float
+
+
+@dataclass
+class Chat:
+    """A conversation.
+
+    Args:
+        policy: answers.
+        critic: judges.
+        form: words to ids and back.
+        context_tokens: most tokens of a context.
+        reply_tokens: most tokens of a reply.
+        turns: most turns that are remembered.
+        manner: how replies are found.
+        history: what was said.
+    """
+
+    policy: DialoguePolicy
+    critic: DialogueCritic
+    form: Format
+    context_tokens: int
+    reply_tokens: int
+    turns: int
+    manner: Manner
+    history: list[Turn] = field(default_factory=list)
+
+    @torch.no_grad()
+    def answer(self, text: str) -> list[Piece]:
+        """The reply to what the user says now; both are remembered."""
+        self.policy.eval()
+        self.critic.eval()
+        self.history.append(Turn("user", text.strip()))
+        device = next(self.policy.parameters()).device
+        context, known = self.form.context(self.history[-self.turns :], self.context_tokens)
+        context, known = context.to(device), known.to(device)
+        m = self.manner
+        drawing = Drawing(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
+        if m.beams:
+            found = beam_search(
+                self.policy, context, known, self.reply_tokens, beams=m.beams, drawing=drawing
+            )
+            reply = found.reply[:, 0]
+        else:
+            reply = self.policy.sample(context, known, self.reply_tokens, drawing)
+        human = torch.sigmoid(self.critic(context, known, reply))[0].tolist()
+        pieces = self.form.pieces(reply[0].tolist())
+        self.history.append(Turn("assistant", self.form.decode(reply[0].tolist())))
+        return [Piece(text, share) for text, share in zip(pieces, human)]
+
+    def forget(self) -> None:
+        """Begin a new conversation."""
+        self.history.clear()
+
+
+def colored(pieces: list[Piece]) -> str:
+    """A reply for a terminal: from red (0, machine) over yellow to green (1, human)."""
+    cells = []
+    for text, human in pieces:
+        red, green = min(1.0, 2 - 2 * human), min(1.0, 2 * human)
+        cells.append(f"\x1b[38;2;{round(255 * red)};{round(255 * green)};0m{text}")
+    return "".join(cells) + "\x1b[0m"
+
+
+def numbered(pieces: list[Piece]) -> str:
+    """A reply with the verdict behind each token."""
+    return "".join(f"{text}[{human:.2f}]" for text, human in pieces)
+
+
+def talk(chat: Chat, seed: int, *, color: bool) -> None:
+    """Read lines, answer each; an empty line or the end of the input ends it, /new begins anew."""
+    torch.manual_seed(seed)
+    asks = sys.stdin.isatty()
+    if asks:
+        print("An empty line ends the chat, /new forgets what was said.")
+    while True:
+        if asks:
+            print("> ", end="", flush=True)
+        line = sys.stdin.readline()
+        if not line.strip():
+            return
+        if line.strip() == "/new":
+            chat.forget()
+            continue
+        pieces = chat.answer(line)
+        print(colored(pieces) if color else numbered(pieces), flush=True)

@@ -1,0 +1,178 @@
+"""Searching for replies: beams, diverse groups of beams, and reranking by mutual information.
+
+transformers 5 keeps group beam search in code that has to be fetched; this one needs only a
+policy's `read`, `step` and `select`, and so serves every policy here. Sampling and blocking stand
+in `policies.py`.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing, block_ngrams
+
+
+class Found(NamedTuple):
+    """Replies found for each context, best first.
+
+    Args:
+        reply: (B, N, T), padded after their end.
+        score: (B, N), log-probability / length^penalty, less what diversity cost.
+    """
+
+    reply: Int64[Tensor, "B N T"]
+    score: Float[Tensor, "B N"]
+
+
+@torch.no_grad()
+def beam_search(
+    policy: DialoguePolicy,
+    context: Int64[Tensor, "B C"],
+    known: Bool[Tensor, "B C"],
+    length: int,
+    *,
+    beams: int = 4,
+    groups: int = 1,
+    diversity: float = 0.5,
+    length_penalty: float = 1.0,
+    drawing: Drawing = PLAIN,
+) -> Found:
+    """The best replies that a beam finds; with groups, each avoids what those before it chose.
+
+    A group subtracts diversity * (earlier groups' beams that chose the token in this step) from
+    each log-probability. A reply that ends keeps its place in its beam with its score.
+
+    Args:
+        policy: at temperature 1.
+        context: padded on the left.
+        known: True = no padding.
+        length: most tokens, the end counted.
+        beams: N, of all groups together.
+        groups: that the beams are shared among.
+        diversity: in nats; for several groups only.
+        length_penalty: exponent of the length that a finished score is divided by.
+        drawing: only its min_length, block and block_context.
+
+    Raises:
+        UserError: the groups do not share the beams evenly.
+
+    Source: Vijayakumar et al. 2018, "Diverse Beam Search".
+    """
+    if beams < 1 or groups < 1 or beams % groups:
+        raise UserError(f"{beams} beams cannot be shared by {groups} groups; use a multiple")
+    rows, width = len(context), beams // groups
+    first = torch.arange(rows, device=context.device).repeat_interleave(beams)
+    logits, state = policy.read(context, known)
+    logits, state = logits[first], policy.select(state, first)
+    context, known = context[first], known[first]
+    reply = context.new_full((rows * beams, length), policy.pad)
+    # All beams of a group begin alike: only the first may be continued
+    start = torch.full((width,), -torch.inf, device=context.device)
+    start[0] = 0.0
+    total = start.repeat(rows, groups).view(rows, groups, width)
+    closed = torch.zeros(rows, groups, width, dtype=torch.bool, device=context.device)
+    count = torch.zeros(rows, groups, width, device=context.device)
+    for t in range(length):
+        if t:
+            logits, state = policy.step(reply[:, t - 1], state)
+        log_prob = _allowed(policy, logits, drawing, reply[:, :t], context, known)
+        log_prob = log_prob.view(rows, groups, width, -1)
+        total, source, token = _extend(policy, log_prob, total, closed, diversity)
+        rebased = source + torch.arange(groups, device=source.device)[:, None] * width
+        rebased = rebased + torch.arange(rows, device=source.device)[:, None, None] * beams
+        picked = rebased.flatten()
+        reply, state = reply[picked], policy.select(state, picked)
+        closed, count = closed.gather(2, source), count.gather(2, source)
+        reply[:, t] = torch.where(closed, policy.pad, token).flatten()
+        count = count + (~closed).float()
+        closed = closed | (token == policy.end)
+        if context.device.type == "cpu" and closed.all():
+            break
+    score = (total / count.clamp(min=1) ** length_penalty).view(rows, beams)
+    score, order = score.sort(dim=1, descending=True)
+    reply = reply.view(rows, beams, length)
+    return Found(reply.gather(1, order[..., None].expand(-1, -1, length)), score)
+
+
+def _allowed(
+    policy: DialoguePolicy,
+    logits: Float[Tensor, "N V"],
+    drawing: Drawing,
+    written: Tensor,
+    context: Tensor,
+    known: Tensor,
+) -> Float[Tensor, "N V"]:
+    if written.shape[1] < drawing.min_length:
+        logits = logits.index_fill(-1, torch.tensor([policy.end], device=logits.device), -torch.inf)
+    if drawing.block:
+        logits = block_ngrams(logits, drawing, policy.end, written, context, known)
+    return logits.float().log_softmax(-1)
+
+
+def _extend(
+    policy: DialoguePolicy,
+    log_prob: Float[Tensor, "B G W V"],
+    total: Float[Tensor, "B G W"],
+    closed: Bool[Tensor, "B G W"],
+    diversity: float,
+) -> tuple[Float[Tensor, "B G W"], Int64[Tensor, "B G W"], Int64[Tensor, "B G W"]]:
+    """Scores, the beam each comes from, and its new token; an ended beam only stays as it is."""
+    vocab, width = log_prob.shape[-1], log_prob.shape[2]
+    stay = torch.full_like(log_prob[0, 0, 0], -torch.inf)
+    stay[policy.end] = 0.0
+    log_prob = torch.where(closed[..., None], stay, log_prob)
+    used = torch.zeros_like(log_prob[:, 0, 0])
+    parts: list[tuple[Tensor, Tensor, Tensor]] = []
+    for group in range(log_prob.shape[1]):
+        cost = torch.where(closed[:, group, :, None], 0.0, diversity * used[:, None])
+        candidates = total[:, group, :, None] + log_prob[:, group] - cost
+        best, index = candidates.flatten(1).topk(width)
+        source, token = index // vocab, index % vocab
+        still = ~closed[:, group].gather(1, source)
+        used.scatter_add_(1, token, still.to(used.dtype))
+        parts.append((best, source, token))
+    best, source, token = (torch.stack(part, 1) for part in zip(*parts, strict=True))
+    return best, source, token
+
+
+@torch.no_grad()
+def mutual_information(
+    found: Found,
+    forward: Float[Tensor, "B N"],
+    backward: Float[Tensor, "B N"],
+    weight: float = 0.5,
+) -> Found:
+    """Candidates in the order of a weighted sum of both directions' log-probabilities.
+
+    (1 - w) log p(y | x) + w log p(x | y)                     (MMI-bidi; Li et al. 2016, eq. 10)
+
+    With `backward` = -log p(y), of the same model without a context, it is MMI-antiLM.
+
+    Args:
+        found: candidates.
+        forward: log p(y | x) of each.
+        backward: log p(x | y), or -log p(y).
+        weight: w, in [0, 1].
+    """
+    score = (1 - weight) * forward + weight * backward
+    score, order = score.sort(dim=1, descending=True)
+    return Found(found.reply.gather(1, order[..., None].expand(found.reply.shape)), score)
+
+
+@torch.no_grad()
+def candidate_log_prob(
+    policy: DialoguePolicy,
+    context: Int64[Tensor, "B C"],
+    known: Bool[Tensor, "B C"],
+    found: Found,
+) -> Float[Tensor, "B N"]:
+    """log p of each candidate as a whole."""
+    rows, many, length = found.reply.shape
+    reply = found.reply.view(rows * many, length)
+    log_prob = policy.log_prob(
+        context.repeat_interleave(many, 0), known.repeat_interleave(many, 0), reply
+    )
+    return log_prob.masked_fill(~policy.mask(reply), 0).sum(1).view(rows, many)

@@ -1,0 +1,190 @@
+"""Building the two players: a model from scratch or by name, and a critic for it."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.errors import reason
+from seqgan.dialogue.critics import (
+    DialogueCritic,
+    HierarchicalCritic,
+    LanguageModelCritic,
+    StepCritic,
+    TransformerCritic,
+    copy_backbone,
+)
+from seqgan.dialogue.encode import Format
+from seqgan.dialogue.policies import CausalLMPolicy, DialoguePolicy, Seq2SeqLMPolicy
+from seqgan.dialogue.recurrent import AttentionPolicy
+
+if TYPE_CHECKING:
+    from seqgan.recipes.dialogue_config import DialogueConfig
+
+
+def new_policy(c: "DialogueConfig", form: Format, base: Path | None) -> DialoguePolicy:
+    """The generator: of a folder's config, of a name's weights, or from scratch.
+
+    Args:
+        c: the options.
+        form: tells the ids.
+        base: a run's folder with the model's config, whose weights a checkpoint will bring.
+
+    Raises:
+        UserError: the model cannot be loaded, is too short, or does not fit its tokenizer.
+    """
+    ids: dict[str, Any] = {"end": form.end, "pad": form.pad, "forbidden": form.forbidden}
+    if c.model is None and c.architecture == "lstm":
+        return AttentionPolicy(form.vocab, c.size, c.layers, c.dropout, **ids)
+    model = _scratch(c, form) if c.model is None else _named(c.model, base)
+    _check_positions(model, c)
+    if c.lora:
+        model = with_adapters(model, c.lora)
+    kind = Seq2SeqLMPolicy if model.config.is_encoder_decoder else CausalLMPolicy
+    return kind(model, form.vocab, **ids)
+
+
+def new_critic(c: "DialogueConfig", form: Format, policy: DialoguePolicy) -> DialogueCritic:
+    """The critic of the options; those that copy the generator copy it as it is.
+
+    Raises:
+        UserError: the critic copies a causal model, and the generator is none.
+    """
+    if c.critic == "hierarchical":
+        return HierarchicalCritic(
+            form.vocab, form.marks, c.critic_size, turns=c.turns, turn_tokens=c.reply_tokens
+        )
+    if c.critic == "language_model":
+        return LanguageModelCritic(copy.deepcopy(policy))
+    if not isinstance(policy, CausalLMPolicy):
+        raise UserError(
+            f"--critic {c.critic} copies a causal model; for this generator pass --critic "
+            "hierarchical or language_model"
+        )
+    model = policy.model
+    if c.critic == "step":
+        return StepCritic.like(model, form.vocab)
+    critic = TransformerCritic.like(model)
+    if c.critic == "transformer" and c.model is None:
+        critic.backbone.init_weights()
+    return critic
+
+
+def copy_generator(critic: DialogueCritic, policy: DialoguePolicy) -> None:
+    """Let a critic that began as a copy of the generator begin once more, as it is now."""
+    if isinstance(critic, LanguageModelCritic):
+        critic.model.load_state_dict(policy.state_dict())
+    elif isinstance(critic, TransformerCritic | StepCritic) and isinstance(policy, CausalLMPolicy):
+        critic.backbone.load_state_dict(copy_backbone(policy.model).state_dict())
+
+
+def save_base(policy: DialoguePolicy, folder: Path) -> None:
+    """Write the config of a model of transformers, without weights."""
+    if isinstance(policy, CausalLMPolicy | Seq2SeqLMPolicy):
+        policy.model.config.save_pretrained(str(folder))
+
+
+def save_model(policy: DialoguePolicy, folder: Path) -> None:
+    """Write the model as transformers does; adapters are merged, so that it loads without them."""
+    if isinstance(policy, CausalLMPolicy | Seq2SeqLMPolicy) and _adapted(policy.model):
+        merged = copy.deepcopy(policy)
+        merged.model = merged.model.merge_and_unload()
+        policy = merged
+    with _no_bars():
+        policy.save_pretrained(folder)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """A bar for one small file would stand between the lines of a run."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def with_adapters(model: Any, rank: int) -> Any:
+    """The model with low-rank adapters on every linear layer; nothing else learns.
+
+    Raises:
+        UserError: peft is not installed.
+    """
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as error:
+        raise UserError("--lora needs the package peft; pip install peft") from error
+    kind = "SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM"
+    # GPT-2 keeps its matrices the other way round
+    turned = model.config.model_type == "gpt2"
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=2 * rank,
+        target_modules="all-linear",
+        task_type=kind,
+        fan_in_fan_out=turned,
+    )
+    return get_peft_model(model, config)
+
+
+def _adapted(model: Any) -> bool:
+    return any("lora_" in name for name, _ in model.named_parameters())
+
+
+def _scratch(c: "DialogueConfig", form: Format) -> Any:
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(
+        vocab_size=form.vocab,
+        n_positions=c.context_tokens + c.reply_tokens,
+        n_embd=c.size,
+        n_layer=c.layers,
+        n_head=c.heads,
+        bos_token_id=form.end,
+        eos_token_id=form.end,
+        pad_token_id=form.pad,
+        resid_pdrop=c.dropout,
+        embd_pdrop=c.dropout,
+        attn_pdrop=c.dropout,
+    )
+    return GPT2LMHeadModel(config)
+
+
+def _named(name: str, base: Path | None) -> Any:
+    import transformers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(name if base is None else str(base))
+        kind = (
+            transformers.AutoModelForSeq2SeqLM
+            if config.is_encoder_decoder
+            else transformers.AutoModelForCausalLM
+        )
+        if base is not None:
+            return kind.from_config(config)
+        return kind.from_pretrained(name, dtype=torch.float32)
+    except Exception as error:  # transformers raises many kinds
+        raise UserError(
+            f"--model {name} cannot be loaded ({reason(error)}); name a folder written by "
+            "save_pretrained, or a model of the hub"
+        ) from error
+
+
+def _check_positions(model: Any, c: "DialogueConfig") -> None:
+    most = getattr(model.config, "max_position_embeddings", None)
+    needed = max(c.context_tokens, c.reply_tokens)
+    if not model.config.is_encoder_decoder:
+        needed = c.context_tokens + c.reply_tokens
+    if most is not None and needed > most:
+        raise UserError(
+            f"--context_tokens {c.context_tokens} and --reply_tokens {c.reply_tokens} need "
+            f"{needed} positions, but the model has {most}; lower them"
+        )

@@ -1,0 +1,258 @@
+"""Rollouts, credit by enumeration or by hand, critics prefix by prefix, memory, KL."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from image_core.adversarial import penalties
+from seqgan.dialogue import credit
+from seqgan.dialogue.advantage import Advantage, KLWeight, k1, k3, length_cost
+from seqgan.dialogue.credit import Episode
+from seqgan.dialogue.critics import (
+    DialogueCritic,
+    HierarchicalCritic,
+    LanguageModelCritic,
+    StepCritic,
+    TransformerCritic,
+    verdict,
+)
+from seqgan.dialogue.memory import Memory
+from seqgan.dialogue.rollout import complete
+from tests.seqgan.dialogue.made import END, KINDS, PAD, V, contexts, gpt2, policy_of, replies
+
+
+def critic_of(kind):
+    torch.manual_seed(3)
+    match kind:
+        case "transformer":
+            critic = TransformerCritic.like(gpt2())
+        case "step":
+            critic = StepCritic.like(gpt2(), V)
+        case "hierarchical":
+            critic = HierarchicalCritic(V, [3], 8, turns=3, turn_tokens=4)
+        case "language_model":
+            critic = LanguageModelCritic(policy_of("gpt2", 5), cap=4.0)
+    with torch.no_grad():
+        for parameter in critic.parameters():
+            if parameter.ndim > 1:
+                parameter.mul_(2.0)
+    return critic.eval()
+
+
+CRITICS = ("transformer", "step", "hierarchical", "language_model")
+
+
+def episode(policy, critic, context, known, reply, judge="last"):
+    with torch.no_grad():
+        logits = policy.logits(context, known, reply)
+    return Episode(
+        policy, critic, judge, context, known, reply, policy.mask(reply), replies(), logits
+    )
+
+
+class Likes(DialogueCritic):
+    """The logit of a prefix is how many of its tokens are even."""
+
+    def forward(self, context, known, reply):
+        return (reply % 2 == 0).float().cumsum(1)
+
+
+@pytest.mark.parametrize("kind", CRITICS)
+@torch.no_grad()
+def test_a_critic_judges_each_prefix_as_if_nothing_followed(kind):
+    critic, (context, known), reply = critic_of(kind), contexts(), replies()
+    whole = critic(context, known, reply)
+    assert whole.shape == reply.shape
+    for t in range(1, reply.shape[1] + 1):
+        prefix = critic(context, known, reply[:, :t])
+        assert torch.allclose(prefix, whole[:, :t], atol=1e-5)
+    other = critic(context.roll(1, 0), known.roll(1, 0), reply)
+    assert not torch.allclose(other, whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["transformer", "hierarchical", "language_model"])
+@torch.no_grad()
+def test_a_critic_does_not_see_padding(kind):
+    critic, (context, known), reply = critic_of(kind), contexts(), replies().clamp(min=3)
+    context = torch.where(known, context, 3)  # which would begin a turn
+    whole = critic(context, known, reply)
+    wide = critic(F.pad(context, (4, 0), value=3), F.pad(known, (4, 0)), reply)
+    assert torch.allclose(whole, wide, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_hierarchical_critic_reads_turns_one_by_one():
+    critic = critic_of("hierarchical")
+    context = torch.tensor([[PAD, 3, 5, 6, 3, 7, 8, 9]])
+    known = context != PAD
+    vectors = critic._turn_vectors(context, known)
+    alone = [critic.turn(critic.embedding(torch.tensor([t])))[0][0, -1] for t in
+             ([3, 5, 6], [3, 7, 8, 9])]  # fmt: skip
+    assert torch.equal(vectors[0, 0], torch.zeros(8))
+    assert torch.allclose(vectors[0, 1], alone[0], atol=1e-6)
+    assert torch.allclose(vectors[0, 2], alone[1], atol=1e-6)
+
+
+def test_verdicts_of_a_reply():
+    scores = torch.tensor([[1.0, 2.0, 4.0], [3.0, 5.0, 99.0]])
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    assert verdict(scores, mask, "last").tolist() == [4.0, 5.0]
+    assert torch.allclose(verdict(scores, mask, "mean"), torch.tensor([7 / 3, 4.0]))
+    assert verdict(scores, mask, "prefix").tolist() == [4.0, 5.0]
+    torch.manual_seed(0)
+    drawn = torch.stack([verdict(scores, mask, "prefix", learning=True) for _ in range(900)])
+    for row, values in ((0, (1.0, 2.0, 4.0)), (1, (3.0, 5.0))):
+        shares = [float((drawn[:, row] == value).float().mean()) for value in values]
+        assert sum(shares) == pytest.approx(1.0)
+        assert all(abs(share - 1 / len(values)) < 0.06 for share in shares)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_prefix_is_completed_in_one_growing_batch(kind):
+    policy, (context, known), reply = policy_of(kind), contexts(), replies()
+    torch.manual_seed(0)
+    done = complete(policy, context, known, reply, 2)
+    assert done.tokens.shape == (6, 2, 4, 7)
+    assert done.calls == 7  # one of them reads the context
+    mask = policy.mask(reply)
+    for t in range(1, 7):
+        for copy in done.tokens[t - 1]:
+            assert torch.equal(copy[:, :t], reply[:, :t])
+            ended = mask.sum(1) <= t
+            over = ended & (reply == END).any(1)
+            assert torch.equal(copy[over], reply[over])
+            after = ~policy.mask(copy)
+            assert (copy[after] == PAD).all()
+
+
+@torch.no_grad()
+def test_rollout_reward_is_the_expectation_over_the_policys_completions():
+    """Length 2: after the first token the exact mean over all second tokens."""
+    policy, (context, known) = policy_of("gpt2"), contexts(2)
+    reply = torch.tensor([[5, 7], [8, 4]])
+    critic = Likes()
+    torch.manual_seed(0)
+    earned = credit.rollouts(3000, lambda logit: logit)(
+        episode(policy, critic, context, known, reply)
+    )
+    with torch.no_grad():
+        share = policy.logits(context, known, reply)[:, 1].softmax(-1)
+    even = (torch.arange(V) % 2 == 0).float()
+    expected = (reply[:, 0] % 2 == 0).float() + share @ even
+    assert torch.allclose(earned[:, 0], expected, atol=0.05)
+    assert earned[:, 1].tolist() == [0.0, 2.0]
+
+
+@torch.no_grad()
+def test_credits_by_hand():
+    policy, (context, known) = policy_of("gpt2"), contexts(1)
+    reply = torch.tensor([[4, 5, 6, END, PAD]])
+    e = episode(policy, Likes(), context, known, reply)._replace(human=torch.tensor([[4, 6, END]]))
+    same = credit.identity
+    assert credit.sequence(same)(e)[0, :4].tolist() == [3.0] * 4
+    assert credit.dense(same)(e)[0, :4].tolist() == [1.0, 1.0, 2.0, 3.0]
+    assert credit.potential(same)(e)[0, :4].tolist() == [3.0, 2.0, 2.0, 1.0]
+    to_go = credit.to_go(same)(e)[0, :4]
+    assert torch.allclose(to_go, torch.tensor([7 / 4, 6 / 3, 5 / 2, 3.0]))
+    assert torch.allclose(credit.paired()(e)[0, 0], torch.tensor(0.5))
+
+
+@torch.no_grad()
+def test_the_potential_form_telescopes_to_the_verdict():
+    policy, critic = policy_of("gpt2"), critic_of("transformer")
+    (context, known), reply = contexts(), replies()
+    e = episode(policy, critic, context, known, reply)
+    to_go = credit.potential()(e)
+    step = to_go - F.pad(to_go[:, 1:], (0, 1))
+    phi = torch.sigmoid(e.scores())
+    assert torch.allclose(to_go[:, 0], verdict(phi, e.mask, "last"), atol=1e-6)
+    assert torch.allclose(step[:, 1], (phi[:, 1] - phi[:, 0]), atol=1e-6)
+
+
+@torch.no_grad()
+def test_stepgan_advantages_have_mean_zero_under_the_policy():
+    policy, critic = policy_of("gpt2"), critic_of("step")
+    context, known = (part[:1].repeat(V, 1) for part in contexts())
+    reply = torch.arange(V)[:, None]
+    e = episode(policy, critic, context, known, reply)
+    advantage = credit.advantage()(e)[:, 0]
+    share = e.logits[0, 0].softmax(-1)
+    assert abs(float((share * advantage).sum())) < 1e-5
+    assert float(advantage.abs().max()) > 0.01
+
+
+@torch.no_grad()
+def test_baselines():
+    reward = torch.tensor([[1.0, 2.0], [3.0, 9.0], [5.0, 6.0], [7.0, 8.0]])
+    mask = torch.tensor([[True, True], [True, False], [True, True], [True, True]])
+    out = Advantage("leave_one_out", 2)(reward, mask)
+    assert out[0].tolist() == [-2.0, 2.0]  # nobody else has a second token
+    assert out[2].tolist() == [-2.0, -2.0]
+    grouped = Advantage("group_normalised", 2)(reward[:, :1].expand(4, 2), mask)
+    assert torch.allclose(grouped[:, 0], torch.tensor([-1.0, 1.0, -1.0, 1.0]), atol=1e-3)
+    running = Advantage("running", 1)
+    running(reward, mask)
+    kept = reward[mask]
+    assert torch.allclose(running.mean, kept.mean())
+    assert (running(reward * 100, mask).abs() <= 2).all()
+
+
+def test_kl_estimators_agree_with_the_exact_kl_and_beta_adapts():
+    torch.manual_seed(0)
+    p, q = torch.randn(6).log_softmax(-1), torch.randn(6).log_softmax(-1)
+    exact = float((p.exp() * (p - q)).sum())
+    assert float((p.exp() * k1(p, q)).sum()) == pytest.approx(exact, abs=1e-6)
+    assert float((p.exp() * k3(p, q)).sum()) == pytest.approx(exact, abs=1e-6)
+    assert (k3(p, q) >= 0).all()
+    weight = KLWeight(0.1, 2.0)
+    weight.adapt(torch.tensor(100.0))
+    assert float(weight.beta) == pytest.approx(0.102)
+    weight.adapt(torch.tensor(1.9))
+    assert float(weight.beta) == pytest.approx(0.102 * (1 - 0.1 * 0.05))
+
+
+def test_length_costs_the_same_both_ways():
+    mask, human = replies(3, 8) != PAD, replies(3, 8) != PAD
+    assert length_cost(mask, human).tolist() == [0.0] * 3
+    one, two = torch.tensor([[True, False]]), torch.tensor([[True, True]])
+    assert torch.allclose(length_cost(one, two), length_cost(two, one))
+    assert float(length_cost(one, two)) == pytest.approx(0.6931, abs=1e-4)
+
+
+def test_memory_gives_rows_back_whole_once_it_is_full():
+    memory = Memory(4, 1.0, {"a": 2, "b": 1})
+    first = {"a": torch.arange(8).view(4, 2), "b": torch.arange(4)[:, None] * 2}
+    assert torch.equal(memory.mix(first)["a"], first["a"])
+    torch.manual_seed(0)
+    fresh = {"a": torch.full((4, 2), 99), "b": torch.full((4, 1), 99)}
+    mixed = memory.mix(fresh)
+    assert (mixed["a"][:, 0] == mixed["b"][:, 0]).all()  # 2n in both: a row stays together
+    assert (mixed["a"] != 99).all()
+    assert (memory.mix(first)["a"] == 99).all()
+
+
+@torch.no_grad()
+def test_the_language_model_critic_is_surprised_up_to_its_cap():
+    critic, (context, known), reply = critic_of("language_model"), contexts(), replies()
+    scores = critic(context, known, reply)
+    own = -critic.model.log_prob(context, known, reply)
+    assert (scores <= 4.0).all()
+    assert torch.equal(scores, own.clamp(max=4.0))
+    assert (own[critic.model.mask(reply)] > 4.0).any()
+
+
+@pytest.mark.parametrize("kind", ["transformer", "hierarchical"])
+@pytest.mark.parametrize("name", penalties.__all__)
+def test_every_penalty_moves_an_embedded_critic(kind, name):
+    critic, (context, known), reply = critic_of(kind), contexts(), replies()
+    with torch.no_grad():
+        critic.head.weight.mul_(100.0)  # steeper than any penalty forgives
+    mask = torch.ones_like(reply, dtype=torch.bool)
+    cost = getattr(penalties, name)()(
+        lambda x: verdict(critic.score(context, known, x), mask, "last"),
+        critic.embed(reply),
+        critic.embed(reply.roll(1, 0)),
+    )
+    cost.backward()
+    assert float(cost.detach()) > 0
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in critic.parameters())

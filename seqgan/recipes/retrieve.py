@@ -120,7 +120,7 @@ class Run(base.Run):
         """A scorer as the generator began, or of another length of vector."""
         c = self.config
         sizes = Sizes(
-            dim=dim or c.dim,
+            dim=int(dim or c.dim or 0),
             hidden=c.hidden,
             filters=c.filters,
             dropout=c.dropout,
@@ -132,7 +132,7 @@ class Run(base.Run):
         """The critic: of the generator's kind, without EASE."""
         c = self.config
         if c.scorer == "mf_ease":
-            return self.task.scorer("mf", Sizes(dim=int(c.critic_dim or c.dim))).to(self.device)
+            return self.task.scorer("mf", Sizes(dim=int(c.critic_dim or 0))).to(self.device)
         return self.new_scorer(c.critic_dim)
 
     def _game(self) -> RetrievalGame:

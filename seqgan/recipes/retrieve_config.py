@@ -32,6 +32,7 @@ REWARDS = {
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "item": {
         "scorer": "mf",
+        "dim": 5,
         "batch": 0,
         "warm": "softmax",
         "start_epochs": 240,
@@ -45,6 +46,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
     "web": {
         "scorer": "mlp",
+        "dim": 5,
         "batch": 0,
         "warm": "softmax",
         "start_epochs": 300,
@@ -58,6 +60,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     },
     "qa": {
         "scorer": "cnn",
+        "dim": 64,
         "batch": 8,
         "warm": "softmax",
         "start_epochs": 20,
@@ -148,7 +151,7 @@ class Config(RunConfig):
     start_prefix: str = ""
     scorer: str | None = None
     encoder: str | None = None
-    dim: int = 5
+    dim: int | None = None
     critic_dim: int | None = None
     hidden: int = 46
     filters: int = 64
@@ -198,11 +201,12 @@ class Config(RunConfig):
             "loss": "relativistic" if pairwise else "non_saturating",
             "reward": "log_sigmoid" if pairwise else "sigmoid",
             "mixture": 0.0 if pairwise else 0.2,
-            "critic_dim": self.dim,
         }
         for name, value in filled.items():
             if getattr(self, name) is None:
                 setattr(self, name, value)
+        if self.critic_dim is None:
+            self.critic_dim = self.dim
         self._check_numbers()
         self._check_names()
         self._check_task()

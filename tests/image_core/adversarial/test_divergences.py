@@ -36,7 +36,7 @@ def test_every_divergence_is_here():
 def test_the_bound_is_tight_at_the_optimum_and_below_elsewhere(name):
     best = OPTIMA[name].clone().requires_grad_()
     value = bound(name, best)
-    assert float(value) == pytest.approx(float(VALUES[name]), abs=1e-12)
+    assert value.item() == pytest.approx(VALUES[name].item(), abs=1e-12)
     (slope,) = torch.autograd.grad(value, best)
     assert slope.abs().max() < 1e-12
     torch.manual_seed(0)

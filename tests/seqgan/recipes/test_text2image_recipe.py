@@ -1,14 +1,22 @@
 """The text-to-image recipe: what it reads, logs, resumes, draws and refuses."""
 
+import json
 import math
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from seqgan.cli import main
 from seqgan.recipes.text2image import PRESETS, Text2ImageConfig
-from tests.seqgan.recipes.made import is_png, read_log, read_result
+from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
 
 TINY = ("train", "text2image", "--preset", "tiny")
 
@@ -53,3 +61,147 @@ def test_stage_two_moves_nothing_of_stage_one(run):
     of_g1 = {f"module.{k[3:]}": v for k, v in weights.items() if k.startswith("G1.")}
     assert of_g1.keys() == average.keys()
     assert all(torch.equal(value, average[name]) for name, value in of_g1.items())
+
+
+def test_stage_two_killed_goes_on_and_ends_the_same(run, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "seqgan.cli", *TINY, "--out", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    log = folder / "log.jsonl"
+    while not (log.exists() and "stage II" in log.read_text()):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "result.json").exists()
+    assert main(["resume", str(folder)]) == 0
+    for name in ("game", "ema.G1", "ema.G2"):
+        file = f"checkpoint/{name}.safetensors"
+        ours, wanted = load_file(folder / file), load_file(run / file)
+        assert all(torch.equal(ours[key], value) for key, value in wanted.items())
+    assert log.read_bytes() == (run / "log.jsonl").read_bytes()
+    assert read_result(folder)["table"] == read_result(run)["table"]
+    for split in ("seen", "unseen"):
+        file = f"samples/{split}.png"
+        assert (folder / file).read_bytes() == (run / file).read_bytes()
+
+
+def pixels(file):
+    with Image.open(file) as picture:
+        return np.asarray(picture)
+
+
+def test_sentences_are_drawn_under_the_same_noise_and_between(run, tmp_path, capsys):
+    prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large green cross on white"]
+    made = [tmp_path / f"{i}.png" for i in range(3)]
+    assert main(["sample", str(run), *prompts, "--n", "3", "--out", str(made[0])]) == 0
+    assert main(["sample", str(run), *prompts, "--n", "3", "--out", str(made[1])]) == 0
+    assert made[0].read_bytes() == made[1].read_bytes()
+    words = ["--between", "2", "--n", "3", "--out", str(made[2])]
+    assert main(["sample", str(run), *prompts, *words]) == 0
+    rows = [pixels(file) for file in made]
+    assert rows[0].shape[1] == rows[2].shape[1]
+    assert len(rows[2]) - 4 == 2 * (len(rows[0]) - 4)  # four rows, not two
+    # The first row and the last are the two sentences themselves
+    row = (len(rows[0]) - 4) // 2
+    assert np.array_equal(rows[2][:row], rows[0][:row])
+    assert np.array_equal(rows[2][-row:], rows[0][-row:])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "--prompt"),
+        (["--prompt", "a purple zebra"], "zebra"),
+        (["--prompt", "red " * 30], "reads 24"),
+        (["--prompt", "red", "--between", "2"], "--prompt twice"),
+        (["--prompt", "red", "--n", "0"], "--n 0"),
+        (["--prompt", "red", "--temperature", "2"], "--temperature"),
+        (["--prompt", "red", "--out", "a.txt"], ".png"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(run, capsys, words, says):
+    assert says in refusal(capsys, "sample", str(run), *words)
+
+
+def test_other_data_and_other_options_are_refused_when_resuming(run, capsys, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    config = folder / "config.yaml"
+    for old, new, says in (("size: 64", "size: 65", "--size"), ("kl: 2.0", "kl: 1.0", "--kl")):
+        text = config.read_text()
+        assert old in text
+        config.write_text(text.replace(old, new))
+        assert says in _last_sentence(capsys, "resume", str(folder))
+        config.write_text(text)
+
+
+def _last_sentence(capsys, *words):
+    assert main(list(words)) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.strip().splitlines()[-1]
+
+
+# ------------------------------------------------------------------------- a folder of one's own
+
+COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255), "green": (0, 255, 0)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "pictures"
+    place.mkdir()
+    lines = []
+    for number in range(30):
+        colour = list(COLOURS)[number % 3]
+        Image.new("RGB", (20, 30), COLOURS[colour]).save(place / f"{number}.png")
+        lines.append({"image": f"{number}.png", "caption": f"{colour} number {number}"})
+    lines.append({"image": "gone.png", "caption": "nothing"})
+    lines.append({"image": "29.png", "caption": "much too long " * 10})
+    (place / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return place
+
+
+def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["--data", str(folder), "--side", "16", "--small", "0", "--encoder", "char"]
+    words += ["--longest", "40", "--alias", "gan_int_cls", "--precision", "bf16"]
+    assert main([*TINY, "--out", str(out), *words]) == 0
+    err = capsys.readouterr().err
+    assert "30 pictures" in err
+    assert "30 resized to 16 pixels" in err
+    assert "1 left out: the picture is missing" in err
+    assert "1 captions are longer than the 40 tokens" in err
+    table = read_result(out)["table"]
+    assert list(table) == ["stage I", "real pictures"]
+    assert 0 <= table["stage I"]["r_precision_unseen"] <= 1
+    assert "attributes_seen" not in table["stage I"]
+    assert main(["sample", str(out), "--prompt", "red number 3"]) == 0
+    assert is_png(out / "samples" / "prompt_1.png")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--data", "nowhere"], "--data nowhere"),
+        (["--alias", "dall"], "--alias dall"),
+        (["--side", "24"], "--side 24"),
+        (["--small", "32"], "--small 32"),
+        (["--penalty", "r1=1"], "--norm batch"),
+        (["--penalty", "hope", "--norm", "none"], "--penalty hope"),
+        (["--loss", "hope"], "--loss hope"),
+        (["--encoder", "nowhere"], "--encoder nowhere"),
+        (["--features", "7"], "--features 7"),
+        (["--match_rounds", "0"], "--match_rounds 0"),
+        (["--batch", "100"], "--batch"),
+        (["--longest", "2"], "--longest 2"),
+        (["--average", "1.0"], "--average 1.0"),
+        (["--kl", "-1"], "--kl -1"),
+        (["--precision", "fp16"], "--precision fp16"),
+    ],
+)
+def test_a_contradiction_is_refused_and_its_option_named(tmp_path, capsys, words, says):
+    out = tmp_path / "run"
+    assert says in _last_sentence(capsys, *TINY, "--out", str(out), *words)
+    assert not out.exists()

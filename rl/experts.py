@@ -42,9 +42,9 @@ class StoredPolicy(Actor):
     def __init__(self, path: str, actions: Actions):
         super().__init__()
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 stored = {name: file[name] for name in file.files}
-        except (OSError, ValueError, BadZipFile) as error:
+        except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
             raise UserError(f"{path} is no readable npz file of weights") from error
         if (
             not {"W0", "b0", "act", "head"} <= stored.keys()

@@ -167,7 +167,9 @@ def _reader(path: Path) -> Reader:
 def read_npz(path: Path) -> tuple[list[Raw], str]:
     """Episodes one after another in flat arrays, cut by `traj_len`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            if not isinstance(file, NpzFile):
+                raise ValueError("one array, not an archive")
             return _of_npz(file, path)
     except (OSError, ValueError, BadZipFile, EOFError, KeyError) as error:
         if isinstance(error, UserError):

@@ -1,8 +1,9 @@
 """Learning from the environment's own reward: how experts are made."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from rl.nets import Normaliser
@@ -39,3 +40,16 @@ class ControlGame(Game):
         for loss in self.learner.policy_move(batches):
             yield Loss(loss.total, {**loss.logs, **logs})
         self.normaliser.see(roll.obs[roll.valid])
+
+
+def tiny() -> tuple[ControlGame, Callable[[int], Tensor]]:
+    """A game of seconds, and a stream that it does not draw from, for tests."""
+    from rl.envs import make_envs
+    from rl.policies import make_policy, value_net
+
+    envs = make_envs("Pendulum-v1", 4)
+    normaliser = Normaliser(envs.observations)
+    policy = make_policy(envs.observations, envs.actions, normaliser, (8, 8))
+    value = value_net(envs.observations, normaliser, (8, 8))
+    learner = PPO(policy, value, 4, epochs=2, minibatch=16)
+    return ControlGame(learner, Collector(envs, 8), normaliser), lambda index: torch.zeros(1)

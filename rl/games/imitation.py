@@ -10,16 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from image_core.adversarial import losses
+from image_core.adversarial import losses, penalties
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
-from rl.critics import (
-    Critic,
-    Transitions,
-    with_absorbing,
-)
+from rl.critics import Critic, DenseCritic, Transitions, with_absorbing
 from rl.demos import Expert
 from rl.nets import Normaliser
 from rl.ppo import PPO
@@ -192,3 +188,26 @@ class ImitationGame(Game):
             logs["penalty"] = self.penalty(self.D.score, real, fake)
             total = total + logs["penalty"]
         return Loss(total, logs)
+
+
+def tiny() -> tuple[ImitationGame, Callable[[int], Tensor]]:
+    """A game of seconds and its stream, for tests."""
+    from rl.demos import expert, record
+    from rl.envs import make_envs
+    from rl.policies import make_policy, value_net
+
+    envs = make_envs("CartPole-v1", 4)
+    normaliser = Normaliser(envs.observations)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        data = expert(record(make_envs("CartPole-v1", 3), None, 3))
+    policy = make_policy(envs.observations, envs.actions, normaliser, (8, 8))
+    value = value_net(envs.observations, normaliser, (8, 8))
+    learner = PPO(policy, value, 4, epochs=2, minibatch=16)
+    critic = DenseCritic(envs.observations, envs.actions, normaliser, hidden=(8, 8))
+    collector = Collector(envs, 8)
+    penalty = penalties.r1(1.0)
+    game = ImitationGame(
+        learner, critic, collector, data, normaliser, penalty=penalty, critic_steps=2
+    )
+    return game, lambda index: torch.rand(8, generator=torch.Generator().manual_seed(index))

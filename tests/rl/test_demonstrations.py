@@ -1,0 +1,259 @@
+"""Demonstrations: every format comes back as it went in, and bad ones are refused in a sentence."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from image_core.adversarial.errors import UserError
+from rl.demos import record
+from rl.envs import make_envs
+from rl.experts import StoredPolicy, from_stable_baselines, load_actor, to_stable_baselines
+from rl.formats import load_demonstrations, save_npz
+from rl.metrics import bootstrap, interquartile_mean, returns_of
+from tests.data_folder import data_folder
+from tests.rl.made import parts
+
+
+@pytest.fixture
+def envs():
+    return make_envs("CartPole-v1", 3)
+
+
+@pytest.fixture
+def recorded():
+    torch.manual_seed(0)
+    return record(make_envs("CartPole-v1", 3), None, 5)
+
+
+def arrays(trajectories, envs, folder):
+    """What a sound file holds, to be spoiled."""
+    file = folder / "sound.npz"
+    save_npz(file, trajectories, envs, "CartPole-v1")
+    with np.load(file, allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}
+
+
+def assert_same(found, expected):
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        for x, y in zip(one, other, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-6)
+
+
+def test_episodes_are_whole_and_follow_each_other(recorded):
+    """Each step's successor, by gymnasium's equations, is the next row, to the last observation."""
+    from rl.envs.classic import cart_pole
+
+    assert len(recorded) == 5
+    for t in recorded:
+        after, _, ends = cart_pole(t.obs.astype(np.float64), t.act)
+        np.testing.assert_allclose(np.vstack([t.obs[1:], t.last_obs]), after, atol=1e-5)
+        assert ends[:-1].sum() == 0
+        assert bool(ends[-1]) == t.terminated
+        assert t.ret == len(t.obs)
+
+
+def test_no_environment_is_favoured_for_ending_early():
+    torch.manual_seed(0)
+    found = record(make_envs("CartPole-v1", 4), None, 200)
+    alone = record(make_envs("CartPole-v1", 200), None, 200)
+    means = [np.mean([t.ret for t in some]) for some in (found, alone)]
+    assert means[0] == pytest.approx(means[1], rel=0.15)
+
+
+def test_npz_comes_back(tmp_path, envs, recorded):
+    save_npz(tmp_path / "d.npz", recorded, envs, "CartPole-v1")
+    assert_same(load_demonstrations(str(tmp_path / "d.npz"), envs, "CartPole-v1"), recorded)
+    with pytest.raises(UserError, match="nothing is overwritten"):
+        save_npz(tmp_path / "d.npz", recorded, envs, "CartPole-v1")
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "folder"])
+def test_data_sets_of_trajectories_come_back(tmp_path, envs, recorded, kind):
+    datasets = pytest.importorskip("datasets")
+    rows = [
+        {
+            "obs": np.vstack([t.obs, t.last_obs]).tolist(),
+            "acts": t.act.tolist(),
+            "rews": t.rewards.tolist(),
+            "terminal": t.terminated,
+        }
+        for t in recorded
+    ]
+    path = tmp_path / f"demos.{kind}"
+    if kind == "jsonl":
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    elif kind == "parquet":
+        datasets.Dataset.from_list(rows).to_parquet(str(path))
+    else:
+        datasets.Dataset.from_list(rows).save_to_disk(str(path))
+    assert_same(load_demonstrations(str(path), envs, "CartPole-v1"), recorded)
+
+
+def test_minari_data_sets_come_back(tmp_path, envs, recorded):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "set" / "data").mkdir(parents=True)
+    with h5py.File(tmp_path / "set" / "data" / "main_data.hdf5", "w") as file:
+        file.attrs["env_spec"] = json.dumps({"id": "CartPole-v1"})
+        for i, t in enumerate(recorded):
+            group = file.create_group(f"episode_{i}")
+            group["observations"] = np.vstack([t.obs, t.last_obs])
+            group["actions"], group["rewards"] = t.act, t.rewards
+            group["terminations"] = [False] * (len(t.act) - 1) + [t.terminated]
+    path = str(tmp_path / "set")
+    assert_same(load_demonstrations(path, envs, "CartPole-v1"), recorded)
+    with pytest.raises(UserError, match="recorded in CartPole-v1, not in --env Other-v0"):
+        load_demonstrations(path, envs, "Other-v0")
+
+
+def with_(name, value):
+    return lambda a: {**a, name: value(a[name])}
+
+
+def without(name):
+    return lambda a: {n: v for n, v in a.items() if n != name}
+
+
+def nan_at(x):
+    x = x.copy()
+    x[3] = np.nan
+    return x
+
+
+def first(n):
+    """Only some of the trajectories."""
+
+    def cut(a):
+        rows = int(a["traj_len"][:n].sum())
+        flat = {k: a[k][:rows] for k in ("obs", "acts", "rews", "terminals")}
+        return {**a, **flat, "traj_len": a["traj_len"][:n], "last_obs": a["last_obs"][:n]}
+
+    return cut
+
+
+SPOILED = [
+    (with_("obs", nan_at), "observations that are not finite"),
+    (with_("acts", lambda x: x + 1), "actions from 1 to 2, but the environment takes 0 to 1"),
+    (with_("acts", lambda x: x + 0.5), "whole numbers"),
+    (with_("acts", lambda x: x[:-1]), "traj_len"),
+    (with_("acts", lambda x: x.astype(str)), "no numbers"),
+    (with_("obs", lambda x: x[:, :3]), "last_obs"),
+    (with_("traj_len", lambda x: x + 1), "traj_len"),
+    (with_("traj_len", lambda x: x * 0), "traj_len"),
+    (with_("terminals", lambda x: x[:-2]), "terminals has"),
+    (with_("env_id", lambda x: np.array("Acrobot-v1")), "recorded in Acrobot-v1"),
+    (without("last_obs"), "lacks last_obs"),
+    (first(0), "hold no trajectory"),
+    (
+        lambda a: {
+            **first(2)(a),
+            "obs": first(2)(a)["obs"][:, :2],
+            "last_obs": a["last_obs"][:2, :2],
+        },
+        "shape (2,), but the environment shows (4,)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spoil", "says"), SPOILED)
+def test_bad_files_are_refused_in_one_sentence(tmp_path, envs, recorded, spoil, says):
+    file = tmp_path / "bad.npz"
+    np.savez(file, **spoil(arrays(recorded, envs, tmp_path)))
+    with pytest.raises(UserError) as caught:
+        load_demonstrations(str(file), envs, "CartPole-v1")
+    assert says in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"obs,acts\n1,2\n"])
+def test_files_that_are_no_archives_are_refused(tmp_path, envs, content):
+    (tmp_path / "bad.npz").write_bytes(content)
+    with pytest.raises(UserError, match="no readable npz"):
+        load_demonstrations(str(tmp_path / "bad.npz"), envs, "CartPole-v1")
+    for name in ("missing.npz", "bad.txt"):
+        (tmp_path / "bad.txt").write_bytes(content)
+        with pytest.raises(UserError, match="--demos"):
+            load_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
+
+
+def test_a_pickle_in_an_archive_is_never_opened(tmp_path, envs, recorded):
+    spoiled = arrays(recorded, envs, tmp_path)
+    spoiled["obs"] = np.array([{"a": 1}], dtype=object)
+    np.savez(tmp_path / "bad.npz", **spoiled)
+    with pytest.raises(UserError, match="no readable npz"):
+        load_demonstrations(str(tmp_path / "bad.npz"), envs, "CartPole-v1")
+
+
+def test_continuous_actions_outside_the_box_are_refused(tmp_path):
+    torch.manual_seed(0)
+    envs = make_envs("Pendulum-v1", 2)
+    found = record(make_envs("Pendulum-v1", 2), None, 2)
+    save_npz(tmp_path / "d.npz", [t._replace(act=t.act * 2) for t in found], envs, "Pendulum-v1")
+    with pytest.raises(UserError, match=r"outside the environment's box -2 to 2"):
+        load_demonstrations(str(tmp_path / "d.npz"), envs, "Pendulum-v1")
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])
+def test_the_papers_experts_still_act_and_their_demonstrations_load(env):
+    folder = data_folder("rl")
+    envs = make_envs(env, 10)
+    found = load_demonstrations(str(folder / "demos" / f"{env}.npz"), envs, env)
+    assert len(found) == 10
+    expert = load_actor(str(folder / "experts" / f"{env}.npz"), envs.actions)
+    returns = returns_of(expert, make_envs(env, 10), 10, seed=0)
+    random = returns_of(None, make_envs(env, 10), 10, seed=0)
+    shown = np.mean([t.ret for t in found])
+    assert abs(returns.mean() - shown) < 0.1 * abs(random.mean() - shown)
+
+
+def test_stored_weights_of_another_environment_are_refused():
+    folder = data_folder("rl")
+    envs = make_envs("Acrobot-v1", 1)
+    with pytest.raises(UserError, match="another environment"):
+        StoredPolicy(str(folder / "experts" / "CartPole-v1.npz"), envs.actions)
+    with pytest.raises(UserError, match="no such file"):
+        load_actor("nowhere.npz", envs.actions)
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+def test_policies_go_to_stable_baselines_and_back(env):
+    """By the names and shapes of its networks, and where it is installed by its own forward."""
+    torch.manual_seed(0)
+    _, _, policy, value, _ = parts(env, hidden=(64, 64))
+    _, _, other, *_ = parts(env, hidden=(64, 64))
+    state = to_stable_baselines(policy, value)
+    from_stable_baselines(other, state)
+    obs = torch.randn(5, policy.observations.shape[0])
+    assert torch.equal(policy.parameters_of(obs), other.parameters_of(obs))
+    with pytest.raises(UserError, match="widths"):
+        from_stable_baselines(parts(env, hidden=(8, 8))[2], state)
+    sb3 = pytest.importorskip("stable_baselines3")
+    agent = sb3.PPO("MlpPolicy", env, device="cpu")
+    agent.policy.load_state_dict(state, strict=False)
+    expected = policy.best(policy.net.dense(obs))
+    found, _ = agent.predict(obs.numpy(), deterministic=True)
+    np.testing.assert_allclose(found, policy.actions.to_env(expected), atol=1e-5)
+
+
+def test_interquartile_means():
+    assert interquartile_mean([7.0]) == 7.0
+    assert interquartile_mean([100.0, 1.0, 3.0, -50.0]) == 2.0
+    # Five values: the middle three, the outer of them by a quarter short of one piece each
+    assert interquartile_mean([0.0, 1.0, 2.0, 3.0, 90.0]) == pytest.approx(2.0)
+    rows = np.random.default_rng(0).normal(size=40)
+    assert interquartile_mean(rows) == pytest.approx(np.sort(rows)[10:30].mean())
+    with pytest.raises(UserError):
+        interquartile_mean([])
+
+
+def test_bootstrap_intervals_cover_as_they_say():
+    """Of 200 draws of 12 seeds from a known law, about 95 in a hundred cover its middle mean."""
+    draw = np.random.default_rng(1)
+    covered = [
+        (found := bootstrap(draw.normal(size=12), resamples=300)).low <= 0 <= found.high
+        for _ in range(200)
+    ]
+    assert 0.85 < np.mean(covered) <= 0.99

@@ -118,6 +118,17 @@ def test_a_baseline_lowers_the_variance_of_a_reward_that_is_offset():
     assert spread[1] < 0.2 * spread[0]
 
 
+def test_the_baseline_leaves_each_sample_out():
+    game = small(samples=2, baseline=True)
+    batch = game.split.batch(torch.arange(4))
+    owner = batch.owner.repeat_interleave(2)
+    earned = torch.arange(12.0)
+    others = game._others(batch, owner, earned)
+    for place, query in enumerate(owner.tolist()):
+        rest = [float(earned[n]) for n in range(12) if owner[n] == query and n != place]
+        assert others[place].item() == pytest.approx(sum(rest) / len(rest))
+
+
 def test_any_estimator_of_the_core_can_take_the_samples():
     game = small(estimator=estimators.clipped(reduction="sum"), samples=4)
     found, _ = gradient(game, game.policy_move)

@@ -11,7 +11,8 @@ def run(words: Sequence[str]) -> None:
     parser = folder_parser(
         "chat",
         "Talk to a trained dialogue model. Each token of its replies is coloured by what the "
-        "critic makes of the reply so far: red = machine, green = human. An empty line ends the chat.",
+        "critic makes of the reply so far: red = machine, green = human. An empty line ends "
+        "the chat.",
     )
     parser.add_argument(
         "--temperature", type=float, default=0.7, help="below 1 sharpens, 0 = likeliest (0.7)"

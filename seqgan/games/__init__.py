@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from seqgan.games.dialogue import DialogueGame as DialogueGame
 from seqgan.games.discrete import DiscreteGame as DiscreteGame
 from seqgan.games.discrete import bgan as bgan
 from seqgan.games.likelihood import LikelihoodGame as LikelihoodGame
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from seqgan.papers.relgan import relgan as relgan
 
 __all__ = [
+    "DialogueGame",
     "DiscreteGame",
     "LikelihoodGame",
     "RankingGame",

@@ -28,6 +28,8 @@ def imports(source: str, path: str) -> Iterator[tuple[str, bool]]:
 
     def visit(node: ast.AST, lazy: bool) -> Iterator[tuple[str, bool]]:
         lazy = lazy or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        # What only a type checker reads is imported by nobody
+        lazy = lazy or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
         match node:
             case ast.Import(names=names):
                 yield from ((alias.name, lazy) for alias in names)
@@ -133,6 +135,9 @@ def test_sources_keep_the_rules(rule):
         (wrong_imports, "seqgan/games/x.py", "import rl.policies", True),
         (wrong_imports, "seqgan/recipes/x.py", "def f():\n import rl.policies", False),
         (wrong_imports, "seqgan/recipes/x.py", "import rl.policies", True),
+        (wrong_imports, "seqgan/recipes/x.py", "if TYPE_CHECKING:\n import rl.policies", False),
+        (wrong_imports, "seqgan/recipes/x.py", "if DEBUGGING:\n import rl.policies", True),
+        (wrong_imports, "seqgan/games/x.py", "if TYPE_CHECKING:\n import rl.policies", True),
         (wrong_imports, "seqgan/recipes/x.py", "class C:\n from rl import ppo", True),
         (wrong_imports, "seqgan/__init__.py", "import rl", True),
         (wrong_imports, "seqgan/cli.py", "def f():\n return import_module('rl.ppo')", False),

@@ -11,7 +11,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
 from seqgan.retrieval.judged import Judged, inverse_frequency, read_answers, token_matrix
 from seqgan.retrieval.scorers import Scorer
-from seqgan.retrieval.text_scorers import CNNMatcher, EncoderMatcher, SharedWords
+from seqgan.retrieval.text_scorers import CNNMatcher, EncoderMatcher, SharedWords, encode
 
 LONGEST_QUESTION, LONGEST_ANSWER = 60, 200
 """Tokens kept of a text."""
@@ -63,6 +63,7 @@ class Answers:
             - len(self.test),
             "training questions without a right answer": len(train.names) - len(good),
         }
+        self._vectors: dict[str, tuple[Tensor, Tensor]] = {}
         self.vocabulary: dict[str, int] = {}
         self.question_tokens = token_matrix(
             self.questions, self.vocabulary, LONGEST_QUESTION, grow=True
@@ -77,8 +78,16 @@ class Answers:
         if name == "encoder":
             if encoder is None:
                 raise UserError("--scorer encoder needs --encoder: a name or a folder of a model")
-            return EncoderMatcher(self.questions, self.texts, encoder, self.overlap())
+            return EncoderMatcher(*self._encoded(encoder), self.overlap())
         return CNNMatcher(self.overlap(), dim, filters=filters)
+
+    def _encoded(self, encoder: str) -> tuple[Tensor, Tensor]:
+        """Vectors of all questions and answers, made once."""
+        if encoder not in self._vectors:
+            everything = encode(encoder, [*self.questions, *self.texts])
+            count = len(self.questions)
+            self._vectors[encoder] = everything[:count], everything[count:]
+        return self._vectors[encoder]
 
     def overlap(self) -> SharedWords:
         """Scores by shared words: the baseline, and a part of the other scorers."""
@@ -93,7 +102,9 @@ class Answers:
             token_matrix(answers, self.vocabulary, LONGEST_ANSWER, grow=False),
         )
         if isinstance(scorer, EncoderMatcher):
-            scorer.read([question], answers)
+            (encoder,) = self._vectors  # the run's own
+            vectors = encode(encoder, [question, *answers])
+            scorer.read(vectors[:1], vectors[1:])
         everything = torch.arange(len(answers))
         return scorer.cpu().eval()(torch.zeros(1, dtype=torch.int64), everything)[0]
 

@@ -140,11 +140,10 @@ class EncoderMatcher(TextScorer):
     the encoder itself is not trained.
 
     Args:
-        queries: texts.
-        documents: texts.
-        encoder: name or folder of the model.
+        queries: e of each query, see `encode`.
+        documents: e of each document.
         words: tokens of the texts.
-        scale: of the cosine.
+        scale: of the sum.
     """
 
     query_vectors: Tensor
@@ -152,29 +151,23 @@ class EncoderMatcher(TextScorer):
 
     def __init__(
         self,
-        queries: Sequence[str],
-        documents: Sequence[str],
-        encoder: str,
+        queries: Float[Tensor, "Q F"],
+        documents: Float[Tensor, "D F"],
         words: SharedWords,
         scale: float = 10.0,
     ):
         super().__init__()
-        self.encoder, self.scale = encoder, scale
-        self.words = words
+        self.words, self.scale = words, scale
         self.read(queries, documents)
         self.projection = nn.Parameter(torch.eye(self.query_vectors.shape[1]))
         self.overlap = nn.Parameter(torch.ones(()))
         self.bias = nn.Parameter(torch.tensor(-scale))
         """Of a critic's logits, which two unlike texts are to leave near 0; no ranking sees it."""
 
-    def read(self, queries: Sequence[str], documents: Sequence[str]) -> None:
-        """Encode other texts in the place of those it knows."""
-        encoded = encode(self.encoder, [*queries, *documents])
-        for name, part in (
-            ("query_vectors", encoded[: len(queries)]),
-            ("document_vectors", encoded[len(queries) :]),
-        ):
-            self.register_buffer(name, part, persistent=False)
+    def read(self, queries: Float[Tensor, "Q F"], documents: Float[Tensor, "D F"]) -> None:
+        """Know these texts and no others."""
+        self.register_buffer("query_vectors", queries, persistent=False)
+        self.register_buffer("document_vectors", documents, persistent=False)
 
     def pairs(
         self, queries: Int64[Tensor, " N"], documents: Int64[Tensor, " N"]
@@ -201,7 +194,9 @@ def encode(encoder: str, texts: Sequence[str]) -> Float[Tensor, "N F"]:
         UserError: the encoder cannot be loaded.
     """
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(encoder)
         model = AutoModel.from_pretrained(encoder).eval()

@@ -218,13 +218,11 @@ def test_the_encoder_is_frozen_and_its_projection_learns(tmp_path):
     texts = ["cat", "dog bird", "cat cat"]
     vectors = encode(str(tmp_path), texts)
     assert torch.allclose(vectors.norm(dim=1), torch.ones(3))
-    scorer = EncoderMatcher(["cat", "dog"], texts, str(tmp_path), SharedWords(*TOKENS, IDF))
+    asked = encode(str(tmp_path), ["cat", "dog"])
+    scorer = EncoderMatcher(asked, vectors, SharedWords(*TOKENS, IDF))
     assert {name for name, _ in scorer.named_parameters()} == {"projection", "overlap", "bias"}
     scores = scorer(torch.arange(2), torch.arange(3))
-    wanted = 10 * (
-        encode(str(tmp_path), ["cat", "dog"]) @ vectors.T
-        + words()(torch.arange(2), torch.arange(3))
-    )
+    wanted = 10 * (asked @ vectors.T + words()(torch.arange(2), torch.arange(3)))
     assert torch.allclose(scores, wanted - 10, atol=1e-4)  # the bias of a critic's logits
     with pytest.raises(UserError, match="cannot be loaded"):
         encode(str(tmp_path / "none"), texts)

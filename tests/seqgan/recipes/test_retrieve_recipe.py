@@ -20,7 +20,7 @@ from seqgan.recipes.run import play
 from seqgan.retrieval.evaluate import evaluate, means
 from tests.data_folder import data_folder
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
-from tests.seqgan.retrieval.made import write_answers, write_letor, write_pairs
+from tests.seqgan.retrieval.made import write_answers, write_encoder, write_letor, write_pairs
 
 LEARNING_CURVES = plots.learning_curves
 
@@ -319,6 +319,17 @@ def test_rank_answers(answers, tmp_path, capsys):
     found = lines(capsys, "rank", str(answers), "--query", "what is a noun5 ?", *words)
     assert len(found) == 3
     assert found[0][2] == "a noun5 , for sure"
+
+
+def test_answers_by_a_transformers_encoder(tmp_path, capsys):
+    pytest.importorskip("transformers")
+    (tmp_path / "encoder").mkdir()
+    encoder = write_encoder(tmp_path / "encoder", [f"noun{n}" for n in range(30)])
+    words = ("--scorer", "encoder", "--encoder", encoder, "--baselines", "none")
+    run = tiny(tmp_path, *words, task="qa")
+    assert read_result(run)["table"]["IRGAN"]["map"] > 0.5  # shared words alone find the noun
+    found = lines(capsys, "rank", str(run), "--query", "what is a noun3 ?", "--k", "1")
+    assert "noun3" in found[0][2].split()
 
 
 def test_rank_documents_of_a_web_query(tmp_path, capsys):

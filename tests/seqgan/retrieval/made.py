@@ -67,3 +67,21 @@ def write_answers(file, questions=12, seed=0):
             lines.append(f"{number}\t0\twhat is a {noun} ?\tit is a {other} of sort {number} .")
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return str(file)
+
+
+def write_encoder(folder, words):
+    """A random encoder of one layer, saved as any other."""
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=8,
+    )
+    BertModel(config).save_pretrained(folder)
+    BertTokenizer(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
+    return str(folder)

@@ -24,7 +24,7 @@ from seqgan.retrieval.scorers import (
 from seqgan.retrieval.table import L2_OF, baseline
 from seqgan.retrieval.tasks import ItemTask, Sizes, WebTask
 from seqgan.retrieval.text_scorers import CNNMatcher, SharedWords
-from tests.seqgan.retrieval.made import write_letor, write_pairs
+from tests.seqgan.retrieval.made import write_encoder, write_letor, write_pairs
 
 HISTORY = Ragged(torch.tensor([0, 2, 3, 6, 6]), torch.tensor([0, 2, 1, 0, 2, 3]))
 """Of four queries and five documents."""
@@ -204,17 +204,10 @@ def test_baselines_of_web_search(tmp_path):
 
 def test_the_encoder_is_frozen_and_its_projection_learns(tmp_path):
     """A random encoder of one layer, saved and read as any other; scores by its vectors."""
-    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("transformers")
     from seqgan.retrieval.text_scorers import EncoderMatcher, encode
 
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "cat", "dog", "bird"]
-    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    tokenizer = transformers.BertTokenizer(vocab_file=str(tmp_path / "vocab.txt"))
-    config = transformers.BertConfig(
-        vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
-    )
-    transformers.BertModel(config).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
+    write_encoder(tmp_path, ["cat", "dog", "bird"])
     texts = ["cat", "dog bird", "cat cat"]
     vectors = encode(str(tmp_path), texts)
     assert torch.allclose(vectors.norm(dim=1), torch.ones(3))

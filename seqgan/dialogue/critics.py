@@ -229,6 +229,11 @@ def width_of(backbone: Any) -> int:
     return int(backbone.config.hidden_size)
 
 
+def has_adapters(model: Any) -> bool:
+    """Whether peft has wrapped the model."""
+    return any("lora_" in name for name, _ in model.named_parameters())
+
+
 def copy_backbone(model: Any) -> Any:
     """A copy of a causal language model's transformer, without its head.
 
@@ -239,7 +244,8 @@ def copy_backbone(model: Any) -> Any:
         raise UserError(
             "a critic that copies the generator needs a causal model; name --critic hierarchical"
         )
-    backbone = copy.deepcopy(model.base_model)
+    plain = model.get_base_model() if has_adapters(model) else model
+    backbone = copy.deepcopy(plain.base_model)
     return backbone.requires_grad_(True)
 
 

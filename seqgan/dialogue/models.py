@@ -1,6 +1,7 @@
 """Building the two players: a model from scratch or by name, and a critic for it."""
 
 import copy
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from seqgan.dialogue.critics import (
     StepCritic,
     TransformerCritic,
     copy_backbone,
+    has_adapters,
 )
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.policies import CausalLMPolicy, DialoguePolicy, Seq2SeqLMPolicy
@@ -90,7 +92,7 @@ def save_base(policy: DialoguePolicy, folder: Path) -> None:
 
 def save_model(policy: DialoguePolicy, folder: Path) -> None:
     """Write the model as transformers does; adapters are merged, so that it loads without them."""
-    if isinstance(policy, CausalLMPolicy | Seq2SeqLMPolicy) and _adapted(policy.model):
+    if isinstance(policy, CausalLMPolicy | Seq2SeqLMPolicy) and has_adapters(policy.model):
         merged = copy.deepcopy(policy)
         merged.model = merged.model.merge_and_unload()
         policy = merged
@@ -132,11 +134,10 @@ def with_adapters(model: Any, rank: int) -> Any:
         task_type=kind,
         fan_in_fan_out=turned,
     )
-    return get_peft_model(model, config)
-
-
-def _adapted(model: Any) -> bool:
-    return any("lora_" in name for name, _ in model.named_parameters())
+    with warnings.catch_warnings():
+        # peft asks transformers by a name that is going out of use
+        warnings.simplefilter("ignore", FutureWarning)
+        return get_peft_model(model, config)
 
 
 def _scratch(c: "DialogueConfig", form: Format) -> Any:
@@ -170,7 +171,8 @@ def _named(name: str, base: Path | None) -> Any:
         )
         if base is not None:
             return kind.from_config(config)
-        return kind.from_pretrained(name, dtype=torch.float32)
+        with _no_bars():
+            return kind.from_pretrained(name, dtype=torch.float32)
     except Exception as error:  # transformers raises many kinds
         raise UserError(
             f"--model {name} cannot be loaded ({reason(error)}); name a folder written by "

@@ -156,7 +156,8 @@ def write_report(run: "DialogueRun", cpu_seconds: float | None) -> None:
             rows[name]["nll_test"] = nll[name.split()[0]]
             if c.judge_seeds:
                 rows[name] |= judged(run, test, replies)
-        lines = (f"{a}\t{b}\n" for a, b in zip(test.contexts, replies, strict=True))
+        pairs = zip(test.contexts, replies, strict=True)
+        lines = ("\t".join(" ".join(text.split()) for text in pair) + "\n" for pair in pairs)
         write_text(run.folder.samples / f"{name.replace(' ', '_').lower()}.txt", "".join(lines))
     run.folder.write_result(_result(run, rows, cpu_seconds))
     keys = ["nll_valid", "D/accuracy", "G/reward", "distinct2", "G/length", "G/entropy"]

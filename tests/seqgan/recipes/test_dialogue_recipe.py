@@ -1,0 +1,296 @@
+"""The dialogue recipe: every preset, models by path, resuming, talking, bad input."""
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from image_core.adversarial.errors import UserError
+from seqgan.cli import main
+from seqgan.commands.parsing import open_run
+from seqgan.recipes import dialogue
+from seqgan.recipes.dialogue import PRESETS, Config
+from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
+
+TINY = ("train", "dialogue", "--preset", "tiny")
+SIZES = {
+    name: PRESETS["tiny"][name]
+    for name in PRESETS["tiny"]
+    if name not in ("limit", "samples", "rounds", "mle_steps", "critic_warmup")
+} | {"mle_steps": 2, "critic_warmup": 1, "rounds": 2}
+"""Sizes and counts alone: what a preset chooses stays as it is."""
+
+
+def talks(count, seed=1):
+    """Dialogues in which the answer repeats a word of the question."""
+    draw = random.Random(seed)
+    things = ("tea", "rain", "music", "a walk", "the sea")
+    made = []
+    for _ in range(count):
+        turns = []
+        for _ in range(draw.randint(1, 2)):
+            thing = draw.choice(things)
+            turns += [f"do you like {thing} ?", draw.choice((f"yes , {thing} is nice .", "no ."))]
+        made.append({"turns": turns})
+    return made
+
+
+def written(folder: Path, rows, name="talks.jsonl") -> str:
+    file = folder / name
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(file)
+
+
+@pytest.fixture
+def short_report(monkeypatch):
+    monkeypatch.setattr(dialogue, "write_report", lambda run, seconds: None)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run of the tiny preset, and its data."""
+    folder = tmp_path_factory.mktemp("dialogue")
+    data = written(folder, talks(120))
+    run = folder / "run"
+    words = [*TINY, "--data", data, "--out", str(run), "--test", data, "--judge_seeds", "0"]
+    assert main(words) == 0
+    return run, data
+
+
+def test_a_run_ends_with_a_table_floors_samples_and_a_plot(trained):
+    run, _ = trained
+    assert [row["phase"] for row in read_log(run)] == ["mle", *["critic"] * 4, *["adversarial"] * 4]
+    table = read_result(run)["table"]
+    assert list(table)[:5] == ["human", "random", "dull", "echo", "nearest"]
+    assert {"MLE T=1.0", "GAN T=1.0", "MLE T=0.5"} <= set(table)
+    # The test set is the training set here: the nearest context brings many replies back
+    assert table["nearest"]["bleu2"] > 2 * table["random"]["bleu2"]
+    assert table["echo"]["echoes"] == 1.0
+    assert table["dull"]["unique"] == pytest.approx(1 / 48)
+    assert table["human"]["bleu2"] == ""
+    assert table["GAN T=1.0"]["nll_test"] > 0
+    assert is_png(run / "plots" / "learning.png")
+    assert len((run / "samples" / "gan_t=1.0.txt").read_text().split("\n")) == 49
+
+
+def test_plain_transformers_load_what_was_trained(trained):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    run, data = trained
+    model = AutoModelForCausalLM.from_pretrained(run / "model")
+    tokenizer = AutoTokenizer.from_pretrained(run / "model")
+    said = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "do you like tea ?"}],
+        add_generation_prompt=True, return_dict=True, return_tensors="pt",
+    )  # fmt: skip
+    ours = open_run(str(run))
+    ours.load()
+    context = said["input_ids"]
+    with torch.no_grad():
+        theirs = model(**said).logits[:, -1]
+        read, _ = ours.game.G.eval().read(context, torch.ones_like(context, dtype=torch.bool))
+    allowed = torch.isfinite(read)
+    assert torch.allclose(theirs[allowed], read[allowed], atol=1e-5)
+    text = tokenizer.decode(model.generate(**said, max_new_tokens=5, do_sample=False)[0])
+    assert text.startswith("<user>do you like tea ?<assistant>")
+
+
+def test_talking_to_it(trained, capsys, monkeypatch):
+    run, _ = trained
+    monkeypatch.setattr("sys.stdin", io.StringIO("do you like tea ?\nand rain ?\n/new\nhello\n\n"))
+    assert main(["chat", str(run), "--no_color"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 3
+    assert all("[0." in line for line in out)
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
+    assert main(["chat", str(run), "--beams", "2", "--model", "mle"]) == 0
+    assert "\x1b[38;2;" in capsys.readouterr().out
+    assert "--temperature -1" in refusal(capsys, "chat", str(run), "--temperature", "-1")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
+def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
+    options = SIZES | {"data": written(tmp_path, talks(40)), "context_tokens": 24}
+    words = [f"--{name}={value}" for name, value in options.items()]
+    run = tmp_path / "run"
+    assert main(["train", "dialogue", "--preset", preset, "--out", str(run), *words]) == 0
+    log = read_log(run)
+    assert [row["phase"] for row in log] == ["mle", "critic", "adversarial", "adversarial"]
+    assert log[-1]["G/grad_norm"] > 0
+    kept = PRESETS[preset].keys() - options.keys()
+    config = open_run(str(run)).as_dict()
+    assert all(config[name] == PRESETS[preset][name] for name in kept)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("extra", [["--credit", "rollouts", "--judge", "last", "--rollouts", "2"],
+                                   ["--architecture", "lstm", "--critic", "hierarchical"]])  # fmt: skip
+def test_other_credits_and_the_recurrent_model_run(tmp_path, extra):
+    run = tmp_path / "run"
+    words = ["--data", written(tmp_path, talks(40)), "--out", str(run), *extra]
+    assert main([*TINY, *words]) == 0
+    assert (run / "model" / "model.safetensors").exists()
+
+
+def saved(folder, kind, **tokens):
+    """A small pretrained model with its tokenizer, as save_pretrained leaves them."""
+    from transformers import (
+        GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, T5Config,
+        T5ForConditionalGeneration,
+    )  # fmt: skip
+
+    from seqgan.dialogue.encode import train_tokenizer
+
+    texts = [text for row in talks(50) for text in row["turns"]]
+    tokenizer = train_tokenizer(texts, 300)
+    tokenizer.chat_template = tokens.get("template")
+    if "pad" in tokens:
+        tokenizer.pad_token = tokens["pad"]
+    # Another tokenizer knows no marks of ours
+    text = tokenizer.backend_tokenizer.to_str().replace("<user>", "<u>").replace(
+        "<assistant>", "<a>").replace("<system>", "<s>")  # fmt: skip
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(text), eos_token="<end>",
+        pad_token=tokens.get("pad"), chat_template=tokens.get("template"),
+    )  # fmt: skip
+    common = {"vocab_size": len(tokenizer) + 3, "eos_token_id": tokenizer.eos_token_id}
+    torch.manual_seed(0)
+    match kind:
+        case "gpt2":
+            config = GPT2Config(n_positions=40, n_embd=16, n_layer=1, n_head=2, **common)
+            model = GPT2LMHeadModel(config)
+        case "llama":
+            model = LlamaForCausalLM(LlamaConfig(
+                hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+                num_key_value_heads=1, max_position_embeddings=64, **common,
+            ))  # fmt: skip
+        case "t5":
+            model = T5ForConditionalGeneration(T5Config(
+                d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, pad_token_id=0,
+                decoder_start_token_id=0, **common,
+            ))  # fmt: skip
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+TEMPLATE = (
+    "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }} {% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize(("kind", "tokens", "extra"), [
+    ("gpt2", {}, []),
+    ("llama", {"template": TEMPLATE, "pad": "<pad>"}, ["--lora", "2"]),
+    ("t5", {"pad": "<pad>"}, ["--critic", "hierarchical"]),
+])  # fmt: skip
+def test_models_by_path_learn_and_are_saved(tmp_path, kind, tokens, extra):
+    """Without a pad token, with a chat template and adapters, with an encoder."""
+    if "--lora" in extra and find_spec("peft") is None:
+        pytest.skip("peft is not installed")
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    model = saved(tmp_path / "base", kind, **tokens)
+    run = tmp_path / "run"
+    words = ["--data", written(tmp_path, talks(40)), "--model", model, "--out", str(run), *extra]
+    assert main([*TINY, *words]) == 0
+    auto = AutoModelForSeq2SeqLM if kind == "t5" else AutoModelForCausalLM
+    before, after = auto.from_pretrained(model), auto.from_pretrained(run / "model")
+    pairs = zip(before.state_dict().items(), after.state_dict().values(), strict=True)
+    moved = [name for (name, p), q in pairs if not torch.equal(p, q)]
+    assert moved
+    if "--lora" in extra:
+        assert all("proj" in name for name in moved)
+    again = open_run(str(run), data=False)  # the folder of --model is not needed any more
+    again.load()
+    assert not (run / "model" / "adapter_config.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
+    data = written(tmp_path, talks(60))
+    words = [*TINY, "--data", data, "--rounds", "12", "--memory", "32", "--reuse", "false"]
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    run = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgan.cli", *words, "--out", str(run)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    log = run / "log.jsonl"
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 9):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert main(["resume", str(run)]) == 0
+    assert log.read_bytes() == (tmp_path / "whole" / "log.jsonl").read_bytes()
+    name = "checkpoint/game.safetensors"
+    weights, expected = load_file(run / name), load_file(tmp_path / "whole" / name)
+    assert all(torch.equal(weights[key], value) for key, value in expected.items())
+
+
+CONTRADICTIONS = [
+    ({"credit": "advantage"}, "--credit advantage"),
+    ({"critic": "step"}, "--critic step"),
+    ({"samples": 1}, "--samples"),
+    ({"human_share": 0.1}, "--reuse false"),
+    ({"policy_updates": 2}, "--policy_updates"),
+    ({"kl_target": 1.0}, "--kl_weight"),
+    ({"cold_temperature": 0.5, "samples": 3}, "--samples 3"),
+    ({"critic": "language_model", "penalty": "r1=1"}, "--penalty"),
+    ({"architecture": "lstm"}, "--architecture lstm"),
+    ({"lora": 4}, "--lora"),
+    ({"valid": "x"}, "--valid"),
+    ({"min_length": 32}, "--min_length 32"),
+    ({"size": 30}, "--size 30"),
+    ({"dropout": 1.0}, "--dropout 1"),
+    ({"top_p": 1.5}, "--top_p 1.5"),
+    ({"baseline": "group_normalised"}, "--baseline group_normalised"),
+    ({"loss": "hope"}, "--loss hope"),
+    ({"mle_steps": 0, "critic_warmup": 0, "rounds": 0}, "--mle_steps"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), CONTRADICTIONS)
+def test_a_contradiction_is_refused_and_its_option_named(change, says):
+    Config(out="run")
+    with pytest.raises(UserError) as caught:
+        Config(**{"out": "run", **change})
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    for rows, says in (
+        ([{"question": "a", "reply": "b"}], "columns are ['question', 'reply']"),
+        ([{"messages": [{"role": "narrator", "content": "hi"}]}], "unknown role 'narrator'"),
+        ([{"turns": ["alone"]}], "no dialogue of two turns"),
+        (talks(10), "too few to hold out"),
+    ):
+        data = written(tmp_path, rows)
+        assert says in refusal(capsys, *TINY, "--data", data, "--out", out)
+    data = written(tmp_path, talks(40))
+    model = str(tmp_path / "nothing")
+    assert model in refusal(capsys, *TINY, "--data", data, "--model", model, "--out", out)
+    assert not Path(out).exists()

@@ -107,7 +107,7 @@ static int backward(const float *x, const float *w, const float *y, const float 
     return 0;
 }
 
-static PyObject *py_backward(PyObject *self, PyObject *arguments)
+static PyObject *py_gradients(PyObject *self, PyObject *arguments)
 {
     unsigned long long x, w, y, top, up, d_x, d_w;
     long n, batch, length, embedding, features;
@@ -126,8 +126,8 @@ static PyObject *py_backward(PyObject *self, PyObject *arguments)
 }
 
 static PyMethodDef methods[] = {
-    {"backward", py_backward, METH_VARARGS,
-     "backward(x, w, y, top, up, d_x, d_w, n, batch, length, embedding, features), by address"},
+    {"gradients", py_gradients, METH_VARARGS,
+     "gradients(x, w, y, top, up, d_x, d_w, n, batch, length, embedding, features), by address"},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_conv_bank", NULL, -1, methods};

@@ -151,7 +151,7 @@ def _sparse_gradients(
         d_weights.append(torch.empty_like(weight))
         parts = (x, weight, y.float(), top, up.contiguous(), d_x, d_weights[-1])
         sizes = (len(y), batch, length, embedding, weight.shape[2])
-        _conv_bank.backward(*[part.data_ptr() for part in parts], *sizes)
+        _conv_bank.gradients(*[part.data_ptr() for part in parts], *sizes)
     return d_x.transpose(0, 1), d_weights
 
 

@@ -7,6 +7,7 @@ import pytest
 from seqgan.cli import main
 from seqgan.commands.parsing import parse_config
 from seqgan.papers import __all__ as PAPERS
+from seqgan.recipes.oracle import PRESETS
 from tests.seqgan.recipes.made import corpus, read_log, read_result
 from tests.seqgan.recipes.made import short_report as short_report
 
@@ -52,7 +53,8 @@ def parsed(*words):
 def test_a_papers_sizes_stand_below_a_preset_and_its_rates_above():
     paper, quick = parsed("--alias", "relgan"), parsed("--alias", "relgan", "--preset", "quick")
     assert (paper.hidden, paper.mle_epochs, paper.policy_lr) == (512, 150, 1e-4)
-    assert (quick.hidden, quick.mle_epochs, quick.policy_lr) == (512, 15, 1e-4)
+    epochs = PRESETS["quick"]["mle_epochs"]
+    assert (quick.hidden, quick.mle_epochs, quick.policy_lr) == (512, epochs, 1e-4)
     assert parsed("--alias", "relgan", "--hidden", "16", "--policy_lr", "0.5").policy_lr == 0.5
     assert parsed("--alias", "maligan", "--preset", "quick").baseline == "none"
     assert parsed("--preset", "quick").baseline == "position_mean"

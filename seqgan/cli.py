@@ -30,6 +30,8 @@ usage: seqgan COMMAND ...
   seqgan train expert --env ID --out DIR       PPO on an environment's own reward
   seqgan demos DIR --episodes N --out FILE     record an expert's episodes
   seqgan train imitate --env ID --demos FILE --out DIR   GAIL and its family, with controls
+  seqgan train image --data PATH --out DIR     image GANs: any loss, penalty, norm and architecture
+  seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
   seqgan list losses                           what there is: losses, penalties, estimators, games,
                                                recipes, metrics
 
@@ -49,6 +51,7 @@ COMMANDS = (
     "rank",
     "chat",
     "demos",
+    "study",
 )
 
 

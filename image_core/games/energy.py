@@ -238,7 +238,14 @@ def ebgan(
     return EnergyGAN(G, D, latent, Margin(margin), **{"pull": 0.1, **options})
 
 
-def began(G: nn.Module, D: nn.Module, latent: int, gamma: float = 0.5, **options: Any) -> EnergyGAN:
+def began(
+    G: nn.Module,
+    D: nn.Module,
+    latent: int,
+    gamma: float = 0.5,
+    rate: float = 1e-3,
+    **options: Any,
+) -> EnergyGAN:
     """Boundary-equilibrium GAN (Berthelot, Schumm & Metz 2017).
 
     Args:
@@ -246,9 +253,10 @@ def began(G: nn.Module, D: nn.Module, latent: int, gamma: float = 0.5, **options
         D: an `AutoEncoder` of mean absolute differences.
         latent: size of z.
         gamma: diversity ratio.
+        rate: of k.
         options: any of `EnergyGAN`.
     """
-    return EnergyGAN(G, D, latent, Balanced(gamma), **options)
+    return EnergyGAN(G, D, latent, Balanced(gamma, rate), **options)
 
 
 def magan(G: nn.Module, D: nn.Module, latent: int, epoch: int, **options: Any) -> EnergyGAN:

@@ -4,7 +4,7 @@ from torch import nn
 
 from image_core.adversarial.errors import UserError
 from image_core.nets.critics import Critic
-from image_core.nets.layers import ConditionalBatchNorm, Stack, channel_norm, weighted
+from image_core.nets.layers import ConditionalBatchNorm, Leaky, Stack, channel_norm, weighted
 
 
 def levels(size: int, least: int = 4) -> int:
@@ -73,7 +73,7 @@ def dcgan(
     for i, after in enumerate(widths):
         trunk.append(weighted(norm, nn.Conv2d(before, after, 4, 2, 1)))
         trunk += [channel_norm(norm, after)] if i else []
-        trunk.append(nn.LeakyReLU(0.2))
+        trunk.append(Leaky(0.2))
         before = after
     critic = Critic(nn.Sequential(*trunk, nn.Flatten(1)), top * 16, norm)
     return Stack(*layers), critic

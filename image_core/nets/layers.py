@@ -38,6 +38,26 @@ class Stack(nn.Module):
         return x
 
 
+@final
+class Leaky(nn.Module):
+    """Leaky ReLU whose slope is a constant to autograd: x times 1 or `slope`, by the sign of x.
+
+    Values and gradients are torch's own. Torch's second derivative is a tensor of zeros, which a
+    gradient penalty would send back through every convolution of the forward pass; here there is
+    none. That is a third of the price of R1 and of WGAN-GP.
+
+    Args:
+        slope: below zero; 0 is ReLU.
+    """
+
+    def __init__(self, slope: float):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+        return x * torch.where(x.detach() > 0, 1.0, self.slope).to(x.dtype)
+
+
 def channel_norm(norm: str, channels: int) -> nn.Module:
     """What stands before or after an activation.
 

@@ -12,7 +12,7 @@ from torch.nn.functional import avg_pool2d, pad
 
 from image_core.nets.critics import Critic
 from image_core.nets.dcgan import generator_norm, levels
-from image_core.nets.layers import Conditional, Stack, channel_norm, weighted
+from image_core.nets.layers import Conditional, Leaky, Stack, channel_norm, weighted
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,10 @@ class DownBlock(nn.Module):
         hidden = before if how.narrow and not (first and how.optimised) else after
         self.down, self.optimised = down, first and how.optimised
         self.entry = nn.Sequential(
-            *([] if self.optimised else [channel_norm(norm, before), nn.ReLU()]),
+            *([] if self.optimised else [channel_norm(norm, before), Leaky(0.0)]),
             weighted(norm, nn.Conv2d(before, hidden, 3, 1, 1)),
             channel_norm(norm, hidden),
-            nn.ReLU(),
+            Leaky(0.0),
             weighted(norm, nn.Conv2d(hidden, after, 3, 1, 1)),
         )
         kernel = 1 if self.optimised else 3
@@ -155,7 +155,7 @@ def _critic(channels: int, plan: Sequence[tuple[int, bool]], norm: str, how: Abl
     for i, (after, down) in enumerate(plan):
         layers.append(DownBlock(before, after, down, norm, how, first=i == 0))
         before = after
-    layers += [nn.ReLU(), _Pooled(how.sum_pool)]
+    layers += [Leaky(0.0), _Pooled(how.sum_pool)]
     return Critic(nn.Sequential(*layers), before, norm)
 
 

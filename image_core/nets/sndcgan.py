@@ -4,7 +4,7 @@ from torch import nn
 
 from image_core.nets.critics import Critic
 from image_core.nets.dcgan import generator_norm, levels
-from image_core.nets.layers import Stack, channel_norm, weighted
+from image_core.nets.layers import Leaky, Stack, channel_norm, weighted
 
 
 def sndcgan(
@@ -50,7 +50,7 @@ def sndcgan(
     before = channels + planes
     for after, kernel in plan:
         trunk.append(weighted(norm, nn.Conv2d(before, after, kernel, kernel - 2, 1)))
-        trunk += [channel_norm(norm, after), nn.LeakyReLU(0.1)]
+        trunk += [channel_norm(norm, after), Leaky(0.1)]
         before = after
     critic = Critic(nn.Sequential(*trunk, nn.Flatten(1)), w[3] * small * small, norm)
     return Stack(*layers), critic

@@ -293,7 +293,7 @@ def _energy_game(c: Config, data: ImageSet) -> EnergyGAN:
         case "ebgan":
             return energy.ebgan(G, redraws("mean_square"), c.latent, c.margin, **shared)
         case "began":
-            return energy.began(G, redraws("l1"), c.latent, c.gamma, **shared)
+            return energy.began(G, redraws("l1"), c.latent, c.gamma, c.balance_rate, **shared)
         case "magan":
             epoch = math.ceil(len(data.images) / c.batch)
             return energy.magan(G, redraws("sum_square"), c.latent, epoch, **shared)

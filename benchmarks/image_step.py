@@ -1,0 +1,136 @@
+"""Cost of a critic and a generator step by penalty: `python benchmarks/image_step.py`.
+
+Prints one JSON line a variant. On a CPU seconds are of the process, on a GPU of the clock around a
+synchronised device. Variants take turns, so that whatever else the machine does hits all alike, and
+the ratio to the plain step is the median over turns of that turn's ratio.
+"""
+
+import argparse
+import functools
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from image_core.adversarial import losses, penalties, regularizers
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.game import Turn
+from image_core.games.plain import PlainGAN
+from image_core.memory import keep_freed_memory
+from image_core.nets import resnet_cifar, sndcgan
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "spectral": {"norm": "spectral"},
+    "layer": {"norm": "layer"},
+    "l2": {"regularizer": regularizers.l2(0.01)},
+    "clip": {"clip": 0.01},
+    "lazy_r1": {"penalty": penalties.r1(10.0), "lazy": 16},
+    "r1": {"penalty": penalties.r1(10.0)},
+    "wgan_gp": {"penalty": penalties.interpolated(10.0), "loss": losses.wasserstein},
+    "dragan": {"penalty": penalties.dragan(10.0)},
+    "r1_r2": {
+        "penalty": penalties.total(penalties.r1(1.0), penalties.r2(1.0)),
+        "loss": losses.relativistic,
+    },
+}
+WANTED = {"spectral": 1.1, "lazy_r1": 1.05, "r1": 1.6, "wgan_gp": 2.1}
+ARCHITECTURES: Mapping[str, Callable[..., Any]] = {"sndcgan": sndcgan, "resnet": resnet_cifar}
+
+
+def build(arch: str, variant: str, options: argparse.Namespace) -> Engine:
+    """A game of the variant, on the device."""
+    torch.manual_seed(0)
+    given = dict(VARIANTS[variant])
+    G, D = ARCHITECTURES[arch](
+        options.size, 3, 128, width=options.width, norm=given.pop("norm", "none")
+    )
+    game = PlainGAN(G, D, 128, batch=options.batch, **given)
+    device = torch.device(options.device)
+    if options.channels_last:
+        game = game.to(memory_format=torch.channels_last)
+    accelerator = None
+    if options.bf16:
+        from accelerate import Accelerator
+
+        accelerator = Accelerator(mixed_precision="bf16", cpu=options.device == "cpu")
+    adam = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.0, 0.9), fused=True)
+    return Engine(game.to(device), {"G": adam, "D": adam}, accelerator=accelerator)
+
+
+def clock(device: str) -> float:
+    if device != "cpu":
+        torch.cuda.synchronize()
+        return time.perf_counter()
+    return time.process_time()
+
+
+def timed(engine: Engine, turn: Turn, images: torch.Tensor, options: argparse.Namespace) -> float:
+    """Seconds of one move."""
+    stream = engine.stream(lambda index: images)
+    began = clock(options.device)
+    for _ in range(options.moves):
+        engine.play(turn, stream)
+    return (clock(options.device) - began) / options.moves
+
+
+def step(engine: Engine, images: torch.Tensor, options: argparse.Namespace) -> float:
+    """Seconds of a critic step, a lazy penalty's own step shared out."""
+    turns = engine.game.turns()
+    seconds = timed(engine, turns[0], images, options)
+    for turn in turns[1:-1]:
+        seconds += timed(engine, turn, images, options) / turn.every
+    return seconds
+
+
+def measure(arch: str, options: argparse.Namespace) -> None:
+    torch.manual_seed(0)
+    images = torch.rand(options.batch, 3, options.size, options.size, device=options.device) * 2 - 1
+    engines = {name: build(arch, name, options) for name in options.variants}
+    critic: dict[str, list[float]] = {name: [] for name in engines}
+    generator: dict[str, list[float]] = {name: [] for name in engines}
+    for turn in range(options.turns + 1):
+        for name, engine in engines.items():
+            d = step(engine, images, options)
+            g = timed(engine, engine.game.turns()[-1], images, options)
+            if turn:  # the first warms up
+                critic[name].append(d)
+                generator[name].append(g)
+    for name, seconds in critic.items():
+        ratios = [s / plain for s, plain in zip(seconds, critic[options.variants[0]])]
+        line = {
+            "arch": arch,
+            "variant": name,
+            "critic_seconds": round(statistics.median(seconds), 4),
+            "ratio": round(statistics.median(ratios), 3),
+            "generator_seconds": round(statistics.median(generator[name]), 4),
+        }
+        if name in WANTED:
+            line["wanted"] = WANTED[name]
+        print(json.dumps(line), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arch", nargs="+", default=["sndcgan", "resnet"])
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS))
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--moves", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--bf16", action="store_true")
+    parser.add_argument("--channels_last", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    for arch in options.arch:
+        measure(arch, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""`seqgan study`: many image GANs, searched by any number of workers."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from image_core.adversarial.errors import UserError
+from seqgan.commands.parsing import _told, prepare
+
+
+def run(words: Sequence[str]) -> None:
+    """Join the study in --out, or begin it."""
+    import jsonargparse
+
+    prepare()
+    from seqgan.image_study.design import Design
+
+    parser = jsonargparse.ArgumentParser(
+        prog="seqgan study",
+        description="Train every combination of loss, penalty, norm and architecture at the points "
+        "of a grid or a search. The same command in the same --out joins as one more worker.",
+        formatter_class=jsonargparse.DefaultHelpFormatter,
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--config", action="config", help="YAML file of options")
+    parser.add_class_arguments(Design)
+    values: Any = _told(lambda: parser.parse_args(list(words)), parser.prog)
+    design = Design(**{f.name: values[f.name] for f in fields(Design)})
+    try:
+        import optuna  # noqa: F401
+    except ImportError as error:
+        raise UserError("seqgan study needs optuna: `pip install 'seqgan[study]'`") from error
+    from seqgan.image_study.work import work
+
+    work(design)

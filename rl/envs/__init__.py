@@ -5,6 +5,7 @@ from typing import Any
 from rl.envs.base import Envs as Envs
 from rl.envs.base import Step as Step
 from rl.envs.classic import DYNAMICS, ClassicEnvs
+from rl.envs.mujoco import TASKS, MujocoEnvs
 from rl.envs.sync import SyncEnvs
 
 
@@ -21,4 +22,6 @@ def make_envs(
     """
     if env in DYNAMICS and not options:
         return ClassicEnvs(env, count, limit)
+    if env in TASKS and not options:
+        return MujocoEnvs(env, count, limit)
     return SyncEnvs(env, count, options, limit)

@@ -7,15 +7,13 @@ both from equal states and compares.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import gymnasium
 import numpy as np
 import torch
 from torch import Tensor
 
-from rl.envs.base import Envs, Step
-from rl.spaces import actions, observations
-
-State = np.ndarray
+from rl.envs.state import State, StateEnvs
+from rl.envs.sync import make
+from rl.spaces import actions, horizon, observations
 
 
 class Dynamics(NamedTuple):
@@ -34,7 +32,7 @@ class Dynamics(NamedTuple):
     high: tuple[float, ...]
 
 
-class ClassicEnvs(Envs):
+class ClassicEnvs(StateEnvs):
     """N environments of one kind.
 
     Args:
@@ -43,55 +41,28 @@ class ClassicEnvs(Envs):
         limit: time limit instead of the environment's own.
     """
 
-    state: Tensor
-    elapsed: Tensor
-
     def __init__(self, env: str, count: int, limit: int | None = None):
-        made = gymnasium.make(env)
-        steps = limit or gymnasium.spec(env).max_episode_steps
-        assert steps is not None
+        spec, made = make(env, {}, limit)
+        self.dynamics = DYNAMICS[env]
         super().__init__(
-            count, observations(made.observation_space), actions(made.action_space), steps
+            count,
+            observations(made.observation_space),
+            actions(made.action_space),
+            horizon(spec, limit, env),
+            len(self.dynamics.low),
         )
         made.close()
-        self.dynamics = DYNAMICS[env]
-        self.register_buffer(
-            "state", torch.zeros(count, len(self.dynamics.low), dtype=torch.float64)
-        )
-        self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
 
-    def _begin(self) -> np.ndarray:
-        self.state.copy_(self._first(self.count))
-        self.elapsed.zero_()
-        return self._restore()
+    def advance(self, state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
+        return self.dynamics.step(state, act)
 
-    def _restore(self) -> np.ndarray:
-        return self._observe(self.state.numpy())
+    def observe(self, state: State) -> np.ndarray:
+        return self.dynamics.observe(state).astype(np.float32)
 
-    def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
-        state, reward, terminated = self.dynamics.step(self.state.numpy(), act)
-        elapsed = self.elapsed.numpy()
-        elapsed += 1
-        truncated = (elapsed >= self.horizon) & ~terminated
-        after = self._observe(state)
-        valid = np.ones(self.count, np.bool_)
-        step = Step(after, reward.astype(np.float32), terminated, truncated, valid)
-        ended = np.flatnonzero(terminated | truncated)
-        if len(ended):
-            state[ended] = self._first(len(ended)).numpy()
-            elapsed[ended] = 0
-            after = after.copy()
-            after[ended] = self._observe(state[ended])
-        self.state.numpy()[:] = state
-        return step, after
-
-    def _first(self, count: int) -> Tensor:
+    def first(self, count: int) -> Tensor:
         low = torch.tensor(self.dynamics.low, dtype=torch.float64)
         high = torch.tensor(self.dynamics.high, dtype=torch.float64)
         return low + (high - low) * torch.rand(count, len(low), dtype=torch.float64)
-
-    def _observe(self, state: State) -> np.ndarray:
-        return self.dynamics.observe(state).astype(np.float32)
 
 
 # ----------------------------------------------------------------------------------------- CartPole

@@ -235,3 +235,43 @@ def test_actions_outside_the_box_are_clipped_and_scaled_for_the_critic():
 def test_actions_that_nothing_here_can_draw_are_refused():
     with pytest.raises(UserError, match="neither Discrete nor a Box"):
         make_envs("Shown-v0", 1, {"space": spaces.Discrete(2), "act": spaces.MultiBinary(3)})
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("env", ["Hopper-v5", "HalfCheetah-v5"])
+def test_batched_bodies_move_as_gymnasiums_do(env):
+    """From equal states, by equal actions; the solver's tolerance is all that differs."""
+    pytest.importorskip("mujoco")
+    torch.manual_seed(0)
+    draw = np.random.default_rng(0)
+    envs, single = make_envs(env, 5), gymnasium.make(env).unwrapped
+    single.reset(seed=0)
+    envs.current()
+    ended = 0
+    for _ in range(60):
+        states = envs.state.numpy().copy()
+        acts = draw.uniform(-1, 1, (5, envs.actions.features)).astype(np.float32)
+        found = envs.step(acts)
+        for i in range(5):
+            nq = single.model.nq
+            single.set_state(states[i, 1 : 1 + nq], states[i, 1 + nq :])
+            single.data.qacc_warmstart[:] = 0
+            obs, reward, terminated, *_ = single.step(acts[i])
+            np.testing.assert_allclose(found.obs[i], obs, atol=2e-4, rtol=2e-4)
+            assert found.reward[i] == pytest.approx(reward, abs=2e-3)
+            assert found.terminated[i] == terminated
+            ended += terminated
+    assert ended > 0 or env == "HalfCheetah-v5"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_expert_of_gymnasiums_hopper_hops_here():
+    pytest.importorskip("mujoco")
+    from rl.experts import load_actor
+    from rl.metrics import returns_of
+    from tests.data_folder import data_folder
+
+    envs = make_envs("Hopper-v5", 2)
+    expert = load_actor(str(data_folder("rl") / "experts" / "Hopper-v5.npz"), envs.actions)
+    returns = returns_of(expert, envs, 2, seed=0, deterministic=True)
+    assert returns.min() > 3400

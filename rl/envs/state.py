@@ -1,0 +1,71 @@
+"""Environments whose whole state is a matrix: stepped together, saved and restored as it stands."""
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl.envs.base import Envs, Step
+from rl.spaces import Actions, Observations
+
+State = np.ndarray
+
+
+class StateEnvs(Envs):
+    """N environments of one kind.
+
+    Args:
+        count: N.
+        observations: how observations are encoded.
+        actions: how actions are.
+        horizon: steps after which an episode is cut.
+        size: numbers of a state.
+    """
+
+    state: Tensor
+    elapsed: Tensor
+
+    def __init__(
+        self, count: int, observations: Observations, actions: Actions, horizon: int, size: int
+    ):
+        super().__init__(count, observations, actions, horizon)
+        self.register_buffer("state", torch.zeros(count, size, dtype=torch.float64))
+        self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
+
+    @abstractmethod
+    def advance(self, state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
+        """(N, k) states and actions -> states, rewards (N,), and which states are terminal (N,)."""
+
+    @abstractmethod
+    def observe(self, state: State) -> np.ndarray:
+        """States -> float32 observations, (N, d)."""
+
+    @abstractmethod
+    def first(self, count: int) -> Tensor:
+        """First states of episodes, by numbers drawn from torch, (count, k)."""
+
+    def _begin(self) -> np.ndarray:
+        self.state.copy_(self.first(self.count))
+        self.elapsed.zero_()
+        return self._restore()
+
+    def _restore(self) -> np.ndarray:
+        return self.observe(self.state.numpy())
+
+    def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
+        state, reward, terminated = self.advance(self.state.numpy(), act)
+        elapsed = self.elapsed.numpy()
+        elapsed += 1
+        truncated = (elapsed >= self.horizon) & ~terminated
+        after = self.observe(state)
+        valid = np.ones(self.count, np.bool_)
+        step = Step(after, reward.astype(np.float32), terminated, truncated, valid)
+        ended = np.flatnonzero(terminated | truncated)
+        if len(ended):
+            state[ended] = self.first(len(ended)).numpy()
+            elapsed[ended] = 0
+            after = after.copy()
+            after[ended] = self.observe(state[ended])
+        self.state.numpy()[:] = state
+        return step, after

@@ -1,0 +1,155 @@
+"""The GAIL paper's table: environments x trajectories x methods, over seeds, with controls.
+
+    python benchmarks/imitation_table.py --demos FOLDER --out runs/table [--env CartPole-v1]
+
+FOLDER holds ENV.npz for each environment. Each cell is a run of `seqgan train imitate` in a folder
+of its own under --out. Stopped at any moment, the same command goes on: finished runs are kept, a
+killed one is resumed. Writes result.json, table.md and one picture of learning curves a row.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rl.metrics import bootstrap
+
+SUBSAMPLE = {"CartPole-v1": 10, "Acrobot-v1": 5, "MountainCar-v0": 5}
+"""As in the paper; 20 for everything else."""
+TRAJECTORIES = {"CartPole-v1": (1, 4, 7, 10), "Acrobot-v1": (1, 4, 7, 10)}
+TRAJECTORIES["MountainCar-v0"] = (1, 4, 7, 10)
+PASSED = 0.9
+Cell = tuple[str, int, str]
+
+
+def words(cell: Cell, seed: int, folder: Path, options: argparse.Namespace) -> list[str]:
+    """The command of one run."""
+    env, count, method = cell
+    named = {
+        "env": env,
+        "demos": Path(options.demos) / f"{env}.npz",
+        "trajectories": count,
+        "subsample": SUBSAMPLE.get(env, 20),
+        "algorithm": method,
+        "seed": seed,
+        "threads": 1,
+        "out": folder,
+    }
+    if method == "bc":
+        named["bc_steps"] = 2000
+    else:
+        named |= {"steps": options.steps, "controls": str(options.controls).lower()}
+    given = [f"--{name}={value}" for name, value in named.items()]
+    preset = "classic" if env in SUBSAMPLE else "mujoco"
+    return ["train", "imitate", "--preset", preset, *given, "--resume"]
+
+
+def run(cell: Cell, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """One run's result; what is finished is read."""
+    folder = Path(options.out) / f"{cell[0]}-{cell[1]}-{cell[2]}-{seed}"
+    result = folder / "result.json"
+    if not result.exists():
+        command = [sys.executable, "-m", "seqgan.cli", *words(cell, seed, folder, options)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        quiet = subprocess.DEVNULL
+        done = subprocess.run(command, stdout=quiet, stderr=subprocess.PIPE, env=environment)
+        if done.returncode:
+            raise SystemExit(done.stderr.decode().strip().splitlines()[-1])
+        print(folder.name, "done", file=sys.stderr, flush=True)
+    return json.loads(result.read_text(encoding="utf-8"))
+
+
+def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Inter-quartile mean over seeds of the mean return, its interval, and what controls say."""
+    env, count, method = cell
+    tables = [result["table"] for result in results]
+    found = bootstrap([table[method]["return"] for table in tables])
+    row: dict[str, Any] = {"env": env, "trajectories": count, "method": method}
+    row |= {"iqm": found.value, "low": found.low, "high": found.high, "seeds": len(tables)}
+    row["expert"] = tables[0]["expert"]["return"]
+    row["random policy"] = tables[0]["random policy"]["return"]
+    for control in ("critic never trained", "random demonstrations"):
+        if control in tables[0]:
+            row[control] = bootstrap([table[control]["return"] for table in tables]).value
+    far = PASSED * (row["expert"] - row["random policy"])
+    passed = [
+        name
+        for name in ("critic never trained", "random demonstrations")
+        if name in row and (row[name] - row["random policy"]) >= far
+    ]
+    controlled = "critic never trained" in row
+    row["proves"] = "nothing" if passed else "something" if controlled else "no control played"
+    return row
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table as text."""
+    columns = ["env", "trajectories", "method", "return (95 %)", "expert", "random policy"]
+    columns += ["critic never trained", "random demonstrations", "proves"]
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    for row in rows:
+        shown = {
+            **row,
+            "return (95 %)": f"{row['iqm']:.1f} ({row['low']:.1f} .. {row['high']:.1f})",
+        }
+        cells = [shown.get(column, "") for column in columns]
+        lines.append(" | ".join(f"{c:.1f}" if isinstance(c, float) else str(c) for c in cells))
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def draw(cell: Cell, seeds: Sequence[int], options: argparse.Namespace) -> None:
+    """Evaluations over the rounds of one cell, a line a seed."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for seed in seeds:
+        log = Path(options.out) / f"{cell[0]}-{cell[1]}-{cell[2]}-{seed}" / "log.jsonl"
+        rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        seen = [r for r in rows if "return" in r and r["phase"] in ("imitation", "clone")]
+        axes.plot([r["round"] for r in seen], [r["return"] for r in seen], label=f"seed {seed}")
+    axes.set(title=f"{cell[2]}, {cell[0]}, {cell[1]} trajectories", xlabel="round", ylabel="return")
+    axes.legend(frameon=False)
+    figure.savefig(Path(options.out) / f"{cell[0]}-{cell[1]}-{cell[2]}.png", dpi=120)
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--demos", required=True, help="folder with ENV.npz")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--env", action="append", help="may be given several times")
+    parser.add_argument("--trajectories", type=int, action="append")
+    parser.add_argument("--method", action="append", help="bc, gail or any --algorithm")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=400_000)
+    parser.add_argument("--processes", type=int, default=1, help="runs side by side, one a core")
+    parser.add_argument("--controls", action=argparse.BooleanOptionalAction, default=True)
+    options = parser.parse_args(given)
+    cells = [
+        (env, count, method)
+        for env in options.env or SUBSAMPLE
+        for count in options.trajectories or TRAJECTORIES.get(env, (4, 11, 18, 25))
+        for method in options.method or ("bc", "gail")
+    ]
+    Path(options.out).mkdir(parents=True, exist_ok=True)
+    jobs = list(itertools.product(cells, range(options.seeds)))
+    with ThreadPoolExecutor(options.processes) as pool:
+        results = list(pool.map(lambda job: run(*job, options), jobs))
+    rows = []
+    for cell in cells:
+        rows.append(summary(cell, [r for (c, _), r in zip(jobs, results) if c == cell]))
+        draw(cell, range(options.seeds), options)
+    out = Path(options.out)
+    (out / "result.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    (out / "table.md").write_text(markdown(rows), encoding="utf-8")
+    print(markdown(rows), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -263,7 +263,7 @@ def _pretrained(folder: str) -> tuple[Any, Any]:
 
 @final
 class PictureEncoder(nn.Module):
-    """A picture to vectors of the length of the sentences': one of the whole, one a region.
+    """A picture to a vector of the length of the sentences'.
 
     Args:
         features: length of a vector.
@@ -277,16 +277,11 @@ class PictureEncoder(nn.Module):
         for one, two in itertools.pairwise(widths):
             layers += [nn.Conv2d(one, two, 4, 2, 1), nn.BatchNorm2d(two), nn.LeakyReLU(0.2)]
         self.look = nn.Sequential(*layers)
-        self.region = nn.Conv2d(4 * width, features, 1, bias=False)
         self.whole = nn.Linear(4 * width * 16, features)
 
-    def forward(
-        self, images: Float[Tensor, "B 3 S S"]
-    ) -> tuple[Float[Tensor, "B E"], Float[Tensor, "B R E"]]:
-        """Vectors of pictures and of their regions."""
-        seen = self.look(images)
-        whole = self.whole(F.adaptive_avg_pool2d(seen, 4).flatten(1))
-        return whole.float(), self.region(seen).flatten(2).transpose(1, 2).float()
+    def forward(self, images: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B E"]:
+        """Vectors of pictures."""
+        return self.whole(F.adaptive_avg_pool2d(self.look(images), 4).flatten(1)).float()
 
 
 def matching_loss(

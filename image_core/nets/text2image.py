@@ -80,7 +80,12 @@ def _to_image(inputs: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, 3, 3, padding=1), nn.Tanh()]
 
 
-def _doublings(option: str, small: int, large: int) -> int:
+def doublings(option: str, small: int, large: int) -> int:
+    """How often `small` doubles to `large`.
+
+    Raises:
+        UserError: it never does.
+    """
     times = round(math.log2(large / small)) if large >= small else 0
     if times < 1 or small << times != large:
         raise UserError(f"{option} {large}: it must be {small} times a power of two")
@@ -116,7 +121,7 @@ class FirstStage(nn.Module):
         noisy: bool = True,
     ):
         super().__init__()
-        times = _doublings("side", 4, side)
+        times = doublings("side", 4, side)
         self.noise = noise
         self.augment = Augmentation(text, condition, noisy=noisy)
         widths = [width << (times - i) for i in range(times + 1)]
@@ -185,7 +190,7 @@ class SecondStage(nn.Module):
         noisy: bool = True,
     ):
         super().__init__()
-        times = _doublings("side", small // 4, large)
+        times = doublings("side", small // 4, large)
         self.augment = Augmentation(text, condition, noisy=noisy)
         self.read = nn.Sequential(
             nn.Conv2d(3, width, 3, padding=1),
@@ -248,7 +253,7 @@ class MatchingCritic(nn.Module):
         super().__init__()
         if norm not in NORMS:
             raise UserError(f"norm {norm}: choose one of {', '.join(NORMS)}")
-        times = _doublings("side", 4, side)
+        times = doublings("side", 4, side)
         self.norm = norm
         widths = [min(width << i, 8 * width) for i in range(times)]
         layers: list[nn.Module] = [self._layer(nn.Conv2d(3, width, 4, 2, 1)), nn.LeakyReLU(0.2)]

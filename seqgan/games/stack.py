@@ -5,7 +5,7 @@ the other; GAN-INT-CLS (Reed et al. 2016) is its first stage without augmentatio
 sentences. Symbols: x picture, t the sentence's vector, z noise, c = mu + sigma eps its condition.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -19,11 +19,14 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
+from image_core.nets.dfgan import FusionGenerator
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.text_encoders import PictureEncoder, TextEncoder, WordEncoder, matching_loss
 
 Stage = Literal[1, 2]
+PairPenalty = Callable[[MatchingCritic, Tensor, Tensor], Tensor]
+"""(critic, real pictures, their sentences) -> scalar to add to the critic's loss."""
 
 
 class StackGame(Game):
@@ -36,12 +39,13 @@ class StackGame(Game):
     Args:
         encoder: of sentences; trained by "match" alone.
         matcher: of pictures, judge of R-precision; nobody else learns from it.
-        G1: sentence and noise to a small picture.
+        G1: sentence and noise to a picture, a small one where there is a second stage.
         D1: critic of small pictures.
         G2: small picture and sentence to a large one; None = there is one stage.
         D2: critic of large pictures.
         loss: of both critics and both generators.
         penalty: of both critics, on pictures beside their right sentences.
+        pair_penalty: of both critics, on real pictures and their sentences at once (DF-GAN).
         matching: show the critic real pictures with wrong sentences (GAN-CLS).
         interpolation: also train generators on means of two sentences (GAN-INT).
         kl: weight of the divergence of conditions; the paper has 1, its code 2.
@@ -56,13 +60,14 @@ class StackGame(Game):
         self,
         encoder: TextEncoder,
         matcher: PictureEncoder,
-        G1: FirstStage,
+        G1: FirstStage | FusionGenerator,
         D1: MatchingCritic,
         G2: SecondStage | None = None,
         D2: MatchingCritic | None = None,
         *,
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
+        pair_penalty: PairPenalty | None = None,
         matching: bool = True,
         interpolation: bool = False,
         kl: float = 2.0,
@@ -70,10 +75,11 @@ class StackGame(Game):
         super().__init__()
         if (G2 is None) != (D2 is None):
             raise UserError("stage II needs both G2 and D2; give both or none")
-        check_penalty(penalty, D1, *([] if D2 is None else [D2]))
+        check_penalty(penalty or pair_penalty, D1, *([] if D2 is None else [D2]))
         self.encoder, self.matcher = encoder, matcher
         self.G1, self.D1, self.G2, self.D2 = G1, D1, G2, D2
-        self.loss, self.penalty, self.kl = loss, penalty, kl
+        self.loss, self.kl = loss, kl
+        self.penalty, self.pair_penalty = penalty, pair_penalty
         self.matching, self.interpolation = matching, interpolation
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -105,7 +111,7 @@ class StackGame(Game):
         batch = next(batches)
         self.encoder.train()
         self.matcher.train()
-        pictures, _ = self.matcher(as_floats(batch["image"]))
+        pictures = self.matcher(as_floats(batch["image"]))
         sentences = self.encoder(batch["tokens"]).sentence
         loss, right = matching_loss(pictures, sentences, alike(batch))
         yield Loss(loss, {"right": right})
@@ -121,9 +127,12 @@ class StackGame(Game):
             fake, _ = self.generate(stage, text)
         real = shrink(as_floats(batch["image"]), fake.shape[-1])
         D.train()
-        yield critic_loss(
-            D, self.loss, self.penalty, real, fake, text, batch["wrong"] if self.matching else None
-        )
+        wrong = batch["wrong"] if self.matching else None
+        loss = critic_loss(D, self.loss, self.penalty, real, fake, text, wrong)
+        if self.pair_penalty is not None:
+            flat = self.pair_penalty(D, real, text)
+            loss = Loss(loss.total + flat, {**loss.logs, "pair_penalty": flat})
+        yield loss
 
     def generator_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Please the critic; keep the conditions near N(0, I).
@@ -161,7 +170,7 @@ class StackGame(Game):
         return self.D2
 
 
-def check_penalty(penalty: Penalty | None, *critics: MatchingCritic) -> None:
+def check_penalty(penalty: Penalty | PairPenalty | None, *critics: MatchingCritic) -> None:
     """Refuse a penalty on a critic in which samples meet.
 
     Raises:

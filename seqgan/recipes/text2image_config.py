@@ -90,7 +90,7 @@ class Text2ImageConfig(RunConfig):
     encoder: str = "gru"
     features: int = 64
     longest: int = 0
-    match_rounds: int = 15
+    match_rounds: int = 35
     rounds: int = 250
     refine_rounds: int = 100
     steps: int = 20
@@ -180,8 +180,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "beta1": 0.0,
         "g_lr": 1e-3,
         "d_lr": 1e-3,
-        "halve_every": 1800,
-        "rounds": 275,
+        "halve_every": 1600,
+        "rounds": 240,
     },
     "paper": {
         "side": 256,

@@ -74,7 +74,7 @@ def look(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"]) -> Float[Tensor
     side = run.config.side
     if images.shape[-1] != side:
         images = torch.nn.functional.interpolate(images, size=side, mode="nearest")
-    parts = [matcher(part.to(run.device))[0].cpu() for part in images.split(250)]
+    parts = [matcher(part.to(run.device)).cpu() for part in images.split(250)]
     return torch.cat(parts)
 
 

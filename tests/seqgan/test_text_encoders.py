@@ -92,14 +92,14 @@ def test_matcher_and_encoder_learn_which_sentence_is_of_which_picture():
     eye = torch.eye(64, dtype=torch.bool)
     for step in range(60):
         rows = torch.arange(64) + 64 * (step % 3)
-        loss, right = matching_loss(matcher(images[rows])[0], encoder(tokens[rows]).sentence, eye)
+        loss, right = matching_loss(matcher(images[rows]), encoder(tokens[rows]).sentence, eye)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
     assert float(right) > 0.3  # by chance 1/64
     with torch.no_grad():
         rows = torch.arange(192, 256)
-        unseen = matching_loss(matcher(images[rows])[0], encoder(tokens[rows]).sentence, eye)[1]
+        unseen = matching_loss(matcher(images[rows]), encoder(tokens[rows]).sentence, eye)[1]
     assert float(unseen) > 0.1
 
 

@@ -1,0 +1,81 @@
+"""DF-GAN: its penalty by hand, its networks' beginnings, and three rounds."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.nets.dfgan import Affine, FusionGenerator, OneWayCritic
+from image_core.nets.text2image import MatchingCritic
+from seqgan.games.df import matching_aware, tiny
+from seqgan.games.stack import StackGame
+
+
+class Bilinear(MatchingCritic):
+    """mean(x) t_0, whose slopes are known."""
+
+    def __init__(self):
+        super().__init__(8, 6, condition=2, width=2, norm="none")
+
+    def forward(self, image, text):
+        return image.mean((1, 2, 3)) * text[:, 0]
+
+
+def test_the_penalty_is_the_power_of_both_slopes_together():
+    torch.manual_seed(0)
+    real, text = torch.randn(5, 3, 4, 4), torch.randn(5, 6)
+    squares = text[:, 0].square() / 48 + real.mean((1, 2, 3)).square()
+    for weight, power in ((2.0, 6.0), (3.0, 2.0)):
+        found = matching_aware(weight, power)(Bilinear(), real, text)
+        torch.testing.assert_close(found, weight * (squares ** (power / 2)).mean())
+
+
+def test_the_penalty_moves_the_critic_alone():
+    torch.manual_seed(0)
+    D = OneWayCritic(8, 6, width=2)
+    for parameter in D.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    real, text = torch.randn(4, 3, 8, 8, requires_grad=True), torch.randn(4, 6)
+    value = matching_aware()(D, real, text)
+    slopes = torch.autograd.grad(value, [*D.parameters(), real], allow_unused=True)
+    assert slopes[-1] is None
+    assert any(s is not None and float(s.abs().sum()) > 0 for s in slopes[:-1])
+
+
+def test_an_affine_layer_begins_as_the_identity():
+    x = torch.randn(2, 3, 4, 4)
+    torch.testing.assert_close(Affine(5, 3)(x, torch.randn(2, 5)), x)
+
+
+def test_the_generator_hears_sentence_and_noise():
+    torch.manual_seed(0)
+    G = FusionGenerator(16, 6, noise=4, width=2)
+    for affine in (a for block in G.blocks for a in block.affine):
+        torch.nn.init.normal_(affine.gamma[-1].weight)
+    z, text = torch.randn(3, 4), torch.randn(3, 6)
+    images, kl = G(z, text)
+    assert images.shape == (3, 3, 16, 16)
+    assert float(kl) == 0.0
+    assert not torch.allclose(images, G(z, text.roll(1, 0))[0])
+    assert not torch.allclose(images, G(z.roll(1, 0), text)[0])
+
+
+def test_three_rounds_move_every_weight():
+    torch.manual_seed(0)
+    game, batch = tiny()
+    engine = Engine(game, dict.fromkeys(game.players(), partial(torch.optim.Adam, lr=1e-2)))
+    before = {name: p.detach().clone() for name, p in game.named_parameters()}
+    for logs in engine.rounds(lambda index: batch, 3):
+        assert all(math.isfinite(float(value)) for value in logs.values())
+        assert float(logs["D1/pair_penalty"]) > 0
+    assert all(bool((p != before[name]).any()) for name, p in game.named_parameters())
+
+
+def test_the_penalty_and_batch_norm_are_refused_together():
+    game, _ = tiny()
+    D = MatchingCritic(16, 6, condition=4, width=4, norm="batch")
+    with pytest.raises(UserError, match="batch norm"):
+        StackGame(game.encoder, game.matcher, game.G1, D, pair_penalty=matching_aware())

@@ -21,8 +21,16 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan.dialogue import credit
-from seqgan.dialogue.counting import CONTEXT, END, MARK, PAD, REPLY, VOCAB
-from seqgan.dialogue.counting import counting_pairs, judge_counting
+from seqgan.dialogue.counting import (
+    CONTEXT,
+    END,
+    MARK,
+    PAD,
+    REPLY,
+    VOCAB,
+    counting_pairs,
+    judge_counting,
+)
 from seqgan.dialogue.critics import StepCritic, TransformerCritic
 from seqgan.dialogue.policies import CausalLMPolicy, Drawing
 from seqgan.games.dialogue import DialogueGame

@@ -140,7 +140,7 @@ class Format:
         """
         contexts, replies = [], []
         for dialogue in sets.items:
-            ids = self._texts([turn.text for turn in dialogue.turns])
+            ids = self.texts([turn.text for turn in dialogue.turns])
             for before, reply in pairs_of(dialogue):
                 number = len(before)
                 found = self._context(before[-turns:], ids[:number][-turns:], reply.role)
@@ -157,7 +157,7 @@ class Format:
 
     def context(self, turns: Sequence[Turn], tokens: int) -> tuple[Tensor, Tensor]:
         """One context, for the assistant to answer: ids (1, tokens) and what is no padding."""
-        ids = self._texts([turn.text for turn in turns])
+        ids = self.texts([turn.text for turn in turns])
         row, _ = self._context(turns, ids, "assistant")(tokens)
         gap = tokens - len(row)
         context = torch.tensor([[self.pad] * gap + row])
@@ -179,7 +179,8 @@ class Format:
         """Write the tokenizer, as transformers does."""
         self.tokenizer.save_pretrained(str(folder))
 
-    def _texts(self, texts: Sequence[str]) -> list[list[int]]:
+    def texts(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of each text, special tokens spelled out in it taken for text."""
         if not texts:
             return []
         return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)[
@@ -224,7 +225,7 @@ class Format:
             del messages[drop]
             row, cut = self._apply(messages), True
         if len(row) > limit:
-            ids = self._texts([messages[-1]["content"]])[0][len(row) - limit :]
+            ids = self.texts([messages[-1]["content"]])[0][len(row) - limit :]
             messages[-1]["content"] = self.tokenizer.decode(ids)
             row, cut = self._apply(messages), True
         return row[-limit:], cut

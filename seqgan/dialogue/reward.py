@@ -1,0 +1,198 @@
+"""A critic that trains itself while it scores: a reward of TRL's trainers.
+
+    reward = TrainedReward(critic, form)
+    data = data.rename_column("completion", "human")    # TRL keeps "completion" from rewards
+    trainer = GRPOTrainer(model, reward_funcs=[reward], ..., callbacks=[reward.callback()])
+
+TRL calls a reward with prompts, completions and the data set's columns; what it logs through
+`log_metric` stands beside TRL's own metrics. The reward is on its own for averaging over
+processes, saving and eval mode, so all of that is here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from image_core.adversarial import losses
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.losses import AdversarialLoss
+from seqgan.data.encode import mask_of
+from seqgan.dialogue.critics import DialogueCritic, verdict
+from seqgan.dialogue.encode import Format
+from seqgan.dialogue.turns import ROLES
+from seqgan.dialogue.turns import Turn as Said
+
+
+class CriticGame(Game):
+    """A critic whose rival is trained elsewhere.
+
+    Args:
+        D: the critic.
+        loss: its loss; relativistic is Bradley-Terry's, as in GAD.
+        judge: what of its logits judges a reply.
+        end: id that ends a reply.
+    """
+
+    def __init__(self, D: DialogueCritic, loss: AdversarialLoss, judge: str, end: int):
+        super().__init__()
+        self.D, self.loss, self.judge, self.end = D, loss, judge, end
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {"D": [p for p in self.D.parameters() if p.requires_grad]}
+
+    def turns(self) -> Sequence[Turn]:
+        return [Turn("D", self.move)]
+
+    def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Each generated reply against the human one of its context."""
+        self.D.train()
+        batch = next(batches)
+        real, fake = (self.score(batch, name, learning=True) for name in ("human", "reply"))
+        right = (real > fake).float() + 0.5 * (real == fake).float()
+        logs = {"accuracy": right.mean(), "margin": (real - fake).mean()}
+        yield Loss(self.loss.d(real, fake), logs)
+
+    def score(self, batch: Mapping[str, Tensor], name: str, *, learning: bool = False) -> Tensor:
+        """One logit a reply."""
+        reply = batch[name]
+        scores = self.D(batch["context"], batch["known"], reply)
+        return verdict(scores, mask_of(reply, self.end), self.judge, learning=learning)
+
+
+class TrainedReward:
+    """A TRL reward function: scores completions by the critic's logit, then trains the critic.
+
+    Args:
+        critic: moved to the device of its own parameters; never TRL's.
+        form: tells tokens, as the generator's tokenizer does.
+        human_column: the data set's column of human replies: texts, or lists of messages.
+        context_tokens: most tokens of a prompt.
+        reply_tokens: most tokens of a reply.
+        lr: Adam rate of the critic.
+        steps: critic steps a call; TRL calls once a generation batch.
+        loss: of the critic.
+        judge: what of its logits judges a reply.
+    """
+
+    def __init__(
+        self,
+        critic: DialogueCritic,
+        form: Format,
+        *,
+        human_column: str = "human",
+        context_tokens: int = 256,
+        reply_tokens: int = 128,
+        lr: float = 1e-4,
+        steps: int = 1,
+        loss: AdversarialLoss = losses.relativistic,
+        judge: str = "last",
+    ):
+        self.__name__ = "discriminator"
+        self.form, self.human_column, self.steps = form, human_column, steps
+        self.context_tokens, self.reply_tokens = context_tokens, reply_tokens
+        self.game = CriticGame(critic, loss, judge, form.end)
+        adam = partial(torch.optim.Adam, lr=lr)
+        self.engine = Engine(self.game, {"D": adam}, clip={"D": 1.0})
+
+    def __call__(
+        self,
+        prompts: Sequence[Any],
+        completions: Sequence[Any],
+        completion_ids: Sequence[Sequence[int]] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **columns: Any,
+    ) -> list[float]:
+        """Scores of the completions, given before the critic learns from them.
+
+        Raises:
+            UserError: the data set has no column of human replies.
+        """
+        if columns.get(self.human_column) is None:
+            raise UserError(
+                f"the data set has no column {self.human_column!r} of human replies among "
+                f"{sorted(columns)}; rename the one that holds them, 'completion' too, which TRL "
+                "does not pass on"
+            )
+        batch = self._batch(prompts, completions, columns[self.human_column], completion_ids)
+        self.game.D.eval()
+        with torch.no_grad():
+            reward = self.game.score(batch, "reply")
+        logs = list(self.engine.rounds(lambda index: batch, self.steps))[-1]
+        if log_metric is not None:
+            for name in ("loss", "accuracy", "margin"):
+                log_metric(f"discriminator/{name}", float(logs[f"D/{name}"]))
+        return reward.float().tolist()
+
+    def save(self, folder: str | Path) -> None:
+        """Write critic and optimizer."""
+        self.engine.save(folder)
+
+    def load(self, folder: str | Path) -> None:
+        """Go on as `save` left it.
+
+        Raises:
+            UserError: there is no checkpoint, or one of another critic.
+        """
+        self.engine.load(folder)
+
+    def callback(self) -> Any:
+        """A callback for the trainer: saves the critic with each checkpoint, loads it on resume."""
+        return _callback(self)
+
+    def _batch(
+        self, prompts: Sequence[Any], replies: Sequence[Any], human: Sequence[Any], ids: Any
+    ) -> dict[str, Tensor]:
+        device = next(self.game.parameters()).device
+        pairs = [self.form.context(_said(prompt), self.context_tokens) for prompt in prompts]
+        written = self._replies([_text(reply) for reply in replies]) if ids is None else ids
+        batch = {
+            "context": torch.cat([context for context, _ in pairs]),
+            "known": torch.cat([known for _, known in pairs]),
+            "reply": self._padded(written),
+            "human": self._padded(self._replies([_text(reply) for reply in human])),
+        }
+        return {name: tensor.to(device) for name, tensor in batch.items()}
+
+    def _replies(self, texts: Sequence[str]) -> list[list[int]]:
+        return [[*ids, self.form.end] for ids in self.form.texts(texts)]
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        # One width, so that rows pair and a compiled critic sees one shape
+        pad, width = self.form.pad, self.reply_tokens
+        cut = [torch.tensor(list(row)[:width] or [self.form.end]) for row in rows]
+        return torch.stack([F.pad(row, (0, width - len(row)), value=pad) for row in cut])
+
+
+def _said(prompt: Any) -> list[Said]:
+    """A prompt of TRL, a text or a list of messages, as turns."""
+    if isinstance(prompt, str):
+        return [Said("user", prompt)]
+    return [Said(ROLES.get(message["role"], "user"), message["content"]) for message in prompt]
+
+
+def _text(reply: Any) -> str:
+    return reply if isinstance(reply, str) else reply[-1]["content"]
+
+
+def _callback(reward: TrainedReward) -> Any:
+    from transformers import TrainerCallback
+
+    class Saves(TrainerCallback):
+        """Keeps the critic beside the trainer's checkpoints."""
+
+        def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            reward.save(Path(args.output_dir) / f"checkpoint-{state.global_step}" / "discriminator")
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            if state.global_step:
+                place = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+                reward.load(place / "discriminator")
+
+    return Saves()

@@ -1,0 +1,99 @@
+"""Our critic as a reward inside a real GRPOTrainer of TRL."""
+
+import warnings
+
+import pytest
+import torch
+
+from image_core.adversarial.errors import UserError
+from seqgan.dialogue.critics import TransformerCritic
+from seqgan.dialogue.encode import Format, train_tokenizer
+from seqgan.dialogue.reward import TrainedReward
+
+TEXTS = ["do you like tea ?", "yes , tea is nice .", "no .", "and rain ?"]
+
+
+def reward_of(seed=0):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    form = Format(train_tokenizer(TEXTS * 5, 270))
+    torch.manual_seed(seed)
+    config = GPT2Config(
+        vocab_size=form.vocab, n_positions=64, n_embd=16, n_layer=1, n_head=2,
+        bos_token_id=form.end, eos_token_id=form.end, pad_token_id=form.pad,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config)
+    reward = TrainedReward(
+        TransformerCritic.like(model), form, context_tokens=24, reply_tokens=24, lr=3e-3
+    )
+    return reward, model, form
+
+
+PROMPTS = [[{"role": "user", "content": "do you like tea ?"}], "and rain ?"] * 4
+HUMAN = ["yes , tea is nice .", [{"role": "assistant", "content": "no ."}]] * 4
+MADE = ["tea tea tea", [{"role": "assistant", "content": "rain rain"}]] * 4
+
+
+def test_it_scores_and_learns_and_logs():
+    reward, _, _ = reward_of()
+    logged = {}
+    first = reward(PROMPTS, MADE, human=HUMAN, log_metric=logged.__setitem__)
+    assert len(first) == 8
+    assert set(logged) == {f"discriminator/{n}" for n in ("loss", "accuracy", "margin")}
+    for _ in range(40):
+        last = reward(PROMPTS, MADE, human=HUMAN, log_metric=logged.__setitem__)
+    assert logged["discriminator/accuracy"] == 1.0
+    human = reward(PROMPTS, HUMAN, human=HUMAN)
+    assert min(human) > max(last)
+    with pytest.raises(UserError, match="no column 'human'"):
+        reward(PROMPTS, MADE, answer=HUMAN)
+
+
+def test_it_goes_on_where_it_was_saved(tmp_path):
+    reward, _, _ = reward_of()
+    reward(PROMPTS, MADE, human=HUMAN)
+    reward.save(tmp_path / "critic")
+    expected = [reward(PROMPTS, MADE, human=HUMAN) for _ in range(2)]
+    other, _, _ = reward_of(seed=5)
+    other.load(tmp_path / "critic")
+    assert [other(PROMPTS, MADE, human=HUMAN) for _ in range(2)] == expected
+
+
+@pytest.mark.slow
+def test_a_grpo_trainer_trains_with_it_saves_and_resumes(tmp_path):
+    trl = pytest.importorskip("trl")
+    from datasets import Dataset
+
+    rows = [
+        {"prompt": [{"role": "user", "content": TEXTS[0]}],
+         "human": [{"role": "assistant", "content": TEXTS[1]}]},
+        {"prompt": [{"role": "user", "content": TEXTS[3]}],
+         "human": [{"role": "assistant", "content": TEXTS[2]}]},
+    ] * 4  # fmt: skip
+
+    def trainer(steps):
+        reward, model, form = reward_of()
+        options = trl.GRPOConfig(
+            output_dir=str(tmp_path / "out"), max_steps=steps, save_steps=1, logging_steps=1,
+            per_device_train_batch_size=4, num_generations=4, max_completion_length=6,
+            use_cpu=True, report_to=[], beta=0.0, bf16=False, disable_tqdm=True,
+        )  # fmt: skip
+        made = trl.GRPOTrainer(
+            model, reward_funcs=[reward], args=options, train_dataset=Dataset.from_list(rows),
+            processing_class=form.tokenizer, callbacks=[reward.callback()],
+        )  # fmt: skip
+        return made, reward
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first, reward = trainer(2)
+        before = [p.clone() for p in reward.game.D.parameters()]
+        first.train()
+        assert reward.engine.round == 2
+        assert any(not torch.equal(p, q) for p, q in zip(before, reward.game.D.parameters()))
+        logged = {name for line in first.state.log_history for name in line}
+        assert any("discriminator/accuracy" in name for name in logged), logged
+        assert (tmp_path / "out" / "checkpoint-2" / "discriminator" / "state.json").exists()
+        second, again = trainer(3)
+        second.train(resume_from_checkpoint=True)
+        assert again.engine.round == 3

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from seqgan.games.df import dfgan as dfgan
 from seqgan.games.dialogue import DialogueGame as DialogueGame
 from seqgan.games.discrete import DiscreteGame as DiscreteGame
 from seqgan.games.discrete import bgan as bgan
@@ -32,6 +33,7 @@ __all__ = [
     "SequenceGame",
     "StackGame",
     "bgan",
+    "dfgan",
     "irgan",
     "irgan_pairwise",
     "maligan",

@@ -25,6 +25,7 @@ from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.captioned import SHAPES, Captioned, read_captioned, wrong_rows
 from seqgan.data.shapes import make_shapes
 from seqgan.data.tokenizer import TextTokenizer
+from seqgan.games.df import dfgan
 from seqgan.games.stack import StackGame, Stage
 from seqgan.recipes import options
 from seqgan.recipes.base import Run
@@ -182,7 +183,18 @@ class Text2ImageRun(Run):
 
     def _game(self) -> StackGame:
         c = self.config
+        shared = {
+            "loss": getattr(losses, str(c.loss)),
+            "penalty": options.make_penalty(str(c.penalty)),
+            "matching": c.matching,
+            "interpolation": bool(c.interpolation),
+            "kl": float(c.kl or 0),
+        }
         text, noisy = self.encoder.features, bool(c.augmentation)
+        matcher = PictureEncoder(text, 16)
+        if c.alias == "dfgan":
+            sizes = {"noise": c.noise, "width": c.width, "critic_width": c.critic_width}
+            return dfgan(self.encoder, matcher, c.side, **sizes, **shared)
         small = c.small or c.side
         g = {"condition": c.condition, "width": c.width, "noisy": noisy}
         d = {"condition": 2 * c.condition, "width": c.critic_width, "norm": str(c.norm)}
@@ -190,17 +202,7 @@ class Text2ImageRun(Run):
         second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
         if c.small:
             second = (SecondStage(small, c.side, text, **g), MatchingCritic(c.side, text, **d))
-        return StackGame(
-            self.encoder,
-            PictureEncoder(text, 16),
-            *first,
-            *second,
-            loss=getattr(losses, str(c.loss)),
-            penalty=options.make_penalty(str(c.penalty)),
-            matching=c.matching,
-            interpolation=bool(c.interpolation),
-            kl=float(c.kl or 0),
-        )
+        return StackGame(self.encoder, matcher, *first, *second, **shared)
 
     def _engine(self) -> Engine:
         c = self.config

@@ -35,6 +35,17 @@ ALIASES: dict[str, dict[str, Any]] = {
         "g_lr": 2e-4,
         "d_lr": 2e-4,
     },
+    "dfgan": {
+        "loss": "hinge",
+        "penalty": "",
+        "norm": "none",
+        "kl": 0.0,
+        "augmentation": False,
+        "interpolation": False,
+        "beta1": 0.0,
+        "g_lr": 1e-4,
+        "d_lr": 4e-4,
+    },
 }
 """What a paper decides; an option that is written out wins."""
 
@@ -47,7 +58,7 @@ class Text2ImageConfig(RunConfig):
         data: "shapes"; a folder of pictures and captions; an .npz; a hub data set.
         captions: file of the captions, where the data does not say.
         size: shapes drawn to learn from.
-        alias: the paper: stackgan or gan_int_cls.
+        alias: the paper: stackgan, gan_int_cls or dfgan.
         side: of the pictures; those of another side are resized.
         small: side of stage I, which stage II redraws at `side`; 0 = there is one stage.
         encoder: of sentences: gru, char, minilm, or a folder that transformers reads.
@@ -151,6 +162,11 @@ class Text2ImageConfig(RunConfig):
                 raise UserError(f"--{name} {value}: it must be a power of two, at least 8")
         if not self.side:
             raise UserError("--side 0: it must be a power of two, at least 8")
+        if self.alias == "dfgan" and (self.small or self.norm != "none" or self.augmentation):
+            raise UserError(
+                "--alias dfgan has one stage, no norm and no augmentation; leave out --small, "
+                "--norm and --augmentation"
+            )
         if self.small >= self.side:
             raise UserError(f"--small {self.small} must be below --side {self.side}")
 

@@ -181,6 +181,15 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
     assert is_png(out / "samples" / "prompt_1.png")
 
 
+def test_dfgan_runs_by_its_name(tmp_path):
+    out = tmp_path / "run"
+    words = ["--alias", "dfgan", "--small", "0", "--rounds", "1"]
+    assert main([*TINY, "--out", str(out), *words]) == 0
+    (row,) = [row for row in read_log(out) if row["phase"] == "stage I"]
+    assert row["D1/pair_penalty"] >= 0
+    assert row["G1/kl"] == 0
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -198,6 +207,7 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
         (["--longest", "2"], "--longest 2"),
         (["--average", "1.0"], "--average 1.0"),
         (["--kl", "-1"], "--kl -1"),
+        (["--alias", "dfgan"], "--alias dfgan"),
         (["--precision", "fp16"], "--precision fp16"),
     ],
 )

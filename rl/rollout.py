@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rl.envs import Envs
-from rl.policies import Policy
+from rl.policies import Actor
 
 
 class Rollout(NamedTuple):
@@ -55,7 +55,7 @@ class Collector(torch.nn.Module):
         self.envs, self.steps = envs, steps
         self.register_buffer("so_far", torch.zeros(envs.count))
 
-    def collect(self, policy: Policy) -> Rollout:
+    def collect(self, policy: Actor) -> Rollout:
         """T more steps of each environment, from where they stand."""
         envs, device = self.envs, next(policy.parameters()).device
         shape = (self.steps, envs.count)

@@ -49,11 +49,11 @@ class MujocoEnvs(StateEnvs):
 
         spec, made = make(env, {}, limit)
         body = made.unwrapped
-        self.model, self.skip = body.model, int(body.frame_skip)  # type: ignore[attr-defined]
-        self.dt = float(body.dt)  # type: ignore[attr-defined]
+        self.model, self.skip = body.model, int(body.frame_skip)
+        self.dt = float(body.dt)
         self.task, self.rollout = TASKS[env], Rollout(nthread=0)
         self.data = mujoco.MjData(self.model)
-        start = [np.zeros(1), body.init_qpos, body.init_qvel]  # type: ignore[attr-defined]
+        start = [np.zeros(1), body.init_qpos, body.init_qvel]
         super().__init__(
             count,
             observations(made.observation_space),

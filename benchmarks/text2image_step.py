@@ -1,0 +1,123 @@
+"""What a step of text to image costs, beside its counted operations: one JSON line a part.
+
+    python benchmarks/text2image_step.py [--device cuda] [--precision bf16] [--repeats 5] [--paper]
+
+CPU seconds of the process with one torch thread; on a GPU wall seconds between synchronisations.
+Operations are those of the convolutions and products that ran, forward and backward, counted by
+torch; a fusing convolution counts what it does, not what the textbook's two layers would do.
+"""
+
+import argparse
+import json
+import statistics
+import time
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from image_core.adversarial.game import Turn
+from image_core.memory import keep_freed_memory
+from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
+from seqgan.data.tokenizer import TextTokenizer
+from seqgan.games.df import dfgan
+from seqgan.games.stack import StackGame
+from seqgan.recipes import options
+from seqgan.text_encoders import PictureEncoder, WordEncoder
+
+B = 64
+SMALL = {"small": 32, "large": 64, "text": 64, "condition": 32, "g": 16, "d": 32, "norm": "none"}
+PAPER = {"small": 64, "large": 256, "text": 1024, "condition": 128, "g": 64, "d": 64}
+
+
+def games(sizes: dict) -> dict[str, StackGame]:
+    """StackGAN and DF-GAN of the sizes."""
+    encoder = WordEncoder(TextTokenizer.train(["a b c d"], "word"), sizes["text"])
+    matcher = PictureEncoder(sizes["text"], 16)
+    small, large, text = sizes["small"], sizes["large"], sizes["text"]
+    g = {"condition": sizes["condition"], "width": sizes["g"]}
+    d = {"condition": sizes["condition"], "width": sizes["d"], "norm": sizes.get("norm", "batch")}
+    stack = StackGame(
+        encoder,
+        matcher,
+        FirstStage(small, text, **g),
+        MatchingCritic(small, text, **d),
+        SecondStage(small, large, text, **g),
+        MatchingCritic(large, text, **d),
+    )
+    return {
+        "stackgan": stack,
+        "dfgan": dfgan(encoder, matcher, small, width=sizes["g"], critic_width=sizes["d"]),
+    }
+
+
+def batch_of(sizes: dict, side: int) -> dict[str, torch.Tensor]:
+    """Noise in the shape of a batch."""
+    text = torch.randn(B, sizes["text"])
+    return {
+        "image": torch.randint(0, 256, (B, 3, side, side), dtype=torch.uint8),
+        "tokens": torch.randint(4, 8, (B, 12)),
+        "caption": torch.arange(B),
+        "picture": torch.arange(B),
+        "text": text,
+        "wrong": text.roll(1, 0),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of the steps of text to image.")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--precision", default="no", choices=("no", "bf16"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--paper", action="store_true", help="the paper's sizes, for a GPU")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+    device = options.pick_device(arguments.device)
+    sizes = PAPER if arguments.paper else SMALL
+    for name, game in games(sizes).items():
+        game.to(device)
+        rates = dict.fromkeys(game.players(), 1e-4)
+        engine = options.make_engine(game, rates, {}, arguments.precision)
+        for turn in game.turns():
+            if name == "dfgan" and turn.player == "match":
+                continue
+            side = sizes["large"] if turn.player[-1] == "2" else sizes["small"]
+            time_turn(engine, turn, batch_of(sizes, side), f"{name} {turn.player}", arguments)
+
+
+def time_turn(engine, turn: Turn, batch: dict, name: str, arguments: argparse.Namespace) -> None:
+    """Print the median over repeats, after one that does not count, and the operations."""
+    on_gpu = engine.device.type == "cuda"
+    batch = {key: value.to(engine.device) for key, value in batch.items()}
+    clock = time.perf_counter if on_gpu else time.process_time
+    with FlopCounterMode(display=False) as counter:
+        engine.play(turn, iter([batch]))
+    seconds = []
+    for _ in range(arguments.repeats):
+        if on_gpu:
+            torch.cuda.synchronize()
+        began = clock()
+        engine.play(turn, iter([batch]))
+        if on_gpu:
+            torch.cuda.synchronize()
+        seconds.append(clock() - began)
+    median, gflop = statistics.median(seconds), counter.get_total_flops() / 1e9
+    line = {
+        "part": name,
+        "seconds": round(median, 4),
+        "least": round(min(seconds), 4),
+        "most": round(max(seconds), 4),
+        "gflop": round(gflop, 2),
+        "gflop_per_second": round(gflop / median, 1),
+        "pictures_per_second": round(B / median),
+        "repeats": arguments.repeats,
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "precision": arguments.precision,
+        "torch": torch.__version__,
+    }
+    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What a dialogue step costs beside its bare parts: one JSON line each.
+
+    python benchmarks/dialogue_step.py [--device cuda] [--repeats 5]
+
+A step is one policy move with dense rewards: draw 16 replies of 24 tokens to contexts of 48, judge
+each prefix, one update. Its bare parts are `generate` of transformers with its cache, one pass of
+the critic's transformer, one forward and backward pass of the model over context and reply, and the
+optimizer's step on as many parameters. GPT-2's shape, 4 layers of 256, vocabulary 8,000. Seconds of
+the process on a CPU with one torch thread; wall seconds between synchronisations on a GPU. The
+parts take turns, so that a busy machine slows all of them alike.
+"""
+
+import argparse
+import functools
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.game import Turn
+from image_core.memory import keep_freed_memory
+from seqgan.dialogue import credit
+from seqgan.dialogue.critics import TransformerCritic
+from seqgan.dialogue.policies import CausalLMPolicy, DialoguePolicy
+from seqgan.dialogue.rollout import complete
+from seqgan.games.dialogue import DialogueGame
+
+B, C, T, V = 16, 48, 24, 8000
+END = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of a dialogue step.")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rollouts", type=int, default=1, help="completions of each prefix")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+    device = torch.device(arguments.device)
+    config = GPT2Config(
+        vocab_size=V, n_positions=C + T, n_embd=256, n_layer=4, n_head=4, bos_token_id=END,
+        eos_token_id=END, pad_token_id=0, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
+    )  # fmt: skip
+    model = GPT2LMHeadModel(config).to(device)
+    # The end is forbidden to all: every reply has 24 tokens
+    policy = CausalLMPolicy(model, V, end=END, pad=0, forbidden=[0])
+    game = DialogueGame(
+        policy, TransformerCritic.like(model), T, context_length=C, credit=credit.dense(),
+        samples=1, baseline="position_mean",
+    ).to(device)  # fmt: skip
+    game.drawing = game.drawing._replace(min_length=T)
+    engine = Engine(game, {"G": functools.partial(torch.optim.Adam, lr=1e-5, fused=True)})
+    context = torch.randint(3, V, (B, C), device=device)
+    known = torch.ones(B, C, dtype=torch.bool, device=device)
+    reply = torch.randint(3, V, (B, T), device=device)
+    batch = {"context": context, "known": known, "reply": reply}
+    both = torch.cat([context, reply], 1)
+    backbone = game.D.backbone
+    plain = GPT2LMHeadModel(config).to(device)
+    adam = torch.optim.Adam(plain.parameters(), lr=1e-5, fused=True)
+
+    def step() -> None:
+        engine.play(Turn("G", game.policy_move), iter([batch]))
+
+    @torch.no_grad()
+    def generate() -> None:
+        plain.generate(
+            context, attention_mask=known.long(), do_sample=True, top_k=0, max_new_tokens=T,
+            min_new_tokens=T, pad_token_id=0,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def judge() -> None:
+        backbone(input_ids=both, use_cache=False)
+
+    def update() -> None:
+        logits = plain(input_ids=both[:, :-1], use_cache=False, logits_to_keep=T).logits
+        loss = F.cross_entropy(logits.flatten(0, 1), reply.flatten())
+        for parameter, gradient in zip(
+            plain.parameters(), torch.autograd.grad(loss, list(plain.parameters())), strict=True
+        ):
+            parameter.grad = gradient
+        adam.step()
+
+    calls = count_calls(policy, context, known, reply, arguments.rollouts)
+    parts: dict[str, Callable[[], None]] = {
+        "step": step, "generate": generate, "judge": judge, "update": update,
+    }  # fmt: skip
+    seconds: dict[str, list[float]] = {name: [] for name in parts}
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    for repeat in range(arguments.repeats + 1):
+        for name, run in parts.items():
+            began = clock()
+            run()
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            if repeat:
+                seconds[name].append(clock() - began)
+    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    for name, value in middle.items():
+        print(json.dumps({"part": name, "seconds": round(value, 4), "device": str(device)}))
+    bare = middle["generate"] + middle["judge"] + middle["update"]
+    print(json.dumps({"step_over_bare_parts": round(middle["step"] / bare, 3)}))
+    print(json.dumps({"rollout_calls": calls, "reply_tokens": T, "torch": torch.__version__}))
+
+
+def count_calls(
+    policy: DialoguePolicy,
+    context: torch.Tensor,
+    known: torch.Tensor,
+    reply: torch.Tensor,
+    copies: int,
+) -> int:
+    """Calls of the model that complete all prefixes of four replies, the context's included."""
+    return complete(policy, context[:4], known[:4], reply[:4], copies).calls
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Reading dialogues, and turning them into padded ids."""
+
+import gzip
+import json
+
+import pytest
+
+from image_core.adversarial.errors import UserError
+from seqgan.dialogue.encode import MARKS, Format, train_tokenizer
+from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
+from seqgan.dialogue.turns import Dialogue, Dialogues, Turn, pairs_of, read_dialogues, read_splits
+
+
+def file_of(folder, rows, name="d.jsonl"):
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    place = folder / name
+    if name.endswith(".gz"):
+        place.write_bytes(gzip.compress(text.encode()))
+    else:
+        place.write_text(text, encoding="utf-8")
+    return str(place)
+
+
+def said(found):
+    return [[tuple(turn) for turn in item.turns] for item in found.items]
+
+
+def test_the_same_dialogue_in_every_layout(tmp_path):
+    turns = ["hi", "hello"]
+    messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+    rows = {
+        "turns.jsonl": [{"turns": turns}],
+        "turns.jsonl.gz": [{"turns": turns}],
+        "messages.jsonl": [{"messages": messages}],
+        "completion.jsonl": [{"prompt": "hi", "completion": "hello"}],
+        "both.jsonl": [{"prompt": messages[:1], "completion": messages[1:]}],
+    }
+    expected = [[("user", "hi"), ("assistant", "hello")]]
+    for name, content in rows.items():
+        assert said(read_dialogues(file_of(tmp_path, content, name))) == expected, name
+    for line in ("hi\thello\n", "hi __eou__ hello __eou__\n"):
+        (tmp_path / "plain.txt").write_text(line)
+        assert said(read_dialogues(str(tmp_path / "plain.txt"))) == expected
+
+
+def test_empty_turns_and_lone_turns_leave_and_are_counted(tmp_path):
+    rows = [{"turns": ["a", " ", "b"]}, {"turns": ["alone"]}, {"turns": ["", ""]}, {"turns": []}]
+    found = read_dialogues(file_of(tmp_path, rows))
+    assert said(found) == [[("user", "a"), ("user", "b")]]
+    assert (found.counts.read, found.counts.short, found.counts.empty) == (4, 3, 3)
+    assert "3 with fewer than two turns left out" in found.counts.told()
+
+
+def test_rows_are_kept_by_a_column(tmp_path):
+    rows = [{"turns": [str(i), "x"], "overlap": i / 2} for i in range(4)]
+    found = read_dialogues(file_of(tmp_path, rows), where="overlap=0.5")
+    assert said(found) == [[("user", "1"), ("assistant", "x")]]
+    with pytest.raises(UserError, match="--where nothing=1"):
+        read_dialogues(file_of(tmp_path, rows), where="nothing=1")
+
+
+def test_every_twentieth_dialogue_validates_and_no_dialogue_is_in_two_sets(tmp_path):
+    rows = [{"turns": [str(i), "x"]} for i in range(60)]
+    splits = read_splits(file_of(tmp_path, rows), None, None, None)
+    first = [[item.turns[0].text for item in part.items] for part in splits]
+    assert first[1] == ["19", "39", "59"]
+    assert not set(first[0]) & set(first[1])
+    assert len(first[0]) == 57
+
+
+def test_all_turns_of_equals_are_replies_and_only_the_assistants_otherwise():
+    turns = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d")]
+    assert [r.text for _, r in pairs_of(Dialogue(turns, True))] == ["b", "c", "d"]
+    assert [r.text for _, r in pairs_of(Dialogue(turns, False))] == ["b", "d"]
+    system = [Turn("system", "be kind"), *turns[:2]]
+    assert [r.text for _, r in pairs_of(Dialogue(system, True))] == ["b"]
+
+
+TURNS = [Turn("user", "do you like tea ?"), Turn("assistant", "yes ."), Turn("user", "why ?")]
+
+
+@pytest.fixture(scope="module")
+def form():
+    texts = ["do you like tea ?", "yes .", "why ?", "because it is warm ."] * 5
+    return Format(train_tokenizer(texts, 300))
+
+
+def test_contexts_carry_roles_relative_to_who_answers(form):
+    found = Dialogues("made", [Dialogue(TURNS, True)])
+    encoded = form.encode(found, context_tokens=40, reply_tokens=20, turns=4)
+    texts = [
+        form.tokenizer.decode(row[known])
+        for row, known in zip(encoded.context, encoded.known, strict=True)
+    ]
+    assert texts == [
+        "<user>do you like tea ?<assistant>",
+        "<assistant>do you like tea ?<user>yes .<assistant>",
+    ]
+    assert [form.decode(row.tolist()) for row in encoded.reply] == ["yes .", "why ?"]
+    assert (encoded.context[~encoded.known] == form.pad).all()
+    assert not encoded.known[:, 0].any()
+    assert encoded.known[:, -1].all()
+
+
+def test_long_contexts_lose_their_oldest_turns_and_long_replies_their_end(form):
+    found = Dialogues("made", [Dialogue([*TURNS, Turn("assistant", "because it is warm .")], True)])
+    whole = form.encode(found, context_tokens=60, reply_tokens=3, turns=4)
+    assert found.counts.cut == 0
+    assert found.counts.long == int((whole.reply != form.end).all(1).sum()) > 0
+    width = 6
+    cut = form.encode(found, context_tokens=width, reply_tokens=20, turns=4)
+    assert found.counts.cut > 0
+    for row, known in zip(cut.context, cut.known, strict=True):
+        text = form.tokenizer.decode(row[known])
+        assert text.endswith("<assistant>")
+        assert "why ?" not in text or text == "<user>why ?<assistant>"
+
+
+def test_marks_spelled_out_in_a_text_are_text(form):
+    found = Dialogues(
+        "made", [Dialogue([Turn("user", "<end><user>"), Turn("assistant", "<end>")], True)]
+    )
+    encoded = form.encode(found, context_tokens=40, reply_tokens=20, turns=2)
+    ids = encoded.context[0][encoded.known[0]].tolist()
+    marks = {form.tokenizer.convert_tokens_to_ids(mark) for mark in MARKS.values()}
+    assert sum(i in marks for i in ids) == 2
+    assert encoded.reply[0].tolist().count(form.end) == 1
+    assert encoded.reply[0, 0] != form.end
+
+
+def test_the_tokenizers_own_template_says_the_same(form):
+    messages = [{"role": turn.role, "content": turn.text} for turn in TURNS]
+    ids = form.tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, return_dict=True
+    )["input_ids"]
+    context, known = form.context(TURNS, 60)
+    assert context[0][known[0]].tolist() == ids
+
+
+def test_without_marks_or_template_turns_end_and_without_padding_the_end_pads(form):
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    text = form.tokenizer.backend_tokenizer.to_str().replace("<user>", "<u>")
+    other = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), eos_token="<end>")
+    plain = Format(other)
+    assert plain.pad == plain.end
+    context, known = plain.context(TURNS, 60)
+    assert (context[0][known[0]] == plain.end).sum() == 3
+    assert int(context[0, -1]) == plain.end
+    other.chat_template = (
+        "{% if messages[0]['role'] != 'user' %}{{ raise_exception('user first') }}{% endif %}"
+        "{% for m in messages %}{{ '#' + m['content'] }}{% endfor %}"
+    )
+    templated = Format(other)
+    context, known = templated.context([Turn("assistant", "yes ."), *TURNS], 60)
+    text = other.decode(context[0][known[0]])
+    assert text == "#do you like tea ?#yes .#why ?"
+    context, known = templated.context(TURNS, 8)
+    assert other.decode(context[0][known[0]]).endswith("why ?")
+    other.eos_token = None
+    with pytest.raises(UserError, match="eos_token"):
+        Format(other)
+
+
+def test_pieces_add_up_to_the_reply_whole_characters_at_a_time(form):
+    ids = form.texts(["Ünïcödé — 日本 ok"])[0]
+    pieces = form.pieces([*ids, form.end, 5])
+    assert "".join(pieces) == "Ünïcödé — 日本 ok"
+    assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_floors():
+    contexts = ["the red car", "a green tree in spring", "music at night"]
+    replies = ["fast", "Leaves .", "leaves ."]
+    assert nearest_replies(contexts, replies, ["red cars and a car", "spring"]) == [
+        "fast",
+        "Leaves .",
+    ]
+    assert dull_replies(replies, 2) == ["leaves .", "leaves ."]
+    assert set(random_replies(replies, 200)) == set(replies)
+    assert random_replies(replies, 5) == random_replies(replies, 5)

@@ -16,6 +16,7 @@ the weight clipping of the first Wasserstein GAN, which is no penalty, stand bes
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 import torch
 from jaxtyping import Float
@@ -33,7 +34,56 @@ Penalty = Callable[[Critic, Tensor, Tensor], Tensor]
 """(critic, real, fake) -> scalar to add to the critic's loss; moves the critic's weights only."""
 
 
-def r1(gamma: float = 10.0) -> Penalty:
+class Flattening:
+    """gamma/2 of the mean squared slope at data, at samples, or both: what R1 and R2 are.
+
+    As these points are those of the loss itself, `shared` takes the slopes from the very logits
+    that the loss reads, and saves the penalty's own forward pass.
+
+    Args:
+        at_real: gamma of R1.
+        at_fake: gamma of R2.
+    """
+
+    def __init__(self, at_real: float, at_fake: float):
+        self.at_real, self.at_fake = at_real, at_fake
+
+    def __call__(self, critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        total = real.new_zeros(())
+        for gamma, points in ((self.at_real, real), (self.at_fake, fake)):
+            if gamma:
+                total = total + gamma / 2 * input_gradients(critic, points).square().sum(1).mean()
+        return total
+
+    def shared(
+        self, d_real: Tensor, real: Tensor, d_fake: Tensor, fake: Tensor
+    ) -> Float[Tensor, ""]:
+        """The same from logits of points that require a gradient, in float32.
+
+        Args:
+            d_real: logits of `real`, of a forward pass under `twice_differentiable`.
+            real: data, a leaf.
+            d_fake: logits of `fake`.
+            fake: samples, a leaf.
+        """
+        terms = [(self.at_real, d_real, real), (self.at_fake, d_fake, fake)]
+        used = [term for term in terms if term[0]]
+        slopes = torch.autograd.grad(
+            sum(d.sum() for _, d, _ in used), [x for _, _, x in used], create_graph=True
+        )
+        parts = [
+            gamma / 2 * slope.flatten(1).square().sum(1).mean()
+            for (gamma, _, _), slope in zip(used, slopes)
+        ]
+        return torch.stack(parts).sum()
+
+
+def twice_differentiable() -> AbstractContextManager[None]:
+    """For forward passes whose slope is penalised: attention by the kernel that allows it."""
+    return sdpa_kernel(SDPBackend.MATH)
+
+
+def r1(gamma: float = 10.0) -> Flattening:
     """Flatten the critic on real data; does not tax the equilibrium, where it is flat anyway.
 
     gamma/2 E_r[||grad D(x)||^2]                                     (Mescheder et al. 2018, eq. 9)
@@ -41,14 +91,10 @@ def r1(gamma: float = 10.0) -> Penalty:
     Args:
         gamma: weight of the paper. The authors' code drops the 1/2, so its 10 is our 20.
     """
-
-    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-        return gamma / 2 * input_gradients(critic, real).square().sum(dim=1).mean()
-
-    return penalty
+    return Flattening(gamma, 0.0)
 
 
-def r2(gamma: float = 10.0) -> Penalty:
+def r2(gamma: float = 10.0) -> Flattening:
     """Flatten the critic on the generator's samples.
 
     gamma/2 E_f[||grad D(x)||^2]                                     (Mescheder et al. 2018, eq. 10)
@@ -56,11 +102,7 @@ def r2(gamma: float = 10.0) -> Penalty:
     Args:
         gamma: as in `r1`. R3GAN adds both with the same weight (Huang et al. 2024).
     """
-
-    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-        return gamma / 2 * input_gradients(critic, fake).square().sum(dim=1).mean()
-
-    return penalty
+    return Flattening(0.0, gamma)
 
 
 def interpolated(weight: float = 10.0, target: float = 1.0, one_sided: bool = False) -> Penalty:
@@ -150,6 +192,9 @@ def total(*penalties: Penalty) -> Penalty:
     Args:
         penalties: any number of them, each drawing its own noise.
     """
+    flat = [part for part in penalties if isinstance(part, Flattening)]
+    if flat and len(flat) == len(penalties):
+        return Flattening(sum(p.at_real for p in flat), sum(p.at_fake for p in flat))
 
     def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
         return sum((part(critic, real, fake) for part in penalties), start=real.new_zeros(()))

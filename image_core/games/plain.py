@@ -14,7 +14,12 @@ from image_core.adversarial import fgan, losses, penalties, regularizers
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
-from image_core.adversarial.penalties import Penalty, clip_weights
+from image_core.adversarial.penalties import (
+    Flattening,
+    Penalty,
+    clip_weights,
+    twice_differentiable,
+)
 from image_core.adversarial.regularizers import Regularizer
 from image_core.adversarial.tricks import Schedule, add_noise
 from image_core.games.common import (
@@ -111,12 +116,12 @@ class PlainGAN(ImageGame):
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Reals above fakes; the fakes cost no graph of the generator."""
         real, fake = self._pair(batches)
-        d_real, d_fake = critic_verdicts(self._verdict, real, fake, together=self.together)
+        d_real, d_fake, penalty = self._verdicts(real, fake)
         total = self.loss.d(d_real, d_fake)
         logs = {"d_real": d_real.mean(), "d_fake": d_fake.mean(), "critic": total}
-        if self.penalty is not None and not self.lazy:
-            logs["penalty"] = self._penalty(real, fake)
-            total = total + logs["penalty"]
+        if penalty is not None:
+            logs["penalty"] = penalty
+            total = total + penalty
         if self.regularizer is not None:
             logs["regularizer"] = self.regularizer(self.D)
             total = total + logs["regularizer"]
@@ -131,7 +136,10 @@ class PlainGAN(ImageGame):
 
     def penalty_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """The penalty alone, for all the steps that went without."""
-        real, fake = self._pair(batches)
+        if isinstance(self.penalty, Flattening) and not self.penalty.at_fake:
+            real = fake = to_images(next(batches))  # R1 looks at no fakes
+        else:
+            real, fake = self._pair(batches)
         penalty = self._penalty(real, fake)
         yield Loss(self.lazy * self.critic_steps * penalty, {"penalty": penalty})
         if self.clip is not None:
@@ -177,9 +185,29 @@ class PlainGAN(ImageGame):
             images = self.transform(images)
         return images if self.noise is None else add_noise(images, self.noise(self.step))
 
+    def _verdicts(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits of both, and the penalty if it is due in every step.
+
+        R1 and R2 read their slopes off the same forward pass, unless it is in half precision.
+        """
+        half = torch.is_autocast_enabled(real.device.type)
+        if isinstance(self.penalty, Flattening) and not self.lazy and not half:
+            real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
+            together = self.penalty.at_real > 0 and self.penalty.at_fake > 0
+            with twice_differentiable():
+                pair = critic_verdicts(self._verdict, real, fake, together=together)
+            penalty = self.penalty.shared(pair[0], real, pair[1], fake)
+            return *pair, self._annealed(penalty)
+        pair = critic_verdicts(self._verdict, real, fake, together=self.together)
+        if self.penalty is None or self.lazy:
+            return *pair, None
+        return *pair, self._penalty(real, fake)
+
     def _penalty(self, real: Tensor, fake: Tensor) -> Tensor:
         assert self.penalty is not None
-        penalty = self.penalty(self._verdict, real, fake)
+        return self._annealed(self.penalty(self._verdict, real, fake))
+
+    def _annealed(self, penalty: Tensor) -> Tensor:
         return penalty if self.anneal is None else self.anneal(self.step) * penalty
 
     @torch.no_grad()

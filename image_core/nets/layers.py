@@ -55,7 +55,8 @@ class Leaky(nn.Module):
         self.slope = slope
 
     def forward(self, x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-        return x * torch.where(x.detach() > 0, 1.0, self.slope).to(x.dtype)
+        one = x.new_ones(())
+        return x * torch.where(x.detach() > 0, one, self.slope * one)
 
 
 def channel_norm(norm: str, channels: int) -> nn.Module:

@@ -91,6 +91,10 @@ class Run(base.Run):
         return [adversarial]
 
     def data_fingerprint(self) -> int:
+        return self._fingerprint
+
+    @functools.cached_property
+    def _fingerprint(self) -> int:
         return fingerprint([self.train_set.images, self.test_set.images])
 
     def data_source(self) -> str:

@@ -1,6 +1,5 @@
 """The end of an image run: scores with honest names, grids, interpolation and arithmetic."""
 
-import functools
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,9 +25,21 @@ CURVES = (
 )
 
 
-@functools.lru_cache(maxsize=2)
+_KNOWN: dict[tuple[object, ...], Extractor] = {}
+"""A study's runs share their data, and so their extractor."""
+
+
 def extractor(run: "Run") -> Extractor:
     """The feature extractor of the run's scores; a classifier is trained on its training images."""
+    c = run.config
+    key = (run.data_fingerprint(), c.extractor, c.inception, c.seed, run.device)
+    if key not in _KNOWN:
+        _KNOWN.clear()
+        _KNOWN[key] = _make_extractor(run)
+    return _KNOWN[key]
+
+
+def _make_extractor(run: "Run") -> Extractor:
     c, data = run.config, run.train_set
     name = c.extractor
     if name == "auto":

@@ -306,6 +306,16 @@ def test_every_ablation_changes_the_net_and_nothing_else(field):
         assert torch.allclose(gap, 63 * plain_d(x), rtol=1e-4)  # 8 x 8 places, head bias 0
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.2])
+def test_leaky_is_torchs_own_without_a_second_derivative(slope):
+    x = torch.randn(50, dtype=torch.float64, requires_grad=True)
+    out = layers.Leaky(slope)(x)
+    assert torch.equal(out, nn.functional.leaky_relu(x, slope))
+    (first,) = torch.autograd.grad(out.sum(), x, create_graph=True)
+    assert first.tolist() == [1.0 if value > 0 else slope for value in x.tolist()]
+    assert not first.requires_grad  # a tensor of zeros would go back through all before
+
+
 def test_unpooling_puts_zeros_between():
     x = torch.arange(1.0, 5).view(1, 1, 2, 2)
     expected = torch.tensor([[1.0, 0, 2, 0], [0, 0, 0, 0], [3, 0, 4, 0], [0, 0, 0, 0]])

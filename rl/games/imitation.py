@@ -18,6 +18,7 @@ from rl import rewards
 from rl.critics import Critic, DenseCritic, Transitions, with_absorbing
 from rl.demos import Expert
 from rl.nets import Normaliser
+from rl.policies import Policy
 from rl.ppo import PPO
 from rl.rollout import Collector, Rollout
 from rl.trpo import TRPO
@@ -82,6 +83,11 @@ class ImitationGame(Game):
             *(Turn(t.player, self._prepared(t) if t.player == first else t.move) for t in values),
             Turn(policy.player, self._policy_move(policy, prepares=policy.player == first)),
         ]
+
+    @property
+    def policy(self) -> Policy:
+        """G."""
+        return self.learner.policy
 
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A new rollout, and steps against it, the expert's rows drawn with replacement."""

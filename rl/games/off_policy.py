@@ -45,6 +45,7 @@ class OffPolicyImitation(Game):
         penalty: of the critic.
         gamma: discount a step.
         updates: steps of each player a round.
+        train_critic: False = the critic is never trained (a control).
         batch: rows of a step.
         tau: how far the target values follow in a step.
     """
@@ -64,6 +65,7 @@ class OffPolicyImitation(Game):
         penalty: Penalty | None = None,
         gamma: float = 0.99,
         updates: int = 16,
+        train_critic: bool = True,
         batch: int = 256,
         tau: float = 0.005,
     ):
@@ -75,6 +77,7 @@ class OffPolicyImitation(Game):
         self.replay = Replay(collector.envs.observations, policy.actions, capacity)
         self.reward, self.loss, self.penalty = reward, loss, penalty
         self.gamma, self.updates, self.batch, self.tau = gamma, updates, batch, tau
+        self.train_critic = train_critic
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))
         self.wanted = -float(policy.actions.features)
 
@@ -88,7 +91,7 @@ class OffPolicyImitation(Game):
 
     def turns(self) -> Sequence[Turn]:
         return [
-            Turn("D", self.critic_move),
+            *([Turn("D", self.critic_move)] if self.train_critic else []),
             Turn("Q", self.value_move),
             Turn("G", self.policy_move),
             Turn("A", self.entropy_move),
@@ -96,9 +99,7 @@ class OffPolicyImitation(Game):
 
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A few more steps of the environments; the critic against everything kept."""
-        roll = self.collector.collect(self.G)
-        self.replay.add(with_absorbing(transitions(roll, absorbing=True)))
-        logs = {"return": roll.returns.mean()} if len(roll.returns) else {}
+        logs = self._collect()
         for _ in range(self.updates):
             expert = self.expert.pick(next(batches))
             real = self.D.encode(expert)
@@ -111,6 +112,8 @@ class OffPolicyImitation(Game):
 
     def value_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Regress both values on r + gamma V(s'), the target values following each step."""
+        if not self.train_critic:
+            self._collect()
         for _ in range(self.updates):
             rows = self.replay.draw(self.batch)
             wanted = self.targets(rows)
@@ -151,6 +154,16 @@ class OffPolicyImitation(Game):
                 _, log_prob = self.G.draw(rows.obs)
                 excess = (log_prob + self.wanted).masked_fill(rows.absorbing, 0).mean()
             yield Loss(-self.log_alpha * excess, {"alpha": self.log_alpha.detach().exp()})
+
+    def _collect(self) -> dict[str, Tensor]:
+        roll = self.collector.collect(self.G)
+        self.replay.add(with_absorbing(transitions(roll, absorbing=True)))
+        return {"return": roll.returns.mean()} if len(roll.returns) else {}
+
+    @property
+    def policy(self) -> SquashedPolicy:
+        """G."""
+        return self.G
 
     def _inside(self, act: Tensor) -> Tensor:
         """Actions of the box in [-1, 1]."""

@@ -7,7 +7,6 @@ random policy. Where those reach the expert too, the result proves nothing, and 
 import functools
 import math
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
 from seqgan import plots
 from seqgan.recipes import base, options
-from seqgan.recipes.base import RunConfig
+from seqgan.recipes.imitate_config import PRESETS as PRESETS
+from seqgan.recipes.imitate_config import Config
 from seqgan.recipes.report import print_table
 from seqgan.recipes.run import Phase
 from seqgan.recipes.uniform import Uniform
@@ -28,152 +28,11 @@ if TYPE_CHECKING:
     from rl.demos import Expert, Trajectory
     from rl.envs import Envs
     from rl.games.imitation import ImitationGame
-    from rl.policies import Policy
+    from rl.games.off_policy import OffPolicyImitation
+    from rl.policies import Actor
 
-LEARNERS = ("ppo", "trpo")
 PASSED = 0.9
 """A control that comes this far from the random policy to the expert proves the task too easy."""
-
-
-@dataclass(kw_only=True)
-class Config(RunConfig):
-    """Imitation of an expert's demonstrations.
-
-    Args:
-        env: gymnasium id, as in CartPole-v1 or module:Env-v0.
-        demos: file or folder of demonstrations; see docs/demonstrations.md.
-        algorithm: gail, airl, fairl, gaifo, vail, wail, or bc for behavioural cloning alone.
-        trajectories: how many of the demonstrations to use, the first ones; 0 = all.
-        subsample: keep every k-th step of a trajectory, from a random first one.
-        steps: of the environments, all together.
-        envs: stepped side by side.
-        rollout: steps of each environment in a round.
-        horizon: time limit of an episode; 0 = the environment's own.
-        learner: ppo or trpo.
-        gamma: discount a step.
-        lam: of generalised advantage estimates.
-        epochs: passes of the learner over a round.
-        minibatch: rows of a learner's step.
-        policy_lr: Adam rate of policy and value; falls to 0 over the run.
-        entropy: weight of the policy's entropy, ppo only.
-        hidden: width of both layers of each network.
-        reward: positive, negative, log_ratio or forward_kl; empty = the algorithm's own.
-        loss: of the critic; empty = the algorithm's own.
-        penalty: of the critic, as in r1=1; empty = the algorithm's own, none = no penalty.
-        spectral: divide the critic's weights by their largest singular value.
-        absorbing: let the critic judge terminal states, which removes the bias to long or to short
-            episodes that a reward's sign has.
-        critic_steps: a round.
-        critic_batch: rows of each side.
-        critic_lr: Adam rate.
-        env_weight: share of the environment's own reward, in [0, 1].
-        bc_steps: optimizer steps of behavioural cloning before everything else.
-        bc_lr: Adam rate of behavioural cloning.
-        controls: play the two controls too.
-        episodes: of each evaluation at the end.
-        evaluate_every: rounds between two evaluations of 10 episodes.
-    """
-
-    env: str
-    demos: str
-    algorithm: str = "gail"
-    trajectories: int = 0
-    subsample: int = 1
-    steps: int = 400_000
-    envs: int = 16
-    rollout: int = 256
-    horizon: int = 0
-    learner: str = "ppo"
-    gamma: float = 0.99
-    lam: float = 0.95
-    epochs: int = 10
-    minibatch: int = 512
-    policy_lr: float = 3e-4
-    entropy: float = 0.0
-    hidden: int = 64
-    reward: str = ""
-    loss: str = ""
-    penalty: str = ""
-    spectral: bool = False
-    absorbing: bool = True
-    critic_steps: int = 8
-    critic_batch: int = 256
-    critic_lr: float = 1e-3
-    env_weight: float = 0.0
-    bc_steps: int = 0
-    bc_lr: float = 1e-3
-    controls: bool = True
-    episodes: int = 50
-    evaluate_every: int = 10
-
-    def __post_init__(self) -> None:
-        from rl import algorithms, rewards
-
-        super().__post_init__()
-        options.check_least(self, 1, "subsample", "steps", "envs", "rollout", "epochs", "minibatch")
-        options.check_least(self, 1, "hidden", "critic_steps", "critic_batch", "episodes")
-        options.check_least(self, 1, "evaluate_every")
-        options.check_least(self, 0, "trajectories", "horizon", "entropy", "bc_steps", "env_weight")
-        options.check_above_zero(self, "policy_lr", "critic_lr", "bc_lr")
-        options.check_choice("algorithm", self.algorithm, (*algorithms.__all__, "bc"))
-        options.check_choice("learner", self.learner, LEARNERS)
-        if self.reward:
-            options.check_choice("reward", self.reward, rewards.__all__)
-        if self.loss:
-            options.check_choice("loss", self.loss, losses.__all__)
-        if self.penalty not in ("", "none"):
-            options.make_penalty(self.penalty)
-        for name in ("gamma", "lam"):
-            if not 0 < getattr(self, name) < 1:
-                raise UserError(f"--{name} {getattr(self, name)}: it lies above 0 and below 1")
-        if self.env_weight > 1:
-            raise UserError(f"--env_weight {self.env_weight}: it is a share, at most 1")
-        if self.entropy and self.learner != "ppo":
-            raise UserError(f"--entropy is for --learner ppo, not for {self.learner}; pass 0")
-        if self.algorithm == "bc" and not self.bc_steps:
-            raise UserError("--algorithm bc needs --bc_steps, as in --bc_steps 2000")
-
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "classic": {"reward": "log_ratio", "policy_lr": 1e-3},
-    "mujoco": {
-        "steps": 2_000_000,
-        "rollout": 256,
-        "minibatch": 1024,
-        "gamma": 0.99,
-        "subsample": 20,
-        "episodes": 20,
-    },
-    "paper": {
-        "learner": "trpo",
-        "steps": 1_500_000,
-        "envs": 10,
-        "rollout": 500,
-        "gamma": 0.995,
-        "lam": 0.97,
-        "hidden": 100,
-        "critic_steps": 1,
-        "critic_batch": 5_000,
-        "critic_lr": 1e-2,
-        "penalty": "none",
-        "absorbing": False,
-    },
-    "tiny": {
-        "steps": 128,
-        "envs": 4,
-        "rollout": 16,
-        "minibatch": 32,
-        "epochs": 2,
-        "hidden": 8,
-        "critic_steps": 2,
-        "critic_batch": 8,
-        "bc_steps": 2,
-        "episodes": 2,
-        "evaluate_every": 2,
-        "save_seconds": 0.0,
-        "device": "cpu",
-    },
-}
 
 
 class Run(base.Run):
@@ -241,14 +100,13 @@ class Run(base.Run):
                     found.append(Phase(name, game.turns_of(name), self._rounds(), look, every))
         return found
 
-    def policy(self, name: str = "imitation") -> "Policy":
+    def policy(self, name: str = "imitation") -> "Actor":
         """The policy of one of the games.
 
         Args:
             name: imitation, untrained or random.
         """
-        game: ImitationGame = self.game.games[name]  # type: ignore[assignment]
-        return game.learner.policy
+        return self.game.games[name].policy  # type: ignore[return-value]
 
     def data_fingerprint(self) -> int:
         crc = 0
@@ -334,7 +192,9 @@ class Run(base.Run):
 
     def _game(
         self, envs: "Envs", expert: "Expert", critic_steps: int | None = None
-    ) -> "ImitationGame":
+    ) -> "ImitationGame | OffPolicyImitation":
+        if self.config.algorithm == "dac":
+            return self._off_policy_game(envs, expert, critic_steps is None)
         from rl import algorithms, rewards
         from rl.games.imitation import ImitationGame
         from rl.nets import Normaliser
@@ -370,6 +230,40 @@ class Run(base.Run):
             env_weight=c.env_weight,
         )
 
+    def _off_policy_game(
+        self, envs: "Envs", expert: "Expert", train_critic: bool
+    ) -> "OffPolicyImitation":
+        from rl import rewards
+        from rl.critics import DenseCritic
+        from rl.games.off_policy import OffPolicyImitation
+        from rl.nets import Normaliser
+        from rl.rollout import Collector
+        from rl.sac import SquashedPolicy, TwinValues
+
+        c, expert, sizes = self.config, expert.to(self.device), (self.config.hidden,) * 2
+        normaliser = Normaliser(envs.observations).to(self.device)
+        normaliser.see(expert.steps().obs)
+        parts = (envs.observations, envs.actions, normaliser, sizes)
+        text = "" if c.penalty == "none" else c.penalty or "r1=1"
+        return OffPolicyImitation(
+            SquashedPolicy(*parts),
+            TwinValues(*parts),
+            DenseCritic(
+                envs.observations, envs.actions, normaliser, hidden=sizes, spectral=c.spectral
+            ),
+            Collector(envs, c.rollout),
+            expert,
+            normaliser,
+            capacity=c.capacity,
+            reward=getattr(rewards, c.reward or "log_ratio"),
+            loss=getattr(losses, c.loss or "non_saturating"),
+            penalty=options.make_penalty(text),
+            gamma=c.gamma,
+            updates=c.updates,
+            train_critic=train_critic,
+            batch=c.critic_batch,
+        )
+
     def _clone(self, game: Any) -> Game:
         from rl.bc import BehaviouralCloning
 
@@ -397,7 +291,7 @@ class Run(base.Run):
 
     def _learners(self) -> list[str]:
         names = [p for p in self.game.players() if p[0] == "G" and p != "G_clone"]
-        return names if self.config.learner == "ppo" else []
+        return names if self.config.learner == "ppo" and self.config.algorithm != "dac" else []
 
     def _clip(self) -> dict[str, float]:
         return dict.fromkeys(self._learners(), 0.5)

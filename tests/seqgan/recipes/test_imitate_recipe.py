@@ -80,7 +80,11 @@ def test_an_expert_is_trained_recorded_and_imitated(tmp_path, capsys):
 @pytest.mark.parametrize("preset", imitate.PRESETS)
 def test_every_preset_of_imitation_runs_when_it_is_shrunk(tmp_path, demos, preset):
     """Sizes and counts alone are changed: what a preset chooses stays as it is."""
-    words = ["--env", "CartPole-v1", "--demos", demos, "--out", str(tmp_path / "run")]
+    env, file = "CartPole-v1", demos
+    if preset == "dac":
+        env, file = "Pendulum-v1", str(tmp_path / "demos.npz")
+        assert main(["demos", "--env", env, "--episodes", "2", "--out", file]) == 0
+    words = ["--env", env, "--demos", file, "--out", str(tmp_path / "run")]
     words += [f"--{n}={v}" for n, v in SMALL.items()]
     assert main(["train", "imitate", "--preset", preset, *words]) == 0
     chosen = {n: v for n, v in imitate.PRESETS[preset].items() if n not in SMALL}
@@ -131,6 +135,8 @@ WRONG = [
     ({"env_weight": 1.5}, "--env_weight 1.5"),
     ({"learner": "trpo", "entropy": 0.1}, "--entropy"),
     ({"algorithm": "bc", "bc_steps": 0}, "--bc_steps"),
+    ({"algorithm": "dac"}, "no use for --bc_steps"),
+    ({"algorithm": "dac", "bc_steps": 0, "learner": "trpo"}, "no use for --learner"),
 ]
 
 
@@ -142,12 +148,16 @@ def test_contradictions_are_refused_and_the_option_named(change, says):
     assert says in str(caught.value)
 
 
+DAC = ("--algorithm", "dac", "--bc_steps", "0")
+
+
 def test_mistakes_end_in_one_sentence_and_leave_nothing(tmp_path, capsys, demos):
     run = ["train", "imitate", "--preset", "tiny", "--out", str(tmp_path / "run")]
     wrong = {
         "--env": ["--env", "NoSuch-v0", "--demos", demos],
         "--demos": ["--env", "CartPole-v1", "--demos", str(tmp_path / "none.npz")],
         "recorded in CartPole-v1": ["--env", "Acrobot-v1", "--demos", demos],
+        "continuous actions": ["--env", "CartPole-v1", "--demos", demos, *DAC],
         "--trajectories 9": ["--env", "CartPole-v1", "--demos", demos, "--trajectories", "9"],
     }
     for says, words in wrong.items():

@@ -9,12 +9,13 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
@@ -326,27 +327,44 @@ def _read_hub(reader: _Reader, source: str) -> None:
 # -------------------------------------------------------------------------------------- wrong pairs
 
 
-def wrong_rows(captions: Sequence[int], pictures: Sequence[int]) -> list[int]:
-    """For each row of a batch the next one, cyclically, of another caption and another picture.
+def wrong_rows(
+    captions: Sequence[int],
+    pictures: Sequence[int],
+    sentences: Float[Tensor, "B E"] | None = None,
+    candidates: int = 1,
+) -> list[int]:
+    """For each row of a batch one of another caption and another picture.
+
+    It is the next such row, cyclically; of several candidates the one whose sentence is most like
+    the row's own. A critic soon tells a random wrong sentence by its loudest word, and learns
+    nothing more of the others; but the more candidates, the likelier one is true by accident.
 
     Args:
         captions: number of the caption of each row.
         pictures: number of the picture of each row.
+        sentences: vector of each row's; needed for more than one candidate.
+        candidates: rows to choose among.
 
     Raises:
         UserError: all rows are of one caption or one picture.
     """
     count, found = len(captions), []
+    likeness = None if sentences is None else _cosines(sentences)
     for row in range(count):
         others = ((row + step) % count for step in range(1, count))
-        other = next(
-            (o for o in others if captions[o] != captions[row] and pictures[o] != pictures[row]),
-            None,
+        fitting = (
+            o for o in others if captions[o] != captions[row] and pictures[o] != pictures[row]
         )
-        if other is None:
+        some = list(islice(fitting, candidates))
+        if not some:
             raise UserError(
                 "a batch holds one caption alone, so no sentence is wrong for a picture; give "
                 "pictures with different captions or raise --batch"
             )
-        found.append(other)
+        found.append(some[0] if likeness is None else max(some, key=likeness[row].__getitem__))
     return found
+
+
+def _cosines(sentences: Float[Tensor, "B E"]) -> list[list[float]]:
+    unit = torch.nn.functional.normalize(sentences, dim=1)
+    return (unit @ unit.T).tolist()

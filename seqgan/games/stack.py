@@ -7,7 +7,7 @@ sentences. Symbols: x picture, t the sentence's vector, z noise, c = mu + sigma 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
@@ -260,7 +260,7 @@ def tiny() -> tuple[StackGame, dict[str, Tensor]]:
     """A game of seconds and data for it, for tests."""
     draw = torch.Generator().manual_seed(1)
     tokenizer = TextTokenizer.train(["a b c d e f g h"], "word")
-    nets = {"condition": 4, "width": 4}
+    nets: dict[str, Any] = {"condition": 4, "width": 4}
     game = StackGame(
         WordEncoder(tokenizer, 6, 4),
         PictureEncoder(6, 4),

@@ -8,7 +8,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,11 +24,10 @@ from image_core.data import Batches
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.captioned import SHAPES, Captioned, read_captioned, wrong_rows
 from seqgan.data.shapes import make_shapes
-from seqgan.data.tokenizer import TextTokenizer
+from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.games.df import dfgan
 from seqgan.games.stack import StackGame, Stage
-from seqgan.recipes import options
-from seqgan.recipes.base import Run
+from seqgan.recipes import base, options
 from seqgan.recipes.run import Phase
 from seqgan.recipes.text2image_config import PRESETS as PRESETS
 from seqgan.recipes.text2image_config import Text2ImageConfig
@@ -58,7 +57,7 @@ class Pairs(NamedTuple):
     captions: list[str]
 
 
-class Text2ImageRun(Run):
+class Text2ImageRun(base.Run):
     """A run of text to image.
 
     Args:
@@ -144,7 +143,6 @@ class Text2ImageRun(Run):
         picture = rows["picture"]
         draw = np.random.default_rng([self.config.seed, index])
         caption = [own[int(draw.integers(len(own)))] for own in map(self.own.__getitem__, picture)]
-        wrong = wrong_rows(caption, picture.tolist())
         number = torch.tensor(caption)
         batch = {
             "image": self.train_set.images[self.pictures[picture]],
@@ -153,8 +151,9 @@ class Text2ImageRun(Run):
             "picture": picture,
         }
         if self.features is not None:
-            batch["text"] = self.features[number]
-            batch["wrong"] = batch["text"][wrong]
+            text, few = self.features[number], self.config.candidates
+            wrong = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
+            batch |= {"text": text, "wrong": text[wrong]}
         return batch
 
     def data_fingerprint(self) -> int:
@@ -172,7 +171,7 @@ class Text2ImageRun(Run):
         c = self.config
         if c.encoder not in ("gru", "char"):
             return PretrainedEncoder(c.encoder, c.tokens)
-        level = "word" if c.encoder == "gru" else "char"
+        level: Level = "word" if c.encoder == "gru" else "char"
         place = self.folder.folder / "tokenizer"
         if captions is None or place.is_dir():
             tokenizer = TextTokenizer.load(place)
@@ -183,7 +182,7 @@ class Text2ImageRun(Run):
 
     def _game(self) -> StackGame:
         c = self.config
-        shared = {
+        shared: dict[str, Any] = {
             "loss": getattr(losses, str(c.loss)),
             "penalty": options.make_penalty(str(c.penalty)),
             "matching": c.matching,
@@ -193,11 +192,19 @@ class Text2ImageRun(Run):
         text, noisy = self.encoder.features, bool(c.augmentation)
         matcher = PictureEncoder(text, 16)
         if c.alias == "dfgan":
-            sizes = {"noise": c.noise, "width": c.width, "critic_width": c.critic_width}
+            sizes: dict[str, Any] = {
+                "noise": c.noise,
+                "width": c.width,
+                "critic_width": c.critic_width,
+            }
             return dfgan(self.encoder, matcher, c.side, **sizes, **shared)
         small = c.small or c.side
-        g = {"condition": c.condition, "width": c.width, "noisy": noisy}
-        d = {"condition": 2 * c.condition, "width": c.critic_width, "norm": str(c.norm)}
+        g: dict[str, Any] = {"condition": c.condition, "width": c.width, "noisy": noisy}
+        d: dict[str, Any] = {
+            "condition": 2 * c.condition,
+            "width": c.critic_width,
+            "norm": str(c.norm),
+        }
         first = (FirstStage(small, text, noise=c.noise, **g), MatchingCritic(small, text, **d))
         second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
         if c.small:
@@ -354,4 +361,4 @@ def _first(read: Captioned, rows: np.ndarray) -> Pairs:
     return Pairs(read.images[picked], [read.captions[i][0] for i in picked])
 
 
-Config, Run = Text2ImageConfig, Text2ImageRun  # type: ignore[misc]
+Config, Run = Text2ImageConfig, Text2ImageRun

@@ -70,6 +70,8 @@ class Text2ImageConfig(RunConfig):
         steps: steps of each player in a round.
         batch: pairs of a step.
         matching: show the critic real pictures with wrong sentences.
+        candidates: rows among which the wrong sentence most like the right one is chosen; 1 = the
+            next row's, as in the papers.
         loss: of critics and generators; None = of the paper, as all that follow.
         penalty: of the critics, as in r1=1 or r1=1,r2=1; needs a norm that is not batch.
         norm: of the critics: none, batch or spectral.
@@ -107,6 +109,7 @@ class Text2ImageConfig(RunConfig):
     steps: int = 20
     batch: int = 64
     matching: bool = True
+    candidates: int = 1
     loss: str | None = None
     penalty: str | None = None
     norm: str | None = None
@@ -144,6 +147,7 @@ class Text2ImageConfig(RunConfig):
                 "mixes pictures; choose --norm none or --norm spectral"
             )
         options.check_least(self, 1, "size", "steps", "evaluate_every", "condition", "noise")
+        options.check_least(self, 1, "candidates")
         options.check_least(self, 1, "width", "critic_width", "features", "rounds")
         options.check_least(self, 2, "batch", "judged")
         options.check_least(self, 0, "match_rounds", "refine_rounds", "longest", "kl", "small")
@@ -196,8 +200,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "beta1": 0.0,
         "g_lr": 1e-3,
         "d_lr": 1e-3,
-        "halve_every": 1600,
-        "rounds": 240,
+        "candidates": 8,
+        "halve_every": 1400,
+        "rounds": 200,
     },
     "paper": {
         "side": 256,

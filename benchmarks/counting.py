@@ -3,8 +3,8 @@
     python benchmarks/counting.py --method stepgan --seed 0
 
 Accuracy is exact, on 2,000 contexts that were not learned from, sampled at temperature 1 and taken
-greedily. Every method has the same steps of maximum likelihood first; "mle" then goes on with as
-many more as the others have rounds. Nothing is selected: the last weights are measured.
+greedily. Every method has the same steps of maximum likelihood first; "mle" then goes on at the
+rate, and with as many steps of the generator, as the others have in their rounds. Nothing is selected: the last weights are measured.
 """
 
 import argparse
@@ -108,7 +108,7 @@ def main() -> None:
     game.keep_mle()
     start = measured()
     if c.method == "mle":
-        engine.run(data, c.rounds, turns=[mle])
+        engine.run(data, 2 * c.rounds, turns=[Turn("G", game.mle_move)])
     else:
         engine.run(data, c.critic_warmup, turns=[Turn("D", game.critic_move)])
         engine.run(data, c.rounds)

@@ -25,7 +25,7 @@ def run(words: Sequence[str]) -> None:
         "--model", choices=("gan", "mle"), default="gan", help="after which phase (gan)"
     )
     parser.add_argument("--no_color", action="store_true", help="verdicts as numbers, in brackets")
-    parser.add_argument("--web", action="store_true", help="a page in the browser; needs gradio")
+    parser.add_argument("--web", action="store_true", help="a page in the browser, on this machine")
     parser.add_argument("--port", type=int, default=7860, help="of the page (7860)")
     options = parser.parse_args(words)
     if options.temperature < 0 or not 0 < options.top_p <= 1:

@@ -1,0 +1,99 @@
+"""The chat page, over real HTTP and in a real browser."""
+
+import threading
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from image_core.adversarial.errors import UserError
+from seqgan.dialogue.chat import Chat, Piece, colored, numbered
+from seqgan.dialogue.web import marked, server
+from tests.browser import browser
+
+
+class Parrot(Chat):
+    """Answers with what was said."""
+
+    def __init__(self):
+        self.history = []
+
+    def answer(self, text):
+        self.history.append(text)
+        return [Piece(text, 0.0), Piece(f" no. {len(self.history)}", 1.0)]
+
+    def forget(self):
+        self.history.clear()
+
+
+@contextmanager
+def served(chat):
+    page = server(chat, 0)
+    thread = threading.Thread(target=page.serve_forever)
+    thread.start()
+    try:
+        yield page.server_port
+    finally:
+        page.shutdown()
+        thread.join()
+        page.server_close()
+
+
+def post(port, **form):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    data = urllib.parse.urlencode(form).encode()
+    with opener.open(f"http://127.0.0.1:{port}/", data, timeout=30) as answer:
+        return answer.read().decode()
+
+
+class Address:
+    """What `browser` takes for a file."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def resolve(self):
+        return self
+
+    def as_uri(self):
+        return f"http://127.0.0.1:{self.port}/"
+
+
+def test_what_a_model_says_is_text_on_the_page_and_verdicts_are_colours():
+    said = marked([Piece("<script>", 0.0), Piece(" & so", 1.0)])
+    assert "<script>" not in said
+    assert "&lt;script&gt;" in said
+    assert "hsl(0," in said
+    assert "hsl(120," in said
+
+
+def test_a_terminal_shows_red_for_a_machine_and_green_for_a_person():
+    assert "38;2;255;0;0m" in colored([Piece("x", 0.0)])
+    assert "38;2;0;255;0m" in colored([Piece("x", 1.0)])
+    assert numbered([Piece("x", 0.25)]) == "x[0.25]"
+
+
+def test_a_conversation_over_http():
+    chat = Parrot()
+    with served(chat) as port:
+        post(port, say="<b>hello</b>")
+        page = post(port, say="and & again")
+        assert "&lt;b&gt;hello&lt;/b&gt;" in page
+        assert "no. 2" in page
+        assert chat.history == ["<b>hello</b>", "and & again"]
+        assert "hello" not in post(port, new="1")
+        assert chat.history == []
+        with pytest.raises(UserError, match=f"--port {port}"):
+            server(chat, port)
+
+
+@pytest.mark.slow
+def test_a_reader_sees_the_conversation():
+    with served(Parrot()) as port, browser() as look:
+        post(port, say="good <i>morning</i>")
+        seen = look(Address(port))
+    assert seen["title"] == "seqgan chat"
+    assert "model good <i>morning</i> no. 1" in seen["text"]
+    assert seen["scripts"] == 0
+    assert seen["overflow"] <= 0

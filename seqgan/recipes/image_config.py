@@ -181,7 +181,9 @@ class Config(RunConfig):
         strict: refuse a folder for one unreadable picture.
         game: dcgan, lsgan, wgan, wgan_gp, wgan_lp, dragan, sngan, f_gan, r3gan, ebgan, began,
             magan, loss_sensitive, cgan, projection, acgan, semi_supervised or info.
-        loss: any of `seqgan list losses`, f_... and boundary.
+        loss: any of `seqgan list losses`; boundary, boundary_normalised; of f-GAN f_alpha, f_gan,
+            f_jensen_shannon, f_kullback_leibler, f_neyman, f_pearson, f_reverse_kullback_leibler,
+            f_squared_hellinger or f_total_variation.
         penalty: on the critic, as in r1=10 or interpolated=10,l2=0.01: gradient penalties, l2,
             orthogonal, consistency (of --augment), look_ahead, consensus.
         norm: of the critic: none, batch, layer, instance, spectral or weight; with a gradient

@@ -203,5 +203,5 @@ def test_an_unbounded_wasserstein_critic_is_warned_of(tmp_path, capsys):
 def test_lazy_penalties_slow_the_critics_optimizer():
     config = Config(out="run", penalty="r1=1", norm="none", lazy=15, beta2=0.9)
     made = image.optimizers(config)["D"]([torch.nn.Parameter(torch.zeros(1))])
-    assert made.defaults["lr"] == pytest.approx(2e-4 * 15 / 16)
+    assert made.defaults["lr"] == pytest.approx(4e-4 * 15 / 16)
     assert made.defaults["betas"][1] == pytest.approx(0.9 ** (15 / 16))

@@ -136,7 +136,7 @@ class Text2ImageRun(base.Run):
         self.rows = Batches(rows, c.batch, seed=c.seed)
         self.features: Float[Tensor, "C E"] | None = None
 
-    def data(self, index: int) -> dict[str, Tensor]:  # type: ignore[override]
+    def data(self, index: int) -> dict[str, Tensor]:
         """Batch number `index`: pictures, one caption each, and a wrong one."""
         rows = self.rows(index)
         assert isinstance(rows, dict)

@@ -188,7 +188,7 @@ def test_wrong_rows_are_of_another_caption_and_another_picture():
 def test_of_several_candidates_the_most_alike_is_wrong():
     sentences = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.9, 0.1], [1.0, 0.0]])
     numbers = [0, 1, 2, 0]  # the first sentence and the last are one
-    assert wrong_rows(numbers, [0, 1, 2, 3], sentences, 3) == [2, 2, 0, 2]
+    assert wrong_rows(numbers, [0, 1, 2, 3], sentences, 3) == [2, 2, 3, 2]
     assert wrong_rows(numbers, [0, 1, 2, 3], sentences, 1) == [1, 2, 3, 1]
 
 

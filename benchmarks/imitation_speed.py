@@ -3,7 +3,8 @@
     python benchmarks/imitation_speed.py [--env CartPole-v1] [--steps 40960]
 
 One thread, ten epochs of PPO in minibatches of 1,024, and critic steps with R1, 32 a round as in
-the recipe's defaults unless --critic_steps says otherwise. The demonstrations are of random actions: speed does not depend on what they show.
+the recipe's defaults unless --critic_steps says otherwise. The demonstrations are of random
+actions: speed does not depend on what they show.
 """
 
 import argparse

@@ -4,7 +4,8 @@
 
 Accuracy is exact, on 2,000 contexts that were not learned from, sampled at temperature 1 and taken
 greedily. Every method has the same steps of maximum likelihood first; "mle" then goes on at the
-rate, and with as many steps of the generator, as the others have in their rounds. Nothing is selected: the last weights are measured.
+rate, and with as many steps of the generator, as the others have in their rounds. Nothing is
+selected: the last weights are measured.
 """
 
 import argparse

@@ -88,7 +88,7 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
         inputs = torch.cat([start, self.embedding(reply[:, :-1])], 1)
         return self._read_out(inputs, self._encode(context, known))[0]
 
-    def save_pretrained(self, folder: Path) -> None:  # type: ignore[override]
+    def save_pretrained(self, folder: Path) -> None:
         PyTorchModelHubMixin.save_pretrained(self, folder)
 
     def _encode(self, context: Contexts, known: Known) -> AttentionState:

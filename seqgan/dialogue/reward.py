@@ -1,6 +1,6 @@
 """A critic that trains itself while it scores: a reward of TRL's trainers.
 
-    reward = TrainedReward(critic, form)
+    reward = critic.as_reward(form)
     data = data.rename_column("completion", "human")    # TRL keeps "completion" from rewards
     trainer = GRPOTrainer(model, reward_funcs=[reward], ..., callbacks=[reward.callback()])
 

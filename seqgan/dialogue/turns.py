@@ -164,7 +164,7 @@ def read_dialogues(source: str, limit: int | None = None, where: str = "") -> Di
     """
     if source == CHATTERBOT:
         return _equals(source, _chatterbot()[:limit])
-    rows = read_rows(source)
+    rows: Sequence[Mapping[str, Any]] = read_rows(source)
     if where:
         rows = _kept(rows, where, source)
     found = Dialogues(source)

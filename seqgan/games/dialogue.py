@@ -221,7 +221,8 @@ class DialogueGame(Game):
             with torch.no_grad():
                 reference = self.mle.log_prob(*given, drawn.reply)
         old: Tensor | None = None
-        advantage, logs, held = torch.empty(0), {}, False
+        advantage, held = torch.empty(0), False
+        logs: dict[str, Tensor] = {}
         for _ in range(self.policy_updates):
             logits = self.G.logits(*given, drawn.reply)
             log_prob = self.G.picked(logits, drawn.reply)

@@ -6,6 +6,7 @@ nothing else; the last adversarial round is what is reported.
 """
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -36,7 +37,7 @@ STRETCH = 50
 LOOK = 512
 """Validation pairs behind the figures that are logged while a run plays."""
 
-TRANSFORMS = {
+TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "probability": torch.sigmoid,
     "logit": credit.identity,
     "log_probability": torch.nn.functional.logsigmoid,

@@ -8,7 +8,6 @@ import torch
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.critics import TransformerCritic
 from seqgan.dialogue.encode import Format, train_tokenizer
-from seqgan.dialogue.reward import TrainedReward
 
 TEXTS = ["do you like tea ?", "yes , tea is nice .", "no .", "and rain ?"]
 
@@ -23,9 +22,8 @@ def reward_of(seed=0):
         bos_token_id=form.end, eos_token_id=form.end, pad_token_id=form.pad,
     )  # fmt: skip
     model = GPT2LMHeadModel(config)
-    reward = TrainedReward(
-        TransformerCritic.like(model), form, context_tokens=24, reply_tokens=24, lr=3e-3
-    )
+    critic = TransformerCritic.like(model)
+    reward = critic.as_reward(form, context_tokens=24, reply_tokens=24, lr=3e-3)
     return reward, model, form
 
 

@@ -32,8 +32,10 @@ class Affine(nn.Module):
             for _ in range(2)
         )
         for perceptron, start in ((self.gamma, 1.0), (self.beta, 0.0)):
-            nn.init.zeros_(perceptron[-1].weight)
-            nn.init.constant_(perceptron[-1].bias, start)
+            last = perceptron[-1]
+            assert isinstance(last, nn.Linear)
+            nn.init.zeros_(last.weight)
+            nn.init.constant_(last.bias, start)
 
     def forward(self, x: Maps, condition: Float[Tensor, "B N"]) -> Maps:
         gamma, beta = self.gamma(condition), self.beta(condition)

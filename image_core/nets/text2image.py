@@ -261,7 +261,9 @@ class MatchingCritic(nn.Module):
             layers += self._block(nn.Conv2d(one, two, 4, 2, 1, bias=norm != "batch"))
         self.trunk = nn.Sequential(*layers)
         last = widths[-1]
-        self.compress = nn.Sequential(self._layer(nn.Linear(text, condition)), nn.LeakyReLU(0.2))
+        self.compress: nn.Module = nn.Sequential(
+            self._layer(nn.Linear(text, condition)), nn.LeakyReLU(0.2)
+        )
         joint = nn.Conv2d(last + condition, last, 3, padding=1, bias=norm != "batch")
         self.joint = nn.Sequential(*self._block(joint), self._layer(nn.Conv2d(last, 1, 4)))
         self.alone = self._layer(nn.Conv2d(last, 1, 4)) if whole else None

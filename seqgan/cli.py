@@ -33,6 +33,7 @@ usage: seqgan COMMAND ...
   seqgan train image --data PATH --out DIR     image GANs: any loss, penalty, norm and architecture
   seqgan study --data PATH --out DIR           losses x penalties x norms x nets, searched by workers
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
+  seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
   seqgan list losses                           what there is: losses, penalties, estimators, games,
                                                recipes, metrics
 

@@ -69,7 +69,9 @@ class Flattening:
         terms = [(self.at_real, d_real, real), (self.at_fake, d_fake, fake)]
         used = [term for term in terms if term[0]]
         slopes = torch.autograd.grad(
-            sum(d.sum() for _, d, _ in used), [x for _, _, x in used], create_graph=True
+            torch.stack([d.sum() for _, d, _ in used]).sum(),
+            [x for _, _, x in used],
+            create_graph=True,
         )
         parts = [
             gamma / 2 * slope.flatten(1).square().sum(1).mean()

@@ -1,7 +1,7 @@
 """Distances of two clouds of features: Frechet's and the kernel distance."""
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,8 @@ from image_core.adversarial.errors import UserError
 Features = Float[Tensor, "_ d"]
 
 
-class Moments(NamedTuple):
+@dataclass(frozen=True)
+class Moments:
     """Mean and covariance of features, in float64.
 
     Args:

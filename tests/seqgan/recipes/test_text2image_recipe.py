@@ -35,6 +35,28 @@ def test_every_preset_makes_its_configuration(preset):
     assert {name: getattr(config, name) for name in options} == options
 
 
+SHRUNK = (
+    "size judged batch match_rounds rounds refine_rounds steps width critic_width features "
+    "condition noise side small device"
+).split()
+"""Sizes and counts alone: what a preset chooses stays as it is."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
+def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
+    sizes = {name: PRESETS["tiny"][name] for name in SHRUNK}
+    if "small" not in PRESETS[preset]:
+        sizes["small"] = 0
+    sizes |= {"data": "shapes", "rounds": 1, "refine_rounds": 1}
+    words = [f"--{name}={value}" for name, value in sizes.items()]
+    out = tmp_path / "run"
+    assert main(["train", "text2image", "--preset", preset, "--out", str(out), *words]) == 0
+    config = read_result(out)["config"]
+    unsized = PRESETS[preset].keys() - sizes.keys()
+    assert all(config[name] == PRESETS[preset][name] for name in unsized)
+
+
 def test_a_run_plays_matcher_and_both_stages_in_order(run):
     rows = read_log(run)
     assert [row["phase"] for row in rows] == ["match"] + ["stage I"] * 2 + ["stage II"] * 2

@@ -35,10 +35,23 @@ def test_every_preset_makes_its_configuration(preset):
     assert {name: getattr(config, name) for name in options} == options
 
 
-SHRUNK = (
-    "size judged batch match_rounds rounds refine_rounds steps width critic_width features "
-    "condition noise side small device"
-).split()
+SHRUNK = [
+    "size",
+    "judged",
+    "batch",
+    "match_rounds",
+    "rounds",
+    "refine_rounds",
+    "steps",
+    "width",
+    "critic_width",
+    "features",
+    "condition",
+    "noise",
+    "side",
+    "small",
+    "device",
+]
 """Sizes and counts alone: what a preset chooses stays as it is."""
 
 

@@ -9,12 +9,19 @@ from jaxtyping import Int64
 from torch import Tensor
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+_BEFORE_MARK = re.compile(r"\s+([.,!?;:])")
+_APOSTROPHE = re.compile(r"(?<=\w)\s*['’]\s*(?=\w)")
 UNKNOWN = 1
 
 
 def words_of(text: str) -> list[str]:
     """Words and single marks of a lower-cased text."""
     return _WORD.findall(text.lower())
+
+
+def joined(text: str) -> str:
+    """A text with its marks where they are written: no blank before them or around apostrophes."""
+    return _APOSTROPHE.sub("'", _BEFORE_MARK.sub(r"\1", text)).strip()
 
 
 def number_words(texts: Sequence[str], most: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ from seqgan.dialogue.encode import Encoded
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.policies import DialoguePolicy, Drawing
 from seqgan.dialogue.turns import Dialogues, pairs_of
-from seqgan.dialogue.words import matrix_of, number_words, words_of
+from seqgan.dialogue.words import joined, matrix_of, number_words, words_of
 from seqgan.recipes.report import print_table
 from seqgan.recipes.run import write_text
 
@@ -82,8 +82,11 @@ def figures(replies: Sequence[str], human: Sequence[str], contexts: Sequence[str
     sentences = _numbered(replies)
     spoken = [" ".join(words_of(text)) for text in replies]
     asked = [" ".join(words_of(text)) for text in contexts]
-    wanted = [[" ".join(words_of(text)) for text in human]]
-    row: Row = {f"bleu{n}": metrics.corpus_bleu(spoken, wanted, order=n).score for n in (2, 4)}
+    plain, wanted = [joined(text) for text in replies], [[joined(text) for text in human]]
+    row: Row = {
+        f"bleu{n}": metrics.corpus_bleu(plain, wanted, order=n, lowercase=True).score
+        for n in (2, 4)
+    }
     return row | {
         "distinct1": metrics.distinct(sentences, 1),
         "distinct2": metrics.distinct(sentences, 2),
@@ -178,7 +181,7 @@ def _result(
         "table": rows,
         "test": run.data_source(),
         "selected": "last adversarial round; maximum likelihood by validation NLL",
-        "bleu": "sacrebleu, 13a, of lower-cased words, one reference",
+        "bleu": "sacrebleu, 13a, lower case, detokenized, one reference",
         "rounds": engine.round,
         "steps": engine.steps,
         "critic_rested": float(game.rested),

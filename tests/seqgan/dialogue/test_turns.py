@@ -9,6 +9,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.dialogue.encode import MARKS, Format, train_tokenizer
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.turns import Dialogue, Dialogues, Turn, pairs_of, read_dialogues, read_splits
+from seqgan.dialogue.words import joined
 
 
 def file_of(folder, rows, name="d.jsonl"):
@@ -180,3 +181,9 @@ def test_floors():
     assert dull_replies(replies, 2) == ["leaves .", "leaves ."]
     assert set(random_replies(replies, 200)) == set(replies)
     assert random_replies(replies, 5) == random_replies(replies, 5)
+
+
+def test_words_are_joined_as_they_are_written():
+    assert joined("I don ' t know , do you ?") == "I don't know, do you?"
+    assert joined("it ’ s me !") == "it's me!"
+    assert joined("plain text.") == "plain text."

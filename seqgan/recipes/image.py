@@ -297,6 +297,8 @@ def _energy_game(c: Config, data: ImageSet) -> EnergyGAN:
         case "ebgan":
             return energy.ebgan(G, redraws("mean_square"), c.latent, c.margin, **shared)
         case "began":
+            # Both of the paper's networks end in one decoder's form, without batch norm
+            G = nn.Sequential(redraws("l1").decoder, nn.Tanh())
             return energy.began(G, redraws("l1"), c.latent, c.gamma, c.balance_rate, **shared)
         case "magan":
             epoch = math.ceil(len(data.images) / c.batch)

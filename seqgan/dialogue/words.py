@@ -10,7 +10,7 @@ from torch import Tensor
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _BEFORE_MARK = re.compile(r"\s+([.,!?;:])")
-_APOSTROPHE = re.compile(r"(?<=\w)\s*['’]\s*(?=\w)")
+_APOSTROPHE = re.compile(r"(?<=\w)\s*['\u2019]\s*(?=\w)")
 UNKNOWN = 1
 
 

@@ -86,7 +86,7 @@ def test_a_run_ends_with_a_table_floors_samples_and_a_plot(trained):
 def test_plain_transformers_load_what_was_trained(trained):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    run, data = trained
+    run, _ = trained
     model = AutoModelForCausalLM.from_pretrained(run / "model")
     tokenizer = AutoTokenizer.from_pretrained(run / "model")
     said = tokenizer.apply_chat_template(
@@ -136,8 +136,13 @@ def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("short_report")
-@pytest.mark.parametrize("extra", [["--credit", "rollouts", "--judge", "last", "--rollouts", "2"],
-                                   ["--architecture", "lstm", "--critic", "hierarchical"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ["--credit", "rollouts", "--judge", "last", "--rollouts", "2"],
+        ["--architecture", "lstm", "--critic", "hierarchical"],
+    ],
+)
 def test_other_credits_and_the_recurrent_model_run(tmp_path, extra):
     run = tmp_path / "run"
     words = ["--data", written(tmp_path, talks(40)), "--out", str(run), *extra]
@@ -148,7 +153,11 @@ def test_other_credits_and_the_recurrent_model_run(tmp_path, extra):
 def saved(folder, kind, **tokens):
     """A small pretrained model with its tokenizer, as save_pretrained leaves them."""
     from transformers import (
-        GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, T5Config,
+        GPT2Config,
+        GPT2LMHeadModel,
+        LlamaConfig,
+        LlamaForCausalLM,
+        T5Config,
         T5ForConditionalGeneration,
     )  # fmt: skip
 

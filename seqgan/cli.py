@@ -31,7 +31,7 @@ usage: seqgan COMMAND ...
   seqgan demos DIR --episodes N --out FILE     record an expert's episodes
   seqgan train imitate --env ID --demos FILE --out DIR   GAIL and its family, with controls
   seqgan train image --data PATH --out DIR     image GANs: any loss, penalty, norm and architecture
-  seqgan study --data PATH --out DIR           losses x penalties x norms x nets, searched by workers
+  seqgan study --data PATH --out DIR           losses x penalties x norms x nets, by workers
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
   seqgan list losses                           what there is: losses, penalties, estimators, games,

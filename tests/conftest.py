@@ -1,5 +1,10 @@
+import os
+
 import pytest
 import torch
+
+# Processes that tests start compute as this one does: with two threads sums end differently.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)

@@ -190,7 +190,8 @@ class Text2ImageConfig(RunConfig):
         return self.longest or ENCODERS.get(self.encoder, 48)
 
 
-# "pictures": a few thousand pictures of 64 pixels. "paper": 600 epochs of CUB's 8,855 pictures in batches of 64, rates halved every 50 epochs.
+# "pictures": a few thousand pictures of 64 pixels. "paper": 600 epochs of CUB's 8,855 pictures in
+# batches of 64, rates halved every 50 epochs.
 PRESETS: dict[str, dict[str, Any]] = {
     "shapes": {
         "data": "shapes",

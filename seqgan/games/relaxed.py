@@ -7,21 +7,21 @@ no rollouts. RelGAN (Nie, Narodytska & Patel 2019) is this game with concrete sa
 relativistic loss and a critic that looks through many small embeddings.
 """
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor, nn
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from image_core.adversarial.relaxations import with_gumbel
 from seqgan.critics import CNNCritic, SequenceCritic
-from seqgan.policies import LSTMPolicy, RecurrentPolicy, SequencePolicy
+from seqgan.games.policy import PolicyGame
+from seqgan.policies import LSTMPolicy, RecurrentPolicy
 
 Relaxation = Callable[[Tensor, Tensor], Tensor]
 """(logits (N, V), inverse temperature, a scalar) -> a sample with a gradient (N, V)."""
@@ -32,7 +32,7 @@ def concrete(logits: Float[Tensor, "N V"], beta: Float[Tensor, ""]) -> Float[Ten
     return (beta * with_gumbel(logits)).softmax(-1)
 
 
-class RelaxedGame(Game):
+class RelaxedGame(PolicyGame):
     """Players "G", "mle" (G under an optimizer of its own) and "D".
 
     The inverse temperature grows geometrically with the policy moves, and is exactly `beta_max` in
@@ -54,6 +54,7 @@ class RelaxedGame(Game):
         UserError: no moves, or beta_max not above 0.
     """
 
+    G: RecurrentPolicy
     played: Tensor
 
     def __init__(
@@ -70,31 +71,12 @@ class RelaxedGame(Game):
         policy_steps: int = 1,
         critic_steps: int = 5,
     ):
-        super().__init__()
+        super().__init__(G, D, length, policy_steps=policy_steps, critic_steps=critic_steps)
         if moves < 1 or not beta_max > 0:
             raise UserError(f"{moves} policy moves to beta_max {beta_max}: both must be above 0")
-        self.G, self.D, self.length = G, D, length
-        self.mle = copy.deepcopy(G).eval().requires_grad_(False)
-        """The policy that adversarial training started from."""
         self.moves, self.beta_max, self.relaxation = moves, beta_max, relaxation
         self.loss, self.penalty = loss, penalty
-        self.policy_steps, self.critic_steps = policy_steps, critic_steps
         self.register_buffer("played", torch.zeros(()))
-
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        policy = list(self.G.parameters())
-        return {"G": policy, "mle": policy, "D": list(self.D.parameters())}
-
-    def turns(self) -> Sequence[Turn]:
-        return [
-            Turn("G", self.policy_move, repeat=self.policy_steps),
-            Turn("D", self.critic_move, repeat=self.critic_steps),
-        ]
-
-    def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Maximum likelihood on one batch of real sequences."""
-        self.G.train()
-        yield Loss(self.G.nll(self.G.trim(next(batches))))
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """As many relaxed sequences as the batch has real ones, through the critic."""
@@ -150,26 +132,6 @@ class RelaxedGame(Game):
             samples.append(y)
             drawn.append(previous)
         return torch.stack(samples, 1), self.G.mask(torch.stack(drawn, 1))
-
-    def sample(
-        self,
-        count: int,
-        *,
-        policy: SequencePolicy | None = None,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        prompt: Int64[Tensor, " P"] | None = None,
-    ) -> Int64[Tensor, "B T"]:
-        """Sequences of tokens of a policy, G if none is named, a thousand at a time."""
-        policy = self.G if policy is None else policy
-        sizes = [min(1000, count - i) for i in range(0, count, 1000)]
-        options = {"temperature": temperature, "top_p": top_p}
-        parts = [policy.sample(n, self.length, prompt=prompt, **options) for n in sizes]
-        return torch.cat(parts)
-
-    def keep_mle(self) -> None:
-        """Remember the policy as it is now as the maximum-likelihood baseline."""
-        self.mle.load_state_dict(self.G.state_dict())
 
     def _judge_relaxed(
         self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"]

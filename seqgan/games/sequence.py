@@ -5,7 +5,6 @@ differ in the
 reward or the estimator and are aliases. Symbols: G policy, D critic, y = `tokens`, Q = `reward`.
 """
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -15,16 +14,17 @@ from torch import Tensor, nn
 from image_core.adversarial import estimators, losses, parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from seqgan.critics import CNNCritic, SequenceCritic
+from seqgan.games.policy import PolicyGame
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.rewards import Reward, rollout_reward
 from seqgan.teacher import Teacher
 
 
-class SequenceGame(Game):
+class SequenceGame(PolicyGame):
     """Players "G" (a policy of sequences), "mle" (G under an optimizer of its own) and "D".
 
     The data stream yields real sequences (B, length), padded after their end.
@@ -65,31 +65,16 @@ class SequenceGame(Game):
         critic_epochs: int = 3,
         negatives: int = 10_000,
     ):
-        super().__init__()
-        self.G, self.D, self.length = G, D, length
-        self.mle = copy.deepcopy(G).eval().requires_grad_(False)
-        """The policy that adversarial training started from: the baseline every result carries."""
+        super().__init__(G, D, length, policy_steps=policy_steps, critic_steps=critic_steps)
         self.reward, self.estimator, self.loss, self.penalty = reward, estimator, loss, penalty
         self.teacher = teacher
         self.samples, self.negatives = samples, negatives
-        self.policy_steps, self.policy_updates = policy_steps, policy_updates
-        self.critic_steps, self.critic_epochs = critic_steps, critic_epochs
+        self.policy_updates, self.critic_epochs = policy_updates, critic_epochs
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        policy = list(self.G.parameters())
+        players = super().players()
         learned = list(self.estimator.parameters()) if isinstance(self.estimator, nn.Module) else []
-        return {"G": policy + learned, "mle": policy, "D": list(self.D.parameters())}
-
-    def turns(self) -> Sequence[Turn]:
-        return [
-            Turn("G", self.policy_move, repeat=self.policy_steps),
-            Turn("D", self.critic_move, repeat=self.critic_steps),
-        ]
-
-    def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Maximum likelihood on one batch of real sequences."""
-        self.G.train()
-        yield Loss(self.G.nll(self.G.trim(next(batches))))
+        return {**players, "G": [*players["G"], *learned]}
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Sample, let the critic judge, follow the estimated gradient (Algorithm 1, lines 6-9)."""
@@ -136,28 +121,6 @@ class SequenceGame(Game):
             raise UserError(
                 f"{len(negatives)} negatives do not fill the generated half of one critic step"
             )
-
-    def sample(
-        self,
-        count: int,
-        *,
-        policy: SequencePolicy | None = None,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        prompt: Int64[Tensor, " P"] | None = None,
-    ) -> Int64[Tensor, "B T"]:
-        """Sequences of a policy, G if none is named, a thousand at a time to bound memory."""
-        policy = self.G if policy is None else policy
-        sizes = [min(1000, count - i) for i in range(0, count, 1000)]
-        parts = [
-            policy.sample(n, self.length, temperature=temperature, top_p=top_p, prompt=prompt)
-            for n in sizes
-        ]
-        return torch.cat(parts)
-
-    def keep_mle(self) -> None:
-        """Remember the policy as it is now as the maximum-likelihood baseline."""
-        self.mle.load_state_dict(self.G.state_dict())
 
     def _critic_loss(self, real: Int64[Tensor, "B T"], fake: Int64[Tensor, "B T"]) -> Loss:
         both = self.G.trim(torch.cat([real, fake]))

@@ -17,7 +17,7 @@ from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan.alarms import limits_of
 from seqgan.critics import SEQGAN_FILTERS, CNNCritic
-from seqgan.games.sequence import SequenceGame
+from seqgan.games.policy import PolicyGame
 from seqgan.metrics.ngrams import Sentences
 from seqgan.papers import __all__ as PAPERS
 from seqgan.policies import RecurrentPolicy, SequencePolicy
@@ -184,7 +184,7 @@ class SequenceRun(Run):
     config: SequenceConfig
     data: Batches
     has_data: bool
-    game: SequenceGame
+    game: PolicyGame
 
     def build(self, policy: RecurrentPolicy, length: int, real: Callable[[], Tensor]) -> None:
         """Game and engine around a policy of sequences of a length; `real` if they are needed."""

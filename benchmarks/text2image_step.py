@@ -21,8 +21,9 @@ from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.games.df import dfgan
 from seqgan.games.stack import StackGame
+from seqgan.matching import PictureEncoder
 from seqgan.recipes import options
-from seqgan.text_encoders import PictureEncoder, WordEncoder
+from seqgan.text_encoders import WordEncoder
 
 B = 64
 SMALL = {"small": 32, "large": 64, "text": 64, "condition": 32, "g": 16, "d": 32, "norm": "none"}

@@ -1,12 +1,10 @@
 """Sentences to vectors: a GRU over words, a char-CNN-RNN, or any encoder of transformers.
 
 Each gives a vector of the sentence, one of each token, and the mask of the tokens. The first two
-are small and trained here, by telling which sentence belongs to which picture (`matching_loss`);
-the picture's side of that, `PictureEncoder`, is also the judge of R-precision.
+are small and trained here, by telling which sentence belongs to which picture (`matching.py`).
 """
 
 import io
-import itertools
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,7 +17,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.tokenizer import PAD, UNK, TextTokenizer
@@ -32,13 +29,22 @@ class Encoded(NamedTuple):
 
     Args:
         sentence: one a sentence.
-        words: one a token.
+        words: one a token; those that are kept for long are of float16, half the memory.
         mask: True where there is a token.
     """
 
     sentence: Float[Tensor, "B E"]
     words: Float[Tensor, "B T E"]
     mask: Bool[Tensor, "B T"]
+
+    def pick(self, rows: slice | Int64[Tensor, " N"]) -> "Encoded":
+        """Some of the sentences."""
+        return Encoded(*(tensor[rows] for tensor in self))
+
+    def to(self, device: torch.device) -> "Encoded":
+        """On a device, words as float32."""
+        sentence, words, mask = (tensor.to(device) for tensor in self)
+        return Encoded(sentence, words.float(), mask)
 
 
 class TextEncoder(nn.Module, ABC):
@@ -261,99 +267,37 @@ def _pretrained(folder: str) -> tuple[Any, Any]:
         raise UserError(f"--encoder {folder} cannot be loaded: {text}") from error
 
 
-@final
-class PictureEncoder(nn.Module):
-    """A picture to a vector of the length of the sentences'.
-
-    Args:
-        features: length of a vector.
-        width: channels of the first map.
-    """
-
-    def __init__(self, features: int, width: int = 32):
-        super().__init__()
-        widths = (3, width, 2 * width, 4 * width)
-        layers: list[nn.Module] = []
-        for one, two in itertools.pairwise(widths):
-            layers += [nn.Conv2d(one, two, 4, 2, 1), nn.BatchNorm2d(two), nn.LeakyReLU(0.2)]
-        self.look = nn.Sequential(*layers)
-        self.whole = nn.Linear(4 * width * 16, features)
-
-    def forward(self, images: Float[Tensor, "B 3 S S"]) -> Float[Tensor, "B E"]:
-        """Vectors of pictures."""
-        return self.whole(F.adaptive_avg_pool2d(self.look(images), 4).flatten(1)).float()
-
-
-def matching_loss(
-    pictures: Float[Tensor, "B E"],
-    sentences: Float[Tensor, "B E"],
-    alike: Bool[Tensor, "B B"],
-    *,
-    scale: float = 10.0,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Cross entropy of telling which sentence is of which picture, both ways, in one batch.
-
-    1/2 [-log softmax_j(s cos(x_i, t_j))_i - log softmax_j(s cos(x_j, t_i))_i]   (InfoNCE)
-
-    Args:
-        pictures: of each picture.
-        sentences: of the sentence of each.
-        alike: pairs (i, j) of equal sentences or pictures, which are no mistake.
-        scale: s, the inverse temperature; gamma_3 of AttnGAN, 10 there.
-
-    Returns:
-        the loss, and how often the right sentence has the highest score.
-    """
-    scores = scale * F.normalize(pictures, dim=1) @ F.normalize(sentences, dim=1).T
-    return contrast(scores, alike)
-
-
-def contrast(
-    scores: Float[Tensor, "B B"], alike: Bool[Tensor, "B B"]
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Cross entropy of the diagonal, by rows and by columns, and how often it wins its row."""
-    eye = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
-    scores = scores.masked_fill(alike & ~eye, -torch.inf)
-    target = torch.arange(len(scores), device=scores.device)
-    loss = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
-    return loss, (scores.detach().argmax(1) == target).float().mean()
-
-
-class Features(NamedTuple):
-    """Vectors of many sentences, computed once.
-
-    Args:
-        sentence: of each.
-        words: of each token; float16 to halve the memory.
-        mask: True where there is a token.
-    """
-
-    sentence: Float[Tensor, "N E"]
-    words: Float[Tensor, "N T E"]
-    mask: Bool[Tensor, "N T"]
-
-
 @torch.no_grad()
 def compute_features(
-    encoder: TextEncoder, tokens: Int64[Tensor, "N T"], cache: Path | None = None
-) -> Features:
+    encoder: TextEncoder,
+    tokens: Int64[Tensor, "N T"],
+    cache: Path | None = None,
+    *,
+    words: bool = True,
+) -> Encoded:
     """Vectors of many sentences, from a file where the same were computed before.
 
     Args:
         encoder: whose weights decide the name of the file.
         tokens: of the sentences.
         cache: folder of the files; None = none is read or written.
+        words: keep those of the tokens too; else T is 0.
     """
-    file = None if cache is None else cache / f"{_signature(encoder, tokens):08x}.npz"
-    if file is not None and (found := _cached(file)) is not None:
-        return found
+    file = None
+    if cache is not None:
+        file = cache / f"{_signature(encoder, tokens):08x}{'' if words else '_sentences'}.npz"
+        if (found := _cached(file)) is not None:
+            return found
     was = encoder.training
     encoder.eval()
     device = next(encoder.parameters()).device
-    parts = [encoder(tokens[i : i + 512].to(device)) for i in range(0, len(tokens), 512)]
+    parts = []
+    for i in range(0, len(tokens), 512):
+        one = encoder(tokens[i : i + 512].to(device))
+        kept = one.mask.shape[1] if words else 0
+        parts.append((one.sentence, one.words[:, :kept].half(), one.mask[:, :kept]))
     encoder.train(was)
-    sentence, words, mask = (torch.cat(p).cpu() for p in zip(*parts, strict=True))
-    made = Features(sentence, words.half(), mask)
+    made = Encoded(*(torch.cat(p).cpu() for p in zip(*parts, strict=True)))
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(file.name + ".tmp")
@@ -363,11 +307,11 @@ def compute_features(
     return made
 
 
-def _cached(file: Path) -> Features | None:
+def _cached(file: Path) -> Encoded | None:
     try:
         content = io.BytesIO(file.read_bytes())
         with np.load(content, allow_pickle=False) as arrays:
-            return Features(*(torch.from_numpy(arrays[name]) for name in Features._fields))
+            return Encoded(*(torch.from_numpy(arrays[name]) for name in Encoded._fields))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None  # not there, or damaged: computed anew
 

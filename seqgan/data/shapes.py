@@ -41,6 +41,7 @@ TEMPLATES = (
 HELD_OUT = ((0, 1), (1, 2), (2, 3), (3, 4))
 """(shape, colour) pairs that are not learned from."""
 UNSAID = -1
+_PLAIN = {word: name for name, alike in SYNONYMS.items() for word in alike}
 
 PALETTE = {
     "red": (220, 40, 40),
@@ -154,23 +155,49 @@ def parse_caption(text: str) -> Int64[Tensor, "5"]:
     Raises:
         UserError: it names two values of one attribute.
     """
-    words = re.findall(r"[a-z]+", text.lower())
     found = [UNSAID] * len(ATTRIBUTES)
-    plain = {word: name for name, alike in SYNONYMS.items() for word in alike}
-    shapes = ATTRIBUTES["shape"]
-    for place, word in enumerate(words):
-        name = plain.get(word, word)
-        of_shape = place + 1 < len(words) and words[place + 1] in shapes
-        for column, (attribute, values) in enumerate(ATTRIBUTES.items()):
-            if name not in values or (attribute == "colour" and not of_shape):
-                continue
-            if attribute == "background" and of_shape:
-                continue
-            index = values.index(name)
-            if found[column] not in (UNSAID, index):
-                raise UserError(f"{text!r} names two values of {attribute}; say one")
-            found[column] = index
+    for _, column, index in _said(text):
+        if found[column] not in (UNSAID, index):
+            attribute = list(ATTRIBUTES)[column]
+            raise UserError(f"{text!r} names two values of {attribute}; say one")
+        found[column] = index
     return torch.tensor(found)
+
+
+def near_miss(text: str, draw: np.random.Generator) -> str:
+    """The sentence with one of its attributes changed: it is of no picture that the other is of.
+
+    Any attribute it names is as likely to change as any other. What comes out can be drawn and is
+    not held out, so that nobody learns more of unseen pairs from it than from other sentences.
+
+    Args:
+        text: a sentence of this module's.
+        draw: of attribute and value.
+    """
+    said = _said(text)
+    asked = parse_caption(text)
+    while True:
+        match, column, index = said[int(draw.integers(len(said)))]
+        values = list(ATTRIBUTES.values())[column]
+        changed = (index + int(draw.integers(1, len(values)))) % len(values)
+        row = asked.clone()
+        row[column] = changed
+        if not bool(is_held_out(row[None]) | _invisible(row[None])):
+            return text[: match.start()] + values[changed] + text[match.end() :]
+
+
+def _said(text: str) -> list[tuple[re.Match[str], int, int]]:
+    """Words that name an attribute: where each stands, the column, the index of the value."""
+    matches = list(re.finditer(r"[a-z]+", text.lower()))
+    names = [_PLAIN.get(match[0], match[0]) for match in matches]
+    found = []
+    for place, (match, name) in enumerate(zip(matches, names, strict=True)):
+        of_shape = place + 1 < len(names) and names[place + 1] in ATTRIBUTES["shape"]
+        for column, (attribute, values) in enumerate(ATTRIBUTES.items()):
+            other = "background" if of_shape else "colour"
+            if name in values and attribute != other:
+                found.append((match, column, values.index(name)))
+    return found
 
 
 def render(

@@ -14,7 +14,8 @@ from image_core.nets.dfgan import FusionGenerator, OneWayCritic
 from image_core.nets.text2image import MatchingCritic
 from seqgan.games.stack import PairPenalty, StackGame
 from seqgan.games.stack import tiny as tiny_stack
-from seqgan.text_encoders import PictureEncoder, TextEncoder
+from seqgan.matching import Matcher
+from seqgan.text_encoders import TextEncoder
 
 
 def matching_aware(weight: float = 2.0, power: float = 6.0) -> PairPenalty:
@@ -43,7 +44,7 @@ def matching_aware(weight: float = 2.0, power: float = 6.0) -> PairPenalty:
 
 def dfgan(
     encoder: TextEncoder,
-    matcher: PictureEncoder,
+    matcher: Matcher,
     side: int,
     *,
     noise: int = 100,

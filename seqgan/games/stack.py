@@ -22,7 +22,8 @@ from image_core.adversarial.penalties import Penalty
 from image_core.nets.dfgan import FusionGenerator
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.tokenizer import TextTokenizer
-from seqgan.text_encoders import PictureEncoder, TextEncoder, WordEncoder, matching_loss
+from seqgan.matching import Matcher, PictureEncoder
+from seqgan.text_encoders import Encoded, TextEncoder, WordEncoder
 
 Stage = Literal[1, 2]
 PairPenalty = Callable[[MatchingCritic, Tensor, Tensor], Tensor]
@@ -59,7 +60,7 @@ class StackGame(Game):
     def __init__(
         self,
         encoder: TextEncoder,
-        matcher: PictureEncoder,
+        matcher: Matcher,
         G1: FirstStage | FusionGenerator,
         D1: MatchingCritic,
         G2: SecondStage | None = None,
@@ -108,13 +109,7 @@ class StackGame(Game):
 
     def match_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Tell which sentence of a batch is of which picture."""
-        batch = next(batches)
-        self.encoder.train()
-        self.matcher.train()
-        pictures = self.matcher(as_floats(batch["image"]))
-        sentences = self.encoder(batch["tokens"]).sentence
-        loss, right = matching_loss(pictures, sentences, alike(batch))
-        yield Loss(loss, {"right": right})
+        yield match(self.encoder, self.matcher, next(batches))
 
     def critic_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Real with the right sentence, against real with a wrong one and generated.
@@ -162,12 +157,38 @@ class StackGame(Game):
             small, _ = self.G1.eval()(z, text)
         return self.G2.train()(small, text)
 
+    @staticmethod
+    def paint(
+        nets: Mapping[str, nn.Module], z: Float[Tensor, "B Z"], text: Encoded, stage: int
+    ) -> Float[Tensor, "B 3 S S"]:
+        """Pictures of a stage by generators of one's choice.
+
+        Args:
+            nets: "G1", and for stage II "G2".
+            z: noise.
+            text: sentences, as the generators see them.
+            stage: 1 or 2.
+        """
+        images, _ = nets["G1"](z, text.sentence)
+        if stage == 2:
+            images, _ = nets["G2"](images, text.sentence)
+        return images
+
     def critic(self, stage: Stage) -> MatchingCritic:
         """Of a stage."""
         if stage == 1:
             return self.D1
         assert self.D2 is not None
         return self.D2
+
+
+def match(encoder: TextEncoder, matcher: Matcher, batch: Mapping[str, Tensor]) -> Loss:
+    """What encoder and matcher learn from: telling which sentence is of which picture."""
+    encoder.train()
+    matcher.train()
+    text = encoder(batch["tokens"])
+    loss, right = matcher.compare(as_floats(batch["image"]), text, alike(batch))
+    return Loss(loss, {"right": right})
 
 
 def check_penalty(penalty: Penalty | PairPenalty | None, *critics: MatchingCritic) -> None:
@@ -192,7 +213,7 @@ def critic_loss(
     text: Float[Tensor, "B E"],
     wrong: Float[Tensor, "B E"] | None,
 ) -> Loss:
-    """The critic's loss on pairs; of real pictures its trunk looks once.
+    """The critic's loss on pairs, and on pictures alone if it judges them; a trunk looks once.
 
     Args:
         D: the critic.
@@ -203,14 +224,16 @@ def critic_loss(
         text: sentences.
         wrong: sentences of other pictures; None = the critic never sees wrong pairs.
     """
-    seen = D.trunk(real)
-    d_real, d_fake = D.judge(seen, text), D(fake, text)
+    seen, made = D.trunk(real), D.trunk(fake)
+    d_real, d_fake = D.judge(seen, text), D.judge(made, text)
     total = loss.d(d_real, d_fake)
     logs = {"d_real": d_real.mean(), "d_fake": d_fake.mean()}
     if wrong is not None:
         d_wrong = D.judge(seen, wrong)
         total = (total + loss.d(d_real, d_wrong)) / 2
         logs["d_wrong"] = d_wrong.mean()
+    if D.alone is not None:
+        total = total + loss.d(D.judge_alone(seen), D.judge_alone(made))
     if penalty is not None:
         logs["penalty"] = penalty(lambda x: D(x, text), real, fake)
         total = total + logs["penalty"]
@@ -233,10 +256,14 @@ def generator_loss(
         fake: of the same sentences.
         text: sentences.
     """
-    d_fake = D(fake, text)
-    if loss.reward is not None:  # a loss with a reward ignores real logits
-        return loss.g(d_fake, d_fake)
-    return loss.g(D(shrink(as_floats(real), fake.shape[-1]), text), d_fake)
+    made = D.trunk(fake)
+    seen = made  # a loss with a reward ignores real logits
+    if loss.reward is None:
+        seen = D.trunk(shrink(as_floats(real), fake.shape[-1]))
+    total = loss.g(D.judge(seen, text), D.judge(made, text))
+    if D.alone is not None:
+        total = total + loss.g(D.judge_alone(seen), D.judge_alone(made))
+    return total
 
 
 def as_floats(images: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:

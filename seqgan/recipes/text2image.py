@@ -25,8 +25,11 @@ from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.captioned import SHAPES, Captioned, read_captioned, wrong_rows
 from seqgan.data.shapes import make_shapes
 from seqgan.data.tokenizer import Level, TextTokenizer
+from seqgan.games.attn import attngan
 from seqgan.games.df import dfgan
 from seqgan.games.stack import StackGame, Stage
+from seqgan.games.tree import TreeGame, stackgan_v2
+from seqgan.matching import PictureEncoder, RegionEncoder
 from seqgan.recipes import base, options
 from seqgan.recipes.run import Phase
 from seqgan.recipes.text2image_config import PRESETS as PRESETS
@@ -34,7 +37,7 @@ from seqgan.recipes.text2image_config import Text2ImageConfig
 from seqgan.recipes.text2image_report import judge, write_report
 from seqgan.text_encoders import (
     CharEncoder,
-    PictureEncoder,
+    Encoded,
     PretrainedEncoder,
     TextEncoder,
     WordEncoder,
@@ -134,7 +137,7 @@ class Text2ImageRun(base.Run):
         self.own = [numbers for numbers in own if numbers]
         rows = {"picture": torch.arange(len(self.own))}
         self.rows = Batches(rows, c.batch, seed=c.seed)
-        self.features: Float[Tensor, "C E"] | None = None
+        self.features: Encoded | None = None
 
     def data(self, index: int) -> dict[str, Tensor]:
         """Batch number `index`: pictures, one caption each, and a wrong one."""
@@ -151,9 +154,12 @@ class Text2ImageRun(base.Run):
             "picture": picture,
         }
         if self.features is not None:
-            text, few = self.features[number], self.config.candidates
+            own, few = self.features.pick(number), self.config.candidates
+            text = self.scale(own.sentence)
             wrong = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
             batch |= {"text": text, "wrong": text[wrong]}
+            if self.config.is_tree:
+                batch |= {**own._asdict(), "words": own.words.float()}
         return batch
 
     def data_fingerprint(self) -> int:
@@ -180,17 +186,19 @@ class Text2ImageRun(base.Run):
         kind = WordEncoder if c.encoder == "gru" else CharEncoder
         return kind(tokenizer, c.features, c.tokens)
 
-    def _game(self) -> StackGame:
+    def _game(self) -> StackGame | TreeGame:
         c = self.config
         shared: dict[str, Any] = {
             "loss": getattr(losses, str(c.loss)),
             "penalty": options.make_penalty(str(c.penalty)),
             "matching": c.matching,
-            "interpolation": bool(c.interpolation),
             "kl": float(c.kl or 0),
         }
         text, noisy = self.encoder.features, bool(c.augmentation)
+        if c.is_tree:
+            return self._tree(shared, noisy)
         matcher = PictureEncoder(text, 16)
+        shared["interpolation"] = bool(c.interpolation)
         if c.alias == "dfgan":
             sizes: dict[str, Any] = {
                 "noise": c.noise,
@@ -210,6 +218,19 @@ class Text2ImageRun(base.Run):
         if c.small:
             second = (SecondStage(small, c.side, text, **g), MatchingCritic(c.side, text, **d))
         return StackGame(self.encoder, matcher, *first, *second, **shared)
+
+    def _tree(self, shared: dict[str, Any], noisy: bool) -> TreeGame:
+        c, text = self.config, self.encoder.features
+        matcher = RegionEncoder(text, 16) if c.alias == "attngan" else PictureEncoder(text, 16)
+        make = attngan if c.alias == "attngan" else stackgan_v2
+        sizes: dict[str, Any] = {
+            "condition": c.condition,
+            "noise": c.noise,
+            "width": c.width,
+            "critic_width": c.critic_width,
+        }
+        shared |= {"noisy": noisy, "norm": str(c.norm), "colour": c.colour, "guide": c.guide}
+        return make(self.encoder, matcher, c.small or c.side // 2, c.side, **sizes, **shared)
 
     def _engine(self) -> Engine:
         c = self.config
@@ -248,7 +269,7 @@ class Text2ImageRun(base.Run):
             ),
             self._stage(1, c.rounds),
         ]
-        return [*found, self._stage(2, c.refine_rounds)] if c.small else found
+        return [*found, self._stage(2, c.refine_rounds)] if c.stages == 2 else found
 
     def _stage(self, stage: Stage, rounds: int) -> Phase:
         c = self.config
@@ -288,11 +309,16 @@ class Text2ImageRun(base.Run):
         """Vectors of all captions, once the encoder stands still; of unit variance."""
         if self.engine.notes.get("phase", 0) == 0 and not self._matched():
             return
-        found = compute_features(self.encoder, self.tokens, self.folder.folder / "features")
+        found = compute_features(
+            self.encoder,
+            self.tokens,
+            self.folder.folder / "features",
+            words=self.config.alias == "attngan",
+        )
         if "mean" not in self.engine.notes:
             self.engine.notes["mean"] = found.sentence.mean(0).tolist()
             self.engine.notes["std"] = found.sentence.std(0).clamp(min=1e-3).tolist()
-        self.features = self.scale(found.sentence)
+        self.features = found
 
     def _matched(self) -> bool:
         return self.engine.notes.get("phase_round", 0) >= self.config.match_rounds
@@ -304,23 +330,23 @@ class Text2ImageRun(base.Run):
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def encode(self, sentences: Sequence[str]) -> Float[Tensor, "N E"]:
-        """Vectors of sentences, as generators see them."""
-        return self.scale(self.encoder_vectors(sentences)).to(self.device)
+    def encode(self, sentences: Sequence[str]) -> Encoded:
+        """Vectors of sentences and words, as generators see them."""
+        found = self.encoder_vectors(sentences)
+        return found._replace(sentence=self.scale(found.sentence)).to(self.device)
 
-    def encoder_vectors(self, sentences: Sequence[str]) -> Float[Tensor, "N E"]:
-        """Vectors of sentences, as the matcher sees them."""
-        tokens = self.encoder.pad(self.encoder.tokens(sentences))
-        return compute_features(self.encoder, tokens).sentence
+    def encoder_vectors(self, sentences: Sequence[str]) -> Encoded:
+        """Vectors of sentences and words, as the matcher sees them."""
+        return compute_features(self.encoder, self.encoder.pad(self.encoder.tokens(sentences)))
 
     def stages_done(self) -> int:
         """Stages that have begun: the last of them draws."""
-        return max(1, min(self.engine.notes.get("phase", 0), 2 if self.config.small else 1))
+        return max(1, min(self.engine.notes.get("phase", 0), self.config.stages))
 
     @torch.no_grad()
     def draw(
         self,
-        text: Float[Tensor, "N E"],
+        text: Encoded,
         *,
         seed: int,
         stage: int | None = None,
@@ -338,14 +364,11 @@ class Text2ImageRun(base.Run):
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices):
             torch.manual_seed(seed)
-            z = self.game.G1.draw(len(text), self.device) if z is None else z
-            made = []
-            for rows in range(0, len(text), 250):
-                own = slice(rows, rows + 250)
-                images, _ = self.engine.ema["G1"].module(z[own], text[own])
-                if stage == 2:
-                    images, _ = self.engine.ema["G2"].module(images, text[own])
-                made.append(images.cpu())
+            count = len(text.sentence)
+            z = self.game.G1.draw(count, self.device) if z is None else z
+            nets = {name: average.module for name, average in self.engine.ema.items()}
+            rows = [slice(i, i + 250) for i in range(0, count, 250)]
+            made = [self.game.paint(nets, z[r], text.pick(r), stage).cpu() for r in rows]
         return torch.cat(made)
 
     def evaluate(self, stage: Stage) -> dict[str, float]:

@@ -46,6 +46,29 @@ ALIASES: dict[str, dict[str, Any]] = {
         "g_lr": 1e-4,
         "d_lr": 4e-4,
     },
+    "stackgan_v2": {
+        "loss": "non_saturating",
+        "penalty": "",
+        "norm": "batch",
+        "kl": 2.0,
+        "augmentation": True,
+        "interpolation": False,
+        "beta1": 0.5,
+        "g_lr": 2e-4,
+        "d_lr": 2e-4,
+    },
+    "attngan": {
+        "loss": "non_saturating",
+        "penalty": "",
+        "norm": "batch",
+        "kl": 2.0,
+        "augmentation": True,
+        "interpolation": False,
+        "beta1": 0.5,
+        "g_lr": 2e-4,
+        "d_lr": 2e-4,
+        "guide": 5.0,
+    },
 }
 """What a paper decides; an option that is written out wins."""
 
@@ -58,9 +81,10 @@ class Text2ImageConfig(RunConfig):
         data: "shapes"; a folder of pictures and captions; an .npz; a hub data set.
         captions: file of the captions, where the data does not say.
         size: shapes drawn to learn from.
-        alias: the paper: stackgan, gan_int_cls or dfgan.
+        alias: the paper: stackgan, gan_int_cls, dfgan, stackgan_v2 or attngan.
         side: of the pictures; those of another side are resized.
-        small: side of stage I, which stage II redraws at `side`; 0 = there is one stage.
+        small: side of stage I, which stage II redraws at `side`; 0 = there is one stage. Of
+            stackgan_v2 and attngan the smallest side, from which they refine; 0 = half the side.
         encoder: of sentences: gru, char, minilm, or a folder that transformers reads.
         features: length of a sentence's vector, of gru and char.
         longest: tokens the encoder reads at most; 0 = as its kind (24 words, 120 characters, 48).
@@ -78,6 +102,8 @@ class Text2ImageConfig(RunConfig):
         kl: weight of the divergence of conditions.
         augmentation: draw conditions from a Gaussian of the sentence.
         interpolation: also train the generator on means of two sentences.
+        colour: weight of the distance of colours of neighbouring sides (stackgan_v2, attngan).
+        guide: weight of the matcher's loss in the generator's (attngan, stackgan_v2).
         condition: length of a condition.
         noise: length of the noise.
         width: channels of the generator's last map; earlier ones have more.
@@ -116,6 +142,8 @@ class Text2ImageConfig(RunConfig):
     kl: float | None = None
     augmentation: bool | None = None
     interpolation: bool | None = None
+    colour: float = 0.0
+    guide: float | None = None
     condition: int = 32
     noise: int = 16
     width: int = 16
@@ -157,6 +185,7 @@ class Text2ImageConfig(RunConfig):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it must be in [0, 1)")
         self._check_sides()
+        self._check_tree()
         self._check_encoder()
 
     def _check_sides(self) -> None:
@@ -174,6 +203,25 @@ class Text2ImageConfig(RunConfig):
         if self.small >= self.side:
             raise UserError(f"--small {self.small} must be below --side {self.side}")
 
+    def _check_tree(self) -> None:
+        self.guide = self.guide or 0.0
+        options.check_least(self, 0, "colour", "guide")
+        if self.is_tree:
+            if self.interpolation:
+                raise UserError(
+                    f"--alias {self.alias} has no interpolated sentences; leave --interpolation "
+                    "out or choose stackgan or gan_int_cls"
+                )
+            if self.small == 0 and self.side < 16:
+                raise UserError(f"--side {self.side}: --alias {self.alias} needs at least 16")
+            return
+        for name in ("colour", "guide"):
+            if getattr(self, name):
+                raise UserError(
+                    f"--{name} is of generators of several sides; leave it out or choose "
+                    "--alias stackgan_v2 or attngan"
+                )
+
     def _check_encoder(self) -> None:
         if self.encoder in ("gru", "char"):
             if self.features % 2:
@@ -183,6 +231,16 @@ class Text2ImageConfig(RunConfig):
                     f"--match_rounds 0 leaves --encoder {self.encoder} untrained; use minilm or "
                     "train it"
                 )
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether one generator draws pictures of every side at once."""
+        return self.alias in ("stackgan_v2", "attngan")
+
+    @property
+    def stages(self) -> int:
+        """Stages that are trained one after the other."""
+        return 2 if self.small and not self.is_tree else 1
 
     @property
     def tokens(self) -> int:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from seqgan.data.captioned import SHAPES
@@ -21,6 +21,7 @@ from seqgan.picture_metrics import (
 from seqgan.plots import learning_curves
 from seqgan.recipes.grid import write_grid
 from seqgan.recipes.report import print_table
+from seqgan.text_encoders import Encoded
 
 if TYPE_CHECKING:
     from seqgan.recipes.text2image import Pairs, Text2ImageRun
@@ -51,7 +52,7 @@ def fits(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], pairs: "Pairs")
     """
     captions = pairs.captions
     if run.config.data != SHAPES:
-        words = run.encoder_vectors(captions)
+        words = run.encoder_vectors(captions).sentence
         scores = cosines(look(run, images), words)
         return {"r_precision": r_precision(scores, captions)}
     reading = read_attributes(images)
@@ -111,9 +112,15 @@ def _distances(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], stage: in
     found["nearest"] = float(nearest(images, shrink(training, side)).mean())
     if stage:
         text = run.encode(run.splits["seen"].captions[:SHOWN])
-        many = run.draw(text.repeat_interleave(COLUMNS, 0), seed=c.seed, stage=stage)
+        many = run.draw(text.pick(repeated(text, COLUMNS)), seed=c.seed, stage=stage)
         found["diversity"] = spread(many.unflatten(0, (-1, COLUMNS)))
     return found
+
+
+def repeated(text: Encoded, times: int) -> Int64[Tensor, " N"]:
+    """Rows that repeat each sentence."""
+    rows = torch.arange(len(text.sentence), device=text.sentence.device)
+    return rows.repeat_interleave(times)
 
 
 def write_report(run: "Text2ImageRun", cpu_seconds: float | None) -> None:
@@ -124,8 +131,9 @@ def write_report(run: "Text2ImageRun", cpu_seconds: float | None) -> None:
     c = run.config
     for split, pairs in run.splits.items():
         captions = pairs.captions[:SHOWN]
-        text = run.encode(captions).repeat_interleave(COLUMNS, 0)
-        images = run.draw(text, seed=c.seed).unflatten(0, (-1, COLUMNS))
+        text = run.encode(captions)
+        images = run.draw(text.pick(repeated(text, COLUMNS)), seed=c.seed)
+        images = images.unflatten(0, (-1, COLUMNS))
         grid = list(zip(captions, images, strict=True))
         write_grid(run.folder.samples / f"{split}.png", grid)
     run.folder.plots.mkdir(exist_ok=True)

@@ -9,6 +9,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.recipes import options
 from seqgan.recipes.grid import write_grid
 from seqgan.recipes.text2image import Text2ImageRun
+from seqgan.text_encoders import Encoded
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,28 @@ def write_drawing(run: Text2ImageRun, drawing: Drawing) -> None:
         run.encoder.check("--prompt", prompt)
     text, names = run.encode(drawing.prompts), list(drawing.prompts)
     if drawing.between:
-        steps = drawing.between + 1
-        share = torch.arange(steps + 1, device=text.device)[:, None] / steps
-        text = (1 - share) * text[0] + share * text[1]
-        middle = [f"{round(100 * i / steps)} % of the way" for i in range(1, steps)]
+        text = between(text, drawing.between)
+        count = drawing.between + 1
+        middle = [f"{round(100 * i / count)} % of the way" for i in range(1, count)]
         names = [names[0], *middle, names[1]]
     # One seed a row: noise and condition of a column are the same under every sentence
+    own = [torch.full((drawing.count,), i, device=text.mask.device) for i in range(len(names))]
     rows = [
-        (name, run.draw(own.expand(drawing.count, -1), seed=drawing.seed))
-        for name, own in zip(names, text, strict=True)
+        (name, run.draw(text.pick(row), seed=drawing.seed))
+        for name, row in zip(names, own, strict=True)
     ]
     write_grid(Path(drawing.out), rows)
     print(drawing.out)
+
+
+def between(ends: Encoded, count: int) -> Encoded:
+    """Two sentences and some on the straight line between; words are those of the nearer end.
+
+    Args:
+        ends: two sentences.
+        count: how many between.
+    """
+    share = torch.linspace(0, 1, count + 2, device=ends.sentence.device)
+    nearer = (share > 0.5).long()
+    line = torch.lerp(ends.sentence[:1], ends.sentence[1:], share[:, None])
+    return Encoded(line, ends.words[nearer], ends.mask[nearer])

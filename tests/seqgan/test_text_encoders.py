@@ -10,14 +10,12 @@ from image_core.adversarial.errors import UserError
 from seqgan.data.shapes import make_shapes
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.games.stack import as_floats
+from seqgan.matching import PictureEncoder, contrast, matching_loss
 from seqgan.text_encoders import (
     CharEncoder,
-    PictureEncoder,
     PretrainedEncoder,
     WordEncoder,
     compute_features,
-    contrast,
-    matching_loss,
 )
 
 SENTENCES = ["a small red circle", "a large blue cross on white", "red"]

@@ -1,20 +1,20 @@
 """Proximal policy optimisation, with the details that make it work (Schulman et al. 2017)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import final
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from image_core.adversarial import estimators
 from image_core.adversarial.game import Batch, Loss, Turn
-from rl.advantages import Samples, prepare
+from rl.advantages import Samples
+from rl.learner import Learner
 from rl.policies import Policy
-from rl.returns import ReturnScale
-from rl.rollout import Rollout
 
 
-class PPO(nn.Module):
+@final
+class PPO(Learner):
     """Policy and value network, and how they learn from a rollout whose rewards are given.
 
     Args:
@@ -44,13 +44,11 @@ class PPO(nn.Module):
         entropy: float = 0.0,
         value_weight: float = 0.5,
     ):
-        super().__init__()
-        self.policy, self.value = policy, value
-        self.gamma, self.lam, self.epochs, self.minibatch = gamma, lam, epochs, minibatch
+        super().__init__(
+            policy, value, envs, gamma=gamma, lam=lam, epochs=epochs, minibatch=minibatch
+        )
         self.entropy, self.value_weight = entropy, value_weight
         self.estimator = estimators.clipped(clip)
-        self.scale = ReturnScale(envs, gamma)
-        self.samples: Samples | None = None
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """One optimizer for both networks."""
@@ -59,16 +57,6 @@ class PPO(nn.Module):
     def turns(self) -> Sequence[Turn]:
         """Learn from the samples prepared."""
         return [Turn("G", self.policy_move)]
-
-    def prepare(self, roll: Rollout, reward: Float[Tensor, "time envs"]) -> None:
-        """Advantages, value targets and log probabilities, each in one pass.
-
-        Args:
-            roll: what was done.
-            reward: of each row, a terminal state's own worth included; scaled here, not shifted.
-        """
-        reward = self.scale(reward, roll.ended, roll.valid)
-        self.samples = prepare(self.policy, self.value, roll, reward, self.gamma, self.lam)
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Epochs of minibatches without replacement; advantages are normalised in each."""

@@ -6,19 +6,20 @@ the policy exactly by it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial.game import Batch, Loss, Turn
-from rl.advantages import Samples, prepare
+from rl.advantages import Samples
+from rl.learner import Learner
 from rl.policies import Policy
-from rl.returns import ReturnScale
-from rl.rollout import Rollout
 
 
-class TRPO(nn.Module):
+@final
+class TRPO(Learner):
     """Policy and value network: a trust-region step for one, regression for the other.
 
     Players "V", and "G", whose optimizer must be `torch.optim.SGD` with lr 1.
@@ -52,13 +53,11 @@ class TRPO(nn.Module):
         epochs: int = 5,
         minibatch: int = 512,
     ):
-        super().__init__()
-        self.policy, self.value = policy, value
-        self.gamma, self.lam, self.max_kl, self.damping = gamma, lam, max_kl, damping
+        super().__init__(
+            policy, value, envs, gamma=gamma, lam=lam, epochs=epochs, minibatch=minibatch
+        )
+        self.max_kl, self.damping = max_kl, damping
         self.cg_steps, self.backtracks = cg_steps, backtracks
-        self.epochs, self.minibatch = epochs, minibatch
-        self.scale = ReturnScale(envs, gamma)
-        self.samples: Samples | None = None
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """Two optimizers."""
@@ -67,11 +66,6 @@ class TRPO(nn.Module):
     def turns(self) -> Sequence[Turn]:
         """The value first; advantages were taken before it moves."""
         return [Turn("V", self.value_move), Turn("G", self.policy_move)]
-
-    def prepare(self, roll: Rollout, reward: Float[Tensor, "time envs"]) -> None:
-        """Advantages and value targets, as `PPO.prepare`."""
-        reward = self.scale(reward, roll.ended, roll.valid)
-        self.samples = prepare(self.policy, self.value, roll, reward, self.gamma, self.lam)
 
     def value_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Regress the value on its targets."""

@@ -17,13 +17,11 @@ from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.critics import Critic, DenseCritic, Transitions, with_absorbing
 from rl.demos import Expert
+from rl.learner import Learner
 from rl.nets import Normaliser
 from rl.policies import Policy
 from rl.ppo import PPO
 from rl.rollout import Collector, Rollout
-from rl.trpo import TRPO
-
-Learner = PPO | TRPO
 
 
 class ImitationGame(Game):

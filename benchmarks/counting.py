@@ -33,7 +33,8 @@ from seqgan.dialogue.counting import (
     judge_counting,
 )
 from seqgan.dialogue.critics import StepCritic, TransformerCritic
-from seqgan.dialogue.policies import CausalLMPolicy, Drawing
+from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.games.dialogue import DialogueGame
 
 METHODS: dict[str, dict[str, Any]] = {

@@ -26,7 +26,8 @@ from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from seqgan.dialogue import credit
 from seqgan.dialogue.critics import TransformerCritic
-from seqgan.dialogue.policies import CausalLMPolicy, DialoguePolicy
+from seqgan.dialogue.language_models import CausalLMPolicy
+from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete
 from seqgan.games.dialogue import DialogueGame
 

@@ -123,3 +123,18 @@ def kl_to_go(kl: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tenso
 def length_cost(mask: Bool[Tensor, "B T"], human: Bool[Tensor, "B U"]) -> Float[Tensor, " B"]:
     """How far a reply's length is from the human one's: |log(n / n_human)|."""
     return (mask.sum(1).float() / human.sum(1).float()).log().abs()
+
+
+def summed(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, " N"]:
+    """Sum over what counts of each row."""
+    return values.masked_fill(~mask, 0).sum(1)
+
+
+def mean_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
+    """Mean over what counts."""
+    return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
+
+
+def spread_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
+    """Standard deviation over what counts."""
+    return mean_of((values - mean_of(values, mask)).square(), mask).sqrt()

@@ -8,8 +8,9 @@ import torch
 
 from seqgan.dialogue.critics import DialogueCritic
 from seqgan.dialogue.decoding import beam_search
+from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Format
-from seqgan.dialogue.policies import DialoguePolicy, Drawing
+from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import Turn
 
 

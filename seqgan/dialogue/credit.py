@@ -15,7 +15,8 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.returns import discounted
 from seqgan.dialogue.critics import DialogueCritic, StepCritic, verdict
-from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing
+from seqgan.dialogue.drawing import PLAIN, Drawing
+from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete
 
 __all__ = ["advantage", "dense", "paired", "potential", "rollouts", "sequence", "to_go"]

@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.policies import DialoguePolicy, positions
+from seqgan.dialogue.language_models import positions
+from seqgan.dialogue.policies import DialoguePolicy
 
 if TYPE_CHECKING:
     from seqgan.dialogue.encode import Format

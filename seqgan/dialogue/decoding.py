@@ -2,7 +2,7 @@
 
 transformers 5 keeps group beam search in code that has to be fetched; this one needs only a
 policy's `read`, `step` and `select`, and so serves every policy here. Sampling and blocking stand
-in `policies.py`.
+in `drawing.py`.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing, block_ngrams
+from seqgan.dialogue.drawing import PLAIN, Drawing, block_ngrams
+from seqgan.dialogue.policies import DialoguePolicy
 
 
 class Found(NamedTuple):

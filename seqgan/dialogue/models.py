@@ -21,7 +21,8 @@ from seqgan.dialogue.critics import (
     has_adapters,
 )
 from seqgan.dialogue.encode import Format
-from seqgan.dialogue.policies import CausalLMPolicy, DialoguePolicy, Seq2SeqLMPolicy
+from seqgan.dialogue.language_models import CausalLMPolicy, LanguageModelPolicy, Seq2SeqLMPolicy
+from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.recurrent import AttentionPolicy
 
 if TYPE_CHECKING:
@@ -86,13 +87,13 @@ def copy_generator(critic: DialogueCritic, policy: DialoguePolicy) -> None:
 
 def save_base(policy: DialoguePolicy, folder: Path) -> None:
     """Write the config of a model of transformers, without weights."""
-    if isinstance(policy, CausalLMPolicy | Seq2SeqLMPolicy):
+    if isinstance(policy, LanguageModelPolicy):
         policy.model.config.save_pretrained(str(folder))
 
 
 def save_model(policy: DialoguePolicy, folder: Path) -> None:
     """Write the model as transformers does; adapters are merged, so that it loads without them."""
-    if isinstance(policy, CausalLMPolicy | Seq2SeqLMPolicy) and has_adapters(policy.model):
+    if isinstance(policy, LanguageModelPolicy) and has_adapters(policy.model):
         merged = copy.deepcopy(policy)
         merged.model = merged.model.merge_and_unload()
         policy = merged

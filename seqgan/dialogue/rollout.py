@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing, draw
+from seqgan.dialogue.drawing import PLAIN, Drawing, draw
+from seqgan.dialogue.policies import DialoguePolicy
 
 
 class Completions(NamedTuple):

@@ -27,11 +27,15 @@ from seqgan.dialogue.advantage import (
     k3,
     kl_to_go,
     length_cost,
+    mean_of,
+    spread_of,
+    summed,
 )
 from seqgan.dialogue.credit import Credit, Episode, sequence
 from seqgan.dialogue.critics import JUDGES, DialogueCritic, EmbeddedCritic, verdict
+from seqgan.dialogue.drawing import PLAIN, Drawing, filtered
 from seqgan.dialogue.memory import Memory
-from seqgan.dialogue.policies import PLAIN, DialoguePolicy, Drawing, filtered
+from seqgan.dialogue.policies import DialoguePolicy
 
 
 class Samples(NamedTuple):
@@ -387,27 +391,12 @@ class DialogueGame(Game):
         return Loss(total, logs)
 
 
-def summed(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, " N"]:
-    """Sum over what counts of each row."""
-    return values.masked_fill(~mask, 0).sum(1)
-
-
-def mean_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
-    """Mean over what counts."""
-    return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
-
-
-def spread_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
-    """Standard deviation over what counts."""
-    return mean_of((values - mean_of(values, mask)).square(), mask).sqrt()
-
-
 def tiny() -> tuple[DialogueGame, dict[str, Tensor]]:
     """A game of seconds and one batch for it, for tests: short replies with real ends."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from seqgan.dialogue.critics import TransformerCritic
-    from seqgan.dialogue.policies import CausalLMPolicy
+    from seqgan.dialogue.language_models import CausalLMPolicy
 
     config = GPT2Config(
         vocab_size=16, n_positions=16, n_embd=8, n_layer=1, n_head=2, bos_token_id=2,

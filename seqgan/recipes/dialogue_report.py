@@ -7,9 +7,10 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan import metrics, plots
+from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Encoded
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
-from seqgan.dialogue.policies import DialoguePolicy, Drawing
+from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import Dialogues, pairs_of
 from seqgan.dialogue.words import joined, matrix_of, number_words, words_of
 from seqgan.recipes.report import print_table

@@ -10,7 +10,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from seqgan.dialogue.policies import CausalLMPolicy, Seq2SeqLMPolicy
+from seqgan.dialogue.language_models import CausalLMPolicy, Seq2SeqLMPolicy
 from seqgan.dialogue.recurrent import AttentionPolicy
 
 V, PAD, END = 24, 0, 2

@@ -12,7 +12,7 @@ from seqgan.dialogue.decoding import (
     candidate_log_prob,
     mutual_information,
 )
-from seqgan.dialogue.policies import Drawing
+from seqgan.dialogue.drawing import Drawing
 from tests.seqgan.dialogue.made import END, PAD, V, contexts, policy_of
 
 

@@ -11,7 +11,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.dialogue import credit
 from seqgan.dialogue.critics import DialogueCritic, LanguageModelCritic, TransformerCritic
-from seqgan.dialogue.policies import Drawing
+from seqgan.dialogue.drawing import Drawing
 from seqgan.games.dialogue import DialogueGame, Guards, tiny
 from tests.seqgan.dialogue.made import END, V, contexts, gpt2, policy_of, replies
 

@@ -8,7 +8,8 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import mask_of
-from seqgan.dialogue.policies import CausalLMPolicy, Drawing, block_ngrams, filtered
+from seqgan.dialogue.drawing import Drawing, block_ngrams, filtered
+from seqgan.dialogue.language_models import CausalLMPolicy
 from tests.seqgan.dialogue.made import (
     END,
     IDS,

@@ -1,0 +1,98 @@
+"""How a token is drawn from its logits: temperature, top-k, top-p, blocked n-grams."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+
+class Drawing(NamedTuple):
+    """How a token is drawn from its logits.
+
+    Args:
+        temperature: below 1 sharpens; 0 takes the likeliest token.
+        top_k: only that many of the likeliest tokens; 0 = all.
+        top_p: only the likeliest tokens that hold this much of the mass; 1 = all.
+        min_length: tokens of a reply before its end may be drawn.
+        block: length of n-grams that a reply may not repeat; 0 = any.
+        block_context: whether n-grams of the context are blocked as well.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_length: int = 0
+    block: int = 0
+    block_context: bool = False
+
+
+PLAIN = Drawing()
+"""From the distribution as it is."""
+
+
+def filtered(logits: Float[Tensor, "*rows V"], drawing: Drawing) -> Float[Tensor, "*rows V"]:
+    """Logits of the distribution that is drawn from: temperature, then top-k, then top-p."""
+    if drawing.temperature not in (0, 1):
+        logits = logits / drawing.temperature
+    if 0 < drawing.top_k < logits.shape[-1]:
+        least = logits.topk(drawing.top_k).values[..., -1:]
+        logits = logits.masked_fill(logits < least, -torch.inf)
+    if drawing.top_p < 1:
+        ordered, order = logits.sort(descending=True)
+        share = ordered.softmax(-1)
+        outside = share.cumsum(-1) - share >= drawing.top_p
+        logits = torch.empty_like(logits).scatter_(
+            -1, order, ordered.masked_fill(outside, -torch.inf)
+        )
+    return logits
+
+
+def draw(
+    logits: Float[Tensor, "N V"],
+    drawing: Drawing,
+    end: int,
+    written: Int64[Tensor, "N t"],
+    context: Int64[Tensor, "N C"],
+    known: Bool[Tensor, "N C"],
+) -> Int64[Tensor, " N"]:
+    """One token a row."""
+    if written.shape[1] < drawing.min_length:
+        logits = logits.index_fill(-1, torch.tensor([end], device=logits.device), -torch.inf)
+    if drawing.block:
+        logits = block_ngrams(logits, drawing, end, written, context, known)
+    if drawing.temperature == 0:
+        return logits.argmax(-1)
+    return torch.multinomial(filtered(logits, drawing).float().softmax(-1), 1)[:, 0]
+
+
+def block_ngrams(
+    logits: Float[Tensor, "N V"],
+    drawing: Drawing,
+    end: int,
+    written: Int64[Tensor, "N t"],
+    context: Int64[Tensor, "N C"],
+    known: Bool[Tensor, "N C"],
+) -> Float[Tensor, "N V"]:
+    """No mass for tokens that would repeat an n-gram of the reply (and of the context).
+
+    The end is never blocked, so that something can always be drawn.
+    """
+    n = drawing.block
+    if written.shape[1] < n - 1:
+        return logits
+    read, counts = written, torch.ones_like(written, dtype=torch.bool)
+    if drawing.block_context:
+        # A column that matches nothing keeps n-grams from spanning context and reply
+        gap = context.new_full((len(context), 1), -1)
+        read = torch.cat([context, gap, written], 1)
+        counts = torch.cat([known, torch.zeros_like(gap, dtype=torch.bool), counts], 1)
+    if read.shape[1] < n:
+        return logits
+    grams, whole = read.unfold(1, n, 1), counts.unfold(1, n, 1).all(-1)
+    tail = written[:, written.shape[1] - (n - 1) :]
+    repeats = whole & (grams[..., :-1] == tail[:, None]).all(-1)
+    blocked = torch.zeros_like(logits, dtype=torch.int32)
+    blocked.scatter_add_(1, grams[..., -1].clamp(min=0), repeats.int())
+    blocked[:, end] = 0
+    return logits.masked_fill(blocked > 0, -torch.inf)

@@ -1,0 +1,194 @@
+"""Policies that are language models of transformers: causal ones, and encoder-decoders."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from seqgan.dialogue.policies import Contexts, DialoguePolicy, Known, Replies
+
+
+class LanguageModelPolicy(DialoguePolicy):
+    """A language model of transformers; abstract.
+
+    Args:
+        model: of transformers, or one with adapters.
+        vocab: as in `DialoguePolicy`, like all others.
+        end: see there.
+        pad: see there.
+        forbidden: see there.
+
+    Raises:
+        UserError: the model embeds fewer ids than the tokenizer has.
+    """
+
+    def __init__(
+        self, model: Any, vocab: int, *, end: int, pad: int, forbidden: Sequence[int] = ()
+    ):
+        super().__init__(vocab, end=end, pad=pad, forbidden=forbidden)
+        embedded = model.get_input_embeddings().weight.shape[0]
+        if embedded < vocab:
+            raise UserError(
+                f"the tokenizer has {vocab} ids, but the model embeds only {embedded}; use the "
+                "tokenizer that belongs to it, or resize its embeddings"
+            )
+        self.model = model
+
+    def save_pretrained(self, folder: Path) -> None:
+        self.model.save_pretrained(str(folder))
+
+
+class CausalState(NamedTuple):
+    """What a causal language model has read.
+
+    Args:
+        cache: keys and values of each layer.
+        known: (N, L), False at padding.
+        position: (N,), of the next token.
+    """
+
+    cache: Any
+    known: Bool[Tensor, "N L"]
+    position: Int64[Tensor, " N"]
+
+
+@final
+class CausalLMPolicy(LanguageModelPolicy):
+    """Any causal language model of transformers: an `AutoModelForCausalLM`, adapters or not."""
+
+    def read(self, context: Contexts, known: Known) -> tuple[Float[Tensor, "B V"], CausalState]:
+        out = self.model(
+            input_ids=context,
+            attention_mask=known.long(),
+            position_ids=positions(known),
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        state = CausalState(out.past_key_values, known, known.sum(1))
+        return self.ban(out.logits[:, -1]), state
+
+    def step(
+        self, tokens: Int64[Tensor, " B"], state: CausalState
+    ) -> tuple[Float[Tensor, "B V"], CausalState]:
+        known = F.pad(state.known, (0, 1), value=True)
+        out = self.model(
+            input_ids=tokens[:, None],
+            attention_mask=known.long(),
+            position_ids=state.position[:, None],
+            past_key_values=state.cache,
+            use_cache=True,
+        )
+        after = CausalState(out.past_key_values, known, state.position + 1)
+        return self.ban(out.logits[:, -1]), after
+
+    def select(self, state: CausalState, rows: Int64[Tensor, " N"]) -> CausalState:
+        cache = select_cache(state.cache, rows)
+        return CausalState(cache, state.known[rows], state.position[rows])
+
+    def logits(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
+        seen = F.pad(known, (0, reply.shape[1] - 1), value=True)
+        out = self.model(
+            input_ids=torch.cat([context, reply[:, :-1]], 1),
+            attention_mask=seen.long(),
+            position_ids=positions(seen),
+            use_cache=False,
+            logits_to_keep=reply.shape[1],
+        )
+        return self.ban(out.logits)
+
+
+class Seq2SeqState(NamedTuple):
+    """What an encoder-decoder has read.
+
+    Args:
+        cache: keys and values of the decoder and of its attention to the encoder.
+        encoded: (N, C, H).
+        known: (N, C), False at padding.
+    """
+
+    cache: Any
+    encoded: Float[Tensor, "N C H"]
+    known: Bool[Tensor, "N C"]
+
+
+@final
+class Seq2SeqLMPolicy(LanguageModelPolicy):
+    """Any sequence-to-sequence language model of transformers: an `AutoModelForSeq2SeqLM`.
+
+    Raises:
+        UserError: as of the others, or the model names no start token.
+    """
+
+    def __init__(
+        self, model: Any, vocab: int, *, end: int, pad: int, forbidden: Sequence[int] = ()
+    ):
+        super().__init__(model, vocab, end=end, pad=pad, forbidden=forbidden)
+        if model.config.decoder_start_token_id is None:
+            raise UserError("the model's config names no decoder_start_token_id; set it")
+        self.start = int(model.config.decoder_start_token_id)
+
+    def read(self, context: Contexts, known: Known) -> tuple[Float[Tensor, "B V"], Seq2SeqState]:
+        from transformers import DynamicCache, EncoderDecoderCache
+
+        encoded = self.model.get_encoder()(
+            input_ids=context, attention_mask=known.long()
+        ).last_hidden_state
+        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        start = context.new_full((len(context),), self.start)
+        return self.step(start, Seq2SeqState(cache, encoded, known))
+
+    def step(
+        self, tokens: Int64[Tensor, " B"], state: Seq2SeqState
+    ) -> tuple[Float[Tensor, "B V"], Seq2SeqState]:
+        out = self.model(
+            encoder_outputs=(state.encoded,),
+            attention_mask=state.known.long(),
+            decoder_input_ids=tokens[:, None],
+            past_key_values=state.cache,
+            use_cache=True,
+        )
+        after = Seq2SeqState(out.past_key_values, state.encoded, state.known)
+        return self.ban(out.logits[:, -1]), after
+
+    def select(self, state: Seq2SeqState, rows: Int64[Tensor, " N"]) -> Seq2SeqState:
+        cache = select_pair(state.cache, rows)
+        return Seq2SeqState(cache, state.encoded[rows], state.known[rows])
+
+    def logits(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
+        out = self.model(
+            input_ids=context,
+            attention_mask=known.long(),
+            decoder_input_ids=F.pad(reply[:, :-1], (1, 0), value=self.start),
+            use_cache=False,
+        )
+        return self.ban(out.logits)
+
+
+def positions(known: Bool[Tensor, "N L"]) -> Int64[Tensor, "N L"]:
+    """Place of each token among those that are no padding; 0 at padding."""
+    return (known.long().cumsum(1) - 1).clamp(min=0)
+
+
+def select_cache(cache: Any, rows: Int64[Tensor, " N"]) -> Any:
+    """A new cache of some rows; the old one stays as it is."""
+    new = copy.copy(cache)
+    new.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in new.layers:
+        layer.keys = layer.keys.index_select(0, rows)
+        layer.values = layer.values.index_select(0, rows)
+    return new
+
+
+def select_pair(cache: Any, rows: Int64[Tensor, " N"]) -> Any:
+    """`select_cache` of an encoder-decoder's two caches."""
+    new = copy.copy(cache)
+    new.self_attention_cache = select_cache(cache.self_attention_cache, rows)
+    new.cross_attention_cache = select_cache(cache.cross_attention_cache, rows)
+    new.is_updated = dict(cache.is_updated)
+    return new

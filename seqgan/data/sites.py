@@ -48,7 +48,8 @@ def read_sites(option: str, file: str | Path, length: int, alphabet: str | None 
         option: that names the file, for complaints.
         file: IDX images (N, H, W) of grey levels; an .npz with `images` (N, H, W) of palette
             indices, or `packed_train` with two pixels a byte, high nibble first, and perhaps
-            `palette` (V, 3) and `labels` or `y_train`; else text, one line a row.
+            `palette` (V, 3) and `labels` or `y_train`; of the file that --test names `packed_test`,
+            if it has one; else text, one line a row.
         length: characters of a row of text: longer lines are cut, shorter ones filled with blanks.
         alphabet: of the text learned from; None = that of the file.
 
@@ -122,10 +123,11 @@ def _palette_images(option: str, file: str | Path, content: bytes) -> SiteData:
             found: Mapping[str, np.ndarray] = {name: arrays[name] for name in arrays.files}
     except Exception as error:  # a broken zip has errors of its own
         raise UserError(f"{option} {file} is not a readable .npz file: {error}") from error
+    part = "test" if option == "--test" and "packed_test" in found else "train"
     if "images" in found:
         images = found["images"]
-    elif "packed_train" in found:
-        packed = found["packed_train"]
+    elif f"packed_{part}" in found:
+        packed = found[f"packed_{part}"]
         images = np.stack([packed >> 4, packed & 15], -1).reshape(*packed.shape[:-1], -1)
     else:
         raise UserError(f"{option} {file} has no array `images` or `packed_train`")
@@ -135,7 +137,7 @@ def _palette_images(option: str, file: str | Path, content: bytes) -> SiteData:
     classes = len(palette) if palette is not None else int(images.max()) + 1
     if int(images.max()) >= classes or classes < 2:
         raise UserError(f"{option} {file}: a pixel has colour {images.max()} of {classes}")
-    labels = found.get("labels", found.get("y_train"))
+    labels = found.get("labels", found.get(f"y_{part}"))
     return SiteData(
         torch.from_numpy(np.ascontiguousarray(images)),
         classes,

@@ -43,7 +43,8 @@ class Config(RunConfig):
         data: IDX images (made binary anew in every batch: a grey level is the probability of 1), an
             .npz of palette images, or text, a line a row; gzipped or not.
         labels: IDX labels of --data; they train the classifier that judges.
-        test: more of the same that nothing learns from, to judge with; else every 6th row is kept.
+        test: more of the same that nothing learns from, to judge with, or the same .npz file if it
+            has `packed_test` too; else every 6th row is kept.
         length: characters of a line.
         estimator: of the generator's gradient: bgan, bgan_batch, bgan_reinforce, maligan,
             reinforce, moving_average, learned_baseline, leave_one_out, straight_through, reinmax,
@@ -62,8 +63,9 @@ class Config(RunConfig):
         average: decay of the moving average of the generator's weights, which is what is judged; 0
             judges the generator as it stands.
         evaluate_every: rounds between two looks at the samples.
-        judge_samples: real and generated samples of the judge, half of them unseen.
-        judge_steps: of the judge; the classifier takes four times as many.
+        judge_samples: real and generated samples of the judge: two fifths teach it, a tenth tells
+            when it is best, half are judged.
+        judge_steps: most steps of the judge; the classifier takes four times as many.
     """
 
     data: str
@@ -222,7 +224,7 @@ class Run(base.Run):
                 "rounds": self.engine.round,
                 "steps": self.engine.steps,
                 "seed": self.config.seed,
-                "judge": f"{count} samples of either kind, half of them unseen",
+                "judge": f"{count} samples of either kind: .4 to learn, .1 to choose, .5 judged",
                 "config": self.as_dict(),
                 "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
                 "versions": {"torch": torch.__version__},
@@ -302,9 +304,15 @@ class Run(base.Run):
     def _judged(self, x: Tensor, real: Tensor, classifier: nn.Module | None) -> dict[str, float]:
         net, c = self._judge_net(), self.config
         found = sample_judge.judged(real, x, net, steps=c.judge_steps, seed=c.seed)
+        classes = self.train_set.classes or 2
+        found["pair_jsd"] = sample_judge.pair_divergence(self._ids(real), self._ids(x), classes)
         if classifier is not None:
             found |= sample_judge.class_statistics(sample_judge.predict(classifier, x))
         return {**found, "mean_gap": float((x.mean(0) - self._frequency).abs().mean())}
+
+    def _ids(self, x: Tensor) -> Tensor:
+        """Class of each site."""
+        return x.long() if self.train_set.classes is None else x.argmax(-1)
 
     def _judge_net(self) -> nn.Module:
         """Small: two convolutions and a dense layer, over the plane or along the line."""

@@ -36,10 +36,16 @@ def curves(file: Path) -> tuple[Curve, Curve]:
     return found[0], found[1]
 
 
-def gap(likelihood: Curve, alias: Curve) -> float:
-    """Mean of NLL_oracle of the alias less that of maximum likelihood, at equal NLL_test."""
+def gap(likelihood: Curve, alias: Curve, span: float = 1.5) -> float:
+    """Mean of the alias's second number less that of maximum likelihood, at an equal first one.
+
+    Args:
+        likelihood: points in ascending order of the first number.
+        alias: likewise.
+        span: how far to go from where the later curve begins.
+    """
     first = max(likelihood[0][0], alias[0][0])
-    last = min(likelihood[-1][0], alias[-1][0], first + 1.5)
+    last = min(likelihood[-1][0], alias[-1][0], first + span)
     if last <= first:
         return math.nan
     at = np.linspace(first, last, 20)
@@ -47,8 +53,22 @@ def gap(likelihood: Curve, alias: Curve) -> float:
     return float((a - b).mean())
 
 
-def draw(runs: dict[str, list[tuple[Curve, Curve]]], file: Path) -> None:
-    """One panel an alias, one pair of curves a seed."""
+def interval(values: list[float], digits: int = 3) -> str:
+    """Mean, and the 95 % interval of the t distribution where there are two to five seeds."""
+    mean = statistics.mean(values)
+    if len(values) not in T_95:
+        return f"{mean:+.{digits}f}"
+    half = T_95[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{mean:+.{digits}f} ({mean - half:+.{digits}f} to {mean + half:+.{digits}f})"
+
+
+def draw(
+    runs: dict[str, list[tuple[Curve, Curve]]],
+    file: Path,
+    labels: tuple[str, str] = ("NLL_test", "NLL_oracle (lower is better)"),
+    right: float | None = None,
+) -> None:
+    """One panel an alias, one pair of curves a seed; `right` ends the axis of the first number."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3 * len(runs), 3.4), layout="constrained")
@@ -59,11 +79,11 @@ def draw(runs: dict[str, list[tuple[Curve, Curve]]], file: Path) -> None:
                 shown = label if index == 0 else None
                 panel.plot(*zip(*curve, strict=True), color=colour, marker=".", label=shown)
         panel.set_title(name, loc="left", fontsize=11)
-        panel.set_xlabel("NLL_test")
-        panel.set_xlim(right=5.2)
+        panel.set_xlabel(labels[0])
+        panel.set_xlim(right=right)
         panel.grid(color="0.9")
         panel.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("NLL_oracle (lower is better)")
+    panels[0].set_ylabel(labels[1])
     panels[0].legend(frameon=False)
     figure.savefig(file, dpi=120)
 
@@ -76,16 +96,12 @@ def main() -> None:
     runs = defaultdict(list)
     for file in sorted(options.runs.glob("*/result.json")):
         runs[file.parent.name.rsplit("-", 1)[0]].append(curves(file))
-    print("| alias | gap | 95 % interval | of each seed |\n|---|---|---|---|")
+    print("| alias | gap (95 % interval) | of each seed |\n|---|---|---|")
     for name, pairs in runs.items():
         gaps = [gap(*pair) for pair in pairs]
-        mean, half = statistics.mean(gaps), math.nan
-        if len(gaps) in T_95:
-            half = T_95[len(gaps)] * statistics.stdev(gaps) / math.sqrt(len(gaps))
-        each = ", ".join(f"{g:+.3f}" for g in gaps)
-        print(f"| {name} | {mean:+.3f} | {mean - half:+.3f} to {mean + half:+.3f} | {each} |")
+        print(f"| {name} | {interval(gaps)} | {', '.join(f'{g:+.3f}' for g in gaps)} |")
     if options.out:
-        draw(runs, options.out)
+        draw(runs, options.out, right=5.2)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """First tokens from real sequences, the rest by the policy: from likelihood to free running."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
@@ -33,6 +35,13 @@ class Teacher(nn.Module):
             raise UserError(f"a teacher of {moves} moves and {copies} copies: give 1 or more")
         self.length, self.moves, self.copies = length, moves, copies
         self.register_buffer("played", torch.zeros((), dtype=torch.int64))
+        # How far to write is the shape of the work, so the host counts along, and asks the device
+        # only after a checkpoint was loaded
+        self._counted: int | None = 0
+        self.register_load_state_dict_post_hook(self._forget)
+
+    def _forget(self, module: nn.Module, keys: Any) -> None:
+        self._counted = None
 
     @torch.no_grad()
     def forward(
@@ -49,8 +58,10 @@ class Teacher(nn.Module):
                 f"{count} samples of {self.copies} completions each need 1 to {len(real)} "
                 "real sequences; change --samples or --batch"
             )
-        # One number read back a move: how far to write is the shape of the work, not its data
-        n = min(int(self.played), self.moves)
+        if self._counted is None:
+            self._counted = int(self.played)
+        n = min(self._counted, self.moves)
+        self._counted += 1
         self.played += 1
         given = (self.length - 1) * (self.moves - n) // self.moves
         prompt = real[:prefixes].repeat_interleave(self.copies, 0)[:, :given]

@@ -15,19 +15,28 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.adversarial.penalties import r1
 from seqgan.critics import CNNCritic
+from seqgan.games.relaxed import RelaxedGame
 from seqgan.games.sequence import seqgan
+from seqgan.papers.maligan import maligan
+from seqgan.papers.maligan_mixed import maligan_mixed
+from seqgan.papers.rankgan import rankgan
 from seqgan.policies import LSTMPolicy
 
 adam = functools.partial(torch.optim.Adam, lr=1e-3)
 
 
-@pytest.mark.parametrize("end", [2, None])
-@pytest.mark.parametrize("player", ["mle", "G", "D"])
-def test_a_move_asks_nothing_back_from_the_device(monkeypatch, player, end):
-    # Autocast does not know the device "meta"
+@pytest.fixture
+def _no_autocast(monkeypatch):
+    """Autocast does not know the device "meta"."""
     off = torch.autocast("cpu", enabled=False)
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: off)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+
+
+@pytest.mark.usefixtures("_no_autocast")
+@pytest.mark.parametrize("end", [2, None])
+@pytest.mark.parametrize("player", ["mle", "G", "D"])
+def test_a_move_asks_nothing_back_from_the_device(player, end):
     policy = LSTMPolicy(50, 8, 8, start=1, end=end)
     critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=end)
     sizes = {"samples": 8, "negatives": 64, "critic_epochs": 1}
@@ -38,6 +47,28 @@ def test_a_move_asks_nothing_back_from_the_device(monkeypatch, player, end):
     logs = engine.play(Turn(player, moves[player]), iter([real] * 8))
     assert f"{player}/loss" in logs
     assert engine.steps[player] == (8 if player == "D" else 1)
+
+
+@pytest.mark.usefixtures("_no_autocast")
+@pytest.mark.parametrize("player", ["G", "D"])
+@pytest.mark.parametrize("alias", ["maligan", "maligan_mixed", "rankgan", "relgan"])
+def test_nor_does_a_move_of_a_relative(alias, player):
+    policy = LSTMPolicy(50, 8, 8, start=1, end=2)
+    critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=2)
+    real = torch.zeros(16, 8, dtype=torch.int64, device="meta")
+    sizes = {"samples": 8, "negatives": 64, "critic_epochs": 1}
+    made = {
+        "maligan": lambda: maligan(policy, critic, 8, **sizes),
+        "maligan_mixed": lambda: maligan_mixed(policy, critic, 8, moves=4, copies=2, **sizes),
+        "rankgan": lambda: rankgan(policy, critic, 8, lambda: real, rollouts=2, **sizes),
+        "relgan": lambda: RelaxedGame(policy, critic, 8, moves=4),
+    }
+    game = made[alias]().to("meta")
+    engine = Engine(game, {player: adam})
+    move = {"G": game.policy_move, "D": game.critic_move}[player]
+    for _ in range(2):
+        logs = engine.play(Turn(player, move), iter([real] * 8))
+    assert f"{player}/loss" in logs
 
 
 def test_meta_tensors_do_tell():

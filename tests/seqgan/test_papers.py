@@ -100,7 +100,7 @@ def test_mixed_maligan_learns_prefixes_by_likelihood_and_completions_by_weight()
     real = data()
     torch.manual_seed(3)
     teacher = Teacher(6, 4, 2)
-    teacher.played += 1
+    teacher.load_state_dict({"played": torch.tensor(1)})
     tokens, given = teacher(G.eval(), 8, real)
     assert given == 3
     tokens = G.trim(tokens)
@@ -118,7 +118,7 @@ def test_mixed_maligan_learns_prefixes_by_likelihood_and_completions_by_weight()
     expected = total / written.sum() - log_prob[:, :given].sum() / mask[:, :given].sum()
     wanted = torch.autograd.grad(expected, list(G.parameters()))
     torch.manual_seed(3)
-    game.teacher.played += 1
+    game.teacher.load_state_dict({"played": torch.tensor(1)})
     loss = next(game.policy_move(iter([real])))
     found = torch.autograd.grad(loss.total, list(G.parameters()))
     for one, other in zip(found, wanted, strict=True):
@@ -130,6 +130,9 @@ def test_mixed_maligan_goes_on_where_it_stood():
     engine = Engine(game, {"G": adam, "D": adam})
     list(engine.rounds(lambda index: data(), 3))
     assert int(game.state_dict()["teacher.played"]) == 3
+    other = maligan_mixed(*parts(), 6, moves=4, copies=2, **SIZES)
+    other.load_state_dict(game.state_dict())
+    assert other.teacher(other.G.eval(), 8, data())[1] == game.teacher(game.G.eval(), 8, data())[1]
 
 
 def test_a_teacher_without_enough_real_sequences_says_so():

@@ -72,12 +72,7 @@ class Run(base.Run):
         self._check_data()
         self.game = build_game(config, self.train_set).to(self.device)
         ema = {"G": config.average} if config.average else {}
-        accelerator = None
-        if config.precision != "no":
-            from accelerate import Accelerator
-
-            on_cpu = self.device.type == "cpu"
-            accelerator = Accelerator(mixed_precision=config.precision, cpu=on_cpu)
+        accelerator = options.mixed_precision(config.precision, self.device)
         self.engine = Engine(self.game, optimizers(config), ema=ema, accelerator=accelerator)
         self.data = self._stream()
 

@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,6 +13,9 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Game
 from image_core.adversarial.penalties import Penalty
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -114,6 +117,18 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def mixed_precision(precision: str, device: torch.device) -> "Accelerator | None":
+    """What runs a game in `precision` ("no", "fp16", "bf16") on a device; None for float32."""
+    if precision == "no":
+        return None
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    # accelerate keeps one precision a process; a second run may want another than the first had.
+    AcceleratorState._reset_state()
+    return Accelerator(mixed_precision=precision, cpu=device.type == "cpu")
+
+
 def make_engine(
     game: Game,
     learning_rates: Mapping[str, float],
@@ -125,12 +140,7 @@ def make_engine(
     schedule: Mapping[str, ScheduleFactory] = {},
 ) -> Engine:
     """An engine with Adam for each player (betas 0.9, 0.999, as SeqGAN, where none are given)."""
-    accelerator = None
-    if precision != "no":
-        from accelerate import Accelerator
-
-        on_cpu = next(game.parameters()).device.type == "cpu"
-        accelerator = Accelerator(mixed_precision=precision, cpu=on_cpu)
+    accelerator = mixed_precision(precision, next(game.parameters()).device)
     optim = {
         player: functools.partial(
             torch.optim.Adam, lr=lr, betas=betas.get(player, (0.9, 0.999)), fused=True

@@ -21,6 +21,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.sharding import any_sharded, load_weights
 
 FORMAT = 1
 
@@ -123,7 +124,10 @@ def load_module(module: nn.Module, file: Path) -> None:
         UserError: the file is not there, corrupt, or made for another architecture.
     """
     try:
-        load_model(module, str(file), strict=True)
+        if any_sharded(module):
+            load_weights(module, file)
+        else:
+            load_model(module, str(file), strict=True)
     except (OSError, SafetensorError) as error:
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
     except RuntimeError as error:

@@ -22,6 +22,7 @@ from image_core.adversarial.callbacks import Callback
 from image_core.adversarial.ema import EMA
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.sharding import whole
 from image_core.adversarial.snapshot import load_engine, save_engine
 from image_core.adversarial.stream import Data, batches, to_device
 
@@ -237,7 +238,7 @@ class Engine:
         gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
             raise RuntimeError(f"the loss of {player!r} reaches none of its parameters")
-        norm = nn.utils.get_total_norm(gradients)
+        norm = whole(nn.utils.get_total_norm(gradients))
         if player in self.clip:
             nn.utils.clip_grads_with_norm_(parameters, self.clip[player], norm)
         self.optimizers[player].step()

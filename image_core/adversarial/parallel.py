@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.sharding import is_sharded
 
 
 def world() -> tuple[int, int]:
@@ -23,11 +24,21 @@ def world() -> tuple[int, int]:
     return 0, 1
 
 
+def agree(value: bool) -> bool:
+    """What the first process says; all of them must ask."""
+    if world()[1] == 1:
+        return value
+    said = torch.tensor(int(value), device="cuda" if dist.get_backend() == "nccl" else "cpu")
+    dist.broadcast(said, src=0)
+    return bool(said.item())
+
+
 def broadcast(module: nn.Module) -> None:
-    """Copy rank 0's parameters and buffers to every process."""
+    """Copy rank 0's parameters and buffers to every process; sharded ones are left as they are."""
     if world()[1] > 1:
         for tensor in module.state_dict().values():
-            dist.broadcast(tensor, src=0)
+            if not is_sharded(tensor):
+                dist.broadcast(tensor, src=0)
 
 
 def share(batch: Any) -> Any:
@@ -72,11 +83,16 @@ def all_succeeded(succeeded: bool) -> bool:
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace each gradient by its mean over the processes; one absent in all stays absent."""
+    """Replace each gradient by its mean over the processes; one absent in all stays absent.
+
+    Those of sharded parameters are means already.
+    """
     size = world()[1]
     if size == 1:
         return
-    parameters = list(parameters)
+    parameters = [p for p in parameters if not is_sharded(p)]
+    if not parameters:
+        return
     # One that has no gradient in any process keeps none: a zero would let Adam's momentum move it.
     present = torch.tensor([p.grad is not None for p in parameters]).float()
     present = present.to(parameters[0].device)

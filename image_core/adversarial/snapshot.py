@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from image_core.adversarial import checkpoint, parallel
+from image_core.adversarial import checkpoint, parallel, sharding
 from image_core.adversarial.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ def save_engine(engine: "Engine", folder: Path) -> None:
     rng = {"cpu": parallel.gather(torch.get_rng_state())}
     if engine.device.type == "cuda":
         rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(engine.device))
+    content = _content(engine)
     failure: Exception | None = None
     try:
         if rank == 0:
-            _write(engine, folder, rng, processes)
+            _write(engine, folder, content, rng, processes)
     except Exception as error:  # the other processes must hear of it, whatever it is
         failure = error
     succeeded = parallel.all_succeeded(failure is None)
@@ -36,17 +37,33 @@ def save_engine(engine: "Engine", folder: Path) -> None:
     engine.saved = folder
 
 
+def _content(engine: "Engine") -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """Sharded weights and optimizers' states, put together; weights that are whole stay there."""
+    weights = None
+    if sharding.any_sharded(engine.game):
+        weights = sharding.whole(engine.game.state_dict())
+    optim = {
+        "optimizers": {n: sharding.whole(o.state_dict()) for n, o in engine.optimizers.items()},
+        "schedules": {n: s.state_dict() for n, s in engine.schedules.items()},
+    }
+    return weights, optim
+
+
 def _write(
-    engine: "Engine", folder: Path, rng: dict[str, list[torch.Tensor]], processes: int
+    engine: "Engine",
+    folder: Path,
+    content: tuple[dict[str, Any] | None, dict[str, Any]],
+    rng: dict[str, list[torch.Tensor]],
+    processes: int,
 ) -> None:
+    weights, optim = content
     with checkpoint.writing(folder) as place:
-        checkpoint.save_module(engine.game, place / "game.safetensors")
+        if weights is None:
+            checkpoint.save_module(engine.game, place / "game.safetensors")
+        else:
+            sharding.save_weights(weights, place / "game.safetensors")
         for name, average in engine.ema.items():
             checkpoint.save_module(average, place / f"ema.{name}.safetensors")
-        optim = {
-            "optimizers": {n: o.state_dict() for n, o in engine.optimizers.items()},
-            "schedules": {n: s.state_dict() for n, s in engine.schedules.items()},
-        }
         checkpoint.save_tensors(optim, place / "optim.pt")
         for process in range(processes):
             states = {kind: states[process] for kind, states in rng.items()}
@@ -76,6 +93,7 @@ def load_engine(engine: "Engine", folder: Path) -> None:
         checkpoint.load_module(average, place / f"ema.{name}.safetensors")
     for name, optimizer in engine.optimizers.items():
         optimizer.load_state_dict(optim["optimizers"][name])
+        sharding.shard_optimizer(optimizer)
     for name, schedule in engine.schedules.items():
         schedule.load_state_dict(optim["schedules"][name])
     rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")

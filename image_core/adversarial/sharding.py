@@ -1,0 +1,78 @@
+"""Parameters that processes share out among themselves (FSDP2): what of them is saved and read.
+
+    fully_shard(game.G); engine = Engine(game, ...)
+
+Every process has to build the same weights before they are sharded. What is asked here is asked by
+all processes at once.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+def is_sharded(tensor: Tensor) -> bool:
+    """Whether other processes hold parts of a tensor."""
+    # Importing it takes a third of a second; where nobody has, nothing is sharded
+    module = sys.modules.get("torch.distributed.tensor")
+    return module is not None and isinstance(tensor, module.DTensor)
+
+
+def any_sharded(module: nn.Module) -> bool:
+    """Whether any parameter of a module is sharded."""
+    return any(is_sharded(parameter) for parameter in module.parameters())
+
+
+def whole(value: Any) -> Any:
+    """A tensor, or containers of them, with what is sharded put together."""
+    if isinstance(value, Tensor):
+        return value.full_tensor() if is_sharded(value) else value  # type: ignore[operator]
+    if isinstance(value, Mapping):
+        return {name: whole(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [whole(part) for part in value]
+    return value
+
+
+def part_of(value: Tensor, like: Tensor) -> Tensor:
+    """This process's part of a whole tensor, cut as another one is; all of it where that is."""
+    if not is_sharded(like) or value.shape != like.shape:
+        return value
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(like, DTensor)
+    return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+
+
+def save_weights(state: Mapping[str, Tensor], file: Path) -> None:
+    """Write weights that have been put together."""
+    save_file({name: tensor.clone().contiguous() for name, tensor in state.items()}, str(file))
+
+
+@torch.no_grad()
+def load_weights(module: nn.Module, file: Path) -> None:
+    """Fill a sharded module from `save_weights`' file.
+
+    Raises:
+        RuntimeError: the file is made for another architecture.
+    """
+    read = load_file(str(file))
+    state = module.state_dict()
+    if read.keys() != state.keys():
+        raise RuntimeError(f"other names: {sorted(read.keys() ^ state.keys())[:5]}")
+    for name, tensor in state.items():
+        tensor.copy_(part_of(read[name], tensor))
+
+
+def shard_optimizer(optimizer: Optimizer) -> None:
+    """Cut an optimizer's state, read whole, as its parameters are."""
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                state[name] = part_of(value, parameter)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from image_core.adversarial import parallel
 from image_core.adversarial.returns import (
     discounted,
     group_normalised,
@@ -61,7 +62,8 @@ class Advantage(nn.Module):
 
     def _running(self, reward: Tensor, mask: Tensor) -> Tensor:
         kept = reward.masked_fill(~mask, 0)
-        mean, square = kept.sum() / mask.sum(), kept.square().sum() / mask.sum()
+        now = {"mean": kept.sum() / mask.sum(), "square": kept.square().sum() / mask.sum()}
+        mean, square = parallel.average_logs(now).values()
         first = (self.mean == 0) & (self.square == 0)
         weight = torch.where(first, 1.0, 1 - self.momentum)
         self.mean.lerp_(mean.to(self.mean), weight.to(self.mean))
@@ -112,6 +114,7 @@ class KLWeight(nn.Module):
     def adapt(self, kl: Float[Tensor, ""]) -> None:
         """Move beta after a step with this KL a reply."""
         if self.target:
+            kl = parallel.average_logs({"kl": kl})["kl"]
             self.beta.mul_(1 + 0.1 * (kl / self.target - 1).clamp(-0.2, 0.2))
 
 

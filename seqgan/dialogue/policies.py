@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial import parallel
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.drawing import PLAIN, Drawing, draw
 
@@ -102,7 +103,8 @@ class DialoguePolicy(nn.Module, ABC):
         """Replies of at most `length` tokens, padded after their end.
 
         A context is read once, however many copies of it are answered. On a CPU drawing stops when
-        every reply has ended; a GPU is never asked.
+        every reply has ended; a GPU is never asked, nor is one of several processes, which share
+        the model's parts among them.
 
         Args:
             context: (B, C), padded on the left.
@@ -118,12 +120,13 @@ class DialoguePolicy(nn.Module, ABC):
             context, known = context[rows], known[rows]
         reply = context.new_full((len(context), length), self.pad)
         open_ = torch.ones(len(context), dtype=torch.bool, device=context.device)
+        may_stop = context.device.type == "cpu" and parallel.world()[1] == 1
         for t in range(length):
             if t:
                 logits, state = self.step(reply[:, t - 1], state)
             drawn = draw(logits, drawing, self.end, reply[:, :t], context, known)
             reply[:, t] = torch.where(open_, drawn, self.pad)
             open_ = open_ & (drawn != self.end)
-            if context.device.type == "cpu" and not open_.any():
+            if may_stop and not open_.any():
                 break
         return reply

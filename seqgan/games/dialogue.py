@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from image_core.adversarial import estimators, losses
+from image_core.adversarial import estimators, losses, parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -34,6 +34,7 @@ from seqgan.dialogue.advantage import (
 from seqgan.dialogue.credit import Credit, Episode, sequence
 from seqgan.dialogue.critics import JUDGES, DialogueCritic, EmbeddedCritic, verdict
 from seqgan.dialogue.drawing import PLAIN, Drawing, filtered
+from seqgan.dialogue.guards import UNGUARDED, Guards
 from seqgan.dialogue.memory import Memory
 from seqgan.dialogue.policies import DialoguePolicy
 
@@ -54,25 +55,6 @@ class Samples(NamedTuple):
     human: Int64[Tensor, "N T"]
     reply: Int64[Tensor, "N T"]
     written: Bool[Tensor, " N"]
-
-
-class Guards(NamedTuple):
-    """When a side is to rest; 0 = never.
-
-    Args:
-        accuracy: the critic rests while the moving mean of its accuracy is above this.
-        kl: nats a reply between the policy and the one it started from; above it the policy takes
-            steps of maximum likelihood alone.
-        length: the same while the replies' mean length is more than this many times people's, or
-            less than the same part of it.
-    """
-
-    accuracy: float = 0.0
-    kl: float = 0.0
-    length: float = 0.0
-
-
-UNGUARDED = Guards()
 
 
 class DialogueGame(Game):
@@ -325,13 +307,11 @@ class DialogueGame(Game):
 
     def _holds(self, kl: Tensor, ratio: Tensor) -> bool:
         """Whether a guard lets only maximum likelihood through; one read of the device."""
-        tripped = torch.zeros((), dtype=torch.bool, device=kl.device)
-        if self.guards.kl:
-            tripped = tripped | (kl > self.guards.kl)
-        if self.guards.length:
-            tripped = tripped | (ratio > self.guards.length) | (ratio * self.guards.length < 1)
-        self.held += tripped
-        return bool(tripped) if self.guards.kl or self.guards.length else False
+        if not self.guards.kl and not self.guards.length:
+            return False
+        held = self.guards.hold(kl, ratio)
+        self.held += held
+        return bool(held)
 
     def _nll(self, context: Tensor, known: Tensor, reply: Tensor) -> Float[Tensor, ""]:
         return self.G.nll(context, known, reply, self.G.mask(reply))
@@ -371,7 +351,8 @@ class DialogueGame(Game):
         d_real, d_fake = verdict(scores, masks, self.judge, learning=learning).chunk(2)
         with torch.no_grad():
             right = (d_real > d_fake).float() + 0.5 * (d_real == d_fake).float()
-            self.strength.lerp_(right.mean(), 0.05)
+            told = parallel.average_logs({"accuracy": right.mean()})["accuracy"]
+            self.strength.lerp_(told, 0.05)
         logs = {
             "d_real": d_real.mean(),
             "d_fake": d_fake.mean(),

@@ -21,10 +21,11 @@ from seqgan.dialogue import credit
 from seqgan.dialogue.credit import Credit
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Encoded, Format, load_tokenizer, train_tokenizer
+from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.models import copy_generator, new_critic, new_policy, save_base, save_model
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import read_splits
-from seqgan.games.dialogue import DialogueGame, Guards
+from seqgan.games.dialogue import DialogueGame
 from seqgan.metrics.ngrams import Sentences
 from seqgan.recipes import base, options
 from seqgan.recipes.dialogue_config import PRESETS as PRESETS

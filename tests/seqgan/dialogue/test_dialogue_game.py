@@ -12,7 +12,8 @@ from image_core.adversarial.game import Turn
 from seqgan.dialogue import credit
 from seqgan.dialogue.critics import DialogueCritic, LanguageModelCritic, TransformerCritic
 from seqgan.dialogue.drawing import Drawing
-from seqgan.games.dialogue import DialogueGame, Guards, tiny
+from seqgan.dialogue.guards import Guards
+from seqgan.games.dialogue import DialogueGame, tiny
 from tests.seqgan.dialogue.made import END, V, contexts, gpt2, policy_of, replies
 
 sgd = partial(torch.optim.SGD, lr=0.0)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 
 from image_core.adversarial.errors import UserError
 from rl.critics import Transitions
-from rl.nets import Normaliser, ObsNet, mlp
+from rl.nets import Normaliser, linear, mlp
 from rl.policies import Actor
 from rl.rollout import Rollout
 from rl.spaces import Actions, Observations
@@ -44,9 +44,10 @@ class SquashedPolicy(Actor):
         if actions.discrete or not bool(torch.isfinite(actions.low + actions.high).all()):
             raise UserError("--algorithm dac needs continuous actions in a box with two ends")
         self.actions = actions
-        self.net = ObsNet(
-            observations, normaliser, hidden, 2 * actions.features, 0.01, activation=nn.ReLU
-        )
+        if observations.image:
+            raise UserError("--algorithm dac reads vectors, not images; use another --algorithm")
+        sizes = [observations.shape[0], *hidden, 2 * actions.features]
+        self.normaliser, self.dense = normaliser, mlp(sizes, 0.01, nn.ReLU)
         self.register_buffer("low", actions.low.clone())
         self.register_buffer("high", actions.high.clone())
 
@@ -54,10 +55,14 @@ class SquashedPolicy(Actor):
     high: Tensor
 
     def draw(
-        self, obs: Tensor
+        self, seen: Float[Tensor, "batch features"]
     ) -> tuple[Float[Tensor, "batch components"], Float[Tensor, " batch"]]:
-        """Differentiable actions in [-1, 1], and their log density there."""
-        mean, log_std = self.net(obs).chunk(2, dim=1)
+        """Differentiable actions in [-1, 1], and their log density there.
+
+        Args:
+            seen: normalised observations.
+        """
+        mean, log_std = self.dense(seen).chunk(2, dim=1)
         log_std = log_std.clamp(-5, 2)
         noise = torch.randn_like(mean)
         u = mean + log_std.exp() * noise
@@ -68,82 +73,84 @@ class SquashedPolicy(Actor):
 
     @torch.no_grad()
     def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
+        seen = self.normaliser(obs)
         if deterministic:
-            inside = self.net(obs).chunk(2, dim=1)[0].tanh()
+            inside = self.dense(seen).chunk(2, dim=1)[0].tanh()
         else:
-            inside, _ = self.draw(obs)
+            inside, _ = self.draw(seen)
         return self.low + (inside + 1) / 2 * (self.high - self.low)
 
 
 @final
 class TwinValues(nn.Module):
-    """Two networks Q(s, flag of the absorbing state, a).
+    """Two networks Q(x), their layers stacked so that each product serves both.
 
     Args:
-        observations: vectors.
-        actions: in [-1, 1] here.
-        normaliser: of observations.
+        features: of x: a state, the flag of the absorbing one, an action in [-1, 1].
         hidden: widths.
     """
 
-    def __init__(
-        self,
-        observations: Observations,
-        actions: Actions,
-        normaliser: Normaliser,
-        hidden: Sequence[int],
-    ):
+    def __init__(self, features: int, hidden: Sequence[int]):
         super().__init__()
-        self.normaliser = normaliser
-        sizes = [observations.shape[0] + 1 + actions.features, *hidden, 1]
-        self.one, self.two = mlp(sizes, 1.0, nn.ReLU), mlp(sizes, 1.0, nn.ReLU)
+        sizes = [features, *hidden, 1]
+        gains = [math.sqrt(2)] * len(hidden) + [1.0]
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        for inputs, outputs, gain in zip(sizes[:-1], sizes[1:], gains):
+            pair = [linear(inputs, outputs, gain).weight.detach().T for _ in range(2)]
+            self.weights.append(nn.Parameter(torch.stack(pair)))
+            self.biases.append(nn.Parameter(torch.zeros(2, 1, outputs)))
 
-    def forward(self, obs: Tensor, absorbing: Tensor, act: Tensor) -> Float[Tensor, "2 batch"]:
-        """Both values; in the absorbing state nothing is seen and nothing done."""
-        lives = ~absorbing[:, None]
-        parts = [self.normaliser(obs) * lives, absorbing[:, None].float(), act * lives]
-        x = torch.cat(parts, 1)
-        return torch.stack([self.one(x), self.two(x)]).squeeze(2)
+    def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "2 batch"]:
+        """Both values."""
+        h = x.expand(2, *x.shape)
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases)):
+            h = torch.baddbmm(bias, h.relu() if i else h, weight)
+        return h.squeeze(2)
+
+
+class Rows(NamedTuple):
+    """Transitions as the networks read them.
+
+    Args:
+        now: normalised observation, flag of the absorbing state, action in [-1, 1].
+        after: what followed: normalised observation and flag.
+    """
+
+    now: Float[Tensor, "batch inputs"]
+    after: Float[Tensor, "batch state"]
 
 
 class Replay(nn.Module):
     """Transitions done so far, the oldest overwritten; buffers, so saved with a game.
 
     Args:
-        observations: what is kept.
-        actions: what is kept.
+        inputs: numbers of `Rows.now`.
+        state: numbers of `Rows.after`.
         capacity: rows.
     """
 
-    obs: Tensor
-    act: Tensor
-    next_obs: Tensor
-    flags: Tensor
+    now: Tensor
+    after: Tensor
     count: Tensor
 
-    def __init__(self, observations: Observations, actions: Actions, capacity: int):
+    def __init__(self, inputs: int, state: int, capacity: int):
         super().__init__()
         self.capacity = capacity
-        self.register_buffer("obs", torch.zeros(capacity, *observations.shape))
-        self.register_buffer("next_obs", torch.zeros(capacity, *observations.shape))
-        self.register_buffer("act", torch.zeros(capacity, actions.features))
-        self.register_buffer("flags", torch.zeros(capacity, 2, dtype=torch.bool))
+        self.register_buffer("now", torch.zeros(capacity, inputs))
+        self.register_buffer("after", torch.zeros(capacity, state))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
-    def add(self, rows: Transitions) -> None:
+    def add(self, rows: Rows) -> None:
         """Keep more rows."""
-        new = len(rows.obs)
-        place = (int(self.count) + torch.arange(new, device=self.obs.device)) % self.capacity
-        self.obs[place], self.next_obs[place] = rows.obs, rows.next_obs
-        self.act[place] = rows.act
-        self.flags[place] = torch.stack([rows.absorbing, rows.next_absorbing], 1)
+        new = len(rows.now)
+        place = (int(self.count) + torch.arange(new, device=self.now.device)) % self.capacity
+        self.now[place], self.after[place] = rows
         self.count += new
 
-    def draw(self, size: int) -> Transitions:
+    def draw(self, size: int) -> Rows:
         """Rows at random, with replacement."""
-        rows = torch.randint(min(int(self.count), self.capacity), (size,), device=self.obs.device)
-        now, after = self.flags[rows].unbind(1)
-        return Transitions(self.obs[rows], self.act[rows], self.next_obs[rows], now, after)
+        rows = torch.randint(min(int(self.count), self.capacity), (size,), device=self.now.device)
+        return Rows(self.now[rows], self.after[rows])
 
 
 def transitions(roll: Rollout, absorbing: bool) -> Transitions:

@@ -16,15 +16,15 @@ from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
-from rl.critics import Critic, DenseCritic, Transitions, with_absorbing
+from rl.critics import Critic, DenseCritic, with_absorbing
 from rl.demos import Expert
 from rl.nets import Normaliser
 from rl.rollout import Collector
-from rl.sac import Replay, SquashedPolicy, TwinValues, transitions
+from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
 
 
 class OffPolicyImitation(Game):
-    """Players "D", "Q", "G" and "A", which holds the policy's entropy at its target.
+    """Players "D", "Q", and "G": the policy, and alpha, which holds its entropy at the target.
 
     The data stream yields uniform numbers (B,) that pick the expert's rows. The normaliser stays as
     the demonstrations left it: rows are kept for long, and values read them through it.
@@ -44,7 +44,7 @@ class OffPolicyImitation(Game):
         loss: of the critic.
         penalty: of the critic.
         gamma: discount a step.
-        updates: steps of each player a round.
+        updates: steps of critic and policy a round; the values take twice as many.
         train_critic: False = the critic is never trained (a control).
         batch: rows of a step.
         tau: how far the target values follow in a step.
@@ -72,9 +72,8 @@ class OffPolicyImitation(Game):
         super().__init__()
         self.G, self.Q, self.D = policy, values, D
         self.target = copy.deepcopy(values).requires_grad_(False)
-        self.target.normaliser = normaliser
         self.normaliser, self.collector, self.expert = normaliser, collector, expert
-        self.replay = Replay(collector.envs.observations, policy.actions, capacity)
+        self.replay = Replay(D.features, D.state, capacity)
         self.reward, self.loss, self.penalty = reward, loss, penalty
         self.gamma, self.updates, self.batch, self.tau = gamma, updates, batch, tau
         self.train_critic = train_critic
@@ -84,26 +83,24 @@ class OffPolicyImitation(Game):
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {
             "D": list(self.D.parameters()),
-            "Q": [*self.Q.one.parameters(), *self.Q.two.parameters()],
-            "G": list(self.G.parameters()),
-            "A": [self.log_alpha],
+            "Q": list(self.Q.parameters()),
+            "G": [*self.G.parameters(), self.log_alpha],
         }
 
     def turns(self) -> Sequence[Turn]:
+        critic = self.critic_move if self.train_critic else None
         return [
-            *([Turn("D", self.critic_move)] if self.train_critic else []),
+            *([Turn("D", critic)] if critic else []),
             Turn("Q", self.value_move),
             Turn("G", self.policy_move),
-            Turn("A", self.entropy_move),
         ]
 
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A few more steps of the environments; the critic against everything kept."""
         logs = self._collect()
         for _ in range(self.updates):
-            expert = self.expert.pick(next(batches))
-            real = self.D.encode(expert)
-            fake = self.D.encode(self.replay.draw(len(real)))
+            real = self.D.encode(self.expert.pick(next(batches)))
+            fake = self.replay.draw(len(real)).now
             d_real, d_fake = self.D.score(torch.cat([real, fake])).chunk(2)
             total = self.loss.d(d_real, d_fake)
             if self.penalty is not None:
@@ -111,67 +108,85 @@ class OffPolicyImitation(Game):
             yield Loss(total, {**logs, "d_real": d_real.mean(), "d_fake": d_fake.mean()})
 
     def value_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Regress both values on r + gamma V(s'), the target values following each step."""
+        """Regress both values on r + gamma V(s'), the target values following each step.
+
+        Rewards are read for the whole move at once: the critic stands still in it.
+        """
         if not self.train_critic:
             self._collect()
-        for _ in range(self.updates):
-            rows = self.replay.draw(self.batch)
-            wanted = self.targets(rows)
-            found = self.Q(rows.obs, rows.absorbing, self._inside(rows.act))
-            yield Loss((found - wanted).square().mean(1).sum(), {"value": found.mean()})
+        drawn = self.replay.draw(2 * self.updates * self.batch)
+        rewards, forever = self.rewards(drawn.now), self.forever()
+        mine, slow = list(self.Q.parameters()), list(self.target.parameters())
+        for now, after, reward in zip(*(x.split(self.batch) for x in (*drawn, rewards))):
+            wanted = self.targets(after, reward, forever)
+            found = self.Q(now)
+            logs = {"value": found.mean(), "reward": reward.mean(), "forever": forever}
+            yield Loss((found - wanted).square().mean(1).sum(), logs)
             with torch.no_grad():
-                for mine, slow in zip(self._values(self.Q), self._values(self.target)):
-                    slow.lerp_(mine, self.tau)
+                torch._foreach_lerp_(slow, mine, self.tau)
 
     @torch.no_grad()
-    def targets(self, rows: Transitions) -> Float[Tensor, " batch"]:
-        """r(s, a) + gamma V(s'); V is min Q - alpha log pi, and in the absorbing state min Q.
+    def rewards(self, now: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
+        """Of each row, by the critic as it is now."""
+        return self.reward(self.D.score(now))
+
+    @torch.no_grad()
+    def forever(self) -> Float[Tensor, ""]:
+        """Value of the absorbing state: r / (1 - gamma), its own Bellman equation solved.
+
+        Bootstrapped from itself it would lag 1 / (tau (1 - gamma)) steps, 20,000, behind.
+        """
+        obs = self.normaliser.mean.new_zeros(1, self.D.state - 1)
+        gone = self.D.encode_state(obs, torch.ones_like(obs[:, 0], dtype=torch.bool))
+        still = gone.new_zeros(1, self.D.features - self.D.state)
+        return self.rewards(torch.cat([gone, still], 1)).squeeze(0) / (1 - self.gamma)
+
+    @torch.no_grad()
+    def targets(
+        self,
+        after: Float[Tensor, "batch state"],
+        reward: Float[Tensor, " batch"],
+        forever: Float[Tensor, ""],
+    ) -> Float[Tensor, " batch"]:
+        """r(s, a) + gamma V(s'), where V is min Q - alpha log pi, or the absorbing state's.
 
         Args:
-            rows: of the replay.
+            after: what followed.
+            reward: of each row.
+            forever: value of the absorbing state.
         """
-        act, log_prob = self.G.draw(rows.next_obs)
-        after = self.target(rows.next_obs, rows.next_absorbing, act).amin(0)
-        after = after - (self.log_alpha.exp() * log_prob).masked_fill(rows.next_absorbing, 0)
-        return self.reward(self.D.score(self.D.encode(rows))) + self.gamma * after
+        act, log_prob = self.G.draw(after[:, :-1])
+        value = torch.minimum(*self.target(torch.cat([after, act], 1)))
+        value = value - self.log_alpha.exp() * log_prob
+        return reward + self.gamma * torch.where(after[:, -1] > 0, forever, value)
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Raise Q minus alpha log pi; in the absorbing state nothing is chosen or learned."""
-        for _ in range(self.updates):
-            rows = self.replay.draw(self.batch)
-            act, log_prob = self.G.draw(rows.obs)
-            value = self.Q(rows.obs, rows.absorbing, act).amin(0)
-            lives = ~rows.absorbing
-            cost = (self.log_alpha.detach().exp() * log_prob - value) * lives
-            logs = {"entropy": -(log_prob * lives).sum() / lives.sum().clamp(min=1)}
-            yield Loss(cost.sum() / lives.sum().clamp(min=1), logs)
+        """Raise Q minus alpha log pi; in the absorbing state nothing is chosen or learned.
 
-    def entropy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Raise alpha while the policy is surer than wanted, and lower it otherwise."""
-        for _ in range(self.updates):
-            rows = self.replay.draw(self.batch)
-            with torch.no_grad():
-                _, log_prob = self.G.draw(rows.obs)
-                excess = (log_prob + self.wanted).masked_fill(rows.absorbing, 0).mean()
-            yield Loss(-self.log_alpha * excess, {"alpha": self.log_alpha.detach().exp()})
+        alpha rises while the policy is surer than wanted, and falls otherwise.
+        """
+        drawn = self.replay.draw(self.updates * self.batch).now[:, : self.D.state]
+        for state in drawn.split(self.batch):
+            act, log_prob = self.G.draw(state[:, :-1])
+            lives = (state[:, -1] == 0).float()
+            value = torch.minimum(*self.Q(torch.cat([state, act], 1)))
+            alpha, living = self.log_alpha.exp(), lives.sum().clamp(min=1)
+            cost = ((alpha.detach() * log_prob - value) * lives).sum() / living
+            entropy = -(log_prob.detach() * lives).sum() / living
+            total = cost + self.log_alpha * (entropy - self.wanted)
+            yield Loss(total, {"entropy": entropy, "alpha": alpha.detach()})
 
     def _collect(self) -> dict[str, Tensor]:
         roll = self.collector.collect(self.G)
-        self.replay.add(with_absorbing(transitions(roll, absorbing=True)))
+        done = with_absorbing(transitions(roll, absorbing=True))
+        after = self.D.encode_state(done.next_obs, done.next_absorbing)
+        self.replay.add(Rows(self.D.encode(done), after))
         return {"return": roll.returns.mean()} if len(roll.returns) else {}
 
     @property
     def policy(self) -> SquashedPolicy:
         """G."""
         return self.G
-
-    def _inside(self, act: Tensor) -> Tensor:
-        """Actions of the box in [-1, 1]."""
-        return self.G.actions.encode(act)
-
-    @staticmethod
-    def _values(values: TwinValues) -> list[Tensor]:
-        return [*values.one.parameters(), *values.two.parameters()]
 
 
 def tiny() -> tuple[OffPolicyImitation, Callable[[int], Tensor]]:
@@ -189,7 +204,7 @@ def tiny() -> tuple[OffPolicyImitation, Callable[[int], Tensor]]:
     critic = DenseCritic(envs.observations, envs.actions, normaliser, hidden=(8, 8))
     game = OffPolicyImitation(
         SquashedPolicy(*parts),
-        TwinValues(*parts),
+        TwinValues(critic.features, (8, 8)),
         critic,
         Collector(envs, 4),
         data,

@@ -131,6 +131,8 @@ class Run(base.Run):
         titles = {"imitation": c.algorithm, "untrained": "critic never trained"}
         titles["random"] = "random demonstrations"
         table |= {titles[name]: _row(found[name], low, high) for name in names}
+        sure = self._returns("imitation", c.episodes, deterministic=True)
+        table[f"{c.algorithm}, likeliest action"] = _row(sure, low, high)
         table["random policy"] = _row(np.array([t.ret for t in self.random]), low, high)
         verdict = _verdict({titles[n]: table[titles[n]].get("share", math.nan) for n in names})
         self.folder.write_result(
@@ -155,11 +157,11 @@ class Run(base.Run):
         print_table(f"{self.folder.folder}: returns of {c.episodes} episodes in {c.env}", table)
         print(verdict)
 
-    def _returns(self, name: str, episodes: int) -> np.ndarray:
+    def _returns(self, name: str, episodes: int, deterministic: bool = False) -> np.ndarray:
         from rl.metrics import returns_of
 
-        envs = self.make_envs(min(episodes, 50))
-        return returns_of(self.policy(name), envs, episodes, seed=self.config.seed + 1)
+        envs, seed = self.make_envs(min(episodes, 50)), self.config.seed + 1
+        return returns_of(self.policy(name), envs, episodes, seed=seed, deterministic=deterministic)
 
     def _look(self, name: str) -> dict[str, float]:
         return {"return": float(self._returns(name, 10).mean())}
@@ -205,8 +207,9 @@ class Run(base.Run):
 
         c, expert = self.config, expert.to(self.device)
         named = getattr(algorithms, "gail" if c.algorithm == "bc" else c.algorithm)
-        normaliser, sizes = Normaliser(envs.observations), (c.hidden, c.hidden)
-        normaliser.to(self.device).see(expert.steps().obs)
+        normaliser = Normaliser(envs.observations).to(self.device)
+        normaliser.see(expert.steps().obs)
+        sizes, judge = (c.hidden, c.hidden), (c.critic_hidden, c.critic_hidden)
         policy = make_policy(envs.observations, envs.actions, normaliser, sizes)
         value = value_net(envs.observations, normaliser, sizes)
         shared = {"gamma": c.gamma, "lam": c.lam, "epochs": c.epochs, "minibatch": c.minibatch}
@@ -218,7 +221,7 @@ class Run(base.Run):
         text = "" if c.penalty == "none" else c.penalty or named.penalty
         return ImitationGame(
             learner,
-            named.critic(envs.observations, envs.actions, normaliser, c.gamma, sizes, c.spectral),
+            named.critic(envs.observations, envs.actions, normaliser, c.gamma, judge, c.spectral),
             Collector(envs, c.rollout),
             expert,
             normaliser,
@@ -245,12 +248,17 @@ class Run(base.Run):
         normaliser.see(expert.steps().obs)
         parts = (envs.observations, envs.actions, normaliser, sizes)
         text = "" if c.penalty == "none" else c.penalty or "r1=1"
+        critic = DenseCritic(
+            envs.observations,
+            envs.actions,
+            normaliser,
+            hidden=(c.critic_hidden,) * 2,
+            spectral=c.spectral,
+        )
         return OffPolicyImitation(
             SquashedPolicy(*parts),
-            TwinValues(*parts),
-            DenseCritic(
-                envs.observations, envs.actions, normaliser, hidden=sizes, spectral=c.spectral
-            ),
+            TwinValues(critic.features, sizes),
+            critic,
             Collector(envs, c.rollout),
             expert,
             normaliser,
@@ -261,7 +269,7 @@ class Run(base.Run):
             gamma=c.gamma,
             updates=c.updates,
             train_critic=train_critic,
-            batch=c.critic_batch,
+            batch=c.minibatch,
         )
 
     def _clone(self, game: Any) -> Game:
@@ -289,21 +297,31 @@ class Run(base.Run):
                 made[player] = functools.partial(adam, lr=c.policy_lr, eps=1e-5)
         return made
 
-    def _learners(self) -> list[str]:
-        names = [p for p in self.game.players() if p[0] == "G" and p != "G_clone"]
-        return names if self.config.learner == "ppo" and self.config.algorithm != "dac" else []
+    def _players(self, *kinds: str) -> list[str]:
+        return [p for p in self.game.players() if p.partition("_")[0] in kinds and p != "G_clone"]
 
     def _clip(self) -> dict[str, float]:
-        return dict.fromkeys(self._learners(), 0.5)
+        ppo = self.config.learner == "ppo" and self.config.algorithm != "dac"
+        return dict.fromkeys(self._players("G"), 0.5) if ppo else {}
 
     def _fall(self) -> dict[str, Any]:
-        c = self.config
+        """Rates of policy and values fall to 0 over the steps that they will take."""
+        c, rounds = self.config, self._rounds()
+        if c.algorithm == "dac":
+            policies, values = self._players("G"), self._players("Q")
+            fall = {player: _to_zero(rounds * c.updates) for player in policies}
+            return fall | {player: _to_zero(2 * rounds * c.updates) for player in values}
+        if c.learner == "trpo":
+            return {}
         rows = c.envs * c.rollout
-        total = self._rounds() * c.epochs * max(1, rows // min(c.minibatch, rows))
-        fall = functools.partial(
-            torch.optim.lr_scheduler.LinearLR, start_factor=1.0, end_factor=0.0, total_iters=total
-        )
-        return dict.fromkeys(self._learners(), fall)
+        steps = rounds * c.epochs * max(1, rows // min(c.minibatch, rows))
+        return dict.fromkeys(self._players("G"), _to_zero(steps))
+
+
+def _to_zero(steps: int) -> Any:
+    return functools.partial(
+        torch.optim.lr_scheduler.LinearLR, start_factor=1.0, end_factor=0.0, total_iters=steps
+    )
 
 
 def _row(returns: np.ndarray, low: float, high: float) -> dict[str, float]:

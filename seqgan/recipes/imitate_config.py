@@ -33,9 +33,9 @@ class Config(RunConfig):
         lam: of generalised advantage estimates.
         epochs: passes of the learner over a round.
         minibatch: rows of a learner's step.
-        policy_lr: Adam rate of policy and value; falls to 0 over the run.
+        policy_lr: Adam rate of policy and values; falls to 0 over the run.
         entropy: weight of the policy's entropy, ppo only.
-        hidden: width of both layers of each network.
+        hidden: width of both layers of policy and value.
         reward: positive, negative, log_ratio or forward_kl; empty = the algorithm's own.
         loss: of the critic; empty = the algorithm's own.
         penalty: of the critic, as in r1=1; empty = the algorithm's own, none = no penalty.
@@ -45,10 +45,11 @@ class Config(RunConfig):
         critic_steps: a round.
         critic_batch: rows of each side.
         critic_lr: Adam rate.
+        critic_hidden: width of both layers of the critic.
         env_weight: share of the environment's own reward, in [0, 1].
         bc_steps: optimizer steps of behavioural cloning before everything else.
         bc_lr: Adam rate of behavioural cloning.
-        updates: steps of each of dac's players a round.
+        updates: steps of dac's critic and policy a round; its values take twice as many.
         capacity: transitions that dac keeps.
         controls: play the two controls too.
         episodes: of each evaluation at the end.
@@ -80,6 +81,7 @@ class Config(RunConfig):
     critic_steps: int = 32
     critic_batch: int = 256
     critic_lr: float = 1e-3
+    critic_hidden: int = 64
     env_weight: float = 0.0
     bc_steps: int = 0
     bc_lr: float = 1e-3
@@ -94,8 +96,8 @@ class Config(RunConfig):
 
         super().__post_init__()
         options.check_least(self, 1, "subsample", "steps", "envs", "rollout", "epochs", "minibatch")
-        options.check_least(self, 1, "hidden", "critic_steps", "critic_batch", "episodes")
-        options.check_least(self, 1, "evaluate_every", "updates", "capacity")
+        options.check_least(self, 1, "hidden", "critic_hidden", "critic_steps", "critic_batch")
+        options.check_least(self, 1, "episodes", "evaluate_every", "updates", "capacity")
         options.check_least(self, 0, "trajectories", "horizon", "entropy", "bc_steps", "env_weight")
         options.check_above_zero(self, "policy_lr", "critic_lr", "bc_lr")
         options.check_choice("algorithm", self.algorithm, (*algorithms.__all__, "bc", "dac"))
@@ -133,15 +135,21 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "dac": {
         "algorithm": "dac",
-        "steps": 1_000_000,
+        "steps": 500_000,
         "envs": 8,
         "rollout": 8,
-        "policy_lr": 3e-4,
+        "updates": 8,
+        "capacity": 1_000_000,
+        "minibatch": 256,
+        "policy_lr": 1e-3,
+        "hidden": 128,
+        "critic_batch": 128,
         "critic_lr": 3e-4,
-        "hidden": 256,
+        "penalty": "interpolated=10",
         "subsample": 20,
         "episodes": 20,
-        "evaluate_every": 200,
+        "evaluate_every": 400,
+        "save_seconds": 300.0,
     },
     "paper": {
         "learner": "trpo",
@@ -151,6 +159,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 0.995,
         "lam": 0.97,
         "hidden": 100,
+        "critic_hidden": 100,
         "critic_steps": 1,
         "critic_batch": 5_000,
         "critic_lr": 1e-2,
@@ -164,6 +173,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "minibatch": 32,
         "epochs": 2,
         "hidden": 8,
+        "critic_hidden": 8,
         "critic_steps": 2,
         "critic_batch": 8,
         "bc_steps": 2,

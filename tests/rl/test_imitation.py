@@ -14,6 +14,7 @@ from image_core.adversarial.game import Turn
 from rl import algorithms, rewards
 from rl.bc import BehaviouralCloning
 from rl.critics import (
+    FLAG,
     BottleneckCritic,
     Critic,
     DenseCritic,
@@ -82,7 +83,7 @@ def test_critics_read_normalised_rows_flags_and_carried_out_actions():
         torch.tensor([False, True]),
         torch.tensor([False, True]),
     )
-    expected = torch.tensor([[0.0, 1, 0, 0, 0, 0, 1], [0, 0, 1, 0, 0, 1, 0]])
+    expected = torch.tensor([[0.0, 1, 0, 0, 0, 0, 1], [0, 0, FLAG, 0, 0, FLAG, 0]])
     torch.testing.assert_close(critic.encode(rows), expected, atol=1e-4, rtol=0)
 
 
@@ -158,7 +159,7 @@ class Flagged(Critic):
         self.weight = torch.nn.Parameter(torch.ones(()))
 
     def score(self, x):
-        flag = x[:, 4]
+        flag = x[:, 4] / FLAG
         return self.weight * (3 * flag + (1 - flag) * x[:, 0])
 
 

@@ -8,10 +8,10 @@ import torch
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from rl.critics import Transitions
+from rl.critics import FLAG, Transitions
 from rl.games.off_policy import tiny
 from rl.nets import Normaliser
-from rl.sac import Replay, SquashedPolicy, transitions
+from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
 from rl.spaces import Actions, Observations
 from tests.rl.made import rollout
 
@@ -21,16 +21,18 @@ adam = functools.partial(torch.optim.Adam, lr=3e-3)
 
 
 def rows_of(count, absorbing=False, next_absorbing=False):
-    flags = (torch.full((count,), f) for f in (absorbing, next_absorbing))
-    act = 2 * torch.rand(count, 1) - 1
-    return Transitions(torch.randn(count, 3), act, torch.randn(count, 3), *flags)
+    """Rows of three observed numbers, the flag and one action."""
+    now, after = torch.randn(count, 5).clamp(-1, 1), torch.randn(count, 4)
+    now[:, 3], after[:, 3] = 0, 0
+    gone = torch.tensor([0.0, 0, 0, 1, 0]).repeat(count, 1)
+    return Rows(gone if absorbing else now, gone[:, :4] if next_absorbing else after)
 
 
 def test_densities_of_squashed_actions_integrate_to_one_and_match_torch():
     torch.manual_seed(0)
     policy = SquashedPolicy(THREE, BOX, Normaliser(THREE), (8, 8))
     obs = torch.randn(5, 3)
-    mean, log_std = policy.net(obs).chunk(2, dim=1)
+    mean, log_std = policy.dense(obs).chunk(2, dim=1)
     act, log_prob = policy.draw(obs)
     normal = torch.distributions.Normal(mean, log_std.exp())
     squash = torch.distributions.TanhTransform()
@@ -48,42 +50,71 @@ def test_choices_and_open_boxes_are_refused():
             SquashedPolicy(THREE, actions, Normaliser(THREE), (8, 8))
 
 
-def test_the_absorbing_state_bootstraps_itself_without_entropy():
-    """Its target reads neither the policy nor what stands in its observation."""
+def test_targets_are_the_soft_bellman_equation_and_absorbing_states_end_it():
+    """Where a row leads to the absorbing state, neither policy nor values have a say."""
     torch.manual_seed(0)
     game, _ = tiny()
-    rows = rows_of(4, True, True)
-    found = game.targets(rows)
-    flag, zero = torch.ones(1, 1), torch.zeros(1, 3)
-    x = torch.cat([zero, flag, torch.zeros(1, 1)], 1)
-    value = torch.minimum(game.target.one(x), game.target.two(x)).squeeze()
-    reward = game.reward(game.D.score(game.D.encode(rows)))
-    torch.testing.assert_close(found, reward + 0.99 * value)
-    assert float((found - found[0]).abs().max()) < 1e-6
-
-
-def test_targets_of_living_rows_are_the_soft_bellman_equation():
-    torch.manual_seed(0)
-    game, _ = tiny()
-    rows = rows_of(6)
+    rows, reward = rows_of(6), torch.randn(6)
+    rows.after[2] = torch.tensor([0.0, 0, 0, 1])
     state = torch.get_rng_state()
-    found = game.targets(rows)
+    found = game.targets(rows.after, reward, torch.tensor(-7.0))
     torch.set_rng_state(state)
-    act, log_prob = game.G.draw(rows.next_obs)
-    seen = game.normaliser(rows.next_obs)
-    x = torch.cat([seen, torch.zeros(6, 1), act], 1)
-    soft = torch.minimum(game.target.one(x), game.target.two(x)).squeeze(1) - 0.1 * log_prob
-    expected = game.D.score(game.D.encode(rows)) + 0.99 * soft
-    torch.testing.assert_close(found, expected)
+    act, log_prob = game.G.draw(rows.after[:, :3])
+    soft = torch.minimum(*game.target(torch.cat([rows.after, act], 1))) - 0.1 * log_prob
+    soft[2] = -7.0
+    torch.testing.assert_close(found, reward + 0.99 * soft)
+
+
+def test_the_absorbing_state_is_worth_its_reward_for_ever():
+    """It solves V = r + gamma V with the reward that rows of the replay get there."""
+    torch.manual_seed(0)
+    game, _ = tiny()
+    flags = torch.ones(1, dtype=torch.bool)
+    gone = Transitions(torch.randn(1, 3), torch.randn(1, 1), torch.randn(1, 3), flags, flags)
+    reward = game.rewards(game.D.encode(gone)).squeeze()
+    assert reward != 0
+    torch.testing.assert_close(game.forever(), reward + 0.99 * game.forever())
+
+
+def test_twin_values_are_two_plain_networks():
+    torch.manual_seed(0)
+    values = TwinValues(5, (8, 6))
+    x = torch.randn(7, 5)
+    for i, found in enumerate(values(x)):
+        h = x
+        for layer, (weight, bias) in enumerate(zip(values.weights, values.biases)):
+            h = torch.nn.functional.linear(h.relu() if layer else h, weight[i].T, bias[i, 0])
+        torch.testing.assert_close(found, h.squeeze(1))
+    assert not torch.equal(values(x)[0], values(x)[1])
+
+
+def test_what_is_kept_is_what_the_critic_reads():
+    """Normalised once; terminal states lead to a flag and zeros, which lead to themselves."""
+    torch.manual_seed(0)
+    game, _ = tiny()
+    ends = torch.zeros(2, 4, dtype=torch.bool)
+    ends[1, 2] = True
+    roll = rollout(2, 4, features=3, act=torch.full((2, 4, 1), 9.0), terminated=ends)
+    game.collector.collect = lambda policy: roll
+    game._collect()
+    kept = Rows(game.replay.now[:9], game.replay.after[:9])
+    seen = game.normaliser(roll.obs.flatten(0, 1))
+    expected = torch.cat([seen, torch.zeros(8, 1), torch.ones(8, 1)], 1)
+    torch.testing.assert_close(kept.now[:8], expected)
+    gone = torch.tensor([0.0, 0, 0, FLAG])
+    torch.testing.assert_close(kept.after[6], gone)
+    torch.testing.assert_close(kept.now[8], torch.cat([gone, torch.zeros(1)]))
+    torch.testing.assert_close(kept.after[8], gone)
+    assert int(game.replay.count) == 9
 
 
 def test_the_replay_overwrites_the_oldest_and_draws_all():
-    replay = Replay(THREE, BOX, 10)
+    replay = Replay(5, 4, 10)
     parts = [rows_of(7), rows_of(7)]
     for part in parts:
         replay.add(part)
-    every = torch.cat([p.obs for p in parts])[-10:]
-    drawn = replay.draw(500).obs
+    every = torch.cat([p.now for p in parts])[-10:]
+    drawn = replay.draw(500).now
     found = {tuple(row.tolist()) for row in drawn}
     assert found == {tuple(row.tolist()) for row in every}
 
@@ -98,19 +129,19 @@ def test_rollouts_become_rows_without_resets_and_with_flags():
 
 
 def test_values_learn_a_constant_reward():
-    """A critic that says 1 of everything is worth 1 / (1 - gamma), less nothing without entropy."""
+    """A critic that says 1 of everything is worth 1 / (1 - gamma), without entropy."""
     torch.manual_seed(0)
     game, _ = tiny()
-    game.gamma, game.tau, game.updates, game.batch = 0.5, 0.2, 50, 32
+    game.gamma, game.tau, game.updates, game.batch = 0.5, 0.2, 25, 32
     game.reward = torch.ones_like
     with torch.no_grad():
         game.log_alpha.fill_(-30.0)
     game.replay.add(rows_of(64))
     engine = Engine(game, dict.fromkeys(game.players(), adam))
-    for _ in range(8):
+    for _ in range(16):
         engine.play(Turn("Q", game.value_move), iter(()))
     rows = game.replay.draw(32)
-    values = game.Q(rows.obs, rows.absorbing, rows.act).detach()
+    values = game.Q(rows.now).detach()
     torch.testing.assert_close(values, torch.full((2, 32), 2.0), atol=0.25, rtol=0)
 
 
@@ -120,8 +151,8 @@ def test_the_policy_climbs_the_values():
     game, _ = tiny()
 
     class Right(torch.nn.Module):
-        def forward(self, obs, absorbing, act):
-            return act.sum(1).expand(2, -1)
+        def forward(self, x):
+            return x[:, 4].expand(2, -1)
 
     engine = Engine(game, dict.fromkeys(game.players(), adam))
     game.Q, game.updates, game.batch = Right(), 100, 32

@@ -26,6 +26,9 @@ SMALL = {
     "critic_batch": 8,
     "epochs": 1,
     "hidden": 8,
+    "critic_hidden": 8,
+    "capacity": 64,
+    "updates": 2,
     "episodes": 2,
 }
 
@@ -48,7 +51,8 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
     assert train("imitate", tmp_path / "run", "--demos", demos) == 0
     out = capsys.readouterr().out
     result = read_result(tmp_path / "run")
-    rows = ["expert", "gail", "critic never trained", "random demonstrations", "random policy"]
+    rows = ["expert", "gail", "critic never trained", "random demonstrations"]
+    rows += ["gail, likeliest action", "random policy"]
     assert list(result["table"]) == rows
     assert result["verdict"].splitlines() == out.splitlines()[-1:]
     assert result["env_steps"] == 128
@@ -71,7 +75,8 @@ def test_an_expert_is_trained_recorded_and_imitated(tmp_path, capsys):
         assert str(stored["env_id"]) == "CartPole-v1"
     words = ["--demos", str(file), "--controls", "false", "--algorithm", "bc"]
     assert train("imitate", tmp_path / "copy", *words) == 0
-    assert list(read_result(tmp_path / "copy")["table"]) == ["expert", "bc", "random policy"]
+    rows = ["expert", "bc", "bc, likeliest action", "random policy"]
+    assert list(read_result(tmp_path / "copy")["table"]) == rows
     again = tmp_path / "again.npz"
     assert main(["demos", str(tmp_path / "copy"), "--episodes", "2", "--out", str(again)]) == 0
     assert "2 episodes of CartPole-v1" in capsys.readouterr().out
@@ -94,7 +99,7 @@ def test_every_preset_of_imitation_runs_when_it_is_shrunk(tmp_path, demos, prese
 
 @pytest.mark.parametrize("preset", expert.PRESETS)
 def test_every_preset_of_experts_runs_when_it_is_shrunk(tmp_path, preset):
-    words = [f"--{n}={v}" for n, v in SMALL.items() if n != "critic_batch"]
+    words = [f"--{n}={v}" for n, v in SMALL.items() if n in expert.Config.__dataclass_fields__]
     words += ["--env", "Pendulum-v1", "--out", str(tmp_path / "run")]
     assert main(["train", "expert", "--preset", preset, *words]) == 0
 

@@ -235,6 +235,8 @@ class MatchingCritic(nn.Module):
         width: channels of the first map.
         norm: of the layers between: none, batch or spectral (then of all layers).
         whole: also judge the picture without its sentence (StackGAN v2).
+        project: add <V text, mean of the last map> to the logit of a pair: what a sentence says of
+            the whole picture then counts at once and adds up over its words (Miyato & Koyama 2018).
 
     Raises:
         UserError: the side is not 4 times a power of two, or the norm is unknown.
@@ -249,6 +251,7 @@ class MatchingCritic(nn.Module):
         width: int = 64,
         norm: str = "batch",
         whole: bool = False,
+        project: bool = False,
     ):
         super().__init__()
         if norm not in NORMS:
@@ -267,6 +270,7 @@ class MatchingCritic(nn.Module):
         joint = nn.Conv2d(last + condition, last, 3, padding=1, bias=norm != "batch")
         self.joint = nn.Sequential(*self._block(joint), self._layer(nn.Conv2d(last, 1, 4)))
         self.alone = self._layer(nn.Conv2d(last, 1, 4)) if whole else None
+        self.project = self._layer(nn.Linear(text, last, bias=False)) if project else None
 
     def _layer(self, layer: nn.Module) -> nn.Module:
         return spectral_norm(layer) if self.norm == "spectral" else layer
@@ -278,7 +282,10 @@ class MatchingCritic(nn.Module):
     def judge(self, seen: Float[Tensor, "B C 4 4"], text: Vectors) -> Float[Tensor, " B"]:
         """Logits of (picture, sentence) pairs, from maps of the trunk."""
         tiled = self.compress(text)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
-        return self.joint(torch.cat([seen, tiled.to(seen.dtype)], 1)).flatten().float()
+        logit = self.joint(torch.cat([seen, tiled.to(seen.dtype)], 1)).flatten().float()
+        if self.project is None:
+            return logit
+        return logit + (self.project(text) * seen.mean((2, 3))).sum(1).float()
 
     def judge_alone(self, seen: Float[Tensor, "B C 4 4"]) -> Float[Tensor, " B"]:
         """Logits of pictures whatever their sentence, from maps of the trunk."""

@@ -172,6 +172,7 @@ def stackgan_v2(
     critic_width: int = 64,
     noisy: bool = True,
     norm: str = "batch",
+    project: bool = False,
     words: int = 0,
     **options: Any,
 ) -> TreeGame:
@@ -188,6 +189,7 @@ def stackgan_v2(
         critic_width: channels of each critic's first map.
         noisy: whether conditions are augmented.
         norm: of the critics.
+        project: whether critics also multiply sentence and picture.
         words: length of a word's vector, for attention; 0 = none.
         options: of `TreeGame`.
 
@@ -198,6 +200,7 @@ def stackgan_v2(
     G = TreeGenerator(small, side, text, **sizes, noisy=noisy, words=words)
     sides = [small << i for i in range(len(G.to_image))]
     heads: dict[str, Any] = {"condition": 2 * condition, "width": critic_width, "norm": norm}
+    heads["project"] = project
     critics = [MatchingCritic(own, text, **heads, whole=True) for own in sides]
     return TreeGame(encoder, matcher, G, critics, **options)
 

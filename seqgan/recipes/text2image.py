@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
@@ -23,7 +23,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data import Batches
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.captioned import SHAPES, Captioned, read_captioned, wrong_rows
-from seqgan.data.shapes import make_shapes
+from seqgan.data.shapes import make_shapes, near_miss
 from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.games.attn import attngan
 from seqgan.games.df import dfgan
@@ -46,6 +46,8 @@ from seqgan.text_encoders import (
 
 HELD_OUT = 0.05
 """Share of the pictures that nothing learns from, where the data has no unseen combinations."""
+NEAR_MISSES = 4
+"""Wrong sentences of a caption to choose among."""
 
 
 class Pairs(NamedTuple):
@@ -113,6 +115,7 @@ class Text2ImageRun(base.Run):
                 f"of {c.batch}; lower it"
             )
         self.captions = sorted({text for own in self.train_set.captions for text in own})
+        self.near: Int64[Tensor, "C K"] | None = None
 
     def _number_captions(self) -> None:
         """Captions by number, those too long left out; which of them each picture has."""
@@ -137,7 +140,18 @@ class Text2ImageRun(base.Run):
         self.own = [numbers for numbers in own if numbers]
         rows = {"picture": torch.arange(len(self.own))}
         self.rows = Batches(rows, c.batch, seed=c.seed)
+        if c.near_misses:
+            self._number_near_misses([text for text, _ in kept])
         self.features: Encoded | None = None
+
+    def _number_near_misses(self, captions: Sequence[str]) -> None:
+        """Some near misses of each caption, numbered after the captions."""
+        draw = np.random.default_rng([self.config.seed, len(captions)])
+        texts = [near_miss(text, draw) for text in captions for _ in range(NEAR_MISSES)]
+        number = {text: len(captions) + i for i, text in enumerate(dict.fromkeys(texts))}
+        self.near = torch.tensor([number[text] for text in texts]).view(-1, NEAR_MISSES)
+        more = self.encoder.pad(self.encoder.tokens(list(number)))
+        self.tokens = torch.cat([self.tokens, more])
 
     def data(self, index: int) -> dict[str, Tensor]:
         """Batch number `index`: pictures, one caption each, and a wrong one."""
@@ -156,8 +170,13 @@ class Text2ImageRun(base.Run):
         if self.features is not None:
             own, few = self.features.pick(number), self.config.candidates
             text = self.scale(own.sentence)
-            wrong = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
-            batch |= {"text": text, "wrong": text[wrong]}
+            if self.near is None:
+                rows = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
+                wrong = text[rows]
+            else:
+                column = torch.from_numpy(draw.integers(NEAR_MISSES, size=len(number)))
+                wrong = self.scale(self.features.sentence[self.near[number, column]])
+            batch |= {"text": text, "wrong": wrong}
             if self.config.is_tree:
                 batch |= {**own._asdict(), "words": own.words.float()}
         return batch
@@ -212,6 +231,7 @@ class Text2ImageRun(base.Run):
             "condition": 2 * c.condition,
             "width": c.critic_width,
             "norm": str(c.norm),
+            "project": c.projection,
         }
         first = (FirstStage(small, text, noise=c.noise, **g), MatchingCritic(small, text, **d))
         second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
@@ -230,6 +250,7 @@ class Text2ImageRun(base.Run):
             "critic_width": c.critic_width,
         }
         shared |= {"noisy": noisy, "norm": str(c.norm), "colour": c.colour, "guide": c.guide}
+        shared["project"] = c.projection
         return make(self.encoder, matcher, c.small or c.side // 2, c.side, **sizes, **shared)
 
     def _engine(self) -> Engine:

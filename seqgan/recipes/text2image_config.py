@@ -6,6 +6,7 @@ from typing import Any
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.nets.text2image import NORMS
+from seqgan.data.captioned import SHAPES
 from seqgan.recipes import options
 from seqgan.recipes.base import RunConfig
 
@@ -94,8 +95,10 @@ class Text2ImageConfig(RunConfig):
         steps: steps of each player in a round.
         batch: pairs of a step.
         matching: show the critic real pictures with wrong sentences.
+        near_misses: of shapes: wrong sentences are the right ones with one attribute changed.
         candidates: rows among which the wrong sentence most like the right one is chosen; 1 = the
             next row's, as in the papers.
+        projection: add the product of sentence and picture to the critics' logits.
         loss: of critics and generators; None = of the paper, as all that follow.
         penalty: of the critics, as in r1=1 or r1=1,r2=1; needs a norm that is not batch.
         norm: of the critics: none, batch or spectral.
@@ -135,7 +138,9 @@ class Text2ImageConfig(RunConfig):
     steps: int = 20
     batch: int = 64
     matching: bool = True
+    near_misses: bool = False
     candidates: int = 1
+    projection: bool = False
     loss: str | None = None
     penalty: str | None = None
     norm: str | None = None
@@ -176,6 +181,11 @@ class Text2ImageConfig(RunConfig):
             )
         options.check_least(self, 1, "size", "steps", "evaluate_every", "condition", "noise")
         options.check_least(self, 1, "candidates")
+        if self.near_misses and (self.data != SHAPES or not self.matching or self.candidates > 1):
+            raise UserError(
+                "--near_misses are wrong sentences of shapes: use it with --data shapes, "
+                "--matching true and --candidates 1, or leave it out"
+            )
         options.check_least(self, 1, "width", "critic_width", "features", "rounds")
         options.check_least(self, 2, "batch", "judged")
         options.check_least(self, 0, "match_rounds", "refine_rounds", "longest", "kl", "small")
@@ -195,10 +205,11 @@ class Text2ImageConfig(RunConfig):
                 raise UserError(f"--{name} {value}: it must be a power of two, at least 8")
         if not self.side:
             raise UserError("--side 0: it must be a power of two, at least 8")
-        if self.alias == "dfgan" and (self.small or self.norm != "none" or self.augmentation):
+        own = (self.small, self.norm != "none", self.augmentation, self.projection)
+        if self.alias == "dfgan" and any(own):
             raise UserError(
-                "--alias dfgan has one stage, no norm and no augmentation; leave out --small, "
-                "--norm and --augmentation"
+                "--alias dfgan has one stage, no norm, no augmentation and no projection; leave "
+                "out --small, --norm, --augmentation and --projection"
             )
         if self.small >= self.side:
             raise UserError(f"--small {self.small} must be below --side {self.side}")
@@ -259,9 +270,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "beta1": 0.0,
         "g_lr": 1e-3,
         "d_lr": 1e-3,
-        "candidates": 8,
-        "halve_every": 1400,
-        "rounds": 200,
+        "near_misses": True,
+        "projection": True,
+        "halve_every": 1500,
+        "precision": "bf16",
     },
     "pictures": {
         "side": 64,

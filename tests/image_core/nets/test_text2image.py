@@ -102,3 +102,14 @@ def test_sides_that_no_doubling_reaches_and_unknown_norms_are_refused():
         FirstStage(24, 6)
     with pytest.raises(UserError, match="norm layer"):
         MatchingCritic(16, 6, norm="layer")
+
+
+def test_a_projection_adds_the_product_of_sentence_and_mean_map():
+    torch.manual_seed(0)
+    D = MatchingCritic(16, 6, norm="none", project=True, **SMALL)
+    images, text = torch.randn(4, 3, 16, 16), torch.randn(4, 6)
+    seen = D.trunk(images)
+    with_it = D.judge(seen, text)
+    product = torch.einsum("be,ce,bchw->b", text, D.project.weight, seen) / 16
+    D.project = None
+    torch.testing.assert_close(with_it, D.judge(seen, text) + product)

@@ -16,6 +16,7 @@ from seqgan.data.shapes import (
     caption,
     is_held_out,
     make_shapes,
+    near_miss,
     parse_caption,
     read_attributes,
     render,
@@ -125,3 +126,23 @@ def test_agreement_counts_what_was_said_alone():
 def test_too_few_pixels_are_refused():
     with pytest.raises(UserError, match="--side 8"):
         make_shapes(1, 8)
+
+
+def test_a_near_miss_changes_one_attribute_that_was_said_to_one_that_can_be_drawn_and_learned():
+    draw = np.random.default_rng(0)
+    made = make_shapes(300, 16, seed=3, captions=1)
+    changed = []
+    for text in (own[0] for own in made.captions):
+        was, now = parse_caption(text), parse_caption(near_miss(text, draw))
+        (column,) = (was != now).nonzero().flatten().tolist()
+        assert int(was[column]) >= 0
+        assert not bool(is_held_out(now[None]))
+        assert int(now[1]) < 0 or _name("colour", now[1]) != _name("background", now[4])
+        changed.append(column)
+    # Three attributes are always said, two in two of three sentences
+    counts = np.bincount(changed, minlength=5) / len(changed)
+    assert all(0.1 < share < 0.32 for share in counts)
+
+
+def _name(attribute, index):
+    return ATTRIBUTES[attribute][int(index)]

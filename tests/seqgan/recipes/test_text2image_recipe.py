@@ -15,7 +15,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from seqgan.cli import main
-from seqgan.recipes.text2image import PRESETS, Text2ImageConfig
+from seqgan.data.shapes import parse_caption
+from seqgan.recipes.text2image import PRESETS, Text2ImageConfig, Text2ImageRun
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
 
 TINY = ("train", "text2image", "--preset", "tiny")
@@ -203,6 +204,41 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
     assert is_png(out / "samples" / "prompt_1.png")
 
 
+@pytest.mark.parametrize("alias", ["stackgan_v2", "attngan"])
+def test_a_tree_of_pictures_is_trained_at_once_and_drawn(tmp_path, alias):
+    one = tmp_path / "one"
+    words = ["--alias", alias, "--rounds", "2", "--colour", "1", "--norm", "none"]
+    assert main([*TINY, "--out", str(one), *words]) == 0
+    rows = [row for row in read_log(one) if row["phase"] == "stage I"]
+    assert len(rows) == 2
+    assert all(row["G1/colour"] > 0 for row in rows)
+    assert ("G1/match" in rows[0]) is (alias == "attngan")
+    assert list(read_result(one)["table"]) == ["stage I", "real pictures"]
+    prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large cross on white"]
+    grid = tmp_path / "grid.png"
+    assert main(["sample", str(one), *prompts, "--between", "1", "--out", str(grid)]) == 0
+    assert is_png(grid)
+
+
+def test_near_misses_are_wrong_by_one_attribute(tmp_path):
+    config = Text2ImageConfig(
+        **{**PRESETS["tiny"], "near_misses": True, "out": str(tmp_path / "run")}
+    )
+    run = Text2ImageRun(config)
+    number = {text: i for i, text in enumerate(run.captions)}
+    decoded = [run.encoder.tokenizer.decode(row.tolist()) for row in run.tokens]
+    for text, i in list(number.items())[:50]:
+        for row in run.near[i].tolist():
+            changed = parse_caption(decoded[row]) != parse_caption(text)
+            assert int(changed.sum()) == 1
+    run.engine.notes["phase"] = 1
+    run._use_features()
+    batch = run.data(3)
+    for caption, wrong in zip(batch["caption"], batch["wrong"], strict=True):
+        misses = run.scale(run.features.sentence[run.near[caption]])
+        assert bool((misses == wrong).all(1).any())
+
+
 def test_dfgan_runs_by_its_name(tmp_path):
     out = tmp_path / "run"
     words = ["--alias", "dfgan", "--small", "0", "--rounds", "1"]
@@ -230,6 +266,9 @@ def test_dfgan_runs_by_its_name(tmp_path):
         (["--average", "1.0"], "--average 1.0"),
         (["--kl", "-1"], "--kl -1"),
         (["--alias", "dfgan"], "--alias dfgan"),
+        (["--near_misses", "true", "--candidates", "2"], "--near_misses"),
+        (["--guide", "1"], "--guide"),
+        (["--alias", "attngan", "--interpolation", "true"], "--interpolation"),
         (["--precision", "fp16"], "--precision fp16"),
     ],
 )

@@ -25,10 +25,13 @@ from image_core.adversarial.errors import UserError
 __all__ = [
     "hinge",
     "least_squares",
+    "least_squares_pearson",
     "minimax",
     "non_saturating",
     "relativistic",
     "relativistic_average",
+    "relativistic_hinge",
+    "relativistic_least_squares",
     "wasserstein",
 ]
 
@@ -223,6 +226,37 @@ def relativistic_average_g(real: Logits, fake: Logits) -> Scalar:
     return relativistic_average_d(fake, real)
 
 
+def relativistic_hinge_d(real: Logits, fake: Logits) -> Scalar:
+    """Hinge loss of the logits above the other side's mean.
+
+    E_r[max(0, 1 - (d - m_f))] + E_f[max(0, 1 + (d - m_r))]                             (RaHinge)
+
+    The gradient runs through both means. Source: Jolicoeur-Martineau 2019.
+    """
+    return relu(1 - real + fake.mean()).mean() + relu(1 + fake - real.mean()).mean()
+
+
+def relativistic_hinge_g(real: Logits, fake: Logits) -> Scalar:
+    """Swap the two players of `relativistic_hinge_d`; its gradient reaches real too."""
+    return relativistic_hinge_d(fake, real)
+
+
+def relativistic_least_squares_d(real: Logits, fake: Logits) -> Scalar:
+    """Regress reals on the mean fake + 1 and fakes on the mean real - 1.
+
+    E_r[(d - m_f - 1)^2] + E_f[(d - m_r + 1)^2]                                           (RaLS)
+
+    Neither halved nor raised to targets of one's own. Source: Jolicoeur-Martineau 2019.
+    """
+    above, below = real - fake.mean() - 1, fake - real.mean() + 1
+    return above.square().mean() + below.square().mean()
+
+
+def relativistic_least_squares_g(real: Logits, fake: Logits) -> Scalar:
+    """Swap the two players of `relativistic_least_squares_d`; its gradient reaches real too."""
+    return relativistic_least_squares_d(fake, real)
+
+
 # --------------------------------------------------------------------------------- the named losses
 
 non_saturating = AdversarialLoss(logistic_d, non_saturating_g, non_saturating_reward)
@@ -230,5 +264,10 @@ minimax = AdversarialLoss(logistic_d, minimax_g, minimax_reward)
 hinge = AdversarialLoss(hinge_d, raise_g, logit_reward)
 wasserstein = AdversarialLoss(wasserstein_d, raise_g, logit_reward)
 least_squares = least_squares_coding(a=0.0, b=1.0, c=1.0)
+least_squares_pearson = least_squares_coding(a=-1.0, b=1.0, c=0.0)
 relativistic = AdversarialLoss(relativistic_d, relativistic_g, None)
 relativistic_average = AdversarialLoss(relativistic_average_d, relativistic_average_g, None)
+relativistic_hinge = AdversarialLoss(relativistic_hinge_d, relativistic_hinge_g, None)
+relativistic_least_squares = AdversarialLoss(
+    relativistic_least_squares_d, relativistic_least_squares_g, None
+)

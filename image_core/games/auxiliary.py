@@ -1,22 +1,19 @@
 """AC-GAN: the critic tells real from fake and names the class, of both (Odena et al. 2017)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from image_core.adversarial import losses
-from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.adversarial.losses import AdversarialLoss
-from image_core.adversarial.penalties import Penalty
-from image_core.games.common import ImageGame, Prior, check_critic, to_images
-from image_core.games.conditional import LabelledGenerator, labels_of
+from image_core.games.conditional import LabelledGAN, LabelledGenerator
+from image_core.games.critic import Reader, Told, Verdict
 from image_core.nets.critics import HeadsCritic
-from image_core.nets.layers import mixes_samples
 
 
-class AuxiliaryGAN(ImageGame):
+@final
+class AuxiliaryGAN(LabelledGAN):
     """Players "G" and "D". The data stream yields {"images", "labels"}.
 
     d: L.d + w (CE(real, y) + CE(fake, y')),    g: L.g + w CE(fake, y')
@@ -26,12 +23,8 @@ class AuxiliaryGAN(ImageGame):
         D: images -> logits, class logits.
         latent: size of z.
         classes: how many labels.
-        loss: any.
-        penalty: on the slope of the logit.
         weight: w of the class terms.
-        critic_steps: a round.
-        batch: samples of a generator step.
-        prior: of z.
+        options: any of `CriticGame`.
 
     Source: Odena, Olah & Shlens 2017, eq. 2 and 3.
     """
@@ -43,79 +36,32 @@ class AuxiliaryGAN(ImageGame):
         latent: int,
         classes: int,
         *,
-        loss: AdversarialLoss = losses.non_saturating,
-        penalty: Penalty | None = None,
         weight: float = 1.0,
-        critic_steps: int = 1,
-        batch: int = 64,
-        prior: Prior = "normal",
+        **options: Any,
     ):
-        super().__init__(G, latent, batch, prior)
-        check_critic(D, loss, penalty)
-        self.D, self.classes, self.loss, self.penalty = D, classes, loss, penalty
-        self.weight, self.critic_steps = weight, critic_steps
-        self.together = not mixes_samples(D)
+        super().__init__(G, D, latent, classes, **options)
+        self.weight = weight
 
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
+    def judge(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
+        return Verdict(*critic(images))
 
-    def turns(self) -> Sequence[Turn]:
-        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
-        return [critic, Turn("G", self.generator_move)]
+    def own_terms_d(
+        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+    ) -> Mapping[str, Tensor]:
+        return {"class": self._named(real, told_real) + self._named(fake, told_fake)}
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Real or fake, and which class."""
-        batch = next(batches)
-        real, labels = to_images(batch), labels_of(batch)
-        drawn = self._labels(len(real))
-        self.G.train()
-        with torch.no_grad():
-            fake = self.G(self.draw(len(real)), drawn)
-        d_real, c_real, d_fake, c_fake = self._verdicts(real, fake)
-        adversarial = self.loss.d(d_real, d_fake)
-        classes = cross_entropy(c_real, labels) + cross_entropy(c_fake, drawn)
-        total = adversarial + self.weight * classes
-        logs = {
-            "d_real": d_real.mean(),
-            "d_fake": d_fake.mean(),
-            "critic": adversarial,
-            "class_accuracy": (c_real.argmax(1) == labels).float().mean(),
-        }
-        if self.penalty is not None:
-            logs["penalty"] = self.penalty(lambda x: self.D(x)[0], real, fake)
-            total = total + logs["penalty"]
-        yield Loss(total, logs)
+    def own_terms_g(self, fake: Verdict, told: Told) -> Mapping[str, Tensor]:
+        return {"class": self._named(fake, told)}
 
-    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Pass for real and for the class."""
-        self.G.train()
-        if self.loss.reward is not None:
-            drawn = self._labels(self.share())
-            d_fake, c_fake = self.D(self.G(self.draw(len(drawn)), drawn))
-            total = self.loss.g(d_fake, d_fake)
-        else:
-            real = to_images(next(batches))
-            drawn = self._labels(len(real))
-            fake = self.G(self.draw(len(real)), drawn)
-            d_real, _, d_fake, c_fake = self._verdicts(real, fake)
-            total = self.loss.g(d_real, d_fake)
-        classes = cross_entropy(c_fake, drawn)
-        yield Loss(total + self.weight * classes, {"d_fake": d_fake.mean(), "class": classes})
+    def measures(
+        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+    ) -> Mapping[str, Tensor]:
+        assert real.read is not None
+        return {"class_accuracy": (real.read.argmax(1) == told_real[0]).float().mean()}
 
-    def inputs(self, count: int) -> tuple[Tensor, ...]:
-        labels = torch.arange(count, device=next(self.G.parameters()).device) % self.classes
-        return self.draw(count), labels
-
-    def _labels(self, count: int) -> Tensor:
-        device = next(self.G.parameters()).device
-        return torch.randint(0, self.classes, (count,), device=device)
-
-    def _verdicts(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        if not self.together:
-            return (*self.D(real), *self.D(fake))
-        logits, classes = self.D(torch.cat([real, fake]))
-        count = len(real)
-        return logits[:count], classes[:count], logits[count:], classes[count:]
+    def _named(self, verdict: Verdict, told: Told) -> Tensor:
+        assert verdict.read is not None
+        return self.weight * cross_entropy(verdict.read, told[0])
 
 
 def tiny() -> tuple[AuxiliaryGAN, dict[str, Tensor]]:

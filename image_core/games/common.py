@@ -1,7 +1,7 @@
 """What every image game shares: reading batches, drawing latents, sampling, refusing nonsense."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Game
-from image_core.adversarial.losses import AdversarialLoss, logistic_d
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from image_core.nets.layers import mixes_samples
 
@@ -25,6 +25,11 @@ def to_images(batch: Batch) -> Tensor:
     return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images
 
 
+def lifted(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """Values in float32 at least: losses lose too much in half precision."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 def draw(count: int, size: int, prior: Prior, device: torch.device) -> Float[Tensor, "N latent"]:
     """Latents N(0, 1), or uniform in (-1, 1)."""
     if prior == "normal":
@@ -33,30 +38,55 @@ def draw(count: int, size: int, prior: Prior, device: torch.device) -> Float[Ten
 
 
 class ImageGame(Game):
-    """A generator of images, its latents, its samples.
+    """Players "G" and "D": a generator of images, its latents, its samples, and a critic.
 
     Args:
         G: latents (and labels, in a conditional game) -> images in [-1, 1].
+        D: the critic.
         latent: size of z.
+        critic_steps: a round.
         batch: samples of a generator step.
         prior: of z.
     """
 
-    def __init__(self, G: nn.Module, latent: int, batch: int, prior: Prior):
+    def __init__(
+        self, G: nn.Module, D: nn.Module, latent: int, critic_steps: int, batch: int, prior: Prior
+    ):
         super().__init__()
-        self.G, self.latent, self.batch, self.prior = G, latent, batch, prior
+        self.G, self.D, self.latent = G, D, latent
+        self.critic_steps, self.batch, self.prior = critic_steps, batch, prior
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
+        return [critic, Turn("G", self.generator_move)]
+
+    @abstractmethod
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The critic learns to tell the generator's images from real ones."""
+
+    @abstractmethod
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """What the critic says moves the generator."""
 
     def draw(self, count: int) -> Float[Tensor, "N latent"]:
         """Latents of this process's share of a batch."""
-        return draw(count, self.latent, self.prior, next(self.G.parameters()).device)
+        return draw(count, self.latent, self.prior, self.device)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        return next(self.G.parameters()).device
 
     def share(self) -> int:
         """Samples of a generator step in this process."""
         return self.batch // parallel.world()[1]
 
-    @abstractmethod
     def inputs(self, count: int) -> tuple[Tensor, ...]:
         """Fresh latents, and labels where the game has them: what G is called with."""
+        return (self.draw(count),)
 
     @torch.no_grad()
     def sample(self, count: int, *, generator: nn.Module | None = None) -> Images:
@@ -77,27 +107,18 @@ def check_critic(critic: nn.Module, loss: AdversarialLoss | None, penalty: Penal
     """
     met = mixes_samples(critic)
     if penalty is not None and met:
+        use = "leave out --minibatch"
+        if "Norm" in met:
+            use = "use --norm layer, spectral or none"
         raise UserError(
             f"the critic holds {met}, where the samples of a batch meet, and a gradient penalty "
-            "reads the slope of each sample alone; use --norm layer, spectral or none"
+            f"reads the slope of each sample alone; {use}"
         )
     layers = [m for m in critic.modules() if not list(m.children())]
     if loss is not None and layers and isinstance(layers[-1], (nn.Sigmoid, nn.Softmax)):
         raise UserError(
             f"the critic ends in {type(layers[-1]).__name__}, but losses take raw logits of any "
             "size, and a Wasserstein or hinge loss has no meaning on probabilities; leave it out"
-        )
-
-
-def check_logistic(what: str, loss: AdversarialLoss) -> None:
-    """Refuse to combine a logistic loss's companion with any other loss.
-
-    Raises:
-        UserError: names both.
-    """
-    if loss.d is not logistic_d:
-        raise UserError(
-            f"{what} is derived for the logistic loss; use --loss non_saturating or minimax"
         )
 
 

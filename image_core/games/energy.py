@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from image_core.adversarial import energies
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.games.common import ImageGame, Prior, critic_verdicts, to_images
+from image_core.games.common import ImageGame, Prior, critic_verdicts, lifted, to_images
 from image_core.nets.autoencoder import AutoEncoder
 from image_core.nets.layers import mixes_samples
 
@@ -165,19 +165,15 @@ class EnergyGAN(ImageGame):
         batch: int = 64,
         prior: Prior = "normal",
     ):
-        super().__init__(G, latent, batch, prior)
+        super().__init__(G, D, latent, critic_steps, batch, prior)
         if pull and not isinstance(D, AutoEncoder):
             raise UserError("the pulling-away term reads an autoencoder's codes; D has none")
-        self.D, self.rule, self.pull, self.critic_steps = D, rule, pull, critic_steps
+        self.rule, self.pull = rule, pull
         self.together = not mixes_samples(D)
-
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
 
     def turns(self) -> Sequence[Turn]:
         epoch = [Turn("D", self.epoch_move, every=self.rule.epoch)] if self.rule.epoch else []
-        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
-        return [*epoch, critic, Turn("G", self.generator_move)]
+        return [*epoch, *super().turns()]
 
     def epoch_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """The rule looks back on the epoch; nobody steps."""
@@ -195,7 +191,7 @@ class EnergyGAN(ImageGame):
         self.G.train()
         with torch.no_grad():
             fake = self.G(self.draw(len(real)))
-        e_real, e_fake = critic_verdicts(self.D, real, fake, together=self.together)
+        e_real, e_fake = map(lifted, critic_verdicts(self.D, real, fake, together=self.together))
         logs = {"e_real": e_real.mean(), "e_fake": e_fake.mean(), **self.rule.logs()}
         yield Loss(self.rule.d(e_real, e_fake, real, fake), logs)
         self.rule.after_critic(e_real)
@@ -211,13 +207,10 @@ class EnergyGAN(ImageGame):
             logs["pull"] = energies.pulling_away(codes)
             total = energies.energy_g(e_fake) + self.pull * logs["pull"]
         else:
-            e_fake = self.D(fake)
+            e_fake = lifted(self.D(fake))
             total = energies.energy_g(e_fake)
         yield Loss(total, {"e_fake": e_fake.mean(), **logs})
         self.rule.after_generator(e_fake)
-
-    def inputs(self, count: int) -> tuple[Tensor, ...]:
-        return (self.draw(count),)
 
 
 # ---------------------------------------------------------------------------------------- papers

@@ -1,23 +1,20 @@
 """InfoGAN: codes beside the noise that the critic's trunk must be able to read off the image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.adversarial.losses import AdversarialLoss
-from image_core.adversarial.penalties import Penalty
-from image_core.games.common import ImageGame, Prior, check_critic, to_images
+from image_core.games.critic import CriticGame, Reader, Told, Verdict
 from image_core.nets.critics import HeadsCritic
-from image_core.nets.layers import mixes_samples
 
 
-class InfoGAN(ImageGame):
+@final
+class InfoGAN(CriticGame):
     """Players "G" and "D"; Q is the critic's further head and learns with it.
 
     L_I = E log Q(c | G(z, c)) + const,    d: L.d - w L_I,    g: L.g - w L_I
@@ -31,12 +28,8 @@ class InfoGAN(ImageGame):
         latent: size of the noise.
         categories: of the categorical code.
         codes: how many uniform codes in (-1, 1).
-        loss: any.
-        penalty: on the slope of the logit.
         weights: w and w'.
-        critic_steps: a round.
-        batch: samples of a generator step.
-        prior: of the noise.
+        options: any of `CriticGame`.
 
     Source: Chen et al. 2016, eq. 5 and 6.
     """
@@ -49,64 +42,38 @@ class InfoGAN(ImageGame):
         categories: int = 10,
         codes: int = 2,
         *,
-        loss: AdversarialLoss = losses.non_saturating,
-        penalty: Penalty | None = None,
         weights: tuple[float, float] = (1.0, 0.1),
-        critic_steps: int = 1,
-        batch: int = 64,
-        prior: Prior = "normal",
+        **options: Any,
     ):
-        super().__init__(G, latent, batch, prior)
-        check_critic(D, loss, penalty)
+        super().__init__(G, D, latent, **options)
         if categories < 2 and codes < 1:
             raise UserError("InfoGAN needs a category of at least 2 values, or a code")
-        self.D, self.categories, self.codes = D, categories, codes
-        self.loss, self.penalty, self.weights = loss, penalty, weights
-        self.critic_steps, self.together = critic_steps, not mixes_samples(D)
+        self.categories, self.codes, self.weights = categories, codes, weights
 
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
+    def conditions(self, count: int, real: Told) -> tuple[Told, Told]:
+        latent, category, codes = self.draw_codes(count)
+        return (latent,), (category, codes)
 
-    def turns(self) -> Sequence[Turn]:
-        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
-        return [critic, Turn("G", self.generator_move)]
+    def judge(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
+        return Verdict(*critic(images))
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Real or fake, and which codes."""
-        real = to_images(next(batches))
-        latent, category, codes = self.draw_codes(len(real))
-        self.G.train()
-        with torch.no_grad():
-            fake = self.G(latent)
-        d_real, d_fake, read = self._verdicts(real, fake)
-        adversarial = self.loss.d(d_real, d_fake)
-        information = self._information(read, category, codes)
-        total = adversarial + information
-        logs = {"d_real": d_real.mean(), "d_fake": d_fake.mean(), "critic": adversarial}
-        logs |= {"information": information}
-        if self.categories:
-            logs["code_accuracy"] = (
-                (read[:, : self.categories].argmax(1) == category).float().mean()
-            )
-        if self.penalty is not None:
-            logs["penalty"] = self.penalty(lambda x: self.D(x)[0], real, fake)
-            total = total + logs["penalty"]
-        yield Loss(total, logs)
+    def own_terms_d(
+        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+    ) -> Mapping[str, Tensor]:
+        return self.own_terms_g(fake, told_fake)
 
-    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Pass for real, codes legible."""
-        self.G.train()
-        if self.loss.reward is not None:
-            latent, category, codes = self.draw_codes(self.share())
-            d_fake, read = self.D(self.G(latent))
-            total = self.loss.g(d_fake, d_fake)
-        else:
-            real = to_images(next(batches))
-            latent, category, codes = self.draw_codes(len(real))
-            d_real, d_fake, read = self._verdicts(real, self.G(latent))
-            total = self.loss.g(d_real, d_fake)
-        information = self._information(read, category, codes)
-        yield Loss(total + information, {"d_fake": d_fake.mean(), "information": information})
+    def own_terms_g(self, fake: Verdict, told: Told) -> Mapping[str, Tensor]:
+        assert fake.read is not None
+        return {"information": self._information(fake.read, *told)}
+
+    def measures(
+        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+    ) -> Mapping[str, Tensor]:
+        if not self.categories:
+            return {}
+        assert fake.read is not None
+        named = fake.read[:, : self.categories].argmax(1)
+        return {"code_accuracy": (named == told_fake[0]).float().mean()}
 
     def draw_codes(self, count: int) -> tuple[Float[Tensor, "N all"], Tensor, Tensor]:
         """What G reads, and the category and uniform codes in it."""
@@ -136,12 +103,6 @@ class InfoGAN(ImageGame):
             gap = (read[:, self.categories :] - codes).square().sum(1).mean()
             total = total + self.weights[1] * gap / 2
         return total
-
-    def _verdicts(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if not self.together:
-            return self.D(real)[0], *self.D(fake)
-        logits, read = self.D(torch.cat([real, fake]))
-        return logits[: len(real)], logits[len(real) :], read[len(real) :]
 
 
 def tiny() -> tuple[InfoGAN, Tensor]:

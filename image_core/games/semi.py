@@ -1,16 +1,16 @@
 """Semi-supervised GAN: a classifier of K classes and one more for fakes (Salimans et al. 2016)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import logistic_d
 from image_core.adversarial.tricks import match_features
-from image_core.games.common import ImageGame, Images, Prior, to_images
+from image_core.games.common import ImageGame, Images, Prior, lifted, to_images
 from image_core.games.conditional import labels_of
 from image_core.nets.critics import ClassCritic
 
@@ -47,15 +47,8 @@ class SemiSupervisedGAN(ImageGame):
         batch: int = 64,
         prior: Prior = "normal",
     ):
-        super().__init__(G, latent, batch, prior)
-        self.D, self.power, self.weight, self.critic_steps = D, power, weight, critic_steps
-
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
-
-    def turns(self) -> Sequence[Turn]:
-        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
-        return [critic, Turn("G", self.generator_move)]
+        super().__init__(G, D, latent, critic_steps, batch, prior)
+        self.power, self.weight = power, weight
 
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Name the labelled, tell the others from fakes."""
@@ -65,8 +58,8 @@ class SemiSupervisedGAN(ImageGame):
         self.G.train()
         with torch.no_grad():
             fake = self.G(self.draw(len(real)))
-        named = self.D(labelled)[0]
-        d_real, d_fake = self.D(real)[0].logsumexp(1), self.D(fake)[0].logsumexp(1)
+        named = lifted(self.D(labelled)[0])
+        d_real, d_fake = (lifted(self.D(x)[0]).logsumexp(1) for x in (real, fake))
         supervised, adversarial = cross_entropy(named, labels), logistic_d(d_real, d_fake) / 2
         logs = {
             "supervised": supervised,
@@ -81,12 +74,9 @@ class SemiSupervisedGAN(ImageGame):
         """Match the mean features of other real images."""
         self.G.train()
         with torch.no_grad():
-            wanted = self.D(to_images(next(batches)))[1]
-        got = self.D(self.G(self.draw(self.share())))[1]
+            wanted = lifted(self.D(to_images(next(batches)))[1])
+        got = lifted(self.D(self.G(self.draw(self.share())))[1])
         yield Loss(match_features(wanted, got, self.power))
-
-    def inputs(self, count: int) -> tuple[Tensor, ...]:
-        return (self.draw(count),)
 
     @torch.no_grad()
     def classify(self, images: Images) -> Tensor:

@@ -7,7 +7,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import one_hot, softplus
 
-from image_core.nets.layers import weighted
+from image_core.nets.layers import MinibatchDiscrimination, MinibatchStd, weighted
+
+MINIBATCH = ("none", "std", "discrimination")
+"""What a critic may add to a sample's features about the others of its batch."""
 
 
 @final
@@ -27,6 +30,32 @@ class Critic(nn.Module):
 
     def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, " N"]:
         return self.head(self.trunk(images)).squeeze(1)
+
+
+def trunk_of(critic: nn.Module) -> nn.Module:
+    """The part of a critic that makes features of images, whatever reads them."""
+    return next(m.trunk for m in critic.modules() if isinstance(m, (Critic, ClassCritic)))
+
+
+def with_minibatch(critic: Critic, kind: str, norm: str, kernels: int = 32) -> Critic:
+    """A critic that also sees how much its batch differs, as further features.
+
+    Args:
+        critic: as it is without.
+        kind: of `MINIBATCH`; std adds one feature, discrimination one a kernel.
+        norm: of the new output layer's weight.
+        kernels: of minibatch discrimination; 100 in the paper, for critics ten times as wide.
+    """
+    n = critic.features
+    match kind:
+        case "std":
+            layers = [nn.Unflatten(1, (n, 1, 1)), MinibatchStd(), nn.Flatten(1)]
+            return Critic(nn.Sequential(critic.trunk, *layers), n + 1, norm)
+        case "discrimination":
+            layer = MinibatchDiscrimination(n, kernels)
+            return Critic(nn.Sequential(critic.trunk, layer), n + kernels, norm)
+        case _:
+            return critic
 
 
 @final

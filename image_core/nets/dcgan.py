@@ -21,13 +21,15 @@ def levels(size: int, least: int = 4) -> int:
     return count
 
 
-def generator_norm(channels: int, classes: int, eps: float = 1e-5) -> nn.Module:
-    """Batch norm of a generator, by class where there are classes; scales N(1, 0.02)."""
+def generator_norm(norm: str, channels: int, classes: int, eps: float = 1e-5) -> nn.Module:
+    """Norm of a generator: batch norm with scales N(1, 0.02), by class where there are classes."""
+    if norm != "batch":
+        return channel_norm(norm, channels)
     if classes:
         return ConditionalBatchNorm(channels, classes, eps)
-    norm = nn.BatchNorm2d(channels, eps=eps)
-    nn.init.normal_(norm.weight, 1.0, 0.02)
-    return norm
+    layer = nn.BatchNorm2d(channels, eps=eps)
+    nn.init.normal_(layer.weight, 1.0, 0.02)
+    return layer
 
 
 def dcgan(
@@ -37,6 +39,7 @@ def dcgan(
     *,
     width: float = 1.0,
     norm: str = "batch",
+    generator: str = "batch",
     classes: int = 0,
     planes: int = 0,
 ) -> tuple[nn.Module, Critic]:
@@ -52,6 +55,7 @@ def dcgan(
         latent: size of z.
         width: times the channels.
         norm: of D.
+        generator: norm of G.
         classes: labels of a class-conditional G, 0 for none.
         planes: channels that D reads beside the colours.
     """
@@ -59,15 +63,15 @@ def dcgan(
     widths = [max(1, round(64 * width)) << i for i in range(count)]
     top = widths[-1]
     layers: list[nn.Module] = [
-        weighted("none", nn.Linear(latent, top * 16)),
+        weighted(generator, nn.Linear(latent, top * 16)),
         nn.Unflatten(1, (top, 4, 4)),
-        generator_norm(top, classes),
+        generator_norm(generator, top, classes),
         nn.ReLU(),
     ]
     for wide, narrow in zip(widths[::-1], widths[-2::-1]):
-        layers += [weighted("none", nn.ConvTranspose2d(wide, narrow, 4, 2, 1))]
-        layers += [generator_norm(narrow, classes), nn.ReLU()]
-    layers += [weighted("none", nn.ConvTranspose2d(widths[0], channels, 4, 2, 1)), nn.Tanh()]
+        layers += [weighted(generator, nn.ConvTranspose2d(wide, narrow, 4, 2, 1))]
+        layers += [generator_norm(generator, narrow, classes), nn.ReLU()]
+    layers += [weighted(generator, nn.ConvTranspose2d(widths[0], channels, 4, 2, 1)), nn.Tanh()]
     trunk: list[nn.Module] = []
     before = channels + planes
     for i, after in enumerate(widths):

@@ -12,8 +12,10 @@ from torch.nn.utils.parametrizations import weight_norm
 from image_core.adversarial.errors import UserError
 from image_core.nets.spectral import spectral_norm
 
-NORMS = ("none", "batch", "layer", "instance", "spectral", "weight")
-"""Of a critic: on what flows, or on the weights."""
+FLOWING = ("batch", "layer", "instance", "virtual", "pixel")
+"""Norms of what flows through a network."""
+NORMS = ("none", *FLOWING, "spectral", "weight", "equalised")
+"""Of a network: on what flows, or on the weights."""
 
 
 class Conditional(nn.Module):
@@ -65,7 +67,7 @@ def channel_norm(norm: str, channels: int) -> nn.Module:
     Layer norm is over channels and places of one sample, with a scale a channel.
 
     Args:
-        norm: of `NORMS`; spectral, weight and none leave this place empty.
+        norm: of `NORMS`; those of weights and none leave this place empty.
         channels: of the input.
     """
     match norm:
@@ -75,6 +77,10 @@ def channel_norm(norm: str, channels: int) -> nn.Module:
             return nn.GroupNorm(1, channels)
         case "instance":
             return nn.InstanceNorm2d(channels, affine=True)
+        case "virtual":
+            return VirtualBatchNorm(channels)
+        case "pixel":
+            return PixelNorm()
         case _:
             return nn.Identity()
 
@@ -83,7 +89,7 @@ def weighted(norm: str, layer: nn.Module, std: float = 0.02) -> nn.Module:
     """Initialise a layer, weights N(0, std) and biases 0, and attach a norm of its weight.
 
     Args:
-        norm: of `NORMS`; all but spectral and weight leave the weight alone.
+        norm: of `NORMS`; those of what flows leave the weight alone.
         layer: linear or convolutional.
         std: 0.02 in DCGAN and all that follow it.
     """
@@ -98,6 +104,8 @@ def weighted(norm: str, layer: nn.Module, std: float = 0.02) -> nn.Module:
         case "weight":
             transposed = isinstance(layer, nn.ConvTranspose2d)
             return weight_norm(layer, dim=1 if transposed else 0)
+        case "equalised":
+            return equalised(layer)
         case _:
             return layer
 
@@ -176,6 +184,36 @@ class VirtualBatchNorm(nn.Module):
 
 
 @final
+class Referenced(nn.Module):
+    """A network of virtual batch norms and the batch that sets them, read before each use.
+
+    So the moments are always those of the weights at hand, of an average of weights too, for the
+    price of a second forward pass. They are constants to the gradient.
+
+    Args:
+        net: whatever holds the norms.
+        reference: what the net is called with.
+    """
+
+    reference: Tensor
+
+    def __init__(self, net: nn.Module, reference: Float[Tensor, " R *shape"]):
+        super().__init__()
+        self.net = net
+        self.register_buffer("reference", reference)
+
+    def forward(self, x: Float[Tensor, " N *shape"]) -> Float[Tensor, " N *rest"]:
+        norms = [m for m in self.net.modules() if isinstance(m, VirtualBatchNorm)]
+        for norm in norms:
+            norm.set_reference = True
+        with torch.no_grad():
+            self.net(self.reference)
+        for norm in norms:
+            norm.set_reference = False
+        return self.net(x)
+
+
+@final
 class PixelNorm(nn.Module):
     """x / sqrt(mean over channels of x^2 + 1e-8), at each place (Karras et al. 2018, 4.2)."""
 
@@ -246,10 +284,11 @@ class _Scaled(nn.Module):
 def equalised(layer: nn.Module, gain: float = math.sqrt(2)) -> nn.Module:
     """Store weights N(0, 1) and scale them by gain / sqrt(fan in) as they are used.
 
-    Adam's steps are then equally large for all layers, measured by their use.
+    Adam's steps are then equally large for all layers, measured by their use. An output of a
+    transposed convolution adds up in k^2 / stride^2 terms, in k^2 of a plain one.
 
     Args:
-        layer: linear or convolutional, not transposed.
+        layer: linear or convolutional.
         gain: sqrt(2) before leaky ReLU, 1 before images.
 
     Source: Karras et al. 2018, section 4.1.
@@ -257,8 +296,10 @@ def equalised(layer: nn.Module, gain: float = math.sqrt(2)) -> nn.Module:
     weight = layer.get_parameter("weight")
     with torch.no_grad():
         weight.normal_()
-    factor = gain / math.sqrt(weight[0].numel())
-    parametrize.register_parametrization(layer, "weight", _Scaled(factor))
+    fan_in = weight[0].numel()
+    if isinstance(layer, nn.modules.conv._ConvTransposeNd):
+        fan_in = weight[:, 0].numel() // math.prod(layer.stride)
+    parametrize.register_parametrization(layer, "weight", _Scaled(gain / math.sqrt(fan_in)))
     return layer
 
 

@@ -52,19 +52,20 @@ class UpBlock(Conditional):
     Args:
         before: channels in.
         after: channels out.
+        norm: of G.
         classes: of conditional batch norm, 0 for none.
         how: ablations.
     """
 
-    def __init__(self, before: int, after: int, classes: int, how: Ablation):
+    def __init__(self, before: int, after: int, norm: str, classes: int, how: Ablation):
         super().__init__()
         hidden = before if how.narrow else after
         eps = 2e-5 if how.eps else 1e-5
-        self.first = Stack(generator_norm(before, classes, eps), nn.ReLU())
-        self.second = Stack(generator_norm(hidden, classes, eps), nn.ReLU())
-        self.conv1 = weighted("none", nn.Conv2d(before, hidden, 3, 1, 1))
-        self.conv2 = weighted("none", nn.Conv2d(hidden, after, 3, 1, 1))
-        self.shortcut = weighted("none", nn.Conv2d(before, after, 3, 1, 1))
+        self.first = Stack(generator_norm(norm, before, classes, eps), nn.ReLU())
+        self.second = Stack(generator_norm(norm, hidden, classes, eps), nn.ReLU())
+        self.conv1 = weighted(norm, nn.Conv2d(before, hidden, 3, 1, 1))
+        self.conv2 = weighted(norm, nn.Conv2d(hidden, after, 3, 1, 1))
+        self.shortcut = weighted(norm, nn.Conv2d(before, after, 3, 1, 1))
 
     def forward(self, x: Tensor, labels: Int64[Tensor, " N"] | None = None) -> Tensor:
         h = self.conv1(unpool(self.first(x, labels)))
@@ -133,18 +134,18 @@ class _Rescaled(nn.Module):
 
 
 def _generator(
-    latent: int, widths: Sequence[int], channels: int, classes: int, how: Ablation
+    latent: int, widths: Sequence[int], channels: int, norm: str, classes: int, how: Ablation
 ) -> nn.Module:
     eps = 2e-5 if how.eps else 1e-5
-    blocks = [UpBlock(a, b, classes, how) for a, b in pairwise(widths)]
+    blocks = [UpBlock(a, b, norm, classes, how) for a, b in pairwise(widths)]
     last: list[nn.Module] = [nn.Tanh()] if how.tanh else [nn.Sigmoid(), _Rescaled(2.0, -1.0)]
     return Stack(
-        weighted("none", nn.Linear(latent, widths[0] * 16)),
+        weighted(norm, nn.Linear(latent, widths[0] * 16)),
         nn.Unflatten(1, (widths[0], 4, 4)),
         *blocks,
-        generator_norm(widths[-1], classes, eps),
+        generator_norm(norm, widths[-1], classes, eps),
         nn.ReLU(),
-        weighted("none", nn.Conv2d(widths[-1], channels, 3, 1, 1)),
+        weighted(norm, nn.Conv2d(widths[-1], channels, 3, 1, 1)),
         *last,
     )
 
@@ -166,6 +167,7 @@ def resnet_cifar(
     *,
     width: float = 1.0,
     norm: str = "spectral",
+    generator: str = "batch",
     classes: int = 0,
     planes: int = 0,
     how: Ablation = Ablation(),
@@ -178,6 +180,7 @@ def resnet_cifar(
         latent: size of z.
         width: times the channels.
         norm: of D.
+        generator: norm of G.
         classes: labels of a class-conditional G, 0 for none.
         planes: channels that D reads beside the colours.
         how: ablations.
@@ -185,9 +188,9 @@ def resnet_cifar(
     Source: Gulrajani et al. 2017; Miyato et al. 2018, table 4; Kurach et al. 2019.
     """
     wide, narrow = max(1, round(256 * width)), max(1, round(128 * width))
-    generator = _generator(latent, [wide] * (levels(size) + 1), channels, classes, how)
+    G = _generator(latent, [wide] * (levels(size) + 1), channels, generator, classes, how)
     plan = [(narrow, True), (narrow, True), (narrow, False), (narrow, False)]
-    return generator, _critic(channels + planes, plan, norm, how)
+    return G, _critic(channels + planes, plan, norm, how)
 
 
 def resnet19(
@@ -197,6 +200,7 @@ def resnet19(
     *,
     width: float = 1.0,
     norm: str = "spectral",
+    generator: str = "batch",
     classes: int = 0,
     planes: int = 0,
     how: Ablation = Ablation(),
@@ -211,6 +215,7 @@ def resnet19(
         latent: size of z.
         width: times the channels.
         norm: of D.
+        generator: norm of G.
         classes: labels of a class-conditional G, 0 for none.
         planes: channels that D reads beside the colours.
         how: ablations.
@@ -219,9 +224,9 @@ def resnet19(
     """
     count = levels(size)
     w = [max(1, round(width * c)) for c in (64, 128, 256, 256, 512, 512)]
-    generator = _generator(latent, w[count::-1], channels, classes, how)
+    G = _generator(latent, w[count::-1], channels, generator, classes, how)
     plan = [(c, True) for c in w[: count + 1]]
-    return generator, _critic(channels + planes, plan, norm, how)
+    return G, _critic(channels + planes, plan, norm, how)
 
 
 def parameters(module: nn.Module) -> int:

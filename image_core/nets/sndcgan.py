@@ -14,6 +14,7 @@ def sndcgan(
     *,
     width: float = 1.0,
     norm: str = "spectral",
+    generator: str = "batch",
     classes: int = 0,
     planes: int = 0,
 ) -> tuple[nn.Module, Critic]:
@@ -27,6 +28,7 @@ def sndcgan(
         latent: size of z.
         width: times the channels.
         norm: of D.
+        generator: norm of G.
         classes: labels of a class-conditional G, 0 for none.
         planes: channels that D reads beside the colours.
 
@@ -36,15 +38,15 @@ def sndcgan(
     small = size // 8
     w = [max(1, round(width * c)) for c in (64, 128, 256, 512)]
     layers: list[nn.Module] = [
-        weighted("none", nn.Linear(latent, w[3] * small * small)),
+        weighted(generator, nn.Linear(latent, w[3] * small * small)),
         nn.Unflatten(1, (w[3], small, small)),
-        generator_norm(w[3], classes, 2e-5),
+        generator_norm(generator, w[3], classes, 2e-5),
         nn.ReLU(),
     ]
     for wide, narrow in zip(w[::-1], w[-2::-1]):
-        layers += [weighted("none", nn.ConvTranspose2d(wide, narrow, 4, 2, 1))]
-        layers += [generator_norm(narrow, classes, 2e-5), nn.ReLU()]
-    layers += [weighted("none", nn.ConvTranspose2d(w[0], channels, 3, 1, 1)), nn.Tanh()]
+        layers += [weighted(generator, nn.ConvTranspose2d(wide, narrow, 4, 2, 1))]
+        layers += [generator_norm(generator, narrow, classes, 2e-5), nn.ReLU()]
+    layers += [weighted(generator, nn.ConvTranspose2d(w[0], channels, 3, 1, 1)), nn.Tanh()]
     plan = [(w[0], 3), (w[1], 4), (w[1], 3), (w[2], 4), (w[2], 3), (w[3], 4), (w[3], 3)]
     trunk: list[nn.Module] = []
     before = channels + planes

@@ -45,17 +45,20 @@ class SpectralNorm(nn.Module):
         """Whether the weight has learned since the last iteration."""
 
     def forward(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
-        matrix = self._matrix(weight)
+        with torch.autocast(weight.device.type, enabled=False):  # half precision misjudges sigma
+            normed = weight / self._sigma(self._matrix(weight))
+        if self.training and normed.requires_grad:
+            normed.register_hook(self._learned)
+        return normed
+
+    def _sigma(self, matrix: Float[Tensor, "out rest"]) -> Float[Tensor, ""]:
         if not self.training:
-            return weight / torch.linalg.matrix_norm(matrix, 2)
+            return torch.linalg.matrix_norm(matrix, 2)
         if self.due:
             self._iterate(matrix.detach())
             self.due = False
         # Cloned, for the next iteration works in place
-        normed = weight / torch.dot(self.u.clone(), matrix @ self.v.clone())
-        if normed.requires_grad:
-            normed.register_hook(self._learned)
-        return normed
+        return torch.dot(self.u.clone(), matrix @ self.v.clone())
 
     def _learned(self, gradient: Tensor) -> None:
         self.due = True

@@ -27,13 +27,15 @@ from image_core.nets.critics import (
     HeadsCritic,
     PlanesCritic,
     ProjectionCritic,
+    with_minibatch,
 )
+from image_core.nets.layers import Referenced
 from image_core.pictures import ImageSet, Reading, read_images
 from seqgan.recipes import base, image_report, options
 from seqgan.recipes.corpus import fingerprint
-from seqgan.recipes.image_config import ENERGY, LABELLED, LOSSES
 from seqgan.recipes.image_config import PRESETS as PRESETS
 from seqgan.recipes.image_config import Config as Config
+from seqgan.recipes.image_games import AUTOENCODERS, LABELLED, LOSSES
 from seqgan.recipes.run import Phase
 
 ARCHITECTURES = {
@@ -44,6 +46,9 @@ ARCHITECTURES = {
 }
 HELD_OUT = 10
 """Every tenth image is kept to judge with."""
+REFERENCE = 64
+"""Images, or latents, that virtual batch norms are set by."""
+CPU = torch.device("cpu")
 
 
 class Run(base.Run):
@@ -73,7 +78,10 @@ class Run(base.Run):
         self.game = build_game(config, self.train_set).to(self.device)
         ema = {"G": config.average} if config.average else {}
         accelerator = options.mixed_precision(config.precision, self.device)
-        self.engine = Engine(self.game, optimizers(config), ema=ema, accelerator=accelerator)
+        clip = {} if config.grad_clip is None else dict.fromkeys("GD", config.grad_clip)
+        self.engine = Engine(
+            self.game, optimizers(config), ema=ema, accelerator=accelerator, clip=clip
+        )
         self.data = self._stream()
 
     def phases(self) -> list[Phase]:
@@ -198,56 +206,78 @@ def slope_penalty(c: Config) -> Penalty | None:
 
 def build_game(c: Config, data: ImageSet) -> common.ImageGame:
     """Networks and game of the options, for images of one kind."""
-    if c.game in ENERGY:
-        return _energy_game(c, data)
-    channels, size = data.images.shape[1], data.images.shape[2]
+    if c.game in AUTOENCODERS:
+        return _autoencoder_game(c, data)
     classes = len(data.names) if data.labels is not None else 0
-    more = {"cgan": classes, "acgan": classes, "info": c.categories + c.codes}.get(c.game, 0)
-    G, D = _nets(
-        c,
-        size,
-        channels,
-        c.latent + more,
-        classes if c.game == "projection" else 0,
-        classes if c.game == "cgan" else 0,
-    )
-    norm = str(c.norm)
-    shared: dict[str, Any] = {
-        "critic_steps": c.critic_steps,
-        "batch": c.batch,
-        "prior": c.prior,
-    }
+    G, D = _nets(c, data, classes)
+    shared: dict[str, Any] = {"critic_steps": c.critic_steps, "batch": c.batch, "prior": c.prior}
     if c.game == "semi_supervised":
         return semi.SemiSupervisedGAN(G, ClassCritic(D, classes), c.latent, **shared)
-    shared |= {"loss": LOSSES[str(c.loss)], "penalty": slope_penalty(c)}
+    if c.game == "loss_sensitive":
+        charging = ChargingCritic(D)
+        return energy.loss_sensitive(G, charging, c.latent, c.distance_scale, **shared)
+    shared |= _terms(c)
     match c.game:
         case "cgan":
             return conditional.cgan(G, PlanesCritic(D, classes), c.latent, classes, **shared)
         case "projection":
-            told = ProjectionCritic(D, classes, norm if norm == "spectral" else "none")
+            told = ProjectionCritic(D, classes, "spectral" if c.norm == "spectral" else "none")
             return conditional.projection(G, told, c.latent, classes, **shared)
         case "acgan":
             generator = conditional.LabelledGenerator(G, classes)
-            return auxiliary.AuxiliaryGAN(
-                generator, HeadsCritic(D, classes), c.latent, classes, **shared
-            )
+            heads = HeadsCritic(D, classes)
+            return auxiliary.AuxiliaryGAN(generator, heads, c.latent, classes, **shared)
         case "info":
             heads = HeadsCritic(D, c.categories + c.codes, hidden=128)
             return info.InfoGAN(G, heads, c.latent, c.categories, c.codes, **shared)
-    return _plain_game(c, G, D, shared)
+    return plain.PlainGAN(G, D, c.latent, **shared)
 
 
-def _nets(
-    c: Config, size: int, channels: int, latent: int, classes: int, planes: int
-) -> tuple[nn.Module, Critic]:
+def _nets(c: Config, data: ImageSet, classes: int) -> tuple[nn.Module, Critic]:
+    """Generator and critic, with what they read beside latents and colours."""
     arch: Any = ARCHITECTURES[str(c.arch)]
     how = {"how": c.ablations()} if c.ablation else {}
-    shape = {"width": c.width, "norm": c.norm, "classes": classes, "planes": planes}
-    return arch(size, channels, latent, **shape, **how)
+    more = {"cgan": classes, "acgan": classes, "info": c.categories + c.codes}.get(c.game, 0)
+    planes = classes if c.game == "cgan" else 0
+    size, channels = data.images.shape[2], data.images.shape[1]
+    G, D = arch(
+        size,
+        channels,
+        c.latent + more,
+        width=c.width,
+        norm=c.norm,
+        generator=c.generator_norm,
+        classes=classes if c.game == "projection" else 0,
+        planes=planes,
+        **how,
+    )
+    if c.generator_norm == "virtual":
+        G = Referenced(G, _reference_latents(c, more))
+    if c.norm == "virtual":
+        some = common.to_images(data.images[:REFERENCE])
+        told = [] if not planes else [_one_hot(len(some), planes)[:, :, None, None]]
+        D.trunk = Referenced(
+            D.trunk, torch.cat([some, *(t.expand(-1, -1, size, size) for t in told)], 1)
+        )
+    return G, with_minibatch(D, c.minibatch, str(c.norm))
 
 
-def _plain_game(c: Config, G: nn.Module, D: nn.Module, shared: Mapping[str, Any]) -> plain.PlainGAN:
-    parts, loss = c.parts(), shared["loss"]
+def _reference_latents(c: Config, more: int) -> Tensor:
+    """Latents with classes in turn, or with categories in turn and codes."""
+    codes = c.codes if c.game == "info" else 0
+    z = common.draw(REFERENCE, c.latent, "normal" if c.prior == "normal" else "uniform", CPU)
+    named = _one_hot(REFERENCE, more - codes)
+    return torch.cat([z, named, 2 * torch.rand(REFERENCE, codes) - 1], 1)
+
+
+def _one_hot(count: int, classes: int) -> Tensor:
+    """The classes in turn; nothing where there are none."""
+    return torch.eye(classes)[torch.arange(count) % classes] if classes else torch.zeros(count, 0)
+
+
+def _terms(c: Config) -> dict[str, Any]:
+    """Loss, penalties and tricks of a game of logits."""
+    parts, loss = c.parts(), LOSSES[str(c.loss)]
     transform = functools.partial(augment, policy=c.augment) if c.augment else None
     agreement = None
     if parts.consistency and transform is not None:
@@ -259,44 +289,36 @@ def _plain_game(c: Config, G: nn.Module, D: nn.Module, shared: Mapping[str, Any]
     terms = [getattr(regularizers, name)(weight) for name, weight in parts.weights]
     assert c.critic_steps is not None
     steps = c.rounds * c.critic_steps
-    return plain.PlainGAN(
-        G,
-        D,
-        c.latent,
-        **{**shared, "loss": loss},
-        regularizer=regularizers.total(*terms) if terms else None,
-        agreement=agreement,
-        coupling=parts.coupling,
-        lazy=c.lazy,
-        clip=c.clip,
-        noise=tricks.linear(c.noise, 0.0, max(1, steps // 2)) if c.noise else None,
-        anneal=tricks.exponential(1.0, c.anneal, steps) if c.anneal != 1 else None,
-        transform=transform,
-    )
-
-
-def _energy_game(c: Config, data: ImageSet) -> EnergyGAN:
-    channels, size = data.images.shape[1], data.images.shape[2]
-    G, D = _nets(c, size, channels, c.latent, 0, 0)
-    shared: dict[str, Any] = {
-        "critic_steps": c.critic_steps,
-        "batch": c.batch,
-        "prior": c.prior,
+    return {
+        "loss": loss,
+        "penalty": slope_penalty(c),
+        "regularizer": regularizers.total(*terms) if terms else None,
+        "agreement": agreement,
+        "coupling": parts.coupling,
+        "matching": c.matching,
+        "history": c.history,
+        "lazy": c.lazy,
+        "clip": c.clip,
+        "noise": tricks.linear(c.noise, 0.0, max(1, steps // 2)) if c.noise else None,
+        "anneal": tricks.exponential(1.0, c.anneal, steps) if c.anneal != 1 else None,
+        "transform": transform,
     }
+
+
+def _autoencoder_game(c: Config, data: ImageSet) -> EnergyGAN:
+    channels, size = data.images.shape[1], data.images.shape[2]
+    shared: dict[str, Any] = {"critic_steps": c.critic_steps, "batch": c.batch, "prior": c.prior}
     width, norm = max(4, round(64 * c.width)), str(c.norm)
 
     def redraws(distance: Any) -> AutoEncoder:
         return AutoEncoder(size, channels, c.latent, width, norm, distance)
 
-    match c.game:
-        case "ebgan":
-            return energy.ebgan(G, redraws("mean_square"), c.latent, c.margin, **shared)
-        case "began":
-            # Both of the paper's networks end in one decoder's form, without batch norm
-            G = nn.Sequential(redraws("l1").decoder, nn.Tanh())
-            return energy.began(G, redraws("l1"), c.latent, c.gamma, c.balance_rate, **shared)
-        case "magan":
-            epoch = math.ceil(len(data.images) / c.batch)
-            return energy.magan(G, redraws("sum_square"), c.latent, epoch, **shared)
-    scale = c.distance_scale
-    return energy.loss_sensitive(G, ChargingCritic(D), c.latent, scale, **shared)
+    if c.game == "began":
+        # Both of the paper's networks end in one decoder's form, without batch norm
+        decoder = nn.Sequential(redraws("l1").decoder, nn.Tanh())
+        return energy.began(decoder, redraws("l1"), c.latent, c.gamma, c.balance_rate, **shared)
+    G, _ = _nets(c, data, 0)
+    if c.game == "ebgan":
+        return energy.ebgan(G, redraws("mean_square"), c.latent, c.margin, **shared)
+    epoch = math.ceil(len(data.images) / c.batch)
+    return energy.magan(G, redraws("sum_square"), c.latent, epoch, **shared)

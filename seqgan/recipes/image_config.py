@@ -1,176 +1,32 @@
 """Options of the image recipe: what each game brings along, and which parts contradict others."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from image_core.adversarial import divergences, fgan, losses, penalties, regularizers
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.losses import AdversarialLoss, logistic_d
-from image_core.games.plain import Coupling
+from image_core.adversarial.losses import logistic_d
+from image_core.nets.critics import MINIBATCH
 from image_core.nets.layers import NORMS
 from image_core.nets.resnet import Ablation
 from seqgan.recipes import options
 from seqgan.recipes.base import RunConfig
+from seqgan.recipes.image_games import (
+    AUTOENCODERS,
+    ENERGY,
+    GAMES,
+    LOSSES,
+    Parts,
+    parse_penalties,
+)
 
-LOSSES: dict[str, AdversarialLoss] = {
-    **{n: getattr(losses, n) for n in losses.__all__},
-    **{n: getattr(fgan, n) for n in fgan.__all__},
-    **{n: getattr(divergences, n) for n in ("boundary", "boundary_normalised")},
-}
-"""Losses by name: the plain ones, those of f-GAN, and boundary seeking for continuous samples."""
-
-COUPLINGS = ("look_ahead", "consensus")
-PENALTIES = (*penalties.__all__, *regularizers.__all__, "consistency", *COUPLINGS)
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
-ENERGY = ("ebgan", "began", "magan", "loss_sensitive")
-LABELLED = ("cgan", "projection", "acgan", "semi_supervised")
-
-_PLAIN: dict[str, Any] = {
-    "loss": "non_saturating",
-    "penalty": "",
-    "norm": "batch",
-    "arch": "dcgan",
-    "critic_steps": 1,
-    "optimizer": "adam",
-    "generator_lr": 1e-3,
-    "critic_lr": 2e-4,
-    "beta1": 0.5,
-    "beta2": 0.999,
-}
-_ENERGY = {**_PLAIN, "loss": "own", "norm": "none"}
-_CRITIC = {"norm": "none", "generator_lr": 1e-3, "critic_lr": 1e-3}
-
-GAMES: dict[str, dict[str, Any]] = {
-    "dcgan": _PLAIN,
-    "lsgan": {**_PLAIN, "loss": "least_squares"},
-    "wgan": {
-        **_PLAIN,
-        "loss": "wasserstein",
-        "critic_steps": 5,
-        "optimizer": "rmsprop",
-        "generator_lr": 5e-5,
-        "critic_lr": 5e-5,
-        "clip": 0.01,
-    },
-    "wgan_gp": {
-        **_PLAIN,
-        **_CRITIC,
-        "loss": "wasserstein",
-        "penalty": "interpolated=10",
-        "critic_steps": 5,
-        "beta1": 0.0,
-        "beta2": 0.9,
-    },
-    "wgan_lp": {
-        **_PLAIN,
-        **_CRITIC,
-        "loss": "wasserstein",
-        "penalty": "lipschitz=10",
-        "critic_steps": 5,
-        "beta1": 0.0,
-        "beta2": 0.9,
-    },
-    "dragan": {**_PLAIN, **_CRITIC, "penalty": "dragan=10", "beta2": 0.9},
-    "sngan": {
-        **_PLAIN,
-        "loss": "hinge",
-        "norm": "spectral",
-        "critic_lr": 4e-4,
-        "beta1": 0.0,
-        "beta2": 0.9,
-    },
-    "f_gan": {**_PLAIN, "loss": "f_kullback_leibler"},
-    "r3gan": {
-        **_PLAIN,
-        "loss": "relativistic",
-        "penalty": "r1=1,r2=1",
-        "norm": "none",
-        "critic_lr": 1e-3,
-        "beta1": 0.0,
-        "beta2": 0.99,
-    },
-    "ebgan": {**_ENERGY, "generator_lr": 1e-3, "critic_lr": 1e-3},
-    "began": {**_ENERGY, "generator_lr": 1e-3, "critic_lr": 1e-3},
-    "magan": {**_ENERGY, "optimizer": "adamax", "generator_lr": 5e-4, "critic_lr": 5e-4},
-    "loss_sensitive": {**_ENERGY, "norm": "batch"},
-    "cgan": _PLAIN,
-    "projection": {
-        **_PLAIN,
-        "loss": "hinge",
-        "norm": "spectral",
-        "critic_lr": 4e-4,
-        "beta1": 0.0,
-        "beta2": 0.9,
-    },
-    "acgan": _PLAIN,
-    "semi_supervised": {
-        **_PLAIN,
-        "loss": "own",
-        "norm": "weight",
-        "generator_lr": 3e-4,
-        "critic_lr": 3e-4,
-    },
-    "info": _PLAIN,
-}
-"""Each paper's parts; rates that train images of 16 to 32 pixels in 2,000 rounds, not in 100,000.
-
-Every value is an option; the papers' rates are mostly 2e-4 and 1e-4 for both players.
-"""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Terms of --penalty, by what they act on.
-
-    Args:
-        slopes: gradient penalties, name and weight.
-        weights: regularizers of the critic's weights.
-        coupling: of the game's gradients.
-        consistency: weight of the augmentation's.
-    """
-
-    slopes: tuple[tuple[str, float], ...]
-    weights: tuple[tuple[str, float], ...]
-    coupling: Coupling | None
-    consistency: float
-
-
-def parse_penalties(text: str) -> Parts:
-    """Read "NAME=WEIGHT,NAME=WEIGHT".
-
-    Raises:
-        UserError: a name is unknown, a weight is no positive number, or two couplings are named.
-    """
-    slopes, weights, couplings, consistency = [], [], [], 0.0
-    for part in filter(None, text.replace(" ", ",").split(",")):
-        name, _, weight = part.partition("=")
-        options.check_choice("penalty", name, PENALTIES)
-        try:
-            value = float(weight) if weight else 10.0
-        except ValueError:
-            value = math.nan
-        if not value > 0 or not math.isfinite(value):
-            raise UserError(f"--penalty {part}: the weight must be a positive number, as in r1=10")
-        if name in penalties.__all__:
-            slopes.append((name, value))
-        elif name in regularizers.__all__:
-            weights.append((name, value))
-        elif name == "consistency":
-            consistency = value
-        else:
-            couplings.append(Coupling("look_ahead" if name == "look_ahead" else "consensus", value))
-    if len(couplings) > 1:
-        raise UserError("--penalty names look_ahead and consensus; both steer the game, choose one")
-    coupling = couplings[0] if couplings else None
-    return Parts(tuple(slopes), tuple(weights), coupling, consistency)
 
 
 @dataclass(kw_only=True)
 class Config(RunConfig):
     """An image GAN of any loss, penalty, normalisation and architecture, judged on unseen images.
 
-    What is left out is what the paper of --game chose, see `image_config.GAMES`.
+    What is left out is what the paper of --game chose, see `image_games.GAMES`.
 
     Args:
         data: digits, shapes, a folder of pictures or of class folders, an IDX or .npz file, gzipped
@@ -181,13 +37,13 @@ class Config(RunConfig):
         strict: refuse a folder for one unreadable picture.
         game: dcgan, lsgan, wgan, wgan_gp, wgan_lp, dragan, sngan, f_gan, r3gan, ebgan, began,
             magan, loss_sensitive, cgan, projection, acgan, semi_supervised or info.
-        loss: any of `seqgan list losses`; boundary, boundary_normalised; of f-GAN f_alpha, f_gan,
-            f_jensen_shannon, f_kullback_leibler, f_neyman, f_pearson, f_reverse_kullback_leibler,
-            f_squared_hellinger or f_total_variation.
+        loss: any of `seqgan list losses`, f_... are those of f-GAN.
         penalty: on the critic, as in r1=10 or interpolated=10,l2=0.01: gradient penalties, l2,
             orthogonal, consistency (of --augment), look_ahead, consensus.
-        norm: of the critic: none, batch, layer, instance, spectral or weight; with a gradient
-            penalty layer stands in for the batch norm of a paper.
+        norm: of the critic: none, batch, layer, instance, virtual, pixel, spectral, weight or
+            equalised; with a gradient penalty layer stands in for the batch norm of a paper.
+        generator_norm: of the generator, one of the same.
+        minibatch: features of how much a batch differs: none, std or discrimination.
         arch: dcgan, sndcgan, resnet_cifar or resnet19; energies of ebgan, began and magan are an
             autoencoder's.
         ablation: of the residual nets, with commas: skip, narrow, optimised, sum_pool, tanh, eps.
@@ -205,6 +61,9 @@ class Config(RunConfig):
         lazy: the gradient penalty has a step of its own each so many rounds, and is so much
             stronger; 0 = in each critic step.
         clip: bound of the critic's weights.
+        grad_clip: greatest norm of either player's gradient.
+        matching: weight of matched features in the generator's loss.
+        history: weight of either player's distance from the average of its past.
         noise: deviation of instance noise at the start, falling to 0 over half the rounds.
         anneal: what is left of the penalty at the end.
         augment: colour, translation, cutout, with commas, on all that the critic sees.
@@ -212,7 +71,8 @@ class Config(RunConfig):
         drift: weight of the squared logits of real images.
         margin: of ebgan, in mean squares of pixels.
         gamma: diversity ratio of began.
-        balance_rate: of began's k; the paper's 0.001 is for 200,000 rounds, too slow for 2,000.
+        balance_rate: of began's k; the paper's 0.001 is for 200,000 rounds: in 1,000, k stays
+            near 0, where no fake costs the critic anything.
         distance_scale: of loss_sensitive's margin, in the L1 distance.
         labelled: images whose label semi_supervised sees.
         categories: of info's categorical code.
@@ -235,6 +95,8 @@ class Config(RunConfig):
     loss: str | None = None
     penalty: str | None = None
     norm: str | None = None
+    generator_norm: str = "batch"
+    minibatch: str = "none"
     arch: str | None = None
     ablation: str = ""
     width: float = 0.25
@@ -250,14 +112,17 @@ class Config(RunConfig):
     beta2: float | None = None
     lazy: int = 0
     clip: float | None = None
+    grad_clip: float | None = None
+    matching: float = 0.0
+    history: float = 0.0
     noise: float = 0.0
     anneal: float = 1.0
     augment: str = ""
     real_target: float = 1.0
     drift: float = 0.0
     margin: float = 0.5
-    gamma: float = 0.5
-    balance_rate: float = 0.05
+    gamma: float = 0.9
+    balance_rate: float = 0.5
     distance_scale: float = 1e-2
     labelled: int = 100
     categories: int = 10
@@ -281,6 +146,8 @@ class Config(RunConfig):
         self._check_numbers()
         for name, choices in (
             ("norm", NORMS),
+            ("generator_norm", NORMS),
+            ("minibatch", MINIBATCH),
             ("arch", ARCHITECTURES),
             ("prior", ("normal", "uniform")),
             ("optimizer", ("adam", "rmsprop", "adamax")),
@@ -300,14 +167,16 @@ class Config(RunConfig):
         options.check_least(self, 2, "batch")
         options.check_least(self, 10, "judge_samples")
         options.check_least(self, 0, "size", "lazy", "noise", "drift", "codes", "categories")
+        options.check_least(self, 0, "matching", "history")
         options.check_least(self, 1, "labelled")
         options.check_above_zero(self, "generator_lr", "critic_lr", "width", "anneal", "margin")
         options.check_above_zero(self, "distance_scale", "balance_rate")
         for name in ("beta1", "beta2", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it lies in [0, 1)")
-        if self.clip is not None:
-            options.check_above_zero(self, "clip")
+        for name in ("clip", "grad_clip"):
+            if getattr(self, name) is not None:
+                options.check_above_zero(self, name)
         if not 0 < self.real_target <= 1:
             raise UserError(f"--real_target {self.real_target}: it lies in (0, 1]")
 
@@ -330,56 +199,72 @@ class Config(RunConfig):
 
     def _check_parts(self, given: set[str]) -> None:
         parts = self.parts()
-        own = self.game in ENERGY or self.game == "semi_supervised"
-        if own:
-            self._check_own(given, parts)
+        self._check_nets()
+        if self.game in ENERGY or self.game == "semi_supervised":
+            self._check_own(given)
             return
         options.check_choice("loss", str(self.loss), tuple(LOSSES))
-        logistic = LOSSES[str(self.loss)].d is logistic_d
         if parts.slopes and self.norm == "batch":
             name = parts.slopes[0][0]
             raise UserError(
                 f"--norm batch with --penalty {name}: batch norm mixes the samples of a batch, and "
                 "the penalty reads the slope of each alone; use --norm layer, spectral or none"
             )
-        if any(name == "js_reg" for name, _ in parts.slopes) and not logistic:
+        if parts.slopes and self.minibatch != "none":
             raise UserError(
-                f"--penalty js_reg with --loss {self.loss}: its weights are those of a logistic "
-                "critic; use --loss non_saturating or minimax, or --penalty r1"
+                f"--minibatch {self.minibatch} with --penalty {parts.slopes[0][0]}: the critic "
+                "compares the samples of a batch, and the penalty reads the slope of each alone; "
+                "leave one of them out"
             )
-        if self.real_target < 1 and not logistic:
-            raise UserError(
-                f"--real_target {self.real_target} with --loss {self.loss}: only a logistic critic "
-                "has a target to smooth; use --loss non_saturating or minimax"
-            )
+        self._check_logistic(parts)
         if self.lazy and not parts.slopes:
             raise UserError("--lazy needs a gradient penalty to delay, as in --penalty r1=10")
         if parts.consistency and not self.augment:
             raise UserError("--penalty consistency compares augmented images; name an --augment")
-        if self.game in (*LABELLED, "info"):
-            self._check_simple(parts)
 
-    def _check_own(self, given: set[str], parts: Parts) -> None:
+    def _check_logistic(self, parts: Parts) -> None:
+        """What is derived for logistic critics."""
+        if LOSSES[str(self.loss)].d is logistic_d:
+            return
+        if any(name == "js_reg" for name, _ in parts.slopes):
+            raise UserError(
+                f"--penalty js_reg with --loss {self.loss}: its weights are those of a logistic "
+                "critic; use --loss non_saturating or minimax, or --penalty r1"
+            )
+        if self.real_target < 1:
+            raise UserError(
+                f"--real_target {self.real_target} with --loss {self.loss}: only a logistic critic "
+                "has a target to smooth; use --loss non_saturating or minimax"
+            )
+
+    def _check_nets(self) -> None:
+        """Norms that a game's networks have no place for."""
+        if self.generator_norm != "batch" and self.game in ("projection", "began"):
+            own = "batch norm by class" if self.game == "projection" else "none, as a decoder"
+            raise UserError(
+                f"--generator_norm {self.generator_norm}: the generator of --game {self.game} has "
+                f"a norm of its own ({own}); leave it out"
+            )
+        if self.game in AUTOENCODERS and (self.norm == "virtual" or self.minibatch != "none"):
+            raise UserError(
+                f"--game {self.game} has an autoencoder for a critic, which takes neither --norm "
+                "virtual nor --minibatch; use them with a game of logits as dcgan"
+            )
+
+    def _check_own(self, given: set[str]) -> None:
         """Games whose loss is their own take no other, nor what belongs to logits."""
         if self.loss != "own" or ("penalty" in given and self.penalty):
             raise UserError(
                 f"--game {self.game} has a loss of its own and no logits for --loss or --penalty; "
                 "leave them out, or use a plain game as dcgan"
             )
-        self._check_simple(parts)
-
-    def _check_simple(self, parts: Parts) -> None:
-        if parts.weights or parts.coupling or parts.consistency:
-            raise UserError(
-                f"--penalty {self.penalty}: --game {self.game} takes gradient penalties alone; "
-                "l2, orthogonal, consistency, look_ahead and consensus are for the plain games"
-            )
         off = {"lazy": 0, "clip": None, "noise": 0.0, "anneal": 1.0, "augment": ""}
-        off |= {"real_target": 1.0, "drift": 0.0}
+        off |= {"real_target": 1.0, "drift": 0.0, "matching": 0.0, "history": 0.0}
         for name, value in off.items():
             if getattr(self, name) != value:
                 raise UserError(
-                    f"--{name} is for the plain games (dcgan, lsgan, wgan, ...), not {self.game}"
+                    f"--{name} is for games of logits (dcgan, wgan, cgan, info, ...), not "
+                    f"{self.game}"
                 )
 
 

@@ -6,21 +6,24 @@ from importlib import import_module
 from types import ModuleType
 
 MODULES = {
-    "losses": "image_core.adversarial.losses",
-    "penalties": "image_core.adversarial.penalties",
-    "estimators": "image_core.adversarial.estimators",
-    "games": "seqgan.games",
-    "metrics": "seqgan.metrics",
-    "recipes": "seqgan.recipes",
+    "losses": tuple(f"image_core.adversarial.{n}" for n in ("losses", "fgan", "divergences")),
+    "penalties": ("image_core.adversarial.penalties", "image_core.adversarial.regularizers"),
+    "estimators": ("image_core.adversarial.estimators",),
+    "games": ("seqgan.games",),
+    "metrics": ("seqgan.metrics",),
+    "recipes": ("seqgan.recipes",),
 }
 
 
 def lines(kind: str) -> list[str]:
     """One line for each name of a kind: the name and the first line of its documentation."""
-    module = import_module(MODULES[kind])
-    names = module.__all__
-    width = max(map(len, names))
-    return [f"{name:<{width}}  {_first_line(module, kind, name)}" for name in names]
+    modules = [import_module(name) for name in MODULES[kind]]
+    width = max(len(name) for module in modules for name in module.__all__)
+    return [
+        f"{name:<{width}}  {_first_line(module, kind, name)}"
+        for module in modules
+        for name in module.__all__
+    ]
 
 
 def _first_line(module: ModuleType, kind: str, name: str) -> str:

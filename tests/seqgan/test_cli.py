@@ -10,14 +10,21 @@ from importlib import import_module
 import pytest
 import yaml
 
-from image_core.adversarial import estimators, losses, penalties
+from image_core.adversarial import (
+    divergences,
+    estimators,
+    fgan,
+    losses,
+    penalties,
+    regularizers,
+)
 from seqgan import games, metrics, recipes
 from seqgan.cli import COMMANDS, main
 from tests.seqgan.recipes.made import TINY, content, corpus, refusal
 
 KINDS = {
-    "losses": losses.__all__,
-    "penalties": penalties.__all__,
+    "losses": [*losses.__all__, *fgan.__all__, *divergences.__all__],
+    "penalties": [*penalties.__all__, *regularizers.__all__],
     "estimators": estimators.__all__,
     "games": games.__all__,
     "recipes": recipes.__all__,

@@ -12,7 +12,7 @@ from image_core.adversarial.errors import UserError
 
 NAMES = losses.__all__
 REWARDED = [name for name in NAMES if getattr(losses, name).reward is not None]
-RELATIVISTIC = ["relativistic", "relativistic_average"]
+RELATIVISTIC = [name for name in NAMES if name.startswith("relativistic")]
 
 # Three states, held by batches of ten in exactly these proportions: means are expectations.
 P = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)
@@ -50,6 +50,7 @@ OPTIMUM = {
     "non_saturating": LOG_RATIO,
     "hinge": (P - Q).sign(),
     "least_squares": P / (P + Q),
+    "least_squares_pearson": (P - Q) / (P + Q),
 }
 TV, OVERLAP = 0.4, 0.41
 VALUES = {
@@ -57,12 +58,14 @@ VALUES = {
     "non_saturating": (2 * math.log(2) - 2 * JS, -(Q * (P / (P + Q)).log()).sum()),
     "hinge": (2 - 2 * TV, TV),
     "least_squares": (0.5 * OVERLAP, 0.1955),
+    "least_squares_pearson": (2 * OVERLAP, (Q * ((P - Q) / (P + Q)).square()).sum() / 2),
 }
 PRINTED = {
     "minimax": (1.1975713, -0.6036969),
     "non_saturating": (1.1975713, 1.0256648),
     "hinge": (1.2, 0.4),
     "least_squares": (0.205, 0.1955),
+    "least_squares_pearson": (0.82, 0.102),
 }
 
 
@@ -76,7 +79,9 @@ def test_values_at_the_best_critic(name):
     close(g, PRINTED[name][1], 1e-7)
 
 
-@pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares"])
+@pytest.mark.parametrize(
+    "name", ["minimax", "non_saturating", "least_squares", "least_squares_pearson"]
+)
 def test_best_critic_is_stationary(name):
     table = OPTIMUM[name].clone().requires_grad_()
     loss(name).d(table[REAL], table[FAKE]).backward()
@@ -84,7 +89,7 @@ def test_best_critic_is_stationary(name):
 
 
 def test_least_squares_with_pearson_coding():
-    coding = losses.least_squares_coding(-1.0, 1.0, 0.0)
+    coding = loss("least_squares_pearson")
     table = (P - Q) / (P + Q)
     close(coding.d(table[REAL], table[FAKE]), 0.82)
     # half the Pearson divergence needs the term that the generator cannot move
@@ -138,6 +143,17 @@ def test_relativistic_average_value_and_its_optimum_is_not_the_log_ratio():
     assert (table.grad - printed).abs().max() < 6e-4
 
 
+def test_relativistic_hinge_and_least_squares_by_hand():
+    """Real logits 2, 0 above a mean of fakes of -1; fakes -3, 1 below a mean of reals of 1."""
+    real, fake = torch.tensor([2.0, 0.0]), torch.tensor([-3.0, 1.0])
+    hinge, squares = loss("relativistic_hinge"), loss("relativistic_least_squares")
+    # margins of reals 3, 1: nothing missing; of fakes 4, 0: 0 and 1
+    close(hinge.d(real, fake), 0.5)
+    close(hinge.g(real, fake), (4 + 2) / 2 + (5 + 1) / 2)
+    close(squares.d(real, fake), (2**2 + 0) / 2 + (3**2 + 1) / 2)
+    close(squares.g(real, fake), (4**2 + 2**2) / 2 + (5**2 + 1) / 2)
+
+
 @pytest.mark.parametrize(
     ("name", "d", "g"),
     [
@@ -146,7 +162,10 @@ def test_relativistic_average_value_and_its_optimum_is_not_the_log_ratio():
         ("hinge", 2.0, 0.0),
         ("wasserstein", 0.0, 0.0),
         ("least_squares", 0.5, 0.5),
+        ("least_squares_pearson", 1.0, 0.0),
         ("relativistic", math.log(2), math.log(2)),
+        ("relativistic_hinge", 2.0, 2.0),
+        ("relativistic_least_squares", 2.0, 2.0),
         ("relativistic_average", 2 * math.log(2), 2 * math.log(2)),
     ],
 )
@@ -207,7 +226,10 @@ def test_descending_separates_for_the_critic_and_raises_fakes_for_the_generator(
     else:
         assert (grad_fake > 0).all()
     (grad_fake,) = torch.autograd.grad(loss(name).g(real, fake), fake)
-    assert (grad_fake < 0).all()
+    if name == "least_squares_pearson":  # its generator aims at 0
+        assert torch.allclose(grad_fake, fake / 6)
+    else:
+        assert (grad_fake < 0).all()
 
 
 @pytest.mark.parametrize("name", REWARDED)
@@ -249,7 +271,13 @@ AT_BIG = {  # (d, g) with the critic surely wrong, and with it surely right
         (((BIG + 1) ** 2 + BIG**2) / 2, (BIG - 1) ** 2 / 2),
         (((BIG - 1) ** 2 + BIG**2) / 2, (BIG + 1) ** 2 / 2),
     ),
+    "least_squares_pearson": (((BIG + 1) ** 2, BIG**2 / 2), ((BIG - 1) ** 2, BIG**2 / 2)),
     "relativistic": ((2 * BIG, 0.0), (0.0, 2 * BIG)),
+    "relativistic_hinge": ((4 * BIG + 2, 0.0), (0.0, 4 * BIG + 2)),
+    "relativistic_least_squares": (
+        (2 * (2 * BIG + 1) ** 2, 2 * (2 * BIG - 1) ** 2),
+        (2 * (2 * BIG - 1) ** 2, 2 * (2 * BIG + 1) ** 2),
+    ),
     "relativistic_average": ((4 * BIG, 0.0), (0.0, 4 * BIG)),
 }
 
@@ -290,6 +318,7 @@ def test_swapping_the_players_swaps_the_losses(name):
 @pytest.mark.parametrize("name", RELATIVISTIC)
 def test_generators_gradient_reaches_real(name):
     real, fake = two_batches()
+    real.data.mul_(0.1), fake.data.mul_(0.1)
     (gradient,) = torch.autograd.grad(loss(name).g(real, fake), real)
     assert (gradient > 0.01).all()
 

@@ -111,6 +111,68 @@ def test_look_ahead_by_hand():
     assert loss.total.item() == pytest.approx(-D(fake).mean().item() + 0.25 * gap.item(), rel=1e-5)
 
 
+def test_history_draws_both_players_back_by_hand():
+    game = small(history=0.5)
+    engine = Engine(game, {"G": adam, "D": adam})
+    seen = {"G": [], "D": []}
+    for logs in engine.rounds(lambda index: images(), 3):
+        for player, weights in seen.items():
+            now = [p.detach().clone() for p in engine.players[player]]
+            if not weights:
+                assert float(logs[f"{player}/history"]) == 0  # nothing to look back on
+            else:
+                # The term was of the weights before this step, and of the mean of all so far
+                mean = [torch.stack(ps).mean(0) for ps in zip(*weights)]
+                gap = sum(float((p - q).square().sum()) for p, q in zip(weights[-1], mean))
+                assert float(logs[f"{player}/history"]) == pytest.approx(0.5 * gap, abs=1e-7)
+            weights.append(now)
+    assert float(logs["G/history"]) > 0
+
+
+def test_matched_features_by_hand():
+    game = small(matching=3.0)
+    torch.manual_seed(4)
+    (loss,) = game.generator_move(iter([images()]))
+    torch.manual_seed(4)
+    fake = game.G(game.draw(6))
+    trunk = game.D.trunk
+    gap = (trunk(fake).mean(0) - trunk(images()).mean(0)).square().mean()
+    assert loss.logs["matching"].item() == pytest.approx(3 * gap.item(), rel=1e-5)
+    expected = losses.non_saturating.g(fake, game.D(fake)) + 3 * gap
+    assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
+    one = torch.autograd.grad(loss.total, list(game.G.parameters()))
+    other = torch.autograd.grad(expected, list(game.G.parameters()))
+    assert all(torch.allclose(a, b, rtol=1e-4, atol=1e-7) for a, b in zip(one, other))
+
+
+@pytest.mark.parametrize("name", ["conditional", "auxiliary", "info"])
+def test_games_that_know_more_take_every_trick(name):
+    torch.manual_seed(0)
+    game, batch = import_module(f"image_core.games.{name}").tiny()
+    arguments = [game.G, game.D, game.latent]
+    arguments += [game.categories, game.codes] if name == "info" else [game.classes]
+    penalty = (
+        None if name != "conditional" else penalties.total(penalties.r1(1.0), penalties.r2(1.0))
+    )
+    game = type(game)(
+        *arguments,
+        loss=losses.relativistic_average,
+        penalty=penalty,
+        lazy=2 if penalty else 0,
+        regularizer=regularizers.l2(0.1),
+        coupling=plain.Coupling("consensus", 0.1),
+        matching=0.5,
+        history=0.1,
+        noise=tricks.linear(0.2, 0.0, 4),
+        batch=6,
+    )
+    engine = Engine(game, {"G": adam, "D": adam})
+    *_, logs = engine.rounds(lambda index: batch, 3)
+    wanted = {"D/regularizer", "D/consensus", "G/consensus", "G/matching", "D/history", "G/history"}
+    assert wanted <= logs.keys()
+    assert all(math.isfinite(float(v)) for v in logs.values())
+
+
 # ------------------------------------------------------------------------------------ refusals
 
 
@@ -134,8 +196,6 @@ def test_other_contradictions_are_refused():
         EnergyGAN(nn.Identity(), nn.Identity(), 4, energy.Margin(1.0), pull=0.1)
     with pytest.raises(UserError, match="labels"):
         conditional.labels_of(torch.zeros(2))
-    with pytest.raises(UserError, match="logistic"):
-        common.check_logistic("js_reg", losses.hinge)
 
 
 # ------------------------------------------------------------------------- what each step costs
@@ -187,7 +247,7 @@ def test_r1_and_r2_from_the_losses_own_forward_are_the_same_penalties(gammas):
     torch.manual_seed(2)
     (loss,) = game.critic_move(iter([batch]))
     torch.manual_seed(2)
-    real, fake = game._pair(iter([batch]))
+    real, fake = batch, game.G(game.draw(len(batch))).detach()
     apart = penalties.total(*given, lambda critic, real, fake: real.new_zeros(()))
     expected = game.loss.d(game.D(real), game.D(fake)) + apart(game.D, real, fake)
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from image_core.adversarial.errors import UserError
+from image_core.nets.layers import NORMS
 from seqgan.cli import main
 from seqgan.recipes import image, image_report
 from seqgan.recipes.image import PRESETS, Config, Run
-from seqgan.recipes.image_config import GAMES, LABELLED, LOSSES, PENALTIES, parse_penalties
+from seqgan.recipes.image_games import GAMES, LOSSES, PENALTIES, parse_penalties
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
 
 TINY = ("train", "image", "--preset", "tiny")
@@ -103,11 +104,49 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
 
 # -------------------------------------------------------------------- combinations, refusals
 
-PLAIN = [g for g in GAMES if g not in (*LABELLED, "info") and GAMES[g]["loss"] != "own"]
+LOGITS = [game for game in GAMES if GAMES[game]["loss"] != "own"]
 DRAWN = random.Random(3)
 PAIRS = [
-    (DRAWN.choice(list(LOSSES)), DRAWN.choice(PENALTIES), DRAWN.choice(PLAIN)) for _ in range(16)
+    (DRAWN.choice(list(LOSSES)), DRAWN.choice(PENALTIES), DRAWN.choice(LOGITS)) for _ in range(16)
 ]
+
+
+TRICKS = [
+    {"minibatch": "std", "norm": "pixel", "generator_norm": "virtual"},
+    {"minibatch": "discrimination", "norm": "virtual", "generator_norm": "equalised"},
+    {"matching": 1.0, "history": 0.1, "norm": "virtual", "generator_norm": "spectral"},
+    {"noise": 0.3, "grad_clip": 0.5, "norm": "equalised", "penalty": "l2=0.1,orthogonal=0.1"},
+    {"penalty": "r1=1,consensus=0.1", "lazy": 2, "norm": "virtual", "augment": "cutout"},
+    {"real_target": 0.9, "drift": 0.1, "anneal": 0.5, "penalty": "js_reg=1", "clip": 0.1},
+]
+
+
+@pytest.mark.parametrize("game", ["dcgan", "cgan", "projection", "acgan", "info"])
+@pytest.mark.parametrize("tricks", TRICKS, ids=lambda tricks: "-".join(tricks))
+def test_every_trick_goes_with_every_game_of_logits(tmp_path, game, tricks):
+    if game == "projection":
+        tricks = {name: value for name, value in tricks.items() if name != "generator_norm"}
+    loss = {"loss": "non_saturating"}
+    config = Config(**{**PRESETS["tiny"], "out": str(tmp_path), "game": game, **loss, **tricks})
+    run = Run(config)
+    for logs in run.engine.rounds(run.data, 3):
+        assert all(math.isfinite(float(value)) for value in logs.values())
+    for option, logged in (("matching", "G/matching"), ("history", "D/history")):
+        assert (logged in logs) == (option in tricks)
+    assert run.draw(5).isfinite().all()
+
+
+def test_a_games_gradient_is_clipped():
+    words = {"out": "run", "grad_clip": 0.01, "optimizer": "rmsprop"}
+    run = Run(Config(**{**PRESETS["tiny"], **words}))
+    assert run.engine.clip == {"G": 0.01, "D": 0.01}
+
+
+def test_lists_name_what_the_options_take(capsys):
+    for kind, names in (("losses", LOSSES), ("penalties", PENALTIES)):
+        assert main(["list", kind]) == 0
+        listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+        assert set(names) - listed <= {"consistency", "look_ahead", "consensus"}
 
 
 @pytest.mark.parametrize(("loss", "penalty", "game"), PAIRS)
@@ -121,6 +160,17 @@ def test_loss_penalty_and_game_at_random(tmp_path, loss, penalty, game):
     for logs in run.engine.rounds(run.data, 3):
         assert all(math.isfinite(float(value)) for value in logs.values())
     assert run.engine.steps == {"G": 3, "D": 3}
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("penalty", ["", "interpolated=1", "r1=1"])
+def test_bfloat16_goes_with_every_norm_and_penalty(tmp_path, norm, penalty):
+    norm = "none" if norm == "batch" and penalty else norm
+    words = {"norm": norm, "penalty": penalty, "precision": "bf16", "game": "dcgan"}
+    run = Run(Config(**{**PRESETS["tiny"], "out": str(tmp_path), **words}))
+    for logs in run.engine.rounds(run.data, 2):
+        assert all(math.isfinite(float(value)) for value in logs.values())
+        assert logs["D/loss"].dtype == torch.float32
 
 
 REFUSED = [
@@ -141,8 +191,17 @@ REFUSED = [
     ({"game": "began", "loss": "hinge"}, "loss of its own"),
     ({"game": "ebgan", "penalty": "r1=1"}, "loss of its own"),
     ({"game": "magan", "clip": 0.1}, "--clip"),
-    ({"game": "acgan", "penalty": "consensus=1"}, "gradient penalties alone"),
-    ({"game": "info", "noise": 0.3}, "--noise"),
+    ({"game": "loss_sensitive", "noise": 0.3}, "--noise"),
+    ({"game": "semi_supervised", "matching": 0.3}, "--matching"),
+    ({"generator_norm": "hope"}, "--generator_norm hope"),
+    ({"generator_norm": "pixel", "game": "projection"}, "batch norm by class"),
+    ({"generator_norm": "pixel", "game": "began"}, "a norm of its own"),
+    ({"minibatch": "hope"}, "--minibatch hope"),
+    ({"minibatch": "std", "penalty": "r1=1"}, "--minibatch std with --penalty r1"),
+    ({"minibatch": "std", "game": "ebgan"}, "autoencoder"),
+    ({"norm": "virtual", "game": "magan"}, "autoencoder"),
+    ({"grad_clip": 0.0}, "--grad_clip 0"),
+    ({"history": -1.0}, "--history -1"),
     ({"ablation": "skip"}, "--ablation"),
     ({"ablation": "hope", "arch": "resnet_cifar"}, "--ablation hope"),
     ({"channels": 2}, "--channels 2"),

@@ -1,0 +1,360 @@
+"""What every image game of a critic with logits shares: both moves, all terms, all tricks.
+
+A game says what its generator reads, what is known of an image, and what else the critic's trunk
+has to tell; loss, penalties, regularizers, noise and averages are the same for all of them.
+
+Symbols: G generator, D critic, d its logit, z latent.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from image_core.adversarial import losses, regularizers
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.penalties import (
+    Flattening,
+    Penalty,
+    clip_weights,
+    twice_differentiable,
+)
+from image_core.adversarial.regularizers import Regularizer
+from image_core.adversarial.tricks import HistoricalAverage, Schedule, add_noise, match_features
+from image_core.games.common import ImageGame, Images, Prior, check_critic, lifted, to_images
+from image_core.nets.critics import trunk_of
+from image_core.nets.layers import mixes_samples
+
+Reader = Callable[..., Any]
+"""The critic, or the critic with other weights."""
+Told = tuple[Tensor, ...]
+"""What is known of each image beside its pixels: its label, the codes it was made from, nothing."""
+
+
+class Coupling(NamedTuple):
+    """A term on the gradients of the game itself.
+
+    Args:
+        kind: look_ahead is added to the generator's loss, consensus to both.
+        weight: eta, or gamma.
+    """
+
+    kind: Literal["look_ahead", "consensus"]
+    weight: float
+
+
+class Verdict(NamedTuple):
+    """What the critic makes of images.
+
+    Args:
+        logits: one an image, high = real; of float32 at least wherever a loss reads them.
+        read: by a further head of its trunk, None where it has none.
+    """
+
+    logits: Tensor
+    read: Tensor | None
+
+
+class CriticGame(ImageGame):
+    """Players "G" and "D". The data stream yields images, bytes or floats in [-1, 1].
+
+    Args:
+        G: latents -> images.
+        D: images -> logits.
+        latent: size of z.
+        loss: any; those without a reward are given real images in the generator's step too.
+        penalty: on the critic's slope.
+        regularizer: on the critic's weights.
+        agreement: on what the critic makes of altered images, see `regularizers.consistency`.
+        coupling: on the gradients of the game.
+        matching: weight of matched features in the generator's loss.
+        history: weight of the distance of either player from the average of its past.
+        critic_steps: a round.
+        lazy: give the penalty a step of its own every so many rounds, so many times as strong, and
+            see `tricks.lazy_rates`; 0 = in every critic step.
+        clip: bound of the critic's weights after each of its steps.
+        noise: standard deviation of instance noise, by critic step.
+        anneal: factor of the penalty, by critic step.
+        transform: random change of all images that D sees, differentiable; a penalty reads the
+            slope before it.
+        batch: samples of a generator step.
+        prior: of z.
+    """
+
+    step: Tensor
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        latent: int,
+        *,
+        loss: AdversarialLoss = losses.non_saturating,
+        penalty: Penalty | None = None,
+        regularizer: Regularizer | None = None,
+        agreement: Penalty | None = None,
+        coupling: Coupling | None = None,
+        matching: float = 0.0,
+        history: float = 0.0,
+        critic_steps: int = 1,
+        lazy: int = 0,
+        clip: float | None = None,
+        noise: Schedule | None = None,
+        anneal: Schedule | None = None,
+        transform: Callable[[Images], Images] | None = None,
+        batch: int = 64,
+        prior: Prior = "normal",
+    ):
+        super().__init__(G, D, latent, critic_steps, batch, prior)
+        check_critic(D, loss, penalty)
+        if lazy and penalty is None:
+            raise UserError("a lazy penalty needs a penalty; name one, as in --penalty r1=10")
+        self.loss, self.penalty, self.regularizer = loss, penalty, regularizer
+        self.agreement, self.coupling, self.matching = agreement, coupling, matching
+        self.lazy, self.clip = lazy, clip
+        self.noise, self.anneal, self.transform = noise, anneal, transform
+        self.history = history
+        self.past_G = HistoricalAverage(G) if history else None
+        self.past_D = HistoricalAverage(D) if history else None
+        self.together = not mixes_samples(D)
+        self.register_buffer("step", torch.zeros(()))
+        if clip is not None:
+            clip_weights(D.parameters(), clip)
+
+    # -- what a game says of itself --------------------------------------------------------------
+
+    @abstractmethod
+    def conditions(self, count: int, real: Told) -> tuple[Told, Told]:
+        """What G is to read for `count` fakes, and what is then known of them.
+
+        Args:
+            count: of fakes.
+            real: what is known of the real images they are paired with, () where they are not.
+        """
+
+    def told(self, batch: Batch) -> Told:
+        """What is known of the real images of a batch."""
+        return ()
+
+    def judge(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
+        """The critic's logits, and what its further head reads."""
+        return Verdict(critic(images), None)
+
+    def own_terms_d(
+        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+    ) -> Mapping[str, Tensor]:
+        """Terms to add to the critic's loss, by name."""
+        return {}
+
+    def own_terms_g(self, fake: Verdict, told: Told) -> Mapping[str, Tensor]:
+        """Terms to add to the generator's loss, by name."""
+        return {}
+
+    def measures(
+        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+    ) -> Mapping[str, Tensor]:
+        """What else is worth recording in the critic's step, by name."""
+        return {}
+
+    # -- moves -----------------------------------------------------------------------------------
+
+    def turns(self) -> Sequence[Turn]:
+        critic, *rest = super().turns()
+        lazy = [Turn("D", self.penalty_move, every=self.lazy)] if self.lazy else []
+        return [critic, *lazy, *rest]
+
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Reals above fakes; the fakes cost no graph of the generator."""
+        real, told_real, fake, told_fake = self._pair(batches)
+        of_real, of_fake, penalty = self._verdicts(real, told_real, fake, told_fake)
+        total = self.loss.d(of_real.logits, of_fake.logits)
+        logs = {"d_real": of_real.logits.mean(), "d_fake": of_fake.logits.mean(), "critic": total}
+        terms = dict(self.own_terms_d(of_real, told_real, of_fake, told_fake))
+        if penalty is not None:
+            terms["penalty"] = penalty
+        if self.regularizer is not None:
+            terms["regularizer"] = self.regularizer(self.D)
+        if self.agreement is not None:
+            terms["agreement"] = self.agreement(self._slope(told_real), real, fake)
+        if self.coupling is not None and self.coupling.kind == "consensus":
+            terms["consensus"] = self._consensus(real, told_real, learns_d=True)
+        if self.past_D is not None:
+            terms["history"] = self.history * self.past_D(self.D)
+        for term in terms.values():
+            total = total + term
+        yield Loss(
+            total, {**logs, **terms, **self.measures(of_real, told_real, of_fake, told_fake)}
+        )
+        self._stepped()
+
+    def penalty_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The penalty alone, for all the steps that went without."""
+        if isinstance(self.penalty, Flattening) and not self.penalty.at_fake:
+            batch = next(batches)
+            told_real, real = self.told(batch), to_images(batch)
+            fake = real  # R1 looks at no fakes
+        else:
+            real, told_real, fake, _ = self._pair(batches)
+        penalty = self._penalty(real, told_real, fake)
+        yield Loss(self.lazy * self.critic_steps * penalty, {"penalty": penalty})
+        if self.clip is not None:
+            clip_weights(self.D.parameters(), self.clip)
+
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Move fakes as the loss says, through the critic as it is."""
+        self.G.train()
+        pairs = self.loss.reward is None or self.coupling is not None
+        batch = next(batches) if pairs or self.matching else None
+        real, told_real = (None, ()) if batch is None else (to_images(batch), self.told(batch))
+        count = self.share() if real is None else len(real)
+        given, told = self.conditions(count, told_real if pairs else ())
+        fake = self.G(*given)
+        if real is None or not pairs:
+            of_fake, features = self._with_features(fake, told)
+            total = self.loss.g(of_fake.logits, of_fake.logits)
+        else:
+            of_real, of_fake = self._both(self.D, real, told_real, fake, told)
+            total = self.loss.g(of_real.logits, of_fake.logits)
+            features = self._with_features(fake, told)[1] if self.matching else None
+        terms = dict(self.own_terms_g(of_fake, told))
+        if real is not None and features is not None:
+            with torch.no_grad():
+                wanted = self._with_features(real, told_real or told)[1]
+            assert wanted is not None
+            terms["matching"] = self.matching * match_features(wanted, features)
+        if real is not None and self.coupling is not None:
+            terms[self.coupling.kind] = self._coupled(real, told_real, fake, told)
+        if self.past_G is not None:
+            terms["history"] = self.history * self.past_G(self.G)
+        for term in terms.values():
+            total = total + term
+        yield Loss(total, {"d_fake": of_fake.logits.mean(), **terms})
+        if self.past_G is not None:
+            self.past_G.update(self.G)
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _pair(self, batches: Iterator[Batch]) -> tuple[Tensor, Told, Tensor, Told]:
+        batch = next(batches)
+        real, told_real = to_images(batch), self.told(batch)
+        # A penalty may read the slope at reals, at fakes or between: one label for both
+        paired = self.penalty is not None or self.loss.reward is None
+        given, told_fake = self.conditions(len(real), told_real if paired else ())
+        self.G.train()
+        with torch.no_grad():
+            return real, told_real, self.G(*given), told_fake
+
+    def _seen(self, images: Tensor) -> Tensor:
+        if self.transform is not None:
+            images = self.transform(images)
+        return images if self.noise is None else add_noise(images, self.noise(self.step))
+
+    def _slope(self, told: Told) -> Callable[[Tensor], Tensor]:
+        return lambda images: self._judged(self.D, images, told).logits
+
+    def _judged(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
+        """The verdict on images as the critic sees them, lifted out of half precision."""
+        logits, read = self.judge(critic, self._seen(images), told)
+        return Verdict(lifted(logits), None if read is None else lifted(read))
+
+    def _both(
+        self,
+        critic: Reader,
+        real: Tensor,
+        told_real: Told,
+        fake: Tensor,
+        told_fake: Told,
+        *,
+        together: bool | None = None,
+    ) -> tuple[Verdict, Verdict]:
+        """Verdicts, in one forward where no batch statistic would give the label away."""
+        if not (self.together if together is None else together):
+            of_real = self._judged(critic, real, told_real)
+            return of_real, self._judged(critic, fake, told_fake)
+        told = tuple(torch.cat(pair) for pair in zip(told_real, told_fake))
+        logits, read = self._judged(critic, torch.cat([real, fake]), told)
+        n = len(real)
+        if read is None:
+            return Verdict(logits[:n], None), Verdict(logits[n:], None)
+        return Verdict(logits[:n], read[:n]), Verdict(logits[n:], read[n:])
+
+    def _verdicts(
+        self, real: Tensor, told_real: Told, fake: Tensor, told_fake: Told
+    ) -> tuple[Verdict, Verdict, Tensor | None]:
+        """Verdicts on both, and the penalty if it is due in every step.
+
+        R1 and R2 read their slopes off the same forward pass, unless it is in half precision.
+        """
+        half = torch.is_autocast_enabled(real.device.type)
+        if isinstance(self.penalty, Flattening) and not self.lazy and not half:
+            real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
+            both = self.penalty.at_real > 0 and self.penalty.at_fake > 0
+            with twice_differentiable():
+                pair = self._both(self.D, real, told_real, fake, told_fake, together=both)
+            penalty = self.penalty.shared(pair[0].logits, real, pair[1].logits, fake)
+            return *pair, self._annealed(penalty)
+        pair = self._both(self.D, real, told_real, fake, told_fake)
+        if self.penalty is None or self.lazy:
+            return *pair, None
+        return *pair, self._penalty(real, told_real, fake)
+
+    def _penalty(self, real: Tensor, told: Told, fake: Tensor) -> Tensor:
+        assert self.penalty is not None
+        return self._annealed(self.penalty(self._slope(told), real, fake))
+
+    def _annealed(self, penalty: Tensor) -> Tensor:
+        return penalty if self.anneal is None else self.anneal(self.step) * penalty
+
+    @torch.no_grad()
+    def _stepped(self) -> None:
+        self.step += 1
+        if self.clip is not None:
+            clip_weights(self.D.parameters(), self.clip)
+        if self.past_D is not None:
+            self.past_D.update(self.D)
+
+    def _with_features(self, images: Tensor, told: Told) -> tuple[Verdict, Tensor | None]:
+        """The verdict, and what the critic's trunk made of the images if that is to be matched."""
+        if not self.matching:
+            return self._judged(self.D, images, told), None
+        kept: list[Tensor] = []
+        hook = trunk_of(self.D).register_forward_hook(lambda _, __, out: kept.append(out))
+        try:
+            return self._judged(self.D, images, told), lifted(kept[0])
+        finally:
+            hook.remove()
+
+    # The engine freezes whoever does not learn; a copy of its weights takes its gradient instead.
+
+    def _coupled(self, real: Tensor, told_real: Told, fake: Tensor, told: Told) -> Tensor:
+        """The coupling's term of the generator's loss."""
+        assert self.coupling is not None
+        if self.coupling.kind == "consensus":
+            return self._consensus(real, told_real, learns_d=False)
+        leaves, critic = self._copy(self.D)
+        of_real, of_fake = self._both(critic, real, told_real, fake, told)
+        loss_d = self.loss.d(of_real.logits, of_fake.logits)
+        return regularizers.look_ahead(loss_d, leaves, self.coupling.weight)
+
+    def _consensus(self, real: Tensor, told_real: Told, *, learns_d: bool) -> Tensor:
+        """gamma/2 (||grad_G L_G||^2 + ||grad_D L_D||^2), a function of one player's weights."""
+        assert self.coupling is not None
+        leaves, other = self._copy(self.G if learns_d else self.D)
+        given, told = self.conditions(len(real), told_real)
+        fake = other(*given) if learns_d else self.G(*given)
+        critic = self.D if learns_d else other
+        of_real, of_fake = self._both(critic, real, told_real, fake, told)
+        logits = of_real.logits, of_fake.logits
+        learning = list((self.D if learns_d else self.G).parameters())
+        both = (leaves, learning) if learns_d else (learning, leaves)
+        pair = (self.loss.g(*logits), self.loss.d(*logits))
+        return regularizers.consensus(pair, both, self.coupling.weight)
+
+    def _copy(self, net: nn.Module) -> tuple[list[Tensor], Reader]:
+        leaves = {n: p.detach().requires_grad_() for n, p in net.named_parameters()}
+        return list(leaves.values()), lambda *given: functional_call(net, leaves, given)

@@ -52,7 +52,7 @@ class RetrievalGame(Game):
         negative_temperature: T when it draws for the critic.
         mixture: lambda; G's documents are drawn from (1 - lambda) p + lambda uniform(positives).
         samples: documents a positive that G draws.
-        estimator: of the score-function gradient.
+        estimator: of the score-function gradient, of rewards times their share p / p_n of a mean.
         baseline: subtract the mean reward of the query's other samples.
         anchor: weight of KL(p || p at the start), which keeps G near it.
         unlabelled_only: positives are not drawn as the critic's negatives.
@@ -229,13 +229,11 @@ class RetrievalGame(Game):
         picked = log_prob.flatten().index_select(0, drawn)
         with torch.no_grad():
             weight = picked.exp() / proposal.flatten().index_select(0, drawn)
-            share = weight / (batch.counts[owner] * self.samples)
+            share = weight / (batch.counts[owner] * self.samples * len(batch.queries))
             advantage = earned - self._others(batch, owner, earned) if self.baseline else earned
         mask = torch.ones(len(owner), 1, dtype=torch.bool, device=owner.device)
         loss = self.estimator(picked[:, None], (share * advantage)[:, None], mask)
-        loss = loss / len(batch.queries)
-        expected = (share * earned).sum() / len(batch.queries)
-        logs = {"reward": expected, "weight": weight.mean()}
+        logs = {"reward": (share * earned).sum(), "weight": weight.mean()}
         logs["ess"] = weight.sum().square() / (weight.square().sum() * len(weight)).clamp(min=1e-30)
         return loss, logs
 

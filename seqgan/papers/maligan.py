@@ -8,11 +8,10 @@ lets it grow from 0. r is bounded, for a critic that is sure of one sample would
 
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
 from image_core.adversarial import estimators
 from image_core.adversarial.game import Game
 from seqgan.critics import SequenceCritic
+from seqgan.estimation import ratio
 from seqgan.games.sequence import SequenceGame
 from seqgan.papers import RealRows
 from seqgan.policies import LSTMPolicy, SequencePolicy
@@ -24,15 +23,9 @@ if TYPE_CHECKING:
 NAME = "MaliGAN"
 METHOD: dict[str, Any] = {"estimator": "importance", "baseline": "none", "reduction": "mean"}
 RATES: dict[str, Any] = {"policy_lr": 1e-3}
+GAME = "sequence"
 PAPER: dict[str, Any] = {}
-BOUND = 10.0
-"""Greatest logit: a ratio of 22,000."""
 policy = LSTMPolicy
-
-
-def ratio(logit: Tensor) -> Tensor:
-    """D / (1 - D) = exp(logit), the logit at most `BOUND`."""
-    return logit.clamp(max=BOUND).exp()
 
 
 def maligan(G: SequencePolicy, D: SequenceCritic, length: int, **options: object) -> SequenceGame:
@@ -52,4 +45,4 @@ def maligan(G: SequencePolicy, D: SequenceCritic, length: int, **options: object
 
 def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
-    return maligan(policy, options.make_critic(policy), length, **options.game_options())
+    return maligan(policy, options.make_critic(policy), length, **options.game_options(length))

@@ -12,14 +12,14 @@ from image_core.adversarial.game import Game
 from seqgan.critics import SequenceCritic
 from seqgan.games.sequence import SequenceGame
 from seqgan.papers import RealRows
-from seqgan.papers.maligan import METHOD, PAPER, RATES, maligan
+from seqgan.papers.maligan import GAME, METHOD, PAPER, RATES, maligan
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.teacher import Teacher
 
 if TYPE_CHECKING:
     from seqgan.recipes.sequence import SequenceConfig
 
-__all__ = ["METHOD", "NAME", "PAPER", "RATES", "game", "maligan_mixed", "policy"]
+__all__ = ["GAME", "METHOD", "NAME", "PAPER", "RATES", "game", "maligan_mixed", "policy"]
 
 NAME = "MaliGAN-mixed"
 COPIES = 4
@@ -61,5 +61,5 @@ def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConf
             f"so give a multiple of {COPIES}, at most {COPIES} times --batch {options.batch}"
         )
     moves = max(1, options.rounds * options.policy_steps)
-    critic, others = options.make_critic(policy), options.game_options()
+    critic, others = options.make_critic(policy), options.game_options(length)
     return maligan_mixed(policy, critic, length, moves=moves, **others)

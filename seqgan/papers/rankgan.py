@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 NAME = "RankGAN"
 METHOD: dict[str, Any] = {"estimator": "reinforce", "baseline": "position_mean"}
 RATES: dict[str, Any] = {}
+GAME = "sequence"
 PAPER: dict[str, Any] = {}
 REFERENCES, COMPARED, GAMMA, POOL = 16, 64, 1.0, 2_000
 """|U| and gamma of the released code; |C|; real sequences that both are drawn from."""
@@ -167,5 +168,5 @@ def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConf
         rows = real()
         return rows[torch.linspace(0, len(rows) - 1, min(POOL, len(rows))).long()]
 
-    critic, others = options.make_critic(policy), options.game_options()
+    critic, others = options.make_critic(policy), options.game_options(length)
     return rankgan(policy, critic, length, pool, rollouts=options.rollouts, **others)

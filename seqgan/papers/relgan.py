@@ -17,6 +17,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
 from seqgan.critics import Scorer, SequenceCritic
 from seqgan.data.encode import mask_of
+from seqgan.estimation import relaxation
 from seqgan.games.relaxed import RelaxedGame
 from seqgan.papers import RealRows
 from seqgan.policies import RecurrentPolicy
@@ -26,8 +27,18 @@ if TYPE_CHECKING:
     from seqgan.recipes.sequence import SequenceConfig
 
 NAME = "RelGAN"
-METHOD: dict[str, Any] = {"loss": "relativistic", "critic_rounds": 0}
-RATES: dict[str, Any] = {"policy_lr": 1e-4, "critic_lr": 1e-4}
+METHOD: dict[str, Any] = {
+    "loss": "relativistic",
+    "critic_rounds": 0,
+    "baseline": "none",
+    "reduction": "mean",
+}
+RATES: dict[str, Any] = {
+    "policy_lr": 1e-4,
+    "critic_lr": 1e-4,
+    "estimator": "gumbel_softmax",
+}
+GAME = "relaxed"
 PAPER: dict[str, Any] = {
     "embedding": 32,
     "hidden": 512,
@@ -149,7 +160,12 @@ def game(policy: RelationalPolicy, length: int, real: RealRows, options: "Sequen
     critic = ManyEmbeddingsCritic(
         policy.vocab, views, views, filters, end=policy.end, dropout=options.critic_dropout
     )
-    given = options.game_options()
-    shared = {name: given[name] for name in ("loss", "penalty", "policy_steps", "critic_steps")}
-    moves = max(1, options.rounds * options.policy_steps)
-    return relgan(policy, critic, length, moves=moves, beta_max=options.beta_max, **shared)
+    return relgan(
+        policy,
+        critic,
+        length,
+        moves=max(1, options.rounds * options.policy_steps),
+        beta_max=options.beta_max,
+        relaxation=relaxation(options.estimator),
+        **options.shared_options(),
+    )

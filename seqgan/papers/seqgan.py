@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.game import Game
+from seqgan.estimation import sequence_reward
 from seqgan.games.sequence import seqgan
 from seqgan.papers import RealRows
 from seqgan.policies import LSTMPolicy
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
 NAME = "SeqGAN"
 METHOD: dict[str, Any] = {}
 RATES: dict[str, Any] = {}
+GAME = "sequence"
 PAPER: dict[str, Any] = {}
 policy = LSTMPolicy
 
 
 def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
     """The game of a run's options."""
-    critic = options.make_critic(policy)
-    return seqgan(policy, critic, length, rollouts=options.rollouts, **options.game_options())
+    reward = sequence_reward(options.estimator, options.rollouts)
+    critic, others = options.make_critic(policy), options.game_options(length)
+    return seqgan(policy, critic, length, reward=reward, **others)

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from image_core.adversarial import estimators, losses
+from image_core.adversarial import losses
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
-from seqgan import metrics
+from seqgan import estimation, metrics
 from seqgan.alarms import limits_of
 from seqgan.dialogue import credit
 from seqgan.dialogue.credit import Credit
@@ -43,6 +43,7 @@ TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
     "probability": torch.sigmoid,
     "logit": credit.identity,
     "log_probability": torch.nn.functional.logsigmoid,
+    "ratio": estimation.ratio,
 }
 
 
@@ -104,7 +105,7 @@ class DialogueRun(base.Run):
             c.reply_tokens,
             context_length=c.context_tokens,
             credit=self._credit(),
-            estimator=estimators.clipped() if c.estimator == "clipped" else estimators.reinforce(),
+            estimator=estimation.of_replies(c.estimator, c.samples),
             baseline=c.baseline,
             loss=getattr(losses, c.loss),
             penalty=options.make_penalty(c.penalty),

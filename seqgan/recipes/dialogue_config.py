@@ -5,6 +5,7 @@ from typing import Any
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
+from seqgan import estimation
 from seqgan.dialogue.advantage import BASELINES, KL
 from seqgan.dialogue.credit import __all__ as CREDITS
 from seqgan.dialogue.critics import JUDGES
@@ -19,8 +20,11 @@ CRITICS = ("transformer", "copy", "step", "hierarchical", "language_model")
 DP-GAN's.
 """
 
-REWARDS = ("probability", "logit", "log_probability")
-"""What a critic's logit is turned into."""
+REWARDS = ("probability", "logit", "log_probability", "ratio")
+"""What a critic's logit is turned into; ratio is D / (1 - D)."""
+
+WEIGHING = {"importance": "ratio", "boundary_seeking": "logit"}
+"""Estimators whose weights are made of one verdict a reply, and of which."""
 
 
 @dataclass(kw_only=True)
@@ -70,7 +74,8 @@ class DialogueConfig(RunConfig):
         rollouts: completions of each prefix, for --credit rollouts.
         reward: of the critic's logit: probability, logit or log_probability.
         baseline: none, position_mean, leave_one_out, group_normalised or running.
-        estimator: reinforce or clipped (PPO).
+        estimator: reinforce, clipped (PPO), importance (MaliGAN; --reward ratio) or
+            boundary_seeking (--reward logit), which weigh a context's replies against each other.
         policy_updates: steps on the same samples, for clipped.
         temperature: of the samples that are learned from.
         top_p: of them.
@@ -170,7 +175,6 @@ class DialogueConfig(RunConfig):
             "credit": CREDITS,
             "reward": REWARDS,
             "baseline": BASELINES,
-            "estimator": ("reinforce", "clipped"),
             "kl": tuple(KL),
             "alarms": ("warn", "stop", "off"),
             "precision": ("no", "bf16"),
@@ -178,6 +182,8 @@ class DialogueConfig(RunConfig):
         for name, allowed in choices.items():
             options.check_choice(name, getattr(self, name), allowed)
         options.make_penalty(self.penalty)
+        estimation.check("dialogue", self.estimator)
+        self._check_weighing()
         self._check_together()
 
     def _check_sizes(self) -> None:
@@ -212,6 +218,33 @@ class DialogueConfig(RunConfig):
                 f"--min_length {self.min_length} leaves no room for an end within --reply_tokens "
                 f"{self.reply_tokens}"
             )
+
+    def _check_weighing(self) -> None:
+        if (self.estimator == "importance") != (self.reward == "ratio"):
+            raise UserError(
+                f"--reward ratio and --estimator importance go together; got --reward "
+                f"{self.reward} and --estimator {self.estimator}"
+            )
+        if self.estimator not in WEIGHING:
+            return
+        plain = {
+            "reward": WEIGHING[self.estimator],
+            "credit": "sequence",
+            "baseline": "none",
+            "length_weight": 0.0,
+            "cold_temperature": 0.0,
+            "human_share": 0.0,
+        }
+        for name, value in plain.items():
+            if getattr(self, name) != value:
+                raise UserError(
+                    f"--estimator {self.estimator} weighs verdicts as they are: pass --{name} "
+                    f"{value}, not {getattr(self, name)}"
+                )
+        if self.kl_weight and self.kl == "k1":
+            raise UserError(f"--estimator {self.estimator} reads no KL in rewards: pass --kl k3")
+        if self.samples < 2:
+            raise UserError(f"--estimator {self.estimator} needs --samples of at least 2")
 
     def _check_together(self) -> None:
         if self.size % self.heads and self.model is None and self.architecture == "gpt":

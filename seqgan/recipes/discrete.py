@@ -18,7 +18,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.sites import Bernoulli, Categorical
 from image_core.data import Batches
-from seqgan import directions, plots, sample_judge, site_nets
+from seqgan import directions, estimation, plots, sample_judge, site_nets
 from seqgan.data.sites import BLANK, SiteData, read_labels, read_sites
 from seqgan.games.discrete import DiscreteGame
 from seqgan.image_grid import write_image_grid
@@ -98,7 +98,7 @@ class Config(RunConfig):
         options.check_least(self, 2, "batch")
         options.check_least(self, 40, "judge_samples")
         options.check_above_zero(self, "generator_lr", "critic_lr")
-        options.check_choice("estimator", self.estimator, directions.__all__)
+        estimation.check("discrete", self.estimator)
         options.check_choice("loss", self.loss, LOSSES)
         options.check_choice("net", self.net, ("dense", "conv"))
         options.make_penalty(self.penalty)

@@ -1,4 +1,4 @@
-"""From option values to losses, penalties, estimators, devices; refusals in one sentence."""
+"""From option values to losses, penalties, devices; refusals in one sentence."""
 
 import functools
 import math
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from image_core.adversarial import estimators, penalties
+from image_core.adversarial import penalties
 from image_core.adversarial.engine import Engine, ScheduleFactory
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Game
 from image_core.adversarial.penalties import Penalty
 
@@ -58,30 +57,6 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 1 << 32:
         raise UserError(f"--seed {seed}: it must be at least 0 and below {1 << 32}")
-
-
-SCORE_FUNCTION = ("reinforce", "importance", "boundary_seeking", "clipped")
-"""Estimators that turn rewards of sampled tokens into a surrogate loss."""
-
-
-def make_estimator(name: str, baseline: str, reduction: str) -> Estimator:
-    """The estimator of the options.
-
-    Raises:
-        UserError: the name is unknown, or an option does not go with it.
-    """
-    check_choice("estimator", name, SCORE_FUNCTION)
-    check_choice("reduction", reduction, ("mean", "sum"))
-    check_choice("baseline", baseline, estimators.BASELINES)
-    if name != "reinforce" and baseline != "none":
-        raise UserError(f"--baseline {baseline} is for --estimator reinforce; pass --baseline none")
-    if name == "reinforce":
-        return estimators.reinforce(baseline=baseline, reduction=reduction)
-    if reduction != "mean":
-        raise UserError(
-            f"--reduction {reduction} is for --estimator reinforce; pass --reduction mean"
-        )
-    return getattr(estimators, name)()
 
 
 def make_penalty(text: str) -> Penalty | None:

@@ -18,6 +18,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
+from seqgan import estimation
 from seqgan.games.retrieval import RetrievalGame, irgan, irgan_pairwise
 from seqgan.recipes import base, options
 from seqgan.recipes.retrieve_config import PRESETS as PRESETS
@@ -145,6 +146,7 @@ class Run(base.Run):
             loss=getattr(losses, str(c.loss)),
             reward=REWARDS[str(c.reward)],
             exact=c.exact,
+            estimator=estimation.of_documents(c.estimator),
             temperature=c.temperature,
             negative_temperature=c.negative_temperature,
             mixture=c.mixture,

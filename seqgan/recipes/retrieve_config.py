@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
+from seqgan import estimation
 from seqgan.games.retrieval import centred_sigmoid
 from seqgan.recipes import options
 from seqgan.recipes.base import RunConfig
@@ -26,8 +27,9 @@ REWARDS = {
     "softplus": losses.minimax.reward,
     "logit": losses.wasserstein.reward,
     "log_sigmoid": losses.non_saturating.reward,
+    "ratio": estimation.ratio,
 }
-"""2 sigmoid(f) - 1, log(1 + e^f), f, log sigmoid(f)."""
+"""2 sigmoid(f) - 1, log(1 + e^f), f, log sigmoid(f), e^f."""
 
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "item": {
@@ -103,7 +105,9 @@ class Config(RunConfig):
         dropout: of features (mlp).
         form: irgan: documents one by one; pairwise: by differences.
         loss: of the critic, see `seqgan list losses`.
-        reward: sigmoid: 2 sigmoid(f) - 1; softplus: log(1 + e^f); logit: f; log_sigmoid.
+        reward: sigmoid: 2 sigmoid(f) - 1; softplus: log(1 + e^f); logit: f; log_sigmoid; ratio: e^f
+            up to e^10, which --estimator importance reads.
+        estimator: reinforce, or importance (MaliGAN's and BGAN's weights over a batch).
         exact: the full expectation over candidates instead of samples.
         temperature: of the generator in its own update.
         negative_temperature: when it draws the critic's negatives.
@@ -159,6 +163,7 @@ class Config(RunConfig):
     form: Literal["irgan", "pairwise"] = "irgan"
     loss: str | None = None
     reward: str | None = None
+    estimator: str = "reinforce"
     exact: bool = True
     temperature: float = 1.0
     negative_temperature: float = 1.0
@@ -199,7 +204,7 @@ class Config(RunConfig):
         filled = {
             **DEFAULTS[self.task],
             "loss": "relativistic" if pairwise else "non_saturating",
-            "reward": "log_sigmoid" if pairwise else "sigmoid",
+            "reward": self._usual_reward(pairwise),
             "mixture": 0.0 if pairwise else 0.2,
         }
         for name, value in filled.items():
@@ -210,6 +215,11 @@ class Config(RunConfig):
         self._check_numbers()
         self._check_names()
         self._check_task()
+
+    def _usual_reward(self, pairwise: bool) -> str:
+        if self.estimator == "importance":
+            return "ratio"
+        return "log_sigmoid" if pairwise else "sigmoid"
 
     def _check_numbers(self) -> None:
         counts = ("dim", "critic_dim", "hidden", "filters", "samples", "drawn", "patience")
@@ -231,6 +241,17 @@ class Config(RunConfig):
         options.check_choice("warm", str(self.warm), WARM)
         options.check_choice("loss", str(self.loss), losses.__all__)
         options.check_choice("reward", str(self.reward), tuple(REWARDS))
+        estimation.check("retrieve", self.estimator)
+        if self.estimator == "importance" and (self.exact or self.baseline):
+            raise UserError(
+                "--estimator importance weighs sampled documents against each other; "
+                "pass --exact false and --baseline false"
+            )
+        if (self.estimator == "importance") != (self.reward == "ratio"):
+            raise UserError(
+                f"--reward ratio and --estimator importance go together; got --reward "
+                f"{self.reward} and --estimator {self.estimator}"
+            )
         for name in self.baseline_names():
             options.check_choice("baselines", name, BASELINES[self.task])
         name, _, k = self.select_metric.partition("@")

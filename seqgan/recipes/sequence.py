@@ -13,8 +13,10 @@ from torch import Tensor
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
+from seqgan import estimation
 from seqgan.alarms import limits_of
 from seqgan.critics import SEQGAN_FILTERS, CNNCritic
 from seqgan.games.policy import PolicyGame
@@ -64,9 +66,11 @@ class SequenceConfig(RunConfig):
         beta_max: inverse temperature of relgan's samples in the last policy step.
         loss: of the critic, see `seqgan list losses`.
         penalty: of the critic, as in r1=10 or r1=1,r2=1, see `seqgan list penalties`.
-        estimator: of the policy's gradient: reinforce, importance, boundary_seeking or clipped, see
-            `seqgan list estimators`.
-        baseline: of reinforce: none, position_mean, leave_one_out or moving_average.
+        estimator: of the policy's gradient: reinforce, importance (reads D/(1-D)), boundary_seeking
+            (reads the logit of whole sequences) or clipped; of relgan's samples gumbel_softmax,
+            gumbel_hard, straight_through or reinmax.
+        baseline: of reinforce: none, position_mean, leave_one_out, moving_average, log_z or learned
+            (a number a position).
         reduction: of reinforce over batch and time: sum or mean.
         evaluate_every: rounds between evaluations.
         alarms: what to do about signs of collapse (few different samples, low entropy of tokens, a
@@ -129,7 +133,10 @@ class SequenceConfig(RunConfig):
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
         options.make_penalty(self.penalty)
-        options.make_estimator(self.estimator, self.baseline, self.reduction)
+        if self.paper.GAME == "sequence":
+            self.score_function(1)
+        else:
+            estimation.check(self.paper.GAME, self.estimator)
         if not self.mle_epochs + self.critic_rounds + self.rounds:
             raise UserError("--mle_epochs, --critic_rounds and --rounds are all 0: nothing to do")
         if self.samples < 2 and self.baseline in ("position_mean", "leave_one_out"):
@@ -157,15 +164,25 @@ class SequenceConfig(RunConfig):
             l2=self.critic_l2,
         )
 
-    def game_options(self) -> dict[str, Any]:
-        """What a sequence game is made with besides its players and its reward."""
+    def score_function(self, length: int) -> Estimator:
+        """The estimator of a game of drawn sequences."""
+        return estimation.of_sequences(self.estimator, self.baseline, self.reduction, length=length)
+
+    def shared_options(self) -> dict[str, Any]:
+        """What any game of sequences is made with besides its players."""
         return {
-            "estimator": options.make_estimator(self.estimator, self.baseline, self.reduction),
             "loss": getattr(losses, self.loss),
             "penalty": options.make_penalty(self.penalty),
-            "samples": self.samples,
             "policy_steps": self.policy_steps,
             "critic_steps": self.critic_steps,
+        }
+
+    def game_options(self, length: int) -> dict[str, Any]:
+        """What a game of drawn sequences is made with besides its players and its reward."""
+        return {
+            **self.shared_options(),
+            "estimator": self.score_function(length),
+            "samples": self.samples,
             "critic_epochs": self.critic_epochs,
             "negatives": self.negatives,
         }

@@ -10,7 +10,8 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.critics import CNNCritic
-from seqgan.papers.maligan import BOUND, maligan, ratio
+from seqgan.estimation import BOUND, ratio
+from seqgan.papers.maligan import maligan
 from seqgan.papers.maligan_mixed import maligan_mixed
 from seqgan.papers.rankgan import Ranker, rankgan, ranking, ranking_d
 from seqgan.policies import LSTMPolicy

@@ -136,12 +136,13 @@ class OneWayCritic(MatchingCritic):
         side: of a picture.
         text: length of a sentence's vector.
         width: channels of the first map; later ones twice as many each, at most 8 times.
+        changes: random changes of every picture it looks at.
 
     Source: Tao et al. 2022, section 3.3.
     """
 
-    def __init__(self, side: int, text: int, *, width: int = 32):
-        super().__init__(side, text, condition=text, width=width, norm="none")
+    def __init__(self, side: int, text: int, *, width: int = 32, changes: str = ""):
+        super().__init__(side, text, condition=text, width=width, norm="none", changes=changes)
         times = doublings("side", 4, side)
         widths = [min(width << i, 8 * width) for i in range(times + 1)]
         blocks = [_Down(one, two) for one, two in itertools.pairwise(widths)]

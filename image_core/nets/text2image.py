@@ -1,6 +1,6 @@
 """Networks of text to image: generators and critics conditioned on a sentence's vector.
 
-Images are in [-1, 1]. A critic works in two halves, `trunk(image)` and `judge(map, text)`, so that
+Images are in [-1, 1]. A critic works in two halves, `look(image)` and `judge(map, text)`, so that
 one look at a real picture serves its right and its wrong sentence.
 """
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from image_core.adversarial.errors import UserError
+from image_core.nets.augment import augment
 from image_core.nets.spectral import spectral_norm
 
 NORMS = ("none", "batch", "spectral")
@@ -237,6 +238,7 @@ class MatchingCritic(nn.Module):
         whole: also judge the picture without its sentence (StackGAN v2).
         project: add <V text, mean of the last map> to the logit of a pair: what a sentence says of
             the whole picture then counts at once and adds up over its words (Miyato & Koyama 2018).
+        changes: random changes of every picture it looks at, as in "translation,cutout".
 
     Raises:
         UserError: the side is not 4 times a power of two, or the norm is unknown.
@@ -252,12 +254,13 @@ class MatchingCritic(nn.Module):
         norm: str = "batch",
         whole: bool = False,
         project: bool = False,
+        changes: str = "",
     ):
         super().__init__()
         if norm not in NORMS:
             raise UserError(f"norm {norm}: choose one of {', '.join(NORMS)}")
         times = doublings("side", 4, side)
-        self.norm = norm
+        self.norm, self.changes = norm, changes
         widths = [min(width << i, 8 * width) for i in range(times)]
         layers: list[nn.Module] = [self._layer(nn.Conv2d(3, width, 4, 2, 1)), nn.LeakyReLU(0.2)]
         for one, two in itertools.pairwise(widths):
@@ -279,6 +282,10 @@ class MatchingCritic(nn.Module):
         norm = [nn.BatchNorm2d(conv.out_channels)] if self.norm == "batch" else []
         return [self._layer(conv), *norm, nn.LeakyReLU(0.2)]
 
+    def look(self, image: Images) -> Float[Tensor, "B C H W"]:
+        """Maps of pictures, changed at random if it was asked for."""
+        return self.trunk(augment(image, self.changes))
+
     def judge(self, seen: Float[Tensor, "B C 4 4"], text: Vectors) -> Float[Tensor, " B"]:
         """Logits of (picture, sentence) pairs, from maps of the trunk."""
         tiled = self.compress(text)[:, :, None, None].expand(-1, -1, *seen.shape[2:])
@@ -294,4 +301,4 @@ class MatchingCritic(nn.Module):
 
     def forward(self, image: Images, text: Vectors) -> Float[Tensor, " B"]:
         """Logits of (picture, sentence) pairs."""
-        return self.judge(self.trunk(image), text)
+        return self.judge(self.look(image), text)

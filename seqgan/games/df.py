@@ -50,6 +50,7 @@ def dfgan(
     noise: int = 100,
     width: int = 32,
     critic_width: int = 32,
+    changes: str = "",
     **options: object,
 ) -> StackGame:
     """DF-GAN: fusion blocks against a one-way critic, hinge, matching-aware penalty.
@@ -61,13 +62,14 @@ def dfgan(
         noise: length of z.
         width: channels of the generator's last map.
         critic_width: channels of the critic's first map.
+        changes: random changes of every picture the critic looks at.
         options: of `StackGame`.
 
     Source: Tao et al. 2022, "DF-GAN: A Simple and Effective Baseline for Text-to-Image Synthesis".
     """
     text = encoder.features
     G = FusionGenerator(side, text, noise=noise, width=width)
-    D = OneWayCritic(side, text, width=critic_width)
+    D = OneWayCritic(side, text, width=critic_width, changes=changes)
     defaults = {"loss": losses.hinge, "pair_penalty": matching_aware(), "kl": 0.0}
     return StackGame(encoder, matcher, G, D, **{**defaults, **options})  # type: ignore[arg-type]
 

@@ -224,7 +224,7 @@ def critic_loss(
         text: sentences.
         wrong: sentences of other pictures; None = the critic never sees wrong pairs.
     """
-    seen, made = D.trunk(real), D.trunk(fake)
+    seen, made = D.look(real), D.look(fake)
     d_real, d_fake = D.judge(seen, text), D.judge(made, text)
     total = loss.d(d_real, d_fake)
     logs = {"d_real": d_real.mean(), "d_fake": d_fake.mean()}
@@ -256,10 +256,10 @@ def generator_loss(
         fake: of the same sentences.
         text: sentences.
     """
-    made = D.trunk(fake)
+    made = D.look(fake)
     seen = made  # a loss with a reward ignores real logits
     if loss.reward is None:
-        seen = D.trunk(shrink(as_floats(real), fake.shape[-1]))
+        seen = D.look(shrink(as_floats(real), fake.shape[-1]))
     total = loss.g(D.judge(seen, text), D.judge(made, text))
     if D.alone is not None:
         total = total + loss.g(D.judge_alone(seen), D.judge_alone(made))

@@ -173,6 +173,7 @@ def stackgan_v2(
     noisy: bool = True,
     norm: str = "batch",
     project: bool = False,
+    changes: str = "",
     words: int = 0,
     **options: Any,
 ) -> TreeGame:
@@ -190,6 +191,7 @@ def stackgan_v2(
         noisy: whether conditions are augmented.
         norm: of the critics.
         project: whether critics also multiply sentence and picture.
+        changes: random changes of every picture the critics look at.
         words: length of a word's vector, for attention; 0 = none.
         options: of `TreeGame`.
 
@@ -200,7 +202,7 @@ def stackgan_v2(
     G = TreeGenerator(small, side, text, **sizes, noisy=noisy, words=words)
     sides = [small << i for i in range(len(G.to_image))]
     heads: dict[str, Any] = {"condition": 2 * condition, "width": critic_width, "norm": norm}
-    heads["project"] = project
+    heads |= {"project": project, "changes": changes}
     critics = [MatchingCritic(own, text, **heads, whole=True) for own in sides]
     return TreeGame(encoder, matcher, G, critics, **options)
 

@@ -171,8 +171,8 @@ class Text2ImageRun(base.Run):
             own, few = self.features.pick(number), self.config.candidates
             text = self.scale(own.sentence)
             if self.near is None:
-                rows = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
-                wrong = text[rows]
+                others = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
+                wrong = text[others]
             else:
                 column = torch.from_numpy(draw.integers(NEAR_MISSES, size=len(number)))
                 wrong = self.scale(self.features.sentence[self.near[number, column]])
@@ -223,6 +223,7 @@ class Text2ImageRun(base.Run):
                 "noise": c.noise,
                 "width": c.width,
                 "critic_width": c.critic_width,
+                "changes": c.augment,
             }
             return dfgan(self.encoder, matcher, c.side, **sizes, **shared)
         small = c.small or c.side
@@ -232,6 +233,7 @@ class Text2ImageRun(base.Run):
             "width": c.critic_width,
             "norm": str(c.norm),
             "project": c.projection,
+            "changes": c.augment,
         }
         first = (FirstStage(small, text, noise=c.noise, **g), MatchingCritic(small, text, **d))
         second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
@@ -250,7 +252,7 @@ class Text2ImageRun(base.Run):
             "critic_width": c.critic_width,
         }
         shared |= {"noisy": noisy, "norm": str(c.norm), "colour": c.colour, "guide": c.guide}
-        shared["project"] = c.projection
+        shared |= {"project": c.projection, "changes": c.augment}
         return make(self.encoder, matcher, c.small or c.side // 2, c.side, **sizes, **shared)
 
     def _engine(self) -> Engine:

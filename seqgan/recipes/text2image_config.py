@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
+from image_core.nets.augment import augment
 from image_core.nets.text2image import NORMS
 from seqgan.data.captioned import SHAPES
 from seqgan.recipes import options
@@ -99,6 +102,7 @@ class Text2ImageConfig(RunConfig):
         candidates: rows among which the wrong sentence most like the right one is chosen; 1 = the
             next row's, as in the papers.
         projection: add the product of sentence and picture to the critics' logits.
+        augment: colour, translation, cutout, with commas, on all that the critics see.
         loss: of critics and generators; None = of the paper, as all that follow.
         penalty: of the critics, as in r1=1 or r1=1,r2=1; needs a norm that is not batch.
         norm: of the critics: none, batch or spectral.
@@ -141,6 +145,7 @@ class Text2ImageConfig(RunConfig):
     near_misses: bool = False
     candidates: int = 1
     projection: bool = False
+    augment: str = ""
     loss: str | None = None
     penalty: str | None = None
     norm: str | None = None
@@ -174,6 +179,7 @@ class Text2ImageConfig(RunConfig):
         options.check_choice("norm", str(self.norm), NORMS)
         options.check_choice("precision", self.precision, ("no", "bf16"))
         options.make_penalty(str(self.penalty))
+        augment(torch.zeros(1, 3, 8, 8), self.augment)
         if self.penalty and self.norm == "batch":
             raise UserError(
                 f"--penalty {self.penalty} is the slope of one picture's logit, and --norm batch "

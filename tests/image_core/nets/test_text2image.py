@@ -113,3 +113,17 @@ def test_a_projection_adds_the_product_of_sentence_and_mean_map():
     product = torch.einsum("be,ce,bchw->b", text, D.project.weight, seen) / 16
     D.project = None
     torch.testing.assert_close(with_it, D.judge(seen, text) + product)
+
+
+def test_changes_are_of_all_that_a_critic_looks_at():
+    torch.manual_seed(0)
+    plain = MatchingCritic(16, 6, norm="none", **SMALL)
+    images = torch.randn(64, 3, 16, 16)
+    D = MatchingCritic(16, 6, norm="none", changes="cutout", **SMALL)
+    D.load_state_dict(plain.state_dict())
+    seen, wanted = D.look(images), plain.trunk(images)
+    changed = (seen != wanted).flatten(1).any(1)
+    assert float(changed.float().mean()) > 0.9
+    assert torch.equal(plain.look(images), wanted)
+    with pytest.raises(UserError, match="blur"):
+        MatchingCritic(16, 6, changes="blur", **SMALL).look(images)

@@ -46,8 +46,8 @@ GAMES: dict[str, dict[str, Any]] = {
         "loss": "wasserstein",
         "critic_steps": 5,
         "optimizer": "rmsprop",
-        "generator_lr": 5e-5,
-        "critic_lr": 5e-5,
+        "generator_lr": 5e-4,
+        "critic_lr": 5e-4,
         "clip": 0.01,
     },
     "wgan_gp": {

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from image_core.nets.text2image import MatchingCritic, doublings
+from image_core.nets.text2image import MatchingCritic, UpConv, doublings
 
 Maps = Float[Tensor, "B C H W"]
 
@@ -45,6 +45,8 @@ class Affine(nn.Module):
 class FusionBlock(nn.Module):
     """Double, then two convolutions, each after two (affine, lrelu); a shortcut beside.
 
+    What is done pixel by pixel is done before the doubling, where there are a quarter of them.
+
     Args:
         inputs: channels.
         outputs: channels.
@@ -56,18 +58,17 @@ class FusionBlock(nn.Module):
         self.affine = nn.ModuleList(
             Affine(condition, width) for width in (inputs, inputs, outputs, outputs)
         )
-        self.one = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.one = UpConv(inputs, outputs, bias=True)
         self.two = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.short = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x: Maps, condition: Float[Tensor, "B N"]) -> Float[Tensor, "B O H2 W2"]:
-        x = F.interpolate(x, scale_factor=2, mode="nearest")
         y = x
         for conv, pair in ((self.one, self.affine[:2]), (self.two, self.affine[2:])):
             for affine in pair:
                 y = F.leaky_relu(affine(y, condition), 0.2)
             y = conv(y)
-        return self.short(x) + y
+        return F.interpolate(self.short(x), scale_factor=2, mode="nearest") + y
 
 
 class FusionGenerator(nn.Module):
@@ -111,7 +112,7 @@ class FusionGenerator(nn.Module):
         return torch.tanh(self.last(F.leaky_relu(x, 0.2))).float(), z.new_zeros(())
 
 
-class _Down(nn.Module):
+class Down(nn.Module):
     """conv 4 x 4 / 2, lrelu, conv 3 x 3, lrelu, times a gain that begins at 0; a shortcut."""
 
     def __init__(self, inputs: int, outputs: int):
@@ -124,7 +125,7 @@ class _Down(nn.Module):
         self.gain = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Maps) -> Float[Tensor, "B O H2 W2"]:
-        return F.avg_pool2d(self.short(x), 2) + self.gain * self.body(x)
+        return self.short(F.avg_pool2d(x, 2)) + self.gain * self.body(x)
 
 
 class OneWayCritic(MatchingCritic):
@@ -145,7 +146,7 @@ class OneWayCritic(MatchingCritic):
         super().__init__(side, text, condition=text, width=width, norm="none", changes=changes)
         times = doublings("side", 4, side)
         widths = [min(width << i, 8 * width) for i in range(times + 1)]
-        blocks = [_Down(one, two) for one, two in itertools.pairwise(widths)]
+        blocks = [Down(one, two) for one, two in itertools.pairwise(widths)]
         self.trunk = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), *blocks)
         self.compress = nn.Identity()
         last = widths[-1]

@@ -32,16 +32,17 @@ class UpConv(nn.Conv2d):
     Args:
         inputs: channels.
         outputs: channels.
+        bias: add one.
     """
 
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(inputs, outputs, 3, padding=1, bias=False)
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = False):
+        super().__init__(inputs, outputs, 3, padding=1, bias=bias)
 
     def forward(self, x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B O H2 W2"]:
         taps = F.pad(self.weight.flip(2, 3).transpose(0, 1), (1, 1, 1, 1))
         rows = taps[:, :, 1:] + taps[:, :, :-1]
         kernel = rows[:, :, :, 1:] + rows[:, :, :, :-1]
-        return F.conv_transpose2d(x, kernel, stride=2, padding=1)
+        return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
 
 
 class Augmentation(nn.Module):

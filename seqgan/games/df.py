@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial import losses
-from image_core.adversarial.penalties import input_gradients
+from image_core.adversarial.penalties import logits_and_gradients
 from image_core.nets.dfgan import FusionGenerator, OneWayCritic
 from image_core.nets.text2image import MatchingCritic
-from seqgan.games.stack import PairPenalty, StackGame
+from seqgan.games.stack import Judged, PairPenalty, StackGame
 from seqgan.games.stack import tiny as tiny_stack
 from seqgan.matching import Matcher
 from seqgan.text_encoders import TextEncoder
@@ -30,14 +30,16 @@ def matching_aware(weight: float = 2.0, power: float = 6.0) -> PairPenalty:
 
     def penalty(
         D: MatchingCritic, real: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
-    ) -> Float[Tensor, ""]:
-        pixels = real[0].numel()
+    ) -> Judged:
+        pixels, maps = real[0].numel(), []
 
         def critic(pair: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
-            return D(pair[:, :pixels].unflatten(1, real.shape[1:]), pair[:, pixels:])
+            maps.append(D.look(pair[:, :pixels].unflatten(1, real.shape[1:])))
+            return D.judge(maps[0], pair[:, pixels:])
 
-        slopes = input_gradients(critic, torch.cat([real.flatten(1), text], 1))
-        return weight * (slopes.square().sum(1) ** (power / 2)).mean()
+        logits, slopes = logits_and_gradients(critic, torch.cat([real.flatten(1), text], 1))
+        flat = weight * (slopes.square().sum(1) ** (power / 2)).mean()
+        return Judged(maps[0], logits, flat)
 
     return penalty
 

@@ -7,7 +7,7 @@ sentences. Symbols: x picture, t the sentence's vector, z noise, c = mu + sigma 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
@@ -26,8 +26,24 @@ from seqgan.matching import Matcher, PictureEncoder
 from seqgan.text_encoders import Encoded, TextEncoder, WordEncoder
 
 Stage = Literal[1, 2]
-PairPenalty = Callable[[MatchingCritic, Tensor, Tensor], Tensor]
-"""(critic, real pictures, their sentences) -> scalar to add to the critic's loss."""
+
+
+class Judged(NamedTuple):
+    """What a critic makes of real pictures with their sentences.
+
+    Args:
+        seen: its maps of the pictures.
+        logit: of each pair.
+        penalty: to add to the critic's loss; None = nothing.
+    """
+
+    seen: Float[Tensor, "B C H W"]
+    logit: Float[Tensor, " B"]
+    penalty: Float[Tensor, ""] | None
+
+
+PairPenalty = Callable[[MatchingCritic, Tensor, Tensor], Judged]
+"""(critic, real pictures, their sentences): judges them itself, so that nobody does so twice."""
 
 
 class StackGame(Game):
@@ -123,11 +139,8 @@ class StackGame(Game):
         real = shrink(as_floats(batch["image"]), fake.shape[-1])
         D.train()
         wrong = batch["wrong"] if self.matching else None
-        loss = critic_loss(D, self.loss, self.penalty, real, fake, text, wrong)
-        if self.pair_penalty is not None:
-            flat = self.pair_penalty(D, real, text)
-            loss = Loss(loss.total + flat, {**loss.logs, "pair_penalty": flat})
-        yield loss
+        judge = judge_pairs if self.pair_penalty is None else self.pair_penalty
+        yield critic_loss(D, self.loss, self.penalty, real, fake, text, wrong, judge)
 
     def generator_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Please the critic; keep the conditions near N(0, I).
@@ -204,6 +217,14 @@ def check_penalty(penalty: Penalty | PairPenalty | None, *critics: MatchingCriti
         )
 
 
+def judge_pairs(
+    D: MatchingCritic, real: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
+) -> Judged:
+    """Plainly, without a penalty."""
+    seen = D.look(real)
+    return Judged(seen, D.judge(seen, text), None)
+
+
 def critic_loss(
     D: MatchingCritic,
     loss: AdversarialLoss,
@@ -212,6 +233,7 @@ def critic_loss(
     fake: Float[Tensor, "B 3 S S"],
     text: Float[Tensor, "B E"],
     wrong: Float[Tensor, "B E"] | None,
+    judge: PairPenalty = judge_pairs,
 ) -> Loss:
     """The critic's loss on pairs, and on pictures alone if it judges them; a trunk looks once.
 
@@ -223,9 +245,11 @@ def critic_loss(
         fake: of the same sentences.
         text: sentences.
         wrong: sentences of other pictures; None = the critic never sees wrong pairs.
+        judge: how real pictures are judged, perhaps with a penalty of its own.
     """
-    seen, made = D.look(real), D.look(fake)
-    d_real, d_fake = D.judge(seen, text), D.judge(made, text)
+    seen, d_real, flat = judge(D, real, text)
+    made = D.look(fake)
+    d_fake = D.judge(made, text)
     total = loss.d(d_real, d_fake)
     logs = {"d_real": d_real.mean(), "d_fake": d_fake.mean()}
     if wrong is not None:
@@ -234,6 +258,9 @@ def critic_loss(
         logs["d_wrong"] = d_wrong.mean()
     if D.alone is not None:
         total = total + loss.d(D.judge_alone(seen), D.judge_alone(made))
+    if flat is not None:
+        logs["pair_penalty"] = flat
+        total = total + flat
     if penalty is not None:
         logs["penalty"] = penalty(lambda x: D(x, text), real, fake)
         total = total + logs["penalty"]

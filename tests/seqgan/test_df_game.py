@@ -5,10 +5,11 @@ from functools import partial
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.nets.dfgan import Affine, FusionGenerator, OneWayCritic
+from image_core.nets.dfgan import Affine, Down, FusionBlock, FusionGenerator, OneWayCritic
 from image_core.nets.text2image import MatchingCritic
 from seqgan.games.df import matching_aware, tiny
 from seqgan.games.stack import StackGame
@@ -20,8 +21,11 @@ class Bilinear(MatchingCritic):
     def __init__(self):
         super().__init__(8, 6, condition=2, width=2, norm="none")
 
-    def forward(self, image, text):
-        return image.mean((1, 2, 3)) * text[:, 0]
+    def look(self, image):
+        return image
+
+    def judge(self, seen, text):
+        return seen.mean((1, 2, 3)) * text[:, 0]
 
 
 def test_the_penalty_is_the_power_of_both_slopes_together():
@@ -29,7 +33,9 @@ def test_the_penalty_is_the_power_of_both_slopes_together():
     real, text = torch.randn(5, 3, 4, 4), torch.randn(5, 6)
     squares = text[:, 0].square() / 48 + real.mean((1, 2, 3)).square()
     for weight, power in ((2.0, 6.0), (3.0, 2.0)):
-        found = matching_aware(weight, power)(Bilinear(), real, text)
+        seen, logit, found = matching_aware(weight, power)(Bilinear(), real, text)
+        torch.testing.assert_close(seen, real)
+        torch.testing.assert_close(logit, real.mean((1, 2, 3)) * text[:, 0])
         torch.testing.assert_close(found, weight * (squares ** (power / 2)).mean())
 
 
@@ -39,7 +45,7 @@ def test_the_penalty_moves_the_critic_alone():
     for parameter in D.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     real, text = torch.randn(4, 3, 8, 8, requires_grad=True), torch.randn(4, 6)
-    value = matching_aware()(D, real, text)
+    value = matching_aware()(D, real, text).penalty
     slopes = torch.autograd.grad(value, [*D.parameters(), real], allow_unused=True)
     assert slopes[-1] is None
     assert any(s is not None and float(s.abs().sum()) > 0 for s in slopes[:-1])
@@ -79,3 +85,21 @@ def test_the_penalty_and_batch_norm_are_refused_together():
     D = MatchingCritic(16, 6, condition=4, width=4, norm="batch")
     with pytest.raises(UserError, match="batch norm"):
         StackGame(game.encoder, game.matcher, game.G1, D, pair_penalty=matching_aware())
+
+
+def test_blocks_are_what_the_paper_says_though_done_before_the_doubling():
+    torch.manual_seed(0)
+    block, down = FusionBlock(3, 5, 4), Down(3, 5)
+    for parameter in (*block.parameters(), *down.parameters()):
+        torch.nn.init.normal_(parameter, std=0.5)
+    x, condition = torch.randn(2, 3, 6, 6), torch.randn(2, 4)
+    y = doubled = F.interpolate(x, scale_factor=2, mode="nearest")
+    for affine in block.affine[:2]:
+        y = F.leaky_relu(affine(y, condition), 0.2)
+    y = F.conv2d(y, block.one.weight, block.one.bias, padding=1)
+    for affine in block.affine[2:]:
+        y = F.leaky_relu(affine(y, condition), 0.2)
+    wanted = block.short(doubled) + block.two(y)
+    torch.testing.assert_close(block(x, condition), wanted, rtol=1e-4, atol=1e-4)
+    wanted = F.avg_pool2d(down.short(x), 2) + down.gain * down.body(x)
+    torch.testing.assert_close(down(x), wanted)

@@ -3,15 +3,16 @@
 Everything becomes bytes (N, C, H, W) of one square size, with labels where they are known.
 """
 
+import functools
 import gzip
 import io
 import math
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -60,7 +61,6 @@ class Reading:
         channels: 1 or 3; 0 for theirs.
         strict: refuse a folder for one unreadable image.
         labels: IDX labels beside IDX images.
-        column: of the image in a data set of the hub.
     """
 
     option: str = "--data"
@@ -68,15 +68,14 @@ class Reading:
     channels: int = 0
     strict: bool = False
     labels: str | None = None
-    column: str = "image"
 
 
 def read_images(source: str, how: Reading = Reading()) -> ImageSet:
     """Read a set, whatever holds it.
 
     Args:
-        source: digits, shapes, a folder (of classes, or of images), an IDX or .npz file, gzipped or
-            not, or the name of a data set that `datasets` knows.
+        source: digits, shapes, a folder (of classes, of images, or of parquet files), an IDX or
+            .npz file, gzipped or not, or the name of a data set that `datasets` knows.
         how: size, colours, strictness.
 
     Raises:
@@ -217,36 +216,48 @@ def _folder(path: Path, how: Reading) -> ImageSet:
         for f in sorted((path / name).rglob("*") if name else path.iterdir())
         if f.suffix.lower() in ENDINGS and not f.name.startswith(".")
     ]
+    if not files and any(path.rglob("*.parquet")):
+        return _hub(str(path), how)  # a data set of the hub, fetched beforehand
     if not files:
         raise UserError(
             f"{how.option} {path} holds no pictures ({', '.join(ENDINGS)}), nor folders of them"
         )
+    rows = [(str(f), functools.partial(read_picture, f), i) for f, i in files]
+    pictures, labels = _gathered(str(path), rows, how)
+    for i, name in enumerate(classes):
+        if i not in labels:
+            raise UserError(f"{how.option} {path}: the class folder {name} holds no picture")
+    kept = torch.tensor(labels) if len(classes) > 1 else None
+    return _fitted(pictures, kept, classes, how)
+
+
+def _gathered(
+    source: str, rows: Iterable[tuple[str, Callable[[], Tensor], int]], how: Reading
+) -> tuple[Tensor, list[int]]:
+    """Pictures of one form, and the labels of those that could be read; the others are counted."""
     pictures, labels, bad = [], [], []
-    first: tuple[Path, Tensor] | None = None
-    for file, label in files:
+    first: tuple[str, Tensor] | None = None
+    for name, read, label in rows:
         try:
-            picture = read_picture(file)
+            picture = read()
         except UserError as error:
             if how.strict:
                 raise
             bad.append(str(error))
             continue
-        first = first or (file, picture)
-        picture = _same_form(file, picture, first, how)
-        pictures.append(picture)
+        first = first or (name, picture)
+        pictures.append(_same_form(name, picture, first, how))
         labels.append(label)
+    count = len(pictures) + len(bad)
     if not pictures:
-        raise UserError(f"{how.option} {path}: none of {len(files)} pictures is readable: {bad[0]}")
+        reason = f": {bad[0]}" if bad else ""
+        raise UserError(f"{how.option} {source}: none of {count} pictures is readable{reason}")
     if bad:
         print(
-            f"seqgan: {len(bad)} of {len(files)} pictures skipped, the first: {bad[0]}",
+            f"seqgan: {len(bad)} of {count} pictures skipped, the first: {bad[0]}",
             file=sys.stderr,
         )
-    for i, name in enumerate(classes):
-        if i not in labels:
-            raise UserError(f"{how.option} {path}: the class folder {name} holds no picture")
-    kept = torch.tensor(labels) if len(classes) > 1 else None
-    return _fitted(torch.stack(pictures), kept, classes, how)
+    return torch.stack(pictures), labels
 
 
 def read_picture(file: Path) -> UInt8[Tensor, "C H W"]:
@@ -255,14 +266,18 @@ def read_picture(file: Path) -> UInt8[Tensor, "C H W"]:
     Raises:
         UserError: it is corrupt, or no picture.
     """
+    return _decoded(str(file), file)
+
+
+def _decoded(name: str, source: "Path | io.BytesIO") -> UInt8[Tensor, "C H W"]:
     from PIL import Image
 
     try:
-        with Image.open(file) as picture:
+        with Image.open(source) as picture:
             picture.load()
             return torch.from_numpy(_pixels(picture))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{file} is not a readable picture ({error})") from error
+        raise UserError(f"{name} is not a readable picture ({error})") from error
 
 
 def _pixels(picture: "Image") -> np.ndarray:
@@ -280,7 +295,7 @@ def _pixels(picture: "Image") -> np.ndarray:
     return np.asarray(picture.convert("RGB")).transpose(2, 0, 1).copy()
 
 
-def _same_form(file: Path, picture: Tensor, first: tuple[Path, Tensor], how: Reading) -> Tensor:
+def _same_form(file: str, picture: Tensor, first: tuple[str, Tensor], how: Reading) -> Tensor:
     """Bring a picture to the size and colours asked for; refuse what differs where none is."""
     leader, form = first
     if how.channels:
@@ -301,6 +316,7 @@ def _same_form(file: Path, picture: Tensor, first: tuple[Path, Tensor], how: Rea
 
 
 def _hub(name: str, how: Reading) -> ImageSet:
+    """The training rows of a data set that `datasets` loads, by the kinds of its columns."""
     import datasets
 
     try:
@@ -308,16 +324,28 @@ def _hub(name: str, how: Reading) -> ImageSet:
     except Exception as error:  # of many kinds
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{how.option} {name} cannot be loaded: {reason}") from error
-    if how.column not in held.column_names:
+    kinds = held.features
+    shown = next((n for n, kind in kinds.items() if isinstance(kind, datasets.Image)), None)
+    if shown is None:
         raise UserError(
-            f"{how.option} {name} has no column {how.column!r}; it has "
-            f"{', '.join(held.column_names)}"
+            f"{how.option} {name} has no column of images; its columns are {', '.join(kinds)}"
         )
-    pictures = [torch.from_numpy(_pixels(row)) for row in held[how.column]]
-    leader = (Path(f"{name} row 0"), pictures[0])
-    formed = [_same_form(Path(f"{name} row {i}"), p, leader, how) for i, p in enumerate(pictures)]
-    labels = torch.tensor(held["label"]) if "label" in held.column_names else None
-    return _fitted(torch.stack(formed), labels, [], how)
+    named = next((n for n, kind in kinds.items() if isinstance(kind, datasets.ClassLabel)), None)
+    stored = held.cast_column(shown, datasets.Image(decode=False))[shown]
+    known = range(len(held)) if named is None else held[named]
+
+    def read(i: int, cell: Mapping[str, Any]) -> Tensor:
+        content = cell["bytes"]
+        inside = Path(cell["path"]) if content is None else io.BytesIO(content)
+        return _decoded(f"{name} row {i}", inside)
+
+    rows = [
+        (f"{name} row {i}", functools.partial(read, i, cell), int(label))
+        for i, (cell, label) in enumerate(zip(stored, known))
+    ]
+    pictures, labels = _gathered(name, rows, how)
+    kept = None if named is None else torch.tensor(labels)
+    return _fitted(pictures, kept, [] if named is None else kinds[named].names, how)
 
 
 # ------------------------------------------------------------------------------------ one form

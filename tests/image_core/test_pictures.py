@@ -1,6 +1,7 @@
 """Reading images: what is read is what was written, and what is wrong is said of the right file."""
 
 import gzip
+import io
 import struct
 
 import numpy as np
@@ -205,3 +206,65 @@ def test_an_empty_class_folder(tmp_path):
     picture(tmp_path / "a" / "1.png")
     (tmp_path / "b").mkdir()
     assert "class folder b holds no picture" in refused(tmp_path)
+
+
+# ------------------------------------------------------------------------------------ the hub
+
+
+def hub_folder(tmp_path, rows, column="img", **kinds):
+    """A data set as the hub stores it, columns under names of its own."""
+    datasets = pytest.importorskip("datasets")
+    made = {column: [{"bytes": content, "path": None} for content, _ in rows]}
+    features = {column: datasets.Image()}
+    if kinds:
+        made["kind"] = [label for _, label in rows]
+        features["kind"] = datasets.ClassLabel(names=kinds["names"])
+    held = datasets.Dataset.from_dict(made, features=datasets.Features(features))
+    (tmp_path / "set" / "data").mkdir(parents=True)
+    held.to_parquet(tmp_path / "set" / "data" / "train-00000-of-00001.parquet")
+    return str(tmp_path / "set")
+
+
+def png(value, size=(16, 16)):
+    content = io.BytesIO()
+    Image.new("RGB", size, (value, 20, 30)).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture
+def quiet_hub(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    datasets.disable_progress_bars()
+    yield
+    datasets.enable_progress_bars()
+
+
+@pytest.mark.usefixtures("quiet_hub")
+def test_a_data_set_of_the_hub_by_the_kinds_of_its_columns(tmp_path, capsys):
+    rows = [(png(10 * i), i % 2) for i in range(6)]
+    rows.insert(2, (b"no picture", 1))
+    folder = hub_folder(tmp_path, rows, names=["left", "right"])
+    read = read_images(folder)
+    assert read.images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50]
+    assert read.labels.tolist() == [0, 1, 0, 1, 0, 1]
+    assert read.names == ["left", "right"]
+    assert "1 of 7 pictures skipped" in capsys.readouterr().err
+    assert f"{folder} row 2 is not a readable picture" in refused(folder, strict=True)
+
+
+@pytest.mark.usefixtures("quiet_hub")
+def test_what_is_wrong_with_a_data_set_of_the_hub(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    folder = hub_folder(tmp_path, [(png(1), 0), (png(1, (8, 8)), 0)])
+    assert f"{folder} row 1 is 8x8 pixels, but {folder} row 0 is 16x16" in refused(folder)
+    assert read_images(folder, Reading(size=8)).labels is None
+    words = datasets.Dataset.from_dict({"text": ["a", "b"]})
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, split: words)
+    assert "owner/words has no column of images; its columns are text" in refused("owner/words")
+
+    def fails(name, split):
+        raise ConnectionError("no\nnet")
+
+    monkeypatch.setattr(datasets, "load_dataset", fails)
+    assert "owner/words cannot be loaded: no net" in refused("owner/words")

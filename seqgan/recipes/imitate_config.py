@@ -78,7 +78,7 @@ class Config(RunConfig):
     penalty: str = ""
     spectral: bool = False
     absorbing: bool = True
-    critic_steps: int = 32
+    critic_steps: int = 8
     critic_batch: int = 256
     critic_lr: float = 1e-3
     critic_hidden: int = 64

@@ -9,7 +9,13 @@ import torch
 from image_core.adversarial.errors import UserError
 from rl.demos import record
 from rl.envs import make_envs
-from rl.experts import StoredPolicy, from_stable_baselines, load_actor, to_stable_baselines
+from rl.experts import (
+    StableBaselines,
+    StoredPolicy,
+    from_stable_baselines,
+    load_actor,
+    to_stable_baselines,
+)
 from rl.formats import load_demonstrations, save_npz
 from rl.metrics import bootstrap, interquartile_mean, returns_of
 from tests.data_folder import data_folder
@@ -106,6 +112,16 @@ def test_minari_data_sets_come_back(tmp_path, envs, recorded):
     assert_same(load_demonstrations(path, envs, "CartPole-v1"), recorded)
     with pytest.raises(UserError, match="recorded in CartPole-v1, not in --env Other-v0"):
         load_demonstrations(path, envs, "Other-v0")
+
+
+def test_an_agent_of_stable_baselines_is_recorded_and_does_what_it_says():
+    sb3 = pytest.importorskip("stable_baselines3")
+    agent = sb3.PPO("MlpPolicy", "CartPole-v1", device="cpu", seed=0)
+    envs = make_envs("CartPole-v1", 2)
+    actor = StableBaselines(agent, envs.actions)
+    torch.manual_seed(0)
+    (first, *_) = record(envs, actor, 2, deterministic=True)
+    assert np.array_equal(first.act, agent.predict(first.obs, deterministic=True)[0])
 
 
 def with_(name, value):
@@ -233,7 +249,7 @@ def test_policies_go_to_stable_baselines_and_back(env):
     sb3 = pytest.importorskip("stable_baselines3")
     agent = sb3.PPO("MlpPolicy", env, device="cpu")
     agent.policy.load_state_dict(state, strict=False)
-    expected = policy.best(policy.net.dense(obs))
+    expected = policy.best(policy.net.dense(obs)).detach()
     found, _ = agent.predict(obs.numpy(), deterministic=True)
     np.testing.assert_allclose(found, policy.actions.to_env(expected), atol=1e-5)
 

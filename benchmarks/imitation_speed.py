@@ -2,7 +2,7 @@
 
     python benchmarks/imitation_speed.py [--env CartPole-v1] [--steps 40960]
 
-One thread, ten epochs of PPO in minibatches of 1,024, and critic steps with R1, 32 a round as in
+One thread, ten epochs of PPO in minibatches of 1,024, and critic steps with R1, 8 a round as in
 the recipe's defaults unless --critic_steps says otherwise. The demonstrations are of random
 actions: speed does not depend on what they show.
 """
@@ -108,7 +108,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--env", action="append", help="gymnasium id; may be given several times")
     parser.add_argument("--steps", type=int, default=40_960)
-    parser.add_argument("--critic_steps", type=int, default=32, help="a round of 4,096 steps")
+    parser.add_argument("--critic_steps", type=int, default=8, help="a round of 4,096 steps")
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()

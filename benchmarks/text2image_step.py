@@ -19,35 +19,38 @@ from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from seqgan.data.tokenizer import TextTokenizer
+from seqgan.games.attn import attngan
 from seqgan.games.df import dfgan
 from seqgan.games.stack import StackGame
-from seqgan.matching import PictureEncoder
+from seqgan.games.tree import TreeGame, stackgan_v2
+from seqgan.matching import PictureEncoder, RegionEncoder
 from seqgan.recipes import options
 from seqgan.text_encoders import WordEncoder
 
-B = 64
+B, WORDS = 64, 12
 SMALL = {"small": 32, "large": 64, "text": 64, "condition": 32, "g": 16, "d": 32, "norm": "none"}
 PAPER = {"small": 64, "large": 256, "text": 1024, "condition": 128, "g": 64, "d": 64}
 
 
-def games(sizes: dict) -> dict[str, StackGame]:
-    """StackGAN and DF-GAN of the sizes."""
+def games(sizes: dict) -> dict[str, StackGame | TreeGame]:
+    """All five systems of the sizes; those of several sides draw up to the large one."""
     encoder = WordEncoder(TextTokenizer.train(["a b c d"], "word"), sizes["text"])
     matcher = PictureEncoder(sizes["text"], 16)
     small, large, text = sizes["small"], sizes["large"], sizes["text"]
+    norm = sizes.get("norm", "batch")
     g = {"condition": sizes["condition"], "width": sizes["g"]}
-    d = {"condition": sizes["condition"], "width": sizes["d"], "norm": sizes.get("norm", "batch")}
-    stack = StackGame(
-        encoder,
-        matcher,
-        FirstStage(small, text, **g),
-        MatchingCritic(small, text, **d),
-        SecondStage(small, large, text, **g),
-        MatchingCritic(large, text, **d),
-    )
+    d = {"condition": 2 * sizes["condition"], "width": sizes["d"], "norm": norm}
+    first = (FirstStage(small, text, **g), MatchingCritic(small, text, **d))
+    second = (SecondStage(small, large, text, **g), MatchingCritic(large, text, **d))
+    mixed = (FirstStage(small, text, noisy=False, **g), MatchingCritic(small, text, **d))
+    tree = {**g, "critic_width": sizes["d"], "norm": norm}
+    widths = {"width": sizes["g"], "critic_width": sizes["d"]}
     return {
-        "stackgan": stack,
-        "dfgan": dfgan(encoder, matcher, small, width=sizes["g"], critic_width=sizes["d"]),
+        "stackgan": StackGame(encoder, matcher, *first, *second),
+        "gan_int_cls": StackGame(encoder, matcher, *mixed, interpolation=True, kl=0.0),
+        "stackgan_v2": stackgan_v2(encoder, matcher, small, large, **tree),
+        "attngan": attngan(encoder, RegionEncoder(text, 16), small, large, **tree),
+        "dfgan": dfgan(encoder, matcher, small, **widths),
     }
 
 
@@ -56,11 +59,14 @@ def batch_of(sizes: dict, side: int) -> dict[str, torch.Tensor]:
     text = torch.randn(B, sizes["text"])
     return {
         "image": torch.randint(0, 256, (B, 3, side, side), dtype=torch.uint8),
-        "tokens": torch.randint(4, 8, (B, 12)),
+        "tokens": torch.randint(4, 8, (B, WORDS)),
         "caption": torch.arange(B),
         "picture": torch.arange(B),
         "text": text,
         "wrong": text.roll(1, 0),
+        "sentence": text,
+        "words": torch.randn(B, WORDS, sizes["text"]),
+        "mask": torch.ones(B, WORDS, dtype=torch.bool),
     }
 
 
@@ -81,9 +87,10 @@ def main() -> None:
         rates = dict.fromkeys(game.players(), 1e-4)
         engine = options.make_engine(game, rates, {}, arguments.precision)
         for turn in game.turns():
-            if name == "dfgan" and turn.player == "match":
-                continue
-            side = sizes["large"] if turn.player[-1] == "2" else sizes["small"]
+            if turn.player == "match" and name not in ("stackgan", "attngan"):
+                continue  # as StackGAN's
+            large = turn.player[-1] == "2" or isinstance(game, TreeGame)
+            side = sizes["large"] if large and turn.player != "match" else sizes["small"]
             time_turn(engine, turn, batch_of(sizes, side), f"{name} {turn.player}", arguments)
 
 

@@ -276,10 +276,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "beta1": 0.0,
         "g_lr": 1e-3,
         "d_lr": 1e-3,
-        "near_misses": True,
-        "projection": True,
-        "halve_every": 1500,
-        "precision": "bf16",
+        "candidates": 8,
+        "halve_every": 1400,
+        "rounds": 200,
     },
     "pictures": {
         "side": 64,

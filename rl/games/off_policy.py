@@ -116,7 +116,8 @@ class OffPolicyImitation(Game):
             self._collect()
         drawn = self.replay.draw(2 * self.updates * self.batch)
         rewards, forever = self.rewards(drawn.now), self.forever()
-        mine, slow = list(self.Q.parameters()), list(self.target.parameters())
+        mine: list[Tensor] = list(self.Q.parameters())
+        slow: list[Tensor] = list(self.target.parameters())
         for now, after, reward in zip(*(x.split(self.batch) for x in (*drawn, rewards))):
             wanted = self.targets(after, reward, forever)
             found = self.Q(now)

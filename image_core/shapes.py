@@ -32,9 +32,10 @@ def draw_shapes(
     """
     draw = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % len(NAMES)
-    radius = 0.16 + 0.14 * torch.rand(count, generator=draw)
-    place = 0.5 + (2 * torch.rand(count, 2, generator=draw) - 1) * (0.46 - radius[:, None])
-    ground = 15 + 45 * torch.rand(count, generator=draw)
+    drawn = torch.rand(count, 4, generator=draw, dtype=torch.float64).float()
+    radius = 0.16 + 0.14 * drawn[:, 0]
+    place = 0.5 + (2 * drawn[:, 1:3] - 1) * (0.46 - radius[:, None])
+    ground = 15 + 45 * drawn[:, 3]
     steps = (torch.arange(size) + 0.5) / size
     y = (steps[None, :, None] - place[:, 0, None, None]) / radius[:, None, None]
     x = (steps[None, None, :] - place[:, 1, None, None]) / radius[:, None, None]

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from seqgan.games.attn import attngan as attngan
 from seqgan.games.df import dfgan as dfgan
 from seqgan.games.dialogue import DialogueGame as DialogueGame
 from seqgan.games.discrete import DiscreteGame as DiscreteGame
@@ -16,6 +17,8 @@ from seqgan.games.retrieval import irgan_pairwise as irgan_pairwise
 from seqgan.games.sequence import SequenceGame as SequenceGame
 from seqgan.games.sequence import seqgan as seqgan
 from seqgan.games.stack import StackGame as StackGame
+from seqgan.games.tree import TreeGame as TreeGame
+from seqgan.games.tree import stackgan_v2 as stackgan_v2
 
 if TYPE_CHECKING:
     from seqgan.papers.maligan import maligan as maligan
@@ -32,6 +35,8 @@ __all__ = [
     "RetrievalGame",
     "SequenceGame",
     "StackGame",
+    "TreeGame",
+    "attngan",
     "bgan",
     "dfgan",
     "irgan",
@@ -41,6 +46,7 @@ __all__ = [
     "rankgan",
     "relgan",
     "seqgan",
+    "stackgan_v2",
 ]
 
 

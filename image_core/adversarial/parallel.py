@@ -24,6 +24,11 @@ def world() -> tuple[int, int]:
     return 0, 1
 
 
+def first() -> bool:
+    """Whether this is the process that writes files."""
+    return world()[0] == 0
+
+
 def agree(value: bool) -> bool:
     """What the first process says; all of them must ask."""
     if world()[1] == 1:

@@ -1,7 +1,9 @@
 """Parsers that say what is wrong in one sentence, and the configuration of a recipe."""
 
 import argparse
+import os
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from importlib import import_module
@@ -35,12 +37,18 @@ def folder_parser(name: str, description: str) -> Parser:
 
 
 def prepare() -> None:
-    """Settings of a process that trains."""
+    """Settings of a process that trains; one of several, as `torchrun` starts them, joins them."""
     import numpy  # noqa: F401  before torch, which would swallow an interrupt of this import
 
     from image_core.memory import keep_freed_memory
 
     keep_freed_memory()
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        from accelerate import PartialState
+
+        # Of several processes the first one speaks
+        if PartialState().process_index:
+            sys.stdout = open(os.devnull, "w")  # noqa: SIM115  until the process ends
 
 
 def recipe_module(name: str) -> Any:

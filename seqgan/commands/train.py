@@ -38,10 +38,11 @@ def run(words: Sequence[str]) -> None:
         )
     prepare()
     config, resume = parse_config(words[0], words[1:])
+    from image_core.adversarial import parallel
     from seqgan.recipes.run import RunFolder
 
     folder = RunFolder(config.out)
-    if resume and folder.config.exists():
+    if resume and parallel.agree(folder.config.exists()):
         _check_same(config, saved_config(config.out)[1])
         go_on(config.out)
         return

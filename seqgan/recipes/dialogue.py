@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from image_core.adversarial import losses
+from image_core.adversarial import losses, parallel
 from image_core.adversarial.game import Turn
 from image_core.data import Batches
 from seqgan import estimation, metrics
@@ -64,7 +64,7 @@ class DialogueRun(base.Run):
         c = config
         self.has_data, self.device = data, options.pick_device(c.device)
         self.base = Path(c.out) / "base"
-        begun = self.base.exists()
+        begun = parallel.agree(self.base.exists())
         if data:
             self.dialogues = read_splits(c.data, c.valid, c.test, c.limit, c.where)
         self.form = Format(self._tokenizer(begun))
@@ -78,6 +78,9 @@ class DialogueRun(base.Run):
         if data:
             self.sets = [self._encode(number) for number in range(3)]
             self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
+        if not parallel.first():
+            # Equal weights, other samples
+            torch.manual_seed(c.seed + (parallel.world()[0] << 32))
 
     def _tokenizer(self, begun: bool) -> object:
         c = self.config
@@ -248,7 +251,7 @@ class DialogueRun(base.Run):
 
     def _save_base(self) -> None:
         """Tokenizer and model config, under their name only when they are whole."""
-        if not self.base.exists():
+        if parallel.first() and not self.base.exists():
             unfinished = self.base.with_name("base.tmp")
             self.form.save(unfinished)
             save_base(self.game.G, unfinished)
@@ -262,6 +265,8 @@ class DialogueRun(base.Run):
             self.form.save(place)
 
     def report(self, cpu_seconds: float | None = None) -> None:
+        if not parallel.first():
+            return
         self.save_models()
         write_report(self, cpu_seconds)
 

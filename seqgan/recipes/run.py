@@ -20,6 +20,7 @@ import torch
 import yaml
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.callbacks import Limit, crossed
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
@@ -29,11 +30,13 @@ from seqgan.recipes.progress import Progress
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; of several processes the first one does.
 
     Raises:
         UserError: the disk is full or the place cannot be written.
     """
+    if not parallel.first():
+        return
     temporary = _unfinished(file)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +74,8 @@ class RunFolder:
         Raises:
             UserError: the folder already holds something.
         """
+        if not parallel.first():
+            return
         if self.config.exists():
             raise UserError(
                 f"--out {self.folder} holds a run and nothing is overwritten; continue it with "
@@ -124,6 +129,8 @@ class RunFolder:
         Raises:
             UserError: the log is not the one that the run wrote.
         """
+        if not parallel.first():
+            return
         kept = []
         if self.log.exists():
             try:
@@ -145,6 +152,8 @@ class RunFolder:
 
     def sync_log(self) -> None:
         """Put on disk what was logged: no checkpoint is to be ahead of its log."""
+        if not parallel.first():
+            return
         with self.log.open("rb") as stream:
             os.fsync(stream.fileno())
 
@@ -154,6 +163,8 @@ class RunFolder:
         Raises:
             UserError: the disk is full.
         """
+        if not parallel.first():
+            return
         try:
             with self.log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(record) + "\n")
@@ -254,7 +265,8 @@ def play(
                     notes.setdefault("alarms", []).extend(said)
                     progress.tell(said)
                     ended = ended or phase.stop
-                if not ended and time.monotonic() - saved_at >= save_seconds:
+                ended = parallel.agree(ended)
+                if not ended and parallel.agree(time.monotonic() - saved_at >= save_seconds):
                     _save(engine, phase, run)
                     saved_at = time.monotonic()
             phase.leave()

@@ -15,12 +15,15 @@ with the truth against the budget for networks of three steepnesses.
 
 The truth is the gradient of E[F]; for boundary-seeking weights that of -KL(p~, g), p~ = exp(F) g/Z.
 The critic is a random tanh network scaled to the deviation of F under g, or `FUNCTION` of a module
-of yours, from samples (N, sites) in float64, 0 to 1, to (N,).
+of yours, found from where you stand: a function or an `nn.Module`, from samples (N, sites) in
+float64, 0 to 1, to (N,). It must take values between 0 and 1, which relaxed estimators show it.
+`--seed` draws other logits.
 """
 
 import argparse
-import itertools
 import math
+import os
+import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -37,6 +40,9 @@ OWN_TARGET = ("bgan", "bgan_batch", "maligan")
 
 SKIPPED = ("bgan_batch", "maligan", "moving_average", "bgan_reinforce", "learned_baseline")
 """They tie the estimates of a batch together, or need a run to mean something."""
+
+MOST_SITES = 20
+"""A million states."""
 
 PLOTTED = ("bgan", "reinforce", "leave_one_out", "disarm", "straight_through", "reinmax")
 PLOTTED += ("gumbel_softmax", "rebar", "relax", "taylor")
@@ -64,7 +70,7 @@ class Problem:
         generator = torch.Generator().manual_seed(seed)
         normal = {"dtype": torch.float64, "generator": generator}
         self.logits = 0.5 * torch.randn(sites, **normal)
-        states = torch.tensor(list(itertools.product([0.0, 1.0], repeat=sites))).double()
+        states = ((torch.arange(2**sites)[:, None] >> torch.arange(sites)) & 1).double()
         probability = Bernoulli().log_prob(self.logits[None], states[None])[0].exp()
         first, last = torch.randn(sites, 20, **normal), torch.randn(20, **normal)
         bias = torch.randn(20, **normal)
@@ -161,6 +167,24 @@ def affordable(problem: Problem, name: str, budget: float) -> int:
     return samples if samples >= fewest else 0
 
 
+def given_critic(name: str, sites: int) -> Callable[[Tensor], Tensor]:
+    """A critic by MODULE:FUNCTION, the folder one stands in being searched first.
+
+    Raises:
+        ImportError, AttributeError, ...: it is not there, or takes no samples.
+        ValueError: it does not return one number a sample.
+    """
+    sys.path.insert(0, os.getcwd())
+    module, _, function = name.partition(":")
+    critic = getattr(import_module(module), function)
+    if isinstance(critic, torch.nn.Module):
+        critic = critic.double().requires_grad_(False)
+    shape = tuple(critic(torch.full((3, sites), 0.5, dtype=torch.float64)).shape)
+    if shape != (3,):
+        raise ValueError(f"3 samples of {sites} sites give shape {shape}, not (3,)")
+    return critic
+
+
 def table(problem: Problem, budget: float, count: int) -> None:
     """One row an estimator at equal cost, then all of them with one sample or the fewest."""
     print(f"\nF has deviation {problem.deviation:.2f}; budget {budget:g}; {count} estimates\n")
@@ -215,12 +239,23 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", help="folder for the plot; none without it")
     options = parser.parse_args()
+    if not 1 <= options.sites <= MOST_SITES:
+        parser.error(f"--sites {options.sites}: give 1 to {MOST_SITES}, all states are summed")
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     critic = None
     if options.critic:
-        module, _, function = options.critic.partition(":")
-        critic = getattr(import_module(module), function)
+        try:
+            critic = given_critic(options.critic, options.sites)
+        except (
+            ImportError,
+            AttributeError,
+            IndexError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            parser.error(f"--critic {options.critic}: {error}")
     table(
         Problem(options.sites, options.deviation, critic, options.seed),
         options.budget,

@@ -57,7 +57,7 @@ def main() -> None:
             length=given.length,
             samples=given.samples,
             critic=given.critic,
-            **paper.METHOD,
+            **{**paper.RATES, **paper.METHOD},
         )
         hidden = paper.PAPER.get("hidden", 32)
         policy = paper.policy(given.vocab, 32, hidden)

@@ -46,6 +46,7 @@ def test_what_an_estimate_costs_in_evaluations_of_the_critic(name, samples, cost
 def test_the_table_of_a_critic_of_ones_own(monkeypatch, capsys):
     critic = f"{__name__}:product"
     words = ["estimators.py", "--sites", "3", "--critic", critic, "--estimates", "4000"]
+    monkeypatch.setattr("sys.path", [*bench.sys.path])
     monkeypatch.setattr("sys.argv", words)
     monkeypatch.setattr(bench, "tune", lambda *given: None)  # unbiased untuned as well
     bench.main()
@@ -54,3 +55,31 @@ def test_the_table_of_a_critic_of_ones_own(monkeypatch, capsys):
     for name in ("leave_one_out", "reinforce", "rebar", "disarm", "taylor"):
         assert bias[name][0] < 3.5 * bias[name][1], name
     assert bias["straight_through"][0] < 0.1  # a product of two sites is linear in each
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--critic", "no_such_module:f"], "no_such_module"),
+        (["--critic", f"{__name__}:absent"], "absent"),
+        (["--critic", f"{__name__}:product", "--sites", "2"], "--critic"),
+        (["--critic", "torch:sum"], "not (3,)"),
+        (["--sites", "64"], "--sites 64"),
+    ],
+)
+def test_a_critic_that_is_none_is_refused_in_one_sentence(monkeypatch, capsys, words, says):
+    monkeypatch.setattr("sys.argv", ["estimators.py", *words])
+    with pytest.raises(SystemExit) as stop:
+        bench.main()
+    assert stop.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_critic_may_be_a_network_in_a_file_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "my_critic.py").write_text(
+        "import torch\nnet = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*bench.sys.path])
+    critic = bench.given_critic("my_critic:net", 3)
+    assert bench.Problem(3, 1.0, critic, seed=0).truth.abs().max() > 0

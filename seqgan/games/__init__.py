@@ -1,7 +1,7 @@
 """Games of discrete sequences, and the papers that are aliases of them."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seqgan.games.attn import attngan as attngan
 from seqgan.games.df import dfgan as dfgan
@@ -19,12 +19,7 @@ from seqgan.games.sequence import seqgan as seqgan
 from seqgan.games.stack import StackGame as StackGame
 from seqgan.games.tree import TreeGame as TreeGame
 from seqgan.games.tree import stackgan_v2 as stackgan_v2
-
-if TYPE_CHECKING:
-    from seqgan.papers.maligan import maligan as maligan
-    from seqgan.papers.maligan_mixed import maligan_mixed as maligan_mixed
-    from seqgan.papers.rankgan import rankgan as rankgan
-    from seqgan.papers.relgan import relgan as relgan
+from seqgan.papers import __all__ as PAPERS
 
 __all__ = [
     "DialogueGame",
@@ -41,17 +36,13 @@ __all__ = [
     "dfgan",
     "irgan",
     "irgan_pairwise",
-    "maligan",
-    "maligan_mixed",
-    "rankgan",
-    "relgan",
-    "seqgan",
     "stackgan_v2",
+    *PAPERS,
 ]
 
 
 def __getattr__(name: str) -> Any:
     """A paper's own module, which stands on the games and so comes after them."""
-    if name in __all__:
+    if name in PAPERS:
         return getattr(import_module(f"seqgan.papers.{name}"), name)
     raise AttributeError(f"module 'seqgan.games' has no attribute {name!r}")

@@ -126,8 +126,11 @@ class SequenceConfig(RunConfig):
                     f"--{name} {getattr(self, name)} does not go with --alias {self.alias}, "
                     f"which is --{name} {value}; leave it out"
                 )
-        if self.alias != "relgan" and self.beta_max != 100.0:
-            raise UserError(f"--beta_max is for --alias relgan, not {self.alias}; leave it out")
+        if self.paper.GAME != "relaxed" and self.beta_max != 100.0:
+            raise UserError(
+                f"--beta_max is for relaxed samples, as of --alias relgan, not {self.alias}; "
+                "leave it out"
+            )
         options.check_choice("critic", self.critic, tuple(FILTERS))
         options.check_choice("loss", self.loss, losses.__all__)
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))

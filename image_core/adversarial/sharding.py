@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-def is_sharded(tensor: Tensor) -> bool:
-    """Whether other processes hold parts of a tensor."""
+def is_sharded(value: Any) -> bool:
+    """Whether it is a tensor of which other processes hold parts."""
     # Importing it takes a third of a second; where nobody has, nothing is sharded
     module = sys.modules.get("torch.distributed.tensor")
-    return module is not None and isinstance(tensor, module.DTensor)
+    return module is not None and isinstance(value, module.DTensor)
 
 
 def any_sharded(module: nn.Module) -> bool:
@@ -31,8 +31,8 @@ def any_sharded(module: nn.Module) -> bool:
 
 def whole(value: Any) -> Any:
     """A tensor, or containers of them, with what is sharded put together."""
-    if isinstance(value, Tensor):
-        return value.full_tensor() if is_sharded(value) else value  # type: ignore[operator]
+    if is_sharded(value):
+        return value.full_tensor()
     if isinstance(value, Mapping):
         return {name: whole(part) for name, part in value.items()}
     if isinstance(value, list):

@@ -1,9 +1,11 @@
 """Parameters that processes share out among themselves (FSDP2): what of them is saved and read.
 
-    fully_shard(game.G); engine = Engine(game, ...)
+    fully_shard(game.G, reshard_after_forward=True); engine = Engine(game, ...)
 
-Every process has to build the same weights before they are sharded. What is asked here is asked by
-all processes at once.
+Every process has to build the same weights before they are sharded. Without `reshard_after_forward`
+a root keeps its gathered weights, and the engine, which freezes who does not learn, would freeze
+those. A weight average of a sharded player is not to be had: torch refuses to copy it. What is
+asked here is asked by all processes at once.
 """
 
 import sys

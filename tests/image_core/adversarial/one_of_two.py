@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
-from image_core.adversarial import checkpoint
+from image_core.adversarial import checkpoint, sharding
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.estimators import reinforce
 from image_core.adversarial.game import Batch, Loss, Turn
@@ -63,6 +65,44 @@ def resumed(seed: int, folder: Path) -> dict[str, Any]:
         "expected": expected,
         "weights": summary(second, rounds(second, 2, data=points)),
     }
+
+
+def unsharded() -> Engine:
+    """Without an average: torch refuses to copy a sharded module."""
+    torch.manual_seed(0)
+    return Engine(ToyGAN(), {"G": adam, "D": adam}, clip={"G": 0.05})
+
+
+def weights(engine: Engine) -> dict[str, torch.Tensor]:
+    """All of them, put together."""
+    state = sharding.whole(engine.game.state_dict())
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def sharded(folder: Path) -> dict[str, Any]:
+    """Four rounds of a generator cut in two, and as many with a checkpoint in the middle."""
+    mesh = init_device_mesh("cpu", (2,))
+    engines = []
+    for scale in (1.0, 2.0):
+        engine = unsharded()
+        game = engine.game
+        assert isinstance(game, ToyGAN)
+        with torch.no_grad():
+            for parameter in game.parameters():
+                parameter *= scale
+        fully_shard(game.G, mesh=mesh, reshard_after_forward=True)
+        engines.append(Engine(game, {"G": adam, "D": adam}, clip={"G": 0.05}))
+    first, second = engines
+    local = sum(p.to_local().numel() for p in first.game.G.parameters())
+    rounds(first, 2, data=points)
+    first.save(folder)
+    second.load(folder)
+    loaded = weights(second)
+    half = weights(first)
+    rounds(first, 2, data=points)
+    rounds(second, 2, data=points)
+    found = {"local": local, "half": half, "loaded": loaded}
+    return found | {"train": weights(first), "resumed": weights(second)}
 
 
 def message(function: Callable[[], object]) -> str:
@@ -117,7 +157,8 @@ def main(rank: int, folder: Path) -> None:
         "summed": summed(slice(2 * rank, 2 * rank + 2)),
         "nothing": message(lambda: nothing_reached(new(0))),
         "other": message(lambda: lone.load(folder / "alone")),
-        "full": failed_save(folder, rank),
+        "sharded": sharded(folder / "sharded"),
+        "full": failed_save(folder, rank),  # the last: nothing can be saved after it
     }
     torch.save(result, folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -66,6 +66,19 @@ def test_two_processes_equal_one_where_a_head_is_unused(pair):
     assert_close(one_of_two.two_heads(0), pair[0][0]["two_heads"], SUMS)
 
 
+def test_a_sharded_generator_ends_as_a_whole_one(pair):
+    """Each process holds a part of it; clipping, Adam, saving and loading see the whole."""
+    alone = one_of_two.unsharded()
+    rounds(alone, 4, data=points)
+    expected = one_of_two.weights(alone)
+    for result in pair[0]:
+        found = result["sharded"]
+        assert found["local"] < sum(p.numel() for p in alone.game.G.parameters())
+        assert_close(expected, found["train"], SUMS)
+        assert_close(found["half"], found["loaded"], 0)
+        assert_close(found["train"], found["resumed"], 0)
+
+
 def test_resuming_both(pair):
     """Weights go on as if undisturbed, and each process has its own stream of random numbers."""
     (one, two), _ = pair

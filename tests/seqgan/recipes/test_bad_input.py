@@ -38,7 +38,7 @@ def run(finished, tmp_path):
 DATA = [
     ("missing.txt", None, (), "there is no file"),
     ("empty.txt", b"", (), "is empty"),
-    ("empty.txt.gz", gzip.compress(b""), (), "is empty"),
+    ("empty.txt.gz", gzip.compress(b"", mtime=0), (), "is empty"),
     ("blank.txt", b"\n \n\t\n\n", (), "only blank lines"),
     ("latin.txt", TEXT + "caf\xe9\n".encode("latin-1"), (), "not UTF-8: see line 61"),
     ("utf16.txt", TEXT.decode().encode("utf-16"), (), "not UTF-8"),

@@ -265,9 +265,10 @@ class Text2ImageConfig(RunConfig):
         return self.longest or ENCODERS.get(self.encoder, 48)
 
 
-# "small": any small set of 32 pixels. "shapes": the same with what only shapes have, wrong sentences
-# that miss by one attribute, and critics that multiply. "pictures": a few thousand pictures of 64 pixels. "paper": 600 epochs of CUB's 8,855 pictures in
-# batches of 64, rates halved every 50 epochs.
+# "small": any small set of 32 pixels. "shapes": the same with what only shapes have, wrong
+# sentences that miss by one attribute, and critics that multiply. "pictures": a few thousand
+# pictures of 64 pixels. "paper": 600 epochs of CUB's 8,855 pictures in batches of 64, rates halved
+# every 50 epochs.
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "data": "shapes",

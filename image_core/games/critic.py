@@ -292,8 +292,10 @@ class CriticGame(ImageGame):
         """
         half = torch.is_autocast_enabled(real.device.type)
         if isinstance(self.penalty, Flattening) and not self.lazy and not half:
-            real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
-            both = self.penalty.at_real > 0 and self.penalty.at_fake > 0
+            # Only points that are asked for a slope: the others would get one they do not need
+            real = real.detach().requires_grad_(self.penalty.at_real > 0)
+            fake = fake.detach().requires_grad_(self.penalty.at_fake > 0)
+            both = real.requires_grad and fake.requires_grad
             with twice_differentiable():
                 pair = self._both(self.D, real, told_real, fake, told_fake, together=both)
             penalty = self.penalty.shared(pair[0].logits, real, pair[1].logits, fake)

@@ -3,7 +3,7 @@
 A penalty is called as `penalty(critic, real, fake)` and returns a scalar to add to the critic's
 loss. The critic is a closure over everything but its input (conditions, masks, labels), and may
 return one logit a sample, `(N,)` or `(N, 1)`, or a map of patches: the logits of a sample are
-summed.
+summed. `mixup` alone reads logits and no slope.
 
 The slope of a sample is the gradient of its own logit. It is read off the summed output, which is
 right only while samples do not meet inside the critic: no batch norm, no minibatch statistics. The
@@ -25,7 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from image_core.adversarial.errors import UserError
 
-__all__ = ["dragan", "interpolated", "js_reg", "lipschitz", "r1", "r2"]
+__all__ = ["dragan", "interpolated", "js_reg", "lipschitz", "mixup", "r1", "r2"]
 
 Critic = Callable[[Tensor], Tensor]
 """Samples -> logits, high = real, everything else closed over."""
@@ -184,6 +184,27 @@ def js_reg(gamma: float = 0.1) -> Penalty:
         doubt_real = torch.sigmoid(-d_real).square() * slope_real.square().sum(dim=1)
         doubt_fake = torch.sigmoid(d_fake).square() * slope_fake.square().sum(dim=1)
         return gamma / 2 * (doubt_real.mean() + doubt_fake.mean())
+
+    return penalty
+
+
+def mixup(weight: float = 1.0) -> Penalty:
+    """Ask the critic how much of a mixture is real, which bends it straight between both sides.
+
+    weight E[-alpha log D(x^) - (1 - alpha) log(1 - D(x^))],  x^ = alpha x + (1 - alpha) x~
+                                                                         (Zhang et al. 2018, eq. 1)
+    with one alpha ~ U[0, 1] a sample. For logistic losses.
+
+    Args:
+        weight: against the loss on both sides unmixed.
+    """
+
+    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        real, fake = real.detach(), fake.detach()
+        share = torch.rand(len(real), device=real.device, dtype=real.dtype)
+        mixed = torch.lerp(fake, real, share.view(-1, *[1] * (real.dim() - 1)))
+        logits = critic(mixed).reshape(len(real), -1).sum(1)
+        return weight * (torch.nn.functional.softplus(logits) - share * logits).mean()
 
     return penalty
 

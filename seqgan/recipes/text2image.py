@@ -237,7 +237,7 @@ class Text2ImageRun(base.Run):
         }
         first = (FirstStage(small, text, noise=c.noise, **g), MatchingCritic(small, text, **d))
         second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
-        if c.small:
+        if c.stages == 2:
             second = (SecondStage(small, c.side, text, **g), MatchingCritic(c.side, text, **d))
         return StackGame(self.encoder, matcher, *first, *second, **shared)
 

@@ -94,7 +94,7 @@ class Text2ImageConfig(RunConfig):
         longest: tokens the encoder reads at most; 0 = as its kind (24 words, 120 characters, 48).
         match_rounds: rounds in which encoder and matcher learn which sentence is of which picture.
         rounds: of stage I.
-        refine_rounds: of stage II.
+        refine_rounds: of stage II; 0 = there is one stage, and it draws at the side `small`.
         steps: steps of each player in a round.
         batch: pairs of a step.
         matching: show the critic real pictures with wrong sentences.
@@ -257,7 +257,7 @@ class Text2ImageConfig(RunConfig):
     @property
     def stages(self) -> int:
         """Stages that are trained one after the other."""
-        return 2 if self.small and not self.is_tree else 1
+        return 2 if self.small and self.refine_rounds and not self.is_tree else 1
 
     @property
     def tokens(self) -> int:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import functional as F
 
 from seqgan.data.captioned import SHAPES
 from seqgan.data.shapes import agreement, parse_caption, read_attributes
@@ -44,13 +45,13 @@ def judge(run: "Text2ImageRun", stage: int) -> Row:
 
 
 def fits(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], pairs: "Pairs") -> Row:
-    """Whether pictures show their sentences.
+    """Whether pictures show their sentences; those of a smaller side are enlarged to the run's.
 
     On shapes by the exact reader: `attributes`, the share of right ones among those said, `whole`,
     pictures with all of them right, each attribute, the overlap of shapes, and R-precision. Else
     R-precision by the trained matcher.
     """
-    captions = pairs.captions
+    captions, images = pairs.captions, enlarge(images, run.config.side)
     if run.config.data != SHAPES:
         words = run.encoder_vectors(captions).sentence
         scores = cosines(look(run, images), words)
@@ -72,11 +73,16 @@ def fits(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], pairs: "Pairs")
 def look(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N E"]:
     """The matcher's vectors of pictures."""
     matcher = run.game.matcher.eval()
-    side = run.config.side
-    if images.shape[-1] != side:
-        images = torch.nn.functional.interpolate(images, size=side, mode="nearest")
+    images = enlarge(images, run.config.side)
     parts = [matcher(part.to(run.device)).cpu() for part in images.split(250)]
     return torch.cat(parts)
+
+
+def enlarge(images: Float[Tensor, "N 3 S S"], side: int) -> Float[Tensor, "N 3 L L"]:
+    """Pictures of a side, smoothly made from smaller ones."""
+    if images.shape[-1] == side:
+        return images
+    return F.interpolate(images, size=side, mode="bilinear")
 
 
 def table(run: "Text2ImageRun") -> tuple[dict[str, Row], dict[str, dict[str, Row]]]:

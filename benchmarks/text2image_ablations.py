@@ -1,0 +1,167 @@
+"""What each part of StackGAN is worth on shapes: a row a part left out, all of the same CPU time.
+
+    python benchmarks/text2image_ablations.py --out DIR [--rows full no_wrong_pairs] [--seeds 0 1]
+
+The first rows leave one part out of two stages, 16 and 32 pixels, whose settings are those of the
+preset "shapes"; the others are relatives with the same networks' widths. The rounds of a row are
+what 180 CPU seconds bought on one core of an AMD EPYC in bfloat16, so a row is the same on any
+machine; the seconds it took are in the table. Every row learns the same 700 matching steps first.
+
+A run whose result is in DIR is not made again, and one that was stopped goes on, so the command may
+be stopped and repeated; two of them may take different rows. DIR gets a folder a run, result.json
+and table.md of all that are there, and pictures.png: the same unseen sentences drawn by each row.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from image_core.memory import keep_freed_memory
+from seqgan.games.stack import as_floats, shrink
+from seqgan.recipes.grid import write_grid
+from seqgan.recipes.text2image import PRESETS, Text2ImageConfig, Text2ImageRun
+from seqgan.recipes.text2image_report import FOLLOWED, enlarge, fits
+
+STEPS = 20
+STACK: dict[str, Any] = {"small": 16, "rounds": 75, "refine_rounds": 60}
+ROWS: dict[str, dict[str, Any]] = {
+    "full": STACK,
+    "no_wrong_pairs": {**STACK, "matching": False, "near_misses": False},
+    "no_augmentation": {**STACK, "augmentation": False},
+    "no_stage_2": {**STACK, "rounds": 265, "refine_rounds": 0},
+    "no_stage_1": {"rounds": 80},
+    "no_near_misses": {**STACK, "near_misses": False},
+    "stackgan_v2": {"alias": "stackgan_v2", "small": 16, "rounds": 45},
+    "attngan": {"alias": "attngan", "small": 16, "rounds": 30},
+    "dfgan": {
+        "alias": "dfgan",
+        "projection": False,
+        "kl": 0.0,
+        "width": 8,
+        "critic_width": 16,
+        "rounds": 31,
+    },
+}
+"""Options that differ from the preset's."""
+HALVINGS = 2.5
+"""How often rates are halved in the longest stage."""
+SHOWN, COLUMNS = 4, 4
+
+
+def config(row: str, seed: int, out: Path) -> Text2ImageConfig:
+    """Of one run."""
+    own = ROWS[row]
+    longest = max(own["rounds"], own.get("refine_rounds", 0))
+    options: dict[str, Any] = {
+        **PRESETS["shapes"],
+        "steps": STEPS,
+        "halve_every": round(STEPS * longest / HALVINGS),
+        "average": 0.99,
+        "evaluate_every": 30,
+        "precision": "bf16",
+        "threads": 1,
+        "device": "cpu",
+        **own,
+    }
+    return Text2ImageConfig(out=str(out / f"{row}-{seed}"), seed=seed, **options)
+
+
+def train(row: str, seed: int, out: Path) -> None:
+    """Make what is missing of a run."""
+    run = Text2ImageRun(config(row, seed, out))
+    if run.folder.config.exists():
+        run.resume()
+    else:
+        run.start()
+    run.train()
+
+
+def measured(row: str, seed: int, out: Path) -> dict[str, float] | None:
+    """The last stage of a run, and what it cost; None = it has not been made."""
+    file = out / f"{row}-{seed}" / "result.json"
+    if not file.exists():
+        return None
+    result = json.loads(file.read_text())
+    last = [name for name in result["table"] if name.startswith("stage")][-1]
+    return {**result["table"][last], "cpu_seconds": result["cpu_seconds"]}
+
+
+def ceiling(run: Text2ImageRun, small: int) -> dict[str, float]:
+    """Real pictures of a smaller side, enlarged: the best that can be had without stage II."""
+    found = {}
+    for split, pairs in run.splits.items():
+        images = shrink(as_floats(pairs.images), small)
+        found |= {f"{k}_{split}": v for k, v in fits(run, images, pairs).items() if k in FOLLOWED}
+    return found
+
+
+def markdown(table: dict[str, dict[str, dict[str, float]]]) -> str:
+    """A row of means over seeds, each seed's value behind them."""
+    names = [f"{key}_{split}" for key in FOLLOWED for split in ("seen", "unseen")]
+    columns = (*names, "diversity", "cpu_seconds")
+    lines = ["| row | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for row, seeds in table.items():
+        cells = [row, " ".join(seeds)]
+        for name in columns:
+            values = [run[name] for run in seeds.values() if name in run]
+            digits = 0 if name == "cpu_seconds" else 3
+            each = " ".join(f"{value:.{digits}f}" for value in values)
+            mean = f"{statistics.mean(values):.{digits}f}" if values else ""
+            cells.append(f"{mean} ({each})" if len(values) > 1 else mean)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def drawings(out: Path, seed: int) -> list[tuple[str, Float[Tensor, "N 3 S S"]]]:
+    """The same unseen sentences under the same noise, a row of pictures a run."""
+    found = []
+    for row in ROWS:
+        if measured(row, seed, out) is None:
+            continue
+        run = Text2ImageRun(config(row, seed, out))
+        run.load()
+        captions = run.splits["unseen"].captions[:SHOWN]
+        rows = torch.arange(SHOWN).repeat_interleave(COLUMNS)
+        images = enlarge(run.draw(run.encode(captions).pick(rows), seed=seed), run.config.side)
+        found.append((f"{row}: {'; '.join(captions)}", images))
+    return found
+
+
+def write(out: Path, seeds: list[int]) -> None:
+    """Everything that has been measured."""
+    table: dict[str, dict[str, dict[str, float]]] = {}
+    for row in ROWS:
+        runs = {str(seed): measured(row, seed, out) for seed in seeds}
+        table |= {row: {s: run for s, run in runs.items() if run}} if any(runs.values()) else {}
+    run = Text2ImageRun(config("no_stage_2", seeds[0], out))
+    table["real pictures of 16 pixels"] = {str(seeds[0]): ceiling(run, 16)}
+    (out / "result.json").write_text(json.dumps(table, indent=1) + "\n")
+    (out / "table.md").write_text(markdown(table))
+    print(markdown(table))
+    write_grid(out / "pictures.png", drawings(out, seeds[0]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Parts of StackGAN left out, one by one, for the same CPU time."
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rows", nargs="+", default=list(ROWS), choices=list(ROWS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    options = parser.parse_args()
+    keep_freed_memory()
+    for seed in options.seeds:
+        for row in options.rows:
+            if measured(row, seed, options.out) is None:
+                train(row, seed, options.out)
+    write(options.out, options.seeds)
+
+
+if __name__ == "__main__":
+    main()

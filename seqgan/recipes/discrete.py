@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from image_core.adversarial import divergences, losses
-from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.sites import Bernoulli, Categorical
@@ -52,7 +51,8 @@ class Config(RunConfig):
         samples: of each latent.
         loss: a divergence, whose reward is the log importance weight, or any loss with a reward.
         penalty: of the critic, as in r1=10, see `seqgan list penalties`.
-        net: dense, or conv for the released convolutional sizes.
+        net: dense, or conv for the released convolutional nets.
+        channels: of --net conv next to images, or along lines; 0 = as released, 64 and 256.
         latent: size of z, uniform in (0, 1).
         batch: latents of a step, and real rows of a critic step.
         rounds: of a critic step or several and one generator step.
@@ -66,6 +66,7 @@ class Config(RunConfig):
         judge_samples: real and generated samples of the judge: two fifths teach it, a tenth tells
             when it is best, half are judged.
         judge_steps: most steps of the judge; the classifier takes four times as many.
+        precision: no (float32) or bf16; in YAML write 'no' in quotes.
     """
 
     data: str
@@ -77,6 +78,7 @@ class Config(RunConfig):
     loss: str = "jensen_shannon"
     penalty: str = "r1=0.1"
     net: str = "dense"
+    channels: int = 0
     latent: int = 64
     batch: int = 64
     rounds: int = 2_000
@@ -88,6 +90,7 @@ class Config(RunConfig):
     evaluate_every: int = 200
     judge_samples: int = 10_000
     judge_steps: int = 400
+    precision: str = "no"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -101,6 +104,10 @@ class Config(RunConfig):
         estimation.check("discrete", self.estimator)
         options.check_choice("loss", self.loss, LOSSES)
         options.check_choice("net", self.net, ("dense", "conv"))
+        options.check_choice("precision", self.precision, ("no", "bf16"))
+        options.check_least(self, 0, "channels")
+        if self.channels and self.net == "dense":
+            raise UserError(f"--channels {self.channels} is of --net conv; leave it out, or use it")
         options.make_penalty(self.penalty)
         for name in ("beta1", "average"):
             if not 0 <= getattr(self, name) < 1:
@@ -178,15 +185,14 @@ class Run(base.Run):
             critic_steps=config.critic_steps,
             read=self.read_batch,
         ).to(options.pick_device(config.device))
-        rates = {"G": config.generator_lr, "D": config.critic_lr}
-        optim = {
-            player: functools.partial(
-                torch.optim.Adam, lr=rate, betas=(config.beta1, 0.999), fused=True
-            )
-            for player, rate in rates.items()
-        }
-        ema = {"G": config.average} if config.average else {}
-        self.engine = Engine(self.game, optim, ema=ema)
+        self.engine = options.make_engine(
+            self.game,
+            {"G": config.generator_lr, "D": config.critic_lr},
+            {},
+            config.precision,
+            betas=dict.fromkeys("GD", (config.beta1, 0.999)),
+            ema={"G": config.average} if config.average else {},
+        )
         self.data = Batches(rows, config.batch, seed=config.seed)
 
     def phases(self) -> list[Phase]:
@@ -268,9 +274,12 @@ class Run(base.Run):
         latent, shape = self.config.latent, self.shape
         if self.config.net == "dense":
             return site_nets.dense_generator(latent, shape), site_nets.dense_critic(shape)
+        width = {"channels": self.config.channels} if self.config.channels else {}
         if self.train_set.alphabet:
-            return site_nets.line_generator(latent, *shape), site_nets.line_critic(*shape)
-        return site_nets.image_generator(latent, *shape), site_nets.image_critic(*shape)
+            line = site_nets.line_generator(latent, *shape, **width)
+            return line, site_nets.line_critic(*shape, **width)
+        image = site_nets.image_generator(latent, *shape, **width)
+        return image, site_nets.image_critic(*shape, **width)
 
     def _look(self) -> dict[str, float]:
         """Mean distance of each site's frequency from the data's: a cheap alarm of collapse."""

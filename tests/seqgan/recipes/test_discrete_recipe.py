@@ -87,6 +87,28 @@ def test_palette_images(tmp_path, net):
     assert (out / "samples/samples.png").exists()
 
 
+def test_convolutions_are_as_wide_as_asked(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.arange(9600, dtype=np.uint8).reshape(300, 4, 8) % 4)
+    words = {"data": str(tmp_path / "a.npz"), "net": "conv", **PRESETS["tiny"]}
+    found = [
+        discrete.Run(Config(out="run", channels=channels, **words)).game for channels in (0, 4)
+    ]
+    assert [game.D.get_parameter("1.weight").shape[0] for game in found] == [64, 4]
+    assert [game.G.get_parameter("7.weight").shape[:2] for game in found] == [(128, 64), (8, 4)]
+
+
+def test_half_precision_is_close_to_float32_and_not_the_same(digits):
+    words = ("--data", str(digits / "images.gz"), "--average", "0")
+    rounds = []
+    for precision in ("no", "bf16"):
+        out, _ = train(digits, *words, "--precision", precision)
+        rounds.append([json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()])
+        out.rename(digits / precision)
+    whole, half = (logged[0]["D/d_fake"] for logged in rounds)
+    assert whole != half
+    assert whole == pytest.approx(half, abs=0.02)
+
+
 def test_two_pixels_a_byte(tmp_path):
     packed = np.array([[[0x1F, 0x20]]], np.uint8)
     np.savez(tmp_path / "a.npz", packed_train=packed, palette=np.zeros((16, 3), np.uint8))
@@ -157,6 +179,8 @@ def test_every_preset_runs_when_it_is_shrunk(digits, preset):
         (["--estimator", "disarm", "--samples", "3"], "--samples 3 is odd"),
         (["--estimator", "bgan", "--samples", "1"], "--samples of at least 2"),
         (["--average", "1"], "--average"),
+        (["--precision", "fp16"], "--precision fp16"),
+        (["--channels", "8"], "--channels 8 is of --net conv"),
         (["--labels", "{folder}/images.gz"], "labels"),
         (["--test", "{folder}/other"], "--test"),
         (["--data", "{folder}/none"], "--data"),

@@ -188,21 +188,22 @@ def _layers(dense: nn.Module, body: str, head: str) -> dict[str, Tensor]:
     }
 
 
-def load_actor(path: str, actions: Actions) -> Actor:
+def load_actor(path: str, actions: Actions, option: str = "--expert") -> Actor:
     """An expert from a file of weights.
 
     Args:
         path: of the file.
         actions: of the environment.
+        option: that named the file, for what is said of mistakes.
 
     Raises:
         UserError: it cannot be read.
     """
     if not Path(path).is_file():
-        raise UserError(f"--expert {path}: there is no such file")
+        raise UserError(f"{option} {path}: there is no such file")
     if path.endswith(".npz"):
         return StoredPolicy(path, actions)
     raise UserError(
-        f"--expert {path}: give an .npz of weights; agents of stable-baselines3 are loaded from "
+        f"{option} {path}: give an .npz of weights; agents of stable-baselines3 are loaded from "
         "Python, see rl.experts.StableBaselines"
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from rl.envs.base import Envs, Step
+from rl.envs.fixed import FixedHorizon
 from rl.spaces import Observations, actions, horizon, observations
 
 LARGEST_SEED = 2**31
@@ -27,6 +28,7 @@ class SyncEnvs(Envs):
         count: N.
         options: keyword arguments of the environment.
         limit: time limit instead of the environment's own.
+        fixed: every episode lasts until its time limit.
 
     Raises:
         UserError: there is no such environment, or its spaces or time limit do not serve.
@@ -37,13 +39,20 @@ class SyncEnvs(Envs):
     history: Tensor
 
     def __init__(
-        self, env: str, count: int, options: dict[str, Any] | None = None, limit: int | None = None
+        self,
+        env: str,
+        count: int,
+        options: dict[str, Any] | None = None,
+        limit: int | None = None,
+        fixed: bool = False,
     ):
         spec, made = make(env, options or {}, limit)
         self_observations = observations(made.observation_space)
         acts = actions(made.action_space)
         super().__init__(count, self_observations, acts, horizon(spec, limit, env))
         self.envs = [made] + [make(env, options or {}, limit)[1] for _ in range(count - 1)]
+        if fixed:
+            self.envs = [FixedHorizon(one) for one in self.envs]
         self.register_buffer("seeds", torch.zeros(count, dtype=torch.int64))
         self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
         kept = (count, self.horizon) if acts.discrete else (count, self.horizon, acts.features)

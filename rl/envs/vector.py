@@ -15,8 +15,7 @@ from rl.spaces import actions, observations
 class VectorEnvs(Envs):
     """A vector environment of one's own.
 
-    Its state is hidden, so a resumed game begins new episodes here: resuming is exact with
-    `SyncEnvs` and `ClassicEnvs` only.
+    Its state is hidden, so a resumed game begins new episodes here: all others resume exactly.
 
     Args:
         envs: with automatic resets in the next step, gymnasium's default, or in the same.
@@ -43,8 +42,10 @@ class VectorEnvs(Envs):
 
     def _begin(self) -> np.ndarray:
         self._ended[:] = False
-        obs, _ = self.envs.reset(seed=int(torch.randint(LARGEST_SEED, ())))
-        return self._encode(obs)
+        return self._encode(self._first())
+
+    def _first(self) -> Any:
+        return self.envs.reset(seed=int(torch.randint(LARGEST_SEED, ())))[0]
 
     def _restore(self) -> np.ndarray:
         return self._begin()

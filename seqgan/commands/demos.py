@@ -18,6 +18,12 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("--expert", default=None, help=".npz of a dense network's weights")
     parser.add_argument("--env", default=None, help="gymnasium id; with DIR it is the run's own")
     parser.add_argument("--episodes", type=int, default=10, help="how many (10)")
+    parser.add_argument("--horizon", type=int, default=None, help="time limit, with --env")
+    parser.add_argument(
+        "--fixed_horizon",
+        action="store_true",
+        help="with --env: episodes that end go on at their end to the time limit",
+    )
     parser.add_argument("--out", required=True, help="new .npz file")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same episodes (0)")
     parser.add_argument(
@@ -28,6 +34,10 @@ def run(words: Sequence[str]) -> None:
         raise UserError("name either a run's DIR or an environment by --env")
     if options.folder is not None and options.expert is not None:
         raise UserError("--expert goes with --env, not with a run's DIR")
+    if options.folder is not None and (options.horizon or options.fixed_horizon):
+        raise UserError("--horizon and --fixed_horizon go with --env; a run's DIR has its own")
+    if options.horizon is not None and options.horizon < 1:
+        raise UserError(f"--horizon {options.horizon}: it must be at least 1")
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: record at least 1")
     out = Path(options.out)
@@ -56,7 +66,8 @@ def run(words: Sequence[str]) -> None:
         actor, env = trained.policy(), trained.config.env
         envs = trained.make_envs(count)
     else:
-        env, envs = options.env, make_envs(options.env, count)
+        env, fixed = options.env, options.fixed_horizon
+        envs = make_envs(env, count, limit=options.horizon, fixed=fixed)
         if options.expert is not None:
             actor = load_actor(options.expert, envs.actions)
     torch.manual_seed(options.seed)

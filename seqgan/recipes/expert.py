@@ -32,6 +32,8 @@ class Config(RunConfig):
         envs: stepped side by side.
         rollout: steps of each environment in a round.
         horizon: time limit of an episode; 0 = the environment's own.
+        fixed_horizon: episodes that end go on at their end, without reward, to the time limit.
+        stepping: auto, the fastest that is exact; sync, one by one; envpool, a package in C++.
         gamma: discount a step.
         lam: of generalised advantage estimates.
         epochs: passes over a round.
@@ -48,6 +50,8 @@ class Config(RunConfig):
     envs: int = 16
     rollout: int = 256
     horizon: int = 0
+    fixed_horizon: bool = False
+    stepping: str = "auto"
     gamma: float = 0.99
     lam: float = 0.95
     epochs: int = 10
@@ -59,10 +63,13 @@ class Config(RunConfig):
     evaluate_every: int = 10
 
     def __post_init__(self) -> None:
+        from rl.envs import STEPPING
+
         super().__post_init__()
         options.check_least(self, 1, "steps", "envs", "rollout", "epochs", "minibatch", "hidden")
         options.check_least(self, 1, "episodes", "evaluate_every")
         options.check_least(self, 0, "horizon", "entropy")
+        options.check_choice("stepping", self.stepping, STEPPING)
         options.check_above_zero(self, "lr")
         for name in ("gamma", "lam"):
             if not 0 < getattr(self, name) < 1:
@@ -156,7 +163,10 @@ class Run(base.Run):
         """Fresh environments of the run's kind."""
         from rl.envs import make_envs
 
-        return make_envs(self.config.env, count, limit=self.config.horizon or None)
+        c = self.config
+        return make_envs(
+            c.env, count, limit=c.horizon or None, stepping=c.stepping, fixed=c.fixed_horizon
+        )
 
     def report(self, cpu_seconds: float | None = None) -> None:
         c = self.config

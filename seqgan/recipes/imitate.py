@@ -7,19 +7,20 @@ random policy. Where those reach the expert too, the result proves nothing, and 
 import functools
 import math
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
 from seqgan import plots
 from seqgan.recipes import base, options
+from seqgan.recipes import imitate_games as games
+from seqgan.recipes.imitate_config import OTHERS, Config
 from seqgan.recipes.imitate_config import PRESETS as PRESETS
-from seqgan.recipes.imitate_config import Config
 from seqgan.recipes.report import print_table
 from seqgan.recipes.run import Phase
 from seqgan.recipes.uniform import Uniform
@@ -27,8 +28,6 @@ from seqgan.recipes.uniform import Uniform
 if TYPE_CHECKING:
     from rl.demos import Expert, Trajectory
     from rl.envs import Envs
-    from rl.games.imitation import ImitationGame
-    from rl.games.off_policy import OffPolicyImitation
     from rl.policies import Actor
 
 PASSED = 0.9
@@ -45,7 +44,7 @@ class Run(base.Run):
 
     recipe = "imitate"
     show = ("G/return", "return", "D/accuracy")
-    movable = ("demos",)
+    movable = ("demos", "teacher")
     config: Config
 
     def __init__(self, config: Config, *, data: bool = True):
@@ -63,12 +62,12 @@ class Run(base.Run):
             absorbing=config.absorbing,
         )
         self.random = self._play_random(max(len(self.trajectories), 10))
-        games: dict[str, Game] = {"imitation": self._game(envs, self.expert)}
+        played: dict[str, Game] = {"imitation": self._game(envs, self.expert)}
         if config.bc_steps:
-            games["clone"] = self._clone(games["imitation"])
-        if config.controls and config.algorithm != "bc":
-            games["untrained"] = self._game(
-                self.make_envs(config.envs), self.expert, critic_steps=0
+            played["clone"] = self._clone(played["imitation"])
+        if config.controls and config.algorithm not in ("bc", "dagger"):
+            played["untrained"] = self._game(
+                self.make_envs(config.envs), self.expert, train_critic=False
             )
             others = expert(
                 self.random[: len(self.trajectories)],
@@ -76,12 +75,17 @@ class Run(base.Run):
                 seed=config.seed,
                 absorbing=config.absorbing,
             )
-            games["random"] = self._game(self.make_envs(config.envs), others)
-        self.game = ControlledGame(games).to(self.device)
+            played["random"] = self._game(self.make_envs(config.envs), others)
+        self.game = ControlledGame(played).to(self.device)
         self.engine = Engine(
-            self.game, self._optimizers(), clip=self._clip(), schedule=self._fall()
+            self.game,
+            self._optimizers(),
+            clip=self._clip(),
+            schedule=self._fall(),
+            ema=dict.fromkeys(self._policies().values(), config.average) if config.average else {},
         )
-        self.data = Uniform(config.critic_batch, config.seed)
+        dagger = config.algorithm == "dagger"
+        self.data = Uniform(config.minibatch if dagger else config.critic_batch, config.seed)
 
     # ------------------------------------------------------------------------------------- phases
 
@@ -101,12 +105,20 @@ class Run(base.Run):
         return found
 
     def policy(self, name: str = "imitation") -> "Actor":
-        """The policy of one of the games.
+        """The policy of one of the games, averaged if that was asked for.
 
         Args:
             name: imitation, untrained or random.
         """
+        if self.config.average:
+            return self.engine.ema[self._policies()[name]].module  # type: ignore[return-value]
         return self.game.games[name].policy  # type: ignore[return-value]
+
+    def _policies(self) -> dict[str, str]:
+        """Where each game keeps its policy, as the engine names submodules."""
+        names = {id(module): name for name, module in self.game.named_modules()}
+        games = {name: game for name, game in self.game.games.items() if name != "clone"}
+        return {name: names[id(game.policy)] for name, game in games.items()}
 
     def data_fingerprint(self) -> int:
         crc = 0
@@ -172,7 +184,10 @@ class Run(base.Run):
         """Fresh environments of the run's kind."""
         from rl.envs import make_envs
 
-        return make_envs(self.config.env, count, limit=self.config.horizon or None)
+        c = self.config
+        return make_envs(
+            c.env, count, limit=c.horizon or None, stepping=c.stepping, fixed=c.fixed_horizon
+        )
 
     def _demonstrations(self, envs: "Envs") -> "list[Trajectory]":
         from rl.formats import load_demonstrations
@@ -183,7 +198,13 @@ class Run(base.Run):
             raise UserError(
                 f"--trajectories {c.trajectories}: --demos {c.demos} hold only {len(found)}"
             )
-        return found[: c.trajectories or None]
+        found = found[: c.trajectories or None]
+        if c.fixed_horizon and any(len(t.obs) != envs.horizon for t in found):
+            raise UserError(
+                f"--demos {c.demos} hold episodes that are not {envs.horizon} steps long; record "
+                "them by `seqgan demos --fixed_horizon`"
+            )
+        return found
 
     def _play_random(self, count: int) -> "list[Trajectory]":
         from rl.demos import record
@@ -192,91 +213,41 @@ class Run(base.Run):
             torch.manual_seed(self.config.seed)
             return record(self.make_envs(min(count, 10)), None, count)
 
-    def _game(
-        self, envs: "Envs", expert: "Expert", critic_steps: int | None = None
-    ) -> "ImitationGame | OffPolicyImitation":
-        if self.config.algorithm == "dac":
-            return self._off_policy_game(envs, expert, critic_steps is None)
-        from rl import algorithms, rewards
-        from rl.games.imitation import ImitationGame
-        from rl.nets import Normaliser
-        from rl.policies import make_policy, value_net
-        from rl.ppo import PPO
-        from rl.rollout import Collector
-        from rl.trpo import TRPO
-
+    def _game(self, envs: "Envs", expert: "Expert", train_critic: bool = True) -> Game:
+        """The game that the algorithm names; a control's critic is never trained."""
         c, expert = self.config, expert.to(self.device)
-        named = getattr(algorithms, "gail" if c.algorithm == "bc" else c.algorithm)
-        normaliser = Normaliser(envs.observations).to(self.device)
-        normaliser.see(expert.steps().obs)
-        sizes, judge = (c.hidden, c.hidden), (c.critic_hidden, c.critic_hidden)
-        policy = make_policy(envs.observations, envs.actions, normaliser, sizes)
-        value = value_net(envs.observations, normaliser, sizes)
-        shared = {"gamma": c.gamma, "lam": c.lam, "epochs": c.epochs, "minibatch": c.minibatch}
-        learner = (
-            PPO(policy, value, c.envs, entropy=c.entropy, **shared)  # type: ignore[arg-type]
-            if c.learner == "ppo"
-            else TRPO(policy, value, c.envs, **shared)  # type: ignore[arg-type]
-        )
-        text = "" if c.penalty == "none" else c.penalty or named.penalty
-        return ImitationGame(
-            learner,
-            named.critic(envs.observations, envs.actions, normaliser, c.gamma, judge, c.spectral),
-            Collector(envs, c.rollout),
-            expert,
-            normaliser,
-            reward=getattr(rewards, c.reward) if c.reward else named.reward,
-            loss=getattr(losses, c.loss) if c.loss else named.loss,
-            penalty=options.make_penalty(text),
-            absorbing=c.absorbing,
-            critic_steps=c.critic_steps if critic_steps is None else critic_steps,
-            env_weight=c.env_weight,
-        )
-
-    def _off_policy_game(
-        self, envs: "Envs", expert: "Expert", train_critic: bool
-    ) -> "OffPolicyImitation":
-        from rl import rewards
-        from rl.critics import DenseCritic
-        from rl.games.off_policy import OffPolicyImitation
-        from rl.nets import Normaliser
-        from rl.rollout import Collector
-        from rl.sac import SquashedPolicy, TwinValues
-
-        c, expert, sizes = self.config, expert.to(self.device), (self.config.hidden,) * 2
-        normaliser = Normaliser(envs.observations).to(self.device)
-        normaliser.see(expert.steps().obs)
-        parts = (envs.observations, envs.actions, normaliser, sizes)
-        text = "" if c.penalty == "none" else c.penalty or "r1=1"
-        critic = DenseCritic(
-            envs.observations,
-            envs.actions,
-            normaliser,
-            hidden=(c.critic_hidden,) * 2,
-            spectral=c.spectral,
-        )
-        return OffPolicyImitation(
-            SquashedPolicy(*parts),
-            TwinValues(critic.features, sizes),
-            critic,
-            Collector(envs, c.rollout),
-            expert,
-            normaliser,
-            capacity=c.capacity,
-            reward=getattr(rewards, c.reward or "log_ratio"),
-            loss=getattr(losses, c.loss or "non_saturating"),
-            penalty=options.make_penalty(text),
-            gamma=c.gamma,
-            updates=c.updates,
-            train_critic=train_critic,
-            batch=c.minibatch,
-        )
+        if c.algorithm == "dac":
+            return games.off_policy(c, envs, expert, self.device, train_critic)
+        if c.algorithm == "dagger":
+            return games.dagger(c, envs, expert, self.device, self._teacher(envs))
+        return games.adversarial(c, envs, expert, self.device, train_critic)
 
     def _clone(self, game: Any) -> Game:
         from rl.bc import BehaviouralCloning
 
         steps = self.expert.to(self.device).steps()
-        return BehaviouralCloning(game.learner.policy, steps, game.normaliser, self.config.seed)
+        return BehaviouralCloning(game.policy, steps, game.normaliser, self.config.seed)
+
+    def _teacher(self, envs: "Envs") -> "Actor":
+        """Whom dagger asks; opening a run leaves random numbers and threads as they were."""
+        from rl.experts import load_actor
+
+        where = self.config.teacher
+        if not Path(where).is_dir():
+            return load_actor(where, envs.actions, "--teacher")
+        from seqgan.commands.parsing import open_run
+        from seqgan.recipes import expert
+
+        threads = torch.get_num_threads()
+        with torch.random.fork_rng(devices=[]):
+            run = open_run(where, data=False)
+        torch.set_num_threads(threads)
+        if not isinstance(run, expert.Run | Run) or run.config.env != self.config.env:
+            raise UserError(
+                f"--teacher {where} is no run of expert or imitate in {self.config.env}"
+            )
+        run.load()
+        return run.policy()
 
     def _rounds(self) -> int:
         return math.ceil(self.config.steps / (self.config.envs * self.config.rollout))
@@ -301,12 +272,14 @@ class Run(base.Run):
         return [p for p in self.game.players() if p.partition("_")[0] in kinds and p != "G_clone"]
 
     def _clip(self) -> dict[str, float]:
-        ppo = self.config.learner == "ppo" and self.config.algorithm != "dac"
+        ppo = self.config.learner == "ppo" and self.config.algorithm not in OTHERS
         return dict.fromkeys(self._players("G"), 0.5) if ppo else {}
 
     def _fall(self) -> dict[str, Any]:
         """Rates of policy and values fall to 0 over the steps that they will take."""
         c, rounds = self.config, self._rounds()
+        if c.algorithm == "dagger":
+            return dict.fromkeys(self._players("G"), _to_zero(rounds * c.updates))
         if c.algorithm == "dac":
             policies, values = self._players("G"), self._players("Q")
             fall = {player: _to_zero(rounds * c.updates) for player in policies}

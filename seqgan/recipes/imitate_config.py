@@ -9,6 +9,8 @@ from seqgan.recipes import options
 from seqgan.recipes.base import RunConfig
 
 LEARNERS = ("ppo", "trpo")
+OTHERS = ("bc", "dac", "dagger")
+"""Algorithms that are games of their own."""
 DAC_FIXED = {"learner": "ppo", "entropy": 0.0, "bc_steps": 0, "env_weight": 0.0, "absorbing": True}
 """Options that are for the other algorithms, at their defaults."""
 
@@ -20,14 +22,17 @@ class Config(RunConfig):
     Args:
         env: gymnasium id, as in CartPole-v1 or module:Env-v0.
         demos: file or folder of demonstrations; see docs/demonstrations.md.
-        algorithm: gail, airl, fairl, gaifo, vail, wail; dac, off-policy, for continuous actions; or
-            bc for behavioural cloning alone.
+        algorithm: gail, airl, fairl, gaifo, vail, wail; dac, off-policy, for continuous actions;
+            bc for behavioural cloning alone; dagger, which asks --teacher.
+        teacher: whom dagger asks: DIR of a run of expert or imitate, or an .npz of weights.
         trajectories: how many of the demonstrations to use, the first ones; 0 = all.
         subsample: keep every k-th step of a trajectory, from a random first one.
         steps: of the environments, all together.
         envs: stepped side by side.
         rollout: steps of each environment in a round.
         horizon: time limit of an episode; 0 = the environment's own.
+        fixed_horizon: episodes that end go on at their end, without reward, to the time limit.
+        stepping: auto, the fastest that is exact; sync, one by one; envpool, a package in C++.
         learner: ppo or trpo.
         gamma: discount a step.
         lam: of generalised advantage estimates.
@@ -49,8 +54,11 @@ class Config(RunConfig):
         env_weight: share of the environment's own reward, in [0, 1].
         bc_steps: optimizer steps of behavioural cloning before everything else.
         bc_lr: Adam rate of behavioural cloning.
-        updates: steps of dac's critic and policy a round; its values take twice as many.
-        capacity: transitions that dac keeps.
+        updates: steps of dac's critic and policy a round, its values take twice as many; of
+            dagger's policy.
+        capacity: transitions that dac or dagger keeps.
+        average: decay, a step, of the average of the policy's weights, which is then what is
+            evaluated and recorded; 0 = the policy as it stands.
         controls: play the two controls too.
         episodes: of each evaluation at the end.
         evaluate_every: rounds between two evaluations of 10 episodes.
@@ -59,12 +67,15 @@ class Config(RunConfig):
     env: str
     demos: str
     algorithm: str = "gail"
+    teacher: str = ""
     trajectories: int = 0
     subsample: int = 1
     steps: int = 400_000
     envs: int = 16
     rollout: int = 256
     horizon: int = 0
+    fixed_horizon: bool = False
+    stepping: str = "auto"
     learner: str = "ppo"
     gamma: float = 0.99
     lam: float = 0.95
@@ -87,12 +98,14 @@ class Config(RunConfig):
     bc_lr: float = 1e-3
     updates: int = 16
     capacity: int = 300_000
+    average: float = 0.0
     controls: bool = True
     episodes: int = 50
     evaluate_every: int = 10
 
     def __post_init__(self) -> None:
         from rl import algorithms, rewards
+        from rl.envs import STEPPING
 
         super().__post_init__()
         options.check_least(self, 1, "subsample", "steps", "envs", "rollout", "epochs", "minibatch")
@@ -100,14 +113,17 @@ class Config(RunConfig):
         options.check_least(self, 1, "episodes", "evaluate_every", "updates", "capacity")
         options.check_least(self, 0, "trajectories", "horizon", "entropy", "bc_steps", "env_weight")
         options.check_above_zero(self, "policy_lr", "critic_lr", "bc_lr")
-        options.check_choice("algorithm", self.algorithm, (*algorithms.__all__, "bc", "dac"))
+        options.check_choice("algorithm", self.algorithm, (*algorithms.__all__, *OTHERS))
         options.check_choice("learner", self.learner, LEARNERS)
+        options.check_choice("stepping", self.stepping, STEPPING)
         if self.reward:
             options.check_choice("reward", self.reward, rewards.__all__)
         if self.loss:
             options.check_choice("loss", self.loss, losses.__all__)
         if self.penalty not in ("", "none"):
             options.make_penalty(self.penalty)
+        if not 0 <= self.average < 1:
+            raise UserError(f"--average {self.average}: a decay is at least 0 and below 1")
         for name in ("gamma", "lam"):
             if not 0 < getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it lies above 0 and below 1")
@@ -119,6 +135,8 @@ class Config(RunConfig):
             for name, wanted in DAC_FIXED.items():
                 if getattr(self, name) != wanted:
                     raise UserError(f"--algorithm dac has no use for --{name}; leave it out")
+        if (self.algorithm == "dagger") != bool(self.teacher):
+            raise UserError("--algorithm dagger and --teacher DIR|FILE.npz go together")
         if self.algorithm == "bc" and not self.bc_steps:
             raise UserError("--algorithm bc needs --bc_steps, as in --bc_steps 2000")
 

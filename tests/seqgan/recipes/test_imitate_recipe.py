@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from image_core.adversarial.errors import UserError
 from seqgan.cli import main
+from seqgan.commands.parsing import open_run
 from seqgan.recipes import expert, imitate
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
 
@@ -39,6 +40,9 @@ def demos(tmp_path_factory):
     words = ["--env", "CartPole-v1", "--episodes", "4", "--out", str(file)]
     assert main(["demos", *words]) == 0
     return str(file)
+
+
+TINY = ["train", "imitate", "--preset", "tiny", "--env", "CartPole-v1"]
 
 
 def train(recipe, out, *words):
@@ -112,6 +116,33 @@ def test_every_algorithm_runs_on_either_learner(tmp_path, demos, algorithm):
     assert algorithm in read_result(tmp_path / "run")["table"]
 
 
+def test_a_teacher_is_asked_and_an_average_is_what_is_recorded(tmp_path, demos, capsys):
+    """A run of expert as the teacher; the averaged weights lag behind those that learn."""
+    assert train("expert", tmp_path / "teacher") == 0
+    words = ["--demos", demos, "--algorithm", "dagger", "--teacher", str(tmp_path / "teacher")]
+    assert train("imitate", tmp_path / "run", *words, "--average=0.5") == 0
+    assert "dagger, likeliest action" in read_result(tmp_path / "run")["table"]
+    run = open_run(str(tmp_path / "run"))
+    run.load()
+    mine, average = run.game.games["imitation"].policy, run.policy()
+    assert mine is not average
+    pairs = list(zip(mine.parameters(), average.parameters(), strict=True))
+    assert all(not x.equal(y) for x, y in pairs)
+    words[-1] = demos
+    assert "no network" in refusal(capsys, *TINY, "--out", str(tmp_path / "no"), *words)
+
+
+def test_a_fixed_horizon_wants_demonstrations_of_that_length(tmp_path, demos, capsys):
+    words = ["--demos", demos, "--fixed_horizon=true", "--horizon=30", "--controls=false"]
+    assert "not 30 steps long" in refusal(capsys, *TINY, "--out", str(tmp_path / "no"), *words)
+    words[1] = str(tmp_path / "even.npz")
+    record = ["demos", "--env", "CartPole-v1", "--episodes=2", "--out", words[1]]
+    assert main([*record, "--fixed_horizon", "--horizon=30"]) == 0
+    assert train("imitate", tmp_path / "run", *words) == 0
+    found = read_result(tmp_path / "run")["table"]
+    assert found["random policy"]["return"] < 30
+
+
 def test_controls_that_pass_take_the_proof_away():
     sound = {"gail": 1.0, "critic never trained": 0.1, "random demonstrations": 0.3}
     assert "neither control did" in imitate._verdict(sound)
@@ -140,6 +171,10 @@ WRONG = [
     ({"env_weight": 1.5}, "--env_weight 1.5"),
     ({"learner": "trpo", "entropy": 0.1}, "--entropy"),
     ({"algorithm": "bc", "bc_steps": 0}, "--bc_steps"),
+    ({"algorithm": "dagger"}, "--teacher"),
+    ({"teacher": "runs/expert"}, "--algorithm dagger"),
+    ({"stepping": "hope"}, "--stepping hope"),
+    ({"average": 1.0}, "--average 1"),
     ({"algorithm": "dac"}, "no use for --bc_steps"),
     ({"algorithm": "dac", "bc_steps": 0, "learner": "trpo"}, "no use for --learner"),
 ]

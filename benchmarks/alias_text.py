@@ -20,6 +20,7 @@ import math
 import statistics
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from alias_curves import Curve, draw, gap, interval
@@ -71,8 +72,9 @@ def train(alias: str, seed: int, data: Path, test: Path, folder: Path) -> None:
     if not (folder / "config.yaml").exists():
         words = ["train", "text", "--alias", alias, "--seed", str(seed), "--out", str(folder)]
         words += ["--data", str(data), "--test", str(test)]
+        unread = import_module(f"seqgan.papers.{alias}").UNREAD
         for name, value in {**SIZES, **OWN.get(alias, {})}.items():
-            words += [f"--{name}", str(value)]
+            words += [f"--{name}", str(value)] if name not in unread else []
     subprocess.run([sys.executable, "-m", "seqgan.cli", *words], check=True)
 
 

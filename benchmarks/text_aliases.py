@@ -50,14 +50,14 @@ def main() -> None:
     own: dict[str, Callable[[], object]] = {}
     for name in PAPERS:
         paper = import_module(f"seqgan.papers.{name}")
+        samples = {} if "samples" in paper.UNREAD else {"samples": given.samples}
         config = OracleConfig(
             out="unused",
             alias=name,
             vocab=given.vocab,
             length=given.length,
-            samples=given.samples,
             critic=given.critic,
-            **{**paper.RATES, **paper.METHOD},
+            **{**samples, **paper.RATES, **paper.METHOD},
         )
         hidden = paper.PAPER.get("hidden", 32)
         policy = paper.policy(given.vocab, 32, hidden)

@@ -87,7 +87,7 @@ def parse_config(recipe: str, words: Sequence[str]) -> tuple[Any, bool]:
 
 
 def _defaults(module: Any, preset: str, aliases: Sequence[str | None]) -> dict[str, Any]:
-    """The preset's; of a paper its sizes before them, its rates and its method after them."""
+    """The preset's that a paper reads; its sizes before them, its rates and method after them."""
     values = module.PRESETS[preset]
     if "alias" not in {f.name for f in fields(module.Config)}:
         return values
@@ -97,7 +97,8 @@ def _defaults(module: Any, preset: str, aliases: Sequence[str | None]) -> dict[s
     if named is None:
         return values
     paper = import_module(f"seqgan.papers.{named}")
-    return {**paper.PAPER, **values, **paper.RATES, **paper.METHOD}
+    read = {name: value for name, value in values.items() if name not in paper.UNREAD}
+    return {**paper.PAPER, **read, **paper.RATES, **paper.METHOD}
 
 
 def config_parser(recipe: str) -> Any:

@@ -25,6 +25,7 @@ METHOD: dict[str, Any] = {"estimator": "importance", "baseline": "none", "reduct
 RATES: dict[str, Any] = {"policy_lr": 1e-3}
 GAME = "sequence"
 PAPER: dict[str, Any] = {}
+UNREAD = ("rollouts", "beta_max")
 policy = LSTMPolicy
 
 

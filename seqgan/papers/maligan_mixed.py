@@ -12,14 +12,24 @@ from image_core.adversarial.game import Game
 from seqgan.critics import SequenceCritic
 from seqgan.games.sequence import SequenceGame
 from seqgan.papers import RealRows
-from seqgan.papers.maligan import GAME, METHOD, PAPER, RATES, maligan
+from seqgan.papers.maligan import GAME, METHOD, PAPER, RATES, UNREAD, maligan
 from seqgan.policies import LSTMPolicy, SequencePolicy
 from seqgan.teacher import Teacher
 
 if TYPE_CHECKING:
     from seqgan.recipes.sequence import SequenceConfig
 
-__all__ = ["GAME", "METHOD", "NAME", "PAPER", "RATES", "game", "maligan_mixed", "policy"]
+__all__ = [
+    "GAME",
+    "METHOD",
+    "NAME",
+    "PAPER",
+    "RATES",
+    "UNREAD",
+    "game",
+    "maligan_mixed",
+    "policy",
+]
 
 NAME = "MaliGAN-mixed"
 COPIES = 4

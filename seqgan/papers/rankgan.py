@@ -38,6 +38,7 @@ METHOD: dict[str, Any] = {"estimator": "reinforce", "baseline": "position_mean"}
 RATES: dict[str, Any] = {}
 GAME = "sequence"
 PAPER: dict[str, Any] = {}
+UNREAD = ("loss", "critic_l2", "beta_max")
 REFERENCES, COMPARED, GAMMA, POOL = 16, 64, 1.0, 2_000
 """|U| and gamma of the released code; |C|; real sequences that both are drawn from."""
 policy = LSTMPolicy

@@ -48,6 +48,7 @@ PAPER: dict[str, Any] = {
     "rounds": 2_000,
     "evaluate_every": 50,
 }
+UNREAD = ("samples", "rollouts", "negatives", "critic_epochs", "critic_l2")
 CRITICS = {"seqgan": (64, 300), "small": (16, 50)}
 """(embeddings, filters of each width) by the name of SeqGAN's critic of that size."""
 policy = RelationalPolicy

@@ -16,6 +16,7 @@ METHOD: dict[str, Any] = {}
 RATES: dict[str, Any] = {}
 GAME = "sequence"
 PAPER: dict[str, Any] = {}
+UNREAD = ("beta_max",)
 policy = LSTMPolicy
 
 

@@ -223,7 +223,11 @@ class Run(base.Run):
             "independent sites": self.game.sites.sample(frequency[None], count)[0],
         }
         classifier = self._classifier()
-        table = {name: self._judged(x, real, classifier) for name, x in rows.items()}
+        table = {name: self._judged(x, real) for name, x in rows.items()}
+        if classifier is not None:
+            # Of real rows those that the classifier did not learn from
+            for name, x in {**rows, "real": real}.items():
+                table[name] |= sample_judge.class_statistics(sample_judge.predict(classifier, x))
         self.folder.write_result(
             {
                 "table": table,
@@ -310,13 +314,11 @@ class Run(base.Run):
         steps, seed = 4 * self.config.judge_steps, self.config.seed
         return sample_judge.fit_classifier(net, x, y, steps=steps, seed=seed, batch=64)
 
-    def _judged(self, x: Tensor, real: Tensor, classifier: nn.Module | None) -> dict[str, float]:
+    def _judged(self, x: Tensor, real: Tensor) -> dict[str, float]:
         net, c = self._judge_net(), self.config
         found = sample_judge.judged(real, x, net, steps=c.judge_steps, seed=c.seed)
         classes = self.train_set.classes or 2
         found["pair_jsd"] = sample_judge.pair_divergence(self._ids(real), self._ids(x), classes)
-        if classifier is not None:
-            found |= sample_judge.class_statistics(sample_judge.predict(classifier, x))
         return {**found, "mean_gap": float((x.mean(0) - self._frequency).abs().mean())}
 
     def _ids(self, x: Tensor) -> Tensor:

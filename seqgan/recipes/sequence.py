@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -126,11 +126,13 @@ class SequenceConfig(RunConfig):
                     f"--{name} {getattr(self, name)} does not go with --alias {self.alias}, "
                     f"which is --{name} {value}; leave it out"
                 )
-        if self.paper.GAME != "relaxed" and self.beta_max != 100.0:
-            raise UserError(
-                f"--beta_max is for relaxed samples, as of --alias relgan, not {self.alias}; "
-                "leave it out"
-            )
+        defaults = {field.name: field.default for field in fields(self)}
+        for name in self.paper.UNREAD:
+            if getattr(self, name) != defaults[name]:
+                raise UserError(
+                    f"--{name} {getattr(self, name)} does nothing with --alias {self.alias}; "
+                    "leave it out"
+                )
         options.check_choice("critic", self.critic, tuple(FILTERS))
         options.check_choice("loss", self.loss, losses.__all__)
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))

@@ -1,8 +1,10 @@
 """`--alias`: every paper trains, ends, resumes and samples; what contradicts it is refused."""
 
+from dataclasses import asdict
 from importlib import import_module
 
 import pytest
+import yaml
 
 from seqgan.cli import main
 from seqgan.commands.parsing import parse_config
@@ -60,6 +62,17 @@ def test_a_papers_sizes_stand_below_a_preset_and_its_rates_above():
     assert parsed("--preset", "quick").baseline == "position_mean"
 
 
+def test_a_presets_options_that_a_paper_does_not_read_stay_away(tmp_path):
+    """So that what a run notes is what it used, and its file serves as --config."""
+    words = ["--alias", "relgan", "--preset", "tiny"]
+    config = parsed(*words)
+    assert (config.negatives, config.rollouts, config.samples) == (10_000, 16, 64)
+    assert parsed("--alias", "maligan", "--preset", "tiny").negatives == 32
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(asdict(config)))
+    assert parsed("--config", str(file)) == config
+
+
 def test_an_alias_may_stand_in_a_file(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("alias: maligan\nrounds: 7\n")
@@ -74,6 +87,13 @@ def test_an_alias_may_stand_in_a_file(tmp_path):
         (["--alias", "maligan", "--estimator", "reinforce"], "--estimator importance"),
         (["--alias", "relgan", "--critic_rounds", "3"], "--critic_rounds 0"),
         (["--beta_max", "5"], "--beta_max"),
+        (["--alias", "relgan", "--negatives", "64"], "--negatives 64 does nothing"),
+        (["--alias", "relgan", "--critic_epochs", "2"], "--critic_epochs 2 does nothing"),
+        (["--alias", "relgan", "--rollouts", "4"], "--rollouts 4 does nothing"),
+        (["--alias", "relgan", "--samples", "4"], "--samples 4 does nothing"),
+        (["--alias", "maligan", "--rollouts", "4"], "--rollouts 4 does nothing"),
+        (["--alias", "maligan_mixed", "--rollouts", "4"], "--rollouts 4 does nothing"),
+        (["--alias", "rankgan", "--loss", "wasserstein"], "--loss wasserstein does nothing"),
         (["--alias", "relgan", "--beta_max", "0"], "--beta_max 0"),
         (["--alias", "relgan", "--hidden", "7"], "heads"),
         (["--alias", "maligan_mixed", "--samples", "2"], "--samples"),

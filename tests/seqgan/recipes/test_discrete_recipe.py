@@ -71,6 +71,25 @@ def test_digits_are_judged_beside_real_ones_and_independent_pixels(digits, capsy
     assert "judged by fresh networks" in capsys.readouterr().out
 
 
+def test_the_classifier_scores_real_images_that_it_did_not_learn(digits, monkeypatch):
+    """Every sixth row is kept from it, and those stand for real ones."""
+    noise = np.random.RandomState(1).randint(0, 256, (300, 8, 8)).astype(np.uint8)
+    (digits / "noise").write_bytes(idx(np.where(noise < 128, 0, 255).astype(np.uint8)))
+    words = ("--data", str(digits / "noise"), "--labels", str(digits / "labels"))
+    seen = []
+    monkeypatch.setattr(
+        discrete.sample_judge, "predict", lambda net, x: seen.append(x) or torch.zeros(len(x), 2)
+    )
+    monkeypatch.setattr(discrete.sample_judge, "judged", lambda *given, **options: {})
+    train(digits, *words)
+    kept = {tuple(row) for row in (noise[5::6] >= 128).reshape(50, -1).tolist()}
+    assert [{tuple(row) for row in x.flatten(1).bool().tolist()} <= kept for x in seen] == [
+        False,
+        True,
+        False,
+    ]
+
+
 @pytest.mark.parametrize("estimator", directions.__all__)
 def test_every_estimator_trains_on_digits(digits, estimator):
     words = ("--data", str(digits / "images.gz"), "--estimator", estimator)

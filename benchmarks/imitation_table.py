@@ -6,8 +6,9 @@ FOLDER holds ENV.npz for each environment. Each cell is a run of `seqgan train i
 of its own under --out. Stopped at any moment, the same command goes on: finished runs are kept, a
 killed one is resumed. Writes result.json, table.md and one picture of learning curves a row.
 
-Columns: `return` of sampled actions; `likeliest` of the likeliest action, by which the paper's released
-code evaluates. Both are inter-quartile means over seeds of mean returns, with 95 % bootstrap intervals.
+Columns: `return` of sampled actions; `likeliest` of the likeliest action, by which the paper's
+released code evaluates. Both are inter-quartile means over seeds of mean returns, with 95 %
+bootstrap intervals.
 """
 
 import argparse

@@ -11,7 +11,7 @@ with the truth against the budget for networks of three steepnesses.
     bias      ||mean estimate - truth|| / ||truth||, with its standard error
     variance  sum of variances / ||truth||^2
     cosine    mean over estimates of the cosine with the truth
-    us        CPU microseconds an estimate, one thread, batches of 1,000
+    us        CPU microseconds an estimate, one thread, batches of 1,000 (maligan: of one)
 
 The truth is the gradient of E[F]; for boundary-seeking weights that of -KL(p~, g), p~ = exp(F) g/Z.
 The critic is a random tanh network scaled to the deviation of F under g, or `FUNCTION` of a module
@@ -38,8 +38,18 @@ from seqgan import directions
 OWN_TARGET = ("bgan", "bgan_batch", "maligan")
 """Those that descend on the divergence to exp(F) g, not on -E[F]."""
 
-SKIPPED = ("bgan_batch", "maligan", "moving_average", "bgan_reinforce", "learned_baseline")
-"""They tie the estimates of a batch together, or need a run to mean something."""
+SKIPPED = ("bgan_batch",)
+"""Of one latent it is bgan."""
+
+ALONE = ("maligan",)
+"""It weighs a whole batch, which is one estimate then."""
+
+LEARNED = ("relax", "learned_baseline")
+REMEMBERED = ("taylor", "moving_average", "bgan_reinforce")
+"""What these know of the reward they learn first, as they would in the course of a run."""
+
+PAIRS = ("bgan", "leave_one_out", "disarm", "taylor", "maligan")
+"""They need two samples."""
 
 MOST_SITES = 20
 """A million states."""
@@ -114,13 +124,14 @@ def estimates(
 ) -> tuple[Tensor, float, float]:
     """(estimates (count, sites), cost of one, CPU seconds of one)."""
     direction = getattr(directions, name)(samples, 1).double()
-    if name == "relax":
-        tune(direction, problem, min(batch, 200))
-    if name == "taylor":  # so does its coefficient, within a few calls
-        for _ in range(3):
-            direction(Bernoulli(), problem.logits.expand(batch, -1), problem.critic, torch.zeros(1))
-    cost, found = Cost(problem.critic), []
+    batch = 1 if name in ALONE else batch
     z = torch.zeros(batch, 1, dtype=torch.float64)
+    if name in LEARNED:
+        tune(direction, problem, min(batch, 200))
+    if name in REMEMBERED:  # within a few calls
+        for _ in range(3):
+            direction(Bernoulli(), problem.logits.expand(batch, -1), problem.critic, z)
+    cost, found = Cost(problem.critic), []
     began = time.process_time()
     for _ in range(count // batch):
         rows = problem.logits.expand(batch, -1).clone().requires_grad_()
@@ -131,9 +142,9 @@ def estimates(
 
 
 def tune(direction: torch.nn.Module, problem: Problem, batch: int, steps: int = 100) -> None:
-    """Let RELAX find its temperature and scale first, as it would in the course of a run."""
+    """Let RELAX find its temperature and scale, and a learned baseline the mean reward."""
     adam = torch.optim.Adam(direction.parameters(), lr=0.02)
-    rows, z = problem.logits.expand(batch, -1), torch.zeros(batch, 1)
+    rows, z = problem.logits.expand(batch, -1), torch.zeros(batch, 1, dtype=torch.float64)
     for _ in range(steps):
         loss = direction(Bernoulli(), rows, problem.critic, z)
         parameters = list(direction.parameters())
@@ -160,7 +171,7 @@ def measured(problem: Problem, name: str, samples: int, count: int) -> dict[str,
 
 def affordable(problem: Problem, name: str, budget: float) -> int:
     """The most samples a latent that the budget pays for; 0 = not even the fewest."""
-    fewest = 2 if name in ("bgan", "leave_one_out", "disarm", "taylor") else 1
+    fewest = 2 if name in PAIRS else 1
     _, cost, _ = estimates(problem, name, fewest, 2, batch=2)
     samples = int(budget / (cost / fewest))
     samples -= samples % 2 if name == "disarm" else 0

@@ -30,12 +30,12 @@ class Encoded(NamedTuple):
     Args:
         sentence: one a sentence.
         words: one a token; those that are kept for long are of float16, half the memory.
-        mask: True where there is a token.
+        mask: True where there is a token; between two sentences, how much each token counts.
     """
 
     sentence: Float[Tensor, "B E"]
     words: Float[Tensor, "B T E"]
-    mask: Bool[Tensor, "B T"]
+    mask: Bool[Tensor, "B T"] | Float[Tensor, "B T"]
 
     def pick(self, rows: slice | Int64[Tensor, " N"]) -> "Encoded":
         """Some of the sentences."""
@@ -54,6 +54,9 @@ class TextEncoder(nn.Module, ABC):
         longest: tokens of a sentence at most.
         features: length of a vector.
     """
+
+    frozen = False
+    """Whether nothing of it is ever trained."""
 
     def __init__(self, longest: int, features: int):
         super().__init__()
@@ -215,6 +218,8 @@ class PretrainedEncoder(TextEncoder):
     Raises:
         UserError: there is no such encoder.
     """
+
+    frozen = True
 
     def __init__(self, folder: str, longest: int = 48):
         model, tokenizer = _pretrained(folder)

@@ -12,12 +12,16 @@ from torch import Tensor, nn
 from image_core.nets.text2image import Augmentation, UpConv, doublings
 
 Maps = Float[Tensor, "B C H W"]
+Counts = Bool[Tensor, "B T"] | Float[Tensor, "B T"]
 
 
 class WordAttention(nn.Module):
     """What the words say to each place of a map.
 
     e' = U e,  a_pt = softmax_t(h_p . e'_t),  c_p = sum_t a_pt e'_t    (Xu et al. 2018, eq. 2)
+
+    Words may count in part: a_pt = w_t exp(h_p . e'_t) / sum_u w_u exp(h_p . e'_u). A word there is
+    counts 1; between two sentences those of both are there, each with its sentence's share.
 
     Args:
         words: length of a word's vector.
@@ -29,18 +33,18 @@ class WordAttention(nn.Module):
         self.project = nn.Linear(words, width, bias=False)
 
     def forward(
-        self, x: Maps, words: Float[Tensor, "B T E"], mask: Bool[Tensor, "B T"]
+        self, x: Maps, words: Float[Tensor, "B T E"], mask: Counts
     ) -> Float[Tensor, "B C H W"]:
         """Contexts, in the place of the map.
 
         Args:
             x: h, the map.
             words: e; there is at least one.
-            mask: which words there are.
+            mask: w, which words there are, or how much each counts.
         """
         own = self.project(words)
         scores = torch.einsum("bchw,btc->bhwt", x, own).float()
-        looks = torch.softmax(scores.masked_fill(~mask[:, None, None], -torch.inf), -1)
+        looks = torch.softmax(scores + mask.float().log()[:, None, None], -1)
         return torch.einsum("bhwt,btc->bchw", looks.to(own.dtype), own)
 
 
@@ -87,7 +91,7 @@ class Refinement(nn.Module):
         x: Maps,
         condition: Float[Tensor, "B N"],
         words: Float[Tensor, "B T E"],
-        mask: Bool[Tensor, "B T"],
+        mask: Counts,
     ) -> Float[Tensor, "B O H2 W2"]:
         if self.attention is None:
             own = condition[:, :, None, None].expand(-1, -1, *x.shape[2:]).to(x.dtype)
@@ -163,7 +167,7 @@ class TreeGenerator(nn.Module):
         z: Float[Tensor, "B Z"],
         text: Float[Tensor, "B E"],
         words: Float[Tensor, "B T W"],
-        mask: Bool[Tensor, "B T"],
+        mask: Counts,
     ) -> tuple[list[Tensor], Float[Tensor, ""]]:
         """Pictures of one noise and condition, small to large, and the divergence of conditions."""
         condition, kl = self.augment(text)

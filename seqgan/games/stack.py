@@ -51,7 +51,8 @@ class StackGame(Game):
 
     A batch holds `image` (B, 3, S, S) bytes, `tokens` (B, T), `caption` and `picture` (B,), the
     numbers of both, `text` and `wrong` (B, E), the vectors of the right sentence and of one that is
-    of another picture. A first stage of a smaller side sees means of blocks of pixels.
+    of another picture. Beside a frozen encoder it holds `sentence`, `words` and `mask` too, what
+    that made of the right sentence. A first stage of a smaller side sees means of blocks of pixels.
 
     Args:
         encoder: of sentences; trained by "match" alone.
@@ -196,10 +197,16 @@ class StackGame(Game):
 
 
 def match(encoder: TextEncoder, matcher: Matcher, batch: Mapping[str, Tensor]) -> Loss:
-    """What encoder and matcher learn from: telling which sentence is of which picture."""
+    """What encoder and matcher learn from: telling which sentence is of which picture.
+
+    A frozen encoder has read the sentences before: the batch holds what it made of them.
+    """
     encoder.train()
     matcher.train()
-    text = encoder(batch["tokens"])
+    if encoder.frozen:
+        text = Encoded(batch["sentence"], batch["words"], batch["mask"])
+    else:
+        text = encoder(batch["tokens"])
     loss, right = matcher.compare(as_floats(batch["image"]), text, alike(batch))
     return Loss(loss, {"right": right})
 

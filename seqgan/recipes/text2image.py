@@ -8,11 +8,11 @@ import sys
 import zlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import StepLR
@@ -22,8 +22,8 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.data import Batches
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
-from seqgan.data.captioned import SHAPES, Captioned, read_captioned, wrong_rows
-from seqgan.data.shapes import make_shapes, near_miss
+from seqgan.data.captioned import wrong_rows
+from seqgan.data.shapes import near_miss
 from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.games.attn import attngan
 from seqgan.games.df import dfgan
@@ -34,6 +34,7 @@ from seqgan.recipes import base, options
 from seqgan.recipes.run import Phase
 from seqgan.recipes.text2image_config import PRESETS as PRESETS
 from seqgan.recipes.text2image_config import Text2ImageConfig
+from seqgan.recipes.text2image_data import read_data
 from seqgan.recipes.text2image_report import judge, write_report
 from seqgan.text_encoders import (
     CharEncoder,
@@ -44,22 +45,8 @@ from seqgan.text_encoders import (
     compute_features,
 )
 
-HELD_OUT = 0.05
-"""Share of the pictures that nothing learns from, where the data has no unseen combinations."""
 NEAR_MISSES = 4
 """Wrong sentences of a caption to choose among."""
-
-
-class Pairs(NamedTuple):
-    """Pictures and one caption each, to measure with.
-
-    Args:
-        images: real ones.
-        captions: of each.
-    """
-
-    images: UInt8[Tensor, "N 3 S S"]
-    captions: list[str]
 
 
 class Text2ImageRun(base.Run):
@@ -71,7 +58,7 @@ class Text2ImageRun(base.Run):
     """
 
     recipe = "text2image"
-    show = ("match/right", "attributes_seen", "attributes_unseen", "r_precision", "kid_matcher")
+    show = ("match/right", "attributes_validation", "r_precision_validation")
     config: Text2ImageConfig
 
     def __init__(self, config: Text2ImageConfig, *, data: bool = True):
@@ -88,32 +75,8 @@ class Text2ImageRun(base.Run):
     # -- data ------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        """Training pictures, and pictures to measure with: `splits`, by name."""
-        c = self.config
-        read = read_captioned(c.data, c.side, captions=c.captions, size=c.size, seed=c.seed)
-        print(f"train: {c.data}, {read.told()}", file=sys.stderr)
-        count = c.judged
-        if c.data == SHAPES:
-            self.train_set = read
-            self.splits = {}
-            for name, held_out in (("seen", False), ("unseen", True)):
-                made = make_shapes(count, c.side, seed=c.seed + 1, held_out=held_out, captions=1)
-                self.splits[name] = Pairs(made.images, [own[0] for own in made.captions])
-        else:
-            order = np.random.default_rng(c.seed).permutation(len(read.images))
-            held = max(2, round(HELD_OUT * len(order)))
-            self.splits = {
-                "seen": _first(read, order[held:][:count]),
-                "unseen": _first(read, order[:held][:count]),
-            }
-            kept = sorted(order[held:].tolist())
-            captions = [read.captions[i] for i in kept]
-            self.train_set = read._replace(images=read.images[kept], captions=captions)
-        if len(self.train_set.images) < c.batch:
-            raise UserError(
-                f"--data {c.data}: {len(self.train_set.images)} pictures do not fill one --batch "
-                f"of {c.batch}; lower it"
-            )
+        """Training pictures, and pictures to measure with."""
+        self.train_set, self.splits, self.validation = read_data(self.config)
         self.captions = sorted({text for own in self.train_set.captions for text in own})
         self.near: Int64[Tensor, "C K"] | None = None
 
@@ -177,7 +140,7 @@ class Text2ImageRun(base.Run):
                 column = torch.from_numpy(draw.integers(NEAR_MISSES, size=len(number)))
                 wrong = self.scale(self.features.sentence[self.near[number, column]])
             batch |= {"text": text, "wrong": wrong}
-            if self.config.is_tree:
+            if self.config.is_tree or self.encoder.frozen:
                 batch |= {**own._asdict(), "words": own.words.float()}
         return batch
 
@@ -279,6 +242,7 @@ class Text2ImageRun(base.Run):
         super().start()
         if isinstance(self.encoder, (WordEncoder, CharEncoder)):
             self.encoder.tokenizer.save(self.folder.folder / "tokenizer")
+        self._use_features()
 
     def phases(self) -> list[Phase]:
         """Encoder and matcher; stage I; stage II over it as it then stands still."""
@@ -330,7 +294,8 @@ class Text2ImageRun(base.Run):
 
     def _use_features(self) -> None:
         """Vectors of all captions, once the encoder stands still; of unit variance."""
-        if self.engine.notes.get("phase", 0) == 0 and not self._matched():
+        learning = self.engine.notes.get("phase", 0) == 0 and not self._matched()
+        if learning and not self.encoder.frozen:
             return
         found = compute_features(
             self.encoder,
@@ -395,16 +360,11 @@ class Text2ImageRun(base.Run):
         return torch.cat(made)
 
     def evaluate(self, stage: Stage) -> dict[str, float]:
-        """What pictures of the stage show, against what was asked for."""
+        """What pictures of the stage show, against what the log's sentences ask for."""
         return judge(self, stage)
 
     def report(self, cpu_seconds: float | None = None) -> None:
         write_report(self, cpu_seconds)
-
-
-def _first(read: Captioned, rows: np.ndarray) -> Pairs:
-    picked = rows.tolist()
-    return Pairs(read.images[picked], [read.captions[i][0] for i in picked])
 
 
 Config, Run = Text2ImageConfig, Text2ImageRun

@@ -123,7 +123,7 @@ class Text2ImageConfig(RunConfig):
         average: decay of the generators' weight average, which draws all pictures.
         clip: greatest gradient norm.
         precision: no or bf16.
-        evaluate_every: rounds between two measurements.
+        evaluate_every: rounds between two measurements, on sentences that the result does not use.
         judged: pictures of a measurement.
     """
 

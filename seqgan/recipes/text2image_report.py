@@ -25,7 +25,8 @@ from seqgan.recipes.report import print_table
 from seqgan.text_encoders import Encoded
 
 if TYPE_CHECKING:
-    from seqgan.recipes.text2image import Pairs, Text2ImageRun
+    from seqgan.recipes.text2image import Text2ImageRun
+    from seqgan.recipes.text2image_data import Pairs
 
 Row = dict[str, float]
 FOLLOWED = ("attributes", "whole", "overlap", "r_precision")
@@ -35,13 +36,11 @@ NEAREST = 2000
 
 
 def judge(run: "Text2ImageRun", stage: int) -> Row:
-    """The figures worth following while a stage is trained, each seen and unseen."""
-    found: Row = {}
-    for name, pairs in run.splits.items():
-        images = run.draw(run.encode(pairs.captions), seed=run.config.seed, stage=stage)
-        fit = fits(run, images, pairs)
-        found |= {f"{key}_{name}": fit[key] for key in FOLLOWED if key in fit}
-    return found
+    """The figures worth following while a stage is trained, on sentences of no final table."""
+    pairs = run.validation
+    images = run.draw(run.encode(pairs.captions), seed=run.config.seed, stage=stage)
+    fit = fits(run, images, pairs)
+    return {f"{key}_validation": fit[key] for key in FOLLOWED if key in fit}
 
 
 def fits(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], pairs: "Pairs") -> Row:
@@ -143,8 +142,8 @@ def write_report(run: "Text2ImageRun", cpu_seconds: float | None) -> None:
         grid = list(zip(captions, images, strict=True))
         write_grid(run.folder.samples / f"{split}.png", grid)
     run.folder.plots.mkdir(exist_ok=True)
-    keys = [f"{key}_{split}" for split in run.splits for key in ("attributes", "whole")]
-    keys += ["r_precision_unseen", "D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right"]
+    keys = [f"{key}_validation" for key in ("attributes", "whole", "r_precision")]
+    keys += ["D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right"]
     learning_curves(run.folder.log, run.folder.plots / "learning.png", keys)
     run.folder.write_result(
         {

@@ -85,13 +85,16 @@ def write_drawing(run: Text2ImageRun, drawing: Drawing) -> None:
 
 
 def between(ends: Encoded, count: int) -> Encoded:
-    """Two sentences and some on the straight line between; words are those of the nearer end.
+    """Two sentences and some on the straight line between.
+
+    The words of both are there all the way, and count as much as their sentence does.
 
     Args:
         ends: two sentences.
         count: how many between.
     """
-    share = torch.linspace(0, 1, count + 2, device=ends.sentence.device)
-    nearer = (share > 0.5).long()
-    line = torch.lerp(ends.sentence[:1], ends.sentence[1:], share[:, None])
-    return Encoded(line, ends.words[nearer], ends.mask[nearer])
+    share = torch.linspace(0, 1, count + 2, device=ends.sentence.device)[:, None]
+    line = torch.lerp(ends.sentence[:1], ends.sentence[1:], share)
+    words = ends.words.flatten(0, 1).expand(len(share), -1, -1)
+    counts = [(1 - share) * ends.mask[0], share * ends.mask[1]]
+    return Encoded(line, words, torch.cat(counts, 1))

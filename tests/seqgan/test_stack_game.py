@@ -141,3 +141,16 @@ def test_bytes_become_floats_and_shrinking_is_a_mean():
     image = torch.tensor([0, 255], dtype=torch.uint8).repeat(2).view(1, 1, 2, 2).expand(1, 3, 2, 2)
     assert as_floats(image).flatten().tolist() == [-1.0, 1.0] * 6
     assert shrink(as_floats(image), 1).flatten().tolist() == [0.0] * 3
+
+
+def test_a_frozen_encoder_reads_nothing_again():
+    torch.manual_seed(0)
+    game, batch = tiny()
+    with torch.no_grad():
+        text = game.encoder(batch["tokens"])
+    batch |= text._asdict()
+    game.encoder.frozen = True
+    game.encoder.forward = None  # whoever calls it fails
+    (loss,) = game.match_move(iter([batch]))
+    wanted = game.matcher.compare(as_floats(batch["image"]), text, alike(batch))
+    torch.testing.assert_close(loss.total, wanted.loss)

@@ -66,3 +66,22 @@ def test_pictures_double_in_side_and_the_words_are_heard_by_attention_alone():
         hidden[:, 2] = 9.0
         assert torch.equal(G(z, text, hidden, mask)[0][2], images[2])
         assert not torch.allclose(G(z, -text, words, mask)[0][0], images[0])
+
+
+def test_words_may_count_in_part():
+    torch.manual_seed(0)
+    attention = WordAttention(3, 2)
+    x, one, two = torch.randn(2, 2, 4, 4), torch.randn(2, 3, 3), torch.randn(2, 2, 3)
+    both = torch.cat([one, two], 1)
+    there = torch.ones(2, 5, dtype=torch.bool)
+
+    def at(share):
+        return attention(x, both, torch.tensor([1 - share] * 3 + [share] * 2).expand(2, 5))
+
+    # w exp(h.e) over their sum, at one place of the second picture
+    own = attention.project(both)[1]
+    weight = torch.tensor([0.75, 0.75, 0.75, 0.25, 0.25]) * (own @ x[1, :, 2, 3]).exp()
+    torch.testing.assert_close(at(0.25)[1, :, 2, 3], (weight / weight.sum()) @ own)
+    torch.testing.assert_close(at(0.5), attention(x, both, there))  # equal shares cancel
+    torch.testing.assert_close(at(0.0), attention(x, one, there[:, :3]))
+    torch.testing.assert_close(at(1.0), attention(x, two, there[:, :2]))

@@ -17,6 +17,9 @@ from safetensors.torch import load_file
 from seqgan.cli import main
 from seqgan.data.shapes import parse_caption
 from seqgan.recipes.text2image import PRESETS, Text2ImageConfig, Text2ImageRun
+from seqgan.recipes.text2image_data import read_data
+from seqgan.recipes.text2image_sample import between
+from seqgan.text_encoders import Encoded
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
 
 TINY = ("train", "text2image", "--preset", "tiny")
@@ -66,6 +69,20 @@ def test_a_run_plays_matcher_and_both_stages_in_order(run):
         assert {key.split("/")[0] for key in row if "/" in key} == played[row["phase"]]
         assert all(math.isfinite(value) for key, value in row.items() if key != "phase")
     assert read_result(run)["steps"] == {"match": 2, "D1": 4, "G1": 4, "D2": 4, "G2": 4}
+
+
+def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder, tmp_path):
+    rows = [row for row in read_log(run) if "attributes_validation" in row]
+    assert len(rows) == 4
+    assert not any(key.endswith(("_seen", "_unseen")) for row in read_log(run) for key in row)
+    config = {**PRESETS["tiny"], "data": str(folder), "judged": 10, "out": str(tmp_path / "run")}
+    read = read_data(Text2ImageConfig(**config))
+    parts = [*read.splits.values(), read.validation]
+    captions = {caption for pairs in parts for caption in pairs.captions}
+    assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 22
+    learned = {text for own in read.training.captions for text in own}
+    assert not learned & set(read.splits["unseen"].captions)
+    assert learned > set(read.splits["seen"].captions) | set(read.validation.captions)
 
 
 def test_the_table_has_both_stages_and_real_pictures_which_are_read_without_a_mistake(run):
@@ -202,6 +219,18 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
     assert "attributes_seen" not in table["stage I"]
     assert main(["sample", str(out), "--prompt", "red number 3"]) == 0
     assert is_png(out / "samples" / "prompt_1.png")
+
+
+def test_between_two_sentences_all_words_are_there_and_count_by_their_share():
+    draw = torch.Generator().manual_seed(0)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    ends = Encoded(torch.randn(2, 4, generator=draw), torch.randn(2, 3, 4, generator=draw), mask)
+    found = between(ends, 3)
+    torch.testing.assert_close(found.sentence[1], 0.75 * ends.sentence[0] + 0.25 * ends.sentence[1])
+    assert torch.equal(found.words[2], ends.words.flatten(0, 1))
+    assert found.mask[1].tolist() == [0.75, 0.75, 0.0, 0.25, 0.25, 0.25]
+    assert found.mask[0].tolist() == [1, 1, 0, 0, 0, 0]
+    assert found.mask[-1].tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("alias", ["stackgan_v2", "attngan"])

@@ -90,13 +90,16 @@ def encode(raw: Raw, envs: Envs, where: str) -> Trajectory:
 def _observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
     wanted = envs.observations
     try:
-        rows = np.asarray(raw)
+        parts = isinstance(raw, list) and bool(raw) and isinstance(raw[0], dict | tuple)
+        rows = wanted.encode(raw) if parts else np.asarray(raw)
         if rows.dtype == object or rows.dtype.kind in "USV":
             raise ValueError
         if rows.shape[1:] != wanted.shape:
             rows = wanted.encode(rows)
-    except (ValueError, TypeError, IndexError) as error:
-        raise UserError(f"{where}: its observations are no array of numbers") from error
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise UserError(
+            f"{where}: its observations are no array of numbers, nor parts of the environment's"
+        ) from error
     if rows.shape[1:] != wanted.shape:
         raise UserError(
             f"{where} has observations of shape {np.asarray(raw).shape[1:]}, but the environment "
@@ -218,24 +221,61 @@ def read_minari(path: Path) -> tuple[list[Raw], str]:
         ) from error
     try:
         with h5py.File(path / "data" / "main_data.hdf5") as file:
-            spec = json.loads(file.attrs["env_spec"]) if "env_spec" in file.attrs else {}
+            about = dict(file.attrs)
             names = sorted((n for n in file if n.startswith("episode_")), key=_number)
             raw = []
             for name in names:
                 episode = file[name]
-                if not isinstance(episode["observations"], h5py.Dataset):
-                    raise UserError(f"--demos {path}: {name} has no array of observations")
                 raw.append(
                     Raw(
-                        episode["observations"][()],
+                        _minari_observations(episode["observations"], len(episode["actions"])),
                         episode["actions"][()],
                         bool(episode["terminations"][-1]),
                         episode["rewards"][()],
                     )
                 )
-    except (OSError, KeyError, IndexError) as error:
+    except (OSError, KeyError, IndexError, TypeError) as error:
         raise UserError(f"--demos {path} is no readable Minari data set") from error
-    return raw, str(spec.get("id", ""))
+    return raw, _minari_environment(path, about)
+
+
+def _minari_environment(path: Path, about: dict[str, Any]) -> str:
+    """What the data set says it was made in: beside the data, and before Minari 0.5 among them."""
+    beside = path / "data" / "metadata.json"
+    try:
+        if beside.exists():
+            about = json.loads(beside.read_text(encoding="utf-8"))
+        spec = about.get("env_spec") or "{}"
+        return str((json.loads(spec) if isinstance(spec, str) else spec).get("id", ""))
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{beside} does not say what environment its data are of") from error
+
+
+def _minari_observations(node: Any, steps: int) -> Any:
+    """An array, or one dict or tuple a step where the space is made of parts."""
+    found = _minari_parts(node)
+    if isinstance(found, np.ndarray):
+        return found
+    return [_minari_step(found, t) for t in range(steps + 1)]
+
+
+def _minari_parts(node: Any) -> Any:
+    """Groups of Tuple spaces name their members _index_0, _index_1, ..."""
+    import h5py
+
+    if isinstance(node, h5py.Dataset):
+        return node[()]
+    if all(key.startswith("_index_") for key in node):
+        return tuple(_minari_parts(node[f"_index_{i}"]) for i in range(len(node)))
+    return {key: _minari_parts(node[key]) for key in node}
+
+
+def _minari_step(found: Any, t: int) -> Any:
+    if isinstance(found, dict):
+        return {key: _minari_step(part, t) for key, part in found.items()}
+    if isinstance(found, tuple):
+        return tuple(_minari_step(part, t) for part in found)
+    return found[t]
 
 
 def _number(name: str) -> int:
@@ -243,7 +283,7 @@ def _number(name: str) -> int:
 
 
 def read_dataset(path: Path) -> tuple[list[Raw], str]:
-    """One trajectory a row: obs (T + 1), acts (T), terminal, and perhaps rews."""
+    """One trajectory a row: obs (T + 1), acts (T), terminal, and perhaps rews; of splits, train."""
     import datasets
 
     try:
@@ -258,6 +298,10 @@ def read_dataset(path: Path) -> tuple[list[Raw], str]:
             )
     except Exception as error:  # whatever the reader below raises, the file is what is wrong
         raise UserError(f"--demos {path} is no readable data set of trajectories") from error
+    if isinstance(rows, datasets.DatasetDict):
+        if "train" not in rows:
+            raise UserError(f"--demos {path} has no split named train; save the one you mean")
+        rows = rows["train"]
     missing = {"obs", "acts", "terminal"} - set(rows.column_names)
     if missing:
         raise UserError(

@@ -1,7 +1,9 @@
 """Small things that tests of imitation share."""
 
+import gymnasium
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from rl.demos import Trajectory, expert, record
 from rl.envs import make_envs
@@ -48,3 +50,26 @@ def trajectory(length=5, features=4, terminated=True, seed=0):
     acts = draw.integers(2, size=length)
     rewards = np.ones(length, np.float32)
     return Trajectory(obs[:-1], acts, obs[-1], terminated, rewards)
+
+
+class Parts(gymnasium.Env):
+    """Shows a Dict of a vector, a choice and a pair."""
+
+    observation_space = spaces.Dict(
+        {
+            "place": spaces.Box(-1, 1, (2,), np.float32),
+            "gear": spaces.Discrete(3),
+            "pair": spaces.Tuple((spaces.Box(0, 1, (1,), np.float32), spaces.Discrete(2))),
+        }
+    )
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        self.steps = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.steps += 1
+        return self.observation_space.sample(), 1.0, self.steps == 3, False, {}

@@ -15,7 +15,7 @@ usage: seqgan COMMAND ...
 
   seqgan train text --data FILE --out DIR      SeqGAN on your text: one sentence a line, or a table
   seqgan train oracle --out DIR                SeqGAN on a synthetic language of known density
-  seqgan train text --alias maligan ...        a relative: maligan, maligan_mixed, rankgan, relgan
+  seqgan train text --alias maligan ...        a relative of SeqGAN, see `seqgan list papers`
   seqgan train discrete --data FILE --out DIR  boundary-seeking GAN: digits, palette images, lines
   seqgan resume DIR                            go on exactly where a stopped run stood
   seqgan sample DIR --n 20                     write sentences
@@ -35,7 +35,7 @@ usage: seqgan COMMAND ...
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
   seqgan list losses                           what there is: losses, penalties, estimators, games,
-                                               recipes, metrics
+                                               recipes, metrics, papers
 
 `seqgan COMMAND --help` and `seqgan train text --help` list every option. Options may come from a
 YAML file (--config FILE); --print_config writes one. A mistake ends with one sentence and exit

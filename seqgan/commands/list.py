@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from seqgan.commands.parsing import Parser, prepare
 
-KINDS = ("losses", "penalties", "estimators", "games", "recipes", "metrics")
+KINDS = ("losses", "penalties", "estimators", "games", "recipes", "metrics", "papers")
 
 
 def run(words: Sequence[str]) -> None:

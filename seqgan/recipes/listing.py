@@ -12,6 +12,7 @@ MODULES = {
     "games": ("seqgan.games",),
     "metrics": ("seqgan.metrics",),
     "recipes": ("seqgan.recipes",),
+    "papers": ("seqgan.papers",),
 }
 
 
@@ -27,6 +28,8 @@ def lines(kind: str) -> list[str]:
 
 
 def _first_line(module: ModuleType, kind: str, name: str) -> str:
+    if kind == "papers":
+        return _doc(import_module(f"{module.__name__}.{name}"))
     if kind == "recipes":
         recipe = import_module(f"{module.__name__}.{name}")
         return f"{_doc(recipe)} Presets: {', '.join(recipe.PRESETS)}."

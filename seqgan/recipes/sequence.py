@@ -42,8 +42,7 @@ class SequenceConfig(RunConfig):
     """Options of every sequence run.
 
     Args:
-        alias: the paper: seqgan, maligan, maligan_mixed, rankgan or relgan. It brings defaults of
-            its own.
+        alias: the paper, see `seqgan list papers`. It brings defaults of its own.
         batch: sequences of a step; a critic step takes half of them real, half generated.
         embedding: token vector of the policy.
         hidden: LSTM state of the policy.

@@ -18,7 +18,7 @@ from image_core.adversarial import (
     penalties,
     regularizers,
 )
-from seqgan import games, metrics, recipes
+from seqgan import games, metrics, papers, recipes
 from seqgan.cli import COMMANDS, main
 from tests.seqgan.recipes.made import TINY, content, corpus, refusal
 
@@ -29,6 +29,7 @@ KINDS = {
     "games": games.__all__,
     "recipes": recipes.__all__,
     "metrics": metrics.__all__,
+    "papers": papers.__all__,
 }
 
 

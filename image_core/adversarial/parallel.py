@@ -126,6 +126,16 @@ def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip(logs, (values / world()[1]).unbind(), strict=True))
 
 
+def join(rows: Tensor) -> Tensor:
+    """The rows of all processes, in rank order; each must bring as many, on its device."""
+    size = world()[1]
+    if size == 1:
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(size)]
+    dist.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
+
+
 def gather(state: Tensor) -> list[Tensor]:
     """Every process's copy of a tensor of equal size, in rank order, on the CPU."""
     size = world()[1]

@@ -5,9 +5,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from seqgan.dialogue.critics import DialogueCritic
-from seqgan.dialogue.decoding import beam_search
+from seqgan.dialogue.decoding import (
+    Backward,
+    beam_search,
+    candidate_log_prob,
+    mutual_information,
+)
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.policies import DialoguePolicy
@@ -22,12 +28,16 @@ class Manner(NamedTuple):
         top_p: mass of the tokens that are drawn.
         beams: of a search; 0 = draw.
         block: no n-gram of this length twice in a reply; 0 = any.
+        groups: that the beams are shared among, each avoiding what those before it chose.
+        weight: of the backward model in the choice among the beams.
     """
 
     temperature: float = 0.7
     top_p: float = 0.9
     beams: int = 0
     block: int = 3
+    groups: int = 1
+    weight: float = 0.5
 
 
 class Piece(NamedTuple):
@@ -54,6 +64,7 @@ class Chat:
         reply_tokens: most tokens of a reply.
         turns: most turns that are remembered.
         manner: how replies are found.
+        backward: chooses among the beams by mutual information (MMI-bidi); None = the likeliest.
         history: what was said.
     """
 
@@ -64,6 +75,7 @@ class Chat:
     reply_tokens: int
     turns: int
     manner: Manner
+    backward: Backward | None = None
     history: list[Turn] = field(default_factory=list)
 
     @torch.no_grad()
@@ -78,16 +90,27 @@ class Chat:
         m = self.manner
         drawing = Drawing(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
         if m.beams:
-            found = beam_search(
-                self.policy, context, known, self.reply_tokens, beams=m.beams, drawing=drawing
-            )
-            reply = found.reply[:, 0]
+            reply = self._searched(context, known, drawing)
         else:
             reply = self.policy.sample(context, known, self.reply_tokens, drawing)
         human = torch.sigmoid(self.critic(context, known, reply))[0].tolist()
         pieces = self.form.pieces(reply[0].tolist())
         self.history.append(Turn("assistant", self.form.decode(reply[0].tolist())))
         return [Piece(text, share) for text, share in zip(pieces, human)]
+
+    def _searched(self, context: Tensor, known: Tensor, drawing: Drawing) -> Tensor:
+        """The best of the beams, by both models where there are two."""
+        m = self.manner
+        found = beam_search(
+            self.policy, context, known, self.reply_tokens,
+            beams=m.beams, groups=m.groups, drawing=drawing,
+        )  # fmt: skip
+        if self.backward is not None:
+            forward = candidate_log_prob(self.policy, context, known, found)
+            texts = [self.form.decode(row) for row in found.reply[0].tolist()]
+            before = self.backward.log_prob(self.history[-1].text, texts)
+            found = mutual_information(found, forward, before[None], m.weight)
+        return found.reply[:, 0]
 
     def forget(self) -> None:
         """Begin a new conversation."""

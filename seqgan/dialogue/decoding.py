@@ -5,6 +5,7 @@ policy's `read`, `step` and `select`, and so serves every policy here. Sampling 
 in `drawing.py`.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,7 +14,9 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.drawing import PLAIN, Drawing, block_ngrams
+from seqgan.dialogue.encode import Format
 from seqgan.dialogue.policies import DialoguePolicy
+from seqgan.dialogue.turns import Turn
 
 
 class Found(NamedTuple):
@@ -137,6 +140,37 @@ def _extend(
         parts.append((best, source, token))
     best, source, token = (torch.stack(part, 1) for part in zip(*parts, strict=True))
     return best, source, token
+
+
+class Backward(NamedTuple):
+    """A model of what was said before a turn, which tells an answer from one that fits anything.
+
+    Args:
+        policy: p(x | y), of a run with --backward true.
+        form: words to its ids.
+        context_tokens: most tokens of y.
+        reply_tokens: most tokens of x.
+    """
+
+    policy: DialoguePolicy
+    form: Format
+    context_tokens: int
+    reply_tokens: int
+
+    @torch.no_grad()
+    def log_prob(self, said: str, answers: Sequence[str]) -> Float[Tensor, " N"]:
+        """log p(x | y) of one turn x before each of several answers y.
+
+        Args:
+            said: x.
+            answers: y.
+        """
+        device = next(self.policy.parameters()).device
+        asked = [self.form.context([Turn("user", y)], self.context_tokens) for y in answers]
+        context, known = (torch.cat(part).to(device) for part in zip(*asked, strict=True))
+        ids = [*self.form.texts([said])[0], self.form.end][: self.reply_tokens]
+        reply = torch.tensor([ids], device=device).repeat(len(answers), 1)
+        return self.policy.log_prob(context, known, reply).sum(1)
 
 
 @torch.no_grad()

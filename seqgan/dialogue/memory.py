@@ -6,10 +6,15 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
+from image_core.adversarial import parallel
+
 
 @final
 class Memory(nn.Module):
     """A ring of rows; the rows a critic learns from are mixed with rows from it.
+
+    All processes hold one ring, of what all of them wrote, so that a checkpoint of the first has
+    all of it.
 
     Args:
         rows: how many it holds; 0 keeps none.
@@ -35,12 +40,13 @@ class Memory(nn.Module):
         device = self.filled.device
         old = (torch.rand(count, device=device) < self.share) & (self.filled >= self.rows)
         pick = torch.randint(self.rows, (count,), device=device)
-        place = (self.filled + torch.arange(count, device=device)) % self.rows
         mixed = {}
         for name in self.names:
-            ring = self.get_buffer(name)
-            value = fresh[name]
+            ring, value = self.get_buffer(name), fresh[name]
             mixed[name] = torch.where(old[:, None], ring[pick].to(value.dtype), value)
-            ring[place] = value.to(ring.dtype)
-        self.filled += count
+            # More rows than there are places would fall on one another
+            new = parallel.join(value.to(ring.dtype))[-self.rows :]
+            place = (self.filled + torch.arange(len(new), device=device)) % self.rows
+            ring[place] = new
+        self.filled += len(new)
         return mixed

@@ -2,7 +2,8 @@
 
 A context is read once. After t tokens the keys and values of the samples are copied N times and
 those rows join the batch, so that one call a position completes all prefixes at once: T - 1 calls
-where completing prefix by prefix takes T (T - 1) / 2.
+where completing prefix by prefix takes T (T - 1) / 2. What does not fit into memory at once is done
+some samples at a time.
 """
 
 from typing import NamedTuple
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from seqgan.dialogue.drawing import PLAIN, Drawing, draw
 from seqgan.dialogue.policies import DialoguePolicy
+
+MOST = 8192
+"""Rows of the growing batch; each holds its keys and values of a whole dialogue."""
 
 
 class Completions(NamedTuple):
@@ -35,6 +39,7 @@ def complete(
     reply: Int64[Tensor, "B T"],
     copies: int,
     drawing: Drawing = PLAIN,
+    most: int = MOST,
 ) -> Completions:
     """Complete each prefix y_1..y_t, t < T, `copies` times with the policy's own draws.
 
@@ -48,7 +53,25 @@ def complete(
         reply: its samples, padded after their end.
         copies: N, completions of each prefix.
         drawing: how tokens are drawn.
+        most: rows completed at once, but never fewer than one sample's.
     """
+    each = copies * (reply.shape[1] - 1)
+    parts = [
+        _grow(policy, *part, copies, drawing)
+        for part in zip(*(x.split(max(1, most // each)) for x in (context, known, reply)))
+    ]
+    tokens = torch.cat([part.tokens for part in parts], 2)
+    return Completions(tokens, sum(part.calls for part in parts))
+
+
+def _grow(
+    policy: DialoguePolicy,
+    context: Int64[Tensor, "B C"],
+    known: Bool[Tensor, "B C"],
+    reply: Int64[Tensor, "B T"],
+    copies: int,
+    drawing: Drawing,
+) -> Completions:
     rows, length = reply.shape
     result = reply.repeat((length - 1) * copies, 1)
     ended = ~policy.mask(reply) | (reply == policy.end)

@@ -147,6 +147,24 @@ def read_splits(
     return Splits(train, validation, measured)
 
 
+def backwards(sets: Splits) -> Splits:
+    """Dialogues in reverse, of whose every turn a model learns what was said before it.
+
+    p(x | y) of a turn x and its answer y; what a system was told is left out.
+    """
+    valid = _reversed(sets.valid)
+    test = valid if sets.test is sets.valid else _reversed(sets.test)
+    return Splits(_reversed(sets.train), valid, test)
+
+
+def _reversed(found: Dialogues) -> Dialogues:
+    items = [
+        Dialogue([turn for turn in dialogue.turns[::-1] if turn.role != "system"], True)
+        for dialogue in found.items
+    ]
+    return Dialogues(found.source, items, found.counts)
+
+
 def read_dialogues(source: str, limit: int | None = None, where: str = "") -> Dialogues:
     """Read the dialogues of one source.
 

@@ -34,6 +34,11 @@ def marked(pieces: list[Piece]) -> str:
     )
 
 
+def exchange(text: str, reply: list[Piece]) -> str:
+    """What was said and what was answered, as HTML."""
+    return f"<p><b>you</b> {html.escape(text)}</p><p><b>model</b> {marked(reply)}</p>"
+
+
 def server(chat: Chat, port: int) -> HTTPServer:
     """The page's server, not yet serving; port 0 takes a free one.
 
@@ -57,8 +62,7 @@ def server(chat: Chat, port: int) -> HTTPServer:
                 chat.forget()
                 lines.clear()
             elif text:
-                reply = marked(chat.answer(text))
-                lines.append(f"<p><b>you</b> {html.escape(text)}</p><p><b>model</b> {reply}</p>")
+                lines.append(exchange(text, chat.answer(text)))
             # So that loading the page anew says nothing twice
             self.send_response(303)
             self.send_header("Location", "/")

@@ -24,13 +24,13 @@ from seqgan.dialogue.encode import Encoded, Format, load_tokenizer, train_tokeni
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.models import copy_generator, new_critic, new_policy, save_base, save_model
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.turns import read_splits
+from seqgan.dialogue.turns import backwards, read_splits
 from seqgan.games.dialogue import DialogueGame
 from seqgan.metrics.ngrams import Sentences
 from seqgan.recipes import base, options
 from seqgan.recipes.dialogue_config import PRESETS as PRESETS
 from seqgan.recipes.dialogue_config import Config
-from seqgan.recipes.dialogue_report import write_report
+from seqgan.recipes.dialogue_report import check_measurable, write_report
 from seqgan.recipes.run import Phase
 
 STRETCH = 50
@@ -66,7 +66,8 @@ class DialogueRun(base.Run):
         self.base = Path(c.out) / "base"
         begun = parallel.agree(self.base.exists())
         if data:
-            self.dialogues = read_splits(c.data, c.valid, c.test, c.limit, c.where)
+            read = read_splits(c.data, c.valid, c.test, c.limit, c.where)
+            self.dialogues = backwards(read) if c.backward else read
         self.form = Format(self._tokenizer(begun))
         policy = new_policy(c, self.form, self.base if begun else None)
         critic = new_critic(c, self.form, policy)
@@ -77,6 +78,7 @@ class DialogueRun(base.Run):
         )
         if data:
             self.sets = [self._encode(number) for number in range(3)]
+            check_measurable(c, len(self.sets[2].reply))
             self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
         if not parallel.first():
             # Equal weights, other samples

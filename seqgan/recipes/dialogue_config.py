@@ -39,6 +39,8 @@ class DialogueConfig(RunConfig):
         test: dialogues to measure on; the validation set when left out.
         where: keep dialogues of --test with this value in a column, as in train_overlap=0.
         limit: use at most this many dialogues of the data.
+        backward: learn what was said before a turn, not the answer to it: for `seqgan chat
+            --backward`.
         model: folder or hub name of a causal or sequence-to-sequence language model with its
             tokenizer; a small one from scratch when left out.
         lora: rank of low-rank adapters on --model, which alone learn; 0 = everything learns.
@@ -100,6 +102,8 @@ class DialogueConfig(RunConfig):
         evaluate_every: rounds between two evaluations.
         test_pairs: most contexts of the test set that are answered and measured.
         judge_seeds: fresh judges of the adversarial evaluation; 0 leaves it out.
+        encoder: of likeness to people's replies, word vectors and MAUVE: minilm, a folder or a hub
+            name; no such figures when left out.
         precision: no, or bf16.
     """
 
@@ -108,6 +112,7 @@ class DialogueConfig(RunConfig):
     test: str | None = None
     where: str = ""
     limit: int | None = None
+    backward: bool = False
     model: str | None = None
     lora: int = 0
     architecture: str = "gpt"
@@ -162,6 +167,7 @@ class DialogueConfig(RunConfig):
     evaluate_every: int = 50
     test_pairs: int = 1000
     judge_seeds: int = 3
+    encoder: str = ""
     precision: str = "no"
 
     def __post_init__(self) -> None:
@@ -275,6 +281,8 @@ class DialogueConfig(RunConfig):
             raise UserError(
                 f"--penalty moves through embedded replies; --critic {self.critic} does not"
             )
+        if self.backward and self.turns != 1:
+            raise UserError(f"--backward true reads one turn: pass --turns 1, not {self.turns}")
         if self.lora and self.model is None:
             raise UserError("--lora is for --model; a model from scratch learns as a whole")
         if self.data == "chitchat":

@@ -1,23 +1,31 @@
 """The table of a dialogue run: models and floors on the test set, and result.json."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 
 from image_core.adversarial.errors import UserError
 from seqgan import metrics, plots
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Encoded
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
+from seqgan.dialogue.language_models import Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import Dialogues, pairs_of
 from seqgan.dialogue.words import joined, matrix_of, number_words, words_of
+from seqgan.metrics.encoders import TransformerEncoder
+from seqgan.recipes.dialogue_card import card
 from seqgan.recipes.report import print_table
 from seqgan.recipes.run import write_text
 
 if TYPE_CHECKING:
     from seqgan.recipes.dialogue import DialogueRun
+    from seqgan.recipes.dialogue_config import DialogueConfig
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0)
 """Of both models' rows; 1 is what the adversary trained."""
@@ -29,6 +37,12 @@ SHOWN = (
 
 WIDTH = 32
 """Words of a text that a judge reads."""
+
+LEAST = 40
+"""Test pairs that a judge and MAUVE need: 20 in each half."""
+
+DULL = 10
+"""So many of the most frequent training replies are called dull."""
 
 Row = dict[str, float | str]
 
@@ -51,6 +65,20 @@ def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
     """The turn before each reply, and the reply; in the order in which they are encoded."""
     pairs = [(before[-1].text, r.text) for d in dialogues.items for before, r in pairs_of(d)]
     return [context for context, _ in pairs], [reply for _, reply in pairs]
+
+
+def check_measurable(c: "DialogueConfig", pairs: int) -> None:
+    """Refuse a test set of so few pairs before anything is learned.
+
+    Raises:
+        UserError: names the options.
+    """
+    measured = min(pairs, c.test_pairs)
+    if measured < LEAST and (c.judge_seeds or c.encoder):
+        raise UserError(
+            f"{measured} test pairs are too few for a judge or MAUVE, which need {LEAST}; name a "
+            "larger --test or --test_pairs, or pass --judge_seeds 0 and no --encoder"
+        )
 
 
 def test_of(run: "DialogueRun") -> Test:
@@ -78,11 +106,42 @@ def answers(
     return found
 
 
-def figures(replies: Sequence[str], human: Sequence[str], contexts: Sequence[str]) -> Row:
-    """Figures of replies as text; BLEU against people's, in per cent."""
+class Training(NamedTuple):
+    """What a model has read.
+
+    Args:
+        contexts: the turn before each reply.
+        replies: people's replies.
+        often: how often each reply is said, as its words.
+    """
+
+    contexts: list[str]
+    replies: list[str]
+    often: Counter[str]
+
+
+def training_of(run: "DialogueRun") -> Training:
+    """The training set as text."""
+    contexts, replies = texts_of(run.dialogues.train)
+    return Training(contexts, replies, Counter(map(spoken, replies)))
+
+
+def spoken(text: str) -> str:
+    """A text as its words alone."""
+    return " ".join(words_of(text))
+
+
+def figures(
+    replies: Sequence[str], human: Sequence[str], contexts: Sequence[str], training: Training
+) -> Row:
+    """Figures of replies as text; BLEU against people's, in per cent.
+
+    `from_training`: share said word for word in training; `dull`: share that is one of its ten most
+    frequent replies; `from_context`: mean share of a reply that is one piece of its context.
+    """
     sentences = _numbered(replies)
-    spoken = [" ".join(words_of(text)) for text in replies]
-    asked = [" ".join(words_of(text)) for text in contexts]
+    said, asked = [spoken(text) for text in replies], [spoken(text) for text in contexts]
+    dull = {text for text, _ in training.often.most_common(DULL)}
     plain, wanted = [joined(text) for text in replies], [[joined(text) for text in human]]
     row: Row = {
         f"bleu{n}": metrics.corpus_bleu(plain, wanted, order=n, lowercase=True).score
@@ -96,8 +155,17 @@ def figures(replies: Sequence[str], human: Sequence[str], contexts: Sequence[str
         "length": metrics.lengths(sentences).mean,
         "unique": metrics.unique_share(sentences),
         "repeats": metrics.repetition_share(sentences, 2),
-        "echoes": sum(a == b for a, b in zip(spoken, asked, strict=True)) / len(spoken),
+        "echoes": sum(a == b for a, b in zip(said, asked, strict=True)) / len(said),
+        "from_context": sum(map(_piece, replies, contexts)) / len(said),
+        "from_training": sum(text in training.often for text in said) / len(said),
+        "dull": sum(text in dull for text in said) / len(said),
     }
+
+
+def _piece(reply: str, context: str) -> float:
+    """The longest run of words of a reply that its context holds, as a share of the reply."""
+    a, b = words_of(reply), words_of(context)
+    return SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size / max(1, len(a))
 
 
 def _numbered(texts: Sequence[str]) -> list[list[int]]:
@@ -119,33 +187,60 @@ def judged(run: "DialogueRun", test: Test, replies: Sequence[str]) -> Row:
     }
 
 
-def floors(run: "DialogueRun", test: Test) -> dict[str, list[str]]:
+def alike(source: str, said: Mapping[str, list[str]]) -> tuple[str, dict[str, Row]]:
+    """Figures of vectors, for each row: likeness to people's replies, word vectors, MAUVE.
+
+    `likeness` is the mean cosine of both sentences' vectors. MAUVE compares one half of the rows
+    with the other half of people's, so that people's own row is its ceiling.
+
+    Args:
+        source: an encoder, see `metrics.encoders.TransformerEncoder`.
+        said: replies by the table's rows, people's under "human".
+
+    Returns:
+        The encoder's name, and figures by row.
+    """
+    encoder, human = TransformerEncoder(source), said["human"]
+    wanted, words = encoder.sentences(human), [words_of(text) for text in human]
+    half, rows = len(human) // 2, {}
+    for name, replies in said.items():
+        vectors = encoder.sentences(replies)
+        found = metrics.embedding_similarity(
+            [words_of(text) for text in replies], words, encoder.words
+        )
+        row: Row = {f"embedding_{key}": value for key, value in found._asdict().items()}
+        row["likeness"] = float(F.cosine_similarity(vectors, wanted).mean())
+        if find_spec("mauve"):
+            row["mauve"] = metrics.mauve(wanted[:half], vectors[half:])
+        rows[name] = row
+    return encoder.name, rows
+
+
+def floors(test: Test, training: Training) -> dict[str, list[str]]:
     """Replies that need no model, and people's own."""
-    contexts, replies = texts_of(run.dialogues.train)
     return {
         "human": test.replies,
-        "random": random_replies(replies, len(test.replies)),
-        "dull": dull_replies(replies, len(test.replies)),
+        "random": random_replies(training.replies, len(test.replies)),
+        "dull": dull_replies(training.replies, len(test.replies)),
         "echo": test.contexts,
-        "nearest": nearest_replies(contexts, replies, test.contexts),
+        "nearest": nearest_replies(training.contexts, training.replies, test.contexts),
     }
 
 
-def write_report(run: "DialogueRun", cpu_seconds: float | None) -> None:
-    """Write `result.json`, samples and plots, and print the table.
+def per_word(run: "DialogueRun", test: Test, per_token: float) -> float:
+    """Nats a word of what was scored: comparable between tokenizers, as nats a token are not."""
+    replies = test.pairs.reply
+    tokens = int(run.game.G.mask(replies).sum())
+    return per_token * tokens / sum(len(words_of(run.form.decode(row))) for row in replies.tolist())
 
-    Raises:
-        UserError: the test set holds too few pairs to measure on.
-    """
+
+def write_report(run: "DialogueRun", cpu_seconds: float | None) -> None:
+    """Write `result.json`, samples and plots, and print the table."""
     c, test = run.config, test_of(run)
-    if len(test.replies) < 40 and c.judge_seeds:
-        raise UserError(
-            f"the test set has {len(test.replies)} pairs, too few for a judge; name a larger "
-            "--test or pass --judge_seeds 0, then `seqgan resume`"
-        )
     torch.manual_seed(c.seed + 1)
     rows: dict[str, Row] = {}
-    said = floors(run, test)
+    training = training_of(run)
+    said = floors(test, training)
     policies = {"MLE": run.game.mle.eval(), "GAN": run.game.G.eval()}
     nll = {name: run.nll(policy, test.pairs) for name, policy in policies.items()}
     for name, policy in policies.items():
@@ -153,17 +248,26 @@ def write_report(run: "DialogueRun", cpu_seconds: float | None) -> None:
             drawing = Drawing(temperature, min_length=c.min_length)
             said[f"{name} T={temperature}"] = answers(run, policy, test.pairs, drawing)
     for name, replies in said.items():
-        rows[name] = figures(replies, test.replies, test.contexts)
+        rows[name] = figures(replies, test.replies, test.contexts, training)
         if name == "human":
             rows[name]["bleu2"] = rows[name]["bleu4"] = ""
         if name.endswith("T=1.0"):
             rows[name]["nll_test"] = nll[name.split()[0]]
+            rows[name]["nll_word"] = per_word(run, test, nll[name.split()[0]])
             if c.judge_seeds:
                 rows[name] |= judged(run, test, replies)
         pairs = zip(test.contexts, replies, strict=True)
         lines = ("\t".join(" ".join(text.split()) for text in pair) + "\n" for pair in pairs)
         write_text(run.folder.samples / f"{name.replace(' ', '_').lower()}.txt", "".join(lines))
-    run.folder.write_result(_result(run, rows, cpu_seconds))
+    encoder = ""
+    if c.encoder:
+        encoder, found = alike(c.encoder, said)
+        rows = {name: row | found[name] for name, row in rows.items()}
+    result = _result(run, rows, encoder, cpu_seconds)
+    run.folder.write_result(result)
+    seq2seq = isinstance(run.game.G, Seq2SeqLMPolicy)
+    page = card(c, result, contexts=len(test.replies), seq2seq=seq2seq)
+    write_text(run.folder.folder / "model" / "README.md", page)
     keys = ["nll_valid", "D/accuracy", "G/reward", "distinct2", "G/length", "G/entropy"]
     run.folder.plots.mkdir(parents=True, exist_ok=True)
     figure = plots.draw_learning_curves(plots.read_log(run.folder.log), keys)
@@ -173,7 +277,7 @@ def write_report(run: "DialogueRun", cpu_seconds: float | None) -> None:
 
 
 def _result(
-    run: "DialogueRun", rows: Mapping[str, Row], cpu_seconds: float | None
+    run: "DialogueRun", rows: Mapping[str, Row], encoder: str, cpu_seconds: float | None
 ) -> dict[str, Any]:
     import transformers
 
@@ -183,6 +287,7 @@ def _result(
         "test": run.data_source(),
         "selected": "last adversarial round; maximum likelihood by validation NLL",
         "bleu": "sacrebleu, 13a, lower case, detokenized, one reference",
+        "encoder": encoder,
         "rounds": engine.round,
         "steps": engine.steps,
         "critic_rested": float(game.rested),

@@ -1,0 +1,23 @@
+"""`seqgan push DIR USER/NAME`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqgan.commands.parsing import folder_parser, prepare, saved_config
+
+
+def run(words: Sequence[str]) -> None:
+    """Send a trained dialogue model to the hub, with its page."""
+    parser = folder_parser(
+        "push", "Send a trained dialogue model, its tokenizer and its page to the hub."
+    )
+    parser.add_argument("name", metavar="USER/NAME", help="of the model on the hub")
+    parser.add_argument("--private", action="store_true", help="others may not see it")
+    parser.add_argument("--model", choices=("gan", "mle"), default="gan", help="which one (gan)")
+    options = parser.parse_args(words)
+    saved_config(options.folder)  # refuses what is no run
+    prepare()
+    from seqgan.dialogue.hub import push
+
+    place = Path(options.folder) / ("model" if options.model == "gan" else "mle")
+    print(push(place, options.name, private=options.private))

@@ -1,0 +1,50 @@
+"""One of two processes that play the dialogue game together; run by `test_two_processes.py`.
+
+python -m tests.seqgan.dialogue.one_of_two RANK FOLDER
+"""
+
+import functools
+import sys
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from image_core.adversarial.engine import Engine
+from seqgan.games.dialogue import tiny
+
+
+def new(seed: int) -> tuple[Engine, dict[str, torch.Tensor]]:
+    """An engine, and the batch of both processes."""
+    torch.manual_seed(seed)
+    game, batch = tiny()
+    adam = functools.partial(torch.optim.Adam, lr=1e-2)
+    return Engine(game, {"G": adam, "D": adam}), batch
+
+
+def state(engine: Engine) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in engine.game.state_dict().items()}
+
+
+def main(rank: int, folder: Path) -> None:
+    """Two rounds, a checkpoint, two more; the same by an engine that loads the checkpoint."""
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{folder / 'meeting'}", rank=rank, world_size=2)
+    engine, batch = new(rank)
+    torch.manual_seed(100 + rank)
+    engine.run(lambda index: batch, 2)
+    engine.save(folder / "run")
+    half = state(engine)
+    with torch.random.fork_rng():
+        drawn = engine.game.G.sample(batch["context"], batch["known"], 6)
+    engine.run(lambda index: batch, 2)
+    other, _ = new(rank + 10)
+    other.load(folder / "run")
+    other.run(lambda index: batch, 2)
+    found = {"half": half, "drawn": drawn, "whole": state(engine), "resumed": state(other)}
+    torch.save(found, folder / f"{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

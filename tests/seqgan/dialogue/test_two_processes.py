@@ -1,0 +1,55 @@
+"""Two processes that play the dialogue game: one policy, one critic, one memory, other samples."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """What both processes found."""
+    folder = tmp_path_factory.mktemp("pair")
+    command = [sys.executable, "-m", "tests.seqgan.dialogue.one_of_two"]
+    processes = [
+        subprocess.Popen(
+            [*command, str(rank), str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    try:
+        errors = [process.communicate(timeout=250)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+def different(one, other):
+    return [name for name, value in one.items() if not torch.equal(value, other[name])]
+
+
+@pytest.mark.slow
+def test_both_hold_one_policy_one_critic_and_one_memory(pair):
+    one, two = pair
+    assert different(one["whole"], two["whole"]) == []
+    moved = different(one["half"], one["whole"])
+    assert {"memory.reply", "G.model.lm_head.weight"} <= set(moved)
+    # Eight contexts a round with two samples each, of both processes
+    assert one["whole"]["memory.filled"] == 4 * 8
+
+
+@pytest.mark.slow
+def test_each_draws_samples_of_its_own(pair):
+    assert not torch.equal(pair[0]["drawn"], pair[1]["drawn"])
+
+
+@pytest.mark.slow
+def test_both_go_on_exactly_with_the_memory_of_both(pair):
+    for found in pair:
+        assert different(found["whole"], found["resumed"]) == []

@@ -10,10 +10,11 @@ import argparse
 import functools
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from image_core.adversarial import losses, penalties, regularizers
 from image_core.adversarial.engine import Engine
@@ -41,8 +42,8 @@ ROOFLINE: dict[str, dict[str, float]] = {
     "sndcgan": {"critic_steps": 1, "gflop": 4.27, "mbyte": 22.6, "eager": 58e3, "graphs": 81e3},
     "resnet": {"critic_steps": 5, "gflop": 11.8, "mbyte": 42.6, "eager": 21e3, "graphs": 29e3},
 }
-"""Counted on tensors without values: a real image's share of the critic's and generator's steps at
-32 pixels and full width, bytes in bfloat16. Images a second are estimates for an H200 (989 TFLOP/s,
+"""Counted by others: a real image's share of a plain library's critic and generator steps at 32
+pixels and full width, bytes in bfloat16. Images a second are estimates for an H200 (989 TFLOP/s,
 4.8 TB/s) at 25 % of its peak step by step and 35 % compiled into CUDA graphs; nobody has run them.
 """
 WANTED = {"spectral": 1.1, "lazy_r1": 1.05, "r1": 1.6, "wgan_gp": 2.1}
@@ -66,7 +67,10 @@ def build(arch: str, variant: str, options: argparse.Namespace) -> Engine:
 
         accelerator = Accelerator(mixed_precision="bf16", cpu=options.device == "cpu")
     adam = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.0, 0.9), fused=True)
-    return Engine(game.to(device), {"G": adam, "D": adam}, accelerator=accelerator)
+    engine = Engine(game.to(device), {"G": adam, "D": adam}, accelerator=accelerator)
+    if options.compile:
+        game.compile_steps()
+    return engine
 
 
 def clock(device: str) -> float:
@@ -122,10 +126,24 @@ def measure(arch: str, options: argparse.Namespace) -> None:
     estimate = ROOFLINE[arch]
     steps = int(estimate["critic_steps"])
     a_round = steps * plain + min(generator[options.variants[0]])
-    told = {"arch": arch, "images_per_second": round(steps * options.batch / a_round, 1)}
-    if (options.size, options.width) == (32, 1.0):
-        told["gflop_per_second"] = round(told["images_per_second"] * estimate["gflop"], 1)
+    engine = engines[options.variants[0]]
+    turns, stream = engine.game.turns(), engine.stream(lambda index: images)
+    counted = [operations(engine, turn, stream) for turn in (turns[0], turns[-1])]
+    total = steps * counted[0] + counted[1]
+    told = {
+        "arch": arch,
+        "images_per_second": round(steps * options.batch / a_round, 1),
+        "gflop_an_image": round(total / steps / options.batch / 1e9, 2),
+        "gflop_per_second": round(total / a_round / 1e9, 1),
+    }
     print(json.dumps({**told, "h200_estimate": estimate}), flush=True)
+
+
+def operations(engine: Engine, turn: Turn, stream: Iterator[Any]) -> int:
+    """Floating-point operations of a move, in convolutions and products, as torch counts them."""
+    with FlopCounterMode(display=False) as counter:
+        engine.play(turn, stream)
+    return counter.get_total_flops()
 
 
 def main() -> None:
@@ -140,6 +158,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--channels_last", action="store_true")
+    parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()

@@ -274,8 +274,12 @@ def logits_and_gradients(
         critic: as there.
         points: as there.
     """
-    points = points.detach().to(torch.promote_types(points.dtype, torch.float32)).requires_grad_()
+    points = points.detach().to(torch.promote_types(points.dtype, torch.float32))
     with torch.autocast(points.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
-        logits = critic(points)
-        (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
+        if torch.compiler.is_compiling():  # a graph knows no leaves
+            logits, pulled, *_ = torch.func.vjp(critic, points)
+            (gradient,) = pulled(torch.ones_like(logits))
+        else:
+            logits = critic(points.requires_grad_())
+            (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
     return logits.reshape(len(points), -1).sum(1), gradient.reshape(len(points), -1)

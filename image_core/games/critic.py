@@ -6,9 +6,10 @@ has to tell; loss, penalties, regularizers, noise and averages are the same for 
 Symbols: G generator, D critic, d its logit, z latent.
 """
 
+import functools
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ from image_core.adversarial.tricks import HistoricalAverage, Schedule, add_noise
 from image_core.games.common import ImageGame, Images, Prior, check_critic, lifted, to_images
 from image_core.nets.critics import trunk_of
 from image_core.nets.layers import mixes_samples
+from image_core.nets.spectral import iterate
 
 Reader = Callable[..., Any]
 """The critic, or the critic with other weights."""
@@ -58,6 +60,14 @@ class Verdict(NamedTuple):
 
     logits: Tensor
     read: Tensor | None
+
+
+class Steps(NamedTuple):
+    """What is computed between batch and loss: verdicts with penalty; a penalty; a verdict."""
+
+    verdicts: Callable[..., tuple[Verdict, Verdict, Tensor | None]]
+    penalty: Callable[..., Tensor]
+    judged: Callable[..., Verdict]
 
 
 class CriticGame(ImageGame):
@@ -123,8 +133,29 @@ class CriticGame(ImageGame):
         self.past_D = HistoricalAverage(D) if history else None
         self.together = not mixes_samples(D)
         self.register_buffer("step", torch.zeros(()))
+        self.steps = Steps(self._verdicts, self._penalty, self._judged)
+        self.compiled = False
         if clip is not None:
             clip_weights(D.parameters(), clip)
+
+    def compile_steps(self, **how: Any) -> None:
+        """Let torch.compile make one graph of each step's networks, the penalty inside.
+
+        Args:
+            how: options of torch.compile.
+
+        Raises:
+            UserError: a coupling or matched features need the critic piece by piece.
+        """
+        if self.coupling is not None or self.matching:
+            raise UserError(
+                "--compile goes with neither look_ahead, consensus nor --matching, which take the "
+                "critic apart; leave out one of them"
+            )
+        self.compiled = True
+        graph = functools.partial(torch.compile, fullgraph=True, **how)
+        self.steps = Steps(*(cast("Any", graph(step)) for step in self.steps))
+        self.G.compile(**how)
 
     # -- what a game says of itself --------------------------------------------------------------
 
@@ -171,7 +202,7 @@ class CriticGame(ImageGame):
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Reals above fakes; the fakes cost no graph of the generator."""
         real, told_real, fake, told_fake = self._pair(batches)
-        of_real, of_fake, penalty = self._verdicts(real, told_real, fake, told_fake)
+        of_real, of_fake, penalty = self.steps.verdicts(real, told_real, fake, told_fake)
         total = self.loss.d(of_real.logits, of_fake.logits)
         logs = {"d_real": of_real.logits.mean(), "d_fake": of_fake.logits.mean(), "critic": total}
         terms = dict(self.own_terms_d(of_real, told_real, of_fake, told_fake))
@@ -200,10 +231,9 @@ class CriticGame(ImageGame):
             fake = real  # R1 looks at no fakes
         else:
             real, told_real, fake, _ = self._pair(batches)
-        penalty = self._penalty(real, told_real, fake)
+        penalty = self.steps.penalty(real, told_real, fake)
         yield Loss(self.lazy * self.critic_steps * penalty, {"penalty": penalty})
-        if self.clip is not None:
-            clip_weights(self.D.parameters(), self.clip)
+        self._moved()
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Move fakes as the loss says, through the critic as it is."""
@@ -288,10 +318,11 @@ class CriticGame(ImageGame):
     ) -> tuple[Verdict, Verdict, Tensor | None]:
         """Verdicts on both, and the penalty if it is due in every step.
 
-        R1 and R2 read their slopes off the same forward pass, unless it is in half precision.
+        R1 and R2 read their slopes off the same forward pass, unless it is in half precision or
+        part of a graph, which must not hold leaves.
         """
-        half = torch.is_autocast_enabled(real.device.type)
-        if isinstance(self.penalty, Flattening) and not self.lazy and not half:
+        apart = torch.is_autocast_enabled(real.device.type) or torch.compiler.is_compiling()
+        if isinstance(self.penalty, Flattening) and not self.lazy and not apart:
             # Only points that are asked for a slope: the others would get one they do not need
             real = real.detach().requires_grad_(self.penalty.at_real > 0)
             fake = fake.detach().requires_grad_(self.penalty.at_fake > 0)
@@ -312,18 +343,24 @@ class CriticGame(ImageGame):
     def _annealed(self, penalty: Tensor) -> Tensor:
         return penalty if self.anneal is None else self.anneal(self.step) * penalty
 
+    def _moved(self) -> None:
+        """What every step of the critic's weights needs after it."""
+        if self.clip is not None:
+            clip_weights(self.D.parameters(), self.clip)
+        if self.compiled:
+            iterate(self.D)
+
     @torch.no_grad()
     def _stepped(self) -> None:
         self.step += 1
-        if self.clip is not None:
-            clip_weights(self.D.parameters(), self.clip)
+        self._moved()
         if self.past_D is not None:
             self.past_D.update(self.D)
 
     def _with_features(self, images: Tensor, told: Told) -> tuple[Verdict, Tensor | None]:
         """The verdict, and what the critic's trunk made of the images if that is to be matched."""
         if not self.matching:
-            return self._judged(self.D, images, told), None
+            return self.steps.judged(self.D, images, told), None
         kept: list[Tensor] = []
         hook = trunk_of(self.D).register_forward_hook(lambda _, __, out: kept.append(out))
         try:

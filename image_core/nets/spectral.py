@@ -47,18 +47,27 @@ class SpectralNorm(nn.Module):
     def forward(self, weight: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         with torch.autocast(weight.device.type, enabled=False):  # half precision misjudges sigma
             normed = weight / self._sigma(self._matrix(weight))
-        if self.training and normed.requires_grad:
+        if self.training and normed.requires_grad and not torch.compiler.is_compiling():
             normed.register_hook(self._learned)
         return normed
 
     def _sigma(self, matrix: Float[Tensor, "out rest"]) -> Float[Tensor, ""]:
         if not self.training:
             return torch.linalg.matrix_norm(matrix, 2)
-        if self.due:
+        if self.due and not torch.compiler.is_compiling():
             self._iterate(matrix.detach())
             self.due = False
         # Cloned, for the next iteration works in place
         return torch.dot(self.u.clone(), matrix @ self.v.clone())
+
+    def take(self, weight: Float[Tensor, "..."]) -> None:
+        """An iteration now; none is due then.
+
+        Args:
+            weight: of the layer.
+        """
+        self._iterate(self._matrix(weight))
+        self.due = False
 
     def _learned(self, gradient: Tensor) -> None:
         self.due = True
@@ -81,6 +90,22 @@ class SpectralNorm(nn.Module):
         state = dict(state_dict)
         self.due = bool(state.pop(prefix + "due", False))
         super()._load_from_state_dict(state, prefix, *rest)
+
+
+def iterate(module: nn.Module) -> None:
+    """Take a power iteration in every spectral norm of a module.
+
+    For compiled forward passes, which change no state and hang up no hooks: call it after each step
+    of the optimizer.
+
+    Args:
+        module: with spectral norms anywhere in it.
+    """
+    for kept in module.modules():
+        if isinstance(kept, parametrize.ParametrizationList):
+            for norm in kept:
+                if isinstance(norm, SpectralNorm):
+                    norm.take(kept.original.detach())
 
 
 def spectral_norm(layer: nn.Module) -> nn.Module:

@@ -35,7 +35,9 @@ class Design:
         critic_steps: of the search; the grid has its own.
         search_rounds: of the search.
         points: of a round of the search, chosen without each other's results.
-        seeds: runs of each point of the grid.
+        best: points of the search, of all combinations together, that are run with every seed when
+            the search has ended.
+        seeds: runs of each point of the grid, and of the best of a search.
         rounds: of each run: generator steps.
         width: times the published channels.
         latent: size of z.
@@ -64,6 +66,7 @@ class Design:
     critic_steps: int = 1
     search_rounds: int = 12
     points: int = 10
+    best: int = 0
     seeds: int = 5
     rounds: int = 40_000
     width: float = 1.0
@@ -82,7 +85,7 @@ class Design:
         options.check_choice("design", self.design, ("grid", "search"))
         options.check_least(self, 1, "critic_steps", "search_rounds", "points", "seeds", "rounds")
         options.check_least(self, 1, "heartbeat")
-        options.check_least(self, 0, "most")
+        options.check_least(self, 0, "most", "best")
         options.check_seed(self.seed)
         self.combinations()
 

@@ -3,6 +3,7 @@
 import json
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import optuna
 import yaml
 from optuna.distributions import FloatDistribution
-from optuna.trial import Trial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from image_core.adversarial.engine import NonFiniteError
 from image_core.adversarial.errors import UserError
@@ -40,6 +41,7 @@ def work(design: Design) -> None:
             while left and _todo(design, combination, study):
                 _one(design, combination, study, folder)
                 left, again = left - 1, True
+        again = again or repeat_best(design, list(studies.values()))
     write_report(folder, [outcome(c, s) for c, s in studies.items()], design.same())
 
 
@@ -92,6 +94,33 @@ def open_study(
     return study
 
 
+def repeat_best(design: Design, studies: Sequence[optuna.Study]) -> bool:
+    """Queue the further seeds of the best points of a search that has ended; whether any was new.
+
+    Whichever worker ends last finds nothing running and does it.
+    """
+    trials = [(s, t) for s in studies for t in s.get_trials(deepcopy=False)]
+    open_states = (TrialState.RUNNING, TrialState.WAITING)
+    if design.design == "grid" or not design.best or any(t.state in open_states for _, t in trials):
+        return False
+    done = [(s, t) for s, t in trials if t.state == TrialState.COMPLETE]
+    first = [(s, t) for s, t in done if _repeat(t) == 0]
+    first.sort(key=lambda pair: float(pair[1].value or 0.0))
+    known = {(s.study_name, _key(t.params), _repeat(t)) for s, t in done}
+    new = False
+    for study, trial in first[: design.best]:
+        for repeat in range(1, design.seeds):
+            if (study.study_name, _key(trial.params), repeat) not in known:
+                study.enqueue_trial({**trial.params, "repeat": repeat})
+                new = True
+    return new
+
+
+def _repeat(trial: FrozenTrial) -> int:
+    """Which seed a trial was queued with; what a search draws has the first."""
+    return int(trial.system_attrs.get("fixed_params", {}).get("repeat", 0))
+
+
 def outcome(combination: Combination, study: optuna.Study) -> Outcome:
     """Medians over repeats of each point that has ended."""
     found: dict[str, list[float]] = {}
@@ -119,7 +148,9 @@ def _todo(design: Design, combination: Combination, study: optuna.Study) -> bool
         return True
     if design.design == "grid":
         return False
-    taken = sum(t.state in (TrialState.COMPLETE, TrialState.RUNNING) for t in trials)
+    taken = sum(
+        t.state in (TrialState.COMPLETE, TrialState.RUNNING) and _repeat(t) == 0 for t in trials
+    )
     return taken < design.search_rounds * design.points
 
 
@@ -145,7 +176,9 @@ def _point(design: Design, combination: Combination, trial: Trial) -> dict[str, 
         name: trial.suggest_float(name, kind.low, kind.high, log=kind.log)
         for name, kind in search_space(design, combination).items()
     }
-    return {"weight": 1.0, "critic_steps": design.critic_steps, **point}
+    queued = trial.study.get_trials(deepcopy=False)[trial.number]
+    more = {"critic_steps": design.critic_steps, "repeat": _repeat(queued)}
+    return {"weight": 1.0, **more, **point}
 
 
 def train(design: Design, combination: Combination, point: dict[str, Any], place: Path) -> float:

@@ -17,6 +17,7 @@ from image_core.adversarial.penalties import Penalty
 from image_core.adversarial.stream import Data
 from image_core.data import Batches
 from image_core.games import auxiliary, common, conditional, energy, info, plain, semi
+from image_core.games.critic import CriticGame
 from image_core.games.energy import EnergyGAN, FallingMargin
 from image_core.nets import AutoEncoder, dcgan, resnet19, resnet_cifar, sndcgan
 from image_core.nets.augment import augment
@@ -76,6 +77,10 @@ class Run(base.Run):
         self.test_set = every.pick(place[place % HELD_OUT == HELD_OUT - 1])
         self._check_data()
         self.game = build_game(config, self.train_set).to(self.device)
+        if config.channels_last:
+            for weight in self.game.parameters():
+                if weight.dim() == 4:
+                    weight.data = weight.data.contiguous(memory_format=torch.channels_last)
         ema = {"G": config.average} if config.average else {}
         accelerator = options.mixed_precision(config.precision, self.device)
         clip = {} if config.grad_clip is None else dict.fromkeys("GD", config.grad_clip)
@@ -83,14 +88,16 @@ class Run(base.Run):
             self.game, optimizers(config), ema=ema, accelerator=accelerator, clip=clip
         )
         self.data = self._stream()
+        if config.compile:
+            assert isinstance(self.game, CriticGame)
+            self.game.compile_steps()
 
     def phases(self) -> list[Phase]:
         c, turns = self.config, None
         adversarial = Phase("adversarial", turns, c.rounds, self._look, c.evaluate_every)
         if isinstance(self.game, EnergyGAN) and isinstance(self.game.rule, FallingMargin):
             learn = [Turn("D", self.game.pretrain_move)]
-            rounds = 2 * self.game.rule.epoch
-            return [Phase("pretrain", learn, rounds, leave=self._set_margin), adversarial]
+            return [Phase("pretrain", learn, c.pretrain, leave=self._set_margin), adversarial]
         return [adversarial]
 
     def data_fingerprint(self) -> int:
@@ -311,12 +318,19 @@ def _autoencoder_game(c: Config, data: ImageSet) -> EnergyGAN:
     width, norm = max(4, round(64 * c.width)), str(c.norm)
 
     def redraws(distance: Any) -> AutoEncoder:
-        return AutoEncoder(size, channels, c.latent, width, norm, distance)
+        return AutoEncoder(size, channels, c.bottleneck, width, norm, distance)
 
     if c.game == "began":
         # Both of the paper's networks end in one decoder's form, without batch norm
-        decoder = nn.Sequential(redraws("l1").decoder, nn.Tanh())
-        return energy.began(decoder, redraws("l1"), c.latent, c.gamma, c.balance_rate, **shared)
+        decoder = AutoEncoder(size, channels, c.latent, width).decoder
+        return energy.began(
+            nn.Sequential(decoder, nn.Tanh()),
+            redraws("l1"),
+            c.latent,
+            c.gamma,
+            c.balance_rate,
+            **shared,
+        )
     G, _ = _nets(c, data, 0)
     if c.game == "ebgan":
         return energy.ebgan(G, redraws("mean_square"), c.latent, c.margin, **shared)

@@ -49,6 +49,10 @@ class Config(RunConfig):
         ablation: of the residual nets, with commas: skip, narrow, optimised, sum_pool, tanh, eps.
         width: times the published channels.
         latent: size of z.
+        bottleneck: size of the code of ebgan's, began's and magan's autoencoder; small, so that
+            what is no image is redrawn badly.
+        pretrain: rounds in which magan's critic learns to redraw the data, before its margin is
+            set; the authors' two epochs are 52 rounds of the digits.
         prior: of z, normal or uniform.
         batch: images of a step.
         rounds: of critic steps and one generator step.
@@ -84,6 +88,9 @@ class Config(RunConfig):
             pixels, efflite0 or inception.
         inception: file of FID's own weights, for --extractor inception.
         precision: no, or bf16 for networks; penalties and losses stay in float32.
+        channels_last: of images and weights in memory, as a GPU's bfloat16 convolutions like them.
+        compile: each step's networks into one graph by torch.compile, penalties inside; games of
+            logits only. It starts slowly.
     """
 
     data: str = "digits"
@@ -101,6 +108,8 @@ class Config(RunConfig):
     ablation: str = ""
     width: float = 0.25
     latent: int = 64
+    bottleneck: int = 16
+    pretrain: int = 250
     prior: str = "normal"
     batch: int = 64
     rounds: int = 2_000
@@ -133,6 +142,8 @@ class Config(RunConfig):
     extractor: str = "auto"
     inception: str | None = None
     precision: str = "no"
+    channels_last: bool = False
+    compile: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,7 +174,9 @@ class Config(RunConfig):
         self._check_parts(given)
 
     def _check_numbers(self) -> None:
-        options.check_least(self, 1, "latent", "rounds", "critic_steps", "evaluate_every")
+        options.check_least(
+            self, 1, "latent", "bottleneck", "pretrain", "rounds", "critic_steps", "evaluate_every"
+        )
         options.check_least(self, 2, "batch")
         options.check_least(self, 10, "judge_samples")
         options.check_least(self, 0, "size", "lazy", "noise", "drift", "codes", "categories")
@@ -260,6 +273,7 @@ class Config(RunConfig):
             )
         off = {"lazy": 0, "clip": None, "noise": 0.0, "anneal": 1.0, "augment": ""}
         off |= {"real_target": 1.0, "drift": 0.0, "matching": 0.0, "history": 0.0}
+        off |= {"compile": False}
         for name, value in off.items():
             if getattr(self, name) != value:
                 raise UserError(
@@ -284,6 +298,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {
         "width": 0.06,
         "latent": 4,
+        "pretrain": 2,
         "batch": 8,
         "rounds": 4,
         "evaluate_every": 2,

@@ -88,8 +88,9 @@ GAMES: dict[str, dict[str, Any]] = {
         "beta2": 0.99,
     },
     "ebgan": {**_ENERGY, "generator_lr": 1e-3, "critic_lr": 1e-3},
-    "began": {**_ENERGY, "generator_lr": 1e-3, "critic_lr": 1e-3},
-    "magan": {**_ENERGY, "optimizer": "adamax", "generator_lr": 5e-4, "critic_lr": 5e-4},
+    "began": {**_ENERGY, "generator_lr": 5e-4, "critic_lr": 2e-3},
+    # The margin bites only while fakes come below it, so the generator must be the faster one
+    "magan": {**_ENERGY, "optimizer": "adamax", "generator_lr": 2e-3, "critic_lr": 3e-4},
     "loss_sensitive": {**_ENERGY, "norm": "batch"},
     "cgan": _PLAIN,
     "projection": {
@@ -104,9 +105,8 @@ GAMES: dict[str, dict[str, Any]] = {
     "semi_supervised": {
         **_PLAIN,
         "loss": "own",
-        "norm": "weight",
-        "generator_lr": 3e-4,
-        "critic_lr": 3e-4,
+        "generator_lr": 1e-3,
+        "critic_lr": 5e-4,
     },
     "info": _PLAIN,
 }

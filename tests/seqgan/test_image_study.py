@@ -106,6 +106,24 @@ def test_the_search_finds_the_bowl_and_better_than_chance(tmp_path):
     assert sorted(late)[5] < sorted(early)[2]
 
 
+def test_the_best_points_of_a_search_are_run_with_every_seed(tmp_path, monkeypatch):
+    seen = []
+
+    def score(design, combination, point, place):
+        seen.append((point["rate"], point["repeat"]))
+        return 1 + abs(point["beta1"] - 0.5) + point["repeat"]
+
+    monkeypatch.setattr(working, "train", score)
+    made = design(tmp_path, design="search", search_rounds=1, points=5, best=2, seeds=3, most=6)
+    work(made)  # stops in the middle of the further seeds
+    work(design(tmp_path, design="search", search_rounds=1, points=5, best=2, seeds=3))
+    result = json.loads((tmp_path / "result.json").read_text())
+    repeats = sorted(result["repeats"][NAME], key=min)
+    assert [len(r) for r in repeats] == [3, 3, 1, 1, 1]
+    assert repeats[0] == pytest.approx([min(repeats[0]) + i for i in range(3)])
+    assert len(seen) == len(set(seen)) == 9
+
+
 @pytest.mark.filterwarnings("ignore:Heartbeat")
 def test_a_round_of_the_search_spreads(tmp_path):
     made = design(tmp_path, design="search", points=4)

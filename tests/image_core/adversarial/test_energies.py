@@ -105,3 +105,18 @@ def test_margin_starts_from_the_pretraining():
     margin.set_to_mean()
     assert margin.margin.item() == pytest.approx(5.0)
     assert margin.counts.sum() == 0
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda real, fake: energies.margin_d(real, fake, 1.2),
+        lambda real, fake: energies.balanced_d(real, fake, 0.3) + energies.energy_g(fake),
+        lambda real, fake: energies.loss_sensitive_d(real, fake, real.new_ones(5), 0.3, 0.7, 0.2),
+        lambda real, fake: energies.pulling_away(torch.stack([real, fake, real * fake], 1)),
+    ],
+    ids=["margin", "balanced", "loss_sensitive", "pulling_away"],
+)
+def test_gradients_by_differences(loss):
+    batches = [torch.rand(5, dtype=torch.float64, requires_grad=True) * 2 for _ in range(2)]
+    assert torch.autograd.gradcheck(loss, batches)

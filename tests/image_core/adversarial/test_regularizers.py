@@ -152,3 +152,33 @@ def test_squared_norm_needs_a_parameter_that_matters():
     assert regularizers.squared_norm((3 * x).sum(), [x, y]).item() == 18
     with pytest.raises(UserError, match="none"):
         regularizers.squared_norm(x.sum(), [y])
+
+
+@pytest.mark.parametrize("regularizer", [regularizers.l2(0.4), regularizers.orthogonal(0.3)])
+def test_gradients_in_the_weights_by_differences(regularizer):
+    weight = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+
+    def value(w):
+        layer = nn.Linear(3, 4).double()
+        del layer.weight
+        layer.weight = w
+        return regularizer(layer)
+
+    assert torch.autograd.gradcheck(value, [weight])
+
+
+def test_gradients_of_changed_losses_by_differences():
+    batches = [torch.randn(5, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    for changed in (
+        regularizers.with_drift(losses.wasserstein, 0.2),
+        regularizers.smoothed(losses.non_saturating, 0.8),
+    ):
+        assert torch.autograd.gradcheck(changed.d, batches)
+
+
+def test_gradient_of_consistency_reaches_the_critic_through_both_images():
+    weight = torch.randn(3, dtype=torch.float64, requires_grad=True)
+    real, fake = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 3, dtype=torch.float64)
+    penalty = regularizers.consistency(2.0, lambda x: x.flip(1) * 0.5)
+    value = lambda w: penalty(lambda x: (x @ w).tanh(), real, fake)  # noqa: E731
+    assert torch.autograd.gradcheck(value, [weight])

@@ -78,6 +78,13 @@ def test_feature_matching_sees_means_only():
     assert gradient[1].abs().sum() > 0
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_gradient_of_feature_matching_by_differences(power):
+    real = torch.randn(6, 4, dtype=torch.float64)
+    fake = torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: tricks.match_features(real, x, power), [fake])
+
+
 def test_historical_average_is_the_running_mean():
     module = nn.Linear(2, 1, bias=False)
     average = tricks.HistoricalAverage(module)

@@ -448,3 +448,45 @@ def test_translation_moves_whole_pixels_and_cutout_blanks_a_quarter():
     assert holes.min() >= 16
     with pytest.raises(UserError, match="mirror"):
         augment.augment(x, "colour,mirror")
+
+
+def conv(norm):
+    return layers.weighted(norm, nn.Conv2d(2, 3, 3, 1, 1), 0.5)
+
+
+LAYERS = {
+    **{norm: lambda norm=norm: layers.channel_norm(norm, 2) for norm in layers.FLOWING},
+    **{norm: lambda norm=norm: conv(norm) for norm in ("weight", "equalised")},
+    "conditional": lambda: Told(layers.ConditionalBatchNorm(2, 3)),
+    "std": lambda: layers.MinibatchStd(2),
+    "discrimination": lambda: nn.Sequential(nn.Flatten(1), layers.MinibatchDiscrimination(8, 3, 2)),
+    "leaky": lambda: layers.Leaky(0.1),
+}
+
+
+class Told(nn.Module):
+    """A layer with its labels given."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x, torch.arange(len(x)) % 3)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_of_every_layer_by_differences(name):
+    layer = LAYERS[name]().double()
+    x = torch.randn(4, 2, 2, 2, dtype=torch.float64, requires_grad=True)
+    if isinstance(layer, layers.VirtualBatchNorm):
+        layer.set_reference = True
+        layer(torch.randn(5, 2, 2, 2, dtype=torch.float64))
+        layer.set_reference = False
+    weights = [p for p in layer.parameters() if p.requires_grad]
+
+    def out(x, *given):
+        names = [n for n, p in layer.named_parameters() if p.requires_grad]
+        return torch.func.functional_call(layer, dict(zip(names, given, strict=True)), (x,))
+
+    assert torch.autograd.gradcheck(out, (x, *weights), atol=1e-4)

@@ -205,6 +205,9 @@ REFUSED = [
     ({"ablation": "skip"}, "--ablation"),
     ({"ablation": "hope", "arch": "resnet_cifar"}, "--ablation hope"),
     ({"channels": 2}, "--channels 2"),
+    ({"bottleneck": 0}, "--bottleneck 0"),
+    ({"pretrain": 0}, "--pretrain 0"),
+    ({"game": "began", "compile": True}, "--compile"),
     ({"extractor": "inception"}, "--inception"),
     ({"average": 1.0}, "--average 1"),
     ({"beta1": -0.1}, "--beta1"),
@@ -264,3 +267,19 @@ def test_lazy_penalties_slow_the_critics_optimizer():
     made = image.optimizers(config)["D"]([torch.nn.Parameter(torch.zeros(1))])
     assert made.defaults["lr"] == pytest.approx(4e-4 * 15 / 16)
     assert made.defaults["betas"][1] == pytest.approx(0.9 ** (15 / 16))
+
+
+def test_memory_order_changes_nothing_but_the_order():
+    found = []
+    for last in (False, True):
+        words = {"game": "sngan", "arch": "sndcgan", "out": "run", "channels_last": last}
+        run = Run(Config(**{**PRESETS["tiny"], **words}))
+        orders = {
+            p.is_contiguous(memory_format=torch.channels_last)
+            for p in run.game.parameters()
+            if p.dim() == 4 and min(p.shape[1:3]) > 1
+        }
+        assert orders == {last}
+        torch.manual_seed(0)
+        found.append(list(run.engine.rounds(run.data, 2)))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)

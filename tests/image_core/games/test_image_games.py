@@ -14,6 +14,7 @@ from torch import nn
 from image_core.adversarial import fgan, losses, penalties, regularizers, tricks
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.stream import to_device
 from image_core.games import EnergyGAN, PlainGAN, common, conditional, energy, plain
 from image_core.games.conditional import LabelledGenerator
 from image_core.games.info import InfoGAN
@@ -48,6 +49,21 @@ def test_every_shape_learns_and_goes_on_bit_for_bit(name, tmp_path):
     assert [{k: float(v) for k, v in logs.items()} for logs in again.rounds(data, 3)] == on
     other = again.game.state_dict()
     assert all(torch.equal(v, other[k]) for k, v in engine.game.state_dict().items())
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_round_asks_nothing_back_from_the_device(name, monkeypatch):
+    """On the device "meta" tensors have no values, so whatever waits for one raises."""
+    off = torch.autocast("cpu", enabled=False)  # autocast does not know that device
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: off)
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+    engine, data = start(name)
+    game, batch = engine.game.to("meta"), to_device(data(0), torch.device("meta"))
+    engine = Engine(game, dict.fromkeys(game.players(), adam))
+    for turn in game.turns():
+        logs = engine.play(turn, iter([batch] * 4))
+        assert f"{turn.player}/grad_norm" in logs
+    assert all(steps > 0 for steps in engine.steps.values())
 
 
 def small(norm="none", **options):

@@ -42,7 +42,10 @@ return {
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """A function from a file to what is on its page; skips where there is no Chromium."""
+    """A function from a file to what is on its page; skips where there is no Chromium.
+
+    Its `write` types a line into the page that is open.
+    """
     driver = shutil.which("chromedriver")
     binary = shutil.which("chromium") or shutil.which("google-chrome")
     if driver is None or binary is None:
@@ -71,6 +74,23 @@ def browser() -> Iterator[Any]:
                 log = _call(f"{session}/se/log", {"type": "browser"})
                 return seen | {"complaints": [entry["message"] for entry in log]}
 
+            def write(selector: str, text: str, answer: str) -> dict[str, Any]:
+                """Type into what the page has by now; what is seen once the answer is there."""
+                find = {"using": "css selector", "value": selector}
+                for _ in range(300):
+                    if found := _call(f"{session}/elements", find):
+                        break
+                    time.sleep(0.1)
+                (element,) = found[0].values()
+                _call(f"{session}/element/{element}/value", {"text": text + "\ue007"})
+                for _ in range(300):
+                    seen = _call(f"{session}/execute/sync", {"script": SEEN, "args": []})
+                    if answer in seen["text"]:
+                        break
+                    time.sleep(0.1)
+                return seen
+
+            look.write = write  # type: ignore[attr-defined]
             yield look
         finally:
             if session:

@@ -45,8 +45,13 @@ def app(chat: Chat) -> Any:
     return page
 
 
-def launch(chat: Chat, port: int, *, wait: bool) -> Any:
+def launch(chat: Chat, port: int | None, *, wait: bool) -> Any:
     """Serve the page on this machine; returns it at once unless it is to wait.
+
+    Args:
+        chat: the conversation.
+        port: None = a free one.
+        wait: until it is interrupted.
 
     Raises:
         UserError: gradio is missing, or the port is taken.

@@ -1,14 +1,16 @@
 """The chat page, over real HTTP and in a real browser."""
 
+import sys
 import threading
 import urllib.parse
 import urllib.request
+import warnings
 from contextlib import contextmanager
 
 import pytest
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.chat import Chat, Piece, colored, numbered
+from seqgan.dialogue.chat import Chat, Manner, Piece, colored, numbered
 from seqgan.dialogue.web import marked, server
 from tests.browser import browser
 
@@ -17,7 +19,7 @@ class Parrot(Chat):
     """Answers with what was said."""
 
     def __init__(self):
-        self.history = []
+        self.history, self.manner = [], Manner()
 
     def answer(self, text):
         self.history.append(text)
@@ -97,3 +99,32 @@ def test_a_reader_sees_the_conversation():
     assert "model good <i>morning</i> no. 1" in seen["text"]
     assert seen["scripts"] == 0
     assert seen["overflow"] <= 0
+
+
+@pytest.mark.slow
+def test_gradios_page_shows_the_same_and_fetches_nothing():
+    pytest.importorskip("gradio", reason="gradio is not installed")
+    from seqgan.dialogue.gradio_page import launch
+
+    chat = Parrot()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        page = launch(chat, None, wait=False)
+        try:
+            with browser() as look:
+                look(Address(page.local_url.strip("/").rpartition(":")[2]))
+                seen = look.write("textarea", "good <i>morning</i>", "no. 1")
+                seen = look.write("textarea", "and again", "no. 2")
+        finally:
+            page.close(verbose=False)
+    assert "model good <i>morning</i> no. 1" in seen["text"]
+    assert chat.history == ["good <i>morning</i>", "and again"]
+    assert all("//127.0.0.1:" in address for address in seen["fetched"])
+
+
+def test_without_gradio_its_page_is_refused_in_one_sentence(monkeypatch):
+    from seqgan.dialogue.gradio_page import app
+
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(UserError, match="pip install gradio"):
+        app(Parrot())

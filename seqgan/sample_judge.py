@@ -97,6 +97,7 @@ def judged(
     fake: Float[Tensor, " N *sites"],
     net: nn.Module,
     *,
+    more: tuple[Tensor, Tensor] | None = None,
     steps: int = 400,
     seed: int = 0,
 ) -> dict[str, float]:
@@ -111,6 +112,8 @@ def judged(
         real: samples of the data that the generator did not learn from, in random order.
         fake: as many samples of the generator; 20 of either at least.
         net: fresh; from samples to logits (N, 2), the second for real.
+        more: real and generated samples, as many, that teach the judge besides; the generator may
+            have learned from such real ones, for it is judged on none of them.
         steps: of Adam, on batches of 64 of either kind; it stops sooner if it is best sooner.
         seed: of the shuffles.
 
@@ -126,7 +129,11 @@ def judged(
         (torch.cat([r, f]), torch.arange(2).flip(0).repeat_interleave(len(r)))
         for r, f in zip(*(x.split([learn, choose, unseen]) for x in (real, fake)), strict=True)
     ]
-    scale = _fit_judge(net, parts[0], parts[1], steps, seed)
+    learned = parts[0]
+    if more is not None:
+        kinds = torch.arange(2).flip(0).repeat_interleave(len(more[0]))
+        learned = torch.cat([learned[0], *more]), torch.cat([learned[1], kinds])
+    scale = _fit_judge(net, learned, parts[1], steps, seed)
     x, y = parts[2]
     logit = scale * _logit(net, x)
     # log 2 + log D of a real sample, log 2 + log(1 - D) of a generated one
@@ -192,6 +199,20 @@ def class_statistics(logits: Float[Tensor, "N K"]) -> dict[str, float]:
     divergence = (c * (log_c - mean.log())).sum(1).mean()
     uniform = (mean * (mean * len(mean)).log()).sum()
     return {"classifier_score": float(divergence.exp()), "class_kl": float(uniform)}
+
+
+def known_words(lines: Sequence[str], learned: Sequence[str]) -> float:
+    """Share of the words between blanks that the text learned from has too; 0 to 1.
+
+    The last word of a line may be cut off, and counts on neither side.
+
+    Args:
+        lines: as long as each other, filled with blanks.
+        learned: likewise.
+    """
+    known = {word for line in learned for word in line.split(" ")[:-1]}
+    words = [word for line in lines for word in line.split(" ")[:-1] if word]
+    return sum(word in known for word in words) / max(1, len(words))
 
 
 def pair_divergence(

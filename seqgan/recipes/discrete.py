@@ -64,7 +64,8 @@ class Config(RunConfig):
             judges the generator as it stands.
         evaluate_every: rounds between two looks at the samples.
         judge_samples: real and generated samples of the judge: two fifths teach it, a tenth tells
-            when it is best, half are judged.
+            when it is best, half are judged. Where fewer are kept for that, it learns from rows
+            that the generator learned from too.
         judge_steps: most steps of the judge; the classifier takes four times as many.
         precision: no (float32) or bf16; in YAML write 'no' in quotes.
     """
@@ -213,17 +214,20 @@ class Run(base.Run):
 
     def report(self, cpu_seconds: float | None = None) -> None:
         torch.manual_seed(self.config.seed + 1)
-        count = min(self.config.judge_samples, len(self.test_set.rows))
-        real = self.read_batch(self.test_set.rows[torch.randperm(len(self.test_set.rows))[:count]])
-        learned_from = torch.randperm(len(self.train_set.rows))[:count]
-        frequency = self._site_means()
+        known, kept = self.train_set.rows, self.test_set.rows
+        count = min(self.config.judge_samples, len(kept), len(known))
+        spare = min(self.config.judge_samples - count, (len(known) - count) // 2)
+        real = self.read_batch(kept[torch.randperm(len(kept))[:count]])
+        other, more = known[torch.randperm(len(known))[: count + 2 * spare]].split(
+            [count + spare, spare]
+        )
         rows = {
-            self.config.estimator: self.draw(count),
-            "real": self.read_batch(self.train_set.rows[learned_from]),
-            "independent sites": self.game.sites.sample(frequency[None], count)[0],
+            self.config.estimator: self.draw(count + spare),
+            "real": self.read_batch(other),
+            "independent sites": self.game.sites.sample(self._site_means()[None], count + spare)[0],
         }
         classifier = self._classifier()
-        table = {name: self._judged(x, real) for name, x in rows.items()}
+        table = {name: self._judged(x, real, self.read_batch(more)) for name, x in rows.items()}
         if classifier is not None:
             # Of real rows those that the classifier did not learn from
             for name, x in {**rows, "real": real}.items():
@@ -234,7 +238,8 @@ class Run(base.Run):
                 "rounds": self.engine.round,
                 "steps": self.engine.steps,
                 "seed": self.config.seed,
-                "judge": f"{count} samples of either kind: .4 to learn, .1 to choose, .5 judged",
+                "judge": f"{count} samples of either kind: .4 to learn, .1 to choose, .5 judged; "
+                f"{spare} more to learn",
                 "config": self.as_dict(),
                 "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
                 "versions": {"torch": torch.__version__},
@@ -314,12 +319,20 @@ class Run(base.Run):
         steps, seed = 4 * self.config.judge_steps, self.config.seed
         return sample_judge.fit_classifier(net, x, y, steps=steps, seed=seed, batch=64)
 
-    def _judged(self, x: Tensor, real: Tensor) -> dict[str, float]:
-        net, c = self._judge_net(), self.config
-        found = sample_judge.judged(real, x, net, steps=c.judge_steps, seed=c.seed)
-        classes = self.train_set.classes or 2
-        found["pair_jsd"] = sample_judge.pair_divergence(self._ids(real), self._ids(x), classes)
+    def _judged(self, x: Tensor, real: Tensor, more: Tensor) -> dict[str, float]:
+        net, c, size = self._judge_net(), self.config, len(real)
+        found = sample_judge.judged(
+            real, x[:size], net, more=(more, x[size:]), steps=c.judge_steps, seed=c.seed
+        )
+        classes, ids = self.train_set.classes or 2, self._ids(x[:size])
+        found["pair_jsd"] = sample_judge.pair_divergence(self._ids(real), ids, classes)
+        if self.train_set.alphabet:
+            learned = self._lines(self.train_set.rows)
+            found["known_words"] = sample_judge.known_words(self._lines(ids), learned)
         return {**found, "mean_gap": float((x.mean(0) - self._frequency).abs().mean())}
+
+    def _lines(self, ids: Tensor) -> list[str]:
+        return ["".join(self.train_set.alphabet[k] for k in row) for row in ids.tolist()]
 
     def _ids(self, x: Tensor) -> Tensor:
         """Class of each site."""
@@ -340,10 +353,8 @@ class Run(base.Run):
         return nn.Sequential(*front, nn.Linear(features, 64), nn.LeakyReLU(0.2), nn.Linear(64, 2))
 
     def _write_samples(self, x: Tensor) -> None:
-        alphabet = self.train_set.alphabet
-        if alphabet:
-            lines = ["".join(alphabet[k] for k in row) for row in x.argmax(-1).tolist()]
-            text = "".join(line.rstrip(BLANK) + "\n" for line in lines)
+        if self.train_set.alphabet:
+            text = "".join(line.rstrip(BLANK) + "\n" for line in self._lines(x.argmax(-1)))
             write_text(self.folder.samples / "samples.txt", text)
             return
         classes, palette = self.train_set.classes, self.train_set.palette

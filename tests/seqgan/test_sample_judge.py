@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqgan.sample_judge import judged, pair_divergence
+from seqgan.sample_judge import judged, known_words, pair_divergence
 
 
 def judge_of(sites):
@@ -45,6 +45,26 @@ def test_what_is_easily_told_apart_reaches_log_2():
     found = judged(torch.randn(400, 10) + 8, torch.randn(400, 10) - 8, judge_of(10))
     assert found["jsd_bound"] == pytest.approx(math.log(2), abs=1e-2)
     assert found["judge_accuracy"] == 1
+
+
+def test_more_samples_teach_the_judge_and_are_not_judged():
+    """40 samples tell less than 4,000; if those say the reverse, the judge says nothing."""
+    torch.manual_seed(0)
+    sizes = ((100, 0.3), (100, 0.0), (4_000, 0.3), (4_000, 0.0))
+    real, fake, *more = (torch.randn(n, 50) + shift for n, shift in sizes)
+    few, many, wrong = (
+        judged(real, fake, judge_of(50), more=given, seed=1)
+        for given in (None, tuple(more), (more[1], more[0]))
+    )
+    assert few["judge_accuracy"] < many["judge_accuracy"] > 0.75
+    assert wrong["judge_accuracy"] == 0.5
+    assert abs(wrong["jsd_bound"]) < 1e-6
+
+
+def test_known_words_by_hand():
+    learned = ["a man sat on th", "the bus is red "]
+    assert known_words(["a man is redxxx"], learned) == 1
+    assert known_words(["the  cat on red", "th bus is the xx"], learned) == pytest.approx(5 / 7)
 
 
 def test_pairs_by_hand():

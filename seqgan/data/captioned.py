@@ -218,15 +218,16 @@ def _records(table: Path) -> list[dict[str, Any]]:
         if table.suffix == ".csv":
             return list(csv.DictReader(text.splitlines()))
         if table.suffix == ".json":
-            found = json.loads(text)
-            return found if isinstance(found, list) else _records_of_mapping(found)
-        found = [json.loads(line) for line in text.splitlines() if line.strip()]
+            read = json.loads(text)
+            found = read if isinstance(read, list) else _records_of_mapping(read)
+        else:
+            found = [json.loads(line) for line in text.splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise UserError(f"--captions {table}: there is no such file; check the path") from error
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{table} cannot be read as captions: {reason(error)}") from error
     if not all(isinstance(record, dict) for record in found):
-        raise UserError(f"{table}: each line must be a record with a picture and a caption")
+        raise UserError(f"{table}: each entry must be a record with a picture and a caption")
     return found
 
 
@@ -243,8 +244,9 @@ def _texts(record: dict[str, Any]) -> list[str]:
     for key in (*_TEXT_KEYS, "short"):
         value = record.get(key)
         values = value if isinstance(value, list) else [value]
-        found += [v.replace("_", " ") if key == "short" else v for v in values if v]
-    return list(dict.fromkeys(t for t in found if isinstance(t, str)))
+        texts = [v for v in values if v and isinstance(v, str)]
+        found += [v.replace("_", " ") for v in texts] if key == "short" else texts
+    return list(dict.fromkeys(found))
 
 
 def _side_by_side(pictures: Path, texts: Path) -> Iterator[tuple[Path | None, list[str]]]:
@@ -298,6 +300,10 @@ def _read_arrays(reader: _Reader, path: Path, captions: str | None) -> None:
         raise UserError(f"--data {path} has no captions: name their .json with --captions")
     records = _records(table)
     rows = found.get("row", np.arange(len(images)))
+    if rows.shape != (len(images),) or rows.dtype.kind not in "iu":
+        raise UserError(
+            f"--data {path}: `row` must hold one whole number a picture, the place of its record"
+        )
     for image, row in zip(images, rows.tolist(), strict=True):
         if not 0 <= row < len(records):
             reader.left_out["the caption is missing"] += 1

@@ -152,6 +152,9 @@ def test_shapes_need_nothing():
         ("lonely.npz", None, "--captions"),
         ("empty", "gone.json", "gone.json"),
         ("empty", "bad.json", "bad.json"),
+        ("empty", "numbers.json", "each entry"),
+        ("empty", "numbers.jsonl", "each entry"),
+        ("rows.npz", "good.json", "`row`"),
         ("blank", None, "no picture with a caption"),
     ],
 )
@@ -161,8 +164,13 @@ def test_bad_sources_are_refused_in_one_sentence(tmp_path, source, captions, say
     (tmp_path / "blank" / "captions.jsonl").write_text('{"image": "a.png", "caption": "a"}')
     (tmp_path / "file.txt").write_text("text")
     (tmp_path / "bad.json").write_text("{")
+    (tmp_path / "good.json").write_text('[{"caption": "a"}]')
+    for name in ("numbers.json", "numbers.jsonl"):
+        (tmp_path / name).write_text("[1, 2]")
     (tmp_path / "broken.npz").write_bytes(b"PK\3\4 no")
     np.savez(tmp_path / "flat.npz", images=np.zeros((3, 8, 8), dtype=np.uint8))
+    rows = {"images": np.zeros((3, 8, 8, 3), dtype=np.uint8), "row": np.zeros(2, dtype=np.int32)}
+    np.savez(tmp_path / "rows.npz", **rows)
     np.savez(tmp_path / "lonely.npz", images=np.zeros((3, 8, 8, 3), dtype=np.uint8))
     named = None if captions is None else str(tmp_path / captions)
     with pytest.raises(UserError) as caught:

@@ -1,11 +1,14 @@
 """`--alias`: every paper trains, ends, resumes and samples; what contradicts it is refused."""
 
+import sys
 from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import yaml
 
+from seqgan import papers
 from seqgan.cli import main
 from seqgan.commands.parsing import parse_config
 from seqgan.papers import __all__ as PAPERS
@@ -46,6 +49,55 @@ def test_every_alias_trains_on_text_and_samples(tmp_path, capsys, alias):
     assert main(["sample", str(run), "--n", "2", "--model", "mle"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert main(["resume", str(run)]) == 0
+
+
+TOY = '''"""ToyGAN (nobody): a sentence earns the critic's logit, less that of the others."""
+
+from seqgan.estimation import identity
+from seqgan.games.sequence import SequenceGame
+from seqgan.policies import LSTMPolicy as policy
+from seqgan.rewards import sentence_reward
+
+NAME = "ToyGAN"
+METHOD = {"estimator": "reinforce", "baseline": "leave_one_out", "reduction": "mean"}
+RATES = {"policy_lr": 2e-3}
+PAPER = {}
+UNREAD = ("rollouts", "beta_max")
+GAME = "sequence"
+
+
+def game(policy, length, real, options):
+    reward, critic = sentence_reward(identity), options.make_critic(policy)
+    return SequenceGame(policy, critic, length, reward=reward, **options.game_options(length))
+'''
+
+
+@pytest.mark.usefixtures("short_report")
+def test_a_paper_is_one_module_and_its_name(tmp_path, monkeypatch, capsys):
+    """As docs/architecture.md says; the command line, the table and the list know the rest."""
+    (tmp_path / "toygan.py").write_text(TOY)
+    monkeypatch.setattr(papers, "__path__", [*papers.__path__, str(tmp_path)])
+    PAPERS.append("toygan")
+    try:
+        run = tmp_path / "run"
+        words = ["train", "oracle", "--preset", "tiny", "--alias", "toygan", "--out", str(run)]
+        assert main([*words, "--mle_epochs", "1", "--test_size", "16"]) == 0
+        assert {"MLE", "ToyGAN"} <= set(read_result(run)["table"])
+        assert parsed("--alias", "toygan").policy_lr == 2e-3
+        assert main([*words[:-1], str(tmp_path / "other"), "--baseline", "none"]) == 2
+        assert "--baseline none does not go with --alias toygan" in capsys.readouterr().err
+        assert main(["list", "papers"]) == 0
+        assert "toygan         ToyGAN (nobody)" in capsys.readouterr().out
+    finally:
+        PAPERS.remove("toygan")
+        sys.modules.pop("seqgan.papers.toygan", None)
+
+
+def test_only_its_module_its_tests_and_the_page_know_a_paper():
+    """Not the recipes, the commands or the games: those read the list."""
+    folder = Path(papers.__file__).parents[1]
+    for file in (*folder.glob("recipes/*.py"), *folder.glob("commands/*.py"), *folder.glob("*.py")):
+        assert "seqgan.papers." not in file.read_text().replace("seqgan.papers.{", ""), file
 
 
 def parsed(*words):

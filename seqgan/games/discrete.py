@@ -55,7 +55,11 @@ class DiscreteGame(Game):
     ):
         super().__init__()
         if loss.reward is None:
-            raise UserError("a loss without a reward cannot move a discrete generator")
+            raise UserError(
+                "this loss compares a sample with the rest of its batch, as relativistic ones do, "
+                "so that no sample has a reward of its own to move a discrete generator by; use a "
+                "loss that has one, as non_saturating"
+            )
         self.G, self.D, self.direction = G, D, direction
         self.sites, self.latent, self.loss, self.penalty = sites, latent, loss, penalty
         self.log_weight = loss.reward

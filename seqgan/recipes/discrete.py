@@ -103,6 +103,11 @@ class Config(RunConfig):
         options.check_least(self, 40, "judge_samples")
         options.check_above_zero(self, "generator_lr", "critic_lr")
         estimation.check("discrete", self.estimator)
+        if self.loss in {*losses.__all__, *divergences.__all__} - {*LOSSES}:
+            raise UserError(
+                f"--loss {self.loss} compares a sample with the rest of its batch, so that no "
+                "sample has a reward of its own to move the generator by; use --loss non_saturating"
+            )
         options.check_choice("loss", self.loss, LOSSES)
         options.check_choice("net", self.net, ("dense", "conv"))
         options.check_choice("precision", self.precision, ("no", "bf16"))

@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from image_core.adversarial import divergences
+from image_core.adversarial import divergences, losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.adversarial.sites import Bernoulli, Categorical
 from seqgan import directions
 from seqgan.games.discrete import DiscreteGame, bgan, tiny, weight_statistics
+from seqgan.recipes.discrete import Config
 from tests.image_core.adversarial.enumerated import (
     binary_states,
     estimates,
@@ -149,9 +150,12 @@ def test_what_a_direction_learns_is_the_generators():
 
 def test_a_loss_without_reward_is_refused():
     game, _ = tiny()
-    loss = divergences.boundary_normalised
-    with pytest.raises(UserError, match="reward"):
-        bgan(game.G, game.D, Bernoulli(), 4, loss=loss)
+    for loss in (divergences.boundary_normalised, losses.relativistic):
+        with pytest.raises(UserError, match=r"no sample has a reward.*non_saturating"):
+            bgan(game.G, game.D, Bernoulli(), 4, loss=loss)
+    for name in ("relativistic", "relativistic_average", "boundary_normalised"):
+        with pytest.raises(UserError, match=f"--loss {name} compares.*non_saturating"):
+            Config(out="run", data="x", loss=name)
 
 
 def test_bgan_learns_that_two_halves_agree():

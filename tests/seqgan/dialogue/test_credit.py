@@ -126,6 +126,26 @@ def test_every_prefix_is_completed_in_one_growing_batch(kind):
 
 
 @torch.no_grad()
+def test_completions_that_do_not_fit_at_once_are_made_some_samples_at_a_time(monkeypatch):
+    policy, (context, known), reply = policy_of("gpt2"), contexts(), replies()
+    widest, step = [], type(policy).step
+
+    def spied(self, tokens, state):
+        widest.append(len(tokens))
+        return step(self, tokens, state)
+
+    monkeypatch.setattr(type(policy), "step", spied)
+    whole = complete(policy, context, known, reply, 2, most=10_000)
+    assert max(widest) == 4 * (1 + 2 * 5)
+    widest.clear()
+    parts = complete(policy, context, known, reply, 2, most=12)
+    assert max(widest) == 1 + 2 * 5
+    assert parts.tokens.shape == whole.tokens.shape
+    assert parts.calls == 4 * whole.calls
+    for t in range(1, 7):
+        assert torch.equal(parts.tokens[t - 1, :, :, :t], reply[:, :t].expand(2, -1, -1))
+
+
 def test_rollout_reward_is_the_expectation_over_the_policys_completions():
     """Length 2: after the first token the exact mean over all second tokens."""
     policy, (context, known) = policy_of("gpt2"), contexts(2)

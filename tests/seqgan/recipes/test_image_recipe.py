@@ -283,3 +283,18 @@ def test_memory_order_changes_nothing_but_the_order():
         torch.manual_seed(0)
         found.append(list(run.engine.rounds(run.data, 2)))
     torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
+
+
+def test_magan_learns_to_redraw_first_and_takes_its_margin_from_the_data():
+    words = {"game": "magan", "out": "run", "pretrain": 3, "bottleneck": 5}
+    run = Run(Config(**{**PRESETS["tiny"], **words}))
+    pretrain, adversarial = run.phases()
+    assert (pretrain.rounds, adversarial.rounds) == (3, 4)
+    list(run.engine.rounds(run.data, 3, turns=pretrain.turns))
+    assert run.engine.steps == {"G": 0, "D": 3}
+    pretrain.leave()
+    with torch.no_grad():
+        energy = run.game.D(run.train_set.images.float() / 127.5 - 1).mean()
+    assert run.game.rule.state.margin.item() == pytest.approx(energy.item(), rel=1e-5)
+    assert run.game.D.encoder[-1].out_features == 5
+    assert run.game.latent == 4

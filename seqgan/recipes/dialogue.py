@@ -24,7 +24,7 @@ from seqgan.dialogue.encode import Encoded, Format, load_tokenizer, train_tokeni
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.models import copy_generator, new_critic, new_policy, save_base, save_model
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.turns import backwards, read_splits
+from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.games.dialogue import DialogueGame
 from seqgan.metrics.ngrams import Sentences
 from seqgan.recipes import base, options
@@ -68,6 +68,7 @@ class DialogueRun(base.Run):
         if data:
             read = read_splits(c.data, c.valid, c.test, c.limit, c.where)
             self.dialogues = backwards(read) if c.backward else read
+            check_measurable(c, sum(1 for d in self.dialogues.test.items for _ in pairs_of(d)))
         self.form = Format(self._tokenizer(begun))
         policy = new_policy(c, self.form, self.base if begun else None)
         critic = new_critic(c, self.form, policy)
@@ -78,7 +79,6 @@ class DialogueRun(base.Run):
         )
         if data:
             self.sets = [self._encode(number) for number in range(3)]
-            check_measurable(c, len(self.sets[2].reply))
             self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
         if not parallel.first():
             # Equal weights, other samples

@@ -8,7 +8,16 @@ import pytest
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.encode import MARKS, Format, train_tokenizer
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
-from seqgan.dialogue.turns import Dialogue, Dialogues, Turn, pairs_of, read_dialogues, read_splits
+from seqgan.dialogue.turns import (
+    Dialogue,
+    Dialogues,
+    Splits,
+    Turn,
+    backwards,
+    pairs_of,
+    read_dialogues,
+    read_splits,
+)
 from seqgan.dialogue.words import joined
 
 
@@ -75,6 +84,33 @@ def test_all_turns_of_equals_are_replies_and_only_the_assistants_otherwise():
     assert [r.text for _, r in pairs_of(Dialogue(turns, False))] == ["b", "d"]
     system = [Turn("system", "be kind"), *turns[:2]]
     assert [r.text for _, r in pairs_of(Dialogue(system, True))] == ["b"]
+
+
+def test_backwards_each_turn_is_what_was_said_before_its_answer():
+    turns = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c")]
+    chat = Dialogues("chat", [Dialogue([Turn("system", "be kind"), *turns], False)])
+    other = Dialogues("other", [Dialogue(turns, True)])
+    found = backwards(Splits(chat, other, other))
+    for part in found:
+        pairs = [(before[-1].text, reply.text) for before, reply in pairs_of(part.items[0])]
+        assert pairs == [("c", "b"), ("b", "a")]
+    assert found.test is found.valid
+
+
+@pytest.mark.parametrize(("row", "says"), [
+    ({"turns": "hi"}, "no list of texts"),
+    ({"turns": ["hi", 3]}, "record 1 of"),
+    ({"messages": [{"role": "user"}]}, "not made of role and content"),
+    ({"messages": [{"role": "narrator", "content": "hi"}]}, "unknown role 'narrator'"),
+    ({"messages": [{"role": "user", "content": [{"image": "x"}]}]}, "holds more than text"),
+    ({"prompt": "hi", "completion": [{"role": "assistant", "content": "x"}]}, "are two texts"),
+    ({"prompt": "hi"}, "name turns, messages, or prompt and completion"),
+])  # fmt: skip
+def test_a_record_that_is_no_dialogue_is_named(tmp_path, row, says):
+    with pytest.raises(UserError) as caught:
+        read_dialogues(file_of(tmp_path, [row]))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 TURNS = [Turn("user", "do you like tea ?"), Turn("assistant", "yes ."), Turn("user", "why ?")]

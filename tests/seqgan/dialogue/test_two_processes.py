@@ -53,3 +53,15 @@ def test_each_draws_samples_of_its_own(pair):
 def test_both_go_on_exactly_with_the_memory_of_both(pair):
     for found in pair:
         assert different(found["whole"], found["resumed"]) == []
+
+
+@pytest.mark.slow
+def test_a_policy_cut_in_two_samples_learns_and_is_kept_as_a_whole_one(pair):
+    """FSDP2: each process holds half of it; the reference is put together."""
+    for found in pair:
+        plain, sharded = found["plain"], found["sharded"]
+        assert sharded.pop("local") < 0.6 * plain.pop("local")
+        for name, value in plain.items():
+            assert torch.allclose(value, sharded[name], rtol=0, atol=1e-5), name
+        kept = [name for name in sharded if name.startswith("G.model.")]
+        assert all(torch.equal(sharded[n], sharded["mle" + n.removeprefix("G")]) for n in kept)

@@ -138,7 +138,7 @@ def _file(path: Path, how: Reading) -> ImageSet:
                 f"but {path} holds {len(images)} images"
             )
     planes = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
-    return _fitted(planes, labels, [], how)
+    return _fitted(planes, labels, [], how, f"--labels {how.labels}")
 
 
 def _content(path: Path, option: str) -> bytes:
@@ -202,7 +202,7 @@ def _arrays(path: Path, content: bytes, how: Reading) -> ImageSet:
     if labels is not None and labels.shape != (len(images),):
         raise UserError(f"{how.option} {path} holds {labels.shape} labels for {len(images)} images")
     kept = None if labels is None else torch.from_numpy(labels.astype(np.int64))
-    return _fitted(images, kept, [], how)
+    return _fitted(images, kept, [], how, f"{how.option} {path}")
 
 
 # ---------------------------------------------------------------------------------------- folders
@@ -345,7 +345,8 @@ def _hub(name: str, how: Reading) -> ImageSet:
     ]
     pictures, labels = _gathered(name, rows, how)
     kept = None if named is None else torch.tensor(labels)
-    return _fitted(pictures, kept, [] if named is None else kinds[named].names, how)
+    names = [] if named is None else kinds[named].names
+    return _fitted(pictures, kept, names, how, f"{how.option} {name}")
 
 
 # ------------------------------------------------------------------------------------ one form
@@ -376,7 +377,9 @@ def to_size(images: UInt8[Tensor, "N C H W"], size: int) -> UInt8[Tensor, "N C S
     return torch.cat([p.round().clamp(0, 255).to(torch.uint8) for p in parts])
 
 
-def _fitted(images: Tensor, labels: Tensor | None, names: Sequence[str], how: Reading) -> ImageSet:
+def _fitted(
+    images: Tensor, labels: Tensor | None, names: Sequence[str], how: Reading, source: str = ""
+) -> ImageSet:
     height, width = (int(n) for n in images.shape[2:])
     size = how.size or max(16, 1 << (min(height, width) - 1).bit_length())
     if how.channels:
@@ -386,8 +389,8 @@ def _fitted(images: Tensor, labels: Tensor | None, names: Sequence[str], how: Re
         present = labels.unique()
         if len(present) != int(labels.max()) + 1 or int(labels.min()) != 0:
             raise UserError(
-                f"{how.option}: labels run from {int(labels.min())} to {int(labels.max())}, but "
-                f"only {len(present)} of them occur; number the classes from 0 without gaps"
+                f"{source}: labels run from {int(labels.min())} to {int(labels.max())}, but only "
+                f"{len(present)} of them occur; number the classes from 0 without gaps"
             )
         names = names or [str(i) for i in range(len(present))]
     resize = "none" if (height, width) == (size, size) else f"bilinear-aa-{height}x{width}-{size}"

@@ -154,7 +154,9 @@ def test_labels_that_do_not_fit(tmp_path):
     (tmp_path / "x").write_bytes(idx(np.zeros((6, 16, 16))))
     for labels, says in ((np.arange(5) % 2, "(5,) labels"), (np.array([0, 1, 3, 3, 0, 1]), "gaps")):
         (tmp_path / "y").write_bytes(idx(labels))
-        assert says in refused(tmp_path / "x", labels=str(tmp_path / "y"))
+        sentence = refused(tmp_path / "x", labels=str(tmp_path / "y"))
+        assert says in sentence
+        assert f"--labels {tmp_path / 'y'}" in sentence
 
 
 def test_npz_that_hold_no_images(tmp_path):
@@ -164,6 +166,7 @@ def test_npz_that_hold_no_images(tmp_path):
         ({"images": np.zeros((4, 8, 8))}, "float64"),
         ({"images": np.zeros((4, 8, 8, 2), np.uint8)}, "colours"),
         ({"images": np.zeros((4, 8, 8), np.uint8), "labels": np.zeros(3)}, "(3,) labels"),
+        ({"images": np.zeros((4, 8, 8), np.uint8), "labels": np.ones(4)}, "x.npz: labels run"),
     ):
         np.savez(file, **held)
         assert says in refused(file)

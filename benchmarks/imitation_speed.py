@@ -11,13 +11,14 @@ import argparse
 import functools
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
 from image_core.adversarial import penalties
-from image_core.adversarial.engine import Engine
+from image_core.adversarial.engine import Engine, Logs
+from image_core.adversarial.game import Batch, Turn
 from image_core.memory import keep_freed_memory
 from rl.critics import DenseCritic
 from rl.demos import expert, record
@@ -33,7 +34,7 @@ ENVS, STEPS, HIDDEN = 16, 256, (64, 64)
 
 
 class Clock:
-    """CPU seconds by part; a part within a part is counted in both."""
+    """CPU seconds by part."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -52,6 +53,22 @@ class Clock:
                 self.seconds[part] = self.seconds.get(part, 0.0) + spent
 
         object.__setattr__(owner, method, timed)
+
+    def around_turn(self, engine: Engine, player: str) -> None:
+        """Time one player's turns, with all that happens in them."""
+        inner = engine.play
+
+        def timed(turn: Turn, batches: Iterator[Batch]) -> Logs:
+            began = time.process_time()
+            try:
+                return inner(turn, batches)
+            finally:
+                if turn.player == player:
+                    spent = time.process_time() - began
+                    part = f"turn {player}"
+                    self.seconds[part] = self.seconds.get(part, 0.0) + spent
+
+        object.__setattr__(engine, "play", timed)
 
 
 def build(env: str, critic_steps: int) -> tuple[Engine, ImitationGame]:
@@ -87,19 +104,24 @@ def measure(env: str, steps: int, critic_steps: int) -> dict[str, Any]:
     clock = Clock()
     clock.around(game.collector.envs, "step", "stepping")
     clock.around(game.learner.policy, "act", "policy")
-    clock.around(game.collector, "collect", "rollout, stepping and policy included")
-    clock.around(game, "rewards", "rewards, one pass a round")
-    clock.around(game.learner, "prepare", "advantages")
+    clock.around(game.collector, "collect", "rollout")
+    clock.around(game, "rewards", "rewards")
+    for turn in game.turns():
+        clock.around_turn(engine, turn.player)
     began = time.process_time()
-    for player in engine.rounds(data, rounds):
-        assert player
+    for logs in engine.rounds(data, rounds):
+        assert logs
     total = time.process_time() - began
-    scale = 10_000 / (rounds * ENVS * STEPS)
-    parts = {name: round(seconds * scale, 4) for name, seconds in clock.seconds.items()}
-    once = ("rollout, stepping and policy included", "rewards, one pass a round", "advantages")
-    parts["critic's and policy's updates"] = round(
-        (total - sum(clock.seconds.get(name, 0.0) for name in once)) * scale, 4
-    )
+    scale, found = 10_000 / (rounds * ENVS * STEPS), clock.seconds
+    seconds = {
+        "stepping": found["stepping"],
+        "policy": found["policy"],
+        "rest of the rollout": found["rollout"] - found["stepping"] - found["policy"],
+        "critic's updates": found["turn D"] - found["rollout"],
+        "critic's rewards": found["rewards"],
+        "policy's updates": found["turn G"] - found["rewards"],
+    }
+    parts = {name: round(spent * scale, 4) for name, spent in seconds.items()}
     head = {"env": env, "critic_steps": critic_steps}
     return {**head, "cpu_seconds_per_10k_steps": round(total * scale, 3), "parts": parts}
 

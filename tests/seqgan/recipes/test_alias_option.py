@@ -1,5 +1,7 @@
 """`--alias`: every paper trains, ends, resumes and samples; what contradicts it is refused."""
 
+import math
+import random
 import sys
 from dataclasses import asdict
 from importlib import import_module
@@ -49,6 +51,43 @@ def test_every_alias_trains_on_text_and_samples(tmp_path, capsys, alias):
     assert main(["sample", str(run), "--n", "2", "--model", "mle"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert main(["resume", str(run)]) == 0
+
+
+def ragged(folder):
+    """300 lines of 1 to 40 words, odd characters, blank lines, one endless word."""
+    draw = random.Random(5)
+    words = ["the", "a", "cat", "sits", "tree's", "re-do", "e.g.", "3.14", "na\u00efve", ":-)"]
+    words += ["\u5317\u4eac", "<unk>", "</s>", "[PAD]", "100%"]
+    odd = "\u00e4\u00df\u6f22\U0001f642\t'\"<>&%\\|~{}[]\u2014\u2026\ufb01\u0301\u200b"
+    lines = []
+    for _ in range(300):
+        line = [draw.choice(words) for _ in range(draw.choice((1, 1, 2, 3, 5, 8, 13, 21, 40)))]
+        if draw.random() < 0.3:
+            line[0] = "".join(draw.choices(odd, k=draw.randint(1, 6)))
+        lines.append(" " * draw.randint(0, 3) + " ".join(line))
+    lines[10], lines[20], lines[30], lines[40] = "", "   ", "x" * 500, "\x07bell"
+    file = folder / "ragged.txt"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize(
+    ("alias", "level"),
+    [*((alias, "word") for alias in PAPERS), ("relgan", "char")],
+)
+def test_a_ragged_corpus_of_odd_characters(tmp_path, capsys, alias, level):
+    run = tmp_path / "run"
+    words = ["train", "text", "--preset", "tiny", "--alias", alias, "--data", ragged(tmp_path)]
+    words += ["--level", level, "--max_length", "24", "--long_lines", "truncate"]
+    words += ["--mle_epochs", "1", "--rounds", "2"]
+    assert main([*words, "--out", str(run)]) == 0
+    for record in read_log(run):
+        assert all(math.isfinite(v) for v in record.values() if isinstance(v, float)), record
+    assert read_log(run)[-1]["G/grad_norm"] > 0
+    capsys.readouterr()
+    assert main(["sample", str(run), "--n", "5"]) == 0
+    assert len(capsys.readouterr().out.rstrip("\n").split("\n")) == 5
 
 
 TOY = '''"""ToyGAN (nobody): a sentence earns the critic's logit, less that of the others."""

@@ -48,7 +48,7 @@ class Config(RunConfig):
             autoencoder's.
         ablation: of the residual nets, with commas: skip, narrow, optimised, sum_pool, tanh, eps.
         width: times the published channels.
-        latent: size of z.
+        latent: size of z; 0 = 64, or for began that of its code, as in the paper.
         bottleneck: size of the code of ebgan's, began's and magan's autoencoder; small, so that
             what is no image is redrawn badly.
         pretrain: rounds in which magan's critic learns to redraw the data, before its margin is
@@ -107,7 +107,7 @@ class Config(RunConfig):
     arch: str | None = None
     ablation: str = ""
     width: float = 0.25
-    latent: int = 64
+    latent: int = 0
     bottleneck: int = 16
     pretrain: int = 250
     prior: str = "normal"
@@ -152,6 +152,8 @@ class Config(RunConfig):
         for name, value in GAMES[self.game].items():
             if getattr(self, name) is None:
                 setattr(self, name, value)
+        if self.latent == 0:
+            self.latent = self.bottleneck if self.game == "began" else 64
         if "norm" not in given and self.norm == "batch" and self.parts().slopes:
             self.norm = "layer"  # where samples meet, no slope is one sample's own
         self._check_numbers()

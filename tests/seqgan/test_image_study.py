@@ -17,7 +17,7 @@ from image_core.adversarial.errors import UserError  # noqa: E402
 from seqgan.cli import main  # noqa: E402
 from seqgan.image_study import work as working  # noqa: E402
 from seqgan.image_study.design import Combination, Design  # noqa: E402
-from seqgan.image_study.report import best_twentieth, expected_best  # noqa: E402
+from seqgan.image_study.report import best_by_budget, best_twentieth  # noqa: E402
 from seqgan.image_study.ucb import BatchUCB  # noqa: E402
 from seqgan.image_study.work import (  # noqa: E402
     open_storage,
@@ -148,10 +148,11 @@ def test_a_round_of_the_search_spreads(tmp_path):
 def test_expected_best_of_a_budget_and_the_best_twentieth():
     assert best_twentieth([float(i) for i in range(40, 0, -1)]) == [1, 2]
     assert best_twentieth([3.0, 1.0, 2.0]) == [1.0]
-    curve = expected_best([1.0, 2.0, 3.0], resamplings=4000)
-    assert curve[0] == pytest.approx(2.0, abs=0.05)
-    assert curve[1] == pytest.approx(4 / 3, abs=0.05)
-    assert curve[2] == 1.0
+    mean, low, high = zip(*best_by_budget([1.0, 2.0, 3.0], resamplings=4000))
+    assert mean[0] == pytest.approx(2.0, abs=0.05)
+    assert mean[1] == pytest.approx(4 / 3, abs=0.05)
+    assert mean[2] == 1.0
+    assert (low, high) == ((1.0, 1.0, 1.0), (3.0, 2.0, 1.0))
 
 
 def test_runs_that_diverge_are_scored_and_do_not_stop_the_study(tmp_path, monkeypatch):

@@ -233,10 +233,8 @@ class Run(base.Run):
         }
         classifier = self._classifier()
         table = {name: self._judged(x, real, self.read_batch(more)) for name, x in rows.items()}
-        if classifier is not None:
-            # Of real rows those that the classifier did not learn from
-            for name, x in {**rows, "real": real}.items():
-                table[name] |= sample_judge.class_statistics(sample_judge.predict(classifier, x))
+        for name, x in {**rows, "real": real}.items():  # real rows that nothing learned from
+            table[name] |= self._recognised(x[:count], classifier)
         self.folder.write_result(
             {
                 "table": table,
@@ -331,10 +329,17 @@ class Run(base.Run):
         )
         classes, ids = self.train_set.classes or 2, self._ids(x[:size])
         found["pair_jsd"] = sample_judge.pair_divergence(self._ids(real), ids, classes)
-        if self.train_set.alphabet:
-            learned = self._lines(self.train_set.rows)
-            found["known_words"] = sample_judge.known_words(self._lines(ids), learned)
         return {**found, "mean_gap": float((x.mean(0) - self._frequency).abs().mean())}
+
+    def _recognised(self, x: Tensor, classifier: nn.Module | None) -> dict[str, float]:
+        """What a classifier makes of samples, and which words are the text's."""
+        found = {}
+        if classifier is not None:
+            found |= sample_judge.class_statistics(sample_judge.predict(classifier, x))
+        if self.train_set.alphabet:
+            lines, learned = self._lines(self._ids(x)), self._lines(self.train_set.rows)
+            found["known_words"] = sample_judge.known_words(lines, learned)
+        return found
 
     def _lines(self, ids: Tensor) -> list[str]:
         return ["".join(self.train_set.alphabet[k] for k in row) for row in ids.tolist()]

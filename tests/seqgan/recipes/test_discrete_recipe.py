@@ -140,7 +140,9 @@ def test_two_pixels_a_byte(tmp_path):
 def test_lines_of_text(tmp_path, net):
     (tmp_path / "a.txt").write_text("\n".join(f"a man rides bus {i}" for i in range(300)))
     words = ("--data", str(tmp_path / "a.txt"), "--length", "12", "--net", net, "--rounds", "2")
-    out, _ = train(tmp_path, *words, "--estimator", "bgan")
+    out, result = train(tmp_path, *words, "--estimator", "bgan")
+    assert result["table"]["real"]["known_words"] == 1  # a, man, rides
+    assert result["table"]["bgan"]["known_words"] < 0.2
     lines = (out / "samples/samples.txt").read_text().splitlines()
     assert lines
     assert max(map(len, lines)) <= 12

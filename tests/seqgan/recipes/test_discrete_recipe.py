@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 
 import numpy as np
 import pytest
@@ -95,6 +96,18 @@ def test_every_estimator_trains_on_digits(digits, estimator):
     words = ("--data", str(digits / "images.gz"), "--estimator", estimator)
     _, result = train(digits, *words, "--rounds", "2", "--judge_steps", "1")
     assert estimator in result["table"]
+
+
+@pytest.mark.parametrize("loss", discrete.LOSSES)
+def test_every_loss_with_a_reward_moves_the_generator_and_logs_its_weights(digits, loss):
+    words = {"data": str(digits / "images.gz"), **PRESETS["tiny"], "estimator": "bgan"}
+    run = discrete.Run(Config(out="run", loss=loss, **words))
+    before = [p.clone() for p in run.game.G.parameters()]
+    for logs in run.engine.rounds(run.data, 2):
+        assert all(math.isfinite(float(value)) for value in logs.values())
+        assert 1 <= float(logs["D/ess"]) <= 4
+        assert {"D/log_weight_variance", "D/log_z"} <= set(logs)
+    assert not any(torch.equal(a, b) for a, b in zip(before, run.game.G.parameters(), strict=True))
 
 
 @pytest.mark.parametrize("net", ["dense", "conv"])

@@ -103,12 +103,17 @@ class Ranker(SequenceCritic):
         return self._relevance(features, self.cnn.represent(self._drawn(self.references)))
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """gamma times the mean cosine with the references, high = real."""
+        """gamma times the mean cosine with the references, high = real.
+
+        In training less the mean of the batch, half of it real: the loss compares relevances and
+        does not see it, and what is told apart lies to either side of 0, as with other critics.
+        """
         drawn = self._drawn(self.references)
         width = max(tokens.shape[1], drawn.shape[1])
         both = torch.cat([F.pad(t, (0, width - t.shape[1])) for t in (tokens, drawn)])
         own, given = self.cnn.represent(both).split([len(tokens), len(drawn)])
-        return self._relevance(own, given)
+        relevance = self._relevance(own, given)
+        return relevance - relevance.detach().mean() if self.training else relevance
 
     def regularizer(self) -> Float[Tensor, ""]:
         return self.cnn.embedding.new_zeros(())

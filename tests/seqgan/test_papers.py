@@ -190,3 +190,10 @@ def test_the_ranker_learns_to_rank_real_first():
     turns = [Turn("D", game.critic_move)]
     logs = list(engine.rounds(lambda index: data(), 40, turns=turns))
     assert float(logs[-1]["D/d_real"]) > float(logs[-1]["D/d_fake"]) + 0.2
+    assert float(logs[-1]["D/accuracy"]) > 0.8
+
+
+def test_the_level_of_relevances_changes_no_loss():
+    real, fake = torch.randn(2, 5, generator=torch.Generator().manual_seed(1)).unbind(0)
+    for loss in (ranking.d, ranking.g):
+        assert float(loss(real - 3, fake - 3)) == pytest.approx(float(loss(real, fake)), abs=1e-5)

@@ -333,7 +333,7 @@ class Run(base.Run):
 
     def _recognised(self, x: Tensor, classifier: nn.Module | None) -> dict[str, float]:
         """What a classifier makes of samples, and which words are the text's."""
-        found = {}
+        found: dict[str, float] = {}
         if classifier is not None:
             found |= sample_judge.class_statistics(sample_judge.predict(classifier, x))
         if self.train_set.alphabet:

@@ -5,7 +5,8 @@
 The first rows leave one part out of two stages, 16 and 32 pixels, whose settings are those of the
 preset "shapes"; the others are relatives with the same networks' widths. The rounds of a row are
 what 180 CPU seconds bought on one core of an AMD EPYC in bfloat16, so a row is the same on any
-machine; the seconds it took are in the table. Every row learns the same 700 matching steps first.
+machine; the seconds it took are in the table. Every row of a seed begins with the same 700 matching
+steps, so their `fd_matcher` may be compared.
 
 A run whose result is in DIR is not made again, and one that was stopped goes on, so the command may
 be stopped and repeated; two of them may take different rows. DIR gets a folder a run, result.json
@@ -104,7 +105,7 @@ def ceiling(run: Text2ImageRun, small: int) -> dict[str, float]:
 def markdown(table: dict[str, dict[str, dict[str, float]]]) -> str:
     """A row of means over seeds, each seed's value behind them."""
     names = [f"{key}_{split}" for key in FOLLOWED for split in ("seen", "unseen")]
-    columns = (*names, "diversity", "cpu_seconds")
+    columns = (*names, "fd_matcher", "diversity", "cpu_seconds")
     lines = ["| row | seeds | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
     for row, seeds in table.items():
         cells = [row, " ".join(seeds)]

@@ -4,6 +4,8 @@ Each episode is reset with a seed of its own. So the state of any environment, h
 is its episode's seed and the actions since: to resume, they are played again.
 """
 
+import os
+import sys
 import warnings
 from typing import Any
 
@@ -126,9 +128,14 @@ def make(
 ) -> tuple[gymnasium.envs.registration.EnvSpec | None, gymnasium.Env[Any, Any]]:
     """One environment and its specification, without gymnasium's check of each first step.
 
+    A module before the colon is also looked for where the command was given.
+
     Raises:
         UserError: it cannot be made.
     """
+    here = os.getcwd()
+    if ":" in env and here not in sys.path:
+        sys.path.append(here)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about newer versions, and about unset bounds

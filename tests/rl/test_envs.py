@@ -1,6 +1,7 @@
 """Environments: the same steps as gymnasium's, ends told apart, states that come back."""
 
 import copy
+import sys
 
 import gymnasium
 import numpy as np
@@ -179,6 +180,15 @@ def test_no_such_environment_and_no_time_limit():
     with pytest.raises(UserError, match="--horizon"):
         SyncEnvs("Endless-v0", 1)
     assert SyncEnvs("Endless-v0", 1, limit=4).horizon == 4
+
+
+def test_a_module_is_found_where_the_command_was_given(tmp_path, monkeypatch):
+    code = "from tests.rl.made import Parts\nimport gymnasium\n"
+    code += 'gymnasium.register("Mine-v0", Parts, max_episode_steps=7)\n'
+    (tmp_path / "a_module_of_mine.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    assert make_envs("a_module_of_mine:Mine-v0", 1).horizon == 7
 
 
 class Shown(Counting):

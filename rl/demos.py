@@ -15,6 +15,10 @@ from rl.policies import Actor
 from rl.spaces import Actions
 
 
+FEWEST = 2
+"""Transitions that a mean and a deviation need."""
+
+
 class Trajectory(NamedTuple):
     """One episode, encoded.
 
@@ -81,7 +85,7 @@ def expert(
         absorbing: terminal states lead to the absorbing state, whose rows are added.
 
     Raises:
-        UserError: no row is left.
+        UserError: fewer than two transitions are left.
     """
     draw = np.random.default_rng(seed)
     parts: list[Transitions] = []
@@ -98,8 +102,12 @@ def expert(
             last, yes = rows.pick(torch.tensor([-1])), torch.ones(1, dtype=torch.bool)
             parts.append(last._replace(absorbing=yes, next_absorbing=yes))
             weights.append(torch.ones(1, dtype=torch.float64))
-    if not parts:
-        raise UserError("there are no demonstrations; give at least one trajectory")
+    kept_rows = sum(len(part.obs) for part in parts if not part.absorbing.all())
+    if kept_rows < FEWEST:
+        raise UserError(
+            f"too few demonstrations: {kept_rows} transitions are left with --subsample "
+            f"{subsample}; give at least {FEWEST}, by more trajectories or a smaller --subsample"
+        )
     cumulative = torch.cat(weights).cumsum(0)
     rows = Transitions(*(torch.cat(column) for column in zip(*parts)))
     returns = tuple(t.ret for t in trajectories)

@@ -157,7 +157,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "envs": 8,
         "rollout": 8,
         "updates": 8,
-        "capacity": 1_000_000,
+        "capacity": 600_000,
         "minibatch": 256,
         "policy_lr": 1e-3,
         "hidden": 128,

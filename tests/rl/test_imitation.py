@@ -143,6 +143,15 @@ def test_subsampled_experts_meet_the_absorbing_state_as_often_as_whole_ones():
     assert (steps[np.array(places[1:]) != min(p for p in places if p >= 40)] == 7).all()
 
 
+def test_too_few_transitions_are_refused():
+    """One row has no deviation; rows of the absorbing state are no transitions."""
+    short = trajectory(length=4, terminated=True)
+    for some, subsample in (([], 1), ([short], 5)):
+        with pytest.raises(UserError, match=r"too few demonstrations: [01] transitions"):
+            expert(some, subsample=subsample)
+    assert len(expert([short, short], subsample=5).steps().obs) == 2
+
+
 def test_what_follows_the_last_step_is_kept():
     data = trajectory(4, terminated=False)
     rows = expert([data]).rows

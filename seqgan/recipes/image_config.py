@@ -130,7 +130,7 @@ class Config(RunConfig):
     real_target: float = 1.0
     drift: float = 0.0
     margin: float = 0.5
-    gamma: float = 0.9
+    gamma: float = 0.95
     balance_rate: float = 0.5
     distance_scale: float = 1e-2
     labelled: int = 100

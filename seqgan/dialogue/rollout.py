@@ -57,8 +57,10 @@ def complete(
     """
     each = copies * (reply.shape[1] - 1)
     parts = [
-        _grow(policy, *part, copies, drawing)
-        for part in zip(*(x.split(max(1, most // each)) for x in (context, known, reply)))
+        _grow(policy, rows, seen, written, copies, drawing)
+        for rows, seen, written in zip(
+            *(part.split(max(1, most // max(1, each))) for part in (context, known, reply)), strict=True
+        )
     ]
     tokens = torch.cat([part.tokens for part in parts], 2)
     return Completions(tokens, sum(part.calls for part in parts))

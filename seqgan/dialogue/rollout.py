@@ -55,11 +55,11 @@ def complete(
         drawing: how tokens are drawn.
         most: rows completed at once, but never fewer than one sample's.
     """
-    each = copies * (reply.shape[1] - 1)
+    each = max(1, copies * (reply.shape[1] - 1))
     parts = [
         _grow(policy, rows, seen, written, copies, drawing)
         for rows, seen, written in zip(
-            *(part.split(max(1, most // max(1, each))) for part in (context, known, reply)), strict=True
+            *(part.split(max(1, most // each)) for part in (context, known, reply)), strict=True
         )
     ]
     tokens = torch.cat([part.tokens for part in parts], 2)

@@ -14,7 +14,6 @@ from rl.envs import Envs
 from rl.policies import Actor
 from rl.spaces import Actions
 
-
 FEWEST = 2
 """Transitions that a mean and a deviation need."""
 

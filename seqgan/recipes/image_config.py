@@ -49,8 +49,8 @@ class Config(RunConfig):
         ablation: of the residual nets, with commas: skip, narrow, optimised, sum_pool, tanh, eps.
         width: times the published channels.
         latent: size of z; 0 = 64, or for began that of its code, as in the paper.
-        bottleneck: size of the code of ebgan's, began's and magan's autoencoder; small, so that
-            what is no image is redrawn badly.
+        bottleneck: size of the code of ebgan's, began's and magan's autoencoder; 0 = 16, so that
+            what is no image is redrawn badly, or 64 for ebgan, whose margin sees to that.
         pretrain: rounds in which magan's critic learns to redraw the data, before its margin is
             set; the authors' two epochs are 52 rounds of the digits.
         prior: of z, normal or uniform.
@@ -108,7 +108,7 @@ class Config(RunConfig):
     ablation: str = ""
     width: float = 0.25
     latent: int = 0
-    bottleneck: int = 16
+    bottleneck: int = 0
     pretrain: int = 250
     prior: str = "normal"
     batch: int = 64
@@ -152,6 +152,8 @@ class Config(RunConfig):
         for name, value in GAMES[self.game].items():
             if getattr(self, name) is None:
                 setattr(self, name, value)
+        if self.bottleneck == 0:
+            self.bottleneck = 64 if self.game == "ebgan" else 16
         if self.latent == 0:
             self.latent = self.bottleneck if self.game == "began" else 64
         if "norm" not in given and self.norm == "batch" and self.parts().slopes:

@@ -205,14 +205,13 @@ REFUSED = [
     ({"ablation": "skip"}, "--ablation"),
     ({"ablation": "hope", "arch": "resnet_cifar"}, "--ablation hope"),
     ({"channels": 2}, "--channels 2"),
-    ({"pretrain": 0}, "--pretrain 0"),
     ({"game": "began", "compile": True}, "--compile"),
     ({"extractor": "inception"}, "--inception"),
     ({"average": 1.0}, "--average 1"),
     ({"beta1": -0.1}, "--beta1"),
     ({"clip": 0.0}, "--clip 0"),
-    *(({name: 0}, f"--{name} 0") for name in ("bottleneck", "rounds", "critic_steps", "batch")),
-    ({"latent": -1}, "--latent -1"),
+    *(({name: 0}, f"--{name} 0") for name in ("pretrain", "rounds", "critic_steps", "batch")),
+    *(({name: -1}, f"--{name} -1") for name in ("latent", "bottleneck")),
     *(({name: 0.0}, f"--{name} 0") for name in ("width", "critic_lr", "anneal", "margin")),
 ]
 
@@ -238,7 +237,8 @@ def test_a_penalty_takes_the_place_of_a_papers_batch_norm():
 def test_began_draws_from_a_space_as_large_as_its_code():
     assert Config(out="run", game="began", bottleneck=9).latent == 9
     assert Config(out="run", game="began", latent=5).latent == 5
-    assert Config(out="run", game="ebgan").latent == 64
+    assert Config(out="run", game="began").latent == Config(out="run").bottleneck == 16
+    assert Config(out="run", game="ebgan").latent == Config(out="run", game="ebgan").bottleneck
 
 
 def test_every_default_of_a_game_is_an_option():

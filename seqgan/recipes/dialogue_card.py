@@ -18,7 +18,7 @@ tags: [dialogue, adversarial-training, seqgan]
 {base}---
 # A dialogue model, trained against a critic
 
-{start}, {mle} of {data}, then {rounds} adversarial rounds: preset `{preset}`
+{start}, {mle} of {data}, then {rounds} adversarial rounds: preset {preset}
 (critic {critic}, credit {credit}, loss {loss}, estimator {estimator}), seed {seed}.
 
 ## Figures
@@ -76,13 +76,14 @@ def card(c: DialogueConfig, result: Mapping[str, Any], *, contexts: int, seq2seq
 
 
 def preset_of(c: DialogueConfig) -> str:
-    """The preset whose options are most of the run's own; "default" where none is met."""
-    met = [
-        name
-        for name, values in PRESETS.items()
-        if all(getattr(c, key) == value for key, value in values.items())
-    ]
-    return max(met, key=lambda name: len(PRESETS[name]))
+    """The preset that is nearest to the run's options, and where they differ from it."""
+
+    def others(name: str) -> list[str]:
+        return [key for key, value in PRESETS[name].items() if getattr(c, key) != value]
+
+    name = max(PRESETS, key=lambda name: len(PRESETS[name]) - 3 * len(others(name)))
+    differs = "".join(f", but {key} {getattr(c, key)}" for key in others(name))
+    return f"`{name}`{differs}"
 
 
 def _table(rows: Mapping[str, Mapping[str, float | str]]) -> str:

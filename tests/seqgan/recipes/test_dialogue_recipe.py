@@ -22,6 +22,7 @@ from seqgan.cli import main
 from seqgan.commands.parsing import open_run
 from seqgan.recipes import dialogue
 from seqgan.recipes.dialogue import PRESETS, Config
+from seqgan.recipes.dialogue_card import preset_of
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
 
 TINY = ("train", "dialogue", "--preset", "tiny")
@@ -150,6 +151,16 @@ def test_a_model_is_sent_with_its_page_and_a_refusal_is_one_sentence(trained, ca
     assert {"README.md", "config.json", "model.safetensors", "tokenizer.json"} <= set(calls[1][1])
     assert "someone/else" in refusal(capsys, "push", str(run), "someone/else")
     assert "no model" in _empty_push(run, capsys)
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({}, "`default`"),
+    (PRESETS["gad"], "`gad`"),
+    (PRESETS["gad"] | {"batch": 2}, "`gad`, but batch 2"),
+    ({"rounds": 9}, "`default`"),
+])  # fmt: skip
+def test_the_page_names_the_preset_and_what_is_other_than_its(change, says):
+    assert preset_of(Config(out="run", **change)) == says
 
 
 def _empty_push(run, capsys):

@@ -129,7 +129,7 @@ class Config(RunConfig):
     augment: str = ""
     real_target: float = 1.0
     drift: float = 0.0
-    margin: float = 0.5
+    margin: float = 0.1
     gamma: float = 0.95
     balance_rate: float = 0.5
     distance_scale: float = 1e-2

@@ -88,7 +88,7 @@ GAMES: dict[str, dict[str, Any]] = {
         "beta2": 0.99,
     },
     "ebgan": {**_ENERGY, "generator_lr": 1e-3, "critic_lr": 1e-3},
-    "began": {**_ENERGY, "generator_lr": 1e-3, "critic_lr": 2e-3},
+    "began": {**_ENERGY, "generator_lr": 4e-4, "critic_lr": 8e-4},
     # The margin bites only while fakes come below it, so the generator must be the faster one
     "magan": {**_ENERGY, "optimizer": "adamax", "generator_lr": 2e-3, "critic_lr": 3e-4},
     "loss_sensitive": {**_ENERGY, "norm": "batch"},

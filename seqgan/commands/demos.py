@@ -1,5 +1,6 @@
 """`seqgan demos DIR --episodes N --out FILE`: record an expert's episodes."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,8 +8,8 @@ from image_core.adversarial.errors import UserError
 from seqgan.commands.parsing import Parser, open_run, prepare
 
 
-def run(words: Sequence[str]) -> None:
-    """Write whole episodes of a trained run, or of an expert's weights, to an npz file."""
+def parsed(words: Sequence[str]) -> argparse.Namespace:
+    """The options, contradictions refused."""
     parser = Parser(
         "seqgan demos",
         "Record whole episodes of a trained run (DIR), of an expert's weights (--expert FILE "
@@ -40,11 +41,16 @@ def run(words: Sequence[str]) -> None:
         raise UserError(f"--horizon {options.horizon}: it must be at least 1")
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: record at least 1")
-    out = Path(options.out)
-    if out.suffix != ".npz":
-        raise UserError(f"--out {out}: end the name in .npz")
-    if out.exists():
-        raise UserError(f"--out {out} exists and nothing is overwritten; choose another")
+    if Path(options.out).suffix != ".npz":
+        raise UserError(f"--out {options.out}: end the name in .npz")
+    if Path(options.out).exists():
+        raise UserError(f"--out {options.out} exists and nothing is overwritten; choose another")
+    return options
+
+
+def run(words: Sequence[str]) -> None:
+    """Write whole episodes of a trained run, or of an expert's weights, to an npz file."""
+    options = parsed(words)
     prepare()
     import torch
 
@@ -72,10 +78,10 @@ def run(words: Sequence[str]) -> None:
             actor = load_actor(options.expert, envs.actions)
     torch.manual_seed(options.seed)
     found = record(envs, actor, options.episodes, deterministic=options.deterministic)
-    save_npz(out, found, envs, env)
+    save_npz(Path(options.out), found, envs, env)
     returns = torch.tensor([t.ret for t in found])
     steps = sum(len(t.obs) for t in found)
     print(
-        f"{out}: {len(found)} episodes of {env}, {steps} steps, return {returns.mean():.2f} "
-        f"± {returns.std(correction=0):.2f}"
+        f"{options.out}: {len(found)} episodes of {env}, {steps} steps, return "
+        f"{returns.mean():.2f} ± {returns.std(correction=0):.2f}"
     )

@@ -69,8 +69,9 @@ class Run(base.Run):
             played["untrained"] = self._game(
                 self.make_envs(config.envs), self.expert, train_critic=False
             )
+            # Each leaves one row at least, and two are the fewest
             others = expert(
-                self.random[: len(self.trajectories)],
+                self.random[: max(2, len(self.trajectories))],
                 subsample=config.subsample,
                 seed=config.seed,
                 absorbing=config.absorbing,

@@ -69,6 +69,16 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
     assert is_png(tmp_path / "run" / "plots" / "learning.png")
 
 
+def test_one_short_random_episode_is_enough_for_its_control(tmp_path):
+    """The expert's one trajectory leaves rows enough; a random one of 20 steps leaves one."""
+    file = str(tmp_path / "long.npz")
+    words = ["--env", "CartPole-v1", "--horizon", "100", "--fixed_horizon", "--episodes", "1"]
+    assert main(["demos", *words, "--out", file]) == 0
+    few = ["--trajectories", "1", "--subsample", "40"]
+    assert train("imitate", tmp_path / "run", "--demos", file, *few) == 0
+    assert "random demonstrations" in read_result(tmp_path / "run")["table"]
+
+
 def test_an_expert_is_trained_recorded_and_imitated(tmp_path, capsys):
     run, file = tmp_path / "expert", tmp_path / "demos.npz"
     assert train("expert", run) == 0

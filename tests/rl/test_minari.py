@@ -25,6 +25,7 @@ def columns(parts):
 
 def written(env, monkeypatch, folder):
     """Three episodes that Minari wrote: its folder, and (observations, actions, return) of each."""
+    pytest.importorskip("h5py")
     minari = pytest.importorskip("minari")
     buffer = importlib.import_module("minari.data_collector").EpisodeBuffer
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))

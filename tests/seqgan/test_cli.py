@@ -1,5 +1,6 @@
 """The command line itself: help, lists, options from flags and files, and how it is left."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -252,6 +253,8 @@ def test_an_interrupt_says_how_to_go_on(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        # A shell that starts the tests in the background lets them ignore interrupts
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not (run / "log.jsonl").exists():
         time.sleep(0.01)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from seqgan.cli import main
 
@@ -17,6 +18,7 @@ def losses_of(folder, precision):
 
 def test_bf16_stays_near_float32(tmp_path, capsys):
     # Another precision has been before: each run has its own, also in one process.
+    AcceleratorState._reset_state()
     Accelerator(mixed_precision="no", cpu=True)
     full, mixed = losses_of(tmp_path / "full", "no"), losses_of(tmp_path / "mixed", "bf16")
     assert full == pytest.approx(mixed, rel=0.01)

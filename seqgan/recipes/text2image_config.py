@@ -265,6 +265,8 @@ class Text2ImageConfig(RunConfig):
         return self.longest or ENCODERS.get(self.encoder, 48)
 
 
+HINGE: dict[str, Any] = {"loss": "hinge", "norm": "none", "kl": 0.2, "beta1": 0.0}
+FAST: dict[str, Any] = {"g_lr": 1e-3, "d_lr": 1e-3}
 # "small": any small set of 32 pixels. "shapes": the same with what only shapes have, wrong
 # sentences that miss by one attribute, and critics that multiply. "pictures": a few thousand
 # pictures of 64 pixels. "emoji": the same, small and with pictures that differ much, meant for one
@@ -273,24 +275,16 @@ class Text2ImageConfig(RunConfig):
 PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "data": "shapes",
-        "loss": "hinge",
-        "norm": "none",
-        "kl": 0.2,
-        "beta1": 0.0,
-        "g_lr": 1e-3,
-        "d_lr": 1e-3,
+        **HINGE,
+        **FAST,
         "candidates": 8,
         "halve_every": 1400,
         "rounds": 200,
     },
     "shapes": {
         "data": "shapes",
-        "loss": "hinge",
-        "norm": "none",
-        "kl": 0.2,
-        "beta1": 0.0,
-        "g_lr": 1e-3,
-        "d_lr": 1e-3,
+        **HINGE,
+        **FAST,
         "candidates": 1,
         "near_misses": True,
         "projection": True,
@@ -305,10 +299,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "noise": 32,
         "width": 32,
         "critic_width": 64,
-        "loss": "hinge",
-        "norm": "none",
-        "kl": 0.2,
-        "beta1": 0.0,
+        **HINGE,
         "g_lr": 4e-4,
         "d_lr": 4e-4,
         "match_rounds": 150,
@@ -322,12 +313,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "features": 128,
         "condition": 64,
         "noise": 32,
-        "loss": "hinge",
-        "norm": "none",
-        "kl": 0.2,
-        "beta1": 0.0,
-        "g_lr": 1e-3,
-        "d_lr": 1e-3,
+        **HINGE,
+        **FAST,
         "candidates": 8,
         "projection": True,
         "augment": "translation,cutout",

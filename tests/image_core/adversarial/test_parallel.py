@@ -4,10 +4,6 @@ All randomness comes with the batches. The processes start from different weight
 has to replace by those of the first.
 """
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -15,8 +11,8 @@ from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from tests.image_core.adversarial import one_of_two
 from tests.image_core.adversarial.toys import points, rounds
+from tests.two_processes import play
 
-ROOT = Path(__file__).resolve().parents[3]
 SUMS = 1e-6
 """Two means of four rows, added, are rounded differently from one mean of eight."""
 
@@ -26,20 +22,7 @@ def pair(tmp_path_factory):
     """The results of both processes and their folder, in which a run of one process lies too."""
     folder = tmp_path_factory.mktemp("pair")
     one_of_two.new(0).save(folder / "alone")
-    command = [sys.executable, "-m", "tests.image_core.adversarial.one_of_two"]
-    processes = [
-        subprocess.Popen(
-            [*command, str(rank), str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-    try:
-        errors = [process.communicate(timeout=200)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)], folder
+    return play("tests.image_core.adversarial.one_of_two", folder, 200), folder
 
 
 def assert_close(one, other, tolerance):

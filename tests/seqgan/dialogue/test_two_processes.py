@@ -1,33 +1,16 @@
 """Two processes that play the dialogue game: one policy, one critic, one memory, other samples."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[3]
+from tests.two_processes import play
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
     """What both processes found."""
     folder = tmp_path_factory.mktemp("pair")
-    command = [sys.executable, "-m", "tests.seqgan.dialogue.one_of_two"]
-    processes = [
-        subprocess.Popen(
-            [*command, str(rank), str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-    try:
-        errors = [process.communicate(timeout=250)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
-    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+    return play("tests.seqgan.dialogue.one_of_two", folder, 250)
 
 
 def different(one, other):

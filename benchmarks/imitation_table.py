@@ -4,7 +4,8 @@
 
 FOLDER holds ENV.npz for each environment. Each cell is a run of `seqgan train imitate` in a folder
 of its own under --out. Stopped at any moment, the same command goes on: finished runs are kept, a
-killed one is resumed. Writes result.json, table.md and one picture of learning curves a row.
+killed one is resumed. Runs end with the process that started them, however that ends. Writes
+result.json, table.md and one picture of learning curves a row.
 
 Columns: `return` of sampled actions; `likeliest` of the likeliest action, by which the paper's
 released code evaluates. Both are inter-quartile means over seeds of mean returns, with 95 %
@@ -29,6 +30,18 @@ SUBSAMPLE = {"CartPole-v1": 10, "Acrobot-v1": 5, "MountainCar-v0": 5}
 TRAJECTORIES = {"CartPole-v1": (1, 4, 7, 10), "Acrobot-v1": (1, 4, 7, 10)}
 TRAJECTORIES["MountainCar-v0"] = (1, 4, 7, 10)
 PASSED = 0.9
+TIED = """
+import os, sys, threading
+
+def watch():
+    os.read(0, 1)  # returns once whoever holds the pipe's other end is gone
+    os._exit(143)
+
+threading.Thread(target=watch, daemon=True).start()
+from seqgan.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command line in a process that ends with its parent, also where that was killed."""
 Cell = tuple[str, int, str]
 
 
@@ -66,14 +79,28 @@ def run(cell: Cell, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     folder = Path(options.out) / f"{cell[0]}-{cell[1]}-{cell[2]}-{seed}"
     result = folder / "result.json"
     if not result.exists():
-        command = [sys.executable, "-m", "seqgan.cli", *words(cell, seed, folder, options)]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        quiet = subprocess.DEVNULL
-        done = subprocess.run(command, stdout=quiet, stderr=subprocess.PIPE, env=environment)
-        if done.returncode:
-            raise SystemExit(done.stderr.decode().strip().splitlines()[-1])
-        print(folder.name, "done", file=sys.stderr, flush=True)
+        play([sys.executable, "-c", TIED, *words(cell, seed, folder, options)], folder.name)
     return json.loads(result.read_text(encoding="utf-8"))
+
+
+def play(command: Sequence[str], name: str) -> None:
+    """One process, tied to this one by a pipe that nobody writes to."""
+    until_we_end, held = os.pipe()
+    try:
+        done = subprocess.run(
+            command,
+            stdin=until_we_end,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+    finally:
+        os.close(until_we_end)
+        os.close(held)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise SystemExit(f"{name}: {said[-1] if said else f'ended with {done.returncode}'}")
+    print(name, "done", file=sys.stderr, flush=True)
 
 
 def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -144,7 +171,12 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--method", action="append", help="bc, gail or any --algorithm")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=0, help="0 = the preset's")
-    parser.add_argument("--processes", type=int, default=1, help="runs side by side, one a core")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="runs side by side, each on one thread: at most one a core (1); the table is the same",
+    )
     parser.add_argument("--controls", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args(given)
     cells = [
@@ -156,7 +188,11 @@ def main(given: Sequence[str] | None = None) -> None:
     Path(options.out).mkdir(parents=True, exist_ok=True)
     jobs = list(itertools.product(cells, range(options.seeds)))
     with ThreadPoolExecutor(options.processes) as pool:
-        results = list(pool.map(lambda job: run(*job, options), jobs))
+        try:
+            results = list(pool.map(lambda job: run(*job, options), jobs))
+        except KeyboardInterrupt:
+            print("interrupted; the same command goes on", file=sys.stderr, flush=True)
+            os._exit(130)  # and the runs with it, which the pool would wait for
     rows = []
     for cell in cells:
         rows.append(summary(cell, [r for (c, _), r in zip(jobs, results) if c == cell]))

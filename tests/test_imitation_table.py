@@ -1,0 +1,90 @@
+"""The table of imitation: what it starts ends with it and goes on; each method has its controls."""
+
+import functools
+import importlib.util
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seqgan.cli import main
+
+FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "imitation_table.py"
+spec = importlib.util.spec_from_file_location("imitation_table", FILE)
+bench = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(bench)
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demos")
+    words = ["--env", "CartPole-v1", "--episodes", "2", "--out", str(folder / "CartPole-v1.npz")]
+    assert main(["demos", *words]) == 0
+    return folder
+
+
+def start(demos, out, *words):
+    """As from a terminal: an interrupt is heard, even where a shell made the tests ignore it."""
+    return subprocess.Popen(
+        [sys.executable, str(FILE), "--demos", str(demos), "--out", str(out), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def wait_for(what, seconds):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until and not what():
+        time.sleep(0.05)
+    assert what()
+
+
+def written(file):
+    return file.stat().st_mtime_ns if file.exists() else 0
+
+
+def changed(file, since):
+    return written(file) > since
+
+
+def who_works_in(folder):
+    """Processes whose command line names the folder."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(folder) in (one / "cmdline").read_text():
+                found.append(one.name)
+        except OSError:
+            pass
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
+def test_runs_end_with_the_table_that_started_them_and_go_on(tmp_path, demos, capsys):
+    """Its parent is killed, then interrupted, each time without a word to the run itself."""
+    out = tmp_path / "table"
+    words = ["--env", "CartPole-v1", "--trajectories", "2", "--method", "gail", "--seeds", "1"]
+    words += ["--steps", "40960", "--no-controls"]
+    run = out / "CartPole-v1-2-gail-0"
+    for way, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
+        table = start(demos, out, *words)
+        seen = written(run / "log.jsonl")
+        wait_for(functools.partial(changed, run / "log.jsonl", since=seen), 300)
+        table.send_signal(way)
+        said = table.communicate(timeout=300)[1]
+        assert table.returncode == code
+        assert "Traceback" not in said
+        wait_for(lambda: not who_works_in(run), 300)
+        assert (run / "log.jsonl").read_bytes().count(b"\n") < 10
+    bench.main(["--demos", str(demos), "--out", str(out), *words])
+    assert json.loads((run / "result.json").read_text())["rounds"] == 10
+    rows = [json.loads(line)["round"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert rows == list(range(1, 11))
+    assert "| CartPole-v1 | 2 | gail |" in capsys.readouterr().out

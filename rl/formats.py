@@ -17,6 +17,9 @@ from rl.demos import Trajectory
 from rl.envs import Envs
 
 NEEDED = ("obs", "acts", "terminals", "last_obs", "traj_len")
+MAYBE = ("rews", "env_id")
+NUMBERS = "iuf"
+"""Kinds of numpy's types that are numbers here."""
 
 
 class Raw(NamedTuple):
@@ -69,7 +72,7 @@ def encode(raw: Raw, envs: Envs, where: str) -> Trajectory:
     Raises:
         UserError: its shapes or values do not fit the environment.
     """
-    steps = len(raw.acts)
+    steps = len(raw.acts) if raw.acts.ndim else 0
     if steps < 1:
         raise UserError(f"{where} is empty; leave it out")
     obs = _observations(raw.obs, envs, where)
@@ -78,12 +81,12 @@ def encode(raw: Raw, envs: Envs, where: str) -> Trajectory:
             f"{where} has {len(obs)} observations for {steps} actions; one more than actions is "
             "needed, what followed the last action included"
         )
-    if not np.isfinite(obs).all():
-        raise UserError(f"{where} has observations that are not finite; leave it out")
-    acts = _actions(raw.acts, envs, where)
-    rewards = np.asarray(raw.rewards, np.float32)
-    if len(rewards) not in (0, steps):
-        raise UserError(f"{where} has {len(rewards)} rewards for {steps} actions")
+    acts, rewards = _actions(raw.acts, envs, where), np.asarray(raw.rewards)
+    if rewards.shape not in ((0,), (steps,)):
+        raise UserError(f"{where} has rewards of shape {rewards.shape} for {steps} actions")
+    if rewards.dtype.kind not in NUMBERS or not np.isfinite(rewards).all():
+        raise UserError(f"{where} has rewards that are no finite numbers; leave rews out")
+    rewards = rewards.astype(np.float32)
     return Trajectory(obs[:-1], acts, obs[-1], bool(raw.terminated), rewards)
 
 
@@ -92,9 +95,9 @@ def _observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
     try:
         parts = isinstance(raw, list) and bool(raw) and isinstance(raw[0], dict | tuple)
         rows = wanted.encode(raw) if parts else np.asarray(raw)
-        if rows.dtype == object or rows.dtype.kind in "USV":
+        if rows.dtype.kind not in NUMBERS:
             raise ValueError
-        if rows.shape[1:] != wanted.shape:
+        if rows.shape[1:] != wanted.shape and rows.shape[1:] == wanted.space.shape:
             rows = wanted.encode(rows)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise UserError(
@@ -105,13 +108,21 @@ def _observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
             f"{where} has observations of shape {np.asarray(raw).shape[1:]}, but the environment "
             f"shows {wanted.space.shape or wanted.shape}; they are of another environment"
         )
-    return rows.astype(np.uint8 if wanted.image else np.float32)
+    if wanted.image and rows.dtype != np.uint8 and not np.isin(rows, np.arange(256)).all():
+        raise UserError(f"{where} has images whose pixels are no whole numbers from 0 to 255")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is not finite there
+        rows = rows.astype(np.uint8 if wanted.image else np.float32)
+    if not np.isfinite(rows).all():
+        raise UserError(f"{where} has observations that are not finite; leave it out")
+    return rows
 
 
 def _actions(raw: np.ndarray, envs: Envs, where: str) -> np.ndarray:
     actions, acts = envs.actions, np.asarray(raw)
-    if acts.dtype.kind not in "iufb":
+    if acts.dtype.kind not in (NUMBERS + "b" if actions.discrete else NUMBERS):
         raise UserError(f"{where}: its actions are no numbers")
+    if not np.isfinite(acts).all():
+        raise UserError(f"{where} has actions that are not finite; leave it out")
     if actions.discrete:
         if acts.ndim == 2 and acts.shape[1] == 1:
             acts = acts[:, 0]
@@ -120,30 +131,28 @@ def _actions(raw: np.ndarray, envs: Envs, where: str) -> np.ndarray:
                 f"{where} has actions of shape {acts.shape[1:]} and type {acts.dtype}, but the "
                 "environment takes whole numbers; they are of another environment"
             )
-        acts = acts.astype(np.int64) - actions.start
         low, high = int(acts.min()), int(acts.max())
-        if low < 0 or high >= actions.choices:
+        least, most = actions.start, actions.start + actions.choices - 1
+        if low < least or high > most:
             raise UserError(
-                f"{where} has actions from {low + actions.start} to {high + actions.start}, but "
-                f"the environment takes {actions.start} to {actions.start + actions.choices - 1}"
+                f"{where} has actions from {low} to {high}, but the environment takes {least} to "
+                f"{most}"
             )
-        return acts
-    acts = acts.reshape(len(acts), -1).astype(np.float32)
+        return acts.astype(np.int64) - actions.start
+    acts = acts.reshape(len(acts), -1)
     if acts.shape[1] != actions.features:
         raise UserError(
             f"{where} has actions of {acts.shape[1]} components, but the environment takes "
             f"{actions.features}; they are of another environment"
         )
-    if not np.isfinite(acts).all():
-        raise UserError(f"{where} has actions that are not finite; leave it out")
-    slack = 1e-4
+    acts, slack = acts.astype(np.float64), 1e-4
     if (acts < actions.low.numpy() - slack).any() or (acts > actions.high.numpy() + slack).any():
         raise UserError(
             f"{where} has actions from {acts.min():.4g} to {acts.max():.4g}, outside the "
             f"environment's box {actions.low.min():.4g} to {actions.high.max():.4g}; clip or "
             "rescale them"
         )
-    return acts
+    return acts.astype(np.float32)
 
 
 # ------------------------------------------------------------------------------------------ readers
@@ -170,45 +179,66 @@ def _reader(path: Path) -> Reader:
 def read_npz(path: Path) -> tuple[list[Raw], str]:
     """Episodes one after another in flat arrays, cut by `traj_len`."""
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
             if not isinstance(file, NpzFile):
                 raise ValueError("one array, not an archive")
-            return _of_npz(file, path)
+            with file:
+                found = {name: file[name] for name in file.files if name in (*NEEDED, *MAYBE)}
+        if not all(isinstance(array, np.ndarray) for array in found.values()):
+            raise ValueError("an archive of something else")
     except (OSError, ValueError, BadZipFile, EOFError, KeyError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"--demos {path} is no readable npz file; record it again") from error
-
-
-def _of_npz(file: NpzFile, path: Path) -> tuple[list[Raw], str]:
-    missing = [name for name in NEEDED if name not in file.files]
+    missing = [name for name in NEEDED if name not in found]
     if missing:
         raise UserError(
             f"--demos {path} lacks {', '.join(missing)}; see docs/demonstrations.md for the format"
         )
-    arrays = {name: file[name] for name in NEEDED}
+    _check_npz(found, path)
+    return _of_npz(found), str(found.get("env_id", ""))
+
+
+def _check_npz(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    """Refuse arrays that do not belong together."""
+    for name in ("obs", "acts", "terminals", "last_obs", "traj_len"):
+        if not arrays[name].ndim:
+            raise UserError(f"--demos {path}: {name} is one value, not one a row")
     lengths, rows = arrays["traj_len"], len(arrays["acts"])
-    if lengths.ndim != 1 or lengths.sum() != rows or (lengths < 1).any():
+    whole = lengths.ndim == 1 and lengths.dtype.kind in ("iu" if len(lengths) else "iuf")
+    if not whole or lengths.sum() != rows or (lengths < 1).any():
         raise UserError(f"--demos {path}: traj_len does not add up to the {rows} rows of acts")
-    for name in ("obs", "terminals"):
-        if len(arrays[name]) != rows:
+    for name in {"obs", "terminals", "rews"} & arrays.keys():
+        shape = arrays[name].shape
+        if shape[:1] != (rows,):
             raise UserError(
-                f"--demos {path}: {name} has {len(arrays[name])} rows, but acts has {rows}"
+                f"--demos {path}: {name} has {shape[0] if shape else 1} rows, but acts has {rows}"
             )
+    ends = arrays["terminals"]
+    if ends.shape != (rows,) or not np.isin(ends, (False, True)).all():
+        raise UserError(f"--demos {path}: terminals are not True or False, one a row")
+    if np.delete(ends, lengths.cumsum().astype(int) - 1).any():
+        raise UserError(
+            f"--demos {path}: terminals is True inside a trajectory; traj_len should end it there"
+        )
     if arrays["last_obs"].shape != (len(lengths), *arrays["obs"].shape[1:]):
         raise UserError(
             f"--demos {path}: last_obs has shape {arrays['last_obs'].shape}, not one observation "
             f"for each of the {len(lengths)} trajectories"
         )
-    rewards = file["rews"] if "rews" in file.files else np.empty(0, np.float32)
+
+
+def _of_npz(arrays: Mapping[str, np.ndarray]) -> list[Raw]:
+    rewards = arrays.get("rews", np.empty(0, np.float32))
     raw, start = [], 0
-    for i, length in enumerate(lengths):
+    for i, length in enumerate(arrays["traj_len"]):
         at = slice(start, start + int(length))
         obs = np.concatenate([arrays["obs"][at], arrays["last_obs"][i : i + 1]])
         ends = bool(arrays["terminals"][at][-1])
         raw.append(Raw(obs, arrays["acts"][at], ends, rewards[at]))
         start += int(length)
-    return raw, str(file["env_id"]) if "env_id" in file.files else ""
+    return raw
 
 
 def read_minari(path: Path) -> tuple[list[Raw], str]:
@@ -286,6 +316,8 @@ def read_dataset(path: Path) -> tuple[list[Raw], str]:
     """One trajectory a row: obs (T + 1), acts (T), terminal, and perhaps rews; of splits, train."""
     import datasets
 
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
     try:
         if path.is_dir():
             rows = datasets.load_from_disk(str(path))
@@ -298,6 +330,9 @@ def read_dataset(path: Path) -> tuple[list[Raw], str]:
             )
     except Exception as error:  # whatever the reader below raises, the file is what is wrong
         raise UserError(f"--demos {path} is no readable data set of trajectories") from error
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
     if isinstance(rows, datasets.DatasetDict):
         if "train" not in rows:
             raise UserError(f"--demos {path} has no split named train; save the one you mean")
@@ -308,12 +343,14 @@ def read_dataset(path: Path) -> tuple[list[Raw], str]:
             f"--demos {path} lacks the columns {', '.join(sorted(missing))}; see "
             "docs/demonstrations.md for the format"
         )
-    return [_of_row(row) for row in rows], ""
+    return [_of_row(row, f"--demos {path}, trajectory {i}") for i, row in enumerate(rows)], ""
 
 
-def _of_row(row: Mapping[str, Any]) -> Raw:
-    rewards = np.asarray(row.get("rews") or [], np.float32)
-    return Raw(row["obs"], np.asarray(row["acts"]), bool(row["terminal"]), rewards)
+def _of_row(row: Mapping[str, Any], where: str) -> Raw:
+    if not isinstance(row["terminal"], bool):
+        raise UserError(f"{where}: terminal is {row['terminal']!r}, not true or false")
+    acts, rewards = np.asarray(row["acts"]), np.asarray(row.get("rews") or [])
+    return Raw(row["obs"], acts, row["terminal"], rewards)
 
 
 def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: str) -> None:

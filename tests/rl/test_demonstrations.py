@@ -1,10 +1,12 @@
 """Demonstrations: every format comes back as it went in, and bad ones are refused in a sentence."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from image_core.adversarial.errors import UserError
 from rl.demos import record
@@ -16,8 +18,9 @@ from rl.experts import (
     load_actor,
     to_stable_baselines,
 )
-from rl.formats import load_demonstrations, save_npz
+from rl.formats import Raw, encode, load_demonstrations, save_npz
 from rl.metrics import bootstrap, interquartile_mean, returns_of
+from rl.spaces import observations
 from tests.data_folder import data_folder
 from tests.rl.made import parts
 
@@ -138,6 +141,15 @@ def nan_at(x):
     return x
 
 
+def one_at(row, value):
+    def put(x):
+        x = x.astype(np.result_type(x, type(value)))
+        x[row] = value
+        return x
+
+    return put
+
+
 def first(n):
     """Only some of the trajectories."""
 
@@ -161,6 +173,20 @@ SPOILED = [
     (with_("terminals", lambda x: x[:-2]), "terminals has"),
     (with_("env_id", lambda x: np.array("Acrobot-v1")), "recorded in Acrobot-v1"),
     (without("last_obs"), "lacks last_obs"),
+    (with_("obs", lambda x: one_at((3, 1), 1e200)(x.astype(np.float64))), "not finite"),
+    (with_("obs", lambda x: x.reshape(len(x), 2, 2)), "last_obs"),
+    (with_("obs", lambda x: x + 1j), "no array of numbers"),
+    (with_("acts", one_at(2, np.inf)), "actions that are not finite"),
+    (with_("acts", one_at(2, 1e30)), "but the environment takes 0 to 1"),
+    (with_("traj_len", lambda x: x + np.linspace(-0.5, 0.5, len(x))), "traj_len"),
+    (with_("terminals", lambda x: np.where(x, "yes", "no")), "True or False"),
+    (with_("terminals", one_at(2, True)), "terminals is True inside a trajectory"),
+    (with_("rews", lambda x: x[:-1]), "rews has"),
+    (with_("rews", lambda x: np.append(x, 1)), "rews has"),
+    (with_("rews", one_at(2, np.nan)), "rewards that are no finite numbers"),
+    (with_("rews", lambda x: x.astype(str)), "rewards that are no finite numbers"),
+    (with_("rews", lambda x: np.stack([x, x], 1)), "rewards of shape"),
+    *((with_(name, lambda x: np.array(1)), "is one value") for name in ("obs", "acts", "traj_len")),
     (first(0), "hold no trajectory"),
     (
         lambda a: {
@@ -193,6 +219,54 @@ def test_files_that_are_no_archives_are_refused(tmp_path, envs, content):
         (tmp_path / "bad.txt").write_bytes(content)
         with pytest.raises(UserError, match="--demos"):
             load_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
+
+
+def test_one_array_and_an_archive_of_words_are_refused(tmp_path, envs):
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with zipfile.ZipFile(tmp_path / "words.npz", "w") as archive:
+        for name in ("obs", "acts", "terminals", "last_obs", "traj_len"):
+            archive.writestr(f"{name}.npy", "no array")
+    for name in ("one.npz", "words.npz"):
+        with pytest.raises(UserError, match="no readable npz"):
+            load_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
+
+
+WHOLE = {"obs": [[0.0, 0, 0, 0]] * 3, "acts": [0, 1], "terminal": True}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"terminal": "no"}, "terminal is 'no'"),
+        ({"terminal": None}, "terminal is None"),
+        ({"acts": None}, "is empty"),
+        ({"acts": [0, None]}, "no numbers"),
+        ({"obs": None}, "no array of numbers"),
+        ({"obs": [[0.0, 0, 0], [0.0] * 4, [0.0] * 4]}, "no array of numbers"),
+        ({"obs": [[0.0] * 4] * 2}, "2 observations for 2 actions"),
+        ({"rews": [1.0]}, "rewards of shape"),
+    ],
+)
+def test_bad_rows_of_data_sets_are_refused_in_one_sentence(tmp_path, envs, change, says, capfd):
+    file = tmp_path / "bad.jsonl"
+    file.write_text(json.dumps({**WHOLE, **change}) + "\n", encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_demonstrations(str(file), envs, "CartPole-v1")
+    assert says in str(caught.value)
+    assert f"{file}, trajectory 0" in str(caught.value)
+    assert capfd.readouterr().err == ""  # no bars of the library beside the sentence
+
+
+def test_images_are_bytes_or_refused(envs):
+    """Shares of 1 would all be 0 as bytes."""
+    envs.observations = observations(spaces.Box(0, 255, (4, 4, 3), np.uint8))
+    raw = np.random.default_rng(0).integers(256, size=(3, 4, 4, 3))
+    found = encode(Raw(raw, np.array([0, 1]), True, np.empty(0)), envs, "here")
+    assert np.array_equal(np.moveaxis(found.obs, 1, -1), raw[:2])
+    for bad in (raw / 255, raw - 1, raw + 1, raw + 0.5):
+        with pytest.raises(UserError, match="whole numbers from 0 to 255"):
+            encode(Raw(bad, np.array([0, 1]), True, np.empty(0)), envs, "here")
 
 
 def test_a_pickle_in_an_archive_is_never_opened(tmp_path, envs, recorded):

@@ -1,144 +1,114 @@
-"""The counting task: maximum likelihood against the dialogue game's presets, a JSON line a method.
+"""The counting task: maximum likelihood, REINFORCE and the dense preset, a JSON line a run.
 
-    python benchmarks/counting.py --methods mle reinforce stepgan --seed 0
+    python benchmarks/counting.py --seeds 0 1 2 [--methods stepgan ...] [--out DIR]
 
-All methods go on from one start: a small generator after maximum likelihood with a rate that falls
-to nothing. The critic begins as a larger language model of the same replies, whose scores of next
-tokens are its values: with a fresh head it does not learn in time which of the few wrong replies
-are wrong. "mle" goes on with as many steps of the generator as the others take, "mle_longer" for at
-least as many seconds. Accuracy is exact, on 10,000 contexts that were not learned from, sampled at
-temperature 1; nothing is selected, the last weights are measured.
+Everything is played by `seqgan train dialogue`. All methods go on from one start of the seed, a
+small generator after maximum likelihood, whose model they name as --model. "stepgan" is that preset
+with the sizes and rates below; "reinforce" the same with one verdict a reply and the mean of a
+context's other replies as baseline; "mle" goes on with maximum likelihood for at least as many
+seconds as the preset took, its critic's counted, and keeps its best weights by validation.
+"mle_steps" takes as many steps as the others' generator. Accuracy is exact, on 10,000 contexts that
+were not learned from, sampled at temperature 1; of the others the last weights are measured.
 """
 
 import argparse
-import copy
-import functools
 import json
-import time
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
 
-from image_core.adversarial.engine import Engine
-from image_core.adversarial.game import Turn
-from image_core.data import Batches
-from seqgan.dialogue import credit
-from seqgan.dialogue.counting import (
-    CONTEXT,
-    END,
-    MARK,
-    PAD,
-    REPLY,
-    VOCAB,
-    counting_pairs,
-    judge_counting,
-)
-from seqgan.dialogue.critics import StepCritic
-from seqgan.dialogue.language_models import CausalLMPolicy
-from seqgan.games.dialogue import DialogueGame
+from seqgan.cli import main as seqgan
+from seqgan.commands.parsing import open_run
+from seqgan.dialogue.counting import counting_pairs, judge_counting
+from seqgan.dialogue.turns import Dialogue, Dialogues, Turn
 
-METHODS: dict[str, dict[str, Any]] = {
-    "mle": {"judge": "mean"},
-    "mle_longer": {"judge": "mean"},
-    "reinforce": {"credit": credit.sequence(), "judge": "mean"},
-    "regs": {"credit": credit.dense(), "judge": "prefix"},
-    "potential": {"credit": credit.potential(), "judge": "prefix"},
-    "stepgan": {"credit": credit.advantage(), "judge": "mean", "baseline": "none"},
+SIZES = {
+    "vocab_size": 261, "context_tokens": 12, "reply_tokens": 4, "turns": 1, "size": 8, "heads": 4,
+    "layers": 2, "dropout": 0, "falling": "true", "patience": 1000, "evaluate_every": 1000,
+    "test_pairs": 50, "judge_seeds": 0, "save_seconds": 1000, "threads": 1, "device": "cpu",
+    "alarms": "off", "length_limit": 0,
+}  # fmt: skip
+"""261 tokens are the bytes and the marks: a digit is a token."""
+
+LIKELIHOOD = {"critic_warmup": 0, "rounds": 0}
+
+START = LIKELIHOOD | {"batch": 128, "mle_steps": 2000, "mle_lr": 1e-2}
+
+LONGER = LIKELIHOOD | {"batch": 64, "mle_lr": 2e-3}
+
+ADVERSARIAL = {
+    "preset": "stepgan", "mle_steps": 0, "batch": 64, "critic_size": 64, "critic_mle_lr": 3e-3,
+    "critic_warmup": 0, "rounds": 100, "policy_lr": 2e-3,
+}  # fmt: skip
+
+METHODS = {
+    "stepgan": ADVERSARIAL,
+    "reinforce": ADVERSARIAL | {"credit": "sequence", "baseline": "leave_one_out"},
+    "mle_steps": LONGER | {"mle_steps": 100},
+    "mle": LONGER | {"mle_steps": 4000},
 }
 
 
-def policy(size: int) -> CausalLMPolicy:
-    config = GPT2Config(
-        vocab_size=VOCAB, n_positions=CONTEXT + REPLY, n_embd=size, n_layer=2, n_head=4,
-        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=END, eos_token_id=END,
-    )  # fmt: skip
-    return CausalLMPolicy(GPT2LMHeadModel(config), VOCAB, end=END, pad=PAD, forbidden=[PAD, MARK])
+def write_pairs(folder: Path) -> dict[str, str]:
+    """The three sets as files, by option."""
+    named = {}
+    for name, count, seed in (("data", 20_000, 1), ("valid", 1000, 2), ("test", 1000, 3)):
+        file = folder / f"{name}.jsonl"
+        rows = [json.dumps({"turns": pair}) + "\n" for pair in counting_pairs(count, seed)]
+        file.write_text("".join(rows), encoding="utf-8")
+        named[name] = str(file)
+    return named
 
 
-def game_of(
-    method: str, G: CausalLMPolicy, D: CausalLMPolicy, c: argparse.Namespace
-) -> DialogueGame:
-    """G against a critic that begins as the language model D."""
-    critic = StepCritic.like(D.model, VOCAB)
-    with torch.no_grad():
-        critic.head.weight.copy_(D.model.lm_head.weight)
-    return DialogueGame(
-        G, critic, REPLY, context_length=CONTEXT, samples=c.samples, reuse=True,
-        teacher_forcing=c.teacher, **METHODS[method],
-    )  # fmt: skip
+def train(out: Path, options: Mapping[str, Any]) -> float:
+    """Train a run; its CPU seconds."""
+    words = [f"--{name}={value}" for name, value in options.items()]
+    if seqgan(["train", "dialogue", "--out", str(out), *words]):
+        raise SystemExit(f"{out} was refused")
+    return float(json.loads((out / "result.json").read_text(encoding="utf-8"))["cpu_seconds"])
 
 
-def engine_of(game: DialogueGame, rates: dict[str, float], steps: dict[str, int]) -> Engine:
-    """Adam with rates that rise over a tenth of the steps and then fall to nothing."""
-    adam = {n: functools.partial(torch.optim.Adam, lr=lr, fused=True) for n, lr in rates.items()}
-    falling = {
-        name: functools.partial(
-            torch.optim.lr_scheduler.OneCycleLR,
-            max_lr=rates[name], total_steps=steps[name] + 1, pct_start=0.1,
-        )
-        for name in rates
-    }  # fmt: skip
-    return Engine(game, adam, clip=dict.fromkeys(rates, 1.0), schedule=falling)
-
-
-def likelihood(game: DialogueGame, steps: int, lr: float, batch: int, seed: int) -> None:
-    """Maximum likelihood of the game's policy."""
-    data = Batches(counting_pairs(100_000, 1)._asdict(), batch, seed=seed)
-    engine = engine_of(game, {"mle": lr}, {"mle": steps})
-    engine.run(data, steps, turns=[Turn("mle", game.mle_move)])
-
-
-def measured(G: CausalLMPolicy) -> dict[str, float]:
-    test = counting_pairs(10_000, 2)
-    counted = judge_counting(test.context, G.eval().sample(test.context, test.known, REPLY))
-    return {name: round(value, 4) for name, value in counted._asdict().items()}
-
-
-def go_on(method: str, G: CausalLMPolicy, D: CausalLMPolicy, c: argparse.Namespace) -> None:
-    """What follows the start."""
-    steps = 2 * c.rounds if c.teacher else c.rounds
-    game = game_of(method, G, D, c)
-    if method in ("mle", "mle_longer"):
-        count = c.longer if method == "mle_longer" else steps
-        likelihood(game, count, c.policy_lr, c.batch, c.seed + 1)
-        return
-    rates = {"G": c.policy_lr, "D": c.critic_lr}
-    data = Batches(counting_pairs(100_000, 1)._asdict(), c.batch, seed=c.seed + 1)
-    engine_of(game, rates, {"G": steps, "D": c.rounds}).run(data, c.rounds)
+def measured(folder: Path) -> dict[str, float]:
+    """Accuracy and spread of a run's generator on the test's 10,000 contexts."""
+    run = open_run(str(folder), data=False)
+    run.load()
+    torch.manual_seed(0)
+    contexts = [context for context, _ in counting_pairs(10_000, 4)]
+    items = [Dialogue([Turn("user", c), Turn("assistant", "0")], True) for c in contexts]
+    test = run.form.encode(Dialogues("test", items), context_tokens=12, reply_tokens=4, turns=1)
+    replies = run.game.G.eval().sample(test.context, test.known, 4)
+    said = [run.form.decode(row) for row in replies.tolist()]
+    counted = judge_counting(contexts, said)._asdict()
+    return {name: round(value, 4) for name, value in counted.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="The counting task.")
-    parser.add_argument("--methods", choices=METHODS, nargs="+", required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--size", type=int, default=8)
-    parser.add_argument("--start_steps", type=int, default=2000)
-    parser.add_argument("--critic_size", type=int, default=64)
-    parser.add_argument("--critic_steps", type=int, default=600)
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--longer", type=int, default=4000, help="steps of mle_longer")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--samples", type=int, default=4)
-    parser.add_argument("--teacher", type=float, default=0.0)
-    parser.add_argument("--policy_lr", type=float, default=2e-3)
-    parser.add_argument("--critic_lr", type=float, default=1e-5)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", choices=METHODS, nargs="+", default=list(METHODS))
+    parser.add_argument("--out", help="folder of the runs; a temporary one when left out")
+    parser.add_argument("--more", nargs="*", default=[], help="NAME=VALUE, options of the methods")
+    parser.add_argument("--start", nargs="*", default=[], help="NAME=VALUE, options of the start")
     c = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(c.seed)
-    G, D = policy(c.size), policy(c.critic_size)
-    likelihood(game_of("mle", G, D, c), c.start_steps, 1e-2, 128, c.seed)
-    began = {"start": round(time.process_time(), 1)}
-    likelihood(game_of("mle", D, D, c), c.critic_steps, 3e-3, 64, c.seed)
-    began["critic"] = round(time.process_time() - began["start"], 1)
-    start = measured(G)
-    for method in c.methods:
-        torch.manual_seed(c.seed)
-        own, now = copy.deepcopy(G), time.process_time()
-        go_on(method, own, D, c)
-        seconds = {**began, "rounds": round(time.process_time() - now, 1)}
-        told = {"method": method, "start": start, "end": measured(own), "cpu_seconds": seconds}
-        print(json.dumps({**told, "options": vars(c)}), flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(c.out or temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        data = write_pairs(folder)
+        for seed in c.seeds:
+            common = SIZES | data | {"seed": seed}
+            start = folder / f"start_{seed}"
+            begun = common | START | dict(word.split("=") for word in c.start)
+            runs = {} if start.exists() else {"start": begun}
+            common["model"] = str(start / "model")
+            chosen = dict(word.split("=") for word in c.more)
+            runs |= {name: common | METHODS[name] | chosen for name in c.methods}
+            for name, options in runs.items():
+                out = folder / f"{name}_{seed}"
+                told = {"seed": seed, "method": name, "cpu_seconds": train(out, options)}
+                print(json.dumps(told | measured(out)), flush=True)
 
 
 if __name__ == "__main__":

@@ -154,6 +154,14 @@ class StepCritic(DialogueCritic):
         values = self.values(context, known, reply)
         return values.gather(2, reply[..., None])[..., 0]
 
+    def nll(
+        self, context: Contexts, known: Known, reply: Replies, mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, ""]:
+        """As a language model whose logits are the values: nats a token that counts."""
+        values = self.values(context, known, reply)
+        loss = F.cross_entropy(values.flatten(0, 1), reply.flatten(), reduction="none")
+        return loss.view_as(reply).masked_fill(~mask, 0).sum() / mask.sum()
+
 
 @final
 class LanguageModelCritic(DialogueCritic):

@@ -67,38 +67,42 @@ def beam_search(
     """
     if beams < 1 or groups < 1 or beams % groups:
         raise UserError(f"{beams} beams cannot be shared by {groups} groups; use a multiple")
-    rows, width = len(context), beams // groups
-    first = torch.arange(rows, device=context.device).repeat_interleave(beams)
+    rows, width, device = len(context), beams // groups, context.device
+    first = torch.arange(rows, device=device).repeat_interleave(beams)
     logits, state = policy.read(context, known)
     logits, state = logits[first], policy.select(state, first)
     context, known = context[first], known[first]
     reply = context.new_full((rows * beams, length), policy.pad)
     # All beams of a group begin alike: only the first may be continued
-    start = torch.full((width,), -torch.inf, device=context.device)
-    start[0] = 0.0
-    total = start.repeat(rows, groups).view(rows, groups, width)
-    closed = torch.zeros(rows, groups, width, dtype=torch.bool, device=context.device)
-    count = torch.zeros(rows, groups, width, device=context.device)
+    total = torch.full((rows, groups, width), -torch.inf, device=device)
+    total[..., 0] = 0.0
+    closed = torch.zeros(rows, groups, width, dtype=torch.bool, device=device)
+    count = torch.zeros(rows, groups, width, device=device)
     for t in range(length):
         if t:
             logits, state = policy.step(reply[:, t - 1], state)
         log_prob = _allowed(policy, logits, drawing, reply[:, :t], context, known)
-        log_prob = log_prob.view(rows, groups, width, -1)
-        total, source, token = _extend(policy, log_prob, total, closed, diversity)
-        rebased = source + torch.arange(groups, device=source.device)[:, None] * width
-        rebased = rebased + torch.arange(rows, device=source.device)[:, None, None] * beams
-        picked = rebased.flatten()
+        grouped = log_prob.view(rows, groups, width, -1)
+        total, source, token = _extend(policy, grouped, total, closed, diversity)
+        picked = _rows_of(source)
         reply, state = reply[picked], policy.select(state, picked)
-        closed, count = closed.gather(2, source), count.gather(2, source)
+        closed = closed.gather(2, source)
+        count = count.gather(2, source) + (~closed).float()
         reply[:, t] = torch.where(closed, policy.pad, token).flatten()
-        count = count + (~closed).float()
         closed = closed | (token == policy.end)
-        if context.device.type == "cpu" and closed.all():
+        if device.type == "cpu" and closed.all():
             break
     score = (total / count.clamp(min=1) ** length_penalty).view(rows, beams)
     score, order = score.sort(dim=1, descending=True)
     reply = reply.view(rows, beams, length)
     return Found(reply.gather(1, order[..., None].expand(-1, -1, length)), score)
+
+
+def _rows_of(source: Int64[Tensor, "B G W"]) -> Int64[Tensor, " N"]:
+    """Beams, counted within their group, as rows of all contexts' beams."""
+    rows, groups, width = source.shape
+    group = torch.arange(rows * groups, device=source.device).view(rows, groups, 1)
+    return (source + group * width).flatten()
 
 
 def _allowed(

@@ -43,7 +43,7 @@ def new_policy(c: "DialogueConfig", form: Format, base: Path | None) -> Dialogue
     ids: dict[str, Any] = {"end": form.end, "pad": form.pad, "forbidden": form.forbidden}
     if c.model is None and c.architecture == "lstm":
         return AttentionPolicy(form.vocab, c.size, c.layers, c.dropout, **ids)
-    model = _scratch(c, form) if c.model is None else _named(c.model, base)
+    model = _scratch(c, form, c.size) if c.model is None else _named(c.model, base)
     _check_positions(model, c)
     if c.lora:
         model = with_adapters(model, c.lora)
@@ -69,6 +69,8 @@ def new_critic(c: "DialogueConfig", form: Format, policy: DialoguePolicy) -> Dia
             "hierarchical or language_model"
         )
     model = policy.model
+    if c.critic == "step" and c.critic_mle_steps:
+        return StepCritic(_scratch(c, form, c.critic_size).base_model, form.vocab)
     if c.critic == "step":
         return StepCritic.like(model, form.vocab)
     critic = TransformerCritic.like(model)
@@ -141,13 +143,13 @@ def with_adapters(model: Any, rank: int) -> Any:
         return get_peft_model(model, config)
 
 
-def _scratch(c: "DialogueConfig", form: Format) -> Any:
+def _scratch(c: "DialogueConfig", form: Format, size: int) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
         vocab_size=form.vocab,
         n_positions=c.context_tokens + c.reply_tokens,
-        n_embd=c.size,
+        n_embd=size,
         n_layer=c.layers,
         n_head=c.heads,
         bos_token_id=form.end,

@@ -1,16 +1,15 @@
 """The dialogue game: a policy answers contexts, a critic tells its replies from people's.
 
 Li et al. 2017 and its relatives differ in the critic, in what a token earns (`dialogue.credit`) and
-in the estimator; each is a set of options, see the presets of `recipes.dialogue_config`. Symbols: G
-policy, D critic, x context, y reply, K samples a context.
+in the estimator; each is a set of options, see `recipes.dialogue_presets`. Symbols: G policy, D
+critic, x context, y reply, K samples a context.
 """
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, losses, parallel, sharding
@@ -32,33 +31,22 @@ from seqgan.dialogue.advantage import (
     summed,
 )
 from seqgan.dialogue.credit import Credit, Episode, sequence
-from seqgan.dialogue.critics import JUDGES, DialogueCritic, EmbeddedCritic, verdict
-from seqgan.dialogue.drawing import PLAIN, Drawing, filtered
+from seqgan.dialogue.critics import (
+    JUDGES,
+    DialogueCritic,
+    EmbeddedCritic,
+    StepCritic,
+    verdict,
+)
+from seqgan.dialogue.drawing import PLAIN, Drawing
 from seqgan.dialogue.guards import UNGUARDED, Guards
 from seqgan.dialogue.memory import Memory
 from seqgan.dialogue.policies import DialoguePolicy
-
-
-class Samples(NamedTuple):
-    """Replies of a policy step, K contiguous rows a context.
-
-    Args:
-        context: (N, C).
-        known: (N, C).
-        human: a person's reply to the same context.
-        reply: the policy's, or where people were mixed in, theirs.
-        written: (N,), False where a person's reply was mixed in.
-    """
-
-    context: Int64[Tensor, "N C"]
-    known: Bool[Tensor, "N C"]
-    human: Int64[Tensor, "N T"]
-    reply: Int64[Tensor, "N T"]
-    written: Bool[Tensor, " N"]
+from seqgan.dialogue.samples import Samples, draw_samples, importance, mix_people_in
 
 
 class DialogueGame(Game):
-    """Players "G" (the policy), "mle" (G under an optimizer of its own) and "D".
+    """Players "G" (the policy), "D", and both under optimizers of their own: "mle", "critic_mle".
 
     The data stream yields mappings: `context` (B, C) padded on the left, `known` (B, C) True = no
     padding, `reply` (B, T) people's replies, padded after their end.
@@ -133,15 +121,7 @@ class DialogueGame(Game):
         guards: Guards = UNGUARDED,
     ):
         super().__init__()
-        if judge not in JUDGES or baseline not in BASELINES or kl not in KL:
-            raise UserError(
-                f"judge {judge!r} is one of {JUDGES}, baseline {baseline!r} of {BASELINES}, kl "
-                f"{kl!r} of {tuple(KL)}"
-            )
-        if penalty is not None and not isinstance(D, EmbeddedCritic):
-            raise UserError(
-                f"a penalty moves through embedded replies, which {type(D).__name__} does not read"
-            )
+        self._refuse(D, judge, baseline, kl, penalty)
         if reuse and human_share:
             raise UserError("human_share mixes people's replies in; the critic cannot reuse those")
         if cold is not None and samples % 2:
@@ -155,7 +135,8 @@ class DialogueGame(Game):
         self.estimator = estimators.reinforce() if estimator is None else estimator
         self.advantage = Advantage(baseline, samples)
         self.loss, self.penalty, self.judge = loss, penalty, judge
-        self.samples, self.drawing, self.cold = samples, drawing, cold
+        self.samples = samples
+        self.ways = (drawing,) if cold is None else (drawing, cold)
         self.policy_updates, self.critic_steps, self.reuse = policy_updates, critic_steps, reuse
         self.teacher_forcing = teacher_forcing
         self.human_share, self.human_steps = human_share, human_steps
@@ -169,11 +150,25 @@ class DialogueGame(Game):
             self.register_buffer(name, torch.tensor(start))
         self._drawn: Samples | None = None
 
+    @staticmethod
+    def _refuse(
+        D: DialogueCritic, judge: str, baseline: str, kl: str, penalty: Penalty | None
+    ) -> None:
+        if judge not in JUDGES or baseline not in BASELINES or kl not in KL:
+            raise UserError(
+                f"judge {judge!r} is one of {JUDGES}, baseline {baseline!r} of {BASELINES}, kl "
+                f"{kl!r} of {tuple(KL)}"
+            )
+        if penalty is not None and not isinstance(D, EmbeddedCritic):
+            raise UserError(
+                f"a penalty moves through embedded replies, which {type(D).__name__} does not read"
+            )
+
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         policy = [p for p in self.G.parameters() if p.requires_grad]
         learned = list(self.estimator.parameters()) if isinstance(self.estimator, nn.Module) else []
         critic = [p for p in self.D.parameters() if p.requires_grad]
-        return {"G": policy + learned, "mle": policy, "D": critic}
+        return {"G": policy + learned, "mle": policy, "D": critic, "critic_mle": critic}
 
     def turns(self) -> Sequence[Turn]:
         return [Turn("G", self.policy_move), Turn("D", self.critic_move, repeat=self.critic_steps)]
@@ -232,28 +227,12 @@ class DialogueGame(Game):
             weight = self.teacher_forcing or 1.0
             yield Loss(weight * nll, {"teacher": nll, **(logs if held else {})})
 
-    @torch.no_grad()
     def _draw(self, batch: Batch) -> Samples:
-        context, known, human = batch["context"], batch["known"], batch["reply"]
-        copies = self.samples
-        if self.cold is None:
-            reply = self.G.sample(context, known, self.length, self.drawing, copies)
-        else:
-            halves = [
-                self.G.sample(context, known, self.length, how, copies // 2)
-                for how in (self.drawing, self.cold)
-            ]
-            grouped = [half.unflatten(0, (-1, copies // 2)) for half in halves]
-            reply = torch.cat(grouped, 1).flatten(0, 1)
-        context, known, human = (
-            part.repeat_interleave(copies, 0) for part in (context, known, human)
-        )
-        written = torch.ones(len(reply), dtype=torch.bool, device=reply.device)
-        if self.human_share:
-            left = 1.0 if not self.human_steps else (1 - self.moves / self.human_steps).clamp(min=0)
-            written = torch.rand(len(reply), device=reply.device) >= self.human_share * left
-            reply = torch.where(written[:, None], reply, human)
-        return Samples(context, known, human, reply, written)
+        drawn = draw_samples(self.G, batch, self.length, self.ways, self.samples)
+        if not self.human_share:
+            return drawn
+        left = 1.0 if not self.human_steps else (1 - self.moves / self.human_steps).clamp(min=0)
+        return mix_people_in(drawn, self.human_share * left)
 
     @torch.no_grad()
     def _judge(
@@ -288,22 +267,11 @@ class DialogueGame(Game):
             reward = reward - self.length_weight * length_cost(mask, by_human)[:, None]
         advantage = self.advantage(reward, mask)
         advantage = torch.where(written[:, None], advantage, self.human_reward)
-        if self.cold is not None:
-            weight = self._importance(logits, reply, mask)
+        if len(self.ways) > 1:
+            weight = importance(self.G, logits, reply, mask, self.ways)
             logs["weight"] = weight.mean()
             advantage = advantage * weight[:, None]
         return advantage, logs, (kl, ratio)
-
-    def _importance(self, logits: Tensor, reply: Tensor, mask: Tensor) -> Float[Tensor, " N"]:
-        """pi(y) / b(y), b the mixture of the two ways replies were drawn, at most 5."""
-        assert self.cold is not None
-        own = summed(self.G.picked(logits, reply), mask)
-        ways = [
-            summed(self.G.picked(filtered(logits, how), reply), mask)
-            for how in (self.drawing, self.cold)
-        ]
-        mixture = torch.stack(ways).logsumexp(0) - torch.log(torch.tensor(2.0))
-        return (own - mixture).exp().clamp(max=5.0)
 
     def _holds(self, kl: Tensor, ratio: Tensor) -> bool:
         """Whether a guard lets only maximum likelihood through; one read of the device."""
@@ -318,6 +286,21 @@ class DialogueGame(Game):
 
     # -- the critic --------------------------------------------------------------------------------
 
+    def critic_mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Maximum likelihood of people's replies by a `StepCritic`, a language model to begin with.
+
+        A token's value is then how well it goes on, which a fresh head takes long to find out.
+
+        Raises:
+            UserError: the critic is another one.
+        """
+        if not isinstance(self.D, StepCritic):
+            raise UserError(f"{type(self.D).__name__} is no language model; use a StepCritic")
+        self.D.train()
+        batch = next(batches)
+        mask = self.G.mask(batch["reply"])
+        yield Loss(self.D.nll(batch["context"], batch["known"], batch["reply"], mask))
+
     def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Tell people's replies from the policy's; a critic that is too strong only looks.
 
@@ -327,7 +310,7 @@ class DialogueGame(Game):
         drawn, self._drawn = self._drawn, None
         if drawn is None:
             batch = next(batches)
-            reply = self.G.sample(batch["context"], batch["known"], self.length, self.drawing)
+            reply = self.G.sample(batch["context"], batch["known"], self.length, self.ways[0])
             rows = {"context": batch["context"], "known": batch["known"], "human": batch["reply"]}
             rows["reply"] = reply
         else:

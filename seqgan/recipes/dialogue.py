@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial import losses, parallel
-from image_core.adversarial.game import Turn
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.game import Move, Turn
 from image_core.data import Batches
 from seqgan import estimation, metrics
 from seqgan.alarms import limits_of
@@ -28,8 +29,8 @@ from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.games.dialogue import DialogueGame
 from seqgan.metrics.ngrams import Sentences
 from seqgan.recipes import base, options
-from seqgan.recipes.dialogue_config import PRESETS as PRESETS
 from seqgan.recipes.dialogue_config import Config
+from seqgan.recipes.dialogue_presets import PRESETS as PRESETS
 from seqgan.recipes.dialogue_report import check_measurable, write_report
 from seqgan.recipes.run import Phase
 
@@ -73,10 +74,7 @@ class DialogueRun(base.Run):
         policy = new_policy(c, self.form, self.base if begun else None)
         critic = new_critic(c, self.form, policy)
         self.game = self._game(policy, critic).to(self.device)
-        rates = {"mle": c.mle_lr, "G": c.policy_lr, "D": c.critic_lr}
-        self.engine = options.make_engine(
-            self.game, rates, dict.fromkeys(rates, c.clip), c.precision
-        )
+        self.engine = self._engine()
         if data:
             self.sets = [self._encode(number) for number in range(3)]
             self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
@@ -132,6 +130,24 @@ class DialogueRun(base.Run):
             guards=Guards(c.critic_limit, c.kl_limit, c.length_limit),
         )
 
+    def _engine(self) -> Engine:
+        c = self.config
+        rates = {"mle": c.mle_lr, "G": c.policy_lr, "D": c.critic_lr}
+        steps = {
+            "mle": c.mle_steps,
+            "G": c.rounds * (c.policy_updates + (c.teacher_forcing > 0)),
+            "D": c.critic_warmup + c.rounds * c.critic_steps,
+        }
+        if c.critic_mle_steps:
+            rates["critic_mle"], steps["critic_mle"] = c.critic_mle_lr, c.critic_mle_steps
+        return options.make_engine(
+            self.game,
+            rates,
+            dict.fromkeys(rates, c.clip),
+            c.precision,
+            schedule={name: options.falling(n) for name, n in steps.items()} if c.falling else {},
+        )
+
     def drawing(self, temperature: float | None = None, top_p: float | None = None) -> Drawing:
         """How replies are drawn: as the options say, or otherwise."""
         c = self.config
@@ -156,7 +172,7 @@ class DialogueRun(base.Run):
     # -- phases ------------------------------------------------------------------------------------
 
     def phases(self) -> list[Phase]:
-        """Maximum likelihood, the critic's warm-up, adversarial rounds."""
+        """Maximum likelihood, of the critic too if it is to; its warm-up, adversarial rounds."""
         c, game = self.config, self.game
 
         def begin_critic() -> None:
@@ -167,13 +183,22 @@ class DialogueRun(base.Run):
         def leave_mle() -> None:
             game.G.load_state_dict(game.mle.state_dict())
 
-        mle = Turn("mle", game.mle_move, repeat=min(STRETCH, max(1, c.mle_steps)))
+        def stretches(player: str, move: Move, steps: int) -> tuple[list[Turn], int]:
+            """Steps by rounds of at most `STRETCH`, no fewer than are asked for."""
+            count = -(-steps // STRETCH)
+            return [Turn(player, move, repeat=-(-steps // max(1, count)))], count
+
+        reading = []
+        if c.critic_mle_steps:
+            turns, count = stretches("critic_mle", game.critic_mle_move, c.critic_mle_steps)
+            reading = [Phase("critic_mle", turns, count)]
+        turns, count = stretches("mle", game.mle_move, c.mle_steps)
         return [
             Phase(
-                "mle", [mle], -(-c.mle_steps // STRETCH), self._validate, 4,
-                enter=game.keep_mle, leave=leave_mle,
+                "mle", turns, count, self._validate, 4, enter=game.keep_mle, leave=leave_mle,
                 finished=lambda: self.engine.notes["without_gain"] >= c.patience,
             ),
+            *reading,
             Phase("critic", [Turn("D", game.critic_move)], c.critic_warmup, enter=begin_critic),
             Phase(
                 "adversarial", None, c.rounds, self.evaluate, c.evaluate_every,

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from seqgan.recipes.dialogue_config import PRESETS, DialogueConfig
+from seqgan.recipes.dialogue_config import DialogueConfig
+from seqgan.recipes.dialogue_presets import PRESETS
 
 SHOWN = (
     "bleu2", "distinct2", "entropy4", "length", "nll_test", "adversuc", "ere", "machine_vs_random",

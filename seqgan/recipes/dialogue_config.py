@@ -1,7 +1,6 @@
-"""Options and presets of the dialogue recipe."""
+"""Options of the dialogue recipe."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
@@ -59,7 +58,10 @@ class DialogueConfig(RunConfig):
         patience: evaluations without a better validation NLL before maximum likelihood stops.
         critic: transformer (fresh), copy (of the generator), step (StepGAN), hierarchical (Li et
             al. 2017) or language_model (DP-GAN).
-        critic_size: of the hierarchical critic's states.
+        critic_size: of the states of a hierarchical critic, and of one with --critic_mle_steps.
+        critic_mle_steps: steps of maximum likelihood of people's replies that a step critic begins
+            with, as a language model of its own; 0 = it begins on a copy of the generator.
+        critic_mle_lr: Adam rate of those.
         critic_warmup: critic steps before the adversarial rounds.
         critic_steps: critic steps a round.
         critic_lr: Adam rate of the critic.
@@ -69,6 +71,7 @@ class DialogueConfig(RunConfig):
         penalty: of the critic, as in r1=10, see `seqgan list penalties`.
         rounds: adversarial rounds.
         policy_lr: Adam rate of the generator in adversarial rounds.
+        falling: whether each rate rises over a tenth of its steps and then falls to nothing.
         clip: greatest gradient norm, of both.
         samples: replies to each context of a generator step.
         credit: what a token earns: sequence, paired, dense, potential, to_go, advantage or
@@ -130,6 +133,8 @@ class DialogueConfig(RunConfig):
     patience: int = 3
     critic: str = "transformer"
     critic_size: int = 128
+    critic_mle_steps: int = 0
+    critic_mle_lr: float = 1e-3
     critic_warmup: int = 200
     critic_steps: int = 1
     critic_lr: float = 3e-4
@@ -138,6 +143,7 @@ class DialogueConfig(RunConfig):
     penalty: str = ""
     rounds: int = 1000
     policy_lr: float = 1e-4
+    falling: bool = False
     clip: float = 1.0
     samples: int = 4
     credit: str = "potential"
@@ -199,13 +205,21 @@ class DialogueConfig(RunConfig):
         )  # fmt: skip
         options.check_least(self, 2, "context_tokens", "reply_tokens", "test_pairs")
         options.check_least(
-            self, 0, "lora", "dropout", "mle_steps", "critic_warmup", "rounds", "min_length",
-            "cold_temperature", "teacher_forcing", "human_share", "human_steps", "kl_weight",
-            "kl_target", "length_weight", "memory", "critic_limit", "kl_limit", "length_limit",
-            "judge_seeds",
+            self, 0, "lora", "dropout", "mle_steps", "critic_warmup", "critic_mle_steps", "rounds",
+            "min_length", "cold_temperature", "teacher_forcing", "human_share", "human_steps",
+            "kl_weight", "kl_target", "length_weight", "memory", "critic_limit", "kl_limit",
+            "length_limit", "judge_seeds",
         )  # fmt: skip
         options.check_above_zero(
-            self, "mle_lr", "critic_lr", "policy_lr", "clip", "temperature", "top_p", "cold_top_p"
+            self,
+            "mle_lr",
+            "critic_mle_lr",
+            "critic_lr",
+            "policy_lr",
+            "clip",
+            "temperature",
+            "top_p",
+            "cold_top_p",
         )
         for name in ("dropout", "human_share", "critic_limit"):
             if getattr(self, name) >= 1:
@@ -258,10 +272,19 @@ class DialogueConfig(RunConfig):
         grouped = self.baseline in ("leave_one_out", "group_normalised")
         if grouped and self.samples < 2:
             raise UserError(f"--baseline {self.baseline} needs --samples of at least 2")
-        if (self.credit == "advantage") != (self.critic == "step"):
+        if self.credit == "advantage" and self.critic != "step":
             raise UserError(
-                f"--credit advantage and --critic step go together; got --credit {self.credit} and "
-                f"--critic {self.critic}"
+                f"--credit advantage needs a value of each next token: pass --critic step, not "
+                f"{self.critic}"
+            )
+        if self.critic_mle_steps and self.critic != "step":
+            raise UserError(
+                f"--critic_mle_steps is for --critic step, which can be a language model, not "
+                f"{self.critic}"
+            )
+        if self.critic_mle_steps and self.critic_size % self.heads:
+            raise UserError(
+                f"--critic_size {self.critic_size} is no multiple of --heads {self.heads}"
             )
         if self.baseline == "group_normalised" and self.credit not in ("sequence", "paired"):
             raise UserError(
@@ -296,95 +319,5 @@ class DialogueConfig(RunConfig):
                 "--critic hierarchical or language_model"
             )
 
-
-_LI = {
-    "critic": "hierarchical",
-    "reuse": False,
-    "critic_steps": 5,
-    "samples": 2,
-}
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
-    "adver-reinforce": {**_LI, "credit": "sequence", "judge": "last"},
-    "adver-regs": {**_LI, "credit": "dense", "judge": "prefix"},
-    "stepgan": {
-        "critic": "step",
-        "credit": "advantage",
-        "judge": "mean",
-        "baseline": "none",
-        "samples": 1,
-        "reward": "logit",
-    },
-    "textgail": {
-        "critic": "copy",
-        "loss": "relativistic",
-        "credit": "paired",
-        "judge": "last",
-        "baseline": "running",
-        "estimator": "clipped",
-        "samples": 1,
-        "temperature": 0.9,
-        "top_p": 0.9,
-        "human_share": 0.3,
-        "reuse": False,
-        "teacher_forcing": 0.0,
-    },
-    "dp-gan": {
-        "critic": "language_model",
-        "loss": "wasserstein",
-        "credit": "to_go",
-        "reward": "logit",
-        "judge": "mean",
-        "baseline": "position_mean",
-        "samples": 1,
-    },
-    "cold-gan": {
-        "credit": "sequence",
-        "judge": "last",
-        "cold_temperature": 0.5,
-        "cold_top_p": 0.9,
-        "memory": 1024,
-        "reuse": False,
-        "teacher_forcing": 0.0,
-    },
-    "gad": {
-        "critic": "copy",
-        "loss": "relativistic",
-        "credit": "sequence",
-        "judge": "last",
-        "reward": "logit",
-        "baseline": "group_normalised",
-        "estimator": "clipped",
-        "samples": 8,
-        "batch": 8,
-        "temperature": 0.8,
-        "kl_weight": 0.001,
-        "teacher_forcing": 0.0,
-        "clip": 0.2,
-    },
-    "tiny": {
-        "limit": 60,
-        "size": 16,
-        "layers": 1,
-        "heads": 2,
-        "vocab_size": 300,
-        "context_tokens": 24,
-        "reply_tokens": 8,
-        "turns": 2,
-        "batch": 8,
-        "mle_steps": 20,
-        "critic_warmup": 4,
-        "critic_size": 16,
-        "rounds": 4,
-        "samples": 2,
-        "evaluate_every": 2,
-        "test_pairs": 48,
-        "judge_seeds": 0,
-        "save_seconds": 0.0,
-        "device": "cpu",
-    },
-}
-"""Named methods with the sizes of a small model; docs/papers.md says what they leave out."""
 
 Config = DialogueConfig

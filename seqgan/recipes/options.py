@@ -104,6 +104,24 @@ def mixed_precision(precision: str, device: torch.device) -> "Accelerator | None
     return Accelerator(mixed_precision=precision, cpu=device.type == "cpu")
 
 
+def falling(steps: int) -> ScheduleFactory:
+    """A rate that rises over a tenth of its steps and then falls to nothing along a line.
+
+    Args:
+        steps: of the optimizer; after them the rate stays at nothing.
+    """
+    from torch.optim.lr_scheduler import LambdaLR
+
+    rise = max(1, steps // 10)
+
+    def factor(step: int) -> float:
+        if step < rise:
+            return (step + 1) / rise
+        return max(0.0, (steps - step) / max(1, steps - rise))
+
+    return lambda optimizer: LambdaLR(optimizer, factor)
+
+
 def make_engine(
     game: Game,
     learning_rates: Mapping[str, float],

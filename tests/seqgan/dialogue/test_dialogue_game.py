@@ -10,9 +10,16 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.dialogue import credit
-from seqgan.dialogue.critics import DialogueCritic, LanguageModelCritic, TransformerCritic
+from seqgan.dialogue.critics import (
+    DialogueCritic,
+    LanguageModelCritic,
+    StepCritic,
+    TransformerCritic,
+)
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.guards import Guards
+from seqgan.dialogue.language_models import CausalLMPolicy
+from seqgan.dialogue.samples import importance
 from seqgan.games.dialogue import DialogueGame, tiny
 from tests.seqgan.dialogue.made import END, V, contexts, gpt2, policy_of, replies
 
@@ -74,7 +81,7 @@ def test_the_policy_gradient_is_that_of_the_expected_reward():
     assert float(found.norm() / exact.norm()) == pytest.approx(1.0, abs=0.1)
 
 
-def test_cold_samples_with_importance_weights_have_the_same_gradient():
+def test_cold_samples_with_importance_weights_have_the_same_gradient(monkeypatch):
     torch.manual_seed(0)
     value = torch.randn(V)
     policy = policy_of("gpt2")
@@ -91,7 +98,10 @@ def test_cold_samples_with_importance_weights_have_the_same_gradient():
 
     assert error(plain) < 0.12
     assert error(cold) < 0.12
-    cold._importance = lambda logits, reply, mask: torch.ones(len(reply))
+    monkeypatch.setattr(
+        "seqgan.games.dialogue.importance",
+        lambda policy, logits, reply, mask, ways: torch.ones(len(reply)),
+    )
     assert error(cold) > 0.3
 
 
@@ -101,7 +111,8 @@ def test_importance_weights_have_mean_one_under_the_mixture():
     with torch.no_grad():
         drawn = game._draw({name: tensor[:1] for name, tensor in data().items()})
         logits = policy.logits(drawn.context, drawn.known, drawn.reply)
-        weight = game._importance(logits, drawn.reply, policy.mask(drawn.reply))
+        mask = policy.mask(drawn.reply)
+        weight = importance(policy, logits, drawn.reply, mask, game.ways)
     assert float(weight.mean()) == pytest.approx(1.0, abs=0.05)
     assert float(weight.max()) <= 2.001  # 1 / the share of plain samples
 
@@ -200,7 +211,7 @@ def test_a_guard_lets_only_maximum_likelihood_through(which):
             batch = data()
             batch["reply"] = torch.full((4, 7), 0)
             batch["reply"][:, 0] = END
-            game.drawing = Drawing(min_length=6)
+            game.ways = (Drawing(min_length=6),)
     (held,) = game.policy_move(iter([batch]))
     assert float(game.held) == 1
     with torch.no_grad():
@@ -274,3 +285,25 @@ def test_the_tiny_game_is_sound():
     game, batch = tiny()
     assert batch["known"].dtype == torch.bool
     assert len(list(game.policy_move(iter([batch])))) == 2
+
+
+def test_a_step_critic_that_is_a_language_model_learns_as_one():
+    """Its loss is the policy's own where it has the policy's weights, and only it moves."""
+    model = gpt2(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
+    policy = CausalLMPolicy(model, V, end=END, pad=0)
+    critic = StepCritic.like(model, V)
+    with torch.no_grad():
+        critic.head.weight.copy_(model.lm_head.weight)
+    game = game_of(policy, critic, judge="mean")
+    turn = Turn("critic_mle", game.critic_mle_move)
+    before = policy.model.lm_head.weight.clone()
+    found = one(game, turn, rate=0.5)
+    batch = data()
+    with torch.no_grad():
+        mask = policy.mask(batch["reply"])
+        nll = policy.nll(batch["context"], batch["known"], batch["reply"], mask)
+    assert found["critic_mle/loss"] == pytest.approx(float(nll), rel=1e-5)
+    assert one(game, turn)["critic_mle/loss"] < found["critic_mle/loss"] - 0.01
+    assert torch.equal(policy.model.lm_head.weight, before)
+    with pytest.raises(UserError, match="TransformerCritic is no language model"):
+        one(game_of(), Turn("critic_mle", game_of().critic_mle_move))

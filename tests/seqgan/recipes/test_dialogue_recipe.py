@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from image_core.adversarial.errors import UserError
 from seqgan.cli import main
 from seqgan.commands.parsing import open_run
-from seqgan.recipes import dialogue
+from seqgan.recipes import dialogue, options
 from seqgan.recipes.dialogue import PRESETS, Config
 from seqgan.recipes.dialogue_card import preset_of
 from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
@@ -30,7 +30,7 @@ SIZES = {
     name: PRESETS["tiny"][name]
     for name in PRESETS["tiny"]
     if name not in ("limit", "samples", "rounds", "mle_steps", "critic_warmup")
-} | {"mle_steps": 2, "critic_warmup": 1, "rounds": 2}
+} | {"mle_steps": 2, "critic_warmup": 1, "critic_mle_steps": 2, "rounds": 2}
 """Sizes and counts alone: what a preset chooses stays as it is."""
 
 
@@ -235,11 +235,15 @@ def test_figures_of_vectors_are_highest_for_what_people_said(tmp_path):
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
 def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
     options = SIZES | {"data": written(tmp_path, talks(40)), "context_tokens": 24}
+    reads = "critic_mle_steps" in PRESETS[preset]
+    if not reads:
+        del options["critic_mle_steps"]
     words = [f"--{name}={value}" for name, value in options.items()]
     run = tmp_path / "run"
     assert main(["train", "dialogue", "--preset", preset, "--out", str(run), *words]) == 0
     log = read_log(run)
-    assert [row["phase"] for row in log] == ["mle", "critic", "adversarial", "adversarial"]
+    phases = ["mle", *["critic_mle"] * reads, "critic", "adversarial", "adversarial"]
+    assert [row["phase"] for row in log] == phases
     assert log[-1]["G/grad_norm"] > 0
     kept = PRESETS[preset].keys() - options.keys()
     config = open_run(str(run)).as_dict()
@@ -346,11 +350,32 @@ def test_models_by_path_learn_and_are_saved(tmp_path, kind, tokens, extra):
     assert not (run / "model" / "adapter_config.json").exists()
 
 
+@pytest.mark.usefixtures("short_report")
+def test_falling_rates_rise_and_end_at_nothing_with_the_last_step(tmp_path):
+    data, run = written(tmp_path, talks(40)), tmp_path / "run"
+    words = [*TINY, "--data", data, "--falling", "true", "--mle_lr", "0.5"]
+    options_ = ["--critic", "step", "--critic_mle_steps", "60", "--teacher_forcing", "0.5"]
+    assert main([*words, *options_, "--out", str(run)]) == 0
+    engine = open_run(str(run)).engine
+    assert engine.optimizers["mle"].param_groups[0]["lr"] == pytest.approx(0.5 / 2)  # of 20 steps
+    engine.load(run / "checkpoint")
+    assert engine.steps == {"G": 8, "mle": 20, "D": 8, "critic_mle": 60}
+    for optimizer in engine.optimizers.values():
+        assert optimizer.param_groups[0]["lr"] == 0.0
+    factors = [options.falling(20)(_adam()).lr_lambdas[0](step) for step in (0, 1, 2, 11, 20, 21)]
+    assert factors == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0, 0.0])
+
+
+def _adam():
+    return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("short_report")
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
     data = written(tmp_path, talks(60))
     words = [*TINY, "--data", data, "--rounds", "12", "--memory", "32", "--reuse", "false"]
+    words += ["--falling", "true"]
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
     run = tmp_path / "killed"
     process = subprocess.Popen(
@@ -372,7 +397,8 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
 
 CONTRADICTIONS = [
     ({"credit": "advantage"}, "--credit advantage"),
-    ({"critic": "step"}, "--critic step"),
+    ({"critic_mle_steps": 5}, "--critic_mle_steps"),
+    ({"critic": "step", "critic_mle_steps": 5, "critic_size": 30}, "--critic_size 30"),
     ({"samples": 1}, "--samples"),
     ({"human_share": 0.1}, "--reuse false"),
     ({"policy_updates": 2}, "--policy_updates"),

@@ -1,0 +1,83 @@
+"""The replies of a policy step: drawn in one way or two, some of them replaced by people's."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from seqgan.dialogue.advantage import summed
+from seqgan.dialogue.drawing import Drawing, filtered
+from seqgan.dialogue.policies import DialoguePolicy
+
+MOST_WEIGHT = 5.0
+"""Of a sample that was drawn otherwise than the policy draws."""
+
+
+class Samples(NamedTuple):
+    """Replies of a policy step, K contiguous rows a context.
+
+    Args:
+        context: (N, C).
+        known: (N, C).
+        human: a person's reply to the same context.
+        reply: the policy's, or where people were mixed in, theirs.
+        written: (N,), False where a person's reply was mixed in.
+    """
+
+    context: Int64[Tensor, "N C"]
+    known: Bool[Tensor, "N C"]
+    human: Int64[Tensor, "N T"]
+    reply: Int64[Tensor, "N T"]
+    written: Bool[Tensor, " N"]
+
+
+@torch.no_grad()
+def draw_samples(
+    policy: DialoguePolicy,
+    batch: Mapping[str, Tensor],
+    length: int,
+    ways: Sequence[Drawing],
+    copies: int,
+) -> Samples:
+    """Replies to each context of a batch.
+
+    Args:
+        policy: writes them.
+        batch: `context`, `known`, and people's `reply`.
+        length: most tokens.
+        ways: each draws as many of a context's replies.
+        copies: K, replies to each context.
+    """
+    context, known = batch["context"], batch["known"]
+    each = copies // len(ways)
+    parts = [policy.sample(context, known, length, way, each) for way in ways]
+    reply = torch.cat([part.unflatten(0, (-1, each)) for part in parts], 1).flatten(0, 1)
+    written = torch.ones(len(reply), dtype=torch.bool, device=reply.device)
+    many = [part.repeat_interleave(copies, 0) for part in (context, known, batch["reply"])]
+    return Samples(many[0], many[1], many[2], reply, written)
+
+
+def mix_people_in(drawn: Samples, chance: Tensor | float) -> Samples:
+    """The samples, each replaced by the human reply with some chance."""
+    written = torch.rand(len(drawn.reply), device=drawn.reply.device) >= chance
+    reply = torch.where(written[:, None], drawn.reply, drawn.human)
+    return drawn._replace(reply=reply, written=written)
+
+
+def importance(
+    policy: DialoguePolicy,
+    logits: Float[Tensor, "N T V"],
+    reply: Int64[Tensor, "N T"],
+    mask: Bool[Tensor, "N T"],
+    ways: Sequence[Drawing],
+) -> Float[Tensor, " N"]:
+    """pi(y) / b(y), b the even mixture of the ways replies were drawn, at most `MOST_WEIGHT`.
+
+    Source: Scialom et al. 2020, "ColdGANs", section 3.2.
+    """
+    own = summed(policy.picked(logits, reply), mask)
+    drawn = [summed(policy.picked(filtered(logits, way), reply), mask) for way in ways]
+    mixture = torch.stack(drawn).logsumexp(0) - torch.log(torch.tensor(float(len(ways))))
+    return (own - mixture).exp().clamp(max=MOST_WEIGHT)

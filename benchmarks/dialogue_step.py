@@ -26,6 +26,7 @@ from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from seqgan.dialogue import credit
 from seqgan.dialogue.critics import TransformerCritic
+from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete
@@ -35,16 +36,11 @@ B, C, T, V = 16, 48, 24, 8000
 END = 2
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Cost of a dialogue step.")
-    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--rollouts", type=int, default=1, help="completions of each prefix")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(0)
-    keep_freed_memory()
-    device = torch.device(arguments.device)
+Part = Callable[[], None]
+
+
+def step_and_parts(device: torch.device) -> tuple[dict[str, Part], DialoguePolicy]:
+    """A step and its bare parts, by name, and the policy that takes the step."""
     config = GPT2Config(
         vocab_size=V, n_positions=C + T, n_embd=256, n_layer=4, n_head=4, bos_token_id=END,
         eos_token_id=END, pad_token_id=0, resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0,
@@ -54,21 +50,27 @@ def main() -> None:
     policy = CausalLMPolicy(model, V, end=END, pad=0, forbidden=[0])
     game = DialogueGame(
         policy, TransformerCritic.like(model), T, context_length=C, credit=credit.dense(),
-        samples=1, baseline="position_mean",
+        samples=1, baseline="position_mean", drawing=Drawing(min_length=T),
     ).to(device)  # fmt: skip
-    game.drawing = game.drawing._replace(min_length=T)
     engine = Engine(game, {"G": functools.partial(torch.optim.Adam, lr=1e-5, fused=True)})
     context = torch.randint(3, V, (B, C), device=device)
     known = torch.ones(B, C, dtype=torch.bool, device=device)
-    reply = torch.randint(3, V, (B, T), device=device)
-    batch = {"context": context, "known": known, "reply": reply}
-    both = torch.cat([context, reply], 1)
-    backbone = game.D.backbone
-    plain = GPT2LMHeadModel(config).to(device)
-    adam = torch.optim.Adam(plain.parameters(), lr=1e-5, fused=True)
+    batch = {"context": context, "known": known, "reply": torch.randint(3, V, (B, T)).to(device)}
 
     def step() -> None:
         engine.play(Turn("G", game.policy_move), iter([batch]))
+
+    plain = GPT2LMHeadModel(config).to(device)
+    return {"step": step, **bare_parts(plain, game.D.backbone, batch)}, policy
+
+
+def bare_parts(
+    plain: GPT2LMHeadModel, backbone: torch.nn.Module, batch: dict[str, torch.Tensor]
+) -> dict[str, Part]:
+    """What a step is made of, on transformers alone."""
+    context, known, reply = batch["context"], batch["known"], batch["reply"]
+    both = torch.cat([context, reply], 1)
+    adam = torch.optim.Adam(plain.parameters(), lr=1e-5, fused=True)
 
     @torch.no_grad()
     def generate() -> None:
@@ -84,19 +86,21 @@ def main() -> None:
     def update() -> None:
         logits = plain(input_ids=both[:, :-1], use_cache=False, logits_to_keep=T).logits
         loss = F.cross_entropy(logits.flatten(0, 1), reply.flatten())
+        parameters = list(plain.parameters())
         for parameter, gradient in zip(
-            plain.parameters(), torch.autograd.grad(loss, list(plain.parameters())), strict=True
+            parameters, torch.autograd.grad(loss, parameters), strict=True
         ):
             parameter.grad = gradient
         adam.step()
 
-    calls = count_calls(policy, context, known, reply, arguments.rollouts)
-    parts: dict[str, Callable[[], None]] = {
-        "step": step, "generate": generate, "judge": judge, "update": update,
-    }  # fmt: skip
+    return {"generate": generate, "judge": judge, "update": update}
+
+
+def medians(parts: dict[str, Part], repeats: int, device: torch.device) -> dict[str, float]:
+    """Seconds of each part; the first time of each is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in parts}
     clock = time.perf_counter if device.type == "cuda" else time.process_time
-    for repeat in range(arguments.repeats + 1):
+    for repeat in range(repeats + 1):
         for name, run in parts.items():
             began = clock()
             run()
@@ -104,23 +108,33 @@ def main() -> None:
                 torch.cuda.synchronize()
             if repeat:
                 seconds[name].append(clock() - began)
-    middle = {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def count_calls(policy: DialoguePolicy, copies: int, device: torch.device) -> int:
+    """Calls of the model that complete all prefixes of four replies, the context's included."""
+    context, reply = (torch.randint(3, V, (4, n), device=device) for n in (C, T))
+    return complete(policy, context, torch.ones_like(context).bool(), reply, copies).calls
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cost of a dialogue step.")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rollouts", type=int, default=1, help="completions of each prefix")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    keep_freed_memory()
+    device = torch.device(arguments.device)
+    parts, policy = step_and_parts(device)
+    calls = count_calls(policy, arguments.rollouts, device)
+    middle = medians(parts, arguments.repeats, device)
     for name, value in middle.items():
         print(json.dumps({"part": name, "seconds": round(value, 4), "device": str(device)}))
-    bare = middle["generate"] + middle["judge"] + middle["update"]
+    bare = sum(value for name, value in middle.items() if name != "step")
     print(json.dumps({"step_over_bare_parts": round(middle["step"] / bare, 3)}))
     print(json.dumps({"rollout_calls": calls, "reply_tokens": T, "torch": torch.__version__}))
-
-
-def count_calls(
-    policy: DialoguePolicy,
-    context: torch.Tensor,
-    known: torch.Tensor,
-    reply: torch.Tensor,
-    copies: int,
-) -> int:
-    """Calls of the model that complete all prefixes of four replies, the context's included."""
-    return complete(policy, context[:4], known[:4], reply[:4], copies).calls
 
 
 if __name__ == "__main__":

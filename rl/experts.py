@@ -1,6 +1,6 @@
 """Experts of other libraries as actors: stored weights (npz), and Stable-Baselines3 agents."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
 from zipfile import BadZipFile
@@ -20,6 +20,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+HEADS = ("gibbs", "gaussian_clip", "squash_tanh")
 OPTIONAL = ("obs_mean", "obs_std", "obs_clip", "log_std", "logstd_W", "logstd_b", "mean_clip")
 
 
@@ -41,19 +42,10 @@ class StoredPolicy(Actor):
 
     def __init__(self, path: str, actions: Actions):
         super().__init__()
-        try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                stored = {name: file[name] for name in file.files}
-        except (OSError, ValueError, EOFError, AttributeError, BadZipFile) as error:
-            raise UserError(f"{path} is no readable npz file of weights") from error
-        if (
-            not {"W0", "b0", "act", "head"} <= stored.keys()
-            or str(stored["act"]) not in ACTIVATIONS
-        ):
-            raise UserError(f"{path} holds no network: it needs W0, b0, ..., act and head")
+        stored = _read_network(path)
         self.actions, self.head = actions, str(stored["head"])
         self.activation = ACTIVATIONS[str(stored["act"])]
-        layers = sum(1 for name in stored if name.startswith("W") and name[1:].isdigit())
+        layers = _depth(stored)
         for i in range(layers):
             for name in (f"W{i}", f"b{i}"):
                 self.register_buffer(name, _float(stored[name]))
@@ -108,6 +100,43 @@ class StoredPolicy(Actor):
             said = said + log_std.exp() * torch.randn_like(said)
         low, high = self.actions.low, self.actions.high
         return low + (torch.tanh(said) + 1) / 2 * (high - low)
+
+
+def _read_network(path: str) -> dict[str, np.ndarray]:
+    """The arrays of a network, and nothing that is none.
+
+    Raises:
+        UserError: they cannot be read, do not fit together, or are not finite.
+    """
+    try:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+            stored = {name: file[name] for name in file.files}
+        if not all(isinstance(array, np.ndarray) for array in stored.values()):
+            raise ValueError("an archive of something else")
+    except (OSError, ValueError, TypeError, EOFError, AttributeError, BadZipFile) as error:
+        raise UserError(f"{path} is no readable npz file of weights") from error
+    layers = _depth(stored)
+    needed = {f"{kind}{i}" for kind in "Wb" for i in range(max(1, layers))} | {"act", "head"}
+    if str(stored.get("head")) == "gaussian_clip":
+        needed.add("log_std")
+    if not needed <= stored.keys() or str(stored["act"]) not in ACTIVATIONS:
+        raise UserError(f"{path} holds no network: it needs {', '.join(sorted(needed))}")
+    if str(stored["head"]) not in HEADS:
+        raise UserError(f"{path}: head is {stored['head']}, none of {', '.join(HEADS)}")
+    shapes = [(stored[f"W{i}"].shape, stored[f"b{i}"].shape) for i in range(layers)]
+    widths = [shape[-1:] for shape, _ in shapes]
+    if any(len(w) != 2 or b != w[1:] for w, b in shapes) or any(
+        w[:1] != width for (w, _), width in zip(shapes[1:], widths)
+    ):
+        raise UserError(f"{path}: the shapes of its layers do not follow each other")
+    for name in {*needed, *OPTIONAL} & stored.keys() - {"act", "head"}:
+        if stored[name].dtype.kind not in "iuf" or not np.isfinite(stored[name]).all():
+            raise UserError(f"{path}: {name} holds what is no finite number")
+    return stored
+
+
+def _depth(stored: Mapping[str, np.ndarray]) -> int:
+    return sum(1 for name in stored if name.startswith("W") and name[1:].isdigit())
 
 
 def _float(array: Any) -> Tensor:

@@ -299,6 +299,40 @@ def test_the_papers_experts_still_act_and_their_demonstrations_load(env):
     assert abs(returns.mean() - shown) < 0.1 * abs(random.mean() - shown)
 
 
+NETWORK = {
+    "W0": np.ones((4, 3)),
+    "b0": np.zeros(3),
+    "W1": np.ones((3, 2)),
+    "b1": np.zeros(2),
+    "act": np.array("tanh"),
+    "head": np.array("gibbs"),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"b1": None}, "it needs W0, W1, act, b0, b1, head"),
+        ({"W0": None, "W1": None}, "it needs W0"),
+        ({"act": np.array("sine")}, "holds no network"),
+        ({"head": np.array("none")}, "head is none, none of gibbs"),
+        ({"head": np.array("gaussian_clip")}, "log_std"),
+        ({"W1": np.ones((4, 2))}, "do not follow each other"),
+        ({"b0": np.zeros(())}, "do not follow each other"),
+        ({"W0": np.full((4, 3), np.nan)}, "W0 holds what is no finite number"),
+        ({"W0": np.full((4, 3), "x")}, "W0 holds what is no finite number"),
+        ({"W0": np.full((4, 3), None)}, "no readable npz"),
+    ],
+)
+def test_what_is_no_network_is_refused_in_one_sentence(tmp_path, envs, change, says):
+    made = {name: array for name, array in {**NETWORK, **change}.items() if array is not None}
+    np.savez(tmp_path / "w.npz", **NETWORK)
+    assert load_actor(str(tmp_path / "w.npz"), envs.actions).act(torch.zeros(2, 4)).shape == (2,)
+    np.savez(tmp_path / "w.npz", **made)
+    with pytest.raises(UserError, match=says):
+        load_actor(str(tmp_path / "w.npz"), envs.actions)
+
+
 def test_stored_weights_of_another_environment_are_refused():
     folder = data_folder("rl")
     envs = make_envs("Acrobot-v1", 1)

@@ -47,6 +47,8 @@ class OffPolicyImitation(Game):
         updates: steps of critic and policy a round; the values take twice as many.
         train_critic: False = the critic is never trained (a control).
         batch: rows of a step.
+        expert_share: of the rows of values and policy, those that the expert did. Where its moves
+            lead is then known before the policy finds them.
         tau: how far the target values follow in a step.
     """
 
@@ -67,6 +69,7 @@ class OffPolicyImitation(Game):
         updates: int = 16,
         train_critic: bool = True,
         batch: int = 256,
+        expert_share: float = 0.0,
         tau: float = 0.005,
     ):
         super().__init__()
@@ -76,7 +79,7 @@ class OffPolicyImitation(Game):
         self.replay = Replay(D.features, D.state, capacity)
         self.reward, self.loss, self.penalty = reward, loss, penalty
         self.gamma, self.updates, self.batch, self.tau = gamma, updates, batch, tau
-        self.train_critic = train_critic
+        self.train_critic, self.expert_share = train_critic, expert_share
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))
         self.wanted = -float(policy.actions.features)
 
@@ -110,16 +113,19 @@ class OffPolicyImitation(Game):
     def value_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Regress both values on r + gamma V(s'), the target values following each step.
 
-        Rewards are read for the whole move at once: the critic stands still in it.
+        Rewards and what is done next are found for the whole move at once: critic and policy stand
+        still in it.
         """
         if not self.train_critic:
             self._collect()
-        drawn = self.replay.draw(2 * self.updates * self.batch)
+        drawn = self._draw(2 * self.updates)
         rewards, forever = self.rewards(drawn.now), self.forever()
+        then, bonus = self.following(drawn.after)
         mine: list[Tensor] = list(self.Q.parameters())
         slow: list[Tensor] = list(self.target.parameters())
-        for now, after, reward in zip(*(x.split(self.batch) for x in (*drawn, rewards))):
-            wanted = self.targets(after, reward, forever)
+        parts = zip(*(x.split(self.batch) for x in (drawn.now, then, bonus, rewards)))
+        for now, next_, extra, reward in parts:
+            wanted = self.targets(next_, extra, reward, forever)
             found = self.Q(now)
             logs = {"value": found.mean(), "reward": reward.mean(), "forever": forever}
             yield Loss((found - wanted).square().mean(1).sum(), logs)
@@ -143,30 +149,38 @@ class OffPolicyImitation(Game):
         return self.rewards(torch.cat([gone, still], 1)).squeeze(0) / (1 - self.gamma)
 
     @torch.no_grad()
+    def following(
+        self, after: Float[Tensor, "batch state"]
+    ) -> tuple[Float[Tensor, "batch inputs"], Float[Tensor, " batch"]]:
+        """What the policy does next, as the values read it, and -alpha log pi of it."""
+        act, log_prob = self.G.draw(after[:, :-1])
+        return torch.cat([after, act], 1), -self.log_alpha.exp() * log_prob
+
+    @torch.no_grad()
     def targets(
         self,
-        after: Float[Tensor, "batch state"],
+        then: Float[Tensor, "batch inputs"],
+        bonus: Float[Tensor, " batch"],
         reward: Float[Tensor, " batch"],
         forever: Float[Tensor, ""],
     ) -> Float[Tensor, " batch"]:
         """r(s, a) + gamma V(s'), where V is min Q - alpha log pi, or the absorbing state's.
 
         Args:
-            after: what followed.
+            then: what followed and what is done there.
+            bonus: -alpha log pi of that.
             reward: of each row.
             forever: value of the absorbing state.
         """
-        act, log_prob = self.G.draw(after[:, :-1])
-        value = torch.minimum(*self.target(torch.cat([after, act], 1)))
-        value = value - self.log_alpha.exp() * log_prob
-        return reward + self.gamma * torch.where(after[:, -1] > 0, forever, value)
+        value = torch.minimum(*self.target(then)) + bonus
+        return reward + self.gamma * torch.where(then[:, self.D.state - 1] > 0, forever, value)
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Raise Q minus alpha log pi; in the absorbing state nothing is chosen or learned.
 
         alpha rises while the policy is surer than wanted, and falls otherwise.
         """
-        drawn = self.replay.draw(self.updates * self.batch).now[:, : self.D.state]
+        drawn = self._draw(self.updates).now[:, : self.D.state]
         for state in drawn.split(self.batch):
             act, log_prob = self.G.draw(state[:, :-1])
             lives = (state[:, -1] == 0).float()
@@ -176,6 +190,18 @@ class OffPolicyImitation(Game):
             entropy = -(log_prob.detach() * lives).sum() / living
             total = cost + self.log_alpha * (entropy - self.wanted)
             yield Loss(total, {"entropy": entropy, "alpha": alpha.detach()})
+
+    def _draw(self, batches: int) -> Rows:
+        """Rows of values and policy: of what was done, and in each batch the expert's share."""
+        shown = round(self.expert_share * self.batch)
+        kept = self.replay.draw(batches * (self.batch - shown))
+        if not shown:
+            return kept
+        rows = self.expert.pick(torch.rand(batches * shown, device=kept.now.device))
+        after = self.D.encode_state(rows.next_obs, rows.next_absorbing)
+        parts = zip(kept, Rows(self.D.encode(rows), after))
+        mixed = (torch.cat([x.unflatten(0, (batches, -1)) for x in pair], 1) for pair in parts)
+        return Rows(*(x.flatten(0, 1) for x in mixed))
 
     def _collect(self) -> dict[str, Tensor]:
         roll = self.collector.collect(self.G)

@@ -56,6 +56,7 @@ class Config(RunConfig):
         bc_lr: Adam rate of behavioural cloning.
         updates: steps of dac's critic and policy a round, its values take twice as many; of
             dagger's policy.
+        expert_share: of the rows that dac's values and policy learn from, those of the expert.
         capacity: transitions that dac or dagger keeps.
         average: decay, a step, of the average of the policy's weights, which is then what is
             evaluated and recorded; 0 = the policy as it stands.
@@ -97,6 +98,7 @@ class Config(RunConfig):
     bc_steps: int = 0
     bc_lr: float = 1e-3
     updates: int = 16
+    expert_share: float = 0.0
     capacity: int = 300_000
     average: float = 0.0
     controls: bool = True
@@ -124,6 +126,10 @@ class Config(RunConfig):
             options.make_penalty(self.penalty)
         if not 0 <= self.average < 1:
             raise UserError(f"--average {self.average}: a decay is at least 0 and below 1")
+        if not 0 <= self.expert_share < 1:
+            raise UserError(f"--expert_share {self.expert_share}: a share, at least 0, below 1")
+        if self.expert_share and self.algorithm != "dac":
+            raise UserError(f"--expert_share is for --algorithm dac, not for {self.algorithm}")
         for name in ("gamma", "lam"):
             if not 0 < getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it lies above 0 and below 1")
@@ -142,7 +148,7 @@ class Config(RunConfig):
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "classic": {"reward": "log_ratio", "policy_lr": 1e-3},
+    "classic": {"steps": 1_000_000, "reward": "log_ratio", "policy_lr": 1e-3},
     "mujoco": {
         "steps": 2_000_000,
         "rollout": 256,

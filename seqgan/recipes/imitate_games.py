@@ -90,6 +90,7 @@ def off_policy(
         updates=c.updates,
         train_critic=train_critic,
         batch=c.minibatch,
+        expert_share=c.expert_share,
     )
 
 

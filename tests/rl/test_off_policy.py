@@ -57,7 +57,7 @@ def test_targets_are_the_soft_bellman_equation_and_absorbing_states_end_it():
     rows, reward = rows_of(6), torch.randn(6)
     rows.after[2] = torch.tensor([0.0, 0, 0, 1])
     state = torch.get_rng_state()
-    found = game.targets(rows.after, reward, torch.tensor(-7.0))
+    found = game.targets(*game.following(rows.after), reward, torch.tensor(-7.0))
     torch.set_rng_state(state)
     act, log_prob = game.G.draw(rows.after[:, :3])
     soft = torch.minimum(*game.target(torch.cat([rows.after, act], 1))) - 0.1 * log_prob
@@ -117,6 +117,24 @@ def test_the_replay_overwrites_the_oldest_and_draws_all():
     drawn = replay.draw(500).now
     found = {tuple(row.tolist()) for row in drawn}
     assert found == {tuple(row.tolist()) for row in every}
+
+
+def test_each_batch_of_values_and_policy_holds_the_experts_share():
+    """6 rows done and 2 of the expert's, with what followed them, in every batch of 8."""
+    torch.manual_seed(0)
+    game, _ = tiny()
+    game.expert_share = 0.25
+    mine = rows_of(50)
+    game.replay.add(mine)
+    drawn = game._draw(3)
+    done = {(*now.tolist(), *after.tolist()) for now, after in zip(*mine)}
+    shown = game.expert.rows
+    after = game.D.encode_state(shown.next_obs, shown.next_absorbing)
+    theirs = {(*a.tolist(), *b.tolist()) for a, b in zip(game.D.encode(shown), after, strict=True)}
+    for now, following in zip(drawn.now.split(8), drawn.after.split(8), strict=True):
+        rows = [(*a.tolist(), *b.tolist()) for a, b in zip(now, following, strict=True)]
+        assert [row in done for row in rows] == [True] * 6 + [False] * 2
+        assert [row in theirs for row in rows] == [False] * 6 + [True] * 2
 
 
 def test_rollouts_become_rows_without_resets_and_with_flags():

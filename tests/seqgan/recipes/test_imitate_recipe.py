@@ -185,6 +185,8 @@ WRONG = [
     ({"teacher": "runs/expert"}, "--algorithm dagger"),
     ({"stepping": "hope"}, "--stepping hope"),
     ({"average": 1.0}, "--average 1"),
+    ({"expert_share": 1.0}, "--expert_share 1"),
+    ({"expert_share": 0.5}, "for --algorithm dac"),
     ({"algorithm": "dac"}, "no use for --bc_steps"),
     ({"algorithm": "dac", "bc_steps": 0, "learner": "trpo"}, "no use for --learner"),
 ]

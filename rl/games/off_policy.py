@@ -49,6 +49,8 @@ class OffPolicyImitation(Game):
         batch: rows of a step.
         expert_share: of the rows of values and policy, those that the expert did. Where its moves
             lead is then known before the policy finds them.
+        target_entropy: of the squashed action, nats a component. It falls without bound where a
+            component lies at an end of its box: what demands much keeps the policy away from there.
         tau: how far the target values follow in a step.
     """
 
@@ -70,6 +72,7 @@ class OffPolicyImitation(Game):
         train_critic: bool = True,
         batch: int = 256,
         expert_share: float = 0.0,
+        target_entropy: float = -1.0,
         tau: float = 0.005,
     ):
         super().__init__()
@@ -81,7 +84,7 @@ class OffPolicyImitation(Game):
         self.gamma, self.updates, self.batch, self.tau = gamma, updates, batch, tau
         self.train_critic, self.expert_share = train_critic, expert_share
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))
-        self.wanted = -float(policy.actions.features)
+        self.wanted = target_entropy * policy.actions.features
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {

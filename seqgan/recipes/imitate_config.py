@@ -56,6 +56,7 @@ class Config(RunConfig):
         bc_lr: Adam rate of behavioural cloning.
         updates: steps of dac's critic and policy a round, its values take twice as many; of
             dagger's policy.
+        target_entropy: that dac's policy keeps, nats a component of its squashed action.
         expert_share: of the rows that dac's values and policy learn from, those of the expert.
         capacity: transitions that dac or dagger keeps.
         average: decay, a step, of the average of the policy's weights, which is then what is
@@ -98,6 +99,7 @@ class Config(RunConfig):
     bc_steps: int = 0
     bc_lr: float = 1e-3
     updates: int = 16
+    target_entropy: float = -1.0
     expert_share: float = 0.0
     capacity: int = 300_000
     average: float = 0.0
@@ -128,8 +130,10 @@ class Config(RunConfig):
             raise UserError(f"--average {self.average}: a decay is at least 0 and below 1")
         if not 0 <= self.expert_share < 1:
             raise UserError(f"--expert_share {self.expert_share}: a share, at least 0, below 1")
-        if self.expert_share and self.algorithm != "dac":
-            raise UserError(f"--expert_share is for --algorithm dac, not for {self.algorithm}")
+        if self.algorithm != "dac":
+            for name, wanted in {"expert_share": 0.0, "target_entropy": -1.0}.items():
+                if getattr(self, name) != wanted:
+                    raise UserError(f"--{name} is for --algorithm dac, not for {self.algorithm}")
         for name in ("gamma", "lam"):
             if not 0 < getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it lies above 0 and below 1")
@@ -159,11 +163,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "dac": {
         "algorithm": "dac",
-        "steps": 500_000,
+        "steps": 320_000,
         "envs": 8,
         "rollout": 8,
         "updates": 8,
-        "capacity": 600_000,
+        "capacity": 100_000,
+        "expert_share": 0.25,
+        "target_entropy": -2.0,
+        "average": 0.999,
         "minibatch": 256,
         "policy_lr": 1e-3,
         "hidden": 128,

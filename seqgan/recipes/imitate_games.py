@@ -91,6 +91,7 @@ def off_policy(
         train_critic=train_critic,
         batch=c.minibatch,
         expert_share=c.expert_share,
+        target_entropy=c.target_entropy,
     )
 
 

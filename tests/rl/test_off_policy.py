@@ -9,7 +9,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from rl.critics import FLAG, Transitions
-from rl.games.off_policy import tiny
+from rl.games.off_policy import OffPolicyImitation, tiny
 from rl.nets import Normaliser
 from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
 from rl.spaces import Actions, Observations
@@ -161,6 +161,18 @@ def test_values_learn_a_constant_reward():
     rows = game.replay.draw(32)
     values = game.Q(rows.now).detach()
     torch.testing.assert_close(values, torch.full((2, 32), 2.0), atol=0.25, rtol=0)
+
+
+def test_alpha_falls_while_the_entropy_is_above_what_is_wanted():
+    """Its gradient is the entropy minus two nats below zero for the one component."""
+    torch.manual_seed(0)
+    made, _ = tiny()
+    parts = (made.G, made.Q, made.D, made.collector, made.expert, made.normaliser)
+    game = OffPolicyImitation(*parts, capacity=64, target_entropy=-2.0)
+    game.replay.add(rows_of(64))
+    loss = next(game.policy_move(iter(())))
+    (slope,) = torch.autograd.grad(loss.total, game.log_alpha)
+    torch.testing.assert_close(slope, loss.logs["entropy"] + 2.0)
 
 
 def test_the_policy_climbs_the_values():

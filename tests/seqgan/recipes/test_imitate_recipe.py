@@ -186,7 +186,7 @@ WRONG = [
     ({"stepping": "hope"}, "--stepping hope"),
     ({"average": 1.0}, "--average 1"),
     ({"expert_share": 1.0}, "--expert_share 1"),
-    ({"expert_share": 0.5}, "for --algorithm dac"),
+    *(({n: 0.5}, f"--{n} is for --algorithm dac") for n in ("expert_share", "target_entropy")),
     ({"algorithm": "dac"}, "no use for --bc_steps"),
     ({"algorithm": "dac", "bc_steps": 0, "learner": "trpo"}, "no use for --learner"),
 ]

@@ -19,19 +19,23 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer, decoders, models
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from seqgan.cli import main as seqgan
 from seqgan.commands.parsing import open_run
 from seqgan.dialogue.counting import counting_pairs, judge_counting
+from seqgan.dialogue.encode import MARKS
 from seqgan.dialogue.turns import Dialogue, Dialogues, Turn
 
+CONTEXT, REPLY = 11, 4
+"""Tokens: a role mark, nine digits and the mark of who is to answer; three digits and the end."""
+
 SIZES = {
-    "vocab_size": 261, "context_tokens": 12, "reply_tokens": 4, "turns": 1, "size": 8, "heads": 4,
-    "layers": 2, "dropout": 0, "falling": "true", "patience": 1000, "evaluate_every": 1000,
-    "test_pairs": 50, "judge_seeds": 0, "save_seconds": 1000, "threads": 1, "device": "cpu",
-    "alarms": "off", "length_limit": 0,
+    "context_tokens": CONTEXT, "reply_tokens": REPLY, "turns": 1, "dropout": 0, "falling": "true",
+    "patience": 1000, "evaluate_every": 1000, "test_pairs": 50, "judge_seeds": 0,
+    "save_seconds": 1000, "threads": 1, "device": "cpu", "alarms": "off", "length_limit": 0,
 }  # fmt: skip
-"""261 tokens are the bytes and the marks: a digit is a token."""
 
 LIKELIHOOD = {"critic_warmup": 0, "rounds": 0}
 
@@ -50,6 +54,24 @@ METHODS = {
     "mle_steps": LONGER | {"mle_steps": 100},
     "mle": LONGER | {"mle_steps": 4000},
 }
+
+
+def write_model(folder: Path, seed: int) -> None:
+    """A model of 8 states that has learned nothing, and a tokenizer of the ten digits."""
+    tokens = ["<pad>", "<end>", *MARKS.values(), *"0123456789"]
+    tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, []))
+    tokenizer.decoder = decoders.Fuse()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<end>",
+        additional_special_tokens=list(MARKS.values()),
+    ).save_pretrained(folder)  # fmt: skip
+    torch.manual_seed(seed)
+    config = GPT2Config(
+        vocab_size=len(tokens), n_positions=CONTEXT + REPLY, n_embd=8, n_layer=2, n_head=4,
+        resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, bos_token_id=1, eos_token_id=1,
+        pad_token_id=0,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(folder)
 
 
 def write_pairs(folder: Path) -> dict[str, str]:
@@ -78,8 +100,10 @@ def measured(folder: Path) -> dict[str, float]:
     torch.manual_seed(0)
     contexts = [context for context, _ in counting_pairs(10_000, 4)]
     items = [Dialogue([Turn("user", c), Turn("assistant", "0")], True) for c in contexts]
-    test = run.form.encode(Dialogues("test", items), context_tokens=12, reply_tokens=4, turns=1)
-    replies = run.game.G.eval().sample(test.context, test.known, 4)
+    test = run.form.encode(
+        Dialogues("test", items), context_tokens=CONTEXT, reply_tokens=REPLY, turns=1
+    )
+    replies = run.game.G.eval().sample(test.context, test.known, REPLY)
     said = [run.form.decode(row) for row in replies.tolist()]
     counted = judge_counting(contexts, said)._asdict()
     return {name: round(value, 4) for name, value in counted.items()}
@@ -100,8 +124,11 @@ def main() -> None:
         for seed in c.seeds:
             common = SIZES | data | {"seed": seed}
             start = folder / f"start_{seed}"
-            begun = common | START | dict(word.split("=") for word in c.start)
-            runs = {} if start.exists() else {"start": begun}
+            runs = {}
+            if not start.exists():
+                write_model(folder / f"blank_{seed}", seed)
+                chosen = dict(word.split("=") for word in c.start)
+                runs["start"] = common | START | {"model": folder / f"blank_{seed}"} | chosen
             common["model"] = str(start / "model")
             chosen = dict(word.split("=") for word in c.more)
             runs |= {name: common | METHODS[name] | chosen for name in c.methods}

@@ -138,6 +138,13 @@ def mean_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Te
     return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
 
 
+def expected(
+    logits: Float[Tensor, "N T V"], values: Float[Tensor, "N T U"]
+) -> Float[Tensor, "N T"]:
+    """Mean of values of next tokens under a policy; the gradient moves the policy alone."""
+    return (logits.float().softmax(-1)[..., : values.shape[-1]] * values).sum(-1)
+
+
 def spread_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
     """Standard deviation over what counts."""
     return mean_of((values - mean_of(values, mask)).square(), mask).sqrt()

@@ -1,8 +1,8 @@
 """From a critic's verdict to what each token of a reply earns.
 
 A credit is called with an `Episode` and returns (B, T); what stands after a reply's end means
-nothing. `transform` turns logits into reward: `torch.sigmoid` for D, or any `reward` of
-`losses.py`.
+nothing. One that knows what every next token would earn returns (B, T, V). `transform` turns logits
+into reward: `torch.sigmoid` for D, or any `reward` of `losses.py`.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,9 @@ from seqgan.dialogue.drawing import PLAIN, Drawing
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete
 
-__all__ = ["advantage", "dense", "paired", "potential", "rollouts", "sequence", "to_go"]
+__all__ = [
+    "advantage", "dense", "every_token", "paired", "potential", "rollouts", "sequence", "to_go",
+]  # fmt: skip
 
 
 class Episode(NamedTuple):
@@ -143,12 +145,32 @@ def advantage() -> Credit:
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
+        values = every(e)
+        return values.gather(2, e.reply[..., None])[..., 0]
+
+    every = every_token()
+    return credit
+
+
+def every_token() -> Credit:
+    """StepGAN's advantage of every token that could stand in a place, drawn or not.
+
+    The policy's gradient is then its exact mean over the next token,
+
+        sum_y A(y_<t, y) grad pi(y | y_<t)
+
+    at the price of no more than the critic's one pass: only the prefixes are still drawn.
+
+    Raises:
+        UserError: the critic has no value for each next token.
+    """
+
+    def credit(e: Episode) -> Float[Tensor, "B T V"]:
         if not isinstance(e.critic, StepCritic):
-            raise UserError("credit 'advantage' needs the critic 'step', which values every token")
+            raise UserError("this credit needs the critic 'step', which values every token")
         values = e.critic.values(e.context, e.known, e.reply)
         share = e.logits.float().softmax(-1)[..., : values.shape[-1]]
-        taken = values.gather(2, e.reply[..., None])[..., 0]
-        return taken - (share * values).sum(-1)
+        return values - (share * values).sum(-1, keepdim=True)
 
     return credit
 

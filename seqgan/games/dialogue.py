@@ -23,6 +23,7 @@ from seqgan.dialogue.advantage import (
     KL,
     Advantage,
     KLWeight,
+    expected,
     k3,
     kl_to_go,
     length_cost,
@@ -56,7 +57,8 @@ class DialogueGame(Game):
         D: the critic.
         length: most tokens of a reply, its end counted.
         credit: what each token of a reply earns.
-        estimator: how advantages become the policy's gradient.
+        estimator: how advantages become the policy's gradient; not asked where a credit knows every
+            next token's, for whose mean nothing has to be estimated.
         baseline: what is taken off the reward, see `dialogue.advantage.Advantage`.
         loss: trains the critic.
         penalty: of the critic, on embedded replies.
@@ -213,7 +215,10 @@ class DialogueGame(Game):
                 held = self._holds(*reading)
                 if held:
                     break
-            loss = self.estimator(log_prob - old, advantage, mask)
+            if advantage.ndim == 3:
+                loss = -mean_of(expected(logits, advantage), mask)
+            else:
+                loss = self.estimator(log_prob - old, advantage, mask)
             if reference is not None and self.kl == "k3":
                 loss = loss + self.kl_weight.beta * mean_of(k3(log_prob, reference), mask)
             del logits
@@ -246,7 +251,9 @@ class DialogueGame(Game):
         """Advantages, what is logged, and what the guards read: KL a reply, and length ratio."""
         context, known, human, reply, written = drawn
         episode = Episode(self.G, self.D, self.judge, context, known, reply, mask, human, logits)
-        reward = self.credit(episode)
+        earned = self.credit(episode)
+        every = earned.ndim == 3
+        reward = earned.gather(2, reply[..., None])[..., 0] if every else earned
         by_human = self.G.mask(human)
         own = mask & written[:, None]
         ratio = own.sum() / (by_human & written[:, None]).sum().clamp(min=1)
@@ -265,6 +272,8 @@ class DialogueGame(Game):
                 reward = reward - self.kl_weight.beta * kl_to_go(each, mask)
         if self.length_weight:
             reward = reward - self.length_weight * length_cost(mask, by_human)[:, None]
+        if every:
+            return earned, logs, (kl, ratio)
         advantage = self.advantage(reward, mask)
         advantage = torch.where(written[:, None], advantage, self.human_reward)
         if len(self.ways) > 1:

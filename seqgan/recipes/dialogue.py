@@ -162,8 +162,8 @@ class DialogueRun(base.Run):
         match c.credit:
             case "paired":
                 return credit.paired()
-            case "advantage":
-                return credit.advantage()
+            case "advantage" | "every_token" as name:
+                return getattr(credit, name)()
             case "rollouts":
                 return credit.rollouts(c.rollouts, transform, self.drawing())
             case name:

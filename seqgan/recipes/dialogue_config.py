@@ -74,8 +74,8 @@ class DialogueConfig(RunConfig):
         falling: whether each rate rises over a tenth of its steps and then falls to nothing.
         clip: greatest gradient norm, of both.
         samples: replies to each context of a generator step.
-        credit: what a token earns: sequence, paired, dense, potential, to_go, advantage or
-            rollouts.
+        credit: what a token earns: sequence, paired, dense, potential, to_go, advantage,
+            every_token (as advantage, of all tokens that could have been drawn) or rollouts.
         rollouts: completions of each prefix, for --credit rollouts.
         reward: of the critic's logit: probability, logit or log_probability.
         baseline: none, position_mean, leave_one_out, group_normalised or running.
@@ -195,6 +195,8 @@ class DialogueConfig(RunConfig):
             options.check_choice(name, getattr(self, name), allowed)
         options.make_penalty(self.penalty)
         estimation.check("dialogue", self.estimator)
+        if self.credit == "every_token":
+            self._check_every_token()
         self._check_weighing()
         self._check_together()
 
@@ -239,6 +241,25 @@ class DialogueConfig(RunConfig):
                 f"{self.reply_tokens}"
             )
 
+    def _check_every_token(self) -> None:
+        """What is made of drawn tokens' rewards says nothing of those that were not drawn."""
+        plain = {
+            "baseline": "none",
+            "estimator": "reinforce",
+            "policy_updates": 1,
+            "length_weight": 0.0,
+            "cold_temperature": 0.0,
+            "human_share": 0.0,
+        }
+        for name, value in plain.items():
+            if getattr(self, name) != value:
+                raise UserError(
+                    f"--credit every_token takes the mean over all tokens: pass --{name} {value}, "
+                    f"not {getattr(self, name)}"
+                )
+        if self.kl_weight and self.kl == "k1":
+            raise UserError("--credit every_token takes the mean over all tokens: pass --kl k3")
+
     def _check_weighing(self) -> None:
         if (self.estimator == "importance") != (self.reward == "ratio"):
             raise UserError(
@@ -272,9 +293,9 @@ class DialogueConfig(RunConfig):
         grouped = self.baseline in ("leave_one_out", "group_normalised")
         if grouped and self.samples < 2:
             raise UserError(f"--baseline {self.baseline} needs --samples of at least 2")
-        if self.credit == "advantage" and self.critic != "step":
+        if self.credit in ("advantage", "every_token") and self.critic != "step":
             raise UserError(
-                f"--credit advantage needs a value of each next token: pass --critic step, not "
+                f"--credit {self.credit} needs a value of each next token: pass --critic step, not "
                 f"{self.critic}"
             )
         if self.critic_mle_steps and self.critic != "step":

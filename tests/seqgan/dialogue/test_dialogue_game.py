@@ -81,6 +81,22 @@ def test_the_policy_gradient_is_that_of_the_expected_reward():
     assert float(found.norm() / exact.norm()) == pytest.approx(1.0, abs=0.1)
 
 
+def test_the_mean_over_every_token_is_the_exact_gradient_whatever_was_drawn():
+    torch.manual_seed(0)
+    policy, critic = policy_of("gpt2"), StepCritic.like(gpt2(), V)
+    torch.nn.init.normal_(critic.head.weight)
+    options = {"credit": credit.every_token(), "samples": 1, "baseline": "none", "judge": "mean"}
+    game = game_of(policy, critic.eval(), 1, **options)
+    batch = {name: tensor[:1] for name, tensor in data().items()}
+    share = policy.read(batch["context"], batch["known"])[0].softmax(-1)
+    value = critic.values(batch["context"], batch["known"], batch["reply"][:, :1])[0, 0]
+    exact = torch.autograd.grad(-(share * value.detach()).sum(), list(policy.parameters()))
+    exact = torch.cat([part.flatten() for part in exact])
+    for _ in range(3):
+        assert torch.allclose(gradient(game, batch=batch), exact, atol=1e-6)
+    assert float(exact.norm()) > 0.01
+
+
 def test_cold_samples_with_importance_weights_have_the_same_gradient(monkeypatch):
     torch.manual_seed(0)
     value = torch.randn(V)

@@ -398,6 +398,8 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
 CONTRADICTIONS = [
     ({"credit": "advantage"}, "--credit advantage"),
     ({"critic_mle_steps": 5}, "--critic_mle_steps"),
+    ({"critic": "step", "credit": "every_token"}, "--baseline none"),
+    ({"credit": "every_token", "baseline": "none"}, "--critic step"),
     ({"critic": "step", "critic_mle_steps": 5, "critic_size": 30}, "--critic_size 30"),
     ({"samples": 1}, "--samples"),
     ({"human_share": 0.1}, "--reuse false"),

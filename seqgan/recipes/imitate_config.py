@@ -131,8 +131,8 @@ class Config(RunConfig):
         if not 0 <= self.expert_share < 1:
             raise UserError(f"--expert_share {self.expert_share}: a share, at least 0, below 1")
         if self.algorithm != "dac":
-            for name, wanted in {"expert_share": 0.0, "target_entropy": -1.0}.items():
-                if getattr(self, name) != wanted:
+            for name, default in {"expert_share": 0.0, "target_entropy": -1.0}.items():
+                if getattr(self, name) != default:
                     raise UserError(f"--{name} is for --algorithm dac, not for {self.algorithm}")
         for name in ("gamma", "lam"):
             if not 0 < getattr(self, name) < 1:

@@ -146,20 +146,31 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"| {line} |\n" for line in lines)
 
 
-def draw(cell: Cell, seeds: Sequence[int], options: argparse.Namespace) -> None:
-    """Evaluations over the rounds of one cell, a line a seed."""
+def draw(
+    cell: Cell,
+    results: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    options: argparse.Namespace,
+) -> None:
+    """Evaluations of one cell over environment steps, a line a seed, and the expert's level."""
     from matplotlib.figure import Figure
 
+    env, count, method = cell
+    config = results[0]["config"]
+    per_round = 1 if method == "bc" else config["envs"] * config["rollout"]
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     for seed in seeds:
-        log = Path(options.out) / f"{cell[0]}-{cell[1]}-{cell[2]}-{seed}" / "log.jsonl"
+        log = Path(options.out) / f"{env}-{count}-{method}-{seed}" / "log.jsonl"
         rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         seen = [r for r in rows if "return" in r and r["phase"] in ("imitation", "clone")]
-        axes.plot([r["round"] for r in seen], [r["return"] for r in seen], label=f"seed {seed}")
-    axes.set(title=f"{cell[2]}, {cell[0]}, {cell[1]} trajectories", xlabel="round", ylabel="return")
+        steps = [per_round * r["round"] for r in seen]
+        axes.plot(steps, [r["return"] for r in seen], label=f"seed {seed}")
+    axes.axhline(results[0]["table"]["expert"]["return"], color="gray", ls=":", label="expert")
+    axes.set(title=f"{method}, {env}, {count} trajectories", ylabel="return")
+    axes.set_xlabel("steps of cloning" if method == "bc" else "environment steps")
     axes.legend(frameon=False)
-    figure.savefig(Path(options.out) / f"{cell[0]}-{cell[1]}-{cell[2]}.png", dpi=120)
+    figure.savefig(Path(options.out) / f"{env}-{count}-{method}.png", dpi=120)
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -195,8 +206,9 @@ def main(given: Sequence[str] | None = None) -> None:
             os._exit(130)  # and the runs with it, which the pool would wait for
     rows = []
     for cell in cells:
-        rows.append(summary(cell, [r for (c, _), r in zip(jobs, results) if c == cell]))
-        draw(cell, range(options.seeds), options)
+        mine = [r for (c, _), r in zip(jobs, results) if c == cell]
+        rows.append(summary(cell, mine))
+        draw(cell, mine, range(options.seeds), options)
     out = Path(options.out)
     (out / "result.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     (out / "table.md").write_text(markdown(rows), encoding="utf-8")

@@ -7,6 +7,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
@@ -150,7 +151,7 @@ class StableBaselines(Actor):
     Its files hold pickles, which run whatever they say: nothing here opens them.
 
     Args:
-        agent: anything with stable-baselines3's `predict`.
+        agent: of stable-baselines3; it is shown observations in the shape of its own space.
         actions: of the environment.
     """
 
@@ -159,9 +160,22 @@ class StableBaselines(Actor):
         self.agent, self.actions = agent, actions
 
     def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
-        found, _ = self.agent.predict(obs.numpy(), deterministic=deterministic)
+        shown = self._decode(obs.cpu().numpy())
+        found, _ = self.agent.predict(shown, deterministic=deterministic)
         act = torch.from_numpy(np.asarray(found))
         return act - self.actions.start if self.actions.discrete else act
+
+    def _decode(self, rows: np.ndarray) -> Any:
+        """Encoded observations as the agent's space has them; images may have channels last."""
+        space = self.agent.observation_space
+        if isinstance(space, spaces.Box):
+            if rows.ndim == 4 and rows.shape[1:] != space.shape:
+                rows = np.moveaxis(rows, 1, -1)
+            return rows.reshape(len(rows), *space.shape)
+        found = [spaces.unflatten(space, row) for row in rows]
+        if isinstance(space, spaces.Dict):
+            return {key: np.stack([one[key] for one in found]) for key in space}
+        return np.stack(found)
 
 
 def to_stable_baselines(policy: Policy, value: nn.Module | None = None) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ from rl.experts import (
 )
 from rl.formats import Raw, encode, load_demonstrations, save_npz
 from rl.metrics import bootstrap, interquartile_mean, returns_of
-from rl.spaces import observations
+from rl.spaces import Actions, observations
 from tests.data_folder import data_folder
 from tests.rl.made import parts
 
@@ -125,6 +125,46 @@ def test_an_agent_of_stable_baselines_is_recorded_and_does_what_it_says():
     torch.manual_seed(0)
     (first, *_) = record(envs, actor, 2, deterministic=True)
     assert np.array_equal(first.act, agent.predict(first.obs, deterministic=True)[0])
+
+
+class Agent:
+    """Keeps what it is shown, as an agent of stable-baselines3 of that space would see it."""
+
+    def __init__(self, space):
+        self.observation_space = space
+
+    def predict(self, obs, deterministic):
+        self.shown = obs
+        return np.array([4, 5]), None
+
+
+PLACE, PICTURE = spaces.Box(-1, 1, (2, 3), np.float32), spaces.Box(0, 255, (6, 5, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "space", [PLACE, PICTURE, spaces.Discrete(7), spaces.Dict(gear=spaces.Discrete(3), at=PLACE)]
+)
+def test_agents_are_shown_observations_of_their_own_space(space):
+    space.seed(0)
+    seen = [space.sample() for _ in range(2)]
+    agent = Agent(space)
+    rows = torch.from_numpy(observations(space).encode(seen))
+    actor = StableBaselines(agent, Actions(3, 4, torch.zeros(0), torch.zeros(0)))
+    assert actor.act(rows).tolist() == [0, 1]
+    columns = agent.shown if isinstance(space, spaces.Dict) else {None: agent.shown}
+    for key, column in columns.items():
+        wanted = [one if key is None else one[key] for one in seen]
+        np.testing.assert_array_equal(column, np.stack(wanted))
+
+
+def test_agents_of_pictures_with_channels_first_are_shown_these():
+    """Stable-baselines3 transposes pictures for its convolutions."""
+    agent = Agent(spaces.Box(0, 255, (3, 6, 5), np.uint8))
+    rows = observations(PICTURE).encode([PICTURE.sample()])
+    StableBaselines(agent, Actions(3, 4, torch.zeros(0), torch.zeros(0))).act(
+        torch.from_numpy(rows)
+    )
+    np.testing.assert_array_equal(agent.shown, rows)
 
 
 def with_(name, value):

@@ -6,7 +6,8 @@ when a head is unused in one player's turn, and lets processes drift apart silen
 other than `forward` is called, both of which adversarial games do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -16,10 +17,23 @@ from torch import Tensor, nn
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.sharding import is_sharded
 
+_by_itself = False
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """What one process does by itself: within, it knows of no others and waits for none."""
+    global _by_itself
+    before, _by_itself = _by_itself, True
+    try:
+        yield
+    finally:
+        _by_itself = before
+
 
 def world() -> tuple[int, int]:
     """This process's rank and the number of processes; (0, 1) without a process group."""
-    if dist.is_available() and dist.is_initialized():
+    if dist.is_available() and dist.is_initialized() and not _by_itself:
         return dist.get_rank(), dist.get_world_size()
     return 0, 1
 

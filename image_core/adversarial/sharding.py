@@ -42,6 +42,11 @@ def whole(value: Any) -> Any:
     return value
 
 
+def held(value: Tensor) -> Tensor:
+    """What of a tensor this process holds; all of it where it is not sharded."""
+    return getattr(value, "to_local")() if is_sharded(value) else value  # noqa: B009
+
+
 def part_of(value: Tensor, like: Tensor) -> Tensor:
     """This process's part of a whole tensor, cut as another one is; all of it where that is."""
     if not is_sharded(like) or value.shape != like.shape:
@@ -50,6 +55,25 @@ def part_of(value: Tensor, like: Tensor) -> Tensor:
 
     assert isinstance(like, DTensor)
     return distribute_tensor(value.to(like.device), like.device_mesh, like.placements)
+
+
+@torch.no_grad()
+def copy_weights(source: nn.Module, target: nn.Module) -> None:
+    """Give one module the weights and buffers of another of its shape, each sharded or not."""
+    read = source.state_dict()
+    for name, tensor in target.state_dict().items():
+        tensor.copy_(part_of(whole(read[name]), tensor))
+
+
+def twins(module: nn.Module) -> set[str]:
+    """Second names of parameters that two modules share, as tied embeddings are."""
+    seen: set[int] = set()
+    found = set()
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        if id(parameter) in seen:
+            found.add(name)
+        seen.add(id(parameter))
+    return found
 
 
 def save_weights(state: Mapping[str, Tensor], file: Path) -> None:
@@ -66,10 +90,11 @@ def load_weights(module: nn.Module, file: Path) -> None:
     """
     read = load_file(str(file))
     state = module.state_dict()
-    if read.keys() != state.keys():
-        raise RuntimeError(f"other names: {sorted(read.keys() ^ state.keys())[:5]}")
-    for name, tensor in state.items():
-        tensor.copy_(part_of(read[name], tensor))
+    other = (read.keys() ^ state.keys()) - twins(module)
+    if other:
+        raise RuntimeError(f"other names: {sorted(other)[:5]}")
+    for name, tensor in read.items():
+        state[name].copy_(part_of(tensor, state[name]))
 
 
 def shard_optimizer(optimizer: Optimizer) -> None:

@@ -42,6 +42,8 @@ def _content(engine: "Engine") -> tuple[dict[str, Any] | None, dict[str, Any]]:
     weights = None
     if sharding.any_sharded(engine.game):
         weights = sharding.whole(engine.game.state_dict())
+        for name in sharding.twins(engine.game):
+            del weights[name]  # stored once, as whole weights are
     optim = {
         "optimizers": {n: sharding.whole(o.state_dict()) for n, o in engine.optimizers.items()},
         "schedules": {n: s.state_dict() for n, s in engine.schedules.items()},
@@ -71,6 +73,26 @@ def _write(
         checkpoint.write_state(place, _counts(engine, processes))
 
 
+def load_played(engine: "Engine", folder: Path) -> None:
+    """Restore what was learned and counted by however many processes: to sample or to evaluate.
+
+    Raises:
+        UserError: the checkpoint is missing, corrupt, or of another game.
+    """
+    place = checkpoint.place(folder)
+    state = checkpoint.read_state(place)
+    _load_weights(engine, place)
+    engine.round, engine.drawn = state["round"], state["drawn"]
+    engine.steps, engine.notes = state["steps"], state["notes"]
+    engine.saved = folder
+
+
+def _load_weights(engine: "Engine", place: Path) -> None:
+    checkpoint.load_module(engine.game, place / "game.safetensors")
+    for name, average in engine.ema.items():
+        checkpoint.load_module(average, place / f"ema.{name}.safetensors")
+
+
 def load_engine(engine: "Engine", folder: Path) -> None:
     """Restore all that `save_engine` wrote.
 
@@ -88,9 +110,7 @@ def load_engine(engine: "Engine", folder: Path) -> None:
     # On the CPU: an optimizer moves its moments itself and keeps its step counts where they were.
     optim = checkpoint.load_tensors(place / "optim.pt")
     _check_optim(engine, optim, place / "optim.pt")
-    checkpoint.load_module(engine.game, place / "game.safetensors")
-    for name, average in engine.ema.items():
-        checkpoint.load_module(average, place / f"ema.{name}.safetensors")
+    _load_weights(engine, place)
     for name, optimizer in engine.optimizers.items():
         optimizer.load_state_dict(optim["optimizers"][name])
         sharding.shard_optimizer(optimizer)

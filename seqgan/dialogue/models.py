@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.sharding import copy_weights, whole
 from seqgan.data.errors import reason
 from seqgan.dialogue.critics import (
     DialogueCritic,
@@ -17,7 +19,6 @@ from seqgan.dialogue.critics import (
     LanguageModelCritic,
     StepCritic,
     TransformerCritic,
-    copy_backbone,
     has_adapters,
 )
 from seqgan.dialogue.encode import Format
@@ -82,15 +83,31 @@ def new_critic(c: "DialogueConfig", form: Format, policy: DialoguePolicy) -> Dia
 def copy_generator(critic: DialogueCritic, policy: DialoguePolicy) -> None:
     """Let a critic that began as a copy of the generator begin once more, as it is now."""
     if isinstance(critic, LanguageModelCritic):
-        critic.model.load_state_dict(policy.state_dict())
+        copy_weights(policy, critic.model)
     elif isinstance(critic, TransformerCritic | StepCritic) and isinstance(policy, CausalLMPolicy):
-        critic.backbone.load_state_dict(copy_backbone(policy.model).state_dict())
+        copy_weights(_plain(policy.model).base_model, critic.backbone)
+
+
+def _plain(model: Any) -> Any:
+    return model.get_base_model() if has_adapters(model) else model
 
 
 def save_base(policy: DialoguePolicy, folder: Path) -> None:
     """Write the config of a model of transformers, without weights."""
     if isinstance(policy, LanguageModelPolicy):
         policy.model.config.save_pretrained(str(folder))
+
+
+def put_together(
+    c: "DialogueConfig", form: Format, base: Path, policy: DialoguePolicy
+) -> DialoguePolicy | None:
+    """A whole copy of a policy that the processes share, for the first of them; all must ask."""
+    weights = whole(policy.state_dict())
+    if not parallel.first():
+        return None
+    copied = new_policy(c, form, base)
+    copied.load_state_dict(weights)
+    return copied
 
 
 def save_model(policy: DialoguePolicy, folder: Path) -> None:

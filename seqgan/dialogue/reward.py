@@ -6,7 +6,8 @@
 
 TRL calls a reward with prompts, completions and the data set's columns; what it logs through
 `log_metric` stands beside TRL's own metrics. The reward is on its own for averaging over
-processes, saving and eval mode, so all of that is here.
+processes, saving and eval mode, so all of that is here: each process brings the completions that it
+made, and all of them hold one critic, the first one's to begin with.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from image_core.adversarial import losses
+from image_core.adversarial import losses, parallel
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -100,6 +101,7 @@ class TrainedReward:
         self.game = CriticGame(critic, loss, judge, form.end)
         adam = partial(torch.optim.Adam, lr=lr)
         self.engine = Engine(self.game, {"D": adam}, clip={"D": 1.0})
+        self._met = False
 
     def __call__(
         self,
@@ -120,11 +122,17 @@ class TrainedReward:
                 f"{sorted(columns)}; rename the one that holds them, 'completion' too, which TRL "
                 "does not pass on"
             )
+        if not self._met:
+            # The trainer may have brought the processes together after the critic was made
+            parallel.broadcast(self.game)
+            self._met = True
         batch = self._batch(prompts, completions, columns[self.human_column], completion_ids)
         self.game.D.eval()
         with torch.no_grad():
             reward = self.game.score(batch, "reply")
-        logs = list(self.engine.rounds(lambda index: batch, self.steps))[-1]
+        # The engine gives each process its share of a batch, in their order: its own rows
+        joined = {name: parallel.join(tensor) for name, tensor in batch.items()}
+        logs = list(self.engine.rounds(lambda index: joined, self.steps))[-1]
         if log_metric is not None:
             for name in ("loss", "accuracy", "margin"):
                 log_metric(f"discriminator/{name}", float(logs[f"D/{name}"]))

@@ -177,7 +177,7 @@ class DialogueGame(Game):
 
     def keep_mle(self) -> None:
         """Remember the policy as it is now: the baseline, and the reference of the KL."""
-        self.mle.load_state_dict(sharding.whole(self.G.state_dict()))
+        sharding.copy_weights(self.G, self.mle)
 
     # -- the generator -----------------------------------------------------------------------------
 

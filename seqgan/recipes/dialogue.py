@@ -14,7 +14,10 @@ from torch import Tensor
 
 from image_core.adversarial import losses, parallel
 from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
+from image_core.adversarial.sharding import copy_weights
+from image_core.adversarial.snapshot import load_played
 from image_core.data import Batches
 from seqgan import estimation, metrics
 from seqgan.alarms import limits_of
@@ -23,8 +26,16 @@ from seqgan.dialogue.credit import Credit
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Encoded, Format, load_tokenizer, train_tokenizer
 from seqgan.dialogue.guards import Guards
-from seqgan.dialogue.models import copy_generator, new_critic, new_policy, save_base, save_model
+from seqgan.dialogue.models import (
+    copy_generator,
+    new_critic,
+    new_policy,
+    put_together,
+    save_base,
+    save_model,
+)
 from seqgan.dialogue.policies import DialoguePolicy
+from seqgan.dialogue.sharded import shard_critic, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.games.dialogue import DialogueGame
 from seqgan.metrics.ngrams import Sentences
@@ -74,6 +85,11 @@ class DialogueRun(base.Run):
         policy = new_policy(c, self.form, self.base if begun else None)
         critic = new_critic(c, self.form, policy)
         self.game = self._game(policy, critic).to(self.device)
+        self.sharded = data and c.shard and parallel.world()[1] > 1
+        if self.sharded:
+            for model in (self.game.G, self.game.mle):
+                shard_policy(model, self.device)
+            shard_critic(self.game.D, self.device)
         self.engine = self._engine()
         if data:
             self.sets = [self._encode(number) for number in range(3)]
@@ -181,7 +197,7 @@ class DialogueRun(base.Run):
                 copy_generator(game.D, game.G)
 
         def leave_mle() -> None:
-            game.G.load_state_dict(game.mle.state_dict())
+            copy_weights(game.mle, game.G)
 
         def stretches(player: str, move: Move, steps: int) -> tuple[list[Turn], int]:
             """Steps by rounds of at most `STRETCH`, no fewer than are asked for."""
@@ -262,6 +278,11 @@ class DialogueRun(base.Run):
     # -- the folder --------------------------------------------------------------------------------
 
     def start(self) -> None:
+        if self.config.shard and not self.sharded:
+            raise UserError(
+                "--shard true shares the models among processes, of which there is one; start two "
+                "by `accelerate launch --multi_gpu --num_processes 2 -m seqgan.cli train dialogue`"
+            )
         super().start()
         self._save_base()
 
@@ -270,11 +291,10 @@ class DialogueRun(base.Run):
         self._save_base()
 
     def load(self) -> None:
-        """Load the last checkpoint, to talk or to evaluate."""
+        """Load the last checkpoint, of however many processes, to talk or to evaluate."""
+        load_played(self.engine, self.folder.checkpoint)
         if self.has_data:
-            super().load()
-        else:
-            self.engine.load(self.folder.checkpoint)
+            self._sign()
 
     def _save_base(self) -> None:
         """Tokenizer and model config, under their name only when they are whole."""
@@ -287,13 +307,14 @@ class DialogueRun(base.Run):
     def save_models(self) -> None:
         """Write both generators as transformers does, each with the tokenizer."""
         for name, policy in (("model", self.game.G), ("mle", self.game.mle)):
-            place = self.folder.folder / name
-            save_model(policy, place)
-            self.form.save(place)
+            whole: DialoguePolicy | None = policy
+            if self.sharded:
+                whole = put_together(self.config, self.form, self.base, policy)
+            if whole is not None and parallel.first():
+                save_model(whole, self.folder.folder / name)
+                self.form.save(self.folder.folder / name)
 
     def report(self, cpu_seconds: float | None = None) -> None:
-        if not parallel.first():
-            return
         self.save_models()
         write_report(self, cpu_seconds)
 

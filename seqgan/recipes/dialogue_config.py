@@ -108,6 +108,8 @@ class DialogueConfig(RunConfig):
         encoder: of likeness to people's replies, word vectors and MAUVE: minilm, a folder or a hub
             name; no such figures when left out.
         precision: no, or bf16.
+        shard: whether several processes share the models' parameters among them (FSDP2), each
+            holding a part, for a causal model that outgrows one device.
     """
 
     data: str = "chitchat"
@@ -175,6 +177,7 @@ class DialogueConfig(RunConfig):
     judge_seeds: int = 3
     encoder: str = ""
     precision: str = "no"
+    shard: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -288,6 +291,7 @@ class DialogueConfig(RunConfig):
             raise UserError(f"--estimator {self.estimator} needs --samples of at least 2")
 
     def _check_together(self) -> None:
+        recurrent = self.model is None and self.architecture == "lstm"
         if self.size % self.heads and self.model is None and self.architecture == "gpt":
             raise UserError(f"--size {self.size} is no multiple of --heads {self.heads}")
         grouped = self.baseline in ("leave_one_out", "group_normalised")
@@ -327,13 +331,16 @@ class DialogueConfig(RunConfig):
             )
         if self.backward and self.turns != 1:
             raise UserError(f"--backward true reads one turn: pass --turns 1, not {self.turns}")
+        if self.shard and (recurrent or self.penalty):
+            raise UserError(
+                "--shard true is for causal transformers without --penalty; leave one of them out"
+            )
         if self.lora and self.model is None:
             raise UserError("--lora is for --model; a model from scratch learns as a whole")
         if self.data == "chitchat":
             for name in ("valid", "test", "where"):
                 if getattr(self, name):
                     raise UserError(f"--{name} is not for --data chitchat, which has its own")
-        recurrent = self.model is None and self.architecture == "lstm"
         if recurrent and self.critic not in ("hierarchical", "language_model"):
             raise UserError(
                 f"--critic {self.critic} copies a transformer; with --architecture lstm pass "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 import torch.nn.functional as F
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from seqgan import metrics, plots
 from seqgan.dialogue.drawing import Drawing
@@ -235,18 +236,34 @@ def per_word(run: "DialogueRun", test: Test, per_token: float) -> float:
 
 
 def write_report(run: "DialogueRun", cpu_seconds: float | None) -> None:
-    """Write `result.json`, samples and plots, and print the table."""
-    c, test = run.config, test_of(run)
-    torch.manual_seed(c.seed + 1)
-    rows: dict[str, Row] = {}
-    training = training_of(run)
-    said = floors(test, training)
+    """Write `result.json`, samples and plots, and print the table.
+
+    Of several processes all answer, for they may share the models; the first one does the rest.
+    """
+    test = test_of(run)
+    torch.manual_seed(run.config.seed + 1)
     policies = {"MLE": run.game.mle.eval(), "GAN": run.game.G.eval()}
     nll = {name: run.nll(policy, test.pairs) for name, policy in policies.items()}
+    said: dict[str, list[str]] = {}
     for name, policy in policies.items():
         for temperature in TEMPERATURES:
-            drawing = Drawing(temperature, min_length=c.min_length)
+            drawing = Drawing(temperature, min_length=run.config.min_length)
             said[f"{name} T={temperature}"] = answers(run, policy, test.pairs, drawing)
+    if parallel.first():
+        with parallel.alone():
+            _write(run, test, nll, said, cpu_seconds)
+
+
+def _write(
+    run: "DialogueRun",
+    test: Test,
+    nll: Mapping[str, float],
+    answered: Mapping[str, list[str]],
+    cpu_seconds: float | None,
+) -> None:
+    c, training = run.config, training_of(run)
+    said = {**floors(test, training), **answered}
+    rows: dict[str, Row] = {}
     for name, replies in said.items():
         rows[name] = figures(replies, test.replies, test.contexts, training)
         if name == "human":

@@ -25,6 +25,7 @@ from image_core.adversarial.callbacks import Limit, crossed
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
+from image_core.adversarial.sharding import held
 from image_core.adversarial.stream import Data
 from seqgan.recipes.progress import Progress
 
@@ -287,7 +288,8 @@ def _check_weights(engine: Engine, phase: Phase) -> None:
     """The engine watches losses and gradients; a step too long shows in the weights alone."""
     turns = engine.game.turns() if phase.turns is None else phase.turns
     for player in dict.fromkeys(turn.player for turn in turns):
-        if not all(bool(torch.isfinite(p).all()) for p in engine.players[player]):
+        sound = all(bool(torch.isfinite(held(p)).all()) for p in engine.players[player])
+        if not parallel.all_succeeded(sound):
             steps = engine.steps[player]
             raise _stop(engine, f"the weights of {player!r} are not finite after its step {steps}")
 

@@ -12,9 +12,11 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from image_core.adversarial import sharding
+from image_core.adversarial import parallel, sharding
 from image_core.adversarial.engine import Engine
+from seqgan.dialogue.reward import TrainedReward
 from seqgan.games.dialogue import DialogueGame, tiny
+from tests.seqgan.dialogue.test_reward import reward_of
 
 
 def new(seed: int) -> tuple[Engine, dict[str, torch.Tensor]]:
@@ -52,6 +54,29 @@ def played(rank: int, *, shard: bool) -> dict[str, torch.Tensor]:
     return found | {"local": torch.tensor(local)}
 
 
+def sure(reward: TrainedReward) -> TrainedReward:
+    """Without the dropout that two processes draw otherwise than one."""
+    for module in reward.game.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return reward
+
+
+def rewarded(rank: int) -> dict[str, torch.Tensor]:
+    """TRL's reward, each process with completions of its own; then alone with those of both."""
+    prompts, made, human = ["and rain ?"] * 2, ["tea tea", "rain"], ["no .", "yes , rain is nice ."]
+    reward = sure(reward_of(seed=rank)[0])
+    for _ in range(2):
+        own = reward(prompts[:1], made[rank : rank + 1], human=human[rank : rank + 1])
+    with parallel.alone():
+        both = sure(reward_of(seed=0)[0])
+        for _ in range(2):
+            all_ = both(prompts, made, human=human)
+    found = {f"reward.{n}": p.clone() for n, p in reward.game.state_dict().items()}
+    found |= {f"alone.{n}": p.clone() for n, p in both.game.state_dict().items()}
+    return found | {"own": torch.tensor(own), "all": torch.tensor(all_)}
+
+
 def main(rank: int, folder: Path) -> None:
     """Two rounds, a checkpoint, two more; the same by an engine that loads the checkpoint."""
     torch.set_num_threads(1)
@@ -69,6 +94,7 @@ def main(rank: int, folder: Path) -> None:
     other.run(lambda index: batch, 2)
     found = {"half": half, "drawn": drawn, "whole": state(engine), "resumed": state(other)}
     found |= {"plain": played(rank, shard=False), "sharded": played(rank, shard=True)}
+    found["rewards"] = rewarded(rank)
     torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()
 

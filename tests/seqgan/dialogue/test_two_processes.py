@@ -1,9 +1,16 @@
 """Two processes that play the dialogue game: one policy, one critic, one memory, other samples."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from tests.two_processes import play
+from seqgan.cli import main
+from tests.seqgan.recipes.made import read_log, read_result, refusal
+from tests.seqgan.recipes.test_dialogue_recipe import talks, written
+from tests.two_processes import ROOT, play
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +55,67 @@ def test_a_policy_cut_in_two_samples_learns_and_is_kept_as_a_whole_one(pair):
             assert torch.allclose(value, sharded[name], rtol=0, atol=1e-5), name
         kept = [name for name in sharded if name.startswith("G.model.")]
         assert all(torch.equal(sharded[n], sharded["mle" + n.removeprefix("G")]) for n in kept)
+
+
+@pytest.mark.slow
+def test_a_reward_of_trl_holds_one_critic_that_learns_of_both_processes_completions(pair):
+    one, two = (found["rewards"] for found in pair)
+    for name, value in one.items():
+        if name.startswith("reward."):
+            assert torch.equal(value, two[name])
+            assert torch.allclose(value, one["alone." + name[7:]], atol=1e-5), name
+    assert torch.allclose(torch.cat([one["own"], two["own"]]), one["all"], atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The folder of three runs of two processes, started as users start them."""
+    folder = tmp_path_factory.mktemp("runs")
+    written(folder, talks(60))
+    launch = "-m accelerate.commands.accelerate_cli launch --multi_gpu --main_process_port 0"
+    words = [*launch.split(), "--num_processes", "2", "-m", "tests.seqgan.dialogue.run_of_two"]
+    words = [sys.executable, *words, str(folder)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.mark.slow
+def test_a_run_of_shared_models_is_that_of_whole_ones_saved_and_measured(runs):
+    """The first process alone must not wait for the other while it measures."""
+    shared, whole = (read_log(runs / name) for name in ("sharded", "whole"))
+    assert [row["phase"] for row in shared] == [row["phase"] for row in whole]
+    for key in ("mle/loss", "nll_valid"):
+        assert shared[0][key] == pytest.approx(whole[0][key], abs=1e-4)
+    assert shared[-1]["D/loss"] == pytest.approx(whole[-1]["D/loss"], abs=0.05)
+    table = read_result(runs / "sharded")["table"]
+    assert table["GAN T=1.0"]["nll_test"] > 0
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(runs / "sharded" / "model")
+    kept = load_file(runs / "sharded" / "checkpoint" / "game.safetensors")
+    assert "G.model.lm_head.weight" not in kept  # tied, and so stored once
+    for name, value in model.named_parameters():
+        assert torch.equal(value, kept[f"G.model.{name}"])
+
+
+@pytest.mark.slow
+def test_a_run_of_shared_models_goes_on_exactly(runs):
+    left, undisturbed = (runs / name for name in ("left", "sharded"))
+    assert (left / "log.jsonl").read_bytes() == (undisturbed / "log.jsonl").read_bytes()
+    name = "checkpoint/game.safetensors"
+    weights, expected = load_file(left / name), load_file(undisturbed / name)
+    assert all(torch.equal(weights[key], value) for key, value in expected.items())
+
+
+@pytest.mark.slow
+def test_one_process_talks_to_what_two_have_trained_but_shares_nothing(runs, capsys, monkeypatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("do you like tea ?\n"))
+    assert main(["chat", str(runs / "sharded"), "--no_color"]) == 0
+    assert "[0." in capsys.readouterr().out
+    data = str(runs / "talks.jsonl")
+    words = ["train", "dialogue", "--preset", "tiny", "--data", data, "--out", str(runs / "alone")]
+    assert "accelerate launch" in refusal(capsys, *words, "--shard", "true")
+    assert not (runs / "alone").exists()

@@ -1,0 +1,53 @@
+"""One of two processes that play whole runs together, as a launcher starts them.
+
+python -m tests.seqgan.dialogue.run_of_two FOLDER
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from seqgan.cli import main
+from seqgan.recipes import dialogue
+
+KILLED = 2
+"""Rounds after which a run of four is left; it was saved after each."""
+
+
+class Killed(Exception):
+    """In place of the power going out."""
+
+
+def play(words: list[str], out: Path, rounds: int | None = None) -> None:
+    """A run in a folder; with `rounds` it is left before that many were played."""
+    evaluate = dialogue.DialogueRun.evaluate
+    if rounds is not None:
+
+        def leave(run: dialogue.DialogueRun) -> dict[str, float]:
+            if run.engine.notes["phase_round"] > rounds:
+                raise Killed
+            return evaluate(run)
+
+        dialogue.DialogueRun.evaluate = leave  # type: ignore[method-assign]
+    try:
+        assert main([*words, "--out", str(out)]) == 0
+    except Killed:
+        pass
+    finally:
+        dialogue.DialogueRun.evaluate = evaluate  # type: ignore[method-assign]
+
+
+def run(folder: Path) -> None:
+    """A run of shared models, the same one left and gone on with, and one of whole models."""
+    torch.set_num_threads(1)
+    words = ["train", "dialogue", "--preset", "tiny", "--data", str(folder / "talks.jsonl")]
+    words += ["--rounds", "4", "--evaluate_every", "1", "--test_pairs", "8"]
+    for name, shard in (("sharded", "true"), ("whole", "false")):
+        play([*words, "--shard", shard], folder / name)
+    play([*words, "--shard", "true"], folder / "left", KILLED)
+    assert main(["resume", str(folder / "left")]) == 0
+
+
+if __name__ == "__main__":
+    run(Path(sys.argv[1]))

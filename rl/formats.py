@@ -52,13 +52,18 @@ def load_demonstrations(path: str, envs: Envs, env: str) -> list[Trajectory]:
     """
     reader = _reader(Path(path))
     raw, made_for = reader(Path(path))
-    if made_for and made_for != env:
+    if made_for and _name(made_for) != _name(env):
         raise UserError(
             f"--demos {path} were recorded in {made_for}, not in --env {env}; give others"
         )
     if not raw:
         raise UserError(f"--demos {path} hold no trajectory; record some with `seqgan demos`")
     return [encode(one, envs, f"--demos {path}, trajectory {i}") for i, one in enumerate(raw)]
+
+
+def _name(env: str) -> str:
+    """An environment's id without the module that registers it, as its own specification has it."""
+    return env.rpartition(":")[2]
 
 
 def encode(raw: Raw, envs: Envs, where: str) -> Trajectory:

@@ -79,6 +79,15 @@ def test_npz_comes_back(tmp_path, envs, recorded):
         save_npz(tmp_path / "d.npz", recorded, envs, "CartPole-v1")
 
 
+def test_environments_are_told_apart_by_id_and_not_by_who_registers_them(tmp_path, envs, recorded):
+    """Specifications know no module: Minari writes "Env-v0" where --env is "module:Env-v0"."""
+    for i, (made_for, asked) in enumerate([("A-v0", "mine:A-v0"), ("mine:A-v0", "A-v0")]):
+        save_npz(tmp_path / f"{i}.npz", recorded, envs, made_for)
+        assert_same(load_demonstrations(str(tmp_path / f"{i}.npz"), envs, asked), recorded)
+        with pytest.raises(UserError, match="recorded in"):
+            load_demonstrations(str(tmp_path / f"{i}.npz"), envs, "mine:B-v0")
+
+
 @pytest.mark.parametrize("kind", ["jsonl", "parquet", "folder"])
 def test_data_sets_of_trajectories_come_back(tmp_path, envs, recorded, kind):
     datasets = pytest.importorskip("datasets")

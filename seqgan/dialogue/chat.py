@@ -122,13 +122,18 @@ def colored(pieces: list[Piece]) -> str:
     cells = []
     for text, human in pieces:
         red, green = min(1.0, 2 - 2 * human), min(1.0, 2 * human)
-        cells.append(f"\x1b[38;2;{round(255 * red)};{round(255 * green)};0m{text}")
+        cells.append(f"\x1b[38;2;{round(255 * red)};{round(255 * green)};0m{_harmless(text)}")
     return "".join(cells) + "\x1b[0m"
 
 
 def numbered(pieces: list[Piece]) -> str:
     """A reply with the verdict behind each token."""
-    return "".join(f"{text}[{human:.2f}]" for text, human in pieces)
+    return "".join(f"{_harmless(text)}[{human:.2f}]" for text, human in pieces)
+
+
+def _harmless(text: str) -> str:
+    """What a model writes is no command to the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def talk(chat: Chat, seed: int, *, color: bool) -> None:

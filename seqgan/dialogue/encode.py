@@ -80,14 +80,21 @@ def load_tokenizer(name: str) -> Any:
     """The tokenizer of a folder or hub name.
 
     Raises:
-        UserError: it cannot be loaded.
+        UserError: it cannot be loaded, or there is none.
     """
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(name)
     except Exception as error:  # transformers raises many kinds
         raise UserError(f"no tokenizer can be loaded from {name} ({reason(error)})") from error
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        # What transformers makes of a config alone
+        raise UserError(
+            f"{name} holds a model without its tokenizer; write it there by "
+            "`tokenizer.save_pretrained`"
+        )
+    return tokenizer
 
 
 @final

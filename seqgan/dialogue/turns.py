@@ -223,6 +223,9 @@ def _turns(row: Mapping[str, Any], place: str) -> tuple[list[Turn], bool]:
         if isinstance(prompt, list) and isinstance(completion, list):
             return _messages([*prompt, *completion], place), False
         raise UserError(f"{place}: prompt and completion are two texts, or two lists of messages")
+    if {"prompt", "completion"} <= row.keys():
+        lacking = "prompt" if row["prompt"] is None else "completion"
+        raise UserError(f"{place} has no {lacking}; fill it in, or leave the record out")
     if isinstance(row.get("text"), str):
         text = row["text"]
         mark = next((m for m in MARKS if m in text), MARKS[-1])

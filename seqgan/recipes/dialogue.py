@@ -77,6 +77,12 @@ class DialogueRun(base.Run):
         self.has_data, self.device = data, options.pick_device(c.device)
         self.base = Path(c.out) / "base"
         begun = parallel.agree(self.base.exists())
+        self.sharded = data and c.shard and parallel.world()[1] > 1
+        if c.shard and not (begun or self.sharded):
+            raise UserError(
+                "--shard true shares the models among processes, of which there is one; start two "
+                "by `accelerate launch --multi_gpu --num_processes 2 -m seqgan.cli train dialogue`"
+            )
         if data:
             read = read_splits(c.data, c.valid, c.test, c.limit, c.where)
             self.dialogues = backwards(read) if c.backward else read
@@ -85,7 +91,6 @@ class DialogueRun(base.Run):
         policy = new_policy(c, self.form, self.base if begun else None)
         critic = new_critic(c, self.form, policy)
         self.game = self._game(policy, critic).to(self.device)
-        self.sharded = data and c.shard and parallel.world()[1] > 1
         if self.sharded:
             for model in (self.game.G, self.game.mle):
                 shard_policy(model, self.device)
@@ -278,11 +283,6 @@ class DialogueRun(base.Run):
     # -- the folder --------------------------------------------------------------------------------
 
     def start(self) -> None:
-        if self.config.shard and not self.sharded:
-            raise UserError(
-                "--shard true shares the models among processes, of which there is one; start two "
-                "by `accelerate launch --multi_gpu --num_processes 2 -m seqgan.cli train dialogue`"
-            )
         super().start()
         self._save_base()
 

@@ -337,6 +337,8 @@ class DialogueConfig(RunConfig):
             )
         if self.lora and self.model is None:
             raise UserError("--lora is for --model; a model from scratch learns as a whole")
+        if self.where and self.test is None:
+            raise UserError(f"--where {self.where} keeps rows of --test, which is not named")
         if self.data == "chitchat":
             for name in ("valid", "test", "where"):
                 if getattr(self, name):

@@ -76,6 +76,12 @@ def test_a_terminal_shows_red_for_a_machine_and_green_for_a_person():
     assert numbered([Piece("x", 0.25)]) == "x[0.25]"
 
 
+def test_a_model_cannot_command_the_terminal():
+    said = [Piece("a\x1b[2J\rb\nc é", 0.5)]
+    assert numbered(said) == "a\ufffd[2J\ufffdb\nc é[0.50]"
+    assert colored(said).count("\x1b") == 2
+
+
 def test_a_conversation_over_http():
     chat = Parrot()
     with served(chat) as port:

@@ -411,6 +411,8 @@ CONTRADICTIONS = [
     ({"lora": 4}, "--lora"),
     ({"backward": True}, "--turns 1"),
     ({"valid": "x"}, "--valid"),
+    ({"where": "overlap=0", "data": "x"}, "--where overlap=0"),
+    ({"shard": True, "penalty": "r1=1"}, "--shard true"),
     ({"min_length": 32}, "--min_length 32"),
     ({"size": 30}, "--size 30"),
     ({"dropout": 1.0}, "--dropout 1"),
@@ -436,14 +438,21 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):
         ([{"question": "a", "reply": "b"}], "columns are ['question', 'reply']"),
         ([{"messages": [{"role": "narrator", "content": "hi"}]}], "unknown role 'narrator'"),
         ([{"turns": ["alone"]}], "no dialogue of two turns"),
+        ([{"prompt": "a", "completion": "b"}, {"prompt": "a"}], "record 2 of {} has no completion"),
         (talks(10), "too few to hold out"),
     ):
         data = written(tmp_path, rows)
-        assert says in refusal(capsys, *TINY, "--data", data, "--out", out)
+        assert says.format(data) in refusal(capsys, *TINY, "--data", data, "--out", out)
     data = written(tmp_path, talks(40))
     assert "too few for a judge" in refusal(
         capsys, *TINY, "--data", data, "--judge_seeds", "1", "--out", out
     )
     model = str(tmp_path / "nothing")
     assert model in refusal(capsys, *TINY, "--data", data, "--model", model, "--out", out)
+    model = saved(tmp_path / "untold", "gpt2")
+    for file in Path(model).glob("token*"):
+        file.unlink()
+    assert "without its tokenizer" in refusal(
+        capsys, *TINY, "--data", data, "--model", model, "--out", out
+    )
     assert not Path(out).exists()

@@ -41,10 +41,14 @@ def play(words: list[str], out: Path, rounds: int | None = None) -> None:
 def run(folder: Path) -> None:
     """A run of shared models, the same one left and gone on with, and one of whole models."""
     torch.set_num_threads(1)
-    words = ["train", "dialogue", "--preset", "tiny", "--data", str(folder / "talks.jsonl")]
-    words += ["--rounds", "4", "--evaluate_every", "1", "--test_pairs", "8"]
-    for name, shard in (("sharded", "true"), ("whole", "false")):
-        play([*words, "--shard", shard], folder / name)
+    data = str(folder / "talks.jsonl")
+    words = ["train", "dialogue", "--preset", "tiny", "--data", data, "--rounds", "4"]
+    words += ["--evaluate_every", "1", "--test_pairs", "40", "--critic", "step"]
+    words += ["--credit", "every_token", "--baseline", "none", "--critic_mle_steps", "4"]
+    play([*words, "--shard", "true"], folder / "sharded")
+    # Judges are trained by the first process alone
+    play([*words, "--test", data, "--judge_seeds", "1"], folder / "whole")
+    dialogue.write_report = lambda run, seconds: None  # the same once more
     play([*words, "--shard", "true"], folder / "left", KILLED)
     assert main(["resume", str(folder / "left")]) == 0
 

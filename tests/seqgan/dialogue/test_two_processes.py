@@ -82,7 +82,7 @@ def runs(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_run_of_shared_models_is_that_of_whole_ones_saved_and_measured(runs):
-    """The first process alone must not wait for the other while it measures."""
+    """The first process must wait for nobody while it trains a judge of the replies."""
     shared, whole = (read_log(runs / name) for name in ("sharded", "whole"))
     assert [row["phase"] for row in shared] == [row["phase"] for row in whole]
     for key in ("mle/loss", "nll_valid"):
@@ -90,6 +90,7 @@ def test_a_run_of_shared_models_is_that_of_whole_ones_saved_and_measured(runs):
     assert shared[-1]["D/loss"] == pytest.approx(whole[-1]["D/loss"], abs=0.05)
     table = read_result(runs / "sharded")["table"]
     assert table["GAN T=1.0"]["nll_test"] > 0
+    assert "ere" in read_result(runs / "whole")["table"]["GAN T=1.0"]
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(runs / "sharded" / "model")

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.language_models import positions
+from seqgan.dialogue.language_models import mask_for, positions
 from seqgan.dialogue.policies import DialoguePolicy
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def read_embedded(
     seen = F.pad(known, (0, embedded.shape[1] - known.shape[1]), value=True)
     return backbone(
         inputs_embeds=embedded,
-        attention_mask=seen.long(),
+        attention_mask=mask_for(backbone, seen, seen.shape[1]),
         position_ids=positions(seen),
         use_cache=False,
     ).last_hidden_state

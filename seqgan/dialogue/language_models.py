@@ -65,7 +65,7 @@ class CausalLMPolicy(LanguageModelPolicy):
     def read(self, context: Contexts, known: Known) -> tuple[Float[Tensor, "B V"], CausalState]:
         out = self.model(
             input_ids=context,
-            attention_mask=known.long(),
+            attention_mask=mask_for(self.model, known, known.shape[1]),
             position_ids=positions(known),
             use_cache=True,
             logits_to_keep=1,
@@ -79,7 +79,7 @@ class CausalLMPolicy(LanguageModelPolicy):
         known = F.pad(state.known, (0, 1), value=True)
         out = self.model(
             input_ids=tokens[:, None],
-            attention_mask=known.long(),
+            attention_mask=mask_for(self.model, known, 1),
             position_ids=state.position[:, None],
             past_key_values=state.cache,
             use_cache=True,
@@ -95,7 +95,7 @@ class CausalLMPolicy(LanguageModelPolicy):
         seen = F.pad(known, (0, reply.shape[1] - 1), value=True)
         out = self.model(
             input_ids=torch.cat([context, reply[:, :-1]], 1),
-            attention_mask=seen.long(),
+            attention_mask=mask_for(self.model, seen, seen.shape[1]),
             position_ids=positions(seen),
             use_cache=False,
             logits_to_keep=reply.shape[1],
@@ -168,6 +168,26 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
             use_cache=False,
         )
         return self.ban(out.logits)
+
+
+def mask_for(model: Any, known: Bool[Tensor, "N L"], queries: int) -> Tensor:
+    """The attention mask to hand to a causal model of transformers for the last of its tokens.
+
+    A plain one makes transformers ask in each call whether anything is padding. Off the CPU that is
+    a wait for the device with every token drawn; there the mask is made ready.
+    """
+    window = getattr(model.config, "sliding_window", None)
+    plain = getattr(model.config, "_attn_implementation", None) != "sdpa"
+    if known.device.type == "cpu" or plain or (window and known.shape[1] > window):
+        return known.long()
+    return ready_mask(known, queries)
+
+
+def ready_mask(known: Bool[Tensor, "N L"], queries: int) -> Bool[Tensor, "N 1 Q L"]:
+    """What each of the last tokens sees: itself, and what is no padding before it."""
+    place = torch.arange(known.shape[1], device=known.device)
+    query = place[known.shape[1] - queries :, None]
+    return ((place < query) & known[:, None] | (place == query))[:, None]
 
 
 def positions(known: Bool[Tensor, "N L"]) -> Int64[Tensor, "N L"]:

@@ -1,0 +1,72 @@
+"""A move of the dialogue game asks nothing back from the device, not once a token or at all.
+
+As in `tests/seqgan/test_on_device.py`: tensors on the device "meta" have no values to give.
+"""
+
+import functools
+
+import pytest
+import torch
+
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.game import Turn
+from seqgan.dialogue import credit, language_models
+from seqgan.dialogue.critics import StepCritic, TransformerCritic
+from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.language_models import CausalLMPolicy, ready_mask
+from seqgan.games.dialogue import DialogueGame
+from tests.seqgan.dialogue.made import END, V, contexts, gpt2, llama, policy_of, replies
+
+adam = functools.partial(torch.optim.Adam, lr=1e-3)
+B, C, T = 4, 6, 7
+
+
+@pytest.fixture(autouse=True)
+def _no_autocast(monkeypatch):
+    """Autocast does not know the device "meta"."""
+    off = torch.autocast("cpu", enabled=False)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: off)
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+
+
+def batch():
+    like = functools.partial(torch.zeros, dtype=torch.int64, device="meta")
+    known = torch.ones(B, C, dtype=torch.bool, device="meta")
+    return {"context": like(B, C), "known": known, "reply": like(B, T)}
+
+
+@pytest.mark.parametrize("player", ["mle", "G", "D", "critic_mle"])
+@pytest.mark.parametrize("method", ["dense", "every_token", "rollouts"])
+def test_a_move_asks_nothing_back(player, method):
+    model = llama() if method == "dense" else gpt2()
+    step = method == "every_token"
+    if player == "critic_mle" and not step:
+        pytest.skip("only a step critic is a language model")
+    critic = StepCritic.like(model, V) if step else TransformerCritic.like(model)
+    options = {"judge": "mean", "baseline": "none"} if step else {"judge": "prefix"}
+    game = DialogueGame(
+        CausalLMPolicy(model, V, end=END, pad=0, forbidden=[0, 1]), critic, T, context_length=C,
+        credit=getattr(credit, method)(), teacher_forcing=1.0, kl_weight=0.1, memory=8,
+        drawing=Drawing(0.9, top_k=5, top_p=0.9, min_length=2), **options,
+    ).to("meta")  # fmt: skip
+    engine = Engine(game, {player: adam}, clip={player: 1.0})
+    moves = {
+        "mle": game.mle_move, "G": game.policy_move, "D": game.critic_move,
+        "critic_mle": game.critic_mle_move,
+    }  # fmt: skip
+    logs = engine.play(Turn(player, moves[player]), iter([batch()]))
+    assert f"{player}/loss" in logs
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_ready_mask_says_what_transformers_would_have_made_of_the_padding(kind, monkeypatch):
+    policy = policy_of(kind)
+    context, known = contexts(rows=4, columns=C)
+    reply = replies(rows=4, length=T)
+    plain = policy.logits(context, known, reply)
+    written = policy.sample(context, known, T, Drawing(0.0))
+    monkeypatch.setattr(language_models, "mask_for", lambda m, known, n: ready_mask(known, n))
+    assert torch.allclose(policy.logits(context, known, reply), plain, atol=1e-5)
+    assert torch.equal(policy.sample(context, known, T, Drawing(0.0)), written)
+    blind = ready_mask(torch.ones_like(known), C)
+    assert not torch.equal(ready_mask(known, C), blind)

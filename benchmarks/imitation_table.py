@@ -125,7 +125,16 @@ def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if name in row and (row[name] - row["random policy"]) >= far
     ]
     controlled = "critic never trained" in row
-    row["proves"] = "nothing" if passed else "something" if controlled else "no control played"
+    reached = row["iqm"] - row["random policy"] >= far
+    row["proves"] = (
+        "nothing"
+        if passed
+        else "no control played"
+        if not controlled
+        else "something"
+        if reached
+        else "expert not reached"
+    )
     return row
 
 

@@ -65,6 +65,38 @@ def who_works_in(folder):
     return found
 
 
+@pytest.mark.parametrize(
+    ("found", "untrained", "others", "proves"),
+    [
+        ([90.0, 95.0], [10.0, 20.0], [0.0, 0.0], "something"),
+        ([90.0, 95.0], [90.0, 100.0], [0.0, 0.0], "nothing"),
+        ([90.0, 95.0], [0.0, 0.0], [92.0, 100.0], "nothing"),
+        ([50.0, 60.0], [0.0, 0.0], [0.0, 0.0], "expert not reached"),
+        ([90.0, 95.0], [], [], "no control played"),
+    ],
+)
+def test_a_row_says_what_its_controls_leave_of_it(found, untrained, others, proves):
+    """The random policy earns 0 and the expert 100; 90 of the way is there."""
+    results = [
+        {
+            "table": {
+                "expert": {"return": 100.0},
+                "random policy": {"return": 0.0},
+                "dac": {"return": own},
+                "dac, likeliest action": {"return": own},
+                **({"critic never trained": {"return": untrained[i]}} if untrained else {}),
+                **({"random demonstrations": {"return": others[i]}} if others else {}),
+            }
+        }
+        for i, own in enumerate(found)
+    ]
+    row = bench.summary(("Hopper-v5", 4, "dac"), results)
+    assert row["proves"] == proves
+    assert row["iqm"] == pytest.approx(sum(found) / 2)
+    assert row.get("random demonstrations") == (sum(others) / 2 if others else None)
+    assert f"| {proves} |" in bench.markdown([row])
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="looks for processes in /proc")
 def test_runs_end_with_the_table_that_started_them_and_go_on(tmp_path, demos, capsys):

@@ -15,7 +15,7 @@ from rl.critics import BottleneckCritic, Critic, DenseCritic, ShapedCritic
 from rl.nets import Normaliser
 from rl.spaces import Actions, Observations
 
-__all__ = ["airl", "fairl", "gaifo", "gail", "vail", "wail"]
+__all__ = ["airl", "airl_state", "fairl", "gaifo", "gail", "vail", "wail"]
 
 DEFAULT_PENALTY = "r1=1"
 
@@ -51,13 +51,19 @@ def _of_states(
 def _shaped(
     obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
 ) -> Critic:
-    return ShapedCritic(obs, act, n, gamma, hidden)
+    return ShapedCritic(obs, act, n, gamma, hidden, spectral=sn)
+
+
+def _shaped_by_state(
+    obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
+) -> Critic:
+    return ShapedCritic(obs, act, n, gamma, hidden, state_only=True, spectral=sn)
 
 
 def _bottleneck(
     obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
 ) -> Critic:
-    return BottleneckCritic(obs, act, n, hidden=hidden)
+    return BottleneckCritic(obs, act, n, hidden=hidden, spectral=sn)
 
 
 gail = Algorithm(_dense, rewards.positive)
@@ -65,6 +71,9 @@ gail = Algorithm(_dense, rewards.positive)
 
 airl = Algorithm(_shaped, rewards.log_ratio)
 """Adversarial inverse RL (Fu, Luo & Levine 2018): D = e^f / (e^f + pi), reward f - log pi."""
+
+airl_state = Algorithm(_shaped_by_state, rewards.log_ratio)
+"""AIRL whose reward g(s) sees states alone, which is what carries to other dynamics (section 5)."""
 
 fairl = Algorithm(_dense, rewards.forward_kl)
 """Forward KL (Ghasemipour, Zemel & Gu 2019): reward -l e^l."""

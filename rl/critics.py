@@ -158,9 +158,7 @@ class DenseCritic(Critic):
         super().__init__(observations, actions, normaliser, sees, hidden)
         self.dense = mlp([self.features, *hidden, 1], 1.0)
         if spectral:
-            for layer in self.dense.modules():
-                if isinstance(layer, nn.Linear):
-                    spectral_norm(layer)
+            _bound(self.dense)
 
     def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
         return self.dense(self._read(x)).squeeze(1)
@@ -180,6 +178,7 @@ class ShapedCritic(Critic):
         gamma: discount a step.
         hidden: widths of g and of h.
         state_only: g sees s alone, which is what transfers.
+        spectral: divide each weight of g and h by its largest singular value.
 
     Raises:
         UserError: observations are images.
@@ -195,6 +194,7 @@ class ShapedCritic(Critic):
         gamma: float,
         hidden: Sequence[int] = (64, 64),
         state_only: bool = False,
+        spectral: bool = False,
     ):
         super().__init__(observations, actions, normaliser, "state_action_next", hidden)
         if observations.image:
@@ -202,6 +202,8 @@ class ShapedCritic(Critic):
         self.gamma, self.state_only = gamma, state_only
         inputs = self.state + (0 if state_only else actions.features)
         self.g, self.h = mlp([inputs, *hidden, 1], 1.0), mlp([self.state, *hidden, 1], 1.0)
+        if spectral:
+            _bound(self.g, self.h)
 
     def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
         now, after = x[:, : self.state], x[:, self.state : 2 * self.state]
@@ -232,6 +234,7 @@ class BottleneckCritic(Critic):
         hidden: widths of the encoder.
         information: I_c, nats a row.
         beta_rate: step of beta's dual ascent.
+        spectral: divide each dense weight by its largest singular value.
 
     Source: Peng, Kanazawa, Toyer, Abbeel & Levine 2019, eqs. 7-9.
     """
@@ -248,11 +251,14 @@ class BottleneckCritic(Critic):
         hidden: Sequence[int] = (64, 64),
         information: float = 0.5,
         beta_rate: float = 1e-3,
+        spectral: bool = False,
     ):
         super().__init__(observations, actions, normaliser, sees, hidden)
         self.code = hidden[-1] // 2
         self.encoder = mlp([self.features, *hidden[:-1], 2 * self.code], 1.0)
         self.head = nn.Linear(self.code, 1)
+        if spectral:
+            _bound(self.encoder, self.head)
         self.information, self.beta_rate = information, beta_rate
         self.register_buffer("beta", torch.tensor(0.1))
         self.register_buffer("excess", torch.zeros(()))
@@ -277,3 +283,11 @@ class BottleneckCritic(Critic):
     def _codes(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_std = self.encoder(self._read(x)).chunk(2, dim=1)
         return mean, log_std.clamp(-5, 2)
+
+
+def _bound(*modules: nn.Module) -> None:
+    """Divide each dense weight by its largest singular value, from now on."""
+    for module in modules:
+        for layer in [*module.modules()]:
+            if isinstance(layer, nn.Linear):
+                spectral_norm(layer)

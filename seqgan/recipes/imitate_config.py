@@ -22,8 +22,9 @@ class Config(RunConfig):
     Args:
         env: gymnasium id, as in CartPole-v1 or module:Env-v0.
         demos: file or folder of demonstrations; see docs/demonstrations.md.
-        algorithm: gail, airl, fairl, gaifo, vail, wail; dac, off-policy, for continuous actions;
-            bc for behavioural cloning alone; dagger, which asks --teacher.
+        algorithm: gail, airl, airl_state (its reward sees states alone), fairl, gaifo, vail, wail;
+            dac, off-policy, for continuous actions; bc for behavioural cloning alone; dagger,
+            which asks --teacher.
         teacher: whom dagger asks: DIR of a run of expert or imitate, or an .npz of weights.
         trajectories: how many of the demonstrations to use, the first ones; 0 = all.
         subsample: keep every k-th step of a trajectory, from a random first one.

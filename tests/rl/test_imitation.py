@@ -254,14 +254,33 @@ def test_the_bottleneck_holds_its_information():
     assert abs(float(critic.excess)) < 0.35
 
 
-def test_spectral_weights_have_norm_one():
-    critic = DenseCritic(*_of(parts()), hidden=(16, 16), spectral=True)
+@pytest.mark.parametrize("name", algorithms.__all__)
+def test_spectral_weights_have_norm_one(name):
+    """In the critic of every algorithm; without, the first layers' orthogonal gain is sqrt 2."""
+    named = getattr(algorithms, name)
+    critic = named.critic(*_of(parts()), 0.9, (16, 16), True)
     critic.train()
     for _ in range(50):
         critic.score(torch.randn(4, critic.features))
-    for layer in critic.dense.modules():
-        if isinstance(layer, torch.nn.Linear):
-            assert float(torch.linalg.matrix_norm(layer.weight, 2).detach()) < 1.02
+    layers = [m for m in critic.modules() if isinstance(m, torch.nn.Linear)]
+    assert len(layers) >= 3
+    for layer in layers:
+        assert float(torch.linalg.matrix_norm(layer.weight, 2).detach()) < 1.02
+
+
+def test_a_reward_of_states_sees_neither_actions_nor_what_follows():
+    """So it can be carried to where other actions lead elsewhere."""
+    torch.manual_seed(0)
+    envs, normaliser, *_ = parts()
+    critic = algorithms.airl_state.critic(*_of((envs, normaliser)), 0.9, (8, 8), False)
+    assert isinstance(critic, ShapedCritic)
+    rows = game_of(critic)._transitions(rollout(features=4))
+    other = rows._replace(act=1 - rows.act, next_obs=rows.next_obs + 1)
+    found = critic.transferable(critic.encode(rows))
+    torch.testing.assert_close(critic.transferable(critic.encode(other)), found)
+    assert not torch.allclose(critic.score(critic.encode(other)), critic.score(critic.encode(rows)))
+    moved = rows._replace(obs=rows.obs + 1)
+    assert not torch.allclose(critic.transferable(critic.encode(moved)), found)
 
 
 def test_airl_refuses_images():

@@ -118,7 +118,7 @@ def test_every_preset_of_experts_runs_when_it_is_shrunk(tmp_path, preset):
     assert main(["train", "expert", "--preset", preset, *words]) == 0
 
 
-@pytest.mark.parametrize("algorithm", ["airl", "fairl", "gaifo", "vail", "wail"])
+@pytest.mark.parametrize("algorithm", ["airl", "airl_state", "fairl", "gaifo", "vail", "wail"])
 def test_every_algorithm_runs_on_either_learner(tmp_path, demos, algorithm):
     learner = "trpo" if algorithm in ("airl", "wail") else "ppo"
     words = ["--demos", demos, "--algorithm", algorithm, "--learner", learner]

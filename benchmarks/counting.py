@@ -52,7 +52,7 @@ METHODS = {
     "stepgan": ADVERSARIAL,
     "reinforce": ADVERSARIAL | {"credit": "sequence", "baseline": "leave_one_out"},
     "mle_steps": LONGER | {"mle_steps": 100},
-    "mle": LONGER | {"mle_steps": 4000},
+    "mle": LONGER | {"mle_steps": 3600},
 }
 
 

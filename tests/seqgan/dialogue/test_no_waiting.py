@@ -3,7 +3,9 @@
 As in `tests/seqgan/test_on_device.py`: tensors on the device "meta" have no values to give.
 """
 
+import copy
 import functools
+import itertools
 
 import pytest
 import torch
@@ -11,7 +13,12 @@ import torch
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from seqgan.dialogue import credit, language_models
-from seqgan.dialogue.critics import StepCritic, TransformerCritic
+from seqgan.dialogue.critics import (
+    HierarchicalCritic,
+    LanguageModelCritic,
+    StepCritic,
+    TransformerCritic,
+)
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.language_models import CausalLMPolicy, ready_mask
 from seqgan.games.dialogue import DialogueGame
@@ -35,18 +42,29 @@ def batch():
     return {"context": like(B, C), "known": known, "reply": like(B, T)}
 
 
-@pytest.mark.parametrize("player", ["mle", "G", "D", "critic_mle"])
-@pytest.mark.parametrize("method", ["dense", "every_token", "rollouts"])
-def test_a_move_asks_nothing_back(player, method):
+METHODS = ("dense", "every_token", "rollouts", "sequence", "to_go")
+
+
+@pytest.mark.parametrize(("method", "player"), [
+    *itertools.product(METHODS, ("mle", "G", "D")), ("every_token", "critic_mle"),
+])  # fmt: skip
+def test_a_move_asks_nothing_back(method, player):
     model = llama() if method == "dense" else gpt2()
     step = method == "every_token"
-    if player == "critic_mle" and not step:
-        pytest.skip("only a step critic is a language model")
-    critic = StepCritic.like(model, V) if step else TransformerCritic.like(model)
+    policy = CausalLMPolicy(model, V, end=END, pad=0, forbidden=[0, 1])
+    match method:
+        case "every_token":
+            critic = StepCritic.like(model, V)
+        case "sequence":
+            critic = HierarchicalCritic(V, [3, 4], 8, turns=2, turn_tokens=5)
+        case "to_go":
+            critic = LanguageModelCritic(copy.deepcopy(policy))
+        case _:
+            critic = TransformerCritic.like(model)
     options = {"judge": "mean", "baseline": "none"} if step else {"judge": "prefix"}
     game = DialogueGame(
-        CausalLMPolicy(model, V, end=END, pad=0, forbidden=[0, 1]), critic, T, context_length=C,
-        credit=getattr(credit, method)(), teacher_forcing=1.0, kl_weight=0.1, memory=8,
+        policy, critic, T, context_length=C, credit=getattr(credit, method)(),
+        teacher_forcing=1.0, kl_weight=0.1, memory=8,
         drawing=Drawing(0.9, top_k=5, top_p=0.9, min_length=2), **options,
     ).to("meta")  # fmt: skip
     engine = Engine(game, {player: adam}, clip={player: 1.0})

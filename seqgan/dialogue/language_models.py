@@ -137,7 +137,8 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
         from transformers import DynamicCache, EncoderDecoderCache
 
         encoded = self.model.get_encoder()(
-            input_ids=context, attention_mask=known.long()
+            input_ids=context,
+            attention_mask=masks_for(self.model, known, 1, 1)["attention_mask"],
         ).last_hidden_state
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         start = context.new_full((len(context),), self.start)
@@ -148,10 +149,10 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
     ) -> tuple[Float[Tensor, "B V"], Seq2SeqState]:
         out = self.model(
             encoder_outputs=(state.encoded,),
-            attention_mask=state.known.long(),
             decoder_input_ids=tokens[:, None],
             past_key_values=state.cache,
             use_cache=True,
+            **masks_for(self.model, state.known, state.cache.get_seq_length() + 1, 1),
         )
         after = Seq2SeqState(out.past_key_values, state.encoded, state.known)
         return self.ban(out.logits[:, -1]), after
@@ -163,9 +164,9 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
     def logits(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
         out = self.model(
             input_ids=context,
-            attention_mask=known.long(),
             decoder_input_ids=F.pad(reply[:, :-1], (1, 0), value=self.start),
             use_cache=False,
+            **masks_for(self.model, known, reply.shape[1], reply.shape[1]),
         )
         return self.ban(out.logits)
 
@@ -181,6 +182,28 @@ def mask_for(model: Any, known: Bool[Tensor, "N L"], queries: int) -> Tensor:
     if known.device.type == "cpu" or plain or (window and known.shape[1] > window):
         return known.long()
     return ready_mask(known, queries)
+
+
+def masks_for(
+    model: Any, known: Bool[Tensor, "N C"], written: int, queries: int
+) -> dict[str, Tensor]:
+    """As `mask_for`, of an encoder-decoder: of what was read, and of the decoder's tokens.
+
+    Args:
+        model: the encoder-decoder.
+        known: False at padding of what was read.
+        written: tokens of the decoder, cached ones counted.
+        queries: the last of them, for which the masks are.
+    """
+    if known.device.type == "cpu" or getattr(model.config, "_attn_implementation", None) != "sdpa":
+        return {"attention_mask": known.long()}
+    return ready_masks(known, written, queries)
+
+
+def ready_masks(known: Bool[Tensor, "N C"], written: int, queries: int) -> dict[str, Tensor]:
+    """What is no padding, for the encoder and all who look at it; and of the decoder its past."""
+    own = ready_mask(known.new_ones(len(known), written), queries)
+    return {"attention_mask": known[:, None, None], "decoder_attention_mask": own}
 
 
 def ready_mask(known: Bool[Tensor, "N L"], queries: int) -> Bool[Tensor, "N 1 Q L"]:

@@ -2,6 +2,8 @@
 
 import torch
 from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
     LlamaConfig,
@@ -39,6 +41,16 @@ def t5():
         eos_token_id=END, pad_token_id=PAD, decoder_start_token_id=PAD,
     )  # fmt: skip
     return T5ForConditionalGeneration(config)
+
+
+def bart():
+    config = BartConfig(
+        vocab_size=V, d_model=16, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=24, decoder_ffn_dim=24, dropout=0.0,
+        max_position_embeddings=40, bos_token_id=1, eos_token_id=END, pad_token_id=PAD,
+        decoder_start_token_id=END, forced_eos_token_id=None,
+    )  # fmt: skip
+    return BartForConditionalGeneration(config)
 
 
 def sharpen(policy):

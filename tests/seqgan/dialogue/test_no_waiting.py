@@ -20,9 +20,25 @@ from seqgan.dialogue.critics import (
     TransformerCritic,
 )
 from seqgan.dialogue.drawing import Drawing
-from seqgan.dialogue.language_models import CausalLMPolicy, ready_mask
+from seqgan.dialogue.language_models import (
+    CausalLMPolicy,
+    Seq2SeqLMPolicy,
+    ready_mask,
+    ready_masks,
+)
 from seqgan.games.dialogue import DialogueGame
-from tests.seqgan.dialogue.made import END, V, contexts, gpt2, llama, policy_of, replies
+from tests.seqgan.dialogue.made import (
+    END,
+    V,
+    bart,
+    contexts,
+    gpt2,
+    llama,
+    policy_of,
+    replies,
+    sharpen,
+    t5,
+)
 
 adam = functools.partial(torch.optim.Adam, lr=1e-3)
 B, C, T = 4, 6, 7
@@ -74,6 +90,33 @@ def test_a_move_asks_nothing_back(method, player):
     }  # fmt: skip
     logs = engine.play(Turn(player, moves[player]), iter([batch()]))
     assert f"{player}/loss" in logs
+
+
+@pytest.mark.parametrize("player", ["mle", "G", "D"])
+@pytest.mark.parametrize("made", [bart, t5])
+def test_a_move_of_an_encoder_decoder_asks_nothing_back(made, player):
+    game = DialogueGame(
+        Seq2SeqLMPolicy(made(), V, end=END, pad=0, forbidden=[0]),
+        TransformerCritic.like(gpt2()), T, context_length=C, credit=credit.rollouts(),
+        drawing=Drawing(0.9, top_p=0.9, min_length=2),
+    ).to("meta")  # fmt: skip
+    engine = Engine(game, {player: adam})
+    moves = {"mle": game.mle_move, "G": game.policy_move, "D": game.critic_move}
+    assert f"{player}/loss" in engine.play(Turn(player, moves[player]), iter([batch()]))
+
+
+@pytest.mark.parametrize("made", [bart, t5])
+def test_ready_masks_of_an_encoder_decoder_say_the_same(made, monkeypatch):
+    torch.manual_seed(0)
+    policy = sharpen(Seq2SeqLMPolicy(made(), V, end=END, pad=0, forbidden=[0]))
+    context, known = contexts(rows=4, columns=C)
+    reply = replies(rows=4, length=T)
+    plain = policy.logits(context, known, reply)
+    written = policy.sample(context, known, T, Drawing(0.0))
+    monkeypatch.setattr(language_models, "masks_for", lambda m, *sizes: ready_masks(*sizes))
+    assert torch.allclose(policy.logits(context, known, reply), plain, atol=1e-5)
+    assert torch.equal(policy.sample(context, known, T, Drawing(0.0)), written)
+    assert not torch.equal(known, torch.ones_like(known))
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])

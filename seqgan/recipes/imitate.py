@@ -277,7 +277,11 @@ class Run(base.Run):
         return dict.fromkeys(self._players("G"), 0.5) if ppo else {}
 
     def _fall(self) -> dict[str, Any]:
-        """Rates of policy and values fall to 0 over the steps that they will take."""
+        """Rates fall to 0 over the steps that will be taken.
+
+        The critic's too, but off-policy: one that goes on alone learns the few demonstrations by
+        heart, and the policy, whose rate is gone, cannot answer.
+        """
         c, rounds = self.config, self._rounds()
         if c.algorithm == "dagger":
             return dict.fromkeys(self._players("G"), _to_zero(rounds * c.updates))
@@ -289,7 +293,8 @@ class Run(base.Run):
             return {}
         rows = c.envs * c.rollout
         steps = rounds * c.epochs * max(1, rows // min(c.minibatch, rows))
-        return dict.fromkeys(self._players("G"), _to_zero(steps))
+        fall = dict.fromkeys(self._players("G"), _to_zero(steps))
+        return fall | dict.fromkeys(self._players("D"), _to_zero(rounds * c.critic_steps))
 
 
 def _to_zero(steps: int) -> Any:

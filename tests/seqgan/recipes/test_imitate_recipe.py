@@ -67,6 +67,10 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
     assert result["steps"]["D_untrained"] == 0
     assert result["steps"]["D_random"] == result["steps"]["D"] > 0
     assert is_png(tmp_path / "run" / "plots" / "learning.png")
+    run = open_run(str(tmp_path / "run"))
+    run.load()
+    rates = {name: o.param_groups[0]["lr"] for name, o in run.engine.optimizers.items()}
+    assert {name for name, rate in rates.items() if rate} == {"G_clone", "D_untrained"}
 
 
 def test_one_short_random_episode_is_enough_for_its_control(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from image_core.adversarial.errors import UserError
 from rl.envs.state import State, StateEnvs
 from rl.envs.sync import make
 from rl.spaces import actions, horizon, observations
@@ -41,11 +42,20 @@ class MujocoEnvs(StateEnvs):
         env: one of `TASKS`.
         count: N.
         limit: time limit instead of the environment's own.
+
+    Raises:
+        UserError: MuJoCo is not installed.
     """
 
     def __init__(self, env: str, count: int, limit: int | None = None):
-        import mujoco
-        from mujoco.rollout import Rollout
+        try:
+            import mujoco
+            from mujoco.rollout import Rollout
+        except ImportError as error:
+            raise UserError(
+                f"--env {env} cannot be made: MuJoCo is not installed, "
+                'run `pip install "gymnasium[mujoco]"`'
+            ) from error
 
         spec, made = make(env, {}, limit)
         body = made.unwrapped

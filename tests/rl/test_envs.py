@@ -171,6 +171,14 @@ def test_a_saved_state_comes_back_exactly(env):
             np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.parametrize("env", ["Hopper-v5", "Walker2d-v5"])
+def test_a_task_of_mujoco_without_it_is_refused(monkeypatch, env):
+    """Whether it is stepped in one call or by gymnasium."""
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    with pytest.raises(UserError, match="MuJoCo is not installed, run"):
+        make_envs(env, 2)
+
+
 def test_no_such_environment_and_no_time_limit():
     with pytest.raises(UserError, match="--env NoSuch-v0 cannot be made"):
         SyncEnvs("NoSuch-v0", 1)

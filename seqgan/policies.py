@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.precision import recurrent
 from seqgan import softmax
 from seqgan.data.encode import mask_of
 from seqgan.softmax import Draw
@@ -221,10 +222,7 @@ class LSTMPolicy(RecurrentPolicy):
         x = F.embedding(F.pad(tokens[:, :-1], (1, 0), value=self.start), self.embedding)
         state = self.embedding.new_zeros(1, len(tokens), self.hidden)
         for w_x, w_h, b in self._layers():
-            weights = (w_x, w_h, b, self.no_bias)
-            x = torch.lstm(
-                self._drop(x), (state, state), weights, True, 1, 0.0, False, False, True
-            )[0]
+            x = recurrent(_lstm, self._drop(x), state, w_x, w_h, b, self.no_bias)
         return self._drop(x)
 
     def _layers(self) -> zip:
@@ -232,3 +230,8 @@ class LSTMPolicy(RecurrentPolicy):
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training)
+
+
+def _lstm(x: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
+    """Outputs of one layer, (B, T, H), from a state that is both h and c."""
+    return torch.lstm(x, (state, state), weights, True, 1, 0.0, False, False, True)[0]

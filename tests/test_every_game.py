@@ -84,7 +84,8 @@ def test_every_game_goes_on_bit_for_bit(name, tmp_path):
         assert torch.equal(value, other[key]), key
 
 
-@pytest.mark.parametrize("name", ["seqgan.games.likelihood", "seqgan.games.sequence"])
+@pytest.mark.bf16
+@pytest.mark.parametrize("name", GAMES)
 def test_games_play_in_bfloat16(name):
     """What `--precision bf16` does on a CPU."""
     accelerate = pytest.importorskip("accelerate")
@@ -94,7 +95,7 @@ def test_games_play_in_bfloat16(name):
         game, batch = import_module(name).tiny()
         optim = dict.fromkeys(game.players(), adam)
         engine = Engine(game, optim, accelerator=accelerator)
-        (logs,) = engine.rounds(lambda index: batch, 1)
+        (logs,) = engine.rounds(batch if callable(batch) else lambda index: batch, 1)
         assert all(math.isfinite(float(value)) for value in logs.values())
     finally:
         accelerate.state.AcceleratorState._reset_state(reset_partial_state=True)

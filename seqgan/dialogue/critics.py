@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.precision import recurrent
 from seqgan.dialogue.language_models import mask_for, positions
 from seqgan.dialogue.policies import DialoguePolicy
 
@@ -218,11 +219,15 @@ class HierarchicalCritic(EmbeddedCritic):
         return self.embedding(reply)
 
     def score(self, context: Contexts, known: Known, embedded: Float[Tensor, "B T E"]) -> Scores:
-        _, state = self.dialogue(self._turn_vectors(context, known))
-        states, _ = self.turn(embedded)
+        _, state = recurrent(self.dialogue, self._turn_vectors(context, known))
+        states, _ = recurrent(self.turn, embedded)
         rows, length, size = states.shape
         many = [s.repeat_interleave(length, 1).contiguous() for s in state]
-        judged, _ = self.dialogue(states.reshape(rows * length, 1, size), (many[0], many[1]))
+        judged, _ = recurrent(
+            lambda x, h, c: self.dialogue(x, (h, c)),
+            states.reshape(rows * length, 1, size),
+            *many,
+        )
         return self.head(judged).view(rows, length)
 
     def _turn_vectors(self, context: Contexts, known: Known) -> Float[Tensor, "B U H"]:
@@ -243,7 +248,7 @@ class HierarchicalCritic(EmbeddedCritic):
         filled = torch.zeros_like(tokens, dtype=torch.bool).scatter_(1, target, read)
         tokens = tokens[:, :slots].reshape(rows * self.turns, self.turn_tokens)
         count = filled[:, :slots].reshape(rows * self.turns, self.turn_tokens).sum(1)
-        states, _ = self.turn(self.embedding(tokens))
+        states, _ = recurrent(self.turn, self.embedding(tokens))
         last = states[torch.arange(len(states), device=states.device), (count - 1).clamp(min=0)]
         return (last * (count > 0)[:, None]).view(rows, self.turns, -1)
 

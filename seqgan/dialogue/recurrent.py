@@ -10,6 +10,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.precision import recurrent
 from seqgan.dialogue.policies import Contexts, DialoguePolicy, Known, Replies
 
 
@@ -93,7 +94,7 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
 
     def _encode(self, context: Contexts, known: Known) -> AttentionState:
         inputs = self.embedding(context) * known[..., None]
-        encoded, (hidden, cell) = self.encoder(inputs)
+        encoded, (hidden, cell) = recurrent(self.encoder, inputs)
         return AttentionState(hidden.transpose(0, 1), cell.transpose(0, 1), encoded, known)
 
     def _decode(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
@@ -101,8 +102,8 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
         return logits[:, -1], after
 
     def _read_out(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
-        before = tuple(part.transpose(0, 1).contiguous() for part in (state.hidden, state.cell))
-        h, (hidden, cell) = self.decoder(inputs, before)
+        before = [part.transpose(0, 1).contiguous() for part in (state.hidden, state.cell)]
+        h, (hidden, cell) = recurrent(lambda x, h, c: self.decoder(x, (h, c)), inputs, *before)
         fit = (h @ state.encoded.mT).masked_fill(~state.known[:, None], -torch.inf)
         read = fit.softmax(-1) @ state.encoded
         out = torch.tanh(self.attention(torch.cat([h, read], -1)))

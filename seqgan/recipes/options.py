@@ -2,6 +2,7 @@
 
 import functools
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from image_core.adversarial.engine import Engine, ScheduleFactory
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
 from image_core.adversarial.penalties import Penalty
+from image_core.adversarial.precision import cpu_has_bfloat16_lstm
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -99,6 +101,12 @@ def mixed_precision(precision: str, device: torch.device) -> "Accelerator | None
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState
 
+    if precision == "bf16" and device.type == "cpu" and not cpu_has_bfloat16_lstm():
+        print(
+            "--precision bf16: this processor has no bfloat16 instructions; it will be slower than "
+            "--precision no, and recurrent networks run in float32",
+            file=sys.stderr,
+        )
     # accelerate keeps one precision a process; a second run may want another than the first had.
     AcceleratorState._reset_state()
     return Accelerator(mixed_precision=precision, cpu=device.type == "cpu")

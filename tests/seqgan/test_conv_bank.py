@@ -155,6 +155,7 @@ def test_the_fast_path_refuses_second_derivatives():
         gradient.sum().backward()
 
 
+@pytest.mark.bf16
 @pytest.mark.skipif(conv_bank._conv_bank is None, reason="nothing was compiled: no C compiler")
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "bf16"])
 @pytest.mark.parametrize("embedding", [1, 5, 16, 40])
@@ -180,6 +181,7 @@ def test_the_compiled_gradient_equals_the_products(monkeypatch, embedding, half)
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.bf16
 def test_half_precision_stays_near_float32():
     x, lengths = torch.randn(12, 6, 16), torch.tensor([12, 12, 9, 5, 3, 1])
     x = (x * (torch.arange(12)[:, None] < lengths)[:, :, None]).requires_grad_()

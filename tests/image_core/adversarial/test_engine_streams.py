@@ -153,6 +153,7 @@ def test_schedule_moves_with_the_steps_of_its_player():
     assert torch.allclose(game.b, B0 + 0.1 * (A0 - 0.1 * (1 + 0.5)))
 
 
+@pytest.mark.bf16
 def test_bfloat16_trains_close_to_float32():
     accelerate = pytest.importorskip("accelerate")
     losses = {}

@@ -247,6 +247,7 @@ def test_a_samples_gradient_is_its_own_and_flattened():
     assert torch.allclose(penalties.input_gradients(critic, points[:1]), found[:1], rtol=1e-12)
 
 
+@pytest.mark.bf16
 def test_computed_in_float32_with_autocast_off():
     net = nn.Linear(3, 1)
     real = torch.randn(4, 3)

@@ -136,6 +136,7 @@ def test_gradient_of_the_raw_weight(training):
     assert raw.grad[1, 2].item() == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-4)
 
 
+@pytest.mark.bf16
 @pytest.mark.parametrize("training", [True, False])
 def test_spectral_norm_is_of_float32_under_autocast(training):
     """In bfloat16 u^T W v is off by up to a hundredth, and u and v with it."""

@@ -129,6 +129,7 @@ def test_convolutions_are_as_wide_as_asked(tmp_path):
     assert [game.G.get_parameter("7.weight").shape[:2] for game in found] == [(128, 64), (8, 4)]
 
 
+@pytest.mark.bf16
 def test_half_precision_is_close_to_float32_and_not_the_same(digits):
     words = ("--data", str(digits / "images.gz"), "--average", "0")
     rounds = []

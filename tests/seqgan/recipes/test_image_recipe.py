@@ -162,6 +162,7 @@ def test_loss_penalty_and_game_at_random(tmp_path, loss, penalty, game):
     assert run.engine.steps == {"G": 3, "D": 3}
 
 
+@pytest.mark.bf16
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("penalty", ["", "interpolated=1", "r1=1"])
 def test_bfloat16_goes_with_every_norm_and_penalty(tmp_path, norm, penalty):

@@ -203,6 +203,7 @@ def folder(tmp_path):
     return place
 
 
+@pytest.mark.bf16
 def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder, tmp_path, capsys):
     out = tmp_path / "run"
     words = ["--data", str(folder), "--side", "16", "--small", "0", "--encoder", "char"]

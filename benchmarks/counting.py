@@ -23,7 +23,7 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from seqgan.cli import main as seqgan
-from seqgan.commands.parsing import open_run
+from seqgan.commands.recipes import open_run
 from seqgan.dialogue.counting import counting_pairs, judge_counting
 from seqgan.dialogue.encode import MARKS
 from seqgan.dialogue.turns import Dialogue, Dialogues, Turn

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from image_core.memory import keep_freed_memory
-from seqgan.recipes.image import Run
-from seqgan.recipes.image_config import Config
-from seqgan.recipes.image_games import GAMES
+from image_core.recipes.image.config import Config
+from image_core.recipes.image.games import GAMES
+from image_core.recipes.image.recipe import Run
 
 SHOWN = ("fd-clf", "is-clf", "coverage-clf", "modes-clf", "test_accuracy")
 SIZES: dict[str, dict[str, Any]] = {

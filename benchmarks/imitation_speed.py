@@ -20,15 +20,15 @@ from image_core.adversarial import penalties
 from image_core.adversarial.engine import Engine, Logs
 from image_core.adversarial.game import Batch, Turn
 from image_core.memory import keep_freed_memory
-from rl.critics import DenseCritic
+from image_core.runs.uniform import Uniform
 from rl.demos import expert, record
+from rl.discriminators import DenseCritic
 from rl.envs import make_envs
 from rl.games.imitation import ImitationGame
 from rl.nets import Normaliser
 from rl.policies import make_policy, value_net
 from rl.ppo import PPO
 from rl.rollout import Collector
-from seqgan.recipes.uniform import Uniform
 
 ENVS, STEPS, HIDDEN = 16, 256, (64, 64)
 

@@ -23,8 +23,8 @@ POOL, STEPS, DIM, EACH = 500, 60, 32, 20
 
 def measure(users: int) -> None:
     from image_core.adversarial.engine import Engine
-    from image_core.data import Batches
     from image_core.memory import keep_freed_memory
+    from image_core.runs.batches import Batches
     from seqgan.games.retrieval import RetrievalGame
     from seqgan.retrieval.ragged import Ragged
     from seqgan.retrieval.scorers import MatrixFactorization

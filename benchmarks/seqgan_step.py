@@ -17,12 +17,12 @@ from collections.abc import Callable
 import torch
 
 from image_core.adversarial.game import Turn
-from image_core.data import Batches
 from image_core.memory import keep_freed_memory
+from image_core.runs import options
+from image_core.runs.batches import Batches
 from seqgan.critics import CNNCritic
 from seqgan.games.sequence import seqgan
 from seqgan.policies import LSTMPolicy
-from seqgan.recipes import options
 from seqgan.rewards import rollout_reward
 
 V, T, B, N = 5000, 20, 64, 16

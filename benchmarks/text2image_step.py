@@ -18,13 +18,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
+from image_core.runs import options
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.games.attn import attngan
 from seqgan.games.df import dfgan
 from seqgan.games.stack import StackGame
 from seqgan.games.tree import TreeGame, stackgan_v2
 from seqgan.matching import PictureEncoder, RegionEncoder
-from seqgan.recipes import options
 from seqgan.text_encoders import WordEncoder
 
 B, WORDS = 64, 12

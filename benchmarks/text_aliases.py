@@ -20,9 +20,9 @@ import torch
 
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
+from image_core.runs import options
 from seqgan.oracle import draw_oracle
 from seqgan.papers import __all__ as PAPERS
-from seqgan.recipes import options
 from seqgan.recipes.oracle import OracleConfig
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from image_core.adversarial import losses
 from image_core.adversarial.losses import AdversarialLoss
 from rl import rewards
-from rl.critics import BottleneckCritic, Critic, DenseCritic, ShapedCritic
+from rl.discriminators import BottleneckCritic, Critic, DenseCritic, ShapedCritic
 from rl.nets import Normaliser
 from rl.spaces import Actions, Observations
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from rl.critics import Transitions
+from rl.discriminators import Transitions
 from rl.envs import Envs
 from rl.policies import Actor
 from rl.spaces import Actions

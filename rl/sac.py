@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from image_core.adversarial.errors import UserError
-from rl.critics import Transitions
+from rl.discriminators import Transitions
 from rl.nets import Normaliser, linear, mlp
 from rl.policies import Actor
 from rl.rollout import Rollout

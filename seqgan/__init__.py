@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from image_core.adversarial.game import Game as Game
     from image_core.adversarial.game import Loss as Loss
     from image_core.adversarial.game import Turn as Turn
-    from image_core.data import Batches as Batches
     from image_core.memory import keep_freed_memory as keep_freed_memory
+    from image_core.runs.batches import Batches as Batches
     from seqgan import data as data
     from seqgan import games as games
     from seqgan import metrics as metrics
@@ -55,7 +55,7 @@ _NAMES = {
     "Game": "image_core.adversarial.game",
     "Loss": "image_core.adversarial.game",
     "Turn": "image_core.adversarial.game",
-    "Batches": "image_core.data",
+    "Batches": "image_core.runs.batches",
     "keep_freed_memory": "image_core.memory",
     "collapse_alarms": "seqgan.alarms",
     "limits_of": "seqgan.alarms",

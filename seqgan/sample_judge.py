@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy, softplus
 
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Batch, Game, Loss, Turn
-from image_core.data import Batches
+from image_core.runs.batches import Batches
 
 LOOK_EVERY = 20
 """Steps of a judge between two looks at the samples that choose."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial.game import Batch, Game, Loss, Turn
-from rl.critics import Transitions
+from rl.discriminators import Transitions
 from rl.nets import Normaliser
 from rl.policies import Actor, Policy
 from rl.rollout import Collector

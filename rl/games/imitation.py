@@ -15,8 +15,8 @@ from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
-from rl.critics import Critic, DenseCritic, Transitions, with_absorbing
 from rl.demos import Expert
+from rl.discriminators import Critic, DenseCritic, Transitions, with_absorbing
 from rl.learner import Learner
 from rl.nets import Normaliser
 from rl.policies import Policy

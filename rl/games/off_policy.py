@@ -16,8 +16,8 @@ from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
-from rl.critics import Critic, DenseCritic, with_absorbing
 from rl.demos import Expert
+from rl.discriminators import Critic, DenseCritic, with_absorbing
 from rl.nets import Normaliser
 from rl.rollout import Collector
 from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import Parser, folder_parser, open_run, prepare
+from image_core.runs.parsing import Parser, folder_parser, prepare
+from seqgan.commands.recipes import open_run
 
 if TYPE_CHECKING:
     from seqgan.dialogue.decoding import Backward

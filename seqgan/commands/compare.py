@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import Parser, prepare
+from image_core.runs.parsing import Parser, prepare
 
 
 def run(words: Sequence[str]) -> None:

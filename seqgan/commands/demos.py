@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import Parser, open_run, prepare
+from image_core.runs.parsing import Parser, prepare
+from seqgan.commands.recipes import open_run
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
@@ -63,7 +64,8 @@ def run(words: Sequence[str]) -> None:
     count = min(options.episodes, 10)
     actor: Actor | None = None
     if options.folder is not None:
-        from seqgan.recipes import expert, imitate
+        from rl.recipes import expert
+        from rl.recipes.imitate import recipe as imitate
 
         trained = open_run(options.folder, data=False)
         if not isinstance(trained, expert.Run | imitate.Run):

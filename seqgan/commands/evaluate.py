@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import Parser, open_run, prepare
+from image_core.runs.parsing import Parser, prepare
+from seqgan.commands.recipes import open_run
 
 DESCRIPTION = (
     "Measure a trained run once more (DIR), or text that any tool wrote (--samples FILE "

@@ -1,8 +1,22 @@
-"""`seqgan list KIND`."""
+"""`seqgan list KIND`: what can be named on the command line, read from each module's `__all__`."""
 
+import functools
+import inspect
 from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
 
-from seqgan.commands.parsing import Parser, prepare
+from image_core.runs.parsing import Parser, prepare
+from seqgan.commands.recipes import RECIPES, recipe_module
+
+MODULES = {
+    "losses": tuple(f"image_core.adversarial.{n}" for n in ("losses", "fgan", "divergences")),
+    "penalties": ("image_core.adversarial.penalties", "image_core.adversarial.regularizers"),
+    "estimators": ("image_core.adversarial.estimators",),
+    "games": ("seqgan.games",),
+    "metrics": ("seqgan.metrics",),
+    "papers": ("seqgan.papers",),
+}
 
 KINDS = ("losses", "penalties", "estimators", "games", "recipes", "metrics", "papers")
 
@@ -13,6 +27,37 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     kind = parser.parse_args(words).kind
     prepare()
-    from seqgan.recipes.listing import lines
-
     print("\n".join(lines(kind)))
+
+
+def lines(kind: str) -> list[str]:
+    """One line for each name of a kind: the name and the first line of its documentation."""
+    if kind == "recipes":
+        width = max(map(len, RECIPES))
+        return [f"{name:<{width}}  {_recipe(name)}" for name in RECIPES]
+    modules = [import_module(name) for name in MODULES[kind]]
+    width = max(len(name) for module in modules for name in module.__all__)
+    return [
+        f"{name:<{width}}  {_first_line(module, kind, name)}"
+        for module in modules
+        for name in module.__all__
+    ]
+
+
+def _first_line(module: ModuleType, kind: str, name: str) -> str:
+    if kind == "papers":
+        return _doc(import_module(f"{module.__name__}.{name}"))
+    value = getattr(module, name)
+    if kind == "losses":
+        return f"D: {_doc(value.d)} G: {_doc(value.g)}"
+    return _doc(value)
+
+
+def _recipe(name: str) -> str:
+    module = recipe_module(name)
+    return f"{_doc(module)} Presets: {', '.join(module.PRESETS)}."
+
+
+def _doc(value: object) -> str:
+    value = value.func if isinstance(value, functools.partial) else value
+    return (inspect.getdoc(value) or "").partition("\n")[0]

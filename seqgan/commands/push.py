@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from seqgan.commands.parsing import folder_parser, prepare, saved_config
+from image_core.runs.parsing import folder_parser, prepare, saved_config
+from seqgan.commands.recipes import RECIPES
 
 
 def run(words: Sequence[str]) -> None:
@@ -15,7 +16,7 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("--private", action="store_true", help="others may not see it")
     parser.add_argument("--model", choices=("gan", "mle"), default="gan", help="which one (gan)")
     options = parser.parse_args(words)
-    saved_config(options.folder)  # refuses what is no run
+    saved_config(options.folder, RECIPES)  # refuses what is no run
     prepare()
     from seqgan.dialogue.hub import push
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import folder_parser, prepare
+from image_core.runs.parsing import folder_parser, prepare
 
 
 def run(words: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seqgan.commands.parsing import folder_parser, prepare
+from image_core.runs.parsing import folder_parser, prepare
 from seqgan.commands.train import go_on
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import Parser, folder_parser, open_run, prepare
+from image_core.runs.parsing import Parser, folder_parser, prepare
+from seqgan.commands.recipes import open_run
 
 if TYPE_CHECKING:
-    from seqgan.recipes.base import Run
+    from image_core.runs.recipe import Run
 
 
 def run(words: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import _told, prepare
+from image_core.runs.parsing import prepare, told
 
 
 def run(words: Sequence[str]) -> None:
@@ -13,7 +13,7 @@ def run(words: Sequence[str]) -> None:
     import jsonargparse
 
     prepare()
-    from seqgan.image_study.design import Design
+    from image_core.recipes.study.design import Design
 
     parser = jsonargparse.ArgumentParser(
         prog="seqgan study",
@@ -25,12 +25,12 @@ def run(words: Sequence[str]) -> None:
     )
     parser.add_argument("--config", action="config", help="YAML file of options")
     parser.add_class_arguments(Design)
-    values: Any = _told(lambda: parser.parse_args(list(words)), parser.prog)
+    values: Any = told(lambda: parser.parse_args(list(words)), parser.prog)
     design = Design(**{f.name: values[f.name] for f in fields(Design)})
     try:
         import optuna  # noqa: F401
     except ImportError as error:
         raise UserError("seqgan study needs optuna: `pip install 'seqgan[study]'`") from error
-    from seqgan.image_study.work import work
+    from image_core.recipes.study.work import work
 
     work(design)

@@ -5,17 +5,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import (
-    RECIPES,
-    open_run,
-    parse_config,
-    prepare,
-    recipe_module,
-    saved_config,
-)
+from image_core.runs.parsing import parse_config, prepare, saved_config
+from seqgan.commands.recipes import RECIPES, open_run, recipe_module
 
 if TYPE_CHECKING:
-    from seqgan.recipes.base import Run
+    from image_core.runs.recipe import Run
 
 HELP = """\
 usage: seqgan train text --data FILE --out DIR [--preset NAME] [options]
@@ -37,17 +31,18 @@ def run(words: Sequence[str]) -> None:
             f"seqgan train needs one of {', '.join(RECIPES)}, as in `seqgan train text`"
         )
     prepare()
-    config, resume = parse_config(words[0], words[1:])
+    module = recipe_module(words[0])
+    config, resume = parse_config(words[0], module, words[1:])
     from image_core.adversarial import parallel
-    from seqgan.recipes.run import RunFolder
+    from image_core.runs.folder import RunFolder
 
     folder = RunFolder(config.out)
     if resume and parallel.agree(folder.config.exists()):
-        _check_same(config, saved_config(config.out)[1])
+        _check_same(config, saved_config(config.out, RECIPES)[1])
         go_on(config.out)
         return
     folder.check_unused()
-    new = recipe_module(words[0]).Run(config, data=True)
+    new = module.Run(config, data=True)
     new.start()
     _play(new)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from image_core.adversarial.errors import UserError
-from seqgan import plots
+from image_core.runs import plots
+from image_core.runs.html_report import Picture, Shown, write_html
 from seqgan.evaluation import suite
 from seqgan.evaluation.case import Case, EvaluationConfig
 from seqgan.evaluation.suite import Figures
-from seqgan.html_report import Picture, Shown, write_html
 from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.neighbours import nearest
 
@@ -92,7 +92,7 @@ def _cell(figure: Figure) -> str:
 
 def write(case: Case, table: Table, counts: Mapping[str, int], out: Path) -> None:
     """Write `result.json` and `report.html`."""
-    from seqgan.recipes.run import write_text
+    from image_core.runs.folder import write_text
 
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     result = {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
-from image_core.data import Batches
+from image_core.runs.batches import Batches
 
 LEAST = 20
 """Rows of each kind: a tenth of the half that is learned from decides when to stop."""

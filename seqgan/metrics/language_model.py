@@ -8,7 +8,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.engine import Engine
-from image_core.data import Batches
+from image_core.runs.batches import Batches
 from seqgan.games.likelihood import LikelihoodGame
 from seqgan.metrics.likelihood import nll
 from seqgan.policies import SequencePolicy

@@ -7,10 +7,11 @@ from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
-from seqgan import plots
-from seqgan.html_report import Picture, write_html
-from seqgan.recipes.report import Point, caption, draw_sweep, print_table
-from seqgan.recipes.run import RunFolder, write_text
+from image_core.runs import plots
+from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.html_report import Picture, write_html
+from image_core.runs.table import print_table
+from seqgan.recipes.report import Point, caption, draw_sweep
 
 SAME = (
     *("test", "field", "limit", "level", "min_count", "lowercase", "data", "valid"),

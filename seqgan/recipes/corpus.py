@@ -88,14 +88,6 @@ class Corpus(NamedTuple):
         ]
 
 
-def fingerprint(sets: Sequence[Tensor]) -> int:
-    """Changes with the data: CRC-32 of all tokens."""
-    crc = 0
-    for tokens in sets:
-        crc = zlib.crc32(tokens.numpy().tobytes(), crc)
-    return crc
-
-
 def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> Corpus:
     """Read and encode the sets; the tokenizer is made from the training set, or loaded.
 

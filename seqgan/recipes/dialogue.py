@@ -18,7 +18,9 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
 from image_core.adversarial.snapshot import load_played
-from image_core.data import Batches
+from image_core.runs import options, recipe
+from image_core.runs.batches import Batches
+from image_core.runs.phase import Phase
 from seqgan import estimation, metrics
 from seqgan.alarms import limits_of
 from seqgan.dialogue import credit
@@ -39,11 +41,9 @@ from seqgan.dialogue.sharded import shard_critic, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.games.dialogue import DialogueGame
 from seqgan.metrics.ngrams import Sentences
-from seqgan.recipes import base, options
 from seqgan.recipes.dialogue_config import Config
 from seqgan.recipes.dialogue_presets import PRESETS as PRESETS
 from seqgan.recipes.dialogue_report import check_measurable, write_report
-from seqgan.recipes.run import Phase
 
 STRETCH = 50
 """Steps of maximum likelihood in one round, after which a run can be saved."""
@@ -59,7 +59,7 @@ TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-class DialogueRun(base.Run):
+class DialogueRun(recipe.Run):
     """A run of the dialogue game.
 
     Args:

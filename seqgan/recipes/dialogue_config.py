@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from image_core.runs.recipe import RunConfig
 from seqgan import estimation
 from seqgan.dialogue.advantage import BASELINES, KL
 from seqgan.dialogue.credit import __all__ as CREDITS
 from seqgan.dialogue.critics import JUDGES
-from seqgan.recipes import options
-from seqgan.recipes.base import RunConfig
 
 ARCHITECTURES = ("gpt", "lstm")
 """Of a model from scratch: a causal transformer of GPT-2's shape, or an LSTM with attention."""

@@ -11,7 +11,10 @@ import torch.nn.functional as F
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
-from seqgan import metrics, plots
+from image_core.runs import plots
+from image_core.runs.folder import write_text
+from image_core.runs.table import print_table
+from seqgan import metrics
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Encoded
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
@@ -21,8 +24,6 @@ from seqgan.dialogue.turns import Dialogues, pairs_of
 from seqgan.dialogue.words import joined, matrix_of, number_words, words_of
 from seqgan.metrics.encoders import TransformerEncoder
 from seqgan.recipes.dialogue_card import card
-from seqgan.recipes.report import print_table
-from seqgan.recipes.run import write_text
 
 if TYPE_CHECKING:
     from seqgan.recipes.dialogue import DialogueRun

@@ -16,16 +16,17 @@ from image_core.adversarial import divergences, losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.sites import Bernoulli, Categorical
-from image_core.data import Batches
-from seqgan import directions, estimation, plots, sample_judge, site_nets
+from image_core.runs import options, plots, recipe
+from image_core.runs.batches import Batches
+from image_core.runs.fingerprint import fingerprint
+from image_core.runs.folder import write_text
+from image_core.runs.image_grid import write_image_grid
+from image_core.runs.phase import Phase
+from image_core.runs.recipe import RunConfig
+from image_core.runs.table import print_table
+from seqgan import directions, estimation, sample_judge, site_nets
 from seqgan.data.sites import BLANK, SiteData, read_labels, read_sites
 from seqgan.games.discrete import DiscreteGame
-from seqgan.image_grid import write_image_grid
-from seqgan.recipes import base, options
-from seqgan.recipes.base import RunConfig
-from seqgan.recipes.corpus import fingerprint
-from seqgan.recipes.report import print_table
-from seqgan.recipes.run import Phase, write_text
 
 LOSSES = (
     *(n for n in divergences.__all__ if getattr(divergences, n).reward),
@@ -156,7 +157,7 @@ def binarised(levels: Tensor) -> Tensor:
     return (torch.rand_like(levels) < levels).float()
 
 
-class Run(base.Run):
+class Run(recipe.Run):
     """A run on discrete sites.
 
     Args:

@@ -16,7 +16,10 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from image_core.data import Batches
+from image_core.runs import options
+from image_core.runs.batches import Batches
+from image_core.runs.fingerprint import fingerprint
+from image_core.runs.phase import Phase
 from seqgan import metrics
 from seqgan.data.encode import check_vocabulary
 from seqgan.metrics.bootstrap import Figure
@@ -24,11 +27,9 @@ from seqgan.metrics.likelihood import jsd, nll, sentence_nll
 from seqgan.metrics.ngrams import Sentences
 from seqgan.oracle import draw_oracle, load_oracle
 from seqgan.policies import SequencePolicy
-from seqgan.recipes import options
-from seqgan.recipes.corpus import fingerprint
 from seqgan.recipes.report import Setting, sweep, write_report
-from seqgan.recipes.run import Phase
 from seqgan.recipes.sequence import FILTERS, TEMPERATURES, SequenceConfig, SequenceRun
+from seqgan.recipes.sequence import PAPERS as PAPERS
 
 
 @dataclass(kw_only=True)

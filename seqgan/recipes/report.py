@@ -1,6 +1,5 @@
 """The end of a run: table, result.json, pictures, samples."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,18 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from image_core.adversarial.engine import Engine
-from seqgan import plots
-from seqgan.html_report import Picture, Shown, write_html
+from image_core.runs import plots
+from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.html_report import Picture, Shown, write_html
+from image_core.runs.phase import Phase
+from image_core.runs.progress import Progress
+from image_core.runs.table import Row, cell, print_table
 from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.neighbours import nearest
 from seqgan.policies import SequencePolicy
-from seqgan.recipes.progress import Progress
-from seqgan.recipes.run import Phase, RunFolder, write_text
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
-Row = Mapping[str, float | str]
 Point = dict[str, Any]
 """Temperature or top_p, each metric by name, and under "bands" the interval of some of them."""
 LEARNING = "Logged numbers over the rounds"
@@ -27,27 +27,6 @@ SHOWN = 15
 """Samples of each model in the report."""
 TOP_PS = (0.5, 0.7, 0.8, 0.9, 0.95)
 """Of the sweep of top-p; 1 is on the temperature curve."""
-
-
-def print_table(title: str, rows: Mapping[str, Row]) -> None:
-    """A table on the terminal, one line a model; names are broken so that 80 columns do."""
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("")
-    for column in columns:
-        table.add_column(column.replace("_", "\n"), justify="right", vertical="bottom")
-    for name, row in rows.items():
-        table.add_row(name, *(_cell(row.get(column, "")) for column in columns))
-    print(title)
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120).print(table)
-
-
-def _cell(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.3f}"
 
 
 class Setting(NamedTuple):
@@ -182,7 +161,7 @@ def draw(
         title=f"Run {run.folder.name}",
         facts={name: str(value) for name, value in result["config"].items() if value is not None},
         columns=list(rows),
-        table={c: [_cell(row[c]) if c in row else "" for row in rows.values()] for c in columns},
+        table={c: [cell(row[c]) if c in row else "" for row in rows.values()] for c in columns},
         notes=[
             "All rows at temperature 1, a number of sentences each that is the same for all.",
             f"Selected: {result['selected']}.",

@@ -17,14 +17,15 @@ from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from image_core.data import Batches
+from image_core.runs import options, recipe
+from image_core.runs.batches import Batches
+from image_core.runs.phase import Phase
+from image_core.runs.run import play
 from seqgan import estimation
 from seqgan.games.retrieval import RetrievalGame, irgan, irgan_pairwise
-from seqgan.recipes import base, options
 from seqgan.recipes.retrieve_config import PRESETS as PRESETS
 from seqgan.recipes.retrieve_config import REWARDS, Config
 from seqgan.recipes.retrieve_report import write_report
-from seqgan.recipes.run import Phase, play
 from seqgan.retrieval.answers import Answers
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.fitting import Fit, batches
@@ -90,7 +91,7 @@ def read_task(c: Config) -> Task:
     return AnswerTask(answers, choose=choose)
 
 
-class Run(base.Run):
+class Run(recipe.Run):
     """A run of the retrieval game.
 
     Args:

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from image_core.runs.recipe import RunConfig
 from seqgan import estimation
 from seqgan.games.retrieval import centred_sigmoid
-from seqgan.recipes import options
-from seqgan.recipes.base import RunConfig
 
 SCORERS = {
     "item": ("mf", "mf_ease", "two_tower"),

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from image_core.adversarial.errors import UserError
-from seqgan import plots
-from seqgan.recipes.report import print_table
-from seqgan.recipes.run import write_text
+from image_core.runs import plots
+from image_core.runs.folder import write_text
+from image_core.runs.table import print_table
 from seqgan.retrieval.evaluate import ScoreRows, evaluate, interval, means, paired_test
 from seqgan.retrieval.table import baseline, random_order
 from seqgan.retrieval.tasks import ItemTask

@@ -3,7 +3,7 @@
 import torch
 
 from image_core.adversarial.errors import UserError
-from seqgan.commands.parsing import open_run
+from image_core.runs.parsing import open_run
 from seqgan.recipes.retrieve import Run
 from seqgan.retrieval.answers import read_lines
 from seqgan.retrieval.evaluate import top
@@ -19,7 +19,7 @@ def open_retrieval(folder: str) -> Run:
     Raises:
         UserError: it is no retrieval run, or has no checkpoint.
     """
-    run = open_run(folder)
+    run = open_run(folder, {"retrieve": "seqgan.recipes.retrieve"})
     if not isinstance(run, Run):
         raise UserError(f"{folder} is a run of {run.recipe}, which ranks nothing")
     run.load()

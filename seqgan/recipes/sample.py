@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from image_core.adversarial.errors import UserError
-from seqgan.recipes import options
-from seqgan.recipes.run import write_text
+from image_core.runs import options
+from image_core.runs.folder import write_text
 from seqgan.recipes.sequence import SequenceRun
 
 HOTTEST = 1000.0

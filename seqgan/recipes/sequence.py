@@ -15,17 +15,20 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Turn
-from image_core.data import Batches
+from image_core.runs import options
+from image_core.runs.batches import Batches
+from image_core.runs.phase import Phase
+from image_core.runs.recipe import Run, RunConfig
 from seqgan import estimation
 from seqgan.alarms import limits_of
 from seqgan.critics import SEQGAN_FILTERS, CNNCritic
 from seqgan.games.policy import PolicyGame
 from seqgan.metrics.ngrams import Sentences
-from seqgan.papers import __all__ as PAPERS
+from seqgan.papers import __all__ as NAMES
 from seqgan.policies import RecurrentPolicy, SequencePolicy
-from seqgan.recipes import options
-from seqgan.recipes.base import Run, RunConfig
-from seqgan.recipes.run import Phase
+
+PAPERS = {name: f"seqgan.papers.{name}" for name in NAMES}
+"""The module of each paper that --alias takes."""
 
 FILTERS = {
     "seqgan": SEQGAN_FILTERS,
@@ -118,7 +121,7 @@ class SequenceConfig(RunConfig):
         options.check_least(self, 0, "critic_l2", "critic_dropout")
         options.check_least(self, 2, "batch")
         options.check_above_zero(self, "mle_lr", "policy_lr", "critic_lr", "clip", "beta_max")
-        options.check_choice("alias", self.alias, PAPERS)
+        options.check_choice("alias", self.alias, tuple(PAPERS))
         for name, value in self.paper.METHOD.items():
             if getattr(self, name) != value:
                 raise UserError(
@@ -156,7 +159,7 @@ class SequenceConfig(RunConfig):
     @property
     def paper(self) -> ModuleType:
         """The module of the alias."""
-        return import_module(f"seqgan.papers.{self.alias}")
+        return import_module(PAPERS[self.alias])
 
     def make_critic(self, policy: SequencePolicy) -> CNNCritic:
         """SeqGAN's critic of the chosen size."""

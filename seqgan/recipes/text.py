@@ -16,7 +16,10 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from image_core.data import Batches
+from image_core.runs import options
+from image_core.runs.batches import Batches
+from image_core.runs.fingerprint import fingerprint
+from image_core.runs.phase import Phase
 from seqgan import metrics
 from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
 from seqgan.metrics.bootstrap import Figure, mean_figure
@@ -24,16 +27,9 @@ from seqgan.metrics.language_model import fit_language_model
 from seqgan.metrics.likelihood import nll, sentence_nll
 from seqgan.metrics.ngrams import Sentences
 from seqgan.policies import LSTMPolicy, RecurrentPolicy, SequencePolicy
-from seqgan.recipes import options
-from seqgan.recipes.corpus import (
-    CHITCHAT,
-    CorpusConfig,
-    encode_prompt,
-    fingerprint,
-    read_corpus,
-)
+from seqgan.recipes.corpus import CHITCHAT, CorpusConfig, encode_prompt, read_corpus
 from seqgan.recipes.report import Setting, sweep, write_report
-from seqgan.recipes.run import Phase
+from seqgan.recipes.sequence import PAPERS as PAPERS
 from seqgan.recipes.sequence import TEMPERATURES, SequenceConfig, SequenceRun
 
 

@@ -20,8 +20,10 @@ from torch.optim.lr_scheduler import StepLR
 from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.data import Batches
 from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
+from image_core.runs import options, recipe
+from image_core.runs.batches import Batches
+from image_core.runs.phase import Phase
 from seqgan.data.captioned import wrong_rows
 from seqgan.data.shapes import near_miss
 from seqgan.data.tokenizer import Level, TextTokenizer
@@ -30,8 +32,6 @@ from seqgan.games.df import dfgan
 from seqgan.games.stack import StackGame, Stage
 from seqgan.games.tree import TreeGame, stackgan_v2
 from seqgan.matching import PictureEncoder, RegionEncoder
-from seqgan.recipes import base, options
-from seqgan.recipes.run import Phase
 from seqgan.recipes.text2image_config import PRESETS as PRESETS
 from seqgan.recipes.text2image_config import Text2ImageConfig
 from seqgan.recipes.text2image_data import read_data
@@ -49,7 +49,7 @@ NEAR_MISSES = 4
 """Wrong sentences of a caption to choose among."""
 
 
-class Text2ImageRun(base.Run):
+class Text2ImageRun(recipe.Run):
     """A run of text to image.
 
     Args:

@@ -9,9 +9,9 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.nets.augment import augment
 from image_core.nets.text2image import NORMS
+from image_core.runs import options
+from image_core.runs.recipe import RunConfig
 from seqgan.data.captioned import SHAPES
-from seqgan.recipes import options
-from seqgan.recipes.base import RunConfig
 
 ENCODERS = {"gru": 24, "char": 120, "minilm": 48}
 """Encoders of sentences by name, and the tokens they read; any other name is a folder."""

@@ -7,6 +7,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from image_core.runs.plots import learning_curves
+from image_core.runs.table import print_table
 from seqgan.data.captioned import SHAPES
 from seqgan.data.shapes import agreement, parse_caption, read_attributes
 from seqgan.games.stack import as_floats, shrink
@@ -19,9 +21,7 @@ from seqgan.picture_metrics import (
     r_precision,
     spread,
 )
-from seqgan.plots import learning_curves
 from seqgan.recipes.grid import write_grid
-from seqgan.recipes.report import print_table
 from seqgan.text_encoders import Encoded
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from image_core.adversarial.errors import UserError
-from seqgan.recipes import options
+from image_core.runs import options
 from seqgan.recipes.grid import write_grid
 from seqgan.recipes.text2image import Text2ImageRun
 from seqgan.text_encoders import Encoded

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from image_core.adversarial.engine import Engine
-from image_core.data import Batches
+from image_core.runs.batches import Batches
 from seqgan.games.ranking import RankingGame
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.scorers import Scorer

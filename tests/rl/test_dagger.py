@@ -5,7 +5,7 @@ import functools
 import torch
 
 from image_core.adversarial.engine import Engine
-from rl.critics import Transitions
+from rl.discriminators import Transitions
 from rl.games.dagger import Dagger, tiny
 from rl.policies import Actor
 from tests.rl.made import parts

@@ -13,7 +13,8 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from rl import algorithms, rewards
 from rl.bc import BehaviouralCloning
-from rl.critics import (
+from rl.demos import expert, record
+from rl.discriminators import (
     FLAG,
     BottleneckCritic,
     Critic,
@@ -22,7 +23,6 @@ from rl.critics import (
     Transitions,
     with_absorbing,
 )
-from rl.demos import expert, record
 from rl.envs import make_envs
 from rl.games.controlled import ControlledGame
 from rl.games.imitation import ImitationGame

@@ -8,7 +8,7 @@ import torch
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from rl.critics import FLAG, Transitions
+from rl.discriminators import FLAG, Transitions
 from rl.games.off_policy import OffPolicyImitation, tiny
 from rl.nets import Normaliser
 from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions

@@ -9,8 +9,8 @@ from image_core.adversarial.callbacks import CollapseError, CollapseWarning, eve
 from seqgan.alarms import collapse_alarms, limits_of
 from seqgan.cli import main
 from tests.image_core.adversarial.toys import bilinear
-from tests.seqgan.recipes.made import TINY, corpus, read_log, read_result
-from tests.seqgan.recipes.made import short_report as short_report
+from tests.recipes.made import TINY, corpus, read_log, read_result
+from tests.recipes.made import short_report as short_report
 
 REAL = [[1, 2, 3], [2, 3, 4], [5, 6], [1, 6, 2]]
 LEARNED = ("--mle_epochs", "8", "--mle_lr", "0.03", "--dropout", "0")

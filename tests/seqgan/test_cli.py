@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import import_module
 
 import pytest
 import yaml
@@ -19,16 +18,17 @@ from image_core.adversarial import (
     penalties,
     regularizers,
 )
-from seqgan import games, metrics, papers, recipes
+from seqgan import games, metrics, papers
 from seqgan.cli import COMMANDS, main
-from tests.seqgan.recipes.made import TINY, content, corpus, refusal
+from seqgan.commands.recipes import RECIPES, recipe_module
+from tests.recipes.made import TINY, content, corpus, refusal
 
 KINDS = {
     "losses": [*losses.__all__, *fgan.__all__, *divergences.__all__],
     "penalties": [*penalties.__all__, *regularizers.__all__],
     "estimators": estimators.__all__,
     "games": games.__all__,
-    "recipes": recipes.__all__,
+    "recipes": tuple(RECIPES),
     "metrics": metrics.__all__,
     "papers": papers.__all__,
 }
@@ -92,7 +92,7 @@ def test_help_of_a_recipe_explains_every_option(capsys, recipe):
     with pytest.raises(SystemExit):
         main(["train", recipe, "--help"])
     out = capsys.readouterr().out
-    module = import_module(f"seqgan.recipes.{recipe}")
+    module = recipe_module(recipe)
     config = getattr(module, f"{recipe.title()}Config")
     for name in config.__dataclass_fields__:
         explained = out.split(f"  --{name} ")[1].split("\n  --")[0]

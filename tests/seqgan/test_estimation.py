@@ -13,7 +13,7 @@ from seqgan.cli import main
 from seqgan.dialogue import credit
 from seqgan.games import dialogue, relaxed, retrieval, sequence
 from seqgan.recipes import dialogue_config, discrete, oracle, retrieve_config
-from tests.seqgan.recipes.made import short_report as short_report
+from tests.recipes.made import short_report as short_report
 
 NAMES = (*estimation.SCORE_FUNCTIONS, *estimation.RELAXATIONS, *estimation.CONTROL_VARIATES)
 CONFIGS = {

@@ -9,9 +9,9 @@ from torch import nn
 
 from image_core import metrics
 from image_core.adversarial.errors import UserError
+from image_core.data.toy_shapes import draw_shapes
 from image_core.metrics import distances, features
 from image_core.metrics.scores import Score
-from image_core.shapes import draw_shapes
 
 
 def gaussian(mean, spread, count=4, seed=0):

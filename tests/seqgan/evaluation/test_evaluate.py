@@ -17,7 +17,7 @@ from seqgan.evaluation import suite
 from seqgan.evaluation.case import splitter
 from tests.browser import browser
 from tests.data_folder import data_folder
-from tests.seqgan.recipes.made import content, refusal, sentences
+from tests.recipes.made import content, refusal, sentences
 
 
 def write(file, lines):

@@ -10,7 +10,7 @@ import torch
 from image_core.adversarial.errors import UserError
 from seqgan.metrics import embedding_similarity, frechet_distance, mauve
 from seqgan.metrics.encoders import TrainedEncoder, TransformerEncoder
-from tests.seqgan.recipes.made import sentences
+from tests.recipes.made import sentences
 
 
 def with_moments(count, mean, root):

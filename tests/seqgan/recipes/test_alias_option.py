@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from image_core.runs.parsing import parse_config
 from seqgan import papers
 from seqgan.cli import main
-from seqgan.commands.parsing import parse_config
 from seqgan.papers import __all__ as PAPERS
+from seqgan.recipes import oracle
 from seqgan.recipes.oracle import PRESETS
-from tests.seqgan.recipes.made import corpus, read_log, read_result
-from tests.seqgan.recipes.made import short_report as short_report
+from tests.recipes.made import corpus, read_log, read_result
+from tests.recipes.made import short_report as short_report
 
 TINY_TEXT = ("--limit", "200", "--mle_epochs", "1", "--rounds", "2")
 
@@ -140,7 +141,7 @@ def test_only_its_module_its_tests_and_the_page_know_a_paper():
 
 
 def parsed(*words):
-    return parse_config("oracle", ["--out", "run", *words])[0]
+    return parse_config("oracle", oracle, ["--out", "run", *words])[0]
 
 
 def test_a_papers_sizes_stand_below_a_preset_and_its_rates_above():

@@ -9,7 +9,7 @@ import pytest
 from seqgan.cli import main
 from seqgan.recipes.report import TOP_PS, draw_sweep
 from tests.browser import browser
-from tests.seqgan.recipes.made import (
+from tests.recipes.made import (
     TINY,
     TINY_ORACLE,
     content,
@@ -20,7 +20,7 @@ from tests.seqgan.recipes.made import (
     sentences,
     shorten,
 )
-from tests.seqgan.recipes.made import short_report as short_report
+from tests.recipes.made import short_report as short_report
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,13 @@ import yaml
 from safetensors.torch import load_file
 
 from image_core.adversarial.errors import UserError
+from image_core.runs import options
 from seqgan.cli import main
-from seqgan.commands.parsing import open_run
-from seqgan.recipes import dialogue, options
+from seqgan.commands.recipes import open_run
+from seqgan.recipes import dialogue
 from seqgan.recipes.dialogue import PRESETS, Config
 from seqgan.recipes.dialogue_card import preset_of
-from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
+from tests.recipes.made import is_png, read_log, read_result, refusal
 
 TINY = ("train", "dialogue", "--preset", "tiny")
 SIZES = {

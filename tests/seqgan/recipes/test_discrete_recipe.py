@@ -10,12 +10,12 @@ import torch
 from safetensors.torch import load_file
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.folder import RunFolder
 from seqgan import directions
 from seqgan.cli import main
 from seqgan.data.sites import read_sites
 from seqgan.recipes import discrete
 from seqgan.recipes.discrete import PRESETS, Config, binarised
-from seqgan.recipes.run import RunFolder
 from tests.data_folder import data_folder
 
 

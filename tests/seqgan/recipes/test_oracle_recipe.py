@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from image_core.runs.run import play
 from seqgan.cli import main
 from seqgan.metrics.likelihood import nll
 from seqgan.oracle import GATES, SHAPES, draw_oracle
 from seqgan.recipes.oracle import PRESETS, OracleConfig, OracleRun
-from seqgan.recipes.run import play
 from seqgan.recipes.sequence import TEMPERATURES
 from tests.data_folder import data_folder
-from tests.seqgan.recipes.made import TINY_ORACLE, is_png, read_log, read_result, refusal
-from tests.seqgan.recipes.made import short_report as short_report
+from tests.recipes.made import TINY_ORACLE, is_png, read_log, read_result, refusal
+from tests.recipes.made import short_report as short_report
 
 
 @pytest.fixture(scope="module")

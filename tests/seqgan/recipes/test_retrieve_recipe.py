@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file
 
 from image_core.adversarial.errors import UserError
-from seqgan import plots
+from image_core.runs import plots
+from image_core.runs.run import play
 from seqgan.cli import main
 from seqgan.recipes.retrieve import Run
 from seqgan.recipes.retrieve_config import BASELINES, DEFAULTS, PRESETS, Config
-from seqgan.recipes.run import play
 from seqgan.retrieval.evaluate import evaluate, means
 from tests.data_folder import data_folder
-from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
+from tests.recipes.made import is_png, read_log, read_result, refusal
 from tests.seqgan.retrieval.made import write_answers, write_encoder, write_letor, write_pairs
 
 LEARNING_CURVES = plots.learning_curves
@@ -44,14 +44,14 @@ def tiny(folder, *words, task="item", out="run"):
 def _no_pictures():
     """But those of the first run: they take longer than what they show."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("seqgan.plots.learning_curves", lambda *names: None)
+        patched.setattr("image_core.runs.plots.learning_curves", lambda *names: None)
         yield
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("seqgan.plots.learning_curves", LEARNING_CURVES)
+        patched.setattr("image_core.runs.plots.learning_curves", LEARNING_CURVES)
         return tiny(tmp_path_factory.mktemp("retrieve"))
 
 
@@ -97,7 +97,7 @@ def test_what_was_selected_is_played_again_on_all_data(run):
 
 
 def opened(folder):
-    from seqgan.commands.parsing import open_run
+    from seqgan.commands.recipes import open_run
 
     made = open_run(str(folder))
     made.load()
@@ -231,7 +231,7 @@ def test_a_run_stopped_in_any_phase_goes_on(tmp_path, monkeypatch, undisturbed, 
     played = []
 
     def interrupt(*args, **kwargs):
-        from seqgan.recipes.run import RunFolder
+        from image_core.runs.folder import RunFolder
 
         write = RunFolder.write_log
 

@@ -20,7 +20,7 @@ from seqgan.recipes.text2image import PRESETS, Text2ImageConfig, Text2ImageRun
 from seqgan.recipes.text2image_data import read_data
 from seqgan.recipes.text2image_sample import between
 from seqgan.text_encoders import Encoded
-from tests.seqgan.recipes.made import is_png, read_log, read_result, refusal
+from tests.recipes.made import is_png, read_log, read_result, refusal
 
 TINY = ("train", "text2image", "--preset", "tiny")
 

@@ -11,7 +11,7 @@ import torch
 from seqgan.cli import main
 from seqgan.recipes.sequence import TEMPERATURES
 from seqgan.recipes.text import PRESETS, TextConfig, TextRun
-from tests.seqgan.recipes.made import (
+from tests.recipes.made import (
     TINY,
     WORDS,
     content,
@@ -22,8 +22,8 @@ from tests.seqgan.recipes.made import (
     refusal,
     sentences,
 )
-from tests.seqgan.recipes.made import no_pictures as no_pictures
-from tests.seqgan.recipes.made import short_report as short_report
+from tests.recipes.made import no_pictures as no_pictures
+from tests.recipes.made import short_report as short_report
 
 LEARNING = ("--mle_epochs", "8", "--mle_lr", "0.03", "--dropout", "0", "--rounds", "2")
 

@@ -1,0 +1,1 @@
+"""Readers of sets of images, and toy data drawn by number."""

@@ -1,0 +1,1 @@
+"""Recipes of images: configuration, run and report of each."""

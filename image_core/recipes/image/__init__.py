@@ -1,0 +1,1 @@
+"""`seqgan train image`: image GANs of any loss, penalty, norm and architecture."""

@@ -1,0 +1,223 @@
+"""A worker of a study: takes points from optuna's storage, trains, reports, until none is left."""
+
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.distributions import FloatDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from image_core.adversarial.engine import NonFiniteError
+from image_core.adversarial.errors import UserError
+from image_core.recipes.study.design import RANGES, Combination, Design, Outcome
+from image_core.recipes.study.report import write_report
+from image_core.recipes.study.ucb import BatchUCB
+
+DIVERGED = 1e6
+"""Score of a run that did not end in finite numbers."""
+
+
+def work(design: Design) -> None:
+    """Join the study, or begin it; run what is to do, then write its report.
+
+    Raises:
+        UserError: the folder holds a study of another design.
+    """
+    folder = Path(design.out)
+    _agree(folder, design)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage, left = open_storage(design), design.most or sys.maxsize
+    studies = {c: open_study(design, c, storage) for c in design.combinations()}
+    again = True
+    while again and left:
+        again = False
+        for combination, study in studies.items():
+            while left and _todo(design, combination, study):
+                _one(design, combination, study, folder)
+                left, again = left - 1, True
+        again = again or repeat_best(design, list(studies.values()))
+    write_report(folder, [outcome(c, s) for c, s in studies.items()], design.same())
+
+
+def open_storage(design: Design) -> optuna.storages.RDBStorage:
+    """The shared memory of the study's workers; a dead worker's run is begun again."""
+    url = design.storage or f"sqlite:///{Path(design.out).resolve() / 'study.db'}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # optuna calls its heartbeat experimental
+        try:
+            return optuna.storages.RDBStorage(
+                url,
+                heartbeat_interval=design.heartbeat,
+                grace_period=3 * design.heartbeat,
+                failed_trial_callback=optuna.storages.RetryFailedTrialCallback(max_retry=3),
+            )
+        except Exception as error:  # of SQLAlchemy and of drivers that are missing
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"--storage {url} cannot be opened: {reason}") from error
+
+
+def search_space(design: Design, combination: Combination) -> dict[str, FloatDistribution]:
+    """Ranges of the search."""
+    space = {
+        "rate": FloatDistribution(*RANGES["rate"], log=True),
+        "beta1": FloatDistribution(0.0, 0.999),
+        "beta2": FloatDistribution(0.0, 0.999),
+    }
+    if combination.penalty != "none":
+        kind = "l2_weight" if combination.penalty == "l2" else "weight"
+        space["weight"] = FloatDistribution(*RANGES[kind], log=True)
+    return space
+
+
+def open_study(
+    design: Design, combination: Combination, storage: optuna.storages.BaseStorage
+) -> optuna.Study:
+    """The optuna study of a combination, its points queued if they form a grid."""
+    space = search_space(design, combination)
+    sampler = BatchUCB(space, design.points, design.seed)
+    study = optuna.create_study(
+        storage=storage, study_name=combination.name, sampler=sampler, load_if_exists=True
+    )
+    if design.design == "grid":
+        known = {_key(t.system_attrs.get("fixed_params", {})) for t in study.get_trials(False)}
+        for repeat in range(design.seeds):
+            for point in design.grid(combination):
+                queued = {**point, "repeat": repeat}
+                if _key(queued) not in known:
+                    study.enqueue_trial(queued)
+    return study
+
+
+def repeat_best(design: Design, studies: Sequence[optuna.Study]) -> bool:
+    """Queue the further seeds of the best points of a search that has ended; whether any was new.
+
+    Whichever worker ends last finds nothing running and does it.
+    """
+    trials = [(s, t) for s in studies for t in s.get_trials(deepcopy=False)]
+    open_states = (TrialState.RUNNING, TrialState.WAITING)
+    if design.design == "grid" or not design.best or any(t.state in open_states for _, t in trials):
+        return False
+    done = [(s, t) for s, t in trials if t.state == TrialState.COMPLETE]
+    first = [(s, t) for s, t in done if _repeat(t) == 0]
+    first.sort(key=lambda pair: float(pair[1].value or 0.0))
+    known = {(s.study_name, _key(t.params), _repeat(t)) for s, t in done}
+    new = False
+    for study, trial in first[: design.best]:
+        for repeat in range(1, design.seeds):
+            if (study.study_name, _key(trial.params), repeat) not in known:
+                study.enqueue_trial({**trial.params, "repeat": repeat})
+                new = True
+    return new
+
+
+def _repeat(trial: FrozenTrial) -> int:
+    """Which seed a trial was queued with; what a search draws has the first."""
+    return int(trial.system_attrs.get("fixed_params", {}).get("repeat", 0))
+
+
+def outcome(combination: Combination, study: optuna.Study) -> Outcome:
+    """Medians over repeats of each point that has ended."""
+    found: dict[str, list[float]] = {}
+    points: dict[str, dict[str, Any]] = {}
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            point = {n: v for n, v in trial.params.items() if n != "repeat"}
+            found.setdefault(_key(point), []).append(float(trial.value))
+            points[_key(point)] = point
+    scores = [sorted(values)[(len(values) - 1) // 2] for values in found.values()]
+    return Outcome(combination.name, scores, list(found.values()), list(points.values()))
+
+
+def _key(point: dict[str, Any]) -> str:
+    return json.dumps({n: float(v) for n, v in sorted(point.items())})
+
+
+def _todo(design: Design, combination: Combination, study: optuna.Study) -> bool:
+    """Whether a point is left for this worker; runs of dead workers come back to the queue."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        optuna.storages.fail_stale_trials(study)
+    trials = study.get_trials(deepcopy=False)
+    if any(t.state == TrialState.WAITING for t in trials):
+        return True
+    if design.design == "grid":
+        return False
+    taken = sum(
+        t.state in (TrialState.COMPLETE, TrialState.RUNNING) and _repeat(t) == 0 for t in trials
+    )
+    return taken < design.search_rounds * design.points
+
+
+def _one(design: Design, combination: Combination, study: optuna.Study, folder: Path) -> None:
+    def objective(trial: Trial) -> float:
+        point = _point(design, combination, trial)
+        place = folder / "runs" / combination.name.replace("/", "-") / f"{trial.number:04d}"
+        print(f"{combination.name} {trial.number}: {point}", file=sys.stderr)
+        return train(design, combination, point, place)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study.optimize(objective, n_trials=1)
+
+
+def _point(design: Design, combination: Combination, trial: Trial) -> dict[str, Any]:
+    if design.design == "grid":  # queued: what is suggested is what was put in the queue
+        grid = [{**point, "repeat": 0} for point in design.grid(combination)]
+        choices = {name: sorted({point[name] for point in grid}) for name in grid[0]}
+        choices["repeat"] = list(range(design.seeds))
+        return {name: trial.suggest_categorical(name, values) for name, values in choices.items()}
+    point: dict[str, Any] = {
+        name: trial.suggest_float(name, kind.low, kind.high, log=kind.log)
+        for name, kind in search_space(design, combination).items()
+    }
+    queued = trial.study.get_trials(deepcopy=False)[trial.number]
+    more = {"critic_steps": design.critic_steps, "repeat": _repeat(queued)}
+    return {"weight": 1.0, **more, **point}
+
+
+def train(design: Design, combination: Combination, point: dict[str, Any], place: Path) -> float:
+    """One run; its Frechet distance to unseen images."""
+    from image_core.recipes.image.recipe import Run
+
+    config = design.config(combination, point, str(place))
+    run = Run(config)
+    run.start()
+    try:
+        run.train()
+    except NonFiniteError as error:
+        print(f"{place}: {error}", file=sys.stderr)
+        return DIVERGED
+    except UserError as error:
+        if "not finite" in str(error):
+            return DIVERGED
+        raise
+    table = json.loads(run.folder.result.read_text(encoding="utf-8"))["table"][config.game]
+    return float(
+        next(value for name, value in table.items() if name.split("-")[0] in ("fd", "fid"))
+    )
+
+
+def _agree(folder: Path, design: Design) -> None:
+    """Leave the design in the folder, or agree with the one that is there."""
+    file = folder / "study.yaml"
+    text = yaml.safe_dump(asdict(design), sort_keys=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+        return
+    except FileExistsError:
+        pass
+    known = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    for name, value in design.same().items():
+        if known.get(name) != value:
+            raise UserError(
+                f"--{name} is {value}, but the study in {folder} was begun with "
+                f"{known.get(name)}; join it with that value or choose another --out"
+            )

@@ -1,0 +1,173 @@
+"""The files of one run, written whole or not at all.
+
+config.yaml  log.jsonl  checkpoint/  samples/  plots/*.png  result.json  report.html
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from image_core.adversarial import parallel
+from image_core.adversarial.errors import UserError
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file whole or not at all; of several processes the first one does.
+
+    Raises:
+        UserError: the disk is full or the place cannot be written.
+    """
+    if not parallel.first():
+        return
+    temporary = _unfinished(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, file)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise UserError(
+            f"cannot write {file}: {error.strerror}; free some space or choose another --out"
+        ) from error
+
+
+def _unfinished(file: Path) -> Path:
+    return file.with_name(file.name + ".tmp")
+
+
+class RunFolder:
+    """The files of one run.
+
+    Args:
+        folder: where they live.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.config, self.log = self.folder / "config.yaml", self.folder / "log.jsonl"
+        self.checkpoint, self.samples = self.folder / "checkpoint", self.folder / "samples"
+        self.plots, self.result = self.folder / "plots", self.folder / "result.json"
+        self.html = self.folder / "report.html"
+
+    def check_unused(self) -> None:
+        """Make sure that a run can start here: in a new folder, or an empty one.
+
+        Raises:
+            UserError: the folder already holds something.
+        """
+        if not parallel.first():
+            return
+        if self.config.exists():
+            raise UserError(
+                f"--out {self.folder} holds a run and nothing is overwritten; continue it with "
+                f"`seqgan resume {self.folder}` or choose another --out"
+            )
+        if self.folder.is_dir():
+            # A run killed before it had written its first file has left nothing
+            used = any(file != _unfinished(self.config) for file in self.folder.iterdir())
+        else:
+            used = self.folder.exists()
+        if used:
+            raise UserError(
+                f"--out {self.folder} is not empty and nothing is overwritten; choose another --out"
+            )
+
+    def create(self, recipe: str, config: Any) -> None:
+        """Start a run in an empty or new folder.
+
+        Raises:
+            UserError: the folder already holds something, or cannot be made.
+        """
+        self.check_unused()
+        text = yaml.safe_dump(
+            {"recipe": recipe, **asdict(config)}, sort_keys=False, allow_unicode=True
+        )
+        write_text(self.config, text)
+
+    def read_config(self) -> dict[str, Any]:
+        """The configuration the run was started with, its recipe's name under "recipe".
+
+        Raises:
+            UserError: there is none, or it cannot be read.
+        """
+        try:
+            config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{self.folder} is not a run: {self.config} cannot be read") from error
+        except yaml.YAMLError as error:
+            raise UserError(
+                f"{self.config} is not valid YAML; restore it or start a new run"
+            ) from error
+        if not isinstance(config, dict) or "recipe" not in config:
+            raise UserError(
+                f"{self.config} does not name its recipe; restore it or start a new run"
+            )
+        return config
+
+    def keep_log_until(self, round_: int) -> None:
+        """Drop what was logged after the checkpoint: those rounds are played again, the same.
+
+        Raises:
+            UserError: the log is not the one that the run wrote.
+        """
+        if not parallel.first():
+            return
+        kept = []
+        if self.log.exists():
+            try:
+                for line in self.log.read_text(encoding="utf-8").splitlines(keepends=True):
+                    if not line.endswith("\n") or json.loads(line)["round"] > round_:
+                        break
+                    kept.append(line)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise UserError(f"{self.log} is corrupt; restore it or start a new run") from error
+        if len(kept) != round_:
+            raise UserError(
+                f"{self.log} holds {len(kept)} of the {round_} rounds that the checkpoint has "
+                "played; restore it or start a new run"
+            )
+        if self.log.exists() and self.log.stat().st_size != sum(
+            len(line.encode()) for line in kept
+        ):
+            write_text(self.log, "".join(kept))
+
+    def sync_log(self) -> None:
+        """Put on disk what was logged: no checkpoint is to be ahead of its log."""
+        if not parallel.first():
+            return
+        with self.log.open("rb") as stream:
+            os.fsync(stream.fileno())
+
+    def write_log(self, record: Mapping[str, Any]) -> None:
+        """Append one line.
+
+        Raises:
+            UserError: the disk is full.
+        """
+        if not parallel.first():
+            return
+        try:
+            with self.log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise UserError(
+                f"cannot write {self.log}: {error.strerror}; free some space and resume"
+            ) from error
+
+    def cpu_seconds(self) -> float | None:
+        """What `result.json` says the training took, if there is one."""
+        try:
+            return json.loads(self.result.read_text(encoding="utf-8"))["cpu_seconds"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Write `result.json`."""
+        write_text(self.result, json.dumps(result, indent=1, ensure_ascii=False) + "\n")

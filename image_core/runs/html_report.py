@@ -1,0 +1,196 @@
+"""One HTML file with everything in it: no script, and nothing that is fetched from anywhere."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+
+LONGEST = 500
+"""Characters of a sample that are shown."""
+
+
+class Shown(NamedTuple):
+    """A sample for the reader.
+
+    Args:
+        model: who wrote it.
+        text: the sample.
+        neighbour: the training sentence nearest to it; None where no training text is known.
+        overlap: share of words and word pairs that both have.
+    """
+
+    model: str
+    text: str
+    neighbour: str | None = None
+    overlap: float = 0.0
+
+
+class Picture(NamedTuple):
+    """A plot.
+
+    Args:
+        caption: says what to see in it.
+        figure: drawn into the file as SVG.
+    """
+
+    caption: str
+    figure: "matplotlib.figure.Figure"
+
+
+def write_html(
+    file: Path,
+    *,
+    title: str,
+    facts: Mapping[str, str],
+    columns: Sequence[str],
+    table: Mapping[str, Sequence[str]],
+    notes: Sequence[str],
+    pictures: Sequence[Picture],
+    samples: Sequence[Shown],
+) -> None:
+    """Write a report that opens anywhere, without a network.
+
+    Args:
+        file: where it goes; whole or not at all.
+        title: of the page.
+        facts: how it was made, by name.
+        columns: heads of the table.
+        table: cells of each line, by the line's name.
+        notes: what must be known to read the table.
+        pictures: the plots.
+        samples: sentences, with their nearest training sentences where these are known.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    from jinja2 import Environment
+
+    from image_core.runs.folder import write_text
+
+    images = [(picture.caption, _data_uri(picture.figure)) for picture in pictures]
+    page = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE)
+    write_text(
+        file,
+        page.render(
+            title=title,
+            facts=facts,
+            columns=columns,
+            table=table,
+            notes=notes,
+            images=images,
+            samples=[sample._replace(text=_cut(sample.text)) for sample in samples],
+            neighbours=any(sample.neighbour is not None for sample in samples),
+        ),
+    )
+
+
+def _cut(text: str) -> str:
+    """Some samples have no end."""
+    return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+
+
+def _data_uri(figure: "matplotlib.figure.Figure") -> str:
+    import matplotlib
+
+    stream = BytesIO()
+    # No date and no random names: two reports of one evaluation are the same file
+    with matplotlib.rc_context({"svg.hashsalt": "seqgan"}):
+        figure.savefig(stream, format="svg", facecolor="white", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{{ title }}</title>
+<style>
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 2rem auto;
+ max-width: 62rem; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; }
+th, td { padding: .25rem .9rem .25rem 0; text-align: left; vertical-align: top;
+ border-bottom: 1px solid #ddd; }
+#figures td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+#figures thead th + th { text-align: right; }
+.band { color: #777; font-size: .8rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .9rem; }
+dt, summary { color: #666; } dd { margin: 0; overflow-wrap: anywhere; }
+figure { margin: 1rem 0 2rem; } img { max-width: 100%; height: auto; }
+figcaption, .notes { color: #555; font-size: .9rem; }
+#samples td { overflow-wrap: anywhere; } #samples td:first-child { white-space: nowrap; }
+.overlap { font-variant-numeric: tabular-nums; }
+.copied { background: #fdecea; }
+</style>
+</head>
+<body>
+<h1>{{ title }}</h1>
+{% if facts|length > 12 %}
+<details><summary>options</summary>
+{% endif %}
+<dl>
+{% for name, value in facts.items() %}
+<dt>{{ name }}</dt><dd>{{ value }}</dd>
+{% endfor %}
+</dl>
+{% if facts|length > 12 %}
+</details>
+{% endif %}
+<h2>Figures</h2>
+<div class="scroll">
+<table id="figures">
+<thead><tr><th></th>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
+<tbody>
+{% for name, cells in table.items() %}
+<tr><th>{{ name }}</th>
+{%- for cell in cells %}<td>{{ cell.partition(" ")[0] }}
+{%- if " " in cell %} <span class="band">{{ cell.partition(" ")[2] }}</span>{% endif %}</td>
+{%- endfor %}</tr>
+{% endfor %}
+</tbody>
+</table>
+</div>
+<ul class="notes">
+{% for note in notes %}
+<li>{{ note }}</li>
+{% endfor %}
+</ul>
+{% if images %}
+<h2>Plots</h2>
+{% for caption, uri in images %}
+<figure><img alt="{{ caption }}" src="{{ uri }}"><figcaption>{{ caption }}</figcaption></figure>
+{% endfor %}
+{% endif %}
+{% if samples %}
+<h2>Samples{% if neighbours %}, each with its nearest training sentence{% endif %}</h2>
+{% if neighbours %}
+<p class="notes">Overlap is the Dice coefficient of the words and word pairs of both; marked from
+0.8 on.</p>
+{% endif %}
+<table id="samples">
+<thead><tr><th>model</th><th>sample</th>
+{%- if neighbours %}<th>nearest training sentence</th><th>overlap</th>{% endif %}</tr></thead>
+<tbody>
+{% for s in samples %}
+<tr{% if s.overlap >= 0.8 %} class="copied"{% endif %}><td>{{ s.model }}</td><td>{{ s.text }}</td>
+{%- if neighbours %}<td>{{ s.neighbour or "" }}</td>
+<td class="overlap">{{ "%.2f" % s.overlap }}</td>{% endif %}</tr>
+{% endfor %}
+</tbody>
+</table>
+{% endif %}
+</body>
+</html>
+"""

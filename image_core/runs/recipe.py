@@ -1,0 +1,152 @@
+"""What every recipe shares: the options of any run, and starting, resuming and playing it."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from image_core.adversarial.checkpoint import has_checkpoint
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.stream import Data
+from image_core.runs import options
+from image_core.runs.folder import RunFolder
+from image_core.runs.phase import Phase
+from image_core.runs.run import play
+
+
+@dataclass(kw_only=True)
+class RunConfig:
+    """Options of every run.
+
+    Args:
+        out: folder of the run; must be new or empty.
+        seed: of everything.
+        save_seconds: least time between checkpoints.
+        device: auto (cuda if there is one), cpu or cuda.
+        threads: of torch on the CPU; 0 leaves torch's own number, 1 is fastest where other work
+            runs beside it.
+    """
+
+    out: str
+    seed: int = 0
+    save_seconds: float = 60.0
+    device: str = "auto"
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        options.check_least(self, 0, "save_seconds", "threads")
+        options.check_choice("device", self.device, ("auto", "cpu", "cuda"))
+        options.check_seed(self.seed)
+
+
+class Run(ABC):
+    """A run built the same way to train, resume and evaluate.
+
+    A recipe's module holds `Config`, `PRESETS` (the first is the default) and `Run`. Its run's
+    constructor takes (config, *, data) and sets `engine` and, unless `data` is False, `data`.
+
+    Args:
+        config: its options.
+    """
+
+    recipe: str
+    """Name of the recipe's module."""
+
+    show: Sequence[str] = ()
+    """Logged numbers worth showing while it runs."""
+
+    movable: Sequence[str] = ()
+    """Options besides those of `MOVABLE` that may change while a run is stopped."""
+
+    config: Any
+    engine: Engine
+    data: Data
+
+    def __init__(self, config: RunConfig):
+        self.config = config
+        self.folder = RunFolder(config.out)
+        if config.threads:
+            torch.set_num_threads(config.threads)
+        torch.manual_seed(config.seed)
+
+    @abstractmethod
+    def phases(self) -> list[Phase]:
+        """The stretches of the run, in order."""
+
+    @abstractmethod
+    def report(self, cpu_seconds: float | None = None) -> None:
+        """Measure what was trained; write result.json, plots and samples, print the table."""
+
+    @abstractmethod
+    def data_fingerprint(self) -> int:
+        """A number that changes with the data."""
+
+    @abstractmethod
+    def data_source(self) -> str:
+        """The option that names the data, and its value."""
+
+    def start(self) -> None:
+        """Create the run's folder."""
+        self.folder.create(self.recipe, self.config)
+        self._sign()
+
+    def resume(self) -> None:
+        """Load the last checkpoint; a run stopped before its first begins again.
+
+        Raises:
+            UserError: options or data are not those the run began with.
+        """
+        if has_checkpoint(self.folder.checkpoint):
+            self.engine.load(self.folder.checkpoint)
+        noted, now = self.engine.notes.get("config", {}), self.as_dict()
+        for name, value in noted.items():
+            if name not in (*MOVABLE, *self.movable) and value != now.get(name):
+                raise UserError(
+                    f"{self.folder.config}: --{name} is {now.get(name)}, but the run began with "
+                    f"{value}; restore it or start a new run"
+                )
+        self._sign()
+
+    def load(self) -> None:
+        """Load the last checkpoint, to sample or evaluate.
+
+        Raises:
+            UserError: there is none, or the data are not those the run began with.
+        """
+        self.engine.load(self.folder.checkpoint)
+        self._sign()
+
+    def train(self) -> None:
+        """Play what is left of the run, then write its result."""
+        began, ended = time.process_time(), self.engine.notes.get("phase") == len(self.phases())
+        play(
+            self.engine,
+            self.data,
+            self.phases(),
+            self.folder,
+            save_seconds=self.config.save_seconds,
+            show=self.show,
+        )
+        self.report(None if ended else time.process_time() - began)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The options as plain values."""
+        return asdict(self.config)
+
+    def _sign(self) -> None:
+        """Note what the run is made of; refuse other data than those noted when it began."""
+        notes, fingerprint = self.engine.notes, self.data_fingerprint()
+        notes.setdefault("config", self.as_dict())
+        if notes.setdefault("data", fingerprint) != fingerprint:
+            raise UserError(
+                f"{self.data_source()} is not what {self.config.out} began with; "
+                "restore it or start a new run"
+            )
+
+
+MOVABLE = ("out", "device", "save_seconds")
+"""Options that may change while a run is stopped; what its files hold is compared by itself."""

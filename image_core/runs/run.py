@@ -1,0 +1,113 @@
+"""Playing a run's phases, and going on exactly where it stopped.
+
+The log holds nothing that depends on the clock, so an interrupted run and an undisturbed one write
+the same.
+"""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from image_core.adversarial import parallel
+from image_core.adversarial.callbacks import crossed
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.sharding import held
+from image_core.adversarial.stream import Data
+from image_core.runs.folder import RunFolder
+from image_core.runs.phase import Phase
+from image_core.runs.progress import Progress
+
+
+def play(
+    engine: Engine,
+    data: Data,
+    phases: Sequence[Phase],
+    run: RunFolder,
+    *,
+    save_seconds: float,
+    show: Sequence[str],
+) -> None:
+    """Play all phases from wherever the engine stands, logging, saving and showing progress.
+
+    Args:
+        engine: fresh, or loaded from `run.checkpoint`.
+        data: the real sequences.
+        phases: in order.
+        run: where log and checkpoints go.
+        save_seconds: least time between two checkpoints; the end of a phase is always saved.
+        show: the logged numbers worth showing while it runs.
+    """
+    run.keep_log_until(engine.round)
+    notes = engine.notes
+    notes.setdefault("phase", 0)
+    notes.setdefault("phase_round", 0)
+    saved_at = time.monotonic()
+    with Progress(phases, show) as progress:
+        while notes["phase"] < len(phases):
+            phase = phases[notes["phase"]]
+            if notes["phase_round"] == 0:
+                phase.enter()
+            ended = notes["phase_round"] >= phase.rounds
+            while not ended:
+                record, ended = _round(engine, data, phase)
+                run.write_log(record)
+                progress.show(notes["phase"], notes["phase_round"], record)
+                if said := crossed(engine, phase.limits, record):
+                    notes.setdefault("alarms", []).extend(said)
+                    progress.tell(said)
+                    ended = ended or phase.stop
+                ended = parallel.agree(ended)
+                if not ended and parallel.agree(time.monotonic() - saved_at >= save_seconds):
+                    _save(engine, phase, run)
+                    saved_at = time.monotonic()
+            phase.leave()
+            notes["phase"] += 1
+            notes["phase_round"] = 0
+            _save(engine, phase, run)
+            saved_at = time.monotonic()
+
+
+def _save(engine: Engine, phase: Phase, run: RunFolder) -> None:
+    _check_weights(engine, phase)
+    if engine.round:
+        run.sync_log()
+    engine.save(run.checkpoint)
+
+
+def _check_weights(engine: Engine, phase: Phase) -> None:
+    """The engine watches losses and gradients; a step too long shows in the weights alone."""
+    turns = engine.game.turns() if phase.turns is None else phase.turns
+    for player in dict.fromkeys(turn.player for turn in turns):
+        sound = all(bool(torch.isfinite(held(p)).all()) for p in engine.players[player])
+        if not parallel.all_succeeded(sound):
+            steps = engine.steps[player]
+            raise _stop(engine, f"the weights of {player!r} are not finite after its step {steps}")
+
+
+def _stop(engine: Engine, what: str) -> UserError:
+    last = f"the last good checkpoint is {engine.saved}" if engine.saved else "none was saved"
+    return UserError(f"{what} (round {engine.round}); {last}; lower the learning rate or --clip")
+
+
+def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bool]:
+    """One round and, when due, its evaluation: the log record, and whether the phase is over."""
+    logs: Mapping[str, Tensor] = next(engine.rounds(data, 1, turns=phase.turns))
+    engine.notes["phase_round"] += 1
+    done = engine.notes["phase_round"]
+    record: dict[str, Any] = {"round": engine.round, "phase": phase.name}
+    record |= {name: round(float(value), 6) for name, value in logs.items()}
+    ended = done >= phase.rounds
+    if ended or (done - 1) % phase.evaluate_every == 0:
+        _check_weights(engine, phase)
+        measured = phase.evaluate()
+        for name, value in measured.items():
+            if not math.isfinite(value):
+                raise _stop(engine, f"in phase {phase.name} {name} is not finite")
+        record |= {name: round(value, 6) for name, value in measured.items()}
+        ended = ended or phase.finished()
+    return record, ended

@@ -1,0 +1,32 @@
+"""A table on the terminal."""
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+Row = Mapping[str, float | str]
+
+
+def print_table(title: str, rows: Mapping[str, Row]) -> None:
+    """A table on the terminal, one line a model; names are broken so that 80 columns do."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for column in columns:
+        table.add_column(column.replace("_", "\n"), justify="right", vertical="bottom")
+    for name, row in rows.items():
+        table.add_row(name, *(cell(row.get(column, "")) for column in columns))
+    print(title)
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120).print(table)
+
+
+def cell(value: float | str) -> str:
+    """A number as the table prints it."""
+    return value if isinstance(value, str) else f"{value:.3f}"

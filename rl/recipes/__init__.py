@@ -1,0 +1,1 @@
+"""Recipes of reinforcement learning: imitation, and experts to imitate."""

@@ -1,0 +1,1 @@
+"""`seqgan train imitate`: GAIL and its relatives, with controls."""

@@ -1,0 +1,32 @@
+"""The recipes by name, and the runs they have left in folders."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from image_core.runs import parsing
+
+if TYPE_CHECKING:
+    from image_core.runs.recipe import Run
+
+RECIPES: Mapping[str, str] = {
+    "dialogue": "seqgan.recipes.dialogue",
+    "discrete": "seqgan.recipes.discrete",
+    "expert": "rl.recipes.expert",
+    "image": "image_core.recipes.image.recipe",
+    "imitate": "rl.recipes.imitate.recipe",
+    "oracle": "seqgan.recipes.oracle",
+    "retrieve": "seqgan.recipes.retrieve",
+    "text": "seqgan.recipes.text",
+    "text2image": "seqgan.recipes.text2image",
+}
+
+
+def recipe_module(name: str) -> Any:
+    """The module of a recipe: its `Config`, `PRESETS` (the first is the default) and `Run`."""
+    return import_module(RECIPES[name])
+
+
+def open_run(folder: str, *, data: bool = True) -> "Run":
+    """The run in a folder, built from its own configuration."""
+    return parsing.open_run(folder, RECIPES, data=data)

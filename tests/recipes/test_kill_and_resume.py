@@ -1,0 +1,247 @@
+"""A run killed at any moment goes on from its last checkpoint and ends as if nothing had been."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from image_core.adversarial.engine import Engine
+from image_core.runs.folder import RunFolder
+from seqgan.cli import main
+from seqgan.recipes import report
+from tests.recipes.made import TINY, TINY_ORACLE, corpus, is_png, read_log, read_result, shorten
+from tests.recipes.made import short_report as short_report
+
+KILLS = 6
+SHORT_ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--rounds", "2", "--test_size", "16")
+LENGTH = ("--mle_epochs", "8", "--patience", "8", "--rounds", "8", "--evaluate_every", "2")
+
+
+def assert_same(run: Path, undisturbed: Path) -> None:
+    """Weights bit by bit, the log byte by byte, the table and the sweep number by number."""
+    name = "checkpoint/game.safetensors"
+    weights, expected = load_file(run / name), load_file(undisturbed / name)
+    assert weights.keys() == expected.keys()
+    for key, tensor in expected.items():
+        assert torch.equal(weights[key], tensor), key
+    assert (run / "log.jsonl").read_bytes() == (undisturbed / "log.jsonl").read_bytes()
+    result, wanted = read_result(run), read_result(undisturbed)
+    for key in ("table", "sweep", "rounds", "steps"):
+        assert result[key] == wanted[key]
+    for name in ("samples/mle.txt", "samples/seqgan.txt"):
+        assert (run / name).read_bytes() == (undisturbed / name).read_bytes()
+    assert not list(run.rglob("*.tmp")) + list(run.rglob("*.old"))
+
+
+class Forker:
+    """Runs commands in processes that can be killed."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.recipes.forker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            cwd=Path(__file__).parents[3],
+        )
+        self.read()
+
+    def read(self) -> str:
+        return self.process.stdout.readline().strip()
+
+    def run(
+        self, words: list[str], seconds: float | None = None, *, pictures: bool = False
+    ) -> tuple[int, float]:
+        """The exit code, and how long it took; killed after some seconds, unless it is done."""
+        self.process.stdin.write(json.dumps([pictures, words]) + "\n")
+        self.process.stdin.flush()
+        child, began = int(self.read()), time.monotonic()
+        killer = None
+        if seconds is not None:
+            killer = threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
+            killer.start()
+        code = int(self.read())
+        if killer is not None:
+            killer.cancel()
+        return code, time.monotonic() - began
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def forker():
+    one = Forker()
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, forker):
+    """Folder, the words that train in another, and the seconds that training takes."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    words = [*TINY, "--data", corpus(folder), *LENGTH, "--out"]
+    code, seconds = forker.run([*words, str(folder / "run")])
+    assert code == 0
+    assert {row["phase"] for row in read_log(folder / "run")} == {"mle", "critic", "adversarial"}
+    return folder / "run", words, seconds
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_run_killed_at_random_moments_ends_the_same(undisturbed, forker, tmp_path, seed):
+    """Again and again through its whole life: while it starts, plays, saves, logs and reports."""
+    expected, words, seconds = undisturbed
+    run, moment, kills = tmp_path / "run", random.Random(seed), 0
+    while kills < KILLS:
+        # Killed before it had a configuration it has left nothing, and is started again
+        begun = (run / "config.yaml").exists()
+        command = ["resume", str(run)] if begun else [*words, str(run)]
+        code, _ = forker.run(command, moment.uniform(0, seconds / 2 if begun else seconds))
+        assert code in (0, -signal.SIGKILL)
+        kills += begun and code != 0
+    assert forker.run(["resume", str(run)])[0] == 0
+    assert_same(run, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_report_killed_at_random_moments_ends_the_same(undisturbed, forker, tmp_path):
+    expected, _, _ = undisturbed
+    run = tmp_path / "run"
+    shutil.copytree(expected, run)
+    _, seconds = forker.run(["resume", str(run)], pictures=True)
+    assert_same(run, expected)
+    moment = random.Random(2)
+    for _ in range(3):
+        delay = moment.uniform(0.2, 0.9) * seconds
+        code, _ = forker.run(["resume", str(run)], delay, pictures=True)
+        assert code in (0, -signal.SIGKILL)
+        # Whatever is there is whole: the old result or the new one
+        assert read_result(run)["table"] == read_result(expected)["table"]
+        assert all(is_png(file) for file in (run / "plots").glob("*.png"))
+    # With pictures: what a kill left half written is replaced by whoever writes it again
+    assert forker.run(["resume", str(run)], pictures=True)[0] == 0
+    assert_same(run, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_command_itself_killed_ends_the_same(undisturbed, tmp_path):
+    """Without a forker: the command as it is typed, killed once it has logged some rounds."""
+    expected, words, _ = undisturbed
+    run = tmp_path / "run"
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "seqgan.cli"]
+    process = subprocess.Popen(
+        [*command, *words, str(run)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    log = run / "log.jsonl"
+    while process.poll() is None:
+        if log.exists() and log.read_bytes().count(b"\n") >= 10:
+            process.kill()
+            break
+        time.sleep(0.005)
+    assert process.wait() == -signal.SIGKILL
+    assert not (run / "result.json").exists()
+    done = subprocess.run(
+        [*command, "resume", str(run)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert_same(run, expected)
+
+
+# ---------------------------------------------------------------------- in one process, to the line
+
+
+class Killed(BaseException):
+    """Passes through every `except Exception`, as a SIGKILL does."""
+
+
+def killed(patched, owner: type | ModuleType, name: str, calls: int, when: str) -> None:
+    """The `calls`-th call of a function ends the run, before or after it does its work."""
+    function, made = getattr(owner, name), []
+
+    def call(*args, **kwargs):
+        made.append(name)
+        if len(made) == calls and when == "before":
+            raise Killed
+        result = function(*args, **kwargs)
+        if len(made) == calls:
+            raise Killed
+        return result
+
+    patched.setattr(owner, name, call)
+
+
+@pytest.fixture(scope="module")
+def oracle_run(tmp_path_factory):
+    run = tmp_path_factory.mktemp("oracle") / "run"
+    with pytest.MonkeyPatch.context() as patched:
+        shorten(patched, 1.0)
+        assert main([*SHORT_ORACLE, "--out", str(run)]) == 0
+    return run
+
+
+POINTS = [
+    (RunFolder, "create", 1, "before"),
+    (RunFolder, "create", 1, "after"),
+    (RunFolder, "write_log", 2, "after"),
+    (Engine, "save", 1, "before"),
+    (Engine, "save", 2, "after"),
+    (Path, "rename", 2, "after"),  # the previous checkpoint is aside, the new one not in place
+    (Path, "rename", 3, "after"),  # it is in place, the previous one not yet gone
+    (Engine, "save", 4, "before"),
+    (report, "write_text", 1, "after"),
+    (RunFolder, "write_result", 1, "before"),
+]
+
+
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize(
+    ("owner", "name", "calls", "when"), POINTS, ids=[f"{w}-{n}-{c}" for _, n, c, w in POINTS]
+)
+def test_an_oracle_run_stopped_at_a_line_ends_the_same(
+    oracle_run, tmp_path, monkeypatch, owner, name, calls, when
+):
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        killed(patched, owner, name, calls, when)
+        with pytest.raises(Killed):
+            main([*SHORT_ORACLE, "--out", str(run)])
+    begun = (run / "config.yaml").exists()
+    assert begun == ((name, when) != ("create", "before"))
+    assert main(["resume", str(run)] if begun else [*SHORT_ORACLE, "--out", str(run)]) == 0
+    assert_same(run, oracle_run)
+
+
+@pytest.mark.usefixtures("short_report")
+def test_when_it_is_saved_changes_nothing(oracle_run, tmp_path):
+    run = tmp_path / "run"
+    assert main([*SHORT_ORACLE, "--out", str(run), "--save_seconds", "1e6"]) == 0
+    assert_same(run, oracle_run)
+
+
+@pytest.mark.usefixtures("short_report")
+def test_going_on_after_the_end_changes_nothing(oracle_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(oracle_run, run)
+    assert main(["resume", str(run)]) == 0
+    assert_same(run, oracle_run)
+    assert read_result(run)["cpu_seconds"] == read_result(oracle_run)["cpu_seconds"]

@@ -1,0 +1,272 @@
+"""The recipes expert and imitate, and the command demos: every preset, refusals, exact resuming."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from image_core.adversarial.errors import UserError
+from rl.recipes import expert
+from rl.recipes.imitate import recipe as imitate
+from seqgan.cli import main
+from seqgan.commands.recipes import open_run
+from tests.recipes.made import is_png, read_log, read_result, refusal
+
+PRESETS = {**{f"imitate {n}": p for n, p in imitate.PRESETS.items()}}
+SMALL = {
+    "steps": 64,
+    "envs": 2,
+    "rollout": 16,
+    "minibatch": 16,
+    "critic_batch": 8,
+    "epochs": 1,
+    "hidden": 8,
+    "critic_hidden": 8,
+    "capacity": 64,
+    "updates": 2,
+    "episodes": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory):
+    file = tmp_path_factory.mktemp("demos") / "cartpole.npz"
+    words = ["--env", "CartPole-v1", "--episodes", "4", "--out", str(file)]
+    assert main(["demos", *words]) == 0
+    return str(file)
+
+
+TINY = ["train", "imitate", "--preset", "tiny", "--env", "CartPole-v1"]
+
+
+def train(recipe, out, *words):
+    return main(
+        ["train", recipe, "--preset", "tiny", "--env", "CartPole-v1", "--out", str(out), *words]
+    )
+
+
+def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
+    assert train("imitate", tmp_path / "run", "--demos", demos) == 0
+    out = capsys.readouterr().out
+    result = read_result(tmp_path / "run")
+    rows = ["expert", "gail", "critic never trained", "random demonstrations"]
+    rows += ["gail, likeliest action", "random policy"]
+    assert list(result["table"]) == rows
+    assert result["verdict"].splitlines() == out.splitlines()[-1:]
+    assert result["env_steps"] == 128
+    phases = [row["phase"] for row in read_log(tmp_path / "run")]
+    assert list(dict.fromkeys(phases)) == ["clone", "imitation", "untrained", "random"]
+    untrained = [row for row in read_log(tmp_path / "run") if row["phase"] == "untrained"]
+    assert not any(name.startswith("D_untrained") for row in untrained for name in row)
+    assert result["steps"]["D_untrained"] == 0
+    assert result["steps"]["D_random"] == result["steps"]["D"] > 0
+    assert is_png(tmp_path / "run" / "plots" / "learning.png")
+    run = open_run(str(tmp_path / "run"))
+    run.load()
+    rates = {name: o.param_groups[0]["lr"] for name, o in run.engine.optimizers.items()}
+    assert {name for name, rate in rates.items() if rate} == {"G_clone", "D_untrained"}
+
+
+def test_one_short_random_episode_is_enough_for_its_control(tmp_path):
+    """The expert's one trajectory leaves rows enough; a random one of 20 steps leaves one."""
+    file = str(tmp_path / "long.npz")
+    words = ["--env", "CartPole-v1", "--horizon", "100", "--fixed_horizon", "--episodes", "1"]
+    assert main(["demos", *words, "--out", file]) == 0
+    few = ["--trajectories", "1", "--subsample", "40"]
+    assert train("imitate", tmp_path / "run", "--demos", file, *few) == 0
+    assert "random demonstrations" in read_result(tmp_path / "run")["table"]
+
+
+def test_an_expert_is_trained_recorded_and_imitated(tmp_path, capsys):
+    run, file = tmp_path / "expert", tmp_path / "demos.npz"
+    assert train("expert", run) == 0
+    assert set(read_result(run)["table"]) == {"sampled", "likeliest action"}
+    assert main(["demos", str(run), "--episodes", "3", "--out", str(file)]) == 0
+    with np.load(file, allow_pickle=False) as stored:
+        assert len(stored["traj_len"]) == 3
+        assert str(stored["env_id"]) == "CartPole-v1"
+    words = ["--demos", str(file), "--controls", "false", "--algorithm", "bc"]
+    assert train("imitate", tmp_path / "copy", *words) == 0
+    rows = ["expert", "bc", "bc, likeliest action", "random policy"]
+    assert list(read_result(tmp_path / "copy")["table"]) == rows
+    again = tmp_path / "again.npz"
+    assert main(["demos", str(tmp_path / "copy"), "--episodes", "2", "--out", str(again)]) == 0
+    assert "2 episodes of CartPole-v1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("preset", imitate.PRESETS)
+def test_every_preset_of_imitation_runs_when_it_is_shrunk(tmp_path, demos, preset):
+    """Sizes and counts alone are changed: what a preset chooses stays as it is."""
+    env, file = "CartPole-v1", demos
+    if preset == "dac":
+        env, file = "Pendulum-v1", str(tmp_path / "demos.npz")
+        assert main(["demos", "--env", env, "--episodes", "2", "--out", file]) == 0
+    words = ["--env", env, "--demos", file, "--out", str(tmp_path / "run")]
+    words += [f"--{n}={v}" for n, v in SMALL.items()]
+    assert main(["train", "imitate", "--preset", preset, *words]) == 0
+    chosen = {n: v for n, v in imitate.PRESETS[preset].items() if n not in SMALL}
+    found = read_result(tmp_path / "run")["config"]
+    assert {n: found[n] for n in chosen} == chosen
+
+
+@pytest.mark.parametrize("preset", expert.PRESETS)
+def test_every_preset_of_experts_runs_when_it_is_shrunk(tmp_path, preset):
+    words = [f"--{n}={v}" for n, v in SMALL.items() if n in expert.Config.__dataclass_fields__]
+    words += ["--env", "Pendulum-v1", "--out", str(tmp_path / "run")]
+    assert main(["train", "expert", "--preset", preset, *words]) == 0
+
+
+@pytest.mark.parametrize("algorithm", ["airl", "airl_state", "fairl", "gaifo", "vail", "wail"])
+def test_every_algorithm_runs_on_either_learner(tmp_path, demos, algorithm):
+    learner = "trpo" if algorithm in ("airl", "wail") else "ppo"
+    words = ["--demos", demos, "--algorithm", algorithm, "--learner", learner]
+    assert train("imitate", tmp_path / "run", *words, "--controls=false") == 0
+    assert algorithm in read_result(tmp_path / "run")["table"]
+
+
+def test_a_teacher_is_asked_and_an_average_is_what_is_recorded(tmp_path, demos, capsys):
+    """A run of expert as the teacher; the averaged weights lag behind those that learn."""
+    assert train("expert", tmp_path / "teacher") == 0
+    words = ["--demos", demos, "--algorithm", "dagger", "--teacher", str(tmp_path / "teacher")]
+    assert train("imitate", tmp_path / "run", *words, "--average=0.5") == 0
+    assert "dagger, likeliest action" in read_result(tmp_path / "run")["table"]
+    run = open_run(str(tmp_path / "run"))
+    run.load()
+    mine, average = run.game.games["imitation"].policy, run.policy()
+    assert mine is not average
+    pairs = list(zip(mine.parameters(), average.parameters(), strict=True))
+    assert all(not x.equal(y) for x, y in pairs)
+    words[-1] = demos
+    assert "no network" in refusal(capsys, *TINY, "--out", str(tmp_path / "no"), *words)
+
+
+def test_a_fixed_horizon_wants_demonstrations_of_that_length(tmp_path, demos, capsys):
+    words = ["--demos", demos, "--fixed_horizon=true", "--horizon=30", "--controls=false"]
+    assert "not 30 steps long" in refusal(capsys, *TINY, "--out", str(tmp_path / "no"), *words)
+    words[1] = str(tmp_path / "even.npz")
+    record = ["demos", "--env", "CartPole-v1", "--episodes=2", "--out", words[1]]
+    assert main([*record, "--fixed_horizon", "--horizon=30"]) == 0
+    assert train("imitate", tmp_path / "run", *words) == 0
+    found = read_result(tmp_path / "run")["table"]
+    assert found["random policy"]["return"] < 30
+
+
+def test_controls_that_pass_take_the_proof_away():
+    sound = {"gail": 1.0, "critic never trained": 0.1, "random demonstrations": 0.3}
+    assert "neither control did" in imitate._verdict(sound)
+    assert "gail reached" in imitate._verdict(sound)
+    both = imitate._verdict({**sound, "random demonstrations": 0.97})
+    assert both.startswith("This proves nothing: random demonstrations")
+    assert "No control" in imitate._verdict({"gail": 1.0})
+    assert "did not reach" in imitate._verdict({**sound, "gail": 0.5})
+    assert "nothing can be proved" in imitate._verdict({"gail": float("nan"), "x": 0.0})
+
+
+# ---------------------------------------------------------------------------------------- refusals
+
+SOUND = {**imitate.PRESETS["tiny"], "out": "run", "env": "CartPole-v1", "demos": "demos.npz"}
+WRONG = [
+    *(({n: 0}, f"--{n} 0") for n in ("steps", "envs", "rollout", "epochs", "minibatch", "hidden")),
+    *(({n: 0}, f"--{n} 0") for n in ("subsample", "critic_steps", "critic_batch", "episodes")),
+    *(({n: -1}, f"--{n} -1") for n in ("trajectories", "horizon", "bc_steps")),
+    *(({n: 0.0}, f"--{n} 0") for n in ("policy_lr", "critic_lr", "bc_lr", "gamma", "lam")),
+    *(({n: 1.0}, f"--{n} 1") for n in ("gamma", "lam")),
+    ({"algorithm": "hope"}, "--algorithm hope"),
+    ({"learner": "hope"}, "--learner hope"),
+    ({"reward": "hope"}, "--reward hope"),
+    ({"loss": "hope"}, "--loss hope"),
+    ({"penalty": "hope=1"}, "--penalty hope"),
+    ({"env_weight": 1.5}, "--env_weight 1.5"),
+    ({"learner": "trpo", "entropy": 0.1}, "--entropy"),
+    ({"algorithm": "bc", "bc_steps": 0}, "--bc_steps"),
+    ({"algorithm": "dagger"}, "--teacher"),
+    ({"teacher": "runs/expert"}, "--algorithm dagger"),
+    ({"stepping": "hope"}, "--stepping hope"),
+    ({"average": 1.0}, "--average 1"),
+    ({"expert_share": 1.0}, "--expert_share 1"),
+    *(({n: 0.5}, f"--{n} is for --algorithm dac") for n in ("expert_share", "target_entropy")),
+    ({"algorithm": "dac"}, "no use for --bc_steps"),
+    ({"algorithm": "dac", "bc_steps": 0, "learner": "trpo"}, "no use for --learner"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), WRONG)
+def test_contradictions_are_refused_and_the_option_named(change, says):
+    imitate.Config(**SOUND)
+    with pytest.raises(UserError) as caught:
+        imitate.Config(**{**SOUND, **change})
+    assert says in str(caught.value)
+
+
+DAC = ("--algorithm", "dac", "--bc_steps", "0")
+
+
+def test_mistakes_end_in_one_sentence_and_leave_nothing(tmp_path, capsys, demos):
+    run = ["train", "imitate", "--preset", "tiny", "--out", str(tmp_path / "run")]
+    wrong = {
+        "--env": ["--env", "NoSuch-v0", "--demos", demos],
+        "--demos": ["--env", "CartPole-v1", "--demos", str(tmp_path / "none.npz")],
+        "recorded in CartPole-v1": ["--env", "Acrobot-v1", "--demos", demos],
+        "continuous actions": ["--env", "CartPole-v1", "--demos", demos, *DAC],
+        "--trajectories 9": ["--env", "CartPole-v1", "--demos", demos, "--trajectories", "9"],
+    }
+    for says, words in wrong.items():
+        assert says in refusal(capsys, *run, *words)
+        assert not (tmp_path / "run").exists()
+    record = ["demos", "--out", str(tmp_path / "d.npz")]
+    assert "DIR" in refusal(capsys, *record)
+    assert "--episodes 0" in refusal(capsys, *record, "--env", "CartPole-v1", "--episodes", "0")
+    assert "overwritten" in refusal(capsys, "demos", "--env", "CartPole-v1", "--out", demos)
+    assert ".npz" in refusal(capsys, "demos", "--env", "CartPole-v1", "--out", "d.txt")
+
+
+# ---------------------------------------------------------------------------------- killed, resumed
+
+STEPS = ("--steps", "1024", "--bc_steps", "0")
+
+
+def start(run, demos):
+    words = ["train", "imitate", "--preset", "tiny", "--env", "CartPole-v1", "--demos", demos]
+    command = [sys.executable, "-m", "seqgan.cli", *words, "--out", str(run), *STEPS, "--threads=1"]
+    null = subprocess.DEVNULL
+    return subprocess.Popen(command, stdout=null, stderr=null, env={**os.environ})
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_exactly(tmp_path, demos):
+    """SIGKILL in the middle of the rounds; weights, environments, log and returns end the same."""
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert train("imitate", whole, "--demos", demos, *STEPS, "--threads=1") == 0
+    process = start(run, demos)
+    log, until = Path(run) / "log.jsonl", time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if log.exists() and log.read_bytes().count(b"\n") >= 6:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert 0 < log.read_bytes().count(b"\n") < len(read_log(whole))
+    assert main(["resume", str(run)]) == 0
+    one, other = (load_file(f / "checkpoint/game.safetensors") for f in (run, whole))
+    assert one.keys() == other.keys()
+    assert all(one[key].equal(other[key]) for key in one)
+    assert log.read_bytes() == (whole / "log.jsonl").read_bytes()
+    found, wanted = (json.loads((f / "result.json").read_text()) for f in (run, whole))
+    assert found["returns"] == wanted["returns"]
+
+
+def test_other_demonstrations_are_not_gone_on_with(tmp_path, capsys, demos):
+    file = tmp_path / "mine.npz"
+    file.write_bytes(Path(demos).read_bytes())
+    assert train("imitate", tmp_path / "run", "--demos", str(file), "--controls=false") == 0
+    file.unlink()
+    words = ["--env", "CartPole-v1", "--episodes", "4", "--seed", "5", "--out", str(file)]
+    assert main(["demos", *words]) == 0
+    assert "--demos" in refusal(capsys, "resume", str(tmp_path / "run"))

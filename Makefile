@@ -7,7 +7,7 @@ DEMO := runs/demo
 .PHONY: demo test lint type bench clean
 
 # torch comes first and alone, so that its pinned build is the one everything else is installed beside.
-$(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/_conv_bank.c
+$(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/text/_conv_bank.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt torch
@@ -34,4 +34,4 @@ bench: $(BIN)/.installed
 	$(BIN)/python benchmarks/seqgan_step.py
 
 clean:
-	rm -rf $(VENV) runs build *.egg-info seqgan/*.so
+	rm -rf $(VENV) runs build *.egg-info seqgan/text/*.so

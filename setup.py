@@ -6,8 +6,8 @@ from setuptools import Extension, setup
 setup(
     ext_modules=[
         Extension(
-            "seqgan._conv_bank",
-            ["seqgan/_conv_bank.c"],
+            "seqgan.text._conv_bank",
+            ["seqgan/text/_conv_bank.c"],
             extra_compile_args=["-O3"],
             optional=True,
         )

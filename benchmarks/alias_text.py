@@ -25,7 +25,7 @@ from pathlib import Path
 
 from alias_curves import Curve, draw, gap, interval
 
-from seqgan.papers import __all__ as PAPERS
+from seqgan.text.papers import __all__ as PAPERS
 
 SIZES = {
     "min_count": 3,
@@ -72,7 +72,7 @@ def train(alias: str, seed: int, data: Path, test: Path, folder: Path) -> None:
     if not (folder / "config.yaml").exists():
         words = ["train", "text", "--alias", alias, "--seed", str(seed), "--out", str(folder)]
         words += ["--data", str(data), "--test", str(test)]
-        unread = import_module(f"seqgan.papers.{alias}").UNREAD
+        unread = import_module(f"seqgan.text.papers.{alias}").UNREAD
         for name, value in {**SIZES, **OWN.get(alias, {})}.items():
             words += [f"--{name}", str(value)] if name not in unread else []
     subprocess.run([sys.executable, "-m", "seqgan.cli", *words], check=True)

@@ -25,12 +25,12 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from seqgan.dialogue import credit
-from seqgan.dialogue.critics import TransformerCritic
+from seqgan.dialogue.discriminators import TransformerCritic
 from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete
-from seqgan.games.dialogue import DialogueGame
 
 B, C, T, V = 16, 48, 24, 8000
 END = 2

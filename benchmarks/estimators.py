@@ -33,7 +33,7 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial.sites import Bernoulli
-from seqgan import directions
+from seqgan.discrete import directions
 
 OWN_TARGET = ("bgan", "bgan_batch", "maligan")
 """Those that descend on the divergence to exp(F) g, not on -E[F]."""

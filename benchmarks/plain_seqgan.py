@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seqgan.critics import SEQGAN_FILTERS
+from seqgan.text.discriminators import SEQGAN_FILTERS
 
 V, T, B, N, H = 5000, 20, 64, 16, 32
 

@@ -25,7 +25,7 @@ def measure(users: int) -> None:
     from image_core.adversarial.engine import Engine
     from image_core.memory import keep_freed_memory
     from image_core.runs.batches import Batches
-    from seqgan.games.retrieval import RetrievalGame
+    from seqgan.retrieval.game import RetrievalGame
     from seqgan.retrieval.ragged import Ragged
     from seqgan.retrieval.scorers import MatrixFactorization
     from seqgan.retrieval.split import Split

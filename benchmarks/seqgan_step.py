@@ -20,10 +20,10 @@ from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from image_core.runs import options
 from image_core.runs.batches import Batches
-from seqgan.critics import CNNCritic
-from seqgan.games.sequence import seqgan
-from seqgan.policies import LSTMPolicy
-from seqgan.rewards import rollout_reward
+from seqgan.lm.policies import LSTMPolicy
+from seqgan.text.discriminators import CNNCritic
+from seqgan.text.games.sequence import seqgan
+from seqgan.text.rewards import rollout_reward
 
 V, T, B, N = 5000, 20, 64, 16
 

@@ -24,10 +24,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.memory import keep_freed_memory
-from seqgan.games.stack import as_floats, shrink
-from seqgan.recipes.grid import write_grid
-from seqgan.recipes.text2image import PRESETS, Text2ImageConfig, Text2ImageRun
-from seqgan.recipes.text2image_report import FOLLOWED, enlarge, fits
+from seqgan.text2image.games.stack import as_floats, shrink
+from seqgan.text2image.grid import write_grid
+from seqgan.text2image.recipe import PRESETS, Text2ImageConfig, Text2ImageRun
+from seqgan.text2image.report import FOLLOWED, enlarge, fits
 
 STEPS = 20
 STACK: dict[str, Any] = {"small": 16, "rounds": 75, "refine_rounds": 60}

@@ -17,15 +17,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
-from image_core.nets.text2image import FirstStage, MatchingCritic, SecondStage
 from image_core.runs import options
 from seqgan.data.tokenizer import TextTokenizer
-from seqgan.games.attn import attngan
-from seqgan.games.df import dfgan
-from seqgan.games.stack import StackGame
-from seqgan.games.tree import TreeGame, stackgan_v2
-from seqgan.matching import PictureEncoder, RegionEncoder
-from seqgan.text_encoders import WordEncoder
+from seqgan.text2image.encoders import WordEncoder
+from seqgan.text2image.games.attn import attngan
+from seqgan.text2image.games.df import dfgan
+from seqgan.text2image.games.stack import StackGame
+from seqgan.text2image.games.tree import TreeGame, stackgan_v2
+from seqgan.text2image.matching import PictureEncoder, RegionEncoder
+from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
 
 B, WORDS = 64, 12
 SMALL = {"small": 32, "large": 64, "text": 64, "condition": 32, "g": 16, "d": 32, "norm": "none"}

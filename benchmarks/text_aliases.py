@@ -21,9 +21,9 @@ import torch
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from image_core.runs import options
-from seqgan.oracle import draw_oracle
-from seqgan.papers import __all__ as PAPERS
-from seqgan.recipes.oracle import OracleConfig
+from seqgan.lm.oracle import draw_oracle
+from seqgan.text.oracle_recipe import OracleConfig
+from seqgan.text.papers import __all__ as PAPERS
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -49,7 +49,7 @@ def main() -> None:
     steps: dict[str, Callable[[], object]] = {}
     own: dict[str, Callable[[], object]] = {}
     for name in PAPERS:
-        paper = import_module(f"seqgan.papers.{name}")
+        paper = import_module(f"seqgan.text.papers.{name}")
         samples = {} if "samples" in paper.UNREAD else {"samples": given.samples}
         config = OracleConfig(
             out="unused",

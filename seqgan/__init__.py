@@ -29,20 +29,23 @@ if TYPE_CHECKING:
     from seqgan import data as data
     from seqgan import games as games
     from seqgan import metrics as metrics
-    from seqgan import rewards as rewards
-    from seqgan.alarms import collapse_alarms as collapse_alarms
-    from seqgan.alarms import limits_of as limits_of
-    from seqgan.critics import CNNCritic as CNNCritic
-    from seqgan.oracle import draw_oracle as draw_oracle
-    from seqgan.oracle import load_oracle as load_oracle
-    from seqgan.policies import LSTMPolicy as LSTMPolicy
+    from seqgan.lm.likelihood import jsd as jsd
+    from seqgan.lm.likelihood import nll as nll
+    from seqgan.lm.oracle import draw_oracle as draw_oracle
+    from seqgan.lm.oracle import load_oracle as load_oracle
+    from seqgan.lm.policies import LSTMPolicy as LSTMPolicy
+    from seqgan.metrics.collapse import collapse_alarms as collapse_alarms
+    from seqgan.metrics.collapse import limits_of as limits_of
+    from seqgan.text import rewards as rewards
+    from seqgan.text.discriminators import CNNCritic as CNNCritic
 
 _MODULES = {
     **{
         name: f"image_core.adversarial.{name}"
         for name in ("estimators", "losses", "penalties", "returns")
     },
-    **{name: f"seqgan.{name}" for name in ("data", "games", "metrics", "rewards")},
+    **{name: f"seqgan.{name}" for name in ("data", "games", "metrics")},
+    "rewards": "seqgan.text.rewards",
 }
 _NAMES = {
     "CRITIC_WINS": "image_core.adversarial.callbacks",
@@ -57,12 +60,14 @@ _NAMES = {
     "Turn": "image_core.adversarial.game",
     "Batches": "image_core.runs.batches",
     "keep_freed_memory": "image_core.memory",
-    "collapse_alarms": "seqgan.alarms",
-    "limits_of": "seqgan.alarms",
-    "CNNCritic": "seqgan.critics",
-    "draw_oracle": "seqgan.oracle",
-    "load_oracle": "seqgan.oracle",
-    "LSTMPolicy": "seqgan.policies",
+    "collapse_alarms": "seqgan.metrics.collapse",
+    "limits_of": "seqgan.metrics.collapse",
+    "CNNCritic": "seqgan.text.discriminators",
+    "draw_oracle": "seqgan.lm.oracle",
+    "jsd": "seqgan.lm.likelihood",
+    "load_oracle": "seqgan.lm.oracle",
+    "LSTMPolicy": "seqgan.lm.policies",
+    "nll": "seqgan.lm.likelihood",
 }
 __all__ = [*_MODULES, *_NAMES]
 

@@ -20,7 +20,7 @@ import torch
 
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
-from seqgan.games.sequence import tiny
+from seqgan.text.games.sequence import tiny
 
 FILE = Path(__file__).with_name("golden_sequence.json")
 

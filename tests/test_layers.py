@@ -126,7 +126,7 @@ def test_sources_keep_the_rules(rule):
         (wrong_imports, "image_core/adversarial/x.py", "def f():\n import seqgan.data", True),
         (wrong_imports, "image_core/x.py", "from .adversarial import losses", False),
         (wrong_imports, "image_core/x.py", "import torch, rl", True),
-        (wrong_imports, "image_core/x.py", "from seqgan.policies import LSTMPolicy", True),
+        (wrong_imports, "image_core/x.py", "from seqgan.lm.policies import LSTMPolicy", True),
         (wrong_imports, "image_core/x.py", "from seqgan_of_others import x", False),
         (wrong_imports, "rl/x.py", "from image_core.adversarial import losses", False),
         (wrong_imports, "rl/x.py", "def f():\n from seqgan import data", True),
@@ -185,7 +185,7 @@ def test_importing_the_toolkit_loads_nothing_heavy():
 
 
 def test_text_needs_no_environments_and_no_language_models():
-    assert loaded("import seqgan.recipes.text", (*NOT_FOR_TEXT, "torch")) == {"torch"}
+    assert loaded("import seqgan.text.recipe", (*NOT_FOR_TEXT, "torch")) == {"torch"}
     assert "datasets" in loaded("import datasets", NOT_FOR_TEXT)
 
 

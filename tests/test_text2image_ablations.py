@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seqgan.recipes.text2image import PRESETS
+from seqgan.text2image.recipe import PRESETS
 
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "text2image_ablations.py"
 spec = importlib.util.spec_from_file_location("text2image_ablations", FILE)

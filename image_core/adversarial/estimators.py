@@ -51,6 +51,13 @@ __all__ = [
     "taylor",
 ]
 
+SCORE_FUNCTIONS = ("reinforce", "importance", "boundary_seeking", "clipped")
+"""They weigh the likelihood of what was drawn: called with (log_prob, reward, mask)."""
+RELAXATIONS = ("gumbel_softmax", "gumbel_hard", "straight_through", "reinmax")
+"""They differentiate through the sample, so the discriminator must read soft samples."""
+CONTROL_VARIATES = ("rebar", "relax", "taylor", "disarm")
+"""They want variables that are independent given what the generator read, besides."""
+
 Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(log_prob (B, T), reward (B, T), mask (B, T)) -> surrogate loss, a scalar."""
 

@@ -271,3 +271,18 @@ relativistic_hinge = AdversarialLoss(relativistic_hinge_d, relativistic_hinge_g,
 relativistic_least_squares = AdversarialLoss(
     relativistic_least_squares_d, relativistic_least_squares_g, None
 )
+
+
+def density_ratio(logit: Logits, bound: float = 10.0) -> Logits:
+    """D / (1 - D) = exp(min(logit, bound)), the ratio of the densities of real and fake.
+
+    At the optimal discriminator D = p / (p + q), so that D / (1 - D) = p / q.
+
+    Args:
+        logit: (...) logits of the discriminator, high = real.
+        bound: Greatest logit that is exponentiated; a discriminator that is sure of one sample
+            would otherwise leave no weight for the others.
+
+    Source: Che et al. 2017, eq. 6; Hjelm et al. 2018, eq. 8.
+    """
+    return logit.clamp(max=bound).exp()

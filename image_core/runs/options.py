@@ -29,6 +29,27 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
         raise UserError(f"--{option} {value}: choose one of {', '.join(choices)}")
 
 
+def check_estimator(
+    name: str, served: Sequence[str], reasons: Mapping[tuple[str, ...], str]
+) -> None:
+    """Refuse an estimator that makes no sense in a game.
+
+    Args:
+        name: value of --estimator.
+        served: names that the game takes.
+        reasons: why others are refused, by their names.
+
+    Raises:
+        UserError: says why, or names the choices.
+    """
+    if name in served:
+        return
+    for names, reason in reasons.items():
+        if name in names:
+            raise UserError(f"--estimator {name}: {reason}")
+    raise UserError(f"--estimator {name}: choose one of {', '.join(served)}")
+
+
 def check_least(config: Any, bound: int, *names: str) -> None:
     """Refuse options below `bound`, and those that are not finite.
 

@@ -10,7 +10,7 @@ from seqgan.commands.recipes import open_run
 
 if TYPE_CHECKING:
     from seqgan.dialogue.decoding import Backward
-    from seqgan.recipes.dialogue import DialogueRun
+    from seqgan.dialogue.recipe import DialogueRun
 
 
 def run(words: Sequence[str]) -> None:
@@ -89,7 +89,7 @@ def _check(options: Namespace) -> None:
 
 
 def _loaded(folder: str) -> "DialogueRun":
-    from seqgan.recipes.dialogue import DialogueRun
+    from seqgan.dialogue.recipe import DialogueRun
 
     trained = open_run(folder, data=False)
     if not isinstance(trained, DialogueRun):

@@ -23,7 +23,7 @@ def run(words: Sequence[str]) -> None:
         raise UserError("seqgan compare needs two runs or more")
     prepare()
     from seqgan.evaluation.evaluate import check_unused
-    from seqgan.recipes.compare import compare
+    from seqgan.text.compare import compare
 
     check_unused(Path(options.out))
     compare(options.folders, Path(options.out))

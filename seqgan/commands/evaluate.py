@@ -59,8 +59,8 @@ def _evaluate_run(folder: str, sweep: bool) -> None:
         trained.load()
         trained.report()
         return
-    from seqgan.recipes.report import TOP_PS
-    from seqgan.recipes.sequence import SequenceRun
+    from seqgan.text.report import TOP_PS
+    from seqgan.text.run import SequenceRun
 
     if not isinstance(trained, SequenceRun):
         raise UserError(

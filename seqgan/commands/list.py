@@ -14,8 +14,8 @@ MODULES = {
     "penalties": ("image_core.adversarial.penalties", "image_core.adversarial.regularizers"),
     "estimators": ("image_core.adversarial.estimators",),
     "games": ("seqgan.games",),
-    "metrics": ("seqgan.metrics",),
-    "papers": ("seqgan.papers",),
+    "metrics": ("seqgan.metrics", "seqgan.judges.judge"),
+    "papers": ("seqgan.text.papers",),
 }
 
 KINDS = ("losses", "penalties", "estimators", "games", "recipes", "metrics", "papers")

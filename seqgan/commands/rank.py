@@ -24,7 +24,7 @@ def run(words: Sequence[str]) -> None:
     if options.k < 1:
         raise UserError(f"--k {options.k}: ask for at least 1 document")
     prepare()
-    from seqgan.recipes.retrieve_serve import open_retrieval, rank
+    from seqgan.retrieval.serve import open_retrieval, rank
 
     trained = open_retrieval(options.folder)
     found = rank(trained, options.query, options.documents, options.k)

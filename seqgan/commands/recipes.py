@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from image_core.runs.recipe import Run
 
 RECIPES: Mapping[str, str] = {
-    "dialogue": "seqgan.recipes.dialogue",
-    "discrete": "seqgan.recipes.discrete",
+    "dialogue": "seqgan.dialogue.recipe",
+    "discrete": "seqgan.discrete.recipe",
     "expert": "rl.recipes.expert",
     "image": "image_core.recipes.image.recipe",
     "imitate": "rl.recipes.imitate.recipe",
-    "oracle": "seqgan.recipes.oracle",
-    "retrieve": "seqgan.recipes.retrieve",
-    "text": "seqgan.recipes.text",
-    "text2image": "seqgan.recipes.text2image",
+    "oracle": "seqgan.text.oracle_recipe",
+    "retrieve": "seqgan.retrieval.recipe",
+    "text": "seqgan.text.recipe",
+    "text2image": "seqgan.text2image.recipe",
 }
 
 

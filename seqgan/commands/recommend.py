@@ -15,7 +15,7 @@ def run(words: Sequence[str]) -> None:
     if options.k < 1:
         raise UserError(f"--k {options.k}: ask for at least 1 item")
     prepare()
-    from seqgan.recipes.retrieve_serve import open_retrieval, recommend
+    from seqgan.retrieval.serve import open_retrieval, recommend
 
     trained = open_retrieval(options.folder)
     for place, (name, score) in enumerate(recommend(trained, options.user, options.k), 1):

@@ -18,8 +18,8 @@ def run(words: Sequence[str]) -> None:
     """Write sentences, or draw pictures of sentences."""
     options = _parser().parse_args(words)
     prepare()
-    from seqgan.recipes.sample import Draws, write_samples
-    from seqgan.recipes.sequence import SequenceRun
+    from seqgan.text.run import SequenceRun
+    from seqgan.text.sample import Draws, write_samples
 
     prompts = options.prompt or [None]
     draws = Draws(
@@ -47,8 +47,8 @@ def run(words: Sequence[str]) -> None:
 
 def _draw(trained: "Run", options: Namespace) -> None:
     """Pictures of sentences, as one PNG."""
-    from seqgan.recipes.text2image import Text2ImageRun
-    from seqgan.recipes.text2image_sample import Drawing, write_drawing
+    from seqgan.text2image.recipe import Text2ImageRun
+    from seqgan.text2image.sample import Drawing, write_drawing
 
     for name in ("temperature", "model"):
         if getattr(options, name) is not None:

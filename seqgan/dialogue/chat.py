@@ -7,13 +7,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from seqgan.dialogue.critics import DialogueCritic
 from seqgan.dialogue.decoding import (
     Backward,
     beam_search,
     candidate_log_prob,
     mutual_information,
 )
+from seqgan.dialogue.discriminators import DialogueCritic
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.policies import DialoguePolicy

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.returns import discounted
-from seqgan.dialogue.critics import DialogueCritic, StepCritic, verdict
+from seqgan.dialogue.discriminators import DialogueCritic, StepCritic, verdict
 from seqgan.dialogue.drawing import PLAIN, Drawing
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete

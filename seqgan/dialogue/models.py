@@ -13,7 +13,7 @@ from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.sharding import copy_weights, whole
 from seqgan.data.errors import reason
-from seqgan.dialogue.critics import (
+from seqgan.dialogue.discriminators import (
     DialogueCritic,
     HierarchicalCritic,
     LanguageModelCritic,
@@ -27,7 +27,7 @@ from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.recurrent import AttentionPolicy
 
 if TYPE_CHECKING:
-    from seqgan.recipes.dialogue_config import DialogueConfig
+    from seqgan.dialogue.config import DialogueConfig
 
 
 def new_policy(c: "DialogueConfig", form: Format, base: Path | None) -> DialoguePolicy:

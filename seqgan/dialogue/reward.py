@@ -25,7 +25,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from seqgan.data.encode import mask_of
-from seqgan.dialogue.critics import DialogueCritic, verdict
+from seqgan.dialogue.discriminators import DialogueCritic, verdict
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.turns import ROLES
 from seqgan.dialogue.turns import Turn as Said

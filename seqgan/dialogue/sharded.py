@@ -5,7 +5,7 @@ from torch import nn
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.critics import DialogueCritic, HierarchicalCritic, LanguageModelCritic
+from seqgan.dialogue.discriminators import DialogueCritic, HierarchicalCritic, LanguageModelCritic
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
 

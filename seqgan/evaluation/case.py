@@ -12,7 +12,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from seqgan.data.source import read_texts
 from seqgan.evaluation.language import LanguageScores
-from seqgan.metrics.encoders import Encoder, TrainedEncoder, TransformerEncoder
+from seqgan.judges.encoders import Encoder, TrainedEncoder, TransformerEncoder
 
 LEVELS = ("word", "blank", "char")
 """What a token is: NLTK's words, whatever stands between blanks, or single characters."""

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.tokenizer import END, PAD, SPECIALS, START, UNK
-from seqgan.metrics.language_model import fit_language_model
-from seqgan.metrics.likelihood import SentenceNLL, sentence_nll
+from seqgan.lm.fit import fit_language_model
+from seqgan.lm.likelihood import SentenceNLL, sentence_nll
+from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.metrics.ngrams import Sentences
-from seqgan.policies import LSTMPolicy, SequencePolicy
 
 WIDEST = 128
 """Tokens of a sentence that a language model or a judge reads; later ones are cut off."""

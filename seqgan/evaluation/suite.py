@@ -15,6 +15,8 @@ from image_core.adversarial.errors import UserError
 from seqgan import metrics
 from seqgan.evaluation.case import Case, Side
 from seqgan.evaluation.language import padded
+from seqgan.judges.judge import adversuc as adversarial_success
+from seqgan.judges.judge import judge_accuracy
 from seqgan.metrics.bootstrap import Band, Figure, mean_figure
 
 __all__ = [
@@ -133,7 +135,7 @@ def mauve(case: Case, side: Side) -> Figures:
 def judge(case: Case, side: Side) -> Figures:
     """Accuracy of fresh judges that tell a row from the references, over three seeds."""
     one, half = case.against_half(side)
-    found = metrics.judge_accuracy(*_matrices([one, half]), vocab=case.vocabulary + 1)
+    found = judge_accuracy(*_matrices([one, half]), vocab=case.vocabulary + 1)
     spread = Band(found.mean - found.deviation, found.mean + found.deviation)
     return {"judge_accuracy": Figure(found.mean, spread)}
 
@@ -144,7 +146,7 @@ def adversuc(case: Case, side: Side) -> Figures:
         return {}
     assert case.contexts is not None
     sides = [case.contexts, _paired(case, "adversuc"), side]
-    found = metrics.adversuc(*_matrices(sides), vocab=case.vocabulary + 1)
+    found = adversarial_success(*_matrices(sides), vocab=case.vocabulary + 1)
     spread = Band(found.success - found.deviation, found.success + found.deviation)
     return {
         "adversuc": Figure(found.success, spread),

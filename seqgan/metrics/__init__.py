@@ -20,16 +20,10 @@ from .diversity import unigram_entropy as unigram_entropy
 from .diversity import unique_share as unique_share
 from .embedding import embedding_similarity as embedding_similarity
 from .frechet import frechet_distance as frechet_distance
-from .judge import adversuc as adversuc
-from .judge import judge_accuracy as judge_accuracy
-from .language_model import fit_language_model as fit_language_model
-from .likelihood import jsd as jsd
-from .likelihood import nll as nll
 from .mauve import mauve as mauve
 
 __all__ = [
     "adjusted_distinct",
-    "adversuc",
     "bleu",
     "bleu_per_sentence",
     "copied_ngrams",
@@ -38,12 +32,9 @@ __all__ = [
     "distinct",
     "embedding_similarity",
     "frechet_distance",
-    "jsd",
-    "judge_accuracy",
     "lengths",
     "mauve",
     "ngram_entropy",
-    "nll",
     "repetition_share",
     "self_bleu",
     "self_bleu_per_sentence",

@@ -10,8 +10,8 @@ import torch
 
 from image_core.adversarial.engine import Engine
 from image_core.runs.batches import Batches
-from seqgan.games.ranking import RankingGame
 from seqgan.retrieval.evaluate import evaluate, means
+from seqgan.retrieval.fit_game import RankingGame
 from seqgan.retrieval.scorers import Scorer
 from seqgan.retrieval.split import Split
 from seqgan.retrieval.tasks import Task

@@ -10,9 +10,9 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.split import Split
-from seqgan.retrieval.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd

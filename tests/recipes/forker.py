@@ -11,7 +11,9 @@ from importlib import import_module
 import torch
 
 from seqgan.cli import main
-from seqgan.recipes import oracle, report, text
+from seqgan.text import oracle_recipe as oracle
+from seqgan.text import recipe as text
+from seqgan.text import report
 
 WARM = ("datasets", "matplotlib.backends.backend_agg", "nltk.tokenize", "rich.table", "tokenizers")
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from seqgan.cli import main
-from seqgan.recipes import oracle, report, text
-from seqgan.recipes.sequence import TEMPERATURES
+from seqgan.text import oracle_recipe as oracle
+from seqgan.text import recipe as text
+from seqgan.text import report
+from seqgan.text.config import TEMPERATURES
 
 TINY = ("train", "text", "--preset", "tiny")
 TINY_ORACLE = ("train", "oracle", "--preset", "tiny")

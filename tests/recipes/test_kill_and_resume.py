@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from image_core.adversarial.engine import Engine
 from image_core.runs.folder import RunFolder
 from seqgan.cli import main
-from seqgan.recipes import report
+from seqgan.text import report
 from tests.recipes.made import TINY, TINY_ORACLE, corpus, is_png, read_log, read_result, shorten
 from tests.recipes.made import short_report as short_report
 

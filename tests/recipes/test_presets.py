@@ -10,8 +10,8 @@ import pytest
 from image_core.adversarial.errors import UserError
 from seqgan.cli import main
 from seqgan.commands.recipes import RECIPES, recipe_module
-from seqgan.recipes.oracle import OracleConfig
-from seqgan.recipes.text import TextConfig
+from seqgan.text.oracle_recipe import OracleConfig
+from seqgan.text.recipe import TextConfig
 from tests.recipes.made import corpus, is_png, read_log, read_result
 from tests.recipes.made import short_report as short_report
 

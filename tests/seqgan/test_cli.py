@@ -18,9 +18,11 @@ from image_core.adversarial import (
     penalties,
     regularizers,
 )
-from seqgan import games, metrics, papers
+from seqgan import games, metrics
 from seqgan.cli import COMMANDS, main
 from seqgan.commands.recipes import RECIPES, recipe_module
+from seqgan.judges import judge
+from seqgan.text import papers
 from tests.recipes.made import TINY, content, corpus, refusal
 
 KINDS = {
@@ -29,7 +31,7 @@ KINDS = {
     "estimators": estimators.__all__,
     "games": games.__all__,
     "recipes": tuple(RECIPES),
-    "metrics": metrics.__all__,
+    "metrics": [*metrics.__all__, *judge.__all__],
     "papers": papers.__all__,
 }
 

@@ -8,13 +8,27 @@ import torch
 from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from seqgan import estimation
 from seqgan.cli import main
+from seqgan.dialogue import config as dialogue_config
 from seqgan.dialogue import credit
-from seqgan.games import dialogue, relaxed, retrieval, sequence
-from seqgan.recipes import dialogue_config, discrete, oracle, retrieve_config
+from seqgan.dialogue import estimation as dialogue_estimation
+from seqgan.dialogue import game as dialogue
+from seqgan.discrete import directions
+from seqgan.discrete import recipe as discrete
+from seqgan.retrieval import config as retrieve_config
+from seqgan.retrieval import estimation as retrieval_estimation
+from seqgan.retrieval import game as retrieval
+from seqgan.text import estimation
+from seqgan.text import oracle_recipe as oracle
+from seqgan.text.games import relaxed, sequence
 from tests.recipes.made import short_report as short_report
 
+SERVED = {
+    **estimation.SERVED,
+    "discrete": directions.__all__,
+    "retrieve": retrieval_estimation.SERVED,
+    "dialogue": dialogue_estimation.SERVED,
+}
 NAMES = (*estimation.SCORE_FUNCTIONS, *estimation.RELAXATIONS, *estimation.CONTROL_VARIATES)
 CONFIGS = {
     "discrete": lambda name: discrete.Config(out="run", data="digits", estimator=name),
@@ -39,7 +53,7 @@ def test_a_recipe_takes_what_its_game_is_served_and_refuses_the_rest_with_a_reas
     if game == "sequence" and name in estimation.SCORE_FUNCTIONS:
         reduction = "sum" if name == "reinforce" else "mean"
         oracle.OracleConfig(out="run", estimator=name, baseline="none", reduction=reduction)
-    elif name in estimation.SERVED[game]:
+    elif name in SERVED[game]:
         CONFIGS[game](name)
     else:
         with pytest.raises(UserError, match=f"--estimator {name}: ") as refused:
@@ -153,8 +167,8 @@ def test_importance_of_documents_is_the_tilted_distributions_gradient():
     """Many draws of one batch: sum_d p~(d) grad log p(d), p~ = p exp(f) / Z over all queries."""
     game, rows = retrieval.tiny()
     torch.manual_seed(0)
-    game.reward, game.samples = estimation.ratio, 20_000
-    game.estimator, game.anchor = estimation.of_documents("importance"), 0.0
+    game.reward, game.samples = losses.density_ratio, 20_000
+    game.estimator, game.anchor = retrieval_estimation.of_documents("importance"), 0.0
     for score in (*game.G.parameters(), *game.D.parameters()):
         score.data.normal_(0, 0.5)
     (loss,) = game.policy_move(iter([rows]))
@@ -172,9 +186,9 @@ def test_importance_of_documents_is_the_tilted_distributions_gradient():
 @pytest.mark.parametrize("name", estimation.SCORE_FUNCTIONS)
 def test_score_functions_move_a_dialogue_policy(name):
     game, data = dialogue.tiny()
-    game.estimator = estimation.of_replies(name, game.samples)
+    game.estimator = dialogue_estimation.of_replies(name, game.samples)
     if name in ("importance", "boundary_seeking"):
-        transform = estimation.ratio if name == "importance" else estimation.identity
+        transform = losses.density_ratio if name == "importance" else estimation.identity
         game.credit, game.advantage.baseline = credit.sequence(transform), "none"
     engine = Engine(game, {"G": adam, "D": adam})
     (logs,) = engine.rounds(lambda index: data, 1)
@@ -184,5 +198,5 @@ def test_score_functions_move_a_dialogue_policy(name):
 def test_the_ratio_is_a_losss_weight():
     logit = torch.tensor([-2.0, 0.0, 1.5])
     d = torch.sigmoid(logit)
-    assert torch.allclose(estimation.ratio(logit), d / (1 - d))
+    assert torch.allclose(losses.density_ratio(logit), d / (1 - d))
     assert torch.equal(estimation.identity(logit), losses.wasserstein.reward(logit))

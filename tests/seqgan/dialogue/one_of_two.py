@@ -14,8 +14,8 @@ from torch.distributed.fsdp import fully_shard
 
 from image_core.adversarial import parallel, sharding
 from image_core.adversarial.engine import Engine
+from seqgan.dialogue.game import DialogueGame, tiny
 from seqgan.dialogue.reward import TrainedReward
-from seqgan.games.dialogue import DialogueGame, tiny
 from tests.seqgan.dialogue.test_reward import reward_of
 
 

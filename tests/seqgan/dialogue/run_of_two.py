@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from seqgan.cli import main
-from seqgan.recipes import dialogue
+from seqgan.dialogue import recipe as dialogue
 
 KILLED = 2
 """Rounds after which a run of four is left; it was saved after each."""

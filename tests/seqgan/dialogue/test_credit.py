@@ -8,7 +8,7 @@ from image_core.adversarial import penalties
 from seqgan.dialogue import credit
 from seqgan.dialogue.advantage import Advantage, KLWeight, k1, k3, length_cost
 from seqgan.dialogue.credit import Episode
-from seqgan.dialogue.critics import (
+from seqgan.dialogue.discriminators import (
     DialogueCritic,
     HierarchicalCritic,
     LanguageModelCritic,

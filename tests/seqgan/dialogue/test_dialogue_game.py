@@ -10,17 +10,17 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.dialogue import credit
-from seqgan.dialogue.critics import (
+from seqgan.dialogue.discriminators import (
     DialogueCritic,
     LanguageModelCritic,
     StepCritic,
     TransformerCritic,
 )
 from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.game import DialogueGame, tiny
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.samples import importance
-from seqgan.games.dialogue import DialogueGame, tiny
 from tests.seqgan.dialogue.made import END, V, contexts, gpt2, policy_of, replies
 
 sgd = partial(torch.optim.SGD, lr=0.0)
@@ -115,7 +115,7 @@ def test_cold_samples_with_importance_weights_have_the_same_gradient(monkeypatch
     assert error(plain) < 0.12
     assert error(cold) < 0.12
     monkeypatch.setattr(
-        "seqgan.games.dialogue.importance",
+        "seqgan.dialogue.game.importance",
         lambda policy, logits, reply, mask, ways: torch.ones(len(reply)),
     )
     assert error(cold) > 0.3

@@ -1,6 +1,6 @@
 """A move of the dialogue game asks nothing back from the device, not once a token or at all.
 
-As in `tests/seqgan/test_on_device.py`: tensors on the device "meta" have no values to give.
+As in `tests/seqgan/text/test_on_device.py`: tensors on the device "meta" have no values to give.
 """
 
 import copy
@@ -13,20 +13,20 @@ import torch
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from seqgan.dialogue import credit, language_models
-from seqgan.dialogue.critics import (
+from seqgan.dialogue.discriminators import (
     HierarchicalCritic,
     LanguageModelCritic,
     StepCritic,
     TransformerCritic,
 )
 from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.language_models import (
     CausalLMPolicy,
     Seq2SeqLMPolicy,
     ready_mask,
     ready_masks,
 )
-from seqgan.games.dialogue import DialogueGame
 from tests.seqgan.dialogue.made import (
     END,
     V,

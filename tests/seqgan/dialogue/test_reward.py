@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.critics import TransformerCritic
+from seqgan.dialogue.discriminators import TransformerCritic
 from seqgan.dialogue.encode import Format, train_tokenizer
 
 TEXTS = ["do you like tea ?", "yes , tea is nice .", "no .", "and rain ?"]

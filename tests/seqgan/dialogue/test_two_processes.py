@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result, refusal
-from tests.seqgan.recipes.test_dialogue_recipe import talks, written
+from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
 from tests.two_processes import ROOT, play
 
 

@@ -9,6 +9,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.retrieval.answers import Answers, read_lines
+from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.evaluate import evaluate
 from seqgan.retrieval.interactions import read_interactions
 from seqgan.retrieval.judged import (
@@ -18,7 +19,6 @@ from seqgan.retrieval.judged import (
     token_matrix,
     words,
 )
-from seqgan.retrieval.tables import read_table
 from seqgan.retrieval.tasks import ItemTask, WebTask, read_start
 from tests.seqgan.retrieval.made import write_answers, write_letor, write_pairs
 

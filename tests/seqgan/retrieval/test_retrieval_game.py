@@ -9,15 +9,8 @@ from image_core.adversarial import estimators, losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from seqgan.games.ranking import RankingGame, draw_unlabelled, fit_loss
-from seqgan.games.retrieval import (
-    RetrievalGame,
-    centred_sigmoid,
-    draw,
-    irgan,
-    irgan_pairwise,
-    mixed,
-)
+from seqgan.retrieval.fit_game import RankingGame, draw_unlabelled, fit_loss
+from seqgan.retrieval.game import RetrievalGame, centred_sigmoid, draw, irgan, irgan_pairwise, mixed
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.scorers import FeatureMLP, MatrixFactorization
 from seqgan.retrieval.split import Split

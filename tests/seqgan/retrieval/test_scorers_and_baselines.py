@@ -8,6 +8,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.retrieval import baselines
+from seqgan.retrieval.baseline_rows import L2_OF, baseline
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.fitting import Fit, fit
 from seqgan.retrieval.interactions import read_interactions
@@ -21,7 +22,6 @@ from seqgan.retrieval.scorers import (
     rows,
     share,
 )
-from seqgan.retrieval.table import L2_OF, baseline
 from seqgan.retrieval.tasks import ItemTask, Sizes, WebTask
 from seqgan.retrieval.text_scorers import CNNMatcher, SharedWords
 from tests.seqgan.retrieval.made import write_encoder, write_letor, write_pairs

@@ -1,0 +1,98 @@
+"""The page that goes with a saved dialogue model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seqgan.dialogue.config import DialogueConfig
+from seqgan.dialogue.papers import PRESETS
+
+SHOWN = (
+    "bleu2", "distinct2", "entropy4", "length", "nll_test", "adversuc", "ere", "machine_vs_random",
+)  # fmt: skip
+"""Columns of the table."""
+
+_CARD = """---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [dialogue, adversarial-training, seqgan]
+{base}---
+# A dialogue model, trained against a critic
+
+{start}, {mle} of {data}, then {rounds} adversarial rounds: preset {preset}
+(critic {critic}, credit {credit}, loss {loss}, estimator {estimator}), seed {seed}.
+
+## Figures
+
+{contexts} test contexts. BLEU is {bleu}; `adversuc` (0.5 is ideal) means nothing without `ere`
+(low: the judge can be believed) and `machine_vs_random` (high: replies answer their contexts).
+
+{table}
+
+## Use
+
+```python
+from transformers import {auto}, AutoTokenizer
+
+model = {auto}.from_pretrained(NAME)
+tokenizer = AutoTokenizer.from_pretrained(NAME)
+```
+
+A context is at most {turns} turns and {context_tokens} tokens, a reply at most {reply_tokens}.
+Trained on what people said; it may say anything they did. Not filtered for harm or truth.
+"""
+
+
+def card(c: DialogueConfig, result: Mapping[str, Any], *, contexts: int, seq2seq: bool) -> str:
+    """The page, as Markdown.
+
+    Args:
+        c: the run's options.
+        result: what `result.json` holds.
+        contexts: that were answered.
+        seq2seq: whether the model has an encoder.
+    """
+    known = c.model is not None and not Path(c.model).exists()
+    start = "From scratch" if c.model is None else f"From {Path(c.model).name}"
+    return _CARD.format(
+        base=f"base_model: {c.model}\n" if known else "",
+        start=f"{start} with adapters of rank {c.lora}, merged" if c.lora else start,
+        mle=f"at most {c.mle_steps} steps of maximum likelihood",
+        data=Path(c.data).name,
+        rounds=c.rounds,
+        preset=preset_of(c),
+        critic=c.critic,
+        credit=c.credit,
+        loss=c.loss,
+        estimator=c.estimator,
+        seed=c.seed,
+        contexts=contexts,
+        bleu=result["bleu"],
+        table=_table(result["table"]),
+        auto="AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM",
+        turns=c.turns,
+        context_tokens=c.context_tokens,
+        reply_tokens=c.reply_tokens,
+    )
+
+
+def preset_of(c: DialogueConfig) -> str:
+    """The preset that is nearest to the run's options, and where they differ from it."""
+
+    def others(name: str) -> list[str]:
+        return [key for key, value in PRESETS[name].items() if getattr(c, key) != value]
+
+    name = max(PRESETS, key=lambda name: len(PRESETS[name]) - 3 * len(others(name)))
+    differs = "".join(f", but {key} {getattr(c, key)}" for key in others(name))
+    return f"`{name}`{differs}"
+
+
+def _table(rows: Mapping[str, Mapping[str, float | str]]) -> str:
+    wanted = {name: rows[name] for name in rows if "T=" not in name or name.endswith("T=1.0")}
+    columns = [key for key in SHOWN if any(key in row for row in wanted.values())]
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in wanted.items():
+        cells = [row.get(key, "") for key in columns]
+        shown = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells]
+        lines.append(f"| {name} | {' | '.join(shown)} |")
+    return "\n".join(lines)

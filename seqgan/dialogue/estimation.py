@@ -1,0 +1,35 @@
+"""Which estimators serve dialogue, and why others do not."""
+
+from image_core.adversarial import estimators
+from image_core.adversarial.estimators import (
+    CONTROL_VARIATES,
+    RELAXATIONS,
+    SCORE_FUNCTIONS,
+    Estimator,
+)
+from image_core.runs.options import check_estimator
+
+SERVED = SCORE_FUNCTIONS
+REASONS: dict[tuple[str, ...], str] = {
+    RELAXATIONS: "the critic reads words, which cannot be differentiated",
+    CONTROL_VARIATES: (
+        "it wants sites that are independent of one another, and a token depends on those before"
+    ),
+}
+
+
+def of_replies(name: str, samples: int) -> Estimator:
+    """The score function of a dialogue game; weights are normalised among a context's replies.
+
+    Args:
+        name: of the estimator.
+        samples: replies to a context.
+    """
+    check_estimator(name, SERVED, REASONS)
+    match name:
+        case "importance":
+            return estimators.importance(samples)
+        case "boundary_seeking":
+            return estimators.boundary_seeking(samples)
+        case _:
+            return getattr(estimators, name)()

@@ -1,0 +1,1 @@
+"""Boundary-seeking GANs on independent discrete variables: pixels, palette images, characters."""

@@ -1,0 +1,139 @@
+"""Data of fixed sites: images in IDX files, palette images in .npz files, lines of characters."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.data.idx import parse_idx, read_bytes
+
+BLANK = " "
+"""What a short line is filled with."""
+
+
+class SiteData(NamedTuple):
+    """Rows of one size, compact; a batch becomes samples only when it is read.
+
+    Args:
+        rows: grey levels 0..255 where `classes` is None, else class ids.
+        classes: of each site; None = sites of 0 or 1, a grey level being the probability of 1.
+        labels: what each row shows, if that is known.
+        alphabet: the character of each class, for text.
+        palette: red, green and blue of each class, 0..255, for images.
+    """
+
+    rows: UInt8[Tensor, " N *sites"]
+    classes: int | None
+    labels: Int64[Tensor, " N"] | None = None
+    alphabet: str = ""
+    palette: UInt8[Tensor, "V 3"] | None = None
+
+    def pick(self, rows: Tensor) -> "SiteData":
+        """Some of the rows."""
+        labels = None if self.labels is None else self.labels[rows]
+        return self._replace(rows=self.rows[rows], labels=labels)
+
+
+def read_sites(option: str, file: str | Path, length: int, alphabet: str | None = None) -> SiteData:
+    """Read what a file holds, whatever it is called: IDX, .npz, or text; gzipped or not.
+
+    Args:
+        option: that names the file, for complaints.
+        file: IDX images (N, H, W) of grey levels; an .npz with `images` (N, H, W) of palette
+            indices, or `packed_train` with two pixels a byte, high nibble first, and perhaps
+            `palette` (V, 3) and `labels` or `y_train`; of the file that --test names `packed_test`,
+            if it has one; else text, one line a row.
+        length: characters of a row of text: longer lines are cut, shorter ones filled with blanks.
+        alphabet: of the text learned from; None = that of the file.
+
+    Raises:
+        UserError: the file is missing, cut short, empty, or none of these.
+    """
+    content = read_bytes(option, file)
+    if content[:2] == b"PK":
+        return _palette_images(option, file, content)
+    if content[:3] == b"\0\0\x08":
+        images = parse_idx(option, file, content)
+        if images.dim() != 3:
+            raise UserError(f"{option} {file} holds no images but {images.dim()}-dimensional data")
+        return SiteData(images, None)
+    return _lines(option, file, content, length, alphabet)
+
+
+def read_labels(option: str, file: str | Path, rows: int) -> Int64[Tensor, " N"]:
+    """Labels in an IDX file, one a row of the data.
+
+    Raises:
+        UserError: the file is no IDX file of as many labels.
+    """
+    content = read_bytes(option, file)
+    if content[:3] != b"\0\0\x08":
+        raise UserError(f"{option} {file} is no IDX file of bytes")
+    labels = parse_idx(option, file, content)
+    if labels.shape != (rows,):
+        raise UserError(
+            f"{option} {file} holds {tuple(labels.shape)} labels, but there are {rows} images"
+        )
+    return labels.long()
+
+
+def _palette_images(option: str, file: str | Path, content: bytes) -> SiteData:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            found: Mapping[str, np.ndarray] = {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # a broken zip has errors of its own
+        raise UserError(f"{option} {file} is not a readable .npz file: {error}") from error
+    part = "test" if option == "--test" and "packed_test" in found else "train"
+    if "images" in found:
+        images = found["images"]
+    elif f"packed_{part}" in found:
+        packed = found[f"packed_{part}"]
+        images = np.stack([packed >> 4, packed & 15], -1).reshape(*packed.shape[:-1], -1)
+    else:
+        raise UserError(f"{option} {file} has no array `images` or `packed_train`")
+    if images.dtype != np.uint8 or images.ndim != 3 or not images.size:
+        raise UserError(f"{option} {file}: images must be bytes (N, H, W) of palette indices")
+    palette = found.get("palette")
+    classes = len(palette) if palette is not None else int(images.max()) + 1
+    if int(images.max()) >= classes or classes < 2:
+        raise UserError(f"{option} {file}: a pixel has colour {images.max()} of {classes}")
+    labels = found.get("labels", found.get(f"y_{part}"))
+    return SiteData(
+        torch.from_numpy(np.ascontiguousarray(images)),
+        classes,
+        None if labels is None else torch.from_numpy(labels.astype(np.int64)),
+        palette=None if palette is None else torch.from_numpy(palette.astype(np.uint8)),
+    )
+
+
+def _lines(
+    option: str, file: str | Path, content: bytes, length: int, alphabet: str | None
+) -> SiteData:
+    try:
+        lines = [line for line in content.decode("utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{option} {file} is neither IDX, .npz nor UTF-8 text (byte {error.start})"
+        ) from error
+    if not lines:
+        raise UserError(f"{option} {file} is empty")
+    cut = [line[:length].ljust(length, BLANK) for line in lines]
+    if alphabet is None:
+        alphabet = "".join(sorted(set("".join(cut)) | {BLANK}))
+    if len(alphabet) > 256:
+        raise UserError(
+            f"{option} {file} has {len(alphabet)} distinct characters, and a site takes 256; "
+            "use `seqgan train text --level char`"
+        )
+    ids = {character: i for i, character in enumerate(alphabet)}
+    known = [line for line in cut if set(line) <= set(ids)]
+    if not known:
+        raise UserError(f"{option} {file} shares no line's characters with --data")
+    rows = torch.tensor([[ids[c] for c in line] for line in known], dtype=torch.uint8)
+    return SiteData(rows, len(alphabet), alphabet=alphabet)

@@ -1,0 +1,175 @@
+"""The discrete game: one latent in, sites that are independent given it out, a critic of samples.
+
+Boundary-seeking GAN (Hjelm, Jacob, Trischler, Che, Cho & Bengio 2018) is this game with its own
+direction; with any other direction the same nets learn by REINFORCE, straight-through, REBAR.
+Symbols: G generator of logits, D critic, F its logit, w = p/q the importance weight.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from image_core.adversarial import divergences, parallel
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.penalties import Penalty
+from image_core.adversarial.sites import Bernoulli, Sites
+from seqgan.discrete import directions
+from seqgan.discrete.directions import Direction
+
+
+class DiscreteGame(Game):
+    """Players "G" (generator, and what its direction learns) and "D".
+
+    The data stream yields real batches, which `read` turns into samples (B, *S) of floats.
+
+    Args:
+        G: latents (B, latent) -> logits (B, *S).
+        D: samples (N, *S), one-hot or relaxed -> logits (N,).
+        sites: what the logits mean.
+        direction: how the critic's verdict moves the logits.
+        latent: size of z, uniform in (0, 1).
+        loss: trains the critic; its reward, which is log w for a divergence, moves the generator.
+        penalty: of the critic.
+        batch: latents of a generator step, and of a critic step.
+        critic_steps: critic moves a round.
+        read: from a batch of data to samples; a new draw each time where data are probabilities.
+    """
+
+    def __init__(
+        self,
+        G: nn.Module,
+        D: nn.Module,
+        sites: Sites,
+        direction: Direction,
+        latent: int,
+        *,
+        loss: AdversarialLoss = divergences.jensen_shannon,
+        penalty: Penalty | None = None,
+        batch: int = 64,
+        critic_steps: int = 1,
+        read: Callable[[Tensor], Tensor] = torch.Tensor.float,
+    ):
+        super().__init__()
+        if loss.reward is None:
+            raise UserError(
+                "this loss compares a sample with the rest of its batch, as relativistic ones do, "
+                "so that no sample has a reward of its own to move a discrete generator by; use a "
+                "loss that has one, as non_saturating"
+            )
+        self.G, self.D, self.direction = G, D, direction
+        self.sites, self.latent, self.loss, self.penalty = sites, latent, loss, penalty
+        self.log_weight = loss.reward
+        self.batch, self.critic_steps, self.read = batch, critic_steps, read
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        generator = [*self.G.parameters(), *self.direction.parameters()]
+        return {"G": generator, "D": list(self.D.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        return [
+            Turn("D", self.critic_move, repeat=self.critic_steps),
+            Turn("G", self.generator_move),
+        ]
+
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """One batch of latents, moved as the direction says."""
+        self.G.train()
+        z = self._latents(self.batch)
+
+        def reward(x: Tensor) -> Tensor:
+            return self.log_weight(self.D(x))
+
+        yield Loss(self.direction(self.sites, self.G(z), reward, z))
+
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """All samples of all latents as fakes, a batch of data as reals."""
+        self.G.train()
+        real = self.read(next(batches))
+        with torch.no_grad():
+            logits = self.G(self._latents(self.batch))
+        fake = self.direction.fakes(self.sites, logits)
+        d_real, d_fake = self.D(real), self.D(fake)
+        total = self.loss.d(d_real, d_fake)
+        logs = {
+            "d_real": d_real.mean(),
+            "d_fake": d_fake.mean(),
+            "accuracy": 0.5 * ((d_real > 0).float().mean() + (d_fake < 0).float().mean()),
+            **weight_statistics(self.log_weight(d_fake.detach()), self.direction.samples),
+        }
+        if self.penalty is not None:
+            size = min(len(real), len(fake))
+            logs["penalty"] = self.penalty(self.D, real[:size], fake[:size])
+            total = total + logs["penalty"]
+        yield Loss(total, logs)
+
+    @torch.no_grad()
+    def sample(
+        self, count: int, *, generator: nn.Module | None = None
+    ) -> Float[Tensor, "{count} ..."]:
+        """One sample of each of many fresh latents, in evaluation mode, of G if none is named."""
+        generator = self.G if generator is None else generator
+        training = generator.training
+        generator.eval()
+        parts = []
+        for start in range(0, count, 500):
+            z = torch.rand(min(500, count - start), self.latent, device=self._device())
+            parts.append(self.sites.sample(generator(z), 1).flatten(0, 1))
+        generator.train(training)
+        return torch.cat(parts)
+
+    def _latents(self, count: int) -> Float[Tensor, "B latent"]:
+        return torch.rand(count // parallel.world()[1], self.latent, device=self._device())
+
+    def _device(self) -> torch.device:
+        return next(self.G.parameters()).device
+
+
+def weight_statistics(log_weight: Float[Tensor, " N"], samples: int) -> dict[str, Tensor]:
+    """What importance weights of M samples a latent are worth.
+
+    ess = mean_z 1 / sum_m w~_m^2,  w~ = softmax_m(log w), from 1 (one sample has all the weight)
+    to M; log_z = log mean w over the batch, 0 where the critic is exact; variance of log w.
+
+    Args:
+        log_weight: samples of one latent are contiguous.
+        samples: M; with one sample a latent the effective size is that of the whole batch.
+    """
+    groups = log_weight.view(-1, samples) if samples > 1 else log_weight[None]
+    weight = groups.softmax(1)
+    count = torch.tensor(float(log_weight.numel()), device=log_weight.device)
+    return {
+        "ess": (1 / weight.square().sum(1)).mean(),
+        "log_weight_variance": log_weight.var(correction=0),
+        "log_z": torch.logsumexp(log_weight, 0) - count.log(),
+    }
+
+
+def bgan(
+    G: nn.Module, D: nn.Module, sites: Sites, latent: int, *, samples: int = 20, **options: object
+) -> DiscreteGame:
+    """Boundary-seeking GAN: importance weights normalised over the samples of each latent.
+
+    Args:
+        G: latents -> logits.
+        D: samples -> logits.
+        sites: what G's logits mean.
+        latent: size of z.
+        samples: M, of each latent.
+        options: any of `DiscreteGame`.
+
+    Source: Hjelm et al. 2018, eq. 8.
+    """
+    direction = directions.bgan(samples, latent)
+    return DiscreteGame(G, D, sites, direction, latent, **options)  # type: ignore[arg-type]
+
+
+def tiny() -> tuple[DiscreteGame, Tensor]:
+    """A game of seconds and data for it, for tests: six bits, the last three as the first."""
+    half = torch.randint(0, 2, (16, 3), generator=torch.Generator().manual_seed(1))
+    G = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 6))
+    D = nn.Sequential(nn.Linear(6, 16), nn.LeakyReLU(0.2), nn.Linear(16, 1), nn.Flatten(0))
+    return bgan(G, D, Bernoulli(), 4, samples=5, batch=8), torch.cat([half, half], 1)

@@ -1,0 +1,1 @@
+"""Learned judges of text: classifiers of samples, and encoders of sentences."""

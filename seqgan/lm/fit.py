@@ -1,0 +1,52 @@
+"""Language models as judges: of samples (LM score) and of what they teach (reverse LM)."""
+
+import copy
+import functools
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from image_core.adversarial.engine import Engine
+from image_core.runs.batches import Batches
+from seqgan.lm.likelihood import nll
+from seqgan.lm.likelihood_game import LikelihoodGame
+from seqgan.lm.policies import SequencePolicy
+
+
+def fit_language_model(
+    model: SequencePolicy,
+    train: Int64[Tensor, "N T"],
+    valid: Int64[Tensor, "V T"],
+    *,
+    epochs: int,
+    lr: float,
+    batch: int,
+    seed: int,
+    unknown: int | None = None,
+) -> SequencePolicy:
+    """Train by maximum likelihood until validation NLL rises; returns the best epoch's model.
+
+    Args:
+        model: where to start from; left as it is.
+        train: sequences to learn.
+        valid: sequences that choose the epoch.
+        epochs: most passes.
+        lr: Adam's rate.
+        batch: sequences of a step.
+        seed: of the shuffles.
+        unknown: an id that validation does not score.
+    """
+    game = LikelihoodGame(copy.deepcopy(model))
+    adam = functools.partial(torch.optim.Adam, lr=lr, fused=True)
+    engine = Engine(game, {"G": adam}, clip={"G": 5.0})
+    data = Batches(train.cpu(), min(batch, len(train)), seed=seed)
+    best, best_nll = copy.deepcopy(game.G), float("inf")
+    for _ in range(epochs):
+        engine.run(data, len(data))
+        now = nll(game.G.eval(), valid, unknown=unknown)
+        if now >= best_nll:
+            break
+        best.load_state_dict(game.G.state_dict())
+        best_nll = now
+    return best.eval().requires_grad_(False)

@@ -1,0 +1,115 @@
+"""Likelihoods in nats a token, and the Jensen-Shannon divergence between two known densities."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from seqgan.lm.policies import SequencePolicy
+from seqgan.metrics.bootstrap import Figure, bootstrap_band
+
+ROWS = 1000
+"""Sequences scored at a time; bounds memory, changes nothing."""
+
+
+@torch.no_grad()
+def sequence_log_prob(
+    policy: SequencePolicy, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+) -> Float[Tensor, " B"]:
+    """log pi(y) of whole sequences, the end counted."""
+    parts = [policy.log_prob(part, temperature).sum(1) for part in tokens.split(ROWS)]
+    return torch.cat(parts)
+
+
+class SentenceNLL(NamedTuple):
+    """Likelihoods of sentences, from which means and their bootstrap bands are made.
+
+    Args:
+        nats: -log pi(y), over the scored tokens.
+        tokens: how many were scored.
+    """
+
+    nats: Float64[np.ndarray, " sentences"]
+    tokens: Float64[np.ndarray, " sentences"]
+
+    def mean(self) -> float:
+        """Nats a token."""
+        return float(self.nats.sum() / self.tokens.sum())
+
+    def figure(self) -> Figure:
+        """Nats a token, with its bootstrap band over sentences."""
+        return Figure(self.mean(), bootstrap_band(self.nats, self.tokens))
+
+
+@torch.no_grad()
+def sentence_nll(
+    policy: SequencePolicy,
+    tokens: Int64[Tensor, "B T"],
+    temperature: float = 1.0,
+    *,
+    unknown: int | None = None,
+) -> SentenceNLL:
+    """`nll` before its mean: nats and scored tokens of each sentence."""
+    nats, counts = [], []
+    for part in tokens.split(ROWS):
+        counted = policy.mask(part)
+        if unknown is not None:
+            counted = counted & (part != unknown)
+        nats.append(-(policy.log_prob(part, temperature) * counted).double().sum(1))
+        counts.append(counted.sum(1).double())
+    return SentenceNLL(torch.cat(nats).cpu().numpy(), torch.cat(counts).cpu().numpy())
+
+
+def nll(
+    policy: SequencePolicy,
+    tokens: Int64[Tensor, "B T"],
+    temperature: float = 1.0,
+    *,
+    unknown: int | None = None,
+) -> float:
+    """Negative log-likelihood in nats a token; ends count, padding does not.
+
+    Called NLL_test (NLL_gen in RelGAN) on held-out real text, NLL_oracle when `policy` is the
+    oracle and the tokens are samples.
+
+    Args:
+        policy: the density.
+        tokens: what is scored.
+        temperature: of the density.
+        unknown: an id that is read but not scored: a word outside the vocabulary was never seen in
+            training, and what a model gives it says nothing.
+    """
+    return sentence_nll(policy, tokens, temperature, unknown=unknown).mean()
+
+
+@torch.no_grad()
+def jsd(
+    oracle: SequencePolicy,
+    policy: SequencePolicy,
+    real: Int64[Tensor, "B T"],
+    fake: Int64[Tensor, "C T"],
+    temperature: float = 1.0,
+) -> float:
+    """Jensen-Shannon divergence of whole sequences, in nats, at most log 2.
+
+    JSD = 1/2 E_p log(2p / (p+q)) + 1/2 E_q log(2q / (p+q)),  exact in expectation since both
+    densities are known; no temperature games it.
+
+    Args:
+        oracle: p.
+        policy: q, at `temperature`.
+        real: samples of p.
+        fake: samples of q.
+    """
+
+    def log_ratio(tokens: Tensor) -> Tensor:
+        log_p = sequence_log_prob(oracle, tokens).double()
+        return log_p - sequence_log_prob(policy, tokens, temperature).double()
+
+    under_p = F.softplus(-log_ratio(real)).mean()
+    under_q = F.softplus(log_ratio(fake)).mean()
+    return float(math.log(2) - 0.5 * (under_p + under_q))

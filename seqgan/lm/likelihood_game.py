@@ -1,0 +1,39 @@
+"""A game of one player: maximum likelihood. It trains language models that judge samples."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from seqgan.lm.policies import LSTMPolicy, SequencePolicy
+
+
+class LikelihoodGame(Game):
+    """min_G -E_real log G(y), in nats a token.
+
+    Args:
+        G: the policy.
+    """
+
+    def __init__(self, G: SequencePolicy):
+        super().__init__()
+        self.G = G
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {"G": list(self.G.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        return [Turn("G", self.move)]
+
+    def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """One batch of real sequences."""
+        self.G.train()
+        yield Loss(self.G.nll(self.G.trim(next(batches))))
+
+
+def tiny() -> tuple[LikelihoodGame, Tensor]:
+    """A game of seconds and data for it, for tests."""
+    data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
+    data[:, 4], data[:, 5] = 2, 0
+    return LikelihoodGame(LSTMPolicy(12, 8, 8, start=1, end=2)), data

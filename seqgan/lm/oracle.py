@@ -1,0 +1,71 @@
+"""The synthetic language of SeqGAN's experiments: an LSTM whose density is known exactly."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from image_core.adversarial.errors import UserError
+from seqgan.lm.policies import LSTMPolicy
+
+SHAPES = {
+    "emb": ("V", "E"),
+    **{f"W{gate}": ("E", "H") for gate in ("i", "f", "c", "o_gate")},
+    **{f"U{gate}": ("H", "H") for gate in ("i", "f", "c", "o_gate")},
+    **{f"b{gate}": ("H",) for gate in ("i", "f", "c", "o_gate")},
+    "W_out": ("H", "V"),
+    "b_out": ("V",),
+}
+"""Arrays of an oracle file and their shapes, as the released oracle names them."""
+
+GATES = ("i", "f", "c", "o_gate")
+"""torch's order of an LSTM's gates, in the file's names."""
+
+
+def draw_oracle(vocab: int, seed: int, embedding: int = 32, hidden: int = 32) -> LSTMPolicy:
+    """An oracle with every parameter drawn from N(0, 1) (Yu et al. 2017, section 5)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        oracle = LSTMPolicy(vocab, embedding, hidden, init_std=1.0)
+    return oracle.eval().requires_grad_(False)
+
+
+def load_oracle(file: str | Path) -> LSTMPolicy:
+    """The oracle in an .npz of the arrays in `SHAPES`.
+
+    Raises:
+        UserError: the file is missing, not an .npz, or an array is missing or of another shape.
+    """
+    try:
+        # Opened here, so that it is closed where numpy finds it truncated
+        with Path(file).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            missing = [name for name in SHAPES if name not in arrays]
+            parts = {n: torch.from_numpy(arrays[n]).float() for n in SHAPES if n not in missing}
+    except FileNotFoundError as error:
+        raise UserError(
+            f"--oracle {file} does not exist; leave it out to draw one from the seed"
+        ) from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"--oracle {file} is not a readable .npz file") from error
+    except Exception as error:  # a broken zip has errors of its own
+        raise UserError(f"--oracle {file} is corrupt: {error}") from error
+    if missing:
+        raise UserError(
+            f"--oracle {file} has no array {missing[0]!r}; it needs {', '.join(SHAPES)}"
+        )
+    if parts["emb"].dim() != 2 or parts["W_out"].dim() != 2:
+        raise UserError(f"--oracle {file}: emb and W_out must be matrices")
+    sizes = {"V": parts["emb"].shape[0], "E": parts["emb"].shape[1], "H": parts["W_out"].shape[0]}
+    for name, axes in SHAPES.items():
+        wanted = tuple(sizes[axis] for axis in axes)
+        if parts[name].shape != wanted:
+            raise UserError(f"--oracle {file}: {name} is {tuple(parts[name].shape)}, not {wanted}")
+    oracle = LSTMPolicy(sizes["V"], sizes["E"], sizes["H"])
+    with torch.no_grad():
+        oracle.embedding.copy_(parts["emb"])
+        oracle.input_weight[0].copy_(torch.cat([parts[f"W{g}"] for g in GATES], 1).t())
+        oracle.state_weight[0].copy_(torch.cat([parts[f"U{g}"] for g in GATES], 1).t())
+        oracle.bias[0].copy_(torch.cat([parts[f"b{g}"] for g in GATES]))
+        oracle.output_weight.copy_(parts["W_out"])
+        oracle.output_bias.copy_(parts["b_out"])
+    return oracle.eval().requires_grad_(False)

@@ -1,0 +1,237 @@
+"""Generators of token sequences. An LSTM here; language models join with the dialogue games."""
+
+from abc import ABC, abstractmethod
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from image_core.adversarial.precision import recurrent
+from seqgan.data.encode import mask_of
+from seqgan.lm import softmax
+from seqgan.lm.softmax import Draw
+
+State = tuple[Tensor, ...]
+"""A recurrent state, rows first: they are picked, repeated and joined."""
+
+
+class SequencePolicy(nn.Module, ABC):
+    """A distribution over token sequences: sampled, scored, continued from any prefix."""
+
+    vocab: int
+    start: int
+    end: int | None
+    pad: int
+
+    @abstractmethod
+    def begin(self, rows: int) -> State:
+        """The state before any token."""
+
+    @abstractmethod
+    def step(self, tokens: Int64[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N H"], State]:
+        """Read one token a row; returns what a `drawer` needs for the next, and the new state."""
+
+    @abstractmethod
+    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
+        """A function from `step`'s hidden states to one next token a row, while weights stay."""
+
+    @abstractmethod
+    def log_prob(
+        self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+    ) -> Float[Tensor, "B T"]:
+        """log pi(y_t | y_<t) at the given temperature, differentiable; 0 after the end."""
+
+    @abstractmethod
+    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
+        """Mean negative log-likelihood in nats a token, padding not counted; differentiable."""
+
+    def mask(self, tokens: Int64[Tensor, "*B T"]) -> Bool[Tensor, "*B T"]:
+        """True up to and including the first end token."""
+        return mask_of(tokens, self.end)
+
+    def trim(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, "B U"]:
+        """Without columns of padding alone; left as it is on a GPU, where asking costs more."""
+        if self.end is None or tokens.device.type != "cpu":
+            return tokens
+        return tokens[:, : int(self.mask(tokens).sum(1).max())]
+
+    @torch.no_grad()
+    def sample(
+        self,
+        count: int,
+        length: int,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        prompt: Int64[Tensor, "*rows P"] | None = None,
+    ) -> Int64[Tensor, "B T"]:
+        """Draw sequences, padded after their end.
+
+        Args:
+            count: how many.
+            length: most tokens, the end among them.
+            temperature: > 0; below 1 sharpens.
+            top_p: below 1, only the likeliest tokens that hold this much of the mass are drawn.
+            prompt: first tokens of every sequence, (P,) or (count, P); counted in `length`.
+        """
+        device = next(self.parameters()).device
+        tokens = torch.full((count, length), self.pad, dtype=torch.int64, device=device)
+        given = 0 if prompt is None else prompt.shape[-1]
+        if prompt is not None:
+            tokens[:, :given] = prompt
+        # Rows leave when they end, on a CPU; a GPU draws on and what follows an end is wiped.
+        drop_ended = self.end is not None and device.type == "cpu"
+        rows = torch.arange(count, device=device)
+        draw = self.drawer(temperature, top_p)
+        state = self.begin(count)
+        previous = torch.full((count,), self.start, dtype=torch.int64, device=device)
+        for t in range(length):
+            hidden, state = self.step(previous, state)
+            if t >= given:
+                tokens[rows, t] = draw(hidden)
+            previous = tokens[rows, t]
+            if drop_ended:
+                going = previous != self.end
+                rows, previous = rows[going], previous[going]
+                state = tuple(part[going] for part in state)
+        return torch.where(self.mask(tokens), tokens, self.pad)
+
+
+class RecurrentPolicy(SequencePolicy):
+    """A policy whose state is read out by one softmax over the vocabulary.
+
+    Subclasses set `output_weight` (H, V), `output_bias` (V) and `forbidden` (V), True where a token
+    is never drawn.
+    """
+
+    output_weight: nn.Parameter
+    output_bias: nn.Parameter
+    forbidden: Tensor
+
+    @abstractmethod
+    def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
+        """The hidden state that predicts each token: of the start token and all before it."""
+
+    def logits(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
+        """Unnormalised log-probabilities of the next token, differentiable."""
+        return torch.addmm(self._output_bias(), hidden, self.output_weight)
+
+    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
+        return softmax.drawer(self.output_weight, self._output_bias(), temperature, top_p)
+
+    def log_prob(
+        self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+    ) -> Float[Tensor, "B T"]:
+        mask = self.mask(tokens)
+        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        bias = self._output_bias() / temperature
+        values = softmax.log_prob(
+            hidden[counted] / temperature, self.output_weight, bias, tokens.flatten()[counted]
+        )
+        all_values = values.new_zeros(mask.numel()).index_copy(0, counted, values)
+        return torch.where(mask, all_values.view_as(tokens), 0.0)
+
+    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
+        mask = self.mask(tokens)
+        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        weight, bias = self.output_weight, self._output_bias()
+        tokens, mask = tokens.flatten()[counted], mask.flatten()[counted]
+        return softmax.mean_nll(hidden[counted], weight, bias, tokens, mask)
+
+    def _counted(self, mask: Bool[Tensor, "B T"]) -> Int64[Tensor, " N"]:
+        """Positions worth a softmax: the counted ones, or all on a GPU, where asking costs more."""
+        if self.end is None or mask.device.type != "cpu":
+            return torch.arange(mask.numel(), device=mask.device)
+        return mask.flatten().nonzero()[:, 0]
+
+    def _output_bias(self) -> Tensor:
+        return self.output_bias.masked_fill(self.forbidden, -1e9)
+
+
+class LSTMPolicy(RecurrentPolicy):
+    """An LSTM language model, as in SeqGAN.
+
+    i, f, g, o = x W_x + h W_h + b;  c <- sigmoid(f) c + sigmoid(i) tanh(g);  h <- sigmoid(o)
+    tanh(c) pi(. | y_<t) = softmax(h W_out + b_out)
+
+    Args:
+        vocab: number of token ids.
+        embedding: size of a token's vector.
+        hidden: size of each layer's state.
+        layers: LSTMs on top of one another.
+        start: id read before the first token.
+        end: id that ends a sequence; None where all have one length.
+        pad: id after the end; together with `start` it is never drawn when there is an end.
+        dropout: on the inputs of every layer and of the softmax, in training mode only.
+        init_std: every parameter starts as N(0, init_std^2); SeqGAN uses 0.1, its oracle 1.
+
+    Source: Hochreiter & Schmidhuber 1997; sizes and start of Yu et al. 2017.
+    """
+
+    def __init__(
+        self,
+        vocab: int,
+        embedding: int = 32,
+        hidden: int = 32,
+        *,
+        layers: int = 1,
+        start: int = 0,
+        end: int | None = None,
+        pad: int = 0,
+        dropout: float = 0.0,
+        init_std: float = 0.1,
+    ):
+        super().__init__()
+        self.no_bias: Tensor
+        if end is not None and end in (start, pad):
+            raise ValueError(f"end={end} is also start or pad; it could never be drawn")
+        self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
+        self.hidden, self.layers, self.dropout = hidden, layers, dropout
+        sizes = [embedding] + [hidden] * (layers - 1)
+        self.embedding = nn.Parameter(torch.empty(vocab, embedding))
+        self.input_weight = nn.ParameterList([torch.empty(4 * hidden, size) for size in sizes])
+        self.state_weight = nn.ParameterList([torch.empty(4 * hidden, hidden) for _ in sizes])
+        self.bias = nn.ParameterList([torch.empty(4 * hidden) for _ in sizes])
+        self.output_weight = nn.Parameter(torch.empty(hidden, vocab))
+        self.output_bias = nn.Parameter(torch.empty(vocab))
+        # torch's LSTM has a second bias; a constant zero keeps one learning rate for one bias.
+        self.register_buffer("no_bias", torch.zeros(4 * hidden), persistent=False)
+        forbidden = torch.zeros(vocab, dtype=torch.bool)
+        if end is not None:
+            forbidden[[pad, start]] = True
+        self.register_buffer("forbidden", forbidden, persistent=False)
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, std=init_std)
+
+    def begin(self, rows: int) -> State:
+        zeros = self.embedding.new_zeros(rows, self.layers, self.hidden)
+        return zeros, zeros
+
+    def step(self, tokens: Int64[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N H"], State]:
+        x = F.embedding(tokens, self.embedding)
+        hs, cs = [], []
+        for layer, (w_x, w_h, b) in enumerate(self._layers()):
+            h, c = state[0][:, layer], state[1][:, layer]
+            x, c = torch.lstm_cell(self._drop(x), (h, c), w_x, w_h, b, self.no_bias)
+            hs.append(x)
+            cs.append(c)
+        return self._drop(x), (torch.stack(hs, 1), torch.stack(cs, 1))
+
+    def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
+        x = F.embedding(F.pad(tokens[:, :-1], (1, 0), value=self.start), self.embedding)
+        state = self.embedding.new_zeros(1, len(tokens), self.hidden)
+        for w_x, w_h, b in self._layers():
+            x = recurrent(_lstm, self._drop(x), state, w_x, w_h, b, self.no_bias)
+        return self._drop(x)
+
+    def _layers(self) -> zip:
+        return zip(self.input_weight, self.state_weight, self.bias, strict=True)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training)
+
+
+def _lstm(x: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
+    """Outputs of one layer, (B, T, H), from a state that is both h and c."""
+    return torch.lstm(x, (state, state), weights, True, 1, 0.0, False, False, True)[0]

@@ -1,0 +1,112 @@
+"""A policy with a relational memory: slots that attend to one another and to what is read."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from image_core.adversarial.errors import UserError
+from seqgan.lm.policies import RecurrentPolicy, State
+
+
+class RelationalPolicy(RecurrentPolicy):
+    """A language model whose state is a memory of slots, renewed by attention and gates.
+
+    A   = attention(queries M, keys and values [M; x])
+    M'  = norm(M + A),  M'' = norm(M' + mlp(M'))
+    M  <- sigmoid(f) M + sigmoid(i) tanh(M''),  (i, f) = x W + tanh(M) U + b
+
+    Args:
+        vocab: number of token ids.
+        embedding: size of a token's vector.
+        hidden: size of a slot, a multiple of the heads.
+        slots: of the memory; all of them are read out.
+        heads: of the attention.
+        layers: 1; there is one memory.
+        start: id read before the first token.
+        end: id that ends a sequence; None where all have one length.
+        pad: id after the end; together with `start` it is never drawn when there is an end.
+        dropout: on what is read and read out, in training mode only.
+
+    Raises:
+        UserError: more layers than one, or heads that do not divide `hidden`.
+
+    Source: Santoro et al. 2018; as a generator Nie et al. 2019 (RelGAN: 1 slot, 2 heads of 256).
+    """
+
+    def __init__(
+        self,
+        vocab: int,
+        embedding: int = 32,
+        hidden: int = 512,
+        *,
+        slots: int = 1,
+        heads: int = 2,
+        layers: int = 1,
+        start: int = 0,
+        end: int | None = None,
+        pad: int = 0,
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        if layers != 1 or hidden % heads:
+            raise UserError(
+                f"a relational memory has 1 layer, not {layers}, and a --hidden that is a multiple "
+                f"of its {heads} heads, not {hidden}"
+            )
+        self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
+        self.hidden, self.slots, self.heads, self.dropout = hidden, slots, heads, dropout
+        self.embedding = nn.Embedding(vocab, embedding)
+        self.read = nn.Linear(embedding, hidden)
+        self.query = nn.Linear(hidden, hidden)
+        self.key_value = nn.Linear(hidden, 2 * hidden)
+        self.mlp = nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden))
+        self.norms = nn.ModuleList([nn.LayerNorm(hidden) for _ in range(2)])
+        self.gate_read = nn.Linear(hidden, 2 * hidden)
+        self.gate_memory = nn.Linear(hidden, 2 * hidden, bias=False)
+        self.output_weight = nn.Parameter(torch.empty(slots * hidden, vocab))
+        self.output_bias = nn.Parameter(torch.zeros(vocab))
+        nn.init.trunc_normal_(self.embedding.weight, std=0.1)
+        nn.init.trunc_normal_(self.output_weight, std=0.1)
+        with torch.no_grad():  # a memory is kept until it has learned what to forget
+            self.gate_read.bias[hidden:] = 1.0
+        forbidden = torch.zeros(vocab, dtype=torch.bool)
+        if end is not None:
+            forbidden[[pad, start]] = True
+        self.register_buffer("forbidden", forbidden, persistent=False)
+
+    def begin(self, rows: int) -> State:
+        """Slots that are told apart by an identity matrix."""
+        identity = torch.eye(self.slots, self.hidden, device=self.output_bias.device)
+        return (identity.expand(rows, self.slots, self.hidden),)
+
+    def step(self, tokens: Int64[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N H"], State]:
+        return self._advance(self._inputs(tokens), state[0])
+
+    def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
+        inputs = self._inputs(F.pad(tokens[:, :-1], (1, 0), value=self.start))
+        (memory,) = self.begin(len(tokens))
+        hidden = []
+        for x in inputs.unbind(1):
+            out, (memory,) = self._advance(x, memory)
+            hidden.append(out)
+        return torch.stack(hidden, 1)
+
+    def _inputs(self, tokens: Int64[Tensor, "*shape"]) -> Float[Tensor, "*shape H"]:
+        return self.read(F.dropout(self.embedding(tokens), self.dropout, self.training))
+
+    def _advance(
+        self, x: Float[Tensor, "N H"], memory: Float[Tensor, "N S H"]
+    ) -> tuple[Float[Tensor, "N SH"], State]:
+        seen = torch.cat([memory, x[:, None]], 1)
+        key, value = (self._split(part) for part in self.key_value(seen).chunk(2, -1))
+        attended = F.scaled_dot_product_attention(self._split(self.query(memory)), key, value)
+        renewed = self.norms[0](memory + attended.transpose(1, 2).flatten(2))
+        renewed = self.norms[1](renewed + self.mlp(renewed))
+        gates = self.gate_read(x)[:, None] + self.gate_memory(memory.tanh())
+        let_in, keep = gates.sigmoid().chunk(2, -1)
+        memory = keep * memory + let_in * renewed.tanh()
+        return F.dropout(memory.flatten(1), self.dropout, self.training), (memory,)
+
+    def _split(self, x: Float[Tensor, "N L W"]) -> Float[Tensor, "N heads L W2"]:
+        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)

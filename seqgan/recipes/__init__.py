@@ -1,1 +1,0 @@
-"""Recipes: a configuration, its phases, its result."""

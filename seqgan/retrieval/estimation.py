@@ -1,0 +1,28 @@
+"""Which estimators serve retrieval, and why others do not."""
+
+from image_core.adversarial import estimators
+from image_core.adversarial.estimators import CONTROL_VARIATES, RELAXATIONS, Estimator
+from image_core.runs.options import check_estimator
+
+SERVED = ("reinforce", "importance")
+_LISTED = (
+    "the candidates of a query can be listed, so their expectation is exact: pass --exact true"
+)
+REASONS: dict[tuple[str, ...], str] = {
+    ("clipped",): "it is for several steps on the same samples; here each takes one",
+    ("boundary_seeking",): "documents of all queries are one batch; pass importance",
+    RELAXATIONS: _LISTED,
+    CONTROL_VARIATES: _LISTED,
+}
+
+
+def of_documents(name: str) -> Estimator:
+    """The score function of a retrieval game, whose rewards are shares of a mean.
+
+    Importance is not centred: documents come from a proposal that holds positives, which centred
+    weights would push away.
+    """
+    check_estimator(name, SERVED, REASONS)
+    if name == "importance":
+        return estimators.importance(baseline=0.0)
+    return estimators.reinforce(reduction="sum")

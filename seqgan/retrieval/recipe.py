@@ -1,0 +1,354 @@
+"""IRGAN on the core: items for users, documents for queries, answers for questions.
+
+A start (softmax, bpr, dns, EASE or a model made elsewhere), then adversarial rounds. Validation
+chooses how many of either; then both are played again on all training data, and the test set is
+read once, beside the baselines and the start itself.
+"""
+
+import functools
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from image_core.adversarial import losses
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Turn
+from image_core.runs import options, recipe
+from image_core.runs.batches import Batches
+from image_core.runs.phase import Phase
+from image_core.runs.run import play
+from seqgan.retrieval import estimation
+from seqgan.retrieval.answers import Answers
+from seqgan.retrieval.config import PRESETS as PRESETS
+from seqgan.retrieval.config import REWARDS, Config
+from seqgan.retrieval.evaluate import evaluate, means
+from seqgan.retrieval.fitting import Fit, batches
+from seqgan.retrieval.game import RetrievalGame, irgan, irgan_pairwise
+from seqgan.retrieval.interactions import read_interactions
+from seqgan.retrieval.judged import read_letor
+from seqgan.retrieval.report import write_report
+from seqgan.retrieval.scorers import FactorsOnPrior, MatrixFactorization, Scorer
+from seqgan.retrieval.split import Split
+from seqgan.retrieval.tasks import (
+    AnswerTask,
+    ItemTask,
+    Sizes,
+    Task,
+    WebTask,
+    read_start,
+)
+
+SHARE = 0.2
+"""Of the training data, held out to choose settings where no validation set is given."""
+
+SCALES = (1.0, 2.0, 5.0, 10.0, 20.0)
+"""Of EASE's scores, which are no logits: the most likely one is taken."""
+
+
+def read_task(c: Config) -> Task:
+    """The data of a configuration, split.
+
+    Raises:
+        UserError: what cannot be read, or holds nothing to learn from or to measure on.
+    """
+    choose = c.select == "valid"
+    if c.task == "item":
+        size = None
+        if c.start is not None:
+            start = read_start(c.start, c.start_prefix)
+            size = (len(start["query"]), len(start["document"]))
+        data = read_interactions(
+            c.data,
+            c.test,
+            columns=c.column_names(),
+            relevant=c.relevant,
+            ratings=c.rating_range(),
+            held_out=SHARE,
+            valid=SHARE,
+            seed=c.seed,
+            size=size,
+        )
+        return ItemTask(data, choose=choose, measured=c.measured, seed=c.seed)
+    assert c.test is not None
+    if c.task == "web":
+        train, test = read_letor(c.data, "train"), read_letor(c.test, "test")
+        valid = None if c.valid is None else read_letor(c.valid, "valid")
+        return WebTask(
+            train,
+            test,
+            valid,
+            share=SHARE,
+            hide=c.hide,
+            seed=c.seed,
+            choose=choose,
+            graded=c.graded,
+        )
+    answers = Answers(c.data, c.test, c.valid, columns=c.column_names(), share=SHARE, seed=c.seed)
+    return AnswerTask(answers, choose=choose)
+
+
+class Run(recipe.Run):
+    """A run of the retrieval game.
+
+    Args:
+        config: its options.
+        data: ignored: names and candidates are part of what a run is.
+    """
+
+    recipe = "retrieve"
+    show = ("ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl")
+    movable = ("baselines",)
+    config: Config
+
+    def __init__(self, config: Config, *, data: bool = True):
+        super().__init__(config)
+        c = config
+        self.device = options.pick_device(c.device)
+        self.task = read_task(c)
+        for split in self.task.splits:
+            split.to(self.device)
+        self.refits = self.task.train is not self.task.fit
+        self.game = self._game().to(self.device)
+        self.engine = Engine(self.game, self._optimizers())
+        self._use(self.task.fit)
+
+    # -- what is trained -------------------------------------------------------------------------
+
+    def new_scorer(self, dim: int | None = None) -> Scorer:
+        """A scorer as the generator began, or of another length of vector."""
+        c = self.config
+        sizes = Sizes(
+            dim=int(dim or c.dim or 0),
+            hidden=c.hidden,
+            filters=c.filters,
+            dropout=c.dropout,
+            encoder=c.encoder,
+        )
+        return self.task.scorer(str(c.scorer), sizes).to(self.device)
+
+    def new_critic(self) -> Scorer:
+        """The critic: of the generator's kind, without EASE."""
+        c = self.config
+        if c.scorer == "mf_ease":
+            return self.task.scorer("mf", Sizes(dim=int(c.critic_dim or 0))).to(self.device)
+        return self.new_scorer(c.critic_dim)
+
+    def _game(self) -> RetrievalGame:
+        c = self.config
+        alias = irgan_pairwise if c.form == "pairwise" else irgan
+        return alias(
+            self.new_scorer(),
+            self.new_critic(),
+            self.task.fit,
+            loss=getattr(losses, str(c.loss)),
+            reward=REWARDS[str(c.reward)],
+            exact=c.exact,
+            estimator=estimation.of_documents(c.estimator),
+            temperature=c.temperature,
+            negative_temperature=c.negative_temperature,
+            mixture=c.mixture,
+            samples=c.samples,
+            baseline=c.baseline,
+            anchor=c.anchor,
+            l2=c.critic_l2,
+            reduction=c.reduction,
+            policy_steps=c.policy_steps,
+            critic_steps=c.critic_steps,
+            critic_epochs=c.critic_epochs,
+            pool=c.pool or None,
+        )
+
+    def _optimizers(self) -> dict[str, Any]:
+        c = self.config
+        rates = {"start": c.start_lr, "G": c.policy_lr, "D": c.critic_lr}
+        adam: Any = functools.partial(torch.optim.Adam, fused=True)
+        kind: Any = torch.optim.SGD if c.optimizer == "sgd" else adam
+        return {player: functools.partial(kind, lr=lr) for player, lr in rates.items()}
+
+    def _use(self, split: Split) -> None:
+        """Learn from a training set from here on."""
+        self.game.split = split
+        for scorer in (self.game.G, self.game.start, self.game.selected, self.game.D):
+            self.task.know(scorer, split)
+        self.rows: Batches = batches(split, int(self.config.batch or 0), self.config.seed)
+
+    def data(self, index: int) -> Any:
+        """Rows of the training set in use."""
+        return self.rows(index)
+
+    def _begin_again(self, split: Split) -> None:
+        """Everything as it was drawn at first, for a training set."""
+        self._use(split)
+        torch.manual_seed(self.config.seed)
+        self.game.G.load_state_dict(self.new_scorer().state_dict())
+        self.game.D.load_state_dict(self.new_critic().state_dict())
+        for optimizer in self.engine.optimizers.values():
+            optimizer.state.clear()
+        if self.config.start is not None:
+            self._load_start(self.game.G)
+        self.game.keep_start()
+
+    def _load_start(self, scorer: nn.Module) -> None:
+        c = self.config
+        made = read_start(str(c.start), c.start_prefix)
+        assert isinstance(scorer, MatrixFactorization)
+        if made["query"].shape[1] != c.dim:
+            raise UserError(
+                f"--start {c.start} has vectors of {made['query'].shape[1]}, but --dim is {c.dim}"
+            )
+        scorer.load_state_dict(made)
+
+    def _keep_start(self) -> None:
+        """The start is complete: what stands on fixed scores is calibrated, and remembered."""
+        scorer = self.game.G
+        if isinstance(scorer, FactorsOnPrior):
+            split = self.game.split
+            batch = split.batch(torch.arange(len(split), device=self.device))
+            scorer.calibrate(SCALES, batch.queries, batch.owner, batch.column)
+        self.game.keep_start()
+
+    # -- phases ----------------------------------------------------------------------------------
+
+    def phases(self) -> list[Phase]:
+        """Start and adversarial rounds, chosen by validation; then both once more on all data."""
+        c, notes = self.config, self.engine.notes
+        starts = c.warm in ("softmax", "bpr", "dns")
+        epochs = int(c.start_epochs or 0) if starts else 0
+        begin = functools.partial(self._begin_again, self.task.fit)
+        first = [
+            Phase(
+                "start", self._start_turns(self.task.fit), epochs,
+                self.evaluate, int(c.evaluate_every or 1),
+                enter=begin, leave=functools.partial(self._leave, "start"),
+                finished=self._impatient,
+            ),
+            Phase(
+                "adversarial", None, c.rounds, self.evaluate,
+                enter=self._first_look, leave=functools.partial(self._leave, "adversarial"),
+            ),
+        ]  # fmt: skip
+        if not self.refits:
+            return first
+        again = functools.partial(self._begin_again, self.task.train)
+        on_all = self._start_turns(self.task.train)
+        best = notes.get("best", {})
+        return [
+            *first,
+            Phase(
+                "start on all", on_all, best.get("start", {}).get("round", 0),
+                enter=again, leave=self._keep_start,
+            ),
+            Phase("adversarial on all", None, best.get("adversarial", {}).get("round", 0)),
+        ]  # fmt: skip
+
+    def _start_turns(self, split: Split) -> list[Turn]:
+        c = self.config
+        move = functools.partial(
+            self.game.start_move, method=str(c.warm), l2=float(c.start_l2 or 0), drawn=c.drawn
+        )
+        steps = len(batches(split, int(c.batch or 0), c.seed))
+        return [Turn("start", move, repeat=steps)]
+
+    def train(self) -> None:
+        """Choose; then play what was chosen on all data; then write the result."""
+        began = time.process_time()
+        ended = self.engine.notes.get("phase") == len(self.phases())
+        # What is chosen in the first two phases is how long the last two are
+        stretches = [self.phases()[:2], None] if self.refits else [None]
+        for stretch in stretches:
+            play(
+                self.engine,
+                self.data,
+                self.phases() if stretch is None else stretch,
+                self.folder,
+                save_seconds=self.config.save_seconds,
+                show=self.show,
+            )
+        self.report(None if ended else time.process_time() - began)
+
+    def evaluate(self) -> dict[str, float]:
+        """Metrics of the generator on the set that selects, which keeps the best so far."""
+        c, notes = self.config, self.engine.notes
+        split = self.task.valid or self.task.test
+        values = means(
+            evaluate(
+                self.task.score(self.game.G, split), split, ties=c.ties, ideal=c.ideal, seed=c.seed
+            )
+        )
+        if c.select != "last":
+            phase = self._phase_name()
+            best = notes.setdefault("best", {})
+            value, done = values[c.select_metric], notes["phase_round"]
+            if phase not in best or value > best[phase]["value"]:
+                best[phase] = {"round": done, "value": value}
+                self.game.selected.load_state_dict(self.game.G.state_dict())
+        shown = ("p@5", "ndcg@5", "map", "mrr", c.select_metric)
+        return {name: values[name] for name in dict.fromkeys(shown)}
+
+    def _phase_name(self) -> str:
+        return ("start", "adversarial")[self.engine.notes["phase"]]
+
+    def _first_look(self) -> None:
+        """The start is round 0 of what is selected from."""
+        self.evaluate()
+
+    def _impatient(self) -> bool:
+        c, notes = self.config, self.engine.notes
+        if c.select == "last":
+            return False
+        since = notes["phase_round"] - notes["best"]["start"]["round"]
+        return since >= c.patience * int(c.evaluate_every or 1)
+
+    def _leave(self, phase: str) -> None:
+        if self.config.select != "last" and phase in self.engine.notes.get("best", {}):
+            self.game.G.load_state_dict(self.game.selected.state_dict())
+        if phase == "start":
+            self._keep_start()
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        super().resume()
+        self._use(self._split_in_use())
+
+    def load(self) -> None:
+        """Load the last checkpoint, to evaluate or to serve."""
+        super().load()
+        self._use(self._split_in_use())
+
+    def _split_in_use(self) -> Split:
+        return self.task.train if self.engine.notes.get("phase", 0) >= 2 else self.task.fit
+
+    def how(self) -> Fit:
+        """How the table's trained baselines are fitted: as the start is."""
+        c = self.config
+        return Fit(
+            method="softmax",
+            epochs=int(c.start_epochs or 0) or 240,
+            lr=float(c.start_lr or 0),
+            l2=float(c.start_l2 or 0),
+            batch=int(c.batch or 0),
+            drawn=c.drawn,
+            pool=c.pool,
+            every=int(c.evaluate_every or 1),
+            patience=c.patience,
+            metric=c.select_metric,
+            seed=c.seed,
+        )
+
+    def report(self, cpu_seconds: float | None = None) -> None:
+        write_report(self, cpu_seconds)
+
+    def scorers(self) -> Mapping[str, Scorer]:
+        """The two rows of the run itself: the same generator without and with its adversary."""
+        return {"start (no adversary)": self.game.start, "IRGAN": self.game.G}
+
+    def data_fingerprint(self) -> int:
+        return self.task.fingerprint()
+
+    def data_source(self) -> str:
+        return f"--data {self.config.data}"

@@ -1,0 +1,205 @@
+"""Several runs on one picture: seeds of one configuration are one curve, with their spread."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from image_core.adversarial.errors import UserError
+from image_core.runs import plots
+from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.html_report import Picture, write_html
+from image_core.runs.table import print_table
+from seqgan.text.report import Point, caption, draw_sweep
+
+SAME = (
+    *("test", "field", "limit", "level", "min_count", "lowercase", "data", "valid"),
+    *("oracle", "vocab", "length", "test_size", "sweep_samples", "judge_epochs"),
+)
+"""Options that decide what is measured; runs that differ in one have no common axes."""
+APART = ("out", "seed", "device", "threads", "save_seconds")
+"""Options in which runs of one group differ."""
+
+
+class Result(NamedTuple):
+    """What a run has found.
+
+    Args:
+        folder: of the run.
+        recipe: its recipe.
+        content: its result.json.
+    """
+
+    folder: Path
+    recipe: str
+    content: Mapping[str, Any]
+
+
+def compare(folders: Sequence[str], out: Path) -> None:
+    """Draw the sweeps of several runs together, print their table, write both into a folder.
+
+    Args:
+        folders: of runs that have ended, of one recipe on one data set.
+        out: a new or empty folder.
+
+    Raises:
+        UserError: a folder holds no result, or the runs cannot be compared.
+    """
+    results = [_read(folder) for folder in folders]
+    _check_comparable(results)
+    groups = _groups(results)
+    curves: dict[str, list[Point]] = {}
+    rows: dict[str, dict[str, str]] = {}
+    for label, group in groups.items():
+        for model in group[0].content["sweep"]:
+            curves[f"{label}: {model}"] = _joined([r.content["sweep"][model] for r in group])
+        for model in list(group[0].content["table"])[:-1]:
+            rows[f"{label}: {model}"] = _spread([r.content["table"][model] for r in group])
+    real = list(results[0].content["table"])[-1]
+    reals = [result.content["table"][real] for result in results]
+    rows[real] = _spread(reals)
+    point = {real: {name: mean(row[name] for row in reals) for name in reals[0]}}
+    drawn = {
+        file: draw_sweep(curves, point, across, up)
+        for file, across, up in results[0].content["pictures"]
+    }
+    seeds = {label: [r.content["seed"] for r in group] for label, group in groups.items()}
+    runs = {label: [str(r.folder) for r in group] for label, group in groups.items()}
+    result = {"table": rows, "sweep": curves, "runs": runs, "seeds": seeds}
+    write_text(out / "result.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    for file, figure in drawn.items():
+        (out / "plots").mkdir(exist_ok=True)
+        plots.write_figure(figure, out / "plots" / file)
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    write_html(
+        out / "report.html",
+        title="Comparison of runs",
+        facts={label: ", ".join(paths) for label, paths in runs.items()},
+        columns=list(rows),
+        table={c: [row.get(c, "") for row in rows.values()] for c in columns},
+        notes=[NOTE],
+        pictures=[
+            Picture(caption(across, up), drawn[file])
+            for file, across, up in results[0].content["pictures"]
+        ],
+        samples=(),
+    )
+    print_table(f"at temperature 1 (curves: {out / 'report.html'})", rows)
+    print(NOTE)
+
+
+NOTE = (
+    "Several seeds of one configuration are one row and one curve: mean and standard deviation "
+    "over seeds, which the bars show. Bars of a single seed are 95 % bootstrap intervals over "
+    "sentences."
+)
+
+
+def _read(folder: str) -> Result:
+    run = RunFolder(folder)
+    recipe = run.read_config()["recipe"]
+    try:
+        content = json.loads(run.result.read_text(encoding="utf-8"))
+        sound = all(content["sweep"].values()) and bool(content["pictures"]) and content["table"]
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{folder} has no result.json; end the run with `seqgan resume {folder}`"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{run.result} cannot be read; write it with `seqgan evaluate`") from error
+    except (KeyError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise UserError(f"{run.result} holds no sweep; write one with `seqgan evaluate {folder}`")
+    return Result(Path(folder), recipe, content)
+
+
+def _check_comparable(results: Sequence[Result]) -> None:
+    first = results[0]
+    for other in results[1:]:
+        if other.recipe != first.recipe:
+            raise UserError(
+                f"{first.folder} is a run of {first.recipe} and {other.folder} of {other.recipe}; "
+                "compare runs of one recipe"
+            )
+        for name in SAME:
+            one, two = (result.content["config"].get(name) for result in (first, other))
+            if one != two:
+                raise UserError(
+                    f"--{name} is {one} in {first.folder} and {two} in {other.folder}; figures of "
+                    "other data or settings do not compare"
+                )
+        apart = first.content["seed"] != other.content["seed"]
+        if first.recipe == "oracle" and first.content["config"]["oracle"] is None and apart:
+            raise UserError(
+                f"{first.folder} and {other.folder} each drew an oracle from their seed; train "
+                "both on one --oracle FILE"
+            )
+        if list(other.content["table"]) != list(first.content["table"]):
+            raise UserError(f"{first.folder} and {other.folder} measured different models")
+
+
+def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """Runs that differ in their seed alone, under the name of the first one's folder."""
+    groups: list[list[Result]] = []
+    for result in results:
+        for group in groups:
+            if _settings(group[0]) == _settings(result):
+                if any(r.content["seed"] == result.content["seed"] for r in group):
+                    raise UserError(
+                        f"{result.folder} repeats the options and the seed of another run; "
+                        "leave it out, since it is no further evidence"
+                    )
+                group.append(result)
+                break
+        else:
+            groups.append([result])
+    names = [group[0].folder.name for group in groups]
+    return {
+        (name if names.count(name) == 1 else str(group[0].folder))
+        + (f" ({len(group)} seeds)" if len(group) > 1 else ""): group
+        for name, group in zip(names, groups)
+    }
+
+
+def _settings(result: Result) -> dict[str, Any]:
+    """What must agree in a group: options, and the settings that were swept."""
+    config = {k: v for k, v in result.content["config"].items() if k not in APART}
+    swept = {name: [_setting(p) for p in c] for name, c in result.content["sweep"].items()}
+    return {**config, "swept": swept}
+
+
+def _setting(point: Point) -> tuple[str, float]:
+    key = "top_p" if "top_p" in point else "temperature"
+    return key, point[key]
+
+
+def _joined(curves: Sequence[Sequence[Point]]) -> list[Point]:
+    """The curve itself, or the mean of several with one standard deviation as its band."""
+    if len(curves) == 1:
+        return list(curves[0])
+    joined = []
+    for points in zip(*curves):
+        point: Point = {
+            name: mean(p[name] for p in points) for name in points[0] if name != "bands"
+        }
+        key, setting = _setting(points[0])
+        point[key] = setting
+        point["bands"] = {
+            name: [value - spread, value + spread]
+            for name, value in point.items()
+            if name != key
+            for spread in [stdev(p[name] for p in points)]
+        }
+        joined.append(point)
+    return joined
+
+
+def _spread(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """Mean, and over several seeds the standard deviation, of each figure as text."""
+    return {
+        name: f"{mean(row[name] for row in rows):.3f}"
+        + (f" ±{stdev(row[name] for row in rows):.3f}" if len(rows) > 1 else "")
+        for name in rows[0]
+    }

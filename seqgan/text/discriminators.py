@@ -1,0 +1,216 @@
+"""Critics of token sequences: one logit a sequence, high = real."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from seqgan.data.encode import mask_of
+from seqgan.text.conv_bank import max_over_time
+
+Scorer = Callable[[Tensor], Tensor]
+
+SEQGAN_FILTERS = (
+    *((1, 100), (2, 200), (3, 200), (4, 200), (5, 200), (6, 100), (7, 100), (8, 100)),
+    *((9, 100), (10, 100), (15, 160), (20, 160)),
+)
+"""(width, number) of SeqGAN's convolutions: 1,720 features."""
+
+
+class SequenceCritic(nn.Module, ABC):
+    """Tells real sequences from generated ones."""
+
+    embedding: Tensor
+    """A vector for each token, (V, E)."""
+
+    @abstractmethod
+    def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        """Vectors of the tokens, where gradient penalties differentiate; zero past the end."""
+
+    def embed_relaxed(
+        self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, "B T E"]:
+        """Vectors of relaxed tokens: the mean of the tokens' own, weighted by x; 0 past the end."""
+        return (x @ self.embedding) * mask[:, :, None]
+
+    @abstractmethod
+    def score(
+        self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
+    ) -> Float[Tensor, " B"]:
+        """Logits of embedded sequences, differentiable twice."""
+
+    @abstractmethod
+    def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
+        """Logits, high = real."""
+
+    @abstractmethod
+    def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
+        """Tokens that count in each sequence; None = all."""
+
+    @abstractmethod
+    def regularizer(self) -> Float[Tensor, ""]:
+        """What this critic adds to its own loss."""
+
+    @abstractmethod
+    def scorer(self) -> Scorer:
+        """A function from many sequences to their logits while this critic stays as it is.
+
+        Without dropout and without gradients; stale once the critic has learned.
+        """
+
+
+class CNNCritic(SequenceCritic):
+    """SeqGAN's critic: embedding, convolutions of many widths, a highway layer, two outputs.
+
+    y = t * relu(A x + a) + (1 - t) * x,  t = sigmoid(B x + b)            (highway)
+    logit = o_real - o_fake: the softmax over two classes in one number
+
+    Args:
+        vocab: number of token ids.
+        embedding: size of a token's vector.
+        filters: (width, number) of each convolution.
+        end: id that ends a sequence; None where all have one length.
+        dropout: probability of dropping a feature in training mode.
+        l2: weight of the output layer's square penalty.
+
+    Source: Yu et al. 2017, sizes and initial values of the released code; Zhang & LeCun 2015;
+        Srivastava et al. 2015.
+    """
+
+    def __init__(
+        self,
+        vocab: int,
+        embedding: int = 64,
+        filters: Sequence[tuple[int, int]] = SEQGAN_FILTERS,
+        *,
+        end: int | None = None,
+        dropout: float = 0.25,
+        l2: float = 0.2,
+    ):
+        super().__init__()
+        self.end, self.dropout, self.l2 = end, dropout, l2
+        features = sum(number for _, number in filters)
+        self.embedding = nn.Parameter(torch.empty(vocab, embedding).uniform_(-1, 1))
+        self.conv_weight = nn.ParameterList([torch.empty(w, embedding, n) for w, n in filters])
+        self.conv_bias = nn.ParameterList([torch.full((n,), 0.1) for _, n in filters])
+        self.highway_weight = nn.Parameter(torch.empty(features, 2 * features))
+        self.highway_bias = nn.Parameter(torch.zeros(2 * features))
+        self.output_weight = nn.Parameter(torch.empty(features, 2))
+        self.output_bias = nn.Parameter(torch.full((2,), 0.1))
+        for weight in (*self.conv_weight, self.output_weight):
+            nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
+        for half in self.highway_weight.detach().chunk(2, 1):
+            nn.init.xavier_uniform_(half)
+
+    def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
+        return self._output(self.represent(tokens))
+
+    def represent(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B F"]:
+        """Features of whole sequences, as the output layer reads them."""
+        lengths = self.lengths(tokens)
+        x = self.embed(tokens).transpose(0, 1).contiguous()
+        return self._highway(max_over_time(x, lengths, self.conv_weight, self.conv_bias))
+
+    def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        # Looked up time-major, the layout of the convolutions, and shown as (B, T, E).
+        x = F.embedding(tokens.t().contiguous(), self.embedding)
+        if self.end is not None:
+            x = x * mask_of(tokens, self.end).t()[:, :, None]
+        return x.transpose(0, 1)
+
+    def score(
+        self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
+    ) -> Float[Tensor, " B"]:
+        return self._output(self.represent_embedded(embedded, lengths))
+
+    def represent_embedded(
+        self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
+    ) -> Float[Tensor, "B F"]:
+        """Features of embedded sequences, differentiable twice."""
+        x = embedded.transpose(0, 1)
+        if lengths is not None:  # a window wider than its sequence has no slope past the end
+            inside = torch.arange(len(x), device=x.device)[:, None] < lengths
+            x = x * inside[:, :, None]
+        features = max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True)
+        return self._highway(features)
+
+    def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
+        return None if self.end is None else mask_of(tokens, self.end).sum(1)
+
+    def regularizer(self) -> Float[Tensor, ""]:
+        """l2 * half the sum of squares of the output layer."""
+        squares = self.output_weight.square().sum() + self.output_bias.square().sum()
+        return self.l2 * 0.5 * squares
+
+    def scorer(self) -> Scorer:
+        return self._while_fixed(self.forward, self._output)
+
+    def representer(self) -> Scorer:
+        """As `scorer`, for the features (N, F) that `represent` gives."""
+        return self._while_fixed(self.represent, lambda features: features)
+
+    def _while_fixed(self, whole: Scorer, last: Scorer) -> Scorer:
+        """Few sequences by `whole`; on a CPU many by table, and `last` of their features."""
+        training = self.training
+
+        def score(tokens: Tensor) -> Tensor:
+            self.eval()
+            try:
+                with torch.no_grad():
+                    on_cpu = tokens.device.type == "cpu"
+                    parts = tokens.split(256 if on_cpu else 4096)
+                    if not on_cpu or len(parts) == 1:
+                        # Not by calling the module: where the training step is compiled this is not
+                        return torch.cat([whole(part) for part in parts])
+                    return torch.cat(
+                        [last(self._highway(part)) for part in self._looked_up(tokens).split(1024)]
+                    )
+            finally:
+                self.train(training)
+
+        return score
+
+    def _highway(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
+        plain, gate = torch.addmm(self.highway_bias, features, self.highway_weight).chunk(2, 1)
+        x = features + gate.sigmoid() * (plain.relu() - features)
+        return F.dropout(x, self.dropout, self.training)
+
+    def _output(self, x: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
+        outputs = torch.addmm(self.output_bias, x, self.output_weight)
+        return outputs[:, 1] - outputs[:, 0]
+
+    def _looked_up(self, tokens: Int64[Tensor, "R T"], rows: int = 256) -> Float[Tensor, "R F"]:
+        """Features of many sequences under fixed weights, by table.
+
+        A fixed convolution over embeddings is a sum of table rows: token v at offset j adds E[v]
+        W_j, computed once for all tokens. What was a product of size w E becomes a sum of w rows.
+        """
+        vocab, widest = len(self.embedding), max(len(w) for w in self.conv_weight)
+        nothing = vocab  # one more row, of zeros, for what lies past the end
+        if self.end is not None:
+            tokens = torch.where(mask_of(tokens, self.end), tokens, nothing)
+        given = tokens.shape[1]
+        tokens = F.pad(tokens, (0, max(0, widest - given)), value=nothing).int()
+        lengths = (tokens != nothing).sum(1)
+        vectors = F.pad(self.embedding, (0, 0, 0, 1))
+        features = vectors.new_empty(len(tokens), sum(len(b) for b in self.conv_bias))
+        slots = features.split([len(b) for b in self.conv_bias], 1)
+        for weight, bias, slot in zip(self.conv_weight, self.conv_bias, slots, strict=True):
+            width = len(weight)
+            table = torch.matmul(vectors, weight).flatten(0, 1)
+            offsets = torch.arange(width, dtype=torch.int32) * (vocab + 1)
+            last = (lengths - width).clamp(min=0)
+            for part, last_part, out in zip(
+                tokens.split(rows), last.split(rows), slot.split(rows), strict=True
+            ):
+                windows = part.unfold(1, width, 1) + offsets
+                y = F.embedding_bag(windows.flatten(0, 1), table, mode="sum")
+                y = y.view(len(part), -1, len(bias))
+                if self.end is not None or tokens.shape[1] > given:
+                    outside = torch.arange(y.shape[1]) > last_part[:, None]
+                    y.masked_fill_(outside[:, :, None], float("-inf"))
+                out.copy_(y.amax(1).add_(bias).relu_())
+        return features

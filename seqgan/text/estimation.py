@@ -1,0 +1,142 @@
+"""Which estimators serve the sequence games, and why others do not.
+
+| game               | score functions | relaxations | control variates |
+|--------------------|-----------------|-------------|------------------|
+| sequence (SeqGAN)  | all             | in relaxed  | no               |
+| relaxed (RelGAN)   | in sequence     | all         | no               |
+
+Score functions are called alike everywhere; what they read of the discriminator differs: a reward,
+the ratio D / (1 - D) or the logit, see `sequence_reward`.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from image_core.adversarial import estimators
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.estimators import (
+    CONTROL_VARIATES,
+    RELAXATIONS,
+    SCORE_FUNCTIONS,
+    Estimator,
+)
+from image_core.adversarial.losses import density_ratio
+from image_core.adversarial.relaxations import with_gumbel
+from image_core.runs.options import check_estimator
+from seqgan.text.games.relaxed import Relaxation, concrete
+from seqgan.text.rewards import Reward, rollout_reward, sentence_reward
+
+_DEPENDENT = (
+    "it wants sites that are independent of one another, and a token depends on those before"
+)
+SERVED: dict[str, tuple[str, ...]] = {"sequence": SCORE_FUNCTIONS, "relaxed": RELAXATIONS}
+"""Names that --estimator takes, by game."""
+REASONS: dict[str, dict[tuple[str, ...], str]] = {
+    "sequence": {
+        RELAXATIONS: "it differentiates through the sample, which --alias relgan does",
+        CONTROL_VARIATES: _DEPENDENT,
+    },
+    "relaxed": {
+        SCORE_FUNCTIONS: "it weighs drawn samples, which --alias seqgan does",
+        CONTROL_VARIATES: _DEPENDENT,
+    },
+}
+
+
+def check(game: str, name: str) -> None:
+    """Refuse an estimator that makes no sense in a game.
+
+    Args:
+        game: a key of `SERVED`.
+        name: of the estimator.
+
+    Raises:
+        UserError: says why, or names the choices.
+    """
+    check_estimator(name, SERVED[game], REASONS[game])
+
+
+def of_sequences(
+    name: str, baseline: str = "none", reduction: str = "mean", *, length: int = 1
+) -> Estimator:
+    """The score function of a sequence game's options.
+
+    Args:
+        name: of the estimator.
+        baseline: of reinforce; learned is a value for each position.
+        reduction: of reinforce over batch and time, mean or sum.
+        length: positions of a sample.
+
+    Raises:
+        UserError: the name is unknown or out of place, or an option does not go with it.
+    """
+    check("sequence", name)
+    for option, value, choices in (
+        ("reduction", reduction, estimators.REDUCTIONS),
+        ("baseline", baseline, estimators.BASELINES),
+    ):
+        if value not in choices:
+            raise UserError(f"--{option} {value}: choose one of {', '.join(choices)}")
+    if name == "reinforce":
+        value_net = _PositionValue(length) if baseline == "learned" else None
+        return estimators.reinforce(baseline=baseline, reduction=reduction, value=value_net)
+    if baseline != "none":
+        raise UserError(f"--baseline {baseline} is for --estimator reinforce; pass --baseline none")
+    if reduction != "mean":
+        raise UserError(
+            f"--reduction {reduction} is for --estimator reinforce; pass --reduction mean"
+        )
+    return getattr(estimators, name)()
+
+
+def identity(logit: Tensor) -> Tensor:
+    """The logit itself, which `boundary_seeking` reads."""
+    return logit
+
+
+def sequence_reward(name: str, rollouts: int) -> Reward:
+    """What a token earns, in the form that an estimator reads.
+
+    reinforce, clipped: the mean D over completions of its prefix. importance: the mean of D/(1-D)
+    over them. boundary_seeking: the logit of the whole sequence.
+
+    Args:
+        name: of the score function.
+        rollouts: completions of each prefix.
+    """
+    if name == "boundary_seeking":
+        return sentence_reward(identity)
+    transform: Callable[[Tensor], Tensor] = density_ratio if name == "importance" else torch.sigmoid
+    return rollout_reward(rollouts, transform)
+
+
+def relaxation(name: str) -> Relaxation:
+    """A relaxation of tokens at an inverse temperature, which the straight ones do not read."""
+    check("relaxed", name)
+    return {
+        "gumbel_softmax": concrete,
+        "gumbel_hard": _gumbel_hard,
+        "straight_through": lambda logits, beta: estimators.straight_through(logits),
+        "reinmax": lambda logits, beta: estimators.reinmax(logits),
+    }[name]
+
+
+def _gumbel_hard(logits: Tensor, beta: Tensor) -> Tensor:
+    soft = (beta * with_gumbel(logits)).softmax(-1)
+    hard = torch.zeros_like(soft).scatter_(-1, soft.argmax(-1, keepdim=True), 1.0)
+    return hard + (soft - soft.detach())
+
+
+class _PositionValue(nn.Sequential):
+    """(B, T) positions -> (B, T), one number learned for each.
+
+    Args:
+        length: positions there are.
+    """
+
+    def __init__(self, length: int):
+        table = nn.Embedding(length, 1)
+        nn.init.zeros_(table.weight)
+        super().__init__(table, nn.Flatten(1))

@@ -1,0 +1,87 @@
+"""What games of a policy and a critic share: players, order of turns, likelihood, samples."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from seqgan.lm.policies import SequencePolicy
+from seqgan.text.discriminators import SequenceCritic
+
+
+class PolicyGame(Game):
+    """Players "G" (a policy of sequences), "mle" (G under an optimizer of its own) and "D".
+
+    The data stream yields real sequences (B, length), padded after their end.
+
+    Args:
+        G: the policy.
+        D: the critic.
+        length: tokens of a sequence, padding counted.
+        policy_steps: policy moves a round.
+        critic_steps: critic moves a round.
+    """
+
+    def __init__(
+        self,
+        G: SequencePolicy,
+        D: SequenceCritic,
+        length: int,
+        *,
+        policy_steps: int,
+        critic_steps: int,
+    ):
+        super().__init__()
+        self.G, self.D, self.length = G, D, length
+        self.mle = copy.deepcopy(G).eval().requires_grad_(False)
+        """The policy that adversarial training started from: the baseline every result carries."""
+        self.policy_steps, self.critic_steps = policy_steps, critic_steps
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        policy = list(self.G.parameters())
+        return {"G": policy, "mle": policy, "D": list(self.D.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        return [
+            Turn("G", self.policy_move, repeat=self.policy_steps),
+            Turn("D", self.critic_move, repeat=self.critic_steps),
+        ]
+
+    @abstractmethod
+    def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """What the critic says moves the policy."""
+
+    @abstractmethod
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The critic learns to tell the policy's sequences from real ones."""
+
+    def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Maximum likelihood on one batch of real sequences."""
+        self.G.train()
+        yield Loss(self.G.nll(self.G.trim(next(batches))))
+
+    def sample(
+        self,
+        count: int,
+        *,
+        policy: SequencePolicy | None = None,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        prompt: Int64[Tensor, " P"] | None = None,
+    ) -> Int64[Tensor, "B T"]:
+        """Sequences of a policy, G if none is named, a thousand at a time to bound memory."""
+        policy = self.G if policy is None else policy
+        sizes = [min(1000, count - i) for i in range(0, count, 1000)]
+        parts = [
+            policy.sample(n, self.length, temperature=temperature, top_p=top_p, prompt=prompt)
+            for n in sizes
+        ]
+        return torch.cat(parts)
+
+    def keep_mle(self) -> None:
+        """Remember the policy as it is now as the maximum-likelihood baseline."""
+        self.mle.load_state_dict(self.G.state_dict())

@@ -1,0 +1,150 @@
+"""The relaxed game: a policy writes sequences that can be differentiated, and a critic reads them.
+
+    y_t = relaxation(o_t, beta),   next token read = argmax y_t,   o_t logits of the policy
+
+The gradient of the critic's loss runs through every y_t into the policy; there are no rewards and
+no rollouts. RelGAN (Nie, Narodytska & Patel 2019) is this game with concrete samples, a
+relativistic loss and a critic that looks through many small embeddings.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from image_core.adversarial import losses
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Loss
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.penalties import Penalty
+from image_core.adversarial.relaxations import with_gumbel
+from seqgan.lm.policies import LSTMPolicy, RecurrentPolicy
+from seqgan.text.discriminators import CNNCritic, SequenceCritic
+from seqgan.text.games.policy import PolicyGame
+
+Relaxation = Callable[[Tensor, Tensor], Tensor]
+"""(logits (N, V), inverse temperature, a scalar) -> a sample with a gradient (N, V)."""
+
+
+def concrete(logits: Float[Tensor, "N V"], beta: Float[Tensor, ""]) -> Float[Tensor, "N V"]:
+    """softmax(beta (o + g)), g ~ Gumbel(0, 1): the argmax is a sample of softmax(o) at any beta."""
+    return (beta * with_gumbel(logits)).softmax(-1)
+
+
+class RelaxedGame(PolicyGame):
+    """Players "G", "mle" (G under an optimizer of its own) and "D".
+
+    The inverse temperature grows geometrically with the policy moves, and is exactly `beta_max` in
+    the last of them:  beta_n = beta_max^(n / N),  n = 1..N.
+
+    Args:
+        G: the policy.
+        D: the critic.
+        length: tokens of a sequence.
+        moves: N, policy moves of the whole run.
+        beta_max: inverse temperature at the end; high = nearly one-hot and a noisier gradient.
+        relaxation: from logits to a sample with a gradient.
+        loss: of both players; may be relativistic.
+        penalty: of the critic, on embedded sequences.
+        policy_steps: policy moves a round.
+        critic_steps: critic moves a round, each with fresh samples.
+
+    Raises:
+        UserError: no moves, or beta_max not above 0.
+    """
+
+    G: RecurrentPolicy
+    played: Tensor
+
+    def __init__(
+        self,
+        G: RecurrentPolicy,
+        D: SequenceCritic,
+        length: int,
+        *,
+        moves: int,
+        beta_max: float = 100.0,
+        relaxation: Relaxation = concrete,
+        loss: AdversarialLoss = losses.relativistic,
+        penalty: Penalty | None = None,
+        policy_steps: int = 1,
+        critic_steps: int = 5,
+    ):
+        super().__init__(G, D, length, policy_steps=policy_steps, critic_steps=critic_steps)
+        if moves < 1 or not beta_max > 0:
+            raise UserError(f"{moves} policy moves to beta_max {beta_max}: both must be above 0")
+        self.moves, self.beta_max, self.relaxation = moves, beta_max, relaxation
+        self.loss, self.penalty = loss, penalty
+        self.register_buffer("played", torch.zeros(()))
+
+    def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """As many relaxed sequences as the batch has real ones, through the critic."""
+        self.G.eval()
+        self.D.train()
+        self.played += 1
+        real = next(batches)
+        beta = self.beta()
+        d_fake = self._judge_relaxed(*self.write(len(real), beta))
+        d_real = self.D(real)
+        yield Loss(self.loss.g(d_real, d_fake), {"beta": beta, "d_fake": d_fake.mean()})
+
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """One step on a batch of real and as many fresh relaxed sequences."""
+        self.G.eval()
+        self.D.train()
+        real = next(batches)
+        with torch.no_grad():
+            x, mask = self.write(len(real), self.beta())
+        d_real, d_fake = self.D(real), self._judge_relaxed(x, mask)
+        total = self.loss.d(d_real, d_fake) + self.D.regularizer()
+        logs = {
+            "d_real": d_real.mean(),
+            "d_fake": d_fake.mean(),
+            # Of pairs: a relativistic critic's level means nothing
+            "accuracy": (d_real > d_fake).float().mean(),
+        }
+        if self.penalty is not None:
+            real_vectors, fake_vectors = self.D.embed(real), self.D.embed_relaxed(x, mask)
+            logs["penalty"] = self.penalty(
+                lambda v: self.D.score(v, None), real_vectors, fake_vectors
+            )
+            total = total + logs["penalty"]
+        yield Loss(total, logs)
+
+    def beta(self) -> Float[Tensor, ""]:
+        """Inverse temperature of the move at hand; 1 before the first."""
+        share = (self.played / self.moves).clamp(max=1.0)
+        return self.played.new_tensor(self.beta_max) ** share
+
+    def write(
+        self, count: int, beta: Float[Tensor, ""]
+    ) -> tuple[Float[Tensor, "B T V"], Bool[Tensor, "B T"]]:
+        """Relaxed sequences, and which of their tokens count: up to the first end drawn."""
+        device = self.played.device
+        previous = torch.full((count,), self.G.start, dtype=torch.int64, device=device)
+        state = self.G.begin(count)
+        samples, drawn = [], []
+        for _ in range(self.length):
+            hidden, state = self.G.step(previous, state)
+            y = self.relaxation(self.G.logits(hidden), beta)
+            previous = y.argmax(-1)
+            samples.append(y)
+            drawn.append(previous)
+        return torch.stack(samples, 1), self.G.mask(torch.stack(drawn, 1))
+
+    def _judge_relaxed(
+        self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"]
+    ) -> Float[Tensor, " B"]:
+        return self.D.score(
+            self.D.embed_relaxed(x, mask), None if self.G.end is None else mask.sum(1)
+        )
+
+
+def tiny() -> tuple[RelaxedGame, Tensor]:
+    """A game of seconds and data for it, for tests: up to six tokens with real ends."""
+    data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
+    data[:, 4], data[:, 5] = 2, 0
+    G = LSTMPolicy(12, 8, 8, start=1, end=2, pad=0)
+    D = CNNCritic(12, 8, ((1, 4), (2, 4)), end=2, dropout=0.0)
+    return RelaxedGame(G, D, 6, moves=6, beta_max=10.0, critic_steps=1), data

@@ -1,0 +1,178 @@
+"""The sequence game: a policy writes token sequences, a critic reads them, rewards move the policy.
+
+SeqGAN (Yu, Zhang, Wang & Yu 2017) is this game with rollout rewards and REINFORCE; relatives
+differ in the
+reward or the estimator and are aliases. Symbols: G policy, D critic, y = `tokens`, Q = `reward`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from image_core.adversarial import estimators, losses, parallel
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.estimators import Estimator
+from image_core.adversarial.game import Batch, Loss
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.penalties import Penalty
+from seqgan.lm.policies import LSTMPolicy, SequencePolicy
+from seqgan.text.discriminators import CNNCritic, SequenceCritic
+from seqgan.text.games.policy import PolicyGame
+from seqgan.text.rewards import Reward, rollout_reward
+from seqgan.text.teacher import Teacher
+
+
+class SequenceGame(PolicyGame):
+    """Players "G" (a policy of sequences), "mle" (G under an optimizer of its own) and "D".
+
+    The data stream yields real sequences (B, length), padded after their end.
+
+    Args:
+        G: the policy.
+        D: the critic.
+        length: tokens of a sequence, padding counted.
+        reward: what each token of a sample earns.
+        estimator: how rewards become the policy's gradient.
+        loss: trains the critic.
+        penalty: of the critic, on embedded sequences.
+        teacher: gives the samples of a policy step their first tokens, from real sequences; None =
+            the policy writes them from the start.
+        samples: sequences of a policy step.
+        policy_steps: policy moves a round.
+        policy_updates: optimizer steps on the same samples; above 1 is for `estimators.clipped`.
+        critic_steps: critic moves a round, each against fresh negatives.
+        critic_epochs: passes over the negatives in one move.
+        negatives: samples of the policy drawn for one critic move.
+    """
+
+    def __init__(
+        self,
+        G: SequencePolicy,
+        D: SequenceCritic,
+        length: int,
+        *,
+        reward: Reward,
+        estimator: Estimator,
+        loss: AdversarialLoss = losses.non_saturating,
+        penalty: Penalty | None = None,
+        teacher: Teacher | None = None,
+        samples: int = 64,
+        policy_steps: int = 1,
+        policy_updates: int = 1,
+        critic_steps: int = 5,
+        critic_epochs: int = 3,
+        negatives: int = 10_000,
+    ):
+        super().__init__(G, D, length, policy_steps=policy_steps, critic_steps=critic_steps)
+        self.reward, self.estimator, self.loss, self.penalty = reward, estimator, loss, penalty
+        self.teacher = teacher
+        self.samples, self.negatives = samples, negatives
+        self.policy_updates, self.critic_epochs = policy_updates, critic_epochs
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        players = super().players()
+        learned = list(self.estimator.parameters()) if isinstance(self.estimator, nn.Module) else []
+        return {**players, "G": [*players["G"], *learned]}
+
+    def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Sample, let the critic judge, follow the estimated gradient (Algorithm 1, lines 6-9)."""
+        self.G.eval()
+        count = parallel.portion(self.samples, "samples")
+        if self.teacher is None:
+            tokens, given = self.G.sample(count, self.length), 0
+        else:
+            tokens, given = self.teacher(self.G, count, next(batches))
+        tokens = self.G.trim(tokens)
+        reward = self.reward(self.G, self.D, tokens)
+        mask = self.G.mask(tokens)
+        written = mask & (torch.arange(tokens.shape[1], device=mask.device) >= given)
+        behaviour: Tensor | None = None
+        for _ in range(self.policy_updates):
+            log_prob = self.G.log_prob(tokens)
+            behaviour = log_prob.detach() if behaviour is None else behaviour
+            loss = self.estimator(log_prob - behaviour, reward, written)
+            if given:  # what the teacher gave is learned by likelihood
+                loss = loss - log_prob[:, :given].sum() / mask[:, :given].sum()
+            yield Loss(loss, {"reward": (reward * mask).sum() / mask.sum()})
+
+    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Train the critic on fresh negatives (Algorithm 1, lines 11-14).
+
+        As in the released code a critic batch is as large as a batch of data, half of it real and
+        half generated, and the loss is the mean over the whole batch, half of E_real + E_fake.
+        """
+        self.G.eval()
+        self.D.train()
+        negatives = self.sample(parallel.portion(self.negatives, "negatives"))
+        steps = 0
+        for _ in range(self.critic_epochs):
+            order = torch.randperm(len(negatives), device=negatives.device)
+            taken = 0
+            while taken < len(negatives):
+                for real in next(batches).chunk(2):
+                    fake = negatives[order[taken : taken + len(real)]]
+                    taken += len(real)
+                    if len(fake) == len(real):
+                        steps += 1
+                        yield self._critic_loss(real, fake)
+        if not steps:
+            raise UserError(
+                f"{len(negatives)} negatives do not fill the generated half of one critic step"
+            )
+
+    def _critic_loss(self, real: Int64[Tensor, "B T"], fake: Int64[Tensor, "B T"]) -> Loss:
+        both = self.G.trim(torch.cat([real, fake]))
+        d_real, d_fake = self.D(both).chunk(2)
+        total = 0.5 * self.loss.d(d_real, d_fake) + self.D.regularizer()
+        logs = {
+            "d_real": d_real.mean(),
+            "d_fake": d_fake.mean(),
+            "accuracy": 0.5 * ((d_real > 0).float().mean() + (d_fake < 0).float().mean()),
+        }
+        if self.penalty is not None:
+            logs["penalty"] = self._penalty(self.penalty, *both.chunk(2))
+            total = total + logs["penalty"]
+        return Loss(total, logs)
+
+    def _penalty(self, penalty: Penalty, real: Tensor, fake: Tensor) -> Tensor:
+        """On embedded sequences; a window counts when it lies inside either of its two."""
+        end_real, end_fake = self.D.lengths(real), self.D.lengths(fake)
+        lengths = None
+        if end_real is not None and end_fake is not None:
+            lengths = torch.maximum(end_real, end_fake)
+        return penalty(lambda x: self.D.score(x, lengths), self.D.embed(real), self.D.embed(fake))
+
+
+def seqgan(
+    G: SequencePolicy, D: SequenceCritic, length: int, *, rollouts: int = 16, **options: object
+) -> SequenceGame:
+    """SeqGAN: Monte Carlo rollout rewards and REINFORCE, summed, without a baseline.
+
+    Args:
+        G: the policy.
+        D: the critic.
+        length: tokens of a sequence.
+        rollouts: completions of each prefix.
+        options: of `SequenceGame`.
+
+    Source: Yu, Zhang, Wang & Yu 2017, "SeqGAN", AAAI; the released code's update.
+    """
+    defaults = {
+        "reward": rollout_reward(rollouts),
+        "estimator": estimators.reinforce(reduction="sum"),
+    }
+    return SequenceGame(G, D, length, **{**defaults, **options})  # type: ignore[arg-type]
+
+
+def tiny() -> tuple[SequenceGame, Tensor]:
+    """A game of seconds and data for it, for tests: up to eight tokens with real ends."""
+    generator = torch.Generator().manual_seed(1)
+    data = torch.randint(4, 12, (8, 8), generator=generator)
+    data[:, 5] = 2
+    data[:, 6:] = 0
+    G = LSTMPolicy(12, 8, 8, start=1, end=2, pad=0)
+    D = CNNCritic(12, 8, ((1, 4), (2, 4), (3, 4)), end=2)
+    game = seqgan(G, D, 8, rollouts=2, samples=8, critic_steps=1, critic_epochs=1, negatives=8)
+    return game, data

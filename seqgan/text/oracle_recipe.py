@@ -1,0 +1,219 @@
+"""SeqGAN against an oracle whose density is known (Yu et al. 2017, section 5.1).
+
+Maximum likelihood, then the critic's warm-up, then adversarial rounds; the result is the
+temperature sweep of both
+policies, NLL_oracle against NLL_test, since a policy that lowers NLL_oracle alone may only have
+sharpened.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Turn
+from image_core.runs import options
+from image_core.runs.batches import Batches
+from image_core.runs.fingerprint import fingerprint
+from image_core.runs.phase import Phase
+from seqgan import metrics
+from seqgan.data.encode import check_vocabulary
+from seqgan.lm.likelihood import jsd, nll, sentence_nll
+from seqgan.lm.oracle import draw_oracle, load_oracle
+from seqgan.lm.policies import SequencePolicy
+from seqgan.metrics.bootstrap import Figure
+from seqgan.metrics.ngrams import Sentences
+from seqgan.text.config import FILTERS, TEMPERATURES, SequenceConfig
+from seqgan.text.config import PAPERS as PAPERS
+from seqgan.text.report import Setting, sweep, write_report
+from seqgan.text.run import SequenceRun
+
+
+@dataclass(kw_only=True)
+class OracleConfig(SequenceConfig):
+    """SeqGAN on an oracle; the defaults are the authors' released schedule.
+
+    Args:
+        oracle: .npz of the oracle's parameters; drawn from the seed when left out.
+        vocab: token ids of a drawn oracle.
+        length: tokens of a sequence.
+        train_size: sequences drawn once from the oracle to learn from.
+        test_size: sequences of each side that evaluation scores.
+    """
+
+    oracle: str | None = None
+    vocab: int = 5000
+    length: int = 20
+    train_size: int = 10_000
+    test_size: int = 9_984
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 2, "vocab", "length", "test_size")
+        widest = max(width for width, _ in FILTERS[self.critic])
+        if self.length < widest:
+            raise UserError(
+                f"--length {self.length} is below the widest filter of --critic {self.critic}, "
+                f"{widest}; use longer sequences or another critic"
+            )
+        if self.train_size < self.batch:
+            raise UserError(
+                f"--train_size {self.train_size} does not fill one --batch of {self.batch}"
+            )
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "quick": {
+        "vocab": 500,
+        "length": 12,
+        "train_size": 10_000,
+        "test_size": 4_000,
+        "critic": "small",
+        "mle_epochs": 20,
+        "critic_rounds": 3,
+        "critic_epochs": 3,
+        "critic_lr": 1e-3,
+        "negatives": 2_000,
+        "rounds": 40,
+        "policy_steps": 5,
+        "critic_steps": 1,
+        "policy_lr": 3e-3,
+        "baseline": "position_mean",
+    },
+    "tiny": {
+        "vocab": 20,
+        "length": 10,
+        "train_size": 128,
+        "test_size": 64,
+        "batch": 16,
+        "embedding": 8,
+        "hidden": 8,
+        "critic": "small",
+        "mle_epochs": 2,
+        "critic_rounds": 1,
+        "critic_epochs": 1,
+        "negatives": 32,
+        "rounds": 3,
+        "critic_steps": 1,
+        "samples": 8,
+        "rollouts": 2,
+        "evaluate_every": 1,
+        "save_seconds": 0.0,
+        "device": "cpu",
+    },
+}
+
+
+SAMPLED = 1000
+"""Sequences that signs of collapse are looked for in."""
+
+
+class OracleRun(SequenceRun):
+    """A run on an oracle.
+
+    Args:
+        config: its options.
+    """
+
+    recipe = "oracle"
+
+    config: OracleConfig
+
+    def __init__(self, config: OracleConfig, *, data: bool = True):
+        super().__init__(config)
+        self.has_data = data
+        file = config.oracle
+        oracle = draw_oracle(config.vocab, config.seed) if file is None else load_oracle(file)
+        self.oracle = oracle.to(options.pick_device(config.device))
+        policy = config.paper.policy(oracle.vocab, config.embedding, config.hidden)
+        self.build(policy, config.length, lambda: self.train_set)
+        if data:
+            train, self.test = (
+                self.draw(self.oracle, size) for size in (config.train_size, config.test_size)
+            )
+            # In order, without shuffling, as the released code reads its file.
+            self.train_set = train.cpu()
+            self.data = Batches(self.train_set, config.batch, seed=None)
+
+    def data_fingerprint(self) -> int:
+        return fingerprint([self.train_set, self.test.cpu()])
+
+    def data_source(self) -> str:
+        file = self.config.oracle
+        return f"--oracle {file}" if file else f"the oracle of --seed {self.config.seed}"
+
+    def mle_phase(self) -> Phase:
+        """The whole schedule, whatever held-out likelihood does: the paper's baseline."""
+        epoch = [Turn("mle", self.game.mle_move, repeat=len(self.data))]
+        every, keep = self.config.evaluate_every, self.game.keep_mle
+        return Phase("mle", epoch, self.config.mle_epochs, self.evaluate, every, leave=keep)
+
+    def evaluate(self) -> dict[str, float]:
+        """NLL_oracle of fresh samples, NLL_test of held-out oracle sequences, signs of collapse."""
+        policy = self.game.G.eval()
+        samples = self.draw(policy, self.config.test_size)
+        sequences = samples[:SAMPLED].tolist()
+        return {
+            "nll_oracle": nll(self.oracle, samples),
+            "nll_test": nll(policy, self.test),
+            "unique": metrics.unique_share(sequences),
+            "entropy": metrics.unigram_entropy(sequences),
+        }
+
+    def real_sentences(self) -> Sentences:
+        return self.train_set[:SAMPLED].tolist()
+
+    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
+        """Token ids between blanks."""
+        try:
+            tokens = torch.tensor([int(word) for word in prompt.split()], dtype=torch.int64)
+        except ValueError as error:
+            raise UserError(
+                f"--prompt {prompt}: an oracle's tokens are numbers, as in '17 4'"
+            ) from error
+        check_vocabulary(tokens, self.oracle.vocab, "--prompt")
+        if len(tokens) >= self.config.length:
+            raise UserError(
+                f"--prompt has {len(tokens)} tokens of at most {self.config.length - 1}"
+            )
+        return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Token ids between blanks."""
+        return " ".join(map(str, tokens))
+
+    def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
+        torch.manual_seed(self.config.seed + 1)
+        truth = nll(self.oracle, self.test)
+        write_report(
+            self.folder,
+            self.engine,
+            self.as_dict(),
+            curves=sweep(self.policies(), TEMPERATURES, self._point, top_ps),
+            real=("oracle", {"nll_oracle": truth, "nll_test": truth, "jsd": 0.0}),
+            pictures=[("nll.png", "nll_test", "nll_oracle")],
+            samples={
+                name: [self.decode(row) for row in self.draw(policy, 100).tolist()]
+                for name, policy in self.policies().items()
+            },
+            cpu_seconds=cpu_seconds,
+            log_keys=("nll_oracle", "nll_test", "mle/loss", "D/accuracy", "G/reward"),
+        )
+
+    def _point(self, policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
+        fake = self.draw(policy, self.config.test_size, *setting)
+        found = {"nll_oracle": sentence_nll(self.oracle, fake).figure()}
+        if setting.top_p < 1:
+            return found  # the density of what is left out is zero, and of real text none is known
+        t = setting.temperature
+        found["nll_test"] = sentence_nll(policy, self.test, t).figure()
+        found["jsd"] = Figure(jsd(self.oracle, policy, self.test, fake, t))
+        return found
+
+
+Config, Run = OracleConfig, OracleRun

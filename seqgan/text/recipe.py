@@ -1,0 +1,335 @@
+"""SeqGAN on any text of the user's, word by word, character by character, or in byte pairs.
+
+Maximum likelihood stopped early on validation NLL, the critic's warm-up, adversarial rounds; the
+result is the
+temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against reverse LM score.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Turn
+from image_core.runs import options
+from image_core.runs.batches import Batches
+from image_core.runs.fingerprint import fingerprint
+from image_core.runs.phase import Phase
+from seqgan import metrics
+from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
+from seqgan.lm.fit import fit_language_model
+from seqgan.lm.likelihood import nll, sentence_nll
+from seqgan.lm.policies import LSTMPolicy, RecurrentPolicy, SequencePolicy
+from seqgan.metrics.bootstrap import Figure, mean_figure
+from seqgan.metrics.ngrams import Sentences
+from seqgan.text.config import PAPERS as PAPERS
+from seqgan.text.config import TEMPERATURES, SequenceConfig
+from seqgan.text.corpus import CHITCHAT, CorpusConfig, encode_prompt, read_corpus
+from seqgan.text.report import Setting, sweep, write_report
+from seqgan.text.run import SequenceRun
+
+
+@dataclass(kw_only=True)
+class TextConfig(SequenceConfig, CorpusConfig):
+    """SeqGAN on text.
+
+    Args:
+        layers: LSTMs of the policy on top of one another.
+        dropout: of the policy, in maximum likelihood.
+        patience: epochs without a better validation NLL before maximum likelihood stops.
+        sweep_samples: sentences at each temperature of the final sweep, at most as many as there
+            are to learn from.
+        judge_epochs: most passes when fitting a language model that judges samples.
+    """
+
+    layers: int = 1
+    dropout: float = 0.3
+    patience: int = 3
+    sweep_samples: int = 10_000
+    judge_epochs: int = 6
+    embedding: int = 128
+    hidden: int = 128
+    mle_epochs: int = 80
+    mle_lr: float = 3e-3
+    critic_rounds: int = 10
+    critic_epochs: int = 1
+    critic_lr: float = 1e-3
+    negatives: int = 2_000
+    rounds: int = 100
+    critic_steps: int = 1
+    policy_lr: float = 1e-3
+    baseline: str = "position_mean"
+    reduction: str = "mean"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "min_count", "layers", "patience", "judge_epochs")
+        options.check_least(self, 2, "sweep_samples")
+        options.check_least(self, 0, "dropout")
+        options.check_choice("level", self.level, ("word", "char", "bpe"))
+        options.check_choice("long_lines", self.long_lines, ("error", "drop", "truncate"))
+        if self.dropout >= 1:
+            raise UserError(f"--dropout {self.dropout}: it must be below 1")
+        for name in ("valid", "test", "field"):
+            if self.data == CHITCHAT and getattr(self, name) is not None:
+                raise UserError(f"--{name} is not for --data {CHITCHAT}, which has its own")
+        for name in ("limit", "max_length"):
+            if getattr(self, name) is not None:
+                options.check_least(self, 2, name)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "demo": {
+        "data": "chitchat",
+        "limit": 10_000,
+        "min_count": 3,
+        "critic": "small",
+        "hidden": 64,
+        "embedding": 64,
+        "mle_epochs": 10,
+        "critic_rounds": 3,
+        "negatives": 1_000,
+        "rounds": 15,
+        "policy_steps": 3,
+        "rollouts": 8,
+        "evaluate_every": 5,
+        "sweep_samples": 1_000,
+        "judge_epochs": 2,
+    },
+    "tiny": {
+        "batch": 16,
+        "embedding": 8,
+        "hidden": 8,
+        "critic": "small",
+        "mle_epochs": 3,
+        "critic_rounds": 1,
+        "negatives": 32,
+        "rounds": 3,
+        "samples": 8,
+        "rollouts": 2,
+        "evaluate_every": 1,
+        "save_seconds": 0.0,
+        "sweep_samples": 32,
+        "judge_epochs": 1,
+        "device": "cpu",
+    },
+}
+
+
+SAMPLED = 1000
+"""Samples drawn at an evaluation during training."""
+
+
+class TextRun(SequenceRun):
+    """A run on text.
+
+    Args:
+        config: its options.
+    """
+
+    recipe = "text"
+
+    config: TextConfig
+
+    def __init__(self, config: TextConfig, *, data: bool = True):
+        super().__init__(config)
+        self.has_data = data
+        device = options.pick_device(config.device)
+        self._tokenizer_folder = Path(config.out) / "tokenizer"
+        if not data:
+            self.tokenizer = TextTokenizer.load(self._tokenizer_folder)
+            self.build(
+                self._policy(config.paper.policy), 2, lambda: self.corpus.train
+            )  # the checkpoint knows the length
+            return
+        begun = self._tokenizer_folder.exists()
+        self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
+        self.tokenizer = self.corpus.tokenizer
+        self.build(
+            self._policy(config.paper.policy),
+            self.corpus.train.shape[1],
+            lambda: self.corpus.train,
+        )
+        self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
+        self.data = Batches(self.corpus.train, config.batch, seed=config.seed)
+
+    def _policy(self, kind: Callable[..., RecurrentPolicy] = LSTMPolicy) -> RecurrentPolicy:
+        """The paper's, or the LSTM that judges samples, whatever wrote them."""
+        c = self.config
+        return kind(
+            self.tokenizer.vocab_size,
+            c.embedding,
+            c.hidden,
+            layers=c.layers,
+            start=START,
+            end=END,
+            pad=PAD,
+            dropout=c.dropout,
+        )
+
+    def start(self) -> None:
+        super().start()
+        self._save_tokenizer()
+
+    def resume(self) -> None:
+        super().resume()
+        self._save_tokenizer()
+
+    def _save_tokenizer(self) -> None:
+        """Under its name only when it is whole; a run killed before this is resumed without."""
+        if not self._tokenizer_folder.exists():
+            unfinished = self._tokenizer_folder.with_name("tokenizer.tmp")
+            self.tokenizer.save(unfinished)
+            unfinished.rename(self._tokenizer_folder)
+
+    def data_fingerprint(self) -> int:
+        return fingerprint([self.corpus.train, self.corpus.valid, self.corpus.test])
+
+    def data_source(self) -> str:
+        named = (f"--{n} {v}" for n in ("data", "valid", "test") if (v := getattr(self.config, n)))
+        return " with ".join(named)
+
+    def mle_phase(self) -> Phase:
+        """Until validation NLL has not fallen for `patience` epochs; the best epoch is kept."""
+        c, game = self.config, self.game
+
+        def leave() -> None:
+            game.G.load_state_dict(game.mle.state_dict())
+
+        return Phase(
+            "mle",
+            [Turn("mle", game.mle_move, repeat=len(self.data))],
+            c.mle_epochs,
+            self._validate,
+            1,
+            enter=game.keep_mle,
+            leave=leave,
+            finished=lambda: self.engine.notes["epochs_without_gain"] >= c.patience,
+        )
+
+    def _validate(self) -> dict[str, float]:
+        notes, now = self.engine.notes, self._nll(self.game.G.eval(), self.valid)
+        notes.setdefault("epochs_without_gain", 0)
+        if now < notes.setdefault("best_nll_valid", float("inf")):
+            notes["best_nll_valid"], notes["epochs_without_gain"] = now, 0
+            self.game.keep_mle()
+        else:
+            notes["epochs_without_gain"] += 1
+        return {"nll_valid": now}
+
+    def evaluate(self) -> dict[str, float]:
+        """Validation NLL, and two alarms of collapse: distinct sentences and entropy of words."""
+        samples = self.corpus.sentences(self.draw(self.game.G.eval(), SAMPLED))
+        return {
+            "nll_valid": self._nll(self.game.G, self.valid),
+            "unique": metrics.unique_share(samples),
+            "entropy": metrics.unigram_entropy(samples),
+        }
+
+    def real_sentences(self) -> Sentences:
+        return self.corpus.sentences(self.corpus.train[:SAMPLED])
+
+    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
+        return encode_prompt(self.tokenizer, prompt, self.game.length)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return self.tokenizer.decode(tokens)
+
+    def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
+        c = self.config
+        torch.manual_seed(c.seed + 1)
+        start = self._policy().to(self.engine.device)
+        judge = self._fit(start, self.corpus.train)
+
+        def point(policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
+            return self._point(policy, setting, judge, start)
+
+        write_report(
+            self.folder,
+            self.engine,
+            self.as_dict(),
+            curves=sweep(self.policies(), TEMPERATURES, point, top_ps),
+            real=("human", self._human(judge)),
+            pictures=[
+                ("bleu.png", "self_bleu5", "bleu5"),
+                ("language_model.png", "reverse_lm", "lm"),
+            ],
+            samples={
+                name: [self.decode(row) for row in self.draw(policy, 100).tolist()]
+                for name, policy in self.policies().items()
+            },
+            cpu_seconds=cpu_seconds,
+            log_keys=("nll_valid", "mle/loss", "D/accuracy", "G/reward", "unique", "entropy"),
+            training=[self.decode(row) for row in self.corpus.train.tolist()],
+        )
+
+    def _nll(
+        self, policy: SequencePolicy, tokens: Int64[Tensor, "N T"], temperature: float = 1.0
+    ) -> float:
+        return nll(policy, tokens, temperature, unknown=UNK)
+
+    def _fit(self, start: SequencePolicy, train: Int64[Tensor, "N T"]) -> SequencePolicy:
+        c = self.config
+        return fit_language_model(
+            start,
+            train,
+            self.valid,
+            epochs=c.judge_epochs,
+            lr=c.mle_lr,
+            batch=c.batch,
+            seed=c.seed,
+            unknown=UNK,
+        )
+
+    def _point(
+        self,
+        policy: SequencePolicy,
+        setting: Setting,
+        judge: SequencePolicy,
+        start: SequencePolicy,
+    ) -> dict[str, Figure]:
+        samples = self.draw(policy, self._sweep_samples(), *setting)
+        found = self._text_metrics(samples)
+        found["lm"] = self._scored(judge, samples)
+        found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
+        if setting.top_p == 1:  # else the density of what is left out is zero
+            own = self._scored(policy, self.test, setting.temperature)
+            found = {"nll_test": own, **found}
+        return found
+
+    def _scored(
+        self, policy: SequencePolicy, tokens: Int64[Tensor, "N T"], temperature: float = 1.0
+    ) -> Figure:
+        return sentence_nll(policy, tokens, temperature, unknown=UNK).figure()
+
+    def _sweep_samples(self) -> int:
+        """No more than there is human text: Self-BLEU and distinct n-grams move with the number."""
+        return min(self.config.sweep_samples, len(self.corpus.train))
+
+    def _human(self, judge: SequencePolicy) -> dict[str, float]:
+        """The training text measured as if it were samples; the judge learned from it."""
+        real = self.corpus.train[: self._sweep_samples()]
+        score = self._nll(judge, self.test)
+        found = {name: figure.value for name, figure in self._text_metrics(real).items()}
+        return {**found, "lm": score, "reverse_lm": score}
+
+    def _text_metrics(self, samples: Int64[Tensor, "N T"]) -> dict[str, Figure]:
+        sentences = self.corpus.sentences(samples)
+        references = self.corpus.sentences(self.corpus.test)
+        scores = metrics.bleu_per_sentence(sentences, references)
+        own = metrics.self_bleu_per_sentence(sentences)
+        return {
+            **{f"bleu{n}": mean_figure(scores[n]) for n in (2, 5)},
+            **{f"self_bleu{n}": mean_figure(own[n]) for n in (2, 5)},
+            "distinct2": Figure(metrics.distinct(sentences, 2)),
+            "unique": Figure(metrics.unique_share(sentences)),
+        }
+
+
+Config, Run = TextConfig, TextRun

@@ -1,0 +1,239 @@
+"""The end of a run: table, result.json, pictures, samples."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from image_core.adversarial.engine import Engine
+from image_core.runs import plots
+from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.html_report import Picture, Shown, write_html
+from image_core.runs.phase import Phase
+from image_core.runs.progress import Progress
+from image_core.runs.table import Row, cell, print_table
+from seqgan.lm.policies import SequencePolicy
+from seqgan.metrics.bootstrap import Figure
+from seqgan.metrics.neighbours import nearest
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+Point = dict[str, Any]
+"""Temperature or top_p, each metric by name, and under "bands" the interval of some of them."""
+LEARNING = "Logged numbers over the rounds"
+SHOWN = 15
+"""Samples of each model in the report."""
+TOP_PS = (0.5, 0.7, 0.8, 0.9, 0.95)
+"""Of the sweep of top-p; 1 is on the temperature curve."""
+
+
+class Setting(NamedTuple):
+    """How a policy is sampled.
+
+    Args:
+        temperature: below 1 sharpens.
+        top_p: below 1 only the likeliest tokens that hold this much of the mass are drawn.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
+Measure = Callable[[SequencePolicy, Setting], dict[str, Figure]]
+"""Figures of a policy at a setting."""
+
+NUCLEUS = "top-p"
+"""Ends the names of the curves that are swept over top-p."""
+
+
+def sweep(
+    policies: Mapping[str, SequencePolicy],
+    temperatures: Sequence[float],
+    measure: Measure,
+    top_ps: Sequence[float] = (),
+) -> dict[str, list[Point]]:
+    """What `measure` finds of each policy at each setting; shows how far it is.
+
+    Args:
+        policies: by name.
+        temperatures: of one curve a policy, without top-p.
+        measure: figures of a policy at a setting.
+        top_ps: of another curve a policy, at temperature 1; none where empty.
+    """
+    settings = [("", "temperature", Setting(temperature=t)) for t in temperatures]
+    settings += [(f" {NUCLEUS}", "top_p", Setting(top_p=p)) for p in top_ps]
+    curves: dict[str, list[Point]] = {}
+    steps = Phase("sweep", None, len(policies) * len(settings))
+    with Progress([steps], ()) as progress:
+        for done, (name, (ending, swept, setting)) in enumerate(product(policies, settings), 1):
+            figures = measure(policies[name], setting)
+            point: Point = {swept: getattr(setting, swept)}
+            point |= {key: figure.value for key, figure in figures.items()}
+            point["bands"] = {key: list(f.band) for key, f in figures.items() if f.band}
+            curves.setdefault(name + ending, []).append(point)
+            progress.show(0, done, {})
+    return curves
+
+
+def at_temperature_one(curve: Sequence[Point]) -> Row:
+    """The sweep's figures at temperature 1."""
+    point = next(p for p in curve if p["temperature"] == 1.0)
+    return {name: value for name, value in point.items() if name not in ("temperature", "bands")}
+
+
+def write_report(
+    run: RunFolder,
+    engine: Engine,
+    config: Mapping[str, Any],
+    curves: Mapping[str, Sequence[Point]],
+    real: tuple[str, Row],
+    pictures: Sequence[tuple[str, str, str]],
+    samples: Mapping[str, Sequence[str]],
+    cpu_seconds: float | None,
+    log_keys: Sequence[str],
+    training: Sequence[str] = (),
+) -> None:
+    """Write `result.json`, plots, samples and `report.html`, and print the table.
+
+    Args:
+        run: where they go.
+        engine: tells rounds and steps.
+        config: the run's options.
+        curves: each model's sweep.
+        real: name and metrics of real text or of the oracle, the row to compare with.
+        pictures: (file name, metric across, metric up) of each sweep plot.
+        samples: sentences of each model, at temperature 1.
+        cpu_seconds: of the process that ended the run; None keeps what `result.json` says.
+        log_keys: logged numbers drawn over the rounds.
+        training: text that was learned from, in which the report looks for copies.
+    """
+    rows: dict[str, Row] = {
+        name: at_temperature_one(curve)
+        for name, curve in curves.items()
+        if not name.endswith(NUCLEUS)
+    }
+    rows[real[0]] = real[1]
+    for name, lines in samples.items():
+        write_text(run.samples / f"{name.lower()}.txt", "".join(line + "\n" for line in lines))
+    result = {
+        "table": rows,
+        "temperature": 1.0,
+        "selected": "last adversarial round; MLE by validation NLL where there is a validation set",
+        "sweep": curves,
+        "pictures": pictures,
+        "rounds": engine.round,
+        "steps": engine.steps,
+        "seed": config["seed"],
+        "config": config,
+        "alarms": engine.notes.get("alarms", []),
+        "cpu_seconds": run.cpu_seconds() if cpu_seconds is None else cpu_seconds,
+        "versions": {"torch": torch.__version__},
+    }
+    run.write_result(result)
+    draw(run, result, log_keys, samples, training)
+    print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", rows)
+
+
+def draw(
+    run: RunFolder,
+    result: Mapping[str, Any],
+    log_keys: Sequence[str],
+    samples: Mapping[str, Sequence[str]],
+    training: Sequence[str],
+) -> None:
+    """The plots of a run, one for each pair of metrics and the learning curves, and its report."""
+    rows = result["table"]
+    real = list(rows)[-1]
+    drawn = {
+        file: draw_sweep(result["sweep"], {real: rows[real]}, across, up)
+        for file, across, up in result["pictures"]
+    }
+    drawn["learning.png"] = plots.draw_learning_curves(plots.read_log(run.log), list(log_keys))
+    run.plots.mkdir(parents=True, exist_ok=True)
+    for file, figure in drawn.items():
+        plots.write_figure(figure, run.plots / file)
+    captions = {file: caption(across, up) for file, across, up in result["pictures"]}
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    write_html(
+        run.html,
+        title=f"Run {run.folder.name}",
+        facts={name: str(value) for name, value in result["config"].items() if value is not None},
+        columns=list(rows),
+        table={c: [cell(row[c]) if c in row else "" for row in rows.values()] for c in columns},
+        notes=[
+            "All rows at temperature 1, a number of sentences each that is the same for all.",
+            f"Selected: {result['selected']}.",
+            "A model that is sharpened moves along its curve; only a curve that lies beyond "
+            "another is better. Bars are 95 % bootstrap intervals over sentences.",
+            *(f"Alarm: {alarm}" for alarm in result["alarms"]),
+        ],
+        pictures=[Picture(captions.get(file, LEARNING), figure) for file, figure in drawn.items()],
+        samples=_shown(samples, training),
+    )
+
+
+def draw_sweep(
+    curves: Mapping[str, Sequence[Point]], points: Mapping[str, Row], across: str, up: str
+) -> "matplotlib.figure.Figure":
+    """Two swept metrics, one against the other; what lacks one of them is left out."""
+    lines = {
+        name: [_place(point, across, up) for point in curve]
+        for name, curve in curves.items()
+        if all(across in point and up in point for point in curve)
+    }
+    (x_label, x_better), (y_label, y_better) = LABELS[across], LABELS[up]
+    return plots.draw_quality_diversity(
+        lines,
+        {
+            name: (float(row[across]), float(row[up]))
+            for name, row in points.items()
+            if across in row and up in row
+        },
+        x_label,
+        y_label,
+        "Sweep of the sampling",
+        x_better=x_better,
+        y_better=y_better,
+        symbols={name: "p" for name in lines if name.endswith(NUCLEUS)},
+    )
+
+
+def caption(across: str, up: str) -> str:
+    """What a picture of two metrics shows."""
+    return f"{LABELS[up][0]}, against {LABELS[across][0]}"
+
+
+def _place(point: Point, across: str, up: str) -> plots.Place:
+    setting = point["top_p"] if "top_p" in point else point["temperature"]
+    bands = point.get("bands", {})
+    return plots.Place(point[across], point[up], setting, bands.get(across), bands.get(up))
+
+
+def _shown(samples: Mapping[str, Sequence[str]], training: Sequence[str]) -> list[Shown]:
+    """The first few samples of each model, with the nearest training text where there is some."""
+    chosen = [(name, line) for name, lines in samples.items() for line in lines[:SHOWN]]
+    if not training:
+        return [Shown(name, line) for name, line in chosen]
+    number: dict[str, int] = {}
+    ids = [
+        [number.setdefault(word, len(number)) for word in line.split()]
+        for line in (*(line for _, line in chosen), *training)
+    ]
+    found = nearest(ids[: len(chosen)], ids[len(chosen) :])
+    return [
+        Shown(name, line, training[near.place], near.overlap)
+        for (name, line), near in zip(chosen, found)
+    ]
+
+
+LABELS: dict[str, tuple[str, plots.Better]] = {
+    "nll_oracle": ("NLL_oracle, nats a token: quality", "lower"),
+    "nll_test": ("NLL_test, nats a token: diversity", "lower"),
+    "bleu5": ("BLEU-5 against real text: quality", "higher"),
+    "self_bleu5": ("Self-BLEU-5: diversity", "lower"),
+    "lm": ("LM score, nats a token: quality", "lower"),
+    "reverse_lm": ("reverse LM score, nats a token: diversity", "lower"),
+}
+"""Axis label of each swept metric, and which way is better."""

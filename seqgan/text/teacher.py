@@ -1,0 +1,68 @@
+"""First tokens from real sequences, the rest by the policy: from likelihood to free running."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from image_core.adversarial.errors import UserError
+from seqgan.lm.policies import SequencePolicy
+
+
+class Teacher(nn.Module):
+    """Gives K tokens of real sequences and lets the policy complete each several times.
+
+    K_n = (length - 1) (1 - n / N), rounded down, n policy moves played: from all but the last token
+    to none.
+
+    Args:
+        length: tokens of a sequence.
+        moves: N, policy moves until the policy writes alone.
+        copies: completions of each real prefix, contiguous rows.
+
+    Raises:
+        UserError: fewer than one move or copy.
+
+    Source: Che et al. 2017, section 3.3 (mixed MLE-MALI training).
+    """
+
+    played: Tensor
+
+    def __init__(self, length: int, moves: int, copies: int):
+        super().__init__()
+        if moves < 1 or copies < 1:
+            raise UserError(f"a teacher of {moves} moves and {copies} copies: give 1 or more")
+        self.length, self.moves, self.copies = length, moves, copies
+        self.register_buffer("played", torch.zeros((), dtype=torch.int64))
+        # How far to write is the shape of the work, so the host counts along, and asks the device
+        # only after a checkpoint was loaded
+        self._counted: int | None = 0
+        self.register_load_state_dict_post_hook(self._forget)
+
+    def _forget(self, module: nn.Module, keys: Any) -> None:
+        self._counted = None
+
+    @torch.no_grad()
+    def forward(
+        self, policy: SequencePolicy, count: int, real: Int64[Tensor, "B T"]
+    ) -> tuple[Int64[Tensor, "N T"], int]:
+        """Samples, and how many of their first tokens are real; the next call gives fewer.
+
+        Raises:
+            UserError: there are fewer real sequences than prefixes.
+        """
+        prefixes = count // self.copies
+        if not 0 < prefixes <= len(real):
+            raise UserError(
+                f"{count} samples of {self.copies} completions each need 1 to {len(real)} "
+                "real sequences; change --samples or --batch"
+            )
+        if self._counted is None:
+            self._counted = int(self.played)
+        n = min(self._counted, self.moves)
+        self._counted += 1
+        self.played += 1
+        given = (self.length - 1) * (self.moves - n) // self.moves
+        prompt = real[:prefixes].repeat_interleave(self.copies, 0)[:, :given]
+        return policy.sample(len(prompt), self.length, prompt=prompt), given

@@ -1,0 +1,1 @@
+"""Images from sentences: StackGAN and its relatives."""

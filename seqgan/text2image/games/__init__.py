@@ -1,0 +1,1 @@
+"""Shapes of text-to-image games."""

@@ -1,0 +1,370 @@
+"""StackGAN and its relatives: pictures from sentences (Zhang et al. 2017, Reed et al. 2016).
+
+Encoder and matcher first, then the stages one by one, each judged by pictures of its averaged
+generator. Result: what the pictures show against what was asked for, and how they differ from data.
+"""
+
+import sys
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import StepLR
+
+from image_core.adversarial import losses
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
+from image_core.runs import options, recipe
+from image_core.runs.batches import Batches
+from image_core.runs.phase import Phase
+from seqgan.data.tokenizer import Level, TextTokenizer
+from seqgan.text2image.captions import wrong_rows
+from seqgan.text2image.config import PRESETS as PRESETS
+from seqgan.text2image.config import Text2ImageConfig
+from seqgan.text2image.data import read_data
+from seqgan.text2image.encoders import (
+    CharEncoder,
+    Encoded,
+    PretrainedEncoder,
+    TextEncoder,
+    WordEncoder,
+    compute_features,
+)
+from seqgan.text2image.games.attn import attngan
+from seqgan.text2image.games.df import dfgan
+from seqgan.text2image.games.stack import StackGame, Stage
+from seqgan.text2image.games.tree import TreeGame, stackgan_v2
+from seqgan.text2image.matching import PictureEncoder, RegionEncoder
+from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
+from seqgan.text2image.report import judge, write_report
+from seqgan.text2image.shapes import near_miss
+
+NEAR_MISSES = 4
+"""Wrong sentences of a caption to choose among."""
+
+
+class Text2ImageRun(recipe.Run):
+    """A run of text to image.
+
+    Args:
+        config: its options.
+        data: False = to draw alone; the tokenizer is then that of the run's folder.
+    """
+
+    recipe = "text2image"
+    show = ("match/right", "attributes_validation", "r_precision_validation")
+    config: Text2ImageConfig
+
+    def __init__(self, config: Text2ImageConfig, *, data: bool = True):
+        super().__init__(config)
+        self.device = options.pick_device(config.device)
+        if data:
+            self._read()
+        self.encoder = self._encoder(self.captions if data else None)
+        self.game = self._game().to(self.device)
+        self.engine = self._engine()
+        if data:
+            self._number_captions()
+
+    # -- data ------------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Training pictures, and pictures to measure with."""
+        self.train_set, self.splits, self.validation = read_data(self.config)
+        self.captions = sorted({text for own in self.train_set.captions for text in own})
+        self.near: Int64[Tensor, "C K"] | None = None
+
+    def _number_captions(self) -> None:
+        """Captions by number, those too long left out; which of them each picture has."""
+        c, encoder = self.config, self.encoder
+        ids = encoder.tokens(self.captions)
+        long = {text for text, own in zip(self.captions, ids) if len(own) > encoder.longest}
+        if long:
+            print(
+                f"{len(long):,} captions are longer than the {encoder.longest} tokens that "
+                "--encoder reads and are left out; raise --longest to keep them",
+                file=sys.stderr,
+            )
+        kept = [(text, own) for text, own in zip(self.captions, ids) if text not in long]
+        if not kept:
+            raise UserError(
+                f"every caption of {c.data} is longer than --longest {encoder.longest}; raise it"
+            )
+        number = {text: i for i, (text, _) in enumerate(kept)}
+        self.tokens = encoder.pad([own for _, own in kept])
+        own = [[number[t] for t in texts if t in number] for texts in self.train_set.captions]
+        self.pictures = torch.tensor([i for i, numbers in enumerate(own) if numbers])
+        self.own = [numbers for numbers in own if numbers]
+        rows = {"picture": torch.arange(len(self.own))}
+        self.rows = Batches(rows, c.batch, seed=c.seed)
+        if c.near_misses:
+            self._number_near_misses([text for text, _ in kept])
+        self.features: Encoded | None = None
+
+    def _number_near_misses(self, captions: Sequence[str]) -> None:
+        """Some near misses of each caption, numbered after the captions."""
+        draw = np.random.default_rng([self.config.seed, len(captions)])
+        texts = [near_miss(text, draw) for text in captions for _ in range(NEAR_MISSES)]
+        number = {text: len(captions) + i for i, text in enumerate(dict.fromkeys(texts))}
+        self.near = torch.tensor([number[text] for text in texts]).view(-1, NEAR_MISSES)
+        more = self.encoder.pad(self.encoder.tokens(list(number)))
+        self.tokens = torch.cat([self.tokens, more])
+
+    def data(self, index: int) -> dict[str, Tensor]:
+        """Batch number `index`: pictures, one caption each, and a wrong one."""
+        rows = self.rows(index)
+        assert isinstance(rows, dict)
+        picture = rows["picture"]
+        draw = np.random.default_rng([self.config.seed, index])
+        caption = [own[int(draw.integers(len(own)))] for own in map(self.own.__getitem__, picture)]
+        number = torch.tensor(caption)
+        batch = {
+            "image": self.train_set.images[self.pictures[picture]],
+            "tokens": self.tokens[number],
+            "caption": number,
+            "picture": picture,
+        }
+        if self.features is not None:
+            own, few = self.features.pick(number), self.config.candidates
+            text = self.scale(own.sentence)
+            if self.near is None:
+                others = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
+                wrong = text[others]
+            else:
+                column = torch.from_numpy(draw.integers(NEAR_MISSES, size=len(number)))
+                wrong = self.scale(self.features.sentence[self.near[number, column]])
+            batch |= {"text": text, "wrong": wrong}
+            if self.config.is_tree or self.encoder.frozen:
+                batch |= {**own._asdict(), "words": own.words.float()}
+        return batch
+
+    def data_fingerprint(self) -> int:
+        crc = zlib.crc32(self.train_set.images.numpy().tobytes())
+        for own in self.train_set.captions:
+            crc = zlib.crc32("\n".join(own).encode(), crc)
+        return crc
+
+    def data_source(self) -> str:
+        return f"--data {self.config.data}"
+
+    # -- what is trained -------------------------------------------------------------------------
+
+    def _encoder(self, captions: Sequence[str] | None) -> TextEncoder:
+        c = self.config
+        if c.encoder not in ("gru", "char"):
+            return PretrainedEncoder(c.encoder, c.tokens)
+        level: Level = "word" if c.encoder == "gru" else "char"
+        place = self.folder.folder / "tokenizer"
+        if captions is None or place.is_dir():
+            tokenizer = TextTokenizer.load(place)
+        else:
+            tokenizer = TextTokenizer.train(captions, level)
+        kind = WordEncoder if c.encoder == "gru" else CharEncoder
+        return kind(tokenizer, c.features, c.tokens)
+
+    def _game(self) -> StackGame | TreeGame:
+        c = self.config
+        shared: dict[str, Any] = {
+            "loss": getattr(losses, str(c.loss)),
+            "penalty": options.make_penalty(str(c.penalty)),
+            "matching": c.matching,
+            "kl": float(c.kl or 0),
+        }
+        text, noisy = self.encoder.features, bool(c.augmentation)
+        if c.is_tree:
+            return self._tree(shared, noisy)
+        matcher = PictureEncoder(text, 16)
+        shared["interpolation"] = bool(c.interpolation)
+        if c.alias == "dfgan":
+            sizes: dict[str, Any] = {
+                "noise": c.noise,
+                "width": c.width,
+                "critic_width": c.critic_width,
+                "changes": c.augment,
+            }
+            return dfgan(self.encoder, matcher, c.side, **sizes, **shared)
+        small = c.small or c.side
+        g: dict[str, Any] = {"condition": c.condition, "width": c.width, "noisy": noisy}
+        d: dict[str, Any] = {
+            "condition": 2 * c.condition,
+            "width": c.critic_width,
+            "norm": str(c.norm),
+            "project": c.projection,
+            "changes": c.augment,
+        }
+        first = (FirstStage(small, text, noise=c.noise, **g), MatchingCritic(small, text, **d))
+        second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
+        if c.stages == 2:
+            second = (SecondStage(small, c.side, text, **g), MatchingCritic(c.side, text, **d))
+        return StackGame(self.encoder, matcher, *first, *second, **shared)
+
+    def _tree(self, shared: dict[str, Any], noisy: bool) -> TreeGame:
+        c, text = self.config, self.encoder.features
+        matcher = RegionEncoder(text, 16) if c.alias == "attngan" else PictureEncoder(text, 16)
+        make = attngan if c.alias == "attngan" else stackgan_v2
+        sizes: dict[str, Any] = {
+            "condition": c.condition,
+            "noise": c.noise,
+            "width": c.width,
+            "critic_width": c.critic_width,
+        }
+        shared |= {"noisy": noisy, "norm": str(c.norm), "colour": c.colour, "guide": c.guide}
+        shared |= {"project": c.projection, "changes": c.augment}
+        return make(self.encoder, matcher, c.small or c.side // 2, c.side, **sizes, **shared)
+
+    def _engine(self) -> Engine:
+        c = self.config
+        generators = [name for name in ("G1", "G2") if name in self.game.players()]
+        rates = {name: float(c.g_lr or 0) for name in generators}
+        rates |= {name.replace("G", "D"): float(c.d_lr or 0) for name in generators}
+        return options.make_engine(
+            self.game,
+            {"match": c.match_lr, **rates},
+            dict.fromkeys(rates, c.clip),
+            c.precision,
+            betas=dict.fromkeys(rates, (float(c.beta1 or 0), 0.99)),
+            ema=dict.fromkeys(generators, c.average),
+            schedule=dict.fromkeys(rates, self._halving) if c.halve_every else {},
+        )
+
+    def _halving(self, optimizer: Optimizer) -> StepLR:
+        return StepLR(optimizer, self.config.halve_every, gamma=0.5)
+
+    # -- phases ----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        super().start()
+        if isinstance(self.encoder, (WordEncoder, CharEncoder)):
+            self.encoder.tokenizer.save(self.folder.folder / "tokenizer")
+        self._use_features()
+
+    def phases(self) -> list[Phase]:
+        """Encoder and matcher; stage I; stage II over it as it then stands still."""
+        c, game = self.config, self.game
+        found = [
+            Phase(
+                "match",
+                [turn._replace(repeat=c.steps) for turn in game.match_turns()],
+                c.match_rounds,
+                leave=self._use_features,
+            ),
+            self._stage(1, c.rounds),
+        ]
+        return [*found, self._stage(2, c.refine_rounds)] if c.stages == 2 else found
+
+    def _stage(self, stage: Stage, rounds: int) -> Phase:
+        c = self.config
+        return Phase(
+            f"stage {'I' * stage}",
+            [*self.game.stage_turns(stage)] * c.steps,
+            rounds,
+            partial(self.evaluate, stage),
+            c.evaluate_every,
+            leave=partial(self._keep_average, stage),
+        )
+
+    def _keep_average(self, stage: Stage) -> None:
+        """The averaged generator is what stage II stands on, and what is saved."""
+        name = f"G{stage}"
+        average = self.engine.ema[name].module
+        self.game.get_submodule(name).load_state_dict(average.state_dict())
+
+    def resume(self) -> None:
+        super().resume()
+        self._use_features()
+
+    def load(self) -> None:
+        """Load the last checkpoint, to draw or to evaluate; without data, nothing is compared."""
+        if self.has_data:
+            super().load()
+            self._use_features()
+        else:
+            self.engine.load(self.folder.checkpoint)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the run was opened with its data."""
+        return "train_set" in vars(self)
+
+    def _use_features(self) -> None:
+        """Vectors of all captions, once the encoder stands still; of unit variance."""
+        learning = self.engine.notes.get("phase", 0) == 0 and not self._matched()
+        if learning and not self.encoder.frozen:
+            return
+        found = compute_features(
+            self.encoder,
+            self.tokens,
+            self.folder.folder / "features",
+            words=self.config.alias == "attngan",
+        )
+        if "mean" not in self.engine.notes:
+            self.engine.notes["mean"] = found.sentence.mean(0).tolist()
+            self.engine.notes["std"] = found.sentence.std(0).clamp(min=1e-3).tolist()
+        self.features = found
+
+    def _matched(self) -> bool:
+        return self.engine.notes.get("phase_round", 0) >= self.config.match_rounds
+
+    def scale(self, sentence: Float[Tensor, "N E"]) -> Float[Tensor, "N E"]:
+        """Vectors of sentences as generators and critics see them."""
+        notes = self.engine.notes
+        return (sentence - torch.tensor(notes["mean"])) / torch.tensor(notes["std"])
+
+    # -- drawing ---------------------------------------------------------------------------------
+
+    def encode(self, sentences: Sequence[str]) -> Encoded:
+        """Vectors of sentences and words, as generators see them."""
+        found = self.encoder_vectors(sentences)
+        return found._replace(sentence=self.scale(found.sentence)).to(self.device)
+
+    def encoder_vectors(self, sentences: Sequence[str]) -> Encoded:
+        """Vectors of sentences and words, as the matcher sees them."""
+        return compute_features(self.encoder, self.encoder.pad(self.encoder.tokens(sentences)))
+
+    def stages_done(self) -> int:
+        """Stages that have begun: the last of them draws."""
+        return max(1, min(self.engine.notes.get("phase", 0), self.config.stages))
+
+    @torch.no_grad()
+    def draw(
+        self,
+        text: Encoded,
+        *,
+        seed: int,
+        stage: int | None = None,
+        z: Float[Tensor, "N Z"] | None = None,
+    ) -> Float[Tensor, "N 3 S S"]:
+        """Pictures of the averaged generators; leaves the run's own random numbers alone.
+
+        Args:
+            text: sentences.
+            seed: of noise and conditions.
+            stage: 1 draws at the side of stage I; None = the last stage that was begun.
+            z: noise; None draws it.
+        """
+        stage = stage or self.stages_done()
+        devices = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(seed)
+            count = len(text.sentence)
+            z = self.game.G1.draw(count, self.device) if z is None else z
+            nets = {name: average.module for name, average in self.engine.ema.items()}
+            rows = [slice(i, i + 250) for i in range(0, count, 250)]
+            made = [self.game.paint(nets, z[r], text.pick(r), stage).cpu() for r in rows]
+        return torch.cat(made)
+
+    def evaluate(self, stage: Stage) -> dict[str, float]:
+        """What pictures of the stage show, against what the log's sentences ask for."""
+        return judge(self, stage)
+
+    def report(self, cpu_seconds: float | None = None) -> None:
+        write_report(self, cpu_seconds)
+
+
+Config, Run = Text2ImageConfig, Text2ImageRun

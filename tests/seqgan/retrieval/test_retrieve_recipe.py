@@ -1,0 +1,457 @@
+"""The retrieval recipe: its three tasks, what it selects, resumes, serves and refuses."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from image_core.adversarial.errors import UserError
+from image_core.runs import plots
+from image_core.runs.run import play
+from seqgan.cli import main
+from seqgan.retrieval.config import BASELINES, DEFAULTS, PRESETS, Config
+from seqgan.retrieval.evaluate import evaluate, means
+from seqgan.retrieval.recipe import Run
+from tests.data_folder import data_folder
+from tests.recipes.made import is_png, read_log, read_result, refusal
+from tests.seqgan.retrieval.made import write_answers, write_encoder, write_letor, write_pairs
+
+LEARNING_CURVES = plots.learning_curves
+
+
+def files(folder, task="item"):
+    """Options that name made data."""
+    if task == "item":
+        return ["--data", write_pairs(folder / "pairs.tsv", users=40, each=12), "--relevant", "4"]
+    make, end = (write_letor, "txt") if task == "web" else (write_answers, "tsv")
+    names = [make(folder / f"{part}.{end}", seed=n) for n, part in enumerate(("train", "test"))]
+    return ["--task", task, "--data", names[0], "--test", names[1]]
+
+
+def tiny(folder, *words, task="item", out="run"):
+    options = ["--preset", "tiny", *files(folder, task), "--out", str(folder / out), *words]
+    assert main(["train", "retrieve", *options]) == 0
+    return folder / out
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_pictures():
+    """But those of the first run: they take longer than what they show."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("image_core.runs.plots.learning_curves", lambda *names: None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("image_core.runs.plots.learning_curves", LEARNING_CURVES)
+        return tiny(tmp_path_factory.mktemp("retrieve"))
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    return tiny(tmp_path_factory.mktemp("answers"), "--baselines", "overlap", task="qa")
+
+
+# --------------------------------------------------------------------------------------- the result
+
+
+def test_the_table_holds_every_baseline_the_start_and_irgan(run):
+    result = read_result(run)
+    there = ["random", *BASELINES["item"], "start (no adversary)", "IRGAN"]
+    assert [*result["table"], *result["missing"]] == pytest.approx(there) or set(there) == {
+        *result["table"], *result["missing"]
+    }  # fmt: skip
+    for row in result["table"].values():
+        assert all(0 <= value <= 1 for value in row.values())
+        assert row["p@3"] > 0 or row["mrr"] < 0.5
+    low, high = result["intervals"]["ease"]["map"]
+    assert low <= result["table"]["ease"]["map"] <= high
+    assert 0 < result["p_against_start"]["popularity"]["ndcg@5"] <= 1
+    assert "validation" in result["selected"]
+    assert result["ties"] == "random"
+    assert (run / "samples" / "first.txt").read_text().count("\n  ") == 25
+    assert is_png(run / "plots" / "learning.png")
+
+
+def test_what_was_selected_is_played_again_on_all_data(run):
+    log, best = read_log(run), read_result(run)["best"]
+    phases = [row["phase"] for row in log]
+    rounds = {name: phases.count(name) for name in dict.fromkeys(phases)}
+    assert rounds["start"] == 6
+    assert rounds["start on all"] == best["start"]["round"] > 0
+    assert rounds["adversarial"] == 3
+    assert rounds.get("adversarial on all", 0) == best["adversarial"]["round"]
+    measured = [row["ndcg@5"] for row in log if row["phase"] == "start" and "ndcg@5" in row]
+    assert best["start"]["value"] == pytest.approx(max(measured), abs=1e-6)
+    rounds = [row["ndcg@5"] for row in log if row["phase"] == "adversarial"]
+    first = best["start"]["value"]
+    assert best["adversarial"]["value"] == pytest.approx(max([first, *rounds]), abs=1e-6)
+
+
+def opened(folder):
+    from seqgan.commands.recipes import open_run
+
+    made = open_run(str(folder))
+    made.load()
+    return made
+
+
+def test_the_rows_of_the_run_are_its_saved_networks(run):
+    made, table = opened(run), read_result(run)["table"]
+    assert isinstance(made, Run)
+    for name, scorer in made.scorers().items():
+        found = means(evaluate(made.task.score(scorer, made.task.test), made.task.test))
+        assert found["map"] == pytest.approx(table[name]["map"], abs=1e-6)
+
+
+def test_evaluating_once_more_changes_nothing(run):
+    before = read_result(run)
+    assert main(["evaluate", str(run)]) == 0
+    assert read_result(run) == before
+
+
+@pytest.mark.parametrize(("task", "first"), [("web", "best_feature"), ("qa", "overlap")])
+def test_other_tasks_end_with_their_table(tmp_path, task, first):
+    names = ",".join(name for name in BASELINES[task] if name != "lightgbm")
+    run = tiny(tmp_path, "--baselines", names, "--form", "pairwise", task=task)
+    table = read_result(run)["table"]
+    assert list(table) == ["random", *names.split(","), "start (no adversary)", "IRGAN"]
+    assert table[first]["map"] > table["random"]["map"]
+
+
+@pytest.mark.parametrize("words", [("--exact", "false", "--baseline", "true"), ("--pool", "12")])
+def test_sampled_gradients_and_pools(tmp_path, words):
+    run = tiny(tmp_path, *words, "--warm", "dns", "--baselines", "none")
+    weights = [row["G/weight"] for row in read_log(run) if "G/weight" in row]
+    assert weights or "--pool" in words
+    assert all(0.3 < weight < 3 for weight in weights)
+
+
+@pytest.mark.parametrize("scorer", ["mf_ease", "two_tower"])
+def test_scorers_that_know_histories(tmp_path, scorer):
+    run = tiny(tmp_path, "--scorer", scorer, "--baselines", "none")
+    made = opened(run)
+    assert read_result(run)["table"]["IRGAN"]["map"] > 0
+    assert made.game.split is made.task.train
+    if scorer == "mf_ease":
+        assert torch.equal(made.game.G.prior, made.task.prior(made.task.train))
+        assert made.game.G.scale > 0
+
+
+# ---------------------------------------------------------------------------- presets and selection
+
+
+@pytest.fixture
+def start(tmp_path):
+    """A model of 40 users and 40 items with names that are numbers, and pairs to go with it."""
+    random = np.random.default_rng(0)
+    arrays = {"dns_user": (40, 5), "dns_item": (40, 5), "dns_bias": (40,)}
+    np.savez(tmp_path / "m.npz", **{n: random.normal(size=s) for n, s in arrays.items()})
+    pairs = [f"{u}\t{i}\t5" for u in range(40) for i in random.choice(40, 9, replace=False)]
+    (tmp_path / "train.tsv").write_text("\n".join(pairs[::2]), encoding="utf-8")
+    (tmp_path / "test.tsv").write_text("\n".join(pairs[1::2]), encoding="utf-8")
+    return ["--start", str(tmp_path / "m.npz"), "--data", str(tmp_path / "train.tsv"),
+            "--test", str(tmp_path / "test.tsv"), "--out", str(tmp_path / "run")]  # fmt: skip
+
+
+def test_the_authors_preset_selects_on_the_test_set_and_says_so(tmp_path, start, capsys):
+    sizes = ["--rounds", "2", "--critic_steps", "1", "--policy_steps", "2", "--baselines", "none"]
+    assert main(["train", "retrieve", "--preset", "authors", *start, *sizes]) == 0
+    assert "TEST set" in capsys.readouterr().out
+    result = read_result(tmp_path / "run")
+    assert "TEST set" in result["selected"]
+    assert [row["phase"] for row in read_log(tmp_path / "run")] == ["adversarial"] * 2
+    log = [row["p@5"] for row in read_log(tmp_path / "run")]
+    table = result["table"]
+    best = max([table["start (no adversary)"]["p@5"], *log])
+    assert table["IRGAN"]["p@5"] == pytest.approx(best, abs=1e-6)
+    unsized = {k: v for k, v in PRESETS["authors"].items() if f"--{k}" not in sizes}
+    assert {name: result["config"][name] for name in unsized} == unsized
+
+
+def test_a_start_alone_is_evaluated(tmp_path, start):
+    words = ["--preset", "authors", "--rounds", "0", "--baselines", "none"]
+    assert main(["train", "retrieve", *words, *start]) == 0
+    table = read_result(tmp_path / "run")["table"]
+    assert table["IRGAN"] == table["start (no adversary)"]
+
+
+def test_the_large_preset(tmp_path):
+    sizes = ["--rounds", "2", "--start_epochs", "4", "--evaluate_every", "2", "--baselines", "none"]
+    words = ["--preset", "large", *files(tmp_path), *sizes, "--out", str(tmp_path / "run")]
+    assert main(["train", "retrieve", *words]) == 0
+    config = read_result(tmp_path / "run")["config"]
+    assert {name: config[name] for name in PRESETS["large"]} == PRESETS["large"]
+
+
+def test_the_default_preset_is_the_tasks_own(tmp_path):
+    assert not PRESETS["default"]
+    for task, defaults in DEFAULTS.items():
+        config = Config(out="run", data="a", test="b", task=task)
+        assert {name: getattr(config, name) for name in defaults} == defaults
+
+
+def test_selecting_nothing_plays_each_phase_once_on_all_data(tmp_path):
+    run = tiny(tmp_path, "--select", "last", "--baselines", "none")
+    assert [row["phase"] for row in read_log(run)] == ["start"] * 6 + ["adversarial"] * 3
+    assert read_result(run)["best"] == {}
+
+
+# ------------------------------------------------------------------------------------------- resume
+
+
+def same(run, other):
+    name = "checkpoint/game.safetensors"
+    weights, wanted = load_file(run / name), load_file(other / name)
+    assert all(torch.equal(weights[key], wanted[key]) for key in wanted | weights)
+    assert (run / "log.jsonl").read_bytes() == (other / "log.jsonl").read_bytes()
+    assert read_result(run)["table"] == read_result(other)["table"]
+
+
+LONG = ("--baselines", "none", "--rounds", "8", "--start_epochs", "8", "--patience", "9",
+        "--evaluate_every", "1", "--exact", "false")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return tiny(tmp_path_factory.mktemp("undisturbed"), *LONG)
+
+
+@pytest.mark.parametrize("stop", [3, 11, 17])
+def test_a_run_stopped_in_any_phase_goes_on(tmp_path, monkeypatch, undisturbed, stop):
+    """Stopped in the start, among the adversarial rounds, and in what is played again."""
+    played = []
+
+    def interrupt(*args, **kwargs):
+        from image_core.runs.folder import RunFolder
+
+        write = RunFolder.write_log
+
+        def writing(self, record):
+            write(self, record)
+            played.append(record)
+            if len(played) == stop:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(RunFolder, "write_log", writing)
+        try:
+            return play(*args, **kwargs)
+        finally:
+            monkeypatch.setattr(RunFolder, "write_log", write)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("seqgan.retrieval.recipe.play", interrupt)
+        options = ["--preset", "tiny", *files(tmp_path), "--out", str(tmp_path / "cut"), *LONG]
+        assert main(["train", "retrieve", *options]) == 130
+    assert len(played) == stop
+    assert main(["resume", str(tmp_path / "cut")]) == 0
+    same(tmp_path / "cut", undisturbed)
+
+
+def test_a_killed_process_is_resumed(tmp_path, undisturbed):
+    cut = tmp_path / "cut"
+    options = ["--preset", "tiny", *files(tmp_path), "--out", str(cut), *LONG]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgan.cli", "train", "retrieve", *options],
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if (cut / "log.jsonl").exists() and (cut / "log.jsonl").read_bytes().count(b"\n") > 3:
+            break
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (cut / "result.json").exists()
+    assert main(["resume", str(cut)]) == 0
+    same(cut, undisturbed)
+
+
+def test_other_data_are_not_resumed(tmp_path, capsys):
+    run = tiny(tmp_path, "--baselines", "none")
+    write_pairs(tmp_path / "pairs.tsv", users=40, each=12, seed=5)
+    assert "is not what" in refusal(capsys, "resume", str(run))
+
+
+# ------------------------------------------------------------------------------------------ serving
+
+
+def lines(capsys, *words):
+    capsys.readouterr()
+    assert main(list(words)) == 0
+    return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+
+def test_recommend(run, capsys):
+    made = opened(run)
+    found = lines(capsys, "recommend", str(run), "--user", "u3", "--k", "4")
+    assert [place for place, _, _ in found] == ["1", "2", "3", "4"]
+    user = made.task.data.users.index("u3")
+    seen = {
+        made.task.data.items[i] for i in made.task.data.train.padded(torch.tensor([user]))[0][0]
+    }
+    assert not {name for _, name, _ in found} & (seen - {made.task.data.items[0]})
+    scores = made.game.G(torch.tensor([user]), torch.arange(len(made.task.data.items)))[0].detach()
+    for _, name, score in found:
+        assert float(score) == pytest.approx(
+            scores[made.task.data.items.index(name)].item(), abs=1e-4
+        )
+    everything = lines(capsys, "recommend", str(run), "--user", "u3", "--k", "1000")
+    assert len(everything) == len(made.task.data.items) - int(made.task.data.train.counts[user])
+
+
+def test_rank_answers(answers, tmp_path, capsys):
+    found = lines(capsys, "rank", str(answers), "--query", "what is a noun3 ?", "--k", "2")
+    assert [len(row) for row in found] == [3, 3]
+    assert "noun3" in found[0][2].split()
+    documents = tmp_path / "documents.txt"
+    documents.write_text("a noun4\nsomething else\na noun5 , for sure\n", encoding="utf-8")
+    words = ("--documents", str(documents), "--k", "9")
+    found = lines(capsys, "rank", str(answers), "--query", "what is a noun5 ?", *words)
+    assert len(found) == 3
+    assert found[0][2] == "a noun5 , for sure"
+
+
+def test_answers_by_a_transformers_encoder(tmp_path, capsys):
+    pytest.importorskip("transformers")
+    (tmp_path / "encoder").mkdir()
+    encoder = write_encoder(tmp_path / "encoder", [f"noun{n}" for n in range(30)])
+    words = ("--scorer", "encoder", "--encoder", encoder, "--baselines", "none")
+    run = tiny(tmp_path, *words, task="qa")
+    assert read_result(run)["table"]["IRGAN"]["map"] > 0.5  # shared words alone find the noun
+    found = lines(capsys, "rank", str(run), "--query", "what is a noun3 ?", "--k", "1")
+    assert "noun3" in found[0][2].split()
+
+
+def test_rank_documents_of_a_web_query(tmp_path, capsys):
+    run = tiny(tmp_path, "--baselines", "none", task="web")
+    found = lines(capsys, "rank", str(run), "--query", "13", "--k", "9")
+    assert len(found) == 6
+    assert all(row[2].startswith("query 13, row ") for row in found)
+    values = [float(score) for _, score, _ in found]
+    assert values == sorted(values, reverse=True)
+    assert "no such query" in refusal(capsys, "rank", str(run), "--query", "nothing")
+
+
+def test_serving_refuses_in_one_sentence(run, answers, capsys):
+    folder = str(run)
+    assert "no such user" in refusal(capsys, "recommend", folder, "--user", "nobody")
+    assert "--k 0" in refusal(capsys, "recommend", folder, "--user", "u1", "--k", "0")
+    assert "seqgan recommend" in refusal(capsys, "rank", folder, "--query", "x")
+    assert "seqgan rank" in refusal(capsys, "recommend", str(answers), "--user", "x")
+    assert "empty" in refusal(capsys, "rank", str(answers), "--query", " ")
+    assert "cannot be read" in refusal(
+        capsys, "rank", str(answers), "--query", "x", "--documents", "/no/such/file"
+    )
+
+
+# ----------------------------------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"task": "web", "test": None}, "--test"),
+        ({"task": "web", "relevant": 3.0}, "--relevant is for --task item"),
+        ({"task": "qa", "hide": 0.5}, "--hide is for --task web"),
+        ({"valid": "c"}, "--valid is for"),
+        ({"scorer": "cnn"}, "--scorer cnn"),
+        ({"task": "qa", "scorer": "encoder"}, "--encoder"),
+        ({"start": "m.npz"}, "--warm none"),
+        ({"mixture": 1.0}, "--mixture 1.0"),
+        ({"baseline": True, "samples": 1}, "--samples"),
+        ({"baselines": "ease,magic"}, "--baselines magic"),
+        ({"select_metric": "ndcg@7"}, "--select_metric"),
+        ({"select_metric": "map@5"}, "--select_metric"),
+        ({"ratings": "5,1"}, "--ratings"),
+        ({"ratings": "many"}, "--ratings"),
+        ({"columns": "user"}, "--columns"),
+        ({"pool": 1}, "--pool"),
+        ({"warm": "none", "rounds": 0}, "nothing to do"),
+        ({"warm": "magic"}, "--warm"),
+        ({"reward": "gold"}, "--reward"),
+        ({"policy_lr": 0.0}, "--policy_lr"),
+        ({"temperature": -1.0}, "--temperature"),
+    ],
+)
+def test_contradictions_are_refused(options, said):
+    with pytest.raises(UserError, match=said):
+        Config(**{"out": "run", "data": "a", "test": "b", **options})
+
+
+def test_bad_data_end_with_one_sentence_and_leave_nothing(tmp_path, capsys):
+    file = tmp_path / "a.tsv"
+    file.write_bytes("u\tcafé\n".encode("latin-1"))
+    out = str(tmp_path / "run")
+    words = ("train", "retrieve", "--data", str(file), "--out", out)
+    assert "not UTF-8" in refusal(capsys, *words)
+    file.write_text("1\t2\t3\n", encoding="utf-8")
+    assert "no relevant pair" in refusal(capsys, *words, "--relevant", "4")
+    assert not (tmp_path / "run").exists()
+
+
+# ---------------------------------------------------------------------------------------- real data
+
+
+def test_published_figures_to_four_digits(tmp_path):
+    """The authors' two saved models under their protocol; the rows that IRGAN is compared with."""
+    folder = data_folder("ir")
+    words = ["train", "retrieve", "--preset", "authors", "--rounds", "0",
+             "--data", str(folder / "ml100k_u1_train.tsv.gz"),
+             "--test", str(folder / "ml100k_u1_test.tsv.gz"),
+             "--start", str(folder / "irgan_ml100k_author_models.npz")]  # fmt: skip
+    published = {
+        "gan_": {"p@3": 0.4057, "p@5": 0.3785, "p@10": 0.3184, "map": 0.2442,
+                 "ndcg@3": 0.4228, "ndcg@5": 0.4053, "ndcg@10": 0.3775, "mrr": 0.6103},
+        "dns_": {"p@3": 0.3845, "p@5": 0.3474, "p@10": 0.2967, "map": 0.2222,
+                 "ndcg@3": 0.3986, "ndcg@5": 0.3749, "ndcg@10": 0.3518, "mrr": 0.5798},
+    }  # fmt: skip
+    baselines = {"gan_": "popularity,ease", "dns_": "none"}
+    for prefix, row in published.items():
+        out = tmp_path / prefix
+        options = ["--start_prefix", prefix, "--baselines", baselines[prefix], "--out", str(out)]
+        assert main([*words, *options]) == 0
+        result = read_result(out)
+        assert result["queries"] == 456
+        found = result["table"]["IRGAN"]
+        assert {name: round(found[name], 4) for name in row} == row
+    table = read_result(tmp_path / "gan_")["table"]
+    assert round(table["popularity"]["ndcg@5"], 4) == 0.2568
+    assert round(table["popularity"]["map"], 4) == 0.1515
+
+
+def test_ease_on_movielens_and_the_best_feature_of_mq2008(tmp_path):
+    """Figures that were computed elsewhere, by other code, on the same files."""
+    from seqgan.retrieval.baseline_rows import baseline
+    from seqgan.retrieval.baselines import ease
+    from seqgan.retrieval.interactions import read_interactions
+    from seqgan.retrieval.judged import read_letor
+    from seqgan.retrieval.tasks import ItemTask, Sizes, WebTask
+
+    folder = data_folder("ir")
+    data = read_interactions(
+        str(folder / "ml100k_u1_train.tsv.gz"), str(folder / "ml100k_u1_test.tsv.gz"), relevant=4.0
+    )
+    task = ItemTask(data, choose=False)
+    assert (len(data.train.values), len(data.test.values)) == (44_140, 11_235)
+    score = ease(data.train, len(data.items), l2=300.0)
+    found = means(evaluate(lambda rows: score(task.test.queries[rows]), task.test))
+    assert round(found["ndcg@5"], 3) == 0.457
+    assert round(found["map"], 3) == 0.283
+    sets = [read_letor(str(folder / "mq2008_fold1.npz"), part) for part in ("train", "test")]
+    web = WebTask(*sets, None, share=0.2, hide=0.0, seed=0, choose=False, graded=False)
+    run = Run.how(type("Configured", (), {"config": Config(out="r", data="a", test="b")})())
+    row = baseline("best_feature", web, lambda: web.scorer("mlp", Sizes()), run)
+    assert row.settings["feature"] == 39
+    found = means(evaluate(row.score, web.test))
+    wanted = {"p@3": 0.530, "p@5": 0.474, "p@10": 0.347, "ndcg@5": 0.636, "map": 0.641}
+    assert {name: round(found[name], 3) for name in wanted} == pytest.approx(wanted, abs=0.0015)

@@ -1,0 +1,104 @@
+"""What a GPU runs, checked without one: no value is asked back in a round, and one graph compiles.
+
+Tensors on the device "meta" have shapes and no values, so anything that would wait for a value, as
+`item`, `nonzero` and boolean indexing do, raises.
+"""
+
+import functools
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from image_core.adversarial.engine import Engine
+from image_core.adversarial.game import Turn
+from image_core.adversarial.penalties import r1
+from seqgan.lm.policies import LSTMPolicy
+from seqgan.text.discriminators import CNNCritic
+from seqgan.text.games.relaxed import RelaxedGame
+from seqgan.text.games.sequence import seqgan
+from seqgan.text.papers.maligan import maligan
+from seqgan.text.papers.maligan_mixed import maligan_mixed
+from seqgan.text.papers.rankgan import rankgan
+
+adam = functools.partial(torch.optim.Adam, lr=1e-3)
+
+
+@pytest.fixture
+def _no_autocast(monkeypatch):
+    """Autocast does not know the device "meta"."""
+    off = torch.autocast("cpu", enabled=False)
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: off)
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+
+
+@pytest.mark.usefixtures("_no_autocast")
+@pytest.mark.parametrize("end", [2, None])
+@pytest.mark.parametrize("player", ["mle", "G", "D"])
+def test_a_move_asks_nothing_back_from_the_device(player, end):
+    policy = LSTMPolicy(50, 8, 8, start=1, end=end)
+    critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=end)
+    sizes = {"samples": 8, "negatives": 64, "critic_epochs": 1}
+    game = seqgan(policy, critic, 8, rollouts=2, penalty=r1(1.0), **sizes).to("meta")
+    engine = Engine(game, {player: adam}, clip={"G": 5.0} if player == "G" else {})
+    moves = {"mle": game.mle_move, "G": game.policy_move, "D": game.critic_move}
+    real = torch.zeros(16, 8, dtype=torch.int64, device="meta")
+    logs = engine.play(Turn(player, moves[player]), iter([real] * 8))
+    assert f"{player}/loss" in logs
+    assert engine.steps[player] == (8 if player == "D" else 1)
+
+
+@pytest.mark.usefixtures("_no_autocast")
+@pytest.mark.parametrize("player", ["G", "D"])
+@pytest.mark.parametrize("alias", ["maligan", "maligan_mixed", "rankgan", "relgan"])
+def test_nor_does_a_move_of_a_relative(alias, player):
+    policy = LSTMPolicy(50, 8, 8, start=1, end=2)
+    critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=2)
+    real = torch.zeros(16, 8, dtype=torch.int64, device="meta")
+    sizes = {"samples": 8, "negatives": 64, "critic_epochs": 1}
+    made = {
+        "maligan": lambda: maligan(policy, critic, 8, **sizes),
+        "maligan_mixed": lambda: maligan_mixed(policy, critic, 8, moves=4, copies=2, **sizes),
+        "rankgan": lambda: rankgan(policy, critic, 8, lambda: real, rollouts=2, **sizes),
+        "relgan": lambda: RelaxedGame(policy, critic, 8, moves=4),
+    }
+    game = made[alias]().to("meta")
+    engine = Engine(game, {player: adam})
+    move = {"G": game.policy_move, "D": game.critic_move}[player]
+    for _ in range(2):
+        logs = engine.play(Turn(player, move), iter([real] * 8))
+    assert f"{player}/loss" in logs
+
+
+def test_meta_tensors_do_tell():
+    with pytest.raises(RuntimeError, match="meta"):
+        float(torch.ones((), device="meta"))
+    with pytest.raises(RuntimeError, match="meta"):
+        torch.ones(3, device="meta").nonzero()
+
+
+ONE_GRAPH = """
+import torch
+from seqgan.text.discriminators import CNNCritic
+torch.manual_seed(0)
+critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=2).eval()
+embedded, lengths = torch.randn(6, 8, 8, requires_grad=True), torch.tensor([8, 8, 5, 3, 2, 1])
+compiled = torch.compile(critic.score, backend="aot_eager", fullgraph=True)
+found = []
+for score in (critic.score, compiled):
+    logits = score(embedded, lengths)
+    found.append([logits, *torch.autograd.grad(logits.sum(), [embedded, *critic.conv_weight])])
+for one, other in zip(*found, strict=True):
+    torch.testing.assert_close(one, other)
+print("equal")
+"""
+
+
+def test_the_critics_gpu_step_is_one_graph():
+    """`score` takes the path of a GPU; with fullgraph a break of the graph raises.
+
+    In a process of its own: checks of shapes, which are on here, are no part of a graph.
+    """
+    done = subprocess.run([sys.executable, "-c", ONE_GRAPH], capture_output=True, text=True)
+    assert done.stdout == "equal\n", done.stderr

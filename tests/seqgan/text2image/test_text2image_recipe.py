@@ -1,0 +1,308 @@
+"""The text-to-image recipe: what it reads, logs, resumes, draws and refuses."""
+
+import json
+import math
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from seqgan.cli import main
+from seqgan.text2image.data import read_data
+from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.recipe import PRESETS, Text2ImageConfig, Text2ImageRun
+from seqgan.text2image.sample import between
+from seqgan.text2image.shapes import parse_caption
+from tests.recipes.made import is_png, read_log, read_result, refusal
+
+TINY = ("train", "text2image", "--preset", "tiny")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("text2image") / "run"
+    assert main([*TINY, "--out", str(folder)]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_makes_its_configuration(preset):
+    options = PRESETS[preset]
+    config = Text2ImageConfig(**{"data": "shapes", "out": "run", **options})
+    assert {name: getattr(config, name) for name in options} == options
+
+
+SHRUNK = [
+    *("size", "judged", "batch", "match_rounds", "rounds", "refine_rounds", "steps", "features"),
+    *("width", "critic_width", "condition", "noise", "side", "small", "device"),
+]
+"""Sizes and counts alone: what a preset chooses stays as it is."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
+def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
+    sizes = {name: PRESETS["tiny"][name] for name in SHRUNK}
+    if "small" not in PRESETS[preset]:
+        sizes["small"] = 0
+    sizes |= {"data": "shapes", "rounds": 1, "refine_rounds": 1}
+    words = [f"--{name}={value}" for name, value in sizes.items()]
+    out = tmp_path / "run"
+    assert main(["train", "text2image", "--preset", preset, "--out", str(out), *words]) == 0
+    config = read_result(out)["config"]
+    unsized = PRESETS[preset].keys() - sizes.keys()
+    assert all(config[name] == PRESETS[preset][name] for name in unsized)
+
+
+def test_a_run_plays_matcher_and_both_stages_in_order(run):
+    rows = read_log(run)
+    assert [row["phase"] for row in rows] == ["match"] + ["stage I"] * 2 + ["stage II"] * 2
+    played = {"match": {"match"}, "stage I": {"D1", "G1"}, "stage II": {"D2", "G2"}}
+    for row in rows:
+        assert {key.split("/")[0] for key in row if "/" in key} == played[row["phase"]]
+        assert all(math.isfinite(value) for key, value in row.items() if key != "phase")
+    assert read_result(run)["steps"] == {"match": 2, "D1": 4, "G1": 4, "D2": 4, "G2": 4}
+
+
+def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder, tmp_path):
+    rows = [row for row in read_log(run) if "attributes_validation" in row]
+    assert len(rows) == 4
+    assert not any(key.endswith(("_seen", "_unseen")) for row in read_log(run) for key in row)
+    config = {**PRESETS["tiny"], "data": str(folder), "judged": 10, "out": str(tmp_path / "run")}
+    read = read_data(Text2ImageConfig(**config))
+    parts = [*read.splits.values(), read.validation]
+    captions = {caption for pairs in parts for caption in pairs.captions}
+    assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 22
+    learned = {text for own in read.training.captions for text in own}
+    assert not learned & set(read.splits["unseen"].captions)
+    assert learned > set(read.splits["seen"].captions) | set(read.validation.captions)
+
+
+def test_the_table_has_both_stages_and_real_pictures_which_are_read_without_a_mistake(run):
+    table = read_result(run)["table"]
+    assert list(table) == ["stage I", "stage II", "real pictures"]
+    real = table["real pictures"]
+    assert real["attributes_seen"] == real["whole_unseen"] == 1.0
+    assert table["stage I"]["attributes_seen"] < 1.0
+    assert all(is_png(run / "samples" / f"{split}.png") for split in ("seen", "unseen"))
+    assert is_png(run / "plots" / "learning.png")
+
+
+def test_stage_two_moves_nothing_of_stage_one(run):
+    weights = load_file(run / "checkpoint" / "game.safetensors")
+    average = load_file(run / "checkpoint" / "ema.G1.safetensors")
+    of_g1 = {f"module.{k[3:]}": v for k, v in weights.items() if k.startswith("G1.")}
+    assert of_g1.keys() == average.keys()
+    assert all(torch.equal(value, average[name]) for name, value in of_g1.items())
+
+
+def test_stage_two_killed_goes_on_and_ends_the_same(run, tmp_path):
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "seqgan.cli", *TINY, "--out", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    log = folder / "log.jsonl"
+    while not (log.exists() and "stage II" in log.read_text()):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (folder / "result.json").exists()
+    assert main(["resume", str(folder)]) == 0
+    for name in ("game", "ema.G1", "ema.G2"):
+        file = f"checkpoint/{name}.safetensors"
+        ours, wanted = load_file(folder / file), load_file(run / file)
+        assert all(torch.equal(ours[key], value) for key, value in wanted.items())
+    assert log.read_bytes() == (run / "log.jsonl").read_bytes()
+    assert read_result(folder)["table"] == read_result(run)["table"]
+    for split in ("seen", "unseen"):
+        file = f"samples/{split}.png"
+        assert (folder / file).read_bytes() == (run / file).read_bytes()
+
+
+def pixels(file):
+    with Image.open(file) as picture:
+        return np.asarray(picture)
+
+
+def test_sentences_are_drawn_under_the_same_noise_and_between(run, tmp_path, capsys):
+    prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large green cross on white"]
+    made = [tmp_path / f"{i}.png" for i in range(3)]
+    assert main(["sample", str(run), *prompts, "--n", "3", "--out", str(made[0])]) == 0
+    assert main(["sample", str(run), *prompts, "--n", "3", "--out", str(made[1])]) == 0
+    assert made[0].read_bytes() == made[1].read_bytes()
+    words = ["--between", "2", "--n", "3", "--out", str(made[2])]
+    assert main(["sample", str(run), *prompts, *words]) == 0
+    rows = [pixels(file) for file in made]
+    assert rows[0].shape[1] == rows[2].shape[1]
+    assert len(rows[2]) - 4 == 2 * (len(rows[0]) - 4)  # four rows, not two
+    # The first row and the last are the two sentences themselves
+    row = (len(rows[0]) - 4) // 2
+    assert np.array_equal(rows[2][:row], rows[0][:row])
+    assert np.array_equal(rows[2][-row:], rows[0][-row:])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "--prompt"),
+        (["--prompt", "a purple zebra"], "zebra"),
+        (["--prompt", "red " * 30], "reads 24"),
+        (["--prompt", "red", "--between", "2"], "--prompt twice"),
+        (["--prompt", "red", "--n", "0"], "--n 0"),
+        (["--prompt", "red", "--temperature", "2"], "--temperature"),
+        (["--prompt", "red", "--out", "a.txt"], ".png"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(run, capsys, words, says):
+    assert says in refusal(capsys, "sample", str(run), *words)
+
+
+def test_other_data_and_other_options_are_refused_when_resuming(run, capsys, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    config = folder / "config.yaml"
+    for old, new, says in (("size: 64", "size: 65", "--size"), ("kl: 2.0", "kl: 1.0", "--kl")):
+        text = config.read_text()
+        assert old in text
+        config.write_text(text.replace(old, new))
+        assert says in _last_sentence(capsys, "resume", str(folder))
+        config.write_text(text)
+
+
+def _last_sentence(capsys, *words):
+    assert main(list(words)) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.strip().splitlines()[-1]
+
+
+# ------------------------------------------------------------------------- a folder of one's own
+
+COLOURS = {"red": (255, 0, 0), "blue": (0, 0, 255), "green": (0, 255, 0)}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "pictures"
+    place.mkdir()
+    lines = []
+    for number in range(30):
+        colour = list(COLOURS)[number % 3]
+        Image.new("RGB", (20, 30), COLOURS[colour]).save(place / f"{number}.png")
+        lines.append({"image": f"{number}.png", "caption": f"{colour} number {number}"})
+    lines.append({"image": "gone.png", "caption": "nothing"})
+    lines.append({"image": "29.png", "caption": "much too long " * 10})
+    (place / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    return place
+
+
+@pytest.mark.bf16
+def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["--data", str(folder), "--side", "16", "--small", "0", "--encoder", "char"]
+    words += ["--longest", "40", "--alias", "gan_int_cls", "--precision", "bf16"]
+    assert main([*TINY, "--out", str(out), *words]) == 0
+    err = capsys.readouterr().err
+    assert "30 pictures" in err
+    assert "30 resized to 16 pixels" in err
+    assert "1 left out: the picture is missing" in err
+    assert "1 captions are longer than the 40 tokens" in err
+    table = read_result(out)["table"]
+    assert list(table) == ["stage I", "real pictures"]
+    assert 0 <= table["stage I"]["r_precision_unseen"] <= 1
+    assert "attributes_seen" not in table["stage I"]
+    assert main(["sample", str(out), "--prompt", "red number 3"]) == 0
+    assert is_png(out / "samples" / "prompt_1.png")
+
+
+def test_between_two_sentences_all_words_are_there_and_count_by_their_share():
+    draw = torch.Generator().manual_seed(0)
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    ends = Encoded(torch.randn(2, 4, generator=draw), torch.randn(2, 3, 4, generator=draw), mask)
+    found = between(ends, 3)
+    torch.testing.assert_close(found.sentence[1], 0.75 * ends.sentence[0] + 0.25 * ends.sentence[1])
+    assert torch.equal(found.words[2], ends.words.flatten(0, 1))
+    assert found.mask[1].tolist() == [0.75, 0.75, 0.0, 0.25, 0.25, 0.25]
+    assert found.mask[0].tolist() == [1, 1, 0, 0, 0, 0]
+    assert found.mask[-1].tolist() == [0, 0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("alias", ["stackgan_v2", "attngan"])
+def test_a_tree_of_pictures_is_trained_at_once_and_drawn(tmp_path, alias):
+    one = tmp_path / "one"
+    words = ["--alias", alias, "--rounds", "2", "--colour", "1", "--norm", "none"]
+    assert main([*TINY, "--out", str(one), *words]) == 0
+    rows = [row for row in read_log(one) if row["phase"] == "stage I"]
+    assert len(rows) == 2
+    assert all(row["G1/colour"] > 0 for row in rows)
+    assert ("G1/match" in rows[0]) is (alias == "attngan")
+    assert list(read_result(one)["table"]) == ["stage I", "real pictures"]
+    prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large cross on white"]
+    grid = tmp_path / "grid.png"
+    assert main(["sample", str(one), *prompts, "--between", "1", "--out", str(grid)]) == 0
+    assert is_png(grid)
+
+
+def test_near_misses_are_wrong_by_one_attribute(tmp_path):
+    config = Text2ImageConfig(
+        **{**PRESETS["tiny"], "near_misses": True, "out": str(tmp_path / "run")}
+    )
+    run = Text2ImageRun(config)
+    number = {text: i for i, text in enumerate(run.captions)}
+    decoded = [run.encoder.tokenizer.decode(row.tolist()) for row in run.tokens]
+    for text, i in list(number.items())[:50]:
+        for row in run.near[i].tolist():
+            changed = parse_caption(decoded[row]) != parse_caption(text)
+            assert int(changed.sum()) == 1
+    run.engine.notes["phase"] = 1
+    run._use_features()
+    batch = run.data(3)
+    for caption, wrong in zip(batch["caption"], batch["wrong"], strict=True):
+        misses = run.scale(run.features.sentence[run.near[caption]])
+        assert bool((misses == wrong).all(1).any())
+
+
+def test_dfgan_runs_by_its_name(tmp_path):
+    out = tmp_path / "run"
+    words = ["--alias", "dfgan", "--small", "0", "--rounds", "1"]
+    assert main([*TINY, "--out", str(out), *words]) == 0
+    (row,) = [row for row in read_log(out) if row["phase"] == "stage I"]
+    assert row["D1/pair_penalty"] >= 0
+    assert row["G1/kl"] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--data", "nowhere"], "--data nowhere"),
+        (["--alias", "dall"], "--alias dall"),
+        (["--side", "24"], "--side 24"),
+        (["--small", "32"], "--small 32"),
+        (["--penalty", "r1=1"], "--norm batch"),
+        (["--penalty", "hope", "--norm", "none"], "--penalty hope"),
+        (["--loss", "hope"], "--loss hope"),
+        (["--encoder", "nowhere"], "--encoder nowhere"),
+        (["--features", "7"], "--features 7"),
+        (["--match_rounds", "0"], "--match_rounds 0"),
+        (["--batch", "100"], "--batch"),
+        (["--longest", "2"], "--longest 2"),
+        (["--average", "1.0"], "--average 1.0"),
+        (["--kl", "-1"], "--kl -1"),
+        (["--alias", "dfgan"], "--alias dfgan"),
+        (["--near_misses", "true", "--candidates", "2"], "--near_misses"),
+        (["--guide", "1"], "--guide"),
+        (["--alias", "attngan", "--interpolation", "true"], "--interpolation"),
+        (["--precision", "fp16"], "--precision fp16"),
+    ],
+)
+def test_a_contradiction_is_refused_and_its_option_named(tmp_path, capsys, words, says):
+    out = tmp_path / "run"
+    assert says in _last_sentence(capsys, *TINY, "--out", str(out), *words)
+    assert not out.exists()

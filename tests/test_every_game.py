@@ -1,6 +1,7 @@
 """Every game that ships learns, and goes on from a checkpoint as if it had never stopped.
 
-A game is found by its module: any that has a `tiny()`, which returns the game and one batch (or a function from the number of a batch to it).
+A game is found by its module: any that has a `tiny()`, which returns the game and one batch (or a
+function from the number of a batch to it).
 """
 
 import math

@@ -38,7 +38,7 @@ SIZES = {
     "critic_rounds": 2,
     "negatives": 1000,
     "rounds": 16,
-    "policy_steps": 3,
+    "g_steps": 3,
     "rollouts": 4,
     "evaluate_every": 16,
     "sweep_samples": 1000,
@@ -47,7 +47,7 @@ SIZES = {
 }
 """Of all runs; an alias's own rates are its module's."""
 
-OWN = {"relgan": {"rounds": 48, "policy_steps": 1, "critic_steps": 2, "critic_rounds": 0}}
+OWN = {"relgan": {"rounds": 48, "g_steps": 1, "d_steps": 2, "critic_rounds": 0}}
 """RelGAN alternates single steps; as many policy steps as the others."""
 
 SHOWN = ("nll_test", "bleu5", "self_bleu5", "lm", "reverse_lm")

@@ -82,7 +82,7 @@ def main() -> None:
             for t in range(1, T + 1):
                 F.softmax(critic(generator.complete(samples[:, :t])), 1)
 
-    def critic_steps() -> None:
+    def d_steps() -> None:
         for batch in data[: 10 * B].split(B):
             learn(F.cross_entropy(critic(batch), labels), d_adam)
 
@@ -94,7 +94,7 @@ def main() -> None:
     parts: list[tuple[str, Callable[[], object], float]] = [
         ("sample 64 sequences", lambda: generator.complete(samples[:, :0]), 1.0),
         ("rollout reward N=16", rollout, float(N)),
-        ("critic epoch, 20,000 sequences", critic_steps, 31.2),
+        ("critic epoch, 20,000 sequences", d_steps, 31.2),
         ("MLE epoch, 9,984 sequences", mle_epoch, 1.0),
     ]
     for name, run, scale in parts:

@@ -21,7 +21,7 @@ from image_core.memory import keep_freed_memory
 from image_core.runs import options
 from image_core.runs.batches import Batches
 from seqgan.lm.policies import LSTMPolicy
-from seqgan.text.discriminators import CNNCritic
+from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.sequence import seqgan
 from seqgan.text.rewards import rollout_reward
 
@@ -49,29 +49,29 @@ def main() -> None:
     parser.add_argument("--precision", default="no", choices=("no", "bf16"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--compile", action="store_true", help="the critic's step; on a GPU")
-    parser.add_argument("--critic_steps", type=int, default=39, help="of the 312 of an epoch")
+    parser.add_argument("--d_steps", type=int, default=39, help="of the 312 of an epoch")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     keep_freed_memory()
     device = options.pick_device(arguments.device)
 
-    policy, critic = LSTMPolicy(V), CNNCritic(V)
+    policy, critic = LSTMPolicy(V), CNNDiscriminator(V)
     if arguments.compile:
         critic.compile(mode="reduce-overhead", fullgraph=True)
-    critic_steps = arguments.critic_steps
-    game = seqgan(policy, critic, T, critic_epochs=1, negatives=32 * critic_steps).to(device)
+    d_steps = arguments.d_steps
+    game = seqgan(policy, critic, T, d_epochs=1, negatives=32 * d_steps).to(device)
     rates = {"mle": 1e-2, "G": 1e-2, "D": 1e-4}
     engine = options.make_engine(game, rates, {"mle": 5.0, "G": 5.0}, arguments.precision)
     real = Batches(game.sample(9_984).cpu(), B, seed=None)
     tokens = policy.sample(B, T)
     reward = rollout_reward(N)
 
-    negatives = game.sample(32 * critic_steps)
+    negatives = game.sample(32 * d_steps)
     game.sample = lambda count: negatives  # type: ignore[method-assign]
 
     def critic_epoch() -> None:
-        engine.play(Turn("D", game.critic_move), engine.stream(real))
+        engine.play(Turn("D", game.discriminator_move), engine.stream(real))
 
     def mle_epoch() -> None:
         next(engine.rounds(real, 1, turns=[Turn("mle", game.mle_move, repeat=len(real))]))
@@ -80,7 +80,7 @@ def main() -> None:
         ("sample 64 sequences", lambda: policy.sample(B, T), 1.0),
         ("10,000 negatives", lambda: [policy.sample(1000, T) for _ in range(10)], 1.0),
         ("rollout reward N=16", lambda: reward(policy, critic, tokens), 1.0),
-        ("critic epoch, 20,000 sequences", critic_epoch, 312 / critic_steps),
+        ("critic epoch, 20,000 sequences", critic_epoch, 312 / d_steps),
         ("MLE epoch, 9,984 sequences", mle_epoch, 1.0),
     ]
     for name, run, scale in parts:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from seqgan.metrics.collapse import collapse_alarms as collapse_alarms
     from seqgan.metrics.collapse import limits_of as limits_of
     from seqgan.text import rewards as rewards
-    from seqgan.text.discriminators import CNNCritic as CNNCritic
+    from seqgan.text.discriminators import CNNDiscriminator as CNNDiscriminator
 
 _MODULES = {
     **{
@@ -62,7 +62,7 @@ _NAMES = {
     "keep_freed_memory": "image_core.memory",
     "collapse_alarms": "seqgan.metrics.collapse",
     "limits_of": "seqgan.metrics.collapse",
-    "CNNCritic": "seqgan.text.discriminators",
+    "CNNDiscriminator": "seqgan.text.discriminators",
     "draw_oracle": "seqgan.lm.oracle",
     "jsd": "seqgan.lm.likelihood",
     "load_oracle": "seqgan.lm.oracle",

@@ -17,7 +17,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.lm.policies import LSTMPolicy
-from seqgan.text.discriminators import CNNCritic
+from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.sequence import SequenceGame
 from seqgan.text.games.sequence import tiny as tiny_sequence
 from seqgan.text.rewards import rollout_reward, sentence_reward
@@ -113,7 +113,7 @@ TRANSFORMS = {"importance": torch.exp, "boundary_seeking": lambda logit: logit}
 def assemble(loss, penalty, estimator):
     """The tiny sequence game with parts of one's choice; the clipped estimator has two epochs."""
     G = LSTMPolicy(12, 4, 4, start=1, end=2, pad=0)
-    D = CNNCritic(12, 4, ((1, 2), (2, 2)), end=2)
+    D = CNNDiscriminator(12, 4, ((1, 2), (2, 2)), end=2)
     return SequenceGame(
         G,
         D,
@@ -124,8 +124,8 @@ def assemble(loss, penalty, estimator):
         penalty=None if penalty is None else getattr(penalties, penalty)(),
         samples=4,
         policy_updates=2 if estimator == "clipped" else 1,
-        critic_steps=1,
-        critic_epochs=1,
+        d_steps=1,
+        d_epochs=1,
         negatives=4,
     )
 

@@ -15,6 +15,7 @@ import yaml
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
+from image_core.runs.groups import groups
 
 
 def write_text(file: Path, text: str) -> None:
@@ -40,6 +41,24 @@ def write_text(file: Path, text: str) -> None:
 
 def _unfinished(file: Path) -> Path:
     return file.with_name(file.name + ".tmp")
+
+
+FORMAT = 2
+"""Of config.yaml; version 0.1 wrote none."""
+
+
+def _as_yaml(recipe: str, config: Any) -> str:
+    """The options in their groups, each under its title."""
+    values = asdict(config)
+
+    def dump(part: Mapping[str, Any]) -> str:
+        return yaml.safe_dump(dict(part), sort_keys=False, allow_unicode=True)
+
+    parts = [
+        f"# {title}\n" + dump({name: values[name] for name in names})
+        for title, names in groups(type(config))
+    ]
+    return "\n".join([dump({"recipe": recipe, "format": FORMAT}), *parts])
 
 
 class RunFolder:
@@ -86,10 +105,7 @@ class RunFolder:
             UserError: the folder already holds something, or cannot be made.
         """
         self.check_unused()
-        text = yaml.safe_dump(
-            {"recipe": recipe, **asdict(config)}, sort_keys=False, allow_unicode=True
-        )
-        write_text(self.config, text)
+        write_text(self.config, _as_yaml(recipe, config))
 
     def read_config(self) -> dict[str, Any]:
         """The configuration the run was started with, its recipe's name under "recipe".

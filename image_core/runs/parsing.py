@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.groups import groups, meanings
 
 if TYPE_CHECKING:
     from image_core.runs.recipe import Run
@@ -51,85 +52,108 @@ def prepare() -> None:
 
 
 Recipes = Mapping[str, str]
-"""The module of each recipe by its name; it holds `Config`, `PRESETS` and `Run`."""
+"""The module of each recipe by its name.
+
+It holds `PRESETS` (the first is the default), `Run`, and `PAPERS`, or None and a `Config`.
+"""
 
 
 def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, bool]:
     """The configuration, and whether to resume.
 
-    What is written out goes before --config, and that before the preset.
+    What is written out goes before --config, that before the preset, that before the paper's
+    defaults.
 
     Args:
-        recipe: its name.
-        module: its module; the first of its presets is the default.
-        words: the command line after the recipe's name.
+        recipe: Its name.
+        module: Its module.
+        words: The command line after the recipe's name.
 
     Raises:
-        UserError: names the option that is wrong.
+        UserError: Names the option that is wrong.
     """
     early = Parser(f"seqgan train {recipe}", "", add_help=False)
-    early.add_argument("--preset")
-    early.add_argument("--alias")
+    for name in ("preset", "paper"):
+        early.add_argument(f"--{name}")
     early.add_argument("--config", action="append", default=[])
     known, rest = early.parse_known_args(words)
-    if known.preset is not None:
-        rest += ["--preset", known.preset]
-    if known.alias is not None:
-        rest += ["--alias", known.alias]
-    contents = [_read_options(file, recipe, module) for file in known.config]
-    names = [known.preset, *(content.get("preset") for content in reversed(contents))]
-    preset = next((name for name in names if name in module.PRESETS), next(iter(module.PRESETS)))
-    parser = config_parser(recipe, module)
-    aliases = [known.alias, *(content.get("alias") for content in reversed(contents))]
-    parser.set_defaults(_defaults(module, preset, aliases))
+    contents = [_read_options(file, recipe) for file in known.config]
+    chosen = {name: _chosen(name, vars(known), contents) for name in ("preset", "paper")}
+    for name in ("preset", "paper"):
+        if vars(known)[name] is not None:
+            rest += [f"--{name}", vars(known)[name]]
+    preset = chosen["preset"] if chosen["preset"] in module.PRESETS else next(iter(module.PRESETS))
+    config_class, defaults = _class_and_defaults(module, chosen["paper"], preset)
+    for file, content in zip(known.config, contents, strict=True):
+        _check_names(file, content, config_class)
+    parser = config_parser(recipe, module, config_class)
+    parser.set_defaults(defaults)
     for file in reversed(known.config):
         rest = ["--config", file, *rest]
     values = told(lambda: parser.parse_args(rest), parser.prog)
-    return _built(module.Config, values), values["resume"]
+    return _built(config_class, values), values["resume"]
 
 
-def _defaults(module: Any, preset: str, aliases: Sequence[str | None]) -> dict[str, Any]:
-    """The preset's that a paper reads; its sizes before them, its rates and method after them."""
+def _chosen(name: str, given: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> Any:
+    """An option's value on the command line, else in the last --config that has it."""
+    values = [given[name], *(content.get(name) for content in reversed(contents))]
+    return next((value for value in values if value is not None), None)
+
+
+def _class_and_defaults(module: Any, paper: str | None, preset: str) -> tuple[type, dict[str, Any]]:
+    """The dataclass of a run, and what the preset makes of it."""
     values = module.PRESETS[preset]
-    if "alias" not in {f.name for f in fields(module.Config)}:
-        return values
-    named = next((name for name in aliases if name in module.PAPERS), None)
-    if named is None:
-        return values
-    paper = import_module(module.PAPERS[named])
-    read = {name: value for name, value in values.items() if name not in paper.UNREAD}
-    return {**paper.PAPER, **read, **paper.RATES, **paper.METHOD}
+    if module.PAPERS is None:
+        return module.Config, values
+    name = paper or module.PAPERS.default
+    return module.PAPERS.config(name), module.PAPERS.preset(name, values, preset)
 
 
-def config_parser(recipe: str, module: Any) -> Any:
-    """The parser of a recipe's options, made from its dataclass."""
+def config_parser(recipe: str, module: Any, config_class: type) -> Any:
+    """The parser of a recipe's options, made from a dataclass, in groups.
+
+    Args:
+        recipe: Its name.
+        module: Its module.
+        config_class: The dataclass.
+    """
     import jsonargparse
 
-    needed = [f.name for f in fields(module.Config) if f.default is f.default_factory]
+    needed = [f.name for f in fields(config_class) if f.default is f.default_factory]
     shown = " ".join(f"--{name} {'DIR' if name == 'out' else 'FILE'}" for name in sorted(needed))
     parser = jsonargparse.ArgumentParser(
         prog=f"seqgan train {recipe}",
         usage=f"seqgan train {recipe} {shown} [--preset NAME] [options]",
-        description=(module.Config.__doc__ or "").partition("\n")[0],
+        description=(config_class.__doc__ or "").partition("\n")[0],
         formatter_class=jsonargparse.DefaultHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--config", action="config", help="YAML file of options; those written out win over it"
+        "--config", action="config", help="YAML file of options; those written out win over it."
     )
     parser.add_argument(
         "--preset",
         default=next(iter(module.PRESETS)),
         choices=list(module.PRESETS),
-        help="defaults of the other options",
+        help="Defaults of the other options.",
     )
     parser.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out, if there is one"
+        "--resume", action="store_true", help="Continue the run in --out, if there is one."
     )
     # So that the config.yaml of a run serves as a --config
     parser.add_argument("--recipe", default=recipe, choices=[recipe], help=argparse.SUPPRESS)
-    parser.add_class_arguments(module.Config)
+    parser.add_argument("--format", type=int, default=0, help=argparse.SUPPRESS)
+    declared, told_of = {f.name: f for f in fields(config_class)}, meanings(config_class)
+    for title, names in groups(config_class):
+        group = parser.add_argument_group(title)
+        for name in names:
+            field = declared[name]
+            default = {} if name in needed else {"default": field.default}
+            group.add_argument(
+                f"--{name}", type=field.type, required=name in needed, help=told_of.get(name, ""),
+                **default,
+            )  # fmt: skip
     return parser
 
 
@@ -143,7 +167,7 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
     Raises:
         UserError: it is no run, or its configuration does not fit.
     """
-    from image_core.runs.folder import RunFolder
+    from image_core.runs.folder import FORMAT, RunFolder
 
     file = RunFolder(folder).config
     saved = RunFolder(folder).read_config()
@@ -152,11 +176,19 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
         names = ", ".join(recipes)
         raise UserError(f"{file} is of the recipe {recipe!r}, and not of {names}; name another run")
     module = import_module(recipes[recipe])
-    parser = config_parser(recipe, module)
+    if saved.pop("format", 1) != FORMAT:
+        raise UserError(
+            f"{file} was written by version 0.1, whose options had other names; nothing was "
+            "changed, train it anew in another --out"
+        )
+    config_class = module.Config
+    if module.PAPERS is not None:
+        config_class = module.PAPERS.config(saved.get("paper", module.PAPERS.default))
+    parser = config_parser(recipe, module, config_class)
     values = {**saved, "out": folder}
     try:
         parsed = told(lambda: parser.parse_object(values), parser.prog)
-        return recipe, _built(module.Config, parsed)
+        return recipe, _built(config_class, parsed)
     except UserError as error:
         raise UserError(f"{file} does not fit: {error}") from error
 
@@ -180,7 +212,7 @@ def _built(config_class: Any, values: Any) -> Any:
     return config_class(**{f.name: values[f.name] for f in fields(config_class)})
 
 
-def _read_options(file: str, recipe: str, module: Any) -> dict[str, Any]:
+def _read_options(file: str, recipe: str) -> dict[str, Any]:
     import yaml
 
     try:
@@ -195,11 +227,14 @@ def _read_options(file: str, recipe: str, module: Any) -> dict[str, Any]:
         raise UserError(f"--config {file} holds no options; write one a line, as in `rounds: 10`")
     if content.get("recipe", recipe) != recipe:
         raise UserError(f"--config {file} is for the recipe {content['recipe']!r}, not {recipe}")
-    names = {f.name for f in fields(module.Config)} | {"preset", "recipe", "resume"}
+    return content
+
+
+def _check_names(file: str, content: Mapping[str, Any], config_class: type) -> None:
+    names = {f.name for f in fields(config_class)} | {"preset", "recipe", "resume", "format"}
     for name in content:
         if name not in names:
             raise UserError(f"--config {file}: there is no option {name!r}; leave it out")
-    return content
 
 
 def told(parse: Callable[[], Any], prog: str) -> Any:

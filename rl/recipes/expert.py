@@ -93,6 +93,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
+PAPERS = None
+
+
 class Run(recipe.Run):
     """A run of PPO on the environment's reward.
 

@@ -59,6 +59,9 @@ TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
+PAPERS = None
+
+
 class DialogueRun(recipe.Run):
     """A run of the dialogue game.
 

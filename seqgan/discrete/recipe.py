@@ -159,6 +159,9 @@ def binarised(levels: Tensor) -> Tensor:
     return (torch.rand_like(levels) < levels).float()
 
 
+PAPERS = None
+
+
 class Run(recipe.Run):
     """A run on discrete sites.
 

@@ -91,6 +91,9 @@ def read_task(c: Config) -> Task:
     return AnswerTask(answers, choose=choose)
 
 
+PAPERS = None
+
+
 class Run(recipe.Run):
     """A run of the retrieval game.
 

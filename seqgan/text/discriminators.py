@@ -20,7 +20,7 @@ SEQGAN_FILTERS = (
 """(width, number) of SeqGAN's convolutions: 1,720 features."""
 
 
-class SequenceCritic(nn.Module, ABC):
+class SequenceDiscriminator(nn.Module, ABC):
     """Tells real sequences from generated ones."""
 
     embedding: Tensor
@@ -62,7 +62,7 @@ class SequenceCritic(nn.Module, ABC):
         """
 
 
-class CNNCritic(SequenceCritic):
+class CNNDiscriminator(SequenceDiscriminator):
     """SeqGAN's critic: embedding, convolutions of many widths, a highway layer, two outputs.
 
     y = t * relu(A x + a) + (1 - t) * x,  t = sigmoid(B x + b)            (highway)

@@ -35,11 +35,11 @@ SERVED: dict[str, tuple[str, ...]] = {"sequence": SCORE_FUNCTIONS, "relaxed": RE
 """Names that --estimator takes, by game."""
 REASONS: dict[str, dict[tuple[str, ...], str]] = {
     "sequence": {
-        RELAXATIONS: "it differentiates through the sample, which --alias relgan does",
+        RELAXATIONS: "it differentiates through the sample, which --paper relgan does",
         CONTROL_VARIATES: _DEPENDENT,
     },
     "relaxed": {
-        SCORE_FUNCTIONS: "it weighs drawn samples, which --alias seqgan does",
+        SCORE_FUNCTIONS: "it weighs drawn samples, which --paper seqgan does",
         CONTROL_VARIATES: _DEPENDENT,
     },
 }

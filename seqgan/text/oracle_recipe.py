@@ -19,6 +19,7 @@ from image_core.adversarial.game import Turn
 from image_core.runs import options
 from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
+from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from seqgan import metrics
 from seqgan.data.encode import check_vocabulary
@@ -27,22 +28,21 @@ from seqgan.lm.oracle import draw_oracle, load_oracle
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.ngrams import Sentences
-from seqgan.text.config import FILTERS, TEMPERATURES, SequenceConfig
-from seqgan.text.config import PAPERS as PAPERS
+from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.report import Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
 
 
 @dataclass(kw_only=True)
-class OracleConfig(SequenceConfig):
-    """SeqGAN on an oracle; the defaults are the authors' released schedule.
+class OracleOptions(SharedOptions):
+    """Oracle.
 
     Args:
-        oracle: .npz of the oracle's parameters; drawn from the seed when left out.
-        vocab: token ids of a drawn oracle.
-        length: tokens of a sequence.
-        train_size: sequences drawn once from the oracle to learn from.
-        test_size: sequences of each side that evaluation scores.
+        oracle: File (.npz) of the oracle's parameters; drawn from the seed when left out.
+        vocab: Token ids of a drawn oracle.
+        length: Tokens of a sequence.
+        train_size: Sequences drawn once from the oracle to learn from.
+        test_size: Sequences of each side that evaluation scores.
     """
 
     oracle: str | None = None
@@ -54,11 +54,10 @@ class OracleConfig(SequenceConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 2, "vocab", "length", "test_size")
-        widest = max(width for width, _ in FILTERS[self.critic])
-        if self.length < widest:
+        if self.length < self.shortest():
             raise UserError(
-                f"--length {self.length} is below the widest filter of --critic {self.critic}, "
-                f"{widest}; use longer sequences or another critic"
+                f"--length {self.length} is below the widest filter of the discriminator, "
+                f"{self.shortest()}; use longer sequences or --discriminator small"
             )
         if self.train_size < self.batch:
             raise UserError(
@@ -66,6 +65,7 @@ class OracleConfig(SequenceConfig):
             )
 
 
+PAPERS = Papers("seqgan.text.papers", "seqgan", shared=SharedOptions, own=OracleOptions)
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "quick": {
@@ -73,17 +73,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "length": 12,
         "train_size": 10_000,
         "test_size": 4_000,
-        "critic": "small",
+        "discriminator": "small",
         "mle_epochs": 20,
-        "critic_rounds": 3,
-        "critic_epochs": 3,
-        "critic_lr": 1e-3,
+        "d_warmup_steps": 558,
+        "d_epochs": 3,
+        "d_lr": 1e-3,
         "negatives": 2_000,
         "rounds": 40,
-        "policy_steps": 5,
-        "critic_steps": 1,
-        "policy_lr": 3e-3,
-        "baseline": "position_mean",
+        "g_steps": 5,
+        "d_steps": 186,
+        "g_lr": 3e-3,
     },
     "tiny": {
         "vocab": 20,
@@ -93,15 +92,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch": 16,
         "embedding": 8,
         "hidden": 8,
-        "critic": "small",
+        "discriminator": "small",
         "mle_epochs": 2,
-        "critic_rounds": 1,
-        "critic_epochs": 1,
+        "d_warmup_steps": 4,
+        "d_epochs": 1,
         "negatives": 32,
         "rounds": 3,
-        "critic_steps": 1,
+        "d_steps": 4,
         "samples": 8,
-        "rollouts": 2,
         "evaluate_every": 1,
         "save_seconds": 0.0,
         "device": "cpu",
@@ -122,16 +120,16 @@ class OracleRun(SequenceRun):
 
     recipe = "oracle"
 
-    config: OracleConfig
+    config: OracleOptions
 
-    def __init__(self, config: OracleConfig, *, data: bool = True):
+    def __init__(self, config: OracleOptions, *, data: bool = True):
         super().__init__(config)
+        self.paper = PAPERS.load(config.paper)
         self.has_data = data
         file = config.oracle
         oracle = draw_oracle(config.vocab, config.seed) if file is None else load_oracle(file)
         self.oracle = oracle.to(options.pick_device(config.device))
-        policy = config.paper.policy(oracle.vocab, config.embedding, config.hidden)
-        self.build(policy, config.length, lambda: self.train_set)
+        self.build(Sequences(oracle.vocab, config.length, 0, None, 0, lambda: self.train_set))
         if data:
             train, self.test = (
                 self.draw(self.oracle, size) for size in (config.train_size, config.test_size)
@@ -216,4 +214,4 @@ class OracleRun(SequenceRun):
         return found
 
 
-Config, Run = OracleConfig, OracleRun
+Run = OracleRun

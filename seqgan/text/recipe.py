@@ -5,7 +5,7 @@ result is the
 temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against reverse LM score.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,62 +19,42 @@ from image_core.adversarial.game import Turn
 from image_core.runs import options
 from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
+from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from seqgan import metrics
 from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
 from seqgan.lm.fit import fit_language_model
 from seqgan.lm.likelihood import nll, sentence_nll
-from seqgan.lm.policies import LSTMPolicy, RecurrentPolicy, SequencePolicy
+from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
-from seqgan.text.config import PAPERS as PAPERS
-from seqgan.text.config import TEMPERATURES, SequenceConfig
+from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.corpus import CHITCHAT, CorpusConfig, encode_prompt, read_corpus
 from seqgan.text.report import Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
 
 
 @dataclass(kw_only=True)
-class TextConfig(SequenceConfig, CorpusConfig):
-    """SeqGAN on text.
+class TextOptions(SharedOptions, CorpusConfig):
+    """Evaluation.
 
     Args:
-        layers: LSTMs of the policy on top of one another.
-        dropout: of the policy, in maximum likelihood.
-        patience: epochs without a better validation NLL before maximum likelihood stops.
-        sweep_samples: sentences at each temperature of the final sweep, at most as many as there
+        patience: Epochs without a better validation NLL before maximum likelihood stops.
+        sweep_samples: Sentences at each temperature of the final sweep, at most as many as there
             are to learn from.
-        judge_epochs: most passes when fitting a language model that judges samples.
+        judge_epochs: Most epochs when fitting a language model that judges samples.
     """
 
-    layers: int = 1
-    dropout: float = 0.3
     patience: int = 3
     sweep_samples: int = 10_000
     judge_epochs: int = 6
-    embedding: int = 128
-    hidden: int = 128
-    mle_epochs: int = 80
-    mle_lr: float = 3e-3
-    critic_rounds: int = 10
-    critic_epochs: int = 1
-    critic_lr: float = 1e-3
-    negatives: int = 2_000
-    rounds: int = 100
-    critic_steps: int = 1
-    policy_lr: float = 1e-3
-    baseline: str = "position_mean"
-    reduction: str = "mean"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 1, "min_count", "layers", "patience", "judge_epochs")
+        options.check_least(self, 1, "min_count", "patience", "judge_epochs")
         options.check_least(self, 2, "sweep_samples")
-        options.check_least(self, 0, "dropout")
         options.check_choice("level", self.level, ("word", "char", "bpe"))
         options.check_choice("long_lines", self.long_lines, ("error", "drop", "truncate"))
-        if self.dropout >= 1:
-            raise UserError(f"--dropout {self.dropout}: it must be below 1")
         for name in ("valid", "test", "field"):
             if self.data == CHITCHAT and getattr(self, name) is not None:
                 raise UserError(f"--{name} is not for --data {CHITCHAT}, which has its own")
@@ -83,36 +63,54 @@ class TextConfig(SequenceConfig, CorpusConfig):
                 options.check_least(self, 2, name)
 
 
+PAPERS = Papers("seqgan.text.papers", "seqgan", shared=SharedOptions, own=TextOptions)
+_DEFAULT: dict[str, Any] = {
+    "dropout": 0.3,
+    "embedding": 128,
+    "hidden": 128,
+    "mle_epochs": 80,
+    "mle_lr": 3e-3,
+    "d_warmup_steps": 620,
+    "d_epochs": 1,
+    "d_steps": 62,
+    "d_lr": 1e-3,
+    "negatives": 2_000,
+    "rounds": 100,
+    "g_lr": 1e-3,
+}
 PRESETS: dict[str, dict[str, Any]] = {
-    "default": {},
+    "default": _DEFAULT,
+    "paper": {},
     "demo": {
+        **_DEFAULT,
         "data": "chitchat",
         "limit": 10_000,
         "min_count": 3,
-        "critic": "small",
+        "discriminator": "small",
         "hidden": 64,
         "embedding": 64,
         "mle_epochs": 10,
-        "critic_rounds": 3,
+        "d_warmup_steps": 93,
+        "d_steps": 31,
         "negatives": 1_000,
         "rounds": 15,
-        "policy_steps": 3,
-        "rollouts": 8,
+        "g_steps": 3,
         "evaluate_every": 5,
         "sweep_samples": 1_000,
         "judge_epochs": 2,
     },
     "tiny": {
+        **_DEFAULT,
         "batch": 16,
         "embedding": 8,
         "hidden": 8,
-        "critic": "small",
+        "discriminator": "small",
         "mle_epochs": 3,
-        "critic_rounds": 1,
+        "d_warmup_steps": 4,
+        "d_steps": 4,
         "negatives": 32,
         "rounds": 3,
         "samples": 8,
-        "rollouts": 2,
         "evaluate_every": 1,
         "save_seconds": 0.0,
         "sweep_samples": 32,
@@ -135,42 +133,28 @@ class TextRun(SequenceRun):
 
     recipe = "text"
 
-    config: TextConfig
+    config: TextOptions
 
-    def __init__(self, config: TextConfig, *, data: bool = True):
+    def __init__(self, config: TextOptions, *, data: bool = True):
         super().__init__(config)
+        self.paper = PAPERS.load(config.paper)
         self.has_data = data
-        device = options.pick_device(config.device)
         self._tokenizer_folder = Path(config.out) / "tokenizer"
         if not data:
             self.tokenizer = TextTokenizer.load(self._tokenizer_folder)
-            self.build(
-                self._policy(config.paper.policy), 2, lambda: self.corpus.train
-            )  # the checkpoint knows the length
+            self.build(self._sequences(2))  # the checkpoint knows the length
             return
         begun = self._tokenizer_folder.exists()
         self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
         self.tokenizer = self.corpus.tokenizer
-        self.build(
-            self._policy(config.paper.policy),
-            self.corpus.train.shape[1],
-            lambda: self.corpus.train,
-        )
+        self.build(self._sequences(self.corpus.train.shape[1]))
+        device = self.engine.device
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
         self.data = Batches(self.corpus.train, config.batch, seed=config.seed)
 
-    def _policy(self, kind: Callable[..., RecurrentPolicy] = LSTMPolicy) -> RecurrentPolicy:
-        """The paper's, or the LSTM that judges samples, whatever wrote them."""
-        c = self.config
-        return kind(
-            self.tokenizer.vocab_size,
-            c.embedding,
-            c.hidden,
-            layers=c.layers,
-            start=START,
-            end=END,
-            pad=PAD,
-            dropout=c.dropout,
+    def _sequences(self, length: int) -> Sequences:
+        return Sequences(
+            self.tokenizer.vocab_size, length, START, END, PAD, lambda: self.corpus.train
         )
 
     def start(self) -> None:
@@ -244,7 +228,8 @@ class TextRun(SequenceRun):
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
         c = self.config
         torch.manual_seed(c.seed + 1)
-        start = self._policy().to(self.engine.device)
+        # An LSTM judges, whatever wrote the samples
+        start = c.lstm(self._sequences(self.game.length)).to(self.engine.device)
         judge = self._fit(start, self.corpus.train)
 
         def point(policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
@@ -332,4 +317,4 @@ class TextRun(SequenceRun):
         }
 
 
-Config, Run = TextConfig, TextRun
+Run = TextRun

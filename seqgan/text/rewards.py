@@ -7,10 +7,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from seqgan.lm.policies import SequencePolicy
-from seqgan.text.discriminators import SequenceCritic
+from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.rollout import complete
 
-Reward = Callable[[SequencePolicy, SequenceCritic, Tensor], Tensor]
+Reward = Callable[[SequencePolicy, SequenceDiscriminator, Tensor], Tensor]
 """(policy, critic, its samples (B, T)) -> (B, T): what each token earned."""
 
 
@@ -32,7 +32,7 @@ def rollout_reward(
 
     @torch.no_grad()
     def reward(
-        policy: SequencePolicy, critic: SequenceCritic, tokens: Int64[Tensor, "B T"]
+        policy: SequencePolicy, critic: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
     ) -> Float[Tensor, "B T"]:
         samples, length = tokens.shape
         score = critic.scorer()
@@ -54,7 +54,7 @@ def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Re
 
     @torch.no_grad()
     def reward(
-        policy: SequencePolicy, critic: SequenceCritic, tokens: Int64[Tensor, "B T"]
+        policy: SequencePolicy, critic: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
     ) -> Float[Tensor, "B T"]:
         return transform(critic.scorer()(tokens))[:, None].expand(tokens.shape)
 

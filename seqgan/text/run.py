@@ -1,22 +1,24 @@
 """What the oracle and the text recipe share: options, phases, policies and samples."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.runs import options
 from image_core.runs.batches import Batches
+from image_core.runs.papers import Paper
 from image_core.runs.phase import Phase
+from image_core.runs.players import make_engine
 from image_core.runs.recipe import Run
-from seqgan.lm.policies import RecurrentPolicy, SequencePolicy
+from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
-from seqgan.text.config import SequenceConfig
+from seqgan.text.config import Sequences, SharedOptions
 from seqgan.text.games.policy import PolicyGame
 
 
@@ -30,23 +32,23 @@ class SequenceRun(Run):
 
     show = ("nll_oracle", "nll_test", "nll_valid", "mle/loss", "D/accuracy", "G/reward")
     movable = ("data", "valid", "test", "oracle")
-    config: SequenceConfig
+    config: SharedOptions
+    paper: Paper
     data: Batches
     has_data: bool
     game: PolicyGame
 
-    def build(self, policy: RecurrentPolicy, length: int, real: Callable[[], Tensor]) -> None:
-        """Game and engine around a policy of sequences of a length; `real` if they are needed."""
+    def build(self, sequences: Sequences) -> None:
+        """The paper's game of these sequences, and its engine."""
         c = self.config
         device = options.pick_device(c.device)
-        self.game = c.paper.game(policy, length, real, c).to(device)
+        self.game = self.paper.game(c, sequences).to(device)
         if c.compile:
             if device.type != "cuda":
                 raise UserError("--compile needs a CUDA device; leave it out on a CPU")
             self.game.D.compile(mode="reduce-overhead", fullgraph=True)
-        rates = {"mle": c.mle_lr, "G": c.policy_lr, "D": c.critic_lr}
-        clip = {"mle": c.clip, "G": c.clip}
-        self.engine = options.make_engine(self.game, rates, clip, c.precision)
+        players = self.paper.players(c)
+        self.engine = make_engine(self.game, players, c.precision, source=self.paper.file)
 
     @abstractmethod
     def mle_phase(self) -> Phase:
@@ -57,21 +59,33 @@ class SequenceRun(Run):
         """Metrics of the policy as it is, for the log."""
 
     def phases(self) -> list[Phase]:
-        """Maximum likelihood, critic warm-up, adversarial rounds."""
+        """The paper's phases; maximum likelihood, warm-up, adversarial rounds where it has none."""
+        if self.paper.phases is not None:
+            return self.paper.phases(self)
+        return [self.mle_phase(), self.warmup_phase(), self.adversarial_phase()]
+
+    def warmup_phase(self) -> Phase:
+        """The discriminator alone, for as many steps as the paper's options say."""
+        c, game, engine = self.config, self.game, self.engine
+
+        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+            left = c.warmup_steps() - engine.steps["D"]
+            return game.discriminator_steps(batches, min(c.d_steps, left))
+
+        return Phase("warmup", [Turn("D", move)], -(-c.warmup_steps() // c.d_steps))
+
+    def adversarial_phase(self) -> Phase:
+        """The game's own rounds."""
         c = self.config
-        return [
-            self.mle_phase(),
-            Phase("critic", [Turn("D", self.game.critic_move)], c.critic_rounds),
-            Phase(
-                "adversarial",
-                None,
-                c.rounds,
-                self.evaluate,
-                c.evaluate_every,
-                limits=() if c.alarms == "off" else limits_of(self.real_sentences()),
-                stop=c.alarms == "stop",
-            ),
-        ]
+        return Phase(
+            "adversarial",
+            None,
+            c.rounds,
+            self.evaluate,
+            c.evaluate_every,
+            limits=() if c.alarms == "off" else limits_of(self.real_sentences()),
+            stop=c.alarms == "stop",
+        )
 
     @abstractmethod
     def real_sentences(self) -> Sentences:
@@ -105,7 +119,7 @@ class SequenceRun(Run):
 
     def policies(self) -> Mapping[str, SequencePolicy]:
         """The two policies every result compares."""
-        return {"MLE": self.game.mle.eval(), self.config.paper.NAME: self.game.G.eval()}
+        return {"MLE": self.game.mle.eval(), self.paper.title: self.game.G.eval()}
 
     def draw(
         self, policy: SequencePolicy, count: int, temperature: float = 1.0, top_p: float = 1.0

@@ -49,6 +49,9 @@ NEAR_MISSES = 4
 """Wrong sentences of a caption to choose among."""
 
 
+PAPERS = None
+
+
 class Text2ImageRun(recipe.Run):
     """A run of text to image.
 

@@ -286,7 +286,7 @@ def words_until_the_stop(capsys, tmp_path: Path, *words: str) -> str:
 
 
 def test_a_critic_that_diverges_stops_the_run(tmp_path, capsys):
-    said = words_until_the_stop(capsys, tmp_path, "--critic_lr", "1e30")
+    said = words_until_the_stop(capsys, tmp_path, "--d_lr", "1e30")
     assert "'D' is not finite at its step 2 (round 4)" in said
     assert f"the last good checkpoint is {tmp_path / 'run' / 'checkpoint'};" in said
     assert not (tmp_path / "run" / "result.json").exists()
@@ -306,7 +306,7 @@ def test_one_step_too_long_is_not_saved_as_good(tmp_path, capsys, phase):
     """The loss and gradient of such a step are finite; only what comes of it is not."""
     words = {
         "mle": ("--mle_lr", "1e38", "--batch", "114", "--negatives", "64"),
-        "adversarial": ("--policy_lr", "1e38"),
+        "adversarial": ("--g_lr", "1e38"),
     }[phase]
     said = words_until_the_stop(capsys, tmp_path, *words)
     assert f"in phase {phase} nll_valid is not finite" in said or "not finite after its" in said

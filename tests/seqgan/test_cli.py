@@ -215,7 +215,7 @@ def test_the_configuration_of_a_run_starts_another(tmp_path, capsys):
 def test_hyphens_do_for_underscores(capsys):
     words = ("--preset", "tiny", "--out", "my-run", "--mle-epochs", "7", "--critic-lr=0.5")
     config = printed_config(capsys, "oracle", *words)
-    assert (config["mle_epochs"], config["critic_lr"], config["out"]) == (7, 0.5, "my-run")
+    assert (config["mle_epochs"], config["d_lr"], config["out"]) == (7, 0.5, "my-run")
 
 
 @pytest.mark.parametrize(

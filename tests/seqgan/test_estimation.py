@@ -84,7 +84,7 @@ READ = {
 def test_score_functions_of_sequences_read_what_they_are_for(name):
     torch.manual_seed(0)
     policy = sequence.LSTMPolicy(12, 4, 4)
-    critic = sequence.CNNCritic(12, 4, ((1, 3),), dropout=0.0)
+    critic = sequence.CNNDiscriminator(12, 4, ((1, 3),), dropout=0.0)
     game = sequence.SequenceGame(
         policy,
         critic,

@@ -53,6 +53,9 @@ REFERENCE = 64
 CPU = torch.device("cpu")
 
 
+PAPERS = None
+
+
 class Run(recipe.Run):
     """An image GAN.
 

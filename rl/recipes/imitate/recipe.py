@@ -33,6 +33,9 @@ PASSED = 0.9
 """A control that comes this far from the random policy to the expert proves the task too easy."""
 
 
+PAPERS = None
+
+
 class Run(recipe.Run):
     """A run of imitation and its controls.
 

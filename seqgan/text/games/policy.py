@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from seqgan.lm.policies import SequencePolicy
-from seqgan.text.discriminators import SequenceCritic
+from seqgan.text.discriminators import SequenceDiscriminator
 
 
 class PolicyGame(Game):
@@ -22,24 +22,24 @@ class PolicyGame(Game):
         G: the policy.
         D: the critic.
         length: tokens of a sequence, padding counted.
-        policy_steps: policy moves a round.
-        critic_steps: critic moves a round.
+        g_steps: Optimizer steps of the policy in a round.
+        d_steps: Optimizer steps of the discriminator in a round.
     """
 
     def __init__(
         self,
         G: SequencePolicy,
-        D: SequenceCritic,
+        D: SequenceDiscriminator,
         length: int,
         *,
-        policy_steps: int,
-        critic_steps: int,
+        g_steps: int,
+        d_steps: int,
     ):
         super().__init__()
         self.G, self.D, self.length = G, D, length
         self.mle = copy.deepcopy(G).eval().requires_grad_(False)
         """The policy that adversarial training started from: the baseline every result carries."""
-        self.policy_steps, self.critic_steps = policy_steps, critic_steps
+        self.g_steps, self.d_steps = g_steps, d_steps
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         policy = list(self.G.parameters())
@@ -47,17 +47,26 @@ class PolicyGame(Game):
 
     def turns(self) -> Sequence[Turn]:
         return [
-            Turn("G", self.policy_move, repeat=self.policy_steps),
-            Turn("D", self.critic_move, repeat=self.critic_steps),
+            Turn("G", self.policy_move, repeat=self.g_steps),
+            Turn("D", self.discriminator_move),
         ]
 
     @abstractmethod
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """What the critic says moves the policy."""
+        """The policy follows the discriminator."""
 
     @abstractmethod
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """The critic learns to tell the policy's sequences from real ones."""
+    def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
+        """The discriminator learns to tell the policy's sequences from real ones.
+
+        Args:
+            batches: Real sequences.
+            steps: Optimizer steps, one loss each.
+        """
+
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The discriminator's steps of a round."""
+        return self.discriminator_steps(batches, self.d_steps)
 
     def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Maximum likelihood on one batch of real sequences."""

@@ -10,7 +10,7 @@ relativistic loss and a critic that looks through many small embeddings.
 from collections.abc import Callable, Iterator
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial import losses
@@ -20,7 +20,7 @@ from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from image_core.adversarial.relaxations import with_gumbel
 from seqgan.lm.policies import LSTMPolicy, RecurrentPolicy
-from seqgan.text.discriminators import CNNCritic, SequenceCritic
+from seqgan.text.discriminators import CNNDiscriminator, SequenceDiscriminator
 from seqgan.text.games.policy import PolicyGame
 
 Relaxation = Callable[[Tensor, Tensor], Tensor]
@@ -47,8 +47,8 @@ class RelaxedGame(PolicyGame):
         relaxation: from logits to a sample with a gradient.
         loss: of both players; may be relativistic.
         penalty: of the critic, on embedded sequences.
-        policy_steps: policy moves a round.
-        critic_steps: critic moves a round, each with fresh samples.
+        g_steps: Optimizer steps of the policy in a round.
+        d_steps: Optimizer steps of the discriminator in a round, each with fresh samples.
 
     Raises:
         UserError: no moves, or beta_max not above 0.
@@ -60,7 +60,7 @@ class RelaxedGame(PolicyGame):
     def __init__(
         self,
         G: RecurrentPolicy,
-        D: SequenceCritic,
+        D: SequenceDiscriminator,
         length: int,
         *,
         moves: int,
@@ -68,10 +68,10 @@ class RelaxedGame(PolicyGame):
         relaxation: Relaxation = concrete,
         loss: AdversarialLoss = losses.relativistic,
         penalty: Penalty | None = None,
-        policy_steps: int = 1,
-        critic_steps: int = 5,
+        g_steps: int = 1,
+        d_steps: int = 5,
     ):
-        super().__init__(G, D, length, policy_steps=policy_steps, critic_steps=critic_steps)
+        super().__init__(G, D, length, g_steps=g_steps, d_steps=d_steps)
         if moves < 1 or not beta_max > 0:
             raise UserError(f"{moves} policy moves to beta_max {beta_max}: both must be above 0")
         self.moves, self.beta_max, self.relaxation = moves, beta_max, relaxation
@@ -89,11 +89,14 @@ class RelaxedGame(PolicyGame):
         d_real = self.D(real)
         yield Loss(self.loss.g(d_real, d_fake), {"beta": beta, "d_fake": d_fake.mean()})
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One step on a batch of real and as many fresh relaxed sequences."""
+    def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
+        """Each step on a batch of real and as many fresh relaxed sequences."""
         self.G.eval()
         self.D.train()
-        real = next(batches)
+        for _ in range(steps):
+            yield self._discriminator_loss(next(batches))
+
+    def _discriminator_loss(self, real: Int64[Tensor, "B T"]) -> Loss:
         with torch.no_grad():
             x, mask = self.write(len(real), self.beta())
         d_real, d_fake = self.D(real), self._judge_relaxed(x, mask)
@@ -101,7 +104,7 @@ class RelaxedGame(PolicyGame):
         logs = {
             "d_real": d_real.mean(),
             "d_fake": d_fake.mean(),
-            # Of pairs: a relativistic critic's level means nothing
+            # Of pairs: the level of a relativistic discriminator means nothing
             "accuracy": (d_real > d_fake).float().mean(),
         }
         if self.penalty is not None:
@@ -110,7 +113,7 @@ class RelaxedGame(PolicyGame):
                 lambda v: self.D.score(v, None), real_vectors, fake_vectors
             )
             total = total + logs["penalty"]
-        yield Loss(total, logs)
+        return Loss(total, logs)
 
     def beta(self) -> Float[Tensor, ""]:
         """Inverse temperature of the move at hand; 1 before the first."""
@@ -146,5 +149,5 @@ def tiny() -> tuple[RelaxedGame, Tensor]:
     data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
     data[:, 4], data[:, 5] = 2, 0
     G = LSTMPolicy(12, 8, 8, start=1, end=2, pad=0)
-    D = CNNCritic(12, 8, ((1, 4), (2, 4)), end=2, dropout=0.0)
-    return RelaxedGame(G, D, 6, moves=6, beta_max=10.0, critic_steps=1), data
+    D = CNNDiscriminator(12, 8, ((1, 4), (2, 4)), end=2, dropout=0.0)
+    return RelaxedGame(G, D, 6, moves=6, beta_max=10.0, d_steps=1), data

@@ -6,6 +6,7 @@ reward or the estimator and are aliases. Symbols: G policy, D critic, y = `token
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import torch
 from jaxtyping import Int64
@@ -18,7 +19,7 @@ from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
-from seqgan.text.discriminators import CNNCritic, SequenceCritic
+from seqgan.text.discriminators import CNNDiscriminator, SequenceDiscriminator
 from seqgan.text.games.policy import PolicyGame
 from seqgan.text.rewards import Reward, rollout_reward
 from seqgan.text.teacher import Teacher
@@ -40,17 +41,17 @@ class SequenceGame(PolicyGame):
         teacher: gives the samples of a policy step their first tokens, from real sequences; None =
             the policy writes them from the start.
         samples: sequences of a policy step.
-        policy_steps: policy moves a round.
+        g_steps: Moves of the policy in a round.
         policy_updates: optimizer steps on the same samples; above 1 is for `estimators.clipped`.
-        critic_steps: critic moves a round, each against fresh negatives.
-        critic_epochs: passes over the negatives in one move.
-        negatives: samples of the policy drawn for one critic move.
+        d_steps: Optimizer steps of the discriminator in a round.
+        d_epochs: Passes over the negatives before new ones are drawn.
+        negatives: Samples of the policy drawn at once for the discriminator.
     """
 
     def __init__(
         self,
         G: SequencePolicy,
-        D: SequenceCritic,
+        D: SequenceDiscriminator,
         length: int,
         *,
         reward: Reward,
@@ -59,17 +60,17 @@ class SequenceGame(PolicyGame):
         penalty: Penalty | None = None,
         teacher: Teacher | None = None,
         samples: int = 64,
-        policy_steps: int = 1,
+        g_steps: int = 1,
         policy_updates: int = 1,
-        critic_steps: int = 5,
-        critic_epochs: int = 3,
+        d_steps: int = 4_680,
+        d_epochs: int = 3,
         negatives: int = 10_000,
     ):
-        super().__init__(G, D, length, policy_steps=policy_steps, critic_steps=critic_steps)
+        super().__init__(G, D, length, g_steps=g_steps, d_steps=d_steps)
         self.reward, self.estimator, self.loss, self.penalty = reward, estimator, loss, penalty
         self.teacher = teacher
         self.samples, self.negatives = samples, negatives
-        self.policy_updates, self.critic_epochs = policy_updates, critic_epochs
+        self.policy_updates, self.d_epochs = policy_updates, d_epochs
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         players = super().players()
@@ -97,17 +98,32 @@ class SequenceGame(PolicyGame):
                 loss = loss - log_prob[:, :given].sum() / mask[:, :given].sum()
             yield Loss(loss, {"reward": (reward * mask).sum() / mask.sum()})
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Train the critic on fresh negatives (Algorithm 1, lines 11-14).
+    def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
+        """Train the discriminator on fresh negatives (Algorithm 1, lines 11-14).
 
-        As in the released code a critic batch is as large as a batch of data, half of it real and
+        As in the released code a step's batch is as large as a batch of data, half of it real and
         half generated, and the loss is the mean over the whole batch, half of E_real + E_fake.
         """
         self.G.eval()
         self.D.train()
-        negatives = self.sample(parallel.portion(self.negatives, "negatives"))
-        steps = 0
-        for _ in range(self.critic_epochs):
+        left = steps
+        while left:
+            negatives = self.sample(parallel.portion(self.negatives, "negatives"))
+            before = left
+            for real, fake in islice(self._pairs(negatives, batches), left):
+                left -= 1
+                yield self._discriminator_loss(real, fake)
+            if left == before:
+                raise UserError(
+                    f"{len(negatives)} negatives do not fill the generated half of one "
+                    "discriminator step"
+                )
+
+    def _pairs(
+        self, negatives: Int64[Tensor, "N T"], batches: Iterator[Batch]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Real and generated halves of the steps of `d_epochs` passes over the negatives."""
+        for _ in range(self.d_epochs):
             order = torch.randperm(len(negatives), device=negatives.device)
             taken = 0
             while taken < len(negatives):
@@ -115,14 +131,9 @@ class SequenceGame(PolicyGame):
                     fake = negatives[order[taken : taken + len(real)]]
                     taken += len(real)
                     if len(fake) == len(real):
-                        steps += 1
-                        yield self._critic_loss(real, fake)
-        if not steps:
-            raise UserError(
-                f"{len(negatives)} negatives do not fill the generated half of one critic step"
-            )
+                        yield real, fake
 
-    def _critic_loss(self, real: Int64[Tensor, "B T"], fake: Int64[Tensor, "B T"]) -> Loss:
+    def _discriminator_loss(self, real: Int64[Tensor, "B T"], fake: Int64[Tensor, "B T"]) -> Loss:
         both = self.G.trim(torch.cat([real, fake]))
         d_real, d_fake = self.D(both).chunk(2)
         total = 0.5 * self.loss.d(d_real, d_fake) + self.D.regularizer()
@@ -146,7 +157,12 @@ class SequenceGame(PolicyGame):
 
 
 def seqgan(
-    G: SequencePolicy, D: SequenceCritic, length: int, *, rollouts: int = 16, **options: object
+    G: SequencePolicy,
+    D: SequenceDiscriminator,
+    length: int,
+    *,
+    rollouts: int = 16,
+    **options: object,
 ) -> SequenceGame:
     """SeqGAN: Monte Carlo rollout rewards and REINFORCE, summed, without a baseline.
 
@@ -173,6 +189,6 @@ def tiny() -> tuple[SequenceGame, Tensor]:
     data[:, 5] = 2
     data[:, 6:] = 0
     G = LSTMPolicy(12, 8, 8, start=1, end=2, pad=0)
-    D = CNNCritic(12, 8, ((1, 4), (2, 4), (3, 4)), end=2)
-    game = seqgan(G, D, 8, rollouts=2, samples=8, critic_steps=1, critic_epochs=1, negatives=8)
+    D = CNNDiscriminator(12, 8, ((1, 4), (2, 4), (3, 4)), end=2)
+    game = seqgan(G, D, 8, rollouts=2, samples=8, d_steps=2, d_epochs=1, negatives=8)
     return game, data

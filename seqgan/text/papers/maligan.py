@@ -2,41 +2,39 @@
 
     r(y) = D(y) / (1 - D(y)),  gradient = sum_i (r_i / sum_j r_j - b) d log G(y_i)
 
-One verdict a sentence, no rollouts. b = 1/B centres the weights, as the authors' code; the paper
-lets it grow from 0. r is bounded, for a critic that is sure of one sample would leave no other.
+The discriminator judges whole sentences, without rollouts. b = 1/B centres the weights, as in the
+authors' code; the paper lets it grow from 0. r is bounded, for a discriminator that is sure of one
+sample would leave no other.
 """
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 from image_core.adversarial import estimators
-from image_core.adversarial.game import Game
 from image_core.adversarial.losses import density_ratio
-from seqgan.lm.policies import LSTMPolicy, SequencePolicy
-from seqgan.text.discriminators import SequenceCritic
+from seqgan.lm.policies import SequencePolicy
+from seqgan.text.config import ClassifierOptions, Sequences, two_players
+from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.games.sequence import SequenceGame
-from seqgan.text.papers import RealRows
 from seqgan.text.rewards import sentence_reward
 
-if TYPE_CHECKING:
-    from seqgan.text.config import SequenceConfig
 
-NAME = "MaliGAN"
-METHOD: dict[str, Any] = {"estimator": "importance", "baseline": "none", "reduction": "mean"}
-RATES: dict[str, Any] = {"policy_lr": 1e-3}
-GAME = "sequence"
-PAPER: dict[str, Any] = {}
-UNREAD = ("rollouts", "beta_max")
-policy = LSTMPolicy
+@dataclass(kw_only=True)
+class Options(ClassifierOptions):
+    """MaliGAN."""
+
+    g_lr: float = 1e-3
 
 
-def maligan(G: SequencePolicy, D: SequenceCritic, length: int, **options: object) -> SequenceGame:
-    """MaliGAN: importance weights D/(1-D) over the batch, one verdict a sentence.
+def maligan(
+    G: SequencePolicy, D: SequenceDiscriminator, length: int, **options: object
+) -> SequenceGame:
+    """MaliGAN: importance weights D/(1-D) over the batch, one output of D a sentence.
 
     Args:
-        G: the policy.
-        D: the critic.
-        length: tokens of a sequence.
-        options: of `SequenceGame`.
+        G: The policy.
+        D: The discriminator.
+        length: Tokens of a sequence.
+        options: Those of `SequenceGame`.
 
     Source: Che et al. 2017, eq. 8.
     """
@@ -44,6 +42,10 @@ def maligan(G: SequencePolicy, D: SequenceCritic, length: int, **options: object
     return SequenceGame(G, D, length, **{**defaults, **options})  # type: ignore[arg-type]
 
 
-def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
+def game(o: Options, s: Sequences) -> SequenceGame:
     """The game of a run's options."""
-    return maligan(policy, options.make_critic(policy), length, **options.game_options(length))
+    policy = o.lstm(s)
+    return maligan(policy, o.cnn(policy, o.d_l2), s.length, **o.sampled())
+
+
+players = two_players

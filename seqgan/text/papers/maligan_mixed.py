@@ -1,49 +1,49 @@
-"""MaliGAN with mixed training: real prefixes that shrink, their completions weighed by prefix.
+"""MaliGAN, mixed (Che et al. 2017, section 3.3): real prefixes that shrink, then its own words.
 
 The first K tokens of a sample are real and learned by likelihood, the rest by `maligan`'s weights,
 normalised among the completions of one prefix. K falls from all but one token to none.
 """
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from image_core.adversarial import estimators
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Game
-from seqgan.lm.policies import LSTMPolicy, SequencePolicy
-from seqgan.text.discriminators import SequenceCritic
+from seqgan.lm.policies import SequencePolicy
+from seqgan.text.config import ClassifierOptions, Sequences, two_players
+from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.games.sequence import SequenceGame
-from seqgan.text.papers import RealRows
-from seqgan.text.papers.maligan import GAME, METHOD, PAPER, RATES, UNREAD, maligan
+from seqgan.text.papers.maligan import maligan
 from seqgan.text.teacher import Teacher
 
-if TYPE_CHECKING:
-    from seqgan.text.config import SequenceConfig
 
-__all__ = [
-    "GAME",
-    "METHOD",
-    "NAME",
-    "PAPER",
-    "RATES",
-    "UNREAD",
-    "game",
-    "maligan_mixed",
-    "policy",
-]
+@dataclass(kw_only=True)
+class Options(ClassifierOptions):
+    """MaliGAN, mixed.
 
-NAME = "MaliGAN-mixed"
-COPIES = 4
-"""Completions of a real prefix; the options' samples are a multiple of it."""
-policy = LSTMPolicy
+    Args:
+        completions: Completions of each real prefix; --samples is a multiple of it.
+    """
+
+    g_lr: float = 1e-3
+    completions: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        n = self.completions
+        if n < 1 or self.samples % n or not 0 < self.samples // n <= self.batch:
+            raise UserError(
+                f"--samples {self.samples}: a prefix is completed --completions {n} times, so give "
+                f"a multiple of {n}, at most {n} times --batch {self.batch}"
+            )
 
 
 def maligan_mixed(
     G: SequencePolicy,
-    D: SequenceCritic,
+    D: SequenceDiscriminator,
     length: int,
     *,
     moves: int,
-    copies: int = COPIES,
+    copies: int = 4,
     **options: object,
 ) -> SequenceGame:
     """MaliGAN from teacher forcing to free running.
@@ -63,13 +63,13 @@ def maligan_mixed(
     return maligan(G, D, length, **{**options, **mixed})
 
 
-def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
+def game(o: Options, s: Sequences) -> SequenceGame:
     """The game of a run's options."""
-    if options.samples % COPIES or not 0 < options.samples // COPIES <= options.batch:
-        raise UserError(
-            f"--samples {options.samples}: maligan_mixed completes a prefix {COPIES} times, "
-            f"so give a multiple of {COPIES}, at most {COPIES} times --batch {options.batch}"
-        )
-    moves = max(1, options.rounds * options.policy_steps)
-    critic, others = options.make_critic(policy), options.game_options(length)
-    return maligan_mixed(policy, critic, length, moves=moves, **others)
+    policy = o.lstm(s)
+    discriminator, length = o.cnn(policy, o.d_l2), s.length
+    return maligan_mixed(
+        policy, discriminator, length, moves=o.g_moves(), copies=o.completions, **o.sampled()
+    )
+
+
+players = two_players

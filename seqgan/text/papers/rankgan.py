@@ -14,7 +14,9 @@ paper. A position baseline is subtracted, since R is about 1 / (1 + |C|) for eve
 """
 
 import functools
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -22,26 +24,47 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from image_core.adversarial import estimators
-from image_core.adversarial.game import Game
 from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
-from seqgan.lm.policies import LSTMPolicy, SequencePolicy
-from seqgan.text.discriminators import CNNCritic, Scorer, SequenceCritic
+from image_core.runs import options
+from seqgan.lm.policies import SequencePolicy
+from seqgan.text.config import SampledOptions, Sequences, two_players
+from seqgan.text.discriminators import CNNDiscriminator, Scorer, SequenceDiscriminator
 from seqgan.text.games.sequence import SequenceGame
-from seqgan.text.papers import RealRows
 from seqgan.text.rewards import rollout_reward
 
-if TYPE_CHECKING:
-    from seqgan.text.config import SequenceConfig
 
-NAME = "RankGAN"
-METHOD: dict[str, Any] = {"estimator": "reinforce", "baseline": "position_mean"}
-RATES: dict[str, Any] = {}
-GAME = "sequence"
-PAPER: dict[str, Any] = {}
-UNREAD = ("loss", "critic_l2", "beta_max")
-REFERENCES, COMPARED, GAMMA, POOL = 16, 64, 1.0, 2_000
-"""|U| and gamma of the released code; |C|; real sequences that both are drawn from."""
-policy = LSTMPolicy
+@dataclass(kw_only=True)
+class Options(SampledOptions):
+    """RankGAN.
+
+    Args:
+        rollouts: Completions of each prefix of a sample; their mean rank rewards its last token.
+        references: Number of real references U that a relevance is averaged over.
+        compared: Number of sentences C that a sentence is ranked among.
+        gamma: Scale of the relevance.
+        reduction: Reduction of the policy's gradient over batch and time: sum or mean.
+    """
+
+    rollouts: int = 16
+    references: int = 16
+    compared: int = 64
+    gamma: float = 1.0
+    reduction: str = "sum"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "rollouts", "references", "compared")
+        options.check_above_zero(self, "gamma")
+        options.check_choice("reduction", self.reduction, estimators.REDUCTIONS)
+
+
+PRESETS = {
+    "default": {"reduction": "mean"},
+    "demo": {"reduction": "mean", "rollouts": 8},
+    "tiny": {"rollouts": 2},
+}
+POOL = 2_000
+"""Real sequences that references and comparisons are drawn from."""
 
 
 def ranking_d(real: Logits, fake: Logits) -> Scalar:
@@ -61,7 +84,7 @@ ranking = AdversarialLoss(ranking_d, ranking_g, torch.sigmoid)
 
 
 @final
-class Ranker(SequenceCritic):
+class Ranker(SequenceDiscriminator):
     """Relevance to real references drawn anew at each call.
 
     Args:
@@ -74,12 +97,12 @@ class Ranker(SequenceCritic):
 
     def __init__(
         self,
-        cnn: CNNCritic,
-        pool: RealRows,
+        cnn: CNNDiscriminator,
+        pool: Callable[[], Tensor],
         *,
-        references: int = REFERENCES,
-        compared: int = COMPARED,
-        gamma: float = GAMMA,
+        references: int = 16,
+        compared: int = 64,
+        gamma: float = 1.0,
     ):
         super().__init__()
         self.cnn, self.references, self.compared, self.gamma = cnn, references, compared, gamma
@@ -140,11 +163,14 @@ class Ranker(SequenceCritic):
 
 def rankgan(
     G: SequencePolicy,
-    D: CNNCritic,
+    D: CNNDiscriminator,
     length: int,
-    real: RealRows,
+    real: Callable[[], Tensor],
     *,
     rollouts: int = 16,
+    references: int = 16,
+    compared: int = 64,
+    gamma: float = 1.0,
     **options: object,
 ) -> SequenceGame:
     """RankGAN: rollouts rewarded by their rank among real sequences.
@@ -154,8 +180,11 @@ def rankgan(
         D: features of the ranker.
         length: tokens of a sequence.
         real: tells the references and comparisons.
-        rollouts: completions of each prefix.
-        options: of `SequenceGame`.
+        rollouts: Completions of each prefix.
+        references: Number of real references.
+        compared: Number of sentences that one is ranked among.
+        gamma: Scale of the relevance.
+        options: Those of `SequenceGame`.
 
     Source: Lin et al. 2017.
     """
@@ -164,15 +193,30 @@ def rankgan(
         "estimator": estimators.reinforce("position_mean"),
     }
     ranked = {"loss": ranking}
-    return SequenceGame(G, Ranker(D, real), length, **{**defaults, **options, **ranked})  # type: ignore[arg-type]
+    ranker = Ranker(D, real, references=references, compared=compared, gamma=gamma)
+    return SequenceGame(G, ranker, length, **{**defaults, **options, **ranked})  # type: ignore[arg-type]
 
 
-def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
+def game(o: Options, s: Sequences) -> SequenceGame:
     """The game of a run's options."""
 
     def pool() -> Tensor:
-        rows = real()
+        rows = s.real()
         return rows[torch.linspace(0, len(rows) - 1, min(POOL, len(rows))).long()]
 
-    critic, others = options.make_critic(policy), options.game_options(length)
-    return rankgan(policy, critic, length, pool, rollouts=options.rollouts, **others)
+    policy = o.lstm(s)
+    return rankgan(
+        policy,
+        o.cnn(policy),
+        s.length,
+        pool,
+        rollouts=o.rollouts,
+        references=o.references,
+        compared=o.compared,
+        gamma=o.gamma,
+        estimator=estimators.reinforce("position_mean", reduction=o.reduction),
+        **o.sampled(),
+    )
+
+
+players = two_players

@@ -1,12 +1,13 @@
 """RelGAN (Nie, Narodytska & Patel 2019): relaxed samples, a relational memory, many embeddings.
 
 The policy is a relational memory; samples are concrete, with an inverse temperature that ends at
-beta_max; the critic looks through S embeddings of one or more dimensions each, and its loss is
+beta_max; the discriminator looks through S embeddings of one or more dimensions each, and its loss is
 relativistic. The released code schedules the temperature over 5,000 steps but takes 2,000 (3,000
 on the oracle), so that it never ends there; here it does.
 """
 
-from typing import TYPE_CHECKING, Any, final
+from dataclasses import dataclass
+from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -14,48 +15,54 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Game
+from image_core.runs import options
 from seqgan.data.encode import mask_of
 from seqgan.lm.policies import RecurrentPolicy
 from seqgan.lm.relational import RelationalPolicy
-from seqgan.text.discriminators import Scorer, SequenceCritic
-from seqgan.text.estimation import relaxation
+from seqgan.text import estimation
+from seqgan.text.config import LossOptions, Sequences, two_players
+from seqgan.text.discriminators import Scorer, SequenceDiscriminator
 from seqgan.text.games.relaxed import RelaxedGame
-from seqgan.text.papers import RealRows
 
-if TYPE_CHECKING:
-    from seqgan.text.config import SequenceConfig
 
-NAME = "RelGAN"
-METHOD: dict[str, Any] = {
-    "loss": "relativistic",
-    "critic_rounds": 0,
-    "baseline": "none",
-    "reduction": "mean",
+@dataclass(kw_only=True)
+class Options(LossOptions):
+    """RelGAN.
+
+    Args:
+        estimator: Relaxation of the samples: gumbel_softmax, gumbel_hard, straight_through or
+            reinmax.
+        beta_max: Inverse temperature of the samples in the last policy step.
+    """
+
+    loss: str = "relativistic"
+    g_lr: float = 1e-4
+    d_lr: float = 1e-4
+    d_steps: int = 5
+    estimator: str = "gumbel_softmax"
+    beta_max: float = 100.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        estimation.check("relaxed", self.estimator)
+        options.check_above_zero(self, "beta_max")
+
+
+PRESETS = {
+    "paper": {
+        "hidden": 512,
+        "mle_epochs": 150,
+        "mle_lr": 1e-2,
+        "rounds": 2_000,
+        "evaluate_every": 50,
+    }
 }
-RATES: dict[str, Any] = {
-    "policy_lr": 1e-4,
-    "critic_lr": 1e-4,
-    "estimator": "gumbel_softmax",
-}
-GAME = "relaxed"
-PAPER: dict[str, Any] = {
-    "embedding": 32,
-    "hidden": 512,
-    "mle_epochs": 150,
-    "mle_lr": 1e-2,
-    "critic_steps": 5,
-    "rounds": 2_000,
-    "evaluate_every": 50,
-}
-UNREAD = ("samples", "rollouts", "negatives", "critic_epochs", "critic_l2")
-CRITICS = {"seqgan": (64, 300), "small": (16, 50)}
-"""(embeddings, filters of each width) by the name of SeqGAN's critic of that size."""
-policy = RelationalPolicy
+SIZES = {"seqgan": (64, 300), "small": (16, 50)}
+"""(embeddings, filters of each width) by the name of SeqGAN's discriminator of that size."""
 
 
 @final
-class ManyEmbeddingsCritic(SequenceCritic):
+class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
     """Mean logit over S embeddings of the same tokens, each read by the same convolutions.
 
     E_s in R^(V x size / S),  h_s = max over time of relu(conv(E_s y)),  logit = mean_s f(h_s)
@@ -139,13 +146,13 @@ class ManyEmbeddingsCritic(SequenceCritic):
 
 
 def relgan(
-    G: RecurrentPolicy, D: SequenceCritic, length: int, *, moves: int, **options: object
+    G: RecurrentPolicy, D: SequenceDiscriminator, length: int, *, moves: int, **options: object
 ) -> RelaxedGame:
     """RelGAN: concrete samples against a relativistic critic.
 
     Args:
         G: the policy; the paper's is a `RelationalPolicy`.
-        D: the critic; the paper's is a `ManyEmbeddingsCritic`.
+        D: the critic; the paper's is a `ManyEmbeddingsDiscriminator`.
         length: tokens of a sequence.
         moves: policy moves of the whole run; the temperature's schedule ends with them.
         options: of `RelaxedGame`; `beta_max` is 100 or 1,000 in the paper, 1 or 2 on its oracle.
@@ -155,18 +162,31 @@ def relgan(
     return RelaxedGame(G, D, length, moves=moves, **options)  # type: ignore[arg-type]
 
 
-def game(policy: RelationalPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
+def game(o: Options, s: Sequences) -> RelaxedGame:
     """The game of a run's options."""
-    views, filters = CRITICS[options.critic]
-    critic = ManyEmbeddingsCritic(
-        policy.vocab, views, views, filters, end=policy.end, dropout=options.critic_dropout
+    policy = RelationalPolicy(
+        s.vocab,
+        o.embedding,
+        o.hidden,
+        layers=o.layers,
+        start=s.start,
+        end=s.end,
+        pad=s.pad,
+        dropout=o.dropout,
+    )
+    views, filters = SIZES[o.discriminator]
+    discriminator = ManyEmbeddingsDiscriminator(
+        s.vocab, views, views, filters, end=s.end, dropout=o.d_dropout
     )
     return relgan(
         policy,
-        critic,
-        length,
-        moves=max(1, options.rounds * options.policy_steps),
-        beta_max=options.beta_max,
-        relaxation=relaxation(options.estimator),
-        **options.shared_options(),
+        discriminator,
+        s.length,
+        moves=o.g_moves(),
+        beta_max=o.beta_max,
+        relaxation=estimation.relaxation(o.estimator),
+        **o.adversarial(),
     )
+
+
+players = two_players

@@ -1,27 +1,53 @@
-"""SeqGAN (Yu, Zhang, Wang & Yu 2017): rollout rewards and REINFORCE."""
+"""SeqGAN (Yu, Zhang, Wang & Yu 2017): a policy rewarded by the verdict on its completed prefixes.
 
-from typing import TYPE_CHECKING, Any
+Q(y_1..t) = mean over completions of D(y),   gradient = sum_t Q(y_1..t) d log G(y_t | y_<t)
+"""
 
-from image_core.adversarial.game import Game
-from seqgan.lm.policies import LSTMPolicy
+from dataclasses import dataclass
+
+from image_core.runs import options
+from seqgan.text.config import ScoreOptions, Sequences, two_players
 from seqgan.text.estimation import sequence_reward
-from seqgan.text.games.sequence import seqgan
-from seqgan.text.papers import RealRows
+from seqgan.text.games.sequence import SequenceGame
 
-if TYPE_CHECKING:
-    from seqgan.text.config import SequenceConfig
-
-NAME = "SeqGAN"
-METHOD: dict[str, Any] = {}
-RATES: dict[str, Any] = {}
-GAME = "sequence"
-PAPER: dict[str, Any] = {}
-UNREAD = ("beta_max",)
-policy = LSTMPolicy
+__all__ = ["PRESETS", "Options", "game", "players"]
 
 
-def game(policy: LSTMPolicy, length: int, real: RealRows, options: "SequenceConfig") -> Game:
+@dataclass(kw_only=True)
+class Options(ScoreOptions):
+    """SeqGAN.
+
+    Args:
+        rollouts: Completions of each prefix of a sample; their mean output of the discriminator
+            rewards its last token.
+    """
+
+    rollouts: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "rollouts")
+
+
+PRESETS = {
+    "quick": {"baseline": "position_mean"},
+    "default": {"baseline": "position_mean", "reduction": "mean"},
+    "demo": {"baseline": "position_mean", "reduction": "mean", "rollouts": 8},
+    "tiny": {"rollouts": 2},
+}
+
+
+def game(o: Options, s: Sequences) -> SequenceGame:
     """The game of a run's options."""
-    reward = sequence_reward(options.estimator, options.rollouts)
-    critic, others = options.make_critic(policy), options.game_options(length)
-    return seqgan(policy, critic, length, reward=reward, **others)
+    policy = o.lstm(s)
+    return SequenceGame(
+        policy,
+        o.cnn(policy, o.d_l2),
+        s.length,
+        reward=sequence_reward(o.estimator, o.rollouts),
+        estimator=o.score_function(s.length),
+        **o.sampled(),
+    )
+
+
+players = two_players

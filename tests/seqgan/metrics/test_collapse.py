@@ -14,7 +14,7 @@ from tests.recipes.made import short_report as short_report
 
 REAL = [[1, 2, 3], [2, 3, 4], [5, 6], [1, 6, 2]]
 LEARNED = ("--mle_epochs", "8", "--mle_lr", "0.03", "--dropout", "0")
-DRIVEN = (*LEARNED, "--rounds", "12", "--policy_steps", "10", "--policy_lr", "0.3")
+DRIVEN = (*LEARNED, "--rounds", "12", "--g_steps", "10", "--g_lr", "0.3")
 
 
 def test_samples_like_the_real_ones_raise_nothing_and_repeated_ones_do():

@@ -100,7 +100,7 @@ from seqgan.text.rewards import sentence_reward
 
 NAME = "ToyGAN"
 METHOD = {"estimator": "reinforce", "baseline": "leave_one_out", "reduction": "mean"}
-RATES = {"policy_lr": 2e-3}
+RATES = {"g_lr": 2e-3}
 PAPER = {}
 UNREAD = ("rollouts", "beta_max")
 GAME = "sequence"
@@ -124,7 +124,7 @@ def test_a_paper_is_one_module_and_its_name(tmp_path, monkeypatch, capsys):
         words = ["train", "oracle", "--preset", "tiny", "--alias", "toygan", "--out", str(run)]
         assert main([*words, "--mle_epochs", "1", "--test_size", "16"]) == 0
         assert {"MLE", "ToyGAN"} <= set(read_result(run)["table"])
-        assert parsed("--alias", "toygan").policy_lr == 2e-3
+        assert parsed("--alias", "toygan").g_lr == 2e-3
         assert main([*words[:-1], str(tmp_path / "other"), "--baseline", "none"]) == 2
         assert "--baseline none does not go with --alias toygan" in capsys.readouterr().err
         assert main(["list", "papers"]) == 0
@@ -150,10 +150,10 @@ def parsed(*words):
 
 def test_a_papers_sizes_stand_below_a_preset_and_its_rates_above():
     paper, quick = parsed("--alias", "relgan"), parsed("--alias", "relgan", "--preset", "quick")
-    assert (paper.hidden, paper.mle_epochs, paper.policy_lr) == (512, 150, 1e-4)
+    assert (paper.hidden, paper.mle_epochs, paper.g_lr) == (512, 150, 1e-4)
     epochs = PRESETS["quick"]["mle_epochs"]
-    assert (quick.hidden, quick.mle_epochs, quick.policy_lr) == (512, epochs, 1e-4)
-    assert parsed("--alias", "relgan", "--hidden", "16", "--policy_lr", "0.5").policy_lr == 0.5
+    assert (quick.hidden, quick.mle_epochs, quick.g_lr) == (512, epochs, 1e-4)
+    assert parsed("--alias", "relgan", "--hidden", "16", "--g_lr", "0.5").g_lr == 0.5
     assert parsed("--alias", "maligan", "--preset", "quick").baseline == "none"
     assert parsed("--preset", "quick").baseline == "position_mean"
 
@@ -184,7 +184,7 @@ def test_an_alias_may_stand_in_a_file(tmp_path):
         (["--alias", "relgan", "--critic_rounds", "3"], "--critic_rounds 0"),
         (["--beta_max", "5"], "--beta_max"),
         (["--alias", "relgan", "--negatives", "64"], "--negatives 64 does nothing"),
-        (["--alias", "relgan", "--critic_epochs", "2"], "--critic_epochs 2 does nothing"),
+        (["--alias", "relgan", "--d_epochs", "2"], "--d_epochs 2 does nothing"),
         (["--alias", "relgan", "--rollouts", "4"], "--rollouts 4 does nothing"),
         (["--alias", "relgan", "--samples", "4"], "--samples 4 does nothing"),
         (["--alias", "maligan", "--rollouts", "4"], "--rollouts 4 does nothing"),

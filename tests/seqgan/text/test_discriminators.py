@@ -5,14 +5,14 @@ import torch
 import torch.nn.functional as F
 
 from image_core.adversarial import penalties
-from seqgan.text.discriminators import SEQGAN_FILTERS, CNNCritic
+from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator
 
 FILTERS = ((1, 3), (2, 4), (4, 3))
 
 
 def critic(end=2, filters=FILTERS, **options):
     """Every parameter random, biases too, so that none can be left out unnoticed."""
-    net = CNNCritic(12, 3, filters, end=end, **options)
+    net = CNNDiscriminator(12, 3, filters, end=end, **options)
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.normal_(std=0.7)
@@ -61,7 +61,7 @@ def test_one_logit_is_the_softmax_over_two_classes():
     tokens, _ = ragged(5)
     features = torch.rand(5, 10)
     seen = []
-    net._highway = lambda x: seen.append(x) or CNNCritic._highway(net, features)
+    net._highway = lambda x: seen.append(x) or CNNDiscriminator._highway(net, features)
     logit = net(tokens)
     assert seen[0].shape == (5, 10)
     plain, gate = (features @ net.highway_weight + net.highway_bias).chunk(2, 1)
@@ -71,7 +71,7 @@ def test_one_logit_is_the_softmax_over_two_classes():
 
 
 def test_sizes_of_the_released_critic():
-    net = CNNCritic(5000)
+    net = CNNDiscriminator(5000)
     assert sum(number for _, number in SEQGAN_FILTERS) == 1720
     assert net.highway_weight.shape == (1720, 3440)
     assert net.embedding.shape == (5000, 64)

@@ -15,7 +15,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.adversarial.penalties import r1
 from seqgan.lm.policies import LSTMPolicy
-from seqgan.text.discriminators import CNNCritic
+from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.relaxed import RelaxedGame
 from seqgan.text.games.sequence import seqgan
 from seqgan.text.papers.maligan import maligan
@@ -38,11 +38,11 @@ def _no_autocast(monkeypatch):
 @pytest.mark.parametrize("player", ["mle", "G", "D"])
 def test_a_move_asks_nothing_back_from_the_device(player, end):
     policy = LSTMPolicy(50, 8, 8, start=1, end=end)
-    critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=end)
-    sizes = {"samples": 8, "negatives": 64, "critic_epochs": 1}
+    critic = CNNDiscriminator(50, 8, ((1, 4), (3, 4)), end=end)
+    sizes = {"samples": 8, "negatives": 64, "d_epochs": 1}
     game = seqgan(policy, critic, 8, rollouts=2, penalty=r1(1.0), **sizes).to("meta")
     engine = Engine(game, {player: adam}, clip={"G": 5.0} if player == "G" else {})
-    moves = {"mle": game.mle_move, "G": game.policy_move, "D": game.critic_move}
+    moves = {"mle": game.mle_move, "G": game.policy_move, "D": game.discriminator_move}
     real = torch.zeros(16, 8, dtype=torch.int64, device="meta")
     logs = engine.play(Turn(player, moves[player]), iter([real] * 8))
     assert f"{player}/loss" in logs
@@ -54,9 +54,9 @@ def test_a_move_asks_nothing_back_from_the_device(player, end):
 @pytest.mark.parametrize("alias", ["maligan", "maligan_mixed", "rankgan", "relgan"])
 def test_nor_does_a_move_of_a_relative(alias, player):
     policy = LSTMPolicy(50, 8, 8, start=1, end=2)
-    critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=2)
+    critic = CNNDiscriminator(50, 8, ((1, 4), (3, 4)), end=2)
     real = torch.zeros(16, 8, dtype=torch.int64, device="meta")
-    sizes = {"samples": 8, "negatives": 64, "critic_epochs": 1}
+    sizes = {"samples": 8, "negatives": 64, "d_epochs": 1}
     made = {
         "maligan": lambda: maligan(policy, critic, 8, **sizes),
         "maligan_mixed": lambda: maligan_mixed(policy, critic, 8, moves=4, copies=2, **sizes),
@@ -65,7 +65,7 @@ def test_nor_does_a_move_of_a_relative(alias, player):
     }
     game = made[alias]().to("meta")
     engine = Engine(game, {player: adam})
-    move = {"G": game.policy_move, "D": game.critic_move}[player]
+    move = {"G": game.policy_move, "D": game.discriminator_move}[player]
     for _ in range(2):
         logs = engine.play(Turn(player, move), iter([real] * 8))
     assert f"{player}/loss" in logs
@@ -80,9 +80,9 @@ def test_meta_tensors_do_tell():
 
 ONE_GRAPH = """
 import torch
-from seqgan.text.discriminators import CNNCritic
+from seqgan.text.discriminators import CNNDiscriminator
 torch.manual_seed(0)
-critic = CNNCritic(50, 8, ((1, 4), (3, 4)), end=2).eval()
+critic = CNNDiscriminator(50, 8, ((1, 4), (3, 4)), end=2).eval()
 embedded, lengths = torch.randn(6, 8, 8, requires_grad=True), torch.tensor([8, 8, 5, 3, 2, 1])
 compiled = torch.compile(critic.score, backend="aot_eager", fullgraph=True)
 found = []

@@ -11,13 +11,13 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.adversarial.losses import density_ratio as ratio
 from seqgan.lm.policies import LSTMPolicy
-from seqgan.text.discriminators import CNNCritic
+from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.papers.maligan import maligan
 from seqgan.text.papers.maligan_mixed import maligan_mixed
 from seqgan.text.papers.rankgan import Ranker, rankgan, ranking, ranking_d
 from seqgan.text.teacher import Teacher
 
-SIZES = {"samples": 8, "critic_steps": 1, "critic_epochs": 1, "negatives": 8}
+SIZES = {"samples": 8, "d_steps": 1, "d_epochs": 1, "negatives": 8}
 
 
 def adam(parameters):
@@ -27,7 +27,7 @@ def adam(parameters):
 def parts(dropout=0.0):
     torch.manual_seed(0)
     G = LSTMPolicy(12, 4, 4, start=1, end=2, pad=0)
-    return G, CNNCritic(12, 4, ((1, 3), (2, 3)), end=2, dropout=dropout)
+    return G, CNNDiscriminator(12, 4, ((1, 3), (2, 3)), end=2, dropout=dropout)
 
 
 def data():
@@ -187,7 +187,7 @@ def test_the_ranker_learns_to_rank_real_first():
     G, cnn = parts()
     game = rankgan(G, cnn, 6, data, rollouts=2, **SIZES)
     engine = Engine(game, {"D": adam})
-    turns = [Turn("D", game.critic_move)]
+    turns = [Turn("D", game.discriminator_move)]
     logs = list(engine.rounds(lambda index: data(), 40, turns=turns))
     assert float(logs[-1]["D/d_real"]) > float(logs[-1]["D/d_fake"]) + 0.2
     assert float(logs[-1]["D/accuracy"]) > 0.8

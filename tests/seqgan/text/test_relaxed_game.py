@@ -13,9 +13,9 @@ from image_core.adversarial.game import Turn
 from image_core.adversarial.penalties import r1
 from seqgan.lm.policies import LSTMPolicy
 from seqgan.lm.relational import RelationalPolicy
-from seqgan.text.discriminators import CNNCritic
+from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.relaxed import RelaxedGame, concrete, tiny
-from seqgan.text.papers.relgan import ManyEmbeddingsCritic, relgan
+from seqgan.text.papers.relgan import ManyEmbeddingsDiscriminator, relgan
 from tests.seqgan.lm.enumeration import counted, everything, too_far
 
 
@@ -35,7 +35,7 @@ def relational(end=2, **options):
 def test_the_temperature_ends_exactly_at_beta_max():
     """A geometric schedule over all policy moves, whatever the rounds are made of."""
     game, data = tiny()
-    game.moves, game.policy_steps = 6, 2
+    game.moves, game.g_steps = 6, 2
     engine = Engine(game, {"G": adam, "D": adam})
     seen = [float(logs["G/beta"]) for logs in engine.rounds(lambda index: data, 3)]
     expected = [10 ** (n / 6) for n in range(1, 7)]
@@ -49,7 +49,7 @@ def test_relaxed_samples_are_drawn_from_the_policy_at_any_temperature():
     """Their argmax tokens come as often as the policy's exact probabilities say."""
     torch.manual_seed(0)
     G = LSTMPolicy(5, 3, 4, start=1, end=2, pad=0, init_std=1.2).eval()
-    game = RelaxedGame(G, CNNCritic(5, 4, ((1, 2),), end=2), 3, moves=1, beta_max=2.0)
+    game = RelaxedGame(G, CNNDiscriminator(5, 4, ((1, 2),), end=2), 3, moves=1, beta_max=2.0)
     sequences, probability = everything(G, 3)
     for beta in (0.5, 20.0):
         x, mask = game.write(4_000, torch.tensor(beta))
@@ -80,8 +80,8 @@ def test_one_hot_relaxed_tokens_score_as_tokens_do():
     torch.manual_seed(0)
     tokens = torch.tensor([[5, 3, 4, 2, 0], [3, 2, 0, 0, 0], [4, 4, 5, 3, 3]])
     for D in (
-        CNNCritic(6, 8, ((1, 3), (2, 3)), end=2, dropout=0.0),
-        ManyEmbeddingsCritic(6, 8, 4, 5, end=2, dropout=0.0),
+        CNNDiscriminator(6, 8, ((1, 3), (2, 3)), end=2, dropout=0.0),
+        ManyEmbeddingsDiscriminator(6, 8, 4, 5, end=2, dropout=0.0),
     ):
         G = LSTMPolicy(6, 3, 4, start=1, end=2, pad=0)
         game = RelaxedGame(G, D, 5, moves=1)
@@ -113,7 +113,7 @@ def test_nonsense_is_refused():
     with pytest.raises(UserError, match="beta_max"):
         relgan(game.G, game.D, 6, moves=1, beta_max=0.0)
     with pytest.raises(UserError, match="views"):
-        ManyEmbeddingsCritic(6, 10, 4)
+        ManyEmbeddingsDiscriminator(6, 10, 4)
 
 
 # --------------------------------------------------------------------------- the relational memory
@@ -160,7 +160,7 @@ def test_the_relational_policy_remembers():
 def test_the_relational_policy_learns_by_likelihood():
     policy = relational(dropout=0.0)
     data = torch.tensor([[3, 4, 5, 2], [3, 4, 5, 2]])
-    D = ManyEmbeddingsCritic(6, 4, 2, 3, end=2)
+    D = ManyEmbeddingsDiscriminator(6, 4, 2, 3, end=2)
     game = relgan(policy, D, 4, moves=3)
     engine = Engine(game, {"mle": adam, "G": adam, "D": adam})
     before = float(policy.nll(data).detach())
@@ -172,7 +172,7 @@ def test_the_relational_policy_learns_by_likelihood():
 
 def test_the_critic_of_many_embeddings_is_a_mean_over_views():
     torch.manual_seed(0)
-    D = ManyEmbeddingsCritic(6, 4, 2, 3, widths=(2,), dropout=0.0)
+    D = ManyEmbeddingsDiscriminator(6, 4, 2, 3, widths=(2,), dropout=0.0)
     tokens = torch.tensor([[1, 3, 5, 0]])
     logits = []
     for view in (slice(0, 2), slice(2, 4)):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from seqgan.text.discriminators import CNNCritic, SequenceCritic
+from seqgan.text.discriminators import CNNDiscriminator, SequenceDiscriminator
 from seqgan.text.rewards import rollout_reward, sentence_reward
 from seqgan.text.rollout import complete
 from tests.seqgan.lm.enumeration import counted, everything, tiny_policy, too_far
@@ -100,7 +100,7 @@ def test_copies_differ_and_do_not_touch_the_samples():
 # ------------------------------------------------------------------------------------------ rewards
 
 
-class TableCritic(SequenceCritic):
+class TableCritic(SequenceDiscriminator):
     """A logit by hand: a number for each token at each place that counts."""
 
     def __init__(self, vocab, end):
@@ -177,7 +177,7 @@ def test_sentence_reward_is_one_verdict_for_all_tokens():
 def test_all_samples_ended_at_once(width):
     """Sequences of one token, trimmed or not: the reward is D(y)."""
     policy, _ = policy_and_samples(2)
-    critic = CNNCritic(policy.vocab, 3, ((1, 2), (2, 2)), end=2).eval()
+    critic = CNNDiscriminator(policy.vocab, 3, ((1, 2), (2, 2)), end=2).eval()
     samples = torch.tensor([[2, 0, 0, 0]] * 3)[:, :width]
     reward = rollout_reward(2)(policy, critic, samples)
     assert torch.equal(reward[:, 0], torch.sigmoid(critic(samples)))

@@ -102,7 +102,7 @@ def test_critic_loss_by_hand(game, loss):
     game.penalty = penalties.r2(3.0)
     real, fake = sentences(0)[:4], game.sample(4)
     torch.manual_seed(7)
-    (whole, *_) = played(game.critic_move)
+    (whole, *_) = played(game.discriminator_move)
     fake = game.written[-1]
     torch.manual_seed(7)
     game.G.__class__.sample(game.G, 4, 8)  # spends the draws that came before the shuffle
@@ -123,10 +123,10 @@ def test_critic_loss_by_hand(game, loss):
 
 def test_each_epoch_shows_the_critic_every_negative_once(game):
     """Twenty negatives in halves of four: ten steps in two epochs, each half of a batch in turn."""
-    game.negatives, game.critic_epochs = 20, 2
+    game.negatives, game.d_epochs = 20, 2
     pairs = []
-    game._critic_loss = lambda real, fake: pairs.append((real, fake))
-    assert len(played(game.critic_move)) == 10
+    game._discriminator_loss = lambda real, fake: pairs.append((real, fake))
+    assert len(played(game.discriminator_move)) == 10
     (negatives,) = game.written
     as_rows = lambda tokens: sorted(map(tuple, tokens.tolist()))  # noqa: E731
     for epoch in (pairs[:5], pairs[5:]):

@@ -113,14 +113,15 @@ class Papers:
     def _module(self, name: str) -> ModuleType:
         if name in self.names():
             return importlib.import_module(f"{self.package}.{name}")
+        here = str(Path.cwd())
+        if here not in sys.path:
+            sys.path.insert(0, here)
+        importlib.invalidate_caches()
         if "." not in name and importlib.util.find_spec(name) is None:
             raise UserError(
                 f"--paper {name}: choose one of {', '.join(self.names())}, or name a module of "
                 "your own as in mypackage.mygan"
             )
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.insert(0, here)
         try:
             return importlib.import_module(name)
         except UserError:

@@ -172,7 +172,7 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
     file = RunFolder(folder).config
     saved = RunFolder(folder).read_config()
     recipe = saved.pop("recipe")
-    if recipe not in recipes:
+    if not isinstance(recipe, str) or recipe not in recipes:
         names = ", ".join(recipes)
         raise UserError(f"{file} is of the recipe {recipe!r}, and not of {names}; name another run")
     module = import_module(recipes[recipe])
@@ -181,9 +181,7 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
             f"{file} was written by version 0.1, whose options had other names; nothing was "
             "changed, train it anew in another --out"
         )
-    config_class = module.Config
-    if module.PAPERS is not None:
-        config_class = module.PAPERS.config(saved.get("paper", module.PAPERS.default))
+    config_class, _ = _class_and_defaults(module, saved.get("paper"), next(iter(module.PRESETS)))
     parser = config_parser(recipe, module, config_class)
     values = {**saved, "out": folder}
     try:

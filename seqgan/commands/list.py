@@ -15,7 +15,6 @@ MODULES = {
     "estimators": ("image_core.adversarial.estimators",),
     "games": ("seqgan.games",),
     "metrics": ("seqgan.metrics", "seqgan.judges.judge"),
-    "papers": ("seqgan.text.papers",),
 }
 
 KINDS = ("losses", "penalties", "estimators", "games", "recipes", "metrics", "papers")
@@ -35,6 +34,8 @@ def lines(kind: str) -> list[str]:
     if kind == "recipes":
         width = max(map(len, RECIPES))
         return [f"{name:<{width}}  {_recipe(name)}" for name in RECIPES]
+    if kind == "papers":
+        return _papers()
     modules = [import_module(name) for name in MODULES[kind]]
     width = max(len(name) for module in modules for name in module.__all__)
     return [
@@ -45,12 +46,25 @@ def lines(kind: str) -> list[str]:
 
 
 def _first_line(module: ModuleType, kind: str, name: str) -> str:
-    if kind == "papers":
-        return _doc(import_module(f"{module.__name__}.{name}"))
     value = getattr(module, name)
     if kind == "losses":
         return f"D: {_doc(value.d)} G: {_doc(value.g)}"
     return _doc(value)
+
+
+def _papers() -> list[str]:
+    """Each paper once, whichever recipes take it."""
+    found = {
+        name: recipe.PAPERS
+        for recipe in map(recipe_module, RECIPES)
+        if recipe.PAPERS is not None
+        for name in recipe.PAPERS.names()
+    }
+    width = max(map(len, found))
+    return [
+        f"{name:<{width}}  {_doc(import_module(f'{papers.package}.{name}'))}"
+        for name, papers in found.items()
+    ]
 
 
 def _recipe(name: str) -> str:

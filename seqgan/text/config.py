@@ -149,9 +149,9 @@ class DiscriminatorOptions(SharedOptions):
     penalty: str = ""
 
     def __post_init__(self) -> None:
+        options.check_choice("discriminator", self.discriminator, tuple(FILTERS))
         super().__post_init__()
         options.check_least(self, 0, "d_dropout")
-        options.check_choice("discriminator", self.discriminator, tuple(FILTERS))
         options.make_penalty(self.penalty)
         if self.d_dropout >= 1:
             raise UserError(f"--d_dropout {self.d_dropout}: it must be below 1")

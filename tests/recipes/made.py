@@ -23,6 +23,12 @@ WORDS = {
 }
 
 
+def built(recipe, preset: str = "tiny", paper: str = "seqgan", **changes):
+    """A configuration of a recipe of papers, as the command line would make it."""
+    values = recipe.PAPERS.preset(paper, recipe.PRESETS[preset], preset)
+    return recipe.PAPERS.config(paper)(**{**values, **changes})
+
+
 def sentences(count: int, seed: int = 1) -> list[str]:
     """Three to seven words of a grammar that is learned in seconds."""
     draw = random.Random(seed)

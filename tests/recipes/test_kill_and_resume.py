@@ -54,7 +54,7 @@ class Forker:
             stdout=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
-            cwd=Path(__file__).parents[3],
+            cwd=Path(__file__).parents[2],
         )
         self.read()
 
@@ -95,7 +95,7 @@ def undisturbed(tmp_path_factory, forker):
     words = [*TINY, "--data", corpus(folder), *LENGTH, "--out"]
     code, seconds = forker.run([*words, str(folder / "run")])
     assert code == 0
-    assert {row["phase"] for row in read_log(folder / "run")} == {"mle", "critic", "adversarial"}
+    assert {row["phase"] for row in read_log(folder / "run")} == {"mle", "warmup", "adversarial"}
     return folder / "run", words, seconds
 
 

@@ -10,12 +10,10 @@ import pytest
 from image_core.adversarial.errors import UserError
 from seqgan.cli import main
 from seqgan.commands.recipes import RECIPES, recipe_module
-from seqgan.text.oracle_recipe import OracleConfig
-from seqgan.text.recipe import TextConfig
 from tests.recipes.made import corpus, is_png, read_log, read_result
 from tests.recipes.made import short_report as short_report
 
-CONFIG = {"oracle": OracleConfig, "text": TextConfig}
+CONFIG = {name: recipe_module(name).PAPERS.config("seqgan") for name in ("oracle", "text")}
 PRESETS = {name: recipe_module(name).PRESETS for name in CONFIG}
 ALL = [(recipe, preset) for recipe, presets in PRESETS.items() for preset in presets]
 
@@ -24,11 +22,11 @@ SIZES = {
     "embedding": 8,
     "hidden": 8,
     "mle_epochs": 1,
-    "critic_rounds": 1,
+    "d_warmup_steps": 4,
     "d_epochs": 1,
     "negatives": 16,
     "rounds": 1,
-    "d_steps": 1,
+    "d_steps": 4,
     "samples": 4,
     "rollouts": 1,
     "device": "cpu",
@@ -68,7 +66,7 @@ def test_every_preset_runs_when_it_is_shrunk(tmp_path, capsys, recipe, preset):
     words = [f"--{name}={value}" for name, value in options.items()]
     run = tmp_path / "run"
     assert main(["train", recipe, "--preset", preset, "--out", str(run), *words]) == 0
-    assert [row["phase"] for row in read_log(run)] == ["mle", "critic", "adversarial"]
+    assert [row["phase"] for row in read_log(run)] == ["mle", "warmup", "adversarial"]
     result = read_result(run)
     unsized = PRESETS[recipe][preset].keys() - options.keys()
     assert all(result["config"][name] == PRESETS[recipe][preset][name] for name in unsized)
@@ -90,7 +88,7 @@ def test_the_tiny_preset_runs_as_it_is(tmp_path, capsys, recipe):
     # Plain lines, for nobody looks on: the phases in order, each with its last round
     phases = [line.split() for line in err.splitlines() if "eta" in line]
     ends = [words for words in phases if words[1].split("/")[0] == words[1].split("/")[1]]
-    assert [words[0] for words in ends] == ["mle", "critic", "adversarial", "sweep"]
+    assert [words[0] for words in ends] == ["mle", "warmup", "adversarial", "sweep"]
     assert "\r" not in err
     assert "\x1b" not in out + err
 
@@ -105,15 +103,15 @@ EITHER = [
     *(({name: 0}, f"--{name} 0") for name in ("embedding", "hidden", "samples", "rollouts")),
     *(({name: 0}, f"--{name} 0") for name in ("evaluate_every", "d_epochs")),
     *(({name: 0}, f"--{name} 0") for name in ("g_steps", "d_steps")),
-    *(({name: -1}, f"--{name} -1") for name in ("mle_epochs", "critic_rounds", "rounds")),
+    *(({name: -1}, f"--{name} -1") for name in ("mle_epochs", "d_warmup_steps", "rounds")),
     *(({name: -1.0}, f"--{name}") for name in ("d_l2", "d_dropout", "save_seconds")),
-    *(({name: 0.0}, f"--{name} 0") for name in ("mle_lr", "g_lr", "d_lr", "clip")),
-    *(({name: NAN}, f"--{name} nan") for name in ("mle_lr", "clip", "d_l2")),
+    *(({name: 0.0}, f"--{name} 0") for name in ("mle_lr", "g_lr", "d_lr", "max_grad_norm")),
+    *(({name: NAN}, f"--{name} nan") for name in ("mle_lr", "max_grad_norm", "d_l2")),
     *(({name: INF}, f"--{name} inf") for name in ("g_lr", "save_seconds")),
     ({"batch": 1}, "--batch 1"),
     ({"seed": -1}, "--seed -1"),
     ({"seed": 1 << 32}, "--seed"),
-    ({"critic": "huge"}, "--critic huge"),
+    ({"discriminator": "huge"}, "--discriminator huge"),
     ({"loss": "hope"}, "--loss hope"),
     ({"device": "tpu"}, "--device tpu"),
     ({"precision": "fp16"}, "--precision fp16"),
@@ -129,12 +127,12 @@ EITHER = [
     ({"samples": 1, "baseline": "leave_one_out"}, "--samples"),
     ({"d_dropout": 1.0}, "--d_dropout 1"),
     ({"batch": 128, "negatives": 63}, "--negatives 63"),
-    ({"mle_epochs": 0, "critic_rounds": 0, "rounds": 0}, "--mle_epochs"),
+    ({"mle_epochs": 0, "d_warmup_steps": 0, "rounds": 0}, "--mle_epochs"),
 ]
 ORACLE_ONLY = [
     ({"vocab": 1}, "--vocab 1"),
     ({"length": 9}, "--length 9"),
-    ({"critic": "seqgan", "length": 19}, "--length 19"),
+    ({"discriminator": "seqgan", "length": 19}, "--length 19"),
     ({"test_size": 1}, "--test_size 1"),
     ({"train_size": 15}, "--train_size 15"),
 ]

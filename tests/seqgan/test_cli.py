@@ -22,7 +22,7 @@ from seqgan import games, metrics
 from seqgan.cli import COMMANDS, main
 from seqgan.commands.recipes import RECIPES, recipe_module
 from seqgan.judges import judge
-from seqgan.text import papers
+from seqgan.text import oracle_recipe
 from tests.recipes.made import TINY, content, corpus, refusal
 
 KINDS = {
@@ -32,7 +32,7 @@ KINDS = {
     "games": games.__all__,
     "recipes": tuple(RECIPES),
     "metrics": [*metrics.__all__, *judge.__all__],
-    "papers": papers.__all__,
+    "papers": oracle_recipe.PAPERS.names(),
 }
 
 
@@ -95,7 +95,7 @@ def test_help_of_a_recipe_explains_every_option(capsys, recipe):
         main(["train", recipe, "--help"])
     out = capsys.readouterr().out
     module = recipe_module(recipe)
-    config = getattr(module, f"{recipe.title()}Config")
+    config = module.PAPERS.config("seqgan")
     for name in config.__dataclass_fields__:
         explained = out.split(f"  --{name} ")[1].split("\n  --")[0]
         assert "(" in explained.strip().partition(" ")[2], f"--{name} is not explained"
@@ -203,17 +203,18 @@ def test_a_printed_configuration_can_be_fed_back(tmp_path, capsys, recipe):
 
 def test_the_configuration_of_a_run_starts_another(tmp_path, capsys):
     words = ("--preset", "tiny", "--out", str(tmp_path / "run"), "--rounds", "0")
-    assert main(["train", "oracle", *words, "--critic_rounds", "0"]) == 0
+    assert main(["train", "oracle", *words, "--d_warmup_steps", "0"]) == 0
     saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     file = ("--config", str(tmp_path / "run" / "config.yaml"), "--out", "other")
     config = printed_config(capsys, "oracle", *file)
     assert saved.pop("recipe") == "oracle"
+    assert saved.pop("format") == 2
     assert {**saved, "out": "other"}.items() <= config.items()
     assert "recipe" in refusal(capsys, "train", "text", "--data", "x", *file)
 
 
 def test_hyphens_do_for_underscores(capsys):
-    words = ("--preset", "tiny", "--out", "my-run", "--mle-epochs", "7", "--critic-lr=0.5")
+    words = ("--preset", "tiny", "--out", "my-run", "--mle-epochs", "7", "--d-lr=0.5")
     config = printed_config(capsys, "oracle", *words)
     assert (config["mle_epochs"], config["d_lr"], config["out"]) == (7, 0.5, "my-run")
 

@@ -32,11 +32,10 @@ SERVED = {
 NAMES = (*estimation.SCORE_FUNCTIONS, *estimation.RELAXATIONS, *estimation.CONTROL_VARIATES)
 CONFIGS = {
     "discrete": lambda name: discrete.Config(out="run", data="digits", estimator=name),
-    "sequence": lambda name: oracle.OracleConfig(out="run", estimator=name, baseline="none"),
-    "relaxed": lambda name: oracle.OracleConfig(
-        out="run", alias="relgan", loss="relativistic", critic_rounds=0, reduction="mean",
-        baseline="none", estimator=name,
+    "sequence": lambda name: oracle.PAPERS.config("seqgan")(
+        out="run", estimator=name, baseline="none"
     ),
+    "relaxed": lambda name: oracle.PAPERS.config("relgan")(out="run", estimator=name),
     "retrieve": lambda name: retrieve_config.Config(
         out="run", data="pairs", estimator=name, exact=False
     ),
@@ -52,7 +51,7 @@ CONFIGS = {
 def test_a_recipe_takes_what_its_game_is_served_and_refuses_the_rest_with_a_reason(game, name):
     if game == "sequence" and name in estimation.SCORE_FUNCTIONS:
         reduction = "sum" if name == "reinforce" else "mean"
-        oracle.OracleConfig(out="run", estimator=name, baseline="none", reduction=reduction)
+        oracle.PAPERS.config("seqgan")(out="run", estimator=name, reduction=reduction)
     elif name in SERVED[game]:
         CONFIGS[game](name)
     else:

@@ -1,8 +1,8 @@
 """RelGAN (Nie, Narodytska & Patel 2019): relaxed samples, a relational memory, many embeddings.
 
 The policy is a relational memory; samples are concrete, with an inverse temperature that ends at
-beta_max; the discriminator looks through S embeddings of one or more dimensions each, and its loss is
-relativistic. The released code schedules the temperature over 5,000 steps but takes 2,000 (3,000
+beta_max; the discriminator looks through S embeddings of one or more dimensions each, and its loss
+is relativistic. The released code schedules the temperature over 5,000 steps but takes 2,000 (3,000
 on the oracle), so that it never ends there; here it does.
 """
 

@@ -39,7 +39,7 @@ def _no_autocast(monkeypatch):
 def test_a_move_asks_nothing_back_from_the_device(player, end):
     policy = LSTMPolicy(50, 8, 8, start=1, end=end)
     critic = CNNDiscriminator(50, 8, ((1, 4), (3, 4)), end=end)
-    sizes = {"samples": 8, "negatives": 64, "d_epochs": 1}
+    sizes = {"samples": 8, "negatives": 64, "d_epochs": 1, "d_steps": 8}
     game = seqgan(policy, critic, 8, rollouts=2, penalty=r1(1.0), **sizes).to("meta")
     engine = Engine(game, {player: adam}, clip={"G": 5.0} if player == "G" else {})
     moves = {"mle": game.mle_move, "G": game.policy_move, "D": game.discriminator_move}
@@ -56,12 +56,12 @@ def test_nor_does_a_move_of_a_relative(alias, player):
     policy = LSTMPolicy(50, 8, 8, start=1, end=2)
     critic = CNNDiscriminator(50, 8, ((1, 4), (3, 4)), end=2)
     real = torch.zeros(16, 8, dtype=torch.int64, device="meta")
-    sizes = {"samples": 8, "negatives": 64, "d_epochs": 1}
+    sizes = {"samples": 8, "negatives": 64, "d_epochs": 1, "d_steps": 8}
     made = {
         "maligan": lambda: maligan(policy, critic, 8, **sizes),
         "maligan_mixed": lambda: maligan_mixed(policy, critic, 8, moves=4, copies=2, **sizes),
         "rankgan": lambda: rankgan(policy, critic, 8, lambda: real, rollouts=2, **sizes),
-        "relgan": lambda: RelaxedGame(policy, critic, 8, moves=4),
+        "relgan": lambda: RelaxedGame(policy, critic, 8, moves=4, d_steps=1),
     }
     game = made[alias]().to("meta")
     engine = Engine(game, {player: adam})

@@ -10,10 +10,11 @@ from image_core.runs.run import play
 from seqgan.cli import main
 from seqgan.lm.likelihood import nll
 from seqgan.lm.oracle import GATES, SHAPES, draw_oracle
+from seqgan.text import oracle_recipe
 from seqgan.text.config import TEMPERATURES
-from seqgan.text.oracle_recipe import PRESETS, OracleConfig, OracleRun
+from seqgan.text.oracle_recipe import OracleRun
 from tests.data_folder import data_folder
-from tests.recipes.made import TINY_ORACLE, is_png, read_log, read_result, refusal
+from tests.recipes.made import TINY_ORACLE, built, is_png, read_log, read_result, refusal
 from tests.recipes.made import short_report as short_report
 
 
@@ -25,16 +26,16 @@ def run(tmp_path_factory):
 
 
 def opened(folder, **changes) -> OracleRun:
-    return OracleRun(OracleConfig(**{**PRESETS["tiny"], "out": str(folder), **changes}))
+    return OracleRun(built(oracle_recipe, out=str(folder), **changes))
 
 
 def test_each_round_logs_who_played_and_metrics_where_they_are_due(run):
     rows = read_log(run)
     assert [row["round"] for row in rows] == list(range(1, 7))
-    assert [row["phase"] for row in rows] == ["mle"] * 2 + ["critic"] + ["adversarial"] * 3
+    assert [row["phase"] for row in rows] == ["mle"] * 2 + ["warmup"] + ["adversarial"] * 3
     for row in rows:
         played = {key.split("/")[0] for key in row if "/" in key}
-        assert played == {"mle": {"mle"}, "critic": {"D"}, "adversarial": {"G", "D"}}[row["phase"]]
+        assert played == {"mle": {"mle"}, "warmup": {"D"}, "adversarial": {"G", "D"}}[row["phase"]]
         assert all(math.isfinite(v) for k, v in row.items() if k != "phase")
         assert row.keys() >= {f"{player}/{n}" for player in played for n in ("loss", "grad_norm")}
     # The first of a phase, every second from there, and the last
@@ -159,7 +160,7 @@ def test_a_damaged_oracle_is_refused(tmp_path, capsys, held):
 def test_one_epoch_on_the_released_oracle_scores_as_measured(tmp_path):
     """NLL_oracle after one epoch of the released schedule's maximum likelihood."""
     file = data_folder("text") / "seqgan_oracle.npz"
-    config = OracleConfig(
+    config = oracle_recipe.PAPERS.config("seqgan")(
         oracle=str(file), out=str(tmp_path), mle_epochs=1, test_size=2000, device="cpu"
     )
     run = OracleRun(config)

@@ -98,7 +98,7 @@ def test_several_updates_on_the_same_samples_see_the_ratio_to_the_first_policy(g
 def test_critic_loss_by_hand(game, loss):
     """Half of E_real + E_fake, the regularizer, and the penalty between embedded sequences."""
     game.loss = getattr(losses, loss)
-    game.negatives = 4
+    game.negatives, game.d_steps = 4, 1
     game.penalty = penalties.r2(3.0)
     real, fake = sentences(0)[:4], game.sample(4)
     torch.manual_seed(7)
@@ -123,7 +123,7 @@ def test_critic_loss_by_hand(game, loss):
 
 def test_each_epoch_shows_the_critic_every_negative_once(game):
     """Twenty negatives in halves of four: ten steps in two epochs, each half of a batch in turn."""
-    game.negatives, game.d_epochs = 20, 2
+    game.negatives, game.d_epochs, game.d_steps = 20, 2, 10
     pairs = []
     game._discriminator_loss = lambda real, fake: pairs.append((real, fake))
     assert len(played(game.discriminator_move)) == 10

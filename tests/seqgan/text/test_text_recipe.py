@@ -9,11 +9,13 @@ import pytest
 import torch
 
 from seqgan.cli import main
+from seqgan.text import recipe
 from seqgan.text.config import TEMPERATURES
-from seqgan.text.recipe import PRESETS, TextConfig, TextRun
+from seqgan.text.recipe import TextRun
 from tests.recipes.made import (
     TINY,
     WORDS,
+    built,
     content,
     corpus,
     is_png,
@@ -34,7 +36,7 @@ def mle_rounds(folder) -> list[dict]:
 
 def loaded(folder) -> TextRun:
     config = read_result(folder)["config"]
-    run = TextRun(TextConfig(**{**config, "out": str(folder)}))
+    run = TextRun(recipe.PAPERS.config("seqgan")(**{**config, "out": str(folder)}))
     run.load()
     return run
 
@@ -119,7 +121,7 @@ def test_the_log_has_the_numbers_that_matter(run):
     for row in adversarial:
         assert row.keys() >= {"nll_valid", "unique", "entropy", "G/reward", "D/accuracy"}
         assert 0 < row["unique"] <= 1
-    assert all("nll_valid" not in row for row in rows if row["phase"] == "critic")
+    assert all("nll_valid" not in row for row in rows if row["phase"] == "warmup")
 
 
 # ------------------------------------------------------------------------------------------ result
@@ -152,7 +154,7 @@ def test_no_more_samples_than_there_is_human_text(folder, tmp_path):
     for sweep_samples in ("95", "5000"):
         run = tmp_path / sweep_samples
         words = ("--data", str(folder / "corpus.txt"), "--limit", "100", "--rounds", "0")
-        words += ("--critic_rounds", "0", "--mle_epochs", "1", "--sweep_samples", sweep_samples)
+        words += ("--d_warmup_steps", "0", "--mle_epochs", "1", "--sweep_samples", sweep_samples)
         assert main([*TINY, *words, "--out", str(run)]) == 0
         rows.append(read_result(run)["table"])
     assert rows[0] == rows[1]
@@ -317,7 +319,7 @@ def test_named_sets_are_used_for_what_they_are(tmp_path, capsys):
 def test_long_lines_are_dropped_or_cut_as_asked(tmp_path, capsys, how, kept):
     made = sentences(100)
     words = {"data": corpus(tmp_path, 100), "out": str(tmp_path / "run"), "long_lines": how}
-    run = TextRun(TextConfig(**{**PRESETS["tiny"], **words, "max_length": 5, "min_count": 1}))
+    run = TextRun(built(recipe, **words, max_length=5, min_count=1))
     trained = [s for i, s in enumerate(made) if i % 20]
     short = [s for s in trained if len(s.split()) < 5]
     rows = [run.decode(row) for row in run.corpus.train.tolist()]

@@ -1,0 +1,161 @@
+"""`--paper`: every paper trains, ends, resumes and samples; what contradicts it is refused."""
+
+import math
+import random
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+
+from image_core.runs.parsing import parse_config
+from seqgan.cli import main
+from seqgan.text import oracle_recipe as oracle
+from seqgan.text import papers
+from seqgan.text.oracle_recipe import PRESETS
+from tests.recipes.made import corpus, read_log, read_result
+from tests.recipes.made import short_report as short_report
+
+PAPERS = oracle.PAPERS.names()
+TINY_TEXT = ("--limit", "200", "--mle_epochs", "1", "--rounds", "2")
+
+
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_paper_trains_on_an_oracle_and_samples(tmp_path, capsys, paper):
+    run = tmp_path / "run"
+    words = ["train", "oracle", "--preset", "tiny", "--paper", paper, "--out", str(run)]
+    assert main([*words, "--mle_epochs", "1", "--test_size", "16"]) == 0
+    name = oracle.PAPERS.load(paper).title
+    assert {"MLE", name} <= set(read_result(run)["table"])
+    assert name in capsys.readouterr().out
+    last = read_log(run)[-1]
+    assert last["G/grad_norm"] > 0
+    if paper == "relgan":
+        assert last["G/beta"] == pytest.approx(100.0, rel=1e-4)
+    assert main(["sample", str(run), "--n", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_paper_trains_on_text_and_samples(tmp_path, capsys, paper):
+    run = tmp_path / "run"
+    words = ["train", "text", "--preset", "tiny", "--paper", paper, "--data", corpus(tmp_path)]
+    assert main([*words, "--out", str(run), *TINY_TEXT]) == 0
+    name = oracle.PAPERS.load(paper).title
+    row = read_result(run)["table"][name]
+    assert {"bleu5", "self_bleu5", "lm", "reverse_lm"} <= set(row)
+    capsys.readouterr()
+    assert main(["sample", str(run), "--n", "2", "--model", "mle"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert main(["resume", str(run)]) == 0
+
+
+def ragged(folder):
+    """300 lines of 1 to 40 words, odd characters, blank lines, one endless word."""
+    draw = random.Random(5)
+    words = ["the", "a", "cat", "sits", "tree's", "re-do", "e.g.", "3.14", "na\u00efve", ":-)"]
+    words += ["\u5317\u4eac", "<unk>", "</s>", "[PAD]", "100%"]
+    odd = "\u00e4\u00df\u6f22\U0001f642\t'\"<>&%\\|~{}[]\u2014\u2026\ufb01\u0301\u200b"
+    lines = []
+    for _ in range(300):
+        line = [draw.choice(words) for _ in range(draw.choice((1, 1, 2, 3, 5, 8, 13, 21, 40)))]
+        if draw.random() < 0.3:
+            line[0] = "".join(draw.choices(odd, k=draw.randint(1, 6)))
+        lines.append(" " * draw.randint(0, 3) + " ".join(line))
+    lines[10], lines[20], lines[30], lines[40] = "", "   ", "x" * 500, "\x07bell"
+    file = folder / "ragged.txt"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return str(file)
+
+
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize(
+    ("paper", "level"),
+    [*((paper, "word") for paper in PAPERS), ("relgan", "char")],
+)
+def test_a_ragged_corpus_of_odd_characters(tmp_path, capsys, paper, level):
+    run = tmp_path / "run"
+    words = ["train", "text", "--preset", "tiny", "--paper", paper, "--data", ragged(tmp_path)]
+    words += ["--level", level, "--max_length", "24", "--long_lines", "truncate"]
+    words += ["--mle_epochs", "1", "--rounds", "2"]
+    assert main([*words, "--out", str(run)]) == 0
+    for record in read_log(run):
+        assert all(math.isfinite(v) for v in record.values() if isinstance(v, float)), record
+    assert read_log(run)[-1]["G/grad_norm"] > 0
+    capsys.readouterr()
+    assert main(["sample", str(run), "--n", "5"]) == 0
+    assert len(capsys.readouterr().out.rstrip("\n").split("\n")) == 5
+
+
+def test_only_its_module_its_tests_and_the_page_know_a_paper():
+    """Not the recipes, the commands or the games: those read the folder."""
+    names = [name for name in PAPERS if name != "seqgan"]
+    folder = Path(papers.__file__).parents[1]
+    for file in (*folder.glob("*.py"), *folder.glob("games/*.py")):
+        source = file.read_text().replace("--paper relgan", "")
+        for name in names:
+            assert f"papers.{name}" not in source, (file, name)
+
+
+def parsed(*words):
+    return parse_config("oracle", oracle, ["--out", "run", *words])[0]
+
+
+def test_a_presets_sizes_are_everybodys_and_what_a_paper_declares_is_its_own():
+    paper, quick = parsed("--paper", "relgan"), parsed("--paper", "relgan", "--preset", "quick")
+    assert (paper.hidden, paper.mle_epochs, paper.g_lr) == (512, 150, 1e-4)
+    sizes = PRESETS["quick"]
+    assert (quick.hidden, quick.mle_epochs, quick.rounds) == (32, sizes["mle_epochs"], 40)
+    assert (quick.g_lr, quick.d_lr, quick.d_steps, quick.loss) == (1e-4, 1e-4, 5, "relativistic")
+    assert parsed("--paper", "relgan", "--hidden", "16", "--g_lr", "0.5").g_lr == 0.5
+    assert parsed("--paper", "maligan", "--preset", "quick").g_lr == 1e-3
+    assert parsed("--preset", "quick").g_lr == 3e-3
+    assert parsed("--preset", "quick").baseline == "position_mean"
+
+
+def test_a_paper_has_only_the_options_that_it_reads(tmp_path):
+    """So that what a run notes is what it used, and its file serves as --config."""
+    config = parsed("--paper", "relgan", "--preset", "tiny")
+    absent = {"negatives", "rollouts", "samples", "d_epochs", "d_warmup_steps", "d_l2", "baseline"}
+    assert not absent & set(asdict(config))
+    assert parsed("--paper", "maligan", "--preset", "tiny").negatives == 32
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump(asdict(config)))
+    assert parsed("--config", str(file)) == config
+
+
+def test_a_paper_may_stand_in_a_file(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("paper: maligan\nrounds: 7\n")
+    config = parsed("--config", str(file))
+    assert (config.paper, config.g_lr, config.rounds) == ("maligan", 1e-3, 7)
+    assert parsed("--config", str(file), "--paper", "relgan").paper == "relgan"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--paper", "leakgan"], "--paper leakgan: choose one of maligan, "),
+        (["--paper", "maligan", "--estimator", "reinforce"], "--estimator"),
+        (["--paper", "relgan", "--d_warmup_steps", "3"], "--d_warmup_steps"),
+        (["--beta_max", "5"], "--beta_max"),
+        (["--paper", "relgan", "--negatives", "64"], "--negatives"),
+        (["--paper", "maligan", "--rollouts", "4"], "--rollouts"),
+        (["--paper", "rankgan", "--loss", "wasserstein"], "--loss"),
+        (["--paper", "rankgan", "--reduction", "max"], "--reduction max"),
+        (["--paper", "relgan", "--beta_max", "0"], "--beta_max 0"),
+        (["--paper", "relgan", "--hidden", "7"], "heads"),
+        (["--paper", "relgan", "--estimator", "reinforce"], "--paper seqgan does"),
+        (["--paper", "maligan_mixed", "--samples", "2"], "--samples"),
+        (["--paper", "maligan_mixed", "--completions", "3"], "--completions 3"),
+    ],
+)
+def test_what_contradicts_an_paper_is_refused(tmp_path, capsys, words, says):
+    run = tmp_path / "run"
+    given = ["train", "oracle", "--preset", "tiny", "--out", str(run)]
+    assert main([*given, *words]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.splitlines()) == 1

@@ -17,7 +17,6 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
-from image_core.adversarial.snapshot import load_played
 from image_core.data import Batches
 from seqgan import estimation, metrics
 from seqgan.alarms import limits_of
@@ -292,7 +291,7 @@ class DialogueRun(base.Run):
 
     def load(self) -> None:
         """Load the last checkpoint, of however many processes, to talk or to evaluate."""
-        load_played(self.engine, self.folder.checkpoint)
+        self.engine.load_learned(self.folder.checkpoint)
         if self.has_data:
             self._sign()
 

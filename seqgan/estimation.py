@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from image_core.adversarial import estimators
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
+from image_core.adversarial.losses import RATIO_BOUND as BOUND  # noqa: F401
+from image_core.adversarial.losses import density_ratio as ratio
 from image_core.adversarial.relaxations import with_gumbel
 from seqgan import directions
 from seqgan.games.relaxed import Relaxation, concrete
@@ -63,9 +65,6 @@ REASONS: dict[tuple[str, tuple[str, ...]], str] = {
     ("dialogue", RELAXATIONS): "the critic reads words, which cannot be differentiated",
     ("dialogue", CONTROL_VARIATES): _DEPENDENT,
 }
-
-BOUND = 10.0
-"""Greatest logit of a ratio: 22,000."""
 
 
 def check(game: str, name: str) -> None:
@@ -146,11 +145,6 @@ def of_replies(name: str, samples: int) -> Estimator:
             return estimators.boundary_seeking(samples)
         case _:
             return getattr(estimators, name)()
-
-
-def ratio(logit: Tensor) -> Tensor:
-    """D / (1 - D) = exp(logit), the logit at most `BOUND`; what `importance` reads."""
-    return logit.clamp(max=BOUND).exp()
 
 
 def identity(logit: Tensor) -> Tensor:

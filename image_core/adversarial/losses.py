@@ -9,7 +9,8 @@ is -inf below d = -104, nor log(1 - sigmoid(d)), which is -inf from d = 17 on.
 Penalties on the critic's slope stand in `penalties.py`. A loss's per-sample generator term,
 negated, is a reward for a generator that cannot be differentiated through; see `estimators.py`.
 
-`__all__` names the losses only: it is the table that a command line and parametrised tests read.
+`density_ratio`, which is no loss, reads a logit as importance estimators want it. `__all__` names
+the losses only: it is the table that a command line and parametrised tests read.
 """
 
 from collections.abc import Callable
@@ -52,6 +53,24 @@ class AdversarialLoss(NamedTuple):
     d: Callable[[Logits, Logits], Scalar]
     g: Callable[[Logits, Logits], Scalar]
     reward: Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]] | None
+
+
+RATIO_BOUND = 10.0
+"""Greatest logit of a density ratio: e^10 = 22,026."""
+
+
+def density_ratio(
+    logit: Float[Tensor, "*shape"], bound: float = RATIO_BOUND
+) -> Float[Tensor, "*shape"]:
+    """Density of data over that of samples, as a logistic discriminator has it.
+
+    p/q = D / (1 - D) = exp(min(logit, bound))
+
+    Args:
+        logit: Output of the discriminator.
+        bound: Greatest logit that is believed; above it the ratio is constant.
+    """
+    return logit.clamp(max=bound).exp()
 
 
 # ----------------------------------------------------------------------- minimax and non-saturating

@@ -2,24 +2,20 @@
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
+from image_core.adversarial.engine import Callback, Engine, Logs
 from image_core.adversarial.errors import UserError
-
-if TYPE_CHECKING:
-    from image_core.adversarial.engine import Engine
-
-Callback = Callable[["Engine", Mapping[str, Tensor]], None]
 
 
 def every(rounds: int, callback: Callback) -> Callback:
     """Call `callback` after each `rounds`-th round."""
 
-    def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:
+    def call(engine: Engine, logs: Logs) -> None:
         if engine.round % rounds == 0:
             callback(engine, logs)
 
@@ -29,7 +25,7 @@ def every(rounds: int, callback: Callback) -> Callback:
 def checkpoint(folder: str | Path) -> Callback:
     """Save the engine to `folder`; the previous checkpoint goes when the new one is complete."""
 
-    def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:
+    def call(engine: Engine, logs: Logs) -> None:
         engine.save(folder)
 
     return call
@@ -68,7 +64,7 @@ class CollapseError(UserError):
     """A number has left its limits, and that was to stop the training."""
 
 
-def crossed(engine: "Engine", limits: Sequence[Limit], values: Mapping[str, object]) -> list[str]:
+def crossed(engine: Engine, limits: Sequence[Limit], values: Mapping[str, object]) -> list[str]:
     """One sentence for each limit that has now been broken for its number of rounds.
 
     Said once until the number is back inside. The counts are notes of the engine, so that a resumed
@@ -109,7 +105,7 @@ def alarms(*limits: Limit, stop: bool = False) -> Callback:
         CollapseError: a limit was broken, and `stop` is set.
     """
 
-    def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:
+    def call(engine: Engine, logs: Logs) -> None:
         raise_alarms(crossed(engine, limits, logs), stop=stop)
 
     return call

@@ -10,18 +10,19 @@ import json
 import os
 import shutil
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_model, save_model
-from torch import nn
+from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.sharding import any_sharded, load_weights
+from image_core.adversarial.sharding import any_sharded, held, load_weights, twins
 
 FORMAT = 1
 
@@ -117,11 +118,60 @@ def save_module(module: nn.Module, file: Path) -> None:
     save_model(module, str(file))
 
 
-def load_module(module: nn.Module, file: Path) -> None:
-    """Fill a module from `save_module`'s file.
+def check_module(module: nn.Module, file: Path) -> None:
+    """See whether `load_module` would fill a module, and change nothing.
 
     Raises:
-        UserError: the file is not there, corrupt, or made for another architecture.
+        UserError: The file is not there, corrupt, or made for another architecture.
+    """
+    try:
+        with safe_open(str(file), "pt") as content:
+            saved = {name: content.get_slice(name).get_shape() for name in content.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{file} cannot be read: {_reason(error)}") from error
+    for what, names in _differences(module, saved).items():
+        if names:
+            raise UserError(
+                f"{file} does not fit this game ({what}: {', '.join(sorted(names)[:5])}); use the "
+                "options it was made with"
+            )
+
+
+def _differences(module: nn.Module, saved: Mapping[str, list[int]]) -> dict[str, set[str]]:
+    """Names that stand between a module and the shapes of a file, by what is wrong with them."""
+    state = module.state_dict()
+    places = {name: _place_in_memory(state[name]) for name in saved.keys() & state}
+    # A tensor of two names is stored under one of them, a part of another one not at all
+    missing = {
+        name
+        for name in state.keys() - saved.keys() - twins(module)
+        if not any(_inside(_place_in_memory(state[name]), whole) for whole in places.values())
+    }
+    often = Counter(places.values())
+    return {
+        "missing": missing,
+        "unknown": set(saved.keys() - state.keys()),
+        "tied here": {
+            n for n, (start, end) in places.items() if often[start, end] > 1 and start < end
+        },
+        "of another shape": {n for n in places if list(state[n].shape) != saved[n]},
+    }
+
+
+def _place_in_memory(tensor: Tensor) -> tuple[int, int]:
+    start = held(tensor).data_ptr()
+    return start, start + held(tensor).nbytes
+
+
+def _inside(part: tuple[int, int], whole: tuple[int, int]) -> bool:
+    return whole[0] <= part[0] < part[1] <= whole[1]
+
+
+def load_module(module: nn.Module, file: Path) -> None:
+    """Fill a module from `save_module`'s file, which `check_module` has found to fit.
+
+    Raises:
+        UserError: The file is not there, corrupt, or made for another architecture.
     """
     try:
         if any_sharded(module):

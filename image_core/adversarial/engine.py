@@ -17,42 +17,24 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from image_core.adversarial import parallel
-from image_core.adversarial.callbacks import Callback
+from image_core.adversarial import parallel, snapshot
 from image_core.adversarial.ema import EMA
+from image_core.adversarial.engine_options import check_names, check_steps
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.finite import Guard
+from image_core.adversarial.finite import NonFiniteError as NonFiniteError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.logs import Logs, Means
 from image_core.adversarial.sharding import whole
-from image_core.adversarial.snapshot import load_engine, save_engine
 from image_core.adversarial.stream import Data, batches, to_device
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-Logs = Mapping[str, Tensor]
 OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], LRScheduler]
-
-
-class _Means:
-    """Means of scalars by name, each over the times it was given; nothing leaves the device."""
-
-    def __init__(self) -> None:
-        self.totals: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = {}
-
-    def add(self, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            value = value.detach()
-            self.totals[name] = self.totals[name] + value if name in self.totals else value.clone()
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def means(self) -> dict[str, Tensor]:
-        return {name: total / self.counts[name] for name, total in self.totals.items()}
-
-
-class NonFiniteError(UserError):
-    """A loss or gradient was not finite."""
+Callback = Callable[["Engine", Logs], None]
+"""What happens after a round; see `callbacks.py`."""
 
 
 class Engine:
@@ -80,36 +62,14 @@ class Engine:
         ema: Mapping[str, float] = {},
         schedule: Mapping[str, ScheduleFactory] = {},
     ):
-        players = game.players()
-        for option, names in (("optim", optim), ("clip", clip), ("schedule", schedule)):
-            for name in names:
-                if name not in players:
-                    raise UserError(
-                        f"{option} names {name!r}, but the players are {sorted(players)}"
-                    )
-        for name in schedule:
-            if name not in optim:
-                raise UserError(f"schedule names {name!r}, which has no optimizer; add it to optim")
-        modules = dict(game.named_modules())
-        for name, decay in ema.items():
-            if name not in modules:
-                raise UserError(f"ema names {name!r}, which is no submodule of the game")
-            if not 0.0 <= decay < 1.0:
-                raise UserError(f"ema of {name!r} is {decay}; a decay lies in [0, 1)")
-        if accumulate < 1:
-            raise UserError(
-                f"accumulate is {accumulate}; it counts losses a step and must be at least 1"
-            )
+        check_names(game, optim, clip, ema, schedule)
+        check_steps(accumulate, accelerator.mixed_precision if accelerator else "no")
         if accelerator is not None:
-            if accelerator.mixed_precision not in ("no", "bf16"):
-                raise UserError(
-                    f"mixed_precision={accelerator.mixed_precision!r} needs loss scaling, which "
-                    "gradient penalties break; use 'bf16' or 'no'"
-                )
             game.to(accelerator.device)
         self.game = game
         self.device = next(game.parameters()).device
         self.players = {name: list(ps) for name, ps in game.players().items()}
+        self._optim, self._schedule = dict(optim), dict(schedule)
         self.optimizers = {name: make(self.players[name]) for name, make in optim.items()}
         self.schedules = {name: make(self.optimizers[name]) for name, make in schedule.items()}
         self.clip = dict(clip)
@@ -123,7 +83,7 @@ class Engine:
         """A recipe's own state, of plain values; saved and restored with the rest."""
         self.saved: Path | None = None
         self._accelerator = accelerator
-        self._first_bad = {n: torch.full((), -1, device=self.device) for n in self.players}
+        self._guard = Guard(self.players, self.device)
 
     # -- playing ---------------------------------------------------------------------------------
 
@@ -136,7 +96,7 @@ class Engine:
         player = turn.player
         if player not in self.optimizers:
             raise UserError(f"player {player!r} has a turn but no optimizer; add it to optim")
-        logs = _Means()
+        logs = Means()
         yields = 0
         # What a move that failed between two steps left behind
         self.optimizers[player].zero_grad(set_to_none=True)
@@ -182,13 +142,13 @@ class Engine:
         stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
         for _ in range(count):
-            logs = _Means()
+            logs = Means()
             for turn in turns:
                 if self.round % turn.every == 0:
                     for _ in range(turn.repeat):
                         logs.add(self.play(turn, stream))
             self.round += 1
-            self._raise_if_non_finite()
+            self._guard.check(self.round, self.saved)
             yield parallel.average_logs(logs.means())
 
     def run(
@@ -203,6 +163,28 @@ class Engine:
         for logs in self.rounds(data, count, turns=turns):
             for callback in callbacks:
                 callback(self, logs)
+
+    def reset(self, player: str) -> None:
+        """Begin a player's optimizer and schedule anew; weights, averages and counts stay.
+
+        For another stage: the game is asked anew for the player's parameters, so that others may
+        learn. On resume, bring the game to its stage before the engine is built.
+
+        Args:
+            player: Name of a player that has an optimizer.
+
+        Raises:
+            UserError: There is no such player, or it has no optimizer.
+        """
+        players = self.game.players()
+        if player not in players:
+            raise UserError(f"reset names {player!r}, but the players are {sorted(players)}")
+        if player not in self.optimizers:
+            raise UserError(f"reset names {player!r}, which has no optimizer; add it to optim")
+        self.players[player] = list(players[player])
+        self.optimizers[player] = self._optim[player](self.players[player])
+        if player in self._schedule:
+            self.schedules[player] = self._schedule[player](self.optimizers[player])
 
     # -- one step --------------------------------------------------------------------------------
 
@@ -246,9 +228,7 @@ class Engine:
         if player in self.schedules:
             self.schedules[player].step()
         self.steps[player] += 1
-        first = self._first_bad[player]
-        bad = ~torch.isfinite(norm + loss.detach()) & (first < 0)
-        first.masked_fill_(bad, self.steps[player])
+        self._guard.note(player, norm + loss.detach(), self.steps[player])
         learned = {id(p) for p in parameters}
         for name, average in self.ema.items():
             module = self.game.get_submodule(name)
@@ -268,23 +248,6 @@ class Engine:
             parameter.requires_grad_(parameter.requires_grad and id(parameter) in learning)
         return flags
 
-    def forget_non_finite(self) -> None:
-        """What was found not finite is of weights that are gone."""
-        for first in self._first_bad.values():
-            first.fill_(-1)
-
-    def _raise_if_non_finite(self) -> None:
-        first_bad = torch.stack(list(self._first_bad.values())).tolist()
-        for player, step in zip(self._first_bad, first_bad, strict=True):
-            if step >= 0:
-                last = (
-                    f"the last good checkpoint is {self.saved}" if self.saved else "none was saved"
-                )
-                raise NonFiniteError(
-                    f"the loss or gradient of {player!r} is not finite at its step {step} "
-                    f"(round {self.round}); {last}; lower its learning rate or clip its gradient"
-                )
-
     def stream(self, data: Data) -> Iterator[Batch]:
         """The batches not yet drawn, on the device: this process's share of each."""
         for batch in batches(data, self.drawn):
@@ -299,12 +262,43 @@ class Engine:
         Raises:
             UserError: the disk is full, or the folder cannot be written.
         """
-        save_engine(self, Path(folder))
+        snapshot.save(self._state(), Path(folder))
+        self.saved = Path(folder)
 
     def load(self, folder: str | Path) -> None:
-        """Continue from a checkpoint, bit for bit.
+        """Continue from a checkpoint, bit for bit; one that is refused changes nothing.
 
         Raises:
             UserError: the checkpoint is missing, corrupt, or of another game.
         """
-        load_engine(self, Path(folder))
+        self._restore(snapshot.load(self._state(), Path(folder)), Path(folder))
+
+    def load_learned(self, folder: str | Path) -> None:
+        """Take weights, averages and counts from a checkpoint, and let the optimizers be.
+
+        To sample or to evaluate, by however many processes, and to begin another stage.
+
+        Raises:
+            UserError: the checkpoint is missing, corrupt, or of another game.
+        """
+        self._restore(snapshot.load_learned(self._state(), Path(folder)), Path(folder))
+
+    def _state(self) -> snapshot.State:
+        return snapshot.State(
+            self.game,
+            self.ema,
+            self.optimizers,
+            self.schedules,
+            self.device,
+            round=self.round,
+            drawn=self.drawn,
+            steps=self.steps,
+            notes=self.notes,
+        )
+
+    def _restore(self, state: snapshot.State, folder: Path) -> None:
+        self.round, self.drawn = state.round, state.drawn
+        # An earlier stage may not have known a player of this one
+        self.steps, self.notes = dict.fromkeys(self.players, 0) | state.steps, state.notes
+        self.saved = folder
+        self._guard.forget()

@@ -9,7 +9,8 @@ is -inf below d = -104, nor log(1 - sigmoid(d)), which is -inf from d = 17 on.
 Penalties on the critic's slope stand in `penalties.py`. A loss's per-sample generator term,
 negated, is a reward for a generator that cannot be differentiated through; see `estimators.py`.
 
-`__all__` names the losses only: it is the table that a command line and parametrised tests read.
+`density_ratio`, which is no loss, reads a logit as importance estimators want it. `__all__` names
+the losses only: it is the table that a command line and parametrised tests read.
 """
 
 from collections.abc import Callable
@@ -52,6 +53,24 @@ class AdversarialLoss(NamedTuple):
     d: Callable[[Logits, Logits], Scalar]
     g: Callable[[Logits, Logits], Scalar]
     reward: Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]] | None
+
+
+RATIO_BOUND = 10.0
+"""Greatest logit of a density ratio: e^10 = 22,026."""
+
+
+def density_ratio(
+    logit: Float[Tensor, "*shape"], bound: float = RATIO_BOUND
+) -> Float[Tensor, "*shape"]:
+    """Density of data over that of samples, as a logistic discriminator has it.
+
+    p/q = D / (1 - D) = exp(min(logit, bound))
+
+    Args:
+        logit: Output of the discriminator.
+        bound: Greatest logit that is believed; above it the ratio is constant.
+    """
+    return logit.clamp(max=bound).exp()
 
 
 # ----------------------------------------------------------------------- minimax and non-saturating
@@ -271,18 +290,3 @@ relativistic_hinge = AdversarialLoss(relativistic_hinge_d, relativistic_hinge_g,
 relativistic_least_squares = AdversarialLoss(
     relativistic_least_squares_d, relativistic_least_squares_g, None
 )
-
-
-def density_ratio(logit: Logits, bound: float = 10.0) -> Logits:
-    """D / (1 - D) = exp(min(logit, bound)), the ratio of the densities of real and fake.
-
-    At the optimal discriminator D = p / (p + q), so that D / (1 - D) = p / q.
-
-    Args:
-        logit: (...) logits of the discriminator, high = real.
-        bound: Greatest logit that is exponentiated; a discriminator that is sure of one sample
-            would otherwise leave no weight for the others.
-
-    Source: Che et al. 2017, eq. 6; Hjelm et al. 2018, eq. 8.
-    """
-    return logit.clamp(max=bound).exp()

@@ -1,32 +1,63 @@
-"""What of an engine goes into a checkpoint and back: weights, optimizers, randomness, counts."""
+"""What of a run goes into a checkpoint and back: weights, optimizers, randomness, counts."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from image_core.adversarial import checkpoint, parallel, sharding
 from image_core.adversarial.errors import UserError
-
-if TYPE_CHECKING:
-    from image_core.adversarial.engine import Engine
+from image_core.adversarial.game import outsiders
 
 
-def save_engine(engine: "Engine", folder: Path) -> None:
+class State(NamedTuple):
+    """All that a run is made of, in objects and plain values.
+
+    Args:
+        game: Networks and buffers.
+        ema: Weight averages by name of the submodule.
+        optimizers: Optimizers by player.
+        schedules: Learning-rate schedules by player.
+        device: Device whose random numbers are drawn.
+        round: Rounds played.
+        drawn: Batches drawn.
+        steps: Optimizer steps by player.
+        notes: Plain values of a recipe.
+    """
+
+    game: nn.Module
+    ema: Mapping[str, nn.Module]
+    optimizers: Mapping[str, Optimizer]
+    schedules: Mapping[str, LRScheduler]
+    device: torch.device
+    round: int
+    drawn: int
+    steps: dict[str, int]
+    notes: dict[str, Any]
+
+
+# ------------------------------------------------------------------------------------------ saving
+
+
+def save(state: State, folder: Path) -> None:
     """Write `game.safetensors`, `ema.*.safetensors`, `optim.pt`, `rng.*.pt` and `state.json`.
 
     Raises:
-        UserError: the disk is full, or the folder cannot be written.
+        UserError: The disk is full, or the folder cannot be written.
     """
     rank, processes = parallel.world()
     rng = {"cpu": parallel.gather(torch.get_rng_state())}
-    if engine.device.type == "cuda":
-        rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(engine.device))
-    content = _content(engine)
+    if state.device.type == "cuda":
+        rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(state.device))
+    content = _content(state)
     failure: Exception | None = None
     try:
         if rank == 0:
-            _write(engine, folder, content, rng, processes)
+            _write(state, folder, content, rng, processes)
     except Exception as error:  # the other processes must hear of it, whatever it is
         failure = error
     succeeded = parallel.all_succeeded(failure is None)
@@ -34,25 +65,24 @@ def save_engine(engine: "Engine", folder: Path) -> None:
         raise failure
     if not succeeded:
         raise UserError(f"{folder} was not written: see what the first process says")
-    engine.saved = folder
 
 
-def _content(engine: "Engine") -> tuple[dict[str, Any] | None, dict[str, Any]]:
+def _content(state: State) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     """Sharded weights and optimizers' states, put together; weights that are whole stay there."""
     weights = None
-    if sharding.any_sharded(engine.game):
-        weights = sharding.whole(engine.game.state_dict())
-        for name in sharding.twins(engine.game):
+    if sharding.any_sharded(state.game):
+        weights = sharding.whole(state.game.state_dict())
+        for name in sharding.twins(state.game):
             del weights[name]  # stored once, as whole weights are
     optim = {
-        "optimizers": {n: sharding.whole(o.state_dict()) for n, o in engine.optimizers.items()},
-        "schedules": {n: s.state_dict() for n, s in engine.schedules.items()},
+        "optimizers": {n: sharding.whole(o.state_dict()) for n, o in state.optimizers.items()},
+        "schedules": {n: s.state_dict() for n, s in state.schedules.items()},
     }
     return weights, optim
 
 
 def _write(
-    engine: "Engine",
+    state: State,
     folder: Path,
     content: tuple[dict[str, Any] | None, dict[str, Any]],
     rng: dict[str, list[torch.Tensor]],
@@ -61,80 +91,111 @@ def _write(
     weights, optim = content
     with checkpoint.writing(folder) as place:
         if weights is None:
-            checkpoint.save_module(engine.game, place / "game.safetensors")
+            checkpoint.save_module(state.game, place / "game.safetensors")
         else:
             sharding.save_weights(weights, place / "game.safetensors")
-        for name, average in engine.ema.items():
+        for name, average in state.ema.items():
             checkpoint.save_module(average, place / f"ema.{name}.safetensors")
         checkpoint.save_tensors(optim, place / "optim.pt")
         for process in range(processes):
             states = {kind: states[process] for kind, states in rng.items()}
             checkpoint.save_tensors(states, place / f"rng.{process}.pt")
-        checkpoint.write_state(place, _counts(engine, processes))
+        checkpoint.write_state(place, _counts(state, processes))
 
 
-def load_played(engine: "Engine", folder: Path) -> None:
-    """Restore what was learned and counted by however many processes: to sample or to evaluate.
+def _counts(state: State, processes: int) -> dict[str, Any]:
+    counts = {
+        "round": state.round,
+        "drawn": state.drawn,
+        "steps": state.steps,
+        "notes": state.notes,
+        "processes": processes,
+        "versions": {"torch": torch.__version__},
+    }
+    outside = _fingerprints(state)
+    return {**counts, "outsiders": outside} if outside else counts
+
+
+def _fingerprints(state: State) -> dict[str, int]:
+    return {name: module.fingerprint() for name, module in outsiders(state.game).items()}
+
+
+# ----------------------------------------------------------------------------------------- loading
+
+
+def load(state: State, folder: Path) -> State:
+    """Restore all that `save` wrote: the objects of `state` in place, its values in what returns.
+
+    Everything is checked before anything is copied.
 
     Raises:
-        UserError: the checkpoint is missing, corrupt, or of another game.
+        UserError: The checkpoint is missing, corrupt, or of another game or outsider.
     """
     place = checkpoint.place(folder)
-    state = checkpoint.read_state(place)
-    _load_weights(engine, place)
-    engine.round, engine.drawn = state["round"], state["drawn"]
-    engine.steps, engine.notes = state["steps"], state["notes"]
-    engine.saved = folder
-
-
-def _load_weights(engine: "Engine", place: Path) -> None:
-    checkpoint.load_module(engine.game, place / "game.safetensors")
-    for name, average in engine.ema.items():
-        checkpoint.load_module(average, place / f"ema.{name}.safetensors")
-
-
-def load_engine(engine: "Engine", folder: Path) -> None:
-    """Restore all that `save_engine` wrote.
-
-    Raises:
-        UserError: the checkpoint is missing, corrupt, or of another game.
-    """
-    place = checkpoint.place(folder)
-    state = checkpoint.read_state(place)
+    counts = checkpoint.read_state(place)
     rank, processes = parallel.world()
-    if state["processes"] != processes:
+    if counts["processes"] != processes:
         raise UserError(
-            f"{place} was saved by {state['processes']} processes; "
+            f"{place} was saved by {counts['processes']} processes; "
             f"resume with as many, not {processes}"
         )
     # On the CPU: an optimizer moves its moments itself and keeps its step counts where they were.
     optim = checkpoint.load_tensors(place / "optim.pt")
-    _check_optim(engine, optim, place / "optim.pt")
-    _load_weights(engine, place)
-    for name, optimizer in engine.optimizers.items():
+    _check_optim(state, optim, place / "optim.pt")
+    rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
+    restored = _load_learned(state, place, counts)
+    for name, optimizer in state.optimizers.items():
         optimizer.load_state_dict(optim["optimizers"][name])
         sharding.shard_optimizer(optimizer)
-    for name, schedule in engine.schedules.items():
+    for name, schedule in state.schedules.items():
         schedule.load_state_dict(optim["schedules"][name])
-    rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
     torch.set_rng_state(rng["cpu"])
-    if "cuda" in rng and engine.device.type == "cuda":
-        torch.cuda.set_rng_state(rng["cuda"], engine.device)
-    engine.round, engine.drawn = state["round"], state["drawn"]
-    engine.steps, engine.notes = state["steps"], state["notes"]
-    engine.forget_non_finite()
-    engine.saved = folder
+    if "cuda" in rng and state.device.type == "cuda":
+        torch.cuda.set_rng_state(rng["cuda"], state.device)
+    return restored
 
 
-def _check_optim(engine: "Engine", optim: dict[str, Any], file: Path) -> None:
+def load_learned(state: State, folder: Path) -> State:
+    """Restore what was learned and counted by however many processes, and no optimizer.
+
+    Raises:
+        UserError: The checkpoint is missing, corrupt, or of another game or outsider.
+    """
+    place = checkpoint.place(folder)
+    return _load_learned(state, place, checkpoint.read_state(place))
+
+
+def _load_learned(state: State, place: Path, counts: dict[str, Any]) -> State:
+    modules = {"game": state.game, **{f"ema.{name}": each for name, each in state.ema.items()}}
+    files = {place / f"{name}.safetensors": module for name, module in modules.items()}
+    _check_outsiders(state, counts.get("outsiders", {}), place)
+    for file, module in files.items():
+        checkpoint.check_module(module, file)
+    for file, module in files.items():
+        checkpoint.load_module(module, file)
+    names = ("round", "drawn", "steps", "notes")
+    return state._replace(**{name: counts[name] for name in names})
+
+
+def _check_outsiders(state: State, saved: Mapping[str, int], place: Path) -> None:
+    mine = _fingerprints(state)
+    for name in sorted(saved.keys() | mine.keys()):
+        if saved.get(name) != mine.get(name):
+            raise UserError(
+                f"{place} was made with another outsider {name!r} than this game holds; give the "
+                "game the same judge, victim or encoder, weight for weight"
+            )
+
+
+def _check_optim(state: State, optim: dict[str, Any], file: Path) -> None:
     """Refuse optimizers and schedules of other players, kinds or parameters."""
-    for kind, mine in (("optimizers", engine.optimizers), ("schedules", engine.schedules)):
+    for kind, mine in (("optimizers", state.optimizers), ("schedules", state.schedules)):
         if set(optim[kind]) != set(mine):
             raise UserError(
                 f"{file} holds {kind} of {sorted(optim[kind])}, not of {sorted(mine)}; "
                 "use the options it was made with"
             )
-    for name, optimizer in engine.optimizers.items():
+    for name, optimizer in state.optimizers.items():
         saved, wanted = optim["optimizers"][name], optimizer.state_dict()
         saved_groups, groups = saved["param_groups"], wanted["param_groups"]
         same = len(saved_groups) == len(groups) and all(
@@ -145,14 +206,3 @@ def _check_optim(engine: "Engine", optim: dict[str, Any], file: Path) -> None:
             raise UserError(
                 f"{file} holds another optimizer of {name!r}; use the options it was made with"
             )
-
-
-def _counts(engine: "Engine", processes: int) -> dict[str, Any]:
-    return {
-        "round": engine.round,
-        "drawn": engine.drawn,
-        "steps": engine.steps,
-        "notes": engine.notes,
-        "processes": processes,
-        "versions": {"torch": torch.__version__},
-    }

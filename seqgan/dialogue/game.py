@@ -18,6 +18,7 @@ from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
+from image_core.adversarial.replay import ReplayBuffer
 from seqgan.dialogue.advantage import (
     BASELINES,
     KL,
@@ -41,7 +42,6 @@ from seqgan.dialogue.discriminators import (
 )
 from seqgan.dialogue.drawing import PLAIN, Drawing
 from seqgan.dialogue.guards import UNGUARDED, Guards
-from seqgan.dialogue.memory import Memory
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.samples import Samples, draw_samples, importance, mix_people_in
 
@@ -147,7 +147,9 @@ class DialogueGame(Game):
         self.uses_reference = kl_weight > 0 or guards.kl > 0
         self.length_weight, self.guards = length_weight, guards
         widths = {"context": context_length, "known": context_length}
-        self.memory = Memory(memory, memory_share, {**widths, "human": length, "reply": length})
+        widths |= {"human": length, "reply": length}
+        row = {name: torch.zeros(width, dtype=torch.int64) for name, width in widths.items()}
+        self.memory = ReplayBuffer(memory, row, memory_share)
         for name, start in (("strength", 0.5), ("moves", 0.0), ("rested", 0.0), ("held", 0.0)):
             self.register_buffer(name, torch.tensor(start))
         self._drawn: Samples | None = None

@@ -17,7 +17,6 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
-from image_core.adversarial.snapshot import load_played
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.phase import Phase
@@ -295,7 +294,7 @@ class DialogueRun(recipe.Run):
 
     def load(self) -> None:
         """Load the last checkpoint, of however many processes, to talk or to evaluate."""
-        load_played(self.engine, self.folder.checkpoint)
+        self.engine.load_learned(self.folder.checkpoint)
         if self.has_data:
             self._sign()
 

@@ -14,10 +14,11 @@ import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from image_core.adversarial import checkpoint, sharding
+from image_core.adversarial import checkpoint, parallel, sharding
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.estimators import reinforce
 from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.replay import HistoryPool, ReplayBuffer
 from tests.image_core.adversarial.toys import ToyGAN, adam, points, rounds
 
 
@@ -105,6 +106,20 @@ def sharded(folder: Path) -> dict[str, Any]:
     return found | {"train": weights(first), "resumed": weights(second)}
 
 
+def pools() -> dict[str, torch.Tensor]:
+    """What two kinds of pool hold after some rounds of rows, half of them from each process."""
+    row = {"n": torch.zeros(1, dtype=torch.int64), "odd": torch.zeros((), dtype=torch.bool)}
+    torch.manual_seed(parallel.world()[0])
+    held = {}
+    for kind in (ReplayBuffer, HistoryPool):
+        pool = kind(5, row, 0.5)
+        for step in range(6):
+            n = 100 * step + 10 * parallel.world()[0] + torch.arange(3)
+            pool.mix({"n": n[:, None], "odd": n % 2 == 1})
+        held |= {f"{kind.__name__}.{name}": value for name, value in pool.state_dict().items()}
+    return held
+
+
 def message(function: Callable[[], object]) -> str:
     """What the user is told."""
     try:
@@ -157,6 +172,7 @@ def main(rank: int, folder: Path) -> None:
         "summed": summed(slice(2 * rank, 2 * rank + 2)),
         "nothing": message(lambda: nothing_reached(new(0))),
         "other": message(lambda: lone.load(folder / "alone")),
+        "pools": pools(),
         "sharded": sharded(folder / "sharded"),
         "full": failed_save(folder, rank),  # the last: nothing can be saved after it
     }

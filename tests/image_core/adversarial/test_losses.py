@@ -333,3 +333,16 @@ def test_losses_survive_copying_and_pickling(name):
     real, fake = torch.randn(4), torch.randn(4)
     for twin in (copy.deepcopy(loss(name)), pickle.loads(pickle.dumps(loss(name)))):
         assert twin.g(real, fake) == loss(name).g(real, fake)
+
+
+def test_the_density_ratio_is_the_odds_bounded():
+    logit = torch.tensor([-3.0, 0.0, 2.0, 10.0, 50.0], requires_grad=True)
+    ratio = losses.density_ratio(logit)
+    odds = torch.sigmoid(logit[:3]) / (1 - torch.sigmoid(logit[:3]))
+    assert torch.allclose(ratio[:3], odds)
+    assert ratio[3:].tolist() == pytest.approx([math.exp(10)] * 2)
+    assert losses.density_ratio(logit, bound=1.0)[2].item() == pytest.approx(math.e)
+    (slope,) = torch.autograd.grad(ratio.sum(), logit)
+    assert torch.allclose(slope[:3], ratio[:3])
+    assert slope[4] == 0
+    assert "density_ratio" not in losses.__all__

@@ -94,6 +94,16 @@ def test_another_number_of_processes(pair):
         one_of_two.new(0).load(folder / "run")
 
 
+def test_all_processes_hold_one_pool(pair):
+    """Of rows of both, and true and false stay true and false."""
+    (one, two), _ = pair
+    assert_close(one["pools"], two["pools"], 0)
+    for kind in ("ReplayBuffer", "HistoryPool"):
+        n = one["pools"][f"{kind}.n"][:, 0]
+        assert set((n % 100 // 10).tolist()) == {0, 1}
+        assert torch.equal(one["pools"][f"{kind}.odd"], n % 2 == 1)
+
+
 def test_a_sum_over_samples_is_a_sum_over_all_processes(pair):
     """Gradients are averaged, so each process's sum counts twice."""
     (one, two), _ = pair

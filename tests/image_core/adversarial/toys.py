@@ -104,3 +104,46 @@ def rounds(
 ) -> list[Logs]:
     """The logs of some rounds."""
     return list(engine.rounds(data, count, turns=turns))
+
+
+class Toy(Game):
+    """A game whose players a test writes down, and plays in turns of its own.
+
+    Args:
+        modules: Networks by name.
+        players: Names of the modules, or parameters, that each player learns.
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        players: Mapping[str, Sequence[str | nn.Parameter]] | None = None,
+    ):
+        super().__init__()
+        for name, module in modules.items():
+            self.add_module(name, module)
+        self.sets = players or {n: [n] for n in modules}
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {
+            name: [
+                p
+                for part in parts
+                for p in ([part] if isinstance(part, Tensor) else getattr(self, part).parameters())
+            ]
+            for name, parts in self.sets.items()
+        }
+
+    def turns(self) -> Sequence[Turn]:
+        return []
+
+
+def copied(module: nn.Module) -> dict[str, Tensor]:
+    """The state of a module as it is now."""
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def linear(*sizes: int, seed: int = 0) -> nn.Linear:
+    """A matrix of random weights."""
+    torch.manual_seed(seed)
+    return nn.Linear(*sizes, bias=False)

@@ -16,7 +16,6 @@ from seqgan.dialogue.discriminators import (
     TransformerCritic,
     verdict,
 )
-from seqgan.dialogue.memory import Memory
 from seqgan.dialogue.rollout import complete
 from tests.seqgan.dialogue.made import END, KINDS, PAD, V, contexts, gpt2, policy_of, replies
 
@@ -237,18 +236,6 @@ def test_length_costs_the_same_both_ways():
     one, two = torch.tensor([[True, False]]), torch.tensor([[True, True]])
     assert torch.allclose(length_cost(one, two), length_cost(two, one))
     assert float(length_cost(one, two)) == pytest.approx(0.6931, abs=1e-4)
-
-
-def test_memory_gives_rows_back_whole_once_it_is_full():
-    memory = Memory(4, 1.0, {"a": 2, "b": 1})
-    first = {"a": torch.arange(8).view(4, 2), "b": torch.arange(4)[:, None] * 2}
-    assert torch.equal(memory.mix(first)["a"], first["a"])
-    torch.manual_seed(0)
-    fresh = {"a": torch.full((4, 2), 99), "b": torch.full((4, 1), 99)}
-    mixed = memory.mix(fresh)
-    assert (mixed["a"][:, 0] == mixed["b"][:, 0]).all()  # 2n in both: a row stays together
-    assert (mixed["a"] != 99).all()
-    assert (memory.mix(first)["a"] == 99).all()
 
 
 @torch.no_grad()

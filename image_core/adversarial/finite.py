@@ -1,0 +1,61 @@
+"""The guard against numbers that are not finite: one flag a player, read when a round ends."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+
+
+class NonFiniteError(UserError):
+    """A loss or gradient was not finite."""
+
+
+class Guard:
+    """Remembers on the device at which step of a player a number was first not finite.
+
+    Args:
+        players: Names of the players.
+        device: Device of the game.
+    """
+
+    def __init__(self, players: Iterable[str], device: torch.device):
+        self._first_bad = {name: torch.full((), -1, device=device) for name in players}
+
+    def note(self, player: str, number: Float[Tensor, ""], step: int) -> None:
+        """Look at a number of a player's step; nothing waits for the device.
+
+        Args:
+            player: Name of the player.
+            number: Not finite where the loss or the gradient was not.
+            step: Number of the step, counted from 1.
+        """
+        first = self._first_bad[player]
+        first.masked_fill_(~torch.isfinite(number) & (first < 0), step)
+
+    def forget(self) -> None:
+        """What was found not finite is of weights that are gone."""
+        for first in self._first_bad.values():
+            first.fill_(-1)
+
+    def check(self, rounds: int, saved: Path | None) -> None:
+        """Read the flags.
+
+        Args:
+            rounds: Number of rounds played.
+            saved: Folder of the last checkpoint, if there is one.
+
+        Raises:
+            NonFiniteError: A number was not finite; names the step and the last checkpoint.
+        """
+        first_bad = torch.stack(list(self._first_bad.values())).tolist()
+        for player, step in zip(self._first_bad, first_bad, strict=True):
+            if step >= 0:
+                last = f"the last good checkpoint is {saved}" if saved else "none was saved"
+                raise NonFiniteError(
+                    f"the loss or gradient of {player!r} is not finite at its step {step} "
+                    f"(round {rounds}); {last}; lower its learning rate or clip its gradient"
+                )

@@ -1,0 +1,272 @@
+"""Optimising an input: attacks, samples by a gradient of a log density, search for a latent.
+
+There is no player: an input is moved to where an objective is greater, and no weight changes. It
+is one function of an objective, a start, a step rule, a projection and a number of steps. Samples
+of a batch do not see one another, as long as the objective of each reads its own input alone:
+networks with batch norm must be in evaluation mode.
+
+Step rules take a gradient and what they remember (None at first), and return the move and what
+they remember then. Norms and balls are those of one sample, over all axes but the first.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+
+Objective = Callable[[Tensor], Tensor]
+"""Inputs (N, ...) -> (N,), one number a sample, to be raised."""
+
+StepRule = Callable[[Tensor, Any], tuple[Tensor, Any]]
+"""(gradient (N, ...), memory) -> (move (N, ...), memory)."""
+
+Projection = Callable[[Tensor], Tensor]
+"""Inputs (N, ...) -> the allowed inputs next to them; what is allowed stays as it is."""
+
+Norm = Literal["linf", "l2", "l1"]
+
+
+def search(
+    objective: Objective,
+    start: Float[Tensor, " N *shape"],
+    rule: StepRule,
+    steps: int,
+    project: Projection | None = None,
+) -> Float[Tensor, " N *shape"]:
+    """Inputs after a number of steps.
+
+    x <- P(x + rule(grad f(x)))                                      x_0 = P(start)
+
+    Args:
+        objective: f, one number a sample; negate what is to fall.
+        start: Inputs to begin at.
+        rule: Step rule, as `ascent` or `steepest`.
+        steps: Number of steps.
+        project: P, as `linf_ball`; None allows every input.
+
+    Raises:
+        UserError: The objective does not give one number a sample.
+
+    Source: Madry et al. 2018, section 2.1 (PGD); Nguyen et al. 2017 (PPGN).
+    """
+    (last,) = deque(path(objective, start, rule, steps, project), maxlen=1)
+    return last
+
+
+def path(
+    objective: Objective,
+    start: Float[Tensor, " N *shape"],
+    rule: StepRule,
+    steps: int,
+    project: Projection | None = None,
+) -> Iterator[Float[Tensor, " N *shape"]]:
+    """Each input of `search` in turn, the projected start first; detached.
+
+    Args and Raises: as `search`.
+    """
+    x = start.detach()
+    x = x if project is None else project(x)
+    memory: Any = None
+    yield x
+    for _ in range(steps):
+        move, memory = rule(gradient(objective, x), memory)
+        x = x + move if project is None else project(x + move)
+        yield x
+
+
+def gradient(objective: Objective, x: Float[Tensor, " N *shape"]) -> Float[Tensor, " N *shape"]:
+    """Gradient of each sample's objective at its own input; no weight's gradient is touched.
+
+    Args:
+        objective: One number a sample.
+        x: Inputs.
+
+    Raises:
+        UserError: The objective does not give one number a sample.
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        values = objective(x)
+        if values.shape != (len(x),):
+            raise UserError(
+                f"the objective gives a tensor of shape {tuple(values.shape)} for {len(x)} inputs; "
+                "let it give one number a sample"
+            )
+        return torch.autograd.grad(values.sum(), x)[0]
+
+
+# -------------------------------------------------------------------------------------- step rules
+
+
+def ascent(rate: float) -> StepRule:
+    """Plain gradient ascent: rate g.
+
+    Args:
+        rate: Step size.
+    """
+    return lambda gradient, memory: (rate * gradient, memory)
+
+
+def steepest(norm: Norm, rate: float) -> StepRule:
+    """The move of norm `rate` along which a linear objective rises most.
+
+    linf: rate sign(g); l2: rate g / ||g||_2; l1: rate sign(g_j) e_j with j the largest |g_j|,
+    shared out among equals. No move where the gradient is 0.
+
+    Args:
+        norm: Norm in which the move is measured.
+        rate: Length of the move.
+
+    Source: Goodfellow et al. 2015 (FGSM, linf); Madry et al. 2018.
+    """
+
+    def step(gradient: Tensor, memory: Any) -> tuple[Tensor, Any]:
+        if norm == "linf":
+            return rate * gradient.sign(), memory
+        flat = gradient.flatten(1)
+        most = flat.abs().amax(1, keepdim=True)
+        if norm == "l1":
+            largest = (flat.abs() == most) * flat.sign()
+            move = largest / largest.abs().sum(1, keepdim=True).clamp(min=1)
+        else:
+            # Divided by the largest first, or tiny gradients would square to 0
+            flat = torch.where(most > 0, flat / most, 0.0)
+            move = flat / flat.norm(dim=1, keepdim=True).clamp(min=1)
+        return rate * move.view_as(gradient), memory
+
+    return step
+
+
+def adam(rate: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8) -> StepRule:
+    """Adam's step, with moments for each coordinate.
+
+    Args:
+        rate: Step size.
+        betas: Decays of the two moments.
+        eps: Added to the root of the second moment.
+
+    Source: Kingma & Ba 2015; for attacks Carlini & Wagner 2017.
+    """
+
+    def step(gradient: Tensor, memory: Any) -> tuple[Tensor, Any]:
+        first, second, t = memory or (torch.zeros_like(gradient), torch.zeros_like(gradient), 0)
+        t += 1
+        first = betas[0] * first + (1 - betas[0]) * gradient
+        second = betas[1] * second + (1 - betas[1]) * gradient.square()
+        scale = (second / (1 - betas[1] ** t)).sqrt() + eps
+        return rate * (first / (1 - betas[0] ** t)) / scale, (first, second, t)
+
+    return step
+
+
+def langevin(rate: float, sigma: float | None = None) -> StepRule:
+    """Gradient ascent with noise: rate g + sigma N(0, 1).
+
+    With sigma = sqrt(2 rate) the inputs are, for small rates, samples of exp(objective).
+
+    Args:
+        rate: Step size.
+        sigma: Standard deviation of the noise; None takes sqrt(2 rate).
+
+    Source: Roberts & Tweedie 1996; Nguyen et al. 2017 (PPGN), there with a smaller sigma.
+    """
+    scale = (2 * rate) ** 0.5 if sigma is None else sigma
+    return lambda gradient, memory: (
+        rate * gradient + scale * torch.randn_like(gradient),
+        memory,
+    )
+
+
+# -------------------------------------------------------------------------------------- projections
+
+
+def linf_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
+    """Onto |x - center| <= radius in each coordinate.
+
+    Args:
+        center: Centres, one a sample.
+        radius: Greatest distance.
+    """
+    return lambda x: x.clamp(center - radius, center + radius)
+
+
+def l2_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
+    """Onto ||x - center||_2 <= radius, along the line to the centre.
+
+    Args:
+        center: Centres, one a sample.
+        radius: Greatest distance.
+    """
+
+    def project(x: Tensor) -> Tensor:
+        away = (x - center).flatten(1)
+        length = away.norm(dim=1, keepdim=True)
+        near = center + (away * (radius / length)).view_as(x)
+        return _where_outside(length[:, 0] > radius, near, x)
+
+    return project
+
+
+def l1_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
+    """Onto ||x - center||_1 <= radius: all distances shrink by one threshold, at most to 0.
+
+    With u the distances in falling order, theta = (sum_{i<=k} u_i - radius) / k for the greatest k
+    with u_k > theta_k.
+
+    Args:
+        center: Centres, one a sample.
+        radius: Greatest distance.
+
+    Source: Duchi et al. 2008, figure 1.
+    """
+
+    def project(x: Tensor) -> Tensor:
+        away = (x - center).flatten(1)
+        distance = away.abs()
+        sorted_ = distance.sort(1, descending=True).values
+        count = torch.arange(1, away.shape[1] + 1, device=x.device)
+        thresholds = (sorted_.cumsum(1) - radius) / count
+        last = (sorted_ > thresholds).sum(1, keepdim=True).clamp(min=1)
+        threshold = thresholds.gather(1, last - 1)
+        near = center + (away.sign() * (distance - threshold).clamp(min=0)).view_as(x)
+        return _where_outside(distance.sum(1) > radius, near, x)
+
+    return project
+
+
+def box(low: float | int, high: float | int) -> Projection:
+    """Onto low <= x <= high in each coordinate.
+
+    Args:
+        low: Least value.
+        high: Greatest value.
+    """
+    return lambda x: x.clamp(low, high)
+
+
+def compose(*projections: Projection) -> Projection:
+    """One projection after the other.
+
+    For `linf_ball` and `box` that is the projection onto both. Else only the last set is sure to
+    hold the input; a box with the centre inside, put last, keeps it in the ball as well.
+
+    Args:
+        projections: Projections in the order they are made.
+    """
+
+    def project(x: Tensor) -> Tensor:
+        for each in projections:
+            x = each(x)
+        return x
+
+    return project
+
+
+def _where_outside(outside: Tensor, near: Tensor, x: Tensor) -> Tensor:
+    """What is inside stays bit for bit."""
+    return torch.where(outside.view(-1, *[1] * (x.ndim - 1)), near, x)

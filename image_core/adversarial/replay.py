@@ -1,0 +1,163 @@
+"""Pools of earlier samples, so that a discriminator does not forget what a generator once made.
+
+A pool is a ring of rows, each a set of tensors of any shapes and types that stay together. It is
+made of buffers: as an attribute of a game it is in the checkpoint. All processes hold one ring, of
+what all of them made, so that a checkpoint of the first has all of it; they must bring as many rows
+each. Nothing waits for the device.
+"""
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+
+from image_core.adversarial import parallel
+from image_core.adversarial.errors import UserError
+
+
+class _Ring(nn.Module):
+    """Rows of tensors, and how many have been stored; a tensor must not be called "filled"."""
+
+    filled: Tensor
+
+    def __init__(self, rows: int, row: Mapping[str, Tensor], share: float):
+        super().__init__()
+        if rows < 0 or not 0.0 <= share <= 1.0:
+            raise UserError(
+                f"a pool of {rows} rows and a share of {share}; give at least 0 rows and a share "
+                "from 0 to 1"
+            )
+        self.rows, self.share, self.names = rows, share, list(row)
+        for name, tensor in row.items():
+            self.register_buffer(
+                name, torch.zeros(rows, *tensor.shape, dtype=tensor.dtype, device=tensor.device)
+            )
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+
+    def _check(self, fresh: Mapping[str, Tensor]) -> None:
+        for name in self.names:
+            wanted = tuple(self.get_buffer(name).shape[1:])
+            found = tuple(fresh[name].shape[1:]) if name in fresh else None
+            if found != wanted:
+                raise UserError(
+                    f"the pool holds {name!r} of shape {wanted} a row and was given {found}; "
+                    "give it rows as it was made for"
+                )
+
+    def _choose(self, old: Bool[Tensor, " N"], earlier: Tensor, fresh: Tensor) -> Tensor:
+        # A mask of N by as many ones as the rows have axes
+        return torch.where(old.view(-1, *[1] * (fresh.ndim - 1)), earlier.to(fresh.dtype), fresh)
+
+
+@final
+class ReplayBuffer(_Ring):
+    """The last rows; some fresh rows are replaced by earlier ones, and all fresh ones are stored.
+
+    Args:
+        rows: Number of rows it holds; 0 keeps none.
+        row: One row of each tensor by name, whose shape and type the ring takes over.
+        share: Chance of a fresh row to be replaced by an earlier one, once the ring is full.
+    """
+
+    def __init__(self, rows: int, row: Mapping[str, Tensor], share: float):
+        super().__init__(rows, row, share)
+
+    @torch.no_grad()
+    def mix(self, fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Fresh rows, some replaced by earlier ones; then the fresh ones are stored.
+
+        Args:
+            fresh: (N, ...) rows of each tensor by name.
+
+        Raises:
+            UserError: A tensor is missing or its rows have another shape.
+        """
+        if not self.rows:
+            return dict(fresh)
+        self._check(fresh)
+        count = len(fresh[self.names[0]])
+        device = self.filled.device
+        old = (torch.rand(count, device=device) < self.share) & (self.filled >= self.rows)
+        pick = torch.randint(self.rows, (count,), device=device)
+        mixed = {}
+        for name in self.names:
+            ring, value = self.get_buffer(name), fresh[name]
+            mixed[name] = self._choose(old, ring[pick], value)
+            # More rows than there are places would fall on one another
+            new = parallel.join(value.to(ring.dtype))[-self.rows :]
+            place = (self.filled + torch.arange(len(new), device=device)) % self.rows
+            ring[place] = new
+        self.filled += len(new)
+        return mixed
+
+
+@final
+class HistoryPool(_Ring):
+    """A pool that exchanges rows: what is returned from it makes room for what is fresh.
+
+    Row by row: until the pool is full, a fresh row is stored and returned. From then on it is
+    returned with chance 1 - share; else a stored row, drawn at random, is returned and the fresh
+    one takes its place. A row so stays rows / share queries on average.
+
+    Args:
+        rows: Number of rows it holds; 0 keeps none.
+        row: One row of each tensor by name, whose shape and type the pool takes over.
+        share: Chance of a fresh row to be exchanged, once the pool is full.
+
+    Source: Shrivastava et al. 2017 (SimGAN), section 2.3; Zhu et al. 2017 (CycleGAN), section 4,
+        with 50 rows.
+    """
+
+    def __init__(self, rows: int, row: Mapping[str, Tensor], share: float = 0.5):
+        super().__init__(rows, row, share)
+
+    @torch.no_grad()
+    def mix(self, fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Fresh rows, some exchanged for earlier ones, in the order of the rows.
+
+        Args:
+            fresh: (N, ...) rows of each tensor by name.
+
+        Raises:
+            UserError: A tensor is missing or its rows have another shape.
+        """
+        if not self.rows:
+            return {name: value.detach() for name, value in fresh.items()}
+        self._check(fresh)
+        count = len(fresh[self.names[0]])
+        device = self.filled.device
+        swap = parallel.join(torch.rand(count, device=device)) < self.share
+        place = parallel.join(torch.randint(self.rows, (count,), device=device))
+        turn = self.filled + torch.arange(len(swap), device=device)
+        stored = turn < self.rows
+        place, swap = torch.where(stored, turn, place), swap & ~stored
+        before, last = _writers(place, swap | stored)
+        own = slice(parallel.world()[0] * count, (parallel.world()[0] + 1) * count)
+        mixed = {}
+        for name in self.names:
+            ring, value = self.get_buffer(name), fresh[name]
+            new = parallel.join(value.to(ring.dtype))
+            held = ring[place]
+            earlier = self._choose(before >= 0, new[before.clamp(min=0)], held)
+            mixed[name] = self._choose(swap[own], earlier[own], value)
+            # Rows of one place all write what its last writer brings
+            ring[place] = self._choose(last >= 0, new[last.clamp(min=0)], held)
+        self.filled.copy_((self.filled + len(swap)).clamp(max=self.rows))
+        return mixed
+
+
+def _writers(
+    place: Int[Tensor, " N"], writes: Bool[Tensor, " N"]
+) -> tuple[Int[Tensor, " N"], Int[Tensor, " N"]]:
+    """For each row, who of the batch wrote its place last before it, and last of all; -1: nobody.
+
+    Args:
+        place: Place of each row in the pool.
+        writes: Whether a row writes there.
+    """
+    order = torch.arange(len(place), device=place.device)
+    writer = torch.where(writes & (place == place[:, None]), order, -1)
+    earlier = torch.where(order < order[:, None], writer, -1)
+    return earlier.amax(1), writer.amax(1)

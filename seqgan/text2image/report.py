@@ -7,9 +7,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from image_core.metrics.distances import frechet
 from image_core.runs.plots import learning_curves
 from image_core.runs.table import print_table
-from seqgan.metrics.frechet import frechet_distance
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.encoders import Encoded
 from seqgan.text2image.games.stack import as_floats, shrink
@@ -112,7 +112,7 @@ def _distances(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], stage: in
     order = torch.randperm(len(run.train_set.images), generator=draw)
     training = as_floats(run.train_set.images[order[:NEAREST]])
     real, mine = look(run, training[: max(2, len(images))]), look(run, images)
-    found = {"fd_matcher": frechet_distance(mine, real), "kid_matcher": kernel_distance(mine, real)}
+    found = {"fd_matcher": frechet(mine, real), "kid_matcher": kernel_distance(mine, real)}
     side = images.shape[-1]
     found["nearest"] = float(nearest(images, shrink(training, side)).mean())
     if stage:

@@ -59,10 +59,27 @@ def test_frechet_falls_with_the_number_of_samples_as_announced():
         assert distances.frechet_bias(count, 64) == pytest.approx(value, rel=0.05)
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(1, 3), torch.full((5, 3), math.nan)])
-def test_frechet_refuses_what_has_no_moments(bad):
-    with pytest.raises(UserError):
-        metrics.frechet(bad, torch.randn(5, 3))
+def test_frechet_of_gaussians_that_share_their_axes_is_the_distance_of_their_spreads():
+    turn = torch.linalg.qr(torch.randn(4, 4).double())[0]
+    one = gaussian([0.0, 0, 0, 0], [1.0, 2, 0.5, 3]) @ turn
+    other = gaussian([0.0, 0, 0, 0], [2.0, 2, 1.5, 0.1], count=9, seed=1) @ turn
+    expected = pytest.approx(1 + 0 + 1 + 2.9**2, abs=1e-7)
+    assert metrics.frechet(one, other) == expected
+    assert metrics.frechet(other, one) == expected
+
+
+def test_frechet_with_fewer_vectors_than_dimensions():
+    vectors = torch.randn(5, 40)
+    assert metrics.frechet(vectors, vectors) == pytest.approx(0, abs=1e-9)
+    moved = vectors + torch.eye(40)[0] * 3
+    assert metrics.frechet(vectors, moved) == pytest.approx(9, rel=1e-4)
+
+
+def test_frechet_refuses_what_has_no_moments():
+    with pytest.raises(UserError, match="needs two vectors a set: got 1"):
+        metrics.frechet(torch.zeros(1, 3), torch.zeros(4, 3))
+    with pytest.raises(UserError, match="not finite"):
+        metrics.frechet(torch.full((4, 3), math.nan), torch.zeros(4, 3))
 
 
 def test_kernel_distance():

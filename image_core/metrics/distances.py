@@ -88,16 +88,25 @@ def kernel(one: Float[Tensor, "M d"], other: Float[Tensor, "N d"]) -> float:
         one: features.
         other: the same of the other set.
 
-    Source: Binkowski et al. 2018.
+    Raises:
+        UserError: a set holds fewer than two vectors.
+
+    Source: Binkowski et al. 2018 (KID).
     """
     if min(len(one), len(other)) < 2:
-        raise UserError("a kernel distance needs two samples a set")
-    x, y = one.double(), other.double()
-    d, m, n = x.shape[1], len(x), len(y)
-    own_x, own_y, cross = ((a @ b.T / d + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
-    within_x = (own_x.sum() - own_x.diagonal().sum()) / (m * (m - 1))
-    within_y = (own_y.sum() - own_y.diagonal().sum()) / (n * (n - 1))
-    return float(within_x + within_y - 2 * cross.mean())
+        raise UserError(f"a kernel distance needs two vectors a set: {len(one)}, {len(other)}")
+    one, other = one.double(), other.double()
+    return float(_within(one) + _within(other) - 2 * _cubic(one, other).mean())
+
+
+def _within(x: Float[Tensor, "N d"]) -> Float[Tensor, ""]:
+    """Mean of the kernel over pairs of different samples."""
+    values = _cubic(x, x)
+    return (values.sum() - values.diagonal().sum()) / (len(x) * (len(x) - 1))
+
+
+def _cubic(one: Tensor, other: Tensor) -> Tensor:
+    return (one @ other.T / one.shape[1] + 1) ** 3
 
 
 def kernel_subsets(

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from image_core.metrics.distances import frechet
+from image_core.metrics.distances import frechet, kernel
 from image_core.runs.plots import learning_curves
 from image_core.runs.table import print_table
 from seqgan.text2image.captions import SHAPES
@@ -17,7 +17,6 @@ from seqgan.text2image.grid import write_grid
 from seqgan.text2image.metrics import (
     cosines,
     exact_scores,
-    kernel_distance,
     nearest,
     r_precision,
     spread,
@@ -112,7 +111,7 @@ def _distances(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], stage: in
     order = torch.randperm(len(run.train_set.images), generator=draw)
     training = as_floats(run.train_set.images[order[:NEAREST]])
     real, mine = look(run, training[: max(2, len(images))]), look(run, images)
-    found = {"fd_matcher": frechet(mine, real), "kid_matcher": kernel_distance(mine, real)}
+    found = {"fd_matcher": frechet(mine, real), "kid_matcher": kernel(mine, real)}
     side = images.shape[-1]
     found["nearest"] = float(nearest(images, shrink(training, side)).mean())
     if stage:

@@ -1,6 +1,8 @@
 """Measures of images: closed forms, torchmetrics on the same features, names that hold."""
 
+import itertools
 import math
+import statistics
 import warnings
 
 import pytest
@@ -94,6 +96,22 @@ def test_kernel_distance():
     mean, spread = metrics.kernel_subsets(*many, subsets=20, size=200)
     assert mean == pytest.approx(22, rel=0.15)
     assert spread > 0
+    with pytest.raises(UserError, match="two vectors"):
+        metrics.kernel(torch.zeros(1, 2), torch.zeros(3, 2))
+
+
+def test_the_kernel_distance_is_the_double_sum_without_the_diagonal():
+    one, other = torch.randn(5, 3).double(), torch.randn(4, 3).double() + 1
+
+    def k(a, b):
+        return float((a @ b / 3 + 1) ** 3)
+
+    def within(x):
+        return statistics.fmean(k(a, b) for a, b in itertools.permutations(x, 2))
+
+    across = statistics.fmean(k(a, b) for a, b in itertools.product(one, other))
+    wanted = within(one) + within(other) - 2 * across
+    assert metrics.kernel(one, other) == pytest.approx(wanted, rel=1e-9)
 
 
 class Flat(nn.Module):

@@ -377,7 +377,7 @@ class Run(recipe.Run):
             pixels = (x.argmax(-1, keepdim=True) / (classes - 1)).expand(*x.shape[:-1], 3)
         else:
             pixels = palette[x.argmax(-1)] / 255
-        write_image_grid(pixels, self.folder.samples / "samples.png")
+        write_image_grid(pixels, self.folder.samples / "samples.png", scale=2)
 
 
 def _one_hot(rows: Tensor, classes: int) -> Tensor:

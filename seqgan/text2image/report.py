@@ -8,12 +8,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from image_core.metrics.distances import frechet, kernel
+from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.plots import learning_curves
 from image_core.runs.table import print_table
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.encoders import Encoded
 from seqgan.text2image.games.stack import as_floats, shrink
-from seqgan.text2image.grid import write_grid
 from seqgan.text2image.metrics import (
     cosines,
     exact_scores,
@@ -137,9 +137,8 @@ def write_report(run: "Text2ImageRun", cpu_seconds: float | None) -> None:
         captions = pairs.captions[:SHOWN]
         text = run.encode(captions)
         images = run.draw(text.pick(repeated(text, COLUMNS)), seed=c.seed)
-        images = images.unflatten(0, (-1, COLUMNS))
-        grid = list(zip(captions, images, strict=True))
-        write_grid(run.folder.samples / f"{split}.png", grid)
+        file = run.folder.samples / f"{split}.png"
+        write_image_grid(to_colours(images), file, columns=COLUMNS, titles=captions)
     run.folder.plots.mkdir(exist_ok=True)
     keys = [f"{key}_validation" for key in ("attributes", "whole", "r_precision")]
     keys += ["D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.penalties import make_penalty
 from image_core.runs.recipe import RunConfig
 from seqgan.dialogue import estimation
 from seqgan.dialogue.advantage import BASELINES, KL
@@ -196,7 +197,7 @@ class DialogueConfig(RunConfig):
         }
         for name, allowed in choices.items():
             options.check_choice(name, getattr(self, name), allowed)
-        options.make_penalty(self.penalty)
+        make_penalty(self.penalty)
         options.check_estimator(self.estimator, estimation.SERVED, estimation.REASONS)
         if self.credit == "every_token":
             self._check_every_token()

@@ -9,6 +9,7 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.runs import options
+from image_core.runs.penalties import make_penalty
 from image_core.runs.recipe import RunConfig
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text import estimation
@@ -125,7 +126,7 @@ class SequenceConfig(RunConfig):
         options.check_choice("loss", self.loss, losses.__all__)
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
-        options.make_penalty(self.penalty)
+        make_penalty(self.penalty)
         if self.paper.GAME == "sequence":
             self.score_function(1)
         else:
@@ -165,7 +166,7 @@ class SequenceConfig(RunConfig):
         """What any game of sequences is made with besides its players."""
         return {
             "loss": getattr(losses, self.loss),
-            "penalty": options.make_penalty(self.penalty),
+            "penalty": make_penalty(self.penalty),
             "policy_steps": self.policy_steps,
             "critic_steps": self.critic_steps,
         }

@@ -19,8 +19,8 @@ def rollout_reward(
 ) -> Reward:
     """SeqGAN's action value: the critic's mean verdict over completions of each prefix.
 
-    Q_t = (1/N) sum_n f(D(y_1..y_t, Y^n_t+1..T)),  Y^n ~ pi(. | y_1..y_t)  for t before the last
-    token Q_T = f(D(y))
+    Q_t = (1/N) sum_n f(D(y_1..y_t, Y^n_t+1..T)),  Y^n ~ pi(. | y_1..y_t)     before the last token
+    Q_T = f(D(y))                                                             at the last token
 
     Args:
         copies: N, completions of each prefix.

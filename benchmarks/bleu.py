@@ -1,8 +1,8 @@
 """CPU seconds and memory of BLEU and Self-BLEU, orders 2 to 5: one JSON line a measurement.
 
-python benchmarks/bleu.py                                       # 1,000 to 1,000,000 sentences
-python benchmarks/bleu.py --beside nltk fast_bleu --sizes 1000 10000
-python benchmarks/bleu.py --data DATA/text --sizes              # COCO captions
+    python benchmarks/bleu.py                                       # 1,000 to 1,000,000 sentences
+    python benchmarks/bleu.py --beside nltk fast_bleu --sizes 1000 10000
+    python benchmarks/bleu.py --data DATA/text --sizes              # COCO captions
 
 fast-bleu is an extra of its own (pip install "seqgan[fast-bleu]"), built by a C++ compiler. Every
 measurement is a process of its own, whose peak memory is what it holds at most: with the sentences

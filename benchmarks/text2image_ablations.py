@@ -24,8 +24,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.memory import keep_freed_memory
+from image_core.runs.image_grid import to_colours, write_image_grid
 from seqgan.text2image.games.stack import as_floats, shrink
-from seqgan.text2image.grid import write_grid
 from seqgan.text2image.recipe import PRESETS, Text2ImageConfig, Text2ImageRun
 from seqgan.text2image.report import FOLLOWED, enlarge, fits
 
@@ -145,7 +145,9 @@ def write(out: Path, seeds: list[int]) -> None:
     (out / "result.json").write_text(json.dumps(table, indent=1) + "\n")
     (out / "table.md").write_text(markdown(table))
     print(markdown(table))
-    write_grid(out / "pictures.png", drawings(out, seeds[0]))
+    titles, images = zip(*drawings(out, seeds[0]), strict=True)
+    grid, columns = to_colours(torch.cat(images)), SHOWN * COLUMNS
+    write_image_grid(grid, out / "pictures.png", columns=columns, titles=titles)
 
 
 def main() -> None:

@@ -62,8 +62,9 @@ def _optimal_assignment(distance: float, points: int = 16) -> float:
 def generator_gradients(theta: float) -> dict[str, float]:
     """Slopes at theta of what the losses are with D frozen at its best, and of divergences.
 
-    p = N(0, 1), q = N(theta, 1). The non-saturating loss has the slope of KL(q, p) - 2 JS, the
-    saturating one that of 2 JS.
+    p = N(0, 1),  q = N(theta, 1)
+
+    The non-saturating loss has the slope of KL(q, p) - 2 JS, the saturating one that of 2 JS.
     """
     x = torch.tensor(theta, dtype=DOUBLE, requires_grad=True)
 

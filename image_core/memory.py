@@ -10,9 +10,8 @@ def keep_freed_memory() -> None:
     """Let malloc reuse large blocks: every step frees and asks for the same megabytes.
 
     By default glibc hands blocks above 32 MB, and the top of the heap, back to the kernel, and
-    every step
-    pays for the page faults of getting them again: on SeqGAN's critic that doubles the time of a
-    step. Does nothing where the C library is not glibc.
+    every step pays for the page faults of getting them again: on SeqGAN's critic that doubles the
+    time of a step. Does nothing where the C library is not glibc.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -247,9 +247,11 @@ class Taylor(nn.Module):
 def _coupled(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """One-hot sample b, its noisy log probabilities z, and z - z~: zero, with a gradient.
 
-    z = log p + g,  b = one_hot(argmax z);  given b = k, z~_k = -log E_0 and
-    z~_i = -log(E_i / p_i + E_0), with exponential E. Those E are taken that make z~ = z, in logs:
-    E_i / p_i = exp(-z_i) - exp(-z_k) here, and it moves as 1 / p_i.
+    z = log p + g,  b = one_hot(argmax z)
+    z~_k = -log E_0,  z~_i = -log(E_i / p_i + E_0)                given b = k, with exponential E
+    E_i / p_i = exp(-z_i) - exp(-z_k)                             where E is such that z~ = z
+
+    The last is worked out in logs, and moves as 1 / p_i.
     """
     log_p = _log_p(logits)
     z = with_gumbel(log_p)

@@ -1,10 +1,9 @@
 """The engine plays a game's turns. The only file that calls `backward` and `step`.
 
 It freezes who does not learn, averages gradients over processes, clips, steps, keeps weight
-averages,
-and saves everything a run needs to go on as if it had never stopped. It reads nothing back from the
-device inside a round: logs stay tensors, and the non-finite guard is one flag read when a round
-ends.
+averages, and saves everything a run needs to go on as if it had never stopped. It reads nothing
+back from the device inside a round: logs stay tensors, and the non-finite guard is one flag read
+when a round ends.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -129,9 +128,8 @@ class Engine:
 
         Args:
             data: batch number i as a function of i, which a resumed run continues exactly and at
-                once; or
-                any iterable of batches, gone through again and again (its first batches are
-                skipped on resume).
+                once; or any iterable of batches, gone through again and again (its first batches
+                are skipped on resume).
             count: rounds to play.
             turns: instead of the game's own.
 

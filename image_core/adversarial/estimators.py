@@ -6,10 +6,9 @@ weights are constants; the estimator detaches them. The mask is True where an el
 whatever stands elsewhere, -inf and NaN included, changes nothing. Actions and documents are
 sequences of T = 1.
 
-The first argument may be shifted by any constant, for instance `log_prob -
-behaviour_log_prob.detach()`, the log ratio to the policy that drew the samples. The gradient of
-`reinforce`, `importance` and `boundary_seeking` does not change by that, and `clipped` reads it as
-the log ratio it needs.
+The first argument may be shifted by any constant, for instance by `-behaviour_log_prob.detach()` to
+the log ratio to the policy that drew the samples. The gradient of `reinforce`, `importance` and
+`boundary_seeking` does not change by that, and `clipped` reads it as the log ratio it needs.
 
 Rewards are positions' own: an estimator does no discounting (`returns.py` does). Where a reward
 belongs to a whole sample, repeat it at each position. Samples of one item are contiguous rows.
@@ -204,8 +203,11 @@ def importance(samples: int | None = None, baseline: float = 1.0) -> "Importance
 
     at each position, over the B rows of the batch, or the mean over groups of B = `samples` rows.
     Written for ragged rows, with r' = r / (mean of the counted r of the group at that position):
-    loss = -sum mask (r' - b) log_prob / (counted elements). So it is as large as `reinforce` with a
-    reward of mean 1, and a row that outlives all others counts once, not B times.
+
+    loss = -sum mask (r' - b) log_prob / (counted elements)
+
+    So it is as large as `reinforce` with a reward of mean 1, and a row that outlives all others
+    counts once, not B times.
 
     Args:
         samples: rows that share one normalisation; None = the whole batch.

@@ -1,9 +1,8 @@
 """Several processes playing one game: equal starts, equal shares of each batch, averaged gradients.
 
 Gradients are averaged by hand, in one flat buffer: wrapping modules in DistributedDataParallel
-raises
-when a head is unused in one player's turn, and lets processes drift apart silently when a method
-other than `forward` is called, both of which adversarial games do.
+raises when a head is unused in one player's turn, and lets processes drift apart silently when a
+method other than `forward` is called, both of which adversarial games do.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,6 +1,7 @@
 """Files of bytes: gzipped or not, and arrays in the IDX format."""
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+
+MAGIC = b"\0\0\x08"
+"""What an IDX file of unsigned bytes begins with; the number of dimensions follows."""
 
 
 def read_bytes(option: str, file: str | Path) -> bytes:
@@ -31,15 +35,21 @@ def parse_idx(option: str, file: str | Path, content: bytes) -> UInt8[Tensor, "*
     """Unsigned bytes in LeCun's IDX format: 0 0 8 D, D big-endian sizes, the data.
 
     Raises:
-        UserError: there is more or less data than the sizes say, or none.
+        UserError: the magic number is another's, or more or less data follow than announced.
     """
-    dimensions = content[3] if len(content) > 3 else 0
-    start = 4 + 4 * dimensions
-    sizes = np.frombuffer(content[4:start].ljust(4 * dimensions, b"\0"), ">u4").tolist()
-    wanted = int(np.prod(sizes, dtype=np.int64)) if sizes else 0
-    if not wanted or len(content) - start != wanted:
+    if content[:3] != MAGIC or len(content) < 4 or not content[3]:
         raise UserError(
-            f"{option} {file} is a broken IDX file: its head says {sizes}, "
-            f"but {max(0, len(content) - start)} bytes follow"
+            f"{option} {file} has the magic number {content[:4].hex() or 'missing'}; IDX files of "
+            "bytes begin with 0000080x"
+        )
+    start = 4 + 4 * content[3]
+    if len(content) < start:
+        raise UserError(f"{option} {file} is a truncated IDX file: its head is cut short")
+    sizes = [int(n) for n in np.frombuffer(content[4:start], ">u4")]
+    wanted, held = math.prod(sizes), len(content) - start
+    if not wanted or held != wanted:
+        raise UserError(
+            f"{option} {file} is a {'truncated' if held < wanted else 'broken'} IDX file: its head "
+            f"announces {wanted:,} bytes of {sizes}, but {held:,} follow"
         )
     return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).copy()).view(sizes)

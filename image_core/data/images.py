@@ -4,11 +4,8 @@ Everything becomes bytes (N, C, H, W) of one square size, with labels where they
 """
 
 import functools
-import gzip
 import io
-import math
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from image_core.adversarial.errors import UserError
+from image_core.data.idx import parse_idx, read_bytes
 from image_core.data.toy_shapes import draw_shapes
 
 if TYPE_CHECKING:
@@ -116,7 +114,7 @@ def _digits(how: Reading) -> ImageSet:
 
 
 def _file(path: Path, how: Reading) -> ImageSet:
-    content = _content(path, how.option)
+    content = read_bytes(how.option, path)
     if content[:2] == b"PK":
         return _arrays(path, content, how)
     if content[:2] != b"\0\0":
@@ -124,14 +122,14 @@ def _file(path: Path, how: Reading) -> ImageSet:
             f"{how.option} {path} is neither an IDX file (its magic number is "
             f"{content[:4].hex() or 'missing'}, not 0000080x) nor an .npz; a folder holds pictures"
         )
-    images = parse_idx(path, content, how.option)
+    images = parse_idx(how.option, path, content)
     if images.dim() not in (3, 4):
         raise UserError(
             f"{how.option} {path} holds data of {images.dim()} dimensions; images have 3 or 4"
         )
     labels = None
     if how.labels is not None:
-        labels = parse_idx(Path(how.labels), _content(Path(how.labels), "--labels"), "--labels")
+        labels = parse_idx("--labels", how.labels, read_bytes("--labels", how.labels))
         if labels.shape != images.shape[:1]:
             raise UserError(
                 f"--labels {how.labels} holds {tuple(labels.shape)} labels, "
@@ -139,40 +137,6 @@ def _file(path: Path, how: Reading) -> ImageSet:
             )
     planes = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
     return _fitted(planes, labels, [], how, f"--labels {how.labels}")
-
-
-def _content(path: Path, option: str) -> bytes:
-    try:
-        content = path.read_bytes()
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{option} {path} is a broken gzip file; get it anew") from error
-    except OSError as error:
-        raise UserError(f"{option} {path} cannot be read: {error.strerror}") from error
-
-
-def parse_idx(path: Path, content: bytes, option: str) -> UInt8[Tensor, "*shape"]:
-    """Bytes in LeCun's IDX format: 0 0 8 D, D big-endian sizes, the data.
-
-    Raises:
-        UserError: the magic number is another's, or more or less data follow than announced.
-    """
-    if content[:3] != b"\0\0\x08" or len(content) < 4 or not content[3]:
-        raise UserError(
-            f"{option} {path} has the magic number {content[:4].hex() or 'missing'}; IDX files of "
-            "bytes begin with 0000080x"
-        )
-    start = 4 + 4 * content[3]
-    if len(content) < start:
-        raise UserError(f"{option} {path} is a truncated IDX file: its head is cut short")
-    sizes = [int(n) for n in np.frombuffer(content[4:start], ">u4")]
-    wanted, held = math.prod(sizes), len(content) - start
-    if not wanted or held != wanted:
-        raise UserError(
-            f"{option} {path} is a {'truncated' if held < wanted else 'broken'} IDX file: its head "
-            f"announces {wanted:,} bytes of {sizes}, but {held:,} follow"
-        )
-    return torch.from_numpy(np.frombuffer(content, np.uint8, offset=start).copy()).view(sizes)
 
 
 def _arrays(path: Path, content: bytes, how: Reading) -> ImageSet:

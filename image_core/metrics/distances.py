@@ -34,9 +34,9 @@ def moments(features: Float[Tensor, "N d"]) -> Moments:
         UserError: there are fewer than two, or one is not finite.
     """
     if len(features) < 2:
-        raise UserError(f"a Frechet distance needs two samples a set, but got {len(features)}")
+        raise UserError(f"a Frechet distance needs two vectors a set: got {len(features)}")
     if not bool(features.isfinite().all()):
-        raise UserError("a feature is not finite; use another extractor")
+        raise UserError("a feature is not finite; use another encoder")
     x = features.double()
     mean = x.mean(0)
     centred = x - mean
@@ -48,20 +48,30 @@ def frechet(one: Features | Moments, other: Features | Moments) -> float:
 
     |m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1^(1/2) C2 C1^(1/2))^(1/2)           (Heusel et al. 2017)
 
-    The last trace is the sum of roots of the eigenvalues, which are real. Falls with the number of
-    samples even between equal laws: compare equal numbers only, see `frechet_bias`.
+    Falls with the number of samples even between equal laws: compare equal numbers under one
+    encoder only, beside data against data; see `frechet_bias`.
 
     Args:
         one: features, or their moments.
         other: the same of the other set.
+
+    Raises:
+        UserError: a set holds fewer than two vectors, or one is not finite.
+
+    Source: Heusel et al. 2017 (FID); de Masson d'Autume et al. 2019 (FED, of sentence vectors).
     """
     a = one if isinstance(one, Moments) else moments(one)
     b = other if isinstance(other, Moments) else moments(other)
-    values, vectors = torch.linalg.eigh(a.covariance)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ b.covariance @ root).clamp(min=0).sqrt().sum()
+    # The last trace is the nuclear norm of C1^(1/2) C2^(1/2)
+    cross = torch.linalg.svdvals(_root(a.covariance) @ _root(b.covariance)).sum()
     traces = a.covariance.trace() + b.covariance.trace()
     return max(0.0, float((a.mean - b.mean).square().sum() + traces - 2 * cross))
+
+
+def _root(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+    """The symmetric root."""
+    values, axes = torch.linalg.eigh(covariance)
+    return (axes * values.clamp(min=0).sqrt()) @ axes.T
 
 
 def frechet_bias(count: int, dimensions: int) -> float:
@@ -78,16 +88,25 @@ def kernel(one: Float[Tensor, "M d"], other: Float[Tensor, "N d"]) -> float:
         one: features.
         other: the same of the other set.
 
-    Source: Binkowski et al. 2018.
+    Raises:
+        UserError: a set holds fewer than two vectors.
+
+    Source: Binkowski et al. 2018 (KID).
     """
     if min(len(one), len(other)) < 2:
-        raise UserError("a kernel distance needs two samples a set")
-    x, y = one.double(), other.double()
-    d, m, n = x.shape[1], len(x), len(y)
-    own_x, own_y, cross = ((a @ b.T / d + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
-    within_x = (own_x.sum() - own_x.diagonal().sum()) / (m * (m - 1))
-    within_y = (own_y.sum() - own_y.diagonal().sum()) / (n * (n - 1))
-    return float(within_x + within_y - 2 * cross.mean())
+        raise UserError(f"a kernel distance needs two vectors a set: {len(one)}, {len(other)}")
+    one, other = one.double(), other.double()
+    return float(_within(one) + _within(other) - 2 * _cubic(one, other).mean())
+
+
+def _within(x: Float[Tensor, "N d"]) -> Float[Tensor, ""]:
+    """Mean of the kernel over pairs of different samples."""
+    values = _cubic(x, x)
+    return (values.sum() - values.diagonal().sum()) / (len(x) * (len(x) - 1))
+
+
+def _cubic(one: Tensor, other: Tensor) -> Tensor:
+    return (one @ other.T / one.shape[1] + 1) ** 3
 
 
 def kernel_subsets(

@@ -1,18 +1,18 @@
 """Feature extractors: a classifier trained on the spot, pixels, EfficientNet-Lite0, Inception."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
-from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
+from image_core.adversarial.classifier import ClassifierGame
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Game, Loss, Turn
 
 Images = Float[Tensor, "N C H W"]
 INCEPTION = "6726825d"
@@ -78,8 +78,8 @@ def pixels(side: int = 8) -> Extractor:
     return Extractor("pixels", f"{side:08d}", f"mean-{side}", features)
 
 
-class _Classifier(Game):
-    """A convolutional classifier, played by the engine like anything that learns."""
+class _Convolutional(nn.Module):
+    """Images to logits of their classes, through 64 features."""
 
     def __init__(self, channels: int, classes: int, width: int = 16):
         super().__init__()
@@ -97,17 +97,9 @@ class _Classifier(Game):
         )
         self.head = nn.Linear(64, classes)
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
-        return {"C": list(self.parameters())}
-
-    def turns(self) -> list[Turn]:
-        return [Turn("C", self.move)]
-
-    def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One step of cross entropy."""
-        batch = next(batches)
-        logits = self.head(self.trunk(batch["images"]))
-        yield Loss(cross_entropy(logits, batch["labels"]))
+    def forward(self, images: Images) -> Float[Tensor, "N K"]:
+        """Logits."""
+        return self.head(self.trunk(images))
 
 
 def classifier(
@@ -135,21 +127,21 @@ def classifier(
     learn, keep = place[place % 10 != 9], place[place % 10 == 9]
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        game = _Classifier(images.shape[1], int(labels.max()) + 1).to(device)
+        C = _Convolutional(images.shape[1], int(labels.max()) + 1).to(device)
     draw = torch.Generator().manual_seed(seed)
 
     def batch(index: int) -> dict[str, Tensor]:
         rows = learn[torch.randint(len(learn), (64,), generator=draw)]
-        return {"images": images[rows].float() / 127.5 - 1, "labels": labels[rows]}
+        return {"x": images[rows].float() / 127.5 - 1, "y": labels[rows]}
 
-    engine = Engine(game, {"C": lambda ps: torch.optim.Adam(ps, lr=1e-3)})
+    engine = Engine(ClassifierGame(C), {"C": lambda ps: torch.optim.Adam(ps, lr=1e-3)})
     engine.run(batch, steps)
-    game.eval().requires_grad_(False)
+    C.eval().requires_grad_(False)
 
     def classify(x: Tensor) -> Tensor:
-        return game.head(game.trunk(x.to(device))).softmax(1)
+        return C(x.to(device)).softmax(1)
 
-    net = Extractor("clf", digest(game), "none", lambda x: game.trunk(x.to(device)), classify)
+    net = Extractor("clf", digest(C), "none", lambda x: C.trunk(x.to(device)), classify)
     found = net.probabilities(images[keep].float() / 127.5 - 1).argmax(1)
     accuracy = float((found == labels[keep]).float().mean())
     return Extractor(net.name, net.digest, net.resize, net.features, classify, accuracy)

@@ -51,8 +51,8 @@ def density_coverage(
 ) -> dict[str, float]:
     """How densely fakes lie around data, and what share of the data has a fake nearby.
 
-    density = 1/(k M) sum_j #{i : fake j within the k-th neighbour of real i};  coverage = share of
-    reals with a fake within that distance
+    density = 1/(k M) sum_j #{i : fake j within the k-th neighbour of real i}
+    coverage = share of reals with a fake within that distance
 
     Args:
         real: features.
@@ -75,8 +75,10 @@ def memorisation(
 ) -> dict[str, float]:
     """Whether fakes lie nearer to the training images than unseen images do.
 
-    nearest_ratio = median nearest distance of fakes over that of unseen images: near 1 = as new as
-    they, near 0 = copies. copied = share of fakes nearer than the nearest 1 % of unseen images.
+    nearest_ratio = median nearest distance of fakes / that of unseen images
+    copied = share of fakes nearer than the nearest 1 % of unseen images
+
+    A ratio near 1 means as new as unseen images, near 0 copies.
 
     Args:
         train: features of the images learned from.

@@ -1,43 +1,90 @@
-"""Many small images in one picture."""
+"""Many small images in one picture, row by row, with a line of text above each row if wanted."""
 
 import math
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+LEAST = 96
+"""Pixels that images are enlarged to at least where no scale is given, each pixel a square."""
+GAP, LINE = 4, 18
+"""Pixels around each image, and the height of a line of text."""
+
+
+def to_colours(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N H W 3"]:
+    """Grey or coloured images in [-1, 1] as a grid takes them."""
+    shown = ((images.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
+    return shown.expand(*shown.shape[:-1], 3)
+
 
 def write_image_grid(
-    images: Float[Tensor, "N H W 3"], path: Path, scale: int = 2, columns: int = 0
+    images: Float[Tensor, "N H W 3"],
+    path: Path,
+    *,
+    scale: int = 0,
+    columns: int = 0,
+    titles: Sequence[str] = (),
 ) -> None:
     """Write them row by row, whole or not at all.
 
     Args:
         images: red, green, blue in [0, 1].
         path: of a PNG file.
-        scale: pixels of the picture a pixel of an image, each way.
+        scale: pixels of the picture a pixel of an image, each way; 0 = as many as make images at
+            least 96 pixels high.
         columns: images a row; 0 = as square as can be.
+        titles: a line of text above each row, cut where the picture ends; none = no lines.
 
     Raises:
         UserError: the place cannot be written.
     """
-    import matplotlib.image
+    from PIL import Image, ImageDraw
 
     count, height, width, _ = images.shape
+    scale = scale or max(1, math.ceil(LEAST / height))
     columns = columns or math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    grid = torch.ones(rows * columns, height + 1, width + 1, 3)
-    grid[:count, :height, :width] = images
-    grid = grid.view(rows, columns, height + 1, width + 1, 3).transpose(1, 2).flatten(2, 3)
-    picture = grid.flatten(0, 1).repeat_interleave(scale, 0).repeat_interleave(scale, 1)
+    line = LINE if titles else 0
+    across, down = width * scale + GAP, height * scale + line + GAP
+    size = (columns * across + GAP, math.ceil(count / columns) * down + GAP)
+    sheet = Image.new("RGB", size, "white")
+    pixels = (images.clamp(0, 1) * 255).round().byte().cpu().numpy()
+    for i, array in enumerate(pixels):
+        row, column = divmod(i, columns)
+        shown = Image.fromarray(array).resize(
+            (width * scale, height * scale), Image.Resampling.NEAREST
+        )
+        sheet.paste(shown, (GAP + column * across, GAP + row * down + line))
+    draw = ImageDraw.Draw(sheet)
+    for row, title in enumerate(titles):
+        draw.text((GAP, GAP + row * down), _fitting(draw, title, size[0] - 2 * GAP), fill="black")
+    _save(sheet, path)
+
+
+def _fitting(draw: "ImageDraw", text: str, width: int) -> str:
+    """The text, or its beginning."""
+    while len(text) > 4 and draw.textlength(text) > width:
+        text = text[:-4] + "..."
+    return text
+
+
+def _save(sheet: "Image", path: Path) -> None:
     temporary = path.with_name(path.name + ".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        matplotlib.image.imsave(temporary, picture.clamp(0, 1).numpy(), format="png")
+        sheet.save(temporary, "png")
         os.replace(temporary, path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,4 +1,4 @@
-"""From option values to losses, penalties, devices; refusals in one sentence."""
+"""From option values to devices and engines; refusals in one sentence."""
 
 import functools
 import math
@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from image_core.adversarial import penalties
 from image_core.adversarial.engine import Engine, ScheduleFactory
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
-from image_core.adversarial.penalties import Penalty
 from image_core.adversarial.precision import cpu_has_bfloat16_lstm
 
 if TYPE_CHECKING:
@@ -80,26 +78,6 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 1 << 32:
         raise UserError(f"--seed {seed}: it must be at least 0 and below {1 << 32}")
-
-
-def make_penalty(text: str) -> Penalty | None:
-    """The sum of penalties named in "NAME=WEIGHT,NAME=WEIGHT", or none of an empty text.
-
-    Raises:
-        UserError: a name is unknown or a weight is no positive number.
-    """
-    parts = []
-    for part in filter(None, text.split(",")):
-        name, _, weight = part.partition("=")
-        check_choice("penalty", name, penalties.__all__)
-        try:
-            value = float(weight) if weight else 10.0
-        except ValueError:
-            value = math.nan
-        if not value > 0 or not math.isfinite(value):
-            raise UserError(f"--penalty {part}: the weight must be a positive number, as in r1=10")
-        parts.append(getattr(penalties, name)(value))
-    return penalties.total(*parts) if parts else None
 
 
 def pick_device(name: str) -> torch.device:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.penalties import make_penalty
 from image_core.runs.recipe import RunConfig
 from seqgan.dialogue import estimation
 from seqgan.dialogue.advantage import BASELINES, KL
@@ -38,8 +39,8 @@ class DialogueConfig(RunConfig):
         test: dialogues to measure on; the validation set when left out.
         where: keep dialogues of --test with this value in a column, as in train_overlap=0.
         limit: use at most this many dialogues of the data.
-        backward: learn what was said before a turn, not the answer to it: for `seqgan chat
-            --backward`.
+        backward: learn what was said before a turn, not the answer to it: for --backward of
+            `seqgan chat`.
         model: folder or hub name of a causal or sequence-to-sequence language model with its
             tokenizer; a small one from scratch when left out.
         lora: rank of low-rank adapters on --model, which alone learn; 0 = everything learns.
@@ -98,8 +99,8 @@ class DialogueConfig(RunConfig):
         length_weight: reward taken off for |log(length / human length)|.
         memory: earlier samples the critic is shown again.
         critic_limit: the critic rests above this accuracy; 0 = never.
-        kl_limit: above this KL a reply the generator takes steps of maximum likelihood only; 0 =
-            never.
+        kl_limit: above this KL a reply the generator takes steps of maximum likelihood only;
+            0 = never.
         length_limit: the same when replies are that many times longer or shorter than people's.
         alarms: what to do about signs of collapse: warn, stop or off.
         evaluate_every: rounds between two evaluations.
@@ -196,7 +197,7 @@ class DialogueConfig(RunConfig):
         }
         for name, allowed in choices.items():
             options.check_choice(name, getattr(self, name), allowed)
-        options.make_penalty(self.penalty)
+        make_penalty(self.penalty)
         options.check_estimator(self.estimator, estimation.SERVED, estimation.REASONS)
         if self.credit == "every_token":
             self._check_every_token()

@@ -19,6 +19,7 @@ from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
+from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
 from seqgan import metrics
 from seqgan.dialogue import credit, estimation
@@ -134,7 +135,7 @@ class DialogueRun(recipe.Run):
             estimator=estimation.of_replies(c.estimator, c.samples),
             baseline=c.baseline,
             loss=getattr(losses, c.loss),
-            penalty=options.make_penalty(c.penalty),
+            penalty=make_penalty(c.penalty),
             judge=c.judge,
             samples=c.samples,
             drawing=self.drawing(),

@@ -11,7 +11,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.idx import parse_idx, read_bytes
+from image_core.data.idx import MAGIC, parse_idx, read_bytes
 
 BLANK = " "
 """What a short line is filled with."""
@@ -58,7 +58,7 @@ def read_sites(option: str, file: str | Path, length: int, alphabet: str | None 
     content = read_bytes(option, file)
     if content[:2] == b"PK":
         return _palette_images(option, file, content)
-    if content[:3] == b"\0\0\x08":
+    if content.startswith(MAGIC):
         images = parse_idx(option, file, content)
         if images.dim() != 3:
             raise UserError(f"{option} {file} holds no images but {images.dim()}-dimensional data")
@@ -72,10 +72,7 @@ def read_labels(option: str, file: str | Path, rows: int) -> Int64[Tensor, " N"]
     Raises:
         UserError: the file is no IDX file of as many labels.
     """
-    content = read_bytes(option, file)
-    if content[:3] != b"\0\0\x08":
-        raise UserError(f"{option} {file} is no IDX file of bytes")
-    labels = parse_idx(option, file, content)
+    labels = parse_idx(option, file, read_bytes(option, file))
     if labels.shape != (rows,):
         raise UserError(
             f"{option} {file} holds {tuple(labels.shape)} labels, but there are {rows} images"

@@ -131,8 +131,11 @@ class DiscreteGame(Game):
 def weight_statistics(log_weight: Float[Tensor, " N"], samples: int) -> dict[str, Tensor]:
     """What importance weights of M samples a latent are worth.
 
-    ess = mean_z 1 / sum_m w~_m^2,  w~ = softmax_m(log w), from 1 (one sample has all the weight)
-    to M; log_z = log mean w over the batch, 0 where the critic is exact; variance of log w.
+    ess = mean_z 1 / sum_m w~_m^2,  w~ = softmax_m(log w)
+    log_z = log mean w over the batch
+
+    The first lies between 1, where one sample has all the weight, and M; the second is 0 where the
+    critic is exact. Beside them stands the variance of log w.
 
     Args:
         log_weight: samples of one latent are contiguous.

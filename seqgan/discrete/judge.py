@@ -16,15 +16,17 @@ Beside it stands a number without a network, for samples that every judge tells 
 import copy
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, softplus
+from torch.nn.functional import softplus
 
+from image_core.adversarial.classifier import ClassifierGame
 from image_core.adversarial.engine import Engine
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch
+from image_core.adversarial.stream import Data
 from image_core.runs.batches import Batches
 
 LOOK_EVERY = 20
@@ -32,30 +34,6 @@ LOOK_EVERY = 20
 
 SCALES = tuple(i / 20 for i in range(21))
 """Factors of a judge's logit; 0 is a judge that says nothing."""
-
-
-class ClassifierGame(Game):
-    """Cross entropy, one player.
-
-    Args:
-        net: from samples to logits of classes.
-    """
-
-    def __init__(self, net: nn.Module):
-        super().__init__()
-        self.net = net
-
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"net": list(self.net.parameters())}
-
-    def turns(self) -> Sequence[Turn]:
-        return [Turn("net", self.move)]
-
-    def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One batch of {x, y}."""
-        self.net.train()
-        batch = next(batches)
-        yield Loss(cross_entropy(self.net(batch["x"].float()), batch["y"]))
 
 
 def fit_classifier(
@@ -79,17 +57,22 @@ def fit_classifier(
         batch: samples a step.
         lr: Adam's rate.
     """
-    engine, data = _classifier_engine(net, x, y, seed, batch, lr)
+    engine, data = _engine(net, x, y, seed, batch, lr)
     engine.run(data, steps)
     return net.eval()
 
 
-def _classifier_engine(
+def _engine(
     net: nn.Module, x: Tensor, y: Tensor, seed: int, batch: int, lr: float
-) -> tuple[Engine, Batches]:
+) -> tuple[Engine, Data]:
     adam = functools.partial(torch.optim.Adam, lr=lr, fused=True)
-    data = Batches({"x": x.cpu(), "y": y.cpu()}, min(batch, len(x)), seed=seed)
-    return Engine(ClassifierGame(net), {"net": adam}), data
+    compact = Batches({"x": x.cpu(), "y": y.cpu()}, min(batch, len(x)), seed=seed)
+
+    def data(index: int) -> dict[str, Tensor]:
+        rows: Batch = compact(index)
+        return {"x": rows["x"].float(), "y": rows["y"]}
+
+    return Engine(ClassifierGame(net), {"C": adam}), data
 
 
 def judged(
@@ -155,7 +138,7 @@ def _fit_judge(
     seed: int,
 ) -> float:
     """Train it, leave it as it chose best, and tell the factor of its logit."""
-    engine, data = _classifier_engine(net, *learn, seed, 128, 1e-3)
+    engine, data = _engine(net, *learn, seed, 128, 1e-3)
     factors = torch.tensor(SCALES)[:, None]
     least, found, kept = math.inf, 0.0, copy.deepcopy(net.state_dict())
     for step in range(LOOK_EVERY, steps + LOOK_EVERY, LOOK_EVERY):

@@ -21,6 +21,7 @@ from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
 from image_core.runs.folder import write_text
 from image_core.runs.image_grid import write_image_grid
+from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
 from image_core.runs.recipe import RunConfig
 from image_core.runs.table import print_table
@@ -117,7 +118,7 @@ class Config(RunConfig):
         options.check_least(self, 0, "channels")
         if self.channels and self.net == "dense":
             raise UserError(f"--channels {self.channels} is of --net conv; leave it out, or use it")
-        options.make_penalty(self.penalty)
+        make_penalty(self.penalty)
         for name in ("beta1", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it lies in [0, 1)")
@@ -192,7 +193,7 @@ class Run(recipe.Run):
             getattr(directions, config.estimator)(config.samples, config.latent),
             config.latent,
             loss=_loss(config.loss),
-            penalty=options.make_penalty(config.penalty),
+            penalty=make_penalty(config.penalty),
             batch=config.batch,
             critic_steps=config.critic_steps,
             read=self.read_batch,
@@ -380,7 +381,7 @@ class Run(recipe.Run):
             pixels = (x.argmax(-1, keepdim=True) / (classes - 1)).expand(*x.shape[:-1], 3)
         else:
             pixels = palette[x.argmax(-1)] / 255
-        write_image_grid(pixels, self.folder.samples / "samples.png")
+        write_image_grid(pixels, self.folder.samples / "samples.png", scale=2)
 
 
 def _one_hot(rows: Tensor, classes: int) -> Tensor:

@@ -6,7 +6,7 @@ whose answer is known (ERE), and never from one seed.
 
 import copy
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.classifier import ClassifierGame
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch
 from image_core.runs.batches import Batches
 
 LEAST = 20
@@ -54,31 +55,6 @@ class Judge(nn.Module):
         last, before = vectors[:, -1], vectors[:, :-1].sum(1) / max(1, tokens.shape[1] - 1)
         features = torch.cat([last, before, last * before, (last - before).abs()], 1)
         return self.head(F.dropout(features, 0.2, self.training))[:, 0]
-
-
-class JudgeGame(Game):
-    """min_D -E_first log sigma(D) - E_second log(1 - sigma(D)): a critic whose rival stands still.
-
-    Args:
-        D: the judge.
-    """
-
-    def __init__(self, D: Judge):
-        super().__init__()
-        self.D = D
-
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"D": list(self.D.parameters())}
-
-    def turns(self) -> Sequence[Turn]:
-        return [Turn("D", self.move)]
-
-    def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One batch of as many of either kind."""
-        self.D.train()
-        batch = next(batches)
-        first, second = self.D(torch.cat([batch["first"], batch["second"]])).chunk(2)
-        yield Loss(F.softplus(-first).mean() + F.softplus(second).mean())
 
 
 class Accuracy(NamedTuple):
@@ -220,18 +196,24 @@ def _one(first: Tensor, second: Tensor, rows: int, vocab: int, seed: int, epochs
         half, held_out = rows // 2, max(1, rows // 20)
         learned = {name: k[held_out:half] for name, k in zip(("first", "second"), kinds)}
         chooses = [kind[:held_out] for kind in kinds]
-        game = JudgeGame(Judge(vocab))
+        judge = Judge(vocab)
         adam = functools.partial(torch.optim.Adam, lr=2e-3, fused=True)
-        engine = Engine(game, {"D": adam}, clip={"D": 5.0})
+        engine = Engine(ClassifierGame(judge), {"C": adam}, clip={"C": 2.5})
         data = Batches(learned, min(32, half - held_out), seed=seed)
-        best, best_loss = copy.deepcopy(game.D), float("inf")
+        best, best_loss = copy.deepcopy(judge), float("inf")
         for _ in range(epochs):
-            engine.run(data, len(data))
-            loss = _judged(game.D, *chooses)[1]
+            engine.run(lambda index: _labelled(data(index)), len(data))
+            loss = _judged(judge, *chooses)[1]
             if loss < best_loss:
-                best.load_state_dict(game.D.state_dict())
+                best.load_state_dict(judge.state_dict())
                 best_loss = loss
         return _judged(best, *(kind[half:] for kind in kinds))[0]
+
+
+def _labelled(batch: Batch) -> dict[str, Tensor]:
+    """As many of either kind, with class 1 for the first."""
+    x = torch.cat([batch["first"], batch["second"]])
+    return {"x": x, "y": torch.arange(2).flip(0).repeat_interleave(len(x) // 2)}
 
 
 def _utterances(tokens: Tensor) -> Int64[Tensor, "N K T"]:

@@ -96,8 +96,9 @@ def jsd(
 ) -> float:
     """Jensen-Shannon divergence of whole sequences, in nats, at most log 2.
 
-    JSD = 1/2 E_p log(2p / (p+q)) + 1/2 E_q log(2q / (p+q)),  exact in expectation since both
-    densities are known; no temperature games it.
+    JSD = 1/2 E_p log(2p / (p+q)) + 1/2 E_q log(2q / (p+q))
+
+    Exact in expectation since both densities are known; no temperature games it.
 
     Args:
         oracle: p.

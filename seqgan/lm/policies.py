@@ -152,8 +152,10 @@ class RecurrentPolicy(SequencePolicy):
 class LSTMPolicy(RecurrentPolicy):
     """An LSTM language model, as in SeqGAN.
 
-    i, f, g, o = x W_x + h W_h + b;  c <- sigmoid(f) c + sigmoid(i) tanh(g);  h <- sigmoid(o)
-    tanh(c) pi(. | y_<t) = softmax(h W_out + b_out)
+    i, f, g, o = x W_x + h W_h + b
+    c <- sigmoid(f) c + sigmoid(i) tanh(g)
+    h <- sigmoid(o) tanh(c)
+    pi(. | y_<t) = softmax(h W_out + b_out)
 
     Args:
         vocab: number of token ids.

@@ -3,6 +3,8 @@
 Heavy libraries (transformers, mauve, sacrebleu) are imported by the metric that needs one.
 """
 
+from image_core.metrics.distances import frechet as frechet_distance
+
 from .bleu import bleu as bleu
 from .bleu import bleu_per_sentence as bleu_per_sentence
 from .bleu import self_bleu as self_bleu
@@ -19,7 +21,6 @@ from .diversity import repetition_share as repetition_share
 from .diversity import unigram_entropy as unigram_entropy
 from .diversity import unique_share as unique_share
 from .embedding import embedding_similarity as embedding_similarity
-from .frechet import frechet_distance as frechet_distance
 from .mauve import mauve as mauve
 
 __all__ = [

@@ -28,6 +28,7 @@ def bleu(
     BLEU-N(s) = BP(s) exp(1/N sum_{n<=N} log p_n(s)), or 0 where s shares no token with a reference
     p_n(s) = sum_g min(c_s(g), max_r c_r(g)) / max(1, |s| - n + 1), a numerator of 0 becoming 0.1
     BP(s) = exp(min(0, 1 - |r|/|s|)), r the reference closest in length, the shorter of two such
+
     The value rises with the number of references: print that number beside it.
 
     Args:

@@ -300,8 +300,10 @@ def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGam
 def irgan_pairwise(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:
     """IRGAN-pairwise: D says which of two documents is better, G is paid by the margin.
 
-    Critic: -log sigmoid(f(d+) - f(d)), the core's paired relativistic loss. Generator: log sigmoid
-    of f(d) - f(d+). No importance sampling, and positives are no negatives.
+    loss of D = -log sigmoid(f(d+) - f(d)),  reward of G = log sigmoid(f(d) - f(d+))
+
+    The loss is the core's paired relativistic loss. No importance sampling, and positives are no
+    negatives.
 
     Source: Wang et al. 2017, section 2.3, and the released code.
     """

@@ -10,6 +10,7 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.runs import options
+from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
@@ -140,8 +141,8 @@ class DiscriminatorOptions(SharedOptions):
     Args:
         discriminator: Its convolutions: "seqgan" for the released filters, "small" for a third.
         d_dropout: Dropout of the discriminator's features.
-        penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1, see `seqgan list
-            penalties`.
+        penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see
+            `seqgan list penalties`.
     """
 
     discriminator: str = "seqgan"
@@ -152,7 +153,7 @@ class DiscriminatorOptions(SharedOptions):
         options.check_choice("discriminator", self.discriminator, tuple(FILTERS))
         super().__post_init__()
         options.check_least(self, 0, "d_dropout")
-        options.make_penalty(self.penalty)
+        make_penalty(self.penalty)
         if self.d_dropout >= 1:
             raise UserError(f"--d_dropout {self.d_dropout}: it must be below 1")
 
@@ -162,7 +163,7 @@ class DiscriminatorOptions(SharedOptions):
     def adversarial(self) -> dict[str, Any]:
         """Penalty and steps of a game, and its loss where that can be chosen."""
         return {
-            "penalty": options.make_penalty(self.penalty),
+            "penalty": make_penalty(self.penalty),
             "g_steps": self.g_steps,
             "d_steps": self.d_steps,
         }
@@ -260,8 +261,9 @@ class ScoreOptions(ClassifierOptions):
     """Gradient of the policy.
 
     Args:
-        estimator: Estimator of the policy's gradient: reinforce, importance (which reads D / (1 -
-            D)), boundary_seeking (which reads the logit of whole sequences) or clipped.
+        estimator: Estimator of the policy's gradient: reinforce, importance (which reads the
+            ratio D / (1 - D)), boundary_seeking (which reads the logit of whole sequences) or
+            clipped.
         baseline: Baseline of reinforce: none, position_mean, leave_one_out, moving_average, log_z
             or learned (a number for each position).
         reduction: Reduction of reinforce over batch and time: sum or mean.

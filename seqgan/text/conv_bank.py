@@ -1,14 +1,11 @@
 """Convolutions of many widths over embedded tokens, then ReLU and the maximum over time.
 
-    feature_f = max_t relu( sum_{j<w} x_{t+j} W_j[:, f] + b_f )          (Kim 2014; 90 % of
-    SeqGAN's time)
+    feature_f = max_t relu( sum_{j<w} x_{t+j} W_j[:, f] + b_f )          (Kim 2014)
 
-Layout is time-major, (T, B, E): the rows that offset j of a window needs are then one contiguous
-slice, so
-every product is a plain matrix product on views and no window is ever copied out. Windows past a
-sequence's
-end do not count, so features do not depend on how much padding follows; a sequence shorter than a
-window has one window, filled up with zeros.
+They take 90 % of SeqGAN's time. Layout is time-major, (T, B, E): the rows that offset j of a window
+needs are then one contiguous slice, so that every product is a plain matrix product on views and no
+window is ever copied out. Windows past a sequence's end do not count, so features do not depend on
+how much padding follows; a sequence shorter than a window has one window, filled up with zeros.
 """
 
 from collections.abc import Iterable, Sequence

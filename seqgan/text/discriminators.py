@@ -66,7 +66,7 @@ class CNNDiscriminator(SequenceDiscriminator):
     """SeqGAN's critic: embedding, convolutions of many widths, a highway layer, two outputs.
 
     y = t * relu(A x + a) + (1 - t) * x,  t = sigmoid(B x + b)            (highway)
-    logit = o_real - o_fake: the softmax over two classes in one number
+    logit = o_real - o_fake                          (the softmax over two classes in one number)
 
     Args:
         vocab: number of token ids.
@@ -185,8 +185,9 @@ class CNNDiscriminator(SequenceDiscriminator):
     def _looked_up(self, tokens: Int64[Tensor, "R T"], rows: int = 256) -> Float[Tensor, "R F"]:
         """Features of many sequences under fixed weights, by table.
 
-        A fixed convolution over embeddings is a sum of table rows: token v at offset j adds E[v]
-        W_j, computed once for all tokens. What was a product of size w E becomes a sum of w rows.
+        A fixed convolution over embeddings is a sum of table rows: token v at offset j adds
+        E[v] W_j, computed once for all tokens. What was a product of size w E becomes a sum of w
+        rows.
         """
         vocab, widest = len(self.embedding), max(len(w) for w in self.conv_weight)
         nothing = vocab  # one more row, of zeros, for what lies past the end

@@ -1,9 +1,8 @@
 """SeqGAN against an oracle whose density is known (Yu et al. 2017, section 5.1).
 
 Maximum likelihood, then the critic's warm-up, then adversarial rounds; the result is the
-temperature sweep of both
-policies, NLL_oracle against NLL_test, since a policy that lowers NLL_oracle alone may only have
-sharpened.
+temperature sweep of both policies, NLL_oracle against NLL_test, since a policy that lowers
+NLL_oracle alone may only have sharpened.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """SeqGAN on any text of the user's, word by word, character by character, or in byte pairs.
 
 Maximum likelihood stopped early on validation NLL, the critic's warm-up, adversarial rounds; the
-result is the
-temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against reverse LM score.
+result is the temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against
+reverse LM score.
 """
 
 from collections.abc import Sequence

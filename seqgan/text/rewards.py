@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.discriminators import SequenceDiscriminator
-from seqgan.text.rollout import complete
+from seqgan.text.rollout import complete_sequences
 
 Reward = Callable[[SequencePolicy, SequenceDiscriminator, Tensor], Tensor]
 """(policy, critic, its samples (B, T)) -> (B, T): what each token earned."""
@@ -19,8 +19,8 @@ def rollout_reward(
 ) -> Reward:
     """SeqGAN's action value: the critic's mean verdict over completions of each prefix.
 
-    Q_t = (1/N) sum_n f(D(y_1..y_t, Y^n_t+1..T)),  Y^n ~ pi(. | y_1..y_t)  for t before the last
-    token Q_T = f(D(y))
+    Q_t = (1/N) sum_n f(D(y_1..y_t, Y^n_t+1..T)),  Y^n ~ pi(. | y_1..y_t)     before the last token
+    Q_T = f(D(y))                                                             at the last token
 
     Args:
         copies: N, completions of each prefix.
@@ -37,7 +37,7 @@ def rollout_reward(
         samples, length = tokens.shape
         score = critic.scorer()
         whole = transform(score(tokens))[:, None]
-        completions = complete(policy, tokens, copies)
+        completions = complete_sequences(policy, tokens, copies)
         value = whole.new_zeros((length - 1) * copies * samples)
         if len(completions.row):  # none, where every sample ended at once
             value[completions.row] = transform(score(completions.tokens))

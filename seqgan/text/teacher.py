@@ -13,8 +13,9 @@ from seqgan.lm.policies import SequencePolicy
 class Teacher(nn.Module):
     """Gives K tokens of real sequences and lets the policy complete each several times.
 
-    K_n = (length - 1) (1 - n / N), rounded down, n policy moves played: from all but the last token
-    to none.
+    K_n = (length - 1) (1 - n / N), rounded down, after n policy moves
+
+    It falls from all but the last token to none.
 
     Args:
         length: tokens of a sequence.

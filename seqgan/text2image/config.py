@@ -9,6 +9,7 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.nets.augment import augment
 from image_core.runs import options
+from image_core.runs.penalties import make_penalty
 from image_core.runs.recipe import RunConfig
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.nets.stack import NORMS
@@ -178,7 +179,7 @@ class Text2ImageConfig(RunConfig):
         options.check_choice("loss", str(self.loss), losses.__all__)
         options.check_choice("norm", str(self.norm), NORMS)
         options.check_choice("precision", self.precision, ("no", "bf16"))
-        options.make_penalty(str(self.penalty))
+        make_penalty(str(self.penalty))
         augment(torch.zeros(1, 3, 8, 8), self.augment)
         if self.penalty and self.norm == "batch":
             raise UserError(

@@ -123,7 +123,7 @@ def word_scores(
 ) -> Float[Tensor, "B C"]:
     """How well the words of each sentence are found in the regions of each picture.
 
-    s_tr = softmax_t(e_t . v_r),  a_t = softmax_r(gamma_1 s_tr),  c_t = sum_r a_tr v_r,
+    s_tr = softmax_t(e_t . v_r),  a_t = softmax_r(gamma_1 s_tr),  c_t = sum_r a_tr v_r
     R = 1/gamma_2 log sum_t exp(gamma_2 cos(c_t, e_t))              (Xu et al. 2018, eq. 7 to 10)
 
     Args:

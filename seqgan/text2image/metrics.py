@@ -9,40 +9,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from image_core.adversarial.errors import UserError
 from seqgan.text2image.shapes import UNSAID
 
 CANDIDATES = 100
 """Sentences among which a picture's own is looked for, itself included."""
-
-
-def kernel_distance(one: Float[Tensor, "N D"], other: Float[Tensor, "M D"]) -> float:
-    """Squared maximum mean discrepancy of two sets of vectors, unbiased; it may be below 0.
-
-    E[k(x, x')] + E[k(y, y')] - 2 E[k(x, y)],  k(a, b) = (a.b / D + 1)^3
-
-    Args:
-        one: vectors.
-        other: the same, of one encoder.
-
-    Raises:
-        UserError: a set holds fewer than two vectors.
-
-    Source: Binkowski et al. 2018 (KID).
-    """
-    if min(len(one), len(other)) < 2:
-        raise UserError(f"a kernel distance needs two vectors a set: {len(one)}, {len(other)}")
-    one, other = one.double(), other.double()
-
-    def within(x: Tensor) -> Tensor:
-        kernel = _kernel(x, x)
-        return (kernel.sum() - kernel.diagonal().sum()) / (len(x) * (len(x) - 1))
-
-    return float(within(one) + within(other) - 2 * _kernel(one, other).mean())
-
-
-def _kernel(one: Tensor, other: Tensor) -> Tensor:
-    return (one @ other.T / one.shape[1] + 1) ** 3
 
 
 def r_precision(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int = 0) -> float:

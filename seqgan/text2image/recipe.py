@@ -22,6 +22,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
+from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
 from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.text2image.captions import wrong_rows
@@ -175,7 +176,7 @@ class Text2ImageRun(recipe.Run):
         c = self.config
         shared: dict[str, Any] = {
             "loss": getattr(losses, str(c.loss)),
-            "penalty": options.make_penalty(str(c.penalty)),
+            "penalty": make_penalty(str(c.penalty)),
             "matching": c.matching,
             "kl": float(c.kl or 0),
         }

@@ -7,17 +7,16 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from image_core.metrics.distances import frechet, kernel
+from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.plots import learning_curves
 from image_core.runs.table import print_table
-from seqgan.metrics.frechet import frechet_distance
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.encoders import Encoded
 from seqgan.text2image.games.stack import as_floats, shrink
-from seqgan.text2image.grid import write_grid
 from seqgan.text2image.metrics import (
     cosines,
     exact_scores,
-    kernel_distance,
     nearest,
     r_precision,
     spread,
@@ -112,7 +111,7 @@ def _distances(run: "Text2ImageRun", images: Float[Tensor, "N 3 S S"], stage: in
     order = torch.randperm(len(run.train_set.images), generator=draw)
     training = as_floats(run.train_set.images[order[:NEAREST]])
     real, mine = look(run, training[: max(2, len(images))]), look(run, images)
-    found = {"fd_matcher": frechet_distance(mine, real), "kid_matcher": kernel_distance(mine, real)}
+    found = {"fd_matcher": frechet(mine, real), "kid_matcher": kernel(mine, real)}
     side = images.shape[-1]
     found["nearest"] = float(nearest(images, shrink(training, side)).mean())
     if stage:
@@ -138,9 +137,8 @@ def write_report(run: "Text2ImageRun", cpu_seconds: float | None) -> None:
         captions = pairs.captions[:SHOWN]
         text = run.encode(captions)
         images = run.draw(text.pick(repeated(text, COLUMNS)), seed=c.seed)
-        images = images.unflatten(0, (-1, COLUMNS))
-        grid = list(zip(captions, images, strict=True))
-        write_grid(run.folder.samples / f"{split}.png", grid)
+        file = run.folder.samples / f"{split}.png"
+        write_image_grid(to_colours(images), file, columns=COLUMNS, titles=captions)
     run.folder.plots.mkdir(exist_ok=True)
     keys = [f"{key}_validation" for key in ("attributes", "whole", "r_precision")]
     keys += ["D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right"]

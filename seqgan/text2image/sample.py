@@ -7,8 +7,8 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.image_grid import to_colours, write_image_grid
 from seqgan.text2image.encoders import Encoded
-from seqgan.text2image.grid import write_grid
 from seqgan.text2image.recipe import Text2ImageRun
 
 
@@ -76,11 +76,8 @@ def write_drawing(run: Text2ImageRun, drawing: Drawing) -> None:
         names = [names[0], *middle, names[1]]
     # One seed a row: noise and condition of a column are the same under every sentence
     own = [torch.full((drawing.count,), i, device=text.mask.device) for i in range(len(names))]
-    rows = [
-        (name, run.draw(text.pick(row), seed=drawing.seed))
-        for name, row in zip(names, own, strict=True)
-    ]
-    write_grid(Path(drawing.out), rows)
+    images = to_colours(torch.cat([run.draw(text.pick(row), seed=drawing.seed) for row in own]))
+    write_image_grid(images, Path(drawing.out), columns=drawing.count, titles=names)
     print(drawing.out)
 
 

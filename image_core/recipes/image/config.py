@@ -8,15 +8,9 @@ from image_core.adversarial.losses import logistic_d
 from image_core.nets.critics import MINIBATCH
 from image_core.nets.layers import NORMS
 from image_core.nets.resnet import Ablation
-from image_core.recipes.image.games import (
-    AUTOENCODERS,
-    ENERGY,
-    GAMES,
-    LOSSES,
-    Parts,
-    parse_penalties,
-)
+from image_core.recipes.image.games import AUTOENCODERS, ENERGY, GAMES, LOSSES
 from image_core.runs import options
+from image_core.runs.penalties import Terms, parse_penalties
 from image_core.runs.recipe import RunConfig
 
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
@@ -156,7 +150,7 @@ class Config(RunConfig):
             self.bottleneck = 64 if self.game == "ebgan" else 16
         if self.latent == 0:
             self.latent = self.bottleneck if self.game == "began" else 64
-        if "norm" not in given and self.norm == "batch" and self.parts().slopes:
+        if "norm" not in given and self.norm == "batch" and self.terms().slopes:
             self.norm = "layer"  # where samples meet, no slope is one sample's own
         self._check_numbers()
         for name, choices in (
@@ -210,40 +204,40 @@ class Config(RunConfig):
             raise UserError(f"--ablation is for --arch resnet_cifar and resnet19, not {self.arch}")
         return Ablation(**dict.fromkeys(named, True))
 
-    def parts(self) -> Parts:
+    def terms(self) -> Terms:
         """The terms of --penalty."""
         return parse_penalties(self.penalty or "")
 
     def _check_parts(self, given: set[str]) -> None:
-        parts = self.parts()
+        terms = self.terms()
         self._check_nets()
         if self.game in ENERGY or self.game == "semi_supervised":
             self._check_own(given)
             return
         options.check_choice("loss", str(self.loss), tuple(LOSSES))
-        if parts.slopes and self.norm == "batch":
-            name = parts.slopes[0][0]
+        if terms.slopes and self.norm == "batch":
+            name = terms.slopes[0][0]
             raise UserError(
                 f"--norm batch with --penalty {name}: batch norm mixes the samples of a batch, and "
                 "the penalty reads the slope of each alone; use --norm layer, spectral or none"
             )
-        if parts.slopes and self.minibatch != "none":
+        if terms.slopes and self.minibatch != "none":
             raise UserError(
-                f"--minibatch {self.minibatch} with --penalty {parts.slopes[0][0]}: the critic "
+                f"--minibatch {self.minibatch} with --penalty {terms.slopes[0][0]}: the critic "
                 "compares the samples of a batch, and the penalty reads the slope of each alone; "
                 "leave one of them out"
             )
-        self._check_logistic(parts)
-        if self.lazy and not parts.slopes:
+        self._check_logistic(terms)
+        if self.lazy and not terms.slopes:
             raise UserError("--lazy needs a gradient penalty to delay, as in --penalty r1=10")
-        if parts.consistency and not self.augment:
+        if terms.consistency and not self.augment:
             raise UserError("--penalty consistency compares augmented images; name an --augment")
 
-    def _check_logistic(self, parts: Parts) -> None:
+    def _check_logistic(self, terms: Terms) -> None:
         """What is derived for logistic critics."""
         if LOSSES[str(self.loss)].d is logistic_d:
             return
-        if any(name == "js_reg" for name, _ in parts.slopes):
+        if any(name == "js_reg" for name, _ in terms.slopes):
             raise UserError(
                 f"--penalty js_reg with --loss {self.loss}: its weights are those of a logistic "
                 "critic; use --loss non_saturating or minimax, or --penalty r1"

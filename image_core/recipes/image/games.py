@@ -1,14 +1,9 @@
-"""What each image game brings along from its paper, and the names of losses and penalties."""
+"""What each image game brings along from its paper, and the names of losses."""
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
-from image_core.adversarial import divergences, fgan, losses, penalties, regularizers
-from image_core.adversarial.errors import UserError
+from image_core.adversarial import divergences, fgan, losses
 from image_core.adversarial.losses import AdversarialLoss
-from image_core.games.critic import Coupling
-from image_core.runs import options
 
 LOSSES: dict[str, AdversarialLoss] = {
     **{n: getattr(losses, n) for n in losses.__all__},
@@ -17,8 +12,6 @@ LOSSES: dict[str, AdversarialLoss] = {
 }
 """Losses by name: the plain ones, those of f-GAN, and boundary seeking for continuous samples."""
 
-COUPLINGS = ("look_ahead", "consensus")
-PENALTIES = (*penalties.__all__, *regularizers.__all__, "consistency", *COUPLINGS)
 ENERGY = ("ebgan", "began", "magan", "loss_sensitive")
 AUTOENCODERS = ("ebgan", "began", "magan")
 LABELLED = ("cgan", "projection", "acgan", "semi_supervised")
@@ -114,50 +107,3 @@ GAMES: dict[str, dict[str, Any]] = {
 
 Every value is an option; the papers' rates are mostly 2e-4 and 1e-4 for both players.
 """
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Terms of --penalty, by what they act on.
-
-    Args:
-        slopes: gradient penalties, name and weight.
-        weights: regularizers of the critic's weights.
-        coupling: of the game's gradients.
-        consistency: weight of the augmentation's.
-    """
-
-    slopes: tuple[tuple[str, float], ...]
-    weights: tuple[tuple[str, float], ...]
-    coupling: Coupling | None
-    consistency: float
-
-
-def parse_penalties(text: str) -> Parts:
-    """Read "NAME=WEIGHT,NAME=WEIGHT".
-
-    Raises:
-        UserError: a name is unknown, a weight is no positive number, or two couplings are named.
-    """
-    slopes, weights, couplings, consistency = [], [], [], 0.0
-    for part in filter(None, text.replace(" ", ",").split(",")):
-        name, _, weight = part.partition("=")
-        options.check_choice("penalty", name, PENALTIES)
-        try:
-            value = float(weight) if weight else 10.0
-        except ValueError:
-            value = math.nan
-        if not value > 0 or not math.isfinite(value):
-            raise UserError(f"--penalty {part}: the weight must be a positive number, as in r1=10")
-        if name in penalties.__all__:
-            slopes.append((name, value))
-        elif name in regularizers.__all__:
-            weights.append((name, value))
-        elif name == "consistency":
-            consistency = value
-        else:
-            couplings.append(Coupling("look_ahead" if name == "look_ahead" else "consensus", value))
-    if len(couplings) > 1:
-        raise UserError("--penalty names look_ahead and consensus; both steer the game, choose one")
-    coupling = couplings[0] if couplings else None
-    return Parts(tuple(slopes), tuple(weights), coupling, consistency)

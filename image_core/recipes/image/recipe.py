@@ -9,15 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from image_core.adversarial import penalties, regularizers, tricks
+from image_core.adversarial import regularizers, tricks
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from image_core.adversarial.penalties import Penalty
 from image_core.adversarial.stream import Data
 from image_core.data.images import ImageSet, Reading, read_images
 from image_core.games import auxiliary, common, conditional, energy, info, plain, semi
-from image_core.games.critic import CriticGame
+from image_core.games.critic import Coupling, CriticGame
 from image_core.games.energy import EnergyGAN, FallingMargin
 from image_core.nets import AutoEncoder, dcgan, resnet19, resnet_cifar, sndcgan
 from image_core.nets.augment import augment
@@ -141,7 +140,7 @@ class Run(recipe.Run):
             raise UserError(f"--labelled {c.labelled}: there are only {count} images to learn from")
         if c.extractor == "clf" and self.train_set.labels is None:
             raise UserError("--extractor clf is trained on labels; use pixels or efflite0")
-        if c.loss == "wasserstein" and c.norm != "spectral" and not c.parts().slopes and not c.clip:
+        if c.loss == "wasserstein" and c.norm != "spectral" and not c.terms().slopes and not c.clip:
             print(
                 "seqgan: nothing bounds the slope of this Wasserstein critic, so its loss has no "
                 "minimum; --penalty interpolated=10, --norm spectral or --clip would",
@@ -207,12 +206,6 @@ def optimizers(c: Config) -> dict[str, Callable[..., torch.optim.Optimizer]]:
             case _:
                 made[player] = functools.partial(torch.optim.RMSprop, lr=lr, alpha=0.9)
     return made
-
-
-def slope_penalty(c: Config) -> Penalty | None:
-    """The gradient penalties of --penalty, added up."""
-    found = [getattr(penalties, name)(weight) for name, weight in c.parts().slopes]
-    return penalties.total(*found) if found else None
 
 
 def build_game(c: Config, data: ImageSet) -> common.ImageGame:
@@ -288,24 +281,24 @@ def _one_hot(count: int, classes: int) -> Tensor:
 
 def _terms(c: Config) -> dict[str, Any]:
     """Loss, penalties and tricks of a game of logits."""
-    parts, loss = c.parts(), LOSSES[str(c.loss)]
+    named, loss = c.terms(), LOSSES[str(c.loss)]
     transform = functools.partial(augment, policy=c.augment) if c.augment else None
     agreement = None
-    if parts.consistency and transform is not None:
-        agreement, transform = regularizers.consistency(parts.consistency, transform), None
+    if named.consistency and transform is not None:
+        agreement, transform = regularizers.consistency(named.consistency, transform), None
     if c.real_target < 1:
         loss = regularizers.smoothed(loss, c.real_target)
     if c.drift:
         loss = regularizers.with_drift(loss, c.drift)
-    terms = [getattr(regularizers, name)(weight) for name, weight in parts.weights]
+    terms = [getattr(regularizers, name)(weight) for name, weight in named.weights]
     assert c.critic_steps is not None
     steps = c.rounds * c.critic_steps
     return {
         "loss": loss,
-        "penalty": slope_penalty(c),
+        "penalty": named.slope_penalty(),
         "regularizer": regularizers.total(*terms) if terms else None,
         "agreement": agreement,
-        "coupling": parts.coupling,
+        "coupling": Coupling(*named.coupling) if named.coupling else None,
         "matching": c.matching,
         "history": c.history,
         "lazy": c.lazy,

@@ -13,7 +13,7 @@ from image_core.metrics import features
 from image_core.metrics.features import Extractor
 from image_core.metrics.scores import Score
 from image_core.runs import plots
-from image_core.runs.image_grid import write_image_grid
+from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.table import print_table
 
 if TYPE_CHECKING:
@@ -173,10 +173,8 @@ def arithmetic(run: "Run", rows: int = 8) -> Float[Tensor, "N C H W"]:
 
 def write_grid(run: "Run", images: Float[Tensor, "N C H W"], name: str, columns: int = 0) -> None:
     """A PNG of many images, black to white as -1 to 1."""
-    shown = ((images.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
-    shown = shown.expand(*shown.shape[:-1], 3)
-    file = run.folder.samples / name
-    write_image_grid(shown, file, scale=max(1, 64 // shown.shape[1]), columns=columns)
+    scale = max(1, 64 // images.shape[2])
+    write_image_grid(to_colours(images), run.folder.samples / name, scale=scale, columns=columns)
 
 
 def _test_accuracy(run: "Run", game: SemiSupervisedGAN) -> float:

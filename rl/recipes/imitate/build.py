@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from image_core.adversarial import losses
-from image_core.runs import options
+from image_core.runs.penalties import make_penalty
 from rl.recipes.imitate.config import Config
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def adversarial(
         normaliser,
         reward=getattr(rewards, c.reward) if c.reward else named.reward,
         loss=getattr(losses, c.loss) if c.loss else named.loss,
-        penalty=options.make_penalty(text),
+        penalty=make_penalty(text),
         absorbing=c.absorbing,
         critic_steps=c.critic_steps if train_critic else 0,
         env_weight=c.env_weight,
@@ -85,7 +85,7 @@ def off_policy(
         capacity=c.capacity,
         reward=getattr(rewards, c.reward or "log_ratio"),
         loss=getattr(losses, c.loss or "non_saturating"),
-        penalty=options.make_penalty(text),
+        penalty=make_penalty(text),
         gamma=c.gamma,
         updates=c.updates,
         train_critic=train_critic,

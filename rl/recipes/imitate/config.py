@@ -6,6 +6,7 @@ from typing import Any
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.penalties import make_penalty
 from image_core.runs.recipe import RunConfig
 
 LEARNERS = ("ppo", "trpo")
@@ -126,7 +127,7 @@ class Config(RunConfig):
         if self.loss:
             options.check_choice("loss", self.loss, losses.__all__)
         if self.penalty not in ("", "none"):
-            options.make_penalty(self.penalty)
+            make_penalty(self.penalty)
         if not 0 <= self.average < 1:
             raise UserError(f"--average {self.average}: a decay is at least 0 and below 1")
         if not 0 <= self.expert_share < 1:

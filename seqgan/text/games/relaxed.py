@@ -36,7 +36,9 @@ class RelaxedGame(PolicyGame):
     """Players "G", "mle" (G under an optimizer of its own) and "D".
 
     The inverse temperature grows geometrically with the policy moves, and is exactly `beta_max` in
-    the last of them:  beta_n = beta_max^(n / N),  n = 1..N.
+    the last of them:
+
+    beta_n = beta_max^(n / N),  n = 1..N
 
     Args:
         G: the policy.

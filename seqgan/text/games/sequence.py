@@ -1,8 +1,8 @@
 """The sequence game: a policy writes token sequences, a critic reads them, rewards move the policy.
 
 SeqGAN (Yu, Zhang, Wang & Yu 2017) is this game with rollout rewards and REINFORCE; relatives
-differ in the
-reward or the estimator and are aliases. Symbols: G policy, D critic, y = `tokens`, Q = `reward`.
+differ in the reward or the estimator and are aliases. Symbols: G policy, D critic, y = `tokens`,
+Q = `reward`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,8 +38,8 @@ class SequenceGame(PolicyGame):
         estimator: how rewards become the policy's gradient.
         loss: trains the critic.
         penalty: of the critic, on embedded sequences.
-        teacher: gives the samples of a policy step their first tokens, from real sequences; None =
-            the policy writes them from the start.
+        teacher: gives the samples of a policy step their first tokens, from real sequences;
+            None = the policy writes them from the start.
         samples: sequences of a policy step.
         g_steps: Moves of the policy in a round.
         policy_updates: optimizer steps on the same samples; above 1 is for `estimators.clipped`.

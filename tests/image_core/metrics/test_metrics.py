@@ -1,6 +1,8 @@
 """Measures of images: closed forms, torchmetrics on the same features, names that hold."""
 
+import itertools
 import math
+import statistics
 import warnings
 
 import pytest
@@ -59,10 +61,27 @@ def test_frechet_falls_with_the_number_of_samples_as_announced():
         assert distances.frechet_bias(count, 64) == pytest.approx(value, rel=0.05)
 
 
-@pytest.mark.parametrize("bad", [torch.zeros(1, 3), torch.full((5, 3), math.nan)])
-def test_frechet_refuses_what_has_no_moments(bad):
-    with pytest.raises(UserError):
-        metrics.frechet(bad, torch.randn(5, 3))
+def test_frechet_of_gaussians_that_share_their_axes_is_the_distance_of_their_spreads():
+    turn = torch.linalg.qr(torch.randn(4, 4).double())[0]
+    one = gaussian([0.0, 0, 0, 0], [1.0, 2, 0.5, 3]) @ turn
+    other = gaussian([0.0, 0, 0, 0], [2.0, 2, 1.5, 0.1], count=9, seed=1) @ turn
+    expected = pytest.approx(1 + 0 + 1 + 2.9**2, abs=1e-7)
+    assert metrics.frechet(one, other) == expected
+    assert metrics.frechet(other, one) == expected
+
+
+def test_frechet_with_fewer_vectors_than_dimensions():
+    vectors = torch.randn(5, 40)
+    assert metrics.frechet(vectors, vectors) == pytest.approx(0, abs=1e-9)
+    moved = vectors + torch.eye(40)[0] * 3
+    assert metrics.frechet(vectors, moved) == pytest.approx(9, rel=1e-4)
+
+
+def test_frechet_refuses_what_has_no_moments():
+    with pytest.raises(UserError, match="needs two vectors a set: got 1"):
+        metrics.frechet(torch.zeros(1, 3), torch.zeros(4, 3))
+    with pytest.raises(UserError, match="not finite"):
+        metrics.frechet(torch.full((4, 3), math.nan), torch.zeros(4, 3))
 
 
 def test_kernel_distance():
@@ -77,6 +96,22 @@ def test_kernel_distance():
     mean, spread = metrics.kernel_subsets(*many, subsets=20, size=200)
     assert mean == pytest.approx(22, rel=0.15)
     assert spread > 0
+    with pytest.raises(UserError, match="two vectors"):
+        metrics.kernel(torch.zeros(1, 2), torch.zeros(3, 2))
+
+
+def test_the_kernel_distance_is_the_double_sum_without_the_diagonal():
+    one, other = torch.randn(5, 3).double(), torch.randn(4, 3).double() + 1
+
+    def k(a, b):
+        return float((a @ b / 3 + 1) ** 3)
+
+    def within(x):
+        return statistics.fmean(k(a, b) for a, b in itertools.permutations(x, 2))
+
+    across = statistics.fmean(k(a, b) for a, b in itertools.product(one, other))
+    wanted = within(one) + within(other) - 2 * across
+    assert metrics.kernel(one, other) == pytest.approx(wanted, rel=1e-9)
 
 
 class Flat(nn.Module):

@@ -10,8 +10,9 @@ from image_core.adversarial.errors import UserError
 from image_core.nets.layers import NORMS
 from image_core.recipes.image import recipe as image
 from image_core.recipes.image import report as image_report
-from image_core.recipes.image.games import GAMES, LOSSES, PENALTIES, parse_penalties
+from image_core.recipes.image.games import GAMES, LOSSES
 from image_core.recipes.image.recipe import PRESETS, Config, Run
+from image_core.runs.penalties import PENALTIES
 from seqgan.cli import main
 from tests.recipes.made import is_png, read_log, read_result, refusal
 
@@ -231,9 +232,6 @@ def test_a_penalty_takes_the_place_of_a_papers_batch_norm():
     assert Config(out="run", game="dcgan").norm == "batch"
     assert Config(out="run", game="dcgan", penalty="r1=1").norm == "layer"
     assert Config(out="run", game="dcgan", penalty="l2=1").norm == "batch"
-    parts = parse_penalties("r1=1,l2=0.5 consensus=2")
-    assert (parts.slopes, parts.weights) == ((("r1", 1.0),), (("l2", 0.5),))
-    assert parts.coupling == ("consensus", 2.0)
 
 
 def test_began_draws_from_a_space_as_large_as_its_code():

@@ -219,7 +219,7 @@ def test_every_preset_runs_when_it_is_shrunk(digits, preset):
         (["--labels", "{folder}/images.gz"], "labels"),
         (["--test", "{folder}/other"], "--test"),
         (["--data", "{folder}/none"], "--data"),
-        (["--data", "{folder}/short"], "broken IDX"),
+        (["--data", "{folder}/short"], "truncated IDX"),
         (["--data", "{folder}/cut.gz"], "broken gzip"),
         (["--data", "{folder}/noise"], "neither IDX"),
         (["--data", "{folder}/few"], "at least 40"),

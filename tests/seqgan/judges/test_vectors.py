@@ -3,7 +3,6 @@
 import importlib.util
 import math
 
-import numpy as np
 import pytest
 import torch
 
@@ -11,54 +10,6 @@ from image_core.adversarial.errors import UserError
 from seqgan.judges.encoders import TrainedEncoder, TransformerEncoder
 from seqgan.metrics import embedding_similarity, frechet_distance, mauve
 from tests.recipes.made import sentences
-
-
-def with_moments(count, mean, root):
-    """Vectors whose sample mean and covariance are exactly `mean` and `root root^T`."""
-    x = torch.randn(count, len(mean), dtype=torch.float64)
-    x = x - x.mean(0)
-    x = x @ torch.linalg.inv(torch.linalg.cholesky(torch.cov(x.T))).T
-    return (x @ root.T + mean).float()
-
-
-# ---------------------------------------------------------------------------------------- Frechet
-
-
-def test_frechet_of_gaussians_that_share_their_axes():
-    """Then the distance is |m1 - m2|^2 + sum (s1 - s2)^2."""
-    turn = torch.linalg.qr(torch.randn(4, 4, dtype=torch.float64))[0]
-    s1, s2 = torch.tensor([1.0, 2.0, 0.5, 3.0]), torch.tensor([2.0, 2.0, 1.5, 0.1])
-    m1, m2 = torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([1.0, 1.0, 0.0, 3.0])
-    one = with_moments(500, m1.double(), turn * s1.double())
-    other = with_moments(300, m2.double(), turn * s2.double())
-    expected = float((m1 - m2).square().sum() + (s1 - s2).square().sum())
-    assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-4)
-    assert frechet_distance(other, one) == pytest.approx(expected, rel=1e-4)
-
-
-def test_frechet_is_the_trace_of_the_root_of_the_product():
-    """Against the textbook form, by the eigenvalues of C1 C2."""
-    one, other = torch.randn(50, 6) @ torch.randn(6, 6), torch.randn(60, 6) + 0.3
-    c1, c2 = np.cov(one.numpy(), rowvar=False), np.cov(other.numpy(), rowvar=False)
-    root = np.sqrt(np.linalg.eigvals(c1 @ c2).astype(complex)).real.sum()
-    apart = ((one.mean(0) - other.mean(0)) ** 2).sum().item()
-    expected = apart + np.trace(c1) + np.trace(c2) - 2 * root
-    assert frechet_distance(one, other) == pytest.approx(expected, rel=1e-4)
-
-
-def test_frechet_with_fewer_vectors_than_dimensions():
-    vectors = torch.randn(5, 40)
-    assert frechet_distance(vectors, vectors) == pytest.approx(0, abs=1e-5)
-    moved = vectors + torch.eye(40)[0] * 3
-    assert frechet_distance(vectors, moved) == pytest.approx(9, rel=1e-4)
-
-
-def test_frechet_refuses_what_has_no_covariance():
-    with pytest.raises(UserError, match="needs two vectors a set: got 1"):
-        frechet_distance(torch.zeros(1, 3), torch.zeros(4, 3))
-    with pytest.raises(UserError, match="not finite"):
-        frechet_distance(torch.full((4, 3), math.nan), torch.zeros(4, 3))
-
 
 # ----------------------------------------------------------------------------------- word vectors
 

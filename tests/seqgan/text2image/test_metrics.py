@@ -1,43 +1,15 @@
 """Scores of pictures against values by hand."""
 
-import numpy as np
 import pytest
 import torch
 
-from image_core.adversarial.errors import UserError
 from seqgan.text2image.metrics import (
     cosines,
     exact_scores,
-    kernel_distance,
     nearest,
     r_precision,
     spread,
 )
-
-
-def test_the_kernel_distance_is_the_double_sum_without_the_diagonal():
-    draw = np.random.default_rng(0)
-    one, other = draw.normal(size=(5, 3)), draw.normal(size=(4, 3)) + 1
-
-    def kernel(a, b):
-        return (a @ b / 3 + 1) ** 3
-
-    def within(x):
-        pairs = [(i, j) for i in range(len(x)) for j in range(len(x)) if i != j]
-        return np.mean([kernel(x[i], x[j]) for i, j in pairs])
-
-    across = np.mean([kernel(a, b) for a in one for b in other])
-    wanted = within(one) + within(other) - 2 * across
-    found = kernel_distance(torch.from_numpy(one), torch.from_numpy(other))
-    assert found == pytest.approx(wanted, rel=1e-9)
-
-
-def test_it_is_unbiased():
-    draw = torch.Generator().manual_seed(0)
-    values = [kernel_distance(*torch.randn(2, 10, 4, generator=draw)) for _ in range(300)]
-    assert abs(float(np.mean(values))) < 3 * float(np.std(values)) / 300**0.5
-    with pytest.raises(UserError, match="two vectors"):
-        kernel_distance(torch.zeros(1, 2), torch.zeros(3, 2))
 
 
 def test_r_precision_counts_wins_and_shares_ties():

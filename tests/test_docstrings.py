@@ -1,0 +1,164 @@
+"""No docstring holds a formula or a sentence that a reflow of lines has broken.
+
+Every rule is a function from two lines of a paragraph to a complaint, and is shown red on broken
+ones.
+"""
+
+import ast
+import inspect
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = [
+    file
+    for folder in ("image_core", "rl", "seqgan", "benchmarks", "tests")
+    for file in sorted((ROOT / folder).rglob("*.py"))
+]
+WIDTH = 100
+TERM = r"(?:[^\s:`()]|\([^()]*\))+"
+FORMULA = re.compile(rf"{TERM}(?:(?:,| /) {TERM})* +(?:=|<-|>=|<=) ")
+"""A line that begins with symbols and a relation."""
+SECTION = re.compile(r"(Args|Raises|Returns|Source):")
+ITEM = re.compile(r"\S+: |[*-] |\d+\. |\||>>> ")
+"""What begins an argument, an item, a row of a table, an example."""
+
+
+def docstrings(source: str) -> Iterator[tuple[int, int, str]]:
+    """Line, column and text of everything that stands as a docstring, those of constants too."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                first, *others = text.split("\n")
+                lines = [first, *(line[node.col_offset :] for line in others)]
+                yield node.lineno, node.col_offset, "\n".join(lines)
+
+
+def broken_lines(text: str, width: int = WIDTH) -> list[str]:
+    """What is wrong with a docstring, one sentence a broken line."""
+    lines, wrong, section = text.split("\n"), [], False
+    for line, after in itertools.pairwise([*lines, ""]):
+        section = section or SECTION.match(line) is not None
+        block = line.startswith(" ") and not section  # of commands or formulas, set apart
+        complaint = (
+            split_code(line)
+            or split_expression(line, after)
+            or ("" if section else split_formula(line, after))
+            or ("" if block else early_break(line, after, width))
+        )
+        if complaint:
+            wrong.append(f"{complaint}: {line.strip()} / {after.strip()}")
+    return wrong
+
+
+def split_code(line: str) -> str:
+    return "code is split" if line.count("`") % 2 and not line.strip().startswith("|") else ""
+
+
+def split_expression(line: str, after: str) -> str:
+    """Before or behind an operator, whatever the line is."""
+    if not after.strip():
+        return ""
+    ends = re.search(r"(\s(=|<-|>=|<=|\+|-|\*|/|\^)|[(\[{])$", line)
+    begins = re.match(r"\s*(=|<-|>=|<=|\+|/|\^)\s", after)
+    return "an expression is split" if ends or begins else ""
+
+
+def split_formula(line: str, after: str) -> str:
+    """A formula ends where its line ends; below it stand others, or their source in brackets."""
+    if not FORMULA.match(line.strip()):
+        return ""
+    if sum(map(line.count, "([{")) != sum(map(line.count, ")]}")):
+        return "a bracket of a formula is open"
+    if line.endswith((",", ";")):
+        return "a formula ends in a comma"
+    inside = after.strip()
+    goes_on = inside and not inside.startswith("(") and not FORMULA.match(inside)
+    return "a formula goes on below" if goes_on else ""
+
+
+def early_break(line: str, after: str, width: int) -> str:
+    """A sentence goes on below though the next words would fit: a quarter of the line is left."""
+    indent, next_indent = (len(x) - len(x.lstrip()) for x in (line, after))
+    body, inside = line.strip(), after.strip()
+    same = indent == next_indent or (ITEM.match(body) and next_indent == indent + 4)
+    if not (body and inside and same) or body.endswith((".", ":", ";", "!", "?", '"')):
+        return ""
+    if ITEM.match(inside) or "  " in body or FORMULA.match(body) or inside.startswith("`"):
+        return ""
+    return "a line is broken early" if len(line) < 0.75 * width else ""
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
+def test_no_docstring_is_broken(file):
+    found = docstrings(file.read_text(encoding="utf-8"))
+    wrong = [(line, w) for line, column, text in found for w in broken_lines(text, WIDTH - column)]
+    assert wrong == []
+
+
+EXAMPLES = {
+    "a formula goes on below": """An LSTM.
+
+    i, f, g, o = x W_x + h W_h + b;  c <- sigmoid(f) c + sigmoid(i) tanh(g);  h <- sigmoid(o)
+    tanh(c) pi(. | y_<t) = softmax(h W_out + b_out)
+    """,
+    "a bracket of a formula is open": """Q_t = (1/N) sum_n f(D(y_1..y_t,
+    Y^n_t+1..T))
+    """,
+    "a formula ends in a comma": """Attention.
+
+    a_t = softmax_r(gamma s_tr),
+    c_t = sum_r a_tr v_r
+    """,
+    "an expression is split": """The gradient is scaled, with the weight of a sample w =
+    exp(log p - log q), so that it is one of p.
+    """,
+    "code is split": """The first argument may be shifted by any constant, for instance `log_prob
+    behaviour_log_prob.detach()`, which does not matter.
+    """,
+    "a line is broken early": """SeqGAN is this game with rewards of rollouts; relatives
+    differ in the
+    reward or the estimator and are aliases.
+    """,
+}
+
+
+@pytest.mark.parametrize("complaint", EXAMPLES)
+def test_the_rules_find_what_is_broken(complaint):
+    wrong = broken_lines(inspect.cleandoc(EXAMPLES[complaint]))
+    assert {sentence.partition(": ")[0] for sentence in wrong} == {complaint}
+
+
+def test_the_rules_leave_alone_what_is_whole():
+    text = """Squared distance, low = alike.
+
+    |m1 - m2|^2 + tr C1 + tr C2 - 2 tr (C1^(1/2) C2 C1^(1/2))^(1/2)           (Heusel et al. 2017)
+
+    delta_t = r_t + gamma V(s_(t+1)) [not terminated_t] - V(s_t)
+    A_t     = delta_t + gamma lam A_(t+1) [not ended_t]
+                                                                (Schulman et al. 2016, eqs. 11-16)
+
+        python benchmarks/one.py
+        python benchmarks/other.py --and more
+
+    | one | two |
+    |-----|-----|
+
+    * an item
+    * another
+
+    Args:
+        one: features of samples, or their moments, which are read where it is cheap to do
+            so; 0 = none.
+        other: the same.
+    """
+    assert broken_lines(inspect.cleandoc(text)) == []
+
+
+def test_docstrings_of_constants_are_read_too():
+    source = '"""One."""\nX = 1\n"""Two."""\n\n\ndef f():\n    """Three."""\n'
+    assert [text for _, _, text in docstrings(source)] == ["One.", "Two.", "Three."]

@@ -45,6 +45,8 @@ from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
 from seqgan.text2image.report import judge, write_report
 from seqgan.text2image.shapes import near_miss
 
+PAPERS: dict[str, str] = {}
+"""No --alias has a module of defaults; what each sets stands in `config.ALIASES`."""
 NEAR_MISSES = 4
 """Wrong sentences of a caption to choose among."""
 

@@ -30,7 +30,7 @@ from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.rollout import complete
+from seqgan.dialogue.rollout import complete_replies
 
 B, C, T, V = 16, 48, 24, 8000
 END = 2
@@ -114,7 +114,7 @@ def medians(parts: dict[str, Part], repeats: int, device: torch.device) -> dict[
 def count_calls(policy: DialoguePolicy, copies: int, device: torch.device) -> int:
     """Calls of the model that complete all prefixes of four replies, the context's included."""
     context, reply = (torch.randint(3, V, (4, n), device=device) for n in (C, T))
-    return complete(policy, context, torch.ones_like(context).bool(), reply, copies).calls
+    return complete_replies(policy, context, torch.ones_like(context).bool(), reply, copies).calls
 
 
 def main() -> None:

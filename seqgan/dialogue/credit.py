@@ -17,7 +17,7 @@ from image_core.adversarial.returns import discounted
 from seqgan.dialogue.discriminators import DialogueCritic, StepCritic, verdict
 from seqgan.dialogue.drawing import PLAIN, Drawing
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.rollout import complete
+from seqgan.dialogue.rollout import complete_replies
 
 __all__ = [
     "advantage", "dense", "every_token", "paired", "potential", "rollouts", "sequence", "to_go",
@@ -193,7 +193,7 @@ def rollouts(
     def credit(e: Episode) -> Float[Tensor, "B T"]:
         rows = len(e.reply)
         own = transform(verdict(e.scores(), e.mask, e.judge))
-        tokens = complete(e.policy, e.context, e.known, e.reply, copies, drawing).tokens
+        tokens = complete_replies(e.policy, e.context, e.known, e.reply, copies, drawing).tokens
         parts = []
         for prefix in tokens.unbind(0):
             flat = prefix.flatten(0, 1)

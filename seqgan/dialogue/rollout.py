@@ -19,7 +19,7 @@ MOST = 8192
 """Rows of the growing batch; each holds its keys and values of a whole dialogue."""
 
 
-class Completions(NamedTuple):
+class ReplyCompletions(NamedTuple):
     """Completed prefixes, t = 1..T-1, of every sample.
 
     Args:
@@ -32,7 +32,7 @@ class Completions(NamedTuple):
 
 
 @torch.no_grad()
-def complete(
+def complete_replies(
     policy: DialoguePolicy,
     context: Int64[Tensor, "B C"],
     known: Bool[Tensor, "B C"],
@@ -40,7 +40,7 @@ def complete(
     copies: int,
     drawing: Drawing = PLAIN,
     most: int = MOST,
-) -> Completions:
+) -> ReplyCompletions:
     """Complete each prefix y_1..y_t, t < T, `copies` times with the policy's own draws.
 
     A prefix that has ended is its own completion. Rows stay in the batch when they end: which are
@@ -63,7 +63,7 @@ def complete(
         )
     ]
     tokens = torch.cat([part.tokens for part in parts], 2)
-    return Completions(tokens, sum(part.calls for part in parts))
+    return ReplyCompletions(tokens, sum(part.calls for part in parts))
 
 
 def _grow(
@@ -73,7 +73,7 @@ def _grow(
     reply: Int64[Tensor, "B T"],
     copies: int,
     drawing: Drawing,
-) -> Completions:
+) -> ReplyCompletions:
     rows, length = reply.shape
     result = reply.repeat((length - 1) * copies, 1)
     ended = ~policy.mask(reply) | (reply == policy.end)
@@ -101,4 +101,4 @@ def _grow(
         closed = closed | (drawn == policy.end)
         if t + 1 < length:
             state = policy.select(state, torch.cat([joined, trunk]))
-    return Completions(result.view(length - 1, copies, rows, length), calls)
+    return ReplyCompletions(result.view(length - 1, copies, rows, length), calls)

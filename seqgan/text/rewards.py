@@ -8,7 +8,7 @@ from torch import Tensor
 
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.discriminators import SequenceCritic
-from seqgan.text.rollout import complete
+from seqgan.text.rollout import complete_sequences
 
 Reward = Callable[[SequencePolicy, SequenceCritic, Tensor], Tensor]
 """(policy, critic, its samples (B, T)) -> (B, T): what each token earned."""
@@ -37,7 +37,7 @@ def rollout_reward(
         samples, length = tokens.shape
         score = critic.scorer()
         whole = transform(score(tokens))[:, None]
-        completions = complete(policy, tokens, copies)
+        completions = complete_sequences(policy, tokens, copies)
         value = whole.new_zeros((length - 1) * copies * samples)
         if len(completions.row):  # none, where every sample ended at once
             value[completions.row] = transform(score(completions.tokens))

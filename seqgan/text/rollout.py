@@ -1,10 +1,14 @@
 """Monte Carlo completions of every prefix of sampled sequences, in one growing batch.
 
 The samples are read once. After t tokens the policy's state is copied N times and those rows join
-the batch,
-so step t draws one token for the N completions of each prefix so far: T - 1 steps and N B T (T -
-1) / 2
-draws in all, where the released SeqGAN ran N (T - 1) separate decoding loops from the first token.
+the batch, so that step t draws one token for the N completions of each prefix so far: T - 1 steps
+and N B T (T - 1) / 2 draws in all, where the released SeqGAN ran N (T - 1) separate decoding loops
+from the first token.
+
+Replies of a dialogue are completed by code of their own. There a state is a cache of keys and
+values that a step uses up, the samples themselves are rows of the batch, drawing looks at what was
+written and no row leaves; here a state is one vector a row, and rows that end leave where that
+saves work. What the two share is the idea.
 """
 
 from typing import NamedTuple
@@ -16,7 +20,7 @@ from torch import Tensor
 from seqgan.lm.policies import SequencePolicy
 
 
-class Completions(NamedTuple):
+class SequenceCompletions(NamedTuple):
     """Completed prefixes.
 
     Args:
@@ -29,13 +33,14 @@ class Completions(NamedTuple):
 
 
 @torch.no_grad()
-def complete(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int) -> Completions:
+def complete_sequences(
+    policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int
+) -> SequenceCompletions:
     """Complete each prefix y_1..y_t, t < T, `copies` times with the policy's own draws.
 
     Prefixes that have already ended are left out, and rows leave the batch when they end, on a
-    CPU, where
-    that saves work; a GPU completes everything, which costs it less than asking which rows are
-    left.
+    CPU, where that saves work; a GPU completes everything, which costs it less than asking which
+    rows are left.
 
     Args:
         policy: continues the prefixes, at temperature 1.
@@ -76,4 +81,4 @@ def complete(policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int) 
     completed = result[row] if drop_ended else result
     if policy.end is not None and not drop_ended:
         completed = torch.where(policy.mask(completed), completed, policy.pad)
-    return Completions(completed, row)
+    return SequenceCompletions(completed, row)

@@ -17,7 +17,7 @@ from seqgan.dialogue.discriminators import (
     verdict,
 )
 from seqgan.dialogue.memory import Memory
-from seqgan.dialogue.rollout import complete
+from seqgan.dialogue.rollout import complete_replies
 from tests.seqgan.dialogue.made import END, KINDS, PAD, V, contexts, gpt2, policy_of, replies
 
 
@@ -111,7 +111,7 @@ def test_verdicts_of_a_reply():
 def test_every_prefix_is_completed_in_one_growing_batch(kind):
     policy, (context, known), reply = policy_of(kind), contexts(), replies()
     torch.manual_seed(0)
-    done = complete(policy, context, known, reply, 2)
+    done = complete_replies(policy, context, known, reply, 2)
     assert done.tokens.shape == (6, 2, 4, 7)
     assert done.calls == 7  # one of them reads the context
     mask = policy.mask(reply)
@@ -135,10 +135,10 @@ def test_completions_that_do_not_fit_at_once_are_made_some_samples_at_a_time(mon
         return step(self, tokens, state)
 
     monkeypatch.setattr(type(policy), "step", spied)
-    whole = complete(policy, context, known, reply, 2, most=10_000)
+    whole = complete_replies(policy, context, known, reply, 2, most=10_000)
     assert max(widest) == 4 * (1 + 2 * 5)
     widest.clear()
-    parts = complete(policy, context, known, reply, 2, most=12)
+    parts = complete_replies(policy, context, known, reply, 2, most=12)
     assert max(widest) == 1 + 2 * 5
     assert parts.tokens.shape == whole.tokens.shape
     assert parts.calls == 4 * whole.calls

@@ -7,7 +7,7 @@ import torch
 
 from seqgan.text.discriminators import CNNCritic, SequenceCritic
 from seqgan.text.rewards import rollout_reward, sentence_reward
-from seqgan.text.rollout import complete
+from seqgan.text.rollout import complete_sequences
 from tests.seqgan.lm.enumeration import counted, everything, tiny_policy, too_far
 
 LENGTH = 4
@@ -33,7 +33,7 @@ def places(completions, samples, copies):
 @pytest.mark.parametrize("end", [None, 2])
 def test_prefixes_are_kept(end):
     policy, samples = policy_and_samples(end)
-    completions = complete(policy, samples, 3)
+    completions = complete_sequences(policy, samples, 3)
     prefix, sample = places(completions, samples, 3)
     inside = torch.arange(LENGTH) < prefix[:, None]
     assert (completions.tokens == samples[sample])[inside].all()
@@ -43,13 +43,13 @@ def test_prefixes_are_kept(end):
 
 def test_every_prefix_is_completed_equally_often():
     policy, samples = policy_and_samples(None)
-    completions = complete(policy, samples, 3)
+    completions = complete_sequences(policy, samples, 3)
     assert completions.row.tolist() == list(range((LENGTH - 1) * 3 * len(samples)))
 
 
 def test_prefixes_that_have_ended_are_left_out():
     policy, samples = policy_and_samples(2)
-    completions = complete(policy, samples, 3)
+    completions = complete_sequences(policy, samples, 3)
     prefix, sample = places(completions, samples, 3)
     found = torch.stack([prefix, sample], 1).tolist()
     lengths = policy.mask(samples).sum(1).tolist()
@@ -63,7 +63,7 @@ def test_prefixes_that_have_ended_are_left_out():
 
 def test_nothing_follows_an_end():
     policy, samples = policy_and_samples(2)
-    tokens = complete(policy, samples, 50).tokens
+    tokens = complete_sequences(policy, samples, 50).tokens
     assert (tokens[~policy.mask(tokens)] == policy.pad).all()
     assert not (tokens[policy.mask(tokens)] == policy.pad).any()
     assert (policy.mask(tokens).sum(1) < LENGTH).any()
@@ -75,7 +75,7 @@ def test_completions_follow_the_conditional_distribution(end):
     copies = 3000
     policy, samples = policy_and_samples(end)
     sequences, probability = everything(policy, LENGTH)
-    completions = complete(policy, samples, copies)
+    completions = complete_sequences(policy, samples, copies)
     prefix, sample = places(completions, samples, copies)
     tested = 0
     for number, row in enumerate(samples):
@@ -92,7 +92,9 @@ def test_completions_follow_the_conditional_distribution(end):
 def test_copies_differ_and_do_not_touch_the_samples():
     policy, samples = policy_and_samples(None)
     before = samples.clone()
-    tokens = complete(policy, samples, 20).tokens.view(LENGTH - 1, 20, len(samples), LENGTH)
+    tokens = complete_sequences(policy, samples, 20).tokens.view(
+        LENGTH - 1, 20, len(samples), LENGTH
+    )
     assert torch.equal(samples, before)
     assert all(len(tokens[0, :, b].unique(dim=0)) > 3 for b in range(len(samples)))
 

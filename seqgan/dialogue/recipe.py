@@ -38,8 +38,8 @@ from seqgan.dialogue.models import (
     save_model,
 )
 from seqgan.dialogue.papers import PRESETS as PRESETS
-from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.report import check_measurable, write_report
+from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
+from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
 from seqgan.dialogue.sharded import shard_critic, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.metrics.collapse import limits_of
@@ -230,7 +230,7 @@ class DialogueRun(recipe.Run):
 
     def _validate(self) -> dict[str, float]:
         """Keep the best model by validation NLL, and count how long it has been the best."""
-        notes, now = self.engine.notes, self.nll(self.game.G.eval(), self._look())
+        notes, now = self.engine.notes, self._nll(self._look())
         notes.setdefault("without_gain", 0)
         if now < notes.setdefault("best_nll_valid", float("inf")):
             notes["best_nll_valid"], notes["without_gain"] = now, 0
@@ -247,7 +247,7 @@ class DialogueRun(recipe.Run):
         )
         sentences = self._sentences(replies)
         return {
-            "nll_valid": self.nll(self.game.G, look),
+            "nll_valid": self._nll(look),
             "distinct2": metrics.distinct(sentences, 2),
             "unique": metrics.unique_share(sentences),
             "entropy": metrics.unigram_entropy(sentences),
@@ -268,17 +268,8 @@ class DialogueRun(recipe.Run):
         lengths = (self.game.G.mask(replies) & (replies != self.form.end)).sum(1).tolist()
         return [row[:n] for row, n in zip(replies.tolist(), lengths, strict=True)]
 
-    @torch.no_grad()
-    def nll(self, policy: DialoguePolicy, pairs: Encoded) -> float:
-        """Mean negative log-likelihood of people's replies, nats a token."""
-        total, count = 0.0, 0
-        for context, known, reply in zip(*(part.split(64) for part in pairs), strict=True):
-            reply = reply.to(self.device)
-            mask = policy.mask(reply)
-            log_prob = policy.log_prob(context.to(self.device), known.to(self.device), reply)
-            total -= float(log_prob.masked_fill(~mask, 0).double().sum())
-            count += int(mask.sum())
-        return total / count
+    def _nll(self, pairs: Encoded) -> float:
+        return nll_per_token(self.game.G.eval(), pairs, self.device)
 
     # -- the folder --------------------------------------------------------------------------------
 
@@ -316,7 +307,28 @@ class DialogueRun(recipe.Run):
 
     def report(self, cpu_seconds: float | None = None) -> None:
         self.save_models()
-        write_report(self, cpu_seconds)
+        write_report(self._subject(), cpu_seconds)
+
+    def _subject(self) -> DialogueSubject:
+        game, engine = self.game, self.engine
+        played = {
+            "rounds": engine.round,
+            "steps": engine.steps,
+            "critic_rested": float(game.rested),
+            "policy_held": float(game.held),
+        }
+        return DialogueSubject(
+            config=self.config,
+            folder=self.folder,
+            source=self.data_source(),
+            dialogues=self.dialogues,
+            pairs=self.sets[2],
+            form=self.form,
+            policies={"MLE": game.mle, "GAN": game.G},
+            device=self.device,
+            played=played,
+            alarms=engine.notes.get("alarms", []),
+        )
 
     def data_fingerprint(self) -> int:
         crc = 0

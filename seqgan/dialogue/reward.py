@@ -1,6 +1,6 @@
 """A critic that trains itself while it scores: a reward of TRL's trainers.
 
-    reward = critic.as_reward(form)
+    reward = as_reward(discriminator, form)
     data = data.rename_column("completion", "human")    # TRL keeps "completion" from rewards
     trainer = GRPOTrainer(model, reward_funcs=[reward], ..., callbacks=[reward.callback()])
 
@@ -176,6 +176,17 @@ class TrainedReward:
         pad, width = self.form.pad, self.reply_tokens
         cut = [torch.tensor(list(row)[:width] or [self.form.end]) for row in rows]
         return torch.stack([F.pad(row, (0, width - len(row)), value=pad) for row in cut])
+
+
+def as_reward(discriminator: DialogueCritic, form: Format, **options: Any) -> TrainedReward:
+    """A reward of TRL's trainers that trains a discriminator while it scores.
+
+    Args:
+        discriminator: learns to tell the completions from people's replies.
+        form: tells the tokens of the generator's tokenizer.
+        options: of `TrainedReward`.
+    """
+    return TrainedReward(discriminator, form, **options)
 
 
 def _said(prompt: Any) -> list[Said]:

@@ -27,7 +27,7 @@ from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.text2image.captions import wrong_rows
 from seqgan.text2image.config import PRESETS as PRESETS
 from seqgan.text2image.config import Text2ImageConfig
-from seqgan.text2image.data import read_data
+from seqgan.text2image.data import Read, read_data
 from seqgan.text2image.encoders import (
     CharEncoder,
     Encoded,
@@ -42,7 +42,7 @@ from seqgan.text2image.games.stack import StackGame, Stage
 from seqgan.text2image.games.tree import TreeGame, stackgan_v2
 from seqgan.text2image.matching import PictureEncoder, RegionEncoder
 from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
-from seqgan.text2image.report import judge, write_report
+from seqgan.text2image.report import Painter, Text2ImageSubject, judge, write_report
 from seqgan.text2image.shapes import near_miss
 
 PAPERS: dict[str, str] = {}
@@ -78,7 +78,16 @@ class Text2ImageRun(recipe.Run):
 
     def _read(self) -> None:
         """Training pictures, and pictures to measure with."""
-        self.train_set, self.splits, self.validation = read_data(self.config)
+        c = self.config
+        self.train_set, self.splits, self.validation = read_data(
+            c.data,
+            c.side,
+            captions=c.captions,
+            size=c.size,
+            judged=c.judged,
+            batch=c.batch,
+            seed=c.seed,
+        )
         self.captions = sorted({text for own in self.train_set.captions for text in own})
         self.near: Int64[Tensor, "C K"] | None = None
 
@@ -363,10 +372,29 @@ class Text2ImageRun(recipe.Run):
 
     def evaluate(self, stage: Stage) -> dict[str, float]:
         """What pictures of the stage show, against what the log's sentences ask for."""
-        return judge(self, stage)
+        return judge(self.painter(), self.validation, stage)
+
+    def painter(self) -> Painter:
+        """What of the run draws pictures of sentences, and judges them."""
+        return Painter(
+            config=self.config,
+            encode=self.encode,
+            draw=self.draw,
+            matcher=self.game.matcher,
+            matched=self.encoder_vectors,
+            device=self.device,
+        )
 
     def report(self, cpu_seconds: float | None = None) -> None:
-        write_report(self, cpu_seconds)
+        subject = Text2ImageSubject(
+            painter=self.painter(),
+            data=Read(self.train_set, self.splits, self.validation),
+            folder=self.folder,
+            stages=self.stages_done(),
+            rounds=self.engine.round,
+            steps=self.engine.steps,
+        )
+        write_report(subject, cpu_seconds)
 
 
 Config, Run = Text2ImageConfig, Text2ImageRun

@@ -71,12 +71,12 @@ def test_a_run_plays_matcher_and_both_stages_in_order(run):
     assert read_result(run)["steps"] == {"match": 2, "D1": 4, "G1": 4, "D2": 4, "G2": 4}
 
 
-def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder, tmp_path):
+def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder):
     rows = [row for row in read_log(run) if "attributes_validation" in row]
     assert len(rows) == 4
     assert not any(key.endswith(("_seen", "_unseen")) for row in read_log(run) for key in row)
-    config = {**PRESETS["tiny"], "data": str(folder), "judged": 10, "out": str(tmp_path / "run")}
-    read = read_data(Text2ImageConfig(**config))
+    sizes = {name: PRESETS["tiny"][name] for name in ("size", "batch")}
+    read = read_data(str(folder), 32, captions=None, judged=10, seed=0, **sizes)
     parts = [*read.splits.values(), read.validation]
     captions = {caption for pairs in parts for caption in pairs.captions}
     assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 22

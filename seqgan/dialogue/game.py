@@ -43,7 +43,7 @@ from seqgan.dialogue.drawing import PLAIN, Drawing
 from seqgan.dialogue.guards import UNGUARDED, Guards
 from seqgan.dialogue.memory import Memory
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.samples import Samples, draw_samples, importance, mix_people_in
+from seqgan.dialogue.samples import DrawnReplies, draw_samples, importance, mix_people_in
 
 
 class DialogueGame(Game):
@@ -150,7 +150,7 @@ class DialogueGame(Game):
         self.memory = Memory(memory, memory_share, {**widths, "human": length, "reply": length})
         for name, start in (("strength", 0.5), ("moves", 0.0), ("rested", 0.0), ("held", 0.0)):
             self.register_buffer(name, torch.tensor(start))
-        self._drawn: Samples | None = None
+        self._drawn: DrawnReplies | None = None
 
     @staticmethod
     def _refuse(
@@ -232,7 +232,7 @@ class DialogueGame(Game):
             weight = self.teacher_forcing or 1.0
             yield Loss(weight * nll, {"teacher": nll, **(logs if held else {})})
 
-    def _draw(self, batch: Batch) -> Samples:
+    def _draw(self, batch: Batch) -> DrawnReplies:
         drawn = draw_samples(self.G, batch, self.length, self.ways, self.samples)
         if not self.human_share:
             return drawn
@@ -242,7 +242,7 @@ class DialogueGame(Game):
     @torch.no_grad()
     def _judge(
         self,
-        drawn: Samples,
+        drawn: DrawnReplies,
         mask: Bool[Tensor, "N T"],
         logits: Float[Tensor, "N T V"],
         log_prob: Float[Tensor, "N T"],

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from image_core.adversarial import parallel
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.drawing import PLAIN, Drawing, draw
-from seqgan.dialogue.encode import Encoded
+from seqgan.dialogue.encode import EncodedPairs
 
 Contexts = Int64[Tensor, "B C"]
 Known = Bool[Tensor, "B C"]
@@ -134,7 +134,7 @@ class DialoguePolicy(nn.Module, ABC):
 
 
 @torch.no_grad()
-def nll_per_token(policy: DialoguePolicy, pairs: Encoded, device: torch.device) -> float:
+def nll_per_token(policy: DialoguePolicy, pairs: EncodedPairs, device: torch.device) -> float:
     """Mean negative log-likelihood of people's replies, in nats a token.
 
     Args:

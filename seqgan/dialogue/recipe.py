@@ -26,7 +26,7 @@ from seqgan.dialogue import credit, estimation
 from seqgan.dialogue.config import Config
 from seqgan.dialogue.credit import Credit
 from seqgan.dialogue.drawing import Drawing
-from seqgan.dialogue.encode import Encoded, Format, load_tokenizer, train_tokenizer
+from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_tokenizer
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.models import (
@@ -112,7 +112,7 @@ class DialogueRun(recipe.Run):
         texts = [turn.text for item in self.dialogues.train.items for turn in item.turns]
         return train_tokenizer(texts, c.vocab_size)
 
-    def _encode(self, number: int) -> Encoded:
+    def _encode(self, number: int) -> EncodedPairs:
         c, part = self.config, self.dialogues[number]
         encoded = self.form.encode(
             part, context_tokens=c.context_tokens, reply_tokens=c.reply_tokens, turns=c.turns
@@ -254,12 +254,12 @@ class DialogueRun(recipe.Run):
             "repeats": metrics.repetition_share(sentences, 2),
         }
 
-    def _look(self) -> Encoded:
+    def _look(self) -> EncodedPairs:
         """Some validation pairs, the same in each run on the data."""
         valid = self.sets[1]
         generator = torch.Generator().manual_seed(0)
         order = torch.randperm(len(valid.reply), generator=generator)[:LOOK]
-        return Encoded(*(part[order].to(self.device) for part in valid))
+        return EncodedPairs(*(part[order].to(self.device) for part in valid))
 
     def _human_look(self) -> Sentences:
         return self._sentences(self._look().reply)
@@ -268,7 +268,7 @@ class DialogueRun(recipe.Run):
         lengths = (self.game.G.mask(replies) & (replies != self.form.end)).sum(1).tolist()
         return [row[:n] for row, n in zip(replies.tolist(), lengths, strict=True)]
 
-    def _nll(self, pairs: Encoded) -> float:
+    def _nll(self, pairs: EncodedPairs) -> float:
         return nll_per_token(self.game.G.eval(), pairs, self.device)
 
     # -- the folder --------------------------------------------------------------------------------

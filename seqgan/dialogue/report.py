@@ -19,7 +19,7 @@ from seqgan import metrics
 from seqgan.dialogue.card import card
 from seqgan.dialogue.config import DialogueConfig
 from seqgan.dialogue.drawing import Drawing
-from seqgan.dialogue.encode import Encoded, Format
+from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.language_models import Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
@@ -68,7 +68,7 @@ class DialogueSubject(NamedTuple):
     folder: RunFolder
     source: str
     dialogues: Splits
-    pairs: Encoded
+    pairs: EncodedPairs
     form: Format
     policies: Mapping[str, DialoguePolicy]
     device: torch.device
@@ -85,7 +85,7 @@ class Test(NamedTuple):
         replies: people's.
     """
 
-    pairs: Encoded
+    pairs: EncodedPairs
     contexts: list[str]
     replies: list[str]
 
@@ -118,14 +118,14 @@ def test_of(subject: DialogueSubject) -> Test:
     contexts, replies = texts_of(subject.dialogues.test)
     picked = order.tolist()
     return Test(
-        Encoded(*(part[order].to(subject.device) for part in encoded)),
+        EncodedPairs(*(part[order].to(subject.device) for part in encoded)),
         [contexts[i] for i in picked],
         [replies[i] for i in picked],
     )
 
 
 def answers(
-    policy: DialoguePolicy, pairs: Encoded, drawing: Drawing, form: Format, length: int
+    policy: DialoguePolicy, pairs: EncodedPairs, drawing: Drawing, form: Format, length: int
 ) -> list[str]:
     """A model's replies as text.
 

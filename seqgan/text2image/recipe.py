@@ -30,7 +30,7 @@ from seqgan.text2image.config import Text2ImageConfig
 from seqgan.text2image.data import Read, read_data
 from seqgan.text2image.encoders import (
     CharEncoder,
-    Encoded,
+    EncodedSentences,
     PretrainedEncoder,
     TextEncoder,
     WordEncoder,
@@ -116,7 +116,7 @@ class Text2ImageRun(recipe.Run):
         self.rows = Batches(rows, c.batch, seed=c.seed)
         if c.near_misses:
             self._number_near_misses([text for text, _ in kept])
-        self.features: Encoded | None = None
+        self.features: EncodedSentences | None = None
 
     def _number_near_misses(self, captions: Sequence[str]) -> None:
         """Some near misses of each caption, numbered after the captions."""
@@ -329,12 +329,12 @@ class Text2ImageRun(recipe.Run):
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def encode(self, sentences: Sequence[str]) -> Encoded:
+    def encode(self, sentences: Sequence[str]) -> EncodedSentences:
         """Vectors of sentences and words, as generators see them."""
         found = self.encoder_vectors(sentences)
         return found._replace(sentence=self.scale(found.sentence)).to(self.device)
 
-    def encoder_vectors(self, sentences: Sequence[str]) -> Encoded:
+    def encoder_vectors(self, sentences: Sequence[str]) -> EncodedSentences:
         """Vectors of sentences and words, as the matcher sees them."""
         return compute_features(self.encoder, self.encoder.pad(self.encoder.tokens(sentences)))
 
@@ -345,7 +345,7 @@ class Text2ImageRun(recipe.Run):
     @torch.no_grad()
     def draw(
         self,
-        text: Encoded,
+        text: EncodedSentences,
         *,
         seed: int,
         stage: int | None = None,

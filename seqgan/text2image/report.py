@@ -16,7 +16,7 @@ from seqgan.metrics.frechet import frechet_distance
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.config import Text2ImageConfig
 from seqgan.text2image.data import Pairs, Read
-from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.games.stack import as_floats, shrink
 from seqgan.text2image.grid import write_grid
 from seqgan.text2image.metrics import (
@@ -49,10 +49,10 @@ class Painter(NamedTuple):
     """
 
     config: Text2ImageConfig
-    encode: Callable[[Sequence[str]], Encoded]
+    encode: Callable[[Sequence[str]], EncodedSentences]
     draw: Callable[..., Float[Tensor, "N 3 S S"]]
     matcher: nn.Module
-    matched: Callable[[Sequence[str]], Encoded]
+    matched: Callable[[Sequence[str]], EncodedSentences]
     device: torch.device
 
 
@@ -170,7 +170,7 @@ def _distances(painter: Painter, data: Read, images: Float[Tensor, "N 3 S S"], s
     return found
 
 
-def repeated(text: Encoded, times: int) -> Int64[Tensor, " N"]:
+def repeated(text: EncodedSentences, times: int) -> Int64[Tensor, " N"]:
     """Rows that repeat each sentence."""
     rows = torch.arange(len(text.sentence), device=text.sentence.device)
     return rows.repeat_interleave(times)

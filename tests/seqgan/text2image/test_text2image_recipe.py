@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from seqgan.cli import main
 from seqgan.text2image.data import read_data
-from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.recipe import PRESETS, Text2ImageConfig, Text2ImageRun
 from seqgan.text2image.sample import between
 from seqgan.text2image.shapes import parse_caption
@@ -225,7 +225,9 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
 def test_between_two_sentences_all_words_are_there_and_count_by_their_share():
     draw = torch.Generator().manual_seed(0)
     mask = torch.tensor([[True, True, False], [True, True, True]])
-    ends = Encoded(torch.randn(2, 4, generator=draw), torch.randn(2, 3, 4, generator=draw), mask)
+    ends = EncodedSentences(
+        torch.randn(2, 4, generator=draw), torch.randn(2, 3, 4, generator=draw), mask
+    )
     found = between(ends, 3)
     torch.testing.assert_close(found.sentence[1], 0.75 * ends.sentence[0] + 0.25 * ends.sentence[1])
     assert torch.equal(found.words[2], ends.words.flatten(0, 1))

@@ -148,7 +148,7 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
     file = RunFolder(folder).config
     saved = RunFolder(folder).read_config()
     recipe = saved.pop("recipe")
-    if recipe not in recipes:
+    if recipe not in tuple(recipes):  # it may be a list, which no key can be
         names = ", ".join(recipes)
         raise UserError(f"{file} is of the recipe {recipe!r}, and not of {names}; name another run")
     module = import_module(recipes[recipe])

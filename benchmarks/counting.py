@@ -26,7 +26,7 @@ from seqgan.cli import main as seqgan
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue.counting import counting_pairs, judge_counting
 from seqgan.dialogue.encode import MARKS
-from seqgan.dialogue.turns import Dialogue, Dialogues, Turn
+from seqgan.dialogue.turns import Dialogue, Dialogues, Utterance
 
 CONTEXT, REPLY = 11, 4
 """Tokens: a role mark, nine digits and the mark of who is to answer; three digits and the end."""
@@ -99,7 +99,7 @@ def measured(folder: Path) -> dict[str, float]:
     run.load()
     torch.manual_seed(0)
     contexts = [context for context, _ in counting_pairs(10_000, 4)]
-    items = [Dialogue([Turn("user", c), Turn("assistant", "0")], True) for c in contexts]
+    items = [Dialogue([Utterance("user", c), Utterance("assistant", "0")], True) for c in contexts]
     test = run.form.encode(
         Dialogues("test", items), context_tokens=CONTEXT, reply_tokens=REPLY, turns=1
     )

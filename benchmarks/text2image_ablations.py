@@ -95,10 +95,10 @@ def measured(row: str, seed: int, out: Path) -> dict[str, float] | None:
 
 def ceiling(run: Text2ImageRun, small: int) -> dict[str, float]:
     """Real pictures of a smaller side, enlarged: the best that can be had without stage II."""
-    found = {}
+    found, painter = {}, run.painter()
     for split, pairs in run.splits.items():
-        images = shrink(as_floats(pairs.images), small)
-        found |= {f"{k}_{split}": v for k, v in fits(run, images, pairs).items() if k in FOLLOWED}
+        row = fits(painter, shrink(as_floats(pairs.images), small), pairs)
+        found |= {f"{key}_{split}": row[key] for key in row if key in FOLLOWED}
     return found
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from image_core.adversarial import losses
 from image_core.adversarial.losses import AdversarialLoss
 from rl import rewards
-from rl.discriminators import BottleneckCritic, Critic, DenseCritic, ShapedCritic
+from rl.discriminators import BottleneckCritic, DenseCritic, Discriminator, ShapedCritic
+from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser
-from rl.spaces import Actions, Observations
 
 __all__ = ["airl", "airl_state", "fairl", "gaifo", "gail", "vail", "wail"]
 
@@ -30,7 +30,7 @@ class Algorithm(NamedTuple):
         penalty: as `seqgan` writes it; the loss may mean nothing without one.
     """
 
-    critic: Callable[[Observations, Actions, Normaliser, float, Sequence[int], bool], Critic]
+    critic: Callable[[Observations, Actions, Normaliser, float, Sequence[int], bool], Discriminator]
     reward: Callable[[Tensor], Tensor]
     loss: AdversarialLoss = losses.non_saturating
     penalty: str = DEFAULT_PENALTY
@@ -38,31 +38,31 @@ class Algorithm(NamedTuple):
 
 def _dense(
     obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
-) -> Critic:
+) -> Discriminator:
     return DenseCritic(obs, act, n, hidden=hidden, spectral=sn)
 
 
 def _of_states(
     obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
-) -> Critic:
+) -> Discriminator:
     return DenseCritic(obs, act, n, "state_next", hidden, sn)
 
 
 def _shaped(
     obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
-) -> Critic:
+) -> Discriminator:
     return ShapedCritic(obs, act, n, gamma, hidden, spectral=sn)
 
 
 def _shaped_by_state(
     obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
-) -> Critic:
+) -> Discriminator:
     return ShapedCritic(obs, act, n, gamma, hidden, state_only=True, spectral=sn)
 
 
 def _bottleneck(
     obs: Observations, act: Actions, n: Normaliser, gamma: float, hidden: Sequence[int], sn: bool
-) -> Critic:
+) -> Discriminator:
     return BottleneckCritic(obs, act, n, hidden=hidden, spectral=sn)
 
 

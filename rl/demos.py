@@ -11,8 +11,8 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from rl.discriminators import Transitions
 from rl.envs import Envs
+from rl.envs.spaces import Actions
 from rl.policies import Actor
-from rl.spaces import Actions
 
 FEWEST = 2
 """Transitions that a mean and a deviation need."""

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from image_core.adversarial.errors import UserError
+from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser, image_net, mlp
-from rl.spaces import Actions, Observations
 
 SEES = ("state_action", "state_next", "state_action_next")
 """What a critic may look at: the action, the next state, or both."""
@@ -60,7 +60,7 @@ def with_absorbing(t: Transitions) -> Transitions:
     return Transitions(*(torch.cat(pair) for pair in zip(t, extra)))
 
 
-class Critic(nn.Module, ABC):
+class Discriminator(nn.Module, ABC):
     """A critic of transitions.
 
     Args:
@@ -134,7 +134,7 @@ class Critic(nn.Module, ABC):
 
 
 @final
-class DenseCritic(Critic):
+class DenseCritic(Discriminator):
     """Dense layers over everything it sees.
 
     Args:
@@ -165,7 +165,7 @@ class DenseCritic(Critic):
 
 
 @final
-class ShapedCritic(Critic):
+class ShapedCritic(Discriminator):
     """AIRL's f(s, a, s') = g(s, a) + gamma h(s') - h(s), minus log pi(a | s) outside.
 
     g is the reward that may be carried to other dynamics; h is the shaping that stays behind. The
@@ -220,7 +220,7 @@ class ShapedCritic(Critic):
 
 
 @final
-class BottleneckCritic(Critic):
+class BottleneckCritic(Discriminator):
     """A critic that may learn only so much about each row (VAIL).
 
     z ~ N(mu(x), sigma(x)^2); the logit is linear in z; E[KL(q(z|x), N(0, 1))] is held at or below

@@ -11,8 +11,8 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
+from rl.envs.spaces import Actions
 from rl.policies import Actor, GaussianPolicy, Policy
-from rl.spaces import Actions
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,

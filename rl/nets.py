@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rl.spaces import Observations
+from rl.envs.spaces import Observations
 
 CLIP = 10.0
 """Normalised observations are cut off at so many standard deviations."""

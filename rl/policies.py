@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser, ObsNet
-from rl.spaces import Actions, Observations
 
 HIDDEN = (64, 64)
 

@@ -11,10 +11,10 @@ from torch.nn.functional import softplus
 
 from image_core.adversarial.errors import UserError
 from rl.discriminators import Transitions
+from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser, linear, mlp
 from rl.policies import Actor
 from rl.rollout import Rollout
-from rl.spaces import Actions, Observations
 
 
 @final

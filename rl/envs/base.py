@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rl.spaces import Actions, Observations
+from rl.envs.spaces import Actions, Observations
 
 
 class Step(NamedTuple):

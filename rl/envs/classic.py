@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl.envs.spaces import actions, horizon, observations
 from rl.envs.state import State, StateEnvs
 from rl.envs.sync import make
-from rl.spaces import actions, horizon, observations
 
 
 class Dynamics(NamedTuple):

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from rl.envs.spaces import actions, horizon, observations
 from rl.envs.state import State, StateEnvs
 from rl.envs.sync import make
-from rl.spaces import actions, horizon, observations
 
 
-class Task(NamedTuple):
+class MujocoTask(NamedTuple):
     """What makes a task of a model.
 
     Args:
@@ -117,6 +117,6 @@ def _cheetah_noise(count: int, positions: int, speeds: int) -> Tensor:
 
 
 TASKS = {
-    "Hopper-v5": Task(10.0, 1e-3, 1.0, _hopper_fallen, _hopper_noise),
-    "HalfCheetah-v5": Task(np.inf, 0.1, 0.0, _cheetah_fallen, _cheetah_noise),
+    "Hopper-v5": MujocoTask(10.0, 1e-3, 1.0, _hopper_fallen, _hopper_noise),
+    "HalfCheetah-v5": MujocoTask(np.inf, 0.1, 0.0, _cheetah_fallen, _cheetah_noise),
 }

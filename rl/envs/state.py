@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rl.envs.base import Envs, Step
-from rl.spaces import Actions, Observations
+from rl.envs.spaces import Actions, Observations
 
 State = np.ndarray
 

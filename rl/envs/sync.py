@@ -17,7 +17,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from rl.envs.base import Envs, Step
 from rl.envs.fixed import FixedHorizon
-from rl.spaces import Observations, actions, horizon, observations
+from rl.envs.spaces import Observations, actions, horizon, observations
 
 LARGEST_SEED = 2**31
 

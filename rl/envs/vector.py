@@ -8,8 +8,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from image_core.adversarial.errors import UserError
 from rl.envs.base import Envs, Step
+from rl.envs.spaces import actions, observations
 from rl.envs.sync import LARGEST_SEED
-from rl.spaces import actions, observations
 
 
 class VectorEnvs(Envs):

@@ -16,7 +16,7 @@ from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.demos import Expert
-from rl.discriminators import Critic, DenseCritic, Transitions, with_absorbing
+from rl.discriminators import DenseCritic, Discriminator, Transitions, with_absorbing
 from rl.learner import Learner
 from rl.nets import Normaliser
 from rl.policies import Policy
@@ -51,7 +51,7 @@ class ImitationGame(Game):
     def __init__(
         self,
         learner: Learner,
-        D: Critic,
+        D: Discriminator,
         collector: Collector,
         expert: Expert,
         normaliser: Normaliser,

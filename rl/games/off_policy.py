@@ -17,7 +17,7 @@ from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.demos import Expert
-from rl.discriminators import Critic, DenseCritic, with_absorbing
+from rl.discriminators import DenseCritic, Discriminator, with_absorbing
 from rl.nets import Normaliser
 from rl.rollout import Collector
 from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
@@ -58,7 +58,7 @@ class OffPolicyImitation(Game):
         self,
         policy: SquashedPolicy,
         values: TwinValues,
-        D: Critic,
+        D: Discriminator,
         collector: Collector,
         expert: Expert,
         normaliser: Normaliser,

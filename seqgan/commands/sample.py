@@ -48,14 +48,16 @@ def run(words: Sequence[str]) -> None:
 def _draw(trained: "Run", options: Namespace) -> None:
     """Pictures of sentences, as one PNG."""
     from seqgan.text2image.recipe import Text2ImageRun
-    from seqgan.text2image.sample import Drawing, write_drawing
+    from seqgan.text2image.sample import PictureSheet, write_drawing
 
     for name in ("temperature", "model"):
         if getattr(options, name) is not None:
             raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
     places = (Path(options.folder) / "samples" / f"prompt_{i}.png" for i in count(1))
     out = options.out or next(str(place) for place in places if not place.exists())
-    drawing = Drawing(tuple(options.prompt or ()), options.n, options.between, options.seed, out)
+    drawing = PictureSheet(
+        tuple(options.prompt or ()), options.n, options.between, options.seed, out
+    )
     drawing.check()
     assert isinstance(trained, Text2ImageRun)
     trained.load()

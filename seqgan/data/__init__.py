@@ -1,6 +1,6 @@
 """Text data: reading, tokens, padded matrices, masks. Libraries are imported where used."""
 
-from seqgan.data.chat import Chat as Chat
+from seqgan.data.chat import ChatSplits as ChatSplits
 from seqgan.data.chat import chitchat_turns as chitchat_turns
 from seqgan.data.encode import DEFAULT_MAX_LENGTH as DEFAULT_MAX_LENGTH
 from seqgan.data.encode import Encoded as Encoded

@@ -21,7 +21,7 @@ _PRIVATE = (
 )
 
 
-class Chat(NamedTuple):
+class ChatSplits(NamedTuple):
     """Chat turns; all turns of one conversation are in one split.
 
     Args:
@@ -35,7 +35,7 @@ class Chat(NamedTuple):
     test: list[str]
 
 
-def chitchat_turns(limit: int | None = None, max_words: int = 20) -> Chat:
+def chitchat_turns(limit: int | None = None, max_words: int = 20) -> ChatSplits:
     """Read the first short turns, in the package's order; the same for the same package, always.
 
     E-mail addresses, links, @handles and numbers of seven or more digits become `_email_`, `_url_`,
@@ -48,7 +48,7 @@ def chitchat_turns(limit: int | None = None, max_words: int = 20) -> Chat:
     Raises:
         UserError: the package is missing, its data cannot be read, or no turn is short enough.
     """
-    chat = Chat([], [], [])
+    chat = ChatSplits([], [], [])
     for identity, conversation in _conversations().items():
         split = _split(chat, identity)
         for message in conversation["messages"]:
@@ -63,7 +63,7 @@ def chitchat_turns(limit: int | None = None, max_words: int = 20) -> Chat:
 
 
 class Conversations(NamedTuple):
-    """Whole conversations of two people, each a list of turns; split as `Chat` is.
+    """Whole conversations of two people, each a list of turns; split as `ChatSplits` is.
 
     Args:
         train: about 90 %.

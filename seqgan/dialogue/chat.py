@@ -17,7 +17,7 @@ from seqgan.dialogue.discriminators import DialogueCritic
 from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.turns import Turn
+from seqgan.dialogue.turns import Utterance
 
 
 class Manner(NamedTuple):
@@ -76,14 +76,14 @@ class Chat:
     turns: int
     manner: Manner
     backward: Backward | None = None
-    history: list[Turn] = field(default_factory=list)
+    history: list[Utterance] = field(default_factory=list)
 
     @torch.no_grad()
     def answer(self, text: str) -> list[Piece]:
         """The reply to what the user says now; both are remembered."""
         self.policy.eval()
         self.critic.eval()
-        self.history.append(Turn("user", text.strip()))
+        self.history.append(Utterance("user", text.strip()))
         device = next(self.policy.parameters()).device
         context, known = self.form.context(self.history[-self.turns :], self.context_tokens)
         context, known = context.to(device), known.to(device)
@@ -95,7 +95,7 @@ class Chat:
             reply = self.policy.sample(context, known, self.reply_tokens, drawing)
         human = torch.sigmoid(self.critic(context, known, reply))[0].tolist()
         pieces = self.form.pieces(reply[0].tolist())
-        self.history.append(Turn("assistant", self.form.decode(reply[0].tolist())))
+        self.history.append(Utterance("assistant", self.form.decode(reply[0].tolist())))
         return [Piece(text, share) for text, share in zip(pieces, human)]
 
     def _searched(self, context: Tensor, known: Tensor, drawing: Drawing) -> Tensor:

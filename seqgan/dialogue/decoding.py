@@ -16,7 +16,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.dialogue.drawing import PLAIN, Drawing, block_ngrams
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.turns import Turn
+from seqgan.dialogue.turns import Utterance
 
 
 class Found(NamedTuple):
@@ -170,7 +170,7 @@ class Backward(NamedTuple):
             answers: y.
         """
         device = next(self.policy.parameters()).device
-        asked = [self.form.context([Turn("user", y)], self.context_tokens) for y in answers]
+        asked = [self.form.context([Utterance("user", y)], self.context_tokens) for y in answers]
         context, known = (torch.cat(part).to(device) for part in zip(*asked, strict=True))
         ids = [*self.form.texts([said])[0], self.form.end][: self.reply_tokens]
         reply = torch.tensor([ids], device=device).repeat(len(answers), 1)

@@ -8,7 +8,7 @@ one at random, which trains a judge of prefixes.
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import torch
 import torch.nn.functional as F
@@ -19,10 +19,6 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.precision import recurrent
 from seqgan.dialogue.language_models import mask_for, positions
 from seqgan.dialogue.policies import DialoguePolicy
-
-if TYPE_CHECKING:
-    from seqgan.dialogue.encode import Format
-    from seqgan.dialogue.reward import TrainedReward
 
 JUDGES = ("last", "mean", "prefix")
 """What of the tokens' logits judges a reply; see `verdict`."""
@@ -61,17 +57,6 @@ class DialogueCritic(nn.Module, ABC):
     @abstractmethod
     def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
         """Logits, high = human."""
-
-    def as_reward(self, form: "Format", **options: Any) -> "TrainedReward":
-        """A reward of TRL's trainers that trains this critic while it scores.
-
-        Args:
-            form: tells the tokens of the generator's tokenizer.
-            options: of `reward.TrainedReward`.
-        """
-        from seqgan.dialogue.reward import TrainedReward
-
-        return TrainedReward(self, form, **options)
 
 
 class EmbeddedCritic(DialogueCritic):

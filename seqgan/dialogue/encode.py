@@ -11,7 +11,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
-from seqgan.dialogue.turns import Dialogues, Turn, pairs_of
+from seqgan.dialogue.turns import Dialogues, Utterance, pairs_of
 
 MARKS = {"user": "<user>", "assistant": "<assistant>", "system": "<system>"}
 """Role marks of a tokenizer that is trained here."""
@@ -23,7 +23,7 @@ TEMPLATE = (
 """The same marks as a chat template, for whoever loads the tokenizer elsewhere."""
 
 
-class Encoded(NamedTuple):
+class EncodedPairs(NamedTuple):
     """Contexts and replies of one set.
 
     Args:
@@ -133,7 +133,7 @@ class Format:
 
     def encode(
         self, sets: Dialogues, *, context_tokens: int, reply_tokens: int, turns: int
-    ) -> Encoded:
+    ) -> EncodedPairs:
         """Every reply of some dialogues after its context.
 
         Contexts lose their oldest turns until they fit, and the last one its beginning; replies
@@ -160,9 +160,9 @@ class Format:
         known = [[False] * (context_tokens - len(row)) + [True] * len(row) for row in contexts]
         left = [[self.pad] * (context_tokens - len(row)) + row for row in contexts]
         right = [row + [self.pad] * (reply_tokens - len(row)) for row in replies]
-        return Encoded(torch.tensor(left), torch.tensor(known), torch.tensor(right))
+        return EncodedPairs(torch.tensor(left), torch.tensor(known), torch.tensor(right))
 
-    def context(self, turns: Sequence[Turn], tokens: int) -> tuple[Tensor, Tensor]:
+    def context(self, turns: Sequence[Utterance], tokens: int) -> tuple[Tensor, Tensor]:
         """One context, for the assistant to answer: ids (1, tokens) and what is no padding."""
         ids = self.texts([turn.text for turn in turns])
         row, _ = self._context(turns, ids, "assistant")(tokens)
@@ -194,17 +194,17 @@ class Format:
             "input_ids"
         ]
 
-    def _context(self, turns: Sequence[Turn], ids: Sequence[list[int]], speaker: str) -> Any:
+    def _context(self, turns: Sequence[Utterance], ids: Sequence[list[int]], speaker: str) -> Any:
         """A function from a limit to the context's ids and whether it was cut."""
 
-        def role(turn: Turn) -> str:
+        def role(turn: Utterance) -> str:
             if turn.role == "system":
                 return "system"
             return "assistant" if turn.role == speaker else "user"
 
         def fit(limit: int) -> tuple[list[int], bool]:
             if self.template:
-                return self._templated([Turn(role(t), t.text) for t in turns], limit)
+                return self._templated([Utterance(role(t), t.text) for t in turns], limit)
             if self.own_marks:
                 parts = [[self._marks[role(t)], *row] for t, row in zip(turns, ids, strict=True)]
                 ending = [self._marks["assistant"]]
@@ -218,7 +218,7 @@ class Format:
 
         return fit
 
-    def _templated(self, turns: list[Turn], limit: int) -> tuple[list[int], bool]:
+    def _templated(self, turns: list[Utterance], limit: int) -> tuple[list[int], bool]:
         messages: list[dict[str, str]] = []
         for turn in turns:
             if messages and messages[-1]["role"] == turn.role:

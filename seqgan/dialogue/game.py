@@ -43,7 +43,7 @@ from seqgan.dialogue.discriminators import (
 from seqgan.dialogue.drawing import PLAIN, Drawing
 from seqgan.dialogue.guards import UNGUARDED, Guards
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.samples import Samples, draw_samples, importance, mix_people_in
+from seqgan.dialogue.samples import DrawnReplies, draw_samples, importance, mix_people_in
 
 
 class DialogueGame(Game):
@@ -152,7 +152,7 @@ class DialogueGame(Game):
         self.memory = ReplayBuffer(memory, row, memory_share)
         for name, start in (("strength", 0.5), ("moves", 0.0), ("rested", 0.0), ("held", 0.0)):
             self.register_buffer(name, torch.tensor(start))
-        self._drawn: Samples | None = None
+        self._drawn: DrawnReplies | None = None
 
     @staticmethod
     def _refuse(
@@ -234,7 +234,7 @@ class DialogueGame(Game):
             weight = self.teacher_forcing or 1.0
             yield Loss(weight * nll, {"teacher": nll, **(logs if held else {})})
 
-    def _draw(self, batch: Batch) -> Samples:
+    def _draw(self, batch: Batch) -> DrawnReplies:
         drawn = draw_samples(self.G, batch, self.length, self.ways, self.samples)
         if not self.human_share:
             return drawn
@@ -244,7 +244,7 @@ class DialogueGame(Game):
     @torch.no_grad()
     def _judge(
         self,
-        drawn: Samples,
+        drawn: DrawnReplies,
         mask: Bool[Tensor, "N T"],
         logits: Float[Tensor, "N T V"],
         log_prob: Float[Tensor, "N T"],

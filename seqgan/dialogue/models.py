@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -26,11 +26,43 @@ from seqgan.dialogue.language_models import CausalLMPolicy, LanguageModelPolicy,
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.recurrent import AttentionPolicy
 
-if TYPE_CHECKING:
-    from seqgan.dialogue.config import DialogueConfig
+
+@runtime_checkable
+class ModelOptions(Protocol):
+    """Those of a run's options that its models are made of.
+
+    Args:
+        model: folder or hub name of a language model; one from scratch where it is None.
+        lora: rank of low-rank adapters on it; 0 = everything learns.
+        architecture: of a model from scratch: gpt or lstm.
+        size: of its hidden states.
+        layers: of it.
+        heads: of attention.
+        dropout: in maximum likelihood.
+        context_tokens: most tokens of a context.
+        reply_tokens: most tokens of a reply.
+        turns: most turns of a context.
+        critic: transformer, copy, step, hierarchical or language_model.
+        critic_size: of the states of a critic that is no copy of the generator.
+        critic_mle_steps: above 0 a step critic is a language model of its own.
+    """
+
+    model: str | None
+    lora: int
+    architecture: str
+    size: int
+    layers: int
+    heads: int
+    dropout: float
+    context_tokens: int
+    reply_tokens: int
+    turns: int
+    critic: str
+    critic_size: int
+    critic_mle_steps: int
 
 
-def new_policy(c: "DialogueConfig", form: Format, base: Path | None) -> DialoguePolicy:
+def new_policy(c: ModelOptions, form: Format, base: Path | None) -> DialoguePolicy:
     """The generator: of a folder's config, of a name's weights, or from scratch.
 
     Args:
@@ -52,7 +84,7 @@ def new_policy(c: "DialogueConfig", form: Format, base: Path | None) -> Dialogue
     return kind(model, form.vocab, **ids)
 
 
-def new_critic(c: "DialogueConfig", form: Format, policy: DialoguePolicy) -> DialogueCritic:
+def new_critic(c: ModelOptions, form: Format, policy: DialoguePolicy) -> DialogueCritic:
     """The critic of the options; those that copy the generator copy it as it is.
 
     Raises:
@@ -99,7 +131,7 @@ def save_base(policy: DialoguePolicy, folder: Path) -> None:
 
 
 def put_together(
-    c: "DialogueConfig", form: Format, base: Path, policy: DialoguePolicy
+    c: ModelOptions, form: Format, base: Path, policy: DialoguePolicy
 ) -> DialoguePolicy | None:
     """A whole copy of a policy that the processes share, for the first of them; all must ask."""
     weights = whole(policy.state_dict())
@@ -160,7 +192,7 @@ def with_adapters(model: Any, rank: int) -> Any:
         return get_peft_model(model, config)
 
 
-def _scratch(c: "DialogueConfig", form: Format, size: int) -> Any:
+def _scratch(c: ModelOptions, form: Format, size: int) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
@@ -200,7 +232,7 @@ def _named(name: str, base: Path | None) -> Any:
         ) from error
 
 
-def _check_positions(model: Any, c: "DialogueConfig") -> None:
+def _check_positions(model: Any, c: ModelOptions) -> None:
     most = getattr(model.config, "max_position_embeddings", None)
     needed = max(c.context_tokens, c.reply_tokens)
     if not model.config.is_encoder_decoder:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from image_core.adversarial import parallel
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.drawing import PLAIN, Drawing, draw
+from seqgan.dialogue.encode import EncodedPairs
 
 Contexts = Int64[Tensor, "B C"]
 Known = Bool[Tensor, "B C"]
@@ -130,3 +131,22 @@ class DialoguePolicy(nn.Module, ABC):
             if may_stop and not open_.any():
                 break
         return reply
+
+
+@torch.no_grad()
+def nll_per_token(policy: DialoguePolicy, pairs: EncodedPairs, device: torch.device) -> float:
+    """Mean negative log-likelihood of people's replies, in nats a token.
+
+    Args:
+        policy: is asked.
+        pairs: contexts and people's replies to them.
+        device: of the policy.
+    """
+    total, count = 0.0, 0
+    for context, known, reply in zip(*(part.split(64) for part in pairs), strict=True):
+        reply = reply.to(device)
+        mask = policy.mask(reply)
+        log_prob = policy.log_prob(context.to(device), known.to(device), reply)
+        total -= float(log_prob.masked_fill(~mask, 0).double().sum())
+        count += int(mask.sum())
+    return total / count

@@ -26,7 +26,7 @@ from seqgan.dialogue import credit, estimation
 from seqgan.dialogue.config import Config
 from seqgan.dialogue.credit import Credit
 from seqgan.dialogue.drawing import Drawing
-from seqgan.dialogue.encode import Encoded, Format, load_tokenizer, train_tokenizer
+from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_tokenizer
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.models import (
@@ -38,8 +38,8 @@ from seqgan.dialogue.models import (
     save_model,
 )
 from seqgan.dialogue.papers import PRESETS as PRESETS
-from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.report import check_measurable, write_report
+from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
+from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
 from seqgan.dialogue.sharded import shard_critic, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.metrics.collapse import limits_of
@@ -115,7 +115,7 @@ class DialogueRun(recipe.Run):
         texts = [turn.text for item in self.dialogues.train.items for turn in item.turns]
         return train_tokenizer(texts, c.vocab_size)
 
-    def _encode(self, number: int) -> Encoded:
+    def _encode(self, number: int) -> EncodedPairs:
         c, part = self.config, self.dialogues[number]
         encoded = self.form.encode(
             part, context_tokens=c.context_tokens, reply_tokens=c.reply_tokens, turns=c.turns
@@ -233,7 +233,7 @@ class DialogueRun(recipe.Run):
 
     def _validate(self) -> dict[str, float]:
         """Keep the best model by validation NLL, and count how long it has been the best."""
-        notes, now = self.engine.notes, self.nll(self.game.G.eval(), self._look())
+        notes, now = self.engine.notes, self._nll(self._look())
         notes.setdefault("without_gain", 0)
         if now < notes.setdefault("best_nll_valid", float("inf")):
             notes["best_nll_valid"], notes["without_gain"] = now, 0
@@ -250,19 +250,19 @@ class DialogueRun(recipe.Run):
         )
         sentences = self._sentences(replies)
         return {
-            "nll_valid": self.nll(self.game.G, look),
+            "nll_valid": self._nll(look),
             "distinct2": metrics.distinct(sentences, 2),
             "unique": metrics.unique_share(sentences),
             "entropy": metrics.unigram_entropy(sentences),
             "repeats": metrics.repetition_share(sentences, 2),
         }
 
-    def _look(self) -> Encoded:
+    def _look(self) -> EncodedPairs:
         """Some validation pairs, the same in each run on the data."""
         valid = self.sets[1]
         generator = torch.Generator().manual_seed(0)
         order = torch.randperm(len(valid.reply), generator=generator)[:LOOK]
-        return Encoded(*(part[order].to(self.device) for part in valid))
+        return EncodedPairs(*(part[order].to(self.device) for part in valid))
 
     def _human_look(self) -> Sentences:
         return self._sentences(self._look().reply)
@@ -271,17 +271,8 @@ class DialogueRun(recipe.Run):
         lengths = (self.game.G.mask(replies) & (replies != self.form.end)).sum(1).tolist()
         return [row[:n] for row, n in zip(replies.tolist(), lengths, strict=True)]
 
-    @torch.no_grad()
-    def nll(self, policy: DialoguePolicy, pairs: Encoded) -> float:
-        """Mean negative log-likelihood of people's replies, nats a token."""
-        total, count = 0.0, 0
-        for context, known, reply in zip(*(part.split(64) for part in pairs), strict=True):
-            reply = reply.to(self.device)
-            mask = policy.mask(reply)
-            log_prob = policy.log_prob(context.to(self.device), known.to(self.device), reply)
-            total -= float(log_prob.masked_fill(~mask, 0).double().sum())
-            count += int(mask.sum())
-        return total / count
+    def _nll(self, pairs: EncodedPairs) -> float:
+        return nll_per_token(self.game.G.eval(), pairs, self.device)
 
     # -- the folder --------------------------------------------------------------------------------
 
@@ -319,7 +310,28 @@ class DialogueRun(recipe.Run):
 
     def report(self, cpu_seconds: float | None = None) -> None:
         self.save_models()
-        write_report(self, cpu_seconds)
+        write_report(self._subject(), cpu_seconds)
+
+    def _subject(self) -> DialogueSubject:
+        game, engine = self.game, self.engine
+        played = {
+            "rounds": engine.round,
+            "steps": engine.steps,
+            "critic_rested": float(game.rested),
+            "policy_held": float(game.held),
+        }
+        return DialogueSubject(
+            config=self.config,
+            folder=self.folder,
+            source=self.data_source(),
+            dialogues=self.dialogues,
+            pairs=self.sets[2],
+            form=self.form,
+            policies={"MLE": game.mle, "GAN": game.G},
+            device=self.device,
+            played=played,
+            alarms=engine.notes.get("alarms", []),
+        )
 
     def data_fingerprint(self) -> int:
         crc = 0

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from difflib import SequenceMatcher
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,23 +13,20 @@ import torch.nn.functional as F
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
-from image_core.runs.folder import write_text
+from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.table import print_table
 from seqgan import metrics
 from seqgan.dialogue.card import card
+from seqgan.dialogue.config import DialogueConfig
 from seqgan.dialogue.drawing import Drawing
-from seqgan.dialogue.encode import Encoded
+from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.language_models import Seq2SeqLMPolicy
-from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.turns import Dialogues, pairs_of
+from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
+from seqgan.dialogue.turns import Dialogues, Splits, pairs_of
 from seqgan.dialogue.words import joined, matrix_of, number_words, words_of
 from seqgan.judges import judge
 from seqgan.judges.encoders import TransformerEncoder
-
-if TYPE_CHECKING:
-    from seqgan.dialogue.config import DialogueConfig
-    from seqgan.dialogue.recipe import DialogueRun
 
 TEMPERATURES = (0.5, 0.7, 0.85, 1.0)
 """Of both models' rows; 1 is what the adversary trained."""
@@ -50,6 +48,34 @@ DULL = 10
 Row = dict[str, float | str]
 
 
+class DialogueSubject(NamedTuple):
+    """What of a finished run its report measures.
+
+    Args:
+        config: the options of the run.
+        folder: where everything is written.
+        source: the options that name the data, and their values.
+        dialogues: as they were read.
+        pairs: the whole test set, encoded.
+        form: turns tokens into text.
+        policies: both generators, the one of maximum likelihood under "MLE", the last under "GAN".
+        device: of the policies.
+        played: rounds, steps and how often either player rested, by their names in `result.json`.
+        alarms: sentences on signs of collapse.
+    """
+
+    config: DialogueConfig
+    folder: RunFolder
+    source: str
+    dialogues: Splits
+    pairs: EncodedPairs
+    form: Format
+    policies: Mapping[str, DialoguePolicy]
+    device: torch.device
+    played: Mapping[str, Any]
+    alarms: Sequence[str]
+
+
 class Test(NamedTuple):
     """Contexts that are answered, and what they are answered with by people.
 
@@ -59,7 +85,7 @@ class Test(NamedTuple):
         replies: people's.
     """
 
-    pairs: Encoded
+    pairs: EncodedPairs
     contexts: list[str]
     replies: list[str]
 
@@ -70,7 +96,7 @@ def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
     return [context for context, _ in pairs], [reply for _, reply in pairs]
 
 
-def check_measurable(c: "DialogueConfig", pairs: int) -> None:
+def check_measurable(c: DialogueConfig, pairs: int) -> None:
     """Refuse a test set of so few pairs before anything is learned.
 
     Raises:
@@ -84,28 +110,36 @@ def check_measurable(c: "DialogueConfig", pairs: int) -> None:
         )
 
 
-def test_of(run: "DialogueRun") -> Test:
+def test_of(subject: DialogueSubject) -> Test:
     """A draw of the test set, the same in every run on it."""
-    encoded = run.sets[2]
+    encoded = subject.pairs
     generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(encoded.reply), generator=generator)[: run.config.test_pairs]
-    contexts, replies = texts_of(run.dialogues.test)
+    order = torch.randperm(len(encoded.reply), generator=generator)[: subject.config.test_pairs]
+    contexts, replies = texts_of(subject.dialogues.test)
     picked = order.tolist()
     return Test(
-        Encoded(*(part[order].to(run.device) for part in encoded)),
+        EncodedPairs(*(part[order].to(subject.device) for part in encoded)),
         [contexts[i] for i in picked],
         [replies[i] for i in picked],
     )
 
 
 def answers(
-    run: "DialogueRun", policy: DialoguePolicy, pairs: Encoded, drawing: Drawing
+    policy: DialoguePolicy, pairs: EncodedPairs, drawing: Drawing, form: Format, length: int
 ) -> list[str]:
-    """A model's replies as text."""
+    """A model's replies as text.
+
+    Args:
+        policy: writes them.
+        pairs: holds the contexts.
+        drawing: how tokens are drawn.
+        form: turns tokens into text.
+        length: most tokens of a reply.
+    """
     found: list[str] = []
     for context, known, _ in zip(*(part.split(64) for part in pairs), strict=True):
-        reply = policy.sample(context, known, run.config.reply_tokens, drawing)
-        found += [run.form.decode(row) for row in reply.tolist()]
+        reply = policy.sample(context, known, length, drawing)
+        found += [form.decode(row) for row in reply.tolist()]
     return found
 
 
@@ -123,9 +157,9 @@ class Training(NamedTuple):
     often: Counter[str]
 
 
-def training_of(run: "DialogueRun") -> Training:
+def training_of(dialogues: Dialogues) -> Training:
     """The training set as text."""
-    contexts, replies = texts_of(run.dialogues.train)
+    contexts, replies = texts_of(dialogues)
     return Training(contexts, replies, Counter(map(spoken, replies)))
 
 
@@ -176,13 +210,17 @@ def _numbered(texts: Sequence[str]) -> list[list[int]]:
     return [[ids.setdefault(word, len(ids)) for word in words_of(text)] for text in texts]
 
 
-def judged(run: "DialogueRun", test: Test, replies: Sequence[str]) -> Row:
-    """Adversarial success, never without its reliability and machine against random."""
+def judged(test: Test, replies: Sequence[str], judges: int) -> Row:
+    """Adversarial success, never without its reliability and machine against random.
+
+    Args:
+        test: contexts and people's replies.
+        replies: the model's.
+        judges: how many are trained, each from a seed of its own.
+    """
     ids = number_words([*test.contexts, *test.replies], 4000)
     matrices = [matrix_of(texts, ids, WIDTH) for texts in (test.contexts, test.replies, replies)]
-    found = judge.adversuc(
-        *matrices, vocab=len(ids) + 2, seeds=tuple(range(run.config.judge_seeds))
-    )
+    found = judge.adversuc(*matrices, vocab=len(ids) + 2, seeds=tuple(range(judges)))
     return {
         "adversuc": found.success,
         "ere": found.error,
@@ -230,40 +268,46 @@ def floors(test: Test, training: Training) -> dict[str, list[str]]:
     }
 
 
-def per_word(run: "DialogueRun", test: Test, per_token: float) -> float:
+def per_word(subject: DialogueSubject, test: Test, per_token: float) -> float:
     """Nats a word of what was scored: comparable between tokenizers, as nats a token are not."""
     replies = test.pairs.reply
-    tokens = int(run.game.G.mask(replies).sum())
-    return per_token * tokens / sum(len(words_of(run.form.decode(row))) for row in replies.tolist())
+    tokens = int(subject.policies["GAN"].mask(replies).sum())
+    words = sum(len(words_of(subject.form.decode(row))) for row in replies.tolist())
+    return per_token * tokens / words
 
 
-def write_report(run: "DialogueRun", cpu_seconds: float | None) -> None:
+def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
     """Write `result.json`, samples and plots, and print the table.
 
     Of several processes all answer, for they may share the models; the first one does the rest.
+
+    Args:
+        subject: a run at its end.
+        cpu_seconds: of the training in this process; None keeps what `result.json` says.
     """
-    test = test_of(run)
-    torch.manual_seed(run.config.seed + 1)
-    policies = {"MLE": run.game.mle.eval(), "GAN": run.game.G.eval()}
-    nll = {name: run.nll(policy, test.pairs) for name, policy in policies.items()}
+    c, test = subject.config, test_of(subject)
+    torch.manual_seed(c.seed + 1)
+    policies = {name: policy.eval() for name, policy in subject.policies.items()}
+    nll = {n: nll_per_token(p, test.pairs, subject.device) for n, p in policies.items()}
     said: dict[str, list[str]] = {}
     for name, policy in policies.items():
         for temperature in TEMPERATURES:
-            drawing = Drawing(temperature, min_length=run.config.min_length)
-            said[f"{name} T={temperature}"] = answers(run, policy, test.pairs, drawing)
+            drawing = Drawing(temperature, min_length=c.min_length)
+            replies = answers(policy, test.pairs, drawing, subject.form, c.reply_tokens)
+            said[f"{name} T={temperature}"] = replies
     if parallel.first():
         with parallel.alone():
-            _write(run, test, nll, said, cpu_seconds)
+            _write(subject, test, nll, said, cpu_seconds)
 
 
 def _write(
-    run: "DialogueRun",
+    subject: DialogueSubject,
     test: Test,
     nll: Mapping[str, float],
     answered: Mapping[str, list[str]],
     cpu_seconds: float | None,
 ) -> None:
-    c, training = run.config, training_of(run)
+    c, training = subject.config, training_of(subject.dialogues.train)
     said = {**floors(test, training), **answered}
     rows: dict[str, Row] = {}
     for name, replies in said.items():
@@ -272,49 +316,46 @@ def _write(
             rows[name]["bleu2"] = rows[name]["bleu4"] = ""
         if name.endswith("T=1.0"):
             rows[name]["nll_test"] = nll[name.split()[0]]
-            rows[name]["nll_word"] = per_word(run, test, nll[name.split()[0]])
+            rows[name]["nll_word"] = per_word(subject, test, nll[name.split()[0]])
             if c.judge_seeds:
-                rows[name] |= judged(run, test, replies)
+                rows[name] |= judged(test, replies, c.judge_seeds)
         pairs = zip(test.contexts, replies, strict=True)
         lines = ("\t".join(" ".join(text.split()) for text in pair) + "\n" for pair in pairs)
-        write_text(run.folder.samples / f"{name.replace(' ', '_').lower()}.txt", "".join(lines))
+        write_text(subject.folder.samples / f"{name.replace(' ', '_').lower()}.txt", "".join(lines))
     encoder = ""
     if c.encoder:
         encoder, found = alike(c.encoder, said)
         rows = {name: row | found[name] for name, row in rows.items()}
-    result = _result(run, rows, encoder, cpu_seconds)
-    run.folder.write_result(result)
-    seq2seq = isinstance(run.game.G, Seq2SeqLMPolicy)
+    result = _result(subject, rows, encoder, cpu_seconds)
+    subject.folder.write_result(result)
+    seq2seq = isinstance(subject.policies["GAN"], Seq2SeqLMPolicy)
     page = card(c, result, contexts=len(test.replies), seq2seq=seq2seq)
-    write_text(run.folder.folder / "model" / "README.md", page)
+    write_text(subject.folder.folder / "model" / "README.md", page)
     keys = ["nll_valid", "D/accuracy", "G/reward", "distinct2", "G/length", "G/entropy"]
-    run.folder.plots.mkdir(parents=True, exist_ok=True)
-    figure = plots.draw_learning_curves(plots.read_log(run.folder.log), keys)
-    plots.write_figure(figure, run.folder.plots / "learning.png")
+    subject.folder.plots.mkdir(parents=True, exist_ok=True)
+    figure = plots.draw_learning_curves(plots.read_log(subject.folder.log), keys)
+    plots.write_figure(figure, subject.folder.plots / "learning.png")
     shown = {n: {k: row[k] for k in SHOWN if k in row} for n, row in rows.items()}
-    print_table(f"{run.folder.folder}: {len(test.replies)} test contexts", shown)
+    print_table(f"{subject.folder.folder}: {len(test.replies)} test contexts", shown)
 
 
 def _result(
-    run: "DialogueRun", rows: Mapping[str, Row], encoder: str, cpu_seconds: float | None
+    subject: DialogueSubject, rows: Mapping[str, Row], encoder: str, cpu_seconds: float | None
 ) -> dict[str, Any]:
     import transformers
 
-    game, engine = run.game, run.engine
+    sets = subject.dialogues._asdict()
     return {
         "table": rows,
-        "test": run.data_source(),
+        "test": subject.source,
         "selected": "last adversarial round; maximum likelihood by validation NLL",
         "bleu": "sacrebleu, 13a, lower case, detokenized, one reference",
         "encoder": encoder,
-        "rounds": engine.round,
-        "steps": engine.steps,
-        "critic_rested": float(game.rested),
-        "policy_held": float(game.held),
-        "counts": {name: part.counts.told() for name, part in run.dialogues._asdict().items()},
-        "alarms": engine.notes.get("alarms", []),
-        "seed": run.config.seed,
-        "config": run.as_dict(),
-        "cpu_seconds": run.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
+        **subject.played,
+        "counts": {name: part.counts.told() for name, part in sets.items()},
+        "alarms": subject.alarms,
+        "seed": subject.config.seed,
+        "config": asdict(subject.config),
+        "cpu_seconds": subject.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }

@@ -1,6 +1,6 @@
 """A critic that trains itself while it scores: a reward of TRL's trainers.
 
-    reward = critic.as_reward(form)
+    reward = as_reward(discriminator, form)
     data = data.rename_column("completion", "human")    # TRL keeps "completion" from rewards
     trainer = GRPOTrainer(model, reward_funcs=[reward], ..., callbacks=[reward.callback()])
 
@@ -27,11 +27,10 @@ from image_core.adversarial.losses import AdversarialLoss
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.discriminators import DialogueCritic, verdict
 from seqgan.dialogue.encode import Format
-from seqgan.dialogue.turns import ROLES
-from seqgan.dialogue.turns import Turn as Said
+from seqgan.dialogue.turns import ROLES, Utterance
 
 
-class CriticGame(Game):
+class RewardGame(Game):
     """A critic whose rival is trained elsewhere.
 
     Args:
@@ -98,7 +97,7 @@ class TrainedReward:
         self.__name__ = "discriminator"
         self.form, self.human_column, self.steps = form, human_column, steps
         self.context_tokens, self.reply_tokens = context_tokens, reply_tokens
-        self.game = CriticGame(critic, loss, judge, form.end)
+        self.game = RewardGame(critic, loss, judge, form.end)
         adam = partial(torch.optim.Adam, lr=lr)
         self.engine = Engine(self.game, {"D": adam}, clip={"D": 1.0})
         self._met = False
@@ -178,11 +177,22 @@ class TrainedReward:
         return torch.stack([F.pad(row, (0, width - len(row)), value=pad) for row in cut])
 
 
-def _said(prompt: Any) -> list[Said]:
+def as_reward(discriminator: DialogueCritic, form: Format, **options: Any) -> TrainedReward:
+    """A reward of TRL's trainers that trains a discriminator while it scores.
+
+    Args:
+        discriminator: learns to tell the completions from people's replies.
+        form: tells the tokens of the generator's tokenizer.
+        options: of `TrainedReward`.
+    """
+    return TrainedReward(discriminator, form, **options)
+
+
+def _said(prompt: Any) -> list[Utterance]:
     """A prompt of TRL, a text or a list of messages, as turns."""
     if isinstance(prompt, str):
-        return [Said("user", prompt)]
-    return [Said(ROLES.get(message["role"], "user"), message["content"]) for message in prompt]
+        return [Utterance("user", prompt)]
+    return [Utterance(ROLES.get(message["role"], "user"), message["content"]) for message in prompt]
 
 
 def _text(reply: Any) -> str:

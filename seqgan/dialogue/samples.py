@@ -15,7 +15,7 @@ MOST_WEIGHT = 5.0
 """Of a sample that was drawn otherwise than the policy draws."""
 
 
-class Samples(NamedTuple):
+class DrawnReplies(NamedTuple):
     """Replies of a policy step, K contiguous rows a context.
 
     Args:
@@ -40,7 +40,7 @@ def draw_samples(
     length: int,
     ways: Sequence[Drawing],
     copies: int,
-) -> Samples:
+) -> DrawnReplies:
     """Replies to each context of a batch.
 
     Args:
@@ -56,10 +56,10 @@ def draw_samples(
     reply = torch.cat([part.unflatten(0, (-1, each)) for part in parts], 1).flatten(0, 1)
     written = torch.ones(len(reply), dtype=torch.bool, device=reply.device)
     many = [part.repeat_interleave(copies, 0) for part in (context, known, batch["reply"])]
-    return Samples(many[0], many[1], many[2], reply, written)
+    return DrawnReplies(many[0], many[1], many[2], reply, written)
 
 
-def mix_people_in(drawn: Samples, chance: Tensor | float) -> Samples:
+def mix_people_in(drawn: DrawnReplies, chance: Tensor | float) -> DrawnReplies:
     """The samples, each replaced by the human reply with some chance."""
     written = torch.rand(len(drawn.reply), device=drawn.reply.device) >= chance
     reply = torch.where(written[:, None], drawn.reply, drawn.human)

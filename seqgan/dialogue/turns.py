@@ -26,7 +26,7 @@ MARKS = (" __eou__ ", "\t")
 COLUMNS = "turns, messages, or prompt and completion"
 
 
-class Turn(NamedTuple):
+class Utterance(NamedTuple):
     """What someone said.
 
     Args:
@@ -46,7 +46,7 @@ class Dialogue(NamedTuple):
         equals: whether every turn after the first is a reply to learn, or the assistant's only.
     """
 
-    turns: list[Turn]
+    turns: list[Utterance]
     equals: bool
 
 
@@ -205,7 +205,7 @@ def _kept(rows: Sequence[Mapping[str, Any]], where: str, source: str) -> list[Ma
     return kept
 
 
-def _turns(row: Mapping[str, Any], place: str) -> tuple[list[Turn], bool]:
+def _turns(row: Mapping[str, Any], place: str) -> tuple[list[Utterance], bool]:
     """The turns of one record, and whether all of them are replies to learn."""
     if row.get("turns") is not None:
         texts = row["turns"]
@@ -219,7 +219,10 @@ def _turns(row: Mapping[str, Any], place: str) -> tuple[list[Turn], bool]:
     if row.get("prompt") is not None and row.get("completion") is not None:
         prompt, completion = row["prompt"], row["completion"]
         if isinstance(prompt, str) and isinstance(completion, str):
-            return [Turn("user", prompt.strip()), Turn("assistant", completion.strip())], False
+            return [
+                Utterance("user", prompt.strip()),
+                Utterance("assistant", completion.strip()),
+            ], False
         if isinstance(prompt, list) and isinstance(completion, list):
             return _messages([*prompt, *completion], place), False
         raise UserError(f"{place}: prompt and completion are two texts, or two lists of messages")
@@ -234,12 +237,12 @@ def _turns(row: Mapping[str, Any], place: str) -> tuple[list[Turn], bool]:
     raise UserError(f"{place} has no dialogue: its columns are {sorted(row)}; name {COLUMNS}")
 
 
-def _alternating(texts: Iterable[str | None]) -> list[Turn]:
+def _alternating(texts: Iterable[str | None]) -> list[Utterance]:
     roles = ("user", "assistant")
-    return [Turn(roles[i % 2], (text or "").strip()) for i, text in enumerate(texts)]
+    return [Utterance(roles[i % 2], (text or "").strip()) for i, text in enumerate(texts)]
 
 
-def _messages(messages: Any, place: str) -> list[Turn]:
+def _messages(messages: Any, place: str) -> list[Utterance]:
     turns = []
     for message in messages if isinstance(messages, list) else [messages]:
         if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
@@ -253,11 +256,11 @@ def _messages(messages: Any, place: str) -> list[Turn]:
         content = message["content"]
         if content is not None and not isinstance(content, str):
             raise UserError(f"a message of {place} holds more than text; leave only text in it")
-        turns.append(Turn(role, (content or "").strip()))
+        turns.append(Utterance(role, (content or "").strip()))
     return turns
 
 
-def _add(found: Dialogues, turns: Sequence[Turn], equals: bool) -> None:
+def _add(found: Dialogues, turns: Sequence[Utterance], equals: bool) -> None:
     """Empty turns leave, and what one speaker said around one of them stays two turns."""
     said = [turn for turn in turns if turn.text]
     found.counts.empty += len(turns) - len(said)
@@ -299,7 +302,7 @@ def _chatterbot() -> list[list[str]]:
     return found
 
 
-def pairs_of(dialogue: Dialogue) -> Iterator[tuple[list[Turn], Turn]]:
+def pairs_of(dialogue: Dialogue) -> Iterator[tuple[list[Utterance], Utterance]]:
     """Each reply to learn, after the turns before it."""
     for number, turn in enumerate(dialogue.turns):
         before = dialogue.turns[:number]

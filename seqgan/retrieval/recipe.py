@@ -30,7 +30,7 @@ from seqgan.retrieval.fitting import Fit, batches
 from seqgan.retrieval.game import RetrievalGame, irgan, irgan_pairwise
 from seqgan.retrieval.interactions import read_interactions
 from seqgan.retrieval.judged import read_letor
-from seqgan.retrieval.report import write_report
+from seqgan.retrieval.report import START, TRAINED, RetrievalSubject, write_report
 from seqgan.retrieval.scorers import FactorsOnPrior, MatrixFactorization, Scorer
 from seqgan.retrieval.split import Split
 from seqgan.retrieval.tasks import (
@@ -326,7 +326,7 @@ class Run(recipe.Run):
     def _split_in_use(self) -> Split:
         return self.task.train if self.engine.notes.get("phase", 0) >= 2 else self.task.fit
 
-    def how(self) -> Fit:
+    def fitting(self) -> Fit:
         """How the table's trained baselines are fitted: as the start is."""
         c = self.config
         return Fit(
@@ -344,11 +344,22 @@ class Run(recipe.Run):
         )
 
     def report(self, cpu_seconds: float | None = None) -> None:
-        write_report(self, cpu_seconds)
+        subject = RetrievalSubject(
+            config=self.config,
+            folder=self.folder,
+            task=self.task,
+            scorers=self.scorers(),
+            new_scorer=self.new_scorer,
+            fitting=self.fitting(),
+            best=self.engine.notes.get("best", {}),
+            rounds=self.engine.round,
+            steps=self.engine.steps,
+        )
+        write_report(subject, cpu_seconds)
 
     def scorers(self) -> Mapping[str, Scorer]:
         """The two rows of the run itself: the same generator without and with its adversary."""
-        return {"start (no adversary)": self.game.start, "IRGAN": self.game.G}
+        return {START: self.game.start, TRAINED: self.game.G}
 
     def data_fingerprint(self) -> int:
         return self.task.fingerprint()

@@ -1,20 +1,25 @@
 """The end of a retrieval run: every baseline, the start and IRGAN on the test set, in one table."""
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import torch
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
-from image_core.runs.folder import write_text
+from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.table import print_table
 from seqgan.retrieval.baseline_rows import baseline, random_order
+from seqgan.retrieval.config import Config
 from seqgan.retrieval.evaluate import ScoreRows, evaluate, interval, means, paired_test
-from seqgan.retrieval.tasks import ItemTask
+from seqgan.retrieval.fitting import Fit
+from seqgan.retrieval.scorers import Scorer
+from seqgan.retrieval.tasks import ItemTask, Task
 
-if TYPE_CHECKING:
-    from seqgan.retrieval.recipe import Run
+START, TRAINED = "start (no adversary)", "IRGAN"
+"""The two rows of the run itself: the same generator without and with its adversary."""
 
 SHOWN = ("p@3", "p@5", "p@10", "ndcg@3", "ndcg@5", "ndcg@10", "map", "mrr", "recall@10", "hit@10")
 TESTED = ("ndcg@5", "map")
@@ -27,21 +32,47 @@ SELECTED = {
 }
 
 
-def write_report(run: "Run", cpu_seconds: float | None) -> None:
+class RetrievalSubject(NamedTuple):
+    """What of a finished run its report measures.
+
+    Args:
+        config: the options of the run.
+        folder: where everything is written.
+        task: the data, and the test set that is measured on.
+        scorers: those of the run, under `START` and `TRAINED`.
+        new_scorer: makes a scorer as the generator began, for baselines that are trained.
+        fitting: how those are trained.
+        best: round and metric that validation chose, by phase.
+        rounds: that were played.
+        steps: of each player.
+    """
+
+    config: Config
+    folder: RunFolder
+    task: Task
+    scorers: Mapping[str, Scorer]
+    new_scorer: Callable[[], Scorer]
+    fitting: Fit
+    best: Mapping[str, Any]
+    rounds: int
+    steps: Mapping[str, int]
+
+
+def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
     """Measure, write `result.json`, a list of recommendations and the plots, print the table.
 
     Args:
-        run: at its end.
+        subject: a run at its end.
         cpu_seconds: of the training in this process; None keeps what `result.json` says.
     """
-    c, notes = run.config, run.engine.notes
-    rows, settings, missing = _systems(run)
+    c, task, folder = subject.config, subject.task, subject.folder
+    rows, settings, missing = _systems(subject)
     measured = {
-        name: evaluate(score, run.task.test, ties=c.ties, ideal=c.ideal, seed=c.seed)
+        name: evaluate(score, task.test, ties=c.ties, ideal=c.ideal, seed=c.seed)
         for name, score in rows.items()
     }
     table = {name: {m: means(values)[m] for m in SHOWN} for name, values in measured.items()}
-    against = measured["start (no adversary)"]
+    against = measured[START]
     result: dict[str, Any] = {
         "table": table,
         "queries": len(next(iter(against.values()))),
@@ -55,71 +86,75 @@ def write_report(run: "Run", cpu_seconds: float | None) -> None:
             if values is not against
         },
         "selected": SELECTED[c.select],
-        "best": notes.get("best", {}),
+        "best": subject.best,
         "settings": settings,
         "missing": missing,
         "ties": c.ties,
         "ideal": c.ideal,
-        "rows_dropped": run.task.dropped,
-        "noted": run.task.noted,
-        "rounds": run.engine.round,
-        "steps": run.engine.steps,
+        "rows_dropped": task.dropped,
+        "noted": task.noted,
+        "rounds": subject.rounds,
+        "steps": subject.steps,
         "seed": c.seed,
-        "config": run.as_dict(),
-        "cpu_seconds": run.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
+        "config": asdict(c),
+        "cpu_seconds": folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         "versions": {"torch": torch.__version__},
     }
-    run.folder.write_result(result)
-    write_text(run.folder.samples / "first.txt", _samples(run))
-    if run.folder.log.exists():  # not where a start is evaluated and nothing is played
-        run.folder.plots.mkdir(parents=True, exist_ok=True)
+    folder.write_result(result)
+    write_text(folder.samples / "first.txt", _samples(task, subject.scorers[TRAINED]))
+    if folder.log.exists():  # not where a start is evaluated and nothing is played
+        folder.plots.mkdir(parents=True, exist_ok=True)
         keys = ["ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl"]
-        plots.learning_curves(run.folder.log, run.folder.plots / "learning.png", keys)
-    _print(run, table, result)
+        plots.learning_curves(folder.log, folder.plots / "learning.png", keys)
+    _print(subject, table, result)
 
 
 def _systems(
-    run: "Run",
+    subject: RetrievalSubject,
 ) -> tuple[dict[str, ScoreRows], dict[str, Any], dict[str, str]]:
     """What is compared: scores, chosen settings, and why a row is missing."""
-    task, settings, missing = run.task, {}, {}
-    rows: dict[str, ScoreRows] = {"random": random_order(task.test.width, run.config.seed)}
-    for name in run.config.baseline_names():
+    c, task, settings, missing = subject.config, subject.task, {}, {}
+    rows: dict[str, ScoreRows] = {"random": random_order(task.test.width, c.seed)}
+    for name in c.baseline_names():
         try:
-            row = baseline(name, task, run.new_scorer, run.how())
+            row = baseline(name, task, subject.new_scorer, subject.fitting)
         except UserError as error:
             missing[name] = str(error)
             print(f"{name}: {error}", file=sys.stderr)
             continue
         rows[name], settings[name] = row.score, dict(row.settings)
-    for name, scorer in run.scorers().items():
+    for name, scorer in subject.scorers.items():
         rows[name] = task.score(scorer, task.test)
     return rows, settings, missing
 
 
-def _print(run: "Run", table: dict[str, dict[str, float]], result: dict[str, Any]) -> None:
-    for why, count in {**run.task.dropped, **run.task.noted}.items():
-        kind = "dropped" if why in run.task.dropped else "noted"
+def _print(
+    subject: RetrievalSubject, table: dict[str, dict[str, float]], result: dict[str, Any]
+) -> None:
+    task = subject.task
+    for why, count in {**task.dropped, **task.noted}.items():
+        kind = "dropped" if why in task.dropped else "noted"
         if count:
             print(f"{kind}: {count} {'rows ' if kind == 'dropped' else ''}{why}", file=sys.stderr)
     print_table(
-        f"{run.folder.folder}: {result['queries']} test queries; selected: {result['selected']}",
+        f"{subject.folder.folder}: {result['queries']} test queries; "
+        f"selected: {result['selected']}",
         {name: {m: row[m] for m in SHOWN[:8]} for name, row in table.items()},
     )
-    for name, value in result["p_against_start"]["IRGAN"].items():
-        low, high = result["intervals"]["IRGAN"][name]
-        own, start = table["IRGAN"][name], table["start (no adversary)"][name]
+    for name, value in result["p_against_start"][TRAINED].items():
+        low, high = result["intervals"][TRAINED][name]
+        own, start = table[TRAINED][name], table[START][name]
         print(
-            f"{name} of IRGAN {own:.4f}, 95 % {low:.3f} to {high:.3f}; "
+            f"{name} of {TRAINED} {own:.4f}, 95 % {low:.3f} to {high:.3f}; "
             f"of its start {start:.4f}, paired p {value:.3f}"
         )
 
 
-def _samples(run: "Run") -> str:
+def _samples(task: Task, scorer: Scorer) -> str:
     """The first documents of the first test queries, + where they are relevant."""
-    task, split = run.task, run.task.test
+    split = task.test
     rows = torch.nonzero(split.positives.counts > 0)[:5, 0]
-    scores = task.score(run.game.G, split)(rows)
+    scores = task.score(scorer, split)(rows)
     scores = scores.masked_fill(~split.ranked_mask(rows), -torch.inf)
     best = scores.topk(min(5, scores.shape[1])).indices
     relevant = split.gain(rows).gather(1, best) > 0

@@ -13,7 +13,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.data.chat import Chat, chitchat_turns
+from seqgan.data.chat import ChatSplits, chitchat_turns
 from seqgan.data.encode import Encoded, LongLines, encode_matrix, mask_of
 from seqgan.data.source import Texts, read_texts
 from seqgan.data.tokenizer import END, PAD, UNK, Level, TextTokenizer
@@ -133,7 +133,7 @@ def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
             raise UserError(
                 f"--limit {options.limit} leaves a part of --data {CHITCHAT} empty; raise it"
             )
-        sets = zip(Chat._fields, chat, strict=True)
+        sets = zip(ChatSplits._fields, chat, strict=True)
         return [(f"{CHITCHAT} ({name})", _all(lines)) for name, lines in sets]
     data = _pick(read_texts(options.data, options.field), range(options.limit or sys.maxsize))
     if options.valid is not None:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.text2image.captions import SHAPES, Captioned, read_captioned
-from seqgan.text2image.config import Text2ImageConfig
 from seqgan.text2image.shapes import make_shapes
 
 HELD_OUT = 0.05
@@ -42,48 +41,66 @@ class Read(NamedTuple):
     validation: Pairs
 
 
-def read_data(c: Text2ImageConfig) -> Read:
+def read_data(
+    source: str,
+    side: int,
+    *,
+    captions: str | None,
+    size: int,
+    judged: int,
+    batch: int,
+    seed: int,
+) -> Read:
     """Training pictures, and pictures to measure with.
 
     Of shapes, unseen are combinations that no training picture shows, and the others are drawn with
     seeds of their own. Of other data, unseen are pictures that are left out of training; seen ones
     and those of the log are training pictures, different ones where there are enough.
 
+    Args:
+        source: shapes, or what `read_captioned` reads.
+        side: of the pictures, in pixels.
+        captions: where they are, beside or in the source.
+        size: how many shapes are made.
+        judged: most pictures of a split that is measured.
+        batch: pictures of a step; training needs as many.
+        seed: of shapes, and of which pictures are left out.
+
     Raises:
         UserError: nothing can be read, or it does not fill a batch.
     """
-    read = read_captioned(c.data, c.side, captions=c.captions, size=c.size, seed=c.seed)
-    print(f"train: {c.data}, {read.told()}", file=sys.stderr)
-    found = _shapes(c, read) if c.data == SHAPES else _divided(c, read)
-    if len(found.training.images) < c.batch:
+    read = read_captioned(source, side, captions=captions, size=size, seed=seed)
+    print(f"train: {source}, {read.told()}", file=sys.stderr)
+    made = _shapes(read, side, judged, seed) if source == SHAPES else _divided(read, judged, seed)
+    if len(made.training.images) < batch:
         raise UserError(
-            f"--data {c.data}: {len(found.training.images)} pictures do not fill one --batch "
-            f"of {c.batch}; lower it"
+            f"--data {source}: {len(made.training.images)} pictures do not fill one --batch "
+            f"of {batch}; lower it"
         )
-    return found
+    return made
 
 
-def _shapes(c: Text2ImageConfig, read: Captioned) -> Read:
+def _shapes(read: Captioned, side: int, judged: int, seed: int) -> Read:
     def pairs(seed: int, held_out: bool) -> Pairs:
-        made = make_shapes(c.judged, c.side, seed=seed, held_out=held_out, captions=1)
+        made = make_shapes(judged, side, seed=seed, held_out=held_out, captions=1)
         return Pairs(made.images, [own[0] for own in made.captions])
 
-    splits = {"seen": pairs(c.seed + 1, False), "unseen": pairs(c.seed + 1, True)}
-    return Read(read, splits, pairs(c.seed + 2, False))
+    splits = {"seen": pairs(seed + 1, False), "unseen": pairs(seed + 1, True)}
+    return Read(read, splits, pairs(seed + 2, False))
 
 
-def _divided(c: Text2ImageConfig, read: Captioned) -> Read:
-    order = np.random.default_rng(c.seed).permutation(len(read.images))
+def _divided(read: Captioned, judged: int, seed: int) -> Read:
+    order = np.random.default_rng(seed).permutation(len(read.images))
     held = max(2, round(HELD_OUT * len(order)))
     kept = order[held:]
     splits = {
-        "seen": _first(read, kept[: c.judged]),
-        "unseen": _first(read, order[:held][: c.judged]),
+        "seen": _first(read, kept[:judged]),
+        "unseen": _first(read, order[:held][:judged]),
     }
     rows = sorted(kept.tolist())
     captions = [read.captions[i] for i in rows]
     training = read._replace(images=read.images[rows], captions=captions)
-    return Read(training, splits, _first(read, kept[::-1][: c.judged]))
+    return Read(training, splits, _first(read, kept[::-1][:judged]))
 
 
 def _first(read: Captioned, rows: np.ndarray) -> Pairs:

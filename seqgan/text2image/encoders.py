@@ -24,7 +24,7 @@ from seqgan.data.tokenizer import PAD, UNK, TextTokenizer
 __all__ = ["CharEncoder", "PretrainedEncoder", "WordEncoder"]
 
 
-class Encoded(NamedTuple):
+class EncodedSentences(NamedTuple):
     """Vectors of sentences.
 
     Args:
@@ -37,14 +37,14 @@ class Encoded(NamedTuple):
     words: Float[Tensor, "B T E"]
     mask: Bool[Tensor, "B T"] | Float[Tensor, "B T"]
 
-    def pick(self, rows: slice | Int64[Tensor, " N"]) -> "Encoded":
+    def pick(self, rows: slice | Int64[Tensor, " N"]) -> "EncodedSentences":
         """Some of the sentences."""
-        return Encoded(*(tensor[rows] for tensor in self))
+        return EncodedSentences(*(tensor[rows] for tensor in self))
 
-    def to(self, device: torch.device) -> "Encoded":
+    def to(self, device: torch.device) -> "EncodedSentences":
         """On a device, words as float32."""
         sentence, words, mask = (tensor.to(device) for tensor in self)
-        return Encoded(sentence, words.float(), mask)
+        return EncodedSentences(sentence, words.float(), mask)
 
 
 class TextEncoder(nn.Module, ABC):
@@ -67,7 +67,7 @@ class TextEncoder(nn.Module, ABC):
         """Ids of each sentence, of any length."""
 
     @abstractmethod
-    def forward(self, tokens: Int64[Tensor, "B T"]) -> Encoded:
+    def forward(self, tokens: Int64[Tensor, "B T"]) -> EncodedSentences:
         """Vectors of padded ids."""
 
     def pad(self, ids: Sequence[Sequence[int]]) -> Int64[Tensor, "B T"]:
@@ -124,12 +124,12 @@ class _Recurrent(nn.Module):
         self.backwards = nn.GRU(inputs, features // 2, batch_first=True)
         self.project = nn.Linear(features, features)
 
-    def forward(self, x: Float[Tensor, "B T I"], mask: Bool[Tensor, "B T"]) -> Encoded:
+    def forward(self, x: Float[Tensor, "B T I"], mask: Bool[Tensor, "B T"]) -> EncodedSentences:
         place = torch.arange(x.shape[1], device=x.device)
         turned = (mask.sum(1, keepdim=True) - 1 - place) % x.shape[1]
         back = self.backwards(_pick(x, turned))[0]
         words = torch.cat([self.forwards(x)[0], _pick(back, turned)], 2).float()
-        return Encoded(self.project(_pooled(words, mask)).float(), words, mask)
+        return EncodedSentences(self.project(_pooled(words, mask)).float(), words, mask)
 
 
 def _pick(x: Float[Tensor, "B T F"], places: Int64[Tensor, "B T"]) -> Float[Tensor, "B T F"]:
@@ -165,7 +165,7 @@ class WordEncoder(TextEncoder):
         near = [match for word in words for match in get_close_matches(word.lower(), known, 1, 0.7)]
         return f"; did you mean {', '.join(near)}?" if near else "; use other words"
 
-    def forward(self, tokens: Int64[Tensor, "B T"]) -> Encoded:
+    def forward(self, tokens: Int64[Tensor, "B T"]) -> EncodedSentences:
         return self.recurrent(self.embedding(tokens), tokens != PAD)
 
 
@@ -174,7 +174,7 @@ class CharEncoder(TextEncoder):
     """Convolutions over characters and a GRU over what is left of them (Reed et al. 2016).
 
     Two convolutions of width 4, each followed by ReLU and a maximum over 3 characters; a token of
-    `Encoded.words` is therefore nine characters long.
+    `EncodedSentences.words` is therefore nine characters long.
 
     Args:
         tokenizer: of characters.
@@ -199,7 +199,7 @@ class CharEncoder(TextEncoder):
         ids = self.tokens([sentence])[0]
         return sorted({c for c, own in zip(sentence, ids) if own == UNK})
 
-    def forward(self, tokens: Int64[Tensor, "B T"]) -> Encoded:
+    def forward(self, tokens: Int64[Tensor, "B T"]) -> EncodedSentences:
         seen = self.convolve(self.embedding(tokens).transpose(1, 2)).transpose(1, 2)
         lengths = ((tokens != PAD).sum(1) + 8) // 9
         mask = torch.arange(seen.shape[1], device=tokens.device) < lengths[:, None]
@@ -240,10 +240,10 @@ class PretrainedEncoder(TextEncoder):
         """Stays as it is: nothing of it is trained."""
         return super().train(False)
 
-    def forward(self, tokens: Int64[Tensor, "B T"]) -> Encoded:
+    def forward(self, tokens: Int64[Tensor, "B T"]) -> EncodedSentences:
         mask = tokens != self.tokenizer.pad_token_id
         words = self.model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state.float()
-        return Encoded(_pooled(words, mask), words, mask)
+        return EncodedSentences(_pooled(words, mask), words, mask)
 
 
 def _pretrained(folder: str) -> tuple[Any, Any]:
@@ -279,7 +279,7 @@ def compute_features(
     cache: Path | None = None,
     *,
     words: bool = True,
-) -> Encoded:
+) -> EncodedSentences:
     """Vectors of many sentences, from a file where the same were computed before.
 
     Args:
@@ -302,7 +302,7 @@ def compute_features(
         kept = one.mask.shape[1] if words else 0
         parts.append((one.sentence, one.words[:, :kept].half(), one.mask[:, :kept]))
     encoder.train(was)
-    made = Encoded(*(torch.cat(p).cpu() for p in zip(*parts, strict=True)))
+    made = EncodedSentences(*(torch.cat(p).cpu() for p in zip(*parts, strict=True)))
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(file.name + ".tmp")
@@ -312,11 +312,13 @@ def compute_features(
     return made
 
 
-def _cached(file: Path) -> Encoded | None:
+def _cached(file: Path) -> EncodedSentences | None:
     try:
         content = io.BytesIO(file.read_bytes())
         with np.load(content, allow_pickle=False) as arrays:
-            return Encoded(*(torch.from_numpy(arrays[name]) for name in Encoded._fields))
+            return EncodedSentences(
+                *(torch.from_numpy(arrays[name]) for name in EncodedSentences._fields)
+            )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None  # not there, or damaged: computed anew
 

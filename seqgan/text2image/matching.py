@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.encoders import EncodedSentences
 
 __all__ = ["PictureEncoder", "RegionEncoder"]
 
@@ -56,7 +56,7 @@ class Matcher(nn.Module, ABC):
 
     @abstractmethod
     def compare(
-        self, images: Float[Tensor, "B 3 S S"], text: Encoded, alike: Bool[Tensor, "B B"]
+        self, images: Float[Tensor, "B 3 S S"], text: EncodedSentences, alike: Bool[Tensor, "B B"]
     ) -> Match:
         """How well pictures and their sentences find each other.
 
@@ -80,7 +80,7 @@ class PictureEncoder(Matcher):
         super().__init__(features, width)
 
     def compare(
-        self, images: Float[Tensor, "B 3 S S"], text: Encoded, alike: Bool[Tensor, "B B"]
+        self, images: Float[Tensor, "B 3 S S"], text: EncodedSentences, alike: Bool[Tensor, "B B"]
     ) -> Match:
         return matching_loss(self(images), text.sentence, alike)
 
@@ -103,7 +103,7 @@ class RegionEncoder(Matcher):
         self.each = nn.Conv2d(4 * width, features, 1, bias=False)
 
     def compare(
-        self, images: Float[Tensor, "B 3 S S"], text: Encoded, alike: Bool[Tensor, "B B"]
+        self, images: Float[Tensor, "B 3 S S"], text: EncodedSentences, alike: Bool[Tensor, "B B"]
     ) -> Match:
         """Words with regions, and sentences with pictures: L_words + L_sentence (eq. 12)."""
         seen = self.look(images)

@@ -28,10 +28,10 @@ from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.text2image.captions import wrong_rows
 from seqgan.text2image.config import PRESETS as PRESETS
 from seqgan.text2image.config import Text2ImageConfig
-from seqgan.text2image.data import read_data
+from seqgan.text2image.data import Read, read_data
 from seqgan.text2image.encoders import (
     CharEncoder,
-    Encoded,
+    EncodedSentences,
     PretrainedEncoder,
     TextEncoder,
     WordEncoder,
@@ -43,7 +43,7 @@ from seqgan.text2image.games.stack import StackGame, Stage
 from seqgan.text2image.games.tree import TreeGame, stackgan_v2
 from seqgan.text2image.matching import PictureEncoder, RegionEncoder
 from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
-from seqgan.text2image.report import judge, write_report
+from seqgan.text2image.report import Painter, Text2ImageSubject, judge, write_report
 from seqgan.text2image.shapes import near_miss
 
 NEAR_MISSES = 4
@@ -80,7 +80,16 @@ class Text2ImageRun(recipe.Run):
 
     def _read(self) -> None:
         """Training pictures, and pictures to measure with."""
-        self.train_set, self.splits, self.validation = read_data(self.config)
+        c = self.config
+        self.train_set, self.splits, self.validation = read_data(
+            c.data,
+            c.side,
+            captions=c.captions,
+            size=c.size,
+            judged=c.judged,
+            batch=c.batch,
+            seed=c.seed,
+        )
         self.captions = sorted({text for own in self.train_set.captions for text in own})
         self.near: Int64[Tensor, "C K"] | None = None
 
@@ -109,7 +118,7 @@ class Text2ImageRun(recipe.Run):
         self.rows = Batches(rows, c.batch, seed=c.seed)
         if c.near_misses:
             self._number_near_misses([text for text, _ in kept])
-        self.features: Encoded | None = None
+        self.features: EncodedSentences | None = None
 
     def _number_near_misses(self, captions: Sequence[str]) -> None:
         """Some near misses of each caption, numbered after the captions."""
@@ -322,12 +331,12 @@ class Text2ImageRun(recipe.Run):
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def encode(self, sentences: Sequence[str]) -> Encoded:
+    def encode(self, sentences: Sequence[str]) -> EncodedSentences:
         """Vectors of sentences and words, as generators see them."""
         found = self.encoder_vectors(sentences)
         return found._replace(sentence=self.scale(found.sentence)).to(self.device)
 
-    def encoder_vectors(self, sentences: Sequence[str]) -> Encoded:
+    def encoder_vectors(self, sentences: Sequence[str]) -> EncodedSentences:
         """Vectors of sentences and words, as the matcher sees them."""
         return compute_features(self.encoder, self.encoder.pad(self.encoder.tokens(sentences)))
 
@@ -338,7 +347,7 @@ class Text2ImageRun(recipe.Run):
     @torch.no_grad()
     def draw(
         self,
-        text: Encoded,
+        text: EncodedSentences,
         *,
         seed: int,
         stage: int | None = None,
@@ -365,10 +374,29 @@ class Text2ImageRun(recipe.Run):
 
     def evaluate(self, stage: Stage) -> dict[str, float]:
         """What pictures of the stage show, against what the log's sentences ask for."""
-        return judge(self, stage)
+        return judge(self.painter(), self.validation, stage)
+
+    def painter(self) -> Painter:
+        """What of the run draws pictures of sentences, and judges them."""
+        return Painter(
+            config=self.config,
+            encode=self.encode,
+            draw=self.draw,
+            matcher=self.game.matcher,
+            matched=self.encoder_vectors,
+            device=self.device,
+        )
 
     def report(self, cpu_seconds: float | None = None) -> None:
-        write_report(self, cpu_seconds)
+        subject = Text2ImageSubject(
+            painter=self.painter(),
+            data=Read(self.train_set, self.splits, self.validation),
+            folder=self.folder,
+            stages=self.stages_done(),
+            rounds=self.engine.round,
+            steps=self.engine.steps,
+        )
+        write_report(subject, cpu_seconds)
 
 
 Config, Run = Text2ImageConfig, Text2ImageRun

@@ -8,12 +8,12 @@ import torch
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.image_grid import to_colours, write_image_grid
-from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.recipe import Text2ImageRun
 
 
 @dataclass(frozen=True)
-class Drawing:
+class PictureSheet:
     """What to draw.
 
     Args:
@@ -56,7 +56,7 @@ class Drawing:
             )
 
 
-def write_drawing(run: Text2ImageRun, drawing: Drawing) -> None:
+def write_drawing(run: Text2ImageRun, drawing: PictureSheet) -> None:
     """Draw sentences and write one PNG, a row a sentence with the sentence above it.
 
     Args:
@@ -81,7 +81,7 @@ def write_drawing(run: Text2ImageRun, drawing: Drawing) -> None:
     print(drawing.out)
 
 
-def between(ends: Encoded, count: int) -> Encoded:
+def between(ends: EncodedSentences, count: int) -> EncodedSentences:
     """Two sentences and some on the straight line between.
 
     The words of both are there all the way, and count as much as their sentence does.
@@ -94,4 +94,4 @@ def between(ends: Encoded, count: int) -> Encoded:
     line = torch.lerp(ends.sentence[:1], ends.sentence[1:], share)
     words = ends.words.flatten(0, 1).expand(len(share), -1, -1)
     counts = [(1 - share) * ends.mask[0], share * ends.mask[1]]
-    return Encoded(line, words, torch.cat(counts, 1))
+    return EncodedSentences(line, words, torch.cat(counts, 1))

@@ -65,7 +65,7 @@ _LEAST_CONTRAST = 0.3
 """Below this distance of two colours, in [-1, 1], a picture shows nothing."""
 
 
-class Reading(NamedTuple):
+class ShapeReading(NamedTuple):
     """What pictures show.
 
     Args:
@@ -219,7 +219,7 @@ def render(
     return (paper + cover * (ink - paper)).round().to(torch.uint8)
 
 
-def read_attributes(images: Float[Tensor, "N 3 S S"]) -> Reading:
+def read_attributes(images: Float[Tensor, "N 3 S S"]) -> ShapeReading:
     """Measure what pictures show, in closed form.
 
     The background is the median of the frame; the ink the mean of the 2 % farthest from it; what
@@ -260,7 +260,7 @@ def read_attributes(images: Float[Tensor, "N 3 S S"]) -> Reading:
     )
     blank = length < _LEAST_CONTRAST**2
     read[:, :4] = torch.where(blank[:, None], UNSAID, read[:, :4])
-    return Reading(read, torch.where(blank, 0.0, overlap))
+    return ShapeReading(read, torch.where(blank, 0.0, overlap))
 
 
 def agreement(

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from image_core.adversarial.errors import UserError
 from rl.demos import record
 from rl.envs import make_envs
+from rl.envs.spaces import Actions, observations
 from rl.experts import (
     StableBaselines,
     StoredPolicy,
@@ -20,7 +21,6 @@ from rl.experts import (
 )
 from rl.formats import Raw, encode, load_demonstrations, save_npz
 from rl.metrics import bootstrap, interquartile_mean, returns_of
-from rl.spaces import Actions, observations
 from tests.data_folder import data_folder
 from tests.rl.made import parts
 

@@ -17,20 +17,20 @@ from rl.demos import expert, record
 from rl.discriminators import (
     FLAG,
     BottleneckCritic,
-    Critic,
     DenseCritic,
+    Discriminator,
     ShapedCritic,
     Transitions,
     with_absorbing,
 )
 from rl.envs import make_envs
+from rl.envs.spaces import Actions, Observations
 from rl.games.controlled import ControlledGame
 from rl.games.imitation import ImitationGame
 from rl.metrics import returns_of
 from rl.nets import Normaliser
 from rl.policies import Actor
 from rl.ppo import PPO
-from rl.spaces import Actions, Observations
 from tests.rl.made import parts, rollout, some_expert, trajectory
 
 CHOICES = Actions(2, 0, torch.zeros(0), torch.zeros(0))
@@ -160,7 +160,7 @@ def test_what_follows_the_last_step_is_kept():
     assert not rows.next_absorbing.any()
 
 
-class Flagged(Critic):
+class Flagged(Discriminator):
     """Its logit: 3 in the absorbing state, else the first feature."""
 
     def __init__(self, envs, normaliser):

@@ -9,11 +9,11 @@ import torch
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Game, Turn
 from rl.advantages import prepare
+from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser
 from rl.policies import CategoricalPolicy, GaussianPolicy
 from rl.ppo import PPO
 from rl.returns import ReturnScale
-from rl.spaces import Actions, Observations
 from rl.trpo import TRPO, conjugate_gradient, sum_of_products
 from tests.rl.made import parts, rollout
 

@@ -9,10 +9,10 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from rl.discriminators import FLAG, Transitions
+from rl.envs.spaces import Actions, Observations
 from rl.games.off_policy import OffPolicyImitation, tiny
 from rl.nets import Normaliser
 from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
-from rl.spaces import Actions, Observations
 from tests.rl.made import rollout
 
 THREE = Observations(None, (3,))

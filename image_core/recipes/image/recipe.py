@@ -34,6 +34,7 @@ from image_core.recipes.image import report as image_report
 from image_core.recipes.image.config import PRESETS as PRESETS
 from image_core.recipes.image.config import Config as Config
 from image_core.recipes.image.games import AUTOENCODERS, LABELLED, LOSSES
+from image_core.recipes.image.report import ImageSubject
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
@@ -122,7 +123,23 @@ class Run(recipe.Run):
         return self.game.sample(count, generator=self.sampler()).cpu()
 
     def report(self, cpu_seconds: float | None = None) -> None:
-        image_report.write_report(self, cpu_seconds)
+        image_report.write_report(self.subject(), cpu_seconds)
+
+    def subject(self) -> ImageSubject:
+        """What of the run its report measures, as it now is."""
+        return ImageSubject(
+            config=self.config,
+            folder=self.folder,
+            train_set=self.train_set,
+            test_set=self.test_set,
+            fingerprint=self.data_fingerprint(),
+            device=self.device,
+            game=self.game,
+            sampler=self.sampler(),
+            draw=self.draw,
+            rounds=self.engine.round,
+            steps=self.engine.steps,
+        )
 
     def _check_data(self) -> None:
         c, count = self.config, len(self.train_set.images)
@@ -174,7 +191,7 @@ class Run(recipe.Run):
 
     def _look(self) -> dict[str, float]:
         """A grid of samples, and a Frechet distance of few of them: a cheap alarm."""
-        return image_report.look(self)
+        return image_report.look(self.subject())
 
     @torch.no_grad()
     def _set_margin(self) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from image_core.adversarial import losses
 from image_core.adversarial.penalties import logits_and_gradients
 from seqgan.text2image.encoders import TextEncoder
-from seqgan.text2image.games.stack import Judged, PairPenalty, StackGame
+from seqgan.text2image.games.stack import JudgedPictures, PairPenalty, StackGame
 from seqgan.text2image.games.stack import tiny as tiny_stack
 from seqgan.text2image.matching import Matcher
 from seqgan.text2image.nets.df import FusionGenerator, OneWayCritic
@@ -30,7 +30,7 @@ def matching_aware(weight: float = 2.0, power: float = 6.0) -> PairPenalty:
 
     def penalty(
         D: MatchingCritic, real: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
-    ) -> Judged:
+    ) -> JudgedPictures:
         pixels, maps = real[0].numel(), []
 
         def critic(pair: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
@@ -39,7 +39,7 @@ def matching_aware(weight: float = 2.0, power: float = 6.0) -> PairPenalty:
 
         logits, slopes = logits_and_gradients(critic, torch.cat([real.flatten(1), text], 1))
         flat = weight * (slopes.square().sum(1) ** (power / 2)).mean()
-        return Judged(maps[0], logits, flat)
+        return JudgedPictures(maps[0], logits, flat)
 
     return penalty
 

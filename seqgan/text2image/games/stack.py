@@ -20,7 +20,7 @@ from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from seqgan.data.tokenizer import TextTokenizer
-from seqgan.text2image.encoders import Encoded, TextEncoder, WordEncoder
+from seqgan.text2image.encoders import EncodedSentences, TextEncoder, WordEncoder
 from seqgan.text2image.matching import Matcher, PictureEncoder
 from seqgan.text2image.nets.df import FusionGenerator
 from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
@@ -28,7 +28,7 @@ from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
 Stage = Literal[1, 2]
 
 
-class Judged(NamedTuple):
+class JudgedPictures(NamedTuple):
     """What a critic makes of real pictures with their sentences.
 
     Args:
@@ -42,7 +42,7 @@ class Judged(NamedTuple):
     penalty: Float[Tensor, ""] | None
 
 
-PairPenalty = Callable[[MatchingCritic, Tensor, Tensor], Judged]
+PairPenalty = Callable[[MatchingCritic, Tensor, Tensor], JudgedPictures]
 """(critic, real pictures, their sentences): judges them itself, so that nobody does so twice."""
 
 
@@ -173,7 +173,7 @@ class StackGame(Game):
 
     @staticmethod
     def paint(
-        nets: Mapping[str, nn.Module], z: Float[Tensor, "B Z"], text: Encoded, stage: int
+        nets: Mapping[str, nn.Module], z: Float[Tensor, "B Z"], text: EncodedSentences, stage: int
     ) -> Float[Tensor, "B 3 S S"]:
         """Pictures of a stage by generators of one's choice.
 
@@ -204,7 +204,7 @@ def match(encoder: TextEncoder, matcher: Matcher, batch: Mapping[str, Tensor]) -
     encoder.train()
     matcher.train()
     if encoder.frozen:
-        text = Encoded(batch["sentence"], batch["words"], batch["mask"])
+        text = EncodedSentences(batch["sentence"], batch["words"], batch["mask"])
     else:
         text = encoder(batch["tokens"])
     loss, right = matcher.compare(as_floats(batch["image"]), text, alike(batch))
@@ -226,10 +226,10 @@ def check_penalty(penalty: Penalty | PairPenalty | None, *critics: MatchingCriti
 
 def judge_pairs(
     D: MatchingCritic, real: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
-) -> Judged:
+) -> JudgedPictures:
     """Plainly, without a penalty."""
     seen = D.look(real)
-    return Judged(seen, D.judge(seen, text), None)
+    return JudgedPictures(seen, D.judge(seen, text), None)
 
 
 def critic_loss(

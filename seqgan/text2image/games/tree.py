@@ -16,7 +16,7 @@ from image_core.adversarial import losses
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
-from seqgan.text2image.encoders import Encoded, TextEncoder
+from seqgan.text2image.encoders import EncodedSentences, TextEncoder
 from seqgan.text2image.games.stack import (
     alike,
     as_floats,
@@ -133,7 +133,7 @@ class TreeGame(Game):
             logs["colour"] = torch.stack(apart).sum()
             total = total + self.colour * logs["colour"]
         if self.guide:
-            text = Encoded(batch["sentence"], batch["words"], batch["mask"])
+            text = EncodedSentences(batch["sentence"], batch["words"], batch["mask"])
             found = self.matcher.eval().compare(fakes[-1], text, alike(batch))
             logs |= {"match": found.loss, "right": found.right}
             total = total + self.guide * found.loss
@@ -146,7 +146,7 @@ class TreeGame(Game):
 
     @staticmethod
     def paint(
-        nets: Mapping[str, nn.Module], z: Float[Tensor, "B Z"], text: Encoded, stage: int
+        nets: Mapping[str, nn.Module], z: Float[Tensor, "B Z"], text: EncodedSentences, stage: int
     ) -> Float[Tensor, "B 3 S S"]:
         """Pictures of the largest side by generators of one's choice.
 

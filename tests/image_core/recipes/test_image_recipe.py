@@ -84,11 +84,11 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
     assert main([*TINY, "--out", str(whole)]) == 0
     plain, calls = image_report.look, []
 
-    def stopped(run):
-        calls.append(run.engine.round)
+    def stopped(subject):
+        calls.append(subject.rounds)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return plain(run)
+        return plain(subject)
 
     monkeypatch.setattr(image_report, "look", stopped)
     assert main([*TINY, "--out", str(cut)]) == 130

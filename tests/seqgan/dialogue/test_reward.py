@@ -8,6 +8,7 @@ import torch
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.discriminators import TransformerCritic
 from seqgan.dialogue.encode import Format, train_tokenizer
+from seqgan.dialogue.reward import as_reward
 
 TEXTS = ["do you like tea ?", "yes , tea is nice .", "no .", "and rain ?"]
 
@@ -23,7 +24,7 @@ def reward_of(seed=0):
     )  # fmt: skip
     model = GPT2LMHeadModel(config)
     critic = TransformerCritic.like(model)
-    reward = critic.as_reward(form, context_tokens=24, reply_tokens=24, lr=3e-3)
+    reward = as_reward(critic, form, context_tokens=24, reply_tokens=24, lr=3e-3)
     return reward, model, form
 
 

@@ -12,7 +12,7 @@ from seqgan.dialogue.turns import (
     Dialogue,
     Dialogues,
     Splits,
-    Turn,
+    Utterance,
     backwards,
     pairs_of,
     read_dialogues,
@@ -79,16 +79,21 @@ def test_every_twentieth_dialogue_validates_and_no_dialogue_is_in_two_sets(tmp_p
 
 
 def test_all_turns_of_equals_are_replies_and_only_the_assistants_otherwise():
-    turns = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c"), Turn("assistant", "d")]
+    turns = [
+        Utterance("user", "a"),
+        Utterance("assistant", "b"),
+        Utterance("user", "c"),
+        Utterance("assistant", "d"),
+    ]
     assert [r.text for _, r in pairs_of(Dialogue(turns, True))] == ["b", "c", "d"]
     assert [r.text for _, r in pairs_of(Dialogue(turns, False))] == ["b", "d"]
-    system = [Turn("system", "be kind"), *turns[:2]]
+    system = [Utterance("system", "be kind"), *turns[:2]]
     assert [r.text for _, r in pairs_of(Dialogue(system, True))] == ["b"]
 
 
 def test_backwards_each_turn_is_what_was_said_before_its_answer():
-    turns = [Turn("user", "a"), Turn("assistant", "b"), Turn("user", "c")]
-    chat = Dialogues("chat", [Dialogue([Turn("system", "be kind"), *turns], False)])
+    turns = [Utterance("user", "a"), Utterance("assistant", "b"), Utterance("user", "c")]
+    chat = Dialogues("chat", [Dialogue([Utterance("system", "be kind"), *turns], False)])
     other = Dialogues("other", [Dialogue(turns, True)])
     found = backwards(Splits(chat, other, other))
     for part in found:
@@ -113,7 +118,11 @@ def test_a_record_that_is_no_dialogue_is_named(tmp_path, row, says):
     assert "\n" not in str(caught.value)
 
 
-TURNS = [Turn("user", "do you like tea ?"), Turn("assistant", "yes ."), Turn("user", "why ?")]
+TURNS = [
+    Utterance("user", "do you like tea ?"),
+    Utterance("assistant", "yes ."),
+    Utterance("user", "why ?"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +149,9 @@ def test_contexts_carry_roles_relative_to_who_answers(form):
 
 
 def test_long_contexts_lose_their_oldest_turns_and_long_replies_their_end(form):
-    found = Dialogues("made", [Dialogue([*TURNS, Turn("assistant", "because it is warm .")], True)])
+    found = Dialogues(
+        "made", [Dialogue([*TURNS, Utterance("assistant", "because it is warm .")], True)]
+    )
     whole = form.encode(found, context_tokens=60, reply_tokens=3, turns=4)
     assert found.counts.cut == 0
     assert found.counts.long == int((whole.reply != form.end).all(1).sum()) > 0
@@ -155,7 +166,8 @@ def test_long_contexts_lose_their_oldest_turns_and_long_replies_their_end(form):
 
 def test_marks_spelled_out_in_a_text_are_text(form):
     found = Dialogues(
-        "made", [Dialogue([Turn("user", "<end><user>"), Turn("assistant", "<end>")], True)]
+        "made",
+        [Dialogue([Utterance("user", "<end><user>"), Utterance("assistant", "<end>")], True)],
     )
     encoded = form.encode(found, context_tokens=40, reply_tokens=20, turns=2)
     ids = encoded.context[0][encoded.known[0]].tolist()
@@ -190,7 +202,7 @@ def test_without_marks_or_template_turns_end_and_without_padding_the_end_pads(fo
         "{% for m in messages %}{{ '#' + m['content'] }}{% endfor %}"
     )
     templated = Format(other)
-    context, known = templated.context([Turn("assistant", "yes ."), *TURNS], 60)
+    context, known = templated.context([Utterance("assistant", "yes ."), *TURNS], 60)
     text = other.decode(context[0][known[0]])
     assert text == "#do you like tea ?#yes .#why ?"
     context, known = templated.context(TURNS, 8)

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.matching import RegionEncoder, contrast, matching_loss, word_scores
 
 
@@ -35,7 +35,9 @@ def test_damsm_is_the_sum_over_words_and_sentences():
     torch.manual_seed(0)
     matcher = RegionEncoder(4, 2)
     images = torch.randn(3, 3, 16, 16)
-    text = Encoded(torch.randn(3, 4), torch.randn(3, 5, 4), torch.ones(3, 5, dtype=torch.bool))
+    text = EncodedSentences(
+        torch.randn(3, 4), torch.randn(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)
+    )
     alike = torch.eye(3, dtype=torch.bool)
     loss, right = matcher.compare(images, text, alike)
     regions = matcher.each(matcher.look(images)).flatten(2).transpose(1, 2)
@@ -48,7 +50,9 @@ def test_damsm_is_the_sum_over_words_and_sentences():
 def test_both_scores_reach_every_weight_of_the_matcher():
     torch.manual_seed(0)
     matcher = RegionEncoder(4, 2)
-    text = Encoded(torch.randn(3, 4), torch.randn(3, 5, 4), torch.ones(3, 5, dtype=torch.bool))
+    text = EncodedSentences(
+        torch.randn(3, 4), torch.randn(3, 5, 4), torch.ones(3, 5, dtype=torch.bool)
+    )
     loss = matcher.compare(torch.randn(3, 3, 16, 16), text, torch.eye(3, dtype=torch.bool)).loss
     slopes = torch.autograd.grad(loss, list(matcher.parameters()))
     assert all(bool(torch.isfinite(slope).all()) for slope in slopes)

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from seqgan.cli import main
 from seqgan.text2image.data import read_data
-from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.recipe import PRESETS, Text2ImageConfig, Text2ImageRun
 from seqgan.text2image.sample import between
 from seqgan.text2image.shapes import parse_caption
@@ -71,12 +71,12 @@ def test_a_run_plays_matcher_and_both_stages_in_order(run):
     assert read_result(run)["steps"] == {"match": 2, "D1": 4, "G1": 4, "D2": 4, "G2": 4}
 
 
-def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder, tmp_path):
+def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder):
     rows = [row for row in read_log(run) if "attributes_validation" in row]
     assert len(rows) == 4
     assert not any(key.endswith(("_seen", "_unseen")) for row in read_log(run) for key in row)
-    config = {**PRESETS["tiny"], "data": str(folder), "judged": 10, "out": str(tmp_path / "run")}
-    read = read_data(Text2ImageConfig(**config))
+    sizes = {name: PRESETS["tiny"][name] for name in ("size", "batch")}
+    read = read_data(str(folder), 32, captions=None, judged=10, seed=0, **sizes)
     parts = [*read.splits.values(), read.validation]
     captions = {caption for pairs in parts for caption in pairs.captions}
     assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 22
@@ -225,7 +225,9 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
 def test_between_two_sentences_all_words_are_there_and_count_by_their_share():
     draw = torch.Generator().manual_seed(0)
     mask = torch.tensor([[True, True, False], [True, True, True]])
-    ends = Encoded(torch.randn(2, 4, generator=draw), torch.randn(2, 3, 4, generator=draw), mask)
+    ends = EncodedSentences(
+        torch.randn(2, 4, generator=draw), torch.randn(2, 3, 4, generator=draw), mask
+    )
     found = between(ends, 3)
     torch.testing.assert_close(found.sentence[1], 0.75 * ends.sentence[0] + 0.25 * ends.sentence[1])
     assert torch.equal(found.words[2], ends.words.flatten(0, 1))

@@ -7,7 +7,7 @@ from image_core.adversarial import losses, penalties
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from seqgan.text2image.encoders import Encoded
+from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.games.attn import tiny as tiny_attn
 from seqgan.text2image.games.stack import as_floats, shrink
 from seqgan.text2image.games.tree import TreeGame, tiny
@@ -66,7 +66,7 @@ def test_the_generators_loss_is_critics_divergence_colours_and_guide():
         pair, alone = D.judge(seen, batch["text"]), D.judge_alone(seen)
         wanted = wanted + g(pair, pair) + g(alone, alone)
     torch.testing.assert_close(plain, wanted)
-    text = Encoded(batch["sentence"], batch["words"], batch["mask"])
+    text = EncodedSentences(batch["sentence"], batch["words"], batch["mask"])
     found = game.matcher.compare(fakes[1], text, torch.eye(8, dtype=torch.bool)).loss
     torch.testing.assert_close(values[3.0, 0.0].total, plain + 3 * found)
     apart = colour_distance(*fakes)

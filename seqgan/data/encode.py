@@ -25,12 +25,16 @@ class Encoded(NamedTuple):
         dropped: lines left out as too long.
         truncated: lines cut to the limit.
         unknown: tokens outside the vocabulary, over all rows.
+        places: which of the lines each row is.
+        limit: most tokens of a row, its end included.
     """
 
     tokens: Int64[Tensor, "lines time"]
     dropped: int
     truncated: int
     unknown: int
+    places: list[int]
+    limit: int
 
 
 def encode_matrix(
@@ -74,8 +78,10 @@ def encode_matrix(
             f"has {max(map(len, rows)) + 1}); raise --max_length, or pass --long_lines drop "
             "or truncate"
         )
+    places = list(range(len(rows)))
     if long_lines == "drop":
-        rows = [row for row in rows if len(row) < limit]
+        places = [place for place in places if len(rows[place]) < limit]
+        rows = [rows[place] for place in places]
     if not rows:
         raise UserError(f"{source} has no line of at most {limit} tokens; raise --max_length")
     tokens = _padded([[*row[: limit - 1], END] for row in rows])
@@ -84,6 +90,8 @@ def encode_matrix(
         dropped=len(long) if long_lines == "drop" else 0,
         truncated=len(long) if long_lines == "truncate" else 0,
         unknown=int((tokens == UNK).sum()),
+        places=places,
+        limit=limit,
     )
 
 

@@ -98,6 +98,19 @@ class TextTokenizer:
             ids.extend(encoding.ids for encoding in batch)
         return ids
 
+    def split(self, texts: Sequence[str]) -> list[list[str]]:
+        """The tokens of every text as written, unknown ones too; words between blanks for bpe."""
+        lowered = list(_lower(texts, self.lowercase))
+        if self.level == "bpe":
+            return [text.split() for text in lowered]
+        if self.level == "char":
+            return [list(text) for text in lowered]
+        return [list(tokens) for tokens in _split(lowered, self.level)]
+
+    def ids(self) -> dict[str, int]:
+        """The id of each token of the vocabulary."""
+        return dict(self._tokenizer.get_vocab())
+
     def decode(self, ids: Sequence[int]) -> str:
         """Turn ids into text, up to the first end token; pad and start are left out.
 

@@ -1,6 +1,7 @@
 """Generators of token sequences. An LSTM here; language models join with the dialogue games."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -33,8 +34,16 @@ class SequencePolicy(nn.Module, ABC):
         """Read one token a row; returns what a `drawer` needs for the next, and the new state."""
 
     @abstractmethod
-    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
-        """A function from `step`'s hidden states to one next token a row, while weights stay."""
+    def drawer(
+        self, temperature: float = 1.0, top_p: float = 1.0, never: Sequence[int] = ()
+    ) -> Draw:
+        """A function from `step`'s hidden states to one next token a row, while weights stay.
+
+        Args:
+            temperature: Above 0; below 1 sharpens.
+            top_p: Below 1, only the likeliest tokens that hold this much of the mass are drawn.
+            never: Ids that are not drawn; the probabilities of the others are renormalised.
+        """
 
     @abstractmethod
     def log_prob(
@@ -64,6 +73,7 @@ class SequencePolicy(nn.Module, ABC):
         *,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        never: Sequence[int] = (),
         prompt: Int64[Tensor, "*rows P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
         """Draw sequences, padded after their end.
@@ -73,6 +83,7 @@ class SequencePolicy(nn.Module, ABC):
             length: most tokens, the end among them.
             temperature: > 0; below 1 sharpens.
             top_p: below 1, only the likeliest tokens that hold this much of the mass are drawn.
+            never: Ids that are not drawn.
             prompt: first tokens of every sequence, (P,) or (count, P); counted in `length`.
         """
         device = next(self.parameters()).device
@@ -83,7 +94,7 @@ class SequencePolicy(nn.Module, ABC):
         # Rows leave when they end, on a CPU; a GPU draws on and what follows an end is wiped.
         drop_ended = self.end is not None and device.type == "cpu"
         rows = torch.arange(count, device=device)
-        draw = self.drawer(temperature, top_p)
+        draw = self.drawer(temperature, top_p, never)
         state = self.begin(count)
         previous = torch.full((count,), self.start, dtype=torch.int64, device=device)
         for t in range(length):
@@ -117,8 +128,13 @@ class RecurrentPolicy(SequencePolicy):
         """Unnormalised log-probabilities of the next token, differentiable."""
         return torch.addmm(self._output_bias(), hidden, self.output_weight)
 
-    def drawer(self, temperature: float = 1.0, top_p: float = 1.0) -> Draw:
-        return softmax.drawer(self.output_weight, self._output_bias(), temperature, top_p)
+    def drawer(
+        self, temperature: float = 1.0, top_p: float = 1.0, never: Sequence[int] = ()
+    ) -> Draw:
+        bias = self._output_bias()
+        if never:
+            bias = bias.index_fill(0, torch.tensor(list(never), device=bias.device), -1e9)
+        return softmax.drawer(self.output_weight, bias, temperature, top_p)
 
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0

@@ -1,8 +1,9 @@
 """A run's text: read, split, encoded; and sentences of samples, for the metrics."""
 
+import random
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -13,16 +14,20 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.split import held_out
 from seqgan.data.chat import ChatSplits, chitchat_turns
 from seqgan.data.encode import Encoded, LongLines, encode_matrix, mask_of
 from seqgan.data.source import Texts, read_texts
 from seqgan.data.tokenizer import END, PAD, UNK, Level, TextTokenizer
+from seqgan.metrics.neighbours import nearest
 
 CHITCHAT = "chitchat"
 """The name of the built-in corpus: short chat turns of the package `chitchat-dataset`."""
 
-HELD_OUT = 20
-"""One line in this many is held out where no validation file is named."""
+HELD_OUT = 0.05
+"""Share of the lines that is drawn for validation, and as much for the test, where no file is."""
+NEAR, COMPARED, AMONG = 0.8, 200, 20_000
+"""Dice coefficient of near duplicates; how many held-out sentences are compared, with how many."""
 
 
 @dataclass(kw_only=True)
@@ -32,8 +37,11 @@ class CorpusConfig:
     Args:
         data: a text file with one sentence a line, a table (jsonl, csv, tsv, parquet), any of them
             gzipped, a hub data set, or "chitchat" for the built-in one.
-        valid: sentences that stop maximum likelihood; every 20th line of the data when left out.
-        test: sentences to measure on; the validation set when left out.
+        valid: Sentences that stop maximum likelihood; a twentieth of the data, drawn by the split
+            seed, when left out.
+        test: Sentences to measure on; a further twentieth of the data when left out, or the
+            validation file where one is named.
+        split_seed: Seed of the draw of held-out lines. Equal lines are all on one side.
         field: the column that holds the text, in a table or a hub data set.
         limit: use at most this many lines of the data.
         level: word (NLTK's tokens), char, or bpe (byte pairs learned from the data).
@@ -47,6 +55,7 @@ class CorpusConfig:
     data: str
     valid: str | None = None
     test: str | None = None
+    split_seed: int = 0
     field: str | None = None
     limit: int | None = None
     level: Level = "word"
@@ -58,22 +67,32 @@ class CorpusConfig:
 
 
 class Corpus(NamedTuple):
-    """Three encoded sets of one width.
+    """Three encoded sets of one width, and their words as written.
 
     Args:
-        tokenizer: made from the training set.
-        train: learned from.
-        valid: stops maximum likelihood.
-        test: measured on, and the references of BLEU.
+        tokenizer: Made from the training set.
+        train: What is learned from.
+        valid: Stops maximum likelihood.
+        test: What is measured on.
+        train_words: Numbers of the training set's words; unknown ones have numbers of their own.
+        references: Those of the test set, the references of BLEU.
+        train_lines: The training set as text: words between blanks, unknown ones as written.
+        test_lines: The test set likewise.
+        facts: Sizes, unknown shares and overlaps, for the result.
     """
 
     tokenizer: TextTokenizer
     train: Int64[Tensor, "N T"]
     valid: Int64[Tensor, "V T"]
     test: Int64[Tensor, "W T"]
+    train_words: list[list[int]]
+    references: list[list[int]]
+    train_lines: list[str]
+    test_lines: list[str]
+    facts: dict[str, float]
 
     def sentences(self, tokens: Int64[Tensor, "B T"]) -> list[list[int]]:
-        """Ids of each row's words (characters at level "char"), without the end.
+        """Numbers of the words of sampled rows (characters at level "char"), without the end.
 
         Byte pairs are joined to text and split into words, so that n-grams mean the same at every
         level of model.
@@ -82,9 +101,33 @@ class Corpus(NamedTuple):
         rows = [row[:n] for row, n in zip(tokens.tolist(), lengths, strict=True)]
         if self.tokenizer.level != "bpe":
             return rows
+        return [[_hashed(word) for word in self.tokenizer.decode(row).split()] for row in rows]
+
+
+def _hashed(word: str) -> int:
+    return zlib.crc32(word.encode())
+
+
+class Words:
+    """Numbers of words: ids of the vocabulary, and further numbers for words outside of it.
+
+    With one id for all unknown words an unknown word of a sample would match any other.
+
+    Args:
+        tokenizer: Its vocabulary keeps its ids; words of byte pairs are hashed.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer):
+        self.tokenizer, self.number = tokenizer, tokenizer.ids()
+
+    def rows(self, lines: Sequence[str], matrix: Encoded) -> list[list[int]]:
+        """The words of the lines that were kept, as long as they were kept."""
+        split = self.tokenizer.split([lines[place] for place in matrix.places])
+        if self.tokenizer.level == "bpe":
+            return [[_hashed(word) for word in words] for words in split]
         return [
-            [zlib.crc32(word.encode()) for word in self.tokenizer.decode(row).split()]
-            for row in rows
+            [self.number.setdefault(word, len(self.number)) for word in words[: matrix.limit - 1]]
+            for words in split
         ]
 
 
@@ -122,7 +165,62 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
         _check_known(name, matrix, options.data)
     width = max(matrix.tokens.shape[1] for matrix in encoded)
     sets = [F.pad(m.tokens, (0, width - m.tokens.shape[1]), value=PAD) for m in encoded]
-    return Corpus(tokenizer, *sets)
+    words = Words(tokenizer)
+    train, valid, test = (
+        words.rows(lines.lines, m) for (_, lines), m in zip(texts, encoded, strict=True)
+    )
+    facts = _facts(encoded, (train, valid, test))
+    lines_of = [_as_lines(tokenizer, texts[i][1].lines, encoded[i]) for i in (0, 2)]
+    tell_overlap(facts)
+    return Corpus(
+        tokenizer, sets[0], sets[1], sets[2], train, test, lines_of[0], lines_of[1], facts
+    )
+
+
+def _as_lines(tokenizer: TextTokenizer, lines: Sequence[str], matrix: Encoded) -> list[str]:
+    """The lines that were kept, as they were kept, in the form of decoded samples."""
+    split = tokenizer.split([lines[place] for place in matrix.places])
+    between = "" if tokenizer.level == "char" else " "
+    return [between.join(words[: matrix.limit - 1]) for words in split]
+
+
+def _facts(encoded: Sequence[Encoded], words: Sequence[list[list[int]]]) -> dict[str, float]:
+    """Sizes, shares of unknown tokens, and what the held-out sets share with the training set."""
+    facts: dict[str, float] = {}
+    train = {tuple(row) for row in words[0]}
+    for role, matrix, rows in zip(("train", "valid", "test"), encoded, words, strict=True):
+        counted = int((mask_of(matrix.tokens, END) & (matrix.tokens != END)).sum())
+        facts[f"{role}_lines"] = len(rows)
+        facts[f"{role}_unknown"] = matrix.unknown / max(1, counted)
+        if role == "train":
+            continue
+        facts[f"{role}_in_train"] = sum(tuple(row) in train for row in rows) / len(rows)
+        draw = random.Random(0)
+        some = draw.sample(rows, min(COMPARED, len(rows)))
+        found = nearest(some, draw.sample(words[0], min(AMONG, len(words[0]))))
+        facts[f"{role}_near_train"] = sum(one.overlap >= NEAR for one in found) / len(found)
+    return facts
+
+
+def tell_overlap(facts: Mapping[str, float]) -> None:
+    """Print what the held-out sets share with the training set.
+
+    Raises:
+        UserError: Nothing that is held out is new.
+    """
+    for role in ("valid", "test"):
+        same, near = facts[f"{role}_in_train"], facts[f"{role}_near_train"]
+        if same == 1:
+            raise UserError(
+                f"every line of the {role} set is in the training set too; name a --{role} file "
+                "of other lines"
+            )
+        if same or near:
+            print(
+                f"{role}: {same:.1%} of the lines are in the training set too, {near:.1%} are like "
+                f"one of its lines (Dice coefficient of words and word pairs at least {NEAR})",
+                file=sys.stderr,
+            )
 
 
 def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
@@ -136,21 +234,36 @@ def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
         sets = zip(ChatSplits._fields, chat, strict=True)
         return [(f"{CHITCHAT} ({name})", _all(lines)) for name, lines in sets]
     data = _pick(read_texts(options.data, options.field), range(options.limit or sys.maxsize))
+    count, lines = len(data.lines), data.lines
     if options.valid is not None:
-        sets_read = [
-            (options.data, data),
-            (options.valid, read_texts(options.valid, options.field)),
-        ]
-    else:
-        held_out = range(0, len(data.lines), HELD_OUT)
-        kept = sorted(set(range(len(data.lines))) - set(held_out))
-        if not kept:
-            raise UserError(f"--data {options.data} has too few lines; name a --valid file as well")
-        name = f"{options.data} (every {HELD_OUT}th line)"
-        sets_read = [(options.data, _pick(data, kept)), (name, _pick(data, held_out))]
-    if options.test is None:
-        return [*sets_read, sets_read[1]]
-    return [*sets_read, (options.test, read_texts(options.test, options.field))]
+        valid = options.valid, read_texts(options.valid, options.field)
+        if options.test is None:
+            return [(options.data, data), valid, valid]
+        return [(options.data, data), valid, _test(options)]
+    parts = 1 if options.test is not None else 2
+    held = held_out(count, parts * HELD_OUT, options.split_seed, groups=lines)
+    kept = sorted(set(range(count)) - set(held))
+    name = f"{options.data} ({HELD_OUT:.0%} drawn by --split_seed {options.split_seed})"
+    if not held:
+        raise UserError(
+            f"--data {options.data} has too few different lines to hold some out; name a --valid "
+            "file as well"
+        )
+    if parts == 1:
+        return [(options.data, _pick(data, kept)), (name, _pick(data, held)), _test(options)]
+    second = held_out(len(held), 0.5, options.split_seed, groups=[lines[i] for i in held])
+    tested = [held[i] for i in second] or held
+    rest = sorted(set(held) - set(tested)) or held
+    return [
+        (options.data, _pick(data, kept)),
+        (f"{name}, valid", _pick(data, rest)),
+        (f"{name}, test", _pick(data, tested)),
+    ]
+
+
+def _test(options: CorpusConfig) -> tuple[str, Texts]:
+    assert options.test is not None
+    return options.test, read_texts(options.test, options.field)
 
 
 def _all(lines: list[str]) -> Texts:

@@ -158,6 +158,7 @@ class OracleRun(SequenceRun):
         return {
             "nll_oracle": nll(self.oracle, samples),
             "nll_test": nll(policy, self.test),
+            **self.discrimination(self.test[:SAMPLED], samples[:SAMPLED]),
             "unique": metrics.unique_share(sequences),
             "entropy": metrics.unigram_entropy(sequences),
         }
@@ -185,25 +186,37 @@ class OracleRun(SequenceRun):
         return " ".join(map(str, tokens))
 
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
-        torch.manual_seed(self.config.seed + 1)
+        c = self.config
+        torch.manual_seed(c.seed + 1)
         truth = nll(self.oracle, self.test)
+        policies = self.policies()
+        drawn = {name: self.draw(policy, c.test_size) for name, policy in policies.items()}
+
+        def point(name: str, setting: Setting) -> dict[str, Figure]:
+            plain, policy = setting == Setting(), policies[name]
+            fake = drawn[name] if plain else self.draw(policy, c.test_size, *setting)
+            return self._point(policy, fake, setting)
+
         write_report(
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(self.policies(), TEMPERATURES, self._point, top_ps),
+            curves=sweep(list(policies), TEMPERATURES, point, top_ps),
             real=("oracle", {"nll_oracle": truth, "nll_test": truth, "jsd": 0.0}),
             pictures=[("nll.png", "nll_test", "nll_oracle")],
             samples={
-                name: [self.decode(row) for row in self.draw(policy, 100).tolist()]
-                for name, policy in self.policies().items()
+                name: [self.decode(row) for row in rows.tolist()] for name, rows in drawn.items()
             },
             cpu_seconds=cpu_seconds,
-            log_keys=("nll_oracle", "nll_test", "mle/loss", "D/accuracy", "G/reward"),
+            log_keys=("nll_oracle", "nll_test", "mle/loss", "D/accuracy", "d_auc", "G/reward"),
+            best="jsd",
+            facts={},
+            files={},
         )
 
-    def _point(self, policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
-        fake = self.draw(policy, self.config.test_size, *setting)
+    def _point(
+        self, policy: SequencePolicy, fake: Int64[Tensor, "N T"], setting: Setting
+    ) -> dict[str, Figure]:
         found = {"nll_oracle": sentence_nll(self.oracle, fake).figure()}
         if setting.top_p < 1:
             return found  # the density of what is left out is zero, and of real text none is known

@@ -132,6 +132,7 @@ class TextRun(SequenceRun):
     """
 
     recipe = "text"
+    never = (UNK,)
 
     config: TextOptions
 
@@ -208,16 +209,18 @@ class TextRun(SequenceRun):
         return {"nll_valid": now}
 
     def evaluate(self) -> dict[str, float]:
-        """Validation NLL, and two alarms of collapse: distinct sentences and entropy of words."""
-        samples = self.corpus.sentences(self.draw(self.game.G.eval(), SAMPLED))
+        """Validation NLL, the discriminator on whole sentences, and two signs of collapse."""
+        drawn = self.draw(self.game.G.eval(), SAMPLED)
+        samples = self.corpus.sentences(drawn)
         return {
             "nll_valid": self._nll(self.game.G, self.valid),
+            **self.discrimination(self.valid[:SAMPLED], drawn),
             "unique": metrics.unique_share(samples),
             "entropy": metrics.unigram_entropy(samples),
         }
 
     def real_sentences(self) -> Sentences:
-        return self.corpus.sentences(self.corpus.train[:SAMPLED])
+        return self.corpus.train_words[:SAMPLED]
 
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
         return encode_prompt(self.tokenizer, prompt, self.game.length)
@@ -231,27 +234,37 @@ class TextRun(SequenceRun):
         # An LSTM judges, whatever wrote the samples
         start = c.lstm(self._sequences(self.game.length)).to(self.engine.device)
         judge = self._fit(start, self.corpus.train)
+        policies, count = self.policies(), self._sweep_samples()
+        # What is measured at temperature 1 is what is saved
+        drawn = {name: self.draw(policy, count) for name, policy in policies.items()}
 
-        def point(policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
-            return self._point(policy, setting, judge, start)
+        def point(name: str, setting: Setting) -> dict[str, Figure]:
+            plain, policy = setting == Setting(), policies[name]
+            samples = drawn[name] if plain else self.draw(policy, count, *setting)
+            return self._point(policy, samples, setting, judge, start)
 
         write_report(
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(self.policies(), TEMPERATURES, point, top_ps),
+            curves=sweep(list(policies), TEMPERATURES, point, top_ps),
             real=("human", self._human(judge)),
             pictures=[
                 ("bleu.png", "self_bleu5", "bleu5"),
                 ("language_model.png", "reverse_lm", "lm"),
             ],
             samples={
-                name: [self.decode(row) for row in self.draw(policy, 100).tolist()]
-                for name, policy in self.policies().items()
+                name: [self.decode(row) for row in rows.tolist()] for name, rows in drawn.items()
             },
             cpu_seconds=cpu_seconds,
-            log_keys=("nll_valid", "mle/loss", "D/accuracy", "G/reward", "unique", "entropy"),
-            training=[self.decode(row) for row in self.corpus.train.tolist()],
+            log_keys=("nll_valid", "mle/loss", "D/accuracy", "d_auc", "G/reward", "unique"),
+            best="reverse_lm",
+            facts=self.corpus.facts,
+            files={
+                "references": self.corpus.test_lines,
+                "human": self.corpus.train_lines[:count],
+            },
+            training=self.corpus.train_lines,
         )
 
     def _nll(
@@ -275,17 +288,18 @@ class TextRun(SequenceRun):
     def _point(
         self,
         policy: SequencePolicy,
+        samples: Int64[Tensor, "N T"],
         setting: Setting,
         judge: SequencePolicy,
         start: SequencePolicy,
     ) -> dict[str, Figure]:
-        samples = self.draw(policy, self._sweep_samples(), *setting)
-        found = self._text_metrics(samples)
+        found = self._text_metrics(self.corpus.sentences(samples))
         found["lm"] = self._scored(judge, samples)
         found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
         if setting.top_p == 1:  # else the density of what is left out is zero
             own = self._scored(policy, self.test, setting.temperature)
-            found = {"nll_test": own, **found}
+            every = sentence_nll(policy, self.test, setting.temperature).figure()
+            found = {"nll_test": own, "nll_test_unk": every, **found}
         return found
 
     def _scored(
@@ -299,15 +313,13 @@ class TextRun(SequenceRun):
 
     def _human(self, judge: SequencePolicy) -> dict[str, float]:
         """The training text measured as if it were samples; the judge learned from it."""
-        real = self.corpus.train[: self._sweep_samples()]
+        real = self.corpus.train_words[: self._sweep_samples()]
         score = self._nll(judge, self.test)
         found = {name: figure.value for name, figure in self._text_metrics(real).items()}
         return {**found, "lm": score, "reverse_lm": score}
 
-    def _text_metrics(self, samples: Int64[Tensor, "N T"]) -> dict[str, Figure]:
-        sentences = self.corpus.sentences(samples)
-        references = self.corpus.sentences(self.corpus.test)
-        scores = metrics.bleu_per_sentence(sentences, references)
+    def _text_metrics(self, sentences: Sentences) -> dict[str, Figure]:
+        scores = metrics.bleu_per_sentence(sentences, self.corpus.references)
         own = metrics.self_bleu_per_sentence(sentences)
         return {
             **{f"bleu{n}": mean_figure(scores[n]) for n in (2, 5)},

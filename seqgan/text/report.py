@@ -13,7 +13,6 @@ from image_core.runs.html_report import Picture, Shown, write_html
 from image_core.runs.phase import Phase
 from image_core.runs.progress import Progress
 from image_core.runs.table import Row, cell, print_table
-from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.neighbours import nearest
 
@@ -41,15 +40,15 @@ class Setting(NamedTuple):
     top_p: float = 1.0
 
 
-Measure = Callable[[SequencePolicy, Setting], dict[str, Figure]]
-"""Figures of a policy at a setting."""
+Measure = Callable[[str, Setting], dict[str, Figure]]
+"""Figures of a policy, by its name, at a setting."""
 
 NUCLEUS = "top-p"
 """Ends the names of the curves that are swept over top-p."""
 
 
 def sweep(
-    policies: Mapping[str, SequencePolicy],
+    policies: Sequence[str],
     temperatures: Sequence[float],
     measure: Measure,
     top_ps: Sequence[float] = (),
@@ -57,7 +56,7 @@ def sweep(
     """What `measure` finds of each policy at each setting; shows how far it is.
 
     Args:
-        policies: by name.
+        policies: Their names.
         temperatures: of one curve a policy, without top-p.
         measure: figures of a policy at a setting.
         top_ps: of another curve a policy, at temperature 1; none where empty.
@@ -68,7 +67,7 @@ def sweep(
     steps = Phase("sweep", None, len(policies) * len(settings))
     with Progress([steps], ()) as progress:
         for done, (name, (ending, swept, setting)) in enumerate(product(policies, settings), 1):
-            figures = measure(policies[name], setting)
+            figures = measure(name, setting)
             point: Point = {swept: getattr(setting, swept)}
             point |= {key: figure.value for key, figure in figures.items()}
             point["bands"] = {key: list(f.band) for key, f in figures.items() if f.band}
@@ -83,6 +82,13 @@ def at_temperature_one(curve: Sequence[Point]) -> Row:
     return {name: value for name, value in point.items() if name not in ("temperature", "bands")}
 
 
+def at_best(curve: Sequence[Point], metric: str) -> tuple[float, Row]:
+    """The temperature of a sweep with the lowest value of a metric, and its figures."""
+    point = min(curve, key=lambda p: p[metric])
+    row = {name: value for name, value in point.items() if name not in ("temperature", "bands")}
+    return float(point["temperature"]), row
+
+
 def write_report(
     run: RunFolder,
     engine: Engine,
@@ -93,6 +99,9 @@ def write_report(
     samples: Mapping[str, Sequence[str]],
     cpu_seconds: float | None,
     log_keys: Sequence[str],
+    best: str,
+    facts: Mapping[str, float],
+    files: Mapping[str, Sequence[str]],
     training: Sequence[str] = (),
 ) -> None:
     """Write `result.json`, plots, samples and `report.html`, and print the table.
@@ -107,6 +116,10 @@ def write_report(
         samples: sentences of each model, at temperature 1.
         cpu_seconds: of the process that ended the run; None keeps what `result.json` says.
         log_keys: logged numbers drawn over the rounds.
+        best: Metric whose lowest value over the sweep chooses maximum likelihood's best
+            temperature, which has a row of its own.
+        facts: Facts about the data.
+        files: Further sentences that are saved, by name of the file.
         training: text that was learned from, in which the report looks for copies.
     """
     rows: dict[str, Row] = {
@@ -114,13 +127,18 @@ def write_report(
         for name, curve in curves.items()
         if not name.endswith(NUCLEUS)
     }
+    temperature, row = at_best(curves["MLE"], best)
+    if temperature != 1:
+        rows[f"MLE, T {temperature:.2g}"] = row
     rows[real[0]] = real[1]
-    for name, lines in samples.items():
+    for name, lines in {**samples, **files}.items():
         write_text(run.samples / f"{name.lower()}.txt", "".join(line + "\n" for line in lines))
     result = {
         "table": rows,
         "temperature": 1.0,
         "selected": "last adversarial round; MLE by validation NLL where there is a validation set",
+        "best_temperature": {"MLE": temperature, "chosen_by": best},
+        "data": dict(facts),
         "sweep": curves,
         "pictures": pictures,
         "rounds": engine.round,
@@ -134,6 +152,14 @@ def write_report(
     run.write_result(result)
     draw(run, result, log_keys, samples, training)
     print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", rows)
+    if temperature != 1:
+        print(f"Maximum likelihood also stands at the temperature of its lowest {best}.")
+    if unknown := facts.get("test_unknown"):
+        print(
+            f"{unknown:.1%} of the test set's tokens are unknown to the models. nll_test leaves "
+            "them out, nll_test_unk counts them, and BLEU's references keep them as written. No "
+            "sample that is measured holds an unknown token."
+        )
 
 
 def draw(

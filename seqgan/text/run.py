@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.runs import options
@@ -37,6 +38,8 @@ class SequenceRun(Run):
     data: Batches
     has_data: bool
     game: PolicyGame
+    never: Sequence[int] = ()
+    """Ids that no sample that is measured or shown holds."""
 
     def build(self, sequences: Sequences) -> None:
         """The paper's game of these sequences, and its engine."""
@@ -125,7 +128,19 @@ class SequenceRun(Run):
         self, policy: SequencePolicy, count: int, temperature: float = 1.0, top_p: float = 1.0
     ) -> torch.Tensor:
         """Samples of one of the policies, in bounded pieces."""
-        return self.game.sample(count, policy=policy, temperature=temperature, top_p=top_p)
+        return self.game.sample(
+            count, policy=policy, temperature=temperature, top_p=top_p, never=self.never
+        )
+
+    def discrimination(
+        self, real: Int64[Tensor, "N T"], fake: Int64[Tensor, "M T"]
+    ) -> dict[str, float]:
+        """How well the discriminator tells whole held-out sequences from fresh samples."""
+        d_real, d_fake = self.game.discriminate(real), self.game.discriminate(fake)
+        return {
+            "d_auc": float(auc(d_real, d_fake)),
+            "d_accuracy": float(accuracy(d_real, d_fake)),
+        }
 
     @abstractmethod
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:

@@ -69,7 +69,7 @@ def write_samples(run: SequenceRun, draws: Draws) -> None:
     policy = {"seqgan": run.game.G, "mle": run.game.mle}[draws.model].eval()
     given = None if draws.prompt is None else run.encode_prompt(draws.prompt)
     tokens = run.game.sample(
-        draws.count, policy=policy, temperature=draws.temperature, prompt=given
+        draws.count, policy=policy, temperature=draws.temperature, never=run.never, prompt=given
     )
     text = "".join(run.decode(row) + "\n" for row in tokens.tolist())
     if draws.out is None:

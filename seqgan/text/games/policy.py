@@ -5,7 +5,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -80,16 +80,29 @@ class PolicyGame(Game):
         policy: SequencePolicy | None = None,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        never: Sequence[int] = (),
         prompt: Int64[Tensor, " P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
         """Sequences of a policy, G if none is named, a thousand at a time to bound memory."""
         policy = self.G if policy is None else policy
         sizes = [min(1000, count - i) for i in range(0, count, 1000)]
         parts = [
-            policy.sample(n, self.length, temperature=temperature, top_p=top_p, prompt=prompt)
+            policy.sample(
+                n, self.length, temperature=temperature, top_p=top_p, never=never, prompt=prompt
+            )
             for n in sizes
         ]
         return torch.cat(parts)
+
+    @torch.no_grad()
+    def discriminate(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
+        """The discriminator's logit of each whole sequence, in eval mode."""
+        training = self.D.training
+        self.D.eval()
+        try:
+            return torch.cat([self.D(part) for part in tokens.split(256)])
+        finally:
+            self.D.train(training)
 
     def keep_mle(self) -> None:
         """Remember the policy as it is now as the maximum-likelihood baseline."""

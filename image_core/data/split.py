@@ -1,0 +1,46 @@
+"""Held-out sets: seeded, the same share of every label, what belongs together on one side.
+
+A rule such as "every tenth row" follows the order of the data: of twelve classes in turn it holds
+out six. Here the rows are drawn.
+"""
+
+import random
+from collections.abc import Hashable, Sequence
+
+
+def held_out(
+    count: int,
+    share: float,
+    seed: int,
+    *,
+    labels: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | None = None,
+) -> list[int]:
+    """Rows to hold out, in ascending order.
+
+    Args:
+        count: Number of rows.
+        share: Share of the rows of each label to hold out, in (0, 1); at least one group of every
+            label that has two.
+        seed: Seed of the draw; the same rows for the same data and seed.
+        labels: Label of each row; None where the rows have none.
+        groups: Group of each row, such as a sentence, a user or a conversation: rows of one group
+            are all held out or none. None where each row is a group.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for row in range(count):
+        members.setdefault(row if groups is None else groups[row], []).append(row)
+    strata: dict[Hashable, list[list[int]]] = {}
+    for rows in members.values():
+        strata.setdefault(None if labels is None else labels[rows[0]], []).append(rows)
+    draw, held = random.Random(seed), []
+    for candidates in strata.values():
+        draw.shuffle(candidates)
+        wanted = share * sum(map(len, candidates))
+        taken = 0
+        for rows in candidates[:-1]:  # one group stays to learn from
+            if taken and taken + len(rows) / 2 > wanted:
+                break
+            held += rows
+            taken += len(rows)
+    return sorted(held)

@@ -1,0 +1,44 @@
+"""Held-out rows are drawn, stratified by label and grouped by what belongs together."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from image_core.data.split import held_out
+
+
+def test_ordered_classes_are_all_there():
+    """Twelve classes in turn, of which every tenth row would hold out six."""
+    labels = [i % 12 for i in range(6000)]
+    assert len({labels[i] for i in range(6000) if i % 10 == 9}) == 6
+    held = held_out(6000, 0.1, seed=0, labels=labels)
+    assert Counter(labels[i] for i in held) == dict.fromkeys(range(12), 50)
+
+
+def test_sorted_rows_are_drawn_from_everywhere():
+    held = held_out(10_000, 0.1, seed=3)
+    assert len(held) == 1000
+    assert sum(held) / 1000 == pytest.approx(4999.5, abs=5 * 10_000 / (12 * 1000) ** 0.5)
+    assert held != held_out(10_000, 0.1, seed=4)
+    assert held == held_out(10_000, 0.1, seed=3)
+
+
+@given(
+    st.lists(st.integers(0, 5), min_size=1, max_size=60),
+    st.floats(0.05, 0.9),
+    st.integers(0, 9),
+)
+def test_no_group_stands_on_both_sides_and_something_stays(groups, share, seed):
+    held = set(held_out(len(groups), share, seed, groups=groups))
+    one = {groups[i] for i in held}
+    other = {g for i, g in enumerate(groups) if i not in held}
+    assert not one & other
+    assert other
+    assert bool(one) == (len(set(groups)) > 1)
+
+
+def test_a_label_of_one_row_is_learned_from():
+    assert held_out(5, 0.5, 0, labels=["a", "a", "a", "a", "b"]) != [4]
+    assert 4 not in held_out(5, 0.5, 0, labels=["a", "a", "a", "a", "b"])

@@ -115,16 +115,16 @@ def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     )._asdict()
     row["expert"] = tables[0]["expert"]["return"]
     row["random policy"] = tables[0]["random policy"]["return"]
-    for control in ("critic never trained", "random demonstrations"):
+    for control in ("discriminator never trained", "random demonstrations"):
         if control in tables[0]:
             row[control] = bootstrap([table[control]["return"] for table in tables]).value
     far = PASSED * (row["expert"] - row["random policy"])
     passed = [
         name
-        for name in ("critic never trained", "random demonstrations")
+        for name in ("discriminator never trained", "random demonstrations")
         if name in row and (row[name] - row["random policy"]) >= far
     ]
-    controlled = "critic never trained" in row
+    controlled = "discriminator never trained" in row
     reached = row["iqm"] - row["random policy"] >= far
     row["proves"] = (
         "nothing"
@@ -145,7 +145,7 @@ def _figure(found: Mapping[str, float]) -> str:
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table as text."""
     columns = ["env", "trajectories", "method", "return", "likeliest", "expert", "random policy"]
-    columns += ["critic never trained", "random demonstrations", "proves"]
+    columns += ["discriminator never trained", "random demonstrations", "proves"]
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     for row in rows:
         sampled = {"value": row["iqm"], "low": row["low"], "high": row["high"]}

@@ -84,7 +84,7 @@ def test_a_row_says_what_its_controls_leave_of_it(found, untrained, others, prov
                 "random policy": {"return": 0.0},
                 "dac": {"return": own},
                 "dac, likeliest action": {"return": own},
-                **({"critic never trained": {"return": untrained[i]}} if untrained else {}),
+                **({"discriminator never trained": {"return": untrained[i]}} if untrained else {}),
                 **({"random demonstrations": {"return": others[i]}} if others else {}),
             }
         }

@@ -1,10 +1,10 @@
 """CPU seconds of 10,000 environment steps of GAIL, and where they go.
 
-    python benchmarks/imitation_speed.py [--env CartPole-v1] [--steps 40960]
+    python benchmarks/imitation_speed.py [--env CartPole-v1] [--env_steps 40960]
 
-One thread, ten epochs of PPO in minibatches of 1,024, and discriminator steps with R1, 8 a round as in
-the recipe's defaults unless --d_steps says otherwise. The demonstrations are of random
-actions: speed does not depend on what they show.
+One thread, ten epochs of PPO in minibatches of 1,024, and discriminator steps with R1, 8 a round as
+in the recipe's defaults unless --d_steps says otherwise. The demonstrations are of random actions:
+speed does not depend on what they show.
 """
 
 import argparse
@@ -129,10 +129,10 @@ def measure(env: str, steps: int, d_steps: int) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--env", action="append", help="gymnasium id; may be given several times")
-    parser.add_argument("--steps", type=int, default=40_960)
+    parser.add_argument("--env_steps", type=int, default=40_960)
     parser.add_argument("--d_steps", type=int, default=8, help="a round of 4,096 steps")
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
     for name in options.env or ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"]:
-        print(json.dumps(measure(name, options.steps, options.d_steps)), flush=True)
+        print(json.dumps(measure(name, options.env_steps, options.d_steps)), flush=True)

@@ -1,6 +1,5 @@
-"""A paper of imitation outside the repository: a reward, a discriminator and an option of its own."""
+"""A paper of imitation from outside: a reward, a discriminator and an option of its own."""
 
-import json
 import os
 import signal
 import subprocess
@@ -9,9 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from seqgan.cli import main
-from tests.recipes.made import content, read_log, read_result
+from tests.recipes.made import read_log, read_result
 
 ROOT = Path(__file__).resolve().parents[4]
 MINE = '''"""MyGAIL (nobody 2026): a bilinear discriminator, and a reward that is cut off."""
@@ -130,13 +130,14 @@ def test_killed_in_its_rounds_it_ends_the_same(folder):
     process.wait()
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *words, "--out", "undisturbed").returncode == 0
-    one, other = (content(folder / name / "checkpoint") for name in ("killed", "undisturbed"))
-    assert one["game.safetensors"] == other["game.safetensors"]
-    assert read_log(folder / "killed") == read_log(folder / "undisturbed")
-    found, wanted = (
-        json.loads((folder / name / "result.json").read_text())
-        for name in ("killed", "undisturbed")
+    files = (
+        folder / name / "checkpoint" / "game.safetensors" for name in ("killed", "undisturbed")
     )
+    one, other = map(load_file, files)
+    assert one.keys() == other.keys()
+    assert all(one[key].equal(other[key]) for key in one)
+    assert read_log(folder / "killed") == read_log(folder / "undisturbed")
+    found, wanted = (read_result(folder / name) for name in ("killed", "undisturbed"))
     assert found["returns"] == wanted["returns"]
 
 

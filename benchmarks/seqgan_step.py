@@ -20,6 +20,7 @@ from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from image_core.runs import options
 from image_core.runs.batches import Batches
+from image_core.runs.players import Player, adam, make_engine
 from seqgan.lm.policies import LSTMPolicy
 from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.sequence import seqgan
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--precision", default="no", choices=("no", "bf16"))
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--compile", action="store_true", help="the critic's step; on a GPU")
+    parser.add_argument("--compile", action="store_true", help="the discriminator's step; on a GPU")
     parser.add_argument("--d_steps", type=int, default=39, help="of the 312 of an epoch")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -56,13 +57,18 @@ def main() -> None:
     keep_freed_memory()
     device = options.pick_device(arguments.device)
 
-    policy, critic = LSTMPolicy(V), CNNDiscriminator(V)
+    policy, discriminator = LSTMPolicy(V), CNNDiscriminator(V)
     if arguments.compile:
-        critic.compile(mode="reduce-overhead", fullgraph=True)
+        discriminator.compile(mode="reduce-overhead", fullgraph=True)
     d_steps = arguments.d_steps
-    game = seqgan(policy, critic, T, d_epochs=1, negatives=32 * d_steps).to(device)
-    rates = {"mle": 1e-2, "G": 1e-2, "D": 1e-4}
-    engine = options.make_engine(game, rates, {"mle": 5.0, "G": 5.0}, arguments.precision)
+    sizes = {"d_epochs": 1, "d_steps": d_steps, "negatives": 32 * d_steps}
+    game = seqgan(policy, discriminator, T, **sizes).to(device)
+    players = [
+        Player("mle", adam(1e-2), max_grad_norm=5.0),
+        Player("G", adam(1e-2), max_grad_norm=5.0),
+        Player("D", adam(1e-4)),
+    ]
+    engine = make_engine(game, players, arguments.precision)
     real = Batches(game.sample(9_984).cpu(), B, seed=None)
     tokens = policy.sample(B, T)
     reward = rollout_reward(N)
@@ -70,7 +76,7 @@ def main() -> None:
     negatives = game.sample(32 * d_steps)
     game.sample = lambda count: negatives  # type: ignore[method-assign]
 
-    def critic_epoch() -> None:
+    def d_epoch() -> None:
         engine.play(Turn("D", game.discriminator_move), engine.stream(real))
 
     def mle_epoch() -> None:
@@ -79,8 +85,8 @@ def main() -> None:
     parts: list[tuple[str, Callable[[], object], float]] = [
         ("sample 64 sequences", lambda: policy.sample(B, T), 1.0),
         ("10,000 negatives", lambda: [policy.sample(1000, T) for _ in range(10)], 1.0),
-        ("rollout reward N=16", lambda: reward(policy, critic, tokens), 1.0),
-        ("critic epoch, 20,000 sequences", critic_epoch, 312 / d_steps),
+        ("rollout reward N=16", lambda: reward(policy, discriminator, tokens), 1.0),
+        ("discriminator epoch, 20,000 sequences", d_epoch, 312 / d_steps),
         ("MLE epoch, 9,984 sequences", mle_epoch, 1.0),
     ]
     for name, run, scale in parts:

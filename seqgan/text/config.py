@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.runs import options
+from image_core.runs.losses import make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
@@ -181,10 +181,10 @@ class LossOptions(DiscriminatorOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_choice("loss", self.loss, losses.__all__)
+        make_loss(self.loss)
 
     def adversarial(self) -> dict[str, Any]:
-        return {**super().adversarial(), "loss": getattr(losses, self.loss)}
+        return {**super().adversarial(), "loss": make_loss(self.loss)}
 
 
 @dataclass(kw_only=True)
@@ -266,12 +266,13 @@ class ScoreOptions(ClassifierOptions):
             clipped.
         baseline: Baseline of reinforce: none, position_mean, leave_one_out, moving_average, log_z
             or learned (a number for each position).
-        reduction: Reduction of reinforce over batch and time: sum or mean.
+        reduction: Reduction of reinforce over batch and time, sum or mean; null means sum, as in
+            the released code. Other estimators take means.
     """
 
     estimator: str = "reinforce"
     baseline: str = "none"
-    reduction: str = "sum"
+    reduction: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -281,7 +282,8 @@ class ScoreOptions(ClassifierOptions):
 
     def score_function(self, length: int) -> Estimator:
         """The estimator of a game of drawn sequences."""
-        return estimation.of_sequences(self.estimator, self.baseline, self.reduction, length=length)
+        reduction = self.reduction or ("sum" if self.estimator == "reinforce" else "mean")
+        return estimation.of_sequences(self.estimator, self.baseline, reduction, length=length)
 
 
 def two_players(o: SharedOptions) -> list[Player]:

@@ -10,31 +10,9 @@ import time
 import pytest
 import yaml
 
-from image_core.adversarial import (
-    divergences,
-    estimators,
-    fgan,
-    losses,
-    penalties,
-    regularizers,
-)
-from rl.recipes.imitate import recipe as imitate
-from seqgan import games, metrics
 from seqgan.cli import COMMANDS, main
-from seqgan.commands.recipes import RECIPES, recipe_module
-from seqgan.judges import judge
-from seqgan.text import oracle_recipe
+from seqgan.commands.recipes import recipe_module
 from tests.recipes.made import TINY, content, corpus, refusal
-
-KINDS = {
-    "losses": [*losses.__all__, *fgan.__all__, *divergences.__all__],
-    "penalties": [*penalties.__all__, *regularizers.__all__],
-    "estimators": estimators.__all__,
-    "games": games.__all__,
-    "recipes": tuple(RECIPES),
-    "metrics": [*metrics.__all__, *judge.__all__],
-    "papers": [*imitate.PAPERS.names(), *oracle_recipe.PAPERS.names()],
-}
 
 
 def python(*words: str) -> subprocess.CompletedProcess:
@@ -105,15 +83,6 @@ def test_help_of_a_recipe_explains_every_option(capsys, recipe):
 
 
 # ------------------------------------------------------------------------------------------- lists
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_list_has_a_line_for_each_name(capsys, kind):
-    assert main(["list", kind]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(KINDS[kind])
-    for line in lines:
-        assert len(line.split(maxsplit=1)[1]) > 20, "a name is not explained"
 
 
 def test_recipes_are_listed_with_their_presets(capsys):

@@ -1,12 +1,12 @@
 """What a policy step of each relative of SeqGAN costs, beside SeqGAN's on the same machine.
 
-    python benchmarks/text_aliases.py [--repeats 3] [--vocab 5000] [--length 20] [--samples 64]
+    python benchmarks/text_paper_step.py [--repeats 3] [--vocab 5000] [--length 20] [--samples 64]
 
-One JSON line an alias: CPU seconds of a policy step, those of the parts that are the alias's own
+One JSON line a paper: CPU seconds of a policy step, those of the parts that are the paper's own
 networks, and the ratio (step - own networks) / SeqGAN's step. Own networks are what SeqGAN's
-critic and policy are replaced by: for relgan the relational memory and the critic of many
+discriminator and policy are replaced by: for relgan the relational memory and the critic of many
 embeddings, forward and backward; for the others nothing, since they use SeqGAN's nets. Medians;
-one thread; the aliases are taken in turn in each repeat, so that a busy machine slows them alike.
+one thread; the papers are taken in turn in each repeat, so that a busy machine slows them alike.
 """
 
 import argparse
@@ -14,16 +14,15 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from importlib import import_module
 
 import torch
 
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
-from image_core.runs import options
+from image_core.runs.players import make_engine
 from seqgan.lm.oracle import draw_oracle
-from seqgan.text.oracle_recipe import OracleConfig
-from seqgan.text.papers import __all__ as PAPERS
+from seqgan.text.config import Sequences
+from seqgan.text.oracle_recipe import PAPERS
 
 
 def seconds(run: Callable[[], object]) -> float:
@@ -34,12 +33,12 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Cost of a policy step of each alias.")
+    parser = argparse.ArgumentParser(description="Cost of a policy step of each paper.")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--vocab", type=int, default=5000)
     parser.add_argument("--length", type=int, default=20)
     parser.add_argument("--samples", type=int, default=64)
-    parser.add_argument("--critic", choices=("seqgan", "small"), default="seqgan")
+    parser.add_argument("--discriminator", choices=("seqgan", "small"), default="seqgan")
     given = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -48,22 +47,19 @@ def main() -> None:
     real = draw_oracle(given.vocab, 0).sample(1000, given.length)
     steps: dict[str, Callable[[], object]] = {}
     own: dict[str, Callable[[], object]] = {}
-    for name in PAPERS:
-        paper = import_module(f"seqgan.text.papers.{name}")
-        samples = {} if "samples" in paper.UNREAD else {"samples": given.samples}
-        config = OracleConfig(
-            out="unused",
-            alias=name,
-            vocab=given.vocab,
-            length=given.length,
-            critic=given.critic,
-            **{**samples, **paper.RATES, **paper.METHOD},
+    for name in PAPERS.names():
+        paper, preset = PAPERS.load(name), PAPERS.preset(name, {"samples": given.samples}, "paper")
+        config = PAPERS.config(name)(
+            **{
+                **preset,
+                "out": "unused",
+                "vocab": given.vocab,
+                "length": given.length,
+                "discriminator": given.discriminator,
+            }
         )
-        hidden = paper.PAPER.get("hidden", 32)
-        policy = paper.policy(given.vocab, 32, hidden)
-        game = paper.game(policy, given.length, lambda: real, config)
-        rates = {"mle": 1e-2, "G": 1e-4, "D": 1e-4}
-        engine = options.make_engine(game, rates, {"G": 5.0}, "no")
+        game = paper.game(config, Sequences(given.vocab, given.length, 0, None, 0, lambda: real))
+        engine = make_engine(game, paper.players(config), "no")
         turn = Turn("G", game.policy_move)
         batch = real[: given.samples]
         steps[name] = lambda engine=engine, turn=turn, batch=batch: engine.play(turn, iter([batch]))
@@ -78,7 +74,7 @@ def main() -> None:
         step = statistics.median(pair[0] for pair in pairs[1:])
         networks = statistics.median(pair[1] for pair in pairs[1:])
         line = {
-            "alias": name,
+            "paper": name,
             "step": round(step, 3),
             "own_networks": round(networks, 3),
             "ratio": round((step - networks) / reference, 3),
@@ -89,13 +85,13 @@ def main() -> None:
 
 
 def _networks(game: torch.nn.Module, batch: torch.Tensor) -> Callable[[], object]:
-    """The replaced networks alone: the memory over a sequence and the critic, both ways."""
+    """The replaced networks alone: the memory over a sequence and the discriminator, both ways."""
 
     def run() -> object:
         log_prob = game.G.log_prob(batch).sum()
-        verdict = game.D(batch).sum() + game.D(batch).sum()
+        judged = game.D(batch).sum() + game.D(batch).sum()
         parameters = [p for p in game.parameters() if p.requires_grad]
-        return torch.autograd.grad(log_prob + verdict, parameters, allow_unused=True)
+        return torch.autograd.grad(log_prob + judged, parameters, allow_unused=True)
 
     return run
 

@@ -1,12 +1,12 @@
-"""Aliases beside their own maximum likelihood at equal NLL_test, over seeds.
+"""Papers beside their own maximum likelihood at equal NLL_test, over seeds.
 
-    python benchmarks/alias_curves.py RUNS [--out FILE.png]
+    python benchmarks/text_paper_curves.py RUNS [--out FILE.png]
 
-RUNS holds finished oracle runs, `ALIAS-SEED/result.json`. Each run's sweep over temperatures up to
+RUNS holds finished oracle runs, `PAPER-SEED/result.json`. Each run's sweep over temperatures up to
 1 gives two curves, NLL_oracle over NLL_test, of the policy and of the maximum-likelihood policy it
 started from. The gap is the mean of their difference over the NLL_test that both reach, at most
-1.5 nats from where the later one begins, by linear interpolation; below 0 the alias is better at
-equal NLL_test. Prints one row an alias: mean gap, its 95 % interval over seeds (t distribution),
+1.5 nats from where the later one begins, by linear interpolation; below 0 the paper is better at
+equal NLL_test. Prints one row a paper: mean gap, its 95 % interval over seeds (t distribution),
 each seed's gap; with --out draws every curve.
 """
 
@@ -26,7 +26,7 @@ Curve = list[tuple[float, float]]
 
 
 def curves(file: Path) -> tuple[Curve, Curve]:
-    """(maximum likelihood, alias) of a run, sharpened to unsharpened."""
+    """(maximum likelihood, paper) of a run, sharpened to unsharpened."""
     sweep = json.loads(file.read_text(encoding="utf-8"))["sweep"]
     own = next(name for name in sweep if name != "MLE")
     found = []
@@ -36,20 +36,20 @@ def curves(file: Path) -> tuple[Curve, Curve]:
     return found[0], found[1]
 
 
-def gap(likelihood: Curve, alias: Curve, span: float = 1.5) -> float:
-    """Mean of the alias's second number less that of maximum likelihood, at an equal first one.
+def gap(likelihood: Curve, paper: Curve, span: float = 1.5) -> float:
+    """Mean of the paper's second number less that of maximum likelihood, at an equal first one.
 
     Args:
         likelihood: points in ascending order of the first number.
-        alias: likewise.
+        paper: likewise.
         span: how far to go from where the later curve begins.
     """
-    first = max(likelihood[0][0], alias[0][0])
-    last = min(likelihood[-1][0], alias[-1][0], first + span)
+    first = max(likelihood[0][0], paper[0][0])
+    last = min(likelihood[-1][0], paper[-1][0], first + span)
     if last <= first:
         return math.nan
     at = np.linspace(first, last, 20)
-    a, b = (np.interp(at, *zip(*curve, strict=True)) for curve in (alias, likelihood))
+    a, b = (np.interp(at, *zip(*curve, strict=True)) for curve in (paper, likelihood))
     return float((a - b).mean())
 
 
@@ -68,14 +68,14 @@ def draw(
     labels: tuple[str, str] = ("NLL_test", "NLL_oracle (lower is better)"),
     right: float | None = None,
 ) -> None:
-    """One panel an alias, one pair of curves a seed; `right` ends the axis of the first number."""
+    """One panel a paper, one pair of curves a seed; `right` ends the axis of the first number."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(3 * len(runs), 3.4), layout="constrained")
     panels = figure.subplots(1, len(runs), sharey=True, squeeze=False)[0]
     for panel, (name, pairs) in zip(panels, runs.items(), strict=True):
         for index, pair in enumerate(pairs):
-            for curve, colour, label in zip(pair, ("0.45", "C3"), ("MLE", "alias"), strict=True):
+            for curve, colour, label in zip(pair, ("0.45", "C3"), ("MLE", "paper"), strict=True):
                 shown = label if index == 0 else None
                 panel.plot(*zip(*curve, strict=True), color=colour, marker=".", label=shown)
         panel.set_title(name, loc="left", fontsize=11)
@@ -96,7 +96,7 @@ def main() -> None:
     runs = defaultdict(list)
     for file in sorted(options.runs.glob("*/result.json")):
         runs[file.parent.name.rsplit("-", 1)[0]].append(curves(file))
-    print("| alias | gap (95 % interval) | of each seed |\n|---|---|---|")
+    print("| paper | gap (95 % interval) | of each seed |\n|---|---|---|")
     for name, pairs in runs.items():
         gaps = [gap(*pair) for pair in pairs]
         print(f"| {name} | {interval(gaps)} | {', '.join(f'{g:+.3f}' for g in gaps)} |")

@@ -1,15 +1,15 @@
 """Every relative of SeqGAN on real text, beside maximum likelihood of equal size, over seeds.
 
-    python benchmarks/alias_text.py --data TRAIN --test TEST --out FOLDER [--seeds 0 1 2]
-                                    [--aliases seqgan maligan] [--lines 4000] [--test_lines 1000]
+    python benchmarks/text_papers.py --data TRAIN --test TEST --out FOLDER [--seeds 0 1 2]
+                                    [--papers seqgan maligan] [--lines 4000] [--test_lines 1000]
 
-Trains `seqgan train text --alias NAME` for each alias and seed, one after the other, in
+Trains `seqgan train text --paper NAME` for each paper and seed, one after the other, in
 FOLDER/NAME-SEED; runs that are there are not made again, one that was stopped goes on. Each run
 ends with the sweep of its policy and of the maximum-likelihood policy it started from over ten
-temperatures. Prints a row an alias: means and standard deviations at temperature 1, then two
+temperatures. Prints a row a paper: means and standard deviations at temperature 1, then two
 differences from the run's own maximum likelihood with 95 % intervals over seeds (t distribution):
 BLEU-5 at equal Self-BLEU-5, the mean over what both sweeps reach, above 0 better; and the lowest
-reverse LM score over temperatures, below 0 better. Draws FOLDER/aliases_text.png.
+reverse LM score over temperatures, below 0 better. Draws FOLDER/papers_text.png.
 """
 
 import argparse
@@ -20,22 +20,23 @@ import math
 import statistics
 import subprocess
 import sys
-from importlib import import_module
+from dataclasses import fields
 from pathlib import Path
 
-from alias_curves import Curve, draw, gap, interval
+from text_paper_curves import Curve, draw, gap, interval
 
-from seqgan.text.papers import __all__ as PAPERS
+from seqgan.text.recipe import PAPERS
 
 SIZES = {
     "min_count": 3,
     "max_length": 16,
     "long_lines": "drop",
-    "critic": "small",
+    "discriminator": "small",
     "hidden": 64,
     "embedding": 64,
     "mle_epochs": 20,
-    "critic_rounds": 2,
+    "d_warmup_steps": 62,
+    "d_steps": 31,
     "negatives": 1000,
     "rounds": 16,
     "g_steps": 3,
@@ -45,9 +46,9 @@ SIZES = {
     "judge_epochs": 1,
     "threads": 1,
 }
-"""Of all runs; an alias's own rates are its module's."""
+"""Of all runs; an paper's own rates are its module's."""
 
-OWN = {"relgan": {"rounds": 48, "g_steps": 1, "d_steps": 2, "critic_rounds": 0}}
+OWN = {"relgan": {"rounds": 48, "g_steps": 1, "d_steps": 2, "mle_lr": 1e-2}}
 """RelGAN alternates single steps; as many policy steps as the others."""
 
 SHOWN = ("nll_test", "bleu5", "self_bleu5", "lm", "reverse_lm")
@@ -64,17 +65,17 @@ def shortened(source: Path, lines: int, folder: Path) -> Path:
     return file
 
 
-def train(alias: str, seed: int, data: Path, test: Path, folder: Path) -> None:
+def train(paper: str, seed: int, data: Path, test: Path, folder: Path) -> None:
     """Begin a run, go on with it, or leave it as it is."""
     if (folder / "result.json").exists():
         return
     words = ["resume", str(folder)]
     if not (folder / "config.yaml").exists():
-        words = ["train", "text", "--alias", alias, "--seed", str(seed), "--out", str(folder)]
+        words = ["train", "text", "--paper", paper, "--seed", str(seed), "--out", str(folder)]
         words += ["--data", str(data), "--test", str(test)]
-        unread = import_module(f"seqgan.text.papers.{alias}").UNREAD
-        for name, value in {**SIZES, **OWN.get(alias, {})}.items():
-            words += [f"--{name}", str(value)] if name not in unread else []
+        read = {field.name for field in fields(PAPERS.config(paper))}
+        for name, value in {**SIZES, **OWN.get(paper, {})}.items():
+            words += [f"--{name}", str(value)] if name in read else []
     subprocess.run([sys.executable, "-m", "seqgan.cli", *words], check=True)
 
 
@@ -83,11 +84,11 @@ def curves(sweep: dict[str, list[dict[str, float]]], policy: str) -> Curve:
     return sorted((p["self_bleu5"], p["bleu5"]) for p in sweep[policy] if p.get("top_p", 1) == 1)
 
 
-def rows(sweeps: list[dict[str, list[dict[str, float]]]], alias: str) -> list[str]:
-    """The row of an alias, and of its maximum likelihood, over seeds."""
+def rows(sweeps: list[dict[str, list[dict[str, float]]]], paper: str) -> list[str]:
+    """The row of a paper, and of its maximum likelihood, over seeds."""
     own = next(name for name in sweeps[0] if name != "MLE")
     found = []
-    for title, policy in ((f"{alias}'s MLE", "MLE"), (alias, own)):
+    for title, policy in ((f"{paper}'s MLE", "MLE"), (paper, own)):
         plain = [next(p for p in s[policy] if abs(p["temperature"] - 1) < 1e-9) for s in sweeps]
         cells = [title]
         for name in SHOWN:
@@ -106,30 +107,30 @@ def rows(sweeps: list[dict[str, list[dict[str, float]]]], alias: str) -> list[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Aliases on text beside maximum likelihood.")
+    parser = argparse.ArgumentParser(description="Papers on text beside maximum likelihood.")
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--aliases", nargs="+", choices=PAPERS, default=sorted(PAPERS))
+    parser.add_argument("--papers", nargs="+", choices=PAPERS.names(), default=PAPERS.names())
     parser.add_argument("--lines", type=int, default=4000)
     parser.add_argument("--test_lines", type=int, default=1000)
     given = parser.parse_args()
     data = shortened(given.data, given.lines, given.out)
     test = shortened(given.test, given.test_lines, given.out)
-    for seed, alias in itertools.product(given.seeds, given.aliases):
-        train(alias, seed, data, test, given.out / f"{alias}-{seed}")
+    for seed, paper in itertools.product(given.seeds, given.papers):
+        train(paper, seed, data, test, given.out / f"{paper}-{seed}")
     print(f"| policy | {' | '.join(SHOWN)} | BLEU-5 at equal Self-BLEU-5 | best reverse LM |")
     print("|---" * (len(SHOWN) + 3) + "|")
     runs: dict[str, list[tuple[Curve, Curve]]] = {}
-    for alias in given.aliases:
-        files = [given.out / f"{alias}-{seed}/result.json" for seed in given.seeds]
+    for paper in given.papers:
+        files = [given.out / f"{paper}-{seed}/result.json" for seed in given.seeds]
         sweeps = [json.loads(file.read_text(encoding="utf-8"))["sweep"] for file in files]
-        print("\n".join(rows(sweeps, alias)))
+        print("\n".join(rows(sweeps, paper)))
         own = next(name for name in sweeps[0] if name != "MLE")
-        runs[alias] = [(curves(s, "MLE"), curves(s, own)) for s in sweeps]
+        runs[paper] = [(curves(s, "MLE"), curves(s, own)) for s in sweeps]
     labels = ("Self-BLEU-5 (lower: more diverse)", "BLEU-5 (higher is better)")
-    draw(runs, given.out / "aliases_text.png", labels)
+    draw(runs, given.out / "papers_text.png", labels)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python benchmarks/imitation_peer.py [--env CartPole-v1] [--env_steps 20480]
 
 The sizes are those of `imitation_speed.py`: one thread, 16 environments, 256 steps a round, ten
-epochs of Stable-Baselines3's PPO in minibatches of 1,024, hidden widths 64, 8 discriminator steps of
-256 rows a side a round; demonstrations of random actions. The package pins an older gymnasium, which
-builds no more. It runs beside today's all the same:
+epochs of Stable-Baselines3's PPO in minibatches of 1,024, hidden widths 64, 8 discriminator steps
+of 256 rows a side a round; demonstrations of random actions. The package pins an older gymnasium,
+which builds no more. It runs beside today's all the same:
 
     pip install stable-baselines3 tensorboard && pip install --no-deps imitation==1.0.1
 """

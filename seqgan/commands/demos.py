@@ -20,7 +20,8 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--expert", default=None, help=".npz of a dense network's weights")
     parser.add_argument("--env", default=None, help="gymnasium id; with DIR it is the run's own")
     parser.add_argument("--episodes", type=int, default=10, help="how many (10)")
-    parser.add_argument("--max_episode_steps",
+    parser.add_argument(
+        "--max_episode_steps",
         type=int,
         default=None,
         help="time limit in steps, with --env",
@@ -41,7 +42,9 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     if options.folder is not None and options.expert is not None:
         raise UserError("--expert goes with --env, not with a run's DIR")
     if options.folder is not None and (options.max_episode_steps or options.fixed_horizon):
-        raise UserError("--max_episode_steps and --fixed_horizon go with --env; a run's DIR has its own")
+        raise UserError(
+            "--max_episode_steps and --fixed_horizon go with --env; a run's DIR has its own"
+        )
     limit = options.max_episode_steps
     if limit is not None and limit < 1:
         raise UserError(f"--max_episode_steps {limit}: it must be at least 1")
@@ -80,9 +83,7 @@ def run(words: Sequence[str]) -> None:
         envs = trained.make_envs(count)
     else:
         env, fixed = options.env, options.fixed_horizon
-        envs = make_envs(
-            env, count, max_episode_steps=options.max_episode_steps, fixed=fixed
-        )
+        envs = make_envs(env, count, max_episode_steps=options.max_episode_steps, fixed=fixed)
         if options.expert is not None:
             actor = load_actor(options.expert, envs.actions)
     torch.manual_seed(options.seed)

@@ -36,7 +36,7 @@ class PhasedRun(Run):
 
 
 @dataclass(kw_only=True)
-class SharedOptions(RunConfig):
+class ImitationOptions(RunConfig):
     """Imitation.
 
     Args:
@@ -118,7 +118,7 @@ class SharedOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
-class RolloutOptions(SharedOptions):
+class RolloutOptions(ImitationOptions):
     """Environment steps.
 
     Args:
@@ -156,7 +156,7 @@ class RolloutOptions(SharedOptions):
 
 
 @dataclass(kw_only=True)
-class CloningOptions(SharedOptions):
+class CloningOptions(ImitationOptions):
     """Behavioural cloning.
 
     Args:
@@ -177,13 +177,13 @@ class CloningOptions(SharedOptions):
 
 
 @dataclass(kw_only=True)
-class DiscriminatorOptions(RolloutOptions):
+class TransitionDiscriminatorOptions(RolloutOptions):
     """Discriminator.
 
     Args:
         gamma: Discount per step.
-        penalty: Penalties of the discriminator, as in r1=1 or r1=1,r2=1, see `seqgan list
-            penalties`; an empty text is none.
+        penalty: Penalties of the discriminator, as in r1=1 or r1=1,r2=1; an empty text is none. See
+            `seqgan list penalties`.
         spectral: Whether the discriminator's weights are divided by their largest singular value.
         d_batch: Rows of the expert in an optimizer step of the discriminator, and as many of the
             policy.
@@ -220,7 +220,7 @@ class DiscriminatorOptions(RolloutOptions):
 
 
 @dataclass(kw_only=True)
-class RewardOptions(DiscriminatorOptions):
+class RewardOptions(TransitionDiscriminatorOptions):
     """Reward and loss.
 
     Args:
@@ -246,7 +246,7 @@ class RewardOptions(DiscriminatorOptions):
 
 
 @dataclass(kw_only=True)
-class OnPolicyOptions(DiscriminatorOptions, CloningOptions):
+class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
     """Policy gradient.
 
     Args:

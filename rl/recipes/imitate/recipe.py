@@ -18,7 +18,7 @@ from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import Player, adam, make_engine
 from image_core.runs.uniform import Uniform
-from rl.recipes.imitate.config import PhasedRun, SharedOptions
+from rl.recipes.imitate.config import ImitationOptions, PhasedRun
 from rl.recipes.imitate.report import Returns, write_report
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rl.imitator import Imitator
     from rl.policies import Actor
 
-PAPERS = Papers("rl.recipes.imitate.papers", "gail", shared=SharedOptions, own=SharedOptions)
+PAPERS = Papers("rl.recipes.imitate.papers", "gail", shared=ImitationOptions, own=ImitationOptions)
 PRESETS: dict[str, dict[str, Any]] = {
     "classic": {"env_steps": 1_000_000, "g_lr": 1e-3},
     "mujoco": {
@@ -84,9 +84,9 @@ class Run(PhasedRun):
     recipe = "imitate"
     show = ("G/return", "return", "D/accuracy")
     movable = ("demos", "expert_policy")
-    config: SharedOptions
+    config: ImitationOptions
 
-    def __init__(self, config: SharedOptions, *, data: bool = True):
+    def __init__(self, config: ImitationOptions, *, data: bool = True):
         super().__init__(config)
         from rl.games.controlled import ControlledGame
 

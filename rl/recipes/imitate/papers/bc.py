@@ -11,11 +11,11 @@ from image_core.runs.players import Player, adam
 from rl.bc import BehaviouralCloning
 from rl.policies import make_policy
 from rl.recipes.imitate.build import ImitationTask
-from rl.recipes.imitate.config import PhasedRun, SharedOptions
+from rl.recipes.imitate.config import ImitationOptions, PhasedRun
 
 
 @dataclass(kw_only=True)
-class Options(SharedOptions):
+class Options(ImitationOptions):
     """Behavioural cloning.
 
     Args:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,11 @@ def test_the_python_example_runs_and_its_policy_learns(capsys):
 
 
 @pytest.mark.parametrize("line", TRAIN)
-def test_the_training_commands_are_accepted(line, capsys):
+def test_the_training_commands_are_accepted(line, capsys, tmp_path, monkeypatch):
+    (tmp_path / "mypackage").mkdir()
+    (tmp_path / "mypackage" / "mygan.py").write_text("from seqgan.text.papers.seqgan import *\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     with pytest.raises(SystemExit) as stop:
         main([*shlex.split(line)[1:], "--print_config"])
     assert stop.value.code == 0

@@ -126,11 +126,21 @@ class Papers:
             return importlib.import_module(name)
         except UserError:
             raise
-        except Exception as error:  # whatever a user's module raises
-            where = _place(error, name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not name.startswith(error.name):
+                raise self._unusable(name, error) from error
             raise UserError(
-                f"--paper {name}: {where} cannot be imported: {type(error).__name__}: {error}"
+                f"--paper {name}: there is no module {error.name} in {here} or among the installed "
+                "packages"
             ) from error
+        except Exception as error:  # whatever a user's module raises
+            raise self._unusable(name, error) from error
+
+    def _unusable(self, name: str, error: Exception) -> UserError:
+        where = _place(error, name)
+        return UserError(
+            f"--paper {name}: {where} cannot be imported: {type(error).__name__}: {error}"
+        )
 
 
 def title(module: ModuleType) -> str:

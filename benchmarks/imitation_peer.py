@@ -1,11 +1,11 @@
 """CPU seconds of 10,000 environment steps of GAIL by the `imitation` package, on this machine.
 
-    python benchmarks/imitation_peer.py [--env CartPole-v1] [--steps 20480]
+    python benchmarks/imitation_peer.py [--env CartPole-v1] [--env_steps 20480]
 
 The sizes are those of `imitation_speed.py`: one thread, 16 environments, 256 steps a round, ten
-epochs of Stable-Baselines3's PPO in minibatches of 1,024, hidden widths 64, 8 critic steps of 256
-rows a side a round; demonstrations of random actions. The package pins an older gymnasium, which
-builds no more. It runs beside today's all the same:
+epochs of Stable-Baselines3's PPO in minibatches of 1,024, hidden widths 64, 8 discriminator steps
+of 256 rows a side a round; demonstrations of random actions. The package pins an older gymnasium,
+which builds no more. It runs beside today's all the same:
 
     pip install stable-baselines3 tensorboard && pip install --no-deps imitation==1.0.1
 """
@@ -85,8 +85,8 @@ def measure(env: str, steps: int) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--env", action="append", help="gymnasium id; may be given several times")
-    parser.add_argument("--steps", type=int, default=20_480)
+    parser.add_argument("--env_steps", type=int, default=20_480)
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.env or ["CartPole-v1"]:
-        print(json.dumps(measure(name, options.steps)), flush=True)
+        print(json.dumps(measure(name, options.env_steps)), flush=True)

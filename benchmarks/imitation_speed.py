@@ -1,10 +1,10 @@
 """CPU seconds of 10,000 environment steps of GAIL, and where they go.
 
-    python benchmarks/imitation_speed.py [--env CartPole-v1] [--steps 40960]
+    python benchmarks/imitation_speed.py [--env CartPole-v1] [--env_steps 40960]
 
-One thread, ten epochs of PPO in minibatches of 1,024, and critic steps with R1, 8 a round as in
-the recipe's defaults unless --critic_steps says otherwise. The demonstrations are of random
-actions: speed does not depend on what they show.
+One thread, ten epochs of PPO in minibatches of 1,024, and discriminator steps with R1, 8 a round as
+in the recipe's defaults unless --d_steps says otherwise. The demonstrations are of random actions:
+speed does not depend on what they show.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from image_core.adversarial.game import Batch, Turn
 from image_core.memory import keep_freed_memory
 from image_core.runs.uniform import Uniform
 from rl.demos import expert, record
-from rl.discriminators import DenseCritic
+from rl.discriminators import DenseDiscriminator
 from rl.envs import make_envs
 from rl.games.imitation import ImitationGame
 from rl.nets import Normaliser
@@ -71,7 +71,7 @@ class Clock:
         object.__setattr__(engine, "play", timed)
 
 
-def build(env: str, critic_steps: int) -> tuple[Engine, ImitationGame]:
+def build(env: str, d_steps: int) -> tuple[Engine, ImitationGame]:
     envs = make_envs(env, ENVS)
     normaliser = Normaliser(envs.observations)
     data = expert(record(make_envs(env, 4), None, 4))
@@ -82,23 +82,23 @@ def build(env: str, critic_steps: int) -> tuple[Engine, ImitationGame]:
         epochs=10,
         minibatch=1024,
     )
-    critic = DenseCritic(envs.observations, envs.actions, normaliser, hidden=HIDDEN)
+    discriminator = DenseDiscriminator(envs.observations, envs.actions, normaliser, hidden=HIDDEN)
     game = ImitationGame(
         learner,
-        critic,
+        discriminator,
         Collector(envs, STEPS),
         data,
         normaliser,
         penalty=penalties.r1(1.0),
-        critic_steps=critic_steps,
+        d_steps=d_steps,
     )
     adam = functools.partial(torch.optim.Adam, lr=3e-4, fused=True)
     return Engine(game, {"G": adam, "D": adam}, clip={"G": 0.5}), game
 
 
-def measure(env: str, steps: int, critic_steps: int) -> dict[str, Any]:
+def measure(env: str, steps: int, d_steps: int) -> dict[str, Any]:
     torch.manual_seed(0)
-    engine, game = build(env, critic_steps)
+    engine, game = build(env, d_steps)
     data, rounds = Uniform(256, 0), max(1, steps // (ENVS * STEPS))
     list(engine.rounds(data, 1))  # warm
     clock = Clock()
@@ -117,22 +117,22 @@ def measure(env: str, steps: int, critic_steps: int) -> dict[str, Any]:
         "stepping": found["stepping"],
         "policy": found["policy"],
         "rest of the rollout": found["rollout"] - found["stepping"] - found["policy"],
-        "critic's updates": found["turn D"] - found["rollout"],
-        "critic's rewards": found["rewards"],
+        "discriminator's updates": found["turn D"] - found["rollout"],
+        "discriminator's rewards": found["rewards"],
         "policy's updates": found["turn G"] - found["rewards"],
     }
     parts = {name: round(spent * scale, 4) for name, spent in seconds.items()}
-    head = {"env": env, "critic_steps": critic_steps}
+    head = {"env": env, "d_steps": d_steps}
     return {**head, "cpu_seconds_per_10k_steps": round(total * scale, 3), "parts": parts}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--env", action="append", help="gymnasium id; may be given several times")
-    parser.add_argument("--steps", type=int, default=40_960)
-    parser.add_argument("--critic_steps", type=int, default=8, help="a round of 4,096 steps")
+    parser.add_argument("--env_steps", type=int, default=40_960)
+    parser.add_argument("--d_steps", type=int, default=8, help="a round of 4,096 steps")
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
     for name in options.env or ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"]:
-        print(json.dumps(measure(name, options.steps, options.critic_steps)), flush=True)
+        print(json.dumps(measure(name, options.env_steps, options.d_steps)), flush=True)

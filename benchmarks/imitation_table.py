@@ -58,7 +58,7 @@ def words(cell: Cell, seed: int, folder: Path, options: argparse.Namespace) -> l
         "demos": Path(options.demos) / f"{env}.npz",
         "trajectories": count,
         "subsample": SUBSAMPLE.get(env, 20),
-        "algorithm": method,
+        "paper": method,
         "seed": seed,
         "threads": 1,
         "out": folder,
@@ -67,10 +67,10 @@ def words(cell: Cell, seed: int, folder: Path, options: argparse.Namespace) -> l
         named["bc_steps"] = 2000
     else:
         named["controls"] = str(options.controls).lower()
-        if options.steps:
-            named["steps"] = options.steps
+        if options.env_steps:
+            named["env_steps"] = options.env_steps
     given = [f"--{name}={value}" for name, value in named.items()]
-    preset = "dac" if method == "dac" else "classic" if env in SUBSAMPLE else "mujoco"
+    preset = "classic" if env in SUBSAMPLE else "mujoco"
     return ["train", "imitate", "--preset", preset, *given, "--resume"]
 
 
@@ -106,25 +106,25 @@ def play(command: Sequence[str], name: str) -> None:
 def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Inter-quartile mean over seeds of the mean return, its interval, and what controls say."""
     env, count, method = cell
-    tables = [result["table"] for result in results]
-    found = bootstrap([table[method]["return"] for table in tables])
+    tables, title = [result["table"] for result in results], results[0]["title"]
+    found = bootstrap([table[title]["return"] for table in tables])
     row: dict[str, Any] = {"env": env, "trajectories": count, "method": method}
     row |= {"iqm": found.value, "low": found.low, "high": found.high, "seeds": len(tables)}
     row["likeliest"] = bootstrap(
-        [table[f"{method}, likeliest action"]["return"] for table in tables]
+        [table[f"{title}, likeliest action"]["return"] for table in tables]
     )._asdict()
     row["expert"] = tables[0]["expert"]["return"]
     row["random policy"] = tables[0]["random policy"]["return"]
-    for control in ("critic never trained", "random demonstrations"):
+    for control in ("discriminator never trained", "random demonstrations"):
         if control in tables[0]:
             row[control] = bootstrap([table[control]["return"] for table in tables]).value
     far = PASSED * (row["expert"] - row["random policy"])
     passed = [
         name
-        for name in ("critic never trained", "random demonstrations")
+        for name in ("discriminator never trained", "random demonstrations")
         if name in row and (row[name] - row["random policy"]) >= far
     ]
-    controlled = "critic never trained" in row
+    controlled = "discriminator never trained" in row
     reached = row["iqm"] - row["random policy"] >= far
     row["proves"] = (
         "nothing"
@@ -145,7 +145,7 @@ def _figure(found: Mapping[str, float]) -> str:
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table as text."""
     columns = ["env", "trajectories", "method", "return", "likeliest", "expert", "random policy"]
-    columns += ["critic never trained", "random demonstrations", "proves"]
+    columns += ["discriminator never trained", "random demonstrations", "proves"]
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
     for row in rows:
         sampled = {"value": row["iqm"], "low": row["low"], "high": row["high"]}
@@ -165,8 +165,8 @@ def draw(
     from matplotlib.figure import Figure
 
     env, count, method = cell
-    config = results[0]["config"]
-    per_round = 1 if method == "bc" else config["envs"] * config["rollout"]
+    config, in_env = results[0]["config"], results[0]["env_steps"] > 0
+    per_round = config["envs"] * config["rollout"] if in_env else 1
     figure = Figure(figsize=(6, 3.5), layout="constrained")
     axes = figure.subplots()
     for seed in seeds:
@@ -177,7 +177,7 @@ def draw(
         axes.plot(steps, [r["return"] for r in seen], label=f"seed {seed}")
     axes.axhline(results[0]["table"]["expert"]["return"], color="gray", ls=":", label="expert")
     axes.set(title=f"{method}, {env}, {count} trajectories", ylabel="return")
-    axes.set_xlabel("steps of cloning" if method == "bc" else "environment steps")
+    axes.set_xlabel("environment steps" if in_env else "steps of cloning")
     axes.legend(frameon=False)
     figure.savefig(Path(options.out) / f"{env}-{count}-{method}.png", dpi=120)
 
@@ -188,9 +188,9 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", required=True)
     parser.add_argument("--env", action="append", help="may be given several times")
     parser.add_argument("--trajectories", type=int, action="append")
-    parser.add_argument("--method", action="append", help="bc, gail or any --algorithm")
+    parser.add_argument("--method", action="append", help="bc, gail or any --paper of imitate")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=0, help="0 = the preset's")
+    parser.add_argument("--env_steps", type=int, default=0, help="0 takes the preset's")
     parser.add_argument(
         "--processes",
         type=int,

@@ -18,9 +18,9 @@ class Samples(NamedTuple):
     Args:
         obs: (B, ...).
         act: (B,) or (B, components).
-        log_prob: under the policy that sampled, (B,).
+        log_prob: Log probability under the policy that sampled, (B,).
         advantage: (B,).
-        target: of the value, (B,).
+        target: Target of the value, (B,).
     """
 
     obs: Tensor
@@ -46,17 +46,17 @@ def prepare(
     roll: Rollout,
     reward: Float[Tensor, "time envs"],
     gamma: float,
-    lam: float,
+    gae_lambda: float,
 ) -> Samples:
     """Advantages, value targets and log probabilities, each in one pass over the rollout.
 
     Args:
-        policy: that sampled.
-        value: observation -> (B, 1).
-        roll: what was done.
-        reward: of each row, a terminal state's own worth included.
-        gamma: discount a step.
-        lam: of generalised advantage estimates.
+        policy: Policy that sampled.
+        value: Network from observations to values (B, 1).
+        roll: Rollout that was sampled.
+        reward: Reward of each row, the worth of a terminal state included.
+        gamma: Discount per step.
+        gae_lambda: Decay of generalised advantage estimates.
     """
     values = value(roll.obs.flatten(0, 1)).view(roll.obs.shape[:2])
     advantage = gae(
@@ -66,7 +66,7 @@ def prepare(
         roll.terminated,
         roll.ended | ~roll.valid,
         gamma,
-        lam,
+        gae_lambda,
     )
     rows = roll.valid.flatten()
     obs, act = roll.obs.flatten(0, 1)[rows], roll.act.flatten(0, 1)[rows]

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from rl.discriminators import Transitions
+from rl.imitator import Imitator
 from rl.nets import Normaliser
 from rl.policies import Policy
 
@@ -14,27 +15,31 @@ HELD_OUT = 0.3
 """Share of the rows that stops the training, as in the GAIL paper."""
 
 
-class BehaviouralCloning(Game):
+class BehaviouralCloning(Imitator):
     """Player "G", which maximises the likelihood of demonstrated actions.
 
     The data stream yields uniform numbers (B,) that pick rows.
 
     Args:
-        policy: G.
-        steps: rows to learn from.
-        normaliser: of observations; saved with the game.
-        seed: of the split into learned and held-out rows.
+        policy: Policy G.
+        steps: Transitions to learn from.
+        normaliser: Normaliser of observations, saved with the game.
+        seed: Seed of the split into learned and held-out rows.
     """
 
     def __init__(self, policy: Policy, steps: Transitions, normaliser: Normaliser, seed: int = 0):
         super().__init__()
-        self.policy, self.normaliser = policy, normaliser
+        self.G, self.normaliser = policy, normaliser
         order = torch.randperm(len(steps.obs), generator=torch.Generator().manual_seed(seed))
         held = int(HELD_OUT * len(order))
         self.held_out, self.learned = steps.pick(order[:held]), steps.pick(order[held:])
 
+    @property
+    def policy(self) -> Policy:
+        return self.G
+
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"G": list(self.policy.parameters())}
+        return {"G": list(self.G.parameters())}
 
     def turns(self) -> Sequence[Turn]:
         return [Turn("G", self.clone_move)]
@@ -46,7 +51,7 @@ class BehaviouralCloning(Game):
 
     def nll(self, rows: Transitions) -> Tensor:
         """Mean negative log likelihood of actions, nats."""
-        return -self.policy.log_prob(rows.obs, rows.act).mean()
+        return -self.G.log_prob(rows.obs, rows.act).mean()
 
     @torch.no_grad()
     def held_out_loss(self) -> float:

@@ -1,4 +1,4 @@
-"""Demonstrations: trajectories of an expert, checked, subsampled, and drawn from by a critic."""
+"""Demonstrations: an expert's trajectories, checked, subsampled, drawn from by a discriminator."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -22,11 +22,11 @@ class Trajectory(NamedTuple):
     """One episode, encoded.
 
     Args:
-        obs: of each step, (T, ...).
+        obs: Observation of each step, (T, ...).
         act: (T,) choices counted from 0, or (T, components).
-        last_obs: what followed the last step, (...).
-        terminated: that was a terminal state, and not only a time limit.
-        rewards: of the environment, (T,); empty where they are not known.
+        last_obs: Observation after the last step, (...).
+        terminated: Whether that was a terminal state, and not only a time limit.
+        rewards: Rewards of the environment, (T,); empty where they are not known.
     """
 
     obs: np.ndarray
@@ -48,9 +48,9 @@ class Expert(NamedTuple):
     and weighs it k-fold, so that the absorbing state is met as often as in whole trajectories.
 
     Args:
-        rows: all transitions, and the absorbing rows.
-        weight: of each row, cumulative and ending at 1, (R,).
-        returns: of the trajectories.
+        rows: All transitions, and the absorbing rows.
+        weight: Weight of each row, cumulative and ending at 1, (R,).
+        returns: Returns of the trajectories.
     """
 
     rows: Transitions
@@ -78,13 +78,13 @@ def expert(
     """Rows of trajectories, every `subsample`-th step from a random first one (Ho & Ermon 2016).
 
     Args:
-        trajectories: whole episodes.
-        subsample: steps from one kept row to the next.
-        seed: of the first rows, drawn below `subsample`.
-        absorbing: terminal states lead to the absorbing state, whose rows are added.
+        trajectories: Whole episodes.
+        subsample: Distance between kept steps.
+        seed: Seed of the first steps, which are drawn below `subsample`.
+        absorbing: Whether terminal states lead to the absorbing state, whose rows are added.
 
     Raises:
-        UserError: fewer than two transitions are left.
+        UserError: Fewer than two transitions are left.
     """
     draw = np.random.default_rng(seed)
     parts: list[Transitions] = []
@@ -131,10 +131,10 @@ def record(
     would favour short ones.
 
     Args:
-        envs: fresh environments.
-        policy: None = random actions.
-        episodes: how many.
-        deterministic: take the likeliest action.
+        envs: Fresh environments.
+        policy: Policy to record; None stands for random actions.
+        episodes: Number of episodes.
+        deterministic: Whether the likeliest action is taken instead of a draw.
     """
     count = min(envs.count, episodes)
     wanted = [episodes // count + (i < episodes % count) for i in range(count)]

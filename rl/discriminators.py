@@ -1,7 +1,8 @@
-"""Critics of transitions: one logit a row, high = of the expert.
+"""Discriminators of transitions: one logit a row, high = of the expert.
 
-A critic reads one matrix, so that every penalty of the core applies to it: normalised observation,
-flag of the absorbing state, action, and where it looks ahead the next observation and its flag.
+A discriminator reads one matrix, so that every penalty of the core applies to it: normalised
+observation, flag of the absorbing state, action, and where it looks ahead the next observation and
+its flag.
 """
 
 from abc import ABC, abstractmethod
@@ -18,15 +19,15 @@ from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser, image_net, mlp
 
 SEES = ("state_action", "state_next", "state_action_next")
-"""What a critic may look at: the action, the next state, or both."""
+"""What a discriminator may look at: the action, the next state, or both."""
 
 
 FLAG = 5.0
 """What marks the absorbing state, in standard deviations of an observation.
 
-A critic whose slope is held down tells rows apart by how far apart they lie. With a flag of 1 the
-absorbing state lies nearer to the expert's mean than most states that a beginner meets, and earns
-more than they do: the policy learns to end (seen on Hopper).
+A discriminator whose slope is held down tells rows apart by how far apart they lie. With a flag of
+1 the absorbing state lies nearer to the expert's mean than most states that a beginner meets, and
+earns more than they do: the policy learns to end (seen on Hopper).
 """
 
 
@@ -37,8 +38,8 @@ class Transitions(NamedTuple):
         obs: (B, ...).
         act: (B,) or (B, components), as drawn.
         next_obs: (B, ...).
-        absorbing: obs is the absorbing state, (B,).
-        next_absorbing: next_obs is.
+        absorbing: Whether obs is the absorbing state, (B,).
+        next_absorbing: Whether next_obs is the absorbing state, (B,).
     """
 
     obs: Tensor
@@ -61,14 +62,14 @@ def with_absorbing(t: Transitions) -> Transitions:
 
 
 class Discriminator(nn.Module, ABC):
-    """A critic of transitions.
+    """A discriminator of transitions.
 
     Args:
-        observations: what is seen.
-        actions: what is done.
-        normaliser: of observations, shared with everybody.
-        sees: one of `SEES`.
-        hidden: widths; the first is also what an image becomes.
+        observations: Observations that it sees.
+        actions: Actions that it sees.
+        normaliser: Normaliser of observations, shared by all networks.
+        sees: What a row holds, one of `SEES`.
+        hidden: Widths of the layers; the first is also the size of an image's features.
     """
 
     reads_policy = False
@@ -93,7 +94,7 @@ class Discriminator(nn.Module, ABC):
         self.features = seen * (1 + ("next" in sees)) + actions.features * ("action" in sees)
 
     def encode(self, t: Transitions) -> Float[Tensor, "batch inputs"]:
-        """The matrix that is judged, without gradients."""
+        """The matrix that the discriminator reads, without gradients."""
         with torch.no_grad():
             parts = [self.encode_state(t.obs, t.absorbing)]
             if "next" in self.sees:
@@ -109,7 +110,7 @@ class Discriminator(nn.Module, ABC):
     def training_score(
         self, x: Float[Tensor, "batch inputs"]
     ) -> tuple[Float[Tensor, " batch"], Tensor | None]:
-        """Logits while the critic learns, and what its information costs, if it is bounded."""
+        """Logits in training, and what the discriminator's information costs, if it is bounded."""
         return self.score(x), None
 
     def after_step(self) -> None:
@@ -134,16 +135,17 @@ class Discriminator(nn.Module, ABC):
 
 
 @final
-class DenseCritic(Discriminator):
+class DenseDiscriminator(Discriminator):
     """Dense layers over everything it sees.
 
     Args:
-        observations: what is seen.
-        actions: what is done.
-        normaliser: of observations.
-        sees: one of `SEES`.
-        hidden: widths.
-        spectral: divide each dense weight by its largest singular value (Miyato et al. 2018).
+        observations: Observations that it sees.
+        actions: Actions that it sees.
+        normaliser: Normaliser of observations.
+        sees: What a row holds, one of `SEES`.
+        hidden: Widths of the layers.
+        spectral: Whether each dense weight is divided by its largest singular value (Miyato et al.
+            2018).
     """
 
     def __init__(
@@ -165,23 +167,23 @@ class DenseCritic(Discriminator):
 
 
 @final
-class ShapedCritic(Discriminator):
+class ShapedDiscriminator(Discriminator):
     """AIRL's f(s, a, s') = g(s, a) + gamma h(s') - h(s), minus log pi(a | s) outside.
 
     g is the reward that may be carried to other dynamics; h is the shaping that stays behind. The
     absorbing state has an h of its own, learned like any other's.   (Fu, Luo & Levine 2018, eq. 4)
 
     Args:
-        observations: what is seen; vectors only.
-        actions: what is done.
-        normaliser: of observations.
-        gamma: discount a step.
-        hidden: widths of g and of h.
-        state_only: g sees s alone, which is what transfers.
-        spectral: divide each weight of g and h by its largest singular value.
+        observations: Observations that it sees; vectors only.
+        actions: Actions that it sees.
+        normaliser: Normaliser of observations.
+        gamma: Discount per step.
+        hidden: Widths of the layers of g and of h.
+        state_only: Whether g sees s alone, which is what transfers.
+        spectral: Whether each weight of g and h is divided by its largest singular value.
 
     Raises:
-        UserError: observations are images.
+        UserError: Observations are images.
     """
 
     reads_policy = True
@@ -198,7 +200,7 @@ class ShapedCritic(Discriminator):
     ):
         super().__init__(observations, actions, normaliser, "state_action_next", hidden)
         if observations.image:
-            raise UserError("airl reads vectors, not images; use another --algorithm")
+            raise UserError("AIRL reads vectors, not images; use another --paper")
         self.gamma, self.state_only = gamma, state_only
         inputs = self.state + (0 if state_only else actions.features)
         self.g, self.h = mlp([inputs, *hidden, 1], 1.0), mlp([self.state, *hidden, 1], 1.0)
@@ -220,21 +222,21 @@ class ShapedCritic(Discriminator):
 
 
 @final
-class BottleneckCritic(Discriminator):
-    """A critic that may learn only so much about each row (VAIL).
+class BottleneckDiscriminator(Discriminator):
+    """A discriminator that may learn only so much about each row (VAIL).
 
     z ~ N(mu(x), sigma(x)^2); the logit is linear in z; E[KL(q(z|x), N(0, 1))] is held at or below
     `information` by a multiplier beta >= 0 that rises and falls with the excess.
 
     Args:
-        observations: what is seen.
-        actions: what is done.
-        normaliser: of observations.
-        sees: one of `SEES`.
-        hidden: widths of the encoder.
-        information: I_c, nats a row.
-        beta_rate: step of beta's dual ascent.
-        spectral: divide each dense weight by its largest singular value.
+        observations: Observations that it sees.
+        actions: Actions that it sees.
+        normaliser: Normaliser of observations.
+        sees: What a row holds, one of `SEES`.
+        hidden: Widths of the encoder's layers.
+        information: Bound I_c on the information about a row, in nats.
+        beta_rate: Step size of the dual ascent of beta.
+        spectral: Whether each dense weight is divided by its largest singular value.
 
     Source: Peng, Kanazawa, Toyer, Abbeel & Levine 2019, eqs. 7-9.
     """

@@ -34,11 +34,11 @@ class StoredPolicy(Actor):
     `obs_mean`, `obs_std`, `obs_clip`; missing inputs at the end are zeros.
 
     Args:
-        path: of the file.
-        actions: of the environment.
+        path: Path of the file.
+        actions: Actions of the environment.
 
     Raises:
-        UserError: the file cannot be read, or is not of that environment.
+        UserError: The file cannot be read, or is not of that environment.
     """
 
     def __init__(self, path: str, actions: Actions):
@@ -107,7 +107,7 @@ def _read_network(path: str) -> dict[str, np.ndarray]:
     """The arrays of a network, and nothing that is none.
 
     Raises:
-        UserError: they cannot be read, do not fit together, or are not finite.
+        UserError: They cannot be read, do not fit together, or are not finite.
     """
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
@@ -151,8 +151,9 @@ class StableBaselines(Actor):
     Its files hold pickles, which run whatever they say: nothing here opens them.
 
     Args:
-        agent: of stable-baselines3; it is shown observations in the shape of its own space.
-        actions: of the environment.
+        agent: Agent of stable-baselines3, which is shown observations in the shape of its own
+            space.
+        actions: Actions of the environment.
     """
 
     def __init__(self, agent: Any, actions: Actions):
@@ -185,8 +186,8 @@ def to_stable_baselines(policy: Policy, value: nn.Module | None = None) -> dict[
     as this policy's normaliser makes them: put its mean and variance into a VecNormalize.
 
     Args:
-        policy: two dense layers, as `make_policy` builds them.
-        value: its value network, if that is wanted too.
+        policy: Policy of two dense layers, as `make_policy` builds it.
+        value: Value network of the policy, if that is wanted too.
     """
     found = _layers(policy.net.dense, "mlp_extractor.policy_net", "action_net")
     if isinstance(policy, GaussianPolicy):
@@ -200,11 +201,11 @@ def from_stable_baselines(policy: Policy, state: dict[str, Tensor]) -> None:
     """Fill a policy with what `to_stable_baselines` names, of an agent of equal shape.
 
     Args:
-        policy: to be filled.
-        state: of an `ActorCriticPolicy`.
+        policy: Policy to be filled.
+        state: State dict of an `ActorCriticPolicy`.
 
     Raises:
-        UserError: the shapes differ.
+        UserError: The shapes differ.
     """
     mine = _layers(policy.net.dense, "mlp_extractor.policy_net", "action_net")
     if isinstance(policy, GaussianPolicy):
@@ -235,12 +236,12 @@ def load_actor(path: str, actions: Actions, option: str = "--expert") -> Actor:
     """An expert from a file of weights.
 
     Args:
-        path: of the file.
-        actions: of the environment.
-        option: that named the file, for what is said of mistakes.
+        path: Path of the file.
+        actions: Actions of the environment.
+        option: Option that named the file, for complaints.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: It cannot be read.
     """
     if not Path(path).is_file():
         raise UserError(f"{option} {path}: there is no such file")

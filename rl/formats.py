@@ -28,8 +28,8 @@ class Raw(NamedTuple):
     Args:
         obs: T + 1 observations, the last after the last action.
         acts: T actions as the environment takes them.
-        terminated: it ended in a terminal state.
-        rewards: of each step; empty where they are not given.
+        terminated: Whether it ended in a terminal state.
+        rewards: Reward of each step; empty where they are not given.
     """
 
     obs: Any
@@ -42,13 +42,13 @@ def load_demonstrations(path: str, envs: Envs, env: str) -> list[Trajectory]:
     """Whole episodes of a file or folder, checked against the environment.
 
     Args:
-        path: an .npz file, a Minari folder (data/main_data.hdf5), a folder of `datasets`, or a
-            JSON-lines or parquet file with the columns obs, acts, terminal and perhaps rews.
-        envs: the environment.
-        env: its id.
+        path: Path of an .npz file, a Minari folder (data/main_data.hdf5), a folder of `datasets`,
+            or a JSON-lines or parquet file with the columns obs, acts, terminal and perhaps rews.
+        envs: Environments that they must fit.
+        env: Id of the environment.
 
     Raises:
-        UserError: the file cannot be read, is empty, or is not of this environment.
+        UserError: The file cannot be read, is empty, or is not of this environment.
     """
     reader = _reader(Path(path))
     raw, made_for = reader(Path(path))
@@ -70,12 +70,12 @@ def encode(raw: Raw, envs: Envs, where: str) -> Trajectory:
     """Check one episode and encode it.
 
     Args:
-        raw: as read.
-        envs: the environment.
-        where: names the file and the trajectory.
+        raw: Episode as it was read.
+        envs: Environments that it must fit.
+        where: Name of the file and the trajectory, for complaints.
 
     Raises:
-        UserError: its shapes or values do not fit the environment.
+        UserError: Its shapes or values do not fit the environment.
     """
     steps = len(raw.acts) if raw.acts.ndim else 0
     if steps < 1:
@@ -362,13 +362,13 @@ def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: st
     """Write episodes in the format that `read_npz` reads.
 
     Args:
-        path: of the new file.
-        trajectories: what to write.
-        envs: the environment they are of.
-        env: its id.
+        path: Path of the new file.
+        trajectories: Episodes to write.
+        envs: Environments that they are of.
+        env: Id of the environment.
 
     Raises:
-        UserError: the file exists, or cannot be written.
+        UserError: The file exists, or cannot be written.
     """
     ends = [np.zeros(len(t.obs), np.bool_) for t in trajectories]
     for t, end in zip(trajectories, ends):

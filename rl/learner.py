@@ -17,13 +17,13 @@ class Learner(nn.Module, ABC):
     """Policy and value network, and how they learn from a rollout whose rewards are given.
 
     Args:
-        policy: G.
-        value: observation -> (B, 1).
-        envs: how many environments a rollout has.
-        gamma: discount a step.
-        lam: of generalised advantage estimates.
-        epochs: passes over a rollout.
-        minibatch: rows of an optimizer step.
+        policy: Policy G.
+        value: Network from observations to values (B, 1).
+        envs: Number of environments of a rollout.
+        gamma: Discount per step.
+        gae_lambda: Decay of generalised advantage estimates.
+        epochs: Passes over a rollout.
+        minibatch: Rows of an optimizer step.
     """
 
     def __init__(
@@ -33,13 +33,18 @@ class Learner(nn.Module, ABC):
         envs: int,
         *,
         gamma: float,
-        lam: float,
+        gae_lambda: float,
         epochs: int,
         minibatch: int,
     ):
         super().__init__()
         self.policy, self.value = policy, value
-        self.gamma, self.lam, self.epochs, self.minibatch = gamma, lam, epochs, minibatch
+        self.gamma, self.gae_lambda, self.epochs, self.minibatch = (
+            gamma,
+            gae_lambda,
+            epochs,
+            minibatch,
+        )
         self.scale = ReturnScale(envs, gamma)
         self.samples: Samples | None = None
 
@@ -55,8 +60,9 @@ class Learner(nn.Module, ABC):
         """Advantages, value targets and log probabilities, each in one pass.
 
         Args:
-            roll: what was done.
-            reward: of each row, a terminal state's own worth included; scaled here, not shifted.
+            roll: Rollout that was sampled.
+            reward: Reward of each row, the worth of a terminal state included; scaled here, not
+                shifted.
         """
         reward = self.scale(reward, roll.ended, roll.valid)
-        self.samples = prepare(self.policy, self.value, roll, reward, self.gamma, self.lam)
+        self.samples = prepare(self.policy, self.value, roll, reward, self.gamma, self.gae_lambda)

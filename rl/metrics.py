@@ -18,11 +18,11 @@ def returns_of(
     """Undiscounted returns of whole episodes; takes no part in torch's random numbers.
 
     Args:
-        policy: None = random actions.
-        envs: fresh environments.
-        episodes: how many.
-        seed: of the first states and the actions.
-        deterministic: take the likeliest action.
+        policy: Policy to measure; None stands for random actions.
+        envs: Fresh environments.
+        episodes: Number of episodes.
+        seed: Seed of the first states and the actions.
+        deterministic: Whether the likeliest action is taken instead of a draw.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -34,9 +34,9 @@ class Interval(NamedTuple):
     """A figure over seeds.
 
     Args:
-        value: the inter-quartile mean.
-        low: lower end of its 95 % bootstrap interval.
-        high: upper end.
+        value: Inter-quartile mean.
+        low: Lower end of its 95 % bootstrap interval.
+        high: Upper end of its 95 % bootstrap interval.
     """
 
     value: float
@@ -51,7 +51,7 @@ def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
     exact: one value is itself, four are the mean of the middle two.
 
     Raises:
-        UserError: there is no value.
+        UserError: There is no value.
 
     Source: Agarwal et al. 2021 ("Deep RL at the edge of the statistical precipice").
     """
@@ -66,12 +66,12 @@ def bootstrap(
     """Inter-quartile mean over seeds, with the percentile interval of seeds drawn anew.
 
     Args:
-        values: one a seed.
-        resamples: how many.
-        seed: of the draws.
+        values: One figure a seed.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
 
     Raises:
-        UserError: there is no value.
+        UserError: There is no value.
     """
     value = interquartile_mean(values)
     drawn = np.random.default_rng(seed).choice(np.asarray(values, float), (resamples, len(values)))

@@ -1,4 +1,4 @@
-"""Networks and the one normaliser that policy, critic, demonstrations and evaluation share."""
+"""Networks, and the one normaliser that all of them, demonstrations and evaluation share."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class Normaliser(nn.Module):
     is scaled to [0, 1] and nothing is learned of it.
 
     Args:
-        observations: what there is to normalise.
+        observations: Observations to normalise.
     """
 
     mean: Tensor
@@ -96,13 +96,13 @@ class ObsNet(nn.Module):
     """Normalised observations to `outputs` numbers: dense, or convolutions first for images.
 
     Args:
-        observations: what comes in.
-        normaliser: shared, and no part of this module's parameters.
-        hidden: widths of the dense layers.
-        outputs: numbers out.
-        head_gain: of the last layer's orthogonal weights.
-        extra: further numbers that join behind the convolutions, such as an action's.
-        activation: of the dense layers.
+        observations: Observations that come in.
+        normaliser: Normaliser, which is shared and no part of this module's parameters.
+        hidden: Widths of the dense layers.
+        outputs: Number of outputs.
+        head_gain: Gain of the last layer's orthogonal weights.
+        extra: Number of inputs that join behind the convolutions, such as those of an action.
+        activation: Activation of the dense layers.
     """
 
     def __init__(

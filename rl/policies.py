@@ -24,7 +24,7 @@ class Actor(nn.Module, ABC):
 
         Args:
             obs: (B, ...).
-            deterministic: the likeliest action instead of a draw.
+            deterministic: Whether the likeliest action is taken instead of a draw.
         """
 
 
@@ -32,11 +32,11 @@ class Policy(Actor):
     """A policy; what a state says about actions is its `parameters_of`, a matrix.
 
     Args:
-        observations: what it sees.
-        actions: what it may do.
-        normaliser: of observations, shared with everybody.
-        outputs: numbers its network says.
-        hidden: widths of the network.
+        observations: Observations that it sees.
+        actions: Actions that it takes.
+        normaliser: Normaliser of observations, shared by all networks.
+        outputs: Number of the network's outputs.
+        hidden: Widths of the network's layers.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class CategoricalPolicy(Policy):
     """One choice of several.
 
     Args:
-        observations: what it sees.
-        actions: the choices.
-        normaliser: of observations.
-        hidden: widths.
+        observations: Observations that it sees.
+        actions: Choices.
+        normaliser: Normaliser of observations.
+        hidden: Widths of the network's layers.
     """
 
     def __init__(
@@ -136,11 +136,11 @@ class GaussianPolicy(Policy):
     """Independent Gaussians whose width does not depend on the state; unclipped.
 
     Args:
-        observations: what it sees.
-        actions: the box.
-        normaliser: of observations.
-        hidden: widths.
-        log_std: of each component at the start.
+        observations: Observations that it sees.
+        actions: Box of actions.
+        normaliser: Normaliser of observations.
+        hidden: Widths of the network's layers.
+        log_std: Logarithm of each component's deviation at the start.
     """
 
     def __init__(

@@ -18,16 +18,16 @@ class PPO(Learner):
     """Policy and value network, and how they learn from a rollout whose rewards are given.
 
     Args:
-        policy: G.
-        value: observation -> (B, 1).
-        envs: how many environments a rollout has.
-        gamma: discount a step.
-        lam: of generalised advantage estimates.
-        epochs: passes over a rollout.
-        minibatch: rows of an optimizer step.
-        clip: of the probability ratio.
-        entropy: weight of the policy's entropy.
-        value_weight: weight of the value's squared error.
+        policy: Policy G.
+        value: Network from observations to values (B, 1).
+        envs: Number of environments of a rollout.
+        gamma: Discount per step.
+        gae_lambda: Decay of generalised advantage estimates.
+        epochs: Passes over a rollout.
+        minibatch: Rows of an optimizer step.
+        clip: Bound on how far the probability ratio may leave 1.
+        entropy: Weight of the policy's entropy.
+        value_weight: Weight of the value's squared error.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class PPO(Learner):
         envs: int,
         *,
         gamma: float = 0.99,
-        lam: float = 0.95,
+        gae_lambda: float = 0.95,
         epochs: int = 10,
         minibatch: int = 512,
         clip: float = 0.2,
@@ -45,7 +45,13 @@ class PPO(Learner):
         value_weight: float = 0.5,
     ):
         super().__init__(
-            policy, value, envs, gamma=gamma, lam=lam, epochs=epochs, minibatch=minibatch
+            policy,
+            value,
+            envs,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            epochs=epochs,
+            minibatch=minibatch,
         )
         self.entropy, self.value_weight = entropy, value_weight
         self.estimator = estimators.clipped(clip)

@@ -14,17 +14,17 @@ class ReturnScale(nn.Module):
     the past is forgotten, by default a tenth with each rollout.
 
     Args:
-        envs: N.
-        gamma: discount a step.
-        memory: weight of the past against one more rollout.
+        envs: Number of environments N.
+        gamma: Discount per step.
+        decay: Weight of the past against one more rollout.
     """
 
     running: Tensor
     moments: Tensor
 
-    def __init__(self, envs: int, gamma: float, memory: float = 0.9):
+    def __init__(self, envs: int, gamma: float, decay: float = 0.9):
         super().__init__()
-        self.gamma, self.memory = gamma, memory
+        self.gamma, self.decay = gamma, decay
         self.register_buffer("running", torch.zeros(envs))
         self.register_buffer("moments", torch.zeros(2))  # weight, squares
 
@@ -43,7 +43,7 @@ class ReturnScale(nn.Module):
             running = running.masked_fill(end, 0)
         self.running.copy_(running)
         returns = torch.stack(seen)[valid]
-        self.moments.mul_(self.memory)
+        self.moments.mul_(self.decay)
         self.moments += torch.stack([returns.new_tensor(1.0), returns.square().mean()])
         weight, squares = self.moments
         return (reward / ((squares / weight).sqrt() + 1e-8)).clamp(-10, 10)

@@ -1,4 +1,4 @@
-"""Rewards that a critic's logit l hides; l > 0 = looks like the expert. Each name says its sign.
+"""Rewards that a discriminator's logit l hides; l > 0 = looks like the expert. Names tell signs.
 
 With terminal states left out of account, a positive reward pays for staying alive and a negative
 one for ending soon, whatever the demonstrations show; see `ImitationGame` for the cure.
@@ -24,7 +24,7 @@ def negative(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def log_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """log D - log(1 - D) = l, of either sign: AIRL's, and the Wasserstein critic's own."""
+    """log D - log(1 - D) = l, of either sign: AIRL's, and a Wasserstein critic's own."""
     return losses.logit_reward(logit)
 
 

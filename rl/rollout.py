@@ -15,14 +15,14 @@ class Rollout(NamedTuple):
     """T steps of N environments, as tensors on the policy's device.
 
     Args:
-        obs: what was seen, (T, N, ...).
-        act: what was drawn, before any clipping, (T, N) or (T, N, components).
-        next_obs: what followed, (T, N, ...); an episode's last observation where it ended.
-        reward: of the environment, (T, N).
-        terminated: next_obs is terminal.
-        truncated: the episode was cut by its time limit.
-        valid: the row is a transition and not a reset.
-        returns: of the episodes that ended, undiscounted, by the environment's reward.
+        obs: Observations, (T, N, ...).
+        act: Actions as they were drawn, before any clipping, (T, N) or (T, N, components).
+        next_obs: Observations that followed, (T, N, ...); an episode's last one where it ended.
+        reward: Rewards of the environment, (T, N).
+        terminated: Whether next_obs is terminal, (T, N).
+        truncated: Whether the episode was cut by its time limit, (T, N).
+        valid: Whether the row is a transition and not a reset, (T, N).
+        returns: Returns of the episodes that ended, undiscounted, by the environment's reward.
     """
 
     obs: Tensor
@@ -44,8 +44,8 @@ class Collector(torch.nn.Module):
     """Steps environments by a policy, and adds up the returns of unfinished episodes.
 
     Args:
-        envs: the environments.
-        steps: T.
+        envs: Environments to step.
+        steps: Steps T of each environment in a rollout.
     """
 
     so_far: Tensor

@@ -22,13 +22,13 @@ class SquashedPolicy(Actor):
     """tanh of a Gaussian whose width depends on the state, scaled to the box.
 
     Args:
-        observations: vectors.
-        actions: a box with two ends.
-        normaliser: of observations.
-        hidden: widths.
+        observations: Observations that it sees; vectors only.
+        actions: Box of actions with two ends.
+        normaliser: Normaliser of observations.
+        hidden: Widths of the network's layers.
 
     Raises:
-        UserError: actions are choices, or their box is open.
+        UserError: Actions are choices, or their box is open.
 
     Source: Haarnoja et al. 2018, appendix C.
     """
@@ -42,10 +42,10 @@ class SquashedPolicy(Actor):
     ):
         super().__init__()
         if actions.discrete or not bool(torch.isfinite(actions.low + actions.high).all()):
-            raise UserError("--algorithm dac needs continuous actions in a box with two ends")
+            raise UserError("a squashed policy needs continuous actions in a box with two ends")
         self.actions = actions
         if observations.image:
-            raise UserError("--algorithm dac reads vectors, not images; use another --algorithm")
+            raise UserError("a squashed policy reads vectors, not images; use another --paper")
         sizes = [observations.shape[0], *hidden, 2 * actions.features]
         self.normaliser, self.dense = normaliser, mlp(sizes, 0.01, nn.ReLU)
         self.register_buffer("low", actions.low.clone())
@@ -60,7 +60,7 @@ class SquashedPolicy(Actor):
         """Differentiable actions in [-1, 1], and their log density there.
 
         Args:
-            seen: normalised observations.
+            seen: Normalised observations.
         """
         mean, log_std = self.dense(seen).chunk(2, dim=1)
         log_std = log_std.clamp(-5, 2)
@@ -86,8 +86,8 @@ class TwinValues(nn.Module):
     """Two networks Q(x), their layers stacked so that each product serves both.
 
     Args:
-        features: of x: a state, the flag of the absorbing one, an action in [-1, 1].
-        hidden: widths.
+        features: Inputs of x: a state, the flag of the absorbing one, an action in [-1, 1].
+        hidden: Widths of the layers.
     """
 
     def __init__(self, features: int, hidden: Sequence[int]):
@@ -112,8 +112,8 @@ class Rows(NamedTuple):
     """Transitions as the networks read them.
 
     Args:
-        now: normalised observation, flag of the absorbing state, action in [-1, 1].
-        after: what followed: normalised observation and flag.
+        now: Normalised observation, flag of the absorbing state, action in [-1, 1].
+        after: Normalised observation that followed, and its flag.
     """
 
     now: Float[Tensor, "batch inputs"]
@@ -124,32 +124,34 @@ class Replay(nn.Module):
     """Transitions done so far, the oldest overwritten; buffers, so saved with a game.
 
     Args:
-        inputs: numbers of `Rows.now`.
-        state: numbers of `Rows.after`.
-        capacity: rows.
+        inputs: Width of `Rows.now`.
+        state: Width of `Rows.after`.
+        buffer_size: Rows that are kept, the oldest overwritten.
     """
 
     now: Tensor
     after: Tensor
     count: Tensor
 
-    def __init__(self, inputs: int, state: int, capacity: int):
+    def __init__(self, inputs: int, state: int, buffer_size: int):
         super().__init__()
-        self.capacity = capacity
-        self.register_buffer("now", torch.zeros(capacity, inputs))
-        self.register_buffer("after", torch.zeros(capacity, state))
+        self.buffer_size = buffer_size
+        self.register_buffer("now", torch.zeros(buffer_size, inputs))
+        self.register_buffer("after", torch.zeros(buffer_size, state))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     def add(self, rows: Rows) -> None:
         """Keep more rows."""
         new = len(rows.now)
-        place = (int(self.count) + torch.arange(new, device=self.now.device)) % self.capacity
+        place = (int(self.count) + torch.arange(new, device=self.now.device)) % self.buffer_size
         self.now[place], self.after[place] = rows
         self.count += new
 
     def draw(self, size: int) -> Rows:
         """Rows at random, with replacement."""
-        rows = torch.randint(min(int(self.count), self.capacity), (size,), device=self.now.device)
+        rows = torch.randint(
+            min(int(self.count), self.buffer_size), (size,), device=self.now.device
+        )
         return Rows(self.now[rows], self.after[rows])
 
 
@@ -157,8 +159,9 @@ def transitions(roll: Rollout, absorbing: bool) -> Transitions:
     """A rollout's rows that are transitions; terminal states lead to the absorbing state.
 
     Args:
-        roll: what was done.
-        absorbing: False = terminal states are kept as they are seen.
+        roll: Rollout that was sampled.
+        absorbing: Whether terminal states lead to the absorbing state; False keeps them as they are
+            seen.
     """
     rows = roll.valid.flatten()
     obs, act, after = (x.flatten(0, 1)[rows] for x in (roll.obs, roll.act, roll.next_obs))

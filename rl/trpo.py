@@ -25,17 +25,17 @@ class TRPO(Learner):
     Players "V", and "G", whose optimizer must be `torch.optim.SGD` with lr 1.
 
     Args:
-        policy: G.
-        value: observation -> (B, 1).
-        envs: how many environments a rollout has.
-        gamma: discount a step.
-        lam: of generalised advantage estimates.
-        max_kl: size of the trust region, nats.
-        damping: added to the diagonal of the Fisher matrix.
-        cg_steps: conjugate gradient iterations.
-        backtracks: halvings of the step before it is given up.
-        epochs: passes of the value over a rollout.
-        minibatch: rows of a value step.
+        policy: Policy G.
+        value: Network from observations to values (B, 1).
+        envs: Number of environments of a rollout.
+        gamma: Discount per step.
+        gae_lambda: Decay of generalised advantage estimates.
+        max_kl: Size of the trust region in nats.
+        damping: Number added to the diagonal of the Fisher matrix.
+        cg_steps: Iterations of conjugate gradients.
+        backtracks: Halvings of the step before it is given up.
+        epochs: Passes of the value over a rollout.
+        minibatch: Rows of an optimizer step of the value.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TRPO(Learner):
         envs: int,
         *,
         gamma: float = 0.99,
-        lam: float = 0.97,
+        gae_lambda: float = 0.97,
         max_kl: float = 0.01,
         damping: float = 0.1,
         cg_steps: int = 10,
@@ -54,7 +54,13 @@ class TRPO(Learner):
         minibatch: int = 512,
     ):
         super().__init__(
-            policy, value, envs, gamma=gamma, lam=lam, epochs=epochs, minibatch=minibatch
+            policy,
+            value,
+            envs,
+            gamma=gamma,
+            gae_lambda=gae_lambda,
+            epochs=epochs,
+            minibatch=minibatch,
         )
         self.max_kl, self.damping = max_kl, damping
         self.cg_steps, self.backtracks = cg_steps, backtracks
@@ -140,9 +146,9 @@ def conjugate_gradient(
     """Solve A x = b for a symmetric positive definite A that is given by its products.
 
     Args:
-        product: v -> A v; may differentiate.
-        b: right-hand side.
-        steps: iterations.
+        product: Function v -> A v, which may differentiate.
+        b: Right-hand side.
+        steps: Number of iterations.
 
     Source: Hestenes & Stiefel 1952.
     """

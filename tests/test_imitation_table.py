@@ -79,14 +79,15 @@ def test_a_row_says_what_its_controls_leave_of_it(found, untrained, others, prov
     """The random policy earns 0 and the expert 100; 90 of the way is there."""
     results = [
         {
+            "title": "DAC",
             "table": {
                 "expert": {"return": 100.0},
                 "random policy": {"return": 0.0},
-                "dac": {"return": own},
-                "dac, likeliest action": {"return": own},
-                **({"critic never trained": {"return": untrained[i]}} if untrained else {}),
+                "DAC": {"return": own},
+                "DAC, likeliest action": {"return": own},
+                **({"discriminator never trained": {"return": untrained[i]}} if untrained else {}),
                 **({"random demonstrations": {"return": others[i]}} if others else {}),
-            }
+            },
         }
         for i, own in enumerate(found)
     ]
@@ -103,7 +104,7 @@ def test_runs_end_with_the_table_that_started_them_and_go_on(tmp_path, demos, ca
     """Its parent is killed, then interrupted, each time without a word to the run itself."""
     out = tmp_path / "table"
     words = ["--env", "CartPole-v1", "--trajectories", "2", "--method", "gail", "--seeds", "1"]
-    words += ["--steps", "40960", "--no-controls"]
+    words += ["--env_steps", "40960", "--no-controls"]
     run = out / "CartPole-v1-2-gail-0"
     for way, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)):
         table = start(demos, out, *words)

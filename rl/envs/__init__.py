@@ -17,7 +17,7 @@ def make_envs(
     env: str,
     count: int,
     options: dict[str, Any] | None = None,
-    limit: int | None = None,
+    max_episode_steps: int | None = None,
     *,
     stepping: str = "auto",
     fixed: bool = False,
@@ -25,25 +25,25 @@ def make_envs(
     """N environments, by default stepped together where their equations are here, else one by one.
 
     Args:
-        env: id, as in "CartPole-v1" or "module:Env-v0".
-        count: N.
-        options: keyword arguments of the environment.
-        limit: time limit instead of the environment's own.
-        stepping: one of `STEPPING`.
-        fixed: every episode lasts until its time limit; see `FixedHorizon`.
+        env: Id of a gymnasium environment, as in "CartPole-v1" or "module:Env-v0".
+        count: Number of environments N.
+        options: Keyword arguments of the environment.
+        max_episode_steps: Time limit of an episode; None keeps the environment's own.
+        stepping: How they are stepped, one of `STEPPING`.
+        fixed: Whether every episode lasts until its time limit; see `FixedHorizon`.
 
     Raises:
-        UserError: there is no such environment, or it cannot be stepped so.
+        UserError: There is no such environment, or it cannot be stepped so.
     """
     if stepping == "envpool":
         from rl.envs.pool import PoolEnvs
 
         if options or fixed:
             raise UserError("--stepping envpool takes no --fixed_horizon; use --stepping sync")
-        return PoolEnvs(env, count, limit)
+        return PoolEnvs(env, count, max_episode_steps)
     if stepping == "auto" and not options and not fixed:
         if env in DYNAMICS:
-            return ClassicEnvs(env, count, limit)
+            return ClassicEnvs(env, count, max_episode_steps)
         if env in TASKS:
-            return MujocoEnvs(env, count, limit)
-    return SyncEnvs(env, count, options, limit, fixed)
+            return MujocoEnvs(env, count, max_episode_steps)
+    return SyncEnvs(env, count, options, max_episode_steps, fixed)

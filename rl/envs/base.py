@@ -21,11 +21,11 @@ class Step(NamedTuple):
     """What N environments did.
 
     Args:
-        obs: what followed the action, (N, ...); the last observation of an episode that ended.
-        reward: of the environment, (N,).
-        terminated: obs is a terminal state, (N,).
-        truncated: the episode was cut at its time limit and not ended by the task, (N,).
-        valid: the row is a transition; False = the environment only reset itself, (N,).
+        obs: Observation after the action, (N, ...); the last one of an episode that ended.
+        reward: Reward of the environment, (N,).
+        terminated: Whether obs is a terminal state, (N,).
+        truncated: Whether the episode was cut at its time limit and not ended by the task, (N,).
+        valid: Whether the row is a transition; False where the environment only reset itself, (N,).
     """
 
     obs: np.ndarray
@@ -39,18 +39,20 @@ class Envs(nn.Module, ABC):
     """N environments. They live on the CPU, wherever the game is.
 
     Args:
-        count: N.
-        observations: how observations are encoded.
-        actions: how actions are.
-        horizon: steps after which an episode is cut.
+        count: Number of environments N.
+        observations: Encoding of observations.
+        actions: Encoding of actions.
+        max_episode_steps: Steps after which an episode is cut.
     """
 
     started: torch.Tensor
 
-    def __init__(self, count: int, observations: Observations, actions: Actions, horizon: int):
+    def __init__(
+        self, count: int, observations: Observations, actions: Actions, max_episode_steps: int
+    ):
         super().__init__()
         self.count, self.observations, self.actions = count, observations, actions
-        self.horizon = horizon
+        self.max_episode_steps = max_episode_steps
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
         self._current: np.ndarray | None = None
 
@@ -77,7 +79,7 @@ class Envs(nn.Module, ABC):
         """Carry out one action in each environment; those whose episode ended begin another.
 
         Args:
-            act: as the environments want them, (N,) or (N, components).
+            act: Actions in the environments' own form, (N,) or (N, components).
         """
         self.current()
         step, self._current = self._step(act)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rl.envs.spaces import actions, horizon, observations
+from rl.envs.spaces import actions, episode_limit, observations
 from rl.envs.state import State, StateEnvs
 from rl.envs.sync import make
 
@@ -20,10 +20,11 @@ class Dynamics(NamedTuple):
     """One environment's equations, for N states at once.
 
     Args:
-        step: (state (N, k), action (N,) or (N, 1)) -> state, reward (N,), terminated (N,).
-        observe: state -> observation, (N, d).
-        low: lower ends of the uniform distribution of first states, (k,).
-        high: upper ends.
+        step: Function from states (N, k) and actions (N,) or (N, 1) to states, rewards (N,) and
+            terminated (N,).
+        observe: Function from states to observations (N, d).
+        low: Lower ends of the uniform distribution of first states, (k,).
+        high: Upper ends of it, (k,).
     """
 
     step: Callable[[State, np.ndarray], tuple[State, np.ndarray, np.ndarray]]
@@ -36,19 +37,19 @@ class ClassicEnvs(StateEnvs):
     """N environments of one kind.
 
     Args:
-        env: one of `DYNAMICS`.
-        count: N.
-        limit: time limit instead of the environment's own.
+        env: Id of the environment, one of `DYNAMICS`.
+        count: Number of environments N.
+        max_episode_steps: Time limit of an episode; None keeps the environment's own.
     """
 
-    def __init__(self, env: str, count: int, limit: int | None = None):
-        spec, made = make(env, {}, limit)
+    def __init__(self, env: str, count: int, max_episode_steps: int | None = None):
+        spec, made = make(env, {}, max_episode_steps)
         self.dynamics = DYNAMICS[env]
         super().__init__(
             count,
             observations(made.observation_space),
             actions(made.action_space),
-            horizon(spec, limit, env),
+            episode_limit(spec, max_episode_steps, env),
             len(self.dynamics.low),
         )
         made.close()

@@ -13,7 +13,7 @@ class FixedHorizon(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Never says terminated; from there on nothing changes and nothing is earned.
 
     Args:
-        env: with or without a time limit; whoever steps it cuts its episodes.
+        env: Environment with or without a time limit; whoever steps it cuts its episodes.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from rl.envs.spaces import actions, horizon, observations
+from rl.envs.spaces import actions, episode_limit, observations
 from rl.envs.state import State, StateEnvs
 from rl.envs.sync import make
 
@@ -21,11 +21,12 @@ class MujocoTask(NamedTuple):
     """What makes a task of a model.
 
     Args:
-        speed_limit: speeds are shown cut at this.
-        effort: cost of squared torques.
-        alive: reward of each step that does not end in a terminal state.
-        fallen: (positions, speeds) -> which are terminal, (N,).
-        noise: (count, positions, speeds) -> deviations of first states, positions first.
+        speed_limit: Speed at which observed speeds are cut.
+        effort: Cost of squared torques.
+        alive: Reward of each step that does not end in a terminal state.
+        fallen: Function from positions and speeds to which states are terminal, (N,).
+        noise: Function from (count, positions, speeds) to deviations of first states, positions
+            first.
     """
 
     speed_limit: float
@@ -39,15 +40,15 @@ class MujocoEnvs(StateEnvs):
     """N bodies of one model; a state is MuJoCo's full physics: time, positions, speeds.
 
     Args:
-        env: one of `TASKS`.
-        count: N.
-        limit: time limit instead of the environment's own.
+        env: Id of the environment, one of `TASKS`.
+        count: Number of environments N.
+        max_episode_steps: Time limit of an episode; None keeps the environment's own.
 
     Raises:
         UserError: MuJoCo is not installed.
     """
 
-    def __init__(self, env: str, count: int, limit: int | None = None):
+    def __init__(self, env: str, count: int, max_episode_steps: int | None = None):
         try:
             import mujoco
             from mujoco.rollout import Rollout
@@ -57,7 +58,7 @@ class MujocoEnvs(StateEnvs):
                 'run `pip install "gymnasium[mujoco]"`'
             ) from error
 
-        spec, made = make(env, {}, limit)
+        spec, made = make(env, {}, max_episode_steps)
         body = made.unwrapped
         self.model, self.skip = body.model, int(body.frame_skip)
         self.dt = float(body.dt)
@@ -68,7 +69,7 @@ class MujocoEnvs(StateEnvs):
             count,
             observations(made.observation_space),
             actions(made.action_space),
-            horizon(spec, limit, env),
+            episode_limit(spec, max_episode_steps, env),
             1 + self.model.nq + self.model.nv,
         )
         self.start = torch.from_numpy(np.concatenate(start))

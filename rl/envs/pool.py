@@ -17,17 +17,17 @@ class PoolEnvs(VectorEnvs):
     Their state is hidden: a resumed run begins new episodes here.
 
     Args:
-        env: id that envpool knows, as in "Hopper-v5".
-        count: N.
-        limit: time limit instead of the environment's own.
+        env: Id of an environment that envpool knows, as in "Hopper-v5".
+        count: Number of environments N.
+        max_episode_steps: Time limit of an episode; None keeps the environment's own.
 
     Raises:
-        UserError: envpool is not installed, or does not know the environment.
+        UserError: Envpool is not installed, or does not know the environment.
     """
 
-    def __init__(self, env: str, count: int, limit: int | None = None):
-        self._made_of = (env, count, limit)
-        made = _make(env, count, limit, 0)
+    def __init__(self, env: str, count: int, max_episode_steps: int | None = None):
+        self._made_of = (env, count, max_episode_steps)
+        made = _make(env, count, max_episode_steps, 0)
         super().__init__(made, int(made.config["max_episode_steps"]))
 
     def _begin(self) -> np.ndarray:
@@ -39,14 +39,14 @@ class PoolEnvs(VectorEnvs):
         return self.envs.reset()[0]
 
 
-def _make(env: str, count: int, limit: int | None, seed: int) -> Any:
+def _make(env: str, count: int, max_episode_steps: int | None, seed: int) -> Any:
     try:
         import envpool
     except ImportError as error:
         raise UserError("--stepping envpool needs that package: pip install envpool") from error
     if env not in envpool.list_all_envs():
         raise UserError(f"--env {env}: envpool does not know it; leave out --stepping envpool")
-    more = {"max_episode_steps": limit} if limit else {}
+    more = {"max_episode_steps": max_episode_steps} if max_episode_steps else {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the precision of open bounds
         made = envpool.make_gymnasium(env, num_envs=count, num_threads=1, seed=seed, **more)

@@ -22,9 +22,9 @@ class Observations(NamedTuple):
     discrete parts as one-hot. A Box of bytes with three axes is an image, made channels first.
 
     Args:
-        space: of one environment.
-        shape: of one encoded observation: (features,) or (channels, height, width).
-        channels_last: the space shows an image as (height, width, channels).
+        space: Space of one environment.
+        shape: Shape of one encoded observation: (features,) or (channels, height, width).
+        channels_last: Whether the space shows an image as (height, width, channels).
     """
 
     space: spaces.Space[Any]
@@ -51,7 +51,7 @@ def observations(space: spaces.Space[Any]) -> Observations:
     """How a space is encoded.
 
     Raises:
-        UserError: its observations have no fixed size.
+        UserError: Its observations have no fixed size.
     """
     if isinstance(space, spaces.Box):
         if len(space.shape) == 3 and space.dtype == np.uint8:
@@ -68,10 +68,10 @@ class Actions(NamedTuple):
     """What a policy may do: one of several choices, or a vector inside a box.
 
     Args:
-        choices: how many; 0 for a box.
-        start: the first choice's number in the environment.
-        low: least value of each component; empty for choices.
-        high: greatest.
+        choices: Number of choices; 0 for a box.
+        start: Number of the first choice in the environment.
+        low: Least value of each component; empty for choices.
+        high: Greatest value of each component; empty for choices.
     """
 
     choices: int
@@ -86,7 +86,7 @@ class Actions(NamedTuple):
 
     @property
     def features(self) -> int:
-        """Numbers that stand for an action in a critic."""
+        """Numbers that stand for an action in a discriminator."""
         return self.choices or len(self.low)
 
     def clip(self, act: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def actions(space: spaces.Space[Any]) -> Actions:
     """How a space of actions is encoded.
 
     Raises:
-        UserError: it is neither Discrete nor a Box of floats.
+        UserError: It is neither Discrete nor a Box of floats.
     """
     nothing = torch.zeros(0)
     if isinstance(space, spaces.Discrete):
@@ -129,13 +129,15 @@ def actions(space: spaces.Space[Any]) -> Actions:
     raise UserError(f"actions of {space} are neither Discrete nor a Box of floats; wrap them")
 
 
-def horizon(spec: gymnasium.envs.registration.EnvSpec | None, asked: int | None, env: str) -> int:
+def episode_limit(
+    spec: gymnasium.envs.registration.EnvSpec | None, asked: int | None, env: str
+) -> int:
     """Steps after which an episode is cut.
 
     Raises:
-        UserError: the environment has no time limit and none was asked for.
+        UserError: The environment has no time limit and none was asked for.
     """
     limit = asked or (spec.max_episode_steps if spec is not None else None)
     if not limit:
-        raise UserError(f"--env {env} has no time limit; give one with --horizon STEPS")
+        raise UserError(f"--env {env} has no time limit; give one with --max_episode_steps STEPS")
     return limit

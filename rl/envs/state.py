@@ -16,20 +16,25 @@ class StateEnvs(Envs):
     """N environments of one kind.
 
     Args:
-        count: N.
-        observations: how observations are encoded.
-        actions: how actions are.
-        horizon: steps after which an episode is cut.
-        size: numbers of a state.
+        count: Number of environments N.
+        observations: Encoding of observations.
+        actions: Encoding of actions.
+        max_episode_steps: Steps after which an episode is cut.
+        size: Numbers of a state.
     """
 
     state: Tensor
     elapsed: Tensor
 
     def __init__(
-        self, count: int, observations: Observations, actions: Actions, horizon: int, size: int
+        self,
+        count: int,
+        observations: Observations,
+        actions: Actions,
+        max_episode_steps: int,
+        size: int,
     ):
-        super().__init__(count, observations, actions, horizon)
+        super().__init__(count, observations, actions, max_episode_steps)
         self.register_buffer("state", torch.zeros(count, size, dtype=torch.float64))
         self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
 
@@ -57,7 +62,7 @@ class StateEnvs(Envs):
         state, reward, terminated = self.advance(self.state.numpy(), act)
         elapsed = self.elapsed.numpy()
         elapsed += 1
-        truncated = (elapsed >= self.horizon) & ~terminated
+        truncated = (elapsed >= self.max_episode_steps) & ~terminated
         after = self.observe(state)
         valid = np.ones(self.count, np.bool_)
         step = Step(after, reward.astype(np.float32), terminated, truncated, valid)

@@ -17,7 +17,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from rl.envs.base import Envs, Step
 from rl.envs.fixed import FixedHorizon
-from rl.envs.spaces import Observations, actions, horizon, observations
+from rl.envs.spaces import Observations, actions, episode_limit, observations
 
 LARGEST_SEED = 2**31
 
@@ -26,14 +26,14 @@ class SyncEnvs(Envs):
     """N environments made by `gymnasium.make`.
 
     Args:
-        env: id, as in "CartPole-v1" or "module:Env-v0".
-        count: N.
-        options: keyword arguments of the environment.
-        limit: time limit instead of the environment's own.
-        fixed: every episode lasts until its time limit.
+        env: Id of a gymnasium environment, as in "CartPole-v1" or "module:Env-v0".
+        count: Number of environments N.
+        options: Keyword arguments of the environment.
+        max_episode_steps: Time limit of an episode; None keeps the environment's own.
+        fixed: Whether every episode lasts until its time limit.
 
     Raises:
-        UserError: there is no such environment, or its spaces or time limit do not serve.
+        UserError: There is no such environment, or its spaces or time limit do not serve.
     """
 
     seeds: Tensor
@@ -45,19 +45,27 @@ class SyncEnvs(Envs):
         env: str,
         count: int,
         options: dict[str, Any] | None = None,
-        limit: int | None = None,
+        max_episode_steps: int | None = None,
         fixed: bool = False,
     ):
-        spec, made = make(env, options or {}, limit)
+        spec, made = make(env, options or {}, max_episode_steps)
         self_observations = observations(made.observation_space)
         acts = actions(made.action_space)
-        super().__init__(count, self_observations, acts, horizon(spec, limit, env))
-        self.envs = [made] + [make(env, options or {}, limit)[1] for _ in range(count - 1)]
+        super().__init__(
+            count, self_observations, acts, episode_limit(spec, max_episode_steps, env)
+        )
+        self.envs = [made] + [
+            make(env, options or {}, max_episode_steps)[1] for _ in range(count - 1)
+        ]
         if fixed:
             self.envs = [FixedHorizon(one) for one in self.envs]
         self.register_buffer("seeds", torch.zeros(count, dtype=torch.int64))
         self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
-        kept = (count, self.horizon) if acts.discrete else (count, self.horizon, acts.features)
+        kept = (
+            (count, self.max_episode_steps)
+            if acts.discrete
+            else (count, self.max_episode_steps, acts.features)
+        )
         kind = torch.int64 if acts.discrete else torch.float32
         self.register_buffer("history", torch.zeros(kept, dtype=kind))
         self.act_shape = made.action_space.shape or ()
@@ -85,7 +93,7 @@ class SyncEnvs(Envs):
         truncated, followed = np.zeros(count, np.bool_), []
         for i, env in enumerate(self.envs):
             obs, reward[i], terminated[i], cut, _ = env.step(self._action(act[i]))
-            truncated[i] = (cut or elapsed[i] >= self.horizon) and not terminated[i]
+            truncated[i] = (cut or elapsed[i] >= self.max_episode_steps) and not terminated[i]
             followed.append(obs)
         after = self._encode(followed)
         step = Step(after, reward, terminated, truncated, np.ones(count, np.bool_))
@@ -112,7 +120,7 @@ def encode_checked(codec: Observations, batch: list[Any]) -> np.ndarray:
     """Encode, and refuse what the declared space does not hold.
 
     Raises:
-        UserError: an observation has another shape than the environment's space says.
+        UserError: An observation has another shape than the environment's space says.
     """
     rows = codec.encode(batch)
     if rows.shape[1:] != codec.shape:
@@ -124,14 +132,14 @@ def encode_checked(codec: Observations, batch: list[Any]) -> np.ndarray:
 
 
 def make(
-    env: str, options: dict[str, Any], limit: int | None
+    env: str, options: dict[str, Any], max_episode_steps: int | None
 ) -> tuple[gymnasium.envs.registration.EnvSpec | None, gymnasium.Env[Any, Any]]:
     """One environment and its specification, without gymnasium's check of each first step.
 
     A module before the colon is also looked for where the command was given.
 
     Raises:
-        UserError: it cannot be made.
+        UserError: It cannot be made.
     """
     here = os.getcwd()
     if ":" in env and here not in sys.path:
@@ -139,7 +147,9 @@ def make(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about newer versions, and about unset bounds
-            made = gymnasium.make(env, disable_env_checker=True, max_episode_steps=limit, **options)
+            made = gymnasium.make(
+                env, disable_env_checker=True, max_episode_steps=max_episode_steps, **options
+            )
     except (gymnasium.error.Error, ImportError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"--env {env} cannot be made: {reason}") from error

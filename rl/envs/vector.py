@@ -18,19 +18,20 @@ class VectorEnvs(Envs):
     Its state is hidden, so a resumed game begins new episodes here: all others resume exactly.
 
     Args:
-        envs: with automatic resets in the next step, gymnasium's default, or in the same.
-        horizon: its time limit, in steps.
+        envs: Vector environment with automatic resets in the next step, gymnasium's default, or in
+            the same.
+        max_episode_steps: Time limit of an episode in steps.
 
     Raises:
-        UserError: it does not reset itself.
+        UserError: It does not reset itself.
     """
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any], horizon: int):
+    def __init__(self, envs: VectorEnv[Any, Any, Any], max_episode_steps: int):
         super().__init__(
             envs.num_envs,
             observations(envs.single_observation_space),
             actions(envs.single_action_space),
-            horizon,
+            max_episode_steps,
         )
         self.envs = envs
         self.mode = envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)

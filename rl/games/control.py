@@ -17,9 +17,9 @@ class ControlGame(Game):
     Draws no batches.
 
     Args:
-        learner: policy and value.
-        collector: steps the environments.
-        normaliser: of observations; sees each rollout after it was learned from.
+        learner: Policy and values, and how they learn.
+        collector: Collector of rollouts.
+        normaliser: Normaliser of observations, which sees each rollout after it was learned from.
     """
 
     def __init__(self, learner: PPO, collector: Collector, normaliser: Normaliser):

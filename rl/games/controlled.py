@@ -1,7 +1,7 @@
 """Several games played one after another in one run: the real one and its controls.
 
 A result without controls proves little: a positive reward alone teaches CartPole whatever the
-demonstrations show. So the same game is played with a critic that never learns, and with
+demonstrations show. So the same game is played with a discriminator that never learns, and with
 demonstrations of a random policy; where those reach the expert too, the result means nothing.
 """
 
@@ -16,7 +16,8 @@ class ControlledGame(Game):
     """Independent games under one roof, so that all are saved, resumed and reported together.
 
     Args:
-        games: by name; the players of the first keep theirs, others end in "_NAME".
+        games: Games by name; the players of the first keep their names, those of others end in
+            "_NAME".
     """
 
     def __init__(self, games: Mapping[str, Game]):
@@ -26,10 +27,9 @@ class ControlledGame(Game):
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {
-            self._renamed(name, player): parameters
+            self.renamed(name, player): parameters
             for name, game in self.games.items()
             for player, parameters in self._game(name).players().items()
-            if game is not None
         }
 
     def turns(self) -> Sequence[Turn]:
@@ -40,10 +40,10 @@ class ControlledGame(Game):
         """One round of one of the games.
 
         Args:
-            name: of the game.
+            name: Name of the game.
         """
         return [
-            turn._replace(player=self._renamed(name, turn.player))
+            turn._replace(player=self.renamed(name, turn.player))
             for turn in self._game(name).turns()
         ]
 
@@ -52,5 +52,6 @@ class ControlledGame(Game):
         assert isinstance(game, Game)
         return game
 
-    def _renamed(self, name: str, player: str) -> str:
+    def renamed(self, name: str, player: str) -> str:
+        """A player of one of the games, as this game names it."""
         return player if name == self.first else f"{player}_{name}"

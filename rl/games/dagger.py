@@ -9,28 +9,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from rl.discriminators import Transitions
+from rl.imitator import Imitator
 from rl.nets import Normaliser
 from rl.policies import Actor, Policy
 from rl.rollout import Collector
 
 
-class Dagger(Game):
+class Dagger(Imitator):
     """Player "G", which maximises the likelihood of what the expert did or would have done.
 
-    Each round adds a rollout of the learner, labelled by the teacher's likeliest actions, to all
+    Each round adds a rollout of the learner, labelled by the expert's likeliest actions, to all
     that was seen before; the demonstrations are the first round (beta_i = I(i = 1), section 3).
     The data stream yields uniform numbers (B,), one a row of a step.
 
     Args:
-        policy: G.
-        teacher: says the right action at any state.
-        collector: steps the environments by G.
-        steps: demonstrations to begin with.
-        normaliser: of observations; stays as the demonstrations left it.
-        capacity: rows of the learner that are kept, the oldest overwritten.
-        updates: optimizer steps a round.
+        policy: Policy G.
+        expert_policy: Expert that says the right action at any state.
+        collector: Collector of G's rollouts.
+        steps: Demonstrations to begin with.
+        normaliser: Normaliser of observations, which stays as the demonstrations left it.
+        buffer_size: Rows of the learner that are kept, the oldest overwritten.
+        gradient_steps: Optimizer steps in a round.
     """
 
     obs: Tensor
@@ -40,52 +41,56 @@ class Dagger(Game):
     def __init__(
         self,
         policy: Policy,
-        teacher: Actor,
+        expert_policy: Actor,
         collector: Collector,
         steps: Transitions,
         normaliser: Normaliser,
         *,
-        capacity: int,
-        updates: int,
+        buffer_size: int,
+        gradient_steps: int,
     ):
         super().__init__()
-        self.policy, self.teacher, self.collector = policy, teacher, collector
+        self.G, self.expert_policy, self.collector = policy, expert_policy, collector
         self.steps, self.normaliser = steps, normaliser
-        self.capacity, self.updates = capacity, updates
+        self.buffer_size, self.gradient_steps = buffer_size, gradient_steps
         for name, first in (("obs", steps.obs), ("act", steps.act)):
-            self.register_buffer(name, first.new_zeros((capacity, *first.shape[1:])))
+            self.register_buffer(name, first.new_zeros((buffer_size, *first.shape[1:])))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
+    @property
+    def policy(self) -> Policy:
+        return self.G
+
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"G": list(self.policy.parameters())}
+        return {"G": list(self.G.parameters())}
 
     def turns(self) -> Sequence[Turn]:
         return [Turn("G", self.dagger_move)]
 
     def dagger_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """A rollout, the teacher's answer to it, and steps on rows of everything."""
+        """A rollout, the expert's answer to it, and steps on rows of everything."""
         logs = self._ask()
         demonstrated = len(self.steps.obs)
-        kept = min(int(self.count), self.capacity)
-        for _ in range(self.updates):
+        kept = min(int(self.count), self.buffer_size)
+        for _ in range(self.gradient_steps):
             rows = (next(batches) * (demonstrated + kept)).long().clamp(max=demonstrated + kept - 1)
             new = rows >= demonstrated
             old, mine = self.steps.pick(rows[~new]), rows[new] - demonstrated
             obs = torch.cat([old.obs, self.obs[mine]])
             act = torch.cat([old.act, self.act[mine]])
-            yield Loss(-self.policy.log_prob(obs, act).mean(), logs)
+            yield Loss(-self.G.log_prob(obs, act).mean(), logs)
 
     @torch.no_grad()
     def _ask(self) -> dict[str, Tensor]:
-        roll = self.collector.collect(self.policy)
+        roll = self.collector.collect(self.G)
         rows = roll.valid.flatten()
         obs, act = roll.obs.flatten(0, 1)[rows], roll.act.flatten(0, 1)[rows]
-        right = self.policy.actions.clip(self.teacher.act(obs, deterministic=True)).to(self.act)
-        place = (int(self.count) + torch.arange(len(obs), device=obs.device)) % self.capacity
+        right = self.G.actions.clip(self.expert_policy.act(obs, deterministic=True)).to(self.act)
+        place = (int(self.count) + torch.arange(len(obs), device=obs.device)) % self.buffer_size
         self.obs[place], self.act[place] = obs, right
         self.count += len(obs)
         logs = {"return": roll.returns.mean()} if len(roll.returns) else {}
-        if self.policy.actions.discrete:
+        if self.G.actions.discrete:
             logs["agreement"] = (act == right).float().mean()
         return logs
 
@@ -103,7 +108,9 @@ def tiny() -> tuple[Dagger, Callable[[int], Tensor]]:
         steps = expert(record(make_envs("CartPole-v1", 2), None, 2)).steps()
     normaliser.see(steps.obs)
     parts = (envs.observations, envs.actions, normaliser, (8, 8))
-    policy, teacher = make_policy(*parts), make_policy(*parts).requires_grad_(False)
+    policy, expert_policy = make_policy(*parts), make_policy(*parts).requires_grad_(False)
     collector = Collector(envs, 8)
-    game = Dagger(policy, teacher, collector, steps, normaliser, capacity=48, updates=2)
+    game = Dagger(
+        policy, expert_policy, collector, steps, normaliser, buffer_size=48, gradient_steps=2
+    )
     return game, lambda index: torch.rand(8, generator=torch.Generator().manual_seed(index))

@@ -1,7 +1,7 @@
-"""Adversarial imitation: a critic tells the expert's transitions from the policy's.
+"""Adversarial imitation: a discriminator tells the expert's transitions from the policy's.
 
 GAIL (Ho & Ermon 2016) is this game with the reward -log(1 - D); relatives differ in the reward, the
-critic or what it sees, and are aliases. Symbols: G policy, D critic, l logit, high = expert.
+discriminator or what it sees. Symbols: G policy, D discriminator, l logit, high = expert.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,12 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial import losses, penalties
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.demos import Expert
-from rl.discriminators import DenseCritic, Discriminator, Transitions, with_absorbing
+from rl.discriminators import DenseDiscriminator, Discriminator, Transitions, with_absorbing
+from rl.imitator import Imitator
 from rl.learner import Learner
 from rl.nets import Normaliser
 from rl.policies import Policy
@@ -24,28 +25,30 @@ from rl.ppo import PPO
 from rl.rollout import Collector, Rollout
 
 
-class ImitationGame(Game):
+class ImitationGame(Imitator):
     """Players of the learner, "G" and perhaps "V", and "D".
 
-    The data stream yields uniform numbers (B,) that pick the expert's rows of each critic step.
+    The data stream yields uniform numbers (B,) that pick the expert's rows of a discriminator step.
 
     A terminal state hides a reward of 0 for ever, which every learned reward then competes with: a
     positive one teaches to live, a negative one to die, whatever the expert does. So terminal
-    states lead to an absorbing state that the critic judges like any other, and an episode that
-    ends is worth gamma r_abs / (1 - gamma) more (Kostrikov et al. 2019). Time limits bootstrap.
+    states lead to an absorbing state that the discriminator sees like any other, and an episode
+    ending is worth gamma r_abs / (1 - gamma) more (Kostrikov et al. 2019). Time limits bootstrap.
 
     Args:
-        learner: policy and value, and how they learn from rewards.
-        D: the critic.
-        collector: steps the environments.
-        expert: rows to be imitated.
-        normaliser: of observations; sees each rollout after it was learned from.
-        reward: of a logit.
-        loss: trains the critic.
-        penalty: of the critic.
-        absorbing: whether terminal states are judged; False gives the published GAIL, bias and all.
-        critic_steps: optimizer steps of the critic a round; 0 = it is never trained (a control).
-        env_weight: share of the environment's own reward, in [0, 1].
+        learner: Policy and values, and how they learn from rewards.
+        D: Discriminator.
+        collector: Collector of the policy's rollouts.
+        expert: Rows to be imitated.
+        normaliser: Normaliser of observations, which sees each rollout after it was learned from.
+        reward: Reward of a logit.
+        loss: Loss of the discriminator.
+        penalty: Penalty of the discriminator.
+        absorbing: Whether the discriminator sees terminal states; False gives the published GAIL,
+            bias and all.
+        d_steps: Optimizer steps of the discriminator in a round; with 0 it is never trained (a
+            control).
+        env_weight: Share of the environment's own reward, from 0 to 1.
     """
 
     def __init__(
@@ -60,13 +63,13 @@ class ImitationGame(Game):
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
         absorbing: bool = True,
-        critic_steps: int = 8,
+        d_steps: int = 8,
         env_weight: float = 0.0,
     ):
         super().__init__()
         self.normaliser, self.learner, self.D, self.collector = normaliser, learner, D, collector
         self.expert, self.reward, self.loss, self.penalty = expert, reward, loss, penalty
-        self.absorbing, self.critic_steps, self.env_weight = absorbing, critic_steps, env_weight
+        self.absorbing, self.d_steps, self.env_weight = absorbing, d_steps, env_weight
         self._roll: Rollout | None = None
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -74,10 +77,10 @@ class ImitationGame(Game):
 
     def turns(self) -> Sequence[Turn]:
         *values, policy = self.learner.turns()
-        critic = [Turn("D", self.critic_move)] if self.critic_steps else []
+        discriminator = [Turn("D", self.discriminator_move)] if self.d_steps else []
         first = values[0].player if values else policy.player
         return [
-            *critic,
+            *discriminator,
             *(Turn(t.player, self._prepared(t) if t.player == first else t.move) for t in values),
             Turn(policy.player, self._policy_move(policy, prepares=policy.player == first)),
         ]
@@ -87,23 +90,23 @@ class ImitationGame(Game):
         """G."""
         return self.learner.policy
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A new rollout, and steps against it, the expert's rows drawn with replacement."""
         roll = self._rollout()
         agent = self._of(roll)
         fakes, offsets = self.D.encode(agent), self._offset(agent)
-        for _ in range(self.critic_steps):
+        for _ in range(self.d_steps):
             expert = self.expert.pick(next(batches))
             rows = torch.randint(len(fakes), (len(expert.obs),), device=fakes.device)
             offset = None if offsets is None else offsets[rows]
-            yield self._critic_loss(
+            yield self._discriminator_loss(
                 self.D.encode(expert), self._offset(expert), fakes[rows], offset
             )
             self.D.after_step()
 
     @torch.no_grad()
     def rewards(self, roll: Rollout) -> Float[Tensor, "time envs"]:
-        """Of each row, by the critic as it is now, all in one pass."""
+        """Of each row, by the discriminator as it is now, all in one pass."""
         rows = self._transitions(roll)
         earned = self.reward(self._logit(rows)).view(roll.reward.shape)
         if self.absorbing:
@@ -118,7 +121,7 @@ class ImitationGame(Game):
 
     def _prepared(self, turn: Turn) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
         def move(batches: Iterator[Batch]) -> Iterator[Loss]:
-            self._judge()
+            self._prepare_rewards()
             yield from turn.move(batches)
 
         return move
@@ -127,7 +130,7 @@ class ImitationGame(Game):
         self, turn: Turn, prepares: bool
     ) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
         def move(batches: Iterator[Batch]) -> Iterator[Loss]:
-            logs = self._judge() if prepares else {}
+            logs = self._prepare_rewards() if prepares else {}
             for loss in turn.move(batches):
                 yield Loss(loss.total, {**loss.logs, **logs})
             assert self._roll is not None
@@ -136,7 +139,7 @@ class ImitationGame(Game):
 
         return move
 
-    def _judge(self) -> Mapping[str, Tensor]:
+    def _prepare_rewards(self) -> Mapping[str, Tensor]:
         roll = self._roll or self._rollout()
         reward = self.rewards(roll)
         self.learner.prepare(roll, reward)
@@ -159,7 +162,7 @@ class ImitationGame(Game):
         return Transitions(obs, act, following, torch.zeros_like(ends), ends)
 
     def _of(self, roll: Rollout) -> Transitions:
-        """What the critic learns from: rows that are transitions, and the absorbing state's."""
+        """What the discriminator learns from: transitions, and rows of the absorbing state."""
         return with_absorbing(self._transitions(roll).pick(roll.valid.flatten()))
 
     @torch.no_grad()
@@ -173,7 +176,7 @@ class ImitationGame(Game):
         logit, offset = self.D.score(self.D.encode(rows)), self._offset(rows)
         return logit if offset is None else logit - offset
 
-    def _critic_loss(
+    def _discriminator_loss(
         self, real: Tensor, real_offset: Tensor | None, fake: Tensor, fake_offset: Tensor | None
     ) -> Loss:
         score, cost = self.D.training_score(torch.cat([real, fake]))
@@ -208,10 +211,10 @@ def tiny() -> tuple[ImitationGame, Callable[[int], Tensor]]:
     policy = make_policy(envs.observations, envs.actions, normaliser, (8, 8))
     value = value_net(envs.observations, normaliser, (8, 8))
     learner = PPO(policy, value, 4, epochs=2, minibatch=16)
-    critic = DenseCritic(envs.observations, envs.actions, normaliser, hidden=(8, 8))
+    discriminator = DenseDiscriminator(envs.observations, envs.actions, normaliser, hidden=(8, 8))
     collector = Collector(envs, 8)
     penalty = penalties.r1(1.0)
     game = ImitationGame(
-        learner, critic, collector, data, normaliser, penalty=penalty, critic_steps=2
+        learner, discriminator, collector, data, normaliser, penalty=penalty, d_steps=2
     )
     return game, lambda index: torch.rand(8, generator=torch.Generator().manual_seed(index))

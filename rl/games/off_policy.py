@@ -1,6 +1,7 @@
 """Discriminator-actor-critic: the imitation game with soft actor-critic and all that was ever done.
 
-Kostrikov, Agrawal, Dwibedi, Levine & Tompson 2019. Symbols: G policy, Q twin values, D critic.
+Kostrikov, Agrawal, Dwibedi, Levine & Tompson 2019. Symbols: G policy, Q twin values, D
+discriminator.
 """
 
 import copy
@@ -12,18 +13,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial import losses, penalties
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.demos import Expert
-from rl.discriminators import DenseCritic, Discriminator, with_absorbing
+from rl.discriminators import DenseDiscriminator, Discriminator, with_absorbing
+from rl.imitator import Imitator
 from rl.nets import Normaliser
 from rl.rollout import Collector
 from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
 
 
-class OffPolicyImitation(Game):
+class OffPolicyImitation(Imitator):
     """Players "D", "Q", and "G": the policy, and alpha, which holds its entropy at the target.
 
     The data stream yields uniform numbers (B,) that pick the expert's rows. The normaliser stays as
@@ -33,25 +35,27 @@ class OffPolicyImitation(Game):
     and whose value is r / (1 - gamma) by its own Bellman equation.
 
     Args:
-        policy: G.
-        values: Q.
-        D: the critic.
-        collector: steps the environments.
-        expert: rows to be imitated.
-        normaliser: of observations.
-        capacity: rows kept.
-        reward: of a logit.
-        loss: of the critic.
-        penalty: of the critic.
-        gamma: discount a step.
-        updates: steps of critic and policy a round; the values take twice as many.
-        train_critic: False = the critic is never trained (a control).
-        batch: rows of a step.
-        expert_share: of the rows of values and policy, those that the expert did. Where its moves
-            lead is then known before the policy finds them.
-        target_entropy: of the squashed action, nats a component. It falls without bound where a
-            component lies at an end of its box: what demands much keeps the policy away from there.
-        tau: how far the target values follow in a step.
+        policy: Policy G.
+        values: Twin values Q.
+        D: Discriminator.
+        collector: Collector of the policy's rollouts.
+        expert: Rows to be imitated.
+        normaliser: Normaliser of observations.
+        buffer_size: Rows that are kept, the oldest overwritten.
+        reward: Reward of a logit.
+        loss: Loss of the discriminator.
+        penalty: Penalty of the discriminator.
+        gamma: Discount per step.
+        gradient_steps: Optimizer steps of discriminator and policy in a round; the values take
+            twice as many.
+        train_discriminator: Whether the discriminator learns; it does not in a control.
+        batch: Rows of an optimizer step.
+        expert_share: Share of the expert's rows among those that values and policy learn from.
+            Where the expert's moves lead is then known before the policy finds them.
+        target_entropy: Entropy of the squashed action, in nats per component. It falls without
+            bound where a component lies at an end of its box: what demands much keeps the policy
+            away from there.
+        tau: Share of the way that the target values follow in a step.
     """
 
     def __init__(
@@ -63,13 +67,13 @@ class OffPolicyImitation(Game):
         expert: Expert,
         normaliser: Normaliser,
         *,
-        capacity: int = 1_000_000,
+        buffer_size: int = 1_000_000,
         reward: Callable[[Tensor], Tensor] = rewards.log_ratio,
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
         gamma: float = 0.99,
-        updates: int = 16,
-        train_critic: bool = True,
+        gradient_steps: int = 16,
+        train_discriminator: bool = True,
         batch: int = 256,
         expert_share: float = 0.0,
         target_entropy: float = -1.0,
@@ -79,10 +83,10 @@ class OffPolicyImitation(Game):
         self.G, self.Q, self.D = policy, values, D
         self.target = copy.deepcopy(values).requires_grad_(False)
         self.normaliser, self.collector, self.expert = normaliser, collector, expert
-        self.replay = Replay(D.features, D.state, capacity)
+        self.replay = Replay(D.features, D.state, buffer_size)
         self.reward, self.loss, self.penalty = reward, loss, penalty
-        self.gamma, self.updates, self.batch, self.tau = gamma, updates, batch, tau
-        self.train_critic, self.expert_share = train_critic, expert_share
+        self.gamma, self.gradient_steps, self.batch, self.tau = gamma, gradient_steps, batch, tau
+        self.train_discriminator, self.expert_share = train_discriminator, expert_share
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))
         self.wanted = target_entropy * policy.actions.features
 
@@ -94,17 +98,17 @@ class OffPolicyImitation(Game):
         }
 
     def turns(self) -> Sequence[Turn]:
-        critic = self.critic_move if self.train_critic else None
+        discriminator = self.discriminator_move if self.train_discriminator else None
         return [
-            *([Turn("D", critic)] if critic else []),
+            *([Turn("D", discriminator)] if discriminator else []),
             Turn("Q", self.value_move),
             Turn("G", self.policy_move),
         ]
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """A few more steps of the environments; the critic against everything kept."""
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """A few more steps of the environments; the discriminator against everything kept."""
         logs = self._collect()
-        for _ in range(self.updates):
+        for _ in range(self.gradient_steps):
             real = self.D.encode(self.expert.pick(next(batches)))
             fake = self.replay.draw(len(real)).now
             d_real, d_fake = self.D.score(torch.cat([real, fake])).chunk(2)
@@ -116,12 +120,12 @@ class OffPolicyImitation(Game):
     def value_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Regress both values on r + gamma V(s'), the target values following each step.
 
-        Rewards and what is done next are found for the whole move at once: critic and policy stand
-        still in it.
+        Rewards and what is done next are found for the whole move at once: discriminator and policy
+        stand still in it.
         """
-        if not self.train_critic:
+        if not self.train_discriminator:
             self._collect()
-        drawn = self._draw(2 * self.updates)
+        drawn = self._draw(2 * self.gradient_steps)
         rewards, forever = self.rewards(drawn.now), self.forever()
         then, bonus = self.following(drawn.after)
         mine: list[Tensor] = list(self.Q.parameters())
@@ -137,7 +141,7 @@ class OffPolicyImitation(Game):
 
     @torch.no_grad()
     def rewards(self, now: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
-        """Of each row, by the critic as it is now."""
+        """Of each row, by the discriminator as it is now."""
         return self.reward(self.D.score(now))
 
     @torch.no_grad()
@@ -170,10 +174,10 @@ class OffPolicyImitation(Game):
         """r(s, a) + gamma V(s'), where V is min Q - alpha log pi, or the absorbing state's.
 
         Args:
-            then: what followed and what is done there.
-            bonus: -alpha log pi of that.
-            reward: of each row.
-            forever: value of the absorbing state.
+            then: State that followed and the action there.
+            bonus: Entropy bonus -alpha log pi of that action.
+            reward: Reward of each row.
+            forever: Value of the absorbing state.
         """
         value = torch.minimum(*self.target(then)) + bonus
         return reward + self.gamma * torch.where(then[:, self.D.state - 1] > 0, forever, value)
@@ -183,7 +187,7 @@ class OffPolicyImitation(Game):
 
         alpha rises while the policy is surer than wanted, and falls otherwise.
         """
-        drawn = self._draw(self.updates).now[:, : self.D.state]
+        drawn = self._draw(self.gradient_steps).now[:, : self.D.state]
         for state in drawn.split(self.batch):
             act, log_prob = self.G.draw(state[:, :-1])
             lives = (state[:, -1] == 0).float()
@@ -231,17 +235,17 @@ def tiny() -> tuple[OffPolicyImitation, Callable[[int], Tensor]]:
         data = expert(record(make_envs("Pendulum-v1", 2), None, 2))
     normaliser.see(data.steps().obs)
     parts = (envs.observations, envs.actions, normaliser, (8, 8))
-    critic = DenseCritic(envs.observations, envs.actions, normaliser, hidden=(8, 8))
+    discriminator = DenseDiscriminator(envs.observations, envs.actions, normaliser, hidden=(8, 8))
     game = OffPolicyImitation(
         SquashedPolicy(*parts),
-        TwinValues(critic.features, (8, 8)),
-        critic,
+        TwinValues(discriminator.features, (8, 8)),
+        discriminator,
         Collector(envs, 4),
         data,
         normaliser,
-        capacity=64,
+        buffer_size=64,
         penalty=penalties.interpolated(10.0),
-        updates=2,
+        gradient_steps=2,
         batch=8,
     )
     return game, lambda index: torch.rand(8, generator=torch.Generator().manual_seed(index))

@@ -1,6 +1,5 @@
 """An expert for an environment, trained by PPO on the environment's own reward."""
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, plots, recipe
 from image_core.runs.phase import Phase
+from image_core.runs.players import Player, make_engine
 from image_core.runs.recipe import RunConfig
 from image_core.runs.table import print_table
 from image_core.runs.uniform import Uniform
+from rl.recipes.rates import policy_adam, to_zero
 
 if TYPE_CHECKING:
     from rl.envs import Envs
@@ -26,66 +26,68 @@ class Config(RunConfig):
     """An expert by PPO.
 
     Args:
-        env: gymnasium id, as in CartPole-v1 or module:Env-v0.
-        steps: of the environments, all together.
-        envs: stepped side by side.
-        rollout: steps of each environment in a round.
-        horizon: time limit of an episode; 0 = the environment's own.
-        fixed_horizon: episodes that end go on at their end, without reward, to the time limit.
-        stepping: auto, the fastest that is exact; sync, one by one; envpool, a package in C++.
-        gamma: discount a step.
-        lam: of generalised advantage estimates.
-        epochs: passes over a round.
-        minibatch: rows of a step.
-        lr: Adam rate of policy and value; falls to 0 over the run.
-        entropy: weight of the policy's entropy.
-        hidden: width of both layers of each network.
-        episodes: of the evaluation at the end.
-        evaluate_every: rounds between two evaluations of 10 episodes.
+        env: Id of a gymnasium environment, as in CartPole-v1 or module:Env-v0.
+        env_steps: Environment steps of the whole run, of all environments together.
+        envs: Number of environments that are stepped side by side.
+        rollout: Steps of each environment in a round.
+        max_episode_steps: Time limit of an episode in steps; 0 keeps the environment's own.
+        fixed_horizon: Whether episodes that end go on at their end, without reward, to the time
+            limit.
+        stepping: How environments are stepped: auto (the fastest way that is exact), sync (one by
+            one) or envpool (a package in C++).
+        gamma: Discount per step.
+        gae_lambda: Decay of generalised advantage estimates.
+        epochs: Passes over a round.
+        minibatch: Rows of an optimizer step.
+        g_lr: Adam's learning rate of policy and values; it falls to 0 over the run.
+        entropy: Weight of the policy's entropy.
+        hidden: Width of both layers of each network.
+        eval_episodes: Number of episodes of the evaluation at the end.
+        evaluate_every: Rounds between two evaluations of 10 episodes.
     """
 
     env: str
-    steps: int = 200_000
+    env_steps: int = 200_000
     envs: int = 16
     rollout: int = 256
-    horizon: int = 0
+    max_episode_steps: int = 0
     fixed_horizon: bool = False
     stepping: str = "auto"
     gamma: float = 0.99
-    lam: float = 0.95
+    gae_lambda: float = 0.95
     epochs: int = 10
     minibatch: int = 512
-    lr: float = 1e-3
+    g_lr: float = 1e-3
     entropy: float = 0.0
     hidden: int = 64
-    episodes: int = 50
+    eval_episodes: int = 50
     evaluate_every: int = 10
 
     def __post_init__(self) -> None:
         from rl.envs import STEPPING
 
         super().__post_init__()
-        options.check_least(self, 1, "steps", "envs", "rollout", "epochs", "minibatch", "hidden")
-        options.check_least(self, 1, "episodes", "evaluate_every")
-        options.check_least(self, 0, "horizon", "entropy")
+        options.check_least(self, 1, "env_steps", "envs", "rollout", "epochs", "minibatch")
+        options.check_least(self, 1, "hidden", "eval_episodes", "evaluate_every")
+        options.check_least(self, 0, "max_episode_steps", "entropy")
         options.check_choice("stepping", self.stepping, STEPPING)
-        options.check_above_zero(self, "lr")
-        for name in ("gamma", "lam"):
+        options.check_above_zero(self, "g_lr")
+        for name in ("gamma", "gae_lambda"):
             if not 0 < getattr(self, name) < 1:
-                raise UserError(f"--{name} {getattr(self, name)}: it lies above 0 and below 1")
+                raise UserError(f"--{name} {getattr(self, name)}: it must lie above 0 and below 1")
 
 
 PRESETS: dict[str, dict[str, Any]] = {
     "classic": {},
-    "mujoco": {"steps": 1_000_000, "lr": 3e-4, "minibatch": 256, "rollout": 128},
+    "mujoco": {"env_steps": 1_000_000, "g_lr": 3e-4, "minibatch": 256, "rollout": 128},
     "tiny": {
-        "steps": 128,
+        "env_steps": 128,
         "envs": 4,
         "rollout": 16,
         "minibatch": 32,
         "epochs": 2,
         "hidden": 8,
-        "episodes": 2,
+        "eval_episodes": 2,
         "evaluate_every": 2,
         "save_seconds": 0.0,
         "device": "cpu",
@@ -100,8 +102,8 @@ class Run(recipe.Run):
     """A run of PPO on the environment's reward.
 
     Args:
-        config: its options.
-        data: there is none.
+        config: Its options.
+        data: Has no effect, for there is none.
     """
 
     recipe = "expert"
@@ -123,7 +125,7 @@ class Run(recipe.Run):
             value_net(envs.observations, normaliser, sizes),
             c.envs,
             gamma=c.gamma,
-            lam=c.lam,
+            gae_lambda=c.gae_lambda,
             epochs=c.epochs,
             minibatch=c.minibatch,
             entropy=c.entropy,
@@ -132,19 +134,8 @@ class Run(recipe.Run):
         self.game.to(options.pick_device(c.device))
         rows = c.envs * c.rollout
         total = self._rounds() * c.epochs * max(1, rows // min(c.minibatch, rows))
-        self.engine = Engine(
-            self.game,
-            {"G": functools.partial(torch.optim.Adam, lr=c.lr, eps=1e-5, fused=True)},
-            clip={"G": 0.5},
-            schedule={
-                "G": functools.partial(
-                    torch.optim.lr_scheduler.LinearLR,
-                    start_factor=1.0,
-                    end_factor=0.0,
-                    total_iters=total,
-                )
-            },
-        )
+        player = Player("G", policy_adam(c.g_lr), max_grad_norm=0.5, schedule=to_zero(total))
+        self.engine = make_engine(self.game, [player], "no")
         self.data = Uniform(1, c.seed)
 
     def phases(self) -> list[Phase]:
@@ -167,14 +158,18 @@ class Run(recipe.Run):
 
         c = self.config
         return make_envs(
-            c.env, count, limit=c.horizon or None, stepping=c.stepping, fixed=c.fixed_horizon
+            c.env,
+            count,
+            max_episode_steps=c.max_episode_steps or None,
+            stepping=c.stepping,
+            fixed=c.fixed_horizon,
         )
 
     def report(self, cpu_seconds: float | None = None) -> None:
         c = self.config
         found = {
-            "sampled": self._returns(c.episodes),
-            "likeliest action": self._returns(c.episodes, deterministic=True),
+            "sampled": self._returns(c.eval_episodes),
+            "likeliest action": self._returns(c.eval_episodes, deterministic=True),
         }
         table = {
             name: {"return": float(v.mean()), "sd": float(v.std()), "episodes": float(len(v))}
@@ -195,7 +190,9 @@ class Run(recipe.Run):
         self.folder.plots.mkdir(parents=True, exist_ok=True)
         keys = ["return", "G/return", "G/kl", "G/entropy", "G/value_error"]
         plots.learning_curves(self.folder.log, self.folder.plots / "learning.png", keys)
-        print_table(f"{self.folder.folder}: returns of {c.episodes} episodes in {c.env}", table)
+        print_table(
+            f"{self.folder.folder}: returns of {c.eval_episodes} episodes in {c.env}", table
+        )
 
     def _returns(self, episodes: int, deterministic: bool = False) -> np.ndarray:
         from rl.metrics import returns_of
@@ -207,4 +204,4 @@ class Run(recipe.Run):
         return {"return": float(self._returns(10).mean())}
 
     def _rounds(self) -> int:
-        return math.ceil(self.config.steps / (self.config.envs * self.config.rollout))
+        return math.ceil(self.config.env_steps / (self.config.envs * self.config.rollout))

@@ -20,7 +20,12 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--expert", default=None, help=".npz of a dense network's weights")
     parser.add_argument("--env", default=None, help="gymnasium id; with DIR it is the run's own")
     parser.add_argument("--episodes", type=int, default=10, help="how many (10)")
-    parser.add_argument("--horizon", type=int, default=None, help="time limit, with --env")
+    parser.add_argument(
+        "--max_episode_steps",
+        type=int,
+        default=None,
+        help="time limit in steps, with --env",
+    )
     parser.add_argument(
         "--fixed_horizon",
         action="store_true",
@@ -36,10 +41,13 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
         raise UserError("name either a run's DIR or an environment by --env")
     if options.folder is not None and options.expert is not None:
         raise UserError("--expert goes with --env, not with a run's DIR")
-    if options.folder is not None and (options.horizon or options.fixed_horizon):
-        raise UserError("--horizon and --fixed_horizon go with --env; a run's DIR has its own")
-    if options.horizon is not None and options.horizon < 1:
-        raise UserError(f"--horizon {options.horizon}: it must be at least 1")
+    if options.folder is not None and (options.max_episode_steps or options.fixed_horizon):
+        raise UserError(
+            "--max_episode_steps and --fixed_horizon go with --env; a run's DIR has its own"
+        )
+    limit = options.max_episode_steps
+    if limit is not None and limit < 1:
+        raise UserError(f"--max_episode_steps {limit}: it must be at least 1")
     if options.episodes < 1:
         raise UserError(f"--episodes {options.episodes}: record at least 1")
     if Path(options.out).suffix != ".npz":
@@ -75,7 +83,7 @@ def run(words: Sequence[str]) -> None:
         envs = trained.make_envs(count)
     else:
         env, fixed = options.env, options.fixed_horizon
-        envs = make_envs(env, count, limit=options.horizon, fixed=fixed)
+        envs = make_envs(env, count, max_episode_steps=options.max_episode_steps, fixed=fixed)
         if options.expert is not None:
             actor = load_actor(options.expert, envs.actions)
     torch.manual_seed(options.seed)

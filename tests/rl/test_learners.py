@@ -40,7 +40,7 @@ def policy_of(actions):
     return made
 
 
-def by_hand(roll, reward, gamma, lam):
+def by_hand(roll, reward, gamma, gae_lambda):
     """GAE from its definition, one environment after another."""
     time, envs = reward.shape
     expected = torch.zeros(time, envs)
@@ -50,7 +50,7 @@ def by_hand(roll, reward, gamma, lam):
             after = 0.0 if roll.terminated[t, n] else float(roll.next_obs[t, n, 0])
             ends = bool(roll.terminated[t, n] | roll.truncated[t, n])
             delta = float(reward[t, n]) + gamma * after - float(roll.obs[t, n, 0])
-            running = delta + (0.0 if ends else gamma * lam * running)
+            running = delta + (0.0 if ends else gamma * gae_lambda * running)
             expected[t, n] = running
     return expected
 
@@ -88,7 +88,7 @@ def test_a_reset_that_is_no_transition_changes_nothing():
 
 def test_return_scale_neither_shifts_nor_mixes_environments():
     torch.manual_seed(0)
-    scale = ReturnScale(2, 0.5, memory=0.0)
+    scale = ReturnScale(2, 0.5, decay=0.0)
     reward = torch.tensor([[1.0, 3.0], [1.0, 3.0], [1.0, 3.0]])
     ended = torch.tensor([[False, False], [True, False], [False, False]])
     found = scale(reward, ended, torch.ones_like(ended))

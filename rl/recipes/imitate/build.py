@@ -1,123 +1,115 @@
-"""The games that the recipe imitate plays, built from its options."""
+"""What papers of imitation build their games from."""
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from image_core.adversarial import losses
+from image_core.adversarial.losses import AdversarialLoss
 from image_core.runs.penalties import make_penalty
-from rl.recipes.imitate.config import Config
+from image_core.runs.players import Player, adam
+from rl.demos import Expert
+from rl.discriminators import Discriminator
+from rl.envs import Envs
+from rl.envs.spaces import Actions, Observations
+from rl.games.imitation import ImitationGame
+from rl.learner import Learner
+from rl.nets import Normaliser
+from rl.policies import Actor, make_policy, value_net
+from rl.ppo import PPO
+from rl.recipes.imitate.config import OnPolicyOptions
+from rl.recipes.rates import policy_adam, to_zero
+from rl.rollout import Collector
+from rl.trpo import TRPO
 
-if TYPE_CHECKING:
-    from rl.demos import Expert
-    from rl.envs import Envs
-    from rl.games.dagger import Dagger
-    from rl.games.imitation import ImitationGame
-    from rl.games.off_policy import OffPolicyImitation
-    from rl.nets import Normaliser
-    from rl.policies import Actor
+
+class ImitationTask(NamedTuple):
+    """What a paper's game is about.
+
+    Args:
+        envs: Environments that the policy acts in.
+        expert: Rows to be imitated.
+        normaliser: Normaliser of observations, which has seen the expert's.
+        trained: Whether the discriminator learns; it does not in a control.
+        load_policy: Loads the policy of a run's folder or of a file of weights; takes the name of
+            the option, for complaints, and its value.
+    """
+
+    envs: Envs
+    expert: Expert
+    normaliser: Normaliser
+    trained: bool
+    load_policy: Callable[[str, str], Actor]
+
+    @property
+    def parts(self) -> tuple[Observations, Actions, Normaliser]:
+        """What policies and discriminators are built from."""
+        return self.envs.observations, self.envs.actions, self.normaliser
 
 
-def adversarial(
-    c: Config, envs: "Envs", expert: "Expert", device: torch.device, train_critic: bool
-) -> "ImitationGame":
-    """GAIL or a relative, by PPO or TRPO; behavioural cloning alone plays nothing of it."""
-    from rl import algorithms, rewards
-    from rl.games.imitation import ImitationGame
-    from rl.policies import make_policy, value_net
-    from rl.ppo import PPO
-    from rl.rollout import Collector
-    from rl.trpo import TRPO
-
-    named = getattr(algorithms, "gail" if c.algorithm == "bc" else c.algorithm)
-    normaliser, sizes = _normaliser(envs, expert, device), (c.hidden, c.hidden)
-    policy = make_policy(envs.observations, envs.actions, normaliser, sizes)
-    value = value_net(envs.observations, normaliser, sizes)
-    shared = {"gamma": c.gamma, "lam": c.lam, "epochs": c.epochs, "minibatch": c.minibatch}
-    learner = (
-        PPO(policy, value, c.envs, entropy=c.entropy, **shared)  # type: ignore[arg-type]
-        if c.learner == "ppo"
-        else TRPO(policy, value, c.envs, **shared)  # type: ignore[arg-type]
+def make_learner(o: OnPolicyOptions, task: ImitationTask) -> Learner:
+    """A policy and its values of the chosen size, and how they learn from rewards."""
+    policy = make_policy(*task.parts, o.layers())
+    value = value_net(task.envs.observations, task.normaliser, o.layers())
+    make = functools.partial(PPO, entropy=o.entropy) if o.learner == "ppo" else TRPO
+    return make(
+        policy,
+        value,
+        o.envs,
+        gamma=o.gamma,
+        gae_lambda=o.gae_lambda,
+        epochs=o.epochs,
+        minibatch=o.minibatch,
     )
-    judge = (c.critic_hidden, c.critic_hidden)
-    text = "" if c.penalty == "none" else c.penalty or named.penalty
+
+
+def make_game(
+    o: OnPolicyOptions,
+    task: ImitationTask,
+    learner: Learner,
+    D: Discriminator,
+    *,
+    reward: Callable[[Tensor], Tensor],
+    loss: AdversarialLoss,
+) -> ImitationGame:
+    """The imitation game of a learner and a discriminator.
+
+    Args:
+        o: Options of the run.
+        task: What the game is about.
+        learner: Policy and values, and how they learn.
+        D: Discriminator.
+        reward: Reward of a logit.
+        loss: Loss of the discriminator.
+    """
     return ImitationGame(
         learner,
-        named.critic(envs.observations, envs.actions, normaliser, c.gamma, judge, c.spectral),
-        Collector(envs, c.rollout),
-        expert,
-        normaliser,
-        reward=getattr(rewards, c.reward) if c.reward else named.reward,
-        loss=getattr(losses, c.loss) if c.loss else named.loss,
-        penalty=make_penalty(text),
-        absorbing=c.absorbing,
-        critic_steps=c.critic_steps if train_critic else 0,
-        env_weight=c.env_weight,
+        D,
+        Collector(task.envs, o.rollout),
+        task.expert,
+        task.normaliser,
+        reward=reward,
+        loss=loss,
+        penalty=make_penalty(o.penalty),
+        absorbing=o.absorbing,
+        d_steps=o.d_steps if task.trained else 0,
+        env_weight=o.env_weight,
     )
 
 
-def off_policy(
-    c: Config, envs: "Envs", expert: "Expert", device: torch.device, train_critic: bool
-) -> "OffPolicyImitation":
-    """Discriminator-actor-critic."""
-    from rl import rewards
-    from rl.discriminators import DenseCritic
-    from rl.games.off_policy import OffPolicyImitation
-    from rl.rollout import Collector
-    from rl.sac import SquashedPolicy, TwinValues
+def on_policy_players(o: OnPolicyOptions) -> list[Player]:
+    """Policy, values and discriminator by PPO or TRPO.
 
-    normaliser, sizes = _normaliser(envs, expert, device), (c.hidden, c.hidden)
-    text = "" if c.penalty == "none" else c.penalty or "r1=1"
-    critic = DenseCritic(
-        envs.observations,
-        envs.actions,
-        normaliser,
-        hidden=(c.critic_hidden, c.critic_hidden),
-        spectral=c.spectral,
-    )
-    return OffPolicyImitation(
-        SquashedPolicy(envs.observations, envs.actions, normaliser, sizes),
-        TwinValues(critic.features, sizes),
-        critic,
-        Collector(envs, c.rollout),
-        expert,
-        normaliser,
-        capacity=c.capacity,
-        reward=getattr(rewards, c.reward or "log_ratio"),
-        loss=getattr(losses, c.loss or "non_saturating"),
-        penalty=make_penalty(text),
-        gamma=c.gamma,
-        updates=c.updates,
-        train_critic=train_critic,
-        batch=c.minibatch,
-        expert_share=c.expert_share,
-        target_entropy=c.target_entropy,
-    )
-
-
-def dagger(
-    c: Config, envs: "Envs", expert: "Expert", device: torch.device, teacher: "Actor"
-) -> "Dagger":
-    """The learner acts, the teacher says what it would have done."""
-    from rl.games.dagger import Dagger
-    from rl.policies import make_policy
-    from rl.rollout import Collector
-
-    normaliser = _normaliser(envs, expert, device)
-    return Dagger(
-        make_policy(envs.observations, envs.actions, normaliser, (c.hidden, c.hidden)),
-        teacher,
-        Collector(envs, c.rollout),
-        expert.steps(),
-        normaliser,
-        capacity=c.capacity,
-        updates=c.updates,
-    )
-
-
-def _normaliser(envs: "Envs", expert: "Expert", device: torch.device) -> "Normaliser":
-    from rl.nets import Normaliser
-
-    normaliser = Normaliser(envs.observations).to(device)
-    normaliser.see(expert.steps().obs)
-    return normaliser
+    PPO's rates fall to 0 over the steps that will be taken, and the discriminator's with them: one
+    that goes on alone learns the few demonstrations by heart, and the policy, whose rate is gone,
+    cannot answer.
+    """
+    if o.learner == "trpo":
+        step = functools.partial(torch.optim.SGD, lr=1.0)
+        return [Player("V", policy_adam(o.g_lr)), Player("G", step), Player("D", adam(o.d_lr))]
+    return [
+        Player("G", policy_adam(o.g_lr), max_grad_norm=0.5, schedule=to_zero(o.g_moves())),
+        Player("D", adam(o.d_lr), schedule=to_zero(o.rounds() * o.d_steps)),
+    ]

@@ -1,218 +1,299 @@
-"""Options of the recipe imitate, and its presets."""
+"""Options of imitation: what every paper shares, and parts that a paper takes or leaves."""
 
+import math
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.penalties import make_penalty
-from image_core.runs.recipe import RunConfig
+from image_core.runs.phase import Phase
+from image_core.runs.recipe import Run, RunConfig
 
 LEARNERS = ("ppo", "trpo")
-OTHERS = ("bc", "dac", "dagger")
-"""Algorithms that are games of their own."""
-DAC_FIXED = {"learner": "ppo", "entropy": 0.0, "bc_steps": 0, "env_weight": 0.0, "absorbing": True}
-"""Options that are for the other algorithms, at their defaults."""
+
+
+class Cloning(NamedTuple):
+    """Behavioural cloning before everything else.
+
+    Args:
+        steps: Optimizer steps; with 0 nothing is cloned.
+        lr: Adam's learning rate.
+    """
+
+    steps: int = 0
+    lr: float = 1e-3
+
+
+class PhasedRun(Run):
+    """A run as the `phases` of a paper see it."""
+
+    @abstractmethod
+    def phase(self, game: str, rounds: int, every: int, *, title: str = "") -> Phase:
+        """Rounds of one of the run's games, with evaluations of its policy."""
 
 
 @dataclass(kw_only=True)
-class Config(RunConfig):
-    """Imitation of an expert's demonstrations.
+class ImitationOptions(RunConfig):
+    """Imitation.
 
     Args:
-        env: gymnasium id, as in CartPole-v1 or module:Env-v0.
-        demos: file or folder of demonstrations; see docs/demonstrations.md.
-        algorithm: gail, airl, airl_state (its reward sees states alone), fairl, gaifo, vail, wail;
-            dac, off-policy, for continuous actions; bc for behavioural cloning alone; dagger,
-            which asks --teacher.
-        teacher: whom dagger asks: DIR of a run of expert or imitate, or an .npz of weights.
-        trajectories: how many of the demonstrations to use, the first ones; 0 = all.
-        subsample: keep every k-th step of a trajectory, from a random first one.
-        steps: of the environments, all together.
-        envs: stepped side by side.
-        rollout: steps of each environment in a round.
-        horizon: time limit of an episode; 0 = the environment's own.
-        fixed_horizon: episodes that end go on at their end, without reward, to the time limit.
-        stepping: auto, the fastest that is exact; sync, one by one; envpool, a package in C++.
-        learner: ppo or trpo.
-        gamma: discount a step.
-        lam: of generalised advantage estimates.
-        epochs: passes of the learner over a round.
-        minibatch: rows of a learner's step.
-        policy_lr: Adam rate of policy and values; falls to 0 over the run.
-        entropy: weight of the policy's entropy, ppo only.
-        hidden: width of both layers of policy and value.
-        reward: positive, negative, log_ratio or forward_kl; empty = the algorithm's own.
-        loss: of the critic; empty = the algorithm's own.
-        penalty: of the critic, as in r1=1; empty = the algorithm's own, none = no penalty.
-        spectral: divide the critic's weights by their largest singular value.
-        absorbing: let the critic judge terminal states, which removes the bias to long or to short
-            episodes that a reward's sign has.
-        critic_steps: a round.
-        critic_batch: rows of each side.
-        critic_lr: Adam rate.
-        critic_hidden: width of both layers of the critic.
-        env_weight: share of the environment's own reward, in [0, 1].
-        bc_steps: optimizer steps of behavioural cloning before everything else.
-        bc_lr: Adam rate of behavioural cloning.
-        updates: steps of dac's critic and policy a round, its values take twice as many; of
-            dagger's policy.
-        target_entropy: that dac's policy keeps, nats a component of its squashed action.
-        expert_share: of the rows that dac's values and policy learn from, those of the expert.
-        capacity: transitions that dac or dagger keeps.
-        average: decay, a step, of the average of the policy's weights, which is then what is
-            evaluated and recorded; 0 = the policy as it stands.
-        controls: play the two controls too.
-        episodes: of each evaluation at the end.
-        evaluate_every: rounds between two evaluations of 10 episodes.
+        paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
+            mypackage.mygail.
+        env: Id of a gymnasium environment, as in CartPole-v1 or module:Env-v0.
+        demos: File or folder of demonstrations; see docs/demonstrations.md.
+        trajectories: Number of demonstrations to use, the first ones; 0 uses all.
+        subsample: Distance between the steps of a trajectory that are kept, in steps; the first one
+            is drawn at random.
+        max_episode_steps: Time limit of an episode in steps; 0 keeps the environment's own.
+        fixed_horizon: Whether episodes that end go on at their end, without reward, to the time
+            limit.
+        stepping: How environments are stepped: auto (the fastest way that is exact), sync (one by
+            one) or envpool (a package in C++).
+        hidden: Width of both layers of the policy and of the values.
+        ema_decay: Decay of the average of the policy's weights per step, which is then what is
+            evaluated and recorded; 0 keeps the weights as they are.
+        eval_episodes: Number of episodes of each evaluation at the end.
     """
 
+    paper: str = ""
     env: str
     demos: str
-    algorithm: str = "gail"
-    teacher: str = ""
     trajectories: int = 0
     subsample: int = 1
-    steps: int = 400_000
-    envs: int = 16
-    rollout: int = 256
-    horizon: int = 0
+    max_episode_steps: int = 0
     fixed_horizon: bool = False
     stepping: str = "auto"
-    learner: str = "ppo"
-    gamma: float = 0.99
-    lam: float = 0.95
-    epochs: int = 10
-    minibatch: int = 512
-    policy_lr: float = 3e-4
-    entropy: float = 0.0
     hidden: int = 64
-    reward: str = ""
-    loss: str = ""
-    penalty: str = ""
-    spectral: bool = False
-    absorbing: bool = True
-    critic_steps: int = 8
-    critic_batch: int = 256
-    critic_lr: float = 1e-3
-    critic_hidden: int = 64
-    env_weight: float = 0.0
-    bc_steps: int = 0
-    bc_lr: float = 1e-3
-    updates: int = 16
-    target_entropy: float = -1.0
-    expert_share: float = 0.0
-    capacity: int = 300_000
-    average: float = 0.0
-    controls: bool = True
-    episodes: int = 50
-    evaluate_every: int = 10
+    ema_decay: float = 0.0
+    eval_episodes: int = 50
 
     def __post_init__(self) -> None:
-        from rl import algorithms, rewards
         from rl.envs import STEPPING
 
         super().__post_init__()
-        options.check_least(self, 1, "subsample", "steps", "envs", "rollout", "epochs", "minibatch")
-        options.check_least(self, 1, "hidden", "critic_hidden", "critic_steps", "critic_batch")
-        options.check_least(self, 1, "episodes", "evaluate_every", "updates", "capacity")
-        options.check_least(self, 0, "trajectories", "horizon", "entropy", "bc_steps", "env_weight")
-        options.check_above_zero(self, "policy_lr", "critic_lr", "bc_lr")
-        options.check_choice("algorithm", self.algorithm, (*algorithms.__all__, *OTHERS))
-        options.check_choice("learner", self.learner, LEARNERS)
+        options.check_least(self, 1, "subsample", "hidden", "eval_episodes")
+        options.check_least(self, 0, "trajectories", "max_episode_steps")
         options.check_choice("stepping", self.stepping, STEPPING)
-        if self.reward:
-            options.check_choice("reward", self.reward, rewards.__all__)
-        if self.loss:
-            options.check_choice("loss", self.loss, losses.__all__)
-        if self.penalty not in ("", "none"):
-            make_penalty(self.penalty)
-        if not 0 <= self.average < 1:
-            raise UserError(f"--average {self.average}: a decay is at least 0 and below 1")
-        if not 0 <= self.expert_share < 1:
-            raise UserError(f"--expert_share {self.expert_share}: a share, at least 0, below 1")
-        if self.algorithm != "dac":
-            for name, default in {"expert_share": 0.0, "target_entropy": -1.0}.items():
-                if getattr(self, name) != default:
-                    raise UserError(f"--{name} is for --algorithm dac, not for {self.algorithm}")
-        for name in ("gamma", "lam"):
-            if not 0 < getattr(self, name) < 1:
-                raise UserError(f"--{name} {getattr(self, name)}: it lies above 0 and below 1")
+        if not 0 <= self.ema_decay < 1:
+            raise UserError(f"--ema_decay {self.ema_decay}: it must be at least 0 and below 1")
+
+    def layers(self) -> tuple[int, int]:
+        """Widths of the policy's and the values' layers."""
+        return self.hidden, self.hidden
+
+    def stream_rows(self) -> int:
+        """Uniform numbers of a batch of the data stream; a part overrides it."""
+        return 256
+
+    def env_count(self) -> int:
+        """Environments that are stepped side by side; a part overrides it."""
+        return 1
+
+    def rounds(self) -> int:
+        """Rounds in the environments; a part overrides it."""
+        return 0
+
+    def round_steps(self) -> int:
+        """Environment steps of a round; a part overrides it."""
+        return 0
+
+    def round_evaluations(self) -> int:
+        """Rounds between two evaluations; a part overrides it."""
+        return 1
+
+    def cloning(self) -> Cloning:
+        """Behavioural cloning before the rounds; a part overrides it."""
+        return Cloning()
+
+    def reads_absorbing(self) -> bool:
+        """Whether demonstrations hold the absorbing state; a part overrides it."""
+        return True
+
+    def plays_controls(self) -> bool:
+        """Whether the game is played again as two controls; a part overrides it."""
+        return False
+
+
+@dataclass(kw_only=True)
+class RolloutOptions(ImitationOptions):
+    """Environment steps.
+
+    Args:
+        env_steps: Environment steps of the whole run, of all environments together.
+        envs: Number of environments that are stepped side by side.
+        rollout: Steps of each environment in a round.
+        minibatch: Rows of an optimizer step of the policy.
+        g_lr: Adam's learning rate of the policy and the values; it falls to 0 over the run.
+        evaluate_every: Rounds between two evaluations of 10 episodes.
+    """
+
+    env_steps: int = 400_000
+    envs: int = 16
+    rollout: int = 256
+    minibatch: int = 512
+    g_lr: float = 3e-4
+    evaluate_every: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "env_steps", "envs", "rollout", "minibatch", "evaluate_every")
+        options.check_above_zero(self, "g_lr")
+
+    def env_count(self) -> int:
+        return self.envs
+
+    def rounds(self) -> int:
+        return math.ceil(self.env_steps / self.round_steps())
+
+    def round_steps(self) -> int:
+        return self.envs * self.rollout
+
+    def round_evaluations(self) -> int:
+        return self.evaluate_every
+
+
+@dataclass(kw_only=True)
+class CloningOptions(ImitationOptions):
+    """Behavioural cloning.
+
+    Args:
+        bc_steps: Optimizer steps of behavioural cloning before everything else.
+        bc_lr: Adam's learning rate of behavioural cloning.
+    """
+
+    bc_steps: int = 0
+    bc_lr: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 0, "bc_steps")
+        options.check_above_zero(self, "bc_lr")
+
+    def cloning(self) -> Cloning:
+        return Cloning(self.bc_steps, self.bc_lr)
+
+
+@dataclass(kw_only=True)
+class TransitionDiscriminatorOptions(RolloutOptions):
+    """Discriminator.
+
+    Args:
+        gamma: Discount per step.
+        penalty: Penalties of the discriminator, as in r1=1 or r1=1,r2=1; an empty text is none. See
+            `seqgan list penalties`.
+        spectral: Whether the discriminator's weights are divided by their largest singular value.
+        d_batch: Rows of the expert in an optimizer step of the discriminator, and as many of the
+            policy.
+        d_lr: Adam's learning rate of the discriminator.
+        d_hidden: Width of both layers of the discriminator.
+        controls: Whether the game is played twice more: with a discriminator that is never trained,
+            and with demonstrations of a random policy.
+    """
+
+    gamma: float = 0.99
+    penalty: str = "r1=1"
+    spectral: bool = False
+    d_batch: int = 256
+    d_lr: float = 1e-3
+    d_hidden: int = 64
+    controls: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "d_batch", "d_hidden")
+        options.check_above_zero(self, "d_lr")
+        make_penalty(self.penalty)
+        check_between(self, "gamma")
+
+    def stream_rows(self) -> int:
+        return self.d_batch
+
+    def plays_controls(self) -> bool:
+        return self.controls
+
+    def d_layers(self) -> tuple[int, int]:
+        """Widths of the discriminator's layers."""
+        return self.d_hidden, self.d_hidden
+
+
+@dataclass(kw_only=True)
+class RewardOptions(TransitionDiscriminatorOptions):
+    """Reward and loss.
+
+    Args:
+        reward: Reward of the discriminator's logit: positive, negative, log_ratio or forward_kl.
+        loss: Adversarial loss of the discriminator, see `seqgan list losses`.
+    """
+
+    reward: str = "positive"
+    loss: str = "non_saturating"
+
+    def __post_init__(self) -> None:
+        from rl import rewards
+
+        super().__post_init__()
+        options.check_choice("reward", self.reward, rewards.__all__)
+        options.check_choice("loss", self.loss, losses.__all__)
+
+    def reward_and_loss(self) -> dict[str, Any]:
+        """Both as functions, as a game takes them."""
+        from rl import rewards
+
+        return {"reward": getattr(rewards, self.reward), "loss": getattr(losses, self.loss)}
+
+
+@dataclass(kw_only=True)
+class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
+    """Policy gradient.
+
+    Args:
+        learner: How the policy learns from rewards: ppo or trpo.
+        gae_lambda: Decay of generalised advantage estimates.
+        epochs: Passes of the learner over a round.
+        entropy: Weight of the policy's entropy, in PPO alone.
+        absorbing: Whether the discriminator sees terminal states, which removes the bias to long or
+            to short episodes that the sign of a reward has.
+        d_steps: Optimizer steps of the discriminator in a round.
+        env_weight: Share of the environment's own reward, from 0 to 1.
+    """
+
+    learner: str = "ppo"
+    gae_lambda: float = 0.95
+    epochs: int = 10
+    entropy: float = 0.0
+    absorbing: bool = True
+    d_steps: int = 8
+    env_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "epochs", "d_steps")
+        options.check_least(self, 0, "entropy", "env_weight")
+        options.check_choice("learner", self.learner, LEARNERS)
+        check_between(self, "gae_lambda")
         if self.env_weight > 1:
             raise UserError(f"--env_weight {self.env_weight}: it is a share, at most 1")
         if self.entropy and self.learner != "ppo":
             raise UserError(f"--entropy is for --learner ppo, not for {self.learner}; pass 0")
-        if self.algorithm == "dac":
-            for name, wanted in DAC_FIXED.items():
-                if getattr(self, name) != wanted:
-                    raise UserError(f"--algorithm dac has no use for --{name}; leave it out")
-        if (self.algorithm == "dagger") != bool(self.teacher):
-            raise UserError("--algorithm dagger and --teacher DIR|FILE.npz go together")
-        if self.algorithm == "bc" and not self.bc_steps:
-            raise UserError("--algorithm bc needs --bc_steps, as in --bc_steps 2000")
+
+    def reads_absorbing(self) -> bool:
+        return self.absorbing
+
+    def g_moves(self) -> int:
+        """Optimizer steps of PPO in the whole run."""
+        rows = self.round_steps()
+        return self.rounds() * self.epochs * max(1, rows // min(self.minibatch, rows))
 
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "classic": {"steps": 1_000_000, "reward": "log_ratio", "policy_lr": 1e-3},
-    "mujoco": {
-        "steps": 2_000_000,
-        "rollout": 256,
-        "minibatch": 1024,
-        "gamma": 0.99,
-        "subsample": 20,
-        "episodes": 20,
-    },
-    "dac": {
-        "algorithm": "dac",
-        "steps": 320_000,
-        "envs": 8,
-        "rollout": 8,
-        "updates": 8,
-        "capacity": 100_000,
-        "expert_share": 0.25,
-        "target_entropy": -2.0,
-        "average": 0.999,
-        "minibatch": 256,
-        "policy_lr": 1e-3,
-        "hidden": 128,
-        "critic_batch": 128,
-        "critic_lr": 3e-4,
-        "penalty": "interpolated=10",
-        "subsample": 20,
-        "episodes": 20,
-        "evaluate_every": 400,
-        "save_seconds": 300.0,
-    },
-    "paper": {
-        "learner": "trpo",
-        "steps": 1_500_000,
-        "envs": 10,
-        "rollout": 500,
-        "gamma": 0.995,
-        "lam": 0.97,
-        "hidden": 100,
-        "critic_hidden": 100,
-        "critic_steps": 1,
-        "critic_batch": 5_000,
-        "critic_lr": 1e-2,
-        "penalty": "none",
-        "absorbing": False,
-    },
-    "tiny": {
-        "steps": 128,
-        "envs": 4,
-        "rollout": 16,
-        "minibatch": 32,
-        "epochs": 2,
-        "hidden": 8,
-        "critic_hidden": 8,
-        "critic_steps": 2,
-        "critic_batch": 8,
-        "bc_steps": 2,
-        "episodes": 2,
-        "evaluate_every": 2,
-        "save_seconds": 0.0,
-        "device": "cpu",
-    },
-}
+def check_between(config: Any, *names: str) -> None:
+    """Refuse options that do not lie above 0 and below 1.
+
+    Raises:
+        UserError: Names the option.
+    """
+    for name in names:
+        if not 0 < getattr(config, name) < 1:
+            raise UserError(f"--{name} {getattr(config, name)}: it must lie above 0 and below 1")

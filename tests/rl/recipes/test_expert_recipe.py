@@ -11,10 +11,10 @@ SOUND = {**PRESETS["tiny"], "out": "run", "env": "CartPole-v1"}
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        *(({n: 0}, f"--{n} 0") for n in ("steps", "envs", "rollout", "epochs", "minibatch")),
-        *(({n: 0.0}, f"--{n} 0") for n in ("lr", "gamma", "lam")),
-        ({"lam": 1.0}, "--lam 1"),
-        ({"horizon": -1}, "--horizon -1"),
+        *(({n: 0}, f"--{n} 0") for n in ("env_steps", "envs", "rollout", "epochs", "minibatch")),
+        *(({n: 0.0}, f"--{n} 0") for n in ("g_lr", "gamma", "gae_lambda")),
+        ({"gae_lambda": 1.0}, "--gae_lambda 1"),
+        ({"max_episode_steps": -1}, "--max_episode_steps -1"),
     ],
 )
 def test_contradictions_are_refused_and_the_option_named(change, says):

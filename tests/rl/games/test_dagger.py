@@ -24,10 +24,18 @@ def uniform(index):
     return torch.rand(256, generator=torch.Generator().manual_seed(index))
 
 
-def game_of(steps, capacity=10_000, updates=20):
+def game_of(steps, buffer_size=10_000, gradient_steps=20):
     envs, normaliser, policy, _, collector = parts("CartPole-v1", 8, 64, (32, 32))
     normaliser.see(steps.obs)
-    game = Dagger(policy, Sign(), collector, steps, normaliser, capacity=capacity, updates=updates)
+    game = Dagger(
+        policy,
+        Sign(),
+        collector,
+        steps,
+        normaliser,
+        buffer_size=buffer_size,
+        gradient_steps=gradient_steps,
+    )
     return game, envs
 
 
@@ -40,7 +48,7 @@ def few_steps(count=8):
 
 def test_the_learners_states_are_kept_with_the_teachers_actions():
     torch.manual_seed(0)
-    game, _ = game_of(few_steps(), capacity=700, updates=1)
+    game, _ = game_of(few_steps(), buffer_size=700, gradient_steps=1)
     engine = Engine(game, {"G": adam})
     for rounds in (1, 2):
         list(engine.rounds(uniform, 1))
@@ -49,7 +57,7 @@ def test_the_learners_states_are_kept_with_the_teachers_actions():
         assert torch.equal(game.act[:kept], Sign().act(game.obs[:kept]))
         assert game.obs[:kept].abs().sum(1).min() > 0
     # The second rollout overwrote the first 324 rows, as a ring does
-    assert int(game.count) % game.capacity == 324
+    assert int(game.count) % game.buffer_size == 324
 
 
 def test_a_learner_that_is_told_everywhere_balances_and_a_clone_of_little_does_not():
@@ -76,5 +84,5 @@ def test_it_says_how_often_the_learner_agrees():
     game, data = tiny()
     (logs,) = Engine(game, {"G": adam}).rounds(data, 1)
     rows, right = game.obs[:32], game.act[:32]
-    assert torch.equal(right, game.teacher.act(rows, deterministic=True))
+    assert torch.equal(right, game.expert_policy.act(rows, deterministic=True))
     assert 0 <= float(logs["G/agreement"]) <= 1

@@ -63,7 +63,7 @@ def test_batched_equations_are_those_of_gymnasium(env):
 def test_first_states_and_time_limits_are_those_of_gymnasium(env):
     torch.manual_seed(0)
     envs = ClassicEnvs(env, 2000)
-    assert envs.horizon == gymnasium.spec(env).max_episode_steps
+    assert envs.max_episode_steps == gymnasium.spec(env).max_episode_steps
     envs.current()
     made = gymnasium.make(env).unwrapped
     low, high = np.inf, -np.inf
@@ -117,7 +117,7 @@ def test_ends_are_told_apart_and_the_last_observation_is_kept():
 
 
 def test_a_terminal_state_at_the_time_limit_is_no_truncation():
-    envs = make_envs("Counting-v0", 1, limit=3)
+    envs = make_envs("Counting-v0", 1, max_episode_steps=3)
     for t in range(3):
         step = envs.step(np.array([6 if t == 2 else 5]))
     assert step.terminated[0]
@@ -154,7 +154,7 @@ def test_a_saved_state_comes_back_exactly(env):
     """Into fresh environments, in the middle of episodes, hidden state and random numbers too."""
     draw = np.random.default_rng(0)
     torch.manual_seed(0)
-    options = {"limit": 20}
+    options = {"max_episode_steps": 20}
     envs = make_envs(env, 3, **options)
     start = envs.actions.start
     for _ in range(7):
@@ -185,9 +185,9 @@ def test_no_such_environment_and_no_time_limit():
     with pytest.raises(UserError, match="--env no_such_module:X-v0 cannot be made"):
         SyncEnvs("no_such_module:X-v0", 1)
     gymnasium.register("Endless-v0", Counting)
-    with pytest.raises(UserError, match="--horizon"):
+    with pytest.raises(UserError, match="--max_episode_steps"):
         SyncEnvs("Endless-v0", 1)
-    assert SyncEnvs("Endless-v0", 1, limit=4).horizon == 4
+    assert SyncEnvs("Endless-v0", 1, max_episode_steps=4).max_episode_steps == 4
 
 
 def test_a_module_is_found_where_the_command_was_given(tmp_path, monkeypatch):
@@ -196,7 +196,7 @@ def test_a_module_is_found_where_the_command_was_given(tmp_path, monkeypatch):
     (tmp_path / "a_module_of_mine.py").write_text(code, encoding="utf-8")
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.chdir(tmp_path)
-    assert make_envs("a_module_of_mine:Mine-v0", 1).horizon == 7
+    assert make_envs("a_module_of_mine:Mine-v0", 1).max_episode_steps == 7
 
 
 class Shown(Counting):
@@ -243,7 +243,7 @@ def test_observations_of_every_kind_become_one_array(space, shape, kind):
     np.testing.assert_allclose(np.sort(obs[1].ravel()), np.sort(expected), rtol=1e-6)
 
 
-def test_actions_outside_the_box_are_clipped_and_scaled_for_the_critic():
+def test_actions_outside_the_box_are_clipped_and_scaled_for_the_discriminator():
     envs = make_envs("Pendulum-v1", 1)
     act = torch.tensor([[5.0], [-1.0]])
     assert envs.actions.to_env(act).tolist() == [[2.0], [-1.0]]

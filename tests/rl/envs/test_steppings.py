@@ -13,7 +13,7 @@ from rl.envs import make_envs
 def test_under_a_fixed_horizon_nothing_ends_and_nothing_is_earned_after_the_end():
     """Beside the same episode, which ends: equal to there, then its last observation stays."""
     torch.manual_seed(0)
-    fixed = make_envs("CartPole-v1", 1, limit=60, fixed=True)
+    fixed = make_envs("CartPole-v1", 1, max_episode_steps=60, fixed=True)
     start = fixed.current().copy()
     plain = gymnasium.make("CartPole-v1")
     obs, _ = plain.reset(seed=int(fixed.seeds[0]))
@@ -34,14 +34,14 @@ def test_under_a_fixed_horizon_nothing_ends_and_nothing_is_earned_after_the_end(
 
 def test_episodes_of_a_fixed_horizon_are_equally_long_and_come_back_in_the_middle():
     torch.manual_seed(0)
-    found = record(make_envs("CartPole-v1", 3, limit=40, fixed=True), None, 4)
+    found = record(make_envs("CartPole-v1", 3, max_episode_steps=40, fixed=True), None, 4)
     assert [len(t.obs) for t in found] == [40] * 4
     assert not any(t.terminated for t in found)
     assert min(t.ret for t in found) < 30
-    envs = make_envs("CartPole-v1", 2, limit=40, fixed=True)
+    envs = make_envs("CartPole-v1", 2, max_episode_steps=40, fixed=True)
     for _ in range(30):
         envs.step(np.array([1, 0]))
-    again = make_envs("CartPole-v1", 2, limit=40, fixed=True)
+    again = make_envs("CartPole-v1", 2, max_episode_steps=40, fixed=True)
     again.load_state_dict(envs.state_dict())
     np.testing.assert_array_equal(again.current(), envs.current())
 
@@ -53,8 +53,8 @@ def test_envpool_shows_what_gymnasium_shows():
     """From the pool's own first states, by equal actions, past ends and resets."""
     pytest.importorskip("envpool")
     torch.manual_seed(0)
-    envs = make_envs("CartPole-v1", 3, limit=30, stepping="envpool")
-    assert envs.horizon == 30
+    envs = make_envs("CartPole-v1", 3, max_episode_steps=30, stepping="envpool")
+    assert envs.max_episode_steps == 30
     draw, single, ends = np.random.default_rng(0), gymnasium.make("CartPole-v1").unwrapped, 0
     single.reset(seed=0)
     for _ in range(80):

@@ -46,7 +46,7 @@ def test_choices_and_open_boxes_are_refused():
         Actions(2, 0, torch.zeros(0), torch.zeros(0)),
         Actions(0, 0, torch.tensor([-torch.inf]), torch.tensor([torch.inf])),
     ):
-        with pytest.raises(UserError, match="dac"):
+        with pytest.raises(UserError, match="continuous actions"):
             SquashedPolicy(THREE, actions, Normaliser(THREE), (8, 8))
 
 
@@ -88,7 +88,7 @@ def test_twin_values_are_two_plain_networks():
     assert not torch.equal(values(x)[0], values(x)[1])
 
 
-def test_what_is_kept_is_what_the_critic_reads():
+def test_what_is_kept_is_what_the_discriminator_reads():
     """Normalised once; terminal states lead to a flag and zeros, which lead to themselves."""
     torch.manual_seed(0)
     game, _ = tiny()
@@ -147,10 +147,10 @@ def test_rollouts_become_rows_without_resets_and_with_flags():
 
 
 def test_values_learn_a_constant_reward():
-    """A critic that says 1 of everything is worth 1 / (1 - gamma), without entropy."""
+    """A discriminator that says 1 of everything is worth 1 / (1 - gamma), without entropy."""
     torch.manual_seed(0)
     game, _ = tiny()
-    game.gamma, game.tau, game.updates, game.batch = 0.5, 0.2, 25, 32
+    game.gamma, game.tau, game.gradient_steps, game.batch = 0.5, 0.2, 25, 32
     game.reward = torch.ones_like
     with torch.no_grad():
         game.log_alpha.fill_(-30.0)
@@ -168,7 +168,7 @@ def test_alpha_falls_while_the_entropy_is_above_what_is_wanted():
     torch.manual_seed(0)
     made, _ = tiny()
     parts = (made.G, made.Q, made.D, made.collector, made.expert, made.normaliser)
-    game = OffPolicyImitation(*parts, capacity=64, target_entropy=-2.0)
+    game = OffPolicyImitation(*parts, buffer_size=64, target_entropy=-2.0)
     game.replay.add(rows_of(64))
     loss = next(game.policy_move(iter(())))
     (slope,) = torch.autograd.grad(loss.total, game.log_alpha)
@@ -185,7 +185,7 @@ def test_the_policy_climbs_the_values():
             return x[:, 4].expand(2, -1)
 
     engine = Engine(game, dict.fromkeys(game.players(), adam))
-    game.Q, game.updates, game.batch = Right(), 100, 32
+    game.Q, game.gradient_steps, game.batch = Right(), 100, 32
     game.replay.add(rows_of(64))
     engine.play(Turn("G", game.policy_move), iter(()))
     assert game.G.act(torch.randn(200, 3)).mean() > 0.6

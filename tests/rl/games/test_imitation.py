@@ -1,4 +1,4 @@
-"""The imitation game: what critics read, what terminal states are worth, and both controls."""
+"""The imitation game: what discriminators read, what terminal states are worth, controls."""
 
 import functools
 import math
@@ -11,15 +11,15 @@ from image_core.adversarial import penalties
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from rl import algorithms, rewards
+from rl import rewards
 from rl.bc import BehaviouralCloning
 from rl.demos import expert, record
 from rl.discriminators import (
     FLAG,
-    BottleneckCritic,
-    DenseCritic,
+    BottleneckDiscriminator,
+    DenseDiscriminator,
     Discriminator,
-    ShapedCritic,
+    ShapedDiscriminator,
     Transitions,
     with_absorbing,
 )
@@ -42,13 +42,15 @@ def uniform(index):
     return torch.rand(16, generator=torch.Generator().manual_seed(index))
 
 
-def game_of(critic=None, data=None, env="CartPole-v1", **options):
+def game_of(discriminator=None, data=None, env="CartPole-v1", **options):
     envs, normaliser, policy, value, collector = parts(env)
-    if critic is None:
-        critic = DenseCritic(envs.observations, envs.actions, normaliser, hidden=(8, 8))
+    if discriminator is None:
+        discriminator = DenseDiscriminator(
+            envs.observations, envs.actions, normaliser, hidden=(8, 8)
+        )
     learner = PPO(policy, value, envs.count, minibatch=16, epochs=1)
     data = some_expert(env) if data is None else data
-    return ImitationGame(learner, critic, collector, data, normaliser, critic_steps=2, **options)
+    return ImitationGame(learner, discriminator, collector, data, normaliser, d_steps=2, **options)
 
 
 def engine_of(game):
@@ -70,12 +72,12 @@ def test_rewards_are_what_their_names_say(logit):
     assert float(rewards.forward_kl(one)) == pytest.approx(-cut * math.exp(cut))
 
 
-def test_critics_read_normalised_rows_flags_and_carried_out_actions():
+def test_discriminator_read_normalised_rows_flags_and_carried_out_actions():
     torch.manual_seed(0)
     observations = Observations(None, (2,))
     normaliser = Normaliser(observations)
     normaliser.see(torch.tensor([[1.0, 10.0], [3.0, 30.0]]))
-    critic = DenseCritic(observations, BOX, normaliser, "state_action_next", (4, 4))
+    discriminator = DenseDiscriminator(observations, BOX, normaliser, "state_action_next", (4, 4))
     rows = Transitions(
         torch.tensor([[2.0, 30.0], [5.0, 5.0]]),
         torch.tensor([[9.0], [9.0]]),
@@ -84,7 +86,7 @@ def test_critics_read_normalised_rows_flags_and_carried_out_actions():
         torch.tensor([False, True]),
     )
     expected = torch.tensor([[0.0, 1, 0, 0, 0, 0, 1], [0, 0, FLAG, 0, 0, FLAG, 0]])
-    torch.testing.assert_close(critic.encode(rows), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(discriminator.encode(rows), expected, atol=1e-4, rtol=0)
 
 
 def test_the_normaliser_counts_everything_once():
@@ -107,7 +109,7 @@ def test_one_normaliser_serves_all_and_evaluation_leaves_it_alone(tmp_path):
     readers = [
         m.normaliser for m in game.modules() if isinstance(getattr(m, "normaliser", 0), Normaliser)
     ]
-    assert len(readers) == 4  # game, critic, policy, value
+    assert len(readers) == 4  # game, discriminator, policy, value
     assert all(reader is game.normaliser for reader in readers)
     before = game.normaliser.mean.clone()
     returns_of(game.learner.policy, make_envs("CartPole-v1", 3), 3, seed=0)
@@ -173,7 +175,7 @@ class Flagged(Discriminator):
 
 
 @pytest.mark.parametrize("absorbing", [True, False])
-def test_a_terminal_state_is_worth_what_the_critic_says_for_ever(absorbing):
+def test_a_terminal_state_is_worth_what_the_discriminator_says_for_ever(absorbing):
     envs, normaliser, policy, value, collector = parts()
     learner = PPO(policy, value, 4, gamma=0.9)
     game = ImitationGame(
@@ -204,28 +206,30 @@ def test_the_environments_own_reward_mixes_in():
     torch.testing.assert_close(mixed, 0.75 * game.rewards(roll) + 0.25 * roll.reward)
 
 
-# ------------------------------------------------------------------------------------------ critics
+# ---------------------------------------------------------------------------------- discriminators
 
 
 def test_airl_rewards_f_minus_log_pi_and_shaping_telescopes():
     torch.manual_seed(0)
     envs, normaliser, *_ = parts()
-    critic = ShapedCritic(envs.observations, envs.actions, normaliser, 0.9, (8, 8))
-    game = game_of(critic, reward=rewards.log_ratio)
+    discriminator = ShapedDiscriminator(envs.observations, envs.actions, normaliser, 0.9, (8, 8))
+    game = game_of(discriminator, reward=rewards.log_ratio)
     roll = rollout(features=4)
     rows = game._transitions(roll)
-    x = critic.encode(rows)
+    x = discriminator.encode(rows)
     pi = game.learner.policy.log_prob(rows.obs, rows.act)
-    torch.testing.assert_close(game.rewards(roll).flatten(), critic.score(x) - pi)
+    torch.testing.assert_close(game.rewards(roll).flatten(), discriminator.score(x) - pi)
     now = torch.cat([x[:, :5]], 1)
-    shaping = 0.9 * critic.h(x[:, 5:10]) - critic.h(now)
-    torch.testing.assert_close(critic.score(x) - critic.transferable(x), shaping.squeeze(1))
+    shaping = 0.9 * discriminator.h(x[:, 5:10]) - discriminator.h(now)
+    torch.testing.assert_close(
+        discriminator.score(x) - discriminator.transferable(x), shaping.squeeze(1)
+    )
 
 
 def test_airl_on_a_table_recovers_the_ratio():
     """At its optimum f - log pi is the log density ratio: the logit without pi's part is not."""
     torch.manual_seed(0)
-    game = game_of(ShapedCritic(*_of(parts()), 0.9, (32, 32)), reward=rewards.log_ratio)
+    game = game_of(ShapedDiscriminator(*_of(parts()), 0.9, (32, 32)), reward=rewards.log_ratio)
     real = torch.zeros(64, dtype=torch.long)
     assert game.D.reads_policy
     rows = Transitions(
@@ -244,84 +248,37 @@ def _of(made):
 def test_the_bottleneck_holds_its_information():
     """Beta rises while the code says too much, and the KL ends near what is allowed."""
     torch.manual_seed(0)
-    critic = BottleneckCritic(*_of(parts()), hidden=(16, 16), information=0.5, beta_rate=0.05)
-    game = game_of(critic, data=expert([trajectory(50)]))
+    discriminator = BottleneckDiscriminator(
+        *_of(parts()), hidden=(16, 16), information=0.5, beta_rate=0.05
+    )
+    game = game_of(discriminator, data=expert([trajectory(50)]))
     engine = engine_of(game)
-    turn = Turn("D", game.critic_move)
+    turn = Turn("D", game.discriminator_move)
     for _ in range(60):
         engine.play(turn, engine.stream(uniform))
-    assert float(critic.beta) > 0.1 or float(critic.excess) < 0
-    assert abs(float(critic.excess)) < 0.35
-
-
-@pytest.mark.parametrize("name", algorithms.__all__)
-def test_spectral_weights_have_norm_one(name):
-    """In the critic of every algorithm; without, the first layers' orthogonal gain is sqrt 2."""
-    named = getattr(algorithms, name)
-    critic = named.critic(*_of(parts()), 0.9, (16, 16), True)
-    critic.train()
-    for _ in range(50):
-        critic.score(torch.randn(4, critic.features))
-    layers = [m for m in critic.modules() if isinstance(m, torch.nn.Linear)]
-    assert len(layers) >= 3
-    for layer in layers:
-        assert float(torch.linalg.matrix_norm(layer.weight, 2).detach()) < 1.02
-
-
-def test_a_reward_of_states_sees_neither_actions_nor_what_follows():
-    """So it can be carried to where other actions lead elsewhere."""
-    torch.manual_seed(0)
-    envs, normaliser, *_ = parts()
-    critic = algorithms.airl_state.critic(*_of((envs, normaliser)), 0.9, (8, 8), False)
-    assert isinstance(critic, ShapedCritic)
-    rows = game_of(critic)._transitions(rollout(features=4))
-    other = rows._replace(act=1 - rows.act, next_obs=rows.next_obs + 1)
-    found = critic.transferable(critic.encode(rows))
-    torch.testing.assert_close(critic.transferable(critic.encode(other)), found)
-    assert not torch.allclose(critic.score(critic.encode(other)), critic.score(critic.encode(rows)))
-    moved = rows._replace(obs=rows.obs + 1)
-    assert not torch.allclose(critic.transferable(critic.encode(moved)), found)
+    assert float(discriminator.beta) > 0.1 or float(discriminator.excess) < 0
+    assert abs(float(discriminator.excess)) < 0.35
 
 
 def test_airl_refuses_images():
     image = Observations(None, (3, 8, 8))
-    with pytest.raises(UserError, match="airl"):
-        ShapedCritic(image, CHOICES, Normaliser(image), 0.9)
-
-
-@pytest.mark.parametrize("name", algorithms.__all__)
-def test_every_algorithm_plays_and_learns(name):
-    torch.manual_seed(0)
-    envs, normaliser, *_ = parts("Pendulum-v1")
-    named = getattr(algorithms, name)
-    critic = named.critic(envs.observations, envs.actions, normaliser, 0.9, (8, 8), False)
-    game = game_of(
-        critic,
-        env="Pendulum-v1",
-        reward=named.reward,
-        loss=named.loss,
-        penalty=penalties.interpolated(1.0),
-    )
-    engine = engine_of(game)
-    before = {n: [p.detach().clone() for p in ps] for n, ps in engine.players.items()}
-    (logs,) = engine.rounds(uniform, 1)
-    assert all(math.isfinite(float(v)) for v in logs.values())
-    for player, ps in engine.players.items():
-        weights = [(p, q) for p, q in zip(ps, before[player], strict=True) if p.dim() > 1]
-        assert all(bool((p != q).any()) for p, q in weights), player
+    with pytest.raises(UserError, match="AIRL"):
+        ShapedDiscriminator(image, CHOICES, Normaliser(image), 0.9)
 
 
 @pytest.mark.parametrize("sees", ["state_action", "state_next"])
 def test_images_are_judged_pixel_by_pixel_under_a_penalty(sees):
     torch.manual_seed(0)
     image = Observations(None, (3, 8, 8))
-    critic = DenseCritic(image, CHOICES, Normaliser(image), sees, (8, 8))
+    discriminator = DenseDiscriminator(image, CHOICES, Normaliser(image), sees, (8, 8))
     pixels = torch.randint(256, (6, 3, 8, 8), dtype=torch.uint8)
     no = torch.zeros(6, dtype=torch.bool)
     rows = Transitions(pixels, torch.randint(2, (6,)), pixels.flip(0), no, no)
-    x = critic.encode(rows)
-    one = penalties.r1(2.0)(critic.score, x[:3], x[3:])
-    (slope,) = torch.autograd.grad(critic.score(y := x[:3].clone().requires_grad_()).sum(), y)
+    x = discriminator.encode(rows)
+    one = penalties.r1(2.0)(discriminator.score, x[:3], x[3:])
+    (slope,) = torch.autograd.grad(
+        discriminator.score(y := x[:3].clone().requires_grad_()).sum(), y
+    )
     torch.testing.assert_close(one, slope.square().sum(1).mean())
     assert float(slope[:, :192].abs().sum()) > 0
 
@@ -329,9 +286,9 @@ def test_images_are_judged_pixel_by_pixel_under_a_penalty(sees):
 # ----------------------------------------------------------------------------------- whole games
 
 
-def test_a_critic_that_is_never_trained_stays_as_it_is():
+def test_a_discriminator_that_is_never_trained_stays_as_it_is():
     game = game_of()
-    game.critic_steps = 0
+    game.d_steps = 0
     engine = Engine(game, {"G": adam})
     before = [p.detach().clone() for p in game.D.parameters()]
     list(engine.rounds(uniform, 2))
@@ -385,16 +342,18 @@ def test_imitation_reaches_an_expert_and_not_with_random_demonstrations():
         learner = PPO(policy, value, 16, epochs=10, minibatch=512)
         rows = expert(data, subsample=5)
         normaliser.see(rows.steps().obs)
-        critic = DenseCritic(envs.observations, envs.actions, normaliser, hidden=(32, 32))
+        discriminator = DenseDiscriminator(
+            envs.observations, envs.actions, normaliser, hidden=(32, 32)
+        )
         game = ImitationGame(
             learner,
-            critic,
+            discriminator,
             collector,
             rows,
             normaliser,
             reward=rewards.log_ratio,
             penalty=penalties.interpolated(1.0),
-            critic_steps=8,
+            d_steps=8,
         )
         slow = functools.partial(torch.optim.Adam, lr=1e-3)
         engine = Engine(game, {"G": slow, "D": slow}, clip={"G": 0.5})

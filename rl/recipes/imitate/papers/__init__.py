@@ -1,0 +1,1 @@
+"""Systems of imitation, one module each: `seqgan train imitate --paper NAME`."""

@@ -7,6 +7,8 @@ A paper is one module. It holds, top to bottom:
     game(...)          the game, built from parts
     players(options)   who learns, and how
     phases(run)        where they differ from the domain's (may be left out)
+    data(options, x)   batches of the real data x, where the recipe's own do not serve: labels
+                       beside images, two streams in one mapping (may be left out)
     PRESETS            values for named presets of the recipe (may be left out)
 
 `--paper NAME` takes a module that ships with the domain, `--paper package.module` any other.
@@ -40,6 +42,7 @@ class Paper(NamedTuple):
         game: Builds its game; the domain says from what.
         players: From options to a sequence of `image_core.runs.players.Player`.
         phases: From the run to its phases; None where they are the domain's.
+        data: From options and what was read to a stream of batches; None where it is the domain's.
         presets: Its own values for presets of the recipe.
         file: Where it is.
     """
@@ -50,6 +53,7 @@ class Paper(NamedTuple):
     game: Callable[..., Any]
     players: Callable[..., Any]
     phases: Callable[..., Any] | None
+    data: Callable[..., Any] | None
     presets: Mapping[str, Mapping[str, Any]]
     file: str
 
@@ -173,6 +177,7 @@ def _parts(name: str, module: ModuleType, shared: type) -> Paper:
         found["game"],
         found["players"],
         found.get("phases"),
+        found.get("data"),
         found.get("PRESETS", {}),
         file,
     )

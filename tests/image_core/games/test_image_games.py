@@ -19,7 +19,7 @@ from image_core.games import EnergyGAN, PlainGAN, common, conditional, energy, p
 from image_core.games.conditional import LabelledGenerator
 from image_core.games.info import InfoGAN
 from image_core.nets import AutoEncoder, dcgan, resnet19, resnet_cifar, sndcgan
-from image_core.nets.critics import HeadsCritic, PlanesCritic, ProjectionCritic
+from image_core.nets.discriminators import HeadsDiscriminator, PlanesDiscriminator, ProjectionDiscriminator
 
 adam = partial(torch.optim.Adam, lr=1e-3)
 SHAPES = ("plain", "energy", "conditional", "auxiliary", "semi", "info")
@@ -195,12 +195,12 @@ def test_games_that_know_more_take_every_trick(name):
 
 
 @pytest.mark.parametrize("penalty", penalties.__all__)
-def test_batch_norm_in_a_penalised_critic_is_refused(penalty):
+def test_batch_norm_in_a_penalised_discriminator_is_refused(penalty):
     with pytest.raises(UserError, match=r"BatchNorm2d.*--norm layer"):
         small("batch", penalty=getattr(penalties, penalty)())
 
 
-def test_a_sigmoid_on_a_critic_is_refused():
+def test_a_sigmoid_on_a_discriminator_is_refused():
     G, _ = dcgan(8, 1, 4, width=0.1)
     D = nn.Sequential(nn.Flatten(1), nn.Linear(64, 1), nn.Sigmoid())
     with pytest.raises(UserError, match=r"Sigmoid.*raw logits"):
@@ -220,7 +220,7 @@ def test_other_contradictions_are_refused():
 
 
 class Counting(nn.Module):
-    """A critic that remembers what it was given."""
+    """A discriminator that remembers what it was given."""
 
     def __init__(self, inner):
         super().__init__()
@@ -234,13 +234,13 @@ class Counting(nn.Module):
 @pytest.mark.parametrize(("norm", "forwards"), [("none", [12]), ("batch", [6, 6])])
 def test_reals_and_fakes_share_a_forward_unless_batch_norm_forbids_it(norm, forwards):
     G, D = dcgan(16, 1, 4, width=0.05, norm=norm)
-    critic = Counting(D)
-    game = PlainGAN(G, critic, 4, batch=6)
-    list(game.critic_move(iter([images()])))
-    assert critic.seen == [(count, False) for count in forwards]  # no graph of the generator
+    discriminator = Counting(D)
+    game = PlainGAN(G, discriminator, 4, batch=6)
+    list(game.discriminator_move(iter([images()])))
+    assert discriminator.seen == [(count, False) for count in forwards]  # no graph of the generator
 
 
-def test_the_generators_step_computes_no_gradient_of_the_critics_weights():
+def test_the_generators_step_computes_no_gradient_of_the_discriminators_weights():
     engine, _ = play(small())
     game, seen = engine.game, []
 
@@ -263,10 +263,10 @@ def test_r1_and_r2_from_the_losses_own_forward_are_the_same_penalties(gammas):
     game = small(penalty=penalties.total(*given))
     batch = images()
     torch.manual_seed(2)
-    (loss,) = game.critic_move(iter([batch]))
+    (loss,) = game.discriminator_move(iter([batch]))
     torch.manual_seed(2)
     real, fake = batch, game.G(game.draw(len(batch))).detach()
-    apart = penalties.total(*given, lambda critic, real, fake: real.new_zeros(()))
+    apart = penalties.total(*given, lambda discriminator, real, fake: real.new_zeros(()))
     expected = game.loss.d(game.D(real), game.D(fake)) + apart(game.D, real, fake)
     assert loss.total.item() == pytest.approx(expected.item(), rel=1e-5)
     weights = list(game.D.parameters())
@@ -293,9 +293,9 @@ def test_relativistic_generators_see_real_images_and_others_pull_none():
 
 def test_lazy_penalty_has_steps_of_its_own_and_full_strength():
     every, seen = small(penalty=penalties.r1(2.0)), []
-    lazy = small(penalty=penalties.r1(2.0), lazy=4, critic_steps=3)
+    lazy = small(penalty=penalties.r1(2.0), lazy=4, d_steps=3)
     (loss,) = lazy.penalty_move(iter([images()]))
-    (plain_loss,) = every.critic_move(iter([images()]))
+    (plain_loss,) = every.discriminator_move(iter([images()]))
     assert loss.total.item() == pytest.approx(12 * plain_loss.logs["penalty"].item(), rel=1e-5)
     engine = Engine(lazy, {"G": adam, "D": adam})
     for logs in engine.rounds(lambda index: images(), 5):
@@ -311,7 +311,7 @@ def test_clipped_weights_stay_in_their_bound_from_the_start():
     assert max(float(p.detach().abs().max()) for p in game.D.parameters()) <= 0.01
 
 
-def test_noise_falls_with_the_critics_steps_and_the_penalty_with_it():
+def test_noise_falls_with_the_discriminators_steps_and_the_penalty_with_it():
     game = small(
         penalty=penalties.js_reg(1.0),
         noise=tricks.linear(0.5, 0.0, 2),
@@ -353,28 +353,28 @@ def test_magan_margin_moves_by_epochs_of_rounds():
 
 def test_projection_is_the_inner_product_with_the_label():
     _, D = sndcgan(16, 1, 4, width=0.05, norm="spectral")
-    critic = ProjectionCritic(D, 3, "spectral").eval()
+    discriminator = ProjectionDiscriminator(D, 3, "spectral").eval()
     x, y, other = images(5, 16), torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1, 2, 0, 2, 0])
-    gap = critic(x, y) - critic(x, other)
-    weight = critic.embedding.weight
+    gap = discriminator(x, y) - discriminator(x, other)
+    weight = discriminator.embedding.weight
     expected = ((weight[y] - weight[other]) * D.trunk(x)).sum(1)
     assert torch.allclose(gap, expected, atol=1e-6)
 
 
 def test_planes_and_labels_reach_both_players():
     G, D = dcgan(8, 1, 4 + 3, width=0.1, norm="none", planes=3)
-    generator, critic = LabelledGenerator(G, 3).eval(), PlanesCritic(D, 3)
+    generator, discriminator = LabelledGenerator(G, 3).eval(), PlanesDiscriminator(D, 3)
     z = torch.randn(1, 4).repeat(3, 1)
     made = generator(z, torch.arange(3))
     assert (made[0] - made[1]).abs().max() > 0
-    verdicts = critic(made[:1].repeat(3, 1, 1, 1), torch.arange(3))
-    assert len(set(verdicts.tolist())) == 3
+    outputs = discriminator(made[:1].repeat(3, 1, 1, 1), torch.arange(3))
+    assert len(set(outputs.tolist())) == 3
 
 
 def test_semi_supervised_loss_is_the_logistic_loss_of_k_plus_one_classes():
     game, batch = import_module("image_core.games.semi").tiny()
     torch.manual_seed(1)
-    (loss,) = game.critic_move(iter([batch]))
+    (loss,) = game.discriminator_move(iter([batch]))
     torch.manual_seed(1)
     with torch.no_grad():
         fake = game.G(game.draw(6))
@@ -384,13 +384,13 @@ def test_semi_supervised_loss_is_the_logistic_loss_of_k_plus_one_classes():
         return torch.cat([logits, torch.zeros(len(x), 1)], 1).softmax(1)[:, -1]
 
     by_hand = -((1 - fake_class(batch["images"])).log().mean() + fake_class(fake).log().mean()) / 2
-    assert loss.logs["critic"].item() == pytest.approx(by_hand.item(), rel=1e-4)
+    assert loss.logs["discriminator"].item() == pytest.approx(by_hand.item(), rel=1e-4)
 
 
 def test_infogan_reads_its_codes_and_moves_the_generator_by_them():
     torch.manual_seed(0)
     G, D = dcgan(8, 1, 2 + 3 + 1, width=0.2, norm="none")
-    game = InfoGAN(G, HeadsCritic(D, 4), 2, 3, 1, batch=32, weights=(1.0, 1.0))
+    game = InfoGAN(G, HeadsDiscriminator(D, 4), 2, 3, 1, batch=32, weights=(1.0, 1.0))
     rate = partial(torch.optim.Adam, lr=2e-3, betas=(0.5, 0.9))
     engine = Engine(game, {"G": rate, "D": rate})
     logs = list(engine.rounds(lambda index: images(32, 8), 60))
@@ -403,7 +403,7 @@ def test_the_papers_play_on_every_architecture(arch):
     G, D = arch(16, 3, 4, width=0.03, norm="none")
     data = torch.rand(4, 3, 16, 16)
     for make in (plain.dcgan, plain.lsgan, plain.wgan, plain.wgan_gp, plain.r3gan):
-        game = make(G, D, 4, batch=4, critic_steps=1)
+        game = make(G, D, 4, batch=4, d_steps=1)
         (logs,) = Engine(game, {"G": adam, "D": adam}).rounds(lambda index: data, 1)
         assert all(math.isfinite(float(v)) for v in logs.values())
 
@@ -412,7 +412,7 @@ def test_papers_are_their_parts():
     G, D = dcgan(8, 1, 4, width=0.1, norm="none")
     assert plain.lsgan(G, D, 4).loss is losses.least_squares
     assert plain.wgan(G, D, 4).clip == 0.01
-    assert plain.wgan_gp(G, D, 4).critic_steps == 5
+    assert plain.wgan_gp(G, D, 4).d_steps == 5
     assert plain.sngan(G, D, 4).loss is losses.hinge
     assert plain.f_gan(G, D, 4, loss=fgan.f_pearson).loss is fgan.f_pearson
     assert plain.r3gan(G, D, 4).loss is losses.relativistic
@@ -426,12 +426,12 @@ def test_papers_are_their_parts():
     assert plain.r3gan(G, D, 4).penalty(*arguments).item() == pytest.approx(slope**2, rel=1e-4)
 
 
-def test_regularizers_are_part_of_the_critics_loss():
+def test_regularizers_are_part_of_the_discriminators_loss():
     game = small(regularizer=regularizers.l2(0.5))
-    (loss,) = game.critic_move(iter([images()]))
+    (loss,) = game.discriminator_move(iter([images()]))
     expected = regularizers.l2(0.5)(game.D)
     assert loss.logs["regularizer"].item() == pytest.approx(expected.item())
-    assert loss.total.item() == pytest.approx((loss.logs["critic"] + expected).item(), rel=1e-6)
+    assert loss.total.item() == pytest.approx((loss.logs["discriminator"] + expected).item(), rel=1e-6)
 
 
 COMPILED = """
@@ -476,7 +476,7 @@ def test_a_compiled_step_is_the_same_step():
     assert done.stdout == "equal\n", done.stderr
 
 
-def test_steps_that_take_the_critic_apart_are_not_compiled():
+def test_steps_that_take_the_discriminator_apart_are_not_compiled():
     G, D = sndcgan(16, 1, 4, width=0.05)
     with pytest.raises(UserError, match="--matching"):
         PlainGAN(G, D, 4, matching=1.0).compile_steps()

@@ -45,7 +45,7 @@ def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
 def test_every_game_runs_and_leaves_its_files(tmp_path, capsys, game, monkeypatch):
     monkeypatch.setattr(image_report.plots, "learning_curves", lambda *_: None)
     run = tmp_path / "run"
-    words = ["--rounds", "2", "--critic_steps", "1", "--game", game]
+    words = ["--rounds", "2", "--d_steps", "1", "--game", game]
     if game == "magan":
         words += ["--batch", "400", "--rounds", "1"]
     assert main([*TINY, *words, "--out", str(run)]) == 0
@@ -117,7 +117,7 @@ TRICKS = [
     {"minibatch": "std", "norm": "pixel", "generator_norm": "virtual"},
     {"minibatch": "discrimination", "norm": "virtual", "generator_norm": "equalised"},
     {"matching": 1.0, "history": 0.1, "norm": "virtual", "generator_norm": "spectral"},
-    {"noise": 0.3, "grad_clip": 0.5, "norm": "equalised", "penalty": "l2=0.1,orthogonal=0.1"},
+    {"noise": 0.3, "max_grad_norm": 0.5, "norm": "equalised", "penalty": "l2=0.1,orthogonal=0.1"},
     {"penalty": "r1=1,consensus=0.1", "lazy": 2, "norm": "virtual", "augment": "cutout"},
     {"real_target": 0.9, "drift": 0.1, "anneal": 0.5, "penalty": "js_reg=1", "clip": 0.1},
 ]
@@ -139,7 +139,7 @@ def test_every_trick_goes_with_every_game_of_logits(tmp_path, game, tricks):
 
 
 def test_a_games_gradient_is_clipped():
-    words = {"out": "run", "grad_clip": 0.01, "optimizer": "rmsprop"}
+    words = {"out": "run", "max_grad_norm": 0.01, "optimizer": "rmsprop"}
     run = Run(Config(**{**PRESETS["tiny"], **words}))
     assert run.engine.clip == {"G": 0.01, "D": 0.01}
 
@@ -155,7 +155,7 @@ def test_lists_name_what_the_options_take(capsys):
 def test_loss_penalty_and_game_at_random(tmp_path, loss, penalty, game):
     if penalty == "js_reg":
         loss = "non_saturating"
-    words = {"loss": loss, "penalty": f"{penalty}=0.1", "game": game, "critic_steps": 1}
+    words = {"loss": loss, "penalty": f"{penalty}=0.1", "game": game, "d_steps": 1}
     words |= {"augment": "translation"} if penalty == "consistency" else {}
     config = Config(**{**PRESETS["tiny"], "out": str(tmp_path), **words})
     run = Run(config)
@@ -203,7 +203,7 @@ REFUSED = [
     ({"minibatch": "std", "penalty": "r1=1"}, "--minibatch std with --penalty r1"),
     ({"minibatch": "std", "game": "ebgan"}, "autoencoder"),
     ({"norm": "virtual", "game": "magan"}, "autoencoder"),
-    ({"grad_clip": 0.0}, "--grad_clip 0"),
+    ({"max_grad_norm": 0.0}, "--max_grad_norm 0"),
     ({"history": -1.0}, "--history -1"),
     ({"ablation": "skip"}, "--ablation"),
     ({"ablation": "hope", "arch": "resnet_cifar"}, "--ablation hope"),
@@ -213,9 +213,9 @@ REFUSED = [
     ({"average": 1.0}, "--average 1"),
     ({"beta1": -0.1}, "--beta1"),
     ({"clip": 0.0}, "--clip 0"),
-    *(({name: 0}, f"--{name} 0") for name in ("pretrain", "rounds", "critic_steps", "batch")),
+    *(({name: 0}, f"--{name} 0") for name in ("pretrain", "rounds", "d_steps", "batch")),
     *(({name: -1}, f"--{name} -1") for name in ("latent", "bottleneck")),
-    *(({name: 0.0}, f"--{name} 0") for name in ("width", "critic_lr", "anneal", "margin")),
+    *(({name: 0.0}, f"--{name} 0") for name in ("width", "d_lr", "anneal", "margin")),
 ]
 
 
@@ -263,12 +263,12 @@ def test_data_that_do_not_fit_are_refused(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_an_unbounded_wasserstein_critic_is_warned_of(tmp_path, capsys):
+def test_an_unbounded_wasserstein_discriminator_is_warned_of(tmp_path, capsys):
     Run(Config(**{**PRESETS["tiny"], "out": str(tmp_path), "game": "dcgan", "loss": "wasserstein"}))
     assert "nothing bounds the slope" in capsys.readouterr().err
 
 
-def test_lazy_penalties_slow_the_critics_optimizer():
+def test_lazy_penalties_slow_the_discriminators_optimizer():
     config = Config(out="run", penalty="r1=1", norm="none", lazy=15, beta2=0.9)
     made = image.optimizers(config)["D"]([torch.nn.Parameter(torch.zeros(1))])
     assert made.defaults["lr"] == pytest.approx(4e-4 * 15 / 16)

@@ -11,9 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from image_core.recipes.image.games import GAMES
+
 from image_core.memory import keep_freed_memory
 from image_core.recipes.image.config import Config
-from image_core.recipes.image.games import GAMES
 from image_core.recipes.image.recipe import Run
 
 SHOWN = ("fd-clf", "is-clf", "coverage-clf", "modes-clf", "test_accuracy")

@@ -28,7 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "spectral": {"norm": "spectral"},
     "layer": {"norm": "layer"},
     "l2": {"regularizer": regularizers.l2(0.01)},
-    "clip": {"clip": 0.01},
+    "weight_clip": {"weight_clip": 0.01},
     "lazy_r1": {"penalty": penalties.r1(10.0), "lazy": 16},
     "r1": {"penalty": penalties.r1(10.0)},
     "wgan_gp": {"penalty": penalties.interpolated(10.0), "loss": losses.wasserstein},
@@ -42,7 +42,7 @@ ROOFLINE: dict[str, dict[str, float]] = {
     "sndcgan": {"d_steps": 1, "gflop": 4.27, "mbyte": 22.6, "eager": 58e3, "graphs": 81e3},
     "resnet": {"d_steps": 5, "gflop": 11.8, "mbyte": 42.6, "eager": 21e3, "graphs": 29e3},
 }
-"""Counted by others: a real image's share of a plain library's discriminator and generator steps at 32
+"""Counted by others: a real image's share of a plain library's steps of both players at 32
 pixels and full width, bytes in bfloat16. Images a second are estimates for an H200 (989 TFLOP/s,
 4.8 TB/s) at 25 % of its peak step by step and 35 % compiled into CUDA graphs; nobody has run them.
 """

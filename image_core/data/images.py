@@ -72,9 +72,9 @@ def read_images(source: str, how: Reading = Reading()) -> ImageSet:
     """Read a set, whatever holds it.
 
     Args:
-        source: The set: digits, shapes, a folder (of classes, of images, or of parquet files), an IDX or
-            .npz file, gzipped or not, or the name of a data set that `datasets` knows.
-        how: size, colours, strictness.
+        source: The set: digits, shapes, a folder (of classes, of images, or of parquet files), an
+            IDX or .npz file, gzipped or not, or the name of a data set that `datasets` knows.
+        how: Size, colours, strictness.
 
     Raises:
         UserError: Names the file and what is wrong with it.

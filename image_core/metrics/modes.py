@@ -24,8 +24,8 @@ def class_score(
 
     Args:
         probabilities: Probabilities of classes, a row a sample.
-        splits: Number of parts of the shuffled samples, whose mean and standard deviation are returned;
-            small parts lower the score.
+        splits: Number of parts of the shuffled samples, whose mean and standard deviation are
+            returned; small parts lower the score.
         seed: Seed of the shuffle.
 
     Returns:

@@ -48,8 +48,8 @@ class ImageOptions(RunConfig):
         g_lr: Learning rate of the generator.
         d_lr: Learning rate of the discriminator.
         max_grad_norm: Greatest norm of each player's gradient; longer gradients are scaled down.
-        ema_decay: Decay of the average of the generator's weights that is sampled and measured; 0 =
-            the last weights.
+        ema_decay: Decay of the average of the generator's weights that is sampled and measured; at
+            0 the last weights are.
         evaluate_every: Rounds between two grids of samples.
         eval_samples: Most images of either kind that the scores use.
         extractor: Features that the scores read: auto (clf where labels are known, else pixels),
@@ -353,8 +353,13 @@ class AdamLogitOptions(AdamOptions, LogitOptions):
 
 
 @dataclass(kw_only=True)
-class PlainOptions(GeneratorNormOptions, AdamLogitOptions):
-    """Image GAN of logits and Adam."""
+class PlainOptions(GeneratorNormOptions, LogitOptions):
+    """Image GAN of logits."""
+
+
+@dataclass(kw_only=True)
+class AdamPlainOptions(AdamLogitOptions, PlainOptions):
+    """Image GAN of logits that learns by Adam."""
 
 
 PAPERS = Papers("image_core.recipes.image.papers", "sngan", shared=ImageOptions, own=ImageOptions)

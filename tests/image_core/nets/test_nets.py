@@ -12,8 +12,8 @@ from image_core.adversarial.errors import UserError
 from image_core.nets import (
     AutoEncoder,
     augment,
-    discriminators,
     dcgan,
+    discriminators,
     layers,
     resnet19,
     resnet_cifar,
@@ -408,14 +408,14 @@ def test_unpooling_puts_zeros_between():
 
 @pytest.mark.parametrize("distance", ["l1", "mean_square", "sum_square"])
 def test_energy_is_the_distance_of_the_redrawing(distance):
-    discriminator, x = AutoEncoder(8, 2, code=5, width=4, distance=distance), torch.randn(3, 2, 8, 8)
-    gap = (discriminator.decoder(discriminator.encoder(x)) - x)[1]
+    D, x = AutoEncoder(8, 2, code=5, width=4, distance=distance), torch.randn(3, 2, 8, 8)
+    gap = (D.decoder(D.encoder(x)) - x)[1]
     by_hand = {
         "l1": gap.abs().mean(),
         "mean_square": gap.square().mean(),
         "sum_square": gap.square().sum(),
     }[distance]
-    assert discriminator(x)[1].item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert D(x)[1].item() == pytest.approx(by_hand.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [4, 12, 33])

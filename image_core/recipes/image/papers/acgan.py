@@ -14,13 +14,13 @@ from image_core.recipes.image.build import (
     networks,
     with_trunk,
 )
-from image_core.recipes.image.config import PlainOptions
+from image_core.recipes.image.config import AdamPlainOptions
 
 __all__ = ["Options", "data", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """AC-GAN."""
 
     loss: str = "non_saturating"

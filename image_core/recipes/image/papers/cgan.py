@@ -13,13 +13,13 @@ from image_core.recipes.image.build import (
     networks,
     with_trunk,
 )
-from image_core.recipes.image.config import PlainOptions
+from image_core.recipes.image.config import AdamPlainOptions
 
 __all__ = ["Options", "data", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """Conditional GAN."""
 
     loss: str = "non_saturating"

@@ -6,13 +6,13 @@ Kernels are of 4, as in the widely used Torch version; the paper's are 5, which 
 from dataclasses import dataclass
 
 from image_core.recipes.image.build import logit_players, plain_game
-from image_core.recipes.image.config import PlainOptions
+from image_core.recipes.image.config import AdamPlainOptions
 
 __all__ = ["Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """DCGAN."""
 
     loss: str = "non_saturating"

@@ -6,13 +6,13 @@ The noise around the data is the paper's Gaussian, not the script's uniform.
 from dataclasses import dataclass
 
 from image_core.recipes.image.build import logit_players, plain_game
-from image_core.recipes.image.config import STUDY, PlainOptions
+from image_core.recipes.image.config import STUDY, AdamPlainOptions
 
 __all__ = ["PRESETS", "Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """DRAGAN."""
 
     loss: str = "non_saturating"

@@ -10,7 +10,7 @@ from image_core.data.images import ImageSet
 from image_core.games.info import InfoGAN
 from image_core.nets.discriminators import HeadsDiscriminator
 from image_core.recipes.image.build import adversarial, logit_players, networks, with_trunk
-from image_core.recipes.image.config import PlainOptions
+from image_core.recipes.image.config import AdamPlainOptions
 from image_core.runs import options
 
 __all__ = ["Options", "game", "players"]
@@ -20,7 +20,7 @@ HIDDEN = 128
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """InfoGAN.
 
     Args:

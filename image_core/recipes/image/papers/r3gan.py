@@ -6,13 +6,13 @@ Its loss and penalties on the networks of --arch; nothing is annealed.
 from dataclasses import dataclass
 
 from image_core.recipes.image.build import logit_players, plain_game
-from image_core.recipes.image.config import STUDY, PlainOptions
+from image_core.recipes.image.config import STUDY, AdamPlainOptions
 
 __all__ = ["PRESETS", "Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """R3GAN."""
 
     loss: str = "relativistic"

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from image_core.recipes.image.build import logit_players, plain_game
-from image_core.recipes.image.config import STUDY, PlainOptions
+from image_core.recipes.image.config import STUDY, AdamPlainOptions
 
 __all__ = ["PRESETS", "Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """SNGAN."""
 
     loss: str = "hinge"

@@ -6,13 +6,13 @@ Both players learn by RMSprop; the 100 critic steps at the start are left out.
 from dataclasses import dataclass
 
 from image_core.recipes.image.build import plain_game, rmsprop_players
-from image_core.recipes.image.config import STUDY, GeneratorNormOptions, LogitOptions
+from image_core.recipes.image.config import STUDY, PlainOptions
 
 __all__ = ["PRESETS", "Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(GeneratorNormOptions, LogitOptions):
+class Options(PlainOptions):
     """WGAN."""
 
     loss: str = "wasserstein"

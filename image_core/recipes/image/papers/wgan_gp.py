@@ -6,13 +6,13 @@ Its slope is pulled to 1 on lines between data and fakes.
 from dataclasses import dataclass
 
 from image_core.recipes.image.build import logit_players, plain_game
-from image_core.recipes.image.config import STUDY, PlainOptions
+from image_core.recipes.image.config import STUDY, AdamPlainOptions
 
 __all__ = ["PRESETS", "Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PlainOptions):
+class Options(AdamPlainOptions):
     """WGAN-GP."""
 
     loss: str = "wasserstein"

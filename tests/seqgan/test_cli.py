@@ -18,6 +18,7 @@ from image_core.adversarial import (
     penalties,
     regularizers,
 )
+from image_core.recipes.image import config as image_config
 from seqgan import games, metrics
 from seqgan.cli import COMMANDS, main
 from seqgan.commands.recipes import RECIPES, recipe_module
@@ -32,7 +33,7 @@ KINDS = {
     "games": games.__all__,
     "recipes": tuple(RECIPES),
     "metrics": [*metrics.__all__, *judge.__all__],
-    "papers": oracle_recipe.PAPERS.names(),
+    "papers": [*image_config.PAPERS.names(), *oracle_recipe.PAPERS.names()],
 }
 
 

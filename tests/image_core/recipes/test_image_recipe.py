@@ -401,3 +401,22 @@ def test_labels_of_semi_supervised_learning_are_those_of_its_own_images():
         assert [rows[bytes(x.flatten().tolist())] for x in batch["labelled"]] == list(
             batch["labels"]
         )
+
+
+def test_a_trained_run_draws_as_many_as_are_asked_for(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main([*TINY, "--rounds", "1", "--out", str(run)]) == 0
+    assert main(["sample", str(run), "--n", "5"]) == 0
+    assert main(["sample", str(run), "--n", "5"]) == 0
+    one, other = ((run / "samples" / f"drawn_{i}.png").read_bytes() for i in (1, 2))
+    assert one == other
+    assert main(["sample", str(run), "--n", "5", "--seed", "1"]) == 0
+    assert (run / "samples" / "drawn_3.png").read_bytes() != one
+    for words, says in (
+        (["--n", "0"], "--n 0"),
+        (["--prompt", "a digit"], "--prompt"),
+        (["--temperature", "0.5"], "--temperature is for sentences"),
+        (["--out", str(run / "drawn.jpg")], "end the name in .png"),
+        (["--out", str(run / "samples" / "drawn_1.png")], "nothing is overwritten"),
+    ):
+        assert says in refusal(capsys, "sample", str(run), *words)

@@ -18,7 +18,6 @@ from image_core.nets.discriminators import ClassDiscriminator
 from image_core.recipes.image.build import (
     adam_players,
     classes_of,
-    labelled_data,
     networks,
     played,
     with_trunk,
@@ -70,13 +69,16 @@ players = adam_players
 def data(o: Options, images: ImageSet) -> Data:
     """Batches {"images", "labelled", "labels"}: any images, and those whose label is seen."""
     assert images.labels is not None
-    every = labelled_data(o, images)
+    every = Batches(images.images, o.batch, seed=o.seed)
     drawn = torch.Generator().manual_seed(o.seed)
     seen = torch.randperm(len(images.images), generator=drawn)[: o.labelled]
     rows = {"labelled": images.images[seen], "labels": images.labels[seen]}
     few = Batches(rows, min(o.batch, o.labelled), seed=o.seed + 1)
 
     def both(index: int) -> Mapping[str, Tensor]:
-        return {"images": every(index)["images"], **few(index)}
+        some, known = every(index), few(index)
+        assert isinstance(some, Tensor)
+        assert isinstance(known, Mapping)
+        return {"images": some, **known}
 
     return both

@@ -94,6 +94,16 @@ class Papers:
         """
         return _joined(self.load(name).options, self.own, name)
 
+    def readers(self, option: str) -> list[str]:
+        """The papers that ship and have an option.
+
+        Args:
+            option: Name of the option.
+        """
+        return [
+            name for name in self.names() if option in {f.name for f in fields(self.config(name))}
+        ]
+
     def preset(self, name: str, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
         """What a preset means to a paper.
 

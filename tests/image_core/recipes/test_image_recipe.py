@@ -246,7 +246,7 @@ def test_a_contradiction_is_refused_in_a_sentence(change, says):
     ("words", "says"),
     [
         (["--paper", "hope"], "--paper hope: choose one of acgan, "),
-        (["--paper", "began", "--loss", "hinge"], "--loss"),
+        (["--paper", "began", "--loss", "hinge"], "--loss: this paper does not read it"),
         (["--paper", "began", "--compile", "true"], "--compile"),
         (["--paper", "ebgan", "--penalty", "r1=1"], "--penalty"),
         (["--paper", "ebgan", "--minibatch", "std"], "--minibatch"),
@@ -255,7 +255,8 @@ def test_a_contradiction_is_refused_in_a_sentence(change, says):
         (["--paper", "projection", "--generator_norm", "pixel"], "--generator_norm"),
         (["--paper", "began", "--generator_norm", "pixel"], "--generator_norm"),
         (["--paper", "wgan", "--beta1", "0.5"], "--beta1"),
-        (["--gamma", "0.5"], "--gamma"),
+        (["--game", "began"], "--game"),
+        (["--gamma", "0.5"], "--gamma: this paper does not read it, see --help; began does"),
         (["--arch", "resnet19", "--size", "256"], "resnet19 ends at 128"),
         (["--augment", "blur"], "--augment blur"),
     ],

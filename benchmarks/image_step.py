@@ -1,4 +1,4 @@
-"""Cost of a critic and a generator step by penalty: `python benchmarks/image_step.py`.
+"""Cost of a discriminator and a generator step by penalty: `python benchmarks/image_step.py`.
 
 Prints one JSON line a variant. On a CPU seconds are of the process, on a GPU of the clock around a
 synchronised device. Variants take turns, so that whatever else the machine does hits all alike; the
@@ -28,7 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "spectral": {"norm": "spectral"},
     "layer": {"norm": "layer"},
     "l2": {"regularizer": regularizers.l2(0.01)},
-    "clip": {"clip": 0.01},
+    "weight_clip": {"weight_clip": 0.01},
     "lazy_r1": {"penalty": penalties.r1(10.0), "lazy": 16},
     "r1": {"penalty": penalties.r1(10.0)},
     "wgan_gp": {"penalty": penalties.interpolated(10.0), "loss": losses.wasserstein},
@@ -39,10 +39,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     },
 }
 ROOFLINE: dict[str, dict[str, float]] = {
-    "sndcgan": {"critic_steps": 1, "gflop": 4.27, "mbyte": 22.6, "eager": 58e3, "graphs": 81e3},
-    "resnet": {"critic_steps": 5, "gflop": 11.8, "mbyte": 42.6, "eager": 21e3, "graphs": 29e3},
+    "sndcgan": {"d_steps": 1, "gflop": 4.27, "mbyte": 22.6, "eager": 58e3, "graphs": 81e3},
+    "resnet": {"d_steps": 5, "gflop": 11.8, "mbyte": 42.6, "eager": 21e3, "graphs": 29e3},
 }
-"""Counted by others: a real image's share of a plain library's critic and generator steps at 32
+"""Counted by others: a real image's share of a plain library's steps of both players at 32
 pixels and full width, bytes in bfloat16. Images a second are estimates for an H200 (989 TFLOP/s,
 4.8 TB/s) at 25 % of its peak step by step and 35 % compiled into CUDA graphs; nobody has run them.
 """
@@ -90,7 +90,7 @@ def timed(engine: Engine, turn: Turn, images: torch.Tensor, options: argparse.Na
 
 
 def step(engine: Engine, images: torch.Tensor, options: argparse.Namespace) -> float:
-    """Seconds of a critic step, a lazy penalty's own step shared out."""
+    """Seconds of a discriminator step, a lazy penalty's own step shared out."""
     turns = engine.game.turns()
     seconds = timed(engine, turns[0], images, options)
     for turn in turns[1:-1]:
@@ -102,21 +102,21 @@ def measure(arch: str, options: argparse.Namespace) -> None:
     torch.manual_seed(0)
     images = torch.rand(options.batch, 3, options.size, options.size, device=options.device) * 2 - 1
     engines = {name: build(arch, name, options) for name in options.variants}
-    critic: dict[str, list[float]] = {name: [] for name in engines}
+    discriminator: dict[str, list[float]] = {name: [] for name in engines}
     generator: dict[str, list[float]] = {name: [] for name in engines}
     for turn in range(options.turns + 1):
         for name, engine in engines.items():
             d = step(engine, images, options)
             g = timed(engine, engine.game.turns()[-1], images, options)
             if turn:  # the first warms up
-                critic[name].append(d)
+                discriminator[name].append(d)
                 generator[name].append(g)
-    plain = min(critic[options.variants[0]])
-    for name, seconds in critic.items():
+    plain = min(discriminator[options.variants[0]])
+    for name, seconds in discriminator.items():
         line = {
             "arch": arch,
             "variant": name,
-            "critic_seconds": round(min(seconds), 4),
+            "discriminator_seconds": round(min(seconds), 4),
             "ratio": round(min(seconds) / plain, 3),
             "generator_seconds": round(min(generator[name]), 4),
         }
@@ -124,7 +124,7 @@ def measure(arch: str, options: argparse.Namespace) -> None:
             line["wanted"] = WANTED[name]
         print(json.dumps(line), flush=True)
     estimate = ROOFLINE[arch]
-    steps = int(estimate["critic_steps"])
+    steps = int(estimate["d_steps"])
     a_round = steps * plain + min(generator[options.variants[0]])
     engine = engines[options.variants[0]]
     turns, stream = engine.game.turns(), engine.stream(lambda index: images)

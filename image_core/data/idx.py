@@ -20,7 +20,7 @@ def read_bytes(option: str, file: str | Path) -> bytes:
     """The content, unzipped if it was gzipped.
 
     Raises:
-        UserError: the file cannot be read, or its compression is broken.
+        UserError: The file cannot be read, or its compression is broken.
     """
     try:
         content = Path(file).read_bytes()
@@ -35,7 +35,7 @@ def parse_idx(option: str, file: str | Path, content: bytes) -> UInt8[Tensor, "*
     """Unsigned bytes in LeCun's IDX format: 0 0 8 D, D big-endian sizes, the data.
 
     Raises:
-        UserError: the magic number is another's, or more or less data follow than announced.
+        UserError: The magic number is another's, or more or less data follow than announced.
     """
     if content[:3] != MAGIC or len(content) < 4 or not content[3]:
         raise UserError(

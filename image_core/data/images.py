@@ -32,10 +32,10 @@ class ImageSet(NamedTuple):
     """Images of one size.
 
     Args:
-        images: bytes, colours first.
-        labels: what each shows, from 0; None where it is not known.
-        names: of the classes.
-        resize: what was done to reach the size, in words that a score can carry.
+        images: Images as bytes, colours first.
+        labels: What each image shows, from 0; None where it is not known.
+        names: Names of the classes.
+        resize: What was done to reach the size, in words that a score can carry.
     """
 
     images: UInt8[Tensor, "N C H W"]
@@ -54,11 +54,11 @@ class Reading:
     """How to read.
 
     Args:
-        option: that names the data, for complaints.
-        size: side of the square images, 0 for theirs, rounded up to a power of two of at least 16.
-        channels: 1 or 3; 0 for theirs.
-        strict: refuse a folder for one unreadable image.
-        labels: IDX labels beside IDX images.
+        option: Option that names the data, for complaints.
+        size: Side of the square images; 0 = theirs, rounded up to a power of two of at least 16.
+        channels: Colours of the images, 1 or 3; 0 = theirs.
+        strict: Whether a folder is refused for one unreadable image.
+        labels: File of IDX labels beside IDX images.
     """
 
     option: str = "--data"
@@ -72,12 +72,12 @@ def read_images(source: str, how: Reading = Reading()) -> ImageSet:
     """Read a set, whatever holds it.
 
     Args:
-        source: digits, shapes, a folder (of classes, of images, or of parquet files), an IDX or
-            .npz file, gzipped or not, or the name of a data set that `datasets` knows.
-        how: size, colours, strictness.
+        source: The set: digits, shapes, a folder (of classes, of images, or of parquet files), an
+            IDX or .npz file, gzipped or not, or the name of a data set that `datasets` knows.
+        how: Size, colours, strictness.
 
     Raises:
-        UserError: names the file and what is wrong with it.
+        UserError: Names the file and what is wrong with it.
     """
     if source == "digits":
         return _digits(how)
@@ -228,7 +228,7 @@ def read_picture(file: Path) -> UInt8[Tensor, "C H W"]:
     """One picture: palettes become colours, 16 bits become 8, what is transparent becomes white.
 
     Raises:
-        UserError: it is corrupt, or no picture.
+        UserError: It is corrupt, or no picture.
     """
     return _decoded(str(file), file)
 

@@ -23,9 +23,9 @@ def draw_shapes(
     Radius, place and lightness of the ground vary; edges are smooth.
 
     Args:
-        count: how many.
-        size: of the square picture.
-        seed: of everything.
+        count: Number of pictures.
+        size: Side of the square picture.
+        seed: Seed of everything.
 
     Returns:
         Pictures, labels and the labels' names: colour varies fastest.

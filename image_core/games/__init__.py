@@ -1,4 +1,4 @@
-"""Image games by shape: plain, of energies, conditional, informative. Papers are aliases."""
+"""Image games by shape: plain, of energies, conditional, informative."""
 
 from image_core.games.auxiliary import AuxiliaryGAN as AuxiliaryGAN
 from image_core.games.conditional import ConditionalGAN as ConditionalGAN

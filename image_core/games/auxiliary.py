@@ -1,4 +1,4 @@
-"""AC-GAN: the critic tells real from fake and names the class, of both (Odena et al. 2017)."""
+"""AC-GAN: the discriminator tells real from fake and names the class (Odena et al. 2017)."""
 
 from collections.abc import Mapping
 from typing import Any, final
@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from image_core.games.conditional import LabelledGAN, LabelledGenerator
-from image_core.games.critic import Reader, Told, Verdict
-from image_core.nets.critics import HeadsCritic
+from image_core.games.logit import Output, Reader, Told
+from image_core.nets.discriminators import HeadsDiscriminator
 
 
 @final
@@ -19,12 +19,12 @@ class AuxiliaryGAN(LabelledGAN):
     d: L.d + w (CE(real, y) + CE(fake, y')),    g: L.g + w CE(fake, y')
 
     Args:
-        G: latents, labels -> images.
-        D: images -> logits, class logits.
-        latent: size of z.
-        classes: how many labels.
-        weight: w of the class terms.
-        options: any of `CriticGame`.
+        G: Generator, latents and labels -> images.
+        D: Discriminator, images -> logits and class logits.
+        latent: Size of z.
+        classes: Number of labels.
+        weight: Weight w of the class terms.
+        options: Options of `LogitGame`.
 
     Source: Odena, Olah & Shlens 2017, eq. 2 and 3.
     """
@@ -32,7 +32,7 @@ class AuxiliaryGAN(LabelledGAN):
     def __init__(
         self,
         G: nn.Module,
-        D: HeadsCritic,
+        D: HeadsDiscriminator,
         latent: int,
         classes: int,
         *,
@@ -42,26 +42,26 @@ class AuxiliaryGAN(LabelledGAN):
         super().__init__(G, D, latent, classes, **options)
         self.weight = weight
 
-    def judge(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
-        return Verdict(*critic(images))
+    def discriminate(self, D: Reader, images: Tensor, told: Told) -> Output:
+        return Output(*D(images))
 
     def own_terms_d(
-        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+        self, real: Output, told_real: Told, fake: Output, told_fake: Told
     ) -> Mapping[str, Tensor]:
         return {"class": self._named(real, told_real) + self._named(fake, told_fake)}
 
-    def own_terms_g(self, fake: Verdict, told: Told) -> Mapping[str, Tensor]:
+    def own_terms_g(self, fake: Output, told: Told) -> Mapping[str, Tensor]:
         return {"class": self._named(fake, told)}
 
     def measures(
-        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+        self, real: Output, told_real: Told, fake: Output, told_fake: Told
     ) -> Mapping[str, Tensor]:
         assert real.read is not None
         return {"class_accuracy": (real.read.argmax(1) == told_real[0]).float().mean()}
 
-    def _named(self, verdict: Verdict, told: Told) -> Tensor:
-        assert verdict.read is not None
-        return self.weight * cross_entropy(verdict.read, told[0])
+    def _named(self, output: Output, told: Told) -> Tensor:
+        assert output.read is not None
+        return self.weight * cross_entropy(output.read, told[0])
 
 
 def tiny() -> tuple[AuxiliaryGAN, dict[str, Tensor]]:
@@ -71,4 +71,4 @@ def tiny() -> tuple[AuxiliaryGAN, dict[str, Tensor]]:
     G, D = dcgan(8, 1, 4 + 3, width=0.1, norm="batch")
     images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     batch = {"images": images, "labels": torch.arange(6) % 3}
-    return AuxiliaryGAN(LabelledGenerator(G, 3), HeadsCritic(D, 3), 4, 3, batch=6), batch
+    return AuxiliaryGAN(LabelledGenerator(G, 3), HeadsDiscriminator(D, 3), 4, 3, batch=6), batch

@@ -38,55 +38,24 @@ def draw(count: int, size: int, prior: Prior, device: torch.device) -> Float[Ten
 
 
 class ImageGame(Game):
-    """Players "G" and "D": a generator of images, its latents, its samples, and a critic.
+    """A game with a generator of images, what it reads, and its samples.
 
     Args:
-        G: latents (and labels, in a conditional game) -> images in [-1, 1].
-        D: the critic.
-        latent: size of z.
-        critic_steps: a round.
-        batch: samples of a generator step.
-        prior: of z.
+        G: Generator of images in [-1, 1].
     """
 
-    def __init__(
-        self, G: nn.Module, D: nn.Module, latent: int, critic_steps: int, batch: int, prior: Prior
-    ):
+    def __init__(self, G: nn.Module):
         super().__init__()
-        self.G, self.D, self.latent = G, D, latent
-        self.critic_steps, self.batch, self.prior = critic_steps, batch, prior
-
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
-
-    def turns(self) -> Sequence[Turn]:
-        critic = Turn("D", self.critic_move, repeat=self.critic_steps)
-        return [critic, Turn("G", self.generator_move)]
-
-    @abstractmethod
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """The critic learns to tell the generator's images from real ones."""
-
-    @abstractmethod
-    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """What the critic says moves the generator."""
-
-    def draw(self, count: int) -> Float[Tensor, "N latent"]:
-        """Latents of this process's share of a batch."""
-        return draw(count, self.latent, self.prior, self.device)
+        self.G = G
 
     @property
     def device(self) -> torch.device:
         """Where the generator is."""
         return next(self.G.parameters()).device
 
-    def share(self) -> int:
-        """Samples of a generator step in this process."""
-        return self.batch // parallel.world()[1]
-
+    @abstractmethod
     def inputs(self, count: int) -> tuple[Tensor, ...]:
-        """Fresh latents, and labels where the game has them: what G is called with."""
-        return (self.draw(count),)
+        """What G is called with for so many images; a grid of samples shows them in this order."""
 
     @torch.no_grad()
     def sample(self, count: int, *, generator: nn.Module | None = None) -> Images:
@@ -99,34 +68,84 @@ class ImageGame(Game):
         return torch.cat(parts)
 
 
-def check_critic(critic: nn.Module, loss: AdversarialLoss | None, penalty: Penalty | None) -> None:
-    """Refuse critics whose form contradicts their loss or penalty.
+class LatentGame(ImageGame):
+    """Players "G" and "D": a generator that reads latents, and one discriminator.
+
+    Args:
+        G: Generator, latents (and labels, in a conditional game) -> images in [-1, 1].
+        D: Discriminator.
+        latent: Size of z.
+        d_steps: Optimizer steps of the discriminator in a round.
+        batch: Samples of a generator step.
+        prior: Distribution of z.
+    """
+
+    def __init__(
+        self, G: nn.Module, D: nn.Module, latent: int, d_steps: int, batch: int, prior: Prior
+    ):
+        super().__init__(G)
+        self.D, self.latent = D, latent
+        self.d_steps, self.batch, self.prior = d_steps, batch, prior
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
+
+    def turns(self) -> Sequence[Turn]:
+        d_turn = Turn("D", self.discriminator_move, repeat=self.d_steps)
+        return [d_turn, Turn("G", self.generator_move)]
+
+    @abstractmethod
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The discriminator learns to tell the generator's images from real ones."""
+
+    @abstractmethod
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """What the discriminator says moves the generator."""
+
+    def draw(self, count: int) -> Float[Tensor, "N latent"]:
+        """Latents of this process's share of a batch."""
+        return draw(count, self.latent, self.prior, self.device)
+
+    def share(self) -> int:
+        """Samples of a generator step in this process."""
+        return self.batch // parallel.world()[1]
+
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
+        """Fresh latents, and labels where the game has them: what G is called with."""
+        return (self.draw(count),)
+
+
+def check_discriminator(
+    D: nn.Module, loss: AdversarialLoss | None, penalty: Penalty | None
+) -> None:
+    """Refuse discriminators whose form contradicts their loss or penalty.
 
     Raises:
-        UserError: says which layer or loss, why, and what to use.
+        UserError: Says which layer or loss, why, and what to use.
     """
-    met = mixes_samples(critic)
+    met = mixes_samples(D)
     if penalty is not None and met:
         use = "leave out --minibatch"
         if "Norm" in met:
             use = "use --norm layer, spectral or none"
         raise UserError(
-            f"the critic holds {met}, where the samples of a batch meet, and a gradient penalty "
-            f"reads the slope of each sample alone; {use}"
+            f"the discriminator holds {met}, where the samples of a batch meet, and a gradient "
+            f"penalty reads the slope of each sample alone; {use}"
         )
-    layers = [m for m in critic.modules() if not list(m.children())]
+    layers = [m for m in D.modules() if not list(m.children())]
     if loss is not None and layers and isinstance(layers[-1], (nn.Sigmoid, nn.Softmax)):
         raise UserError(
-            f"the critic ends in {type(layers[-1]).__name__}, but losses take raw logits of any "
-            "size, and a Wasserstein or hinge loss has no meaning on probabilities; leave it out"
+            f"the discriminator ends in {type(layers[-1]).__name__}, but losses take raw logits of "
+            "any size, and a Wasserstein or hinge loss has no meaning on probabilities; leave it "
+            "out"
         )
 
 
-def critic_verdicts(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, together: bool
+def discriminator_outputs(
+    D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, together: bool
 ) -> tuple[Tensor, Tensor]:
     """Logits of both, in one forward where no batch statistic would give the label away."""
     if not together:
-        return critic(real), critic(fake)
-    d_real, d_fake = critic(torch.cat([real, fake])).split([len(real), len(fake)])
+        return D(real), D(fake)
+    d_real, d_fake = D(torch.cat([real, fake])).split([len(real), len(fake)])
     return d_real, d_fake

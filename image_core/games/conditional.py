@@ -1,4 +1,4 @@
-"""Class-conditional GANs whose critic is told the label: D(x, y), by planes or by projection."""
+"""Class-conditional GANs: D(x, y) is told the label, by planes or by projection."""
 
 from collections.abc import Mapping
 from typing import Any, final
@@ -11,7 +11,7 @@ from torch.nn.functional import one_hot
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch
-from image_core.games.critic import CriticGame, Reader, Told, Verdict
+from image_core.games.logit import LogitGame, Output, Reader, Told
 
 
 @final
@@ -19,8 +19,8 @@ class LabelledGenerator(nn.Module):
     """Reads the label one-hot behind the latent (Mirza & Osindero 2014).
 
     Args:
-        G: latents of size latent + classes -> images.
-        classes: how many labels.
+        G: Generator, latents of size latent + classes -> images.
+        classes: Number of labels.
     """
 
     def __init__(self, G: nn.Module, classes: int):
@@ -37,25 +37,25 @@ def labels_of(batch: Batch) -> Int64[Tensor, " N"]:
     """Labels of a batch.
 
     Raises:
-        UserError: it has none.
+        UserError: It has none.
     """
     if not isinstance(batch, Mapping) or "labels" not in batch:
         raise UserError("a conditional game needs labels beside the images")
     return batch["labels"]
 
 
-class LabelledGAN(CriticGame):
+class LabelledGAN(LogitGame):
     """A game whose generator is told a label.
 
     Labels of fakes are drawn evenly; where a loss or a penalty pairs them with the reals they are
     the reals' own.
 
     Args:
-        G: latents, labels -> images.
-        D: the critic.
-        latent: size of z.
-        classes: how many labels.
-        options: any of `CriticGame`.
+        G: Generator, latents and labels -> images.
+        D: Discriminator.
+        latent: Size of z.
+        classes: Number of labels.
+        options: Options of `LogitGame`.
     """
 
     def __init__(self, G: nn.Module, D: nn.Module, latent: int, classes: int, **options: Any):
@@ -80,29 +80,17 @@ class ConditionalGAN(LabelledGAN):
     A penalty holds the label and reads the slope in the image.
     """
 
-    def judge(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
-        return Verdict(critic(images, *told), None)
-
-
-def cgan(G: nn.Module, D: nn.Module, latent: int, classes: int, **options: Any) -> ConditionalGAN:
-    """Labels beside latents and colours; give D a `PlanesCritic` (Mirza & Osindero 2014)."""
-    return ConditionalGAN(LabelledGenerator(G, classes), D, latent, classes, **options)
-
-
-def projection(
-    G: nn.Module, D: nn.Module, latent: int, classes: int, **options: Any
-) -> ConditionalGAN:
-    """Hinge loss on a `ProjectionCritic`, G with conditional batch norm (Miyato & Koyama 2018)."""
-    return ConditionalGAN(G, D, latent, classes, **{"loss": losses.hinge, **options})
+    def discriminate(self, D: Reader, images: Tensor, told: Told) -> Output:
+        return Output(D(images, *told), None)
 
 
 def tiny() -> tuple[ConditionalGAN, dict[str, Tensor]]:
     """A game of seconds and data for it, for tests."""
-    from image_core.nets.critics import ProjectionCritic
+    from image_core.nets.discriminators import ProjectionDiscriminator
     from image_core.nets.sndcgan import sndcgan
 
     G, D = sndcgan(16, 1, 4, width=0.05, norm="spectral", classes=3)
     images = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     batch = {"images": images, "labels": torch.arange(6) % 3}
-    game = projection(G, ProjectionCritic(D, 3, "spectral"), 4, 3, batch=24, loss=losses.minimax)
-    return game, batch
+    told = ProjectionDiscriminator(D, 3, "spectral")
+    return ConditionalGAN(G, told, 4, 3, batch=24, loss=losses.minimax), batch

@@ -1,12 +1,12 @@
-"""Games of energies: the critic charges an image, low = real, and the generator sells cheaply.
+"""Games of energies: the discriminator gives real images a low energy, the generator seeks one.
 
-One class; what the critic charges fakes for is a rule of its own: a fixed margin (EBGAN), one that
-falls (MAGAN), a balanced share (BEGAN), a distance from the paired real (loss-sensitive GAN).
+One class; how much fakes must cost is a rule of its own: up to a fixed margin (EBGAN), to one that
+falls (MAGAN), by a balanced share (BEGAN), by a distance from the paired real (loss-sensitive GAN).
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, final
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -14,23 +14,23 @@ from torch import Tensor, nn
 from image_core.adversarial import energies
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.games.common import ImageGame, Prior, critic_verdicts, lifted, to_images
+from image_core.games.common import LatentGame, Prior, discriminator_outputs, lifted, to_images
 from image_core.nets.autoencoder import AutoEncoder
 from image_core.nets.layers import mixes_samples
 
 
 class Rule(nn.Module, ABC):
-    """What the critic's loss is, and what it remembers of the steps."""
+    """What the discriminator's loss is, and what it remembers of the steps."""
 
     epoch: int = 0
     """Rounds of an epoch, for rules that count them."""
 
     @abstractmethod
     def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
-        """The critic's loss."""
+        """The discriminator's loss."""
 
-    def after_critic(self, e_real: Tensor) -> None:
-        """Called after a critic step, with the energies it found in the data."""
+    def after_discriminator(self, e_real: Tensor) -> None:
+        """Called after a discriminator step, with the energies it found in the data."""
 
     def after_generator(self, e_fake: Tensor) -> None:
         """Called after a generator step, with the energies of its fakes."""
@@ -48,7 +48,7 @@ class Margin(Rule):
     """Fakes are raised up to a margin (EBGAN).
 
     Args:
-        margin: in the critic's units of energy.
+        margin: Greatest energy that a fake is raised to.
     """
 
     def __init__(self, margin: float):
@@ -64,7 +64,7 @@ class FallingMargin(Rule):
     """A margin that falls to the data's energy, epoch by epoch (MAGAN).
 
     Args:
-        epoch: rounds of an epoch.
+        epoch: Rounds of an epoch.
     """
 
     def __init__(self, epoch: int):
@@ -74,7 +74,7 @@ class FallingMargin(Rule):
     def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
         return energies.margin_d(e_real, e_fake, self.state.margin)
 
-    def after_critic(self, e_real: Tensor) -> None:
+    def after_discriminator(self, e_real: Tensor) -> None:
         self.state.add(0, e_real.detach())
 
     def after_generator(self, e_fake: Tensor) -> None:
@@ -92,8 +92,8 @@ class Balanced(Rule):
     """Fakes count k times, and k keeps both energies in proportion (BEGAN).
 
     Args:
-        gamma: diversity ratio.
-        rate: lambda_k.
+        gamma: Diversity ratio.
+        rate: Learning rate lambda_k of k.
     """
 
     e_real: Tensor
@@ -108,7 +108,7 @@ class Balanced(Rule):
     def d(self, e_real: Tensor, e_fake: Tensor, real: Tensor, fake: Tensor) -> Tensor:
         return energies.balanced_d(e_real, e_fake, self.state.k)
 
-    def after_critic(self, e_real: Tensor) -> None:
+    def after_discriminator(self, e_real: Tensor) -> None:
         self.e_real.copy_(e_real.detach().mean())
 
     def after_generator(self, e_fake: Tensor) -> None:
@@ -123,9 +123,9 @@ class Paired(Rule):
     """Fake i costs more than real i by their distance (loss-sensitive GAN).
 
     Args:
-        scale: of the distance.
-        weight: of the data's own energy.
-        slope: of the hinge below zero.
+        scale: Factor of the distance.
+        weight: Weight of the data's own energy.
+        slope: Slope of the hinge below zero.
     """
 
     def __init__(self, scale: float = 1e-2, weight: float = 0.0, slope: float = 0.0):
@@ -139,18 +139,18 @@ class Paired(Rule):
         )
 
 
-class EnergyGAN(ImageGame):
+class EnergyGAN(LatentGame):
     """Players "G" and "D". The data stream yields images, bytes or floats in [-1, 1].
 
     Args:
-        G: latents -> images.
-        D: images -> energies.
-        latent: size of z.
-        rule: the critic's loss.
-        pull: weight of the pulling-away term, for critics with an encoder.
-        critic_steps: a round.
-        batch: samples of a generator step.
-        prior: of z.
+        G: Generator, latents -> images.
+        D: Discriminator, images -> energies.
+        latent: Size of z.
+        rule: The discriminator's loss.
+        pull: Weight of the pulling-away term, for discriminators with an encoder.
+        d_steps: Optimizer steps of the discriminator in a round.
+        batch: Samples of a generator step.
+        prior: Distribution of z.
     """
 
     def __init__(
@@ -161,11 +161,11 @@ class EnergyGAN(ImageGame):
         rule: Rule,
         *,
         pull: float = 0.0,
-        critic_steps: int = 1,
+        d_steps: int = 1,
         batch: int = 64,
         prior: Prior = "normal",
     ):
-        super().__init__(G, D, latent, critic_steps, batch, prior)
+        super().__init__(G, D, latent, d_steps, batch, prior)
         if pull and not isinstance(D, AutoEncoder):
             raise UserError("the pulling-away term reads an autoencoder's codes; D has none")
         self.rule, self.pull = rule, pull
@@ -181,20 +181,22 @@ class EnergyGAN(ImageGame):
         yield from ()
 
     def pretrain_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """The critic learns to redraw the data."""
+        """The discriminator learns to redraw the data."""
         energy = self.D(to_images(next(batches)))
         yield Loss(energy.mean(), {"e_real": energy.mean()})
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Data cheap, fakes as the rule has it."""
         real = to_images(next(batches))
         self.G.train()
         with torch.no_grad():
             fake = self.G(self.draw(len(real)))
-        e_real, e_fake = map(lifted, critic_verdicts(self.D, real, fake, together=self.together))
+        e_real, e_fake = map(
+            lifted, discriminator_outputs(self.D, real, fake, together=self.together)
+        )
         logs = {"e_real": e_real.mean(), "e_fake": e_fake.mean(), **self.rule.logs()}
         yield Loss(self.rule.d(e_real, e_fake, real, fake), logs)
-        self.rule.after_critic(e_real)
+        self.rule.after_discriminator(e_real)
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Fakes cheap, their codes apart."""
@@ -213,75 +215,6 @@ class EnergyGAN(ImageGame):
         self.rule.after_generator(e_fake)
 
 
-# ---------------------------------------------------------------------------------------- papers
-
-
-def ebgan(
-    G: nn.Module, D: nn.Module, latent: int, margin: float = 1.0, **options: Any
-) -> EnergyGAN:
-    """Energy-based GAN with the pulling-away term (Zhao, Mathieu & LeCun 2017).
-
-    Args:
-        G: latents -> images.
-        D: an `AutoEncoder` of mean squares.
-        latent: size of z.
-        margin: in the critic's units.
-        options: any of `EnergyGAN`.
-    """
-    return EnergyGAN(G, D, latent, Margin(margin), **{"pull": 0.1, **options})
-
-
-def began(
-    G: nn.Module,
-    D: nn.Module,
-    latent: int,
-    gamma: float = 0.5,
-    rate: float = 1e-3,
-    **options: Any,
-) -> EnergyGAN:
-    """Boundary-equilibrium GAN (Berthelot, Schumm & Metz 2017).
-
-    Args:
-        G: latents -> images.
-        D: an `AutoEncoder` of mean absolute differences.
-        latent: size of z.
-        gamma: diversity ratio.
-        rate: of k.
-        options: any of `EnergyGAN`.
-    """
-    return EnergyGAN(G, D, latent, Balanced(gamma, rate), **options)
-
-
-def magan(G: nn.Module, D: nn.Module, latent: int, epoch: int, **options: Any) -> EnergyGAN:
-    """Margin-adaptation GAN (Wang, Cully, Chang & Demiris 2017).
-
-    Pretrain D with `pretrain_move` and set the margin to the data's mean energy first.
-
-    Args:
-        G: latents -> images.
-        D: an `AutoEncoder` of sums of squares.
-        latent: size of z.
-        epoch: rounds of an epoch.
-        options: any of `EnergyGAN`.
-    """
-    return EnergyGAN(G, D, latent, FallingMargin(epoch), **options)
-
-
-def loss_sensitive(
-    G: nn.Module, D: nn.Module, latent: int, scale: float = 1e-2, **options: Any
-) -> EnergyGAN:
-    """Loss-sensitive GAN (Qi 2017).
-
-    Args:
-        G: latents -> images.
-        D: images -> energies.
-        latent: size of z.
-        scale: of the L1 distance that fakes must cost more.
-        options: any of `EnergyGAN`.
-    """
-    return EnergyGAN(G, D, latent, Paired(scale), **options)
-
-
 def tiny() -> tuple[EnergyGAN, Tensor]:
     """A game of seconds and data for it, for tests."""
     from image_core.nets.dcgan import dcgan
@@ -289,4 +222,4 @@ def tiny() -> tuple[EnergyGAN, Tensor]:
     G, _ = dcgan(8, 1, 4, width=0.1)
     D = AutoEncoder(8, 1, code=6, width=4)
     data = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return began(G, D, 4, batch=6, pull=0.1), data
+    return EnergyGAN(G, D, 4, Balanced(), batch=6, pull=0.1), data

@@ -1,4 +1,4 @@
-"""InfoGAN: codes beside the noise that the critic's trunk must be able to read off the image."""
+"""InfoGAN: codes beside the noise that the discriminator must read off the image."""
 
 from collections.abc import Mapping
 from typing import Any, final
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from image_core.adversarial.errors import UserError
-from image_core.games.critic import CriticGame, Reader, Told, Verdict
-from image_core.nets.critics import HeadsCritic
+from image_core.games.logit import LogitGame, Output, Reader, Told
+from image_core.nets.discriminators import HeadsDiscriminator
 
 
 @final
-class InfoGAN(CriticGame):
-    """Players "G" and "D"; Q is the critic's further head and learns with it.
+class InfoGAN(LogitGame):
+    """Players "G" and "D"; Q is the discriminator's further head and learns with it.
 
     L_I = E log Q(c | G(z, c)) + const,    d: L.d - w L_I,    g: L.g - w L_I
 
@@ -23,13 +23,13 @@ class InfoGAN(CriticGame):
     likelihood of a Gaussian of variance 1.
 
     Args:
-        G: (noise, one-hot category, codes) in one vector -> images.
-        D: images -> logits, category logits and code means.
-        latent: size of the noise.
-        categories: of the categorical code.
-        codes: how many uniform codes in (-1, 1).
-        weights: w and w'.
-        options: any of `CriticGame`.
+        G: Generator, noise, one-hot category and codes in one vector -> images.
+        D: Discriminator, images -> logits, and category logits beside code means.
+        latent: Size of the noise.
+        categories: Number of values of the categorical code.
+        codes: Number of uniform codes in (-1, 1).
+        weights: Weights w and w'.
+        options: Options of `LogitGame`.
 
     Source: Chen et al. 2016, eq. 5 and 6.
     """
@@ -37,7 +37,7 @@ class InfoGAN(CriticGame):
     def __init__(
         self,
         G: nn.Module,
-        D: HeadsCritic,
+        D: HeadsDiscriminator,
         latent: int,
         categories: int = 10,
         codes: int = 2,
@@ -54,20 +54,20 @@ class InfoGAN(CriticGame):
         latent, category, codes = self.draw_codes(count)
         return (latent,), (category, codes)
 
-    def judge(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
-        return Verdict(*critic(images))
+    def discriminate(self, D: Reader, images: Tensor, told: Told) -> Output:
+        return Output(*D(images))
 
     def own_terms_d(
-        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+        self, real: Output, told_real: Told, fake: Output, told_fake: Told
     ) -> Mapping[str, Tensor]:
         return self.own_terms_g(fake, told_fake)
 
-    def own_terms_g(self, fake: Verdict, told: Told) -> Mapping[str, Tensor]:
+    def own_terms_g(self, fake: Output, told: Told) -> Mapping[str, Tensor]:
         assert fake.read is not None
         return {"information": self._information(fake.read, *told)}
 
     def measures(
-        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+        self, real: Output, told_real: Told, fake: Output, told_fake: Told
     ) -> Mapping[str, Tensor]:
         if not self.categories:
             return {}
@@ -111,4 +111,4 @@ def tiny() -> tuple[InfoGAN, Tensor]:
 
     G, D = dcgan(8, 1, 4 + 3 + 1, width=0.1, norm="batch")
     images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return InfoGAN(G, HeadsCritic(D, 4, hidden=8), 4, 3, 1, batch=6), images
+    return InfoGAN(G, HeadsDiscriminator(D, 4, hidden=8), 4, 3, 1, batch=6), images

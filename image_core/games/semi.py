@@ -10,12 +10,12 @@ from torch.nn.functional import cross_entropy
 from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import logistic_d
 from image_core.adversarial.tricks import match_features
-from image_core.games.common import ImageGame, Images, Prior, lifted, to_images
+from image_core.games.common import Images, LatentGame, Prior, lifted, to_images
 from image_core.games.conditional import labels_of
-from image_core.nets.critics import ClassCritic
+from image_core.nets.discriminators import ClassDiscriminator
 
 
-class SemiSupervisedGAN(ImageGame):
+class SemiSupervisedGAN(LatentGame):
     """Players "G" and "D". The data stream yields {"images", "labelled", "labels"}.
 
     With l the K class logits, the fake class's held at 0, and d = log sum exp l:
@@ -23,14 +23,14 @@ class SemiSupervisedGAN(ImageGame):
         d: CE(l(labelled), y) + 1/2 (E_r[softplus(-d)] + E_f[softplus(d)]),   g: feature matching
 
     Args:
-        G: latents -> images.
-        D: images -> class logits, features.
-        latent: size of z.
-        power: of feature matching.
-        weight: of the part without labels.
-        critic_steps: a round.
-        batch: samples of a generator step.
-        prior: of z.
+        G: Generator, latents -> images.
+        D: Discriminator, images -> class logits and features.
+        latent: Size of z.
+        power: Power of the distance of matched features.
+        weight: Weight of the part of the discriminator's loss that needs no labels.
+        d_steps: Optimizer steps of the discriminator in a round.
+        batch: Samples of a generator step.
+        prior: Distribution of z.
 
     Source: Salimans et al. 2016, section 5.
     """
@@ -38,19 +38,19 @@ class SemiSupervisedGAN(ImageGame):
     def __init__(
         self,
         G: nn.Module,
-        D: ClassCritic,
+        D: ClassDiscriminator,
         latent: int,
         *,
         power: Literal[1, 2] = 2,
         weight: float = 1.0,
-        critic_steps: int = 1,
+        d_steps: int = 1,
         batch: int = 64,
         prior: Prior = "normal",
     ):
-        super().__init__(G, D, latent, critic_steps, batch, prior)
+        super().__init__(G, D, latent, d_steps, batch, prior)
         self.power, self.weight = power, weight
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Name the labelled, tell the others from fakes."""
         batch = next(batches)
         real, labelled = to_images(batch), to_images({"images": batch["labelled"]})
@@ -63,7 +63,7 @@ class SemiSupervisedGAN(ImageGame):
         supervised, adversarial = cross_entropy(named, labels), logistic_d(d_real, d_fake) / 2
         logs = {
             "supervised": supervised,
-            "critic": adversarial,
+            "adversarial": adversarial,
             "d_real": d_real.mean(),
             "d_fake": d_fake.mean(),
             "class_accuracy": (named.argmax(1) == labels).float().mean(),
@@ -95,4 +95,4 @@ def tiny() -> tuple[SemiSupervisedGAN, dict[str, Tensor]]:
     G, D = dcgan(8, 1, 4, width=0.1, norm="weight")
     images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     batch = {"images": images, "labelled": images[:3] + 0.1, "labels": torch.arange(3)}
-    return SemiSupervisedGAN(G, ClassCritic(D, 3), 4, batch=6), batch
+    return SemiSupervisedGAN(G, ClassDiscriminator(D, 3), 4, batch=6), batch

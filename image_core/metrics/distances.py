@@ -17,9 +17,9 @@ class Moments:
     """Mean and covariance of features, in float64.
 
     Args:
-        mean: of each feature.
-        covariance: with N - 1.
-        count: N.
+        mean: Mean of each feature.
+        covariance: Covariance, with N - 1.
+        count: Number N of vectors.
     """
 
     mean: Float[Tensor, " d"]
@@ -31,7 +31,7 @@ def moments(features: Float[Tensor, "N d"]) -> Moments:
     """Mean and covariance.
 
     Raises:
-        UserError: there are fewer than two, or one is not finite.
+        UserError: There are fewer than two, or one is not finite.
     """
     if len(features) < 2:
         raise UserError(f"a Frechet distance needs two vectors a set: got {len(features)}")
@@ -52,11 +52,11 @@ def frechet(one: Features | Moments, other: Features | Moments) -> float:
     encoder only, beside data against data; see `frechet_bias`.
 
     Args:
-        one: features, or their moments.
-        other: the same of the other set.
+        one: Features of one set, or their moments.
+        other: The same of the other set.
 
     Raises:
-        UserError: a set holds fewer than two vectors, or one is not finite.
+        UserError: A set holds fewer than two vectors, or one is not finite.
 
     Source: Heusel et al. 2017 (FID); de Masson d'Autume et al. 2019 (FED, of sentence vectors).
     """
@@ -85,11 +85,11 @@ def kernel(one: Float[Tensor, "M d"], other: Float[Tensor, "N d"]) -> float:
     sum_{i != j} k(x_i, x_j) / (m (m - 1)) + the same of y - 2 mean k(x_i, y_j)
 
     Args:
-        one: features.
-        other: the same of the other set.
+        one: Features of one set.
+        other: The same of the other set.
 
     Raises:
-        UserError: a set holds fewer than two vectors.
+        UserError: A set holds fewer than two vectors.
 
     Source: Binkowski et al. 2018 (KID).
     """
@@ -120,11 +120,11 @@ def kernel_subsets(
     """Mean and standard deviation of `kernel` over subsets, drawn without replacement.
 
     Args:
-        one: features.
-        other: the same of the other set.
-        subsets: how many.
-        size: of each; the smaller set's if that is less.
-        seed: of the draws.
+        one: Features of one set.
+        other: The same of the other set.
+        subsets: Number of subsets.
+        size: Vectors of each; those of the smaller set if that is less.
+        seed: Seed of the draws.
     """
     size, draw = min(size, len(one), len(other)), torch.Generator().manual_seed(seed)
 

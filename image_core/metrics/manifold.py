@@ -28,9 +28,9 @@ def precision_recall(
     k-th neighbour, itself not counted.
 
     Args:
-        real: features.
-        fake: features.
-        k: neighbours.
+        real: Features of the data.
+        fake: Features of samples.
+        k: Number of neighbours.
 
     Source: Kynkaanniemi et al. 2019, eq. 1.
     """
@@ -55,9 +55,9 @@ def density_coverage(
     coverage = share of reals with a fake within that distance
 
     Args:
-        real: features.
-        fake: features.
-        k: neighbours.
+        real: Features of the data.
+        fake: Features of samples.
+        k: Number of neighbours.
 
     Source: Naeem et al. 2020, eq. 4 and 5.
     """
@@ -81,9 +81,9 @@ def memorisation(
     A ratio near 1 means as new as unseen images, near 0 copies.
 
     Args:
-        train: features of the images learned from.
-        held_out: features of images not learned from.
-        fake: features of samples.
+        train: Features of the images learned from.
+        held_out: Features of images not learned from.
+        fake: Features of samples.
     """
     own = torch.cat([_distances(p, train).min(1).values for p in held_out.split(1000)])
     made = torch.cat([_distances(p, train).min(1).values for p in fake.split(1000)])

@@ -23,10 +23,10 @@ def class_score(
     """Exp E_x KL(p(y|x), p(y)), from 1 to K: the Inception score's form, of any classifier.
 
     Args:
-        probabilities: of classes, a row a sample.
-        splits: parts of the shuffled samples, whose mean and standard deviation are returned;
-            small parts lower the score.
-        seed: of the shuffle.
+        probabilities: Probabilities of classes, a row a sample.
+        splits: Number of parts of the shuffled samples, whose mean and standard deviation are
+            returned; small parts lower the score.
+        seed: Seed of the shuffle.
 
     Returns:
         Mean and standard deviation over the splits.
@@ -45,8 +45,8 @@ def mode_score(probabilities: Float[Tensor, "N K"], training: Float[Tensor, " K"
     """Exp(E_x KL(p(y|x), p(y)) - KL(p(y), p_train(y))); K is best for balanced data.
 
     Args:
-        probabilities: of classes, a row a sample.
-        training: share of each class in the data.
+        probabilities: Probabilities of classes, a row a sample.
+        training: Share of each class in the data.
 
     Source: Che et al. 2017. Its other form, with p_train in both terms, is the class score.
     """
@@ -63,9 +63,9 @@ def modes_covered(
     mode_kl = KL(histogram, uniform), at most log K.
 
     Args:
-        labels: that a classifier gives to samples.
-        classes: K.
-        threshold: least share of the samples that counts as captured.
+        labels: Labels that a classifier gives to samples.
+        classes: Number K of classes.
+        threshold: Least share of the samples that counts as captured.
     """
     share = torch.bincount(labels, minlength=classes).double() / len(labels)
     found = share[share > 0]
@@ -81,9 +81,9 @@ def near_modes(
     """Modes captured by a sample within 3 standard deviations, and the share of such samples.
 
     Args:
-        points: samples of a mixture.
-        centres: of its modes.
-        deviation: standard deviation of each mode.
+        points: Samples of a mixture.
+        centres: Centres of its modes.
+        deviation: Standard deviation of each mode.
     """
     distance, nearest = torch.cdist(points, centres).min(1)
     good = distance <= 3 * deviation

@@ -11,13 +11,13 @@ class Score:
     """One measured number.
 
     Args:
-        measure: as in "fd", "kd", "precision".
-        value: of it.
-        extractor: short name of the feature extractor: clf, pixels, efflite0, inception.
-        digest: of the extractor's weights; scores of different weights do not compare.
-        resize: how images reached the extractor's size.
-        real: images of the data that were used.
-        fake: samples that were used.
+        measure: Name of the measure, as in "fd", "kd", "precision".
+        value: Value of the measure.
+        extractor: Short name of the feature extractor: clf, pixels, efflite0, inception.
+        digest: Digest of the extractor's weights; scores of different weights do not compare.
+        resize: How images reached the extractor's size.
+        real: Number of images of the data that were used.
+        fake: Number of samples that were used.
     """
 
     measure: str
@@ -51,7 +51,7 @@ def difference(one: Score, other: Score) -> float:
     """one - other.
 
     Raises:
-        UserError: they were not made the same way.
+        UserError: They were not made the same way.
     """
     if one.name != other.name:
         raise UserError(

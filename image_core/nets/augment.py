@@ -61,7 +61,7 @@ def augment(images: Images, policy: str) -> Images:
     """Apply the changes named in "colour,translation,cutout", in that text's order.
 
     Raises:
-        UserError: one of them is unknown.
+        UserError: One of them is unknown.
     """
     steps = {"colour": colour, "translation": translation, "cutout": cutout}
     for name in filter(None, policy.split(",")):

@@ -1,4 +1,4 @@
-"""Critics that redraw the image: what they redraw badly has high energy."""
+"""Discriminators that redraw the image: what they redraw badly has high energy."""
 
 from itertools import pairwise
 from typing import Literal, final
@@ -18,13 +18,13 @@ class AutoEncoder(nn.Module):
     """Strided convolutions to a code and back by nearest upsampling, ELU throughout.
 
     Args:
-        size: of the square image, a power of two of at least 8.
-        channels: colours.
-        code: size of the code.
-        width: channels of the first layer; twice as many at each halving.
-        norm: "none" or a norm of the encoder.
-        distance: of an image from its redrawing, its energy: mean over pixels of |.| (BEGAN) or
-            of the square (EBGAN), or the sum of squares (MAGAN).
+        size: Side of the square image, a power of two of at least 8.
+        channels: Colours of the image.
+        code: Size of the code.
+        width: Channels of the first layer; twice as many at each halving.
+        norm: Norm of the encoder.
+        distance: Distance of an image from its redrawing, its energy: the mean over pixels of |.|
+            (BEGAN) or of the square (EBGAN), or the sum of squares (MAGAN).
 
     Source: Zhao et al. 2017; Berthelot et al. 2017.
     """
@@ -74,7 +74,7 @@ class AutoEncoder(nn.Module):
                 return gap.square().sum(1)
 
 
-def redraw(critic: AutoEncoder, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
-    """What the critic makes of images."""
+def redraw(D: AutoEncoder, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+    """What the autoencoder makes of images."""
     with torch.no_grad():
-        return critic.decoder(critic.encoder(images))
+        return D.decoder(D.encoder(images))

@@ -3,7 +3,7 @@
 from torch import nn
 
 from image_core.adversarial.errors import UserError
-from image_core.nets.critics import Critic
+from image_core.nets.discriminators import ImageDiscriminator
 from image_core.nets.layers import ConditionalBatchNorm, Leaky, Stack, channel_norm, weighted
 
 
@@ -11,7 +11,7 @@ def levels(size: int, least: int = 4) -> int:
     """Doublings from `least` pixels to `size`.
 
     Raises:
-        UserError: size is no power of two, or too small.
+        UserError: The size is no power of two, or too small.
     """
     count = (size // least).bit_length() - 1
     if count < 1 or least << count != size:
@@ -42,7 +42,7 @@ def dcgan(
     generator: str = "batch",
     classes: int = 0,
     planes: int = 0,
-) -> tuple[nn.Module, Critic]:
+) -> tuple[nn.Module, ImageDiscriminator]:
     """G: dense to 4x4, transposed convolutions 4x4 stride 2; D: its mirror, leaky ReLU 0.2.
 
     Channels go from 64 to 512 and are halved at each doubling, batch norm everywhere but on the
@@ -50,14 +50,14 @@ def dcgan(
     5, which leave checkerboards.
 
     Args:
-        size: of the square image, a power of two.
-        channels: colours.
-        latent: size of z.
-        width: times the channels.
-        norm: of D.
-        generator: norm of G.
-        classes: labels of a class-conditional G, 0 for none.
-        planes: channels that D reads beside the colours.
+        size: Side of the square image, a power of two.
+        channels: Colours of the image.
+        latent: Size of z.
+        width: Channels, as a multiple of the published ones.
+        norm: Norm of D.
+        generator: Norm of G.
+        classes: Labels of a class-conditional G; 0 = there are none.
+        planes: Channels that D reads beside the colours.
     """
     count = levels(size)
     widths = [max(1, round(64 * width)) << i for i in range(count)]
@@ -79,5 +79,5 @@ def dcgan(
         trunk += [channel_norm(norm, after)] if i else []
         trunk.append(Leaky(0.2))
         before = after
-    critic = Critic(nn.Sequential(*trunk, nn.Flatten(1)), top * 16, norm)
-    return Stack(*layers), critic
+    D = ImageDiscriminator(nn.Sequential(*trunk, nn.Flatten(1)), top * 16, norm)
+    return Stack(*layers), D

@@ -27,7 +27,7 @@ class Stack(nn.Module):
     """Layers one after the other, labels to those that want them.
 
     Args:
-        layers: in order.
+        layers: Layers in order.
     """
 
     def __init__(self, *layers: nn.Module):
@@ -49,7 +49,7 @@ class Leaky(nn.Module):
     none. That is a third of the price of R1 and of WGAN-GP.
 
     Args:
-        slope: below zero; 0 is ReLU.
+        slope: Slope below zero; 0 is ReLU.
     """
 
     def __init__(self, slope: float):
@@ -67,8 +67,8 @@ def channel_norm(norm: str, channels: int) -> nn.Module:
     Layer norm is over channels and places of one sample, with a scale a channel.
 
     Args:
-        norm: of `NORMS`; those of weights and none leave this place empty.
-        channels: of the input.
+        norm: One of `NORMS`; those of weights and none leave this place empty.
+        channels: Channels of the input.
     """
     match norm:
         case "batch":
@@ -89,9 +89,9 @@ def weighted(norm: str, layer: nn.Module, std: float = 0.02) -> nn.Module:
     """Initialise a layer, weights N(0, std) and biases 0, and attach a norm of its weight.
 
     Args:
-        norm: of `NORMS`; those of what flows leave the weight alone.
-        layer: linear or convolutional.
-        std: 0.02 in DCGAN and all that follow it.
+        norm: One of `NORMS`; those of what flows leave the weight alone.
+        layer: A linear or convolutional layer.
+        std: Standard deviation of the weights, 0.02 in DCGAN and all that follow it.
     """
     with torch.no_grad():
         layer.get_parameter("weight").normal_(0.0, std)
@@ -115,8 +115,8 @@ class ConditionalBatchNorm(Conditional):
     """Batch norm whose scale and shift belong to the label; 1 and 0 at the start.
 
     Args:
-        channels: of the input.
-        classes: how many labels.
+        channels: Channels of the input.
+        classes: Number of labels.
 
     Source: Dumoulin et al. 2017; for GANs Miyato & Koyama 2018.
     """
@@ -146,8 +146,8 @@ class VirtualBatchNorm(nn.Module):
     the whole network with `set_reference` on first, and again whenever the weights have changed.
 
     Args:
-        channels: of the input.
-        eps: added to the variance.
+        channels: Channels of the input.
+        eps: What is added to the variance.
 
     Source: Salimans et al. 2016, section 3.5.
     """
@@ -191,8 +191,8 @@ class Referenced(nn.Module):
     price of a second forward pass. They are constants to the gradient.
 
     Args:
-        net: whatever holds the norms.
-        reference: what the net is called with.
+        net: Network that holds the norms.
+        reference: What the network is called with.
     """
 
     reference: Tensor
@@ -228,7 +228,7 @@ class MinibatchStd(nn.Module):
     Members of a group are those with equal n mod (N / group).
 
     Args:
-        group: samples a group; the greatest divisor of the batch up to it is taken.
+        group: Most samples of a group; the greatest divisor of the batch up to it is taken.
 
     Source: Karras et al. 2018, section 3.
     """
@@ -252,10 +252,10 @@ class MinibatchDiscrimination(nn.Module):
     o_ib = sum_j exp(-||M_ib - M_jb||_1),  M = f T                  (Salimans et al. 2016, eq. 3)
 
     Args:
-        features: A, of a sample.
-        kernels: B.
-        size: C, of a kernel.
-        include_self: whether j = i counts, which adds the constant 1; the released code leaves it
+        features: Number A of features of a sample.
+        kernels: Number B of kernels.
+        size: Size C of a kernel.
+        include_self: Whether j = i counts, which adds the constant 1; the released code leaves it
             out.
     """
 
@@ -288,8 +288,8 @@ def equalised(layer: nn.Module, gain: float = math.sqrt(2)) -> nn.Module:
     transposed convolution adds up in k^2 / stride^2 terms, in k^2 of a plain one.
 
     Args:
-        layer: linear or convolutional.
-        gain: sqrt(2) before leaky ReLU, 1 before images.
+        layer: A linear or convolutional layer.
+        gain: Gain of the weights, sqrt(2) before leaky ReLU, 1 before images.
 
     Source: Karras et al. 2018, section 4.1.
     """

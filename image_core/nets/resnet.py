@@ -10,8 +10,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
-from image_core.nets.critics import Critic
+from image_core.adversarial.errors import UserError
 from image_core.nets.dcgan import generator_norm, levels
+from image_core.nets.discriminators import ImageDiscriminator
 from image_core.nets.layers import Conditional, Leaky, Stack, channel_norm, weighted
 
 
@@ -20,13 +21,13 @@ class Ablation:
     """The differences between the study's residual nets and Miyato's; all off is the study's.
 
     Args:
-        skip: shortcuts of D are the identity where shapes allow it, not a 3x3 convolution.
-        narrow: hidden width = input channels (the study: output channels).
-        optimised: the first block of D begins without ReLU, its shortcut pools before a 1x1
-            convolution.
-        sum_pool: add up the last map of D, not its mean.
-        tanh: G ends in tanh, not in a sigmoid on [0, 1], and D reads [-1, 1].
-        eps: batch norm's epsilon is 2e-5, not 1e-5.
+        skip: Whether shortcuts of D are the identity where shapes allow it, not a 3x3 convolution.
+        narrow: Whether a block is as wide inside as its input, not as its output.
+        optimised: Whether the first block of D begins without ReLU and its shortcut pools before a
+            1x1 convolution.
+        sum_pool: Whether the last map of D is added up, not averaged.
+        tanh: Whether G ends in tanh, not in a sigmoid on [0, 1], and D reads [-1, 1].
+        eps: Whether batch norm's epsilon is 2e-5, not 1e-5.
 
     Source: Kurach et al. 2019, appendix (SKIP, CIN, OPT, SUM, TAN, EPS).
     """
@@ -50,11 +51,11 @@ class UpBlock(Conditional):
     """Norm, ReLU, unpool, conv, norm, ReLU, conv; the shortcut unpools before its conv.
 
     Args:
-        before: channels in.
-        after: channels out.
-        norm: of G.
-        classes: of conditional batch norm, 0 for none.
-        how: ablations.
+        before: Channels of the input.
+        after: Channels of the output.
+        norm: Norm of G.
+        classes: Labels of conditional batch norm; 0 = there are none.
+        how: Ablations.
     """
 
     def __init__(self, before: int, after: int, norm: str, classes: int, how: Ablation):
@@ -77,12 +78,12 @@ class DownBlock(nn.Module):
     """Norm, ReLU, conv, norm, ReLU, conv, mean pooling; the shortcut pools after its conv.
 
     Args:
-        before: channels in.
-        after: channels out.
-        down: whether to pool.
-        norm: of D.
-        how: ablations.
-        first: whether this block reads the image.
+        before: Channels of the input.
+        after: Channels of the output.
+        down: Whether it pools.
+        norm: Norm of D.
+        how: Ablations.
+        first: Whether this block reads the image.
     """
 
     def __init__(
@@ -150,14 +151,16 @@ def _generator(
     )
 
 
-def _critic(channels: int, plan: Sequence[tuple[int, bool]], norm: str, how: Ablation) -> Critic:
+def _discriminator(
+    channels: int, plan: Sequence[tuple[int, bool]], norm: str, how: Ablation
+) -> ImageDiscriminator:
     layers: list[nn.Module] = [] if how.tanh else [_Rescaled(0.5, 0.5)]
     before = channels
     for i, (after, down) in enumerate(plan):
         layers.append(DownBlock(before, after, down, norm, how, first=i == 0))
         before = after
     layers += [Leaky(0.0), _Pooled(how.sum_pool)]
-    return Critic(nn.Sequential(*layers), before, norm)
+    return ImageDiscriminator(nn.Sequential(*layers), before, norm)
 
 
 def resnet_cifar(
@@ -171,26 +174,26 @@ def resnet_cifar(
     classes: int = 0,
     planes: int = 0,
     how: Ablation = Ablation(),
-) -> tuple[nn.Module, Critic]:
+) -> tuple[nn.Module, ImageDiscriminator]:
     """G: blocks of 256 from 4x4 up; D: blocks of 128, the first two pool, then two that do not.
 
     Args:
-        size: of the square image, a power of two; 32 in the papers.
-        channels: colours.
-        latent: size of z.
-        width: times the channels.
-        norm: of D.
-        generator: norm of G.
-        classes: labels of a class-conditional G, 0 for none.
-        planes: channels that D reads beside the colours.
-        how: ablations.
+        size: Side of the square image, a power of two; 32 in the papers.
+        channels: Colours of the image.
+        latent: Size of z.
+        width: Channels, as a multiple of the published ones.
+        norm: Norm of D.
+        generator: Norm of G.
+        classes: Labels of a class-conditional G; 0 = there are none.
+        planes: Channels that D reads beside the colours.
+        how: Ablations.
 
     Source: Gulrajani et al. 2017; Miyato et al. 2018, table 4; Kurach et al. 2019.
     """
     wide, narrow = max(1, round(256 * width)), max(1, round(128 * width))
     G = _generator(latent, [wide] * (levels(size) + 1), channels, generator, classes, how)
     plan = [(narrow, True), (narrow, True), (narrow, False), (narrow, False)]
-    return G, _critic(channels + planes, plan, norm, how)
+    return G, _discriminator(channels + planes, plan, norm, how)
 
 
 def resnet19(
@@ -204,29 +207,34 @@ def resnet19(
     classes: int = 0,
     planes: int = 0,
     how: Ablation = Ablation(),
-) -> tuple[nn.Module, Critic]:
+) -> tuple[nn.Module, ImageDiscriminator]:
     """G: 512, 512, 256, 256, 128, 64 from 4x4 to 128; D: 64, 128, 256, 256, 512, 512, all pooling.
 
     At smaller sizes the blocks nearest the image are kept.
 
     Args:
-        size: of the square image, a power of two of at most 128.
-        channels: colours.
-        latent: size of z.
-        width: times the channels.
-        norm: of D.
-        generator: norm of G.
-        classes: labels of a class-conditional G, 0 for none.
-        planes: channels that D reads beside the colours.
-        how: ablations.
+        size: Side of the square image, a power of two of at most 128.
+        channels: Colours of the image.
+        latent: Size of z.
+        width: Channels, as a multiple of the published ones.
+        norm: Norm of D.
+        generator: Norm of G.
+        classes: Labels of a class-conditional G; 0 = there are none.
+        planes: Channels that D reads beside the colours.
+        how: Ablations.
+
+    Raises:
+        UserError: The image is larger than 128 pixels.
 
     Source: Kurach et al. 2019, table 7.
     """
     count = levels(size)
+    if size > 128:
+        raise UserError(f"--size {size}: resnet19 ends at 128 pixels; use --arch resnet_cifar")
     w = [max(1, round(width * c)) for c in (64, 128, 256, 256, 512, 512)]
     G = _generator(latent, w[count::-1], channels, generator, classes, how)
     plan = [(c, True) for c in w[: count + 1]]
-    return G, _critic(channels + planes, plan, norm, how)
+    return G, _discriminator(channels + planes, plan, norm, how)
 
 
 def parameters(module: nn.Module) -> int:

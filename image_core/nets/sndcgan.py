@@ -2,8 +2,8 @@
 
 from torch import nn
 
-from image_core.nets.critics import Critic
 from image_core.nets.dcgan import generator_norm, levels
+from image_core.nets.discriminators import ImageDiscriminator
 from image_core.nets.layers import Leaky, Stack, channel_norm, weighted
 
 
@@ -17,20 +17,20 @@ def sndcgan(
     generator: str = "batch",
     classes: int = 0,
     planes: int = 0,
-) -> tuple[nn.Module, Critic]:
+) -> tuple[nn.Module, ImageDiscriminator]:
     """G: dense to size/8, three transposed convolutions 4x4, one 3x3; D: seven convolutions.
 
     D: 3x3 64, 4x4/2 128, 3x3 128, 4x4/2 256, 3x3 256, 4x4/2 512, 3x3 512, dense 1; leaky ReLU 0.1.
 
     Args:
-        size: of the square image, a power of two of at least 16.
-        channels: colours.
-        latent: size of z.
-        width: times the channels.
-        norm: of D.
-        generator: norm of G.
-        classes: labels of a class-conditional G, 0 for none.
-        planes: channels that D reads beside the colours.
+        size: Side of the square image, a power of two of at least 16.
+        channels: Colours of the image.
+        latent: Size of z.
+        width: Channels, as a multiple of the published ones.
+        norm: Norm of D.
+        generator: Norm of G.
+        classes: Labels of a class-conditional G; 0 = there are none.
+        planes: Channels that D reads beside the colours.
 
     Source: Miyato et al. 2018, table 3; Kurach et al. 2019, appendix.
     """
@@ -54,5 +54,5 @@ def sndcgan(
         trunk.append(weighted(norm, nn.Conv2d(before, after, kernel, kernel - 2, 1)))
         trunk += [channel_norm(norm, after), Leaky(0.1)]
         before = after
-    critic = Critic(nn.Sequential(*trunk, nn.Flatten(1)), w[3] * small * small, norm)
-    return Stack(*layers), critic
+    D = ImageDiscriminator(nn.Sequential(*trunk, nn.Flatten(1)), w[3] * small * small, norm)
+    return Stack(*layers), D

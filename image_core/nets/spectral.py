@@ -23,8 +23,8 @@ class SpectralNorm(nn.Module):
     that of the map (Miyato et al. 2018 bound the matrix, and so do we).
 
     Args:
-        weight: as it is when this is attached.
-        out: axis of the output channels, 1 for transposed convolutions.
+        weight: The weight as it is when this is attached.
+        out: Axis of the output channels, 1 for transposed convolutions.
 
     Source: Miyato et al. 2018, algorithm 1.
     """
@@ -64,7 +64,7 @@ class SpectralNorm(nn.Module):
         """An iteration now; none is due then.
 
         Args:
-            weight: of the layer.
+            weight: Weight of the layer.
         """
         self._iterate(self._matrix(weight))
         self.due = False
@@ -99,7 +99,7 @@ def iterate(module: nn.Module) -> None:
     of the optimizer.
 
     Args:
-        module: with spectral norms anywhere in it.
+        module: Module with spectral norms anywhere in it.
     """
     for kept in module.modules():
         if isinstance(kept, parametrize.ParametrizationList):
@@ -112,7 +112,7 @@ def spectral_norm(layer: nn.Module) -> nn.Module:
     """Attach spectral normalisation to the weight of a layer; returns the layer.
 
     Args:
-        layer: linear, convolutional, transposed convolutional or an embedding.
+        layer: A linear, convolutional or transposed convolutional layer, or an embedding.
     """
     weight = layer.get_parameter("weight")
     out = 1 if isinstance(layer, nn.modules.conv._ConvTransposeNd) else 0

@@ -7,6 +7,8 @@ A paper is one module. It holds, top to bottom:
     game(...)          the game, built from parts
     players(options)   who learns, and how
     phases(run)        where they differ from the domain's (may be left out)
+    data(options, x)   batches of the real data x, where the recipe's own do not serve: labels
+                       beside images, two streams in one mapping (may be left out)
     PRESETS            values for named presets of the recipe (may be left out)
 
 `--paper NAME` takes a module that ships with the domain, `--paper package.module` any other.
@@ -40,6 +42,7 @@ class Paper(NamedTuple):
         game: Builds its game; the domain says from what.
         players: From options to a sequence of `image_core.runs.players.Player`.
         phases: From the run to its phases; None where they are the domain's.
+        data: From options and what was read to a stream of batches; None where it is the domain's.
         presets: Its own values for presets of the recipe.
         file: Where it is.
     """
@@ -50,6 +53,7 @@ class Paper(NamedTuple):
     game: Callable[..., Any]
     players: Callable[..., Any]
     phases: Callable[..., Any] | None
+    data: Callable[..., Any] | None
     presets: Mapping[str, Mapping[str, Any]]
     file: str
 
@@ -89,6 +93,16 @@ class Papers:
         Where both declare a field, the default is the paper's.
         """
         return _joined(self.load(name).options, self.own, name)
+
+    def readers(self, option: str) -> list[str]:
+        """The papers that ship and have an option.
+
+        Args:
+            option: Name of the option.
+        """
+        return [
+            name for name in self.names() if option in {f.name for f in fields(self.config(name))}
+        ]
 
     def preset(self, name: str, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
         """What a preset means to a paper.
@@ -183,6 +197,7 @@ def _parts(name: str, module: ModuleType, shared: type) -> Paper:
         found["game"],
         found["players"],
         found.get("phases"),
+        found.get("data"),
         found.get("PRESETS", {}),
         file,
     )

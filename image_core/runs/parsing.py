@@ -14,6 +14,7 @@ from image_core.adversarial.errors import UserError
 from image_core.runs.groups import groups, meanings
 
 if TYPE_CHECKING:
+    from image_core.runs.papers import Papers
     from image_core.runs.recipe import Run
 
 
@@ -86,12 +87,26 @@ def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, b
     config_class, defaults = _class_and_defaults(module, chosen["paper"], preset)
     for file, content in zip(known.config, contents, strict=True):
         _check_names(file, content, config_class)
+    if module.PAPERS is not None:
+        _check_read(module.PAPERS, config_class, rest)
     parser = config_parser(recipe, module, config_class)
     parser.set_defaults(defaults)
     for file in reversed(known.config):
         rest = ["--config", file, *rest]
     values = told(lambda: parser.parse_args(rest), parser.prog)
     return _built(config_class, values), values["resume"]
+
+
+def _check_read(papers: "Papers", config_class: type, words: Sequence[str]) -> None:
+    """Refuse an option that the paper does not read, and name the papers that do."""
+    known = {f.name for f in fields(config_class)}
+    for word in words:
+        name = word.removeprefix("--").partition("=")[0]
+        if word.startswith("--") and name not in known and (readers := papers.readers(name)):
+            raise UserError(
+                f"--{name}: this paper does not read it, see --help; {', '.join(readers)} "
+                f"{'do' if len(readers) > 1 else 'does'}"
+            )
 
 
 def _chosen(name: str, given: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> Any:

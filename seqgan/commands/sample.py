@@ -1,4 +1,4 @@
-"""`seqgan sample DIR`: sentences of a sequence run, pictures of a text-to-image run."""
+"""`seqgan sample DIR`: sentences of a sequence run, pictures of an image or text-to-image run."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -35,6 +35,9 @@ def run(words: Sequence[str]) -> None:
     if trained.recipe == "text2image":
         _draw(trained, options)
         return
+    if trained.recipe == "image":
+        _draw_unprompted(trained, options)
+        return
     if not isinstance(trained, SequenceRun):
         raise UserError(f"{options.folder} is a run of {trained.recipe}, which writes no sentences")
     if len(prompts) > 1 or options.between:
@@ -50,11 +53,8 @@ def _draw(trained: "Run", options: Namespace) -> None:
     from seqgan.text2image.recipe import Text2ImageRun
     from seqgan.text2image.sample import PictureSheet, write_drawing
 
-    for name in ("temperature", "model"):
-        if getattr(options, name) is not None:
-            raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
-    places = (Path(options.folder) / "samples" / f"prompt_{i}.png" for i in count(1))
-    out = options.out or next(str(place) for place in places if not place.exists())
+    _check_pictures(options)
+    out = options.out or _unused(options.folder, "prompt")
     drawing = PictureSheet(
         tuple(options.prompt or ()), options.n, options.between, options.seed, out
     )
@@ -62,6 +62,33 @@ def _draw(trained: "Run", options: Namespace) -> None:
     assert isinstance(trained, Text2ImageRun)
     trained.load()
     write_drawing(trained, drawing)
+
+
+def _draw_unprompted(trained: "Run", options: Namespace) -> None:
+    """Pictures of an image run, as one PNG."""
+    from image_core.recipes.image.recipe import Run as ImageRun
+    from image_core.recipes.image.sample import SampleSheet, write_sheet
+
+    _check_pictures(options)
+    if options.prompt or options.between:
+        raise UserError(f"{options.folder} reads no sentences; leave out --prompt and --between")
+    sheet = SampleSheet(options.n, options.seed, options.out or _unused(options.folder, "drawn"))
+    sheet.check()
+    assert isinstance(trained, ImageRun)
+    trained.load()
+    write_sheet(trained, sheet)
+
+
+def _check_pictures(options: Namespace) -> None:
+    for name in ("temperature", "model"):
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
+
+
+def _unused(folder: str, name: str) -> str:
+    """The first file of that name and a number that is not there yet."""
+    places = (Path(folder) / "samples" / f"{name}_{i}.png" for i in count(1))
+    return next(str(place) for place in places if not place.exists())
 
 
 def _parser() -> Parser:

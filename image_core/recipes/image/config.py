@@ -1,306 +1,390 @@
-"""Options of the image recipe: what each game brings along, and which parts contradict others."""
+"""Options of image runs: what every paper shares, and parts that a paper takes or leaves."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from image_core.adversarial import divergences, fgan, losses
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.losses import logistic_d
-from image_core.nets.critics import MINIBATCH
+from image_core.adversarial.losses import AdversarialLoss, logistic_d
+from image_core.nets import augment
+from image_core.nets.discriminators import MINIBATCH
 from image_core.nets.layers import NORMS
 from image_core.nets.resnet import Ablation
-from image_core.recipes.image.games import AUTOENCODERS, ENERGY, GAMES, LOSSES
 from image_core.runs import options
+from image_core.runs.papers import Papers
 from image_core.runs.penalties import Terms, parse_penalties
 from image_core.runs.recipe import RunConfig
 
+LOSSES: dict[str, AdversarialLoss] = {
+    **{n: getattr(losses, n) for n in losses.__all__},
+    **{n: getattr(fgan, n) for n in fgan.__all__},
+    **{n: getattr(divergences, n) for n in ("boundary", "boundary_normalised")},
+}
+"""Losses by name: the plain ones, those of f-GAN, and boundary seeking for continuous samples."""
+
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
+EXTRACTORS = ("auto", "clf", "pixels", "efflite0", "inception")
 
 
 @dataclass(kw_only=True)
-class Config(RunConfig):
-    """An image GAN of any loss, penalty, normalisation and architecture, judged on unseen images.
+class ImageOptions(RunConfig):
+    """Images, training and evaluation.
 
-    What is left out is what the paper of --game chose, see `image_games.GAMES`.
+    Rates are such that images of 16 to 32 pixels come out in 2,000 rounds, not in 100,000; the
+    papers' are mostly 2e-4 and 1e-4 for both players.
 
     Args:
-        data: digits, shapes, a folder of pictures or of class folders, an IDX or .npz file, gzipped
-            or not, or OWNER/NAME of a data set.
-        labels: IDX labels of an IDX --data.
-        size: side of the images, a power of two; 0 = that of the data, rounded up.
-        channels: 1 or 3; 0 = those of the data.
-        strict: refuse a folder for one unreadable picture.
-        game: dcgan, lsgan, wgan, wgan_gp, wgan_lp, dragan, sngan, f_gan, r3gan, ebgan, began,
-            magan, loss_sensitive, cgan, projection, acgan, semi_supervised or info.
-        loss: any of `seqgan list losses`, f_... are those of f-GAN.
-        penalty: on the critic, as in r1=10 or interpolated=10,l2=0.01: gradient penalties, l2,
-            orthogonal, consistency (of --augment), look_ahead, consensus.
-        norm: of the critic: none, batch, layer, instance, virtual, pixel, spectral, weight or
-            equalised; with a gradient penalty layer stands in for the batch norm of a paper.
-        generator_norm: of the generator, one of the same.
-        minibatch: features of how much a batch differs: none, std or discrimination.
-        arch: dcgan, sndcgan, resnet_cifar or resnet19; energies of ebgan, began and magan are an
-            autoencoder's.
-        ablation: of the residual nets, with commas: skip, narrow, optimised, sum_pool, tanh, eps.
-        width: times the published channels.
-        latent: size of z; 0 = 64, or for began that of its code, as in the paper.
-        bottleneck: size of the code of ebgan's, began's and magan's autoencoder; 0 = 16, so that
-            what is no image is redrawn badly, or 64 for ebgan, whose margin sees to that.
-        pretrain: rounds in which magan's critic learns to redraw the data, before its margin is
-            set; the authors' two epochs are 52 rounds of the digits.
-        prior: of z, normal or uniform.
-        batch: images of a step.
-        rounds: of critic steps and one generator step.
-        critic_steps: a round.
-        optimizer: adam, rmsprop or adamax.
-        generator_lr: its rate.
-        critic_lr: its rate.
-        beta1: of Adam.
-        beta2: of Adam.
-        lazy: the gradient penalty has a step of its own each so many rounds, and is so much
-            stronger; 0 = in each critic step.
-        clip: bound of the critic's weights.
-        grad_clip: greatest norm of either player's gradient.
-        matching: weight of matched features in the generator's loss.
-        history: weight of either player's distance from the average of its past.
-        noise: deviation of instance noise at the start, falling to 0 over half the rounds.
-        anneal: what is left of the penalty at the end.
-        augment: colour, translation, cutout, with commas, on all that the critic sees.
-        real_target: of a logistic critic on real images; 0.9 smooths one side.
-        drift: weight of the squared logits of real images.
-        margin: of ebgan, in mean squares of pixels.
-        gamma: diversity ratio of began.
-        balance_rate: of began's k; the paper's 0.001 is for 200,000 rounds: in 1,000, k stays
-            near 0, where no fake costs the critic anything.
-        distance_scale: of loss_sensitive's margin, in the L1 distance.
-        labelled: images whose label semi_supervised sees.
-        categories: of info's categorical code.
-        codes: how many uniform codes info has.
-        average: decay of the weight average that is sampled and judged; 0 = the last weights.
-        evaluate_every: rounds between two grids of samples.
-        judge_samples: most images of either kind that the scores use.
-        extractor: of the scores' features: auto (clf where labels are known, else pixels), clf,
-            pixels, efflite0 or inception.
-        inception: file of FID's own weights, for --extractor inception.
-        precision: no, or bf16 for networks; penalties and losses stay in float32.
-        channels_last: of images and weights in memory, as a GPU's bfloat16 convolutions like them.
-        compile: each step's networks into one graph by torch.compile, penalties inside; games of
-            logits only. It starts slowly.
+        paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
+            mypackage.mygan.
+        data: The images: digits, shapes, a folder of pictures or of class folders, an IDX or .npz
+            file, gzipped or not, or OWNER/NAME of a data set.
+        labels: File of IDX labels of an IDX --data.
+        size: Side of the images, a power of two; 0 = that of the data, rounded up.
+        channels: Colours of the images, 1 or 3; 0 = those of the data.
+        strict: Whether one unreadable picture of a folder is refused.
+        batch: Images of a step.
+        rounds: Number of rounds: discriminator steps, then one generator step.
+        d_steps: Optimizer steps of the discriminator in a round.
+        g_lr: Learning rate of the generator.
+        d_lr: Learning rate of the discriminator.
+        max_grad_norm: Greatest norm of each player's gradient; longer gradients are scaled down.
+        ema_decay: Decay of the average of the generator's weights that is sampled and measured; at
+            0 the last weights are.
+        evaluate_every: Rounds between two grids of samples.
+        eval_samples: Most images of either kind that the scores use.
+        extractor: Features that the scores read: auto (clf where labels are known, else pixels),
+            clf, pixels, efflite0 or inception.
+        inception: File of FID's own weights, for --extractor inception.
+        precision: Number format of the networks, no (float32) or bf16; penalties and losses stay in
+            float32. In YAML write 'no' in quotes.
+        channels_last: Whether images and weights lie in memory as a GPU's bfloat16 convolutions
+            like them.
     """
 
+    paper: str = ""
     data: str = "digits"
     labels: str | None = None
     size: int = 0
     channels: int = 0
     strict: bool = False
-    game: str = "sngan"
-    loss: str | None = None
-    penalty: str | None = None
-    norm: str | None = None
-    generator_norm: str = "batch"
-    minibatch: str = "none"
-    arch: str | None = None
-    ablation: str = ""
-    width: float = 0.25
-    latent: int = 0
-    bottleneck: int = 0
-    pretrain: int = 250
-    prior: str = "normal"
     batch: int = 64
     rounds: int = 2_000
-    critic_steps: int | None = None
-    optimizer: str | None = None
-    generator_lr: float | None = None
-    critic_lr: float | None = None
-    beta1: float | None = None
-    beta2: float | None = None
+    d_steps: int = 1
+    g_lr: float = 1e-3
+    d_lr: float = 2e-4
+    max_grad_norm: float | None = None
+    ema_decay: float = 0.995
+    evaluate_every: int = 250
+    eval_samples: int = 1_000
+    extractor: str = "auto"
+    inception: str | None = None
+    precision: str = "no"
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 0, "size")
+        options.check_least(self, 1, "rounds", "d_steps", "evaluate_every")
+        options.check_least(self, 2, "batch")
+        options.check_least(self, 10, "eval_samples")
+        options.check_above_zero(self, "g_lr", "d_lr")
+        if self.max_grad_norm is not None:
+            options.check_above_zero(self, "max_grad_norm")
+        check_share(self, "ema_decay")
+        options.check_choice("extractor", self.extractor, EXTRACTORS)
+        options.check_choice("precision", self.precision, ("no", "bf16"))
+        if self.channels not in (0, 1, 3):
+            raise UserError(f"--channels {self.channels}: choose 1 or 3, or 0 for the data's own")
+        if (self.inception is None) == (self.extractor == "inception"):
+            raise UserError("--extractor inception and --inception FILE belong together")
+
+
+def check_share(config: Any, *names: str) -> None:
+    """Refuse options outside of [0, 1).
+
+    Args:
+        config: Holds the options.
+        names: Names of the options.
+
+    Raises:
+        UserError: Names the option.
+    """
+    for name in names:
+        if not 0 <= getattr(config, name) < 1:
+            raise UserError(f"--{name} {getattr(config, name)}: it lies in [0, 1)")
+
+
+@dataclass(kw_only=True)
+class AdamOptions(ImageOptions):
+    """Adam.
+
+    Args:
+        beta1: Decay of the mean of gradients.
+        beta2: Decay of the mean of squared gradients.
+    """
+
+    beta1: float = 0.5
+    beta2: float = 0.999
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_share(self, "beta1", "beta2")
+
+
+@dataclass(kw_only=True)
+class LatentOptions(ImageOptions):
+    """Networks.
+
+    Args:
+        latent: Size of z.
+        prior: Distribution of z, normal or uniform.
+        width: Channels of the networks, as a multiple of the published ones.
+        norm: Norm of the discriminator: none, batch, layer, instance, virtual, pixel, spectral,
+            weight or equalised.
+    """
+
+    latent: int = 64
+    prior: str = "normal"
+    width: float = 0.25
+    norm: str = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "latent")
+        options.check_above_zero(self, "width")
+        options.check_choice("prior", self.prior, ("normal", "uniform"))
+        options.check_choice("norm", self.norm, NORMS)
+
+
+@dataclass(kw_only=True)
+class ArchitectureOptions(LatentOptions):
+    """Architecture.
+
+    Args:
+        arch: Architecture of the networks: dcgan, sndcgan, resnet_cifar or resnet19.
+        ablation: Changes of the residual nets, with commas: skip, narrow, optimised, sum_pool,
+            tanh, eps.
+    """
+
+    arch: str = "dcgan"
+    ablation: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("arch", self.arch, ARCHITECTURES)
+        self.ablations()
+
+    def ablations(self) -> Ablation:
+        """The changes named by --ablation.
+
+        Raises:
+            UserError: One is unknown, or the architecture has none.
+        """
+        named = [n for n in self.ablation.split(",") if n]
+        for name in named:
+            options.check_choice("ablation", name, tuple(Ablation.__dataclass_fields__))
+        if named and not self.arch.startswith("resnet"):
+            raise UserError(f"--ablation is for --arch resnet_cifar and resnet19, not {self.arch}")
+        return Ablation(**dict.fromkeys(named, True))
+
+
+@dataclass(kw_only=True)
+class GeneratorNormOptions(ArchitectureOptions):
+    """Generator.
+
+    Args:
+        generator_norm: Norm of the generator, one of those of --norm.
+    """
+
+    generator_norm: str = "batch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("generator_norm", self.generator_norm, NORMS)
+
+
+@dataclass(kw_only=True)
+class AutoencoderOptions(LatentOptions):
+    """Autoencoder.
+
+    Args:
+        bottleneck: Size of the code of the discriminator's autoencoder.
+    """
+
+    bottleneck: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "bottleneck")
+        if self.norm == "virtual":
+            raise UserError(
+                "--norm virtual: this paper's discriminator is an autoencoder, which has no place "
+                "for a reference batch; use another norm, or a paper of logits as dcgan"
+            )
+
+
+@dataclass(kw_only=True)
+class TrunkOptions(ArchitectureOptions):
+    """Discriminator.
+
+    Args:
+        minibatch: Features that tell how much the images of a batch differ: none, std or
+            discrimination.
+    """
+
+    minibatch: str = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("minibatch", self.minibatch, MINIBATCH)
+
+
+@dataclass(kw_only=True)
+class LogitOptions(TrunkOptions):
+    """Loss, penalties and tricks of a discriminator with logits.
+
+    Args:
+        norm: Norm of the discriminator: auto (batch; layer with a gradient penalty), none, batch,
+            layer, instance, virtual, pixel, spectral, weight or equalised.
+        loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
+        penalty: Penalties of the discriminator, as in r1=10 or interpolated=10,l2=0.01: gradient
+            penalties, l2, orthogonal, consistency (of --augment), look_ahead, consensus.
+        lazy: Rounds between two steps of the gradient penalty alone, so many times as strong; 0 =
+            in each discriminator step.
+        weight_clip: Bound of each weight of the discriminator.
+        feature_matching: Weight of matched features in the generator's loss.
+        historical_averaging: Weight of either player's distance from the mean of its past.
+        noise: Standard deviation of instance noise at the start; it falls to 0 over half the
+            rounds.
+        anneal: Factor of the gradient penalty at the end; it starts at 1.
+        augment: Random changes of all images that the discriminator sees, with commas: colour,
+            translation, cutout.
+        real_target: Target of a logistic discriminator on real images; 0.9 smooths one side.
+        drift: Weight of the squared logits of real images.
+        compile: Whether each step's networks become one graph by torch.compile, penalties inside;
+            it starts slowly.
+    """
+
+    norm: str = "auto"
+    loss: str = "non_saturating"
+    penalty: str = ""
     lazy: int = 0
-    clip: float | None = None
-    grad_clip: float | None = None
-    matching: float = 0.0
-    history: float = 0.0
+    weight_clip: float | None = None
+    feature_matching: float = 0.0
+    historical_averaging: float = 0.0
     noise: float = 0.0
     anneal: float = 1.0
     augment: str = ""
     real_target: float = 1.0
     drift: float = 0.0
-    margin: float = 0.1
-    gamma: float = 0.95
-    balance_rate: float = 0.5
-    distance_scale: float = 1e-2
-    labelled: int = 100
-    categories: int = 10
-    codes: int = 2
-    average: float = 0.995
-    evaluate_every: int = 250
-    judge_samples: int = 1_000
-    extractor: str = "auto"
-    inception: str | None = None
-    precision: str = "no"
-    channels_last: bool = False
     compile: bool = False
 
     def __post_init__(self) -> None:
+        if self.norm == "auto":  # where samples meet, no slope is one sample's own
+            self.norm = "layer" if self.terms().slopes else "batch"
         super().__post_init__()
-        options.check_choice("game", self.game, tuple(GAMES))
-        given = {n for n in GAMES[self.game] if getattr(self, n) is not None}
-        for name, value in GAMES[self.game].items():
-            if getattr(self, name) is None:
-                setattr(self, name, value)
-        if self.bottleneck == 0:
-            self.bottleneck = 64 if self.game == "ebgan" else 16
-        if self.latent == 0:
-            self.latent = self.bottleneck if self.game == "began" else 64
-        if "norm" not in given and self.norm == "batch" and self.terms().slopes:
-            self.norm = "layer"  # where samples meet, no slope is one sample's own
-        self._check_numbers()
-        for name, choices in (
-            ("norm", NORMS),
-            ("generator_norm", NORMS),
-            ("minibatch", MINIBATCH),
-            ("arch", ARCHITECTURES),
-            ("prior", ("normal", "uniform")),
-            ("optimizer", ("adam", "rmsprop", "adamax")),
-            ("extractor", ("auto", "clf", "pixels", "efflite0", "inception")),
-            ("precision", ("no", "bf16")),
-        ):
-            options.check_choice(name, getattr(self, name), choices)
-        if self.channels not in (0, 1, 3):
-            raise UserError(f"--channels {self.channels}: choose 1 or 3, or 0 for the data's own")
-        if (self.inception is None) == (self.extractor == "inception"):
-            raise UserError("--extractor inception and --inception FILE belong together")
-        self.ablations()
-        self._check_parts(given)
-
-    def _check_numbers(self) -> None:
-        options.check_least(
-            self, 1, "latent", "bottleneck", "pretrain", "rounds", "critic_steps", "evaluate_every"
-        )
-        options.check_least(self, 2, "batch")
-        options.check_least(self, 10, "judge_samples")
-        options.check_least(self, 0, "size", "lazy", "noise", "drift", "codes", "categories")
-        options.check_least(self, 0, "matching", "history")
-        options.check_least(self, 1, "labelled")
-        options.check_above_zero(self, "generator_lr", "critic_lr", "width", "anneal", "margin")
-        options.check_above_zero(self, "distance_scale", "balance_rate")
-        for name in ("beta1", "beta2", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"--{name} {getattr(self, name)}: it lies in [0, 1)")
-        for name in ("clip", "grad_clip"):
-            if getattr(self, name) is not None:
-                options.check_above_zero(self, name)
+        options.check_choice("loss", self.loss, tuple(LOSSES))
+        options.check_least(self, 0, "lazy", "noise", "drift")
+        options.check_least(self, 0, "feature_matching", "historical_averaging")
+        options.check_above_zero(self, "anneal")
+        for name in filter(None, self.augment.split(",")):
+            options.check_choice("augment", name, augment.__all__)
+        if self.weight_clip is not None:
+            options.check_above_zero(self, "weight_clip")
         if not 0 < self.real_target <= 1:
             raise UserError(f"--real_target {self.real_target}: it lies in (0, 1]")
-
-    def ablations(self) -> Ablation:
-        """Those of --ablation.
-
-        Raises:
-            UserError: one is unknown, or the architecture has none.
-        """
-        named = [n for n in self.ablation.split(",") if n]
-        for name in named:
-            options.check_choice("ablation", name, tuple(Ablation.__dataclass_fields__))
-        if named and not str(self.arch).startswith("resnet"):
-            raise UserError(f"--ablation is for --arch resnet_cifar and resnet19, not {self.arch}")
-        return Ablation(**dict.fromkeys(named, True))
+        self._check_slopes(self.terms())
+        self._check_logistic(self.terms())
+        self._check_compiled(self.terms())
 
     def terms(self) -> Terms:
         """The terms of --penalty."""
-        return parse_penalties(self.penalty or "")
+        return parse_penalties(self.penalty)
 
-    def _check_parts(self, given: set[str]) -> None:
-        terms = self.terms()
-        self._check_nets()
-        if self.game in ENERGY or self.game == "semi_supervised":
-            self._check_own(given)
+    def _check_slopes(self, terms: Terms) -> None:
+        """What contradicts a gradient penalty, or needs one."""
+        if terms.consistency and not self.augment:
+            raise UserError("--penalty consistency compares augmented images; name an --augment")
+        if not terms.slopes:
+            if self.lazy:
+                raise UserError("--lazy needs a gradient penalty to delay, as in --penalty r1=10")
+            if self.anneal != 1:
+                raise UserError("--anneal needs a gradient penalty to scale, as in --penalty r1=10")
             return
-        options.check_choice("loss", str(self.loss), tuple(LOSSES))
-        if terms.slopes and self.norm == "batch":
-            name = terms.slopes[0][0]
+        name = terms.slopes[0][0]
+        if self.norm == "batch":
             raise UserError(
                 f"--norm batch with --penalty {name}: batch norm mixes the samples of a batch, and "
                 "the penalty reads the slope of each alone; use --norm layer, spectral or none"
             )
-        if terms.slopes and self.minibatch != "none":
+        if self.minibatch != "none":
             raise UserError(
-                f"--minibatch {self.minibatch} with --penalty {terms.slopes[0][0]}: the critic "
-                "compares the samples of a batch, and the penalty reads the slope of each alone; "
-                "leave one of them out"
+                f"--minibatch {self.minibatch} with --penalty {name}: the discriminator compares "
+                "the samples of a batch, and the penalty reads the slope of each alone; leave one "
+                "of them out"
             )
-        self._check_logistic(terms)
-        if self.lazy and not terms.slopes:
-            raise UserError("--lazy needs a gradient penalty to delay, as in --penalty r1=10")
-        if terms.consistency and not self.augment:
-            raise UserError("--penalty consistency compares augmented images; name an --augment")
 
     def _check_logistic(self, terms: Terms) -> None:
-        """What is derived for logistic critics."""
-        if LOSSES[str(self.loss)].d is logistic_d:
+        """What is derived for logistic discriminators."""
+        if LOSSES[self.loss].d is logistic_d:
             return
         if any(name == "js_reg" for name, _ in terms.slopes):
             raise UserError(
                 f"--penalty js_reg with --loss {self.loss}: its weights are those of a logistic "
-                "critic; use --loss non_saturating or minimax, or --penalty r1"
+                "discriminator; use --loss non_saturating or minimax, or --penalty r1"
             )
         if self.real_target < 1:
             raise UserError(
-                f"--real_target {self.real_target} with --loss {self.loss}: only a logistic critic "
-                "has a target to smooth; use --loss non_saturating or minimax"
+                f"--real_target {self.real_target} with --loss {self.loss}: only a logistic "
+                "discriminator has a target to smooth; use --loss non_saturating or minimax"
             )
 
-    def _check_nets(self) -> None:
-        """Norms that a game's networks have no place for."""
-        if self.generator_norm != "batch" and self.game in ("projection", "began"):
-            own = "batch norm by class" if self.game == "projection" else "none, as a decoder"
+    def _check_compiled(self, terms: Terms) -> None:
+        if self.compile and (terms.coupling is not None or self.feature_matching):
             raise UserError(
-                f"--generator_norm {self.generator_norm}: the generator of --game {self.game} has "
-                f"a norm of its own ({own}); leave it out"
-            )
-        if self.game in AUTOENCODERS and (self.norm == "virtual" or self.minibatch != "none"):
-            raise UserError(
-                f"--game {self.game} has an autoencoder for a critic, which takes neither --norm "
-                "virtual nor --minibatch; use them with a game of logits as dcgan"
+                "--compile goes with neither --penalty look_ahead or consensus nor "
+                "--feature_matching, which take the discriminator apart; leave out one of them"
             )
 
-    def _check_own(self, given: set[str]) -> None:
-        """Games whose loss is their own take no other, nor what belongs to logits."""
-        if self.loss != "own" or ("penalty" in given and self.penalty):
-            raise UserError(
-                f"--game {self.game} has a loss of its own and no logits for --loss or --penalty; "
-                "leave them out, or use a plain game as dcgan"
-            )
-        off = {"lazy": 0, "clip": None, "noise": 0.0, "anneal": 1.0, "augment": ""}
-        off |= {"real_target": 1.0, "drift": 0.0, "matching": 0.0, "history": 0.0}
-        off |= {"compile": False}
-        for name, value in off.items():
-            if getattr(self, name) != value:
-                raise UserError(
-                    f"--{name} is for games of logits (dcgan, wgan, cgan, info, ...), not "
-                    f"{self.game}"
-                )
 
+@dataclass(kw_only=True)
+class AdamLogitOptions(AdamOptions, LogitOptions):
+    """Discriminator with logits that learns by Adam."""
+
+
+@dataclass(kw_only=True)
+class PlainOptions(GeneratorNormOptions, LogitOptions):
+    """Image GAN of logits."""
+
+
+@dataclass(kw_only=True)
+class AdamPlainOptions(AdamLogitOptions, PlainOptions):
+    """Image GAN of logits that learns by Adam."""
+
+
+PAPERS = Papers("image_core.recipes.image.papers", "sngan", shared=ImageOptions, own=ImageOptions)
+
+STUDY = {"arch": "sndcgan", "g_lr": 2e-4, "d_lr": 2e-4}
+"""What the preset "study" makes of a paper's architecture and rates (Kurach et al. 2019)."""
 
 PRESETS: dict[str, dict[str, Any]] = {
     "digits": {},
     "shapes": {"data": "shapes", "rounds": 3_000},
     "study": {
-        "arch": "sndcgan",
-        "generator_lr": 2e-4,
-        "critic_lr": 2e-4,
+        **STUDY,
         "width": 1.0,
         "latent": 128,
         "prior": "uniform",
         "rounds": 40_000,
-        "average": 0.0,
+        "ema_decay": 0.0,
     },
     "tiny": {
         "width": 0.06,
         "latent": 4,
-        "pretrain": 2,
         "batch": 8,
         "rounds": 4,
         "evaluate_every": 2,
-        "judge_samples": 40,
+        "eval_samples": 40,
         "extractor": "pixels",
         "save_seconds": 0.0,
         "device": "cpu",

@@ -10,19 +10,19 @@ from torch import Tensor, nn
 
 from image_core import metrics
 from image_core.data.images import ImageSet
-from image_core.games.common import ImageGame, to_images
+from image_core.games.common import ImageGame, LatentGame, to_images
 from image_core.games.semi import SemiSupervisedGAN
 from image_core.metrics import features
 from image_core.metrics.features import Extractor
 from image_core.metrics.scores import Score
-from image_core.recipes.image.config import Config
+from image_core.recipes.image.config import ImageOptions
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder
 from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.table import print_table
 
 CURVES = (
-    *("D/critic", "D/loss", "G/loss", "D/d_real", "D/d_fake", "D/penalty", "D/e_real"),
+    *("D/adversarial", "D/loss", "G/loss", "D/d_real", "D/d_fake", "D/penalty", "D/e_real"),
     *("D/e_fake", "D/k", "D/convergence", "D/margin", "D/class_accuracy", "D/code_accuracy", "fd"),
 )
 
@@ -31,20 +31,22 @@ class ImageSubject(NamedTuple):
     """What of a run its report measures.
 
     Args:
-        config: the options of the run.
-        folder: where everything is written.
-        train_set: images that were learned from.
-        test_set: images that nothing has seen.
-        fingerprint: a number that changes with the images.
-        device: where the game is.
-        game: the game that is played.
-        sampler: the generator that is measured, from what the game's `inputs` gives.
-        draw: so many of the sampler's images, in [-1, 1].
-        rounds: played so far.
-        steps: of each player.
+        config: Options of the run.
+        title: The paper's, as tables print it.
+        folder: Where everything is written.
+        train_set: Images that were learned from.
+        test_set: Images that nothing has seen.
+        fingerprint: A number that changes with the images.
+        device: Where the game is.
+        game: The game that is played.
+        sampler: The generator that is measured, from what the game's `inputs` gives.
+        draw: Gives so many of the sampler's images, in [-1, 1].
+        rounds: Rounds played so far.
+        steps: Optimizer steps of each player.
     """
 
-    config: Config
+    config: ImageOptions
+    title: str
     folder: RunFolder
     train_set: ImageSet
     test_set: ImageSet
@@ -92,7 +94,7 @@ def _make_extractor(subject: ImageSubject) -> Extractor:
 
 def look(subject: ImageSubject) -> dict[str, float]:
     """Write a grid of samples and measure a few of them."""
-    made = subject.draw(min(200, subject.config.judge_samples))
+    made = subject.draw(min(200, subject.config.eval_samples))
     write_grid(subject, made[:64], f"round_{subject.rounds:06d}.png")
     some = to_images(subject.test_set.images[:200])
     net = extractor(subject)
@@ -103,23 +105,25 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
     """Scores of samples and of training images against the unseen, grids, curves, result.json.
 
     Args:
-        subject: a run at its end.
-        cpu_seconds: of the training in this process; None keeps what `result.json` says.
+        subject: A run at its end.
+        cpu_seconds: CPU time of the training in this process; None keeps what `result.json` says.
     """
     c = subject.config
     with torch.random.fork_rng([]):
         torch.manual_seed(c.seed + 1)
-        made = subject.draw(min(c.judge_samples, len(subject.test_set.images)))
+        made = subject.draw(min(c.eval_samples, len(subject.test_set.images)))
         write_grid(subject, subject.draw(100), "grid.png")
         write_grid(subject, to_images(subject.train_set.images[:100]), "real.png")
-        write_grid(subject, interpolation(subject), "interpolation.png", columns=8)
-        write_grid(subject, arithmetic(subject), "arithmetic.png", columns=4)
+        if isinstance(subject.game, LatentGame):
+            walk = interpolation(subject, subject.game)
+            write_grid(subject, walk, "interpolation.png", columns=8)
+            write_grid(subject, arithmetic(subject, subject.game), "arithmetic.png", columns=4)
         order = torch.randperm(len(subject.train_set.images))[: len(made)]
     real = to_images(subject.train_set.images[order])
-    scores = {c.game: judged(subject, made), "real": judged(subject, real)}
+    scores = {subject.title: scores_of(subject, made), "real": scores_of(subject, real)}
     table = {row: {s.short: s.value for s in found} for row, found in scores.items()}
     if isinstance(subject.game, SemiSupervisedGAN):
-        table[c.game]["test_accuracy"] = _test_accuracy(subject, subject.game)
+        table[subject.title]["test_accuracy"] = _test_accuracy(subject, subject.game)
     subject.folder.write_result(
         {
             "table": table,
@@ -144,9 +148,9 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
     )
 
 
-def judged(subject: ImageSubject, images: Tensor) -> list[Score]:
+def scores_of(subject: ImageSubject, images: Tensor) -> list[Score]:
     """Every score that the extractor allows, of samples against unseen images."""
-    net, most = extractor(subject), subject.config.judge_samples
+    net, most = extractor(subject), subject.config.eval_samples
     unseen = to_images(subject.test_set.images[:most])
     learned = to_images(subject.train_set.images[: 5 * most])
     x, y, train = net.of(images), net.of(unseen), net.of(learned)
@@ -171,12 +175,14 @@ def judged(subject: ImageSubject, images: Tensor) -> list[Score]:
 
 
 @torch.no_grad()
-def interpolation(subject: ImageSubject, rows: int = 8, steps: int = 8) -> Float[Tensor, "N C H W"]:
+def interpolation(
+    subject: ImageSubject, game: LatentGame, rows: int = 8, steps: int = 8
+) -> Float[Tensor, "N C H W"]:
     """Images along the way from one latent to another, on the sphere for a normal prior."""
-    one, other = subject.game.inputs(rows), subject.game.inputs(rows)[0]
+    one, other = game.inputs(rows), game.inputs(rows)[0]
     share = torch.linspace(0, 1, steps, device=other.device).view(1, steps, 1)
     a, b = one[0][:, None], other[:, None]
-    if subject.game.prior == "normal":
+    if game.prior == "normal":
         cosine = torch.nn.functional.cosine_similarity(a, b, dim=2).clamp(-0.999, 0.999)[..., None]
         angle = cosine.acos()
         way = (((1 - share) * angle).sin() * a + (share * angle).sin() * b) / angle.sin()
@@ -187,13 +193,13 @@ def interpolation(subject: ImageSubject, rows: int = 8, steps: int = 8) -> Float
 
 
 @torch.no_grad()
-def arithmetic(subject: ImageSubject, rows: int = 8) -> Float[Tensor, "N C H W"]:
+def arithmetic(subject: ImageSubject, game: LatentGame, rows: int = 8) -> Float[Tensor, "N C H W"]:
     """Rows of images of a, b, c and a - b + c.
 
     Where classes are known, a, b and c are mean latents of samples of three classes each, as in
     Radford et al. 2016; else single latents.
     """
-    net, inputs = extractor(subject), subject.game.inputs(500)
+    net, inputs = extractor(subject), game.inputs(500)
     latents = inputs[0]
     if net.classify is not None:
         shown = net.probabilities(subject.sampler.eval()(*inputs)).argmax(1)

@@ -6,13 +6,16 @@ from itertools import product
 from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.recipes.image.config import Config
+from image_core.recipes.image.config import PAPERS
 from image_core.runs import options
 
 RATES = (2e-4, 1e-4, 1e-3)
 WEIGHTS = (1.0, 10.0)
 MOMENTS = ((0.5, 0.9, 5), (0.5, 0.999, 1), (0.5, 0.999, 5), (0.9, 0.999, 5))
-"""beta1, beta2 and critic steps of the grid."""
+"""beta1, beta2 and discriminator steps of the grid."""
+
+PAPER = "dcgan"
+"""The paper of every run, one of logits and Adam; a point sets what the study varies."""
 
 RANGES = {"rate": (1e-5, 1e-2), "weight": (1e-1, 1e2), "l2_weight": (1e-4, 1e1)}
 """Of the search, on a logarithmic scale; beta1 and beta2 run over [0, 1)."""
@@ -23,35 +26,35 @@ class Design:
     """A study of image GANs: every combination of parts is searched alike.
 
     Args:
-        out: folder of the study; who names one that exists joins it.
-        data: of every run, see `seqgan train image`.
-        labels: IDX labels of --data.
-        size: of the images.
-        design: grid (24 points, fewer without a penalty) or search (GP-UCB).
-        losses: of the combinations, with commas.
-        penalties: of the combinations; none, or names of gradient penalties or l2.
-        norms: of the critic.
-        archs: of the networks.
-        critic_steps: of the search; the grid has its own.
-        search_rounds: of the search.
-        points: of a round of the search, chosen without each other's results.
-        best: points of the search, of all combinations together, that are run with every seed when
-            the search has ended.
-        seeds: runs of each point of the grid, and of the best of a search.
-        rounds: of each run: generator steps.
-        width: times the published channels.
-        latent: size of z.
-        batch: images of a step.
-        judge_samples: of the Frechet distance.
-        extractor: of its features, see `seqgan train image`.
-        storage: of optuna, a database URL that other machines reach too; a file in --out if left
-            out.
-        most: runs of this worker; 0 = until nothing is left.
-        heartbeat: seconds between signs of life; a run silent for three times as long is begun
+        out: Folder of the study; whoever names one that exists joins it.
+        data: Images of every run, see `seqgan train image`.
+        labels: File of IDX labels of --data.
+        size: Side of the images; 0 = that of the data, rounded up.
+        design: How points are chosen: grid (24 points, fewer without a penalty) or search (GP-UCB).
+        losses: Losses of the combinations, with commas.
+        penalties: Penalties of the combinations: none, or names of gradient penalties or l2.
+        norms: Norms of the discriminator.
+        archs: Architectures of the networks.
+        d_steps: Optimizer steps of the discriminator in a round of the search's runs; the grid has
+            its own.
+        search_rounds: Rounds of the search.
+        points: Points of a round of the search, chosen without each other's results.
+        best: Number of points of the search, of all combinations together, that are run with every
+            seed when the search has ended.
+        seeds: Runs of each point of the grid, and of the best of a search.
+        rounds: Generator steps of each run.
+        width: Channels of the networks, as a multiple of the published ones.
+        latent: Size of z.
+        batch: Images of a step.
+        eval_samples: Samples of the Frechet distance.
+        extractor: Features that the distance reads, see `seqgan train image`.
+        storage: Database URL of optuna that other machines reach too; a file in --out if left out.
+        most: Most runs of this worker; 0 = until nothing is left.
+        heartbeat: Seconds between signs of life; a run silent for three times as long is begun
             again by another worker.
-        seed: of everything.
-        device: auto, cpu or cuda.
-        threads: of torch on the CPU.
+        seed: Seed of everything.
+        device: Where it runs: auto, cpu or cuda.
+        threads: Threads of torch on the CPU; 0 leaves torch's own number.
     """
 
     out: str
@@ -63,7 +66,7 @@ class Design:
     penalties: str = "none,interpolated"
     norms: str = "none,spectral"
     archs: str = "sndcgan"
-    critic_steps: int = 1
+    d_steps: int = 1
     search_rounds: int = 12
     points: int = 10
     best: int = 0
@@ -72,7 +75,7 @@ class Design:
     width: float = 1.0
     latent: int = 128
     batch: int = 64
-    judge_samples: int = 10_000
+    eval_samples: int = 10_000
     extractor: str = "auto"
     storage: str | None = None
     most: int = 0
@@ -83,7 +86,7 @@ class Design:
 
     def __post_init__(self) -> None:
         options.check_choice("design", self.design, ("grid", "search"))
-        options.check_least(self, 1, "critic_steps", "search_rounds", "points", "seeds", "rounds")
+        options.check_least(self, 1, "d_steps", "search_rounds", "points", "seeds", "rounds")
         options.check_least(self, 1, "heartbeat")
         options.check_least(self, 0, "most", "best")
         options.check_seed(self.seed)
@@ -93,7 +96,7 @@ class Design:
         """Those whose parts go together; what the recipe refuses is left out.
 
         Raises:
-            UserError: a name is unknown, or nothing is left.
+            UserError: A name is unknown, or nothing is left.
         """
         lists = [self.losses, self.penalties, self.norms, self.archs]
         named = [[name.strip() for name in text.split(",") if name.strip()] for text in lists]
@@ -116,19 +119,18 @@ class Design:
         """Points of the fixed grid; without a penalty its weight does not matter."""
         weights = WEIGHTS if combination.penalty != "none" else WEIGHTS[:1]
         return [
-            {"rate": r, "weight": w, "beta1": b1, "beta2": b2, "critic_steps": n}
+            {"rate": r, "weight": w, "beta1": b1, "beta2": b2, "d_steps": n}
             for r, w, (b1, b2, n) in product(RATES, weights, MOMENTS)
         ]
 
-    def config(self, parts: "Combination", point: Mapping[str, Any], out: str) -> Config:
-        """The run of a point."""
+    def config(self, parts: "Combination", point: Mapping[str, Any], out: str) -> Any:
+        """Options of the run of a point."""
         penalty = "" if parts.penalty == "none" else f"{parts.penalty}={point['weight']:g}"
-        return Config(
+        return PAPERS.config(PAPER)(
             out=out,
             data=self.data,
             labels=self.labels,
             size=self.size,
-            game="dcgan",
             loss=parts.loss,
             penalty=penalty,
             norm=parts.norm,
@@ -138,14 +140,14 @@ class Design:
             prior="uniform",
             batch=self.batch,
             rounds=self.rounds,
-            critic_steps=int(point["critic_steps"]),
-            generator_lr=float(point["rate"]),
-            critic_lr=float(point["rate"]),
+            d_steps=int(point["d_steps"]),
+            g_lr=float(point["rate"]),
+            d_lr=float(point["rate"]),
             beta1=float(point["beta1"]),
             beta2=float(point["beta2"]),
-            average=0.0,
+            ema_decay=0.0,
             evaluate_every=self.rounds,
-            judge_samples=self.judge_samples,
+            eval_samples=self.eval_samples,
             extractor=self.extractor,
             seed=self.seed + int(point.get("repeat", 0)),
             device=self.device,
@@ -163,10 +165,10 @@ class Combination:
     """One cell of the study.
 
     Args:
-        loss: of the game.
-        penalty: of the critic, or none.
-        norm: of the critic.
-        arch: of both networks.
+        loss: Loss of the game.
+        penalty: Penalty of the discriminator, or none.
+        norm: Norm of the discriminator.
+        arch: Architecture of both networks.
     """
 
     loss: str
@@ -185,10 +187,10 @@ class Outcome:
     """What is known of a combination.
 
     Args:
-        name: of the combination.
-        scores: one a point, the median over its repeats, low = good.
-        repeats: all runs of each point.
-        points: parameters of each.
+        name: Name of the combination.
+        scores: One score a point, the median over its repeats, low = good.
+        repeats: Scores of all runs of each point.
+        points: Parameters of each point.
     """
 
     name: str

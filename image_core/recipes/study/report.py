@@ -26,9 +26,9 @@ def best_by_budget(
     """What the best of the first k of the settings is, over their order.
 
     Args:
-        scores: of all settings tried, low = good.
-        resamplings: random orders.
-        seed: of them.
+        scores: Scores of all settings tried, low = good.
+        resamplings: Number of random orders.
+        seed: Seed of the orders.
 
     Returns:
         For each k from 1 on the mean, and between what nine orders in ten lie.

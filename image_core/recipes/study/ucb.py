@@ -22,9 +22,9 @@ class BatchUCB(optuna.samplers.BaseSampler):
     (Desautels, Krause & Burdick 2014). The first round is drawn evenly.
 
     Args:
-        space: of the parameters.
-        points: of a round.
-        seed: of draws.
+        space: Ranges of the parameters.
+        points: Points of a round.
+        seed: Seed of the draws.
     """
 
     def __init__(self, space: Mapping[str, FloatDistribution], points: int, seed: int):

@@ -27,7 +27,7 @@ def work(design: Design) -> None:
     """Join the study, or begin it; run what is to do, then write its report.
 
     Raises:
-        UserError: the folder holds a study of another design.
+        UserError: The folder holds a study of another design.
     """
     folder = Path(design.out)
     _agree(folder, design)
@@ -177,7 +177,7 @@ def _point(design: Design, combination: Combination, trial: Trial) -> dict[str, 
         for name, kind in search_space(design, combination).items()
     }
     queued = trial.study.get_trials(deepcopy=False)[trial.number]
-    more = {"critic_steps": design.critic_steps, "repeat": _repeat(queued)}
+    more = {"d_steps": design.d_steps, "repeat": _repeat(queued)}
     return {"weight": 1.0, **more, **point}
 
 
@@ -197,7 +197,7 @@ def train(design: Design, combination: Combination, point: dict[str, Any], place
         if "not finite" in str(error):
             return DIVERGED
         raise
-    table = json.loads(run.folder.result.read_text(encoding="utf-8"))["table"][config.game]
+    table = json.loads(run.folder.result.read_text(encoding="utf-8"))["table"][run.paper.title]
     return float(
         next(value for name, value in table.items() if name.split("-")[0] in ("fd", "fid"))
     )

@@ -12,8 +12,8 @@ from image_core.adversarial.errors import UserError
 from image_core.nets import (
     AutoEncoder,
     augment,
-    critics,
     dcgan,
+    discriminators,
     layers,
     resnet19,
     resnet_cifar,
@@ -195,21 +195,21 @@ def test_a_referenced_net_normalises_by_its_own_reference_whatever_the_weights()
 
 
 @pytest.mark.parametrize("kind", ["std", "discrimination"])
-def test_a_critic_that_sees_how_much_its_batch_differs(kind):
+def test_a_discriminator_that_sees_how_much_its_batch_differs(kind):
     _, D = dcgan(8, 1, 4, width=0.1, norm="none")
-    critic = critics.with_minibatch(D, kind, "spectral", kernels=7)
+    discriminator = discriminators.with_minibatch(D, kind, "spectral", kernels=7)
     added = {"std": 1, "discrimination": 7}[kind]
-    assert critic.features == D.features + added
-    assert spectral_norms(nn.Sequential(critic.head).eval()) == pytest.approx([1.0])
+    assert discriminator.features == D.features + added
+    assert spectral_norms(nn.Sequential(discriminator.head).eval()) == pytest.approx([1.0])
     x = torch.randn(4, 1, 8, 8)
-    features = critic.trunk(x)
+    features = discriminator.trunk(x)
     assert torch.equal(features[:, : D.features], D.trunk(x))
-    assert critic(x).shape == (4,)
-    same = critic.trunk(x[:1].expand(4, -1, -1, -1))[:, D.features :]
+    assert discriminator(x).shape == (4,)
+    same = discriminator.trunk(x[:1].expand(4, -1, -1, -1))[:, D.features :]
     wanted = torch.full_like(same, 1e-4 if kind == "std" else 3.0)
     assert torch.allclose(same, wanted, atol=1e-5)
-    assert layers.mixes_samples(critic)
-    assert critics.with_minibatch(D, "none", "spectral") is D
+    assert layers.mixes_samples(discriminator)
+    assert discriminators.with_minibatch(D, "none", "spectral") is D
 
 
 # --------------------------------------------------------------------------------- other norms
@@ -408,14 +408,14 @@ def test_unpooling_puts_zeros_between():
 
 @pytest.mark.parametrize("distance", ["l1", "mean_square", "sum_square"])
 def test_energy_is_the_distance_of_the_redrawing(distance):
-    critic, x = AutoEncoder(8, 2, code=5, width=4, distance=distance), torch.randn(3, 2, 8, 8)
-    gap = (critic.decoder(critic.encoder(x)) - x)[1]
+    D, x = AutoEncoder(8, 2, code=5, width=4, distance=distance), torch.randn(3, 2, 8, 8)
+    gap = (D.decoder(D.encoder(x)) - x)[1]
     by_hand = {
         "l1": gap.abs().mean(),
         "mean_square": gap.square().mean(),
         "sum_square": gap.square().sum(),
     }[distance]
-    assert critic(x)[1].item() == pytest.approx(by_hand.item(), rel=1e-5)
+    assert D(x)[1].item() == pytest.approx(by_hand.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [4, 12, 33])

@@ -41,7 +41,7 @@ def design(out, **changes) -> Design:
         "width": 0.06,
         "latent": 2,
         "batch": 4,
-        "judge_samples": 20,
+        "eval_samples": 20,
         "extractor": "pixels",
         "device": "cpu",
     }
@@ -66,7 +66,7 @@ def test_the_grid_has_24_points_and_half_without_a_penalty():
     assert len(made.grid(plain)) == 12
     assert len({json.dumps(p) for p in made.grid(penalised)}) == 24
     config = made.config(penalised, made.grid(penalised)[-1], "y")
-    assert (config.penalty, config.critic_steps, config.beta1) == ("r1=10", 5, 0.9)
+    assert (config.penalty, config.d_steps, config.beta1) == ("r1=10", 5, 0.9)
 
 
 def test_impossible_combinations_are_left_out_and_unknown_ones_refused():
@@ -174,7 +174,7 @@ def test_a_real_study_by_a_worker_that_is_killed_and_another(tmp_path):
     """The second worker begins the dead one's run again, and ends the study."""
     words = "--data digits --penalties none --norms none --archs dcgan --rounds 1"
     words += " --design search --search_rounds 1 --points 3"
-    words += " --width 0.06 --latent 2 --batch 4 --judge_samples 20 --extractor pixels"
+    words += " --width 0.06 --latent 2 --batch 4 --eval_samples 20 --extractor pixels"
     words += " --heartbeat 1 --threads 1 --device cpu"
     command = [sys.executable, "-m", "seqgan.cli", "study", "--out", str(tmp_path), *words.split()]
     first = subprocess.Popen(

@@ -1,8 +1,8 @@
-"""Every image game trained for the same CPU time: `python benchmarks/image_games.py --out DIR`.
+"""Every image paper trained for the same CPU time: `python benchmarks/image_papers.py --out DIR`.
 
-Each game runs with its own defaults for as many rounds as fit in --seconds, counted on a short
-run beforehand. A game whose result is in DIR is not run again, so a stopped table goes on where it
-stood. DIR gets a folder a game (grids, curves, result.json), and result.json and table.md of all.
+Each paper runs with its own defaults for as many rounds as fit in --seconds, counted on a short
+run beforehand. A paper whose result is in DIR is not run again, so a stopped table goes on where it
+stood. DIR gets a folder a paper (grids, curves, result.json), and result.json and table.md of all.
 """
 
 import argparse
@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from image_core.memory import keep_freed_memory
-from image_core.recipes.image.config import Config
-from image_core.recipes.image.games import GAMES
-from image_core.recipes.image.recipe import Run
+from image_core.recipes.image.config import ImageOptions
+from image_core.recipes.image.recipe import PAPERS, Run
 
 SHOWN = ("fd-clf", "is-clf", "coverage-clf", "modes-clf", "test_accuracy")
 SIZES: dict[str, dict[str, Any]] = {
@@ -25,25 +24,28 @@ WARM, TIMED = 3, 8
 """Rounds before the clock starts, and on it."""
 
 
-def config(game: str, data: str, out: Path, options: argparse.Namespace, rounds: int) -> Config:
-    """The game's defaults, a short memory of the weight average, one look at the end."""
-    return Config(
+def config(
+    paper: str, data: str, out: Path, options: argparse.Namespace, rounds: int
+) -> ImageOptions:
+    """The paper's defaults, a short memory of the weight average, one look at the end."""
+    made = PAPERS.config(paper)(
         out=str(out),
         data=data,
-        game=game,
         rounds=rounds,
         evaluate_every=rounds,
-        average=0.98,
+        ema_decay=0.98,
         seed=options.seed,
         device="cpu",
         threads=1,
         **SIZES[data],
     )
+    assert isinstance(made, ImageOptions)
+    return made
 
 
-def rounds_in(seconds: float, game: str, data: str, out: Path, options: argparse.Namespace) -> int:
+def rounds_in(seconds: float, paper: str, data: str, out: Path, options: argparse.Namespace) -> int:
     """How many rounds fit."""
-    run = Run(config(game, data, out, options, 1))
+    run = Run(config(paper, data, out, options, 1))
     rounds = run.engine.rounds(run.data, WARM + TIMED)
     for _ in range(WARM):
         next(rounds)
@@ -53,26 +55,26 @@ def rounds_in(seconds: float, game: str, data: str, out: Path, options: argparse
     return max(1, round(seconds * TIMED / (time.process_time() - began)))
 
 
-def train(game: str, data: str, out: Path, options: argparse.Namespace) -> None:
-    """One game; its folder holds the result."""
-    rounds = rounds_in(options.seconds, game, data, out, options)
-    run = Run(config(game, data, out, options, rounds))
+def train(paper: str, data: str, out: Path, options: argparse.Namespace) -> None:
+    """One paper; its folder holds the result."""
+    rounds = rounds_in(options.seconds, paper, data, out, options)
+    run = Run(config(paper, data, out, options, rounds))
     run.start()
     run.train()
-    print(json.dumps({"data": data, "game": game, "rounds": rounds}), flush=True)
+    print(json.dumps({"data": data, "paper": paper, "rounds": rounds}), flush=True)
 
 
 def rows(folder: Path, data: str) -> dict[str, dict[str, float]]:
-    """What has been measured, by game; what real images score is the last row."""
+    """What has been measured, by paper; what real images score is the last row."""
     found: dict[str, dict[str, float]] = {}
     real: dict[str, float] = {}
-    for game in GAMES:
-        file = folder / f"{data}-{game}" / "result.json"
+    for paper in PAPERS.names():
+        file = folder / f"{data}-{paper}" / "result.json"
         if not file.exists():
             continue
         result = json.loads(file.read_text())
-        told = {n: v for n, v in result["table"][game].items() if n in SHOWN}
-        found[game] = {"rounds": result["rounds"], **told}
+        told = result["table"][PAPERS.load(paper).title]
+        found[paper] = {"rounds": result["rounds"], **{n: told[n] for n in SHOWN if n in told}}
         real = {n: v for n, v in result["table"]["real"].items() if n in SHOWN}
     return {**found, "real images": real} if found else {}
 
@@ -80,27 +82,28 @@ def rows(folder: Path, data: str) -> dict[str, dict[str, float]]:
 def markdown(table: dict[str, dict[str, float]]) -> str:
     """The rows as a table."""
     columns = ("rounds", *SHOWN)
-    lines = ["| game | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
-    for game, row in table.items():
+    lines = ["| paper | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
+    for paper, row in table.items():
         cells = [f"{row[name]:.4g}" if name in row else "" for name in columns]
-        lines.append(f"| {game} | " + " | ".join(cells) + " |")
+        lines.append(f"| {paper} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
+    names = PAPERS.names()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", nargs="+", default=list(SIZES), choices=list(SIZES))
-    parser.add_argument("--games", nargs="+", default=list(GAMES), choices=list(GAMES))
+    parser.add_argument("--papers", nargs="+", default=names, choices=names)
     parser.add_argument("--seconds", type=float, default=45.0)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     keep_freed_memory()
     for data in options.data:
-        for game in options.games:
-            out = options.out / f"{data}-{game}"
+        for paper in options.papers:
+            out = options.out / f"{data}-{paper}"
             if not (out / "result.json").exists():
-                train(game, data, out, options)
+                train(paper, data, out, options)
     tables = {data: rows(options.out, data) for data in options.data}
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "result.json").write_text(json.dumps(tables, indent=1) + "\n")

@@ -1,9 +1,9 @@
-"""What every image game of a critic with logits shares: both moves, all terms, all tricks.
+"""What every image game of a discriminator with logits shares: both moves, all terms, all tricks.
 
-A game says what its generator reads, what is known of an image, and what else the critic's trunk
-has to tell; loss, penalties, regularizers, noise and averages are the same for all of them.
+A game says what its generator reads, what is known of an image, and what else the discriminator's
+trunk has to tell; loss, penalties, regularizers, noise and averages are the same for all of them.
 
-Symbols: G generator, D critic, d its logit, z latent.
+Symbols: G generator, D discriminator, d its logit, z latent.
 """
 
 import functools
@@ -27,13 +27,20 @@ from image_core.adversarial.penalties import (
 )
 from image_core.adversarial.regularizers import Regularizer
 from image_core.adversarial.tricks import HistoricalAverage, Schedule, add_noise, match_features
-from image_core.games.common import ImageGame, Images, Prior, check_critic, lifted, to_images
-from image_core.nets.critics import trunk_of
+from image_core.games.common import (
+    Images,
+    LatentGame,
+    Prior,
+    check_discriminator,
+    lifted,
+    to_images,
+)
+from image_core.nets.discriminators import trunk_of
 from image_core.nets.layers import mixes_samples
 from image_core.nets.spectral import iterate
 
 Reader = Callable[..., Any]
-"""The critic, or the critic with other weights."""
+"""The discriminator, or the discriminator with other weights."""
 Told = tuple[Tensor, ...]
 """What is known of each image beside its pixels: its label, the codes it was made from, nothing."""
 
@@ -42,20 +49,20 @@ class Coupling(NamedTuple):
     """A term on the gradients of the game itself.
 
     Args:
-        kind: look_ahead is added to the generator's loss, consensus to both.
-        weight: eta, or gamma.
+        kind: Term by name: look_ahead is added to the generator's loss, consensus to both.
+        weight: Weight of the term: eta, or gamma.
     """
 
     kind: Literal["look_ahead", "consensus"]
     weight: float
 
 
-class Verdict(NamedTuple):
-    """What the critic makes of images.
+class Output(NamedTuple):
+    """What the discriminator makes of images.
 
     Args:
-        logits: one an image, high = real; of float32 at least wherever a loss reads them.
-        read: by a further head of its trunk, None where it has none.
+        logits: One logit an image, high = real; of float32 at least wherever a loss reads them.
+        read: What a further head of its trunk reads; None where it has none.
     """
 
     logits: Tensor
@@ -63,37 +70,38 @@ class Verdict(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What is computed between batch and loss: verdicts with penalty; a penalty; a verdict."""
+    """What is computed between batch and loss: outputs with a penalty; a penalty; one output."""
 
-    verdicts: Callable[..., tuple[Verdict, Verdict, Tensor | None]]
+    outputs: Callable[..., tuple[Output, Output, Tensor | None]]
     penalty: Callable[..., Tensor]
-    judged: Callable[..., Verdict]
+    output: Callable[..., Output]
 
 
-class CriticGame(ImageGame):
+class LogitGame(LatentGame):
     """Players "G" and "D". The data stream yields images, bytes or floats in [-1, 1].
 
     Args:
-        G: latents -> images.
-        D: images -> logits.
-        latent: size of z.
-        loss: any; those without a reward are given real images in the generator's step too.
-        penalty: on the critic's slope.
-        regularizer: on the critic's weights.
-        agreement: on what the critic makes of altered images, see `regularizers.consistency`.
-        coupling: on the gradients of the game.
-        matching: weight of matched features in the generator's loss.
-        history: weight of the distance of either player from the average of its past.
-        critic_steps: a round.
-        lazy: give the penalty a step of its own every so many rounds, so many times as strong, and
-            see `tricks.lazy_rates`; 0 = in every critic step.
-        clip: bound of the critic's weights after each of its steps.
-        noise: standard deviation of instance noise, by critic step.
-        anneal: factor of the penalty, by critic step.
-        transform: random change of all images that D sees, differentiable; a penalty reads the
-            slope before it.
-        batch: samples of a generator step.
-        prior: of z.
+        G: Generator, latents -> images.
+        D: Discriminator, images -> logits.
+        latent: Size of z.
+        loss: Adversarial loss; one without a reward is given real images in the generator's step
+            too.
+        penalty: Penalty of the discriminator's slope.
+        regularizer: Penalty of the discriminator's weights.
+        consistency: Penalty of what altered images change, see `regularizers.consistency`.
+        coupling: Term on the gradients of the game.
+        feature_matching: Weight of matched features in the generator's loss.
+        historical_averaging: Weight of the distance of either player from the mean of its past.
+        d_steps: Optimizer steps of the discriminator in a round.
+        lazy: Rounds between two steps of the penalty alone, so many times as strong, see
+            `tricks.lazy_rates`; 0 = in every discriminator step.
+        weight_clip: Bound of the discriminator's weights after each of its steps.
+        noise: Standard deviation of instance noise, by discriminator step.
+        anneal: Factor of the penalty, by discriminator step.
+        transform: Random differentiable change of all images that D sees; a penalty reads the slope
+            before it.
+        batch: Samples of a generator step.
+        prior: Distribution of z.
     """
 
     step: Tensor
@@ -107,50 +115,50 @@ class CriticGame(ImageGame):
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
         regularizer: Regularizer | None = None,
-        agreement: Penalty | None = None,
+        consistency: Penalty | None = None,
         coupling: Coupling | None = None,
-        matching: float = 0.0,
-        history: float = 0.0,
-        critic_steps: int = 1,
+        feature_matching: float = 0.0,
+        historical_averaging: float = 0.0,
+        d_steps: int = 1,
         lazy: int = 0,
-        clip: float | None = None,
+        weight_clip: float | None = None,
         noise: Schedule | None = None,
         anneal: Schedule | None = None,
         transform: Callable[[Images], Images] | None = None,
         batch: int = 64,
         prior: Prior = "normal",
     ):
-        super().__init__(G, D, latent, critic_steps, batch, prior)
-        check_critic(D, loss, penalty)
+        super().__init__(G, D, latent, d_steps, batch, prior)
+        check_discriminator(D, loss, penalty)
         if lazy and penalty is None:
             raise UserError("a lazy penalty needs a penalty; name one, as in --penalty r1=10")
         self.loss, self.penalty, self.regularizer = loss, penalty, regularizer
-        self.agreement, self.coupling, self.matching = agreement, coupling, matching
-        self.lazy, self.clip = lazy, clip
+        self.consistency, self.coupling = consistency, coupling
+        self.feature_matching, self.historical_averaging = feature_matching, historical_averaging
+        self.lazy, self.weight_clip = lazy, weight_clip
         self.noise, self.anneal, self.transform = noise, anneal, transform
-        self.history = history
-        self.past_G = HistoricalAverage(G) if history else None
-        self.past_D = HistoricalAverage(D) if history else None
+        self.past_G = HistoricalAverage(G) if historical_averaging else None
+        self.past_D = HistoricalAverage(D) if historical_averaging else None
         self.together = not mixes_samples(D)
         self.register_buffer("step", torch.zeros(()))
-        self.steps = Steps(self._verdicts, self._penalty, self._judged)
+        self.steps = Steps(self._outputs, self._penalty, self._output)
         self.compiled = False
-        if clip is not None:
-            clip_weights(D.parameters(), clip)
+        if weight_clip is not None:
+            clip_weights(D.parameters(), weight_clip)
 
     def compile_steps(self, **how: Any) -> None:
         """Let torch.compile make one graph of each step's networks, the penalty inside.
 
         Args:
-            how: options of torch.compile.
+            how: Options of torch.compile.
 
         Raises:
-            UserError: a coupling or matched features need the critic piece by piece.
+            UserError: A coupling or matched features need the discriminator piece by piece.
         """
-        if self.coupling is not None or self.matching:
+        if self.coupling is not None or self.feature_matching:
             raise UserError(
-                "--compile goes with neither look_ahead, consensus nor --matching, which take the "
-                "critic apart; leave out one of them"
+                "--compile goes with neither look_ahead, consensus nor --feature_matching, which "
+                "take the discriminator apart; leave out one of them"
             )
         self.compiled = True
         graph = functools.partial(torch.compile, fullgraph=True, **how)
@@ -164,58 +172,62 @@ class CriticGame(ImageGame):
         """What G is to read for `count` fakes, and what is then known of them.
 
         Args:
-            count: of fakes.
-            real: what is known of the real images they are paired with, () where they are not.
+            count: Number of fakes.
+            real: What is known of the real images they are paired with; () where they are not.
         """
 
     def told(self, batch: Batch) -> Told:
         """What is known of the real images of a batch."""
         return ()
 
-    def judge(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
-        """The critic's logits, and what its further head reads."""
-        return Verdict(critic(images), None)
+    def discriminate(self, D: Reader, images: Tensor, told: Told) -> Output:
+        """The discriminator's logits, and what its further head reads."""
+        return Output(D(images), None)
 
     def own_terms_d(
-        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+        self, real: Output, told_real: Told, fake: Output, told_fake: Told
     ) -> Mapping[str, Tensor]:
-        """Terms to add to the critic's loss, by name."""
+        """Terms to add to the discriminator's loss, by name."""
         return {}
 
-    def own_terms_g(self, fake: Verdict, told: Told) -> Mapping[str, Tensor]:
+    def own_terms_g(self, fake: Output, told: Told) -> Mapping[str, Tensor]:
         """Terms to add to the generator's loss, by name."""
         return {}
 
     def measures(
-        self, real: Verdict, told_real: Told, fake: Verdict, told_fake: Told
+        self, real: Output, told_real: Told, fake: Output, told_fake: Told
     ) -> Mapping[str, Tensor]:
-        """What else is worth recording in the critic's step, by name."""
+        """What else is worth recording in the discriminator's step, by name."""
         return {}
 
     # -- moves -----------------------------------------------------------------------------------
 
     def turns(self) -> Sequence[Turn]:
-        critic, *rest = super().turns()
+        d_turn, *rest = super().turns()
         lazy = [Turn("D", self.penalty_move, every=self.lazy)] if self.lazy else []
-        return [critic, *lazy, *rest]
+        return [d_turn, *lazy, *rest]
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Reals above fakes; the fakes cost no graph of the generator."""
         real, told_real, fake, told_fake = self._pair(batches)
-        of_real, of_fake, penalty = self.steps.verdicts(real, told_real, fake, told_fake)
+        of_real, of_fake, penalty = self.steps.outputs(real, told_real, fake, told_fake)
         total = self.loss.d(of_real.logits, of_fake.logits)
-        logs = {"d_real": of_real.logits.mean(), "d_fake": of_fake.logits.mean(), "critic": total}
+        logs = {
+            "adversarial": total,
+            "d_real": of_real.logits.mean(),
+            "d_fake": of_fake.logits.mean(),
+        }
         terms = dict(self.own_terms_d(of_real, told_real, of_fake, told_fake))
         if penalty is not None:
             terms["penalty"] = penalty
         if self.regularizer is not None:
             terms["regularizer"] = self.regularizer(self.D)
-        if self.agreement is not None:
-            terms["agreement"] = self.agreement(self._slope(told_real), real, fake)
+        if self.consistency is not None:
+            terms["consistency"] = self.consistency(self._slope(told_real), real, fake)
         if self.coupling is not None and self.coupling.kind == "consensus":
             terms["consensus"] = self._consensus(real, told_real, learns_d=True)
         if self.past_D is not None:
-            terms["history"] = self.history * self.past_D(self.D)
+            terms["historical_averaging"] = self.historical_averaging * self.past_D(self.D)
         for term in terms.values():
             total = total + term
         yield Loss(
@@ -232,14 +244,14 @@ class CriticGame(ImageGame):
         else:
             real, told_real, fake, _ = self._pair(batches)
         penalty = self.steps.penalty(real, told_real, fake)
-        yield Loss(self.lazy * self.critic_steps * penalty, {"penalty": penalty})
+        yield Loss(self.lazy * self.d_steps * penalty, {"penalty": penalty})
         self._moved()
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Move fakes as the loss says, through the critic as it is."""
+        """Move fakes as the loss says, through the discriminator as it is."""
         self.G.train()
         pairs = self.loss.reward is None or self.coupling is not None
-        batch = next(batches) if pairs or self.matching else None
+        batch = next(batches) if pairs or self.feature_matching else None
         real, told_real = (None, ()) if batch is None else (to_images(batch), self.told(batch))
         count = self.share() if real is None else len(real)
         given, told = self.conditions(count, told_real if pairs else ())
@@ -250,17 +262,18 @@ class CriticGame(ImageGame):
         else:
             of_real, of_fake = self._both(self.D, real, told_real, fake, told)
             total = self.loss.g(of_real.logits, of_fake.logits)
-            features = self._with_features(fake, told)[1] if self.matching else None
+            features = self._with_features(fake, told)[1] if self.feature_matching else None
         terms = dict(self.own_terms_g(of_fake, told))
         if real is not None and features is not None:
             with torch.no_grad():
                 wanted = self._with_features(real, told_real or told)[1]
             assert wanted is not None
-            terms["matching"] = self.matching * match_features(wanted, features)
+            gap = match_features(wanted, features)
+            terms["feature_matching"] = self.feature_matching * gap
         if real is not None and self.coupling is not None:
             terms[self.coupling.kind] = self._coupled(real, told_real, fake, told)
         if self.past_G is not None:
-            terms["history"] = self.history * self.past_G(self.G)
+            terms["historical_averaging"] = self.historical_averaging * self.past_G(self.G)
         for term in terms.values():
             total = total + term
         yield Loss(total, {"d_fake": of_fake.logits.mean(), **terms})
@@ -285,37 +298,37 @@ class CriticGame(ImageGame):
         return images if self.noise is None else add_noise(images, self.noise(self.step))
 
     def _slope(self, told: Told) -> Callable[[Tensor], Tensor]:
-        return lambda images: self._judged(self.D, images, told).logits
+        return lambda images: self._output(self.D, images, told).logits
 
-    def _judged(self, critic: Reader, images: Tensor, told: Told) -> Verdict:
-        """The verdict on images as the critic sees them, lifted out of half precision."""
-        logits, read = self.judge(critic, self._seen(images), told)
-        return Verdict(lifted(logits), None if read is None else lifted(read))
+    def _output(self, D: Reader, images: Tensor, told: Told) -> Output:
+        """The output for images as the discriminator sees them, lifted out of half precision."""
+        logits, read = self.discriminate(D, self._seen(images), told)
+        return Output(lifted(logits), None if read is None else lifted(read))
 
     def _both(
         self,
-        critic: Reader,
+        D: Reader,
         real: Tensor,
         told_real: Told,
         fake: Tensor,
         told_fake: Told,
         *,
         together: bool | None = None,
-    ) -> tuple[Verdict, Verdict]:
+    ) -> tuple[Output, Output]:
         """Verdicts, in one forward where no batch statistic would give the label away."""
         if not (self.together if together is None else together):
-            of_real = self._judged(critic, real, told_real)
-            return of_real, self._judged(critic, fake, told_fake)
+            of_real = self._output(D, real, told_real)
+            return of_real, self._output(D, fake, told_fake)
         told = tuple(torch.cat(pair) for pair in zip(told_real, told_fake))
-        logits, read = self._judged(critic, torch.cat([real, fake]), told)
+        logits, read = self._output(D, torch.cat([real, fake]), told)
         n = len(real)
         if read is None:
-            return Verdict(logits[:n], None), Verdict(logits[n:], None)
-        return Verdict(logits[:n], read[:n]), Verdict(logits[n:], read[n:])
+            return Output(logits[:n], None), Output(logits[n:], None)
+        return Output(logits[:n], read[:n]), Output(logits[n:], read[n:])
 
-    def _verdicts(
+    def _outputs(
         self, real: Tensor, told_real: Told, fake: Tensor, told_fake: Told
-    ) -> tuple[Verdict, Verdict, Tensor | None]:
+    ) -> tuple[Output, Output, Tensor | None]:
         """Verdicts on both, and the penalty if it is due in every step.
 
         R1 and R2 read their slopes off the same forward pass, unless it is in half precision or
@@ -344,9 +357,9 @@ class CriticGame(ImageGame):
         return penalty if self.anneal is None else self.anneal(self.step) * penalty
 
     def _moved(self) -> None:
-        """What every step of the critic's weights needs after it."""
-        if self.clip is not None:
-            clip_weights(self.D.parameters(), self.clip)
+        """What every step of the discriminator's weights needs after it."""
+        if self.weight_clip is not None:
+            clip_weights(self.D.parameters(), self.weight_clip)
         if self.compiled:
             iterate(self.D)
 
@@ -357,14 +370,14 @@ class CriticGame(ImageGame):
         if self.past_D is not None:
             self.past_D.update(self.D)
 
-    def _with_features(self, images: Tensor, told: Told) -> tuple[Verdict, Tensor | None]:
-        """The verdict, and what the critic's trunk made of the images if that is to be matched."""
-        if not self.matching:
-            return self.steps.judged(self.D, images, told), None
+    def _with_features(self, images: Tensor, told: Told) -> tuple[Output, Tensor | None]:
+        """The output, and what D's trunk made of the images if that is to be matched."""
+        if not self.feature_matching:
+            return self.steps.output(self.D, images, told), None
         kept: list[Tensor] = []
         hook = trunk_of(self.D).register_forward_hook(lambda _, __, out: kept.append(out))
         try:
-            return self._judged(self.D, images, told), lifted(kept[0])
+            return self._output(self.D, images, told), lifted(kept[0])
         finally:
             hook.remove()
 
@@ -375,8 +388,8 @@ class CriticGame(ImageGame):
         assert self.coupling is not None
         if self.coupling.kind == "consensus":
             return self._consensus(real, told_real, learns_d=False)
-        leaves, critic = self._copy(self.D)
-        of_real, of_fake = self._both(critic, real, told_real, fake, told)
+        leaves, D = self._copy(self.D)
+        of_real, of_fake = self._both(D, real, told_real, fake, told)
         loss_d = self.loss.d(of_real.logits, of_fake.logits)
         return regularizers.look_ahead(loss_d, leaves, self.coupling.weight)
 
@@ -386,8 +399,8 @@ class CriticGame(ImageGame):
         leaves, other = self._copy(self.G if learns_d else self.D)
         given, told = self.conditions(len(real), told_real)
         fake = other(*given) if learns_d else self.G(*given)
-        critic = self.D if learns_d else other
-        of_real, of_fake = self._both(critic, real, told_real, fake, told)
+        D = self.D if learns_d else other
+        of_real, of_fake = self._both(D, real, told_real, fake, told)
         logits = of_real.logits, of_fake.logits
         learning = list((self.D if learns_d else self.G).parameters())
         both = (leaves, learning) if learns_d else (learning, leaves)

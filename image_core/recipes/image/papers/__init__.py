@@ -1,0 +1,1 @@
+"""Image GANs, one module each: `seqgan train image --paper NAME`."""

@@ -1,0 +1,29 @@
+"""WGAN-GP (Gulrajani, Ahmed, Arjovsky, Dumoulin & Courville 2017): a Wasserstein critic penalised.
+
+Its slope is pulled to 1 on lines between data and fakes.
+"""
+
+from dataclasses import dataclass
+
+from image_core.recipes.image.build import logit_players, plain_game
+from image_core.recipes.image.config import STUDY, AdamPlainOptions
+
+__all__ = ["PRESETS", "Options", "game", "players"]
+
+
+@dataclass(kw_only=True)
+class Options(AdamPlainOptions):
+    """WGAN-GP."""
+
+    loss: str = "wasserstein"
+    penalty: str = "interpolated=10"
+    norm: str = "none"
+    d_steps: int = 5
+    d_lr: float = 1e-3
+    beta1: float = 0.0
+    beta2: float = 0.9
+
+
+PRESETS = {"study": STUDY}
+game = plain_game
+players = logit_players

@@ -47,7 +47,7 @@ def _parser() -> Parser:
     parser = folder_parser(
         "chat",
         "Talk to a trained dialogue model. Each token of its replies is coloured by what the "
-        "critic makes of the reply so far: red = machine, green = human. An empty line ends "
+        "discriminator makes of the reply so far: red = machine, green = human. An empty line ends "
         "the chat.",
     )
     add = parser.add_argument

@@ -91,7 +91,7 @@ KL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"k1": k1, "k3": k3}
 
 
 @final
-class KLWeight(nn.Module):
+class KLCoefficient(nn.Module):
     """beta of the KL term; with a target it moves by at most 2 % a step towards holding it.
 
     beta <- beta (1 + 0.1 clip(KL / target - 1, -0.2, 0.2))

@@ -1,4 +1,4 @@
-"""A conversation with a policy, each token of its replies with the critic's verdict."""
+"""A conversation with a policy, each token of its replies with the discriminator's output."""
 
 import sys
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from seqgan.dialogue.decoding import (
     candidate_log_prob,
     mutual_information,
 )
-from seqgan.dialogue.discriminators import DialogueCritic
-from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.discriminators import DialogueDiscriminator
 from seqgan.dialogue.encode import Format
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import Utterance
 
@@ -45,7 +45,7 @@ class Piece(NamedTuple):
 
     Args:
         text: of the token.
-        human: chance of the reply so far to be a person's, as the critic sees it.
+        human: chance of the reply so far to be a person's, as the discriminator sees it.
     """
 
     text: str
@@ -58,7 +58,7 @@ class Chat:
 
     Args:
         policy: answers.
-        critic: judges.
+        discriminator: judges.
         form: words to ids and back.
         context_tokens: most tokens of a context.
         reply_tokens: most tokens of a reply.
@@ -69,7 +69,7 @@ class Chat:
     """
 
     policy: DialoguePolicy
-    critic: DialogueCritic
+    discriminator: DialogueDiscriminator
     form: Format
     context_tokens: int
     reply_tokens: int
@@ -82,31 +82,35 @@ class Chat:
     def answer(self, text: str) -> list[Piece]:
         """The reply to what the user says now; both are remembered."""
         self.policy.eval()
-        self.critic.eval()
+        self.discriminator.eval()
         self.history.append(Utterance("user", text.strip()))
         device = next(self.policy.parameters()).device
-        context, known = self.form.context(self.history[-self.turns :], self.context_tokens)
-        context, known = context.to(device), known.to(device)
+        context, attention_mask = self.form.context(
+            self.history[-self.turns :], self.context_tokens
+        )
+        context, attention_mask = context.to(device), attention_mask.to(device)
         m = self.manner
-        drawing = Drawing(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
+        generation = GenerationOptions(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
         if m.beams:
-            reply = self._searched(context, known, drawing)
+            reply = self._searched(context, attention_mask, generation)
         else:
-            reply = self.policy.sample(context, known, self.reply_tokens, drawing)
-        human = torch.sigmoid(self.critic(context, known, reply))[0].tolist()
+            reply = self.policy.sample(context, attention_mask, self.reply_tokens, generation)
+        human = torch.sigmoid(self.discriminator(context, attention_mask, reply))[0].tolist()
         pieces = self.form.pieces(reply[0].tolist())
         self.history.append(Utterance("assistant", self.form.decode(reply[0].tolist())))
         return [Piece(text, share) for text, share in zip(pieces, human)]
 
-    def _searched(self, context: Tensor, known: Tensor, drawing: Drawing) -> Tensor:
+    def _searched(
+        self, context: Tensor, attention_mask: Tensor, generation: GenerationOptions
+    ) -> Tensor:
         """The best of the beams, by both models where there are two."""
         m = self.manner
         found = beam_search(
-            self.policy, context, known, self.reply_tokens,
-            beams=m.beams, groups=m.groups, drawing=drawing,
+            self.policy, context, attention_mask, self.reply_tokens,
+            beams=m.beams, groups=m.groups, generation=generation,
         )  # fmt: skip
         if self.backward is not None:
-            forward = candidate_log_prob(self.policy, context, known, found)
+            forward = candidate_log_prob(self.policy, context, attention_mask, found)
             texts = [self.form.decode(row) for row in found.reply[0].tolist()]
             before = self.backward.log_prob(self.history[-1].text, texts)
             found = mutual_information(found, forward, before[None], m.weight)
@@ -127,7 +131,7 @@ def colored(pieces: list[Piece]) -> str:
 
 
 def numbered(pieces: list[Piece]) -> str:
-    """A reply with the verdict behind each token."""
+    """A reply with the discriminator's output behind each token."""
     return "".join(f"{_harmless(text)}[{human:.2f}]" for text, human in pieces)
 
 

@@ -28,12 +28,12 @@ class EncodedPairs(NamedTuple):
 
     Args:
         context: padded on the left.
-        known: True = no padding.
+        attention_mask: True = no padding.
         reply: up to and with the end token, then padding; a reply that was cut has no end.
     """
 
     context: Int64[Tensor, "N C"]
-    known: Bool[Tensor, "N C"]
+    attention_mask: Bool[Tensor, "N C"]
     reply: Int64[Tensor, "N T"]
 
 
@@ -118,8 +118,8 @@ class Format:
         pad = tokenizer.pad_token_id
         self.pad = self.end if pad is None else int(pad)
         self.vocab = len(tokenizer)
-        known = tokenizer.get_vocab()
-        self._marks = {role: known[mark] for role, mark in MARKS.items() if mark in known}
+        vocabulary = tokenizer.get_vocab()
+        self._marks = {role: vocabulary[mark] for role, mark in MARKS.items() if mark in vocabulary}
         self.own_marks = len(self._marks) == len(MARKS)
         self.template = not self.own_marks and tokenizer.chat_template is not None
         self.forbidden = [int(i) for i in tokenizer.all_special_ids if i != self.end]
@@ -157,10 +157,10 @@ class Format:
                 written = ids[number]
                 sets.counts.long += len(written) >= reply_tokens
                 replies.append([*written, self.end][:reply_tokens])
-        known = [[False] * (context_tokens - len(row)) + [True] * len(row) for row in contexts]
+        seen = [[False] * (context_tokens - len(row)) + [True] * len(row) for row in contexts]
         left = [[self.pad] * (context_tokens - len(row)) + row for row in contexts]
         right = [row + [self.pad] * (reply_tokens - len(row)) for row in replies]
-        return EncodedPairs(torch.tensor(left), torch.tensor(known), torch.tensor(right))
+        return EncodedPairs(torch.tensor(left), torch.tensor(seen), torch.tensor(right))
 
     def context(self, turns: Sequence[Utterance], tokens: int) -> tuple[Tensor, Tensor]:
         """One context, for the assistant to answer: ids (1, tokens) and what is no padding."""

@@ -35,7 +35,9 @@ def app(chat: Chat) -> Any:
         return ""
 
     with gradio.Blocks(title="seqgan chat", analytics_enabled=False) as page:
-        gradio.HTML("Red: the critic takes the reply so far for a machine's; green: for a person's")
+        gradio.HTML(
+            "Red: the discriminator takes the reply so far for a machine's; green: for a person's"
+        )
         said = gradio.HTML(elem_id="said")
         text = gradio.Textbox(label="you")
         warmth = gradio.Slider(0, 2, value=chat.manner.temperature, label="temperature")

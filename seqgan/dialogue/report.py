@@ -14,13 +14,14 @@ from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.papers import Paper
 from image_core.runs.table import print_table
 from seqgan import metrics
 from seqgan.dialogue.card import card
-from seqgan.dialogue.config import DialogueConfig
-from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.config import DialogueOptions
 from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.language_models import Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.turns import Dialogues, Splits, pairs_of
@@ -53,6 +54,7 @@ class DialogueSubject(NamedTuple):
 
     Args:
         config: the options of the run.
+        paper: the paper's parts.
         folder: where everything is written.
         source: the options that name the data, and their values.
         dialogues: as they were read.
@@ -64,7 +66,8 @@ class DialogueSubject(NamedTuple):
         alarms: sentences on signs of collapse.
     """
 
-    config: DialogueConfig
+    config: DialogueOptions
+    paper: Paper
     folder: RunFolder
     source: str
     dialogues: Splits
@@ -96,17 +99,17 @@ def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
     return [context for context, _ in pairs], [reply for _, reply in pairs]
 
 
-def check_measurable(c: DialogueConfig, pairs: int) -> None:
+def check_measurable(c: DialogueOptions, pairs: int) -> None:
     """Refuse a test set of so few pairs before anything is learned.
 
     Raises:
         UserError: names the options.
     """
-    measured = min(pairs, c.test_pairs)
+    measured = min(pairs, c.eval_samples)
     if measured < LEAST and (c.judge_seeds or c.encoder):
         raise UserError(
             f"{measured} test pairs are too few for a judge or MAUVE, which need {LEAST}; name a "
-            "larger --test or --test_pairs, or pass --judge_seeds 0 and no --encoder"
+            "larger --test or --eval_samples, or pass --judge_seeds 0 and no --encoder"
         )
 
 
@@ -114,7 +117,7 @@ def test_of(subject: DialogueSubject) -> Test:
     """A draw of the test set, the same in every run on it."""
     encoded = subject.pairs
     generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(encoded.reply), generator=generator)[: subject.config.test_pairs]
+    order = torch.randperm(len(encoded.reply), generator=generator)[: subject.config.eval_samples]
     contexts, replies = texts_of(subject.dialogues.test)
     picked = order.tolist()
     return Test(
@@ -125,20 +128,24 @@ def test_of(subject: DialogueSubject) -> Test:
 
 
 def answers(
-    policy: DialoguePolicy, pairs: EncodedPairs, drawing: Drawing, form: Format, length: int
+    policy: DialoguePolicy,
+    pairs: EncodedPairs,
+    generation: GenerationOptions,
+    form: Format,
+    length: int,
 ) -> list[str]:
     """A model's replies as text.
 
     Args:
         policy: writes them.
         pairs: holds the contexts.
-        drawing: how tokens are drawn.
+        generation: how tokens are drawn.
         form: turns tokens into text.
         length: most tokens of a reply.
     """
     found: list[str] = []
-    for context, known, _ in zip(*(part.split(64) for part in pairs), strict=True):
-        reply = policy.sample(context, known, length, drawing)
+    for context, attention_mask, _ in zip(*(part.split(64) for part in pairs), strict=True):
+        reply = policy.sample(context, attention_mask, length, generation)
         found += [form.decode(row) for row in reply.tolist()]
     return found
 
@@ -292,8 +299,8 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
     said: dict[str, list[str]] = {}
     for name, policy in policies.items():
         for temperature in TEMPERATURES:
-            drawing = Drawing(temperature, min_length=c.min_length)
-            replies = answers(policy, test.pairs, drawing, subject.form, c.reply_tokens)
+            generation = GenerationOptions(temperature, min_length=c.min_length)
+            replies = answers(policy, test.pairs, generation, subject.form, c.reply_tokens)
             said[f"{name} T={temperature}"] = replies
     if parallel.first():
         with parallel.alone():
@@ -329,7 +336,7 @@ def _write(
     result = _result(subject, rows, encoder, cpu_seconds)
     subject.folder.write_result(result)
     seq2seq = isinstance(subject.policies["GAN"], Seq2SeqLMPolicy)
-    page = card(c, result, contexts=len(test.replies), seq2seq=seq2seq)
+    page = card(c, subject.paper, result, contexts=len(test.replies), seq2seq=seq2seq)
     write_text(subject.folder.folder / "model" / "README.md", page)
     keys = ["nll_valid", "D/accuracy", "G/reward", "distinct2", "G/length", "G/entropy"]
     subject.folder.plots.mkdir(parents=True, exist_ok=True)

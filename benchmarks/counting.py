@@ -1,4 +1,4 @@
-"""The counting task: maximum likelihood, REINFORCE and the dense preset, a JSON line a run.
+"""The counting task: maximum likelihood, REINFORCE and the dense paper, a JSON line a run.
 
     python benchmarks/counting.py --seeds 0 1 2 [--methods stepgan ...] [--out DIR]
 
@@ -44,13 +44,13 @@ START = LIKELIHOOD | {"batch": 128, "mle_steps": 2000, "mle_lr": 1e-2}
 LONGER = LIKELIHOOD | {"batch": 64, "mle_lr": 2e-3}
 
 ADVERSARIAL = {
-    "preset": "stepgan", "mle_steps": 0, "batch": 64, "d_size": 64, "d_mle_lr": 3e-3,
+    "paper": "stepgan", "mle_steps": 0, "batch": 64, "d_size": 64, "d_mle_lr": 3e-3,
     "d_warmup_steps": 0, "rounds": 100, "g_lr": 2e-3,
 }  # fmt: skip
 
 METHODS = {
     "stepgan": ADVERSARIAL,
-    "reinforce": ADVERSARIAL | {"credit": "sequence", "baseline": "leave_one_out"},
+    "reinforce": ADVERSARIAL | {"credit_assignment": "sequence", "baseline": "leave_one_out"},
     "mle_steps": LONGER | {"mle_steps": 100},
     "mle": LONGER | {"mle_steps": 3600},
 }

@@ -4,10 +4,10 @@
 
 A step is one policy move with dense rewards: draw 16 replies of 24 tokens to contexts of 48, judge
 each prefix, one update. Its bare parts are `generate` of transformers with its cache, one pass of
-the discriminator's transformer, one forward and backward pass of the model over context and reply, and the
-optimizer's step on as many parameters. GPT-2's shape, 4 layers of 256, vocabulary 8,000. Seconds of
-the process on a CPU with one torch thread; wall seconds between synchronisations on a GPU. The
-parts take turns, so that a busy machine slows all of them alike.
+the discriminator's transformer, one forward and backward pass of the model over context and reply,
+and the optimizer's step on as many parameters. GPT-2's shape, 4 layers of 256, vocabulary 8,000.
+Seconds of the process on a CPU with one torch thread; wall seconds between synchronisations on a
+GPU. The parts take turns, so that a busy machine slows all of them alike.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from seqgan.dialogue import credit
 from seqgan.dialogue.discriminators import TransformerDiscriminator
-from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete_replies
@@ -79,8 +79,8 @@ def bare_parts(
     @torch.no_grad()
     def generate() -> None:
         plain.generate(
-            context, attention_mask=attention_mask.long(), do_sample=True, top_k=0, max_new_tokens=T,
-            min_new_tokens=T, pad_token_id=0,
+            context, attention_mask=attention_mask.long(), do_sample=True, top_k=0,
+            max_new_tokens=T, min_new_tokens=T, pad_token_id=0,
         )  # fmt: skip
 
     @torch.no_grad()

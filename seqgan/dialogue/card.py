@@ -53,9 +53,9 @@ def card(
     Args:
         c: Options of the run.
         paper: Its paper's parts.
-        result: what `result.json` holds.
-        contexts: that were answered.
-        seq2seq: whether the model has an encoder.
+        result: Contents of `result.json`.
+        contexts: Number of contexts that were answered.
+        seq2seq: Whether the model has an encoder.
     """
     named = c.model is not None and not Path(c.model).exists()
     start = "From scratch" if c.model is None else f"From {Path(c.model).name}"

@@ -24,12 +24,12 @@ class Manner(NamedTuple):
     """How replies are found.
 
     Args:
-        temperature: below 1 sharpens; 0 = the likeliest token.
-        top_p: mass of the tokens that are drawn.
-        beams: of a search; 0 = draw.
-        block: no n-gram of this length twice in a reply; 0 = any.
-        groups: that the beams are shared among, each avoiding what those before it chose.
-        weight: of the backward model in the choice among the beams.
+        temperature: Temperature of the samples; below 1 sharpens, 0 takes the likeliest token.
+        top_p: Probability mass of the tokens that are sampled.
+        beams: Number of beams of a search; 0 samples.
+        block: Length of n-grams that a reply may not repeat; 0 = any.
+        groups: Number of groups of beams, each of which avoids what those before it chose.
+        weight: Weight of the backward model in the choice among the beams.
     """
 
     temperature: float = 0.7
@@ -44,8 +44,8 @@ class Piece(NamedTuple):
     """What one token adds to a reply.
 
     Args:
-        text: of the token.
-        human: chance of the reply so far to be a person's, as the discriminator sees it.
+        text: Text of the token.
+        human: Probability that the reply so far is a person's, as the discriminator sees it.
     """
 
     text: str
@@ -57,15 +57,16 @@ class Chat:
     """A conversation.
 
     Args:
-        policy: answers.
-        discriminator: judges.
-        form: words to ids and back.
-        context_tokens: most tokens of a context.
-        reply_tokens: most tokens of a reply.
-        turns: most turns that are remembered.
-        manner: how replies are found.
-        backward: chooses among the beams by mutual information (MMI-bidi); None = the likeliest.
-        history: what was said.
+        policy: Generator that answers.
+        discriminator: Discriminator of its replies.
+        form: Turns words into ids and back.
+        context_tokens: Most tokens of a context.
+        reply_tokens: Most tokens of a reply.
+        turns: Most turns that are remembered.
+        manner: How replies are found.
+        backward: Chooses among the beams by mutual information (MMI-bidi); None takes the
+            likeliest.
+        history: The turns so far.
     """
 
     policy: DialoguePolicy

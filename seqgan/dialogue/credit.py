@@ -26,18 +26,18 @@ __all__ = [
 
 
 class Episode(NamedTuple):
-    """Replies to pooling, and who wrote and who judges them.
+    """Replies to score, and who wrote them and who scores them.
 
     Args:
-        policy: wrote the replies.
-        discriminator: judges them.
-        pooling: what of its logits judges a whole reply, see `discriminators.pool`.
-        context: padded on the left.
-        attention_mask: True = no padding.
-        reply: the replies.
-        mask: True = counts.
-        human: a person's reply to the same context.
-        logits: of the policy at the replies.
+        policy: Generator that wrote the replies.
+        discriminator: Discriminator of the replies.
+        pooling: How its logits become one output a reply, see `discriminators.pool`.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        reply: The replies.
+        mask: True at tokens that count.
+        human: A person's reply to the same context.
+        logits: Logits of the policy at the replies.
     """
 
     policy: DialoguePolicy
@@ -133,8 +133,8 @@ def to_go(transform: Transform = identity, gamma: float = 1.0) -> Credit:
     DP-GAN's word rewards; the mean, so that more words earn no more. Source: Xu et al. 2018.
 
     Args:
-        transform: of the discriminator's logit at each token.
-        gamma: discount a token.
+        transform: Turns the discriminator's logit at each token into a reward.
+        gamma: Discount a token.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
@@ -151,7 +151,7 @@ def advantage() -> Credit:
     A_t = Q(y_<t, y_t) - sum_y pi(y | y_<t) Q(y_<t, y)                          (Tuan & Lee 2019)
 
     Raises:
-        UserError: the discriminator has no value for each next token.
+        UserError: The discriminator has no value for each next token.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
@@ -172,7 +172,7 @@ def every_token() -> Credit:
     at the price of no more than the discriminator's one pass: only the prefixes are still drawn.
 
     Raises:
-        UserError: the discriminator has no value for each next token.
+        UserError: The discriminator has no value for each next token.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T V"]:
@@ -194,8 +194,8 @@ def rollouts(
 
     Args:
         copies: N, completions of each prefix.
-        transform: of D's outputs.
-        generation: how completions are drawn.
+        transform: Turns the discriminator's output into a reward.
+        generation: How completions are sampled.
 
     Source: Li et al. 2017, section 3.2; Yu et al. 2017, eq. 4.
     """

@@ -50,18 +50,18 @@ def beam_search(
     each log-probability. A reply that ends keeps its place in its beam with its score.
 
     Args:
-        policy: at temperature 1.
-        context: padded on the left.
-        attention_mask: True = no padding.
-        length: most tokens, the end counted.
+        policy: Generator, at temperature 1.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        length: Most tokens of a reply, its end counted.
         beams: N, of all groups together.
-        groups: that the beams are shared among.
-        diversity: in nats; for several groups only.
-        length_penalty: exponent of the length that a finished score is divided by.
-        generation: only its min_length, block and block_context.
+        groups: Number of groups that share the beams.
+        diversity: Cost in nats of a token that an earlier group chose; for several groups only.
+        length_penalty: Exponent of the length that a finished score is divided by.
+        generation: Only its min_length, block and block_context are read.
 
     Raises:
-        UserError: the groups do not share the beams evenly.
+        UserError: The groups do not share the beams evenly.
 
     Source: Vijayakumar et al. 2018, "Diverse Beam Search".
     """
@@ -150,10 +150,10 @@ class Backward(NamedTuple):
     """A model of what was said before a turn, which tells an answer from one that fits anything.
 
     Args:
-        policy: p(x | y), of a run with --backward true.
-        form: words to its ids.
-        context_tokens: most tokens of y.
-        reply_tokens: most tokens of x.
+        policy: Model p(x | y), of a run with --backward true.
+        form: Turns words into its ids.
+        context_tokens: Most tokens of y.
+        reply_tokens: Most tokens of x.
     """
 
     policy: DialoguePolicy
@@ -166,8 +166,8 @@ class Backward(NamedTuple):
         """log p(x | y) of one turn x before each of several answers y.
 
         Args:
-            said: x.
-            answers: y.
+            said: The turn x.
+            answers: The answers y.
         """
         device = next(self.policy.parameters()).device
         asked = [self.form.context([Utterance("user", y)], self.context_tokens) for y in answers]
@@ -191,10 +191,10 @@ def mutual_information(
     With `backward` = -log p(y), of the same model without a context, it is MMI-antiLM.
 
     Args:
-        found: candidates.
-        forward: log p(y | x) of each.
-        backward: log p(x | y), or -log p(y).
-        weight: w, in [0, 1].
+        found: Candidates.
+        forward: Values of log p(y | x).
+        backward: Values of log p(x | y), or of -log p(y).
+        weight: Weight w in [0, 1].
     """
     score = (1 - weight) * forward + weight * backward
     score, order = score.sort(dim=1, descending=True)

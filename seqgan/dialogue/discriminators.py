@@ -1,8 +1,8 @@
 """Discriminators of replies: how human a reply is after each of its tokens, given its context.
 
-A discriminator returns (B, T) logits, high = human: the one at token t has read the context and y_1..y_t.
-What judges a whole reply is read off them by `pool`: the last one that counts, their mean, or
-one at random, which trains it on prefixes.
+It returns (B, T) logits, high = human: the one at token t has read the context and y_1..y_t. `pool`
+makes one output a reply of them: the last one that counts, their mean, or one at random, which
+trains it on prefixes.
 """
 
 import copy
@@ -21,7 +21,7 @@ from seqgan.dialogue.language_models import mask_for, positions
 from seqgan.dialogue.policies import DialoguePolicy
 
 POOLINGS = ("last", "mean", "prefix")
-"""What of the tokens' logits judges a reply; see `pool`."""
+"""How the tokens' logits become one output a reply; see `pool`."""
 
 Contexts = Int64[Tensor, "B C"]
 AttentionMask = Bool[Tensor, "B C"]
@@ -35,11 +35,12 @@ def pool(
     """One logit a reply.
 
     Args:
-        scores: logits of the tokens.
-        mask: True = counts; a prefix of each row.
-        pooling: last: of the whole reply. mean: over its tokens (StepGAN, DP-GAN). prefix: as last,
-            but while the discriminator learns of one prefix at random, each length alike (REGS).
-        learning: whether the discriminator is learning.
+        scores: Logits of the tokens.
+        mask: True at tokens that count, a prefix of each row.
+        pooling: One of `POOLINGS`. last is the logit of the last token; mean is over the tokens
+            (StepGAN, DP-GAN); prefix is as last, but while the discriminator learns of one prefix
+            at random, each length alike (REGS).
+        learning: Whether the discriminator is learning.
 
     Source: Li et al. 2017, section 3.2 (prefix); Tuan & Lee 2019 (mean).
     """
@@ -60,7 +61,7 @@ class DialogueDiscriminator(nn.Module, ABC):
 
 
 class EmbeddedDiscriminator(DialogueDiscriminator):
-    """A discriminator that also reads vectors in place of tokens, as penalties of its slope need."""
+    """One that also reads vectors in place of tokens, as penalties of its slope need."""
 
     @abstractmethod
     def embed(self, reply: Replies) -> Float[Tensor, "B T E"]:
@@ -83,7 +84,7 @@ class TransformerDiscriminator(EmbeddedDiscriminator):
     As a copy of the generator it is the Bradley-Terry discriminator of GAD (Ye et al. 2025).
 
     Args:
-        backbone: a causal `AutoModel`, without a language-model head.
+        backbone: A causal `AutoModel`, without a language-model head.
     """
 
     def __init__(self, backbone: Any):
@@ -114,8 +115,8 @@ class StepDiscriminator(DialogueDiscriminator):
     """StepGAN's discriminator: after each prefix the value Q(prefix, y) of every next token.
 
     Args:
-        backbone: a causal `AutoModel`.
-        vocab: ids that have a value.
+        backbone: A causal `AutoModel`.
+        vocab: Number of ids that have a value.
 
     Source: Tuan & Lee 2019, "Improving Conditional Sequence Generative Adversarial Networks by
         Stepwise Evaluation".
@@ -165,12 +166,12 @@ class LanguageModelDiscriminator(DialogueDiscriminator):
 
     score_t = min(-log D(y_t | x, y_<t), cap)
 
-    which the discriminator learns to make high on human replies and low on generated ones, that is, it
-    learns to expect what the generator writes. The cap bounds what a rare word can earn.
+    which it learns to make high on human replies and low on generated ones, that is, it learns to
+    expect what the generator writes. The cap bounds what a rare word can earn.
 
     Args:
-        model: a policy; it learns, so give it a copy.
-        cap: in nats.
+        model: A policy; it learns, so give it a copy.
+        cap: Greatest score, in nats.
 
     Source: Xu et al. 2018, "Diversity-Promoting GAN"; cap 12 as in the released code.
     """
@@ -191,11 +192,11 @@ class HierarchicalDiscriminator(EmbeddedDiscriminator):
     first one's state there, so that all prefixes are judged in one pass.
 
     Args:
-        vocab: number of ids.
-        marks: ids that begin a turn; without any the context is one turn.
-        size: of embeddings and states.
-        turns: turns of the context that are read, counted from its end.
-        turn_tokens: tokens of a turn that are read, counted from its beginning.
+        vocab: Number of ids.
+        marks: Ids that begin a turn; without any the context is one turn.
+        size: Size of embeddings and states.
+        turns: Number of turns of the context that are read, counted from its end.
+        turn_tokens: Number of tokens of a turn that are read, counted from its beginning.
     """
 
     def __init__(
@@ -266,11 +267,12 @@ def copy_backbone(model: Any) -> Any:
     """A copy of a causal language model's transformer, without its head.
 
     Raises:
-        UserError: the model is an encoder-decoder.
+        UserError: The model is an encoder-decoder.
     """
     if model.config.is_encoder_decoder:
         raise UserError(
-            "a discriminator that copies the generator needs a causal model; name --discriminator hierarchical"
+            "a discriminator that copies the generator needs a causal model; name --discriminator "
+            "hierarchical"
         )
     plain = model.get_base_model() if has_adapters(model) else model
     backbone = copy.deepcopy(plain.base_model)

@@ -27,9 +27,9 @@ class EncodedPairs(NamedTuple):
     """Contexts and replies of one set.
 
     Args:
-        context: padded on the left.
-        attention_mask: True = no padding.
-        reply: up to and with the end token, then padding; a reply that was cut has no end.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        reply: Replies up to and with the end token, then padding; a reply that was cut has no end.
     """
 
     context: Int64[Tensor, "N C"]
@@ -41,8 +41,8 @@ def train_tokenizer(texts: Sequence[str], vocab: int) -> Any:
     """A byte-level BPE of some texts, with role marks and their chat template.
 
     Args:
-        texts: the turns.
-        vocab: most ids, of which 261 are the bytes and the special ones.
+        texts: Texts of the turns.
+        vocab: Most ids, of which 261 are the bytes and the special ones.
 
     Raises:
         UserError: `vocab` is too small.
@@ -80,7 +80,7 @@ def load_tokenizer(name: str) -> Any:
     """The tokenizer of a folder or hub name.
 
     Raises:
-        UserError: it cannot be loaded, or there is none.
+        UserError: It cannot be loaded, or there is none.
     """
     from transformers import AutoTokenizer
 
@@ -105,10 +105,10 @@ class Format:
     (DialoGPT). Special tokens spelled out in a text are text.
 
     Args:
-        tokenizer: of transformers.
+        tokenizer: A tokenizer of transformers.
 
     Raises:
-        UserError: the tokenizer names no end token.
+        UserError: The tokenizer names no end token.
     """
 
     def __init__(self, tokenizer: Any):
@@ -140,10 +140,10 @@ class Format:
         their end. Both are counted in `sets.counts`.
 
         Args:
-            sets: the dialogues.
+            sets: The dialogues.
             context_tokens: C, columns of a context.
             reply_tokens: T, columns of a reply.
-            turns: most turns of a context.
+            turns: Most turns of a context.
         """
         contexts, replies = [], []
         for dialogue in sets.items:

@@ -15,7 +15,8 @@ WEIGHED = {"importance": "ratio", "boundary_seeking": "logit"}
 REASONS: dict[tuple[str, ...], str] = {
     RELAXATIONS: "the discriminator reads words, which cannot be differentiated",
     CONTROL_VARIATES: (
-        "it wants variables that are independent of one another, and a token depends on those before"
+        "it wants variables that are independent of one another, and a token depends on those "
+        "before it"
     ),
 }
 
@@ -24,8 +25,8 @@ def of_replies(name: str, samples: int) -> Estimator:
     """The score function of a dialogue game; weights are normalised among a context's replies.
 
     Args:
-        name: of the estimator.
-        samples: replies to a context.
+        name: Name of the estimator.
+        samples: Number of replies to a context.
     """
     check_estimator(name, SERVED, REASONS)
     match name:

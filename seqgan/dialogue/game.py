@@ -1,8 +1,8 @@
 """The dialogue game: a policy answers contexts, a discriminator tells its replies from people's.
 
-Li et al. 2017 and its relatives differ in the discriminator, in what a token earns (`dialogue.credit`) and
-in the estimator; each is a set of options, see `recipes.dialogue_presets`. Symbols: G policy, D
-discriminator, x context, y reply, K samples a context.
+Li et al. 2017 and its relatives differ in the discriminator, in what a token earns
+(`dialogue.credit`) and in the estimator; each is a module of `dialogue.papers`. Symbols: G policy,
+D discriminator, x context, y reply, K samples a context.
 """
 
 import copy
@@ -49,39 +49,42 @@ from seqgan.dialogue.samples import DrawnReplies, draw_samples, importance, mix_
 class DialogueGame(Game):
     """Players "G" (the policy), "D", and both under optimizers of their own: "mle", "d_mle".
 
-    The data stream yields mappings: `context` (B, C) padded on the left, `attention_mask` (B, C) True = no
-    padding, `reply` (B, T) people's replies, padded after their end.
+    The data stream yields mappings: `context` (B, C) padded on the left, `attention_mask` (B, C)
+    True where there is no padding, `reply` (B, T) people's replies, padded after their end.
 
     Args:
-        G: the policy.
-        D: the discriminator.
-        length: most tokens of a reply, its end counted.
-        credit: what each token of a reply earns.
-        estimator: how advantages become the policy's gradient; not asked where a credit knows every
+        G: The policy.
+        D: The discriminator.
+        length: Most tokens of a reply, its end counted.
+        credit: Credit assignment: what each token of a reply earns.
+        estimator: Makes the policy's gradient of advantages; not asked where a credit knows every
             next token's, for whose mean nothing has to be estimated.
-        baseline: what is taken off the reward, see `dialogue.advantage.Advantage`.
-        loss: trains the discriminator.
-        penalty: of the discriminator, on embedded replies.
-        pooling: what of the discriminator's logits judges a reply, see `dialogue.discriminators.pool`.
+        baseline: Baseline of the reward, see `dialogue.advantage.Advantage`.
+        loss: Loss of the discriminator.
+        penalty: Penalty of the discriminator, on embedded replies.
+        pooling: How the discriminator's logits become one output a reply, see
+            `dialogue.discriminators.pool`.
         samples: K, replies to each context of a policy step.
-        generation: how they are drawn.
-        cold: another way in which half of the K replies are drawn; importance weights correct for
-            both (ColdGAN). None = all alike.
-        policy_updates: optimizer steps on the same samples; above 1 is for `estimators.clipped`.
-        d_steps: discriminator moves a round.
-        reuse: whether the discriminator learns from the policy step's samples, not from fresh ones.
-        teacher_forcing: weight of a step of maximum likelihood after each policy step; 0 = none.
-        human_share: chance of a row of the policy step to be a person's reply, falling to 0 over
+        generation: How these replies are sampled.
+        cold: Another way in which half of the K replies are sampled; importance weights correct for
+            both (ColdGAN). None samples all alike.
+        policy_updates: Optimizer steps on the same samples; above 1 is for `estimators.clipped`.
+        d_steps: Optimizer steps of the discriminator in a round.
+        d_mle: Whether the discriminator also plays "d_mle", maximum likelihood of its own; for a
+            `StepDiscriminator`.
+        reuse: Whether the discriminator learns from the policy step's samples, not from fresh ones.
+        teacher_forcing: Weight of a step of maximum likelihood after each policy step; 0 = none.
+        human_share: Chance of a row of the policy step to be a person's reply, falling to 0 over
             `human_steps` (TextGAIL).
-        human_steps: policy moves until it is 0; 0 = it does not fall.
-        human_reward: what each token of such a reply earns, in place of its advantage.
-        kl: k1 (taken off the reward) or k3 (added to the loss).
-        kl_coef: beta; 0 = no term.
-        kl_target: nats a reply; 0 = beta does not adapt.
-        length_weight: reward taken off for each |log(length / people's length)|.
-        memory: earlier samples that the discriminator is shown again; 0 = none.
-        replay_share: chance of a discriminator's row to be one of them.
-        guards: when a side is to rest.
+        human_steps: Number of policy moves until that chance is 0; 0 = it does not fall.
+        human_reward: Advantage of each token of such a reply.
+        kl: Estimator of the KL divergence: k1 (taken off the reward) or k3 (added to the loss).
+        kl_coef: Weight beta of the KL term; 0 = no term.
+        kl_target: KL divergence in nats a reply that beta adapts to; 0 = it does not adapt.
+        length_weight: Reward taken off for each |log(length / people's length)|.
+        buffer_size: Number of earlier replies that the discriminator is shown again; 0 = none.
+        replay_share: Chance of a discriminator's row to be one of them.
+        guards: When a side is to rest.
 
     Source: Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation", Algorithm 1.
     """
@@ -166,8 +169,8 @@ class DialogueGame(Game):
     ) -> None:
         if pooling not in POOLINGS or baseline not in BASELINES or kl not in KL:
             raise UserError(
-                f"pooling {pooling!r} is one of {POOLINGS}, baseline {baseline!r} of {BASELINES}, kl "
-                f"{kl!r} of {tuple(KL)}"
+                f"pooling {pooling!r} is one of {POOLINGS}, baseline {baseline!r} of {BASELINES}, "
+                f"kl {kl!r} of {tuple(KL)}"
             )
         if penalty is not None and not isinstance(D, EmbeddedDiscriminator):
             raise UserError(
@@ -198,7 +201,7 @@ class DialogueGame(Game):
         yield Loss(self._nll(batch["context"], batch["attention_mask"], batch["reply"]))
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Answer, let the discriminator pooling, follow the estimated gradient; then a teacher's step.
+        """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step.
 
         Whether a guard holds is read from the device once a move.
         """
@@ -307,15 +310,15 @@ class DialogueGame(Game):
     def _nll(self, context: Tensor, attention_mask: Tensor, reply: Tensor) -> Float[Tensor, ""]:
         return self.G.nll(context, attention_mask, reply, self.G.mask(reply))
 
-    # -- the discriminator --------------------------------------------------------------------------------
+    # -- the discriminator -------------------------------------------------------------------------
 
     def discriminator_mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Maximum likelihood of people's replies by a `StepDiscriminator`, a language model to begin with.
+        """Maximum likelihood of people's replies, by a `StepDiscriminator` as a language model.
 
         A token's value is then how well it goes on, which a fresh head takes long to find out.
 
         Raises:
-            UserError: the discriminator is another one.
+            UserError: The discriminator is another one.
         """
         if not isinstance(self.D, StepDiscriminator):
             raise UserError(
@@ -388,8 +391,8 @@ def tiny() -> tuple[DialogueGame, dict[str, Tensor]]:
     model = GPT2LMHeadModel(config)
     G = CausalLMPolicy(model, 16, end=2, pad=0, forbidden=[0, 1])
     game = DialogueGame(
-        G, TransformerDiscriminator.like(model), 6, context_length=5, samples=2, teacher_forcing=1.0,
-        buffer_size=8,
+        G, TransformerDiscriminator.like(model), 6, context_length=5, samples=2,
+        teacher_forcing=1.0, buffer_size=8,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(1)
     context = torch.randint(4, 16, (8, 5), generator=generator)

@@ -11,12 +11,12 @@ class GenerationOptions(NamedTuple):
     """How a token is drawn from its logits.
 
     Args:
-        temperature: below 1 sharpens; 0 takes the likeliest token.
-        top_k: only that many of the likeliest tokens; 0 = all.
-        top_p: only the likeliest tokens that hold this much of the mass; 1 = all.
-        min_length: tokens of a reply before its end may be drawn.
-        block: length of n-grams that a reply may not repeat; 0 = any.
-        block_context: whether n-grams of the context are blocked as well.
+        temperature: Divisor of the logits; below 1 sharpens, 0 takes the likeliest token.
+        top_k: Number of the likeliest tokens that are left; 0 = all.
+        top_p: Probability mass of the likeliest tokens that are left; 1 = all.
+        min_length: Number of tokens of a reply before its end may be sampled.
+        block: Length of n-grams that a reply may not repeat; 0 = any.
+        block_context: Whether n-grams of the context are blocked as well.
     """
 
     temperature: float = 1.0

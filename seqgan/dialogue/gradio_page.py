@@ -13,7 +13,7 @@ def app(chat: Chat) -> Any:
     """The page, not yet served; one conversation.
 
     Raises:
-        UserError: gradio is not installed.
+        UserError: Gradio is not installed.
     """
     try:
         import gradio
@@ -51,12 +51,12 @@ def launch(chat: Chat, port: int | None, *, wait: bool) -> Any:
     """Serve the page on this machine; returns it at once unless it is to wait.
 
     Args:
-        chat: the conversation.
+        chat: The conversation.
         port: None = a free one.
-        wait: until it is interrupted.
+        wait: Whether to return only when it is interrupted.
 
     Raises:
-        UserError: gradio is missing, or the port is taken.
+        UserError: Gradio is missing, or the port is taken.
     """
     page = app(chat)
     import gradio

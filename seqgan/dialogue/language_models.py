@@ -18,14 +18,14 @@ class LanguageModelPolicy(DialoguePolicy):
     """A language model of transformers; abstract.
 
     Args:
-        model: of transformers, or one with adapters.
-        vocab: as in `DialoguePolicy`, like all others.
-        end: see there.
-        pad: see there.
-        forbidden: see there.
+        model: A model of transformers, with adapters or without.
+        vocab: As in `DialoguePolicy`, like all others.
+        end: As in `DialoguePolicy`.
+        pad: As in `DialoguePolicy`.
+        forbidden: As in `DialoguePolicy`.
 
     Raises:
-        UserError: the model embeds fewer ids than the tokenizer has.
+        UserError: The model embeds fewer ids than the tokenizer has.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class CausalState(NamedTuple):
     """What a causal language model has read.
 
     Args:
-        cache: keys and values of each layer.
+        cache: Keys and values of each layer.
         attention_mask: (N, L), False at padding.
         position: (N,), of the next token.
     """
@@ -111,7 +111,7 @@ class Seq2SeqState(NamedTuple):
     """What an encoder-decoder has read.
 
     Args:
-        cache: keys and values of the decoder and of its attention to the encoder.
+        cache: Keys and values of the decoder and of its attention to the encoder.
         encoded: (N, C, H).
         attention_mask: (N, C), False at padding.
     """
@@ -126,7 +126,7 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
     """Any sequence-to-sequence language model of transformers: an `AutoModelForSeq2SeqLM`.
 
     Raises:
-        UserError: as of the others, or the model names no start token.
+        UserError: As of the others, or the model names no start token.
     """
 
     def __init__(
@@ -202,10 +202,10 @@ def masks_for(
     """As `mask_for`, of an encoder-decoder: of what was read, and of the decoder's tokens.
 
     Args:
-        model: the encoder-decoder.
+        model: The encoder-decoder.
         attention_mask: False at padding of what was read.
-        written: tokens of the decoder, cached ones counted.
-        queries: the last of them, for which the masks are.
+        written: Number of tokens of the decoder, cached ones counted.
+        queries: Number of the last of them, for which the masks are.
     """
     if (
         attention_mask.device.type == "cpu"

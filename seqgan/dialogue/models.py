@@ -114,12 +114,12 @@ def new_policy(c: GeneratorOptions, form: Format, base: Path | None) -> Dialogue
     """The generator: of a folder's config, of a name's weights, or from scratch.
 
     Args:
-        c: the options.
-        form: tells the ids.
-        base: a run's folder with the model's config, whose weights a checkpoint will bring.
+        c: Options of the generator.
+        form: Tells the ids.
+        base: Folder of a run with the model's configuration, whose weights a checkpoint will bring.
 
     Raises:
-        UserError: the model cannot be loaded, is too short, or does not fit its tokenizer.
+        UserError: The model cannot be loaded, is too short, or does not fit its tokenizer.
     """
     ids: dict[str, Any] = {"end": form.end, "pad": form.pad, "forbidden": form.forbidden}
     if c.model is None and c.architecture == "lstm":
@@ -251,7 +251,7 @@ def with_adapters(model: Any, rank: int) -> Any:
     """The model with low-rank adapters on every linear layer; nothing else learns.
 
     Raises:
-        UserError: peft is not installed.
+        UserError: The package peft is not installed.
     """
     try:
         from peft import LoraConfig, get_peft_model

@@ -31,10 +31,10 @@ class DialoguePolicy(nn.Module, ABC):
     A state stands for what the policy has read. `step` uses its state up; `select` copies one.
 
     Args:
-        vocab: ids of the tokenizer; higher outputs of the model are never drawn.
-        end: id that ends a reply.
-        pad: id after the end.
-        forbidden: ids below `vocab` that no reply holds: padding, role marks, unknown.
+        vocab: Number of ids of the tokenizer; higher outputs of the model are never sampled.
+        end: Id that ends a reply.
+        pad: Id after the end.
+        forbidden: Ids below `vocab` that no reply holds: padding, role marks, unknown.
     """
 
     banned: Tensor
@@ -115,16 +115,16 @@ class DialoguePolicy(nn.Module, ABC):
     ) -> Int64[Tensor, "N T"]:
         """Replies of at most `length` tokens, padded after their end.
 
-        A context is read once, however many copies of it are answered. On a CPU generation stops when
+        A context is read once, however many copies of it are answered. On a CPU sampling stops when
         every reply has ended; a GPU is never asked, nor is one of several processes, which share
         the model's parts among them.
 
         Args:
             context: (B, C), padded on the left.
-            attention_mask: True = no padding.
-            length: most tokens, the end counted.
-            generation: how tokens are drawn.
-            copies: replies to each context, in contiguous rows.
+            attention_mask: True where there is no padding.
+            length: Most tokens, the end counted.
+            generation: How tokens are sampled.
+            copies: Number of replies to each context, in contiguous rows.
         """
         logits, state = self.read(context, attention_mask)
         if copies > 1:
@@ -150,9 +150,9 @@ def nll_per_token(policy: DialoguePolicy, pairs: EncodedPairs, device: torch.dev
     """Mean negative log-likelihood of people's replies, in nats a token.
 
     Args:
-        policy: is asked.
-        pairs: contexts and people's replies to them.
-        device: of the policy.
+        policy: Policy that is measured.
+        pairs: Contexts and people's replies to them.
+        device: Device of the policy.
     """
     total, count = 0.0, 0
     for context, attention_mask, reply in zip(*(part.split(64) for part in pairs), strict=True):

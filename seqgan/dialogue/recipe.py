@@ -71,7 +71,7 @@ class DialogueRun(recipe.Run):
     """A run of the dialogue game.
 
     Args:
-        config: its options.
+        config: Options of the run.
         data: False to talk to a trained model, without the data it learned from.
     """
 

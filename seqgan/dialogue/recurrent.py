@@ -40,10 +40,10 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
     context begins: a row means the same whatever it is padded to.
 
     Args:
-        vocab: as in `DialoguePolicy`, like `end`, `pad` and `forbidden`.
-        size: of embeddings and states.
+        vocab: As in `DialoguePolicy`, like `end`, `pad` and `forbidden`.
+        size: Size of embeddings and states.
         layers: LSTMs on top of one another, of the encoder and of the decoder.
-        dropout: between layers and before the output, in training mode.
+        dropout: Dropout between layers and before the output, in training mode.
     """
 
     def __init__(

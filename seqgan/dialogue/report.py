@@ -53,17 +53,17 @@ class DialogueSubject(NamedTuple):
     """What of a finished run its report measures.
 
     Args:
-        config: the options of the run.
-        paper: the paper's parts.
-        folder: where everything is written.
-        source: the options that name the data, and their values.
-        dialogues: as they were read.
-        pairs: the whole test set, encoded.
-        form: turns tokens into text.
-        policies: both generators, the one of maximum likelihood under "MLE", the last under "GAN".
-        device: of the policies.
-        played: rounds, steps and how often either player rested, by their names in `result.json`.
-        alarms: sentences on signs of collapse.
+        config: Options of the run.
+        paper: Parts of its paper.
+        folder: Folder where everything is written.
+        source: Options that name the data, and their values.
+        dialogues: Dialogues as they were read.
+        pairs: The whole test set, encoded.
+        form: Turns tokens into text.
+        policies: Both generators, the one of maximum likelihood under "MLE", the last under "GAN".
+        device: Device of the policies.
+        played: Rounds, steps and how often either player rested, by their names in `result.json`.
+        alarms: Sentences on signs of collapse.
     """
 
     config: DialogueOptions
@@ -83,9 +83,9 @@ class Test(NamedTuple):
     """Contexts that are answered, and what they are answered with by people.
 
     Args:
-        pairs: encoded.
-        contexts: the last turn of each context.
-        replies: people's.
+        pairs: Contexts and replies, encoded.
+        contexts: The last turn of each context.
+        replies: People's replies.
     """
 
     pairs: EncodedPairs
@@ -103,7 +103,7 @@ def check_measurable(c: DialogueOptions, pairs: int) -> None:
     """Refuse a test set of so few pairs before anything is learned.
 
     Raises:
-        UserError: names the options.
+        UserError: The test set is too small; names the options.
     """
     measured = min(pairs, c.eval_samples)
     if measured < LEAST and (c.judge_seeds or c.encoder):
@@ -137,11 +137,11 @@ def answers(
     """A model's replies as text.
 
     Args:
-        policy: writes them.
-        pairs: holds the contexts.
-        generation: how tokens are drawn.
-        form: turns tokens into text.
-        length: most tokens of a reply.
+        policy: Generator that writes them.
+        pairs: Pairs whose contexts are answered.
+        generation: How tokens are sampled.
+        form: Turns tokens into text.
+        length: Most tokens of a reply.
     """
     found: list[str] = []
     for context, attention_mask, _ in zip(*(part.split(64) for part in pairs), strict=True):
@@ -154,9 +154,9 @@ class Training(NamedTuple):
     """What a model has read.
 
     Args:
-        contexts: the turn before each reply.
-        replies: people's replies.
-        often: how often each reply is said, as its words.
+        contexts: The turn before each reply.
+        replies: People's replies.
+        often: Number of times that each reply is said, as its words.
     """
 
     contexts: list[str]
@@ -221,9 +221,9 @@ def judged(test: Test, replies: Sequence[str], judges: int) -> Row:
     """Adversarial success, never without its reliability and machine against random.
 
     Args:
-        test: contexts and people's replies.
-        replies: the model's.
-        judges: how many are trained, each from a seed of its own.
+        test: Contexts and people's replies.
+        replies: The model's replies.
+        judges: Number of judges that are trained, each from a seed of its own.
     """
     ids = number_words([*test.contexts, *test.replies], 4000)
     matrices = [matrix_of(texts, ids, WIDTH) for texts in (test.contexts, test.replies, replies)]
@@ -242,8 +242,8 @@ def alike(source: str, said: Mapping[str, list[str]]) -> tuple[str, dict[str, Ro
     with the other half of people's, so that people's own row is its ceiling.
 
     Args:
-        source: an encoder, see `judges.encoders.TransformerEncoder`.
-        said: replies by the table's rows, people's under "human".
+        source: An encoder, see `judges.encoders.TransformerEncoder`.
+        said: Replies by the table's rows, people's under "human".
 
     Returns:
         The encoder's name, and figures by row.
@@ -289,8 +289,9 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
     Of several processes all answer, for they may share the models; the first one does the rest.
 
     Args:
-        subject: a run at its end.
-        cpu_seconds: of the training in this process; None keeps what `result.json` says.
+        subject: A run at its end.
+        cpu_seconds: CPU seconds of the training in this process; None keeps what `result.json`
+            says.
     """
     c, test = subject.config, test_of(subject)
     torch.manual_seed(c.seed + 1)

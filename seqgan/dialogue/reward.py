@@ -34,10 +34,10 @@ class RewardGame(Game):
     """A discriminator whose rival is trained elsewhere.
 
     Args:
-        D: the discriminator.
-        loss: its loss; relativistic is Bradley-Terry's, as in GAD.
-        pooling: what of its logits judges a reply.
-        end: id that ends a reply.
+        D: The discriminator.
+        loss: Its loss; relativistic is Bradley-Terry's, as in GAD.
+        pooling: How its logits become one output a reply.
+        end: Id that ends a reply.
     """
 
     def __init__(self, D: DialogueDiscriminator, loss: AdversarialLoss, pooling: str, end: int):
@@ -67,18 +67,18 @@ class RewardGame(Game):
 
 
 class TrainedReward:
-    """A TRL reward function: scores completions by the discriminator's logit, then trains the discriminator.
+    """A TRL reward function: the discriminator's logit of completions, after which it learns.
 
     Args:
-        discriminator: moved to the device of its own parameters; never TRL's.
-        form: tells tokens, as the generator's tokenizer does.
-        human_column: the data set's column of human replies: texts, or lists of messages.
-        context_tokens: most tokens of a prompt.
-        reply_tokens: most tokens of a reply.
+        discriminator: The discriminator, moved to the device of its own parameters, never TRL's.
+        form: Tells tokens, as the generator's tokenizer does.
+        human_column: The data set's column of human replies: texts, or lists of messages.
+        context_tokens: Most tokens of a prompt.
+        reply_tokens: Most tokens of a reply.
         lr: Adam rate of the discriminator.
-        steps: discriminator steps a call; TRL calls once a generation batch.
-        loss: of the discriminator.
-        pooling: what of its logits judges a reply.
+        steps: Optimizer steps of the discriminator in a call; TRL calls once a generation batch.
+        loss: Loss of the discriminator.
+        pooling: How its logits become one output a reply.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class TrainedReward:
         """Scores of the completions, given before the discriminator learns from them.
 
         Raises:
-            UserError: the data set has no column of human replies.
+            UserError: The data set has no column of human replies.
         """
         if columns.get(self.human_column) is None:
             raise UserError(
@@ -145,12 +145,12 @@ class TrainedReward:
         """Go on as `save` left it.
 
         Raises:
-            UserError: there is no checkpoint, or one of another discriminator.
+            UserError: There is no checkpoint, or one of another discriminator.
         """
         self.engine.load(folder)
 
     def callback(self) -> Any:
-        """A callback for the trainer: saves the discriminator with each checkpoint, loads it on resume."""
+        """A callback for the trainer: saves D with each checkpoint, loads it on resume."""
         return _callback(self)
 
     def _batch(
@@ -181,9 +181,9 @@ def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any
     """A reward of TRL's trainers that trains a discriminator while it scores.
 
     Args:
-        discriminator: learns to tell the completions from people's replies.
-        form: tells the tokens of the generator's tokenizer.
-        options: of `TrainedReward`.
+        discriminator: Learns to tell the completions from people's replies.
+        form: Tells the tokens of the generator's tokenizer.
+        options: Options of `TrainedReward`.
     """
     return TrainedReward(discriminator, form, **options)
 

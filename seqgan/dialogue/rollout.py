@@ -24,7 +24,7 @@ class ReplyCompletions(NamedTuple):
 
     Args:
         tokens: (T - 1, N, B, T), padded after their end.
-        calls: of the policy, the samples' own included.
+        calls: Number of calls of the policy, the samples' own included.
     """
 
     tokens: Int64[Tensor, "P N B T"]
@@ -47,13 +47,13 @@ def complete_replies(
     left is never asked of the device.
 
     Args:
-        policy: continues the prefixes.
-        context: padded on the left.
-        attention_mask: True = no padding.
-        reply: its samples, padded after their end.
+        policy: Policy that continues the prefixes.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        reply: Samples of the policy, padded after their end.
         copies: N, completions of each prefix.
-        generation: how tokens are drawn.
-        most: rows completed at once, but never fewer than one sample's.
+        generation: How tokens are sampled.
+        most: Number of rows completed at once, but never fewer than one sample's.
     """
     each = max(1, copies * (reply.shape[1] - 1))
     parts = [

@@ -21,8 +21,8 @@ class DrawnReplies(NamedTuple):
     Args:
         context: (N, C).
         attention_mask: (N, C).
-        human: a person's reply to the same context.
-        reply: the policy's, or where people were mixed in, theirs.
+        human: A person's reply to the same context.
+        reply: The policy's reply, or where people were mixed in, theirs.
         written: (N,), False where a person's reply was mixed in.
     """
 
@@ -44,10 +44,10 @@ def draw_samples(
     """Replies to each context of a batch.
 
     Args:
-        policy: writes them.
-        batch: `context`, `attention_mask`, and people's `reply`.
-        length: most tokens.
-        generations: each draws as many of a context's replies.
+        policy: Policy that writes them.
+        batch: Tensors `context`, `attention_mask`, and people's `reply`.
+        length: Most tokens of a reply.
+        generations: Ways of sampling, each of as many of a context's replies.
         copies: K, replies to each context.
     """
     context, attention_mask = batch["context"], batch["attention_mask"]
@@ -73,7 +73,7 @@ def importance(
     mask: Bool[Tensor, "N T"],
     generations: Sequence[GenerationOptions],
 ) -> Float[Tensor, " N"]:
-    """pi(y) / b(y), b the even mixture of the generations replies were drawn, at most `MOST_WEIGHT`.
+    """pi(y) / b(y), b the even mixture of the ways they were drawn, at most `MOST_WEIGHT`.
 
     Source: Scialom et al. 2020, "ColdGANs", section 3.2.
     """

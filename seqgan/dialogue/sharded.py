@@ -18,7 +18,7 @@ def shard_policy(policy: DialoguePolicy, device: torch.device) -> None:
     """Leave this process its part of a causal model; each block is put together as it is used.
 
     Raises:
-        UserError: the model is no causal one.
+        UserError: The model is no causal one.
     """
     if not isinstance(policy, CausalLMPolicy):
         raise UserError("--shard true is for causal models of transformers; leave it out")
@@ -26,7 +26,7 @@ def shard_policy(policy: DialoguePolicy, device: torch.device) -> None:
 
 
 def shard_discriminator(discriminator: DialogueDiscriminator, device: torch.device) -> None:
-    """The same of a discriminator that holds a transformer; a hierarchical one is small and stays whole.
+    """The same of a discriminator with a transformer; a hierarchical one is small and whole.
 
     A discriminator's own forward is the root, for it embeds replies outside of its transformer.
     """

@@ -43,7 +43,7 @@ def server(chat: Chat, port: int) -> HTTPServer:
     """The page's server, not yet serving; port 0 takes a free one.
 
     Raises:
-        UserError: the port is taken.
+        UserError: The port is taken.
     """
     lines: list[str] = []
 

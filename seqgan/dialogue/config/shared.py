@@ -50,7 +50,7 @@ class SharedOptions(GeneratorOptions):
         d_accuracy_limit: Accuracy above which the discriminator rests; 0 = never.
         length_limit: The generator takes steps of maximum likelihood only while its replies are
             that many times longer or shorter than people's; 0 = never.
-        precision: no (float32) or bf16; in YAML write 'no' in quotes.
+        precision: Precision of the models: no (float32) or bf16; in YAML write 'no' in quotes.
         evaluate_every: Number of rounds between two evaluations.
         alarms: What happens at signs of collapse: warn, stop or off.
     """
@@ -156,8 +156,9 @@ class NetworkOptions(SizeOptions):
     """Discriminator.
 
     Args:
-        discriminator: transformer (a fresh one), copy (of the generator), step (StepGAN's),
-            hierarchical (Li et al. 2017) or language_model (DP-GAN's).
+        discriminator: Network that judges replies: transformer (a fresh one), copy (of the
+            generator), step (StepGAN's), hierarchical (Li et al. 2017) or language_model
+            (DP-GAN's).
         penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`.
     """
 

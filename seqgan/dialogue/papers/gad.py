@@ -1,4 +1,4 @@
-"""GAD (Ye, Dong, Chi, Wu, Huang & Wei 2025): a Bradley-Terry discriminator rewards groups of replies.
+"""GAD (Ye, Dong, Chi, Wu, Huang & Wei 2025): groups of replies, a Bradley-Terry D.
 
     A_i = (D(x, y_i) - mean_j D(x, y_j)) / std_j D(x, y_j)
 

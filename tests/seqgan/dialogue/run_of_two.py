@@ -44,7 +44,7 @@ def run(folder: Path) -> None:
     data = str(folder / "talks.jsonl")
     words = ["train", "dialogue", "--preset", "tiny", "--data", data, "--rounds", "4"]
     words += ["--evaluate_every", "1", "--eval_samples", "40", "--discriminator", "step"]
-    words += ["--credit", "every_token", "--baseline", "none", "--d_mle_steps", "4"]
+    words += ["--credit_assignment", "every_token", "--baseline", "none", "--d_mle_steps", "4"]
     play([*words, "--shard", "true"], folder / "sharded")
     # Judges are trained by the first process alone
     play([*words, "--test", data, "--judge_seeds", "1"], folder / "whole")

@@ -16,8 +16,8 @@ from seqgan.dialogue.discriminators import (
     StepDiscriminator,
     TransformerDiscriminator,
 )
-from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.game import DialogueGame, tiny
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.samples import importance
@@ -45,10 +45,8 @@ def data(rows=4, seed=0):
 
 def game_of(policy=None, discriminator=None, length=7, **options):
     policy = policy_of("gpt2") if policy is None else policy
-    discriminator = (
-        TransformerDiscriminator.like(gpt2()) if discriminator is None else discriminator
-    )
-    return DialogueGame(policy, discriminator, length, context_length=6, **options)
+    D = TransformerDiscriminator.like(gpt2()) if discriminator is None else discriminator
+    return DialogueGame(policy, D, length, context_length=6, **options)
 
 
 def one(game, *turns, rate=0.0, rows=4):
@@ -91,9 +89,8 @@ def test_the_mean_over_every_token_is_the_exact_gradient_whatever_was_drawn():
     game = game_of(policy, discriminator.eval(), 1, **options)
     batch = {name: tensor[:1] for name, tensor in data().items()}
     share = policy.read(batch["context"], batch["attention_mask"])[0].softmax(-1)
-    value = discriminator.values(batch["context"], batch["attention_mask"], batch["reply"][:, :1])[
-        0, 0
-    ]
+    read = batch["context"], batch["attention_mask"]
+    value = discriminator.values(*read, batch["reply"][:, :1])[0, 0]
     exact = torch.autograd.grad(-(share * value.detach()).sum(), list(policy.parameters()))
     exact = torch.cat([part.flatten() for part in exact])
     for _ in range(3):
@@ -283,7 +280,7 @@ def test_the_discriminator_learns_to_tell():
 
 @pytest.mark.parametrize("loss", losses.__all__)
 @pytest.mark.parametrize("pooling", ["last", "mean", "prefix"])
-def test_every_loss_and_judge_plays_a_round(loss, pooling):
+def test_every_loss_and_pooling_plays_a_round(loss, pooling):
     game = game_of(loss=getattr(losses, loss), pooling=pooling, samples=2)
     logs = one(game, rate=0.01)
     assert logs["D/grad_norm"] > 0
@@ -317,7 +314,7 @@ def test_a_step_discriminator_that_is_a_language_model_learns_as_one():
     discriminator = StepDiscriminator.like(model, V)
     with torch.no_grad():
         discriminator.head.weight.copy_(model.lm_head.weight)
-    game = game_of(policy, discriminator, pooling="mean")
+    game = game_of(policy, discriminator, pooling="mean", d_mle=True)
     turn = Turn("d_mle", game.discriminator_mle_move)
     before = policy.model.lm_head.weight.clone()
     found = one(game, turn, rate=0.5)
@@ -329,4 +326,4 @@ def test_a_step_discriminator_that_is_a_language_model_learns_as_one():
     assert one(game, turn)["d_mle/loss"] < found["d_mle/loss"] - 0.01
     assert torch.equal(policy.model.lm_head.weight, before)
     with pytest.raises(UserError, match="TransformerDiscriminator is no language model"):
-        one(game_of(), Turn("d_mle", game_of().discriminator_mle_move))
+        game_of(d_mle=True)

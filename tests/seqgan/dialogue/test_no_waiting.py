@@ -19,8 +19,8 @@ from seqgan.dialogue.discriminators import (
     StepDiscriminator,
     TransformerDiscriminator,
 )
-from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.language_models import (
     CausalLMPolicy,
     Seq2SeqLMPolicy,
@@ -81,7 +81,7 @@ def test_a_move_asks_nothing_back(method, player):
     game = DialogueGame(
         policy, discriminator, T, context_length=C, credit=getattr(credit, method)(),
         teacher_forcing=1.0, kl_coef=0.1, buffer_size=8,
-        generation=GenerationOptions(0.9, top_k=5, top_p=0.9, min_length=2), **options,
+        generation=GenerationOptions(0.9, top_k=5, top_p=0.9, min_length=2), d_mle=step, **options,
     ).to("meta")  # fmt: skip
     engine = Engine(game, {player: adam}, clip={player: 1.0})
     moves = {

@@ -1,4 +1,4 @@
-"""Two processes that play the dialogue game: one policy, one discriminator, one memory, other samples."""
+"""Two processes that play the dialogue game: one policy, discriminator and replay buffer."""
 
 import subprocess
 import sys

@@ -7,7 +7,7 @@ from typing import Any
 
 from image_core.runs.groups import own_hints
 from image_core.runs.papers import Paper
-from seqgan.dialogue.config import DialogueOptions
+from seqgan.dialogue.config import DialogueRunOptions
 
 SHOWN = (
     "bleu2", "distinct2", "entropy4", "length", "nll_test", "adversuc", "ere", "machine_vs_random",
@@ -46,7 +46,7 @@ Trained on what people said; it may say anything they did. Not filtered for harm
 
 
 def card(
-    c: DialogueOptions, paper: Paper, result: Mapping[str, Any], *, contexts: int, seq2seq: bool
+    c: DialogueRunOptions, paper: Paper, result: Mapping[str, Any], *, contexts: int, seq2seq: bool
 ) -> str:
     """The page, as Markdown.
 
@@ -77,14 +77,14 @@ def card(
     )
 
 
-def paper_of(c: DialogueOptions, paper: Paper) -> str:
+def paper_of(c: DialogueRunOptions, paper: Paper) -> str:
     """The paper, and where the options that make a system differ from its own.
 
     Args:
         c: Options of the run.
         paper: Its paper's parts.
     """
-    shared = {field.name for field in fields(DialogueOptions)} - own_hints(paper.options).keys()
+    shared = {field.name for field in fields(DialogueRunOptions)} - own_hints(paper.options).keys()
     defaults = {f.name: f.default for f in fields(paper.options) if f.name not in shared}
     others = [name for name, value in defaults.items() if getattr(c, name) != value]
     differs = "".join(f", but {name} {getattr(c, name)}" for name in others)

@@ -9,7 +9,7 @@ from seqgan.dialogue.turns import CHITCHAT
 
 
 @dataclass(kw_only=True)
-class DataOptions(RunConfig):
+class DialogueDataOptions(RunConfig):
     """Data.
 
     Args:

@@ -52,7 +52,7 @@ class Language(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class GeneratorOptions(RunConfig):
+class LanguageModelOptions(RunConfig):
     """Generator.
 
     Args:
@@ -110,7 +110,7 @@ class GeneratorOptions(RunConfig):
         return new_policy(self, language.form, language.base)
 
 
-def new_policy(c: GeneratorOptions, form: Format, base: Path | None) -> DialoguePolicy:
+def new_policy(c: LanguageModelOptions, form: Format, base: Path | None) -> DialoguePolicy:
     """The generator: of a folder's config, of a name's weights, or from scratch.
 
     Args:
@@ -133,7 +133,7 @@ def new_policy(c: GeneratorOptions, form: Format, base: Path | None) -> Dialogue
 
 
 def new_discriminator(
-    c: GeneratorOptions, kind: str, form: Format, policy: DialoguePolicy, size: int
+    c: LanguageModelOptions, kind: str, form: Format, policy: DialoguePolicy, size: int
 ) -> DialogueDiscriminator:
     """A discriminator; one that copies the generator copies it as it is.
 
@@ -163,7 +163,7 @@ def new_discriminator(
 
 
 def new_step_discriminator(
-    c: GeneratorOptions, form: Format, policy: DialoguePolicy, size: int | None = None
+    c: LanguageModelOptions, form: Format, policy: DialoguePolicy, size: int | None = None
 ) -> StepDiscriminator:
     """StepGAN's discriminator.
 
@@ -212,7 +212,7 @@ def save_base(policy: DialoguePolicy, folder: Path) -> None:
 
 
 def put_together(
-    c: GeneratorOptions, form: Format, base: Path, policy: DialoguePolicy
+    c: LanguageModelOptions, form: Format, base: Path, policy: DialoguePolicy
 ) -> DialoguePolicy | None:
     """A whole copy of a policy that the processes share, for the first of them; all must ask."""
     weights = whole(policy.state_dict())
@@ -273,7 +273,7 @@ def with_adapters(model: Any, rank: int) -> Any:
         return get_peft_model(model, config)
 
 
-def _scratch(c: GeneratorOptions, form: Format, size: int) -> Any:
+def _scratch(c: LanguageModelOptions, form: Format, size: int) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
@@ -313,7 +313,7 @@ def _named(name: str, base: Path | None) -> Any:
         ) from error
 
 
-def _check_positions(model: Any, c: GeneratorOptions) -> None:
+def _check_positions(model: Any, c: LanguageModelOptions) -> None:
     most = getattr(model.config, "max_position_embeddings", None)
     needed = max(c.context_tokens, c.reply_tokens)
     if not model.config.is_encoder_decoder:

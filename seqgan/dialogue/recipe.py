@@ -22,7 +22,7 @@ from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from seqgan import metrics
-from seqgan.dialogue.config import DialogueOptions, SharedOptions
+from seqgan.dialogue.config import DialogueOptions, DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_tokenizer
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language, put_together, save_base, save_model
@@ -33,7 +33,7 @@ from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
 
-PAPERS = Papers("seqgan.dialogue.papers", "shaped", shared=SharedOptions, own=DialogueOptions)
+PAPERS = Papers("seqgan.dialogue.papers", "shaped", shared=DialogueOptions, own=DialogueRunOptions)
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "tiny": {
@@ -77,10 +77,10 @@ class DialogueRun(recipe.Run):
 
     recipe = "dialogue"
     show = ("nll_valid", "D/accuracy", "G/reward", "G/kl", "distinct2", "length")
-    config: DialogueOptions
+    config: DialogueRunOptions
     game: DialogueGame
 
-    def __init__(self, config: DialogueOptions, *, data: bool = True):
+    def __init__(self, config: DialogueRunOptions, *, data: bool = True):
         super().__init__(config)
         c, self.paper = config, PAPERS.load(config.paper)
         self.has_data, self.device = data, options.pick_device(c.device)

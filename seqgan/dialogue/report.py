@@ -18,7 +18,7 @@ from image_core.runs.papers import Paper
 from image_core.runs.table import print_table
 from seqgan import metrics
 from seqgan.dialogue.card import card
-from seqgan.dialogue.config import DialogueOptions
+from seqgan.dialogue.config import DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.generation import GenerationOptions
@@ -66,7 +66,7 @@ class DialogueSubject(NamedTuple):
         alarms: Sentences on signs of collapse.
     """
 
-    config: DialogueOptions
+    config: DialogueRunOptions
     paper: Paper
     folder: RunFolder
     source: str
@@ -99,7 +99,7 @@ def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
     return [context for context, _ in pairs], [reply for _, reply in pairs]
 
 
-def check_measurable(c: DialogueOptions, pairs: int) -> None:
+def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
     """Refuse a test set of so few pairs before anything is learned.
 
     Raises:

@@ -1,31 +1,31 @@
 """Options of dialogue runs: what every paper shares, and parts that a paper takes or leaves."""
 
-from seqgan.dialogue.config.score import BaselineOptions, ClippedOptions, KLOptions, ScoreOptions
+from seqgan.dialogue.config.score import AdvantageOptions, ClippedOptions, CreditOptions, KLOptions
 from seqgan.dialogue.config.shared import (
+    DialogueLossOptions,
     DialogueOptions,
-    LossOptions,
-    NetworkOptions,
-    ReplayOptions,
-    SharedOptions,
-    SizeOptions,
-    StepOptions,
+    DialogueRunOptions,
+    DiscriminatorNetworkOptions,
+    DiscriminatorSizeOptions,
+    ReplayBufferOptions,
+    StepDiscriminatorOptions,
     four_players,
     player,
     three_players,
 )
 
 __all__ = [
-    "BaselineOptions",
+    "AdvantageOptions",
     "ClippedOptions",
+    "CreditOptions",
+    "DialogueLossOptions",
     "DialogueOptions",
+    "DialogueRunOptions",
+    "DiscriminatorNetworkOptions",
+    "DiscriminatorSizeOptions",
     "KLOptions",
-    "LossOptions",
-    "NetworkOptions",
-    "ReplayOptions",
-    "ScoreOptions",
-    "SharedOptions",
-    "SizeOptions",
-    "StepOptions",
+    "ReplayBufferOptions",
+    "StepDiscriminatorOptions",
     "four_players",
     "player",
     "three_players",

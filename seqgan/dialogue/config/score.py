@@ -9,13 +9,13 @@ from image_core.adversarial.estimators import Estimator
 from image_core.runs import options
 from seqgan.dialogue import credit, estimation
 from seqgan.dialogue.advantage import BASELINES, KL
-from seqgan.dialogue.config.shared import SharedOptions
+from seqgan.dialogue.config.shared import DialogueOptions
 from seqgan.dialogue.credit import REWARDS, Credit
 from seqgan.dialogue.guards import Guards
 
 
 @dataclass(kw_only=True)
-class BaselineOptions(SharedOptions):
+class AdvantageOptions(DialogueOptions):
     """Advantage.
 
     Args:
@@ -51,7 +51,7 @@ class BaselineOptions(SharedOptions):
 
 
 @dataclass(kw_only=True)
-class ClippedOptions(BaselineOptions):
+class ClippedOptions(AdvantageOptions):
     """Gradient of the generator.
 
     Args:
@@ -69,7 +69,7 @@ class ClippedOptions(BaselineOptions):
 
 
 @dataclass(kw_only=True)
-class ScoreOptions(ClippedOptions):
+class CreditOptions(ClippedOptions):
     """Reward of a token.
 
     Args:
@@ -153,7 +153,7 @@ class ScoreOptions(ClippedOptions):
 
 
 @dataclass(kw_only=True)
-class KLOptions(SharedOptions):
+class KLOptions(DialogueOptions):
     """Distance from the start.
 
     Args:

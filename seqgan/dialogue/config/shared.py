@@ -8,15 +8,15 @@ from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
-from seqgan.dialogue.data import DataOptions
+from seqgan.dialogue.data import DialogueDataOptions
 from seqgan.dialogue.discriminators import DialogueDiscriminator
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.models import (
     DISCRIMINATORS,
-    GeneratorOptions,
     Language,
+    LanguageModelOptions,
     copy_generator,
     new_discriminator,
     new_step_discriminator,
@@ -25,7 +25,7 @@ from seqgan.dialogue.policies import DialoguePolicy
 
 
 @dataclass(kw_only=True)
-class SharedOptions(GeneratorOptions):
+class DialogueOptions(LanguageModelOptions):
     """Training.
 
     Args:
@@ -137,7 +137,7 @@ class SharedOptions(GeneratorOptions):
 
 
 @dataclass(kw_only=True)
-class SizeOptions(SharedOptions):
+class DiscriminatorSizeOptions(DialogueOptions):
     """Discriminator's size.
 
     Args:
@@ -152,7 +152,7 @@ class SizeOptions(SharedOptions):
 
 
 @dataclass(kw_only=True)
-class NetworkOptions(SizeOptions):
+class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
     """Discriminator.
 
     Args:
@@ -196,7 +196,7 @@ class NetworkOptions(SizeOptions):
 
 
 @dataclass(kw_only=True)
-class StepOptions(SizeOptions):
+class StepDiscriminatorOptions(DiscriminatorSizeOptions):
     """Discriminator as a language model.
 
     Args:
@@ -225,7 +225,7 @@ class StepOptions(SizeOptions):
 
 
 @dataclass(kw_only=True)
-class LossOptions(SharedOptions):
+class DialogueLossOptions(DialogueOptions):
     """Loss.
 
     Args:
@@ -243,7 +243,7 @@ class LossOptions(SharedOptions):
 
 
 @dataclass(kw_only=True)
-class ReplayOptions(SharedOptions):
+class ReplayBufferOptions(DialogueOptions):
     """Replay buffer.
 
     Args:
@@ -261,7 +261,7 @@ class ReplayOptions(SharedOptions):
 
 
 @dataclass(kw_only=True)
-class DialogueOptions(SharedOptions, DataOptions):
+class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
     """Evaluation.
 
     Args:
@@ -286,7 +286,7 @@ class DialogueOptions(SharedOptions, DataOptions):
             raise UserError(f"--backward true reads one turn: pass --turns 1, not {self.turns}")
 
 
-def three_players(o: SharedOptions) -> list[Player]:
+def three_players(o: DialogueOptions) -> list[Player]:
     """Generator and discriminator by Adam; the generator has an optimizer of its own in "mle"."""
     g_steps = o.rounds * (o.updates() + (o.teacher_forcing > 0))
     return [
@@ -296,13 +296,13 @@ def three_players(o: SharedOptions) -> list[Player]:
     ]
 
 
-def four_players(o: StepOptions) -> list[Player]:
+def four_players(o: StepDiscriminatorOptions) -> list[Player]:
     """As `three_players`; the discriminator has one of its own in "d_mle", where it plays that."""
     alone = [player(o, "d_mle", o.d_mle_lr, o.d_mle_steps)] if o.d_mle_steps else []
     return [*three_players(o), *alone]
 
 
-def player(o: SharedOptions, name: str, lr: float, steps: int) -> Player:
+def player(o: DialogueOptions, name: str, lr: float, steps: int) -> Player:
     """A player that learns by Adam.
 
     Args:

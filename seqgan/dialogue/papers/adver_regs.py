@@ -10,13 +10,18 @@ from dataclasses import dataclass
 
 from image_core.runs import options
 from seqgan.dialogue import credit
-from seqgan.dialogue.config import BaselineOptions, LossOptions, NetworkOptions, three_players
+from seqgan.dialogue.config import (
+    AdvantageOptions,
+    DialogueLossOptions,
+    DiscriminatorNetworkOptions,
+    three_players,
+)
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language
 
 
 @dataclass(kw_only=True)
-class Options(NetworkOptions, LossOptions, BaselineOptions):
+class Options(DiscriminatorNetworkOptions, DialogueLossOptions, AdvantageOptions):
     """REGS.
 
     Args:

@@ -9,13 +9,18 @@ theirs a learned linear one.
 from dataclasses import dataclass
 
 from seqgan.dialogue import credit
-from seqgan.dialogue.config import BaselineOptions, LossOptions, NetworkOptions, three_players
+from seqgan.dialogue.config import (
+    AdvantageOptions,
+    DialogueLossOptions,
+    DiscriminatorNetworkOptions,
+    three_players,
+)
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language
 
 
 @dataclass(kw_only=True)
-class Options(NetworkOptions, LossOptions, BaselineOptions):
+class Options(DiscriminatorNetworkOptions, DialogueLossOptions, AdvantageOptions):
     """Adversarial REINFORCE."""
 
     discriminator: str = "hierarchical"

@@ -12,10 +12,10 @@ from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from seqgan.dialogue import credit
 from seqgan.dialogue.config import (
-    BaselineOptions,
-    LossOptions,
-    NetworkOptions,
-    ReplayOptions,
+    AdvantageOptions,
+    DialogueLossOptions,
+    DiscriminatorNetworkOptions,
+    ReplayBufferOptions,
     three_players,
 )
 from seqgan.dialogue.game import DialogueGame
@@ -23,7 +23,9 @@ from seqgan.dialogue.models import Language
 
 
 @dataclass(kw_only=True)
-class Options(NetworkOptions, LossOptions, BaselineOptions, ReplayOptions):
+class Options(
+    DiscriminatorNetworkOptions, DialogueLossOptions, AdvantageOptions, ReplayBufferOptions
+):
     """ColdGAN.
 
     Args:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from image_core.adversarial import losses
 from seqgan.dialogue import credit
-from seqgan.dialogue.config import BaselineOptions, three_players
+from seqgan.dialogue.config import AdvantageOptions, three_players
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language, copy_generator, new_discriminator
 
 
 @dataclass(kw_only=True)
-class Options(BaselineOptions):
+class Options(AdvantageOptions):
     """DP-GAN."""
 
     baseline: str = "position_mean"

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 
 from image_core.adversarial import losses
 from seqgan.dialogue import credit, estimation
-from seqgan.dialogue.config import ClippedOptions, KLOptions, NetworkOptions, three_players
+from seqgan.dialogue.config import (
+    ClippedOptions,
+    DiscriminatorNetworkOptions,
+    KLOptions,
+    three_players,
+)
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language
 
 
 @dataclass(kw_only=True)
-class Options(NetworkOptions, ClippedOptions, KLOptions):
+class Options(DiscriminatorNetworkOptions, ClippedOptions, KLOptions):
     """GAD."""
 
     discriminator: str = "copy"

@@ -13,12 +13,12 @@ from typing import Any
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from seqgan.dialogue.config import (
+    CreditOptions,
+    DialogueLossOptions,
+    DiscriminatorNetworkOptions,
     KLOptions,
-    LossOptions,
-    NetworkOptions,
-    ReplayOptions,
-    ScoreOptions,
-    StepOptions,
+    ReplayBufferOptions,
+    StepDiscriminatorOptions,
     four_players,
 )
 from seqgan.dialogue.discriminators import POOLINGS
@@ -30,7 +30,14 @@ __all__ = ["Options", "game", "phases", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(NetworkOptions, StepOptions, LossOptions, ScoreOptions, KLOptions, ReplayOptions):
+class Options(
+    DiscriminatorNetworkOptions,
+    StepDiscriminatorOptions,
+    DialogueLossOptions,
+    CreditOptions,
+    KLOptions,
+    ReplayBufferOptions,
+):
     """Shaped rewards.
 
     Args:

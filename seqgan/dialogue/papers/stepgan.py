@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_core.runs.phase import Phase
-from seqgan.dialogue.config import LossOptions, ScoreOptions, StepOptions, four_players
+from seqgan.dialogue.config import (
+    CreditOptions,
+    DialogueLossOptions,
+    StepDiscriminatorOptions,
+    four_players,
+)
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language
 
 
 @dataclass(kw_only=True)
-class Options(StepOptions, LossOptions, ScoreOptions):
+class Options(StepDiscriminatorOptions, DialogueLossOptions, CreditOptions):
     """StepGAN."""
 
     d_mle_steps: int = 600

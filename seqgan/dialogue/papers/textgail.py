@@ -13,13 +13,13 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from seqgan.dialogue import credit, estimation
-from seqgan.dialogue.config import ClippedOptions, NetworkOptions, three_players
+from seqgan.dialogue.config import ClippedOptions, DiscriminatorNetworkOptions, three_players
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language
 
 
 @dataclass(kw_only=True)
-class Options(NetworkOptions, ClippedOptions):
+class Options(DiscriminatorNetworkOptions, ClippedOptions):
     """TextGAIL.
 
     Args:

@@ -22,13 +22,15 @@ from torch.nn import functional as F
 from image_core.adversarial.game import Loss, Turn
 from image_core.runs import options
 from seqgan.dialogue import credit
-from seqgan.dialogue.config import BaselineOptions, NetworkOptions, player, three_players
+from seqgan.dialogue.config import (
+    AdvantageOptions, DiscriminatorNetworkOptions, player, three_players,
+)
 from seqgan.dialogue.discriminators import pool
 from seqgan.dialogue.game import DialogueGame
 
 
 @dataclass(kw_only=True)
-class Options(NetworkOptions, BaselineOptions):
+class Options(DiscriminatorNetworkOptions, AdvantageOptions):
     """CalibratedGAN.
 
     Args:

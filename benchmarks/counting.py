@@ -3,10 +3,10 @@
     python benchmarks/counting.py --seeds 0 1 2 [--methods stepgan ...] [--out DIR]
 
 Everything is played by `seqgan train dialogue`. All methods go on from one start of the seed, a
-small generator after maximum likelihood, whose model they name as --model. "stepgan" is that preset
-with the sizes and rates below; "reinforce" the same with one verdict a reply and the mean of a
+small generator after maximum likelihood, whose model they name as --model. "stepgan" is that paper
+with the sizes and rates below; "reinforce" the same with one reward a reply and the mean of a
 context's other replies as baseline; "mle" goes on with maximum likelihood for at least as many
-seconds as the preset took, its discriminator's counted, and keeps its best weights by validation.
+seconds as the paper took, its discriminator's counted, and keeps its best weights by validation.
 "mle_steps" takes as many steps as the others' generator. Accuracy is exact, on 10,000 contexts that
 were not learned from, sampled at temperature 1; of the others the last weights are measured.
 """

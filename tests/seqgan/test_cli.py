@@ -22,7 +22,6 @@ from seqgan import games, metrics
 from seqgan.cli import COMMANDS, main
 from seqgan.commands.recipes import RECIPES, recipe_module
 from seqgan.judges import judge
-from seqgan.text import oracle_recipe
 from tests.recipes.made import TINY, content, corpus, refusal
 
 KINDS = {
@@ -32,7 +31,12 @@ KINDS = {
     "games": games.__all__,
     "recipes": tuple(RECIPES),
     "metrics": [*metrics.__all__, *judge.__all__],
-    "papers": oracle_recipe.PAPERS.names(),
+    "papers": dict.fromkeys(
+        name
+        for recipe in map(recipe_module, RECIPES)
+        if recipe.PAPERS is not None
+        for name in recipe.PAPERS.names()
+    ),
 }
 
 

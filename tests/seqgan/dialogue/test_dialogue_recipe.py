@@ -21,7 +21,8 @@ from image_core.runs import options
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue import recipe as dialogue
-from tests.recipes.made import is_png, read_log, read_result, refusal
+from seqgan.dialogue.recipe import PRESETS
+from tests.recipes.made import built, is_png, read_log, read_result, refusal
 
 TINY = ("train", "dialogue", "--preset", "tiny")
 
@@ -210,6 +211,14 @@ def test_figures_of_vectors_are_highest_for_what_people_said(tmp_path):
         assert rows["shifted"][key] < 0.99
     if find_spec("mauve"):
         assert rows["human"]["mauve"] > rows["dull"]["mauve"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("paper", dialogue.PAPERS.names())
+def test_every_preset_makes_a_configuration_of_every_paper(preset, paper):
+    config = built(dialogue, preset, paper, out="run")
+    sizes = {"size", "rounds", "eval_samples"} & PRESETS[preset].keys()
+    assert all(getattr(config, name) == PRESETS[preset][name] for name in sizes)
 
 
 @pytest.mark.slow

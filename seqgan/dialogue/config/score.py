@@ -1,4 +1,7 @@
-"""Parts for how the generator learns: reward, baseline, estimator and KL term."""
+"""Parts for how the generator learns: reward, baseline, estimator and KL term.
+
+Their values make a system, so no preset of the recipe changes them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

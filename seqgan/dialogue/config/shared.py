@@ -110,7 +110,7 @@ class DialogueOptions(LanguageModelOptions):
         return Guards(self.d_accuracy_limit, 0.0, self.length_limit)
 
     def begin_discriminator(self, game: DialogueGame) -> None:
-        """What befalls the discriminator after maximum likelihood; a part overrides it."""
+        """Prepare the discriminator when maximum likelihood is over; a part overrides it."""
 
     def generation(
         self, temperature: float | None = None, top_p: float | None = None

@@ -1,12 +1,12 @@
-"""The counting task: maximum likelihood, REINFORCE and the dense preset, a JSON line a run.
+"""The counting task: maximum likelihood, REINFORCE and the dense paper, a JSON line a run.
 
     python benchmarks/counting.py --seeds 0 1 2 [--methods stepgan ...] [--out DIR]
 
 Everything is played by `seqgan train dialogue`. All methods go on from one start of the seed, a
-small generator after maximum likelihood, whose model they name as --model. "stepgan" is that preset
-with the sizes and rates below; "reinforce" the same with one verdict a reply and the mean of a
+small generator after maximum likelihood, whose model they name as --model. "stepgan" is that paper
+with the sizes and rates below; "reinforce" the same with one reward a reply and the mean of a
 context's other replies as baseline; "mle" goes on with maximum likelihood for at least as many
-seconds as the preset took, its critic's counted, and keeps its best weights by validation.
+seconds as the paper took, its discriminator's counted, and keeps its best weights by validation.
 "mle_steps" takes as many steps as the others' generator. Accuracy is exact, on 10,000 contexts that
 were not learned from, sampled at temperature 1; of the others the last weights are measured.
 """
@@ -33,24 +33,24 @@ CONTEXT, REPLY = 11, 4
 
 SIZES = {
     "context_tokens": CONTEXT, "reply_tokens": REPLY, "turns": 1, "dropout": 0, "falling": "true",
-    "patience": 1000, "evaluate_every": 1000, "test_pairs": 50, "judge_seeds": 0,
+    "patience": 1000, "evaluate_every": 1000, "eval_samples": 50, "judge_seeds": 0,
     "save_seconds": 1000, "threads": 1, "device": "cpu", "alarms": "off", "length_limit": 0,
 }  # fmt: skip
 
-LIKELIHOOD = {"critic_warmup": 0, "rounds": 0}
+LIKELIHOOD = {"d_warmup_steps": 0, "rounds": 0}
 
 START = LIKELIHOOD | {"batch": 128, "mle_steps": 2000, "mle_lr": 1e-2}
 
 LONGER = LIKELIHOOD | {"batch": 64, "mle_lr": 2e-3}
 
 ADVERSARIAL = {
-    "preset": "stepgan", "mle_steps": 0, "batch": 64, "critic_size": 64, "critic_mle_lr": 3e-3,
-    "critic_warmup": 0, "rounds": 100, "policy_lr": 2e-3,
+    "paper": "stepgan", "mle_steps": 0, "batch": 64, "d_size": 64, "d_mle_lr": 3e-3,
+    "d_warmup_steps": 0, "rounds": 100, "g_lr": 2e-3,
 }  # fmt: skip
 
 METHODS = {
     "stepgan": ADVERSARIAL,
-    "reinforce": ADVERSARIAL | {"credit": "sequence", "baseline": "leave_one_out"},
+    "reinforce": ADVERSARIAL | {"credit_assignment": "sequence", "baseline": "leave_one_out"},
     "mle_steps": LONGER | {"mle_steps": 100},
     "mle": LONGER | {"mle_steps": 3600},
 }
@@ -103,7 +103,7 @@ def measured(folder: Path) -> dict[str, float]:
     test = run.form.encode(
         Dialogues("test", items), context_tokens=CONTEXT, reply_tokens=REPLY, turns=1
     )
-    replies = run.game.G.eval().sample(test.context, test.known, REPLY)
+    replies = run.game.G.eval().sample(test.context, test.attention_mask, REPLY)
     said = [run.form.decode(row) for row in replies.tolist()]
     counted = judge_counting(contexts, said)._asdict()
     return {name: round(value, 4) for name, value in counted.items()}

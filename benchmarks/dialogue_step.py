@@ -4,10 +4,10 @@
 
 A step is one policy move with dense rewards: draw 16 replies of 24 tokens to contexts of 48, judge
 each prefix, one update. Its bare parts are `generate` of transformers with its cache, one pass of
-the critic's transformer, one forward and backward pass of the model over context and reply, and the
-optimizer's step on as many parameters. GPT-2's shape, 4 layers of 256, vocabulary 8,000. Seconds of
-the process on a CPU with one torch thread; wall seconds between synchronisations on a GPU. The
-parts take turns, so that a busy machine slows all of them alike.
+the discriminator's transformer, one forward and backward pass of the model over context and reply,
+and the optimizer's step on as many parameters. GPT-2's shape, 4 layers of 256, vocabulary 8,000.
+Seconds of the process on a CPU with one torch thread; wall seconds between synchronisations on a
+GPU. The parts take turns, so that a busy machine slows all of them alike.
 """
 
 import argparse
@@ -25,9 +25,9 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from seqgan.dialogue import credit
-from seqgan.dialogue.discriminators import TransformerCritic
-from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.discriminators import TransformerDiscriminator
 from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete_replies
@@ -49,13 +49,17 @@ def step_and_parts(device: torch.device) -> tuple[dict[str, Part], DialoguePolic
     # The end is forbidden to all: every reply has 24 tokens
     policy = CausalLMPolicy(model, V, end=END, pad=0, forbidden=[0])
     game = DialogueGame(
-        policy, TransformerCritic.like(model), T, context_length=C, credit=credit.dense(),
-        samples=1, baseline="position_mean", drawing=Drawing(min_length=T),
+        policy, TransformerDiscriminator.like(model), T, context_length=C, credit=credit.dense(),
+        samples=1, baseline="position_mean", generation=GenerationOptions(min_length=T),
     ).to(device)  # fmt: skip
     engine = Engine(game, {"G": functools.partial(torch.optim.Adam, lr=1e-5, fused=True)})
     context = torch.randint(3, V, (B, C), device=device)
-    known = torch.ones(B, C, dtype=torch.bool, device=device)
-    batch = {"context": context, "known": known, "reply": torch.randint(3, V, (B, T)).to(device)}
+    attention_mask = torch.ones(B, C, dtype=torch.bool, device=device)
+    batch = {
+        "context": context,
+        "attention_mask": attention_mask,
+        "reply": torch.randint(3, V, (B, T)).to(device),
+    }
 
     def step() -> None:
         engine.play(Turn("G", game.policy_move), iter([batch]))
@@ -68,15 +72,15 @@ def bare_parts(
     plain: GPT2LMHeadModel, backbone: torch.nn.Module, batch: dict[str, torch.Tensor]
 ) -> dict[str, Part]:
     """What a step is made of, on transformers alone."""
-    context, known, reply = batch["context"], batch["known"], batch["reply"]
+    context, attention_mask, reply = batch["context"], batch["attention_mask"], batch["reply"]
     both = torch.cat([context, reply], 1)
     adam = torch.optim.Adam(plain.parameters(), lr=1e-5, fused=True)
 
     @torch.no_grad()
     def generate() -> None:
         plain.generate(
-            context, attention_mask=known.long(), do_sample=True, top_k=0, max_new_tokens=T,
-            min_new_tokens=T, pad_token_id=0,
+            context, attention_mask=attention_mask.long(), do_sample=True, top_k=0,
+            max_new_tokens=T, min_new_tokens=T, pad_token_id=0,
         )  # fmt: skip
 
     @torch.no_grad()

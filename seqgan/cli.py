@@ -26,7 +26,7 @@ usage: seqgan COMMAND ...
   seqgan recommend DIR --user U --k 10         the items a retrieval run ranks first
   seqgan rank DIR --query "..." --k 10         the documents a retrieval run ranks first
   seqgan train dialogue --data FILE --out DIR  dialogue on a language model; --data chitchat to try
-  seqgan chat DIR                              talk to it, each token with the critic's verdict
+  seqgan chat DIR                              talk to it; the discriminator's output colours it
   seqgan push DIR USER/NAME                    send it to the model hub, with a page of its figures
   seqgan train expert --env ID --out DIR       PPO on an environment's own reward
   seqgan demos DIR --episodes N --out FILE     record an expert's episodes

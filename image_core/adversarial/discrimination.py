@@ -17,7 +17,7 @@ def auc(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, "
     Source: Mann & Whitney 1947.
     """
     both = torch.cat([real, fake]).double()
-    values, place, count = both.unique(return_inverse=True, return_counts=True)
+    _, place, count = both.unique(return_inverse=True, return_counts=True)
     # Mean rank of tied values, counted from 1
     rank = count.cumsum(0) - (count - 1) / 2
     ranks = rank[place[: len(real)]].sum()

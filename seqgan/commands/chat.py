@@ -47,25 +47,58 @@ def _parser() -> Parser:
     parser = folder_parser(
         "chat",
         "Talk to a trained dialogue model. Each token of its replies is coloured by what the "
-        "critic makes of the reply so far: red = machine, green = human. An empty line ends "
+        "discriminator makes of the reply so far: red = machine, green = human. An empty line ends "
         "the chat.",
     )
     add = parser.add_argument
-    add("--temperature", type=float, default=0.7, help="below 1 sharpens, 0 = likeliest (0.7)")
-    add("--top_p", type=float, default=0.9, help="mass of the tokens drawn (0.9)")
-    add("--beams", type=int, default=0, help="search with so many beams; 0 = draw")
-    add("--groups", type=int, default=1, help="of beams that avoid each other's tokens (1)")
-    add("--backward", metavar="DIR", help="run with --backward true: choose among the beams by MMI")
-    add("--weight", type=float, default=0.5, help="of the backward model in that choice (0.5)")
-    add("--block", type=int, default=3, help="no n-gram twice in a reply (3)")
-    add("--seed", type=int, default=0, help="same seed, same replies (0)")
-    add("--model", choices=("gan", "mle"), default="gan", help="after which phase (gan)")
-    add("--no_color", action="store_true", help="verdicts as numbers, in brackets")
+    add(
+        "--temperature",
+        type=float,
+        default=0.7,
+        help="Temperature of the samples; below 1 sharpens, 0 takes the likeliest token (0.7).",
+    )
+    add(
+        "--top_p",
+        type=float,
+        default=0.9,
+        help="Probability mass of the tokens that are sampled (0.9).",
+    )
+    add("--beams", type=int, default=0, help="Number of beams of a search; 0 samples (0).")
+    add(
+        "--groups",
+        type=int,
+        default=1,
+        help="Number of groups of beams that avoid each other's tokens (1).",
+    )
+    add(
+        "--backward",
+        metavar="DIR",
+        help="Run with --backward true, to choose among the beams by mutual information.",
+    )
+    add(
+        "--weight",
+        type=float,
+        default=0.5,
+        help="Weight of the backward model in that choice (0.5).",
+    )
+    add("--block", type=int, default=3, help="Length of n-grams that a reply may not repeat (3).")
+    add("--seed", type=int, default=0, help="Seed of the replies (0).")
+    add(
+        "--model",
+        choices=("gan", "mle"),
+        default="gan",
+        help="Generator of which phase answers (gan).",
+    )
+    add(
+        "--no_color",
+        action="store_true",
+        help="Show the discriminator's output as numbers in brackets.",
+    )
     add(
         "--web", nargs="?", const="plain", choices=("plain", "gradio"),
-        help="a page in the browser, on this machine: plain (needs nothing), or gradio's",
+        help="Page in the browser, on this machine: plain (needs nothing), or gradio's.",
     )  # fmt: skip
-    add("--port", type=int, default=7860, help="of the page (7860)")
+    add("--port", type=int, default=7860, help="Port of the page (7860).")
     return parser
 
 

@@ -12,9 +12,14 @@ def run(words: Sequence[str]) -> None:
     parser = folder_parser(
         "push", "Send a trained dialogue model, its tokenizer and its page to the hub."
     )
-    parser.add_argument("name", metavar="USER/NAME", help="of the model on the hub")
-    parser.add_argument("--private", action="store_true", help="others may not see it")
-    parser.add_argument("--model", choices=("gan", "mle"), default="gan", help="which one (gan)")
+    parser.add_argument("name", metavar="USER/NAME", help="Name of the model on the hub.")
+    parser.add_argument("--private", action="store_true", help="Keep the model from others.")
+    parser.add_argument(
+        "--model",
+        choices=("gan", "mle"),
+        default="gan",
+        help="Generator of which phase is sent (gan).",
+    )
     options = parser.parse_args(words)
     saved_config(options.folder, RECIPES)  # refuses what is no run
     prepare()

@@ -1,4 +1,4 @@
-"""Dialogue on language models: turns, policies, critics, credit, decoding.
+"""Dialogue on language models: turns, policies, discriminators, credit, decoding.
 
 Submodules are imported where they are used: most of them need transformers.
 """

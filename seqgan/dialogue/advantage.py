@@ -29,9 +29,9 @@ class Advantage(nn.Module):
     clipped at +-2 (TextGAIL).
 
     Args:
-        baseline: one of `BASELINES`.
-        samples: rows an item.
-        momentum: of running.
+        baseline: One of `BASELINES`.
+        samples: Number of replies to each context.
+        momentum: Decay of the running moments.
     """
 
     mean: Tensor
@@ -91,14 +91,14 @@ KL: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"k1": k1, "k3": k3}
 
 
 @final
-class KLWeight(nn.Module):
+class KLCoefficient(nn.Module):
     """beta of the KL term; with a target it moves by at most 2 % a step towards holding it.
 
     beta <- beta (1 + 0.1 clip(KL / target - 1, -0.2, 0.2))
 
     Args:
-        beta: at the start.
-        target: nats a reply; 0 keeps beta as it is.
+        beta: Weight at the start.
+        target: KL divergence in nats a reply; 0 keeps beta as it is.
 
     Source: Ziegler et al. 2019, section 2.2.
     """

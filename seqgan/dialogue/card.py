@@ -1,11 +1,13 @@
 """The page that goes with a saved dialogue model."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from seqgan.dialogue.config import DialogueConfig
-from seqgan.dialogue.papers import PRESETS
+from image_core.runs.groups import own_hints
+from image_core.runs.papers import Paper
+from seqgan.dialogue.config import DialogueRunOptions
 
 SHOWN = (
     "bleu2", "distinct2", "entropy4", "length", "nll_test", "adversuc", "ere", "machine_vs_random",
@@ -17,10 +19,10 @@ library_name: transformers
 pipeline_tag: text-generation
 tags: [dialogue, adversarial-training, seqgan]
 {base}---
-# A dialogue model, trained against a critic
+# A dialogue model, trained against a discriminator
 
-{start}, {mle} of {data}, then {rounds} adversarial rounds: preset {preset}
-(critic {critic}, credit {credit}, loss {loss}, estimator {estimator}), seed {seed}.
+{start}, {mle} of {data}, then {rounds} adversarial rounds
+of {paper}, seed {seed}.
 
 ## Figures
 
@@ -43,28 +45,27 @@ Trained on what people said; it may say anything they did. Not filtered for harm
 """
 
 
-def card(c: DialogueConfig, result: Mapping[str, Any], *, contexts: int, seq2seq: bool) -> str:
+def card(
+    c: DialogueRunOptions, paper: Paper, result: Mapping[str, Any], *, contexts: int, seq2seq: bool
+) -> str:
     """The page, as Markdown.
 
     Args:
-        c: the run's options.
-        result: what `result.json` holds.
-        contexts: that were answered.
-        seq2seq: whether the model has an encoder.
+        c: Options of the run.
+        paper: Its paper's parts.
+        result: Contents of `result.json`.
+        contexts: Number of contexts that were answered.
+        seq2seq: Whether the model has an encoder.
     """
-    known = c.model is not None and not Path(c.model).exists()
+    named = c.model is not None and not Path(c.model).exists()
     start = "From scratch" if c.model is None else f"From {Path(c.model).name}"
     return _CARD.format(
-        base=f"base_model: {c.model}\n" if known else "",
+        base=f"base_model: {c.model}\n" if named else "",
         start=f"{start} with adapters of rank {c.lora}, merged" if c.lora else start,
         mle=f"at most {c.mle_steps} steps of maximum likelihood",
         data=Path(c.data).name,
         rounds=c.rounds,
-        preset=preset_of(c),
-        critic=c.critic,
-        credit=c.credit,
-        loss=c.loss,
-        estimator=c.estimator,
+        paper=paper_of(c, paper),
         seed=c.seed,
         contexts=contexts,
         bleu=result["bleu"],
@@ -76,15 +77,18 @@ def card(c: DialogueConfig, result: Mapping[str, Any], *, contexts: int, seq2seq
     )
 
 
-def preset_of(c: DialogueConfig) -> str:
-    """The preset that is nearest to the run's options, and where they differ from it."""
+def paper_of(c: DialogueRunOptions, paper: Paper) -> str:
+    """The paper, and where the options that make a system differ from its own.
 
-    def others(name: str) -> list[str]:
-        return [key for key, value in PRESETS[name].items() if getattr(c, key) != value]
-
-    name = max(PRESETS, key=lambda name: len(PRESETS[name]) - 3 * len(others(name)))
-    differs = "".join(f", but {key} {getattr(c, key)}" for key in others(name))
-    return f"`{name}`{differs}"
+    Args:
+        c: Options of the run.
+        paper: Its paper's parts.
+    """
+    shared = {field.name for field in fields(DialogueRunOptions)} - own_hints(paper.options).keys()
+    defaults = {f.name: f.default for f in fields(paper.options) if f.name not in shared}
+    others = [name for name, value in defaults.items() if getattr(c, name) != value]
+    differs = "".join(f", but {name} {getattr(c, name)}" for name in others)
+    return f"{paper.title} (`--paper {paper.name}`{differs})"
 
 
 def _table(rows: Mapping[str, Mapping[str, float | str]]) -> str:

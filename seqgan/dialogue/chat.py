@@ -1,4 +1,4 @@
-"""A conversation with a policy, each token of its replies with the critic's verdict."""
+"""A conversation with a policy, each token of its replies with the discriminator's output."""
 
 import sys
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from seqgan.dialogue.decoding import (
     candidate_log_prob,
     mutual_information,
 )
-from seqgan.dialogue.discriminators import DialogueCritic
-from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.discriminators import DialogueDiscriminator
 from seqgan.dialogue.encode import Format
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import Utterance
 
@@ -24,12 +24,12 @@ class Manner(NamedTuple):
     """How replies are found.
 
     Args:
-        temperature: below 1 sharpens; 0 = the likeliest token.
-        top_p: mass of the tokens that are drawn.
-        beams: of a search; 0 = draw.
-        block: no n-gram of this length twice in a reply; 0 = any.
-        groups: that the beams are shared among, each avoiding what those before it chose.
-        weight: of the backward model in the choice among the beams.
+        temperature: Temperature of the samples; below 1 sharpens, 0 takes the likeliest token.
+        top_p: Probability mass of the tokens that are sampled.
+        beams: Number of beams of a search; 0 samples.
+        block: Length of n-grams that a reply may not repeat; 0 = any.
+        groups: Number of groups of beams, each of which avoids what those before it chose.
+        weight: Weight of the backward model in the choice among the beams.
     """
 
     temperature: float = 0.7
@@ -44,8 +44,8 @@ class Piece(NamedTuple):
     """What one token adds to a reply.
 
     Args:
-        text: of the token.
-        human: chance of the reply so far to be a person's, as the critic sees it.
+        text: Text of the token.
+        human: Probability that the reply so far is a person's, as the discriminator sees it.
     """
 
     text: str
@@ -57,19 +57,20 @@ class Chat:
     """A conversation.
 
     Args:
-        policy: answers.
-        critic: judges.
-        form: words to ids and back.
-        context_tokens: most tokens of a context.
-        reply_tokens: most tokens of a reply.
-        turns: most turns that are remembered.
-        manner: how replies are found.
-        backward: chooses among the beams by mutual information (MMI-bidi); None = the likeliest.
-        history: what was said.
+        policy: Generator that answers.
+        discriminator: Discriminator of its replies.
+        form: Turns words into ids and back.
+        context_tokens: Most tokens of a context.
+        reply_tokens: Most tokens of a reply.
+        turns: Most turns that are remembered.
+        manner: How replies are found.
+        backward: Chooses among the beams by mutual information (MMI-bidi); None takes the
+            likeliest.
+        history: The turns so far.
     """
 
     policy: DialoguePolicy
-    critic: DialogueCritic
+    discriminator: DialogueDiscriminator
     form: Format
     context_tokens: int
     reply_tokens: int
@@ -82,31 +83,35 @@ class Chat:
     def answer(self, text: str) -> list[Piece]:
         """The reply to what the user says now; both are remembered."""
         self.policy.eval()
-        self.critic.eval()
+        self.discriminator.eval()
         self.history.append(Utterance("user", text.strip()))
         device = next(self.policy.parameters()).device
-        context, known = self.form.context(self.history[-self.turns :], self.context_tokens)
-        context, known = context.to(device), known.to(device)
+        context, attention_mask = self.form.context(
+            self.history[-self.turns :], self.context_tokens
+        )
+        context, attention_mask = context.to(device), attention_mask.to(device)
         m = self.manner
-        drawing = Drawing(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
+        generation = GenerationOptions(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
         if m.beams:
-            reply = self._searched(context, known, drawing)
+            reply = self._searched(context, attention_mask, generation)
         else:
-            reply = self.policy.sample(context, known, self.reply_tokens, drawing)
-        human = torch.sigmoid(self.critic(context, known, reply))[0].tolist()
+            reply = self.policy.sample(context, attention_mask, self.reply_tokens, generation)
+        human = torch.sigmoid(self.discriminator(context, attention_mask, reply))[0].tolist()
         pieces = self.form.pieces(reply[0].tolist())
         self.history.append(Utterance("assistant", self.form.decode(reply[0].tolist())))
         return [Piece(text, share) for text, share in zip(pieces, human)]
 
-    def _searched(self, context: Tensor, known: Tensor, drawing: Drawing) -> Tensor:
+    def _searched(
+        self, context: Tensor, attention_mask: Tensor, generation: GenerationOptions
+    ) -> Tensor:
         """The best of the beams, by both models where there are two."""
         m = self.manner
         found = beam_search(
-            self.policy, context, known, self.reply_tokens,
-            beams=m.beams, groups=m.groups, drawing=drawing,
+            self.policy, context, attention_mask, self.reply_tokens,
+            beams=m.beams, groups=m.groups, generation=generation,
         )  # fmt: skip
         if self.backward is not None:
-            forward = candidate_log_prob(self.policy, context, known, found)
+            forward = candidate_log_prob(self.policy, context, attention_mask, found)
             texts = [self.form.decode(row) for row in found.reply[0].tolist()]
             before = self.backward.log_prob(self.history[-1].text, texts)
             found = mutual_information(found, forward, before[None], m.weight)
@@ -127,7 +132,7 @@ def colored(pieces: list[Piece]) -> str:
 
 
 def numbered(pieces: list[Piece]) -> str:
-    """A reply with the verdict behind each token."""
+    """A reply with the discriminator's output behind each token."""
     return "".join(f"{_harmless(text)}[{human:.2f}]" for text, human in pieces)
 
 

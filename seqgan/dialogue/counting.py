@@ -18,8 +18,8 @@ def counting_pairs(count: int, seed: int) -> list[tuple[str, str]]:
     """Contexts, each with one right reply, as text; equal seeds give equal pairs.
 
     Args:
-        count: how many.
-        seed: of digits, lengths and positions.
+        count: Number of pairs.
+        seed: Seed of digits, lengths and positions.
     """
     draw = random.Random(seed)
     pairs = []
@@ -35,8 +35,8 @@ class Counted(NamedTuple):
     """What replies to counting contexts are worth.
 
     Args:
-        accuracy: share of right ones; any right position counts.
-        spread: entropy of the right replies' positions over the most there could be, for contexts
+        accuracy: Share of right replies; any right position counts.
+        spread: Entropy of the right replies' positions over the most there could be, for contexts
             of nine digits; 0 = always the same position.
     """
 

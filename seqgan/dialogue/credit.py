@@ -1,4 +1,4 @@
-"""From a critic's verdict to what each token of a reply earns.
+"""From a discriminator's output to what each token of a reply earns.
 
 A credit is called with an `Episode` and returns (B, T); what stands after a reply's end means
 nothing. One that knows what every next token would earn returns (B, T, V). `transform` turns logits
@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.returns import discounted
-from seqgan.dialogue.discriminators import DialogueCritic, StepCritic, verdict
-from seqgan.dialogue.drawing import PLAIN, Drawing
+from seqgan.dialogue.discriminators import DialogueDiscriminator, StepDiscriminator, pool
+from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.rollout import complete_replies
 
@@ -25,33 +26,33 @@ __all__ = [
 
 
 class Episode(NamedTuple):
-    """Replies to judge, and who wrote and who judges them.
+    """Replies to score, and who wrote them and who scores them.
 
     Args:
-        policy: wrote the replies.
-        critic: judges them.
-        judge: what of its logits judges a whole reply, see `critics.verdict`.
-        context: padded on the left.
-        known: True = no padding.
-        reply: the replies.
-        mask: True = counts.
-        human: a person's reply to the same context.
-        logits: of the policy at the replies.
+        policy: Generator that wrote the replies.
+        discriminator: Discriminator of the replies.
+        pooling: How its logits become one output a reply, see `discriminators.pool`.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        reply: The replies.
+        mask: True at tokens that count.
+        human: A person's reply to the same context.
+        logits: Logits of the policy at the replies.
     """
 
     policy: DialoguePolicy
-    critic: DialogueCritic
-    judge: str
+    discriminator: DialogueDiscriminator
+    pooling: str
     context: Int64[Tensor, "B C"]
-    known: Bool[Tensor, "B C"]
+    attention_mask: Bool[Tensor, "B C"]
     reply: Int64[Tensor, "B T"]
     mask: Bool[Tensor, "B T"]
     human: Int64[Tensor, "B U"]
     logits: Float[Tensor, "B T V"]
 
     def scores(self) -> Float[Tensor, "B T"]:
-        """The critic's logits of the replies."""
-        return self.critic(self.context, self.known, self.reply)
+        """The discriminator's logits of the replies."""
+        return self.discriminator(self.context, self.attention_mask, self.reply)
 
     def spread(self, values: Float[Tensor, " B"]) -> Float[Tensor, "B T"]:
         """One value a reply, at each of its tokens."""
@@ -67,11 +68,20 @@ def identity(logit: Tensor) -> Tensor:
     return logit
 
 
+REWARDS: dict[str, Transform] = {
+    "probability": torch.sigmoid,
+    "logit": identity,
+    "log_probability": torch.nn.functional.logsigmoid,
+    "ratio": losses.density_ratio,
+}
+"""What a discriminator's logit is turned into; ratio is D / (1 - D)."""
+
+
 def sequence(transform: Transform = torch.sigmoid) -> Credit:
-    """Every token earns the verdict on the whole reply (Li et al. 2017, adver-REINFORCE)."""
+    """Every token earns D's output on the whole reply (Li et al. 2017, adver-REINFORCE)."""
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
-        return e.spread(transform(verdict(e.scores(), e.mask, e.judge)))
+        return e.spread(transform(pool(e.scores(), e.mask, e.pooling)))
 
     return credit
 
@@ -83,15 +93,15 @@ def paired() -> Credit:
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
-        real = e.critic(e.context, e.known, e.human)
-        d_real = verdict(real, e.policy.mask(e.human), e.judge)
-        return e.spread(torch.sigmoid(verdict(e.scores(), e.mask, e.judge) - d_real))
+        real = e.discriminator(e.context, e.attention_mask, e.human)
+        d_real = pool(real, e.policy.mask(e.human), e.pooling)
+        return e.spread(torch.sigmoid(pool(e.scores(), e.mask, e.pooling) - d_real))
 
     return credit
 
 
 def dense(transform: Transform = torch.sigmoid) -> Credit:
-    """Each token earns the verdict on the prefix it ends: Q_t = D(x, y_1..y_t) (REGS, option 2)."""
+    """Each token earns D's output on the prefix it ends: Q_t = D(x, y_1..y_t) (REGS, option 2)."""
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
         return transform(e.scores())
@@ -100,7 +110,7 @@ def dense(transform: Transform = torch.sigmoid) -> Credit:
 
 
 def potential(transform: Transform = torch.sigmoid) -> Credit:
-    """What the verdict still gains from each token on; the best reply stays the best.
+    """What D's output still gains from each token on; the best reply stays the best.
 
     sum_(s >= t) (Phi_s - Phi_(s-1)) = Phi_last - Phi_(t-1),   Phi_t = D(x, y_1..y_t), Phi_0 = 0
 
@@ -109,7 +119,7 @@ def potential(transform: Transform = torch.sigmoid) -> Credit:
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
         phi = transform(e.scores())
-        last = verdict(phi, e.mask, "last")
+        last = pool(phi, e.mask, "last")
         return last[:, None] - torch.nn.functional.pad(phi[:, :-1], (1, 0))
 
     return credit
@@ -123,8 +133,8 @@ def to_go(transform: Transform = identity, gamma: float = 1.0) -> Credit:
     DP-GAN's word rewards; the mean, so that more words earn no more. Source: Xu et al. 2018.
 
     Args:
-        transform: of the critic's logit at each token.
-        gamma: discount a token.
+        transform: Turns the discriminator's logit at each token into a reward.
+        gamma: Discount a token.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
@@ -141,7 +151,7 @@ def advantage() -> Credit:
     A_t = Q(y_<t, y_t) - sum_y pi(y | y_<t) Q(y_<t, y)                          (Tuan & Lee 2019)
 
     Raises:
-        UserError: the critic has no value for each next token.
+        UserError: The discriminator has no value for each next token.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
@@ -159,16 +169,16 @@ def every_token() -> Credit:
 
         sum_y A(y_<t, y) grad pi(y | y_<t)
 
-    at the price of no more than the critic's one pass: only the prefixes are still drawn.
+    at the price of no more than the discriminator's one pass: only the prefixes are still drawn.
 
     Raises:
-        UserError: the critic has no value for each next token.
+        UserError: The discriminator has no value for each next token.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T V"]:
-        if not isinstance(e.critic, StepCritic):
-            raise UserError("this credit needs the critic 'step', which values every token")
-        values = e.critic.values(e.context, e.known, e.reply)
+        if not isinstance(e.discriminator, StepDiscriminator):
+            raise UserError("this credit needs the discriminator 'step', which values every token")
+        values = e.discriminator.values(e.context, e.attention_mask, e.reply)
         share = e.logits.float().softmax(-1)[..., : values.shape[-1]]
         return values - (share * values).sum(-1, keepdim=True)
 
@@ -176,29 +186,33 @@ def every_token() -> Credit:
 
 
 def rollouts(
-    copies: int = 5, transform: Transform = torch.sigmoid, drawing: Drawing = PLAIN
+    copies: int = 5, transform: Transform = torch.sigmoid, generation: GenerationOptions = PLAIN
 ) -> Credit:
-    """Each token earns the mean verdict on completions of the prefix it ends (REGS, option 1).
+    """Each token earns D's mean output on completions of the prefix it ends (REGS, option 1).
 
-    The last earns the verdict on the reply itself, and so does every token after the end.
+    The last earns D's output on the reply itself, and so does every token after the end.
 
     Args:
         copies: N, completions of each prefix.
-        transform: of the verdicts.
-        drawing: how completions are drawn.
+        transform: Turns the discriminator's output into a reward.
+        generation: How completions are sampled.
 
     Source: Li et al. 2017, section 3.2; Yu et al. 2017, eq. 4.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
         rows = len(e.reply)
-        own = transform(verdict(e.scores(), e.mask, e.judge))
-        tokens = complete_replies(e.policy, e.context, e.known, e.reply, copies, drawing).tokens
+        own = transform(pool(e.scores(), e.mask, e.pooling))
+        tokens = complete_replies(
+            e.policy, e.context, e.attention_mask, e.reply, copies, generation
+        ).tokens
         parts = []
         for prefix in tokens.unbind(0):
             flat = prefix.flatten(0, 1)
-            scores = e.critic(e.context.repeat(copies, 1), e.known.repeat(copies, 1), flat)
-            judged = transform(verdict(scores, e.policy.mask(flat), e.judge))
+            scores = e.discriminator(
+                e.context.repeat(copies, 1), e.attention_mask.repeat(copies, 1), flat
+            )
+            judged = transform(pool(scores, e.policy.mask(flat), e.pooling))
             parts.append(judged.view(copies, rows).mean(0))
         return torch.stack([*parts, own], 1)
 

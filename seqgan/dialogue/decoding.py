@@ -2,7 +2,7 @@
 
 transformers 5 keeps group beam search in code that has to be fetched; this one needs only a
 policy's `read`, `step` and `select`, and so serves every policy here. Sampling and blocking stand
-in `drawing.py`.
+in `generation.py`.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.drawing import PLAIN, Drawing, block_ngrams
 from seqgan.dialogue.encode import Format
+from seqgan.dialogue.generation import PLAIN, GenerationOptions, block_ngrams
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import Utterance
 
@@ -35,14 +35,14 @@ class Found(NamedTuple):
 def beam_search(
     policy: DialoguePolicy,
     context: Int64[Tensor, "B C"],
-    known: Bool[Tensor, "B C"],
+    attention_mask: Bool[Tensor, "B C"],
     length: int,
     *,
     beams: int = 4,
     groups: int = 1,
     diversity: float = 0.5,
     length_penalty: float = 1.0,
-    drawing: Drawing = PLAIN,
+    generation: GenerationOptions = PLAIN,
 ) -> Found:
     """The best replies that a beam finds; with groups, each avoids what those before it chose.
 
@@ -50,18 +50,18 @@ def beam_search(
     each log-probability. A reply that ends keeps its place in its beam with its score.
 
     Args:
-        policy: at temperature 1.
-        context: padded on the left.
-        known: True = no padding.
-        length: most tokens, the end counted.
+        policy: Generator, at temperature 1.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        length: Most tokens of a reply, its end counted.
         beams: N, of all groups together.
-        groups: that the beams are shared among.
-        diversity: in nats; for several groups only.
-        length_penalty: exponent of the length that a finished score is divided by.
-        drawing: only its min_length, block and block_context.
+        groups: Number of groups that share the beams.
+        diversity: Cost in nats of a token that an earlier group chose; for several groups only.
+        length_penalty: Exponent of the length that a finished score is divided by.
+        generation: Only its min_length, block and block_context are read.
 
     Raises:
-        UserError: the groups do not share the beams evenly.
+        UserError: The groups do not share the beams evenly.
 
     Source: Vijayakumar et al. 2018, "Diverse Beam Search".
     """
@@ -69,9 +69,9 @@ def beam_search(
         raise UserError(f"{beams} beams cannot be shared by {groups} groups; use a multiple")
     rows, width, device = len(context), beams // groups, context.device
     first = torch.arange(rows, device=device).repeat_interleave(beams)
-    logits, state = policy.read(context, known)
+    logits, state = policy.read(context, attention_mask)
     logits, state = logits[first], policy.select(state, first)
-    context, known = context[first], known[first]
+    context, attention_mask = context[first], attention_mask[first]
     reply = context.new_full((rows * beams, length), policy.pad)
     # All beams of a group begin alike: only the first may be continued
     total = torch.full((rows, groups, width), -torch.inf, device=device)
@@ -81,7 +81,7 @@ def beam_search(
     for t in range(length):
         if t:
             logits, state = policy.step(reply[:, t - 1], state)
-        log_prob = _allowed(policy, logits, drawing, reply[:, :t], context, known)
+        log_prob = _allowed(policy, logits, generation, reply[:, :t], context, attention_mask)
         grouped = log_prob.view(rows, groups, width, -1)
         total, source, token = _extend(policy, grouped, total, closed, diversity)
         picked = _rows_of(source)
@@ -108,15 +108,15 @@ def _rows_of(source: Int64[Tensor, "B G W"]) -> Int64[Tensor, " N"]:
 def _allowed(
     policy: DialoguePolicy,
     logits: Float[Tensor, "N V"],
-    drawing: Drawing,
+    generation: GenerationOptions,
     written: Tensor,
     context: Tensor,
-    known: Tensor,
+    attention_mask: Tensor,
 ) -> Float[Tensor, "N V"]:
-    if written.shape[1] < drawing.min_length:
+    if written.shape[1] < generation.min_length:
         logits = logits.index_fill(-1, torch.tensor([policy.end], device=logits.device), -torch.inf)
-    if drawing.block:
-        logits = block_ngrams(logits, drawing, policy.end, written, context, known)
+    if generation.block:
+        logits = block_ngrams(logits, generation, policy.end, written, context, attention_mask)
     return logits.float().log_softmax(-1)
 
 
@@ -150,10 +150,10 @@ class Backward(NamedTuple):
     """A model of what was said before a turn, which tells an answer from one that fits anything.
 
     Args:
-        policy: p(x | y), of a run with --backward true.
-        form: words to its ids.
-        context_tokens: most tokens of y.
-        reply_tokens: most tokens of x.
+        policy: Model p(x | y), of a run with --backward true.
+        form: Turns words into its ids.
+        context_tokens: Most tokens of y.
+        reply_tokens: Most tokens of x.
     """
 
     policy: DialoguePolicy
@@ -166,15 +166,15 @@ class Backward(NamedTuple):
         """log p(x | y) of one turn x before each of several answers y.
 
         Args:
-            said: x.
-            answers: y.
+            said: The turn x.
+            answers: The answers y.
         """
         device = next(self.policy.parameters()).device
         asked = [self.form.context([Utterance("user", y)], self.context_tokens) for y in answers]
-        context, known = (torch.cat(part).to(device) for part in zip(*asked, strict=True))
+        context, attention_mask = (torch.cat(part).to(device) for part in zip(*asked, strict=True))
         ids = [*self.form.texts([said])[0], self.form.end][: self.reply_tokens]
         reply = torch.tensor([ids], device=device).repeat(len(answers), 1)
-        return self.policy.log_prob(context, known, reply).sum(1)
+        return self.policy.log_prob(context, attention_mask, reply).sum(1)
 
 
 @torch.no_grad()
@@ -191,10 +191,10 @@ def mutual_information(
     With `backward` = -log p(y), of the same model without a context, it is MMI-antiLM.
 
     Args:
-        found: candidates.
-        forward: log p(y | x) of each.
-        backward: log p(x | y), or -log p(y).
-        weight: w, in [0, 1].
+        found: Candidates.
+        forward: Values of log p(y | x).
+        backward: Values of log p(x | y), or of -log p(y).
+        weight: Weight w in [0, 1].
     """
     score = (1 - weight) * forward + weight * backward
     score, order = score.sort(dim=1, descending=True)
@@ -205,13 +205,13 @@ def mutual_information(
 def candidate_log_prob(
     policy: DialoguePolicy,
     context: Int64[Tensor, "B C"],
-    known: Bool[Tensor, "B C"],
+    attention_mask: Bool[Tensor, "B C"],
     found: Found,
 ) -> Float[Tensor, "B N"]:
     """log p of each candidate as a whole."""
     rows, many, length = found.reply.shape
     reply = found.reply.view(rows * many, length)
     log_prob = policy.log_prob(
-        context.repeat_interleave(many, 0), known.repeat_interleave(many, 0), reply
+        context.repeat_interleave(many, 0), attention_mask.repeat_interleave(many, 0), reply
     )
     return log_prob.masked_fill(~policy.mask(reply), 0).sum(1).view(rows, many)

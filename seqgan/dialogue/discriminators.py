@@ -1,8 +1,8 @@
-"""Critics of replies: how human a reply is after each of its tokens, given its context.
+"""Discriminators of replies: how human a reply is after each of its tokens, given its context.
 
-A critic returns (B, T) logits, high = human: the one at token t has read the context and y_1..y_t.
-What judges a whole reply is read off them by `verdict`: the last one that counts, their mean, or
-one at random, which trains a judge of prefixes.
+It returns (B, T) logits, high = human: the one at token t has read the context and y_1..y_t. `pool`
+makes one output a reply of them: the last one that counts, their mean, or one at random, which
+trains it on prefixes.
 """
 
 import copy
@@ -20,68 +20,71 @@ from image_core.adversarial.precision import recurrent
 from seqgan.dialogue.language_models import mask_for, positions
 from seqgan.dialogue.policies import DialoguePolicy
 
-JUDGES = ("last", "mean", "prefix")
-"""What of the tokens' logits judges a reply; see `verdict`."""
+POOLINGS = ("last", "mean", "prefix")
+"""How the tokens' logits become one output a reply; see `pool`."""
 
 Contexts = Int64[Tensor, "B C"]
-Known = Bool[Tensor, "B C"]
+AttentionMask = Bool[Tensor, "B C"]
 Replies = Int64[Tensor, "B T"]
 Scores = Float[Tensor, "B T"]
 
 
-def verdict(
-    scores: Scores, mask: Bool[Tensor, "B T"], judge: str, *, learning: bool = False
+def pool(
+    scores: Scores, mask: Bool[Tensor, "B T"], pooling: str, *, learning: bool = False
 ) -> Float[Tensor, " B"]:
     """One logit a reply.
 
     Args:
-        scores: logits of the tokens.
-        mask: True = counts; a prefix of each row.
-        judge: last: of the whole reply. mean: over its tokens (StepGAN, DP-GAN). prefix: as last,
-            but while the critic learns of one prefix at random, each length alike (REGS).
-        learning: whether the critic is learning.
+        scores: Logits of the tokens.
+        mask: True at tokens that count, a prefix of each row.
+        pooling: One of `POOLINGS`. last is the logit of the last token; mean is over the tokens
+            (StepGAN, DP-GAN); prefix is as last, but while the discriminator learns of one prefix
+            at random, each length alike (REGS).
+        learning: Whether the discriminator is learning.
 
     Source: Li et al. 2017, section 3.2 (prefix); Tuan & Lee 2019 (mean).
     """
-    if judge == "mean":
+    if pooling == "mean":
         return scores.masked_fill(~mask, 0).sum(1) / mask.sum(1)
     last = mask.sum(1) - 1
-    if judge == "prefix" and learning:
+    if pooling == "prefix" and learning:
         last = (torch.rand(len(scores), device=scores.device) * (last + 1)).long()
     return scores.gather(1, last[:, None])[:, 0]
 
 
-class DialogueCritic(nn.Module, ABC):
+class DialogueDiscriminator(nn.Module, ABC):
     """Judges a reply after each of its tokens; abstract, every subclass is final."""
 
     @abstractmethod
-    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
+    def forward(self, context: Contexts, attention_mask: AttentionMask, reply: Replies) -> Scores:
         """Logits, high = human."""
 
 
-class EmbeddedCritic(DialogueCritic):
-    """A critic that also reads vectors in place of tokens, as penalties of its slope need."""
+class EmbeddedDiscriminator(DialogueDiscriminator):
+    """One that also reads vectors in place of tokens, as penalties of its slope need."""
 
     @abstractmethod
     def embed(self, reply: Replies) -> Float[Tensor, "B T E"]:
         """The vectors of a reply's tokens."""
 
     @abstractmethod
-    def score(self, context: Contexts, known: Known, embedded: Float[Tensor, "B T E"]) -> Scores:
+    def score(
+        self, context: Contexts, attention_mask: AttentionMask, embedded: Float[Tensor, "B T E"]
+    ) -> Scores:
         """Logits of an embedded reply."""
 
-    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
-        return self.score(context, known, self.embed(reply))
+    def forward(self, context: Contexts, attention_mask: AttentionMask, reply: Replies) -> Scores:
+        return self.score(context, attention_mask, self.embed(reply))
 
 
 @final
-class TransformerCritic(EmbeddedCritic):
+class TransformerDiscriminator(EmbeddedDiscriminator):
     """A causal transformer with one logit a token: after the last it judges the whole reply.
 
-    As a copy of the generator it is the Bradley-Terry critic of GAD (Ye et al. 2025).
+    As a copy of the generator it is the Bradley-Terry discriminator of GAD (Ye et al. 2025).
 
     Args:
-        backbone: a causal `AutoModel`, without a language-model head.
+        backbone: A causal `AutoModel`, without a language-model head.
     """
 
     def __init__(self, backbone: Any):
@@ -92,26 +95,28 @@ class TransformerCritic(EmbeddedCritic):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def like(cls, model: Any) -> "TransformerCritic":
+    def like(cls, model: Any) -> "TransformerDiscriminator":
         """With a copy of a causal language model's transformer as it is now."""
         return cls(copy_backbone(model))
 
     def embed(self, reply: Replies) -> Float[Tensor, "B T E"]:
         return self.backbone.get_input_embeddings()(reply)
 
-    def score(self, context: Contexts, known: Known, embedded: Float[Tensor, "B T E"]) -> Scores:
+    def score(
+        self, context: Contexts, attention_mask: AttentionMask, embedded: Float[Tensor, "B T E"]
+    ) -> Scores:
         both = torch.cat([self.embed(context), embedded], 1)
-        hidden = read_embedded(self.backbone, both, known)
+        hidden = read_embedded(self.backbone, both, attention_mask)
         return self.head(hidden[:, context.shape[1] :])[..., 0].float()
 
 
 @final
-class StepCritic(DialogueCritic):
-    """StepGAN's critic: after each prefix the value Q(prefix, y) of every next token.
+class StepDiscriminator(DialogueDiscriminator):
+    """StepGAN's discriminator: after each prefix the value Q(prefix, y) of every next token.
 
     Args:
-        backbone: a causal `AutoModel`.
-        vocab: ids that have a value.
+        backbone: A causal `AutoModel`.
+        vocab: Number of ids that have a value.
 
     Source: Tuan & Lee 2019, "Improving Conditional Sequence Generative Adversarial Networks by
         Stepwise Evaluation".
@@ -125,42 +130,48 @@ class StepCritic(DialogueCritic):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def like(cls, model: Any, vocab: int) -> "StepCritic":
+    def like(cls, model: Any, vocab: int) -> "StepDiscriminator":
         """With a copy of a causal language model's transformer as it is now."""
         return cls(copy_backbone(model), vocab)
 
-    def values(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
+    def values(
+        self, context: Contexts, attention_mask: AttentionMask, reply: Replies
+    ) -> Float[Tensor, "B T V"]:
         """Q(y_<t, y) of every y."""
         embed = self.backbone.get_input_embeddings()
         both = embed(torch.cat([context, reply[:, :-1]], 1))
-        hidden = read_embedded(self.backbone, both, known)
+        hidden = read_embedded(self.backbone, both, attention_mask)
         return self.head(hidden[:, context.shape[1] - 1 :]).float()
 
-    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
-        values = self.values(context, known, reply)
+    def forward(self, context: Contexts, attention_mask: AttentionMask, reply: Replies) -> Scores:
+        values = self.values(context, attention_mask, reply)
         return values.gather(2, reply[..., None])[..., 0]
 
     def nll(
-        self, context: Contexts, known: Known, reply: Replies, mask: Bool[Tensor, "B T"]
+        self,
+        context: Contexts,
+        attention_mask: AttentionMask,
+        reply: Replies,
+        mask: Bool[Tensor, "B T"],
     ) -> Float[Tensor, ""]:
         """As a language model whose logits are the values: nats a token that counts."""
-        values = self.values(context, known, reply)
+        values = self.values(context, attention_mask, reply)
         loss = F.cross_entropy(values.flatten(0, 1), reply.flatten(), reduction="none")
         return loss.view_as(reply).masked_fill(~mask, 0).sum() / mask.sum()
 
 
 @final
-class LanguageModelCritic(DialogueCritic):
-    """DP-GAN's critic, a language model: what it finds surprising is new, and so rewarded.
+class LanguageModelDiscriminator(DialogueDiscriminator):
+    """DP-GAN's discriminator, a language model: what it finds surprising is new, and so rewarded.
 
     score_t = min(-log D(y_t | x, y_<t), cap)
 
-    which the critic learns to make high on human replies and low on generated ones, that is, it
-    learns to expect what the generator writes. The cap bounds what a rare word can earn.
+    which it learns to make high on human replies and low on generated ones, that is, it learns to
+    expect what the generator writes. The cap bounds what a rare word can earn.
 
     Args:
-        model: a policy; it learns, so give it a copy.
-        cap: in nats.
+        model: A policy; it learns, so give it a copy.
+        cap: Greatest score, in nats.
 
     Source: Xu et al. 2018, "Diversity-Promoting GAN"; cap 12 as in the released code.
     """
@@ -169,23 +180,23 @@ class LanguageModelCritic(DialogueCritic):
         super().__init__()
         self.model, self.cap = model, cap
 
-    def forward(self, context: Contexts, known: Known, reply: Replies) -> Scores:
-        return (-self.model.log_prob(context, known, reply)).clamp(max=self.cap)
+    def forward(self, context: Contexts, attention_mask: AttentionMask, reply: Replies) -> Scores:
+        return (-self.model.log_prob(context, attention_mask, reply)).clamp(max=self.cap)
 
 
 @final
-class HierarchicalCritic(EmbeddedCritic):
+class HierarchicalDiscriminator(EmbeddedDiscriminator):
     """An LSTM reads each turn, another the turns' vectors (Li et al. 2017).
 
     The reply is the last turn; after each of its tokens the second LSTM takes one step with the
     first one's state there, so that all prefixes are judged in one pass.
 
     Args:
-        vocab: number of ids.
-        marks: ids that begin a turn; without any the context is one turn.
-        size: of embeddings and states.
-        turns: turns of the context that are read, counted from its end.
-        turn_tokens: tokens of a turn that are read, counted from its beginning.
+        vocab: Number of ids.
+        marks: Ids that begin a turn; without any the context is one turn.
+        size: Size of embeddings and states.
+        turns: Number of turns of the context that are read, counted from its end.
+        turn_tokens: Number of tokens of a turn that are read, counted from its beginning.
     """
 
     def __init__(
@@ -203,8 +214,10 @@ class HierarchicalCritic(EmbeddedCritic):
     def embed(self, reply: Replies) -> Float[Tensor, "B T E"]:
         return self.embedding(reply)
 
-    def score(self, context: Contexts, known: Known, embedded: Float[Tensor, "B T E"]) -> Scores:
-        _, state = recurrent(self.dialogue, self._turn_vectors(context, known))
+    def score(
+        self, context: Contexts, attention_mask: AttentionMask, embedded: Float[Tensor, "B T E"]
+    ) -> Scores:
+        _, state = recurrent(self.dialogue, self._turn_vectors(context, attention_mask))
         states, _ = recurrent(self.turn, embedded)
         rows, length, size = states.shape
         many = [s.repeat_interleave(length, 1).contiguous() for s in state]
@@ -215,16 +228,18 @@ class HierarchicalCritic(EmbeddedCritic):
         )
         return self.head(judged).view(rows, length)
 
-    def _turn_vectors(self, context: Contexts, known: Known) -> Float[Tensor, "B U H"]:
+    def _turn_vectors(
+        self, context: Contexts, attention_mask: AttentionMask
+    ) -> Float[Tensor, "B U H"]:
         """The first LSTM's state after each of the last turns; zero where there are fewer."""
         rows, columns = context.shape
         place = torch.arange(columns, device=context.device).expand(rows, columns)
-        begins = torch.isin(context, self.marks) & known
+        begins = torch.isin(context, self.marks) & attention_mask
         number = begins.long().cumsum(1)
         before_end = number[:, -1:] - number
         since = place - torch.where(begins, place, 0).cummax(1).values
-        since = torch.where(number == 0, place - (~known).sum(1, keepdim=True), since)
-        read = known & (before_end < self.turns) & (since < self.turn_tokens)
+        since = torch.where(number == 0, place - (~attention_mask).sum(1, keepdim=True), since)
+        read = attention_mask & (before_end < self.turns) & (since < self.turn_tokens)
         # One slot more takes what is not read
         slots = self.turns * self.turn_tokens
         turn = self.turns - 1 - before_end
@@ -252,11 +267,12 @@ def copy_backbone(model: Any) -> Any:
     """A copy of a causal language model's transformer, without its head.
 
     Raises:
-        UserError: the model is an encoder-decoder.
+        UserError: The model is an encoder-decoder.
     """
     if model.config.is_encoder_decoder:
         raise UserError(
-            "a critic that copies the generator needs a causal model; name --critic hierarchical"
+            "a discriminator that copies the generator needs a causal model; name --discriminator "
+            "hierarchical"
         )
     plain = model.get_base_model() if has_adapters(model) else model
     backbone = copy.deepcopy(plain.base_model)
@@ -264,10 +280,10 @@ def copy_backbone(model: Any) -> Any:
 
 
 def read_embedded(
-    backbone: Any, embedded: Float[Tensor, "B L E"], known: Bool[Tensor, "B C"]
+    backbone: Any, embedded: Float[Tensor, "B L E"], attention_mask: Bool[Tensor, "B C"]
 ) -> Float[Tensor, "B L H"]:
     """Hidden states of embedded context and reply, padding of the context not seen."""
-    seen = F.pad(known, (0, embedded.shape[1] - known.shape[1]), value=True)
+    seen = F.pad(attention_mask, (0, embedded.shape[1] - attention_mask.shape[1]), value=True)
     return backbone(
         inputs_embeds=embedded,
         attention_mask=mask_for(backbone, seen, seen.shape[1]),

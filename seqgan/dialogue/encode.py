@@ -27,13 +27,13 @@ class EncodedPairs(NamedTuple):
     """Contexts and replies of one set.
 
     Args:
-        context: padded on the left.
-        known: True = no padding.
-        reply: up to and with the end token, then padding; a reply that was cut has no end.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        reply: Replies up to and with the end token, then padding; a reply that was cut has no end.
     """
 
     context: Int64[Tensor, "N C"]
-    known: Bool[Tensor, "N C"]
+    attention_mask: Bool[Tensor, "N C"]
     reply: Int64[Tensor, "N T"]
 
 
@@ -41,8 +41,8 @@ def train_tokenizer(texts: Sequence[str], vocab: int) -> Any:
     """A byte-level BPE of some texts, with role marks and their chat template.
 
     Args:
-        texts: the turns.
-        vocab: most ids, of which 261 are the bytes and the special ones.
+        texts: Texts of the turns.
+        vocab: Most ids, of which 261 are the bytes and the special ones.
 
     Raises:
         UserError: `vocab` is too small.
@@ -80,7 +80,7 @@ def load_tokenizer(name: str) -> Any:
     """The tokenizer of a folder or hub name.
 
     Raises:
-        UserError: it cannot be loaded, or there is none.
+        UserError: It cannot be loaded, or there is none.
     """
     from transformers import AutoTokenizer
 
@@ -105,10 +105,10 @@ class Format:
     (DialoGPT). Special tokens spelled out in a text are text.
 
     Args:
-        tokenizer: of transformers.
+        tokenizer: A tokenizer of transformers.
 
     Raises:
-        UserError: the tokenizer names no end token.
+        UserError: The tokenizer names no end token.
     """
 
     def __init__(self, tokenizer: Any):
@@ -118,8 +118,8 @@ class Format:
         pad = tokenizer.pad_token_id
         self.pad = self.end if pad is None else int(pad)
         self.vocab = len(tokenizer)
-        known = tokenizer.get_vocab()
-        self._marks = {role: known[mark] for role, mark in MARKS.items() if mark in known}
+        vocabulary = tokenizer.get_vocab()
+        self._marks = {role: vocabulary[mark] for role, mark in MARKS.items() if mark in vocabulary}
         self.own_marks = len(self._marks) == len(MARKS)
         self.template = not self.own_marks and tokenizer.chat_template is not None
         self.forbidden = [int(i) for i in tokenizer.all_special_ids if i != self.end]
@@ -140,10 +140,10 @@ class Format:
         their end. Both are counted in `sets.counts`.
 
         Args:
-            sets: the dialogues.
+            sets: The dialogues.
             context_tokens: C, columns of a context.
             reply_tokens: T, columns of a reply.
-            turns: most turns of a context.
+            turns: Most turns of a context.
         """
         contexts, replies = [], []
         for dialogue in sets.items:
@@ -157,10 +157,10 @@ class Format:
                 written = ids[number]
                 sets.counts.long += len(written) >= reply_tokens
                 replies.append([*written, self.end][:reply_tokens])
-        known = [[False] * (context_tokens - len(row)) + [True] * len(row) for row in contexts]
+        seen = [[False] * (context_tokens - len(row)) + [True] * len(row) for row in contexts]
         left = [[self.pad] * (context_tokens - len(row)) + row for row in contexts]
         right = [row + [self.pad] * (reply_tokens - len(row)) for row in replies]
-        return EncodedPairs(torch.tensor(left), torch.tensor(known), torch.tensor(right))
+        return EncodedPairs(torch.tensor(left), torch.tensor(seen), torch.tensor(right))
 
     def context(self, turns: Sequence[Utterance], tokens: int) -> tuple[Tensor, Tensor]:
         """One context, for the assistant to answer: ids (1, tokens) and what is no padding."""

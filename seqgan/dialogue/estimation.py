@@ -10,10 +10,13 @@ from image_core.adversarial.estimators import (
 from image_core.runs.options import check_estimator
 
 SERVED = SCORE_FUNCTIONS
+WEIGHED = {"importance": "ratio", "boundary_seeking": "logit"}
+"""Estimators whose weights are made of one output of D a reply, and of which reward."""
 REASONS: dict[tuple[str, ...], str] = {
-    RELAXATIONS: "the critic reads words, which cannot be differentiated",
+    RELAXATIONS: "the discriminator reads words, which cannot be differentiated",
     CONTROL_VARIATES: (
-        "it wants sites that are independent of one another, and a token depends on those before"
+        "it wants variables that are independent of one another, and a token depends on those "
+        "before it"
     ),
 }
 
@@ -22,8 +25,8 @@ def of_replies(name: str, samples: int) -> Estimator:
     """The score function of a dialogue game; weights are normalised among a context's replies.
 
     Args:
-        name: of the estimator.
-        samples: replies to a context.
+        name: Name of the estimator.
+        samples: Number of replies to a context.
     """
     check_estimator(name, SERVED, REASONS)
     match name:

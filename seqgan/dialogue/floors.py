@@ -30,36 +30,38 @@ def nearest_replies(
 
     tf-idf(w) = (1 + log count) log(N / (1 + contexts with w)); ties go to the first
     """
-    known: dict[str, int] = {}
+    vocabulary: dict[str, int] = {}
     rows = [Counter(words_of(text)) for text in train_contexts]
     in_contexts: Counter[str] = Counter()
     for row in rows:
         in_contexts.update(row.keys())
     for word in in_contexts:
-        known[word] = len(known)
+        vocabulary[word] = len(vocabulary)
     rarity = {w: math.log(len(rows) / (1 + n)) + 1 for w, n in in_contexts.items()}
-    table = _vectors(rows, known, rarity)
+    table = _vectors(rows, vocabulary, rarity)
     found = []
     for first in range(0, len(contexts), 64):
         asked = [Counter(words_of(text)) for text in contexts[first : first + 64]]
-        query = _vectors(asked, known, rarity).to_dense()
+        query = _vectors(asked, vocabulary, rarity).to_dense()
         likeness = torch.sparse.mm(table, query.T)
         found += [train_replies[i] for i in likeness.argmax(0).tolist()]
     return found
 
 
-def _vectors(rows: Sequence[Counter], known: dict[str, int], rarity: dict[str, float]) -> Tensor:
+def _vectors(
+    rows: Sequence[Counter], vocabulary: dict[str, int], rarity: dict[str, float]
+) -> Tensor:
     """Sparse rows of length 1."""
     indices: tuple[list[int], list[int]] = ([], [])
     values: list[float] = []
     for number, row in enumerate(rows):
-        weights = {w: (1 + math.log(n)) * rarity[w] for w, n in row.items() if w in known}
+        weights = {w: (1 + math.log(n)) * rarity[w] for w, n in row.items() if w in vocabulary}
         norm = math.sqrt(sum(v * v for v in weights.values())) or 1.0
         for word, weight in weights.items():
             indices[0].append(number)
-            indices[1].append(known[word])
+            indices[1].append(vocabulary[word])
             values.append(weight / norm)
-    size = (len(rows), len(known))
+    size = (len(rows), len(vocabulary))
     table = torch.sparse_coo_tensor(
         torch.tensor(indices), torch.tensor(values), size, check_invariants=True
     )

@@ -1,8 +1,8 @@
-"""The dialogue game: a policy answers contexts, a critic tells its replies from people's.
+"""The dialogue game: a policy answers contexts, a discriminator tells its replies from people's.
 
-Li et al. 2017 and its relatives differ in the critic, in what a token earns (`dialogue.credit`) and
-in the estimator; each is a set of options, see `recipes.dialogue_presets`. Symbols: G policy, D
-critic, x context, y reply, K samples a context.
+Li et al. 2017 and its relatives differ in the discriminator, in what a token earns
+(`dialogue.credit`) and in the estimator; each is a module of `dialogue.papers`. Symbols: G policy,
+D discriminator, x context, y reply, K samples a context.
 """
 
 import copy
@@ -23,7 +23,7 @@ from seqgan.dialogue.advantage import (
     BASELINES,
     KL,
     Advantage,
-    KLWeight,
+    KLCoefficient,
     expected,
     k3,
     kl_to_go,
@@ -34,54 +34,57 @@ from seqgan.dialogue.advantage import (
 )
 from seqgan.dialogue.credit import Credit, Episode, sequence
 from seqgan.dialogue.discriminators import (
-    JUDGES,
-    DialogueCritic,
-    EmbeddedCritic,
-    StepCritic,
-    verdict,
+    POOLINGS,
+    DialogueDiscriminator,
+    EmbeddedDiscriminator,
+    StepDiscriminator,
+    pool,
 )
-from seqgan.dialogue.drawing import PLAIN, Drawing
+from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.guards import UNGUARDED, Guards
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.samples import DrawnReplies, draw_samples, importance, mix_people_in
 
 
 class DialogueGame(Game):
-    """Players "G" (the policy), "D", and both under optimizers of their own: "mle", "critic_mle".
+    """Players "G" (the policy), "D", and both under optimizers of their own: "mle", "d_mle".
 
-    The data stream yields mappings: `context` (B, C) padded on the left, `known` (B, C) True = no
-    padding, `reply` (B, T) people's replies, padded after their end.
+    The data stream yields mappings: `context` (B, C) padded on the left, `attention_mask` (B, C)
+    True where there is no padding, `reply` (B, T) people's replies, padded after their end.
 
     Args:
-        G: the policy.
-        D: the critic.
-        length: most tokens of a reply, its end counted.
-        credit: what each token of a reply earns.
-        estimator: how advantages become the policy's gradient; not asked where a credit knows every
+        G: The policy.
+        D: The discriminator.
+        length: Most tokens of a reply, its end counted.
+        credit: Credit assignment: what each token of a reply earns.
+        estimator: Makes the policy's gradient of advantages; not asked where a credit knows every
             next token's, for whose mean nothing has to be estimated.
-        baseline: what is taken off the reward, see `dialogue.advantage.Advantage`.
-        loss: trains the critic.
-        penalty: of the critic, on embedded replies.
-        judge: what of the critic's logits judges a reply, see `dialogue.critics.verdict`.
+        baseline: Baseline of the reward, see `dialogue.advantage.Advantage`.
+        loss: Loss of the discriminator.
+        penalty: Penalty of the discriminator, on embedded replies.
+        pooling: How the discriminator's logits become one output a reply, see
+            `dialogue.discriminators.pool`.
         samples: K, replies to each context of a policy step.
-        drawing: how they are drawn.
-        cold: another way in which half of the K replies are drawn; importance weights correct for
-            both (ColdGAN). None = all alike.
-        policy_updates: optimizer steps on the same samples; above 1 is for `estimators.clipped`.
-        critic_steps: critic moves a round.
-        reuse: whether the critic learns from the policy step's samples, not from fresh ones.
-        teacher_forcing: weight of a step of maximum likelihood after each policy step; 0 = none.
-        human_share: chance of a row of the policy step to be a person's reply, falling to 0 over
+        generation: How these replies are sampled.
+        cold: Another way in which half of the K replies are sampled; importance weights correct for
+            both (ColdGAN). None samples all alike.
+        policy_updates: Optimizer steps on the same samples; above 1 is for `estimators.clipped`.
+        d_steps: Optimizer steps of the discriminator in a round.
+        d_mle: Whether the discriminator also plays "d_mle", maximum likelihood of its own; for a
+            `StepDiscriminator`.
+        reuse: Whether the discriminator learns from the policy step's samples, not from fresh ones.
+        teacher_forcing: Weight of a step of maximum likelihood after each policy step; 0 = none.
+        human_share: Chance of a row of the policy step to be a person's reply, falling to 0 over
             `human_steps` (TextGAIL).
-        human_steps: policy moves until it is 0; 0 = it does not fall.
-        human_reward: what each token of such a reply earns, in place of its advantage.
-        kl: k1 (taken off the reward) or k3 (added to the loss).
-        kl_weight: beta; 0 = no term.
-        kl_target: nats a reply; 0 = beta does not adapt.
-        length_weight: reward taken off for each |log(length / people's length)|.
-        memory: earlier samples that the critic is shown again; 0 = none.
-        memory_share: chance of a critic's row to be one of them.
-        guards: when a side is to rest.
+        human_steps: Number of policy moves until that chance is 0; 0 = it does not fall.
+        human_reward: Advantage of each token of such a reply.
+        kl: Estimator of the KL divergence: k1 (taken off the reward) or k3 (added to the loss).
+        kl_coef: Weight beta of the KL term; 0 = no term.
+        kl_target: KL divergence in nats a reply that beta adapts to; 0 = it does not adapt.
+        length_weight: Reward taken off for each |log(length / people's length)|.
+        buffer_size: Number of earlier replies that the discriminator is shown again; 0 = none.
+        replay_share: Chance of a discriminator's row to be one of them.
+        guards: When a side is to rest.
 
     Source: Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation", Algorithm 1.
     """
@@ -94,7 +97,7 @@ class DialogueGame(Game):
     def __init__(
         self,
         G: DialoguePolicy,
-        D: DialogueCritic,
+        D: DialogueDiscriminator,
         length: int,
         *,
         context_length: int,
@@ -103,29 +106,34 @@ class DialogueGame(Game):
         baseline: str = "leave_one_out",
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
-        judge: str = "last",
+        pooling: str = "last",
         samples: int = 2,
-        drawing: Drawing = PLAIN,
-        cold: Drawing | None = None,
+        generation: GenerationOptions = PLAIN,
+        cold: GenerationOptions | None = None,
         policy_updates: int = 1,
-        critic_steps: int = 1,
+        d_steps: int = 1,
+        d_mle: bool = False,
         reuse: bool = False,
         teacher_forcing: float = 0.0,
         human_share: float = 0.0,
         human_steps: int = 0,
         human_reward: float = 2.0,
         kl: str = "k3",
-        kl_weight: float = 0.0,
+        kl_coef: float = 0.0,
         kl_target: float = 0.0,
         length_weight: float = 0.0,
-        memory: int = 0,
-        memory_share: float = 0.3,
+        buffer_size: int = 0,
+        replay_share: float = 0.3,
         guards: Guards = UNGUARDED,
     ):
         super().__init__()
-        self._refuse(D, judge, baseline, kl, penalty)
+        self._refuse(D, pooling, baseline, kl, penalty)
+        if d_mle and not isinstance(D, StepDiscriminator):
+            raise UserError(f"{type(D).__name__} is no language model; use a StepDiscriminator")
         if reuse and human_share:
-            raise UserError("human_share mixes people's replies in; the critic cannot reuse those")
+            raise UserError(
+                "human_share mixes people's replies in; the discriminator cannot reuse those"
+            )
         if cold is not None and samples % 2:
             raise UserError(
                 f"samples = {samples}: half of them are drawn cold; give an even number"
@@ -136,34 +144,35 @@ class DialogueGame(Game):
         self.credit = sequence() if credit is None else credit
         self.estimator = estimators.reinforce() if estimator is None else estimator
         self.advantage = Advantage(baseline, samples)
-        self.loss, self.penalty, self.judge = loss, penalty, judge
+        self.loss, self.penalty, self.pooling = loss, penalty, pooling
         self.samples = samples
-        self.ways = (drawing,) if cold is None else (drawing, cold)
-        self.policy_updates, self.critic_steps, self.reuse = policy_updates, critic_steps, reuse
+        self.generations = (generation,) if cold is None else (generation, cold)
+        self.policy_updates, self.reuse = policy_updates, reuse
+        self.d_steps, self.d_mle = d_steps, d_mle
         self.teacher_forcing = teacher_forcing
         self.human_share, self.human_steps = human_share, human_steps
         self.human_reward = human_reward
-        self.kl, self.kl_weight = kl, KLWeight(kl_weight, kl_target)
-        self.uses_reference = kl_weight > 0 or guards.kl > 0
+        self.kl, self.kl_coef = kl, KLCoefficient(kl_coef, kl_target)
+        self.uses_reference = kl_coef > 0 or guards.kl > 0
         self.length_weight, self.guards = length_weight, guards
-        widths = {"context": context_length, "known": context_length}
+        widths = {"context": context_length, "attention_mask": context_length}
         widths |= {"human": length, "reply": length}
         row = {name: torch.zeros(width, dtype=torch.int64) for name, width in widths.items()}
-        self.memory = ReplayBuffer(memory, row, memory_share)
+        self.replay_buffer = ReplayBuffer(buffer_size, row, replay_share)
         for name, start in (("strength", 0.5), ("moves", 0.0), ("rested", 0.0), ("held", 0.0)):
             self.register_buffer(name, torch.tensor(start))
         self._drawn: DrawnReplies | None = None
 
     @staticmethod
     def _refuse(
-        D: DialogueCritic, judge: str, baseline: str, kl: str, penalty: Penalty | None
+        D: DialogueDiscriminator, pooling: str, baseline: str, kl: str, penalty: Penalty | None
     ) -> None:
-        if judge not in JUDGES or baseline not in BASELINES or kl not in KL:
+        if pooling not in POOLINGS or baseline not in BASELINES or kl not in KL:
             raise UserError(
-                f"judge {judge!r} is one of {JUDGES}, baseline {baseline!r} of {BASELINES}, kl "
-                f"{kl!r} of {tuple(KL)}"
+                f"pooling {pooling!r} is one of {POOLINGS}, baseline {baseline!r} of {BASELINES}, "
+                f"kl {kl!r} of {tuple(KL)}"
             )
-        if penalty is not None and not isinstance(D, EmbeddedCritic):
+        if penalty is not None and not isinstance(D, EmbeddedDiscriminator):
             raise UserError(
                 f"a penalty moves through embedded replies, which {type(D).__name__} does not read"
             )
@@ -171,11 +180,13 @@ class DialogueGame(Game):
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         policy = [p for p in self.G.parameters() if p.requires_grad]
         learned = list(self.estimator.parameters()) if isinstance(self.estimator, nn.Module) else []
-        critic = [p for p in self.D.parameters() if p.requires_grad]
-        return {"G": policy + learned, "mle": policy, "D": critic, "critic_mle": critic}
+        discriminator = [p for p in self.D.parameters() if p.requires_grad]
+        found = {"G": policy + learned, "mle": policy, "D": discriminator}
+        return {**found, "d_mle": discriminator} if self.d_mle else found
 
     def turns(self) -> Sequence[Turn]:
-        return [Turn("G", self.policy_move), Turn("D", self.critic_move, repeat=self.critic_steps)]
+        learning = Turn("D", self.discriminator_move, repeat=self.d_steps)
+        return [Turn("G", self.policy_move), learning]
 
     def keep_mle(self) -> None:
         """Remember the policy as it is now: the baseline, and the reference of the KL."""
@@ -187,10 +198,10 @@ class DialogueGame(Game):
         """Maximum likelihood of people's replies."""
         self.G.train()
         batch = next(batches)
-        yield Loss(self._nll(batch["context"], batch["known"], batch["reply"]))
+        yield Loss(self._nll(batch["context"], batch["attention_mask"], batch["reply"]))
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Answer, let the critic judge, follow the estimated gradient; then a teacher's step.
+        """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step.
 
         Whether a guard holds is read from the device once a move.
         """
@@ -200,7 +211,7 @@ class DialogueGame(Game):
         self._drawn = drawn if self.reuse else None
         self.moves += 1
         mask = self.G.mask(drawn.reply)
-        given = drawn.context, drawn.known
+        given = drawn.context, drawn.attention_mask
         reference = None
         if self.uses_reference:
             with torch.no_grad():
@@ -213,7 +224,9 @@ class DialogueGame(Game):
             log_prob = self.G.picked(logits, drawn.reply)
             if old is None:
                 old = log_prob.detach()
-                advantage, logs, reading = self._judge(drawn, mask, logits.detach(), old, reference)
+                advantage, logs, reading = self._assess(
+                    drawn, mask, logits.detach(), old, reference
+                )
                 held = self._holds(*reading)
                 if held:
                     break
@@ -222,11 +235,11 @@ class DialogueGame(Game):
             else:
                 loss = self.estimator(log_prob - old, advantage, mask)
             if reference is not None and self.kl == "k3":
-                loss = loss + self.kl_weight.beta * mean_of(k3(log_prob, reference), mask)
+                loss = loss + self.kl_coef.beta * mean_of(k3(log_prob, reference), mask)
             del logits
             yield Loss(loss, logs)
         if not held and reference is not None and old is not None:
-            self.kl_weight.adapt(summed(old - reference, mask).mean())
+            self.kl_coef.adapt(summed(old - reference, mask).mean())
         if held or self.teacher_forcing:
             # One human reply a context, however many samples it has
             human = (part[:: self.samples] for part in (*given, drawn.human))
@@ -235,14 +248,14 @@ class DialogueGame(Game):
             yield Loss(weight * nll, {"teacher": nll, **(logs if held else {})})
 
     def _draw(self, batch: Batch) -> DrawnReplies:
-        drawn = draw_samples(self.G, batch, self.length, self.ways, self.samples)
+        drawn = draw_samples(self.G, batch, self.length, self.generations, self.samples)
         if not self.human_share:
             return drawn
         left = 1.0 if not self.human_steps else (1 - self.moves / self.human_steps).clamp(min=0)
         return mix_people_in(drawn, self.human_share * left)
 
     @torch.no_grad()
-    def _judge(
+    def _assess(
         self,
         drawn: DrawnReplies,
         mask: Bool[Tensor, "N T"],
@@ -251,8 +264,10 @@ class DialogueGame(Game):
         reference: Float[Tensor, "N T"] | None,
     ) -> tuple[Tensor, dict[str, Tensor], tuple[Tensor, Tensor]]:
         """Advantages, what is logged, and what the guards read: KL a reply, and length ratio."""
-        context, known, human, reply, written = drawn
-        episode = Episode(self.G, self.D, self.judge, context, known, reply, mask, human, logits)
+        context, attention_mask, human, reply, written = drawn
+        episode = Episode(
+            self.G, self.D, self.pooling, context, attention_mask, reply, mask, human, logits
+        )
         earned = self.credit(episode)
         every = earned.ndim == 3
         reward = earned.gather(2, reply[..., None])[..., 0] if every else earned
@@ -269,17 +284,17 @@ class DialogueGame(Game):
         if reference is not None:
             each = log_prob - reference
             kl = summed(each, mask).mean()
-            logs |= {"kl": kl, "beta": self.kl_weight.beta.clone()}
+            logs |= {"kl": kl, "beta": self.kl_coef.beta.clone()}
             if self.kl == "k1":
-                reward = reward - self.kl_weight.beta * kl_to_go(each, mask)
+                reward = reward - self.kl_coef.beta * kl_to_go(each, mask)
         if self.length_weight:
             reward = reward - self.length_weight * length_cost(mask, by_human)[:, None]
         if every:
             return earned, logs, (kl, ratio)
         advantage = self.advantage(reward, mask)
         advantage = torch.where(written[:, None], advantage, self.human_reward)
-        if len(self.ways) > 1:
-            weight = importance(self.G, logits, reply, mask, self.ways)
+        if len(self.generations) > 1:
+            weight = importance(self.G, logits, reply, mask, self.generations)
             logs["weight"] = weight.mean()
             advantage = advantage * weight[:, None]
         return advantage, logs, (kl, ratio)
@@ -292,42 +307,39 @@ class DialogueGame(Game):
         self.held += held
         return bool(held)
 
-    def _nll(self, context: Tensor, known: Tensor, reply: Tensor) -> Float[Tensor, ""]:
-        return self.G.nll(context, known, reply, self.G.mask(reply))
+    def _nll(self, context: Tensor, attention_mask: Tensor, reply: Tensor) -> Float[Tensor, ""]:
+        return self.G.nll(context, attention_mask, reply, self.G.mask(reply))
 
-    # -- the critic --------------------------------------------------------------------------------
+    # -- the discriminator -------------------------------------------------------------------------
 
-    def critic_mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Maximum likelihood of people's replies by a `StepCritic`, a language model to begin with.
+    def discriminator_mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Maximum likelihood of people's replies, by a `StepDiscriminator` as a language model.
 
         A token's value is then how well it goes on, which a fresh head takes long to find out.
 
         Raises:
-            UserError: the critic is another one.
+            UserError: The discriminator is another one.
         """
-        if not isinstance(self.D, StepCritic):
-            raise UserError(f"{type(self.D).__name__} is no language model; use a StepCritic")
+        if not isinstance(self.D, StepDiscriminator):
+            raise UserError(
+                f"{type(self.D).__name__} is no language model; use a StepDiscriminator"
+            )
         self.D.train()
         batch = next(batches)
         mask = self.G.mask(batch["reply"])
-        yield Loss(self.D.nll(batch["context"], batch["known"], batch["reply"], mask))
+        yield Loss(self.D.nll(batch["context"], batch["attention_mask"], batch["reply"], mask))
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Tell people's replies from the policy's; a critic that is too strong only looks.
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Tell people's replies from the policy's; a discriminator that is too strong only looks.
 
         The policy step's samples are used where `reuse` says so, else fresh ones are drawn.
         """
         self.G.eval()
         drawn, self._drawn = self._drawn, None
         if drawn is None:
-            batch = next(batches)
-            reply = self.G.sample(batch["context"], batch["known"], self.length, self.ways[0])
-            rows = {"context": batch["context"], "known": batch["known"], "human": batch["reply"]}
-            rows["reply"] = reply
-        else:
-            rows = {name: getattr(drawn, name) for name in ("context", "known", "human")}
-            rows["reply"] = drawn.reply
-        rows = self.memory.mix(rows)
+            drawn = draw_samples(self.G, next(batches), self.length, self.generations[:1], 1)
+        names = ("context", "attention_mask", "human", "reply")
+        rows = self.replay_buffer.mix({name: getattr(drawn, name) for name in names})
         if self.guards.accuracy and bool(self.strength > self.guards.accuracy):
             with torch.no_grad():
                 self._look(rows, learning=False)
@@ -337,12 +349,12 @@ class DialogueGame(Game):
         yield self._look(rows, learning=True)
 
     def _look(self, rows: Mapping[str, Tensor], *, learning: bool) -> Loss:
-        """The critic's loss on people's replies and the policy's to the same contexts."""
-        context, known = rows["context"], rows["known"].bool()
+        """The discriminator's loss on people's replies and the policy's to the same contexts."""
+        context, attention_mask = rows["context"], rows["attention_mask"].bool()
         both = torch.cat([rows["human"], rows["reply"]])
-        scores = self.D(context.repeat(2, 1), known.repeat(2, 1), both)
+        scores = self.D(context.repeat(2, 1), attention_mask.repeat(2, 1), both)
         masks = self.G.mask(both)
-        d_real, d_fake = verdict(scores, masks, self.judge, learning=learning).chunk(2)
+        d_real, d_fake = pool(scores, masks, self.pooling, learning=learning).chunk(2)
         with torch.no_grad():
             right = (d_real > d_fake).float() + 0.5 * (d_real == d_fake).float()
             told = parallel.average_logs({"accuracy": right.mean()})["accuracy"]
@@ -354,14 +366,13 @@ class DialogueGame(Game):
             "rested": self.rested.clone(),
         }
         total = self.loss.d(d_real, d_fake)
-        if self.penalty is not None and learning and isinstance(self.D, EmbeddedCritic):
-            critic, longer = self.D, masks[: len(context)] | masks[len(context) :]
+        if self.penalty is not None and learning and isinstance(self.D, EmbeddedDiscriminator):
+            D, longer = self.D, masks[: len(context)] | masks[len(context) :]
 
-            def judged(embedded: Tensor) -> Tensor:
-                return verdict(critic.score(context, known, embedded), longer, self.judge)
+            def pooled(embedded: Tensor) -> Tensor:
+                return pool(D.score(context, attention_mask, embedded), longer, self.pooling)
 
-            embedded = critic.embed(rows["human"]), critic.embed(rows["reply"])
-            logs["penalty"] = self.penalty(judged, *embedded)
+            logs["penalty"] = self.penalty(pooled, D.embed(rows["human"]), D.embed(rows["reply"]))
             total = total + logs["penalty"]
         return Loss(total, logs)
 
@@ -370,7 +381,7 @@ def tiny() -> tuple[DialogueGame, dict[str, Tensor]]:
     """A game of seconds and one batch for it, for tests: short replies with real ends."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from seqgan.dialogue.discriminators import TransformerCritic
+    from seqgan.dialogue.discriminators import TransformerDiscriminator
     from seqgan.dialogue.language_models import CausalLMPolicy
 
     config = GPT2Config(
@@ -380,13 +391,13 @@ def tiny() -> tuple[DialogueGame, dict[str, Tensor]]:
     model = GPT2LMHeadModel(config)
     G = CausalLMPolicy(model, 16, end=2, pad=0, forbidden=[0, 1])
     game = DialogueGame(
-        G, TransformerCritic.like(model), 6, context_length=5, samples=2, teacher_forcing=1.0,
-        memory=8,
+        G, TransformerDiscriminator.like(model), 6, context_length=5, samples=2,
+        teacher_forcing=1.0, buffer_size=8,
     )  # fmt: skip
     generator = torch.Generator().manual_seed(1)
     context = torch.randint(4, 16, (8, 5), generator=generator)
-    known = torch.ones(8, 5, dtype=torch.bool)
-    context[:4, :2], known[:4, :2] = 0, False
+    attention_mask = torch.ones(8, 5, dtype=torch.bool)
+    context[:4, :2], attention_mask[:4, :2] = 0, False
     reply = torch.randint(4, 16, (8, 6), generator=generator)
     reply[:, 4], reply[:, 5] = 2, 0
-    return game, {"context": context, "known": known, "reply": reply}
+    return game, {"context": context, "attention_mask": attention_mask, "reply": reply}

@@ -13,7 +13,7 @@ def app(chat: Chat) -> Any:
     """The page, not yet served; one conversation.
 
     Raises:
-        UserError: gradio is not installed.
+        UserError: Gradio is not installed.
     """
     try:
         import gradio
@@ -35,7 +35,9 @@ def app(chat: Chat) -> Any:
         return ""
 
     with gradio.Blocks(title="seqgan chat", analytics_enabled=False) as page:
-        gradio.HTML("Red: the critic takes the reply so far for a machine's; green: for a person's")
+        gradio.HTML(
+            "Red: the discriminator takes the reply so far for a machine's; green: for a person's"
+        )
         said = gradio.HTML(elem_id="said")
         text = gradio.Textbox(label="you")
         warmth = gradio.Slider(0, 2, value=chat.manner.temperature, label="temperature")
@@ -49,12 +51,12 @@ def launch(chat: Chat, port: int | None, *, wait: bool) -> Any:
     """Serve the page on this machine; returns it at once unless it is to wait.
 
     Args:
-        chat: the conversation.
+        chat: The conversation.
         port: None = a free one.
-        wait: until it is interrupted.
+        wait: Whether to return only when it is interrupted.
 
     Raises:
-        UserError: gradio is missing, or the port is taken.
+        UserError: Gradio is missing, or the port is taken.
     """
     page = app(chat)
     import gradio

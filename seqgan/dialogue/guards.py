@@ -13,10 +13,10 @@ class Guards(NamedTuple):
     """When a side is to rest; 0 = never.
 
     Args:
-        accuracy: the critic rests while the moving mean of its accuracy is above this.
-        kl: nats a reply between the policy and the one it started from; above it the policy takes
-            steps of maximum likelihood alone.
-        length: the same while the replies' mean length is more than this many times people's, or
+        accuracy: The discriminator rests while the moving mean of its accuracy is above this.
+        kl: KL divergence in nats a reply between the policy and the one it started from; above it
+            the policy takes steps of maximum likelihood alone.
+        length: The same while the replies' mean length is more than this many times people's, or
             less than the same part of it.
     """
 

@@ -10,12 +10,12 @@ def push(folder: Path, name: str, *, private: bool) -> str:
     """Send a folder that `save_pretrained` wrote, its page among the files; returns its address.
 
     Args:
-        folder: of the model.
+        folder: Folder of the model.
         name: USER/NAME on the hub.
-        private: whether others may not see it, where it is new.
+        private: Whether others may not see it, where it is new.
 
     Raises:
-        UserError: there is no model, or the hub refuses.
+        UserError: There is no model, or the hub refuses.
     """
     from huggingface_hub import HfApi
 

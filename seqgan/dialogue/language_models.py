@@ -11,21 +11,21 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.policies import Contexts, DialoguePolicy, Known, Replies
+from seqgan.dialogue.policies import AttentionMask, Contexts, DialoguePolicy, Replies
 
 
 class LanguageModelPolicy(DialoguePolicy):
     """A language model of transformers; abstract.
 
     Args:
-        model: of transformers, or one with adapters.
-        vocab: as in `DialoguePolicy`, like all others.
-        end: see there.
-        pad: see there.
-        forbidden: see there.
+        model: A model of transformers, with adapters or without.
+        vocab: As in `DialoguePolicy`, like all others.
+        end: As in `DialoguePolicy`.
+        pad: As in `DialoguePolicy`.
+        forbidden: As in `DialoguePolicy`.
 
     Raises:
-        UserError: the model embeds fewer ids than the tokenizer has.
+        UserError: The model embeds fewer ids than the tokenizer has.
     """
 
     def __init__(
@@ -48,13 +48,13 @@ class CausalState(NamedTuple):
     """What a causal language model has read.
 
     Args:
-        cache: keys and values of each layer.
-        known: (N, L), False at padding.
+        cache: Keys and values of each layer.
+        attention_mask: (N, L), False at padding.
         position: (N,), of the next token.
     """
 
     cache: Any
-    known: Bool[Tensor, "N L"]
+    attention_mask: Bool[Tensor, "N L"]
     position: Int64[Tensor, " N"]
 
 
@@ -62,37 +62,41 @@ class CausalState(NamedTuple):
 class CausalLMPolicy(LanguageModelPolicy):
     """Any causal language model of transformers: an `AutoModelForCausalLM`, adapters or not."""
 
-    def read(self, context: Contexts, known: Known) -> tuple[Float[Tensor, "B V"], CausalState]:
+    def read(
+        self, context: Contexts, attention_mask: AttentionMask
+    ) -> tuple[Float[Tensor, "B V"], CausalState]:
         out = self.model(
             input_ids=context,
-            attention_mask=mask_for(self.model, known, known.shape[1]),
-            position_ids=positions(known),
+            attention_mask=mask_for(self.model, attention_mask, attention_mask.shape[1]),
+            position_ids=positions(attention_mask),
             use_cache=True,
             logits_to_keep=1,
         )
-        state = CausalState(out.past_key_values, known, known.sum(1))
+        state = CausalState(out.past_key_values, attention_mask, attention_mask.sum(1))
         return self.ban(out.logits[:, -1]), state
 
     def step(
         self, tokens: Int64[Tensor, " B"], state: CausalState
     ) -> tuple[Float[Tensor, "B V"], CausalState]:
-        known = F.pad(state.known, (0, 1), value=True)
+        attention_mask = F.pad(state.attention_mask, (0, 1), value=True)
         out = self.model(
             input_ids=tokens[:, None],
-            attention_mask=mask_for(self.model, known, 1),
+            attention_mask=mask_for(self.model, attention_mask, 1),
             position_ids=state.position[:, None],
             past_key_values=state.cache,
             use_cache=True,
         )
-        after = CausalState(out.past_key_values, known, state.position + 1)
+        after = CausalState(out.past_key_values, attention_mask, state.position + 1)
         return self.ban(out.logits[:, -1]), after
 
     def select(self, state: CausalState, rows: Int64[Tensor, " N"]) -> CausalState:
         cache = select_cache(state.cache, rows)
-        return CausalState(cache, state.known[rows], state.position[rows])
+        return CausalState(cache, state.attention_mask[rows], state.position[rows])
 
-    def logits(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
-        seen = F.pad(known, (0, reply.shape[1] - 1), value=True)
+    def logits(
+        self, context: Contexts, attention_mask: AttentionMask, reply: Replies
+    ) -> Float[Tensor, "B T V"]:
+        seen = F.pad(attention_mask, (0, reply.shape[1] - 1), value=True)
         out = self.model(
             input_ids=torch.cat([context, reply[:, :-1]], 1),
             attention_mask=mask_for(self.model, seen, seen.shape[1]),
@@ -107,14 +111,14 @@ class Seq2SeqState(NamedTuple):
     """What an encoder-decoder has read.
 
     Args:
-        cache: keys and values of the decoder and of its attention to the encoder.
+        cache: Keys and values of the decoder and of its attention to the encoder.
         encoded: (N, C, H).
-        known: (N, C), False at padding.
+        attention_mask: (N, C), False at padding.
     """
 
     cache: Any
     encoded: Float[Tensor, "N C H"]
-    known: Bool[Tensor, "N C"]
+    attention_mask: Bool[Tensor, "N C"]
 
 
 @final
@@ -122,7 +126,7 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
     """Any sequence-to-sequence language model of transformers: an `AutoModelForSeq2SeqLM`.
 
     Raises:
-        UserError: as of the others, or the model names no start token.
+        UserError: As of the others, or the model names no start token.
     """
 
     def __init__(
@@ -133,16 +137,18 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
             raise UserError("the model's config names no decoder_start_token_id; set it")
         self.start = int(model.config.decoder_start_token_id)
 
-    def read(self, context: Contexts, known: Known) -> tuple[Float[Tensor, "B V"], Seq2SeqState]:
+    def read(
+        self, context: Contexts, attention_mask: AttentionMask
+    ) -> tuple[Float[Tensor, "B V"], Seq2SeqState]:
         from transformers import DynamicCache, EncoderDecoderCache
 
         encoded = self.model.get_encoder()(
             input_ids=context,
-            attention_mask=masks_for(self.model, known, 1, 1)["attention_mask"],
+            attention_mask=masks_for(self.model, attention_mask, 1, 1)["attention_mask"],
         ).last_hidden_state
         cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
         start = context.new_full((len(context),), self.start)
-        return self.step(start, Seq2SeqState(cache, encoded, known))
+        return self.step(start, Seq2SeqState(cache, encoded, attention_mask))
 
     def step(
         self, tokens: Int64[Tensor, " B"], state: Seq2SeqState
@@ -152,26 +158,28 @@ class Seq2SeqLMPolicy(LanguageModelPolicy):
             decoder_input_ids=tokens[:, None],
             past_key_values=state.cache,
             use_cache=True,
-            **masks_for(self.model, state.known, state.cache.get_seq_length() + 1, 1),
+            **masks_for(self.model, state.attention_mask, state.cache.get_seq_length() + 1, 1),
         )
-        after = Seq2SeqState(out.past_key_values, state.encoded, state.known)
+        after = Seq2SeqState(out.past_key_values, state.encoded, state.attention_mask)
         return self.ban(out.logits[:, -1]), after
 
     def select(self, state: Seq2SeqState, rows: Int64[Tensor, " N"]) -> Seq2SeqState:
         cache = select_pair(state.cache, rows)
-        return Seq2SeqState(cache, state.encoded[rows], state.known[rows])
+        return Seq2SeqState(cache, state.encoded[rows], state.attention_mask[rows])
 
-    def logits(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
+    def logits(
+        self, context: Contexts, attention_mask: AttentionMask, reply: Replies
+    ) -> Float[Tensor, "B T V"]:
         out = self.model(
             input_ids=context,
             decoder_input_ids=F.pad(reply[:, :-1], (1, 0), value=self.start),
             use_cache=False,
-            **masks_for(self.model, known, reply.shape[1], reply.shape[1]),
+            **masks_for(self.model, attention_mask, reply.shape[1], reply.shape[1]),
         )
         return self.ban(out.logits)
 
 
-def mask_for(model: Any, known: Bool[Tensor, "N L"], queries: int) -> Tensor:
+def mask_for(model: Any, attention_mask: Bool[Tensor, "N L"], queries: int) -> Tensor:
     """The attention mask to hand to a causal model of transformers for the last of its tokens.
 
     A plain one makes transformers ask in each call whether anything is padding. Off the CPU that is
@@ -179,43 +187,52 @@ def mask_for(model: Any, known: Bool[Tensor, "N L"], queries: int) -> Tensor:
     """
     window = getattr(model.config, "sliding_window", None)
     plain = getattr(model.config, "_attn_implementation", None) != "sdpa"
-    if known.device.type == "cpu" or plain or (window and known.shape[1] > window):
-        return known.long()
-    return ready_mask(known, queries)
+    if (
+        attention_mask.device.type == "cpu"
+        or plain
+        or (window and attention_mask.shape[1] > window)
+    ):
+        return attention_mask.long()
+    return ready_mask(attention_mask, queries)
 
 
 def masks_for(
-    model: Any, known: Bool[Tensor, "N C"], written: int, queries: int
+    model: Any, attention_mask: Bool[Tensor, "N C"], written: int, queries: int
 ) -> dict[str, Tensor]:
     """As `mask_for`, of an encoder-decoder: of what was read, and of the decoder's tokens.
 
     Args:
-        model: the encoder-decoder.
-        known: False at padding of what was read.
-        written: tokens of the decoder, cached ones counted.
-        queries: the last of them, for which the masks are.
+        model: The encoder-decoder.
+        attention_mask: False at padding of what was read.
+        written: Number of tokens of the decoder, cached ones counted.
+        queries: Number of the last of them, for which the masks are.
     """
-    if known.device.type == "cpu" or getattr(model.config, "_attn_implementation", None) != "sdpa":
-        return {"attention_mask": known.long()}
-    return ready_masks(known, written, queries)
+    if (
+        attention_mask.device.type == "cpu"
+        or getattr(model.config, "_attn_implementation", None) != "sdpa"
+    ):
+        return {"attention_mask": attention_mask.long()}
+    return ready_masks(attention_mask, written, queries)
 
 
-def ready_masks(known: Bool[Tensor, "N C"], written: int, queries: int) -> dict[str, Tensor]:
+def ready_masks(
+    attention_mask: Bool[Tensor, "N C"], written: int, queries: int
+) -> dict[str, Tensor]:
     """What is no padding, for the encoder and all who look at it; and of the decoder its past."""
-    own = ready_mask(known.new_ones(len(known), written), queries)
-    return {"attention_mask": known[:, None, None], "decoder_attention_mask": own}
+    own = ready_mask(attention_mask.new_ones(len(attention_mask), written), queries)
+    return {"attention_mask": attention_mask[:, None, None], "decoder_attention_mask": own}
 
 
-def ready_mask(known: Bool[Tensor, "N L"], queries: int) -> Bool[Tensor, "N 1 Q L"]:
+def ready_mask(attention_mask: Bool[Tensor, "N L"], queries: int) -> Bool[Tensor, "N 1 Q L"]:
     """What each of the last tokens sees: itself, and what is no padding before it."""
-    place = torch.arange(known.shape[1], device=known.device)
-    query = place[known.shape[1] - queries :, None]
-    return ((place < query) & known[:, None] | (place == query))[:, None]
+    place = torch.arange(attention_mask.shape[1], device=attention_mask.device)
+    query = place[attention_mask.shape[1] - queries :, None]
+    return ((place < query) & attention_mask[:, None] | (place == query))[:, None]
 
 
-def positions(known: Bool[Tensor, "N L"]) -> Int64[Tensor, "N L"]:
+def positions(attention_mask: Bool[Tensor, "N L"]) -> Int64[Tensor, "N L"]:
     """Place of each token among those that are no padding; 0 at padding."""
-    return (known.long().cumsum(1) - 1).clamp(min=0)
+    return (attention_mask.long().cumsum(1) - 1).clamp(min=0)
 
 
 def select_cache(cache: Any, rows: Int64[Tensor, " N"]) -> Any:

@@ -1,24 +1,27 @@
-"""Building the two players: a model from scratch or by name, and a critic for it."""
+"""Building the two players: a model from scratch or by name, and a discriminator for it."""
 
 import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import torch
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.sharding import copy_weights, whole
+from image_core.runs import options
+from image_core.runs.recipe import RunConfig
 from seqgan.data.errors import reason
 from seqgan.dialogue.discriminators import (
-    DialogueCritic,
-    HierarchicalCritic,
-    LanguageModelCritic,
-    StepCritic,
-    TransformerCritic,
+    DialogueDiscriminator,
+    HierarchicalDiscriminator,
+    LanguageModelDiscriminator,
+    StepDiscriminator,
+    TransformerDiscriminator,
     has_adapters,
 )
 from seqgan.dialogue.encode import Format
@@ -26,52 +29,97 @@ from seqgan.dialogue.language_models import CausalLMPolicy, LanguageModelPolicy,
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.recurrent import AttentionPolicy
 
+ARCHITECTURES = ("gpt", "lstm")
+"""Of a model from scratch: a causal transformer of GPT-2's shape, or an LSTM with attention."""
 
-@runtime_checkable
-class ModelOptions(Protocol):
-    """Those of a run's options that its models are made of.
+DISCRIMINATORS = ("transformer", "copy", "step", "hierarchical", "language_model")
+"""A fresh causal transformer; a copy of the generator with a scalar head; StepGAN's; Li et al.'s;
+DP-GAN's.
+"""
+
+
+class Language(NamedTuple):
+    """What a paper's models are made for.
 
     Args:
-        model: folder or hub name of a language model; one from scratch where it is None.
-        lora: rank of low-rank adapters on it; 0 = everything learns.
-        architecture: of a model from scratch: gpt or lstm.
-        size: of its hidden states.
-        layers: of it.
-        heads: of attention.
-        dropout: in maximum likelihood.
-        context_tokens: most tokens of a context.
-        reply_tokens: most tokens of a reply.
-        turns: most turns of a context.
-        critic: transformer, copy, step, hierarchical or language_model.
-        critic_size: of the states of a critic that is no copy of the generator.
-        critic_mle_steps: above 0 a step critic is a language model of its own.
+        form: Turns words into the tokenizer's ids and back.
+        base: Folder with the configuration of the run's language model, whose weights a checkpoint
+            will bring; None where the run begins.
     """
 
-    model: str | None
-    lora: int
-    architecture: str
-    size: int
-    layers: int
-    heads: int
-    dropout: float
-    context_tokens: int
-    reply_tokens: int
-    turns: int
-    critic: str
-    critic_size: int
-    critic_mle_steps: int
+    form: Format
+    base: Path | None
 
 
-def new_policy(c: ModelOptions, form: Format, base: Path | None) -> DialoguePolicy:
+@dataclass(kw_only=True)
+class LanguageModelOptions(RunConfig):
+    """Generator.
+
+    Args:
+        model: Folder or hub name of a causal or sequence-to-sequence language model with its
+            tokenizer; a small one from scratch when left out.
+        lora: Rank of low-rank adapters on --model, which alone learn; 0 = everything learns.
+        architecture: Architecture of a model from scratch: gpt (a causal transformer) or lstm (with
+            attention).
+        size: Hidden size of a model from scratch.
+        layers: Number of layers of a model from scratch.
+        heads: Number of attention heads of a transformer from scratch.
+        dropout: Dropout of a model from scratch in maximum likelihood.
+        vocab_size: Number of byte pairs of a tokenizer from scratch.
+        context_tokens: Most tokens of a context; older ones are cut.
+        reply_tokens: Most tokens of a reply, its end counted.
+        turns: Most turns of a context.
+        shard: Whether several processes share the models' parameters among them (FSDP2), each
+            holding a part, for a causal model that outgrows one device.
+    """
+
+    model: str | None = None
+    lora: int = 0
+    architecture: str = "gpt"
+    size: int = 128
+    layers: int = 2
+    heads: int = 4
+    dropout: float = 0.1
+    vocab_size: int = 4000
+    context_tokens: int = 64
+    reply_tokens: int = 32
+    turns: int = 4
+    shard: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("architecture", self.architecture, ARCHITECTURES)
+        options.check_least(self, 1, "size", "layers", "heads", "turns")
+        options.check_least(self, 2, "context_tokens", "reply_tokens")
+        options.check_least(self, 0, "lora", "dropout")
+        if self.dropout >= 1:
+            raise UserError(f"--dropout {self.dropout}: it must be below 1")
+        if self.size % self.heads and self.model is None and self.architecture == "gpt":
+            raise UserError(f"--size {self.size} is no multiple of --heads {self.heads}")
+        if self.lora and self.model is None:
+            raise UserError("--lora is for --model; a model from scratch learns as a whole")
+        if self.shard and self.recurrent():
+            raise UserError("--shard true is for causal transformers, not --architecture lstm")
+
+    def recurrent(self) -> bool:
+        """Whether the generator is an LSTM."""
+        return self.model is None and self.architecture == "lstm"
+
+    def policy(self, language: Language) -> DialoguePolicy:
+        """The generator of these options."""
+        return new_policy(self, language.form, language.base)
+
+
+def new_policy(c: LanguageModelOptions, form: Format, base: Path | None) -> DialoguePolicy:
     """The generator: of a folder's config, of a name's weights, or from scratch.
 
     Args:
-        c: the options.
-        form: tells the ids.
-        base: a run's folder with the model's config, whose weights a checkpoint will bring.
+        c: Options of the generator.
+        form: Tells the ids.
+        base: Folder of a run with the model's configuration, whose weights a checkpoint will bring.
 
     Raises:
-        UserError: the model cannot be loaded, is too short, or does not fit its tokenizer.
+        UserError: The model cannot be loaded, is too short, or does not fit its tokenizer.
     """
     ids: dict[str, Any] = {"end": form.end, "pad": form.pad, "forbidden": form.forbidden}
     if c.model is None and c.architecture == "lstm":
@@ -84,40 +132,73 @@ def new_policy(c: ModelOptions, form: Format, base: Path | None) -> DialoguePoli
     return kind(model, form.vocab, **ids)
 
 
-def new_critic(c: ModelOptions, form: Format, policy: DialoguePolicy) -> DialogueCritic:
-    """The critic of the options; those that copy the generator copy it as it is.
+def new_discriminator(
+    c: LanguageModelOptions, kind: str, form: Format, policy: DialoguePolicy, size: int
+) -> DialogueDiscriminator:
+    """A discriminator; one that copies the generator copies it as it is.
+
+    Args:
+        c: Options of the generator.
+        kind: One of `DISCRIMINATORS`.
+        form: Tells the ids.
+        policy: The generator.
+        size: Hidden size of a hierarchical one.
 
     Raises:
-        UserError: the critic copies a causal model, and the generator is none.
+        UserError: The discriminator copies a causal model, and the generator is none.
     """
-    if c.critic == "hierarchical":
-        return HierarchicalCritic(
-            form.vocab, form.marks, c.critic_size, turns=c.turns, turn_tokens=c.reply_tokens
-        )
-    if c.critic == "language_model":
-        return LanguageModelCritic(copy.deepcopy(policy))
+    match kind:
+        case "hierarchical":
+            return HierarchicalDiscriminator(
+                form.vocab, form.marks, size, turns=c.turns, turn_tokens=c.reply_tokens
+            )
+        case "language_model":
+            return LanguageModelDiscriminator(copy.deepcopy(policy))
+        case "step":
+            return new_step_discriminator(c, form, policy)
+    discriminator = TransformerDiscriminator.like(_causal(kind, policy))
+    if kind == "transformer" and c.model is None:
+        discriminator.backbone.init_weights()
+    return discriminator
+
+
+def new_step_discriminator(
+    c: LanguageModelOptions, form: Format, policy: DialoguePolicy, size: int | None = None
+) -> StepDiscriminator:
+    """StepGAN's discriminator.
+
+    Args:
+        c: Options of the generator.
+        form: Tells the ids.
+        policy: The generator.
+        size: Hidden size of a language model of its own; None copies the generator.
+
+    Raises:
+        UserError: The generator is no causal model.
+    """
+    model = _causal("step", policy)
+    if size is None:
+        return StepDiscriminator.like(model, form.vocab)
+    return StepDiscriminator(_scratch(c, form, size).base_model, form.vocab)
+
+
+def _causal(kind: str, policy: DialoguePolicy) -> Any:
     if not isinstance(policy, CausalLMPolicy):
         raise UserError(
-            f"--critic {c.critic} copies a causal model; for this generator pass --critic "
-            "hierarchical or language_model"
+            f"the discriminator {kind!r} copies a causal transformer, which this generator is not; "
+            "pass --discriminator hierarchical or language_model, or name another --paper"
         )
-    model = policy.model
-    if c.critic == "step" and c.critic_mle_steps:
-        return StepCritic(_scratch(c, form, c.critic_size).base_model, form.vocab)
-    if c.critic == "step":
-        return StepCritic.like(model, form.vocab)
-    critic = TransformerCritic.like(model)
-    if c.critic == "transformer" and c.model is None:
-        critic.backbone.init_weights()
-    return critic
+    return policy.model
 
 
-def copy_generator(critic: DialogueCritic, policy: DialoguePolicy) -> None:
-    """Let a critic that began as a copy of the generator begin once more, as it is now."""
-    if isinstance(critic, LanguageModelCritic):
-        copy_weights(policy, critic.model)
-    elif isinstance(critic, TransformerCritic | StepCritic) and isinstance(policy, CausalLMPolicy):
-        copy_weights(_plain(policy.model).base_model, critic.backbone)
+def copy_generator(discriminator: DialogueDiscriminator, policy: DialoguePolicy) -> None:
+    """Let a discriminator that began as a copy of the generator begin once more, as it is now."""
+    if isinstance(discriminator, LanguageModelDiscriminator):
+        copy_weights(policy, discriminator.model)
+    elif isinstance(discriminator, TransformerDiscriminator | StepDiscriminator) and isinstance(
+        policy, CausalLMPolicy
+    ):
+        copy_weights(_plain(policy.model).base_model, discriminator.backbone)
 
 
 def _plain(model: Any) -> Any:
@@ -131,7 +212,7 @@ def save_base(policy: DialoguePolicy, folder: Path) -> None:
 
 
 def put_together(
-    c: ModelOptions, form: Format, base: Path, policy: DialoguePolicy
+    c: LanguageModelOptions, form: Format, base: Path, policy: DialoguePolicy
 ) -> DialoguePolicy | None:
     """A whole copy of a policy that the processes share, for the first of them; all must ask."""
     weights = whole(policy.state_dict())
@@ -170,7 +251,7 @@ def with_adapters(model: Any, rank: int) -> Any:
     """The model with low-rank adapters on every linear layer; nothing else learns.
 
     Raises:
-        UserError: peft is not installed.
+        UserError: The package peft is not installed.
     """
     try:
         from peft import LoraConfig, get_peft_model
@@ -192,7 +273,7 @@ def with_adapters(model: Any, rank: int) -> Any:
         return get_peft_model(model, config)
 
 
-def _scratch(c: ModelOptions, form: Format, size: int) -> Any:
+def _scratch(c: LanguageModelOptions, form: Format, size: int) -> Any:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     config = GPT2Config(
@@ -232,7 +313,7 @@ def _named(name: str, base: Path | None) -> Any:
         ) from error
 
 
-def _check_positions(model: Any, c: ModelOptions) -> None:
+def _check_positions(model: Any, c: LanguageModelOptions) -> None:
     most = getattr(model.config, "max_position_embeddings", None)
     needed = max(c.context_tokens, c.reply_tokens)
     if not model.config.is_encoder_decoder:

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from image_core.adversarial import parallel
 from seqgan.data.encode import mask_of
-from seqgan.dialogue.drawing import PLAIN, Drawing, draw
 from seqgan.dialogue.encode import EncodedPairs
+from seqgan.dialogue.generation import PLAIN, GenerationOptions, draw
 
 Contexts = Int64[Tensor, "B C"]
-Known = Bool[Tensor, "B C"]
+AttentionMask = Bool[Tensor, "B C"]
 Replies = Int64[Tensor, "B T"]
 
 
@@ -31,10 +31,10 @@ class DialoguePolicy(nn.Module, ABC):
     A state stands for what the policy has read. `step` uses its state up; `select` copies one.
 
     Args:
-        vocab: ids of the tokenizer; higher outputs of the model are never drawn.
-        end: id that ends a reply.
-        pad: id after the end.
-        forbidden: ids below `vocab` that no reply holds: padding, role marks, unknown.
+        vocab: Number of ids of the tokenizer; higher outputs of the model are never sampled.
+        end: Id that ends a reply.
+        pad: Id after the end.
+        forbidden: Ids below `vocab` that no reply holds: padding, role marks, unknown.
     """
 
     banned: Tensor
@@ -46,7 +46,9 @@ class DialoguePolicy(nn.Module, ABC):
         self.register_buffer("banned", torch.tensor(ids, dtype=torch.int64), persistent=False)
 
     @abstractmethod
-    def read(self, context: Contexts, known: Known) -> tuple[Float[Tensor, "B V"], Any]:
+    def read(
+        self, context: Contexts, attention_mask: AttentionMask
+    ) -> tuple[Float[Tensor, "B V"], Any]:
         """Logits of the first token, and the state behind them."""
 
     @abstractmethod
@@ -58,7 +60,9 @@ class DialoguePolicy(nn.Module, ABC):
         """A new state of some rows, each as often as it is named."""
 
     @abstractmethod
-    def logits(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
+    def logits(
+        self, context: Contexts, attention_mask: AttentionMask, reply: Replies
+    ) -> Float[Tensor, "B T V"]:
         """Logits of every token of a reply, given those before it; carries the gradient."""
 
     @abstractmethod
@@ -74,9 +78,11 @@ class DialoguePolicy(nn.Module, ABC):
         logits[..., self.vocab :] = -torch.inf
         return logits.index_fill_(-1, self.banned, -torch.inf)
 
-    def log_prob(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T"]:
+    def log_prob(
+        self, context: Contexts, attention_mask: AttentionMask, reply: Replies
+    ) -> Float[Tensor, "B T"]:
         """Log-probability of each token of a reply; 0 after its end."""
-        return self.picked(self.logits(context, known, reply), reply)
+        return self.picked(self.logits(context, attention_mask, reply), reply)
 
     def picked(self, logits: Float[Tensor, "B T V"], reply: Replies) -> Float[Tensor, "B T"]:
         """log softmax of the logits at the tokens of a reply; 0 after its end.
@@ -87,45 +93,51 @@ class DialoguePolicy(nn.Module, ABC):
         return -loss.view_as(reply).masked_fill(~self.mask(reply), 0)
 
     def nll(
-        self, context: Contexts, known: Known, reply: Replies, mask: Bool[Tensor, "B T"]
+        self,
+        context: Contexts,
+        attention_mask: AttentionMask,
+        reply: Replies,
+        mask: Bool[Tensor, "B T"],
     ) -> Float[Tensor, ""]:
         """Mean negative log-likelihood, nats a token that counts."""
-        return -self.log_prob(context, known, reply).masked_fill(~mask, 0).sum() / mask.sum()
+        return (
+            -self.log_prob(context, attention_mask, reply).masked_fill(~mask, 0).sum() / mask.sum()
+        )
 
     @torch.no_grad()
     def sample(
         self,
         context: Contexts,
-        known: Known,
+        attention_mask: AttentionMask,
         length: int,
-        drawing: Drawing = PLAIN,
+        generation: GenerationOptions = PLAIN,
         copies: int = 1,
     ) -> Int64[Tensor, "N T"]:
         """Replies of at most `length` tokens, padded after their end.
 
-        A context is read once, however many copies of it are answered. On a CPU drawing stops when
+        A context is read once, however many copies of it are answered. On a CPU sampling stops when
         every reply has ended; a GPU is never asked, nor is one of several processes, which share
         the model's parts among them.
 
         Args:
             context: (B, C), padded on the left.
-            known: True = no padding.
-            length: most tokens, the end counted.
-            drawing: how tokens are drawn.
-            copies: replies to each context, in contiguous rows.
+            attention_mask: True where there is no padding.
+            length: Most tokens, the end counted.
+            generation: How tokens are sampled.
+            copies: Number of replies to each context, in contiguous rows.
         """
-        logits, state = self.read(context, known)
+        logits, state = self.read(context, attention_mask)
         if copies > 1:
             rows = torch.arange(len(context), device=context.device).repeat_interleave(copies)
             logits, state = logits[rows], self.select(state, rows)
-            context, known = context[rows], known[rows]
+            context, attention_mask = context[rows], attention_mask[rows]
         reply = context.new_full((len(context), length), self.pad)
         open_ = torch.ones(len(context), dtype=torch.bool, device=context.device)
         may_stop = context.device.type == "cpu" and parallel.world()[1] == 1
         for t in range(length):
             if t:
                 logits, state = self.step(reply[:, t - 1], state)
-            drawn = draw(logits, drawing, self.end, reply[:, :t], context, known)
+            drawn = draw(logits, generation, self.end, reply[:, :t], context, attention_mask)
             reply[:, t] = torch.where(open_, drawn, self.pad)
             open_ = open_ & (drawn != self.end)
             if may_stop and not open_.any():
@@ -138,15 +150,15 @@ def nll_per_token(policy: DialoguePolicy, pairs: EncodedPairs, device: torch.dev
     """Mean negative log-likelihood of people's replies, in nats a token.
 
     Args:
-        policy: is asked.
-        pairs: contexts and people's replies to them.
-        device: of the policy.
+        policy: Policy that is measured.
+        pairs: Contexts and people's replies to them.
+        device: Device of the policy.
     """
     total, count = 0.0, 0
-    for context, known, reply in zip(*(part.split(64) for part in pairs), strict=True):
+    for context, attention_mask, reply in zip(*(part.split(64) for part in pairs), strict=True):
         reply = reply.to(device)
         mask = policy.mask(reply)
-        log_prob = policy.log_prob(context.to(device), known.to(device), reply)
+        log_prob = policy.log_prob(context.to(device), attention_mask.to(device), reply)
         total -= float(log_prob.masked_fill(~mask, 0).double().sum())
         count += int(mask.sum())
     return total / count

@@ -1,4 +1,4 @@
-"""Adversarial dialogue: maximum likelihood, the critic's warm-up, adversarial rounds, the table.
+"""Adversarial dialogue: maximum likelihood, the discriminator's warm-up, adversarial rounds, table.
 
 Any causal or sequence-to-sequence language model of transformers, or a small one from scratch with
 a tokenizer trained on the spot. Maximum likelihood is stopped by the validation set, which chooses
@@ -6,44 +6,59 @@ nothing else; the last adversarial round is what is reported.
 """
 
 import zlib
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from image_core.adversarial import losses, parallel
-from image_core.adversarial.engine import Engine
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
-from image_core.runs.penalties import make_penalty
+from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
+from image_core.runs.players import make_engine
 from seqgan import metrics
-from seqgan.dialogue import credit, estimation
-from seqgan.dialogue.config import Config
-from seqgan.dialogue.credit import Credit
-from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.config import DialogueOptions, DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_tokenizer
 from seqgan.dialogue.game import DialogueGame
-from seqgan.dialogue.guards import Guards
-from seqgan.dialogue.models import (
-    copy_generator,
-    new_critic,
-    new_policy,
-    put_together,
-    save_base,
-    save_model,
-)
-from seqgan.dialogue.papers import PRESETS as PRESETS
+from seqgan.dialogue.models import Language, put_together, save_base, save_model
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
-from seqgan.dialogue.sharded import shard_critic, shard_policy
+from seqgan.dialogue.sharded import shard_discriminator, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of, read_splits
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
+
+PAPERS = Papers("seqgan.dialogue.papers", "shaped", shared=DialogueOptions, own=DialogueRunOptions)
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "tiny": {
+        "limit": 60,
+        "size": 16,
+        "layers": 1,
+        "heads": 2,
+        "vocab_size": 300,
+        "context_tokens": 24,
+        "reply_tokens": 8,
+        "turns": 2,
+        "batch": 8,
+        "mle_steps": 20,
+        "d_warmup_steps": 4,
+        "d_size": 16,
+        "rounds": 4,
+        "samples": 2,
+        "evaluate_every": 2,
+        "eval_samples": 48,
+        "judge_seeds": 0,
+        "save_seconds": 0.0,
+        "device": "cpu",
+    },
+}
+"""Sizes; what makes a system is its paper's."""
 
 STRETCH = 50
 """Steps of maximum likelihood in one round, after which a run can be saved."""
@@ -51,32 +66,23 @@ STRETCH = 50
 LOOK = 512
 """Validation pairs behind the figures that are logged while a run plays."""
 
-TRANSFORMS: dict[str, Callable[[Tensor], Tensor]] = {
-    "probability": torch.sigmoid,
-    "logit": credit.identity,
-    "log_probability": torch.nn.functional.logsigmoid,
-    "ratio": losses.density_ratio,
-}
-
-
-PAPERS = None
-
 
 class DialogueRun(recipe.Run):
     """A run of the dialogue game.
 
     Args:
-        config: its options.
+        config: Options of the run.
         data: False to talk to a trained model, without the data it learned from.
     """
 
     recipe = "dialogue"
     show = ("nll_valid", "D/accuracy", "G/reward", "G/kl", "distinct2", "length")
-    config: Config
+    config: DialogueRunOptions
+    game: DialogueGame
 
-    def __init__(self, config: Config, *, data: bool = True):
+    def __init__(self, config: DialogueRunOptions, *, data: bool = True):
         super().__init__(config)
-        c = config
+        c, self.paper = config, PAPERS.load(config.paper)
         self.has_data, self.device = data, options.pick_device(c.device)
         self.base = Path(c.out) / "base"
         begun = parallel.agree(self.base.exists())
@@ -91,14 +97,14 @@ class DialogueRun(recipe.Run):
             self.dialogues = backwards(read) if c.backward else read
             check_measurable(c, sum(1 for d in self.dialogues.test.items for _ in pairs_of(d)))
         self.form = Format(self._tokenizer(begun))
-        policy = new_policy(c, self.form, self.base if begun else None)
-        critic = new_critic(c, self.form, policy)
-        self.game = self._game(policy, critic).to(self.device)
+        language = Language(self.form, self.base if begun else None)
+        self.game = self.paper.game(c, language).to(self.device)
         if self.sharded:
             for model in (self.game.G, self.game.mle):
                 shard_policy(model, self.device)
-            shard_critic(self.game.D, self.device)
-        self.engine = self._engine()
+            shard_discriminator(self.game.D, self.device)
+        players = self.paper.players(c)
+        self.engine = make_engine(self.game, players, c.precision, source=self.paper.file)
         if data:
             self.sets = [self._encode(number) for number in range(3)]
             self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
@@ -124,112 +130,65 @@ class DialogueRun(recipe.Run):
             print(f"{part.source}: {part.counts.told()}, {len(encoded.reply)} pairs")
         return encoded
 
-    def _game(self, policy: DialoguePolicy, critic: torch.nn.Module) -> DialogueGame:
-        c = self.config
-        return DialogueGame(
-            policy,
-            critic,  # type: ignore[arg-type]
-            c.reply_tokens,
-            context_length=c.context_tokens,
-            credit=self._credit(),
-            estimator=estimation.of_replies(c.estimator, c.samples),
-            baseline=c.baseline,
-            loss=getattr(losses, c.loss),
-            penalty=make_penalty(c.penalty),
-            judge=c.judge,
-            samples=c.samples,
-            drawing=self.drawing(),
-            cold=self.drawing(c.cold_temperature, c.cold_top_p) if c.cold_temperature else None,
-            policy_updates=c.policy_updates,
-            critic_steps=c.critic_steps,
-            reuse=c.reuse,
-            teacher_forcing=c.teacher_forcing,
-            human_share=c.human_share,
-            human_steps=c.human_steps,
-            kl=c.kl,
-            kl_weight=c.kl_weight,
-            kl_target=c.kl_target,
-            length_weight=c.length_weight,
-            memory=c.memory,
-            guards=Guards(c.critic_limit, c.kl_limit, c.length_limit),
-        )
-
-    def _engine(self) -> Engine:
-        c = self.config
-        rates = {"mle": c.mle_lr, "G": c.policy_lr, "D": c.critic_lr}
-        steps = {
-            "mle": c.mle_steps,
-            "G": c.rounds * (c.policy_updates + (c.teacher_forcing > 0)),
-            "D": c.critic_warmup + c.rounds * c.critic_steps,
-        }
-        if c.critic_mle_steps:
-            rates["critic_mle"], steps["critic_mle"] = c.critic_mle_lr, c.critic_mle_steps
-        return options.make_engine(
-            self.game,
-            rates,
-            dict.fromkeys(rates, c.clip),
-            c.precision,
-            schedule={name: options.falling(n) for name, n in steps.items()} if c.falling else {},
-        )
-
-    def drawing(self, temperature: float | None = None, top_p: float | None = None) -> Drawing:
-        """How replies are drawn: as the options say, or otherwise."""
-        c = self.config
-        return Drawing(
-            c.temperature if temperature is None else temperature,
-            top_p=c.top_p if top_p is None else top_p,
-            min_length=c.min_length,
-        )
-
-    def _credit(self) -> Credit:
-        c, transform = self.config, TRANSFORMS[self.config.reward]
-        match c.credit:
-            case "paired":
-                return credit.paired()
-            case "advantage" | "every_token" as name:
-                return getattr(credit, name)()
-            case "rollouts":
-                return credit.rollouts(c.rollouts, transform, self.drawing())
-            case name:
-                return getattr(credit, name)(transform)
-
     # -- phases ------------------------------------------------------------------------------------
 
     def phases(self) -> list[Phase]:
-        """Maximum likelihood, of the critic too if it is to; its warm-up, adversarial rounds."""
+        """The paper's phases; maximum likelihood, warm-up, adversarial rounds where it has none."""
+        if self.paper.phases is not None:
+            return self.paper.phases(self)
+        return [self.mle_phase(), self.warmup_phase(), self.adversarial_phase()]
+
+    def mle_phase(self) -> Phase:
+        """Maximum likelihood, which ends with the model that is best by validation NLL."""
         c, game = self.config, self.game
 
-        def begin_critic() -> None:
-            game.keep_mle()
-            if c.critic in ("copy", "language_model"):
-                copy_generator(game.D, game.G)
-
-        def leave_mle() -> None:
+        def leave() -> None:
             copy_weights(game.mle, game.G)
 
-        def stretches(player: str, move: Move, steps: int) -> tuple[list[Turn], int]:
-            """Steps by rounds of at most `STRETCH`, no fewer than are asked for."""
-            count = -(-steps // STRETCH)
-            return [Turn(player, move, repeat=-(-steps // max(1, count)))], count
+        turns, count = _stretches("mle", game.mle_move, c.mle_steps)
+        return Phase(
+            "mle",
+            turns,
+            count,
+            self._validate,
+            4,
+            enter=game.keep_mle,
+            leave=leave,
+            finished=lambda: self.engine.notes["without_gain"] >= c.patience,
+        )
 
-        reading = []
-        if c.critic_mle_steps:
-            turns, count = stretches("critic_mle", game.critic_mle_move, c.critic_mle_steps)
-            reading = [Phase("critic_mle", turns, count)]
-        turns, count = stretches("mle", game.mle_move, c.mle_steps)
-        return [
-            Phase(
-                "mle", turns, count, self._validate, 4, enter=game.keep_mle, leave=leave_mle,
-                finished=lambda: self.engine.notes["without_gain"] >= c.patience,
-            ),
-            *reading,
-            Phase("critic", [Turn("D", game.critic_move)], c.critic_warmup, enter=begin_critic),
-            Phase(
-                "adversarial", None, c.rounds, self.evaluate, c.evaluate_every,
-                limits=() if c.alarms == "off" else limits_of(self._human_look()),
-                stop=c.alarms == "stop",
-            ),
-        ]  # fmt: skip
+    def d_mle_phase(self, steps: int) -> Phase:
+        """Maximum likelihood of the discriminator, which plays that as "d_mle".
+
+        Args:
+            steps: Number of its steps.
+        """
+        turns, count = _stretches("d_mle", self.game.discriminator_mle_move, steps)
+        return Phase("d_mle", turns, count)
+
+    def warmup_phase(self) -> Phase:
+        """The discriminator alone, for as many steps as the options say."""
+        c, game = self.config, self.game
+
+        def enter() -> None:
+            game.keep_mle()
+            c.begin_discriminator(game)
+
+        turn = Turn("D", game.discriminator_move)
+        return Phase("warmup", [turn], c.d_warmup_steps, enter=enter)
+
+    def adversarial_phase(self) -> Phase:
+        """The game's own rounds."""
+        c = self.config
+        return Phase(
+            "adversarial",
+            None,
+            c.rounds,
+            self.evaluate,
+            c.evaluate_every,
+            limits=() if c.alarms == "off" else limits_of(self._human_look()),
+            stop=c.alarms == "stop",
+        )
 
     def _validate(self) -> dict[str, float]:
         """Keep the best model by validation NLL, and count how long it has been the best."""
@@ -246,7 +205,7 @@ class DialogueRun(recipe.Run):
         """Validation NLL, and signs of collapse in replies to validation contexts."""
         look = self._look()
         replies = self.game.G.eval().sample(
-            look.context, look.known, self.config.reply_tokens, self.drawing()
+            look.context, look.attention_mask, self.config.reply_tokens, self.config.generation()
         )
         sentences = self._sentences(replies)
         return {
@@ -317,11 +276,12 @@ class DialogueRun(recipe.Run):
         played = {
             "rounds": engine.round,
             "steps": engine.steps,
-            "critic_rested": float(game.rested),
+            "discriminator_rested": float(game.rested),
             "policy_held": float(game.held),
         }
         return DialogueSubject(
             config=self.config,
+            paper=self.paper,
             folder=self.folder,
             source=self.data_source(),
             dialogues=self.dialogues,
@@ -344,6 +304,12 @@ class DialogueRun(recipe.Run):
         c = self.config
         named = (f"--{n} {v}" for n in ("data", "valid", "test") if (v := getattr(c, n)))
         return " with ".join(named)
+
+
+def _stretches(player: str, move: Move, steps: int) -> tuple[list[Turn], int]:
+    """Steps by rounds of at most `STRETCH`, no fewer than are asked for."""
+    count = -(-steps // STRETCH)
+    return [Turn(player, move, repeat=-(-steps // max(1, count)))], count
 
 
 Run = DialogueRun

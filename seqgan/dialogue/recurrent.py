@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.precision import recurrent
-from seqgan.dialogue.policies import Contexts, DialoguePolicy, Known, Replies
+from seqgan.dialogue.policies import AttentionMask, Contexts, DialoguePolicy, Replies
 
 
 class AttentionState(NamedTuple):
@@ -21,13 +21,13 @@ class AttentionState(NamedTuple):
         hidden: (N, layers, H).
         cell: (N, layers, H).
         encoded: (N, C, H).
-        known: (N, C), False at padding.
+        attention_mask: (N, C), False at padding.
     """
 
     hidden: Float[Tensor, "N L H"]
     cell: Float[Tensor, "N L H"]
     encoded: Float[Tensor, "N C H"]
-    known: Bool[Tensor, "N C"]
+    attention_mask: Bool[Tensor, "N C"]
 
 
 @final
@@ -40,10 +40,10 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
     context begins: a row means the same whatever it is padded to.
 
     Args:
-        vocab: as in `DialoguePolicy`, like `end`, `pad` and `forbidden`.
-        size: of embeddings and states.
+        vocab: As in `DialoguePolicy`, like `end`, `pad` and `forbidden`.
+        size: Size of embeddings and states.
         layers: LSTMs on top of one another, of the encoder and of the decoder.
-        dropout: between layers and before the output, in training mode.
+        dropout: Dropout between layers and before the output, in training mode.
     """
 
     def __init__(
@@ -69,8 +69,10 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -0.1, 0.1)
 
-    def read(self, context: Contexts, known: Known) -> tuple[Float[Tensor, "B V"], AttentionState]:
-        state = self._encode(context, known)
+    def read(
+        self, context: Contexts, attention_mask: AttentionMask
+    ) -> tuple[Float[Tensor, "B V"], AttentionState]:
+        state = self._encode(context, attention_mask)
         return self._decode(self.start.expand(len(context), 1, -1), state)
 
     def step(
@@ -84,18 +86,20 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
     def join(self, first: AttentionState, second: AttentionState) -> AttentionState:
         return AttentionState(*(torch.cat(pair) for pair in zip(first, second, strict=True)))
 
-    def logits(self, context: Contexts, known: Known, reply: Replies) -> Float[Tensor, "B T V"]:
+    def logits(
+        self, context: Contexts, attention_mask: AttentionMask, reply: Replies
+    ) -> Float[Tensor, "B T V"]:
         start = self.start.expand(len(reply), 1, -1)
         inputs = torch.cat([start, self.embedding(reply[:, :-1])], 1)
-        return self._read_out(inputs, self._encode(context, known))[0]
+        return self._read_out(inputs, self._encode(context, attention_mask))[0]
 
     def save_pretrained(self, folder: Path) -> None:
         PyTorchModelHubMixin.save_pretrained(self, folder)
 
-    def _encode(self, context: Contexts, known: Known) -> AttentionState:
-        inputs = self.embedding(context) * known[..., None]
+    def _encode(self, context: Contexts, attention_mask: AttentionMask) -> AttentionState:
+        inputs = self.embedding(context) * attention_mask[..., None]
         encoded, (hidden, cell) = recurrent(self.encoder, inputs)
-        return AttentionState(hidden.transpose(0, 1), cell.transpose(0, 1), encoded, known)
+        return AttentionState(hidden.transpose(0, 1), cell.transpose(0, 1), encoded, attention_mask)
 
     def _decode(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
         logits, after = self._read_out(inputs, state)
@@ -104,11 +108,11 @@ class AttentionPolicy(DialoguePolicy, PyTorchModelHubMixin):
     def _read_out(self, inputs: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
         before = [part.transpose(0, 1).contiguous() for part in (state.hidden, state.cell)]
         h, (hidden, cell) = recurrent(lambda x, h, c: self.decoder(x, (h, c)), inputs, *before)
-        fit = (h @ state.encoded.mT).masked_fill(~state.known[:, None], -torch.inf)
+        fit = (h @ state.encoded.mT).masked_fill(~state.attention_mask[:, None], -torch.inf)
         read = fit.softmax(-1) @ state.encoded
         out = torch.tanh(self.attention(torch.cat([h, read], -1)))
         logits = self.output(F.dropout(out, self.dropout, self.training))
         after = AttentionState(
-            hidden.transpose(0, 1), cell.transpose(0, 1), state.encoded, state.known
+            hidden.transpose(0, 1), cell.transpose(0, 1), state.encoded, state.attention_mask
         )
         return self.ban(logits), after

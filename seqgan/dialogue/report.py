@@ -14,13 +14,14 @@ from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.papers import Paper
 from image_core.runs.table import print_table
 from seqgan import metrics
 from seqgan.dialogue.card import card
-from seqgan.dialogue.config import DialogueConfig
-from seqgan.dialogue.drawing import Drawing
+from seqgan.dialogue.config import DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.language_models import Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.turns import Dialogues, Splits, pairs_of
@@ -52,19 +53,21 @@ class DialogueSubject(NamedTuple):
     """What of a finished run its report measures.
 
     Args:
-        config: the options of the run.
-        folder: where everything is written.
-        source: the options that name the data, and their values.
-        dialogues: as they were read.
-        pairs: the whole test set, encoded.
-        form: turns tokens into text.
-        policies: both generators, the one of maximum likelihood under "MLE", the last under "GAN".
-        device: of the policies.
-        played: rounds, steps and how often either player rested, by their names in `result.json`.
-        alarms: sentences on signs of collapse.
+        config: Options of the run.
+        paper: Parts of its paper.
+        folder: Folder where everything is written.
+        source: Options that name the data, and their values.
+        dialogues: Dialogues as they were read.
+        pairs: The whole test set, encoded.
+        form: Turns tokens into text.
+        policies: Both generators, the one of maximum likelihood under "MLE", the last under "GAN".
+        device: Device of the policies.
+        played: Rounds, steps and how often either player rested, by their names in `result.json`.
+        alarms: Sentences on signs of collapse.
     """
 
-    config: DialogueConfig
+    config: DialogueRunOptions
+    paper: Paper
     folder: RunFolder
     source: str
     dialogues: Splits
@@ -80,9 +83,9 @@ class Test(NamedTuple):
     """Contexts that are answered, and what they are answered with by people.
 
     Args:
-        pairs: encoded.
-        contexts: the last turn of each context.
-        replies: people's.
+        pairs: Contexts and replies, encoded.
+        contexts: The last turn of each context.
+        replies: People's replies.
     """
 
     pairs: EncodedPairs
@@ -96,17 +99,17 @@ def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
     return [context for context, _ in pairs], [reply for _, reply in pairs]
 
 
-def check_measurable(c: DialogueConfig, pairs: int) -> None:
+def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
     """Refuse a test set of so few pairs before anything is learned.
 
     Raises:
-        UserError: names the options.
+        UserError: The test set is too small; names the options.
     """
-    measured = min(pairs, c.test_pairs)
+    measured = min(pairs, c.eval_samples)
     if measured < LEAST and (c.judge_seeds or c.encoder):
         raise UserError(
             f"{measured} test pairs are too few for a judge or MAUVE, which need {LEAST}; name a "
-            "larger --test or --test_pairs, or pass --judge_seeds 0 and no --encoder"
+            "larger --test or --eval_samples, or pass --judge_seeds 0 and no --encoder"
         )
 
 
@@ -114,7 +117,7 @@ def test_of(subject: DialogueSubject) -> Test:
     """A draw of the test set, the same in every run on it."""
     encoded = subject.pairs
     generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(encoded.reply), generator=generator)[: subject.config.test_pairs]
+    order = torch.randperm(len(encoded.reply), generator=generator)[: subject.config.eval_samples]
     contexts, replies = texts_of(subject.dialogues.test)
     picked = order.tolist()
     return Test(
@@ -125,20 +128,24 @@ def test_of(subject: DialogueSubject) -> Test:
 
 
 def answers(
-    policy: DialoguePolicy, pairs: EncodedPairs, drawing: Drawing, form: Format, length: int
+    policy: DialoguePolicy,
+    pairs: EncodedPairs,
+    generation: GenerationOptions,
+    form: Format,
+    length: int,
 ) -> list[str]:
     """A model's replies as text.
 
     Args:
-        policy: writes them.
-        pairs: holds the contexts.
-        drawing: how tokens are drawn.
-        form: turns tokens into text.
-        length: most tokens of a reply.
+        policy: Generator that writes them.
+        pairs: Pairs whose contexts are answered.
+        generation: How tokens are sampled.
+        form: Turns tokens into text.
+        length: Most tokens of a reply.
     """
     found: list[str] = []
-    for context, known, _ in zip(*(part.split(64) for part in pairs), strict=True):
-        reply = policy.sample(context, known, length, drawing)
+    for context, attention_mask, _ in zip(*(part.split(64) for part in pairs), strict=True):
+        reply = policy.sample(context, attention_mask, length, generation)
         found += [form.decode(row) for row in reply.tolist()]
     return found
 
@@ -147,9 +154,9 @@ class Training(NamedTuple):
     """What a model has read.
 
     Args:
-        contexts: the turn before each reply.
-        replies: people's replies.
-        often: how often each reply is said, as its words.
+        contexts: The turn before each reply.
+        replies: People's replies.
+        often: Number of times that each reply is said, as its words.
     """
 
     contexts: list[str]
@@ -214,9 +221,9 @@ def judged(test: Test, replies: Sequence[str], judges: int) -> Row:
     """Adversarial success, never without its reliability and machine against random.
 
     Args:
-        test: contexts and people's replies.
-        replies: the model's.
-        judges: how many are trained, each from a seed of its own.
+        test: Contexts and people's replies.
+        replies: The model's replies.
+        judges: Number of judges that are trained, each from a seed of its own.
     """
     ids = number_words([*test.contexts, *test.replies], 4000)
     matrices = [matrix_of(texts, ids, WIDTH) for texts in (test.contexts, test.replies, replies)]
@@ -235,8 +242,8 @@ def alike(source: str, said: Mapping[str, list[str]]) -> tuple[str, dict[str, Ro
     with the other half of people's, so that people's own row is its ceiling.
 
     Args:
-        source: an encoder, see `judges.encoders.TransformerEncoder`.
-        said: replies by the table's rows, people's under "human".
+        source: An encoder, see `judges.encoders.TransformerEncoder`.
+        said: Replies by the table's rows, people's under "human".
 
     Returns:
         The encoder's name, and figures by row.
@@ -282,8 +289,9 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
     Of several processes all answer, for they may share the models; the first one does the rest.
 
     Args:
-        subject: a run at its end.
-        cpu_seconds: of the training in this process; None keeps what `result.json` says.
+        subject: A run at its end.
+        cpu_seconds: CPU seconds of the training in this process; None keeps what `result.json`
+            says.
     """
     c, test = subject.config, test_of(subject)
     torch.manual_seed(c.seed + 1)
@@ -292,8 +300,8 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
     said: dict[str, list[str]] = {}
     for name, policy in policies.items():
         for temperature in TEMPERATURES:
-            drawing = Drawing(temperature, min_length=c.min_length)
-            replies = answers(policy, test.pairs, drawing, subject.form, c.reply_tokens)
+            generation = GenerationOptions(temperature, min_length=c.min_length)
+            replies = answers(policy, test.pairs, generation, subject.form, c.reply_tokens)
             said[f"{name} T={temperature}"] = replies
     if parallel.first():
         with parallel.alone():
@@ -329,7 +337,7 @@ def _write(
     result = _result(subject, rows, encoder, cpu_seconds)
     subject.folder.write_result(result)
     seq2seq = isinstance(subject.policies["GAN"], Seq2SeqLMPolicy)
-    page = card(c, result, contexts=len(test.replies), seq2seq=seq2seq)
+    page = card(c, subject.paper, result, contexts=len(test.replies), seq2seq=seq2seq)
     write_text(subject.folder.folder / "model" / "README.md", page)
     keys = ["nll_valid", "D/accuracy", "G/reward", "distinct2", "G/length", "G/entropy"]
     subject.folder.plots.mkdir(parents=True, exist_ok=True)

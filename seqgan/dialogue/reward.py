@@ -1,4 +1,4 @@
-"""A critic that trains itself while it scores: a reward of TRL's trainers.
+"""A discriminator that trains itself while it scores: a reward of TRL's trainers.
 
     reward = as_reward(discriminator, form)
     data = data.rename_column("completion", "human")    # TRL keeps "completion" from rewards
@@ -7,7 +7,7 @@
 TRL calls a reward with prompts, completions and the data set's columns; what it logs through
 `log_metric` stands beside TRL's own metrics. The reward is on its own for averaging over
 processes, saving and eval mode, so all of that is here: each process brings the completions that it
-made, and all of them hold one critic, the first one's to begin with.
+made, and all of them hold one discriminator, the first one's to begin with.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,24 +25,24 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from seqgan.data.encode import mask_of
-from seqgan.dialogue.discriminators import DialogueCritic, verdict
+from seqgan.dialogue.discriminators import DialogueDiscriminator, pool
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.turns import ROLES, Utterance
 
 
 class RewardGame(Game):
-    """A critic whose rival is trained elsewhere.
+    """A discriminator whose rival is trained elsewhere.
 
     Args:
-        D: the critic.
-        loss: its loss; relativistic is Bradley-Terry's, as in GAD.
-        judge: what of its logits judges a reply.
-        end: id that ends a reply.
+        D: The discriminator.
+        loss: Its loss; relativistic is Bradley-Terry's, as in GAD.
+        pooling: How its logits become one output a reply.
+        end: Id that ends a reply.
     """
 
-    def __init__(self, D: DialogueCritic, loss: AdversarialLoss, judge: str, end: int):
+    def __init__(self, D: DialogueDiscriminator, loss: AdversarialLoss, pooling: str, end: int):
         super().__init__()
-        self.D, self.loss, self.judge, self.end = D, loss, judge, end
+        self.D, self.loss, self.pooling, self.end = D, loss, pooling, end
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {"D": [p for p in self.D.parameters() if p.requires_grad]}
@@ -62,28 +62,28 @@ class RewardGame(Game):
     def score(self, batch: Mapping[str, Tensor], name: str, *, learning: bool = False) -> Tensor:
         """One logit a reply."""
         reply = batch[name]
-        scores = self.D(batch["context"], batch["known"], reply)
-        return verdict(scores, mask_of(reply, self.end), self.judge, learning=learning)
+        scores = self.D(batch["context"], batch["attention_mask"], reply)
+        return pool(scores, mask_of(reply, self.end), self.pooling, learning=learning)
 
 
 class TrainedReward:
-    """A TRL reward function: scores completions by the critic's logit, then trains the critic.
+    """A TRL reward function: the discriminator's logit of completions, after which it learns.
 
     Args:
-        critic: moved to the device of its own parameters; never TRL's.
-        form: tells tokens, as the generator's tokenizer does.
-        human_column: the data set's column of human replies: texts, or lists of messages.
-        context_tokens: most tokens of a prompt.
-        reply_tokens: most tokens of a reply.
-        lr: Adam rate of the critic.
-        steps: critic steps a call; TRL calls once a generation batch.
-        loss: of the critic.
-        judge: what of its logits judges a reply.
+        discriminator: The discriminator, moved to the device of its own parameters, never TRL's.
+        form: Tells tokens, as the generator's tokenizer does.
+        human_column: The data set's column of human replies: texts, or lists of messages.
+        context_tokens: Most tokens of a prompt.
+        reply_tokens: Most tokens of a reply.
+        lr: Adam rate of the discriminator.
+        steps: Optimizer steps of the discriminator in a call; TRL calls once a generation batch.
+        loss: Loss of the discriminator.
+        pooling: How its logits become one output a reply.
     """
 
     def __init__(
         self,
-        critic: DialogueCritic,
+        discriminator: DialogueDiscriminator,
         form: Format,
         *,
         human_column: str = "human",
@@ -92,12 +92,12 @@ class TrainedReward:
         lr: float = 1e-4,
         steps: int = 1,
         loss: AdversarialLoss = losses.relativistic,
-        judge: str = "last",
+        pooling: str = "last",
     ):
         self.__name__ = "discriminator"
         self.form, self.human_column, self.steps = form, human_column, steps
         self.context_tokens, self.reply_tokens = context_tokens, reply_tokens
-        self.game = RewardGame(critic, loss, judge, form.end)
+        self.game = RewardGame(discriminator, loss, pooling, form.end)
         adam = partial(torch.optim.Adam, lr=lr)
         self.engine = Engine(self.game, {"D": adam}, clip={"D": 1.0})
         self._met = False
@@ -110,10 +110,10 @@ class TrainedReward:
         log_metric: Callable[[str, float], None] | None = None,
         **columns: Any,
     ) -> list[float]:
-        """Scores of the completions, given before the critic learns from them.
+        """Scores of the completions, given before the discriminator learns from them.
 
         Raises:
-            UserError: the data set has no column of human replies.
+            UserError: The data set has no column of human replies.
         """
         if columns.get(self.human_column) is None:
             raise UserError(
@@ -122,7 +122,7 @@ class TrainedReward:
                 "does not pass on"
             )
         if not self._met:
-            # The trainer may have brought the processes together after the critic was made
+            # The trainer may have brought the processes together after the discriminator was made
             parallel.broadcast(self.game)
             self._met = True
         batch = self._batch(prompts, completions, columns[self.human_column], completion_ids)
@@ -138,19 +138,19 @@ class TrainedReward:
         return reward.float().tolist()
 
     def save(self, folder: str | Path) -> None:
-        """Write critic and optimizer."""
+        """Write discriminator and optimizer."""
         self.engine.save(folder)
 
     def load(self, folder: str | Path) -> None:
         """Go on as `save` left it.
 
         Raises:
-            UserError: there is no checkpoint, or one of another critic.
+            UserError: There is no checkpoint, or one of another discriminator.
         """
         self.engine.load(folder)
 
     def callback(self) -> Any:
-        """A callback for the trainer: saves the critic with each checkpoint, loads it on resume."""
+        """A callback for the trainer: saves D with each checkpoint, loads it on resume."""
         return _callback(self)
 
     def _batch(
@@ -161,7 +161,7 @@ class TrainedReward:
         written = self._replies([_text(reply) for reply in replies]) if ids is None else ids
         batch = {
             "context": torch.cat([context for context, _ in pairs]),
-            "known": torch.cat([known for _, known in pairs]),
+            "attention_mask": torch.cat([attention_mask for _, attention_mask in pairs]),
             "reply": self._padded(written),
             "human": self._padded(self._replies([_text(reply) for reply in human])),
         }
@@ -171,19 +171,19 @@ class TrainedReward:
         return [[*ids, self.form.end] for ids in self.form.texts(texts)]
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        # One width, so that rows pair and a compiled critic sees one shape
+        # One width, so that rows pair and a compiled discriminator sees one shape
         pad, width = self.form.pad, self.reply_tokens
         cut = [torch.tensor(list(row)[:width] or [self.form.end]) for row in rows]
         return torch.stack([F.pad(row, (0, width - len(row)), value=pad) for row in cut])
 
 
-def as_reward(discriminator: DialogueCritic, form: Format, **options: Any) -> TrainedReward:
+def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any) -> TrainedReward:
     """A reward of TRL's trainers that trains a discriminator while it scores.
 
     Args:
-        discriminator: learns to tell the completions from people's replies.
-        form: tells the tokens of the generator's tokenizer.
-        options: of `TrainedReward`.
+        discriminator: Learns to tell the completions from people's replies.
+        form: Tells the tokens of the generator's tokenizer.
+        options: Options of `TrainedReward`.
     """
     return TrainedReward(discriminator, form, **options)
 
@@ -203,7 +203,7 @@ def _callback(reward: TrainedReward) -> Any:
     from transformers import TrainerCallback
 
     class Saves(TrainerCallback):
-        """Keeps the critic beside the trainer's checkpoints."""
+        """Keeps the discriminator beside the trainer's checkpoints."""
 
         def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             reward.save(Path(args.output_dir) / f"checkpoint-{state.global_step}" / "discriminator")

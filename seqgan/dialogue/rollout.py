@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from seqgan.dialogue.drawing import PLAIN, Drawing, draw
+from seqgan.dialogue.generation import PLAIN, GenerationOptions, draw
 from seqgan.dialogue.policies import DialoguePolicy
 
 MOST = 8192
@@ -24,7 +24,7 @@ class ReplyCompletions(NamedTuple):
 
     Args:
         tokens: (T - 1, N, B, T), padded after their end.
-        calls: of the policy, the samples' own included.
+        calls: Number of calls of the policy, the samples' own included.
     """
 
     tokens: Int64[Tensor, "P N B T"]
@@ -35,10 +35,10 @@ class ReplyCompletions(NamedTuple):
 def complete_replies(
     policy: DialoguePolicy,
     context: Int64[Tensor, "B C"],
-    known: Bool[Tensor, "B C"],
+    attention_mask: Bool[Tensor, "B C"],
     reply: Int64[Tensor, "B T"],
     copies: int,
-    drawing: Drawing = PLAIN,
+    generation: GenerationOptions = PLAIN,
     most: int = MOST,
 ) -> ReplyCompletions:
     """Complete each prefix y_1..y_t, t < T, `copies` times with the policy's own draws.
@@ -47,19 +47,20 @@ def complete_replies(
     left is never asked of the device.
 
     Args:
-        policy: continues the prefixes.
-        context: padded on the left.
-        known: True = no padding.
-        reply: its samples, padded after their end.
+        policy: Policy that continues the prefixes.
+        context: Contexts, padded on the left.
+        attention_mask: True where there is no padding.
+        reply: Samples of the policy, padded after their end.
         copies: N, completions of each prefix.
-        drawing: how tokens are drawn.
-        most: rows completed at once, but never fewer than one sample's.
+        generation: How tokens are sampled.
+        most: Number of rows completed at once, but never fewer than one sample's.
     """
     each = max(1, copies * (reply.shape[1] - 1))
     parts = [
-        _grow(policy, rows, seen, written, copies, drawing)
+        _grow(policy, rows, seen, written, copies, generation)
         for rows, seen, written in zip(
-            *(part.split(max(1, most // each)) for part in (context, known, reply)), strict=True
+            *(part.split(max(1, most // each)) for part in (context, attention_mask, reply)),
+            strict=True,
         )
     ]
     tokens = torch.cat([part.tokens for part in parts], 2)
@@ -69,15 +70,15 @@ def complete_replies(
 def _grow(
     policy: DialoguePolicy,
     context: Int64[Tensor, "B C"],
-    known: Bool[Tensor, "B C"],
+    attention_mask: Bool[Tensor, "B C"],
     reply: Int64[Tensor, "B T"],
     copies: int,
-    drawing: Drawing,
+    generation: GenerationOptions,
 ) -> ReplyCompletions:
     rows, length = reply.shape
     result = reply.repeat((length - 1) * copies, 1)
     ended = ~policy.mask(reply) | (reply == policy.end)
-    logits, state = policy.read(context, known)
+    logits, state = policy.read(context, attention_mask)
     closed, calls = ended[:0, 0], 1
     for t in range(1, length):
         # The samples themselves are the last rows of the batch; each step they fork again
@@ -91,11 +92,11 @@ def _grow(
         items = len(closed) // rows
         drawn = draw(
             logits[joined],
-            drawing,
+            generation,
             policy.end,
             result[: len(closed), :t],
             context.repeat(items, 1),
-            known.repeat(items, 1),
+            attention_mask.repeat(items, 1),
         )
         result[: len(closed), t] = torch.where(closed, policy.pad, drawn)
         closed = closed | (drawn == policy.end)

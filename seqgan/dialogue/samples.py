@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from seqgan.dialogue.advantage import summed
-from seqgan.dialogue.drawing import Drawing, filtered
+from seqgan.dialogue.generation import GenerationOptions, filtered
 from seqgan.dialogue.policies import DialoguePolicy
 
 MOST_WEIGHT = 5.0
@@ -20,14 +20,14 @@ class DrawnReplies(NamedTuple):
 
     Args:
         context: (N, C).
-        known: (N, C).
-        human: a person's reply to the same context.
-        reply: the policy's, or where people were mixed in, theirs.
+        attention_mask: (N, C).
+        human: A person's reply to the same context.
+        reply: The policy's reply, or where people were mixed in, theirs.
         written: (N,), False where a person's reply was mixed in.
     """
 
     context: Int64[Tensor, "N C"]
-    known: Bool[Tensor, "N C"]
+    attention_mask: Bool[Tensor, "N C"]
     human: Int64[Tensor, "N T"]
     reply: Int64[Tensor, "N T"]
     written: Bool[Tensor, " N"]
@@ -38,24 +38,24 @@ def draw_samples(
     policy: DialoguePolicy,
     batch: Mapping[str, Tensor],
     length: int,
-    ways: Sequence[Drawing],
+    generations: Sequence[GenerationOptions],
     copies: int,
 ) -> DrawnReplies:
     """Replies to each context of a batch.
 
     Args:
-        policy: writes them.
-        batch: `context`, `known`, and people's `reply`.
-        length: most tokens.
-        ways: each draws as many of a context's replies.
+        policy: Policy that writes them.
+        batch: Tensors `context`, `attention_mask`, and people's `reply`.
+        length: Most tokens of a reply.
+        generations: Ways of sampling, each of as many of a context's replies.
         copies: K, replies to each context.
     """
-    context, known = batch["context"], batch["known"]
-    each = copies // len(ways)
-    parts = [policy.sample(context, known, length, way, each) for way in ways]
+    context, attention_mask = batch["context"], batch["attention_mask"]
+    each = copies // len(generations)
+    parts = [policy.sample(context, attention_mask, length, way, each) for way in generations]
     reply = torch.cat([part.unflatten(0, (-1, each)) for part in parts], 1).flatten(0, 1)
     written = torch.ones(len(reply), dtype=torch.bool, device=reply.device)
-    many = [part.repeat_interleave(copies, 0) for part in (context, known, batch["reply"])]
+    many = [part.repeat_interleave(copies, 0) for part in (context, attention_mask, batch["reply"])]
     return DrawnReplies(many[0], many[1], many[2], reply, written)
 
 
@@ -71,13 +71,13 @@ def importance(
     logits: Float[Tensor, "N T V"],
     reply: Int64[Tensor, "N T"],
     mask: Bool[Tensor, "N T"],
-    ways: Sequence[Drawing],
+    generations: Sequence[GenerationOptions],
 ) -> Float[Tensor, " N"]:
-    """pi(y) / b(y), b the even mixture of the ways replies were drawn, at most `MOST_WEIGHT`.
+    """pi(y) / b(y), b the even mixture of the ways they were drawn, at most `MOST_WEIGHT`.
 
     Source: Scialom et al. 2020, "ColdGANs", section 3.2.
     """
     own = summed(policy.picked(logits, reply), mask)
-    drawn = [summed(policy.picked(filtered(logits, way), reply), mask) for way in ways]
-    mixture = torch.stack(drawn).logsumexp(0) - torch.log(torch.tensor(float(len(ways))))
+    drawn = [summed(policy.picked(filtered(logits, way), reply), mask) for way in generations]
+    mixture = torch.stack(drawn).logsumexp(0) - torch.log(torch.tensor(float(len(generations))))
     return (own - mixture).exp().clamp(max=MOST_WEIGHT)

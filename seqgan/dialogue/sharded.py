@@ -5,7 +5,11 @@ from torch import nn
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.discriminators import DialogueCritic, HierarchicalCritic, LanguageModelCritic
+from seqgan.dialogue.discriminators import (
+    DialogueDiscriminator,
+    HierarchicalDiscriminator,
+    LanguageModelDiscriminator,
+)
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
 
@@ -14,29 +18,29 @@ def shard_policy(policy: DialoguePolicy, device: torch.device) -> None:
     """Leave this process its part of a causal model; each block is put together as it is used.
 
     Raises:
-        UserError: the model is no causal one.
+        UserError: The model is no causal one.
     """
     if not isinstance(policy, CausalLMPolicy):
         raise UserError("--shard true is for causal models of transformers; leave it out")
     _shard(policy.model, policy.model, device)
 
 
-def shard_critic(critic: DialogueCritic, device: torch.device) -> None:
-    """The same of a critic that holds a transformer; a hierarchical one is small and stays whole.
+def shard_discriminator(discriminator: DialogueDiscriminator, device: torch.device) -> None:
+    """The same of a discriminator with a transformer; a hierarchical one is small and whole.
 
-    A critic's own forward is the root, for it embeds replies outside of its transformer.
+    A discriminator's own forward is the root, for it embeds replies outside of its transformer.
     """
     from torch.distributed.fsdp import register_fsdp_forward_method
 
-    if isinstance(critic, HierarchicalCritic):
+    if isinstance(discriminator, HierarchicalDiscriminator):
         return
-    if isinstance(critic, LanguageModelCritic):
-        shard_policy(critic.model, device)
+    if isinstance(discriminator, LanguageModelDiscriminator):
+        shard_policy(discriminator.model, device)
         return
-    _shard(critic, critic.get_submodule("backbone"), device)
+    _shard(discriminator, discriminator.get_submodule("backbone"), device)
     for name in ("values", "nll"):
-        if name in dir(type(critic)):
-            register_fsdp_forward_method(critic, name)
+        if name in dir(type(discriminator)):
+            register_fsdp_forward_method(discriminator, name)
 
 
 def _shard(root: nn.Module, model: nn.Module, device: torch.device) -> None:

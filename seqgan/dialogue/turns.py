@@ -30,8 +30,9 @@ class Utterance(NamedTuple):
     """What someone said.
 
     Args:
-        role: user, assistant or system; in a dialogue of equals, user and assistant alternate.
-        text: without blanks around it.
+        role: One of user, assistant and system; in a dialogue of equals, user and assistant
+            alternate.
+        text: Text without blanks around it.
     """
 
     role: str
@@ -42,8 +43,8 @@ class Dialogue(NamedTuple):
     """Turns in order.
 
     Args:
-        turns: at least two of them.
-        equals: whether every turn after the first is a reply to learn, or the assistant's only.
+        turns: The turns, at least two of them.
+        equals: Whether every turn after the first is a reply to learn, or the assistant's only.
     """
 
     turns: list[Utterance]
@@ -55,11 +56,11 @@ class Counts:
     """What became of some dialogues.
 
     Args:
-        read: dialogues in the source.
-        short: left out, for they have fewer than two turns that say something.
-        empty: turns left out as blank.
-        cut: contexts cut from the left to fit.
-        long: replies cut to their limit.
+        read: Number of dialogues in the source.
+        short: Number of dialogues left out, for they have fewer than two turns that say something.
+        empty: Number of turns left out as blank.
+        cut: Number of contexts cut from the left to fit.
+        long: Number of replies cut to their limit.
     """
 
     read: int = 0
@@ -84,9 +85,9 @@ class Dialogues:
     """Dialogues of one source.
 
     Args:
-        source: its name.
-        items: the dialogues.
-        counts: what was left out.
+        source: Name of the source.
+        items: The dialogues.
+        counts: What was left out.
     """
 
     source: str
@@ -98,9 +99,9 @@ class Splits(NamedTuple):
     """Three sets of dialogues.
 
     Args:
-        train: learned from.
-        valid: chooses.
-        test: measured on.
+        train: Dialogues that are learned from.
+        valid: Dialogues that stop maximum likelihood.
+        test: Dialogues that are measured on.
     """
 
     train: Dialogues
@@ -118,14 +119,14 @@ def read_splits(
     """Read the sets; every 20th dialogue of the data validates where no file does.
 
     Args:
-        data: a file, a hub data set, "chitchat" or "chatterbot".
-        valid: the same, or None.
-        test: the same; the validation set where None.
-        limit: most dialogues of the data.
-        where: keep rows of the test set whose column has this value, as in "train_overlap=0".
+        data: A file, a hub data set, "chitchat" or "chatterbot".
+        valid: The same, or None.
+        test: The same; the validation set where None.
+        limit: Most dialogues of the data.
+        where: Condition on a column that rows of the test set meet, as in "train_overlap=0".
 
     Raises:
-        UserError: a set cannot be read, or holds no dialogue.
+        UserError: A set cannot be read, or holds no dialogue.
     """
     if data == CHITCHAT:
         sets = [_equals(CHITCHAT, part) for part in chitchat_conversations(limit)]
@@ -173,12 +174,12 @@ def read_dialogues(source: str, limit: int | None = None, where: str = "") -> Di
     dialogue a line, its turns separated by tabs or `__eou__`.
 
     Args:
-        source: a file, a hub data set, or "chatterbot".
-        limit: most dialogues, from the first.
-        where: keep rows whose column has a value, as in "train_overlap=0".
+        source: A file, a hub data set, or "chatterbot".
+        limit: Most dialogues, from the first.
+        where: Condition on a column that rows meet, as in "train_overlap=0".
 
     Raises:
-        UserError: the source cannot be read, lacks those columns, or names an unknown role.
+        UserError: The source cannot be read, lacks those columns, or names an unknown role.
     """
     if source == CHATTERBOT:
         return _equals(source, _chatterbot()[:limit])

@@ -1,4 +1,4 @@
-"""A chat page: what is said, and each reply's tokens coloured by the critic's verdict.
+"""A chat page: what is said, and each reply's tokens coloured by the discriminator's output.
 
 A form and the standard library's server: nothing to install, nothing fetched, no scripts. One
 conversation, on this machine only.
@@ -19,7 +19,7 @@ MOST = 10_000
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>seqgan chat</title>
 <style>body{{font:16px sans-serif;max-width:45em;margin:2em auto;padding:0 1em}}
 input[name=say]{{width:70%;font:inherit}}button{{font:inherit}}</style></head><body>
-<p>Red: the critic takes the reply so far for a machine's; green: for a person's.</p>
+<p>Red: the discriminator takes the reply so far for a machine's; green: for a person's.</p>
 <div id="said">{said}</div>
 <form method="post"><input name="say" autofocus aria-label="you" autocomplete="off">
 <button>say</button> <button name="new" value="1">new conversation</button></form></body></html>"""
@@ -43,7 +43,7 @@ def server(chat: Chat, port: int) -> HTTPServer:
     """The page's server, not yet serving; port 0 takes a free one.
 
     Raises:
-        UserError: the port is taken.
+        UserError: The port is taken.
     """
     lines: list[str] = []
 

@@ -9,10 +9,10 @@ from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from seqgan.cli import main
-from seqgan.dialogue import config as dialogue_config
 from seqgan.dialogue import credit
 from seqgan.dialogue import estimation as dialogue_estimation
 from seqgan.dialogue import game as dialogue
+from seqgan.dialogue import recipe as dialogue_recipe
 from seqgan.discrete import directions
 from seqgan.discrete import recipe as discrete
 from seqgan.retrieval import config as retrieve_config
@@ -39,8 +39,8 @@ CONFIGS = {
     "retrieve": lambda name: retrieve_config.Config(
         out="run", data="pairs", estimator=name, exact=False
     ),
-    "dialogue": lambda name: dialogue_config.Config(
-        out="run", estimator=name, credit="sequence", baseline="none",
+    "dialogue": lambda name: dialogue_recipe.PAPERS.config("shaped")(
+        out="run", estimator=name, credit_assignment="sequence", baseline="none",
         reward={"importance": "ratio", "boundary_seeking": "logit"}.get(name, "probability"),
     ),
 }  # fmt: skip

@@ -83,11 +83,11 @@ def contexts(rows=4, columns=6, seed=0, shortest=2):
     """Contexts of several lengths, padded on the left."""
     generator = torch.Generator().manual_seed(seed)
     context = torch.randint(3, V, (rows, columns), generator=generator)
-    known = torch.ones(rows, columns, dtype=torch.bool)
+    attention_mask = torch.ones(rows, columns, dtype=torch.bool)
     for row in range(rows):
         gap = row % (columns - shortest + 1)
-        context[row, :gap], known[row, :gap] = PAD, False
-    return context, known
+        context[row, :gap], attention_mask[row, :gap] = PAD, False
+    return context, attention_mask
 
 
 def replies(rows=4, length=7, seed=1):

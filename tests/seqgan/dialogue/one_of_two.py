@@ -87,7 +87,7 @@ def main(rank: int, folder: Path) -> None:
     engine.save(folder / "run")
     half = state(engine)
     with torch.random.fork_rng():
-        drawn = engine.game.G.sample(batch["context"], batch["known"], 6)
+        drawn = engine.game.G.sample(batch["context"], batch["attention_mask"], 6)
     engine.run(lambda index: batch, 2)
     other, _ = new(rank + 10)
     other.load(folder / "run")

@@ -43,8 +43,8 @@ def run(folder: Path) -> None:
     torch.set_num_threads(1)
     data = str(folder / "talks.jsonl")
     words = ["train", "dialogue", "--preset", "tiny", "--data", data, "--rounds", "4"]
-    words += ["--evaluate_every", "1", "--test_pairs", "40", "--critic", "step"]
-    words += ["--credit", "every_token", "--baseline", "none", "--critic_mle_steps", "4"]
+    words += ["--evaluate_every", "1", "--eval_samples", "40", "--discriminator", "step"]
+    words += ["--credit_assignment", "every_token", "--baseline", "none", "--d_mle_steps", "4"]
     play([*words, "--shard", "true"], folder / "sharded")
     # Judges are trained by the first process alone
     play([*words, "--test", data, "--judge_seeds", "1"], folder / "whole")

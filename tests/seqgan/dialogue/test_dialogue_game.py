@@ -11,13 +11,13 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.dialogue import credit
 from seqgan.dialogue.discriminators import (
-    DialogueCritic,
-    LanguageModelCritic,
-    StepCritic,
-    TransformerCritic,
+    DialogueDiscriminator,
+    LanguageModelDiscriminator,
+    StepDiscriminator,
+    TransformerDiscriminator,
 )
-from seqgan.dialogue.drawing import Drawing
 from seqgan.dialogue.game import DialogueGame, tiny
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.guards import Guards
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.samples import importance
@@ -26,7 +26,7 @@ from tests.seqgan.dialogue.made import END, V, contexts, gpt2, policy_of, replie
 sgd = partial(torch.optim.SGD, lr=0.0)
 
 
-class Likes(DialogueCritic):
+class Likes(DialogueDiscriminator):
     """The logit of a prefix: its last token's value, plus a weight so that something learns."""
 
     def __init__(self, value):
@@ -34,19 +34,19 @@ class Likes(DialogueCritic):
         self.value = value
         self.weight = torch.nn.Parameter(torch.zeros(()))
 
-    def forward(self, context, known, reply):
+    def forward(self, context, attention_mask, reply):
         return self.value[reply] + self.weight
 
 
 def data(rows=4, seed=0):
-    context, known = contexts(rows, seed=seed)
-    return {"context": context, "known": known, "reply": replies(rows)}
+    context, attention_mask = contexts(rows, seed=seed)
+    return {"context": context, "attention_mask": attention_mask, "reply": replies(rows)}
 
 
-def game_of(policy=None, critic=None, length=7, **options):
+def game_of(policy=None, discriminator=None, length=7, **options):
     policy = policy_of("gpt2") if policy is None else policy
-    critic = TransformerCritic.like(gpt2()) if critic is None else critic
-    return DialogueGame(policy, critic, length, context_length=6, **options)
+    D = TransformerDiscriminator.like(gpt2()) if discriminator is None else discriminator
+    return DialogueGame(policy, D, length, context_length=6, **options)
 
 
 def one(game, *turns, rate=0.0, rows=4):
@@ -73,7 +73,7 @@ def test_the_policy_gradient_is_that_of_the_expected_reward():
         baseline="leave_one_out",
     )  # fmt: skip
     batch = {name: tensor[:1] for name, tensor in data().items()}
-    share = policy.read(batch["context"], batch["known"])[0].softmax(-1)
+    share = policy.read(batch["context"], batch["attention_mask"])[0].softmax(-1)
     exact = torch.autograd.grad(-(share * value).nan_to_num().sum(), list(policy.parameters()))
     exact = torch.cat([part.flatten() for part in exact])
     found = gradient(game, batch=batch)
@@ -83,13 +83,14 @@ def test_the_policy_gradient_is_that_of_the_expected_reward():
 
 def test_the_mean_over_every_token_is_the_exact_gradient_whatever_was_drawn():
     torch.manual_seed(0)
-    policy, critic = policy_of("gpt2"), StepCritic.like(gpt2(), V)
-    torch.nn.init.normal_(critic.head.weight)
-    options = {"credit": credit.every_token(), "samples": 1, "baseline": "none", "judge": "mean"}
-    game = game_of(policy, critic.eval(), 1, **options)
+    policy, discriminator = policy_of("gpt2"), StepDiscriminator.like(gpt2(), V)
+    torch.nn.init.normal_(discriminator.head.weight)
+    options = {"credit": credit.every_token(), "samples": 1, "baseline": "none", "pooling": "mean"}
+    game = game_of(policy, discriminator.eval(), 1, **options)
     batch = {name: tensor[:1] for name, tensor in data().items()}
-    share = policy.read(batch["context"], batch["known"])[0].softmax(-1)
-    value = critic.values(batch["context"], batch["known"], batch["reply"][:, :1])[0, 0]
+    share = policy.read(batch["context"], batch["attention_mask"])[0].softmax(-1)
+    read = batch["context"], batch["attention_mask"]
+    value = discriminator.values(*read, batch["reply"][:, :1])[0, 0]
     exact = torch.autograd.grad(-(share * value.detach()).sum(), list(policy.parameters()))
     exact = torch.cat([part.flatten() for part in exact])
     for _ in range(3):
@@ -104,8 +105,8 @@ def test_cold_samples_with_importance_weights_have_the_same_gradient(monkeypatch
     batch = {name: tensor[:1] for name, tensor in data().items()}
     options = {"credit": credit.sequence(credit.identity), "samples": 4000}
     plain = game_of(policy, Likes(value), 1, **options)
-    cold = game_of(policy, Likes(value), 1, cold=Drawing(0.1), **options)
-    share = policy.read(batch["context"], batch["known"])[0].softmax(-1)
+    cold = game_of(policy, Likes(value), 1, cold=GenerationOptions(0.1), **options)
+    share = policy.read(batch["context"], batch["attention_mask"])[0].softmax(-1)
     exact = torch.autograd.grad(-(share * value).nan_to_num().sum(), list(policy.parameters()))
     exact = torch.cat([part.flatten() for part in exact])
 
@@ -116,19 +117,19 @@ def test_cold_samples_with_importance_weights_have_the_same_gradient(monkeypatch
     assert error(cold) < 0.12
     monkeypatch.setattr(
         "seqgan.dialogue.game.importance",
-        lambda policy, logits, reply, mask, ways: torch.ones(len(reply)),
+        lambda policy, logits, reply, mask, generations: torch.ones(len(reply)),
     )
     assert error(cold) > 0.3
 
 
 def test_importance_weights_have_mean_one_under_the_mixture():
     policy = policy_of("gpt2")
-    game = game_of(policy, length=3, samples=2000, cold=Drawing(0.7))
+    game = game_of(policy, length=3, samples=2000, cold=GenerationOptions(0.7))
     with torch.no_grad():
         drawn = game._draw({name: tensor[:1] for name, tensor in data().items()})
-        logits = policy.logits(drawn.context, drawn.known, drawn.reply)
+        logits = policy.logits(drawn.context, drawn.attention_mask, drawn.reply)
         mask = policy.mask(drawn.reply)
-        weight = importance(policy, logits, drawn.reply, mask, game.ways)
+        weight = importance(policy, logits, drawn.reply, mask, game.generations)
     assert float(weight.mean()) == pytest.approx(1.0, abs=0.05)
     assert float(weight.max()) <= 2.001  # 1 / the share of plain samples
 
@@ -140,12 +141,12 @@ def test_the_teacher_takes_one_step_on_each_human_reply():
     assert len(list_of) == 2
     with torch.no_grad():
         mask = game.G.mask(batch["reply"])
-        nll = game.G.nll(batch["context"], batch["known"], batch["reply"], mask)
+        nll = game.G.nll(batch["context"], batch["attention_mask"], batch["reply"], mask)
     assert float(list_of[1].total.detach()) == pytest.approx(0.5 * float(nll), rel=1e-5)
 
 
 def test_kl_to_the_start_is_zero_at_first_and_pulls_back_later():
-    game = game_of(kl_weight=0.5, credit=credit.sequence(lambda d: torch.zeros_like(d)))
+    game = game_of(kl_coef=0.5, credit=credit.sequence(lambda d: torch.zeros_like(d)))
     assert float(next(game.policy_move(iter([data()]))).logs["kl"]) == 0.0
     with torch.no_grad():
         for parameter in game.G.parameters():
@@ -159,12 +160,12 @@ def test_kl_to_the_start_is_zero_at_first_and_pulls_back_later():
 
 @pytest.mark.parametrize("kl", ["k1", "k3"])
 def test_an_adaptive_weight_grows_while_the_kl_is_above_its_target(kl):
-    game = game_of(kl=kl, kl_weight=0.1, kl_target=0.01)
+    game = game_of(kl=kl, kl_coef=0.1, kl_target=0.01)
     with torch.no_grad():
         for parameter in game.G.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
     one(game, Turn("G", game.policy_move), rows=16)
-    assert float(game.kl_weight.beta) == pytest.approx(0.102, abs=1e-6)
+    assert float(game.kl_coef.beta) == pytest.approx(0.102, abs=1e-6)
 
 
 def test_human_replies_are_mixed_in_with_a_reward_of_their_own_and_fade():
@@ -174,8 +175,8 @@ def test_human_replies_are_mixed_in_with_a_reward_of_their_own_and_fade():
     assert 0.8 < float((~drawn.written).float().mean()) < 0.97
     assert torch.equal(drawn.reply[~drawn.written], batch["reply"][~drawn.written])
     mask = game.G.mask(drawn.reply)
-    logits = game.G.logits(drawn.context, drawn.known, drawn.reply).detach()
-    advantage, _, _ = game._judge(drawn, mask, logits, logits[..., 3], None)
+    logits = game.G.logits(drawn.context, drawn.attention_mask, drawn.reply).detach()
+    advantage, _, _ = game._assess(drawn, mask, logits, logits[..., 3], None)
     assert (advantage[~drawn.written] == 2.0).all()
     assert not (advantage[drawn.written] == 2.0).any()
     game.moves.fill_(2)
@@ -193,9 +194,9 @@ def test_ppo_takes_several_steps_and_stops_where_the_ratio_is_clipped():
     assert engine.steps["G"] == 5
 
 
-def test_a_critic_that_is_too_strong_rests_and_learns_again_when_it_is_not():
+def test_a_discriminator_that_is_too_strong_rests_and_learns_again_when_it_is_not():
     game = game_of(guards=Guards(accuracy=0.9))
-    turn = Turn("D", game.critic_move)
+    turn = Turn("D", game.discriminator_move)
     engine = Engine(game, {"D": partial(torch.optim.SGD, lr=0.1)})
     play = partial(engine.play, turn)
     play(iter([data()]))
@@ -227,12 +228,12 @@ def test_a_guard_lets_only_maximum_likelihood_through(which):
             batch = data()
             batch["reply"] = torch.full((4, 7), 0)
             batch["reply"][:, 0] = END
-            game.ways = (Drawing(min_length=6),)
+            game.generations = (GenerationOptions(min_length=6),)
     (held,) = game.policy_move(iter([batch]))
     assert float(game.held) == 1
     with torch.no_grad():
         mask = game.G.mask(batch["reply"])
-        nll = game.G.nll(batch["context"], batch["known"], batch["reply"], mask)
+        nll = game.G.nll(batch["context"], batch["attention_mask"], batch["reply"], mask)
     assert float(held.total.detach()) == pytest.approx(float(nll), rel=1e-5)
     assert "teacher" in held.logs
     assert "teacher" not in sound.logs
@@ -243,32 +244,32 @@ def test_a_length_weight_earns_less_for_another_length():
     game = game_of(
         samples=1, baseline="none", length_weight=2.0, credit=credit.sequence(torch.zeros_like)
     )
-    context, known = contexts(2)
+    context, attention_mask = contexts(2)
     human, reply = torch.full((2, 7), 5), torch.full((2, 7), 5)
     human[:, 1], reply[0, 1], reply[1, 3] = END, END, END
-    batch = {"context": context, "known": known, "reply": human}
+    batch = {"context": context, "attention_mask": attention_mask, "reply": human}
     drawn = free._draw(batch)._replace(reply=reply)
-    logits = game.G.logits(context, known, reply).detach()
-    advantage, _, _ = game._judge(drawn, game.G.mask(reply), logits, logits[..., 3], None)
+    logits = game.G.logits(context, attention_mask, reply).detach()
+    advantage, _, _ = game._assess(drawn, game.G.mask(reply), logits, logits[..., 3], None)
     assert float(advantage[0, 0]) == 0.0
     assert float(advantage[1, 0]) == pytest.approx(-2 * 0.6931, abs=1e-3)
 
 
-def test_the_critic_reuses_the_policys_samples_only_in_the_same_round():
+def test_the_discriminator_reuses_the_policys_samples_only_in_the_same_round():
     game = game_of(reuse=True, samples=2)
     list(game.policy_move(iter([data()])))
     assert game._drawn is not None
     stream = iter([data()])
-    list(game.critic_move(stream))
+    list(game.discriminator_move(stream))
     assert game._drawn is None
     next(stream)  # nothing was drawn from it
-    list(game.critic_move(iter([data()])))
+    list(game.discriminator_move(iter([data()])))
 
 
-def test_the_critic_learns_to_tell():
+def test_the_discriminator_learns_to_tell():
     game = game_of(samples=1, baseline="none")
     engine = Engine(game, {"D": partial(torch.optim.Adam, lr=3e-3)})
-    turn = [Turn("D", game.critic_move)]
+    turn = [Turn("D", game.discriminator_move)]
     torch.manual_seed(0)
     accuracy = [
         float(logs["D/accuracy"]) for logs in engine.rounds(lambda i: data(16), 40, turns=turn)
@@ -278,9 +279,9 @@ def test_the_critic_learns_to_tell():
 
 
 @pytest.mark.parametrize("loss", losses.__all__)
-@pytest.mark.parametrize("judge", ["last", "mean", "prefix"])
-def test_every_loss_and_judge_plays_a_round(loss, judge):
-    game = game_of(loss=getattr(losses, loss), judge=judge, samples=2)
+@pytest.mark.parametrize("pooling", ["last", "mean", "prefix"])
+def test_every_loss_and_pooling_plays_a_round(loss, pooling):
+    game = game_of(loss=getattr(losses, loss), pooling=pooling, samples=2)
     logs = one(game, rate=0.01)
     assert logs["D/grad_norm"] > 0
     assert logs["G/grad_norm"] >= 0
@@ -288,38 +289,41 @@ def test_every_loss_and_judge_plays_a_round(loss, judge):
 
 def test_contradictions_are_refused():
     with pytest.raises(UserError, match="even number"):
-        game_of(samples=3, cold=Drawing(0.5))
+        game_of(samples=3, cold=GenerationOptions(0.5))
     with pytest.raises(UserError, match="reuse"):
         game_of(reuse=True, human_share=0.5)
-    with pytest.raises(UserError, match="LanguageModelCritic"):
-        game_of(critic=LanguageModelCritic(policy_of("gpt2")), penalty=lambda c, r, f: r.sum())
-    with pytest.raises(UserError, match="judge"):
-        game_of(judge="jury")
+    with pytest.raises(UserError, match="LanguageModelDiscriminator"):
+        game_of(
+            discriminator=LanguageModelDiscriminator(policy_of("gpt2")),
+            penalty=lambda c, r, f: r.sum(),
+        )
+    with pytest.raises(UserError, match="pooling"):
+        game_of(pooling="jury")
 
 
 def test_the_tiny_game_is_sound():
     game, batch = tiny()
-    assert batch["known"].dtype == torch.bool
+    assert batch["attention_mask"].dtype == torch.bool
     assert len(list(game.policy_move(iter([batch])))) == 2
 
 
-def test_a_step_critic_that_is_a_language_model_learns_as_one():
+def test_a_step_discriminator_that_is_a_language_model_learns_as_one():
     """Its loss is the policy's own where it has the policy's weights, and only it moves."""
     model = gpt2(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)
     policy = CausalLMPolicy(model, V, end=END, pad=0)
-    critic = StepCritic.like(model, V)
+    discriminator = StepDiscriminator.like(model, V)
     with torch.no_grad():
-        critic.head.weight.copy_(model.lm_head.weight)
-    game = game_of(policy, critic, judge="mean")
-    turn = Turn("critic_mle", game.critic_mle_move)
+        discriminator.head.weight.copy_(model.lm_head.weight)
+    game = game_of(policy, discriminator, pooling="mean", d_mle=True)
+    turn = Turn("d_mle", game.discriminator_mle_move)
     before = policy.model.lm_head.weight.clone()
     found = one(game, turn, rate=0.5)
     batch = data()
     with torch.no_grad():
         mask = policy.mask(batch["reply"])
-        nll = policy.nll(batch["context"], batch["known"], batch["reply"], mask)
-    assert found["critic_mle/loss"] == pytest.approx(float(nll), rel=1e-5)
-    assert one(game, turn)["critic_mle/loss"] < found["critic_mle/loss"] - 0.01
+        nll = policy.nll(batch["context"], batch["attention_mask"], batch["reply"], mask)
+    assert found["d_mle/loss"] == pytest.approx(float(nll), rel=1e-5)
+    assert one(game, turn)["d_mle/loss"] < found["d_mle/loss"] - 0.01
     assert torch.equal(policy.model.lm_head.weight, before)
-    with pytest.raises(UserError, match="TransformerCritic is no language model"):
-        one(game_of(), Turn("critic_mle", game_of().critic_mle_move))
+    with pytest.raises(UserError, match="TransformerDiscriminator is no language model"):
+        game_of(d_mle=True)

@@ -1,4 +1,4 @@
-"""The dialogue recipe: every preset, models by path, resuming, talking, bad input."""
+"""The dialogue recipe: models by path, resuming, talking, bad input."""
 
 import io
 import json
@@ -17,22 +17,14 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue import recipe as dialogue
-from seqgan.dialogue.card import preset_of
-from seqgan.dialogue.recipe import PRESETS, Config
-from tests.recipes.made import is_png, read_log, read_result, refusal
+from seqgan.dialogue.recipe import PRESETS
+from tests.recipes.made import built, is_png, read_log, read_result, refusal
 
 TINY = ("train", "dialogue", "--preset", "tiny")
-SIZES = {
-    name: PRESETS["tiny"][name]
-    for name in PRESETS["tiny"]
-    if name not in ("limit", "samples", "rounds", "mle_steps", "critic_warmup")
-} | {"mle_steps": 2, "critic_warmup": 1, "critic_mle_steps": 2, "rounds": 2}
-"""Sizes and counts alone: what a preset chooses stays as it is."""
 
 
 def talks(count, seed=1):
@@ -73,7 +65,7 @@ def trained(tmp_path_factory):
 
 def test_a_run_ends_with_a_table_floors_samples_and_a_plot(trained):
     run, _ = trained
-    assert [row["phase"] for row in read_log(run)] == ["mle", *["critic"] * 4, *["adversarial"] * 4]
+    assert [row["phase"] for row in read_log(run)] == ["mle", *["warmup"] * 4, *["adversarial"] * 4]
     table = read_result(run)["table"]
     assert list(table)[:5] == ["human", "random", "dull", "echo", "nearest"]
     assert {"MLE T=1.0", "GAN T=1.0", "MLE T=0.5"} <= set(table)
@@ -120,7 +112,7 @@ def test_the_models_page_says_what_it_is_and_loads(trained):
     assert yaml.safe_load(head)["pipeline_tag"] == "text-generation"
     assert "talks.jsonl" in text
     assert str(Path(data).parent) not in text
-    assert "preset `tiny`" in text
+    assert "Shaped rewards (`--paper shaped`, but d_size 16)" in text
     table = read_result(run)["table"]
     assert f"| GAN T=1.0 | {table['GAN T=1.0']['bleu2']:.3f} |" in text
     code = text.partition("```python\n")[2].partition("```")[0]
@@ -154,16 +146,6 @@ def test_a_model_is_sent_with_its_page_and_a_refusal_is_one_sentence(trained, ca
     assert "no model" in _empty_push(run, capsys)
 
 
-@pytest.mark.parametrize(("change", "says"), [
-    ({}, "`default`"),
-    (PRESETS["gad"], "`gad`"),
-    (PRESETS["gad"] | {"batch": 2}, "`gad`, but batch 2"),
-    ({"rounds": 9}, "`default`"),
-])  # fmt: skip
-def test_the_page_names_the_preset_and_what_is_other_than_its(change, says):
-    assert preset_of(Config(out="run", **change)) == says
-
-
 def _empty_push(run, capsys):
     """What is said of a run that has no model yet."""
     (run / "mle").rename(run / "aside")
@@ -195,7 +177,7 @@ def test_a_backward_model_knows_the_question_and_chooses_among_the_beams(
     run, data = trained
     back = str(tmp_path / "back")
     words = ["--data", data, "--backward", "true", "--turns", "1", "--rounds", "0"]
-    words += ["--critic_warmup", "0", "--mle_steps", "400", "--mle_lr", "1e-2", "--patience", "9"]
+    words += ["--d_warmup_steps", "0", "--mle_steps", "400", "--mle_lr", "1e-2", "--patience", "9"]
     assert main([*TINY, *words, "--out", back]) == 0
     loaded = open_run(back, data=False)
     loaded.load()
@@ -231,24 +213,12 @@ def test_figures_of_vectors_are_highest_for_what_people_said(tmp_path):
         assert rows["human"]["mauve"] > rows["dull"]["mauve"]
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("short_report")
-@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
-def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
-    options = SIZES | {"data": written(tmp_path, talks(40)), "context_tokens": 24}
-    reads = "critic_mle_steps" in PRESETS[preset]
-    if not reads:
-        del options["critic_mle_steps"]
-    words = [f"--{name}={value}" for name, value in options.items()]
-    run = tmp_path / "run"
-    assert main(["train", "dialogue", "--preset", preset, "--out", str(run), *words]) == 0
-    log = read_log(run)
-    phases = ["mle", *["critic_mle"] * reads, "critic", "adversarial", "adversarial"]
-    assert [row["phase"] for row in log] == phases
-    assert log[-1]["G/grad_norm"] > 0
-    kept = PRESETS[preset].keys() - options.keys()
-    config = open_run(str(run)).as_dict()
-    assert all(config[name] == PRESETS[preset][name] for name in kept)
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("paper", dialogue.PAPERS.names())
+def test_every_preset_makes_a_configuration_of_every_paper(preset, paper):
+    config = built(dialogue, preset, paper, out="run")
+    sizes = {"size", "rounds", "eval_samples"} & PRESETS[preset].keys()
+    assert all(getattr(config, name) == PRESETS[preset][name] for name in sizes)
 
 
 @pytest.mark.slow
@@ -256,8 +226,8 @@ def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
 @pytest.mark.parametrize(
     "extra",
     [
-        ["--credit", "rollouts", "--judge", "last", "--rollouts", "2"],
-        ["--architecture", "lstm", "--critic", "hierarchical"],
+        ["--credit_assignment", "rollouts", "--pooling", "last", "--rollouts", "2"],
+        ["--architecture", "lstm", "--discriminator", "hierarchical"],
     ],
 )
 def test_other_credits_and_the_recurrent_model_run(tmp_path, extra):
@@ -327,7 +297,7 @@ TEMPLATE = (
 @pytest.mark.parametrize(("kind", "tokens", "extra"), [
     ("gpt2", {}, []),
     ("llama", {"template": TEMPLATE, "pad": "<pad>"}, ["--lora", "2"]),
-    ("t5", {"pad": "<pad>"}, ["--critic", "hierarchical"]),
+    ("t5", {"pad": "<pad>"}, ["--discriminator", "hierarchical"]),
 ])  # fmt: skip
 def test_models_by_path_learn_and_are_saved(tmp_path, kind, tokens, extra):
     """Without a pad token, with a chat template and adapters, with an encoder."""
@@ -355,12 +325,12 @@ def test_models_by_path_learn_and_are_saved(tmp_path, kind, tokens, extra):
 def test_falling_rates_rise_and_end_at_nothing_with_the_last_step(tmp_path):
     data, run = written(tmp_path, talks(40)), tmp_path / "run"
     words = [*TINY, "--data", data, "--falling", "true", "--mle_lr", "0.5"]
-    options_ = ["--critic", "step", "--critic_mle_steps", "60", "--teacher_forcing", "0.5"]
+    options_ = ["--discriminator", "step", "--d_mle_steps", "60", "--teacher_forcing", "0.5"]
     assert main([*words, *options_, "--out", str(run)]) == 0
     engine = open_run(str(run)).engine
     assert engine.optimizers["mle"].param_groups[0]["lr"] == pytest.approx(0.5 / 2)  # of 20 steps
     engine.load(run / "checkpoint")
-    assert engine.steps == {"G": 8, "mle": 20, "D": 8, "critic_mle": 60}
+    assert engine.steps == {"G": 8, "mle": 20, "D": 8, "d_mle": 60}
     for optimizer in engine.optimizers.values():
         assert optimizer.param_groups[0]["lr"] == 0.0
     factors = [options.falling(20)(_adam()).lr_lambdas[0](step) for step in (0, 1, 2, 11, 20, 21)]
@@ -375,7 +345,7 @@ def _adam():
 @pytest.mark.usefixtures("short_report")
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
     data = written(tmp_path, talks(60))
-    words = [*TINY, "--data", data, "--rounds", "12", "--memory", "32", "--reuse", "false"]
+    words = [*TINY, "--data", data, "--rounds", "12", "--buffer_size", "32", "--reuse", "false"]
     words += ["--falling", "true"]
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
     run = tmp_path / "killed"
@@ -394,43 +364,6 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
     name = "checkpoint/game.safetensors"
     weights, expected = load_file(run / name), load_file(tmp_path / "whole" / name)
     assert all(torch.equal(weights[key], value) for key, value in expected.items())
-
-
-CONTRADICTIONS = [
-    ({"credit": "advantage"}, "--credit advantage"),
-    ({"critic_mle_steps": 5}, "--critic_mle_steps"),
-    ({"critic": "step", "credit": "every_token"}, "--baseline none"),
-    ({"credit": "every_token", "baseline": "none"}, "--critic step"),
-    ({"critic": "step", "critic_mle_steps": 5, "critic_size": 30}, "--critic_size 30"),
-    ({"samples": 1}, "--samples"),
-    ({"human_share": 0.1}, "--reuse false"),
-    ({"policy_updates": 2}, "--policy_updates"),
-    ({"kl_target": 1.0}, "--kl_weight"),
-    ({"cold_temperature": 0.5, "samples": 3}, "--samples 3"),
-    ({"critic": "language_model", "penalty": "r1=1"}, "--penalty"),
-    ({"architecture": "lstm"}, "--architecture lstm"),
-    ({"lora": 4}, "--lora"),
-    ({"backward": True}, "--turns 1"),
-    ({"valid": "x"}, "--valid"),
-    ({"where": "overlap=0", "data": "x"}, "--where overlap=0"),
-    ({"shard": True, "penalty": "r1=1"}, "--shard true"),
-    ({"min_length": 32}, "--min_length 32"),
-    ({"size": 30}, "--size 30"),
-    ({"dropout": 1.0}, "--dropout 1"),
-    ({"top_p": 1.5}, "--top_p 1.5"),
-    ({"baseline": "group_normalised"}, "--baseline group_normalised"),
-    ({"loss": "hope"}, "--loss hope"),
-    ({"mle_steps": 0, "critic_warmup": 0, "rounds": 0}, "--mle_steps"),
-]
-
-
-@pytest.mark.parametrize(("change", "says"), CONTRADICTIONS)
-def test_a_contradiction_is_refused_and_its_option_named(change, says):
-    Config(out="run")
-    with pytest.raises(UserError) as caught:
-        Config(**{"out": "run", **change})
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):

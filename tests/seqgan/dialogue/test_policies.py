@@ -8,7 +8,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import mask_of
-from seqgan.dialogue.drawing import Drawing, block_ngrams, filtered
+from seqgan.dialogue.generation import GenerationOptions, block_ngrams, filtered
 from seqgan.dialogue.language_models import CausalLMPolicy
 from tests.seqgan.dialogue.made import (
     END,
@@ -26,26 +26,26 @@ from tests.seqgan.dialogue.made import (
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_a_row_means_the_same_whatever_it_is_padded_to(kind):
-    policy, (context, known), reply = policy_of(kind), contexts(), replies()
-    together = policy.log_prob(context, known, reply)
+    policy, (context, attention_mask), reply = policy_of(kind), contexts(), replies()
+    together = policy.log_prob(context, attention_mask, reply)
     mask = mask_of(reply, END)
     for row in range(len(reply)):
-        alone = context[row : row + 1, known[row]]
+        alone = context[row : row + 1, attention_mask[row]]
         length = int(mask[row].sum())
         one = policy.log_prob(alone, torch.ones_like(alone, dtype=torch.bool), reply[row : row + 1])
         assert torch.allclose(together[row, :length], one[0, :length], atol=1e-5)
     wide = torch.nn.functional.pad(context, (5, 0), value=7)
-    padded = policy.log_prob(wide, torch.nn.functional.pad(known, (5, 0)), reply)
+    padded = policy.log_prob(wide, torch.nn.functional.pad(attention_mask, (5, 0)), reply)
     assert torch.allclose(together[mask], padded[mask], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_reading_token_by_token_gives_the_teacher_forced_logits(kind):
-    policy, (context, known) = policy_of(kind), contexts()
+    policy, (context, attention_mask) = policy_of(kind), contexts()
     reply = replies().clamp(min=3)
-    whole = policy.logits(context, known, reply)
-    logits, state = policy.read(context, known)
+    whole = policy.logits(context, attention_mask, reply)
+    logits, state = policy.read(context, attention_mask)
     for t in range(reply.shape[1]):
         assert torch.allclose(logits, whole[:, t], atol=1e-4), t
         assert torch.isinf(logits[:, IDS["forbidden"]]).all()
@@ -59,9 +59,9 @@ def test_reading_token_by_token_gives_the_teacher_forced_logits(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_end_once_and_hold_nothing_forbidden(kind):
-    policy, (context, known) = policy_of(kind), contexts(8)
+    policy, (context, attention_mask) = policy_of(kind), contexts(8)
     torch.manual_seed(0)
-    reply = policy.sample(context, known, 9, Drawing(min_length=2), copies=3)
+    reply = policy.sample(context, attention_mask, 9, GenerationOptions(min_length=2), copies=3)
     assert reply.shape == (24, 9)
     mask = policy.mask(reply)
     assert (reply[~mask] == PAD).all()
@@ -72,11 +72,11 @@ def test_samples_end_once_and_hold_nothing_forbidden(kind):
 @torch.no_grad()
 def test_samples_follow_the_distribution_and_copies_share_their_context():
     """A million draws are not needed: one context, frequencies of the first token."""
-    policy, (context, known) = policy_of("gpt2"), contexts(2)
+    policy, (context, attention_mask) = policy_of("gpt2"), contexts(2)
     torch.manual_seed(1)
-    reply = policy.sample(context, known, 1, copies=4000)
+    reply = policy.sample(context, attention_mask, 1, copies=4000)
     with torch.no_grad():
-        expected = policy.read(context, known)[0].softmax(-1)
+        expected = policy.read(context, attention_mask)[0].softmax(-1)
     for row in range(2):
         drawn = torch.bincount(reply[row * 4000 : (row + 1) * 4000, 0], minlength=V) / 4000
         error = (expected[row] * (1 - expected[row]) / 4000).sqrt()
@@ -85,67 +85,76 @@ def test_samples_follow_the_distribution_and_copies_share_their_context():
 
 @torch.no_grad()
 def test_eval_mode_has_no_dropout_and_equal_models_have_no_kl():
-    policy, (context, known), reply = policy_of("gpt2"), contexts(), replies()
+    policy, (context, attention_mask), reply = policy_of("gpt2"), contexts(), replies()
     assert policy.model.config.resid_pdrop > 0
     mask = policy.mask(reply)
-    first = policy.log_prob(context, known, reply)[mask]
-    assert torch.equal(first, policy.log_prob(context, known, reply)[mask])
-    assert not torch.allclose(first, policy.train().log_prob(context, known, reply)[mask])
+    first = policy.log_prob(context, attention_mask, reply)[mask]
+    assert torch.equal(first, policy.log_prob(context, attention_mask, reply)[mask])
+    assert not torch.allclose(first, policy.train().log_prob(context, attention_mask, reply)[mask])
 
 
 @torch.no_grad()
 def test_a_smaller_vocabulary_than_the_tokenizers_is_refused_and_a_larger_one_never_drawn():
     with pytest.raises(UserError, match="embeds only 24"):
         CausalLMPolicy(gpt2(), V + 1, **IDS)
-    policy, (context, known) = CausalLMPolicy(gpt2(), V - 4, **IDS).eval(), contexts()
-    logits, _ = policy.read(context, known)
+    policy, (context, attention_mask) = CausalLMPolicy(gpt2(), V - 4, **IDS).eval(), contexts()
+    logits, _ = policy.read(context, attention_mask)
     assert torch.isinf(logits[:, V - 4 :]).all()
     assert torch.isfinite(logits[:, 3 : V - 4]).all()
 
 
 def test_filters_keep_what_they_say():
     logits = torch.tensor([[0.5, 0.25, 0.15, 0.1]]).log()
-    kept = filtered(logits, Drawing(top_k=2)).softmax(-1)
+    kept = filtered(logits, GenerationOptions(top_k=2)).softmax(-1)
     assert torch.allclose(kept, torch.tensor([[2 / 3, 1 / 3, 0.0, 0.0]]))
-    kept = filtered(logits, Drawing(top_p=0.6)).softmax(-1)
+    kept = filtered(logits, GenerationOptions(top_p=0.6)).softmax(-1)
     assert torch.allclose(kept, torch.tensor([[2 / 3, 1 / 3, 0.0, 0.0]]))
-    assert torch.isinf(filtered(logits, Drawing(top_p=0.5))[0, 1:]).all()
-    sharp = filtered(logits, Drawing(temperature=0.5)).softmax(-1)
+    assert torch.isinf(filtered(logits, GenerationOptions(top_p=0.5))[0, 1:]).all()
+    sharp = filtered(logits, GenerationOptions(temperature=0.5)).softmax(-1)
     assert torch.allclose(sharp, logits.exp() ** 2 / (logits.exp() ** 2).sum())
 
 
 def test_blocking_forbids_exactly_the_repeats():
     written = torch.tensor([[5, 6, 7, 5, 6]])
-    context, known = (
+    context, attention_mask = (
         torch.tensor([[0, 8, 5, 6, 9]]),
         torch.tensor([[False, True, True, True, True]]),
     )
     logits = torch.zeros(1, V)
-    own = block_ngrams(logits, Drawing(block=3), END, written, context, known)
+    own = block_ngrams(logits, GenerationOptions(block=3), END, written, context, attention_mask)
     assert torch.isinf(own[0]).nonzero()[:, 0].tolist() == [7]
-    both = block_ngrams(logits, Drawing(block=3, block_context=True), END, written, context, known)
+    both = block_ngrams(
+        logits,
+        GenerationOptions(block=3, block_context=True),
+        END,
+        written,
+        context,
+        attention_mask,
+    )
     assert torch.isinf(both[0]).nonzero()[:, 0].tolist() == [7, 9]
-    words = block_ngrams(logits, Drawing(block=1), END, written, context, known)
+    words = block_ngrams(logits, GenerationOptions(block=1), END, written, context, attention_mask)
     assert torch.isinf(words[0]).nonzero()[:, 0].tolist() == [5, 6, 7]
 
 
 def test_blocked_samples_repeat_no_bigram():
-    policy, (context, known) = policy_of("gpt2"), contexts(16)
+    policy, (context, attention_mask) = policy_of("gpt2"), contexts(16)
     torch.manual_seed(0)
-    for reply in policy.sample(context, known, 20, Drawing(0.3, block=2)).tolist():
+    for reply in policy.sample(
+        context, attention_mask, 20, GenerationOptions(0.3, block=2)
+    ).tolist():
         reply = reply[: reply.index(END)] if END in reply else reply
         pairs = list(itertools.pairwise(reply))
         assert len(set(pairs)) == len(pairs)
 
 
 def test_nll_is_the_mean_over_what_counts():
-    policy, (context, known), reply = policy_of("gpt2"), contexts(), replies()
+    policy, (context, attention_mask), reply = policy_of("gpt2"), contexts(), replies()
     mask = policy.mask(reply)
-    log_prob = policy.log_prob(context, known, reply).detach()
+    log_prob = policy.log_prob(context, attention_mask, reply).detach()
     total = sum(
         float(log_prob[b, t]) for b in range(len(reply)) for t in range(7) if bool(mask[b, t])
     )
-    nll = policy.nll(context, known, reply, mask)
+    nll = policy.nll(context, attention_mask, reply, mask)
     assert math.isclose(float(nll.detach()), -total / int(mask.sum()), rel_tol=1e-5)
     nll.backward()
     assert all(torch.isfinite(p.grad).all() for p in policy.parameters())

@@ -1,4 +1,4 @@
-"""Our critic as a reward inside a real GRPOTrainer of TRL."""
+"""Our discriminator as a reward inside a real GRPOTrainer of TRL."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.discriminators import TransformerCritic
+from seqgan.dialogue.discriminators import TransformerDiscriminator
 from seqgan.dialogue.encode import Format, train_tokenizer
 from seqgan.dialogue.reward import as_reward
 
@@ -23,8 +23,8 @@ def reward_of(seed=0):
         bos_token_id=form.end, eos_token_id=form.end, pad_token_id=form.pad,
     )  # fmt: skip
     model = GPT2LMHeadModel(config)
-    critic = TransformerCritic.like(model)
-    reward = as_reward(critic, form, context_tokens=24, reply_tokens=24, lr=3e-3)
+    discriminator = TransformerDiscriminator.like(model)
+    reward = as_reward(discriminator, form, context_tokens=24, reply_tokens=24, lr=3e-3)
     return reward, model, form
 
 
@@ -51,10 +51,10 @@ def test_it_scores_and_learns_and_logs():
 def test_it_goes_on_where_it_was_saved(tmp_path):
     reward, _, _ = reward_of()
     reward(PROMPTS, MADE, human=HUMAN)
-    reward.save(tmp_path / "critic")
+    reward.save(tmp_path / "discriminator")
     expected = [reward(PROMPTS, MADE, human=HUMAN) for _ in range(2)]
     other, _, _ = reward_of(seed=5)
-    other.load(tmp_path / "critic")
+    other.load(tmp_path / "discriminator")
     assert [other(PROMPTS, MADE, human=HUMAN) for _ in range(2)] == expected
 
 

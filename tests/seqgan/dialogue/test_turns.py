@@ -135,17 +135,17 @@ def test_contexts_carry_roles_relative_to_who_answers(form):
     found = Dialogues("made", [Dialogue(TURNS, True)])
     encoded = form.encode(found, context_tokens=40, reply_tokens=20, turns=4)
     texts = [
-        form.tokenizer.decode(row[known])
-        for row, known in zip(encoded.context, encoded.known, strict=True)
+        form.tokenizer.decode(row[attention_mask])
+        for row, attention_mask in zip(encoded.context, encoded.attention_mask, strict=True)
     ]
     assert texts == [
         "<user>do you like tea ?<assistant>",
         "<assistant>do you like tea ?<user>yes .<assistant>",
     ]
     assert [form.decode(row.tolist()) for row in encoded.reply] == ["yes .", "why ?"]
-    assert (encoded.context[~encoded.known] == form.pad).all()
-    assert not encoded.known[:, 0].any()
-    assert encoded.known[:, -1].all()
+    assert (encoded.context[~encoded.attention_mask] == form.pad).all()
+    assert not encoded.attention_mask[:, 0].any()
+    assert encoded.attention_mask[:, -1].all()
 
 
 def test_long_contexts_lose_their_oldest_turns_and_long_replies_their_end(form):
@@ -158,8 +158,8 @@ def test_long_contexts_lose_their_oldest_turns_and_long_replies_their_end(form):
     width = 6
     cut = form.encode(found, context_tokens=width, reply_tokens=20, turns=4)
     assert found.counts.cut > 0
-    for row, known in zip(cut.context, cut.known, strict=True):
-        text = form.tokenizer.decode(row[known])
+    for row, attention_mask in zip(cut.context, cut.attention_mask, strict=True):
+        text = form.tokenizer.decode(row[attention_mask])
         assert text.endswith("<assistant>")
         assert "why ?" not in text or text == "<user>why ?<assistant>"
 
@@ -170,7 +170,7 @@ def test_marks_spelled_out_in_a_text_are_text(form):
         [Dialogue([Utterance("user", "<end><user>"), Utterance("assistant", "<end>")], True)],
     )
     encoded = form.encode(found, context_tokens=40, reply_tokens=20, turns=2)
-    ids = encoded.context[0][encoded.known[0]].tolist()
+    ids = encoded.context[0][encoded.attention_mask[0]].tolist()
     marks = {form.tokenizer.convert_tokens_to_ids(mark) for mark in MARKS.values()}
     assert sum(i in marks for i in ids) == 2
     assert encoded.reply[0].tolist().count(form.end) == 1
@@ -182,8 +182,8 @@ def test_the_tokenizers_own_template_says_the_same(form):
     ids = form.tokenizer.apply_chat_template(
         messages, add_generation_prompt=True, return_dict=True
     )["input_ids"]
-    context, known = form.context(TURNS, 60)
-    assert context[0][known[0]].tolist() == ids
+    context, attention_mask = form.context(TURNS, 60)
+    assert context[0][attention_mask[0]].tolist() == ids
 
 
 def test_without_marks_or_template_turns_end_and_without_padding_the_end_pads(form):
@@ -194,19 +194,19 @@ def test_without_marks_or_template_turns_end_and_without_padding_the_end_pads(fo
     other = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(text), eos_token="<end>")
     plain = Format(other)
     assert plain.pad == plain.end
-    context, known = plain.context(TURNS, 60)
-    assert (context[0][known[0]] == plain.end).sum() == 3
+    context, attention_mask = plain.context(TURNS, 60)
+    assert (context[0][attention_mask[0]] == plain.end).sum() == 3
     assert int(context[0, -1]) == plain.end
     other.chat_template = (
         "{% if messages[0]['role'] != 'user' %}{{ raise_exception('user first') }}{% endif %}"
         "{% for m in messages %}{{ '#' + m['content'] }}{% endfor %}"
     )
     templated = Format(other)
-    context, known = templated.context([Utterance("assistant", "yes ."), *TURNS], 60)
-    text = other.decode(context[0][known[0]])
+    context, attention_mask = templated.context([Utterance("assistant", "yes ."), *TURNS], 60)
+    text = other.decode(context[0][attention_mask[0]])
     assert text == "#do you like tea ?#yes .#why ?"
-    context, known = templated.context(TURNS, 8)
-    assert other.decode(context[0][known[0]]).endswith("why ?")
+    context, attention_mask = templated.context(TURNS, 8)
+    assert other.decode(context[0][attention_mask[0]]).endswith("why ?")
     other.eos_token = None
     with pytest.raises(UserError, match="eos_token"):
         Format(other)

@@ -1,4 +1,4 @@
-"""Two processes that play the dialogue game: one policy, one critic, one memory, other samples."""
+"""Two processes that play the dialogue game: one policy, discriminator and replay buffer."""
 
 import subprocess
 import sys
@@ -25,13 +25,13 @@ def different(one, other):
 
 
 @pytest.mark.slow
-def test_both_hold_one_policy_one_critic_and_one_memory(pair):
+def test_both_hold_one_policy_one_discriminator_and_one_memory(pair):
     one, two = pair
     assert different(one["whole"], two["whole"]) == []
     moved = different(one["half"], one["whole"])
-    assert {"memory.reply", "G.model.lm_head.weight"} <= set(moved)
+    assert {"replay_buffer.reply", "G.model.lm_head.weight"} <= set(moved)
     # Eight contexts a round with two samples each, of both processes
-    assert one["whole"]["memory.filled"] == 4 * 8
+    assert one["whole"]["replay_buffer.filled"] == 4 * 8
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_a_policy_cut_in_two_samples_learns_and_is_kept_as_a_whole_one(pair):
 
 
 @pytest.mark.slow
-def test_a_reward_of_trl_holds_one_critic_that_learns_of_both_processes_completions(pair):
+def test_a_reward_of_trl_holds_one_discriminator_that_learns_of_both_processes_completions(pair):
     one, two = (found["rewards"] for found in pair)
     for name, value in one.items():
         if name.startswith("reward."):

@@ -64,7 +64,7 @@ class Address:
         return f"http://127.0.0.1:{self.port}/"
 
 
-def test_what_a_model_says_is_text_on_the_page_and_verdicts_are_colours():
+def test_what_a_model_says_is_text_on_the_page_and_outputs_are_colours():
     said = marked([Piece("<script>", 0.0), Piece(" & so", 1.0)])
     assert "<script>" not in said
     assert "&lt;script&gt;" in said

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from seqgan.cli import main
-from seqgan.dialogue.discriminators import HierarchicalCritic
+from seqgan.dialogue.discriminators import HierarchicalDiscriminator
 from seqgan.dialogue.recurrent import AttentionPolicy
 
 
@@ -34,17 +34,19 @@ def test_bf16_stays_near_float32(tmp_path, capsys):
 @pytest.mark.parametrize("part", ["hierarchical discriminator", "attention policy"])
 def test_recurrent_networks_of_dialogue_run_in_bf16(part):
     context, reply = torch.randint(4, 12, (3, 6)), torch.randint(4, 12, (3, 5))
-    known = torch.ones_like(context, dtype=torch.bool)
+    attention_mask = torch.ones_like(context, dtype=torch.bool)
     if part == "attention policy":
         policy = AttentionPolicy(12, 8, end=2, pad=0)
 
         def read():
-            return policy.logits(context, known, reply)[..., 4:]  # the others may be forbidden
+            return policy.logits(context, attention_mask, reply)[
+                ..., 4:
+            ]  # the others may be forbidden
     else:
-        critic = HierarchicalCritic(12, [4], 8, turns=2, turn_tokens=4)
+        discriminator = HierarchicalDiscriminator(12, [4], 8, turns=2, turn_tokens=4)
 
         def read():
-            return critic.score(context, known, critic.embed(reply))
+            return discriminator.score(context, attention_mask, discriminator.embed(reply))
 
     full = read()
     with torch.autocast("cpu", torch.bfloat16):

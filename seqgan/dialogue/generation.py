@@ -7,16 +7,16 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 
-class Drawing(NamedTuple):
+class GenerationOptions(NamedTuple):
     """How a token is drawn from its logits.
 
     Args:
-        temperature: below 1 sharpens; 0 takes the likeliest token.
-        top_k: only that many of the likeliest tokens; 0 = all.
-        top_p: only the likeliest tokens that hold this much of the mass; 1 = all.
-        min_length: tokens of a reply before its end may be drawn.
-        block: length of n-grams that a reply may not repeat; 0 = any.
-        block_context: whether n-grams of the context are blocked as well.
+        temperature: Divisor of the logits; below 1 sharpens, 0 takes the likeliest token.
+        top_k: Number of the likeliest tokens that are left; 0 = all.
+        top_p: Probability mass of the likeliest tokens that are left; 1 = all.
+        min_length: Number of tokens of a reply before its end may be sampled.
+        block: Length of n-grams that a reply may not repeat; 0 = any.
+        block_context: Whether n-grams of the context are blocked as well.
     """
 
     temperature: float = 1.0
@@ -27,21 +27,23 @@ class Drawing(NamedTuple):
     block_context: bool = False
 
 
-PLAIN = Drawing()
+PLAIN = GenerationOptions()
 """From the distribution as it is."""
 
 
-def filtered(logits: Float[Tensor, "*rows V"], drawing: Drawing) -> Float[Tensor, "*rows V"]:
+def filtered(
+    logits: Float[Tensor, "*rows V"], generation: GenerationOptions
+) -> Float[Tensor, "*rows V"]:
     """Logits of the distribution that is drawn from: temperature, then top-k, then top-p."""
-    if drawing.temperature not in (0, 1):
-        logits = logits / drawing.temperature
-    if 0 < drawing.top_k < logits.shape[-1]:
-        least = logits.topk(drawing.top_k).values[..., -1:]
+    if generation.temperature not in (0, 1):
+        logits = logits / generation.temperature
+    if 0 < generation.top_k < logits.shape[-1]:
+        least = logits.topk(generation.top_k).values[..., -1:]
         logits = logits.masked_fill(logits < least, -torch.inf)
-    if drawing.top_p < 1:
+    if generation.top_p < 1:
         ordered, order = logits.sort(descending=True)
         share = ordered.softmax(-1)
-        outside = share.cumsum(-1) - share >= drawing.top_p
+        outside = share.cumsum(-1) - share >= generation.top_p
         logits = torch.empty_like(logits).scatter_(
             -1, order, ordered.masked_fill(outside, -torch.inf)
         )
@@ -50,43 +52,43 @@ def filtered(logits: Float[Tensor, "*rows V"], drawing: Drawing) -> Float[Tensor
 
 def draw(
     logits: Float[Tensor, "N V"],
-    drawing: Drawing,
+    generation: GenerationOptions,
     end: int,
     written: Int64[Tensor, "N t"],
     context: Int64[Tensor, "N C"],
-    known: Bool[Tensor, "N C"],
+    attention_mask: Bool[Tensor, "N C"],
 ) -> Int64[Tensor, " N"]:
     """One token a row."""
-    if written.shape[1] < drawing.min_length:
+    if written.shape[1] < generation.min_length:
         logits = logits.index_fill(-1, torch.tensor([end], device=logits.device), -torch.inf)
-    if drawing.block:
-        logits = block_ngrams(logits, drawing, end, written, context, known)
-    if drawing.temperature == 0:
+    if generation.block:
+        logits = block_ngrams(logits, generation, end, written, context, attention_mask)
+    if generation.temperature == 0:
         return logits.argmax(-1)
-    return torch.multinomial(filtered(logits, drawing).float().softmax(-1), 1)[:, 0]
+    return torch.multinomial(filtered(logits, generation).float().softmax(-1), 1)[:, 0]
 
 
 def block_ngrams(
     logits: Float[Tensor, "N V"],
-    drawing: Drawing,
+    generation: GenerationOptions,
     end: int,
     written: Int64[Tensor, "N t"],
     context: Int64[Tensor, "N C"],
-    known: Bool[Tensor, "N C"],
+    attention_mask: Bool[Tensor, "N C"],
 ) -> Float[Tensor, "N V"]:
     """No mass for tokens that would repeat an n-gram of the reply (and of the context).
 
     The end is never blocked, so that something can always be drawn.
     """
-    n = drawing.block
+    n = generation.block
     if written.shape[1] < n - 1:
         return logits
     read, counts = written, torch.ones_like(written, dtype=torch.bool)
-    if drawing.block_context:
+    if generation.block_context:
         # A column that matches nothing keeps n-grams from spanning context and reply
         gap = context.new_full((len(context), 1), -1)
         read = torch.cat([context, gap, written], 1)
-        counts = torch.cat([known, torch.zeros_like(gap, dtype=torch.bool), counts], 1)
+        counts = torch.cat([attention_mask, torch.zeros_like(gap, dtype=torch.bool), counts], 1)
     if read.shape[1] < n:
         return logits
     grams, whole = read.unfold(1, n, 1), counts.unfold(1, n, 1).all(-1)

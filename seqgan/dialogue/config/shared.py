@@ -1,0 +1,315 @@
+"""Options that every paper shares, parts for its discriminator, and its players."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from image_core.adversarial import losses
+from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from image_core.runs.penalties import make_penalty
+from image_core.runs.players import Player, adam
+from seqgan.dialogue.data import DialogueDataOptions
+from seqgan.dialogue.discriminators import DialogueDiscriminator
+from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.generation import GenerationOptions
+from seqgan.dialogue.guards import Guards
+from seqgan.dialogue.models import (
+    DISCRIMINATORS,
+    Language,
+    LanguageModelOptions,
+    copy_generator,
+    new_discriminator,
+    new_step_discriminator,
+)
+from seqgan.dialogue.policies import DialoguePolicy
+
+
+@dataclass(kw_only=True)
+class DialogueOptions(LanguageModelOptions):
+    """Training.
+
+    Args:
+        paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
+            mypackage.mydialogue.
+        batch: Number of contexts of a step.
+        mle_steps: Most steps of maximum likelihood.
+        mle_lr: Adam's learning rate in maximum likelihood.
+        rounds: Number of adversarial rounds.
+        g_lr: Adam's learning rate of the generator in the adversarial rounds.
+        d_warmup_steps: Optimizer steps of the discriminator before the adversarial rounds.
+        d_steps: Optimizer steps of the discriminator in a round.
+        d_lr: Adam's learning rate of the discriminator.
+        max_grad_norm: Greatest norm of either player's gradient; longer ones are scaled down.
+        falling: Whether each learning rate rises over a tenth of its steps and then falls to zero.
+        samples: Number of replies to each context of a generator step.
+        temperature: Temperature at which the replies are sampled that are learned from.
+        top_p: Probability mass of the likeliest tokens that those replies are sampled from.
+        min_length: Number of tokens of a reply before its end may be sampled.
+        reuse: Whether the discriminator learns from the replies of the generator's step.
+        teacher_forcing: Weight of a step of maximum likelihood after each generator step.
+        d_accuracy_limit: Accuracy above which the discriminator rests; 0 = never.
+        length_limit: The generator takes steps of maximum likelihood only while its replies are
+            that many times longer or shorter than people's; 0 = never.
+        precision: Precision of the models: no (float32) or bf16; in YAML write 'no' in quotes.
+        evaluate_every: Number of rounds between two evaluations.
+        alarms: What happens at signs of collapse: warn, stop or off.
+    """
+
+    paper: str = ""
+    batch: int = 16
+    mle_steps: int = 4000
+    mle_lr: float = 1e-3
+    rounds: int = 1000
+    g_lr: float = 1e-4
+    d_warmup_steps: int = 200
+    d_steps: int = 1
+    d_lr: float = 3e-4
+    max_grad_norm: float = 1.0
+    falling: bool = False
+    samples: int = 4
+    temperature: float = 1.0
+    top_p: float = 1.0
+    min_length: int = 0
+    reuse: bool = True
+    teacher_forcing: float = 1.0
+    d_accuracy_limit: float = 0.98
+    length_limit: float = 3.0
+    precision: str = "no"
+    evaluate_every: int = 50
+    alarms: str = "warn"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
+        options.check_choice("precision", self.precision, ("no", "bf16"))
+        options.check_least(self, 1, "batch", "d_steps", "samples", "evaluate_every")
+        options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "min_length")
+        options.check_least(self, 0, "teacher_forcing", "d_accuracy_limit", "length_limit")
+        options.check_above_zero(self, "mle_lr", "d_lr", "g_lr", "max_grad_norm")
+        options.check_above_zero(self, "temperature", "top_p")
+        if self.d_accuracy_limit >= 1:
+            raise UserError(f"--d_accuracy_limit {self.d_accuracy_limit}: it must be below 1")
+        if self.top_p > 1:
+            raise UserError(f"--top_p {self.top_p}: it must be at most 1")
+        if self.mle_steps + self.d_warmup_steps + self.rounds == 0:
+            raise UserError(
+                "--mle_steps, --d_warmup_steps and --rounds are all 0; nothing is played"
+            )
+        if self.min_length >= self.reply_tokens:
+            raise UserError(
+                f"--min_length {self.min_length} leaves no room for an end within --reply_tokens "
+                f"{self.reply_tokens}"
+            )
+
+    def updates(self) -> int:
+        """Optimizer steps on the same replies; a part overrides it."""
+        return 1
+
+    def guards(self) -> Guards:
+        """When a side is to rest; a part adds to it."""
+        return Guards(self.d_accuracy_limit, 0.0, self.length_limit)
+
+    def begin_discriminator(self, game: DialogueGame) -> None:
+        """Prepare the discriminator when maximum likelihood is over; a part overrides it."""
+
+    def generation(
+        self, temperature: float | None = None, top_p: float | None = None
+    ) -> GenerationOptions:
+        """How replies are sampled: as the options say, or otherwise."""
+        return GenerationOptions(
+            self.temperature if temperature is None else temperature,
+            top_p=self.top_p if top_p is None else top_p,
+            min_length=self.min_length,
+        )
+
+    def adversarial(self) -> dict[str, Any]:
+        """What a game is made with besides its models; a part adds to it."""
+        return {
+            "context_length": self.context_tokens,
+            "samples": self.samples,
+            "generation": self.generation(),
+            "policy_updates": self.updates(),
+            "d_steps": self.d_steps,
+            "reuse": self.reuse,
+            "teacher_forcing": self.teacher_forcing,
+            "guards": self.guards(),
+        }
+
+
+@dataclass(kw_only=True)
+class DiscriminatorSizeOptions(DialogueOptions):
+    """Discriminator's size.
+
+    Args:
+        d_size: Hidden size of a discriminator that is no copy of the generator.
+    """
+
+    d_size: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "d_size")
+
+
+@dataclass(kw_only=True)
+class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
+    """Discriminator.
+
+    Args:
+        discriminator: Network that judges replies: transformer (a fresh one), copy (of the
+            generator), step (StepGAN's), hierarchical (Li et al. 2017) or language_model
+            (DP-GAN's).
+        penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`.
+    """
+
+    discriminator: str = "transformer"
+    penalty: str = ""
+
+    def __post_init__(self) -> None:
+        options.check_choice("discriminator", self.discriminator, DISCRIMINATORS)
+        super().__post_init__()
+        make_penalty(self.penalty)
+        if self.penalty and self.discriminator not in ("transformer", "copy", "hierarchical"):
+            raise UserError(
+                f"--penalty moves through embedded replies; --discriminator {self.discriminator} "
+                "does not"
+            )
+        if self.shard and self.penalty:
+            raise UserError("--shard true goes without --penalty; leave one of them out")
+        if self.recurrent() and self.discriminator not in ("hierarchical", "language_model"):
+            raise UserError(
+                f"--discriminator {self.discriminator} copies a transformer; with --architecture "
+                "lstm pass --discriminator hierarchical or language_model"
+            )
+
+    def network(self, language: Language, policy: DialoguePolicy) -> DialogueDiscriminator:
+        """The discriminator of these options."""
+        return new_discriminator(self, self.discriminator, language.form, policy, self.d_size)
+
+    def begin_discriminator(self, game: DialogueGame) -> None:
+        """One that is a copy of the generator begins as the generator is now."""
+        if self.discriminator in ("copy", "language_model"):
+            copy_generator(game.D, game.G)
+
+    def adversarial(self) -> dict[str, Any]:
+        return {**super().adversarial(), "penalty": make_penalty(self.penalty)}
+
+
+@dataclass(kw_only=True)
+class StepDiscriminatorOptions(DiscriminatorSizeOptions):
+    """Discriminator as a language model.
+
+    Args:
+        d_mle_steps: Steps of maximum likelihood on people's replies that a step discriminator
+            begins with, as a language model of its own; 0 = it begins on a copy of the generator.
+        d_mle_lr: Adam's learning rate in those steps.
+    """
+
+    d_mle_steps: int = 0
+    d_mle_lr: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 0, "d_mle_steps")
+        options.check_above_zero(self, "d_mle_lr")
+        if self.d_mle_steps and self.d_size % self.heads:
+            raise UserError(f"--d_size {self.d_size} is no multiple of --heads {self.heads}")
+
+    def step_network(self, language: Language, policy: DialoguePolicy) -> DialogueDiscriminator:
+        """StepGAN's discriminator, a language model of its own where it learns as one."""
+        size = self.d_size if self.d_mle_steps else None
+        return new_step_discriminator(self, language.form, policy, size)
+
+    def adversarial(self) -> dict[str, Any]:
+        return {**super().adversarial(), "d_mle": self.d_mle_steps > 0}
+
+
+@dataclass(kw_only=True)
+class DialogueLossOptions(DialogueOptions):
+    """Loss.
+
+    Args:
+        loss: Loss of the discriminator, see `seqgan list losses`; relativistic is Bradley-Terry's.
+    """
+
+    loss: str = "non_saturating"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("loss", self.loss, losses.__all__)
+
+    def adversarial(self) -> dict[str, Any]:
+        return {**super().adversarial(), "loss": getattr(losses, self.loss)}
+
+
+@dataclass(kw_only=True)
+class ReplayBufferOptions(DialogueOptions):
+    """Replay buffer.
+
+    Args:
+        buffer_size: Number of earlier replies that the discriminator is shown again.
+    """
+
+    buffer_size: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 0, "buffer_size")
+
+    def adversarial(self) -> dict[str, Any]:
+        return {**super().adversarial(), "buffer_size": self.buffer_size}
+
+
+@dataclass(kw_only=True)
+class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
+    """Evaluation.
+
+    Args:
+        patience: Evaluations without a better validation NLL before maximum likelihood stops.
+        eval_samples: Most contexts of the test set that are answered and measured.
+        judge_seeds: Number of fresh judges of the adversarial evaluation; 0 leaves it out.
+        encoder: Encoder behind likeness to people's replies, word vectors and MAUVE: minilm, a
+            folder or a hub name; no such figures when left out.
+    """
+
+    patience: int = 3
+    eval_samples: int = 1000
+    judge_seeds: int = 3
+    encoder: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "patience")
+        options.check_least(self, 2, "eval_samples")
+        options.check_least(self, 0, "judge_seeds")
+        if self.backward and self.turns != 1:
+            raise UserError(f"--backward true reads one turn: pass --turns 1, not {self.turns}")
+
+
+def three_players(o: DialogueOptions) -> list[Player]:
+    """Generator and discriminator by Adam; the generator has an optimizer of its own in "mle"."""
+    g_steps = o.rounds * (o.updates() + (o.teacher_forcing > 0))
+    return [
+        player(o, "mle", o.mle_lr, o.mle_steps),
+        player(o, "G", o.g_lr, g_steps),
+        player(o, "D", o.d_lr, o.d_warmup_steps + o.rounds * o.d_steps),
+    ]
+
+
+def four_players(o: StepDiscriminatorOptions) -> list[Player]:
+    """As `three_players`; the discriminator has one of its own in "d_mle", where it plays that."""
+    alone = [player(o, "d_mle", o.d_mle_lr, o.d_mle_steps)] if o.d_mle_steps else []
+    return [*three_players(o), *alone]
+
+
+def player(o: DialogueOptions, name: str, lr: float, steps: int) -> Player:
+    """A player that learns by Adam.
+
+    Args:
+        o: Tells the greatest norm of a gradient, and whether the learning rate falls.
+        name: Name of the player.
+        lr: Learning rate.
+        steps: Number of its steps in the whole run.
+    """
+    schedule = options.falling(steps) if o.falling else None
+    return Player(name, adam(lr), max_grad_norm=o.max_grad_norm, schedule=schedule)

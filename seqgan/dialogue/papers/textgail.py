@@ -1,0 +1,68 @@
+"""TextGAIL (Wu, Li & Yu 2021): PPO with people's replies among the generator's own.
+
+    r(x, y) = sigma(D(x, y) - D(x, y_human)),   r = 2 for a person's reply
+
+A copy of the generator is the discriminator, not RoBERTa; the ratio is clipped a token, not a
+sequence.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from image_core.adversarial import losses
+from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from seqgan.dialogue import credit, estimation
+from seqgan.dialogue.config import ClippedOptions, DiscriminatorNetworkOptions, three_players
+from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.models import Language
+
+
+@dataclass(kw_only=True)
+class Options(DiscriminatorNetworkOptions, ClippedOptions):
+    """TextGAIL.
+
+    Args:
+        human_share: Chance of a reply to be replaced by the human one.
+        human_steps: Number of generator steps over which that chance falls to 0.
+    """
+
+    discriminator: str = "copy"
+    baseline: str = "running"
+    samples: int = 1
+    temperature: float = 0.9
+    top_p: float = 0.9
+    reuse: bool = False
+    teacher_forcing: float = 0.0
+    human_share: float = 0.3
+    human_steps: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 0, "human_share", "human_steps")
+        if self.human_share >= 1:
+            raise UserError(f"--human_share {self.human_share}: it must be below 1")
+        if self.human_share and self.reuse:
+            raise UserError("--human_share mixes human replies in; pass --reuse false")
+
+    def adversarial(self) -> dict[str, Any]:
+        mixed = {"human_share": self.human_share, "human_steps": self.human_steps}
+        return {**super().adversarial(), **mixed}
+
+
+def game(o: Options, language: Language) -> DialogueGame:
+    """The game of a run's options."""
+    policy = o.policy(language)
+    return DialogueGame(
+        policy,
+        o.network(language, policy),
+        o.reply_tokens,
+        credit=credit.paired(),
+        estimator=estimation.of_replies("clipped", o.samples),
+        loss=losses.relativistic,
+        pooling="last",
+        **o.adversarial(),
+    )
+
+
+players = three_players

@@ -3,24 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
-from image_core.adversarial import divergences, fgan, losses
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.losses import AdversarialLoss, logistic_d
+from image_core.adversarial.losses import logistic_d
 from image_core.nets import augment
 from image_core.nets.discriminators import MINIBATCH
 from image_core.nets.layers import NORMS
 from image_core.nets.resnet import Ablation
 from image_core.runs import options
+from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import Terms, parse_penalties
 from image_core.runs.recipe import RunConfig
-
-LOSSES: dict[str, AdversarialLoss] = {
-    **{n: getattr(losses, n) for n in losses.__all__},
-    **{n: getattr(fgan, n) for n in fgan.__all__},
-    **{n: getattr(divergences, n) for n in ("boundary", "boundary_normalised")},
-}
-"""Losses by name: the plain ones, those of f-GAN, and boundary seeking for continuous samples."""
 
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
 EXTRACTORS = ("auto", "clf", "pixels", "efflite0", "inception")
@@ -249,8 +242,8 @@ class LogitOptions(TrunkOptions):
         loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
         penalty: Penalties of the discriminator, as in r1=10 or interpolated=10,l2=0.01: gradient
             penalties, l2, orthogonal, consistency (of --augment), look_ahead, consensus.
-        lazy: Rounds between two steps of the gradient penalty alone, so many times as strong; 0 =
-            in each discriminator step.
+        lazy: Rounds between two steps of the gradient penalty alone, so many times as strong; 0
+            takes it in each discriminator step.
         weight_clip: Bound of each weight of the discriminator.
         feature_matching: Weight of matched features in the generator's loss.
         historical_averaging: Weight of either player's distance from the mean of its past.
@@ -283,7 +276,7 @@ class LogitOptions(TrunkOptions):
         if self.norm == "auto":  # where samples meet, no slope is one sample's own
             self.norm = "layer" if self.terms().slopes else "batch"
         super().__post_init__()
-        options.check_choice("loss", self.loss, tuple(LOSSES))
+        make_loss(self.loss, CONTINUOUS)
         options.check_least(self, 0, "lazy", "noise", "drift")
         options.check_least(self, 0, "feature_matching", "historical_averaging")
         options.check_above_zero(self, "anneal")
@@ -326,7 +319,7 @@ class LogitOptions(TrunkOptions):
 
     def _check_logistic(self, terms: Terms) -> None:
         """What is derived for logistic discriminators."""
-        if LOSSES[self.loss].d is logistic_d:
+        if CONTINUOUS[self.loss].d is logistic_d:
             return
         if any(name == "js_reg" for name, _ in terms.slopes):
             raise UserError(

@@ -10,8 +10,9 @@ from image_core.adversarial.errors import UserError
 from image_core.nets.layers import NORMS
 from image_core.recipes.image import recipe as image
 from image_core.recipes.image import report as image_report
-from image_core.recipes.image.config import LOSSES, LogitOptions
+from image_core.recipes.image.config import LogitOptions
 from image_core.recipes.image.recipe import PAPERS, PRESETS, Run
+from image_core.runs.losses import CONTINUOUS as LOSSES
 from image_core.runs.penalties import PENALTIES
 from seqgan.cli import main
 from tests.recipes.made import built, is_png, read_log, read_result, refusal

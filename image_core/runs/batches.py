@@ -14,12 +14,12 @@ class Batches:
     """Whole batches of rows, epoch after epoch; rows that fill no batch sit the epoch out.
 
     Args:
-        rows: a tensor, or a mapping of tensors with equally many rows.
-        size: rows of a batch.
-        seed: of the shuffles, a new one each epoch; None keeps the order of the rows.
+        rows: A tensor, or a mapping of tensors with equally many rows.
+        size: Rows of a batch.
+        seed: Of the shuffles, a new one each epoch; None keeps the order of the rows.
 
     Raises:
-        UserError: there are fewer rows than one batch takes.
+        UserError: There are fewer rows than one batch takes.
     """
 
     def __init__(self, rows: Rows, size: int, *, seed: int | None):

@@ -22,7 +22,7 @@ def write_text(file: Path, text: str) -> None:
     """Write a file whole or not at all; of several processes the first one does.
 
     Raises:
-        UserError: the disk is full or the place cannot be written.
+        UserError: The disk is full or the place cannot be written.
     """
     if not parallel.first():
         return
@@ -65,7 +65,7 @@ class RunFolder:
     """The files of one run.
 
     Args:
-        folder: where they live.
+        folder: Where they live.
     """
 
     def __init__(self, folder: str | Path):
@@ -79,7 +79,7 @@ class RunFolder:
         """Make sure that a run can start here: in a new folder, or an empty one.
 
         Raises:
-            UserError: the folder already holds something.
+            UserError: The folder already holds something.
         """
         if not parallel.first():
             return
@@ -102,7 +102,7 @@ class RunFolder:
         """Start a run in an empty or new folder.
 
         Raises:
-            UserError: the folder already holds something, or cannot be made.
+            UserError: The folder already holds something, or cannot be made.
         """
         self.check_unused()
         write_text(self.config, _as_yaml(recipe, config))
@@ -111,7 +111,7 @@ class RunFolder:
         """The configuration the run was started with, its recipe's name under "recipe".
 
         Raises:
-            UserError: there is none, or it cannot be read.
+            UserError: There is none, or it cannot be read.
         """
         try:
             config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
@@ -131,7 +131,7 @@ class RunFolder:
         """Drop what was logged after the checkpoint: those rounds are played again, the same.
 
         Raises:
-            UserError: the log is not the one that the run wrote.
+            UserError: The log is not the one that the run wrote.
         """
         if not parallel.first():
             return
@@ -165,7 +165,7 @@ class RunFolder:
         """Append one line.
 
         Raises:
-            UserError: the disk is full.
+            UserError: The disk is full.
         """
         if not parallel.first():
             return

@@ -18,10 +18,10 @@ class Shown(NamedTuple):
     """A sample for the reader.
 
     Args:
-        model: who wrote it.
-        text: the sample.
-        neighbour: the training sentence nearest to it; None where no training text is known.
-        overlap: share of words and word pairs that both have.
+        model: Who wrote it.
+        text: The sample.
+        neighbour: The training sentence nearest to it; None where no training text is known.
+        overlap: Share of words and word pairs that both have.
     """
 
     model: str
@@ -34,8 +34,8 @@ class Picture(NamedTuple):
     """A plot.
 
     Args:
-        caption: says what to see in it.
-        figure: drawn into the file as SVG.
+        caption: Says what to see in it.
+        figure: Drawn into the file as SVG.
     """
 
     caption: str
@@ -56,17 +56,17 @@ def write_html(
     """Write a report that opens anywhere, without a network.
 
     Args:
-        file: where it goes; whole or not at all.
-        title: of the page.
-        facts: how it was made, by name.
-        columns: heads of the table.
-        table: cells of each line, by the line's name.
-        notes: what must be known to read the table.
-        pictures: the plots.
-        samples: sentences, with their nearest training sentences where these are known.
+        file: Where it goes; whole or not at all.
+        title: Of the page.
+        facts: How it was made, by name.
+        columns: Heads of the table.
+        table: Cells of each line, by the line's name.
+        notes: What must be known to read the table.
+        pictures: The plots.
+        samples: Sentences, with their nearest training sentences where these are known.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: The file cannot be written.
     """
     from jinja2 import Environment
 

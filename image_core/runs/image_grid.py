@@ -39,15 +39,15 @@ def write_image_grid(
     """Write them row by row, whole or not at all.
 
     Args:
-        images: red, green, blue in [0, 1].
-        path: of a PNG file.
-        scale: pixels of the picture a pixel of an image, each way; 0 = as many as make images at
+        images: Red, green, blue in [0, 1].
+        path: Of a PNG file.
+        scale: Pixels of the picture a pixel of an image, each way; 0 = as many as make images at
             least 96 pixels high.
-        columns: images a row; 0 = as square as can be.
-        titles: a line of text above each row, cut where the picture ends; none = no lines.
+        columns: Images a row; 0 = as square as can be.
+        titles: A line of text above each row, cut where the picture ends; none = no lines.
 
     Raises:
-        UserError: the place cannot be written.
+        UserError: The place cannot be written.
     """
     from PIL import Image, ImageDraw
 

@@ -21,7 +21,7 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """Refuse a name that is not there.
 
     Raises:
-        UserError: names the option and the choices.
+        UserError: Names the option and the choices.
     """
     if value not in choices:
         raise UserError(f"--{option} {value}: choose one of {', '.join(choices)}")
@@ -33,12 +33,12 @@ def check_estimator(
     """Refuse an estimator that makes no sense in a game.
 
     Args:
-        name: value of --estimator.
-        served: names that the game takes.
-        reasons: why others are refused, by their names.
+        name: Value of --estimator.
+        served: Names that the game takes.
+        reasons: Why others are refused, by their names.
 
     Raises:
-        UserError: says why, or names the choices.
+        UserError: Says why, or names the choices.
     """
     if name in served:
         return
@@ -52,7 +52,7 @@ def check_least(config: Any, bound: int, *names: str) -> None:
     """Refuse options below `bound`, and those that are not finite.
 
     Raises:
-        UserError: names the option.
+        UserError: Names the option.
     """
     for name in names:
         if not bound <= getattr(config, name) < math.inf:
@@ -63,7 +63,7 @@ def check_above_zero(config: Any, *names: str) -> None:
     """Refuse options that are not finite and above zero.
 
     Raises:
-        UserError: names the option.
+        UserError: Names the option.
     """
     for name in names:
         if not 0 < getattr(config, name) < math.inf:
@@ -74,7 +74,7 @@ def check_seed(seed: int) -> None:
     """Refuse what random number generators do not take.
 
     Raises:
-        UserError: names the option.
+        UserError: Names the option.
     """
     if not 0 <= seed < 1 << 32:
         raise UserError(f"--seed {seed}: it must be at least 0 and below {1 << 32}")
@@ -115,7 +115,7 @@ def falling(steps: int) -> ScheduleFactory:
     """A rate that rises over a tenth of its steps and then falls to nothing along a line.
 
     Args:
-        steps: of the optimizer; after them the rate stays at nothing.
+        steps: Of the optimizer; after them the rate stays at nothing.
     """
     from torch.optim.lr_scheduler import LambdaLR
 

@@ -161,11 +161,11 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
     """Recipe and configuration of the run in a folder.
 
     Args:
-        folder: of the run.
-        recipes: those it may be of.
+        folder: Of the run.
+        recipes: Those it may be of.
 
     Raises:
-        UserError: it is no run, or its configuration does not fit.
+        UserError: It is no run, or its configuration does not fit.
     """
     from image_core.runs.folder import FORMAT, RunFolder
 
@@ -195,9 +195,9 @@ def open_run(folder: str, recipes: Recipes, *, data: bool = True) -> "Run":
     """The run in a folder, built from its own configuration.
 
     Args:
-        folder: of the run.
-        recipes: those it may be of.
-        data: whether it reads its data.
+        folder: Of the run.
+        recipes: Those it may be of.
+        data: Whether it reads its data.
     """
     recipe, config = saved_config(folder, recipes)
     return import_module(recipes[recipe]).Run(config, data=data)

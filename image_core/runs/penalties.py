@@ -29,10 +29,10 @@ class Terms:
     """Terms of --penalty, by what they act on.
 
     Args:
-        slopes: names and weights of gradient penalties.
-        weights: names and weights of regularizers of the discriminator's weights.
-        coupling: name and weight of the term on the game's gradients.
-        consistency: weight of the augmentation's term.
+        slopes: Names and weights of gradient penalties.
+        weights: Names and weights of regularizers of the discriminator's weights.
+        coupling: Name and weight of the term on the game's gradients.
+        consistency: Weight of the augmentation's term.
     """
 
     slopes: tuple[tuple[str, float], ...]
@@ -50,7 +50,7 @@ def parse_penalties(text: str) -> Terms:
     """Read "NAME=WEIGHT,NAME=WEIGHT".
 
     Raises:
-        UserError: a name is unknown, a weight is no positive number, or two couplings are named.
+        UserError: A name is unknown, a weight is no positive number, or two couplings are named.
     """
     slopes: list[tuple[str, float]] = []
     weights: list[tuple[str, float]] = []
@@ -73,7 +73,7 @@ def make_penalty(text: str) -> Penalty | None:
     """The sum of the gradient penalties named, for games that take no other term.
 
     Raises:
-        UserError: as `parse_penalties`, or a term is no gradient penalty.
+        UserError: As `parse_penalties`, or a term is no gradient penalty.
     """
     found = tuple(_named_weights(text, penalties.__all__))
     return Terms(found, (), None, 0.0).slope_penalty()

@@ -24,17 +24,17 @@ class Phase:
     """A stretch of rounds with turns of its own.
 
     Args:
-        name: as the log calls it.
-        turns: of each round; None = the game's own.
-        rounds: at most this many.
-        evaluate: metrics measured after the first round, every `evaluate_every` from there, and
-            the last.
-        evaluate_every: rounds between two evaluations.
-        enter: called before the first round.
-        leave: called after the last.
-        finished: asked after each evaluation; True ends the phase early.
-        limits: of what is logged; whoever leaves them is told of.
-        stop: whether a broken limit ends the phase.
+        name: As the log calls it.
+        turns: Of each round; None = the game's own.
+        rounds: At most this many.
+        evaluate: Metrics measured after the first round, every `evaluate_every` from there, and the
+            last.
+        evaluate_every: Rounds between two evaluations.
+        enter: Called before the first round.
+        leave: Called after the last.
+        finished: Asked after each evaluation; True ends the phase early.
+        limits: Of what is logged; whoever leaves them is told of.
+        stop: Whether a broken limit ends the phase.
     """
 
     name: str

@@ -51,7 +51,7 @@ def make_engine(
     Args:
         game: The game, on its device.
         players: Each one's optimizer, norm and schedule.
-        precision: no or bf16.
+        precision: No or bf16.
         source: The file that names the players, for complaints.
         ema: Decay of the average by name of a submodule.
 

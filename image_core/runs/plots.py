@@ -31,11 +31,11 @@ class Place(NamedTuple):
     """A model at one setting of its sampling.
 
     Args:
-        x: across.
-        y: up.
-        setting: the temperature, or top-p.
-        x_band: interval around x, drawn as a bar; None where there is none.
-        y_band: the same around y.
+        x: Across.
+        y: Up.
+        setting: The temperature, or top-p.
+        x_band: Interval around x, drawn as a bar; None where there is none.
+        y_band: The same around y.
     """
 
     x: float
@@ -55,14 +55,14 @@ def learning_curves(
     """Draw the metrics of a run's log over its rounds, one panel each, phases divided by lines.
 
     Args:
-        log_path: one JSON object a line, with "round" (which counts on through the phases), "phase"
+        log_path: One JSON object a line, with "round" (which counts on through the phases), "phase"
             and scalars, not all in every line. Where a resumed run wrote a round again, the later
             line counts; a last line cut short is ignored.
         out_path: a .png, .pdf or .svg file, replaced only by a complete one.
-        keys: the metrics to draw, in this order, absent ones left out; None draws all.
+        keys: The metrics to draw, in this order, absent ones left out; None draws all.
 
     Raises:
-        UserError: the log cannot be read or holds none of the metrics, or no such picture is known.
+        UserError: The log cannot be read or holds none of the metrics, or no such picture is known.
     """
     write_figure(draw_learning_curves(read_log(Path(log_path)), keys), Path(out_path))
 
@@ -82,19 +82,19 @@ def quality_diversity(
     """Draw each model as a line over its temperatures: one axis is easily sold for the other.
 
     Args:
-        curves: for each model its (x, y, temperature), or a `Place` with bands, in any order.
+        curves: For each model its (x, y, temperature), or a `Place` with bands, in any order.
         points: (x, y) of what has no temperature, such as human text.
         out_path: a .png, .pdf or .svg file, replaced only by a complete one.
-        x_label: what x is.
-        y_label: what y is.
-        title: stands above the picture; may be empty.
-        x_better: adds to the label, with an arrow, which direction is better; None where the label
+        x_label: What x is.
+        y_label: What y is.
+        title: Stands above the picture; may be empty.
+        x_better: Adds to the label, with an arrow, which direction is better; None where the label
             says it already.
-        y_better: the same for y.
+        y_better: The same for y.
         symbols: "p" for the curves that are swept over top-p; all others are over "T".
 
     Raises:
-        UserError: there is nothing to draw, or no such picture is known.
+        UserError: There is nothing to draw, or no such picture is known.
 
     Source: Caccia et al. 2020 (Language GANs Falling Short).
     """
@@ -296,7 +296,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """Read the rows of a log; a last line cut short is ignored.
 
     Raises:
-        UserError: it cannot be read, or is no log.
+        UserError: It cannot be read, or is no log.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -23,8 +23,8 @@ class Progress:
     """Shows phase, rounds done, rate, time left in the phase, and a few numbers.
 
     Args:
-        phases: of the run.
-        show: the logged numbers to show; each keeps its last value of the phase.
+        phases: Of the run.
+        show: The logged numbers to show; each keeps its last value of the phase.
     """
 
     def __init__(self, phases: "Sequence[Phase]", show: Sequence[str]):

@@ -23,11 +23,11 @@ class RunConfig:
     """Options of every run.
 
     Args:
-        out: folder of the run; must be new or empty.
-        seed: of everything.
-        save_seconds: least time between checkpoints.
+        out: Folder of the run; must be new or empty.
+        seed: Of everything.
+        save_seconds: Least time between checkpoints.
         device: auto (cuda if there is one), cpu or cuda.
-        threads: of torch on the CPU; 0 leaves torch's own number, 1 is fastest where other work
+        threads: Of torch on the CPU; 0 leaves torch's own number, 1 is fastest where other work
             runs beside it.
     """
 
@@ -50,7 +50,7 @@ class Run(ABC):
     constructor takes (config, *, data) and sets `engine` and, unless `data` is False, `data`.
 
     Args:
-        config: its options.
+        config: Its options.
     """
 
     recipe: str
@@ -98,7 +98,7 @@ class Run(ABC):
         """Load the last checkpoint; a run stopped before its first begins again.
 
         Raises:
-            UserError: options or data are not those the run began with.
+            UserError: Options or data are not those the run began with.
         """
         if has_checkpoint(self.folder.checkpoint):
             self.engine.load(self.folder.checkpoint)
@@ -115,7 +115,7 @@ class Run(ABC):
         """Load the last checkpoint, to sample or evaluate.
 
         Raises:
-            UserError: there is none, or the data are not those the run began with.
+            UserError: There is none, or the data are not those the run began with.
         """
         self.engine.load(self.folder.checkpoint)
         self._sign()

@@ -35,12 +35,12 @@ def play(
     """Play all phases from wherever the engine stands, logging, saving and showing progress.
 
     Args:
-        engine: fresh, or loaded from `run.checkpoint`.
-        data: the real sequences.
-        phases: in order.
-        run: where log and checkpoints go.
-        save_seconds: least time between two checkpoints; the end of a phase is always saved.
-        show: the logged numbers worth showing while it runs.
+        engine: Fresh, or loaded from `run.checkpoint`.
+        data: The real sequences.
+        phases: In order.
+        run: Where log and checkpoints go.
+        save_seconds: Least time between two checkpoints; the end of a phase is always saved.
+        show: The logged numbers worth showing while it runs.
     """
     run.keep_log_until(engine.round)
     notes = engine.notes

@@ -9,8 +9,8 @@ class Uniform:
     """Batch i is a function of i and the seed.
 
     Args:
-        size: numbers of a batch.
-        seed: of all batches.
+        size: Numbers of a batch.
+        seed: Of all batches.
     """
 
     def __init__(self, size: int, seed: int):

@@ -25,9 +25,9 @@ class ChatSplits(NamedTuple):
     """Chat turns; all turns of one conversation are in one split.
 
     Args:
-        train: about 90 % of the conversations.
-        valid: about 5 %.
-        test: about 5 %.
+        train: About 90 % of the conversations.
+        valid: About 5 %.
+        test: About 5 %.
     """
 
     train: list[str]
@@ -42,11 +42,11 @@ def chitchat_turns(limit: int | None = None, max_words: int = 20) -> ChatSplits:
     `_handle_` and `_phone_`; runs of blanks become one.
 
     Args:
-        limit: most turns, over the three splits; None for all.
-        max_words: longest turn kept, in words between blanks; turns of one word are dropped.
+        limit: Most turns, over the three splits; None for all.
+        max_words: Longest turn kept, in words between blanks; turns of one word are dropped.
 
     Raises:
-        UserError: the package is missing, its data cannot be read, or no turn is short enough.
+        UserError: The package is missing, its data cannot be read, or no turn is short enough.
     """
     chat = ChatSplits([], [], [])
     for identity, conversation in _conversations().items():
@@ -66,9 +66,9 @@ class Conversations(NamedTuple):
     """Whole conversations of two people, each a list of turns; split as `ChatSplits` is.
 
     Args:
-        train: about 90 %.
-        valid: about 5 %.
-        test: about 5 %.
+        train: About 90 %.
+        valid: About 5 %.
+        test: About 5 %.
     """
 
     train: list[list[str]]
@@ -83,10 +83,10 @@ def chitchat_conversations(limit: int | None = None) -> Conversations:
     conversation with a turn of more than 200 words is left out.
 
     Args:
-        limit: most conversations, over the three splits; None for all.
+        limit: Most conversations, over the three splits; None for all.
 
     Raises:
-        UserError: the package is missing, or its data cannot be read.
+        UserError: The package is missing, or its data cannot be read.
     """
     found = Conversations([], [], [])
     for identity, conversation in _conversations().items():

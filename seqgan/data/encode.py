@@ -21,10 +21,10 @@ class Encoded(NamedTuple):
     """What became of some sentences.
 
     Args:
-        tokens: ids; every row ends in the end token, then padding.
-        dropped: lines left out as too long.
-        truncated: lines cut to the limit.
-        unknown: tokens outside the vocabulary, over all rows.
+        tokens: Ids; every row ends in the end token, then padding.
+        dropped: Lines left out as too long.
+        truncated: Lines cut to the limit.
+        unknown: Tokens outside the vocabulary, over all rows.
     """
 
     tokens: Int64[Tensor, "lines time"]
@@ -45,14 +45,14 @@ def encode_matrix(
     A truncated line keeps its first max_length - 1 tokens and gets an end token like any other.
 
     Args:
-        tokenizer: gives the ids.
-        texts: the sentences; `Texts` also know at which line of the source they stood.
-        source: the name of the texts in an error.
-        max_length: most tokens of a line, its end token included; 512 where None.
-        long_lines: what to do with a longer line.
+        tokenizer: Gives the ids.
+        texts: The sentences; `Texts` also know at which line of the source they stood.
+        source: The name of the texts in an error.
+        max_length: Most tokens of a line, its end token included; 512 where None.
+        long_lines: What to do with a longer line.
 
     Raises:
-        UserError: a line is too long, nothing is left, or `max_length` has no room for a token.
+        UserError: A line is too long, nothing is left, or `max_length` has no room for a token.
     """
     if max_length is not None and max_length < 2:
         raise UserError(
@@ -91,8 +91,8 @@ def mask_of(tokens: Int[Tensor, "*batch time"], end: int | None) -> Bool[Tensor,
     """Mark what counts: True up to and including the first end token, or all True without one.
 
     Args:
-        tokens: ids.
-        end: the id that ends a sequence; None where all have full length.
+        tokens: Ids.
+        end: The id that ends a sequence; None where all have full length.
     """
     if end is None:
         return torch.ones_like(tokens, dtype=torch.bool)
@@ -104,12 +104,12 @@ def check_vocabulary(tokens: Int[Tensor, "*batch"], vocab_size: int, source: str
     """Make sure that all ids are of a vocabulary.
 
     Args:
-        tokens: ids from outside: an oracle's samples, a saved matrix.
-        vocab_size: ids run from 0 to vocab_size - 1.
-        source: the name of the ids in an error.
+        tokens: Ids from outside: an oracle's samples, a saved matrix.
+        vocab_size: Ids run from 0 to vocab_size - 1.
+        source: The name of the ids in an error.
 
     Raises:
-        UserError: one is not.
+        UserError: One is not.
     """
     if not tokens.numel():
         return

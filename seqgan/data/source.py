@@ -40,9 +40,9 @@ class Texts(NamedTuple):
     """Sentences that hold more than blanks.
 
     Args:
-        lines: one sentence each, as written, without its line ending.
-        numbers: where each stood in its source, counting lines (or records) from 1.
-        dropped: how many blank lines were left out.
+        lines: One sentence each, as written, without its line ending.
+        numbers: Where each stood in its source, counting lines (or records) from 1.
+        dropped: How many blank lines were left out.
     """
 
     lines: list[str]
@@ -58,12 +58,12 @@ def read_texts(source: str, field: str | None = None, split: str = "train") -> T
     of them may be packed (.gz). In a table a line break inside a text becomes a blank.
 
     Args:
-        source: a file, or a hub data set as `name`, `owner/name` or `owner/name:configuration`.
-        field: the column that holds the text; tables and hub data sets only.
-        split: the split of a hub data set; a file has no splits.
+        source: A file, or a hub data set as `name`, `owner/name` or `owner/name:configuration`.
+        field: The column that holds the text; tables and hub data sets only.
+        split: The split of a hub data set; a file has no splits.
 
     Raises:
-        UserError: the source is missing, unreadable, empty or not what its name says, or `field` or
+        UserError: The source is missing, unreadable, empty or not what its name says, or `field` or
             `split` does not suit it.
     """
     path = Path(source)
@@ -88,11 +88,11 @@ def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
     """Read all columns of a file or of a hub data set, a mapping a row; lists stay lists.
 
     Args:
-        source: as in `read_texts`; a text file has one column, `text`.
-        split: the split of a hub data set.
+        source: As in `read_texts`; a text file has one column, `text`.
+        split: The split of a hub data set.
 
     Raises:
-        UserError: the source is missing, unreadable, empty or not what its name says.
+        UserError: The source is missing, unreadable, empty or not what its name says.
     """
     path = Path(source)
     if not os.path.exists(path):

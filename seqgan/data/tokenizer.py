@@ -31,9 +31,9 @@ class TextTokenizer:
     to the very text that was encoded, if its characters are known.
 
     Args:
-        tokenizer: turns a list of words (word) or a text (char, bpe) into ids.
-        level: what a token is.
-        lowercase: whether texts are lower-cased first.
+        tokenizer: Turns a list of words (word) or a text (char, bpe) into ids.
+        level: What a token is.
+        lowercase: Whether texts are lower-cased first.
     """
 
     def __init__(self, tokenizer: Any, level: Level, lowercase: bool) -> None:
@@ -56,14 +56,14 @@ class TextTokenizer:
         Word and character ids are sorted by falling count, then by spelling.
 
         Args:
-            texts: one sentence each.
-            level: what a token is.
-            min_count: rarer words or characters are unknown; rarer byte pairs are not merged.
-            vocab_size: most ids at level bpe, of which 260 are the special ones and the bytes.
+            texts: One sentence each.
+            level: What a token is.
+            min_count: Rarer words or characters are unknown; rarer byte pairs are not merged.
+            vocab_size: Most ids at level bpe, of which 260 are the special ones and the bytes.
             lowercase: lower-case the texts first.
 
         Raises:
-            UserError: no token is that frequent, or `vocab_size` is too small for the bytes.
+            UserError: No token is that frequent, or `vocab_size` is too small for the bytes.
         """
         if level == "bpe":
             return cls(
@@ -102,7 +102,7 @@ class TextTokenizer:
         """Turn ids into text, up to the first end token; pad and start are left out.
 
         Raises:
-            UserError: an id is not of this vocabulary.
+            UserError: An id is not of this vocabulary.
         """
         kept, size = [], self.vocab_size
         for token in ids:
@@ -121,7 +121,7 @@ class TextTokenizer:
         """Write `tokenizer.json`, in the format of `tokenizers`, and `tokenizer_options.json`.
 
         Raises:
-            UserError: the folder cannot be written.
+            UserError: The folder cannot be written.
         """
         folder = Path(folder)
         options = {"format": _FORMAT, "level": self.level, "lowercase": self.lowercase}
@@ -139,7 +139,7 @@ class TextTokenizer:
         """Read what `save` wrote.
 
         Raises:
-            UserError: a file is missing, corrupt, or not of this toolkit.
+            UserError: A file is missing, corrupt, or not of this toolkit.
         """
         from tokenizers import Tokenizer
 

@@ -22,10 +22,10 @@ class Side(NamedTuple):
     """Sentences of one kind.
 
     Args:
-        name: of their row.
-        lines: as written.
-        words: as tokens.
-        ids: the tokens' numbers, the same in all sides of a case.
+        name: Of their row.
+        lines: As written.
+        words: As tokens.
+        ids: The tokens' numbers, the same in all sides of a case.
     """
 
     name: str
@@ -48,18 +48,18 @@ class EvaluationConfig:
     """Options of an evaluation.
 
     Args:
-        samples: sentences of a model, one a line (or a table, see `field`); blank lines count, as
+        samples: Sentences of a model, one a line (or a table, see `field`); blank lines count, as
             sentences without a word.
-        references: real sentences that the model did not learn from.
-        train: real sentences that it learnt from; they give the human row.
-        contexts: what the samples and the references answer, line by line, for adversuc.
-        field: the column that holds the text, in those of the files that are tables.
-        count: evaluate this many samples, drawn by the seed; all where None.
-        level: what a token is: word, blank or char.
-        lowercase: whether text is lower-cased first.
-        metrics: what is measured, see `seqgan.evaluation.suite`.
-        encoder: of frechet, mauve and embedding: trained, minilm, a folder or a hub name.
-        seed: of everything drawn.
+        references: Real sentences that the model did not learn from.
+        train: Real sentences that it learnt from; they give the human row.
+        contexts: What the samples and the references answer, line by line, for adversuc.
+        field: The column that holds the text, in those of the files that are tables.
+        count: Evaluate this many samples, drawn by the seed; all where None.
+        level: What a token is: word, blank or char.
+        lowercase: Whether text is lower-cased first.
+        metrics: What is measured, see `seqgan.evaluation.suite`.
+        encoder: Of frechet, mauve and embedding: trained, minilm, a folder or a hub name.
+        seed: Of everything drawn.
     """
 
     samples: str
@@ -96,10 +96,10 @@ class Case:
     """Samples, real text, and what several metrics share.
 
     Args:
-        config: the options.
+        config: The options.
 
     Raises:
-        UserError: a file cannot be read, or holds fewer samples than asked for.
+        UserError: A file cannot be read, or holds fewer samples than asked for.
     """
 
     def __init__(self, config: EvaluationConfig):

@@ -30,11 +30,11 @@ def evaluate(config: EvaluationConfig, out: Path) -> Table:
     """Measure, print the table, and write `result.json` and `report.html` into a folder.
 
     Args:
-        config: the options.
-        out: a new or empty folder.
+        config: The options.
+        out: A new or empty folder.
 
     Raises:
-        UserError: the folder is in use, a file does not do, or a metric does not suit the files.
+        UserError: The folder is in use, a file does not do, or a metric does not suit the files.
     """
     check_unused(out)
     case = Case(config)
@@ -53,7 +53,7 @@ def check_unused(out: Path) -> None:
     """Refuse a folder that holds anything.
 
     Raises:
-        UserError: it does, or is a file.
+        UserError: It does, or is a file.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
@@ -192,12 +192,12 @@ def parse_metrics(text: str | None, config: Mapping[str, Sequence[str] | str | N
     """Metric names of "bleu,self_bleu", of "all", or the default.
 
     Args:
-        text: what --metrics says.
-        config: the files that are given, by option; they, and whether mauve-text is installed,
+        text: What --metrics says.
+        config: The files that are given, by option; they, and whether mauve-text is installed,
             decide what "all" and the default are.
 
     Raises:
-        UserError: a name is unknown.
+        UserError: A name is unknown.
     """
     train, contexts = config.get("train"), config.get("contexts")
     if text is None:

@@ -25,10 +25,10 @@ def padded(
     """Ids as one matrix.
 
     Args:
-        sentences: token ids.
-        end: written after each sentence, where there is one.
-        pad: written after that.
-        add: added to every id.
+        sentences: Token ids.
+        end: Written after each sentence, where there is one.
+        pad: Written after that.
+        add: Added to every id.
     """
     ends = [] if end is None else [end]
     width = max((min(len(s), WIDEST) for s in sentences), default=0) + len(ends)
@@ -43,12 +43,12 @@ class LanguageScores:
     """A vocabulary and a start for language models, and the model of real text.
 
     Args:
-        real: sentences that it learns from, and that make the vocabulary; a tenth stops it.
-        size: of the case's dictionary.
-        seed: of everything drawn.
+        real: Sentences that it learns from, and that make the vocabulary; a tenth stops it.
+        size: Of the case's dictionary.
+        seed: Of everything drawn.
 
     Raises:
-        UserError: there are fewer than 20 sentences.
+        UserError: There are fewer than 20 sentences.
     """
 
     def __init__(self, real: Sentences, size: int, seed: int):

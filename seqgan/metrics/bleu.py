@@ -32,12 +32,12 @@ def bleu(
     The value rises with the number of references: print that number beside it.
 
     Args:
-        samples: token ids without the end token; lengths may differ, a sentence may be empty.
-        references: the same.
-        orders: the values of N.
+        samples: Token ids without the end token; lengths may differ, a sentence may be empty.
+        references: The same.
+        orders: The values of N.
 
     Raises:
-        UserError: no samples, no references, or an order below 1.
+        UserError: No samples, no references, or an order below 1.
 
     Source: Papineni et al. 2002; smoothing 1 of Chen and Cherry 2014. Equal to the mean of
         `nltk.translate.bleu_score.sentence_bleu` with uniform weights.
@@ -50,11 +50,11 @@ def self_bleu(samples: Sentences, orders: Sequence[int] = (2, 3, 4, 5)) -> dict[
     """Mean BLEU of each sample against all the others; high = little diversity.
 
     Args:
-        samples: token ids without the end token.
-        orders: the values of N in BLEU-N.
+        samples: Token ids without the end token.
+        orders: The values of N in BLEU-N.
 
     Raises:
-        UserError: fewer than two samples, or an order below 1.
+        UserError: Fewer than two samples, or an order below 1.
 
     Source: Zhu et al. 2018 (Texygen). A sample is never its own reference; its duplicates are.
     """

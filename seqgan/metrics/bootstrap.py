@@ -16,8 +16,8 @@ class Band(NamedTuple):
     """An interval.
 
     Args:
-        low: lower end.
-        high: upper end.
+        low: Lower end.
+        high: Upper end.
     """
 
     low: float
@@ -28,8 +28,8 @@ class Figure(NamedTuple):
     """A measured value.
 
     Args:
-        value: the value.
-        band: its interval; None where there is none.
+        value: The value.
+        band: Its interval; None where there is none.
     """
 
     value: float
@@ -51,14 +51,14 @@ def bootstrap_band(
     50,000 sentences on it is the normal interval of the ratio, which takes one pass.
 
     Args:
-        values: one a sentence: a score, or the nats of a sentence.
-        weights: what it is divided by: tokens of the sentence; 1 each where left out.
-        level: share of the resamples inside.
-        resamples: how many.
-        seed: of the draws.
+        values: One a sentence: a score, or the nats of a sentence.
+        weights: What it is divided by: tokens of the sentence; 1 each where left out.
+        level: Share of the resamples inside.
+        resamples: How many.
+        seed: Of the draws.
 
     Raises:
-        UserError: no values.
+        UserError: No values.
 
     Source: Efron 1979; Chamandy et al. 2012 (Poisson counts).
     """
@@ -89,7 +89,7 @@ def mean_figure(values: Float[np.ndarray, " n"]) -> Figure:
     """The mean of one value a sentence, with its band.
 
     Raises:
-        UserError: no values.
+        UserError: No values.
     """
     return Figure(float(values.mean()) if len(values) else 0.0, bootstrap_band(values))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from image_core.adversarial.callbacks import (
-    CRITIC_WINS,
+    DISCRIMINATOR_WINS,
     Callback,
     Limit,
     crossed,
@@ -29,14 +29,14 @@ def limits_of(real: Sentences) -> list[Limit]:
     tokens; sampling at temperature 1 stays far above both.
 
     Args:
-        real: as many sentences as samples are drawn each time.
+        real: As many sentences as samples are drawn each time.
     """
     again = "the samples repeat one another; lower the policy's rate or its steps a round"
     few = "the samples use few tokens; lower the policy's rate or its steps a round"
     return [
         Limit("unique", least=UNIQUE * unique_share(real), rounds=1, meaning=again),
         Limit("entropy", least=ENTROPY * unigram_entropy(real), rounds=1, meaning=few),
-        CRITIC_WINS,
+        DISCRIMINATOR_WINS,
     ]
 
 
@@ -48,12 +48,12 @@ def collapse_alarms(
     Drawing costs time: wrap it in `every(10, ...)`.
 
     Args:
-        sample: draws sentences of the policy.
-        limits: of "unique", "entropy" and logged numbers, see `limits_of`.
-        stop: raise instead of warning.
+        sample: Draws sentences of the policy.
+        limits: Of "unique", "entropy" and logged numbers, see `limits_of`.
+        stop: Raise instead of warning.
 
     Raises:
-        CollapseError: a limit was broken, and `stop` is set.
+        CollapseError: A limit was broken, and `stop` is set.
     """
 
     def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:

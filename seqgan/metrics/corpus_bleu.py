@@ -10,7 +10,7 @@ class CorpusBLEU(NamedTuple):
     """A corpus BLEU and what it was made with.
 
     Args:
-        score: from 0 to 100.
+        score: From 0 to 100.
         signature: sacrebleu's; print it beside the score.
     """
 
@@ -31,13 +31,13 @@ def corpus_bleu(
     reference set. It says nothing of unconditional text, see `bleu`.
 
     Args:
-        samples: sentences.
-        references: one or more sets of as many sentences.
-        order: longest n-gram.
-        lowercase: whether case is ignored.
+        samples: Sentences.
+        references: One or more sets of as many sentences.
+        order: Longest n-gram.
+        lowercase: Whether case is ignored.
 
     Raises:
-        UserError: no samples, or a reference set of another size.
+        UserError: No samples, or a reference set of another size.
 
     Source: Papineni et al. 2002; Post 2018.
     """

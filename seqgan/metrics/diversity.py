@@ -18,11 +18,11 @@ def distinct(samples: Sentences, n: int) -> float:
     It falls with the number of samples: compare equal numbers only.
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
+        samples: Token ids without the end token.
+        n: The order of the n-grams.
 
     Raises:
-        UserError: no samples, or n below 1.
+        UserError: No samples, or n below 1.
 
     Source: Li et al. 2016 (distinct-1, distinct-2).
     """
@@ -37,12 +37,12 @@ def adjusted_distinct(samples: Sentences, n: int, vocab: int) -> float:
     EAD = different / (K (1 - (1 - 1/K)^C)), C n-grams of all samples, K = vocab^n possible ones
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
-        vocab: how many token ids there are: of the training data, the same for every row compared.
+        samples: Token ids without the end token.
+        n: The order of the n-grams.
+        vocab: How many token ids there are: of the training data, the same for every row compared.
 
     Raises:
-        UserError: no samples, n below 1, or samples with more token ids than `vocab`.
+        UserError: No samples, n below 1, or samples with more token ids than `vocab`.
 
     Source: Liu et al. 2022, "Rethinking and Refining the Distinct Metric", equation 3.
     """
@@ -63,7 +63,7 @@ def unique_share(samples: Sentences) -> float:
     """Different samples / samples; 1 where no sample is drawn twice.
 
     Raises:
-        UserError: no samples.
+        UserError: No samples.
     """
     _check(samples)
     return len(set(map(tuple, samples))) / len(samples)
@@ -73,11 +73,11 @@ def copied_share(samples: Sentences, training: Sentences) -> float:
     """Share of the samples found word for word in the training set; duplicates count each time.
 
     Args:
-        samples: token ids without the end token.
-        training: the same, of the sentences the model learnt from.
+        samples: Token ids without the end token.
+        training: The same, of the sentences the model learnt from.
 
     Raises:
-        UserError: no samples.
+        UserError: No samples.
     """
     _check(samples)
     known = set(map(tuple, training))
@@ -90,11 +90,11 @@ def copied_ngrams(samples: Sentences, training: Sentences) -> float:
     1 = every sample is a piece of some training sentence; an empty sample counts 0.
 
     Args:
-        samples: token ids without the end token.
-        training: the same, of the sentences the model learnt from.
+        samples: Token ids without the end token.
+        training: The same, of the sentences the model learnt from.
 
     Raises:
-        UserError: no samples.
+        UserError: No samples.
     """
     _check(samples)
     lengths = np.array([len(sample) for sample in samples])
@@ -107,11 +107,11 @@ def ngram_entropy(samples: Sentences, n: int) -> float:
     H = -sum_g f(g) log f(g) with f(g) = count of g / count of all n-grams; 0 without any
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
+        samples: Token ids without the end token.
+        n: The order of the n-grams.
 
     Raises:
-        UserError: no samples, or n below 1.
+        UserError: No samples, or n below 1.
 
     Source: Zhang et al. 2018 (entropy-n of dialogue systems).
     """
@@ -125,7 +125,7 @@ def unigram_entropy(samples: Sentences) -> float:
     """Entropy in nats of the token frequencies of all samples; log V for V equally frequent ones.
 
     Raises:
-        UserError: no samples.
+        UserError: No samples.
     """
     return ngram_entropy(samples, 1)
 
@@ -136,11 +136,11 @@ def repetition_share(samples: Sentences, n: int = 1) -> float:
     1 - different n-grams / n-grams of each sample; 0 for a sample of fewer than n tokens
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
+        samples: Token ids without the end token.
+        n: The order of the n-grams.
 
     Raises:
-        UserError: no samples, or n below 1.
+        UserError: No samples, or n below 1.
 
     Source: Welleck et al. 2020 (seq-rep-n).
     """
@@ -156,11 +156,11 @@ class Lengths(NamedTuple):
     """Tokens of a sentence, over all sentences.
 
     Args:
-        mean: arithmetic mean.
-        deviation: standard deviation, of the sentences as they are.
-        least: of the shortest.
-        median: half have at most as many.
-        most: of the longest.
+        mean: Arithmetic mean.
+        deviation: Standard deviation, of the sentences as they are.
+        least: Of the shortest.
+        median: Half have at most as many.
+        most: Of the longest.
     """
 
     mean: float
@@ -174,7 +174,7 @@ def lengths(samples: Sentences) -> Lengths:
     """Length statistics in tokens, the end token not counted.
 
     Raises:
-        UserError: no samples.
+        UserError: No samples.
     """
     _check(samples)
     n = np.array([len(sample) for sample in samples])

@@ -19,9 +19,9 @@ class Similarity(NamedTuple):
     """Means over pairs of three cosines; high = alike.
 
     Args:
-        average: of the mean vectors of both sentences.
-        greedy: of each word with its best match on the other side, both ways.
-        extrema: of the vectors that hold the value furthest from zero in each dimension.
+        average: Of the mean vectors of both sentences.
+        greedy: Of each word with its best match on the other side, both ways.
+        extrema: Of the vectors that hold the value furthest from zero in each dimension.
     """
 
     average: float
@@ -42,12 +42,12 @@ def embedding_similarity(
     three agrees well with people (Liu et al. 2016): print them beside other metrics.
 
     Args:
-        samples: words of each sample.
-        references: words of the reference of the same number.
-        lookup: vectors of words; the values depend on it, so name it.
+        samples: Words of each sample.
+        references: Words of the reference of the same number.
+        lookup: Vectors of words; the values depend on it, so name it.
 
     Raises:
-        UserError: no pairs, or unequal numbers.
+        UserError: No pairs, or unequal numbers.
 
     Source: Liu et al. 2016, "How NOT To Evaluate Your Dialogue System", section 3.2; Rus and
         Lintean 2012 (greedy); Forgues et al. 2014 (extrema).

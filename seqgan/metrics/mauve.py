@@ -16,12 +16,12 @@ def mauve(human: Float[Tensor, "N D"], machine: Float[Tensor, "M D"], *, seed: i
     5,000 a side): name them, and print real text against real text beside it.
 
     Args:
-        human: vectors of real sentences.
-        machine: vectors of samples.
-        seed: of the clustering.
+        human: Vectors of real sentences.
+        machine: Vectors of samples.
+        seed: Of the clustering.
 
     Raises:
-        UserError: the package mauve-text is not installed, or a set has fewer than 20 vectors.
+        UserError: The package mauve-text is not installed, or a set has fewer than 20 vectors.
 
     Source: Pillutla et al. 2021.
     """

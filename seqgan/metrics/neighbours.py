@@ -12,7 +12,7 @@ class Neighbour(NamedTuple):
     """A training sentence.
 
     Args:
-        place: which one.
+        place: Which one.
         overlap: Dice coefficient of both sentences' sets of words and word pairs; 1 = the same set.
     """
 
@@ -28,8 +28,8 @@ def nearest(samples: Sentences, training: Sentences) -> Sequence[Neighbour]:
     One pass over the training set a sample: for the few samples that are shown, not for all.
 
     Args:
-        samples: token ids.
-        training: the same, at least one.
+        samples: Token ids.
+        training: The same, at least one.
     """
     share = np.zeros((len(samples), len(training)))
     size = np.zeros(len(samples) + len(training))

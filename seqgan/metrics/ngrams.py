@@ -20,10 +20,10 @@ class Flat(NamedTuple):
     """All sentences in one row of slots, a vacant one after each, so that no n-gram spans two.
 
     Args:
-        tokens: ids, without the vacant slots.
-        slots: where each token lies.
-        sentence: which sentence a slot belongs to.
-        lengths: tokens of each sentence.
+        tokens: Ids, without the vacant slots.
+        slots: Where each token lies.
+        sentence: Which sentence a slot belongs to.
+        lengths: Tokens of each sentence.
     """
 
     tokens: Int64[np.ndarray, " tokens"]
@@ -64,8 +64,8 @@ class Grams(NamedTuple):
     """All n-grams of some sentences, in the order of their places.
 
     Args:
-        number: equal for equal n-grams, from 0 up without gaps.
-        sentence: of each.
+        number: Equal for equal n-grams, from 0 up without gaps.
+        sentence: Of each.
     """
 
     number: Int64[np.ndarray, " grams"]
@@ -76,8 +76,8 @@ def ngrams(sentences: Sentences, n: int) -> Grams:
     """The n-grams of all sentences; none spans two of them.
 
     Args:
-        sentences: token ids; lengths may differ, a sentence may be empty.
-        n: the order.
+        sentences: Token ids; lengths may differ, a sentence may be empty.
+        n: The order.
 
     Raises:
         UserError: n below 1.
@@ -104,8 +104,8 @@ def longest_shared(samples: Sentences, training: Sentences) -> Int64[np.ndarray,
     on to the next level, so that little is left after a few.
 
     Args:
-        samples: token ids.
-        training: the same.
+        samples: Token ids.
+        training: The same.
     """
     longest = np.zeros(len(samples), np.int64)
     known = set(map(tuple, training))

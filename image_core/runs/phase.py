@@ -1,4 +1,4 @@
-"""A stretch of a run with turns of its own."""
+"""A phase of a run, with its own turns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of rounds with turns of its own.
+    """A number of rounds with their own turns.
 
     Args:
-        name: As the log calls it.
-        turns: Of each round; None = the game's own.
-        rounds: At most this many.
-        evaluate: Metrics measured after the first round, every `evaluate_every` from there, and the
-            last.
-        evaluate_every: Rounds between two evaluations.
-        enter: Called before the first round.
-        leave: Called after the last.
-        finished: Asked after each evaluation; True ends the phase early.
-        limits: Of what is logged; whoever leaves them is told of.
-        stop: Whether a broken limit ends the phase.
+        name: Name of the phase in the log.
+        turns: Turns of each round; None takes those of the game.
+        rounds: Maximum number of rounds.
+        evaluate: Function that measures metrics after the first round, every `evaluate_every`
+            rounds from there, and after the last.
+        evaluate_every: Number of rounds between two evaluations.
+        enter: Function called before the first round.
+        leave: Function called after the last round.
+        finished: Function called after each evaluation; True ends the phase early.
+        limits: Limits of logged numbers; exceeding one raises an alarm.
+        stop: Whether an exceeded limit ends the phase.
     """
 
     name: str

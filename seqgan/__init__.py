@@ -1,9 +1,9 @@
-"""Adversarial training where samples are discrete: the toolkit in one name.
+"""Adversarial training for discrete samples: the toolkit under one name.
 
     import seqgan as sg
 
-Everything here is imported when first used, so that the command line's help and text-only programs
-stay light.
+All names are imported when first used, so that the command line's help and text-only programs
+start quickly.
 """
 
 from importlib import import_module

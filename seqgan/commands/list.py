@@ -1,4 +1,4 @@
-"""`seqgan list KIND`: what can be named on the command line, read from each module's `__all__`."""
+"""`seqgan list KIND`: the names for the command line, from each module's `__all__`."""
 
 import functools
 import inspect
@@ -22,7 +22,7 @@ KINDS = ("losses", "penalties", "estimators", "games", "recipes", "metrics", "pa
 
 def run(words: Sequence[str]) -> None:
     """Print the names of a kind."""
-    parser = Parser("seqgan list", "What there is, with one line each.")
+    parser = Parser("seqgan list", "List the available names of a kind, with one line each.")
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     kind = parser.parse_args(words).kind
     prepare()
@@ -30,7 +30,11 @@ def run(words: Sequence[str]) -> None:
 
 
 def lines(kind: str) -> list[str]:
-    """One line for each name of a kind: the name and the first line of its documentation."""
+    """One line for each name of a kind: the name and the first line of its documentation.
+
+    Args:
+        kind: Kind of name, for example losses.
+    """
     if kind == "recipes":
         width = max(map(len, RECIPES))
         return [f"{name:<{width}}  {_recipe(name)}" for name in RECIPES]
@@ -53,7 +57,7 @@ def _first_line(module: ModuleType, kind: str, name: str) -> str:
 
 
 def _papers() -> list[str]:
-    """Each paper once, whichever recipes take it."""
+    """Each paper once, even if several recipes use it."""
     found = {
         name: recipe.PAPERS
         for recipe in map(recipe_module, RECIPES)

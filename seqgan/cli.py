@@ -15,7 +15,7 @@ usage: seqgan COMMAND ...
 
   seqgan train text --data FILE --out DIR      SeqGAN on your text: one sentence per line or a table
   seqgan train oracle --out DIR                SeqGAN on a synthetic language of known density
-  seqgan train text --alias maligan ...        a relative of SeqGAN, see `seqgan list papers`
+  seqgan train text --paper maligan ...        a relative of SeqGAN, see `seqgan list papers`
   seqgan train discrete --data FILE --out DIR  boundary-seeking GAN: digits, palette images, lines
   seqgan resume DIR                            resume a stopped run exactly where it stopped
   seqgan sample DIR --n 20                     write sentences

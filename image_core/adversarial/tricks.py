@@ -45,7 +45,7 @@ def exponential(start: float, factor: float, steps: int) -> Schedule:
 
 
 def add_noise(samples: Float[Tensor, "*shape"], sigma: float | Tensor) -> Float[Tensor, "*shape"]:
-    """Instance noise: samples + N(0, sigma^2), drawn anew; sigma 0 returns them unchanged.
+    """Instance noise: samples + N(0, sigma^2), new in each call; sigma 0 returns them unchanged.
 
     Add it to reals and fakes alike, in the discriminator's and in the generator's steps, with sigma
     decreasing to 0.

@@ -1,9 +1,9 @@
-"""Adversarial training where samples are discrete: the toolkit in one name.
+"""Adversarial training for discrete samples: the toolkit under one name.
 
     import seqgan as sg
 
-Everything here is imported when first used, so that the command line's help and text-only programs
-stay light.
+All names are imported when first used, so that the command line's help and text-only programs
+start quickly.
 """
 
 from importlib import import_module
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from image_core.adversarial import losses as losses
     from image_core.adversarial import penalties as penalties
     from image_core.adversarial import returns as returns
-    from image_core.adversarial.callbacks import CRITIC_WINS as CRITIC_WINS
+    from image_core.adversarial.callbacks import DISCRIMINATOR_WINS as DISCRIMINATOR_WINS
     from image_core.adversarial.callbacks import Limit as Limit
     from image_core.adversarial.callbacks import alarms as alarms
     from image_core.adversarial.callbacks import checkpoint as checkpoint
@@ -48,7 +48,7 @@ _MODULES = {
     "rewards": "seqgan.text.rewards",
 }
 _NAMES = {
-    "CRITIC_WINS": "image_core.adversarial.callbacks",
+    "DISCRIMINATOR_WINS": "image_core.adversarial.callbacks",
     "Limit": "image_core.adversarial.callbacks",
     "alarms": "image_core.adversarial.callbacks",
     "checkpoint": "image_core.adversarial.callbacks",

@@ -13,21 +13,21 @@ seqgan: adversarial training where samples are discrete
 
 usage: seqgan COMMAND ...
 
-  seqgan train text --data FILE --out DIR      SeqGAN on your text: one sentence a line, or a table
+  seqgan train text --data FILE --out DIR      SeqGAN on your text: one sentence per line or a table
   seqgan train oracle --out DIR                SeqGAN on a synthetic language of known density
-  seqgan train text --alias maligan ...        a relative of SeqGAN, see `seqgan list papers`
+  seqgan train text --paper maligan ...        a relative of SeqGAN, see `seqgan list papers`
   seqgan train discrete --data FILE --out DIR  boundary-seeking GAN: digits, palette images, lines
-  seqgan resume DIR                            go on exactly where a stopped run stood
+  seqgan resume DIR                            resume a stopped run exactly where it stopped
   seqgan sample DIR --n 20                     write sentences
-  seqgan evaluate DIR --sweep                  table, plots and report once more; top-p as well
-  seqgan evaluate --samples FILE --references FILE    text that any tool wrote
-  seqgan compare DIR DIR                       the curves of several runs, or seeds, on one picture
+  seqgan evaluate DIR --sweep                  table, plots and report again; top-p as well
+  seqgan evaluate --samples FILE --references FILE    text from any source
+  seqgan compare DIR DIR                       the curves of several runs, or seeds, in one plot
   seqgan train retrieve --data FILE --out DIR  IRGAN: items for users, answers for questions
   seqgan recommend DIR --user U --k 10         the items a retrieval run ranks first
   seqgan rank DIR --query "..." --k 10         the documents a retrieval run ranks first
   seqgan train dialogue --data FILE --out DIR  dialogue on a language model; --data chitchat to try
-  seqgan chat DIR                              talk to it; the discriminator's output colours it
-  seqgan push DIR USER/NAME                    send it to the model hub, with a page of its figures
+  seqgan chat DIR                              talk to it; tokens coloured by the discriminator
+  seqgan push DIR USER/NAME                    upload it to the model hub, with a model card
   seqgan train expert --env ID --out DIR       PPO on an environment's own reward
   seqgan demos DIR --episodes N --out FILE     record an expert's episodes
   seqgan train imitate --env ID --demos FILE --out DIR   GAIL and its family, with controls
@@ -35,12 +35,12 @@ usage: seqgan COMMAND ...
   seqgan study --data PATH --out DIR           losses x penalties x norms x nets, by workers
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
-  seqgan list losses                           what there is: losses, penalties, estimators, games,
+  seqgan list losses                           names of losses, penalties, estimators, games,
                                                recipes, metrics, papers
 
 `seqgan COMMAND --help` and `seqgan train text --help` list every option. Options may come from a
-YAML file (--config FILE); --print_config writes one. A mistake ends with one sentence and exit
-code 2.
+YAML file (--config FILE); --print_config writes one. A user error ends with one sentence and
+exit code 2.
 """
 
 COMMANDS = (
@@ -60,7 +60,11 @@ COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 2 after a mistake, 130 when interrupted."""
+    """Run one command; the exit code is 0, 2 after a user error, 130 when interrupted.
+
+    Args:
+        argv: Command line; None takes that of the process.
+    """
     words = [_underscored(word) for word in (sys.argv[1:] if argv is None else argv)]
     if not words or words[0] in ("-h", "--help", "help"):
         print(HELP, end="")
@@ -73,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"seqgan: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:  # whoever read our output has enough of it
+    except BrokenPipeError:  # the reader of the output has closed it
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -87,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _underscored(word: str) -> str:
-    """--max-length as --max_length; values stay as they are."""
+    """Convert --max-length to --max_length; values are unchanged."""
     if not word.startswith("--"):
         return word
     name, equals, value = word.partition("=")

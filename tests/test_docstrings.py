@@ -1,7 +1,8 @@
 """No docstring holds a formula or a sentence that a reflow of lines has broken.
 
 Every rule is a function from two lines of a paragraph to a complaint, and is shown red on broken
-ones.
+ones. A second check reads the items of `Args:`, which say what an argument is in a noun phrase or
+a sentence, with a capital.
 """
 
 import ast
@@ -162,3 +163,87 @@ def test_the_rules_leave_alone_what_is_whole():
 def test_docstrings_of_constants_are_read_too():
     source = '"""One."""\nX = 1\n"""Two."""\n\n\ndef f():\n    """Three."""\n'
     assert [text for _, _, text in docstrings(source)] == ["One.", "Two.", "Three."]
+
+
+# ------------------------------------------------------------------------------- items of `Args:`
+
+FINISHED = (
+    "image_core/adversarial/",
+    "image_core/runs/",
+    "image_core/memory.py",
+    "seqgan/lm/",
+    "seqgan/data/",
+    "seqgan/judges/",
+    "seqgan/metrics/",
+    "seqgan/evaluation/",
+    "seqgan/commands/",
+    "seqgan/cli.py",
+    "seqgan/__init__.py",
+)
+"""Prefixes of the paths whose items are checked."""
+FRAGMENT = re.compile(
+    r" {4}(\**\w+): "
+    r"((?:of|for|by|in|at|to|from|with|on|as|how|what|whether|which|who|whose|where|when|most|least"
+    r"|its|it|see)\b.*)"
+)
+"""An item that goes on from its name, as in `weight: of the penalty`."""
+
+
+def fragments(source: str) -> list[str]:
+    """Items under `Args:` that begin with a lower-case word that needs something before it."""
+    wrong = []
+    for line_number, _, text in docstrings(source):
+        inside = False
+        for line in text.split("\n"):
+            if SECTION.match(line):
+                inside = line.startswith("Args:")
+            elif line.strip() and not line.startswith(" "):
+                inside = False
+            elif inside and (found := FRAGMENT.match(line)):
+                wrong.append(f"line {line_number}: {found[1]}: {found[2]}")
+    return wrong
+
+
+@pytest.mark.parametrize(
+    "file",
+    [f for f in SOURCES if f.relative_to(ROOT).as_posix().startswith(FINISHED)],
+    ids=lambda file: file.relative_to(ROOT).as_posix(),
+)
+def test_arguments_are_described_by_noun_phrases(file):
+    assert fragments(file.read_text(encoding="utf-8")) == []
+
+
+def test_every_finished_prefix_is_of_some_file():
+    paths = [f.relative_to(ROOT).as_posix() for f in SOURCES]
+    assert [p for p in FINISHED if not any(path.startswith(p) for path in paths)] == []
+
+
+def test_a_fragment_is_found():
+    source = '''
+class C:
+    """A class.
+
+    Args:
+        weight: of the penalty.
+        rounds: Number of rounds between two calls.
+        seeds: whose accuracies are averaged.
+
+    Raises:
+        UserError: of no interest here.
+    """
+
+    def f(self, *parts, kept, target):
+        """A method.
+
+        Args:
+            parts: at least one.
+            kept: Whether rows stay,
+                of whatever length: most of them do.
+            target: t, in (0, 1].
+        """
+'''
+    assert fragments(source) == [
+        "line 3: weight: of the penalty.",
+        "line 3: seeds: whose accuracies are averaged.",
+        "line 15: parts: at least one.",
+    ]

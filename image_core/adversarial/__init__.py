@@ -1,4 +1,5 @@
 """The adversarial core: games, the engine that plays them, losses, penalties, estimators, returns.
 
-Knows no pixel, token or environment, and imports nothing of ours outside this folder.
+It is independent of pixels, tokens and environments, and imports nothing of this repository outside
+this folder.
 """

@@ -1,4 +1,4 @@
-"""What happens between rounds. A callback is any function of (engine, logs)."""
+"""Callbacks run between rounds. A callback is any function of (engine, logs)."""
 
 import math
 import warnings
@@ -13,7 +13,12 @@ from image_core.adversarial.errors import UserError
 
 
 def every(rounds: int, callback: Callback) -> Callback:
-    """Call `callback` after each `rounds`-th round."""
+    """Call `callback` after each `rounds`-th round.
+
+    Args:
+        rounds: Number of rounds between two calls.
+        callback: Function of (engine, logs).
+    """
 
     def call(engine: Engine, logs: Logs) -> None:
         if engine.round % rounds == 0:
@@ -23,7 +28,11 @@ def every(rounds: int, callback: Callback) -> Callback:
 
 
 def checkpoint(folder: str | Path) -> Callback:
-    """Save the engine to `folder`; the previous checkpoint goes when the new one is complete."""
+    """Save the engine to `folder`; the previous checkpoint is deleted once the new one is complete.
+
+    Args:
+        folder: Folder of the checkpoint.
+    """
 
     def call(engine: Engine, logs: Logs) -> None:
         engine.save(folder)
@@ -32,14 +41,15 @@ def checkpoint(folder: str | Path) -> Callback:
 
 
 class Limit(NamedTuple):
-    """Where a logged number should stay; outside, a game has most likely collapsed.
+    """The range in which a logged number should stay; outside it, a game has most likely collapsed.
 
     Args:
-        metric: name of the number, as in D/accuracy.
-        least: it should not be below.
-        most: it should not be above.
-        rounds: measurements in a row outside that raise the alarm, since one may be chance.
-        meaning: what being outside says, and what to do.
+        metric: Name of the logged number, for example D/accuracy.
+        least: Lower bound of the number.
+        most: Upper bound of the number.
+        rounds: Number of consecutive measurements outside the range that raise the alarm; more than
+            one, since a single one may be chance.
+        meaning: Message that says what leaving the range means and what to do.
     """
 
     metric: str
@@ -49,10 +59,10 @@ class Limit(NamedTuple):
     meaning: str = "the game may have collapsed"
 
 
-CRITIC_WINS = Limit(
+DISCRIMINATOR_WINS = Limit(
     "D/accuracy",
     most=0.98,
-    meaning="the critic wins almost always and its rewards say little; train it less",
+    meaning="the discriminator wins almost always and its rewards say little; train it less",
 )
 
 
@@ -61,19 +71,22 @@ class CollapseWarning(UserWarning):
 
 
 class CollapseError(UserError):
-    """A number has left its limits, and that was to stop the training."""
+    """A number has left its limits, and the alarm was set to stop the training."""
 
 
 def crossed(engine: Engine, limits: Sequence[Limit], values: Mapping[str, object]) -> list[str]:
-    """One sentence for each limit that has now been broken for its number of rounds.
+    """One sentence for each limit that has just been exceeded for its number of rounds.
 
-    Said once until the number is back inside. The counts are notes of the engine, so that a resumed
-    run goes on counting.
+    A limit is reported once, and again only after its number has returned to the range. The
+    counters are stored in the engine's notes, so that a resumed run continues them.
 
     Args:
-        engine: whose notes count.
-        limits: what is watched.
-        values: numbers of this round by name; a limit whose number is not among them rests.
+        engine: Engine whose notes hold the counters.
+        limits: Limits to check.
+        values: Numbers of this round by name; a limit whose number is missing is not checked.
+
+    Returns:
+        Sentences that name the round, the metric, its value and the bound.
     """
     counts: dict[str, int] = engine.notes.setdefault("outside_limits", {})
     said = []
@@ -95,14 +108,14 @@ def crossed(engine: Engine, limits: Sequence[Limit], values: Mapping[str, object
 
 
 def alarms(*limits: Limit, stop: bool = False) -> Callback:
-    """Warn when a logged number stays outside its limits; a host sync a round.
+    """Warn when a logged number stays outside its limits; costs one host synchronisation per round.
 
     Args:
-        limits: what is watched.
-        stop: raise instead of warning.
+        limits: Limits to check.
+        stop: Whether to raise an error instead of warning.
 
     Raises:
-        CollapseError: a limit was broken, and `stop` is set.
+        CollapseError: A limit was exceeded and `stop` is set.
     """
 
     def call(engine: Engine, logs: Logs) -> None:
@@ -112,10 +125,14 @@ def alarms(*limits: Limit, stop: bool = False) -> Callback:
 
 
 def raise_alarms(said: Sequence[str], *, stop: bool) -> None:
-    """Warn of what `crossed` found, or stop for it.
+    """Warn about each sentence of `crossed`, or raise an error.
+
+    Args:
+        said: Sentences returned by `crossed`.
+        stop: Whether to raise an error instead of warning.
 
     Raises:
-        CollapseError: there is something, and `stop` is set.
+        CollapseError: There is at least one sentence and `stop` is set.
     """
     if said and stop:
         raise CollapseError("; ".join(said))

@@ -1,8 +1,9 @@
-"""A checkpoint is a folder that appears whole or not at all, and is checked before it is believed.
+"""A checkpoint is a folder that is written atomically and verified before it is loaded.
 
-It is written beside its place, synced, and renamed; the previous one stays until then. Weights are
-safetensors; the optimizers' torch files are read with `weights_only=True`, so no pickle is ever
-run. `state.json` is written last and holds the size and CRC-32 of every other file.
+It is written to a temporary folder beside its destination, synced, and renamed; the previous
+checkpoint is kept until then. Weights are stored as safetensors; the optimizers' torch files are
+read with `weights_only=True`, so no pickle is ever executed. `state.json` is written last and holds
+the size and CRC-32 of every other file.
 """
 
 import io
@@ -29,16 +30,20 @@ FORMAT = 1
 
 @contextmanager
 def writing(folder: str | Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder` when the block ends without an error.
+    """A temporary folder that replaces `folder` when the block ends without an error.
+
+    Args:
+        folder: Destination; must be new, empty or a checkpoint.
 
     Raises:
-        UserError: the disk is full, or the place cannot be written.
+        UserError: The destination holds other files, the disk is full, or the folder is not
+            writable.
     """
     folder = Path(folder)
     temporary, previous = _beside(folder, "tmp"), _beside(folder, "old")
     ours = (folder / "state.json").exists() or (folder.is_dir() and not any(folder.iterdir()))
     if folder.exists() and not ours:
-        raise UserError(f"{folder} holds something else than a checkpoint; name another folder")
+        raise UserError(f"{folder} holds files that are not a checkpoint; name another folder")
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -61,10 +66,13 @@ def writing(folder: str | Path) -> Iterator[Path]:
 
 
 def place(folder: str | Path) -> Path:
-    """The complete checkpoint at `folder`: itself, or its predecessor where a save was cut.
+    """Folder of the complete checkpoint: `folder`, or its predecessor if a save was interrupted.
+
+    Args:
+        folder: Folder of the checkpoint.
 
     Raises:
-        UserError: there is none.
+        UserError: There is no checkpoint.
     """
     for candidate in _candidates(folder):
         if (candidate / "state.json").is_file():
@@ -75,12 +83,21 @@ def place(folder: str | Path) -> Path:
 
 
 def has_checkpoint(folder: str | Path) -> bool:
-    """Whether anything has been saved at `folder`, sound or not."""
+    """Whether anything has been saved at `folder`, valid or not.
+
+    Args:
+        folder: Folder of the checkpoint.
+    """
     return any(candidate.exists() for candidate in _candidates(folder))
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write `state.json`, with the size and CRC-32 of every file already in the folder."""
+    """Write `state.json`, with the size and CRC-32 of every file already in the folder.
+
+    Args:
+        folder: Folder that holds all other files of the checkpoint.
+        state: JSON values to store.
+    """
     files = {f.name: _fingerprint(f) for f in sorted(folder.iterdir())}
     content = {"format": FORMAT, "files": files, **state}
     text = json.dumps({**content, "crc": _crc(content)}, indent=1)
@@ -90,8 +107,11 @@ def write_state(folder: Path, state: Mapping[str, Any]) -> None:
 def read_state(folder: Path) -> dict[str, Any]:
     """Read `state.json` after checking every file it lists.
 
+    Args:
+        folder: Folder of a complete checkpoint.
+
     Raises:
-        UserError: a file is missing, truncated, corrupt, or of a newer format.
+        UserError: A file is missing, truncated, corrupt, or of another format version.
     """
     try:
         state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
@@ -103,7 +123,7 @@ def read_state(folder: Path) -> dict[str, Any]:
     if _crc(state) != expected_crc:
         raise UserError(f"{folder / 'state.json'} is corrupt; resume from another checkpoint")
     if state["format"] != FORMAT:
-        raise UserError(f"{folder / 'state.json'} is of format {state['format']}, not {FORMAT}")
+        raise UserError(f"{folder / 'state.json'} has format {state['format']}, not {FORMAT}")
     for name, expected in files.items():
         file = folder / name
         if not file.is_file():
@@ -114,15 +134,24 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def save_module(module: nn.Module, file: Path) -> None:
-    """Weights and buffers as safetensors; tensors shared by two modules are stored once."""
+    """Write weights and buffers as safetensors; tensors shared by two modules are stored once.
+
+    Args:
+        module: Module to save.
+        file: Destination file.
+    """
     save_model(module, str(file))
 
 
 def check_module(module: nn.Module, file: Path) -> None:
-    """See whether `load_module` would fill a module, and change nothing.
+    """Check that `load_module` would succeed, and change nothing.
+
+    Args:
+        module: Module to be filled.
+        file: File written by `save_module`.
 
     Raises:
-        UserError: The file is not there, corrupt, or made for another architecture.
+        UserError: The file is missing, corrupt, or was made for another architecture.
     """
     try:
         with safe_open(str(file), "pt") as content:
@@ -138,10 +167,10 @@ def check_module(module: nn.Module, file: Path) -> None:
 
 
 def _differences(module: nn.Module, saved: Mapping[str, list[int]]) -> dict[str, set[str]]:
-    """Names that stand between a module and the shapes of a file, by what is wrong with them."""
+    """Names of tensors that differ between a module and a file, by the kind of mismatch."""
     state = module.state_dict()
     places = {name: _place_in_memory(state[name]) for name in saved.keys() & state}
-    # A tensor of two names is stored under one of them, a part of another one not at all
+    # A tensor with two names is stored under one of them; a view into another tensor is not stored
     missing = {
         name
         for name in state.keys() - saved.keys() - twins(module)
@@ -168,10 +197,14 @@ def _inside(part: tuple[int, int], whole: tuple[int, int]) -> bool:
 
 
 def load_module(module: nn.Module, file: Path) -> None:
-    """Fill a module from `save_module`'s file, which `check_module` has found to fit.
+    """Load weights from a file of `save_module`, after `check_module` has accepted it.
+
+    Args:
+        module: Module to be filled.
+        file: File written by `save_module`.
 
     Raises:
-        UserError: The file is not there, corrupt, or made for another architecture.
+        UserError: The file is missing, corrupt, or was made for another architecture.
     """
     try:
         if any_sharded(module):
@@ -188,22 +221,30 @@ def load_module(module: nn.Module, file: Path) -> None:
 
 
 def save_tensors(value: Any, file: Path) -> None:
-    """Optimizer and random-number states: tensors, numbers, strings in plain containers."""
-    # Through memory: torch's own writer hides why the disk refused.
+    """Write optimizer and random-number states: tensors, numbers and strings in plain containers.
+
+    Args:
+        value: Containers of tensors and plain values.
+        file: Destination file.
+    """
+    # Through memory: torch's own writer hides the cause of a failed write.
     buffer = io.BytesIO()
     torch.save(value, buffer)
     file.write_bytes(buffer.getbuffer())
 
 
 def load_tensors(file: Path) -> Any:
-    """Read `save_tensors`' file; nothing but tensors and plain values is ever built.
+    """Read a file of `save_tensors`; only tensors and plain values are constructed.
+
+    Args:
+        file: File written by `save_tensors`.
 
     Raises:
-        UserError: the file is not there or corrupt.
+        UserError: The file is missing or corrupt.
     """
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for one cause
+    except Exception as error:  # torch raises many exception types for one cause
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
 
 
@@ -212,7 +253,7 @@ def _candidates(folder: str | Path) -> tuple[Path, Path]:
 
 
 def _beside(folder: Path, suffix: str) -> Path:
-    # Hidden: a visible name could be the user's own
+    # Hidden: a visible name could belong to the user
     return folder.with_name(f".{folder.name}.{suffix}")
 
 
@@ -223,7 +264,7 @@ def _reason(error: Exception) -> str:
 
 
 def _crc(content: Mapping[str, Any]) -> int:
-    # As it will be read: keys that are numbers come back as text.
+    # As it will be read: JSON turns numeric keys into text.
     read = json.loads(json.dumps(content))
     return zlib.crc32(json.dumps(read, sort_keys=True).encode())
 

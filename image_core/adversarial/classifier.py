@@ -1,6 +1,6 @@
-"""A game of one player that tells classes apart, as judges and extractors of features learn to.
+"""A game with one player that learns to classify, for judges and feature extractors.
 
-It lies at the bottom, since metrics of images train with it and stand below the other games.
+It is part of the core because image metrics train with it, and they may not import other games.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +15,12 @@ __all__ = ["ClassifierGame"]
 
 
 class ClassifierGame(Game):
-    """Player "C" minimises cross entropy; the data stream yields {x, y}.
+    """Player "C" minimises the cross entropy; the data stream yields {x, y}.
+
+    -E log softmax(C(x))_y
 
     Args:
-        C: from x to logits (B, K) of K classes, or (B,) of class 1 against class 0.
+        C: Network from x to logits, (B, K) for K classes or (B,) for class 1 against class 0.
     """
 
     def __init__(self, C: nn.Module):
@@ -32,7 +34,7 @@ class ClassifierGame(Game):
         return [Turn("C", self.move)]
 
     def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One batch of samples and their classes."""
+        """One optimizer step on one batch of samples and their classes."""
         self.C.train()
         batch = next(batches)
         yield Loss(class_loss(self.C(batch["x"]), batch["y"]))
@@ -41,7 +43,14 @@ class ClassifierGame(Game):
 def class_loss(
     logits: Float[Tensor, "B K"] | Float[Tensor, " B"], classes: Int64[Tensor, " B"]
 ) -> Float[Tensor, ""]:
-    """Mean cross entropy, in nats; of one logit a sample, that of the two classes."""
+    """Mean cross entropy in nats; with one logit per sample, that of the two classes.
+
+    -(1/B) sum_b log softmax(logits_b)_(y_b)
+
+    Args:
+        logits: Logits of K classes, (B, K), or of class 1 against class 0, (B,).
+        classes: Class of each sample, (B,).
+    """
     if logits.dim() == 1:
         return binary_cross_entropy_with_logits(logits, classes.to(logits.dtype))
     return cross_entropy(logits, classes)

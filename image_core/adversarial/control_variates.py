@@ -1,12 +1,13 @@
 """Gradients of an expected reward by relaxed control variates and antithetic pairs.
 
-Each takes logits of sites that are independent given what the generator read, and the reward as a
-function of samples, `(N, *sites, V) -> (N,)`; it returns a surrogate loss whose gradient in the
-logits is minus an estimate of the gradient of E[reward], the mean over the batch. All are unbiased.
-The reward is differentiated at relaxed samples only. They are exported by `estimators.py`.
+Each estimator takes the logits of sites that are conditionally independent given the generator's
+input, and the reward as a function of samples, `(N, *sites, V) -> (N,)`. It returns a surrogate
+loss whose gradient in the logits is minus an estimate of the gradient of E[reward], averaged over
+the batch. All are unbiased. The reward is differentiated at relaxed samples only. They are exported
+by `estimators.py`.
 
-Sites that depend on one another's samples, the tokens of an autoregressive policy, are not of this
-form as a whole: there they serve one step at a time, given its prefix.
+Sites that depend on one another's samples, such as the tokens of an autoregressive policy, do not
+have this form as a whole: for them, apply an estimator to one step at a time, given its prefix.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,7 @@ NEVER = -1e4
 """A log probability whose exponential is 0, but 0 times it is not NaN."""
 
 RewardOf = Callable[[Tensor], Tensor]
-"""Samples (N, *sites, V), one-hot or soft -> (N,), what each earns."""
+"""Samples (N, *sites, V), one-hot or soft -> rewards (N,)."""
 
 
 def rebar(
@@ -41,17 +42,18 @@ def rebar(
     [f(b) - eta f(s(z~))] d log p(b) + eta d f(s(z)) - eta d f(s(z~)),   s(z) = softmax(z / lambda)
 
     with z = log p + Gumbel noise, b = its one-hot argmax, z~ a draw of p(z | b). The noise of z~ is
-    the one that gives z~ = z (the paper's common random numbers), so that both relaxed samples are
-    one: two evaluations of f and one of its gradient.
+    chosen such that z~ = z (the paper's common random numbers), so that both relaxed samples
+    coincide: f is evaluated twice and its gradient once.
 
     Args:
-        logits: unnormalised log probabilities.
-        reward: f; must accept soft samples.
-        temperature: lambda; any value leaves the estimate unbiased.
-        eta: scale of the control variate, likewise; 0 is REINFORCE.
+        logits: Unnormalised log probabilities, (B, *sites, V).
+        reward: Reward f; must accept soft samples.
+        temperature: Temperature lambda of the relaxation; any value leaves the estimate unbiased.
+        eta: Scale of the control variate; any value leaves the estimate unbiased, and 0 is
+            REINFORCE.
 
     Raises:
-        UserError: temperature is not positive.
+        UserError: The temperature is not positive.
 
     Source: Tucker et al. 2017, eq. 7 and appendix on coupled noise.
     """
@@ -75,18 +77,19 @@ def relax(
 
     [f(b) - c(z~)] d log p(b) + d c(z) - d c(z~),   c(z) = eta f(softmax(z / lambda)) + control(z)
 
-    The square of the estimate is added to the loss, and is seen by eta, log lambda and the control
-    alone, which so learn with the generator: give them to its player.
+    The square of the estimate is added to the loss. Its gradient reaches only eta, log lambda and
+    the control network, which so learn together with the generator: add them to the generator's
+    player.
 
     Args:
-        control: a network from z (B, *sites, V) to (B,); None = eta and lambda alone are learned,
-            which is REBAR with its two numbers tuned.
-        temperature: of the relaxed reward at the start; learned.
-        eta: of the relaxed reward at the start; learned. None = f is a black box, read at one-hot
-            samples only, and the control alone is subtracted.
+        control: Network from z, (B, *sites, V), to (B,); None learns eta and lambda only, which is
+            REBAR with its two numbers tuned.
+        temperature: Initial temperature lambda of the relaxed reward; learned.
+        eta: Initial scale of the relaxed reward; learned. None treats f as a black box, which is
+            evaluated at one-hot samples only, and subtracts the control network alone.
 
     Raises:
-        UserError: neither a control nor an eta, or temperature not positive.
+        UserError: Both `control` and `eta` are None, or the temperature is not positive.
 
     Source: Grathwohl et al. 2018, algorithm 2.
     """
@@ -95,12 +98,12 @@ def relax(
 
 @final
 class Relax(nn.Module):
-    """What `relax` builds.
+    """The estimator built by `relax`.
 
     Args:
-        control: as in `relax`.
-        temperature: see there.
-        eta: see there.
+        control: Control network, see `relax`.
+        temperature: Initial temperature, see `relax`.
+        eta: Initial scale of the relaxed reward, see `relax`.
     """
 
     def __init__(self, control: nn.Module | None, temperature: float, eta: float | None) -> None:
@@ -117,7 +120,7 @@ class Relax(nn.Module):
             self.log_temperature = nn.Parameter(torch.tensor(float(temperature)).log())
 
     def forward(self, logits: Float[Tensor, "B *sites V"], reward: RewardOf) -> Float[Tensor, ""]:
-        """Surrogate loss of the logits, and the variance, of the control's parameters."""
+        """Surrogate loss for the logits plus the variance term for the control's parameters."""
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             hard, z, path = _coupled(leaf)
@@ -132,7 +135,7 @@ class Relax(nn.Module):
     def _values(
         self, hard: Tensor, z: Tensor, path: Tensor, reward: RewardOf
     ) -> tuple[Tensor, Tensor]:
-        """f(b), and c at z, with the slope of c(z) - c(z~)."""
+        """The reward f(b), and c at z, with the gradient of c(z) - c(z~)."""
         with torch.no_grad():
             f_hard = reward(hard)
         if self.eta is None or self.log_temperature is None:
@@ -148,15 +151,15 @@ class Relax(nn.Module):
 
 
 def disarm(logits: Float[Tensor, " B *sites"], reward: RewardOf) -> Float[Tensor, ""]:
-    """Antithetic pairs of Bernoulli samples; unbiased, two evaluations of f, none of its slope.
+    """Antithetic pairs of Bernoulli samples; unbiased, with two evaluations of f and no gradient.
 
     g_i = 1/2 (f(b) - f(b')) (-1)^(b'_i) [b_i != b'_i] sigmoid(|l_i|)
 
-    with b = [1 - u < sigmoid(l)], b' = [u < sigmoid(l)] of the same uniforms u.
+    with b = [1 - u < sigmoid(l)] and b' = [u < sigmoid(l)] from the same uniforms u.
 
     Args:
-        logits: of a 1 at each site.
-        reward: f, of samples (N, *sites) of 0 and 1; a black box.
+        logits: Logits of a 1 at each site, (B, *sites).
+        reward: Reward f of samples (N, *sites) of 0 and 1; a black box.
 
     Source: Dong, Mnih & Tucker 2020, eq. 6.
     """
@@ -177,31 +180,31 @@ def taylor(samples: int, momentum: float = 0.99) -> "Taylor":
     t_m = mean_(j != m) f'(x_j) (x_m - x_j),  b_m = mean_(j != m) f(x_j)
     g = mean_m [ (f(x_m) - b_m - a t_m) d log p(x_m) + a f'(x_m) d E[x] ]
 
-    The last term is the straight-through gradient; the first takes away its bias, and has the
-    variance of what a tangent at another sample of the same latent leaves of f. The coefficient a
-    is the regression of f - b on t over earlier calls, hence independent of the samples at hand.
-    M evaluations of f, M of its slope.
+    The last term is the straight-through gradient. The first removes its bias; its variance is that
+    of the residual of f after subtracting a tangent at another sample of the same latent. The
+    coefficient a is the regression of f - b on t over earlier calls, hence independent of the
+    current samples. Costs M evaluations of f and M of its slope.
 
     Args:
-        samples: M, of each latent.
-        momentum: of the moving averages that a is the quotient of.
+        samples: Number M of samples per latent.
+        momentum: Momentum of the two moving averages whose quotient is a, in [0, 1).
 
     Raises:
-        UserError: fewer than two samples, or momentum not in [0, 1).
+        UserError: There are fewer than two samples, or the momentum is not in [0, 1).
 
-    Source: after Titsias & Shi 2022 (double control variates), whose tangents are at the mean;
-        Gu et al. 2016 (MuProp).
+    Source: after Titsias & Shi 2022 (double control variates), whose tangents are at the mean; Gu
+        et al. 2016 (MuProp).
     """
     return Taylor(samples, momentum)
 
 
 @final
 class Taylor(nn.Module):
-    """What `taylor` builds; remembers two moments.
+    """The estimator built by `taylor`; stores two moments.
 
     Args:
-        samples: as in `taylor`.
-        momentum: see there.
+        samples: Number of samples per latent, see `taylor`.
+        momentum: Momentum of the moving averages, see `taylor`.
     """
 
     product: Tensor
@@ -220,7 +223,7 @@ class Taylor(nn.Module):
     def forward(
         self, sites: Sites, logits: Float[Tensor, " B *S"], reward: RewardOf
     ) -> Float[Tensor, ""]:
-        """Surrogate loss; the coefficient takes the samples in only afterwards."""
+        """Surrogate loss; the coefficient is updated with the current samples only afterwards."""
         others = self.samples - 1
         x = sites.sample(logits, self.samples)
         with torch.enable_grad():
@@ -251,7 +254,7 @@ def _coupled(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     z~_k = -log E_0,  z~_i = -log(E_i / p_i + E_0)                given b = k, with exponential E
     E_i / p_i = exp(-z_i) - exp(-z_k)                             where E is such that z~ = z
 
-    The last is worked out in logs, and moves as 1 / p_i.
+    The last line is computed in logs, and its gradient is that of 1 / p_i.
     """
     log_p = _log_p(logits)
     z = with_gumbel(log_p)
@@ -265,10 +268,10 @@ def _coupled(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _log_p(logits: Tensor) -> Tensor:
-    """Log probabilities; a class forbidden by -inf is only as good as forbidden."""
+    """Log probabilities; a class with logit -inf gets a very low but finite value."""
     return log_softmax(logits, -1).clamp(min=NEVER)
 
 
 def _softmax_path(relaxed: Tensor, path: Tensor) -> Tensor:
-    """Zero, with the slope of softmax along `path`: J path, J = diag(y) - y y'."""
+    """Zero, with the gradient of softmax along `path`: J path, J = diag(y) - y y'."""
     return relaxed * (path - (relaxed * path).sum(-1, keepdim=True))

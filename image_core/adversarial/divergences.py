@@ -1,12 +1,12 @@
-"""Losses from f-divergences: the critic bounds one, its logit F tells the importance weight p/q.
+"""Losses from f-divergences: the discriminator bounds one, and its logit F gives the weight p/q.
 
     D_f(p, q) >= E_p[T] - E_q[f*(T)],  T = nu(F)          (Nowozin et al. 2016, eq. 4)
     w(x) = f*'(T(x)) = p(x) / q(x)  at the optimum          (Hjelm et al. 2018, theorem 1)
 
-Each is an `AdversarialLoss`: `d` is minus the bound, so that at the optimum `-d` is the divergence;
-`reward` is log w, which boundary-seeking estimators weigh samples with and REINFORCE takes as it
-is; `g` is -E_q[log w]. The activations nu make F = log(p/q) at the optimum, except for
-Pearson's, where w = F/2 + 1.
+Each is an `AdversarialLoss`. `d` is minus the bound, so that at the optimum `-d` is the divergence;
+`reward` is log w, which boundary-seeking estimators use as weight and REINFORCE as reward; `g` is
+-E_q[log w]. The activations nu make F = log(p/q) at the optimum, except for Pearson's, where
+w = F/2 + 1.
 
 `boundary` and `boundary_normalised` are the form for samples that can be differentiated.
 """
@@ -31,20 +31,34 @@ __all__ = [
 
 
 def jensen_shannon_d(real: Logits, fake: Logits) -> Scalar:
-    """Logistic loss less its value at chance: -d = 2 JS(p, q) at the optimum, in nats.
+    """Logistic loss minus its value at chance: -d = 2 JS(p, q) at the optimum, in nats.
 
     E_r[softplus(-F)] + E_f[softplus(F)] - 2 log 2
+
+    Args:
+        real: Logits of data.
+        fake: Logits of samples.
     """
     return logistic_d(real, fake) - 2 * math.log(2)
 
 
 def kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
-    """-E_r[F + 1] + E_f[exp F]:  T = F + 1, f*(t) = exp(t - 1); bounds KL(p, q)."""
+    """-E_r[F + 1] + E_f[exp F]:  T = F + 1, f*(t) = exp(t - 1); bounds KL(p, q).
+
+    Args:
+        real: Logits of data.
+        fake: Logits of samples.
+    """
     return fake.exp().mean() - real.mean() - 1
 
 
 def reverse_kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
-    """E_r[exp(-F)] + E_f[F] - 1:  T = -exp(-F), f*(t) = -1 - log(-t); bounds KL(q, p)."""
+    """E_r[exp(-F)] + E_f[F] - 1:  T = -exp(-F), f*(t) = -1 - log(-t); bounds KL(q, p).
+
+    Args:
+        real: Logits of data.
+        fake: Logits of samples.
+    """
     return (-real).exp().mean() + fake.mean() - 1
 
 
@@ -52,47 +66,86 @@ def squared_hellinger_d(real: Logits, fake: Logits) -> Scalar:
     """E_r[exp(-F/2)] + E_f[exp(F/2)] - 2:  T = 1 - exp(-F/2), f*(t) = t / (1 - t).
 
     Bounds sum (sqrt p - sqrt q)^2.
+
+    Args:
+        real: Logits of data.
+        fake: Logits of samples.
     """
     return (-real / 2).exp().mean() + (fake / 2).exp().mean() - 2
 
 
 def pearson_d(real: Logits, fake: Logits) -> Scalar:
-    """-E_r[F] + E_f[F^2/4 + F]:  T = F, f*(t) = t^2/4 + t; bounds sum (p - q)^2 / q."""
+    """-E_r[F] + E_f[F^2/4 + F]:  T = F, f*(t) = t^2/4 + t; bounds sum (p - q)^2 / q.
+
+    Args:
+        real: Logits of data.
+        fake: Logits of samples.
+    """
     return (fake.square() / 4 + fake).mean() - real.mean()
 
 
 def pearson_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """log(F/2 + 1), the log importance weight; below F = -2, where the weight is 0, log 1e-6."""
+    """The log importance weight log(F/2 + 1); below F = -2, where the weight is 0, log 1e-6.
+
+    Args:
+        logit: Logits F of samples, of any shape.
+    """
     return (logit / 2 + 1).clamp(min=1e-6).log()
 
 
 def weight_g(real: Logits, fake: Logits) -> Scalar:
-    """-E_f[F] = -E_f[log w]: descent on KL(q, p). `real` is ignored."""
+    """-E_f[F] = -E_f[log w]: descent on KL(q, p). `real` is ignored.
+
+    Args:
+        real: Logits of data; ignored.
+        fake: Logits of samples.
+    """
     return -fake.mean()
 
 
 def pearson_g(real: Logits, fake: Logits) -> Scalar:
-    """-E_f[log(F/2 + 1)]. `real` is ignored."""
+    """-E_f[log(F/2 + 1)]. `real` is ignored.
+
+    Args:
+        real: Logits of data; ignored.
+        fake: Logits of samples.
+    """
     return -pearson_reward(fake).mean()
 
 
 def boundary_g(real: Logits, fake: Logits) -> Scalar:
-    """1/2 E_f[F^2] = 1/2 E_f[(log D - log(1 - D))^2]: move samples to the decision boundary.
+    """Loss that moves samples to the decision boundary.
 
-    `real` is ignored. Source: Hjelm et al. 2018, section 2.4.
+    1/2 E_f[F^2] = 1/2 E_f[(log D - log(1 - D))^2]
+
+    Args:
+        real: Logits of data; ignored.
+        fake: Logits of samples.
+
+    Source: Hjelm et al. 2018, section 2.4.
     """
     return fake.square().mean() / 2
 
 
 def boundary_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """-1/2 F^2: greatest on the boundary."""
+    """The reward -1/2 F^2: greatest on the decision boundary.
+
+    Args:
+        logit: Logits F of samples, of any shape.
+    """
     return -logit.square() / 2
 
 
 def boundary_normalised_g(real: Logits, fake: Logits) -> Scalar:
-    """1/2 E_f[(F - log Z)^2], log Z = log mean exp F of the batch, a constant.
+    """Loss 1/2 E_f[(F - log Z)^2], with log Z = log mean exp F over the batch, a constant.
 
-    The released code's default for continuous data, there with a moving log Z. `real` is ignored.
+    This is the default of the released code for continuous data, with a moving log Z there.
+
+    Args:
+        real: Logits of data; ignored.
+        fake: Logits of samples.
+
+    Source: Hjelm et al. 2018, released code.
     """
     log_z = torch.logsumexp(fake.detach().flatten(), 0) - math.log(fake.numel())
     return (fake - log_z).square().mean() / 2

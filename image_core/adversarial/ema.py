@@ -7,13 +7,16 @@ from torch import nn
 
 
 class EMA(nn.Module):
-    """A network whose weights are the moving average of another's.
+    """A network whose weights are the moving average of another network's weights.
 
     w_ema <- decay * w_ema + (1 - decay) * w        after each step of w
 
     Args:
-        module: the network averaged; copied, never changed.
-        decay: in [0, 1); the half-life in steps is log(1/2) / log(decay).
+        module: Network to average; it is copied and never changed.
+        decay: Decay per step, in [0, 1); the half-life in steps is log(1/2) / log(decay).
+
+    Raises:
+        ValueError: The decay is not in [0, 1).
 
     Source: Polyak & Juditsky 1992; for GANs Yazici et al. 2019.
     """
@@ -26,12 +29,16 @@ class EMA(nn.Module):
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
 
     def forward(self, *args: object, **kwargs: object) -> object:
-        """The averaged network's output."""
+        """Output of the averaged network."""
         return self.module(*args, **kwargs)
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Move the average one step towards `module`; buffers are copied, not averaged."""
+        """Move the average one step towards `module`; buffers are copied, not averaged.
+
+        Args:
+            module: Network to average, after its optimizer step.
+        """
         torch._foreach_lerp_(
             list(self.module.parameters()), list(module.parameters()), 1.0 - self.decay
         )

@@ -1,8 +1,8 @@
-"""Losses of energies: critics that charge a sample, low = real, mostly by how badly they redraw it.
+"""Losses for discriminators that output an energy, low = real, usually a reconstruction error.
 
-Energies come one a sample, `(N,)`, and are hinged one by one before any mean is taken. A critic
-that returns scores hands over `-score`. State (BEGAN's k, MAGAN's margin) is a small module of
-buffers, moved by tensor operations only, so that nothing waits for the device.
+Energies are one number per sample, `(N,)`, and are hinged individually before the mean is taken.
+For a discriminator that returns scores, pass `-score`. State (BEGAN's k, MAGAN's margin) is a small
+module of buffers, updated by tensor operations only, without host synchronisation.
 """
 
 import torch
@@ -17,22 +17,25 @@ Scalar = Float[Tensor, ""]
 
 
 def margin_d(e_real: Energies, e_fake: Energies, margin: float | Tensor) -> Scalar:
-    """Lower the energy of the data, raise that of fakes up to the margin.
+    """Lower the energy of the data and raise that of fakes up to the margin.
 
     E_r[e] + E_f[max(0, m - e)]                              (Zhao, Mathieu & LeCun 2017, eq. 1)
 
-    At the best critic m (1 - TV(p, q)).
+    At the optimal discriminator the loss is m (1 - TV(p, q)).
 
     Args:
-        e_real: of the data.
-        e_fake: of generated samples, cut off the generator.
-        margin: m, in the energies' own units.
+        e_real: Energies of data, (N,).
+        e_fake: Energies of generated samples, (N,), detached from the generator.
+        margin: Margin m, in units of the energies.
     """
     return e_real.mean() + (margin - e_fake).relu().mean()
 
 
 def energy_g(e_fake: Energies) -> Scalar:
     """E_f[e]: the generator's loss of every energy-based GAN here.
+
+    Args:
+        e_fake: Energies of generated samples, (N,).
 
     Source: Zhao, Mathieu & LeCun 2017, eq. 2.
     """
@@ -44,13 +47,13 @@ def pulling_away(codes: Float[Tensor, "N S"]) -> Scalar:
 
     1 / (N (N - 1)) sum_{i != j} cos(S_i, S_j)^2                         (Zhao et al. 2017, eq. 4)
 
-    Belongs to the generator's loss alone.
+    Add it to the generator's loss only.
 
     Args:
-        codes: of the critic's encoder, for a batch of fakes.
+        codes: Outputs of the discriminator's encoder for a batch of fakes, (N, S).
 
     Raises:
-        UserError: there are fewer than two.
+        UserError: There are fewer than two samples.
     """
     count = len(codes)
     if count < 2:
@@ -70,18 +73,20 @@ def loss_sensitive_d(
     weight: float = 1.0,
     slope: float = 0.0,
 ) -> Scalar:
-    """Demand that fake i costs more than real i, by a margin that grows with their distance.
+    """Require fake i to have more energy than real i, by a margin that grows with their distance.
 
     w E_r[e] + E[max(0, scale Delta(x, x~) + e(x) - e(x~))]                  (Qi 2017, eq. 6)
 
     Args:
-        e_real: of the data.
-        e_fake: of generated samples, paired with the data by index.
-        distance: Delta, held constant.
-        scale: of the margin; lambda of the code.
-        weight: w; the code's gamma.
-        slope: of the hinge below zero: 0 is LS-GAN, 1 a Wasserstein critic, -1 an absolute value
-            (GLS-GAN).
+        e_real: Energies of data, (N,).
+        e_fake: Energies of generated samples, (N,), paired with the data by index.
+        distance: Distances Delta, (N,), held constant.
+        scale: Scale of the margin; lambda of the code.
+        weight: Weight w of the first term; gamma of the code.
+        slope: Slope of the hinge below zero: 0 is LS-GAN, 1 a Wasserstein critic, -1 an absolute
+            value (GLS-GAN).
+
+    Source: Qi 2017 (LS-GAN, GLS-GAN).
     """
     gap = scale * distance.detach() + e_real - e_fake
     return weight * e_real.mean() + leaky_relu(gap, slope).mean()
@@ -90,12 +95,27 @@ def loss_sensitive_d(
 def absolute_distance(
     real: Float[Tensor, " N *shape"], fake: Float[Tensor, " N *shape"]
 ) -> Float[Tensor, " N"]:
-    """L1 distance of sample i from sample i, over all other axes: Delta of Qi 2017."""
+    """L1 distance between paired samples over all other axes: Delta of Qi 2017.
+
+    Delta_i = sum_k |x_ik - x~_ik|
+
+    Args:
+        real: Data, (N, ...).
+        fake: Generated samples, (N, ...), paired with the data by index.
+    """
     return (real - fake).abs().flatten(1).sum(1).detach()
 
 
 def balanced_d(e_real: Energies, e_fake: Energies, k: float | Tensor) -> Scalar:
-    """E_r[e] - k E_f[e]                             (BEGAN, Berthelot et al. 2017, section 3.3)."""
+    """Loss of BEGAN's discriminator.
+
+    E_r[e] - k E_f[e]                                       (Berthelot et al. 2017, section 3.3)
+
+    Args:
+        e_real: Energies of data, (N,).
+        e_fake: Energies of generated samples, (N,).
+        k: Weight of the fakes, in [0, 1]; see `Balance`.
+    """
     return e_real.mean() - k * e_fake.mean()
 
 
@@ -105,11 +125,11 @@ class Balance(nn.Module):
     k <- clip(k + rate (gamma E_r[e] - E_f[e]), 0, 1),    M = E_r[e] + |gamma E_r[e] - E_f[e]|
 
     Args:
-        gamma: diversity ratio, in [0, 1].
-        rate: lambda_k.
+        gamma: Diversity ratio, in [0, 1].
+        rate: Learning rate lambda_k of k.
 
     Raises:
-        UserError: gamma is not in [0, 1].
+        UserError: The diversity ratio is not in [0, 1].
 
     Source: Berthelot, Schumm & Metz 2017, sections 3.3 and 3.4.
     """
@@ -125,11 +145,11 @@ class Balance(nn.Module):
 
     @torch.no_grad()
     def update(self, e_real: Scalar, e_fake: Scalar) -> Scalar:
-        """Move k; return the convergence measure M, low = good.
+        """Update k and return the convergence measure M, low = good.
 
         Args:
-            e_real: mean energy of the data in the critic's step.
-            e_fake: mean energy of the fakes in the generator's step.
+            e_real: Mean energy of the data in the discriminator's step.
+            e_fake: Mean energy of the fakes in the generator's step.
         """
         surplus = self.gamma * e_real - e_fake
         self.k.add_(self.rate * surplus).clamp_(0, 1)
@@ -137,15 +157,17 @@ class Balance(nn.Module):
 
 
 class AdaptiveMargin(nn.Module):
-    """MAGAN's margin: falls to the mean energy of the data when an epoch shows that it may.
+    """MAGAN's margin, which is lowered to the mean energy of the data when an epoch allows it.
 
     At the end of an epoch, with R and F the mean energies of data and fakes over it,
         m <- R   if R < m and R < F and F > F_before                     (Wang et al. 2017, alg. 1)
 
-    The margin never grows, and the first epoch never moves it.
+    The margin never grows, and the first epoch never changes it.
 
     Args:
-        margin: at the start: the mean energy of the data after the critic's pretraining.
+        margin: Initial margin: the mean energy of the data after the discriminator's pretraining.
+
+    Source: Wang et al. 2017 (MAGAN), algorithm 1.
     """
 
     margin: Tensor
@@ -162,18 +184,18 @@ class AdaptiveMargin(nn.Module):
 
     @torch.no_grad()
     def add(self, kind: int, energies: Energies) -> None:
-        """Count energies of the epoch.
+        """Add energies to the statistics of the epoch.
 
         Args:
-            kind: 0 = of the data, 1 = of fakes.
-            energies: of a batch.
+            kind: Source of the energies: 0 = data, 1 = fakes.
+            energies: Energies of a batch, (N,).
         """
         self.sums[kind] += energies.sum()
         self.counts[kind] += len(energies)
 
     @torch.no_grad()
     def end_epoch(self) -> None:
-        """Move the margin if the epoch allows it, and begin the next; an empty one counts not."""
+        """Update the margin if the epoch allows it, and reset; an empty epoch is ignored."""
         real, fake = self.sums / self.counts.clamp(min=1)
         counted = (self.counts > 0).all()
         falls = counted & (real < self.margin) & (real < fake) & (fake > self.before)
@@ -184,7 +206,7 @@ class AdaptiveMargin(nn.Module):
 
     @torch.no_grad()
     def set_to_mean(self) -> None:
-        """Start from the mean energy of the data counted so far, and forget the count."""
+        """Set the margin to the mean energy of the data counted so far, and reset the counts."""
         self.margin.copy_(self.sums[0] / self.counts[0])
         self.sums.zero_()
         self.counts.zero_()

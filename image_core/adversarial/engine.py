@@ -1,9 +1,9 @@
 """The engine plays a game's turns. The only file that calls `backward` and `step`.
 
-It freezes who does not learn, averages gradients over processes, clips, steps, keeps weight
-averages, and saves everything a run needs to go on as if it had never stopped. It reads nothing
-back from the device inside a round: logs stay tensors, and the non-finite guard is one flag read
-when a round ends.
+It freezes the players that do not learn, averages gradients over processes, clips, steps, keeps
+weight averages, and saves everything needed to resume a run exactly. It reads nothing back from the
+device inside a round: logs stay tensors, and the non-finite guard is one flag read when a round
+ends.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -33,21 +33,26 @@ if TYPE_CHECKING:
 OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], LRScheduler]
 Callback = Callable[["Engine", Logs], None]
-"""What happens after a round; see `callbacks.py`."""
+"""Function called after a round; see `callbacks.py`."""
 
 
 class Engine:
     """Plays the turns of a game.
 
     Args:
-        game: networks and moves; moved to the accelerator's device, if one is given.
-        optim: how to build each player's optimizer from its parameters; only players that play
-            need one.
-        accelerator: device and mixed precision ("no" or "bf16"); None keeps the game where it is.
-        clip: greatest gradient norm, by player.
-        accumulate: losses a step; a move must yield a multiple of it.
-        ema: decay of the weight average, by name of a submodule of the game.
-        schedule: learning-rate schedule by player, moved on at each of its steps.
+        game: Networks and moves; moved to the accelerator's device if an accelerator is given.
+        optim: Function that builds the optimizer from the parameters, by player; only players that
+            have turns need one.
+        accelerator: Device and mixed precision ("no" or "bf16"); None leaves the game on its
+            device.
+        clip: Maximum gradient norm, by player.
+        accumulate: Number of losses per optimizer step; a move must yield a multiple of it.
+        ema: Decay of the weight average, by name of a submodule of the game.
+        schedule: Function that builds the learning-rate schedule, by player; advanced after each of
+            the player's steps.
+
+    Raises:
+        UserError: An option names no player or submodule, or a value is out of range.
     """
 
     def __init__(
@@ -79,7 +84,7 @@ class Engine:
         self.drawn = 0
         self.steps = dict.fromkeys(self.players, 0)
         self.notes: dict[str, Any] = {}
-        """A recipe's own state, of plain values; saved and restored with the rest."""
+        """A recipe's own state, as plain values; saved and restored with the checkpoint."""
         self.saved: Path | None = None
         self._accelerator = accelerator
         self._guard = Guard(self.players, self.device)
@@ -87,17 +92,26 @@ class Engine:
     # -- playing ---------------------------------------------------------------------------------
 
     def play(self, turn: Turn, batches: Iterator[Batch]) -> Logs:
-        """Play one move: one optimizer step for each loss it yields.
+        """Play one move: one optimizer step for each loss (or `accumulate` losses) it yields.
+
+        Args:
+            turn: Player and its move.
+            batches: Batches that the move may pull.
 
         Returns:
             Mean over the yields of each logged scalar, named "player/name"; still on the device.
+
+        Raises:
+            UserError: The player has no optimizer.
+            RuntimeError: The move breaks one of the rules of `Move`, or its loss reaches no
+                parameter of the player.
         """
         player = turn.player
         if player not in self.optimizers:
             raise UserError(f"player {player!r} has a turn but no optimizer; add it to optim")
         logs = Means()
         yields = 0
-        # What a move that failed between two steps left behind
+        # Gradients left by a move that failed between two steps
         self.optimizers[player].zero_grad(set_to_none=True)
         flags = self._freeze_all_but(player)
         move: Iterator[Loss] | None = None
@@ -111,7 +125,7 @@ class Engine:
                     logs.add({f"{player}/grad_norm": self._step(player, loss.total)})
         finally:
             if isinstance(move, Generator):
-                move.close()  # leaves the blocks that a refused move stands in
+                move.close()  # exits the `with` blocks of a rejected move
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
         if yields % self.accumulate:
@@ -127,15 +141,15 @@ class Engine:
         """Play `count` rounds, yielding each round's logs.
 
         Args:
-            data: batch number i as a function of i, which a resumed run continues exactly and at
-                once; or any iterable of batches, gone through again and again (its first batches
-                are skipped on resume).
-            count: rounds to play.
-            turns: instead of the game's own.
+            data: Function from i to batch number i, which a resumed run continues exactly and at
+                once; or any iterable of batches, repeated endlessly (a resumed run skips the
+                batches already drawn).
+            count: Number of rounds to play.
+            turns: Turns of a round; None takes those of the game.
 
         Raises:
-            NonFiniteError: a loss or gradient was not finite; names the step and the last
-                checkpoint.
+            NonFiniteError: A loss or gradient was not finite; the message names the step and the
+                last checkpoint.
         """
         stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
@@ -157,16 +171,26 @@ class Engine:
         turns: Sequence[Turn] | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        """Play `count` rounds, calling each callback with (engine, logs) after each."""
+        """Play `count` rounds, calling each callback with (engine, logs) after each.
+
+        Args:
+            data: Batches, see `rounds`.
+            count: Number of rounds to play.
+            turns: Turns of a round; None takes those of the game.
+            callbacks: Functions called after each round.
+
+        Raises:
+            NonFiniteError: A loss or gradient was not finite.
+        """
         for logs in self.rounds(data, count, turns=turns):
             for callback in callbacks:
                 callback(self, logs)
 
     def reset(self, player: str) -> None:
-        """Begin a player's optimizer and schedule anew; weights, averages and counts stay.
+        """Restart a player's optimizer and schedule; weights, averages and counts are kept.
 
-        For another stage: the game is asked anew for the player's parameters, so that others may
-        learn. On resume, bring the game to its stage before the engine is built.
+        Use it between stages: the player's parameters are read again from the game, so that other
+        ones may learn. On resume, bring the game to its stage before the engine is built.
 
         Args:
             player: Name of a player that has an optimizer.
@@ -235,19 +259,23 @@ class Engine:
         return norm
 
     def _freeze_all_but(self, player: str) -> list[tuple[nn.Parameter, bool]]:
-        """Only the player's parameters require gradients; returns what to restore.
+        """Let only the player's parameters require gradients; return the previous flags to restore.
 
         Gradients still flow through frozen networks to the one that learns.
         """
         learning = {id(p) for p in self.players[player]}
         flags = [(p, p.requires_grad) for p in self.game.parameters()]
         for parameter, _ in flags:
-            # What was frozen for good, as a pretrained layer is, stays so.
+            # Permanently frozen parameters, such as a pretrained layer's, stay frozen.
             parameter.requires_grad_(parameter.requires_grad and id(parameter) in learning)
         return flags
 
     def stream(self, data: Data) -> Iterator[Batch]:
-        """The batches not yet drawn, on the device: this process's share of each."""
+        """Batches not yet drawn, on the device: this process's share of each.
+
+        Args:
+            data: Batches, see `rounds`.
+        """
         for batch in batches(data, self.drawn):
             self.drawn += 1
             yield to_device(parallel.share(batch), self.device)
@@ -255,29 +283,38 @@ class Engine:
     # -- saving ----------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> None:
-        """Write a checkpoint: complete or not at all, the previous one kept until then.
+        """Write a checkpoint atomically; the previous one is kept until the new one is complete.
+
+        Args:
+            folder: Folder of the checkpoint.
 
         Raises:
-            UserError: the disk is full, or the folder cannot be written.
+            UserError: The disk is full, or the folder is not writable.
         """
         snapshot.save(self._state(), Path(folder))
         self.saved = Path(folder)
 
     def load(self, folder: str | Path) -> None:
-        """Continue from a checkpoint, bit for bit; one that is refused changes nothing.
+        """Continue from a checkpoint, bit for bit; a rejected checkpoint changes nothing.
+
+        Args:
+            folder: Folder of the checkpoint.
 
         Raises:
-            UserError: the checkpoint is missing, corrupt, or of another game.
+            UserError: The checkpoint is missing, corrupt, or belongs to another game.
         """
         self._restore(snapshot.load(self._state(), Path(folder)), Path(folder))
 
     def load_learned(self, folder: str | Path) -> None:
-        """Take weights, averages and counts from a checkpoint, and let the optimizers be.
+        """Load weights, averages and counts from a checkpoint, but no optimizer state.
 
-        To sample or to evaluate, by however many processes, and to begin another stage.
+        Use it to sample or to evaluate, with any number of processes, and to begin another stage.
+
+        Args:
+            folder: Folder of the checkpoint.
 
         Raises:
-            UserError: the checkpoint is missing, corrupt, or of another game.
+            UserError: The checkpoint is missing, corrupt, or belongs to another game.
         """
         self._restore(snapshot.load_learned(self._state(), Path(folder)), Path(folder))
 
@@ -296,7 +333,7 @@ class Engine:
 
     def _restore(self, state: snapshot.State, folder: Path) -> None:
         self.round, self.drawn = state.round, state.drawn
-        # An earlier stage may not have known a player of this one
+        # A player of this stage may not have existed in an earlier one
         self.steps, self.notes = dict.fromkeys(self.players, 0) | state.steps, state.notes
         self.saved = folder
         self._guard.forget()

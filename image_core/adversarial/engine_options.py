@@ -1,4 +1,4 @@
-"""What the engine's options must name, checked before anything is built."""
+"""Checks of the engine's options, made before anything is built."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,17 +13,17 @@ def check_names(
     ema: Mapping[str, float],
     schedule: Iterable[str],
 ) -> None:
-    """Refuse players that list a weight twice, and options that name nothing in the game.
+    """Reject players that list a parameter twice, and options that name nothing in the game.
 
     Args:
         game: Game to be played.
-        optim: Players with an optimizer.
-        clip: Players whose gradient is clipped.
-        ema: Decay of the weight average by name of a submodule.
-        schedule: Players with a learning-rate schedule.
+        optim: Names of players with an optimizer.
+        clip: Names of players whose gradient is clipped.
+        ema: Decay of the weight average, by name of a submodule.
+        schedule: Names of players with a learning-rate schedule.
 
     Raises:
-        UserError: A player, a name or a decay does not fit.
+        UserError: A player, a name or a decay is invalid.
     """
     players, modules = game.players(), dict(game.named_modules())
     for option, names in (("optim", optim), ("clip", clip), ("schedule", schedule)):
@@ -38,16 +38,16 @@ def check_names(
             raise UserError(f"schedule names {name!r}, which has no optimizer; add it to optim")
     for name, decay in ema.items():
         if name not in modules:
-            raise UserError(f"ema names {name!r}, which is no submodule of the game")
+            raise UserError(f"ema names {name!r}, which is not a submodule of the game")
         if not 0.0 <= decay < 1.0:
-            raise UserError(f"ema of {name!r} is {decay}; a decay lies in [0, 1)")
+            raise UserError(f"ema of {name!r} is {decay}; give a decay in [0, 1)")
 
 
 def check_steps(accumulate: int, mixed_precision: str) -> None:
-    """Refuse a number of losses a step, or a precision, that cannot be played.
+    """Reject a number of losses per step, or a precision, that the engine does not support.
 
     Args:
-        accumulate: Losses a step.
+        accumulate: Number of losses per optimizer step.
         mixed_precision: Name of accelerate's mixed precision.
 
     Raises:
@@ -55,7 +55,7 @@ def check_steps(accumulate: int, mixed_precision: str) -> None:
     """
     if accumulate < 1:
         raise UserError(
-            f"accumulate is {accumulate}; it counts losses a step and must be at least 1"
+            f"accumulate is {accumulate}; it is the number of losses per step; give at least 1"
         )
     if mixed_precision not in ("no", "bf16"):
         raise UserError(

@@ -1,24 +1,24 @@
 """Gradients through samples that cannot be differentiated: tokens, actions, documents.
 
-An estimator is called as `estimator(log_prob, reward, mask)`, all `(B, T)`, and returns a scalar to
-minimise whose gradient is the estimate. `log_prob` carries the gradient. Reward, baseline and
-weights are constants; the estimator detaches them. The mask is True where an element counts;
-whatever stands elsewhere, -inf and NaN included, changes nothing. Actions and documents are
-sequences of T = 1.
+An estimator is called as `estimator(log_prob, reward, mask)`, all `(B, T)`, and returns a scalar
+loss whose gradient is the estimate. `log_prob` carries the gradient. Reward, baseline and weights
+are constants; the estimator detaches them. The mask is True where an element counts; the values
+elsewhere, including -inf and NaN, have no effect. Actions and documents are sequences of T = 1.
 
 The first argument may be shifted by any constant, for instance by `-behaviour_log_prob.detach()` to
-the log ratio to the policy that drew the samples. The gradient of `reinforce`, `importance` and
-`boundary_seeking` does not change by that, and `clipped` reads it as the log ratio it needs.
+the log ratio to the policy that drew the samples. This does not change the gradient of `reinforce`,
+`importance` and `boundary_seeking`; `clipped` requires it and reads the log ratio.
 
-Rewards are positions' own: an estimator does no discounting (`returns.py` does). Where a reward
-belongs to a whole sample, repeat it at each position. Samples of one item are contiguous rows.
+Rewards are per position: an estimator does no discounting (`returns.py` does). If a reward belongs
+to a whole sample, repeat it at each position. Samples of one item are contiguous rows.
 
 Estimators are modules because a moving baseline is state: a buffer, saved with the game that holds
 the estimator. Nothing is read back to the host.
 
-Two more families are exported here, for sites that are independent given what the generator read
-and a critic that accepts one-hot or soft inputs. `relaxations.py`: (logits) -> a sample that can be
-differentiated. `control_variates.py`: (logits, reward function) -> surrogate loss.
+Two more families are exported here, for sites that are conditionally independent given the
+generator's input and a discriminator that accepts one-hot or soft inputs. `relaxations.py`:
+(logits) -> a differentiable sample. `control_variates.py`: (logits, reward function) -> surrogate
+loss.
 """
 
 import math
@@ -51,11 +51,11 @@ __all__ = [
 ]
 
 SCORE_FUNCTIONS = ("reinforce", "importance", "boundary_seeking", "clipped")
-"""They weigh the likelihood of what was drawn: called with (log_prob, reward, mask)."""
+"""Estimators that weigh the likelihood of the samples: called with (log_prob, reward, mask)."""
 RELAXATIONS = ("gumbel_softmax", "gumbel_hard", "straight_through", "reinmax")
-"""They differentiate through the sample, so the discriminator must read soft samples."""
+"""Estimators that differentiate through the sample; the discriminator must read soft samples."""
 CONTROL_VARIATES = ("rebar", "relax", "taylor", "disarm")
-"""They want variables that are independent given what the generator read, besides."""
+"""Estimators that also require sites that are independent given the generator's input."""
 
 Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(log_prob (B, T), reward (B, T), mask (B, T)) -> surrogate loss, a scalar."""
@@ -80,26 +80,29 @@ def reinforce(
     divided, for the mean, by the number of elements that count.
 
     Args:
-        baseline: what is subtracted from the reward to lower the variance.
-            none: nothing; unbiased.
-            position_mean: mean of the batch at each position; keeps the direction of the expected
+        baseline: Baseline subtracted from the reward to lower the variance.
+            none: No baseline; unbiased.
+            position_mean: Mean of the batch at each position; keeps the direction of the expected
                 gradient and shrinks it to (1 - 1/B) of its length.
-            leave_one_out: mean of the other samples of the item at each position; unbiased.
-            moving_average: mean of all earlier calls, weighted by momentum^age; unbiased, since it
-                never contains the samples at hand. It is 0 in the first call.
-            log_z: the same of log mean exp(reward), which is log Z where the reward is the log
+            leave_one_out: Mean of the other samples of the item at each position; unbiased.
+            moving_average: Mean of all earlier calls, weighted by momentum^age; unbiased, since it
+                never contains the current samples. It is 0 in the first call.
+            log_z: Moving average of log mean exp(reward), which is log Z if the reward is the log
                 ratio log w; unbiased. With it this is boundary-seeking GAN's REINFORCE form.
-            learned: `value` of the context; its squared error is added to the loss, so that its
-                parameters learn with the policy's. Unbiased, where no context knows its sample.
-        reduction: mean, over counted elements; or sum, over batch and time, as SeqGAN's code.
-        samples: rows an item, for leave_one_out only; None = the whole batch is one item.
-        momentum: of moving_average and log_z only, in [0, 1).
-        value: for learned only: a module from context to (B, T). The context is the fourth argument
-            of a call; left out, it is the position 0..T-1 of each element, (B, T).
+            learned: Output of `value` for the context; its squared error is added to the loss, so
+                that its parameters learn with the policy's. Unbiased if no context depends on its
+                sample.
+        reduction: Reduction: mean over the counted elements, or sum over batch and time as in
+            SeqGAN's code.
+        samples: Number of rows per item, for leave_one_out only; None treats the whole batch as one
+            item.
+        momentum: Momentum of moving_average and log_z, in [0, 1).
+        value: Network from context to (B, T), for learned only. The context is the fourth argument
+            of a call; by default it is the position 0..T-1 of each element, (B, T).
 
     Raises:
-        UserError: unknown baseline or reduction, fewer than two samples, momentum not in [0, 1),
-            learned without a value or a value without learned.
+        UserError: The baseline or reduction is unknown, there are fewer than two samples, the
+            momentum is not in [0, 1), or only one of `value` and baseline learned is given.
 
     Source: Williams 1992; leave-one-out, Kool et al. 2019; log_z, Hjelm et al. 2018, section 2.3;
         learned, Mnih & Gregor 2014.
@@ -109,14 +112,14 @@ def reinforce(
 
 @final
 class Reinforce(nn.Module):
-    """What `reinforce` builds; remembers past rewards if its baseline is a moving average.
+    """The estimator built by `reinforce`; stores past rewards if its baseline is a moving average.
 
     Args:
-        baseline: as in `reinforce`, like all others.
-        reduction: see there.
-        samples: see there.
-        momentum: see there.
-        value: see there.
+        baseline: Name of the baseline, see `reinforce`.
+        reduction: Name of the reduction, see `reinforce`.
+        samples: Number of rows per item, see `reinforce`.
+        momentum: Momentum of a moving baseline, see `reinforce`.
+        value: Network of a learned baseline, see `reinforce`.
     """
 
     total: Tensor
@@ -152,7 +155,7 @@ class Reinforce(nn.Module):
         mask: Bool[Tensor, "batch time"],
         context: Tensor | None = None,
     ) -> Float[Tensor, ""]:
-        """Surrogate loss; a moving baseline takes the rewards in only afterwards."""
+        """Surrogate loss; a moving baseline is updated with the rewards only afterwards."""
         reward = reward.detach()
         if self.value is not None:
             return self._learned(self.value, log_prob, reward, mask, context)
@@ -164,7 +167,7 @@ class Reinforce(nn.Module):
     def _learned(
         self, value: nn.Module, log_prob: Tensor, reward: Tensor, mask: Tensor, context: Any
     ) -> Tensor:
-        """Surrogate loss and the baseline's own, the mean squared error of what counts."""
+        """Surrogate loss plus the mean squared error of the baseline over the counted elements."""
         if context is None:
             context = torch.arange(reward.shape[1], device=reward.device).expand(reward.shape)
         expected = value(context)
@@ -185,7 +188,7 @@ class Reinforce(nn.Module):
 
     @torch.no_grad()
     def _remember(self, reward: Tensor, mask: Tensor) -> None:
-        """Let total and weight decay alike, so that their quotient is a mean from the start."""
+        """Update total and weight alike, so that their quotient is a mean from the start."""
         if self.baseline == "log_z":
             mean = reward.masked_fill(~mask, -math.inf).flatten().logsumexp(0) - _count(mask).log()
             mean = torch.where(mask.any(), mean, 0.0)
@@ -202,34 +205,39 @@ def importance(samples: int | None = None, baseline: float = 1.0) -> "Importance
     w_i = r_i / sum_j r_j,   loss = -(1/T) sum_(i,t) (w_i - b/B) log_prob_(i,t)   (Che et al. 2017)
 
     at each position, over the B rows of the batch, or the mean over groups of B = `samples` rows.
-    Written for ragged rows, with r' = r / (mean of the counted r of the group at that position):
+    For rows of different lengths, with r' = r / (mean of the counted r of the group at that
+    position):
 
     loss = -sum mask (r' - b) log_prob / (counted elements)
 
-    So it is as large as `reinforce` with a reward of mean 1, and a row that outlives all others
-    counts once, not B times.
+    Hence the loss has the scale of `reinforce` with a reward of mean 1, and a row that is longer
+    than all others counts once, not B times.
+
+    The reward is r = D / (1 - D) = exp(logit) > 0, which estimates p/q; if it can overflow, use
+    `boundary_seeking`, which takes the logit. The weights are self-normalised, hence biased; the
+    bias falls as 1/B.
 
     Args:
-        samples: rows that share one normalisation; None = the whole batch.
-        baseline: b, in units of 1/B. 1 centres the weights, as the authors' code; the paper raises
-            b from 0 to 1 during training, which is setting `.baseline` between rounds.
-
-    The reward is r = D / (1 - D) = exp(logit) > 0, which estimates p/q; if it can overflow, give
-    the logit to `boundary_seeking`. Self-normalised, hence biased; the bias falls as 1/B.
+        samples: Number of rows that share one normalisation; None takes the whole batch.
+        baseline: Baseline b, in units of 1/B. 1 centres the weights, as in the authors' code; the
+            paper raises b from 0 to 1 during training, for which `.baseline` may be set between
+            rounds.
 
     Raises:
-        UserError: fewer than two samples.
+        UserError: There are fewer than two samples.
+
+    Source: Che et al. 2017 (MaliGAN).
     """
     return Importance(samples, baseline)
 
 
 @final
 class Importance(nn.Module):
-    """What `importance` builds.
+    """The estimator built by `importance`.
 
     Args:
-        samples: as in `importance`.
-        baseline: see there; may be set between rounds.
+        samples: Number of rows that share one normalisation, see `importance`.
+        baseline: Baseline b, see `importance`; may be set between rounds.
     """
 
     def __init__(self, samples: int | None, baseline: float) -> None:
@@ -257,28 +265,30 @@ def boundary_seeking(samples: int | None = None) -> "BoundarySeeking":
 
     w_m = softmax_m(F_m),   loss = -mean_z sum_m w_m log g(x_m | z)            (Hjelm et al. 2018)
 
-    with log g summed over positions. The weights are taken at each position, so a reward that
-    varies along the sample is used as it stands. Where only n of the M samples count, the weights
-    there add up to n/M. The mean is over rows that count anything, M of them a latent: this is
-    `importance(samples, 0.0)` of exp(F), times the counted positions a row.
-
-    Args:
-        samples: M, contiguous rows of one latent; None = one normalisation over the whole batch.
+    with log g summed over positions. The weights are computed at each position, so the reward may
+    vary along the sample. If only n of the M samples count at a position, the weights there add up
+    to n/M. The mean is over rows with at least one counted element, M of them per latent: this is
+    `importance(samples, 0.0)` of exp(F), times the number of counted positions per row.
 
     The reward is the logit F, the log of the density ratio. The bias falls as 1/M: use about 20.
 
+    Args:
+        samples: Number M of contiguous rows per latent; None normalises over the whole batch.
+
     Raises:
-        UserError: fewer than two samples.
+        UserError: There are fewer than two samples.
+
+    Source: Hjelm et al. 2018 (boundary-seeking GAN).
     """
     return BoundarySeeking(samples)
 
 
 @final
 class BoundarySeeking(nn.Module):
-    """What `boundary_seeking` builds.
+    """The estimator built by `boundary_seeking`.
 
     Args:
-        samples: as in `boundary_seeking`.
+        samples: Number of rows per latent, see `boundary_seeking`.
     """
 
     def __init__(self, samples: int | None) -> None:
@@ -300,7 +310,7 @@ class BoundarySeeking(nn.Module):
 
 
 def clipped(clip: float = 0.2, reduction: str = "mean") -> "Clipped":
-    """Policy gradient that stops where the policy has left the one that sampled (PPO).
+    """Policy gradient that stops where the policy is too far from the sampling policy (PPO).
 
     loss = -mean min(rho A, clip(rho, 1 - clip, 1 + clip) A)          (Schulman et al. 2017, eq. 7)
 
@@ -308,22 +318,24 @@ def clipped(clip: float = 0.2, reduction: str = "mean") -> "Clipped":
     the gradient is that of `reinforce`.
 
     Args:
-        clip: epsilon of the paper, in (0, 1).
-        reduction: mean, over counted elements; or sum, over batch and time.
+        clip: Clipping range epsilon of the paper, in (0, 1).
+        reduction: Reduction: mean over the counted elements, or sum over batch and time.
 
     Raises:
-        UserError: clip outside (0, 1), or an unknown reduction.
+        UserError: The clipping range is outside (0, 1), or the reduction is unknown.
+
+    Source: Schulman et al. 2017, eq. 7.
     """
     return Clipped(clip, reduction)
 
 
 @final
 class Clipped(nn.Module):
-    """What `clipped` builds.
+    """The estimator built by `clipped`.
 
     Args:
-        clip: as in `clipped`.
-        reduction: see there.
+        clip: Clipping range, see `clipped`.
+        reduction: Name of the reduction, see `clipped`.
     """
 
     def __init__(self, clip: float, reduction: str) -> None:
@@ -339,7 +351,7 @@ class Clipped(nn.Module):
         reward: Float[Tensor, "batch time"],
         mask: Bool[Tensor, "batch time"],
     ) -> Float[Tensor, ""]:
-        """Surrogate loss. A bounds rho on one side only, and before exp, which could overflow."""
+        """Surrogate loss. A bounds rho on one side, before exp, which could overflow."""
         log_ratio, advantage = log_prob.masked_fill(~mask, 0), reward.detach()
         bounded = torch.where(
             advantage >= 0,
@@ -354,19 +366,19 @@ class Clipped(nn.Module):
 
 
 def _weighted(weight: Tensor, term: Tensor, mask: Tensor) -> Tensor:
-    """Sum of weight * term over what counts; elsewhere 0 * inf never arises."""
+    """Sum of weight * term over the counted elements; elsewhere 0 * inf never arises."""
     return (weight.masked_fill(~mask, 0) * term.masked_fill(~mask, 0)).sum()
 
 
 def _reduced(total: Tensor, mask: Tensor, reduction: str) -> Tensor:
-    """The mean over what counts, or the sum over the samples of all processes."""
+    """The mean over the counted elements, or the sum over the samples of all processes."""
     if reduction == "mean":
         return total / _count(mask)
     return total * parallel.world()[1]  # the engine averages gradients over processes
 
 
 def _count(mask: Tensor) -> Tensor:
-    """Count what counts, but at least 1: nothing is divided by 0."""
+    """Number of counted elements, but at least 1 to avoid a division by 0."""
     return mask.sum().clamp(min=1)
 
 

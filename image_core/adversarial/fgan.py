@@ -1,13 +1,14 @@
-"""Losses from f-divergences, as f-GAN trains them: D raises a lower bound of D_f, G lowers it.
+"""Losses from f-divergences, as in f-GAN: D raises a lower bound of D_f, G lowers it.
 
     D_f(p, q) = sum q f(p/q) >= E_r[nu(d)] - E_f[f*(nu(d))]       (Nowozin et al. 2016, eq. 4 and 5)
 
 with f convex, f* its conjugate and nu an increasing map from raw outputs onto the domain of f*, so
-that high = real. Equality holds at nu(d) = f'(p/q). A sample passes for real where nu(d) > f'(1).
+that high = real. Equality holds at nu(d) = f'(p/q). A sample is classified as real where nu(d) >
+f'(1).
 
-`f_...` are the losses, with the generator's loss that the paper's experiments use, -E_f[nu(d)];
-`exact` turns any row of the table into the minimax pair. The forms whose critic output is the log
-of the density ratio, for generators of discrete samples, stand in `divergences.py`.
+`f_...` are the losses with the generator's loss of the paper's experiments, -E_f[nu(d)]; `exact`
+turns any row of the table into the minimax pair. The forms whose discriminator output is the log of
+the density ratio, for generators of discrete samples, are in `divergences.py`.
 """
 
 import math
@@ -41,11 +42,11 @@ class Divergence(NamedTuple):
     """One row of the table.
 
     Args:
-        f: of the density ratio u = p/q > 0.
-        slope: f'.
-        conjugate: f*(t) = sup_u (u t - f(u)), on its domain.
-        activation: nu, from raw outputs into that domain, increasing.
-        composed: f*(nu(v)) in a form that does not cancel.
+        f: Convex function f of the density ratio u = p/q > 0.
+        slope: Derivative f' of f.
+        conjugate: Conjugate f*(t) = sup_u (u t - f(u)), on its domain.
+        activation: Increasing map nu from raw outputs onto the domain of f*.
+        composed: Composition f*(nu(v)), in a form without cancellation.
     """
 
     f: Map
@@ -121,14 +122,14 @@ def alpha_divergence(a: float) -> Divergence:
     """f(u) = (u^a - 1 - a (u - 1)) / (a (a - 1)); a -> 1 is KL(p, q), a -> 0 is KL(q, p).
 
     Args:
-        a: neither 0 nor 1; 2 is half of Pearson's, -1 half of Neyman's divergence.
+        a: Order alpha, neither 0 nor 1; 2 is half of Pearson's, -1 half of Neyman's divergence.
 
     Raises:
-        UserError: a is 0 or 1.
+        UserError: The order is 0, 1 or not finite.
     """
     if a in (0.0, 1.0) or not math.isfinite(a):
         raise UserError(
-            f"alpha = {a}: the alpha divergence has its limits elsewhere; use "
+            f"alpha = {a}: the alpha divergence is defined elsewhere for 0 and 1; use "
             "f_kullback_leibler for 1 and f_reverse_kullback_leibler for 0"
         )
     power = a / (a - 1)
@@ -153,11 +154,15 @@ def alpha_divergence(a: float) -> Divergence:
 
 
 class CriticBound:
-    """-E_r[nu(d)] + E_f[f*(nu(d))], which is -D_f(p, q) at the best critic.
+    """Loss of the discriminator, -D_f(p, q) at the optimal discriminator.
+
+    -E_r[nu(d)] + E_f[f*(nu(d))]
 
     Args:
-        divergence: a row of the table.
-        doc: first line of its documentation.
+        divergence: Row of the table.
+        doc: First line of the loss's documentation.
+
+    Source: Nowozin et al. 2016, eq. 4.
     """
 
     def __init__(self, divergence: Divergence, doc: str):
@@ -169,7 +174,11 @@ class CriticBound:
 
 
 class Raised:
-    """-E_f[nu(d)], the analogue of -log D. `real` is ignored."""
+    """Generator's loss -E_f[nu(d)], the analogue of -log D. `real` is ignored.
+
+    Args:
+        reward: Map from logits to nu(d), or to any other reward of a sample.
+    """
 
     def __init__(self, reward: Map):
         self.reward = reward
@@ -179,11 +188,11 @@ class Raised:
 
 
 def heuristic(divergence: Divergence, doc: str = "") -> AdversarialLoss:
-    """f-GAN as its authors train it: G minimises -E_f[nu(d)].
+    """f-GAN as trained in the paper's experiments: G minimises -E_f[nu(d)].
 
     Args:
-        divergence: a row of the table.
-        doc: what the critic's loss bounds, for `seqgan list losses`.
+        divergence: Row of the table.
+        doc: Bound of the discriminator's loss, as text for `seqgan list losses`.
 
     Source: Nowozin et al. 2016, section 3.2.
     """
@@ -195,8 +204,8 @@ def exact(divergence: Divergence, doc: str = "") -> AdversarialLoss:
     """The minimax pair: G minimises -E_f[f*(nu(d))], its own half of the bound.
 
     Args:
-        divergence: a row of the table.
-        doc: as in `heuristic`.
+        divergence: Row of the table.
+        doc: Bound of the discriminator's loss, see `heuristic`.
 
     Source: Nowozin et al. 2016, eq. 6.
     """

@@ -1,4 +1,4 @@
-"""The guard against numbers that are not finite: one flag a player, read when a round ends."""
+"""The guard against non-finite numbers: one flag per player, read when a round ends."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +15,7 @@ class NonFiniteError(UserError):
 
 
 class Guard:
-    """Remembers on the device at which step of a player a number was first not finite.
+    """Records on the device the first step of each player at which a number was not finite.
 
     Args:
         players: Names of the players.
@@ -26,18 +26,18 @@ class Guard:
         self._first_bad = {name: torch.full((), -1, device=device) for name in players}
 
     def note(self, player: str, number: Float[Tensor, ""], step: int) -> None:
-        """Look at a number of a player's step; nothing waits for the device.
+        """Check a number of a player's step, without host synchronisation.
 
         Args:
             player: Name of the player.
-            number: Not finite where the loss or the gradient was not.
+            number: Scalar that is not finite if the loss or the gradient was not.
             step: Number of the step, counted from 1.
         """
         first = self._first_bad[player]
         first.masked_fill_(~torch.isfinite(number) & (first < 0), step)
 
     def forget(self) -> None:
-        """What was found not finite is of weights that are gone."""
+        """Reset the flags, because the weights they refer to have been replaced."""
         for first in self._first_bad.values():
             first.fill_(-1)
 
@@ -46,10 +46,11 @@ class Guard:
 
         Args:
             rounds: Number of rounds played.
-            saved: Folder of the last checkpoint, if there is one.
+            saved: Folder of the last checkpoint; None if there is none.
 
         Raises:
-            NonFiniteError: A number was not finite; names the step and the last checkpoint.
+            NonFiniteError: A number was not finite; the message names the step and the last
+                checkpoint.
         """
         first_bad = torch.stack(list(self._first_bad.values())).tolist()
         for player, step in zip(self._first_bad, first_bad, strict=True):

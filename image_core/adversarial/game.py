@@ -1,4 +1,4 @@
-"""What an adversarial game is: players, turns, moves. No training happens here; see `engine.py`."""
+"""An adversarial game: players, turns, moves. No training happens here; see `engine.py`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 
 Batch = Any
-"""What the data stream yields: a tensor, or a mapping of tensors."""
+"""An element of the data stream: a tensor, or a mapping of tensors."""
 
 
 class Loss(NamedTuple):
-    """What one optimizer step minimises.
+    """The objective of one optimizer step.
 
     Args:
-        total: scalar, penalties already added; carries the gradient.
-        logs: scalars worth recording, detached by the engine; never read on the host inside a
-            round.
+        total: Scalar to minimise, penalties included; carries the gradient.
+        logs: Scalars to record, by name; detached by the engine, and never read on the host inside
+            a round.
     """
 
     total: Tensor
@@ -29,7 +29,7 @@ Move = Callable[[Iterator[Batch]], Iterator[Loss]]
 """A generator function: pull batches with `next`; one yield is one optimizer step.
 
 Code after a yield runs after the step, which is where WGAN clips its weights and BEGAN moves its k.
-Four laws, asserted by the engine: batches are pulled with `next`; nothing is yielded inside a
+Four rules, checked by the engine: batches are pulled with `next`; nothing is yielded inside a
 `with`; the number of yields is a multiple of the engine's `accumulate`; a move returns nothing.
 """
 
@@ -38,13 +38,13 @@ class Turn(NamedTuple):
     """One player's turn in a round: its parameters learn, all others are frozen.
 
     Gradients flow through frozen parameters to those that learn. Modules keep their mode: in train
-    mode batch-norm statistics of a frozen player still move, as they do in most authors' code.
+    mode, the batch-norm statistics of a frozen player are still updated, as in most authors' code.
 
     Args:
-        player: a name of `Game.players`.
-        move: what the player does.
-        repeat: moves a round (n_critic).
-        every: played in rounds with `round % every == 0` (lazy regularisation).
+        player: Name of a player of `Game.players`.
+        move: Generator function that yields the player's losses.
+        repeat: Number of moves per round (n_critic of the Wasserstein GAN).
+        every: Interval in rounds; played in rounds with `round % every == 0` (lazy regularisation).
     """
 
     player: str
@@ -58,20 +58,21 @@ class Game(nn.Module, ABC):
 
     @abstractmethod
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """Who learns what, by parameter and not by module: players may share a trunk."""
+        """Parameters of each player, by name; players may share parameters, such as a trunk."""
 
     @abstractmethod
     def turns(self) -> Sequence[Turn]:
-        """One adversarial round, in order."""
+        """Turns of one adversarial round, in order."""
 
 
 @final
 class Outsider(nn.Module):
-    """A judge, victim or encoder that a game uses and nobody trains.
+    """A fixed network that a game uses but does not train, such as a judge, victim or encoder.
 
-    An attribute of the game that moves with it to a device, but is in none of its parameters,
-    modules and checkpoints, and always in evaluation mode. Gradients flow through it to its input.
-    A checkpoint keeps a fingerprint of its weights; every process has to bring the same ones.
+    It is an attribute of the game and moves with it to a device, but is in none of its parameters,
+    modules and checkpoints, and is always in evaluation mode. Gradients flow through it to its
+    input. A checkpoint keeps a fingerprint of its weights; every process has to provide the same
+    ones.
 
     Args:
         module: Network to hold; it is frozen in place, not copied.
@@ -79,21 +80,21 @@ class Outsider(nn.Module):
 
     def __init__(self, module: nn.Module):
         super().__init__()
-        # In a tuple, where torch does not look for modules
+        # In a tuple, where torch does not register modules
         self._held = (module.eval().requires_grad_(False),)
         self.training = False
 
     @property
     def module(self) -> nn.Module:
-        """The network itself."""
+        """The network."""
         return self._held[0]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The network's output."""
+        """Output of the network."""
         return self.module(*args, **kwargs)
 
     def train(self, mode: bool = True) -> "Outsider":
-        """Stay in evaluation mode, whatever the game does."""
+        """Stay in evaluation mode, whatever the mode of the game."""
         return self
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Outsider":
@@ -111,5 +112,9 @@ class Outsider(nn.Module):
 
 
 def outsiders(game: nn.Module) -> dict[str, Outsider]:
-    """The outsiders anywhere in a game, by name."""
+    """All outsiders of a game, by name.
+
+    Args:
+        game: Game or one of its submodules.
+    """
     return {name: each for name, each in game.named_modules() if isinstance(each, Outsider)}

@@ -1,12 +1,12 @@
-"""Optimising an input: attacks, samples by a gradient of a log density, search for a latent.
+"""Optimisation of an input: attacks, sampling by gradients of a log density, search for a latent.
 
-There is no player: an input is moved to where an objective is greater, and no weight changes. It
-is one function of an objective, a start, a step rule, a projection and a number of steps. Samples
-of a batch do not see one another, as long as the objective of each reads its own input alone:
-networks with batch norm must be in evaluation mode.
+There is no player: an input is moved to increase an objective, and no weight changes. The search is
+one function of an objective, a start, a step rule, a projection and a number of steps. Samples of a
+batch are independent as long as the objective of each depends on its own input only: networks with
+batch norm must be in evaluation mode.
 
-Step rules take a gradient and what they remember (None at first), and return the move and what
-they remember then. Norms and balls are those of one sample, over all axes but the first.
+Step rules take a gradient and their state (None at first), and return the move and the new state.
+Norms and balls are those of one sample, over all axes but the first.
 """
 
 from collections import deque
@@ -20,13 +20,13 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 
 Objective = Callable[[Tensor], Tensor]
-"""Inputs (N, ...) -> (N,), one number a sample, to be raised."""
+"""Inputs (N, ...) -> values (N,), one per sample, to be increased."""
 
 StepRule = Callable[[Tensor, Any], tuple[Tensor, Any]]
-"""(gradient (N, ...), memory) -> (move (N, ...), memory)."""
+"""(gradient (N, ...), state) -> (move (N, ...), state)."""
 
 Projection = Callable[[Tensor], Tensor]
-"""Inputs (N, ...) -> the allowed inputs next to them; what is allowed stays as it is."""
+"""Inputs (N, ...) -> the nearest allowed inputs; allowed inputs are unchanged."""
 
 Norm = Literal["linf", "l2", "l1"]
 
@@ -43,14 +43,17 @@ def search(
     x <- P(x + rule(grad f(x)))                                      x_0 = P(start)
 
     Args:
-        objective: f, one number a sample; negate what is to fall.
-        start: Inputs to begin at.
-        rule: Step rule, as `ascent` or `steepest`.
+        objective: Objective f, one number per sample; negate it to minimise.
+        start: Initial inputs, (N, ...).
+        rule: Step rule, for example `ascent` or `steepest`.
         steps: Number of steps.
-        project: P, as `linf_ball`; None allows every input.
+        project: Projection P, for example `linf_ball`; None allows every input.
+
+    Returns:
+        Detached inputs, (N, ...).
 
     Raises:
-        UserError: The objective does not give one number a sample.
+        UserError: The objective does not return one number per sample.
 
     Source: Madry et al. 2018, section 2.1 (PGD); Nguyen et al. 2017 (PPGN).
     """
@@ -67,7 +70,15 @@ def path(
 ) -> Iterator[Float[Tensor, " N *shape"]]:
     """Each input of `search` in turn, the projected start first; detached.
 
-    Args and Raises: as `search`.
+    Args:
+        objective: Objective f, one number per sample; negate it to minimise.
+        start: Initial inputs, (N, ...).
+        rule: Step rule, for example `ascent` or `steepest`.
+        steps: Number of steps.
+        project: Projection P, for example `linf_ball`; None allows every input.
+
+    Raises:
+        UserError: The objective does not return one number per sample.
     """
     x = start.detach()
     x = x if project is None else project(x)
@@ -80,22 +91,22 @@ def path(
 
 
 def gradient(objective: Objective, x: Float[Tensor, " N *shape"]) -> Float[Tensor, " N *shape"]:
-    """Gradient of each sample's objective at its own input; no weight's gradient is touched.
+    """Gradient of each sample's objective at its own input; no gradient of a weight is changed.
 
     Args:
-        objective: One number a sample.
-        x: Inputs.
+        objective: Objective, one number per sample.
+        x: Inputs, (N, ...).
 
     Raises:
-        UserError: The objective does not give one number a sample.
+        UserError: The objective does not return one number per sample.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         values = objective(x)
         if values.shape != (len(x),):
             raise UserError(
-                f"the objective gives a tensor of shape {tuple(values.shape)} for {len(x)} inputs; "
-                "let it give one number a sample"
+                f"the objective has shape {tuple(values.shape)} for {len(x)} inputs; "
+                "return one number per sample"
             )
         return torch.autograd.grad(values.sum(), x)[0]
 
@@ -116,7 +127,7 @@ def steepest(norm: Norm, rate: float) -> StepRule:
     """The move of norm `rate` along which a linear objective rises most.
 
     linf: rate sign(g); l2: rate g / ||g||_2; l1: rate sign(g_j) e_j with j the largest |g_j|,
-    shared out among equals. No move where the gradient is 0.
+    divided equally among ties. No move where the gradient is 0.
 
     Args:
         norm: Norm in which the move is measured.
@@ -147,8 +158,8 @@ def adam(rate: float, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e
 
     Args:
         rate: Step size.
-        betas: Decays of the two moments.
-        eps: Added to the root of the second moment.
+        betas: Decays of the two moments, each in [0, 1).
+        eps: Constant added to the root of the second moment.
 
     Source: Kingma & Ba 2015; for attacks Carlini & Wagner 2017.
     """
@@ -186,21 +197,21 @@ def langevin(rate: float, sigma: float | None = None) -> StepRule:
 
 
 def linf_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
-    """Onto |x - center| <= radius in each coordinate.
+    """Projection onto |x - center| <= radius in each coordinate.
 
     Args:
-        center: Centres, one a sample.
-        radius: Greatest distance.
+        center: Centres, one per sample, (N, ...).
+        radius: Maximum distance in each coordinate.
     """
     return lambda x: x.clamp(center - radius, center + radius)
 
 
 def l2_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
-    """Onto ||x - center||_2 <= radius, along the line to the centre.
+    """Projection onto ||x - center||_2 <= radius, along the line to the centre.
 
     Args:
-        center: Centres, one a sample.
-        radius: Greatest distance.
+        center: Centres, one per sample, (N, ...).
+        radius: Maximum Euclidean distance.
     """
 
     def project(x: Tensor) -> Tensor:
@@ -213,14 +224,14 @@ def l2_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
 
 
 def l1_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
-    """Onto ||x - center||_1 <= radius: all distances shrink by one threshold, at most to 0.
+    """Projection onto ||x - center||_1 <= radius: distances shrink by one threshold, at most to 0.
 
-    With u the distances in falling order, theta = (sum_{i<=k} u_i - radius) / k for the greatest k
-    with u_k > theta_k.
+    With u the distances in descending order, theta = (sum_{i<=k} u_i - radius) / k for the greatest
+    k with u_k > theta_k.
 
     Args:
-        center: Centres, one a sample.
-        radius: Greatest distance.
+        center: Centres, one per sample, (N, ...).
+        radius: Maximum L1 distance.
 
     Source: Duchi et al. 2008, figure 1.
     """
@@ -240,11 +251,11 @@ def l1_ball(center: Float[Tensor, " N *shape"], radius: float) -> Projection:
 
 
 def box(low: float | int, high: float | int) -> Projection:
-    """Onto low <= x <= high in each coordinate.
+    """Projection onto low <= x <= high in each coordinate.
 
     Args:
-        low: Least value.
-        high: Greatest value.
+        low: Lower bound.
+        high: Upper bound.
     """
     return lambda x: x.clamp(low, high)
 
@@ -252,11 +263,12 @@ def box(low: float | int, high: float | int) -> Projection:
 def compose(*projections: Projection) -> Projection:
     """One projection after the other.
 
-    For `linf_ball` and `box` that is the projection onto both. Else only the last set is sure to
-    hold the input; a box with the centre inside, put last, keeps it in the ball as well.
+    For `linf_ball` and `box` this is the projection onto the intersection. In other cases only the
+    last set is certain to contain the result; if it is a box that contains the centre, the result
+    also stays in the ball.
 
     Args:
-        projections: Projections in the order they are made.
+        projections: Projections in the order of application.
     """
 
     def project(x: Tensor) -> Tensor:
@@ -268,5 +280,5 @@ def compose(*projections: Projection) -> Projection:
 
 
 def _where_outside(outside: Tensor, near: Tensor, x: Tensor) -> Tensor:
-    """What is inside stays bit for bit."""
+    """Inputs inside the set are returned unchanged, bit for bit."""
     return torch.where(outside.view(-1, *[1] * (x.ndim - 1)), near, x)

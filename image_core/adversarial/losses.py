@@ -1,16 +1,17 @@
-"""Adversarial losses: what the critic's logits cost each player, and the reward they hide.
+"""Adversarial losses: functions of the discriminator's logits, and the rewards they imply.
 
 Pure functions of logits; no network, optimizer or device. High = real, and always `(real, fake)`.
-Every value is the arithmetic mean over all elements, so logits may have any shape: one a sample,
-one a token or a map of patches. With p the data, q the generator, E_r and E_f the means over real
-and fake logits, softplus(t) = log(1 + exp t). Nothing here forms log(sigmoid(d)), which in float32
-is -inf below d = -104, nor log(1 - sigmoid(d)), which is -inf from d = 17 on.
+Every value is the arithmetic mean over all elements, so logits may have any shape: one per sample,
+one per token or a map of patches. Notation: p is the data, q the generator, E_r and E_f are the
+means over real and fake logits, softplus(t) = log(1 + exp t). No function computes log(sigmoid(d)),
+which in float32 is -inf below d = -104, or log(1 - sigmoid(d)), which is -inf from d = 17 on.
 
-Penalties on the critic's slope stand in `penalties.py`. A loss's per-sample generator term,
-negated, is a reward for a generator that cannot be differentiated through; see `estimators.py`.
+Penalties on the gradient of the discriminator are in `penalties.py`. A loss's per-sample generator
+term, negated, is a reward for a generator that cannot be differentiated through; see
+`estimators.py`.
 
-`density_ratio`, which is no loss, reads a logit as importance estimators want it. `__all__` names
-the losses only: it is the table that a command line and parametrised tests read.
+`density_ratio`, which is not a loss, turns a logit into the ratio that importance estimators need.
+`__all__` names the losses only: it is the table that a command line and parametrised tests read.
 """
 
 from collections.abc import Callable
@@ -41,13 +42,16 @@ Scalar = Float[Tensor, ""]
 
 
 class AdversarialLoss(NamedTuple):
-    """One adversarial loss: two objectives to minimise and the reward that the second one is.
+    """One adversarial loss: an objective for each player and the reward implied by the second.
 
     Args:
-        d: (real, fake) logits -> scalar, the critic's loss. The caller cuts fake off the generator.
-        g: (real, fake) logits -> scalar, the generator's loss. Only relativistic losses read real.
-        reward: logits -> what each sample earns, of the same shape: minus its own term of `g`. Not
-            detached; the estimators do that. None where a loss is no sum over single samples.
+        d: Function (real, fake) logits -> scalar, the discriminator's loss. The caller detaches
+            fake from the generator.
+        g: Function (real, fake) logits -> scalar, the generator's loss. Only relativistic losses
+            depend on real.
+        reward: Function from logits to the reward of each sample, of the same shape: minus its own
+            term of `g`. Not detached; the estimators do that. None if a loss is not a sum over
+            single samples.
     """
 
     d: Callable[[Logits, Logits], Scalar]
@@ -62,13 +66,13 @@ RATIO_BOUND = 10.0
 def density_ratio(
     logit: Float[Tensor, "*shape"], bound: float = RATIO_BOUND
 ) -> Float[Tensor, "*shape"]:
-    """Density of data over that of samples, as a logistic discriminator has it.
+    """Ratio of the density of the data to that of the samples, from a logistic discriminator.
 
     p/q = D / (1 - D) = exp(min(logit, bound))
 
     Args:
-        logit: Output of the discriminator.
-        bound: Greatest logit that is believed; above it the ratio is constant.
+        logit: Output of the discriminator, of any shape.
+        bound: Upper bound of the logit; above it the ratio is constant.
     """
     return logit.clamp(max=bound).exp()
 
@@ -82,6 +86,12 @@ def logistic_d(real: Logits, fake: Logits) -> Scalar:
     E_r[softplus(-d)] + E_f[softplus(d)]                          (Goodfellow et al. 2014, eq. 1)
 
     Minimised by d = log(p/q), where it is 2 log 2 - 2 JS(p, q).
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of any shape.
+
+    Source: Goodfellow et al. 2014, eq. 1.
     """
     return softplus(-real).mean() + softplus(fake).mean()
 
@@ -89,28 +99,48 @@ def logistic_d(real: Logits, fake: Logits) -> Scalar:
 def minimax_g(real: Logits, fake: Logits) -> Scalar:
     """Saturating loss, the fake half of eq. 1: -E_f[softplus(d)] = E_f[log(1 - D)].
 
-    Its gradient vanishes as sigmoid(d) where the critic is sure of a fake. `real` is ignored.
+    Its gradient vanishes as sigmoid(d) where the discriminator is certain of a fake.
+
+    Args:
+        real: Logits of data; ignored.
+        fake: Logits of samples, of any shape.
+
     Source: Goodfellow et al. 2014.
     """
     return -softplus(fake).mean()
 
 
 def minimax_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """-log(1 - D) = softplus(logit), always positive: the reward of GAIL and of IRGAN."""
+    """The reward -log(1 - D) = softplus(logit), always positive: that of GAIL and of IRGAN.
+
+    Args:
+        logit: Logits of samples, of any shape.
+
+    Source: Ho & Ermon 2016 (GAIL); Wang et al. 2017 (IRGAN).
+    """
     return softplus(logit)
 
 
 def non_saturating_g(real: Logits, fake: Logits) -> Scalar:
     """Cross entropy of the fakes with target 1: E_f[softplus(-d)] = -E_f[log D].
 
-    At d = log(p/q) its gradient is that of KL(q, p) - 2 JS(p, q). `real` is ignored.
+    At d = log(p/q) its gradient is that of KL(q, p) - 2 JS(p, q).
+
+    Args:
+        real: Logits of data; ignored.
+        fake: Logits of samples, of any shape.
+
     Source: Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017.
     """
     return softplus(-fake).mean()
 
 
 def non_saturating_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Log D = -softplus(-logit), always negative."""
+    """The reward log D = -softplus(-logit), always negative.
+
+    Args:
+        logit: Logits of samples, of any shape.
+    """
     return -softplus(-logit)
 
 
@@ -123,6 +153,10 @@ def hinge_d(real: Logits, fake: Logits) -> Scalar:
     E_r[max(0, 1 - d)] + E_f[max(0, 1 + d)]                   (Lim & Ye 2017; Miyato et al. 2018)
 
     Minimised by d = sign(p - q), where it is 2 - 2 TV(p, q).
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of any shape.
     """
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
@@ -130,14 +164,23 @@ def hinge_d(real: Logits, fake: Logits) -> Scalar:
 def wasserstein_d(real: Logits, fake: Logits) -> Scalar:
     """E_f[d] - E_r[d]; minus its minimum over 1-Lipschitz critics is W1(p, q).
 
-    Means nothing unless a penalty or clipped weights bound the critic's slope.
+    This holds only if a penalty or weight clipping bounds the critic's gradient.
+
+    Args:
+        real: Outputs of the critic for data, of any shape.
+        fake: Outputs of the critic for samples, of any shape.
+
     Source: Arjovsky, Chintala & Bottou 2017, eq. 2.
     """
     return fake.mean() - real.mean()
 
 
 def raise_g(real: Logits, fake: Logits) -> Scalar:
-    """Raise the logits of the fakes, without a margin: -E_f[d]. `real` is ignored.
+    """Increase the logits of the fakes, without a margin: -E_f[d].
+
+    Args:
+        real: Logits of data; ignored.
+        fake: Logits of samples, of any shape.
 
     Source: Arjovsky, Chintala & Bottou 2017; for the hinge loss Miyato et al. 2018.
     """
@@ -145,7 +188,11 @@ def raise_g(real: Logits, fake: Logits) -> Scalar:
 
 
 def logit_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Reward a sample by the logit itself, which is log(p/q) for a logistic critic (AIRL)."""
+    """The logit as reward, which is log(p/q) for a logistic discriminator (AIRL).
+
+    Args:
+        logit: Logits of samples, of any shape.
+    """
     return logit
 
 
@@ -156,12 +203,23 @@ def least_squares_d(real: Logits, fake: Logits, *, a: float, b: float) -> Scalar
     """Regress fakes on `a` and reals on `b`, on raw outputs.
 
     1/2 E_r[(d - b)^2] + 1/2 E_f[(d - a)^2]                           (Mao et al. 2017, eq. 2)
+
+    Args:
+        real: Outputs of the discriminator for data, of any shape.
+        fake: Outputs of the discriminator for samples, of any shape.
+        a: Target of fakes.
+        b: Target of reals.
     """
     return ((real - b).square().mean() + (fake - a).square().mean()) / 2
 
 
 def least_squares_g(real: Logits, fake: Logits, *, c: float) -> Scalar:
-    """Move fakes to `c`: 1/2 E_f[(d - c)^2]. `real` is ignored.
+    """Move the outputs of fakes towards `c`: 1/2 E_f[(d - c)^2].
+
+    Args:
+        real: Outputs of the discriminator for data; ignored.
+        fake: Outputs of the discriminator for samples, of any shape.
+        c: Target of fakes in the generator's loss.
 
     Source: Mao et al. 2017, eq. 2.
     """
@@ -169,20 +227,25 @@ def least_squares_g(real: Logits, fake: Logits, *, c: float) -> Scalar:
 
 
 def least_squares_reward(logit: Float[Tensor, "*shape"], *, c: float) -> Float[Tensor, "*shape"]:
-    """-1/2 (logit - c)^2: never positive, and falling again beyond c."""
+    """The reward -1/2 (logit - c)^2: never positive, and decreasing beyond c.
+
+    Args:
+        logit: Outputs of the discriminator for samples, of any shape.
+        c: Target of fakes in the generator's loss.
+    """
     return -(logit - c).square() / 2
 
 
 def least_squares_coding(a: float, b: float, c: float) -> AdversarialLoss:
-    """Least squares with targets of your own: fakes on a, reals on b, the generator aims at c.
+    """Least squares with custom targets: a for fakes, b for reals, c in the generator's loss.
 
-    The critic's optimum is (b p + a q) / (p + q). With b - c = 1 and b - a = 2, for instance
+    The discriminator's optimum is (b p + a q) / (p + q). With b - c = 1 and b - a = 2, for instance
     (-1, 1, 0), the generator minimises the Pearson chi-squared divergence between p + q and 2 q.
 
     Args:
-        a: the critic's target on fakes.
-        b: the critic's target on reals.
-        c: the logit that the generator wants for its fakes.
+        a: The discriminator's target on fakes.
+        b: The discriminator's target on reals.
+        c: Target of fakes in the generator's loss.
 
     Source: Mao et al. 2017, eq. 2 and section 3.2.
     """
@@ -201,25 +264,38 @@ def relativistic_d(real: Logits, fake: Logits) -> Scalar:
 
     E[softplus(-(d_real - d_fake))]                                     (RpGAN)
 
-    Minimised by d = log(p/q) + any constant: the level of the logits means nothing and may drift.
+    Minimised by d = log(p/q) + any constant: the level of the logits is undetermined and may drift.
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of the same shape.
 
     Raises:
-        UserError: real and fake logits differ in shape, so that they cannot be paired.
+        UserError: Real and fake logits differ in shape, so that they cannot be paired.
 
     Source: Jolicoeur-Martineau 2019; with R1 and R2, Huang et al. 2024 (R3GAN).
     """
     if real.shape != fake.shape:
         raise UserError(
             f"the paired relativistic loss got real logits {tuple(real.shape)} and fake logits "
-            f"{tuple(fake.shape)}: give it as many reals as fakes, or use relativistic_average"
+            f"{tuple(fake.shape)}: give as many reals as fakes, or use relativistic_average"
         )
     return softplus(fake - real).mean()
 
 
 def relativistic_g(real: Logits, fake: Logits) -> Scalar:
-    """Swap the two players of `relativistic_d`: E[softplus(-(d_fake - d_real))].
+    """Generator's side of `relativistic_d`: E[softplus(-(d_fake - d_real))].
 
-    Its gradient reaches real too. Raises and Source: as `relativistic_d`.
+    Its gradient also reaches real.
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of the same shape.
+
+    Raises:
+        UserError: Real and fake logits differ in shape, so that they cannot be paired.
+
+    Source: Jolicoeur-Martineau 2019.
     """
     return relativistic_d(fake, real)
 
@@ -229,8 +305,12 @@ def relativistic_average_d(real: Logits, fake: Logits) -> Scalar:
 
     E_r[softplus(-(d - m_f))] + E_f[softplus(d - m_r)],   m_r = E_r[d], m_f = E_f[d]     (RaGAN)
 
-    The gradient runs through both means. Not halved, unlike the authors' code: their learning rates
-    carry over with half the loss. Its optimum is not the log ratio.
+    The gradient includes both means. Not halved, unlike the authors' code: their learning rates
+    correspond to half the loss. Its optimum is not the log ratio.
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of any shape.
 
     Source: Jolicoeur-Martineau 2019.
     """
@@ -238,25 +318,46 @@ def relativistic_average_d(real: Logits, fake: Logits) -> Scalar:
 
 
 def relativistic_average_g(real: Logits, fake: Logits) -> Scalar:
-    """Swap the two players of `relativistic_average_d`; its gradient reaches real too.
+    """Generator's side of `relativistic_average_d`; its gradient also reaches real.
 
-    E_f[softplus(-(d - m_r))] + E_r[softplus(d - m_f)].   Source: Jolicoeur-Martineau 2019.
+    E_f[softplus(-(d - m_r))] + E_r[softplus(d - m_f)]
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of any shape.
+
+    Source: Jolicoeur-Martineau 2019.
     """
     return relativistic_average_d(fake, real)
 
 
 def relativistic_hinge_d(real: Logits, fake: Logits) -> Scalar:
-    """Hinge loss of the logits above the other side's mean.
+    """Hinge loss of the logits relative to the other side's mean.
 
     E_r[max(0, 1 - (d - m_f))] + E_f[max(0, 1 + (d - m_r))]                             (RaHinge)
 
-    The gradient runs through both means. Source: Jolicoeur-Martineau 2019.
+    The gradient includes both means.
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of any shape.
+
+    Source: Jolicoeur-Martineau 2019.
     """
     return relu(1 - real + fake.mean()).mean() + relu(1 + fake - real.mean()).mean()
 
 
 def relativistic_hinge_g(real: Logits, fake: Logits) -> Scalar:
-    """Swap the two players of `relativistic_hinge_d`; its gradient reaches real too."""
+    """Generator's side of `relativistic_hinge_d`; its gradient also reaches real.
+
+    E_f[max(0, 1 - (d - m_r))] + E_r[max(0, 1 + (d - m_f))]
+
+    Args:
+        real: Logits of data, of any shape.
+        fake: Logits of samples, of any shape.
+
+    Source: Jolicoeur-Martineau 2019.
+    """
     return relativistic_hinge_d(fake, real)
 
 
@@ -265,14 +366,29 @@ def relativistic_least_squares_d(real: Logits, fake: Logits) -> Scalar:
 
     E_r[(d - m_f - 1)^2] + E_f[(d - m_r + 1)^2]                                           (RaLS)
 
-    Neither halved nor raised to targets of one's own. Source: Jolicoeur-Martineau 2019.
+    Not halved, and without adjustable targets.
+
+    Args:
+        real: Outputs of the discriminator for data, of any shape.
+        fake: Outputs of the discriminator for samples, of any shape.
+
+    Source: Jolicoeur-Martineau 2019.
     """
     above, below = real - fake.mean() - 1, fake - real.mean() + 1
     return above.square().mean() + below.square().mean()
 
 
 def relativistic_least_squares_g(real: Logits, fake: Logits) -> Scalar:
-    """Swap the two players of `relativistic_least_squares_d`; its gradient reaches real too."""
+    """Generator's side of `relativistic_least_squares_d`; its gradient also reaches real.
+
+    E_f[(d - m_r - 1)^2] + E_r[(d - m_f + 1)^2]
+
+    Args:
+        real: Outputs of the discriminator for data, of any shape.
+        fake: Outputs of the discriminator for samples, of any shape.
+
+    Source: Jolicoeur-Martineau 2019.
+    """
     return relativistic_least_squares_d(fake, real)
 
 

@@ -1,8 +1,8 @@
-"""Several processes playing one game: equal starts, equal shares of each batch, averaged gradients.
+"""Data parallelism for games: equal starts, equal shares of each batch, averaged gradients.
 
-Gradients are averaged by hand, in one flat buffer: wrapping modules in DistributedDataParallel
-raises when a head is unused in one player's turn, and lets processes drift apart silently when a
-method other than `forward` is called, both of which adversarial games do.
+Gradients are averaged explicitly, in one flat buffer. DistributedDataParallel raises an error when
+a head is unused in one player's turn, and lets processes diverge silently when a method other than
+`forward` is called; adversarial games do both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ _by_itself = False
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """What one process does by itself: within, it knows of no others and waits for none."""
+    """Context in which this process acts as if it were the only one, and waits for no other."""
     global _by_itself
     before, _by_itself = _by_itself, True
     try:
@@ -43,7 +43,11 @@ def first() -> bool:
 
 
 def agree(value: bool) -> bool:
-    """What the first process says; all of them must ask."""
+    """The first process's value; every process must call this function.
+
+    Args:
+        value: Value of this process; only that of the first is used.
+    """
     if world()[1] == 1:
         return value
     said = torch.tensor(int(value), device="cuda" if dist.get_backend() == "nccl" else "cpu")
@@ -52,7 +56,11 @@ def agree(value: bool) -> bool:
 
 
 def broadcast(module: nn.Module) -> None:
-    """Copy rank 0's parameters and buffers to every process; sharded ones are left as they are."""
+    """Copy rank 0's parameters and buffers to every process; sharded ones are left unchanged.
+
+    Args:
+        module: Module of equal shapes in every process.
+    """
     if world()[1] > 1:
         for tensor in module.state_dict().values():
             if not is_sharded(tensor):
@@ -62,8 +70,11 @@ def broadcast(module: nn.Module) -> None:
 def share(batch: Any) -> Any:
     """This process's rows of a batch that every process has drawn.
 
+    Args:
+        batch: Tensor, or mapping of tensors, with the same rows in every process.
+
     Raises:
-        UserError: the batch cannot be split evenly.
+        UserError: The batch cannot be split evenly.
     """
     rank, size = world()
     if size == 1:
@@ -79,10 +90,14 @@ def share(batch: Any) -> Any:
 
 
 def portion(count: int, what: str) -> int:
-    """How many of `count` are this process's to make.
+    """Number of elements out of `count` that this process has to produce.
+
+    Args:
+        count: Total number of elements.
+        what: Plural noun for the elements, used in the error message.
 
     Raises:
-        UserError: they cannot be shared evenly.
+        UserError: The number cannot be split evenly.
     """
     size = world()[1]
     if count % size:
@@ -91,7 +106,11 @@ def portion(count: int, what: str) -> int:
 
 
 def all_succeeded(succeeded: bool) -> bool:
-    """Whether every process says so; all of them must ask."""
+    """Whether every process has succeeded; every process must call this function.
+
+    Args:
+        succeeded: Whether this process has succeeded.
+    """
     if world()[1] == 1:
         return succeeded
     device = "cuda" if dist.get_backend() == "nccl" else "cpu"
@@ -103,7 +122,10 @@ def all_succeeded(succeeded: bool) -> bool:
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace each gradient by its mean over the processes; one absent in all stays absent.
 
-    Those of sharded parameters are means already.
+    Gradients of sharded parameters are means already.
+
+    Args:
+        parameters: Parameters, in the same order in every process.
     """
     size = world()[1]
     if size == 1:
@@ -111,7 +133,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     parameters = [p for p in parameters if not is_sharded(p)]
     if not parameters:
         return
-    # One that has no gradient in any process keeps none: a zero would let Adam's momentum move it.
+    # Absent in all processes stays absent: a zero gradient would let Adam's momentum move it.
     present = torch.tensor([p.grad is not None for p in parameters]).float()
     present = present.to(parameters[0].device)
     dist.all_reduce(present)
@@ -131,7 +153,11 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
 
 def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Mean of each scalar over the processes; all must have logged the same names."""
+    """Mean of each scalar over the processes; all must have logged the same names.
+
+    Args:
+        logs: Scalars by name, on the device.
+    """
     if world()[1] == 1 or not logs:
         return logs
     values = torch.stack([value.float() for value in logs.values()])
@@ -140,7 +166,14 @@ def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def join(rows: Tensor) -> Tensor:
-    """The rows of all processes, in rank order; each must bring as many, on its device."""
+    """Rows of all processes, in rank order; each must provide the same number, on its device.
+
+    Args:
+        rows: Rows of this process, (N, ...).
+
+    Returns:
+        Rows of all P processes, (P N, ...).
+    """
     size = world()[1]
     if size == 1:
         return rows
@@ -150,7 +183,11 @@ def join(rows: Tensor) -> Tensor:
 
 
 def gather(state: Tensor) -> list[Tensor]:
-    """Every process's copy of a tensor of equal size, in rank order, on the CPU."""
+    """Every process's copy of a tensor of equal size, in rank order, on the CPU.
+
+    Args:
+        state: Tensor of this process.
+    """
     size = world()[1]
     if size == 1:
         return [state]

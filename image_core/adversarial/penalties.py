@@ -1,18 +1,18 @@
-"""Gradient penalties: terms added to the critic's loss that bound or flatten its slope.
+"""Gradient penalties: terms of the discriminator's loss that bound or flatten its slope.
 
-A penalty is called as `penalty(critic, real, fake)` and returns a scalar to add to the critic's
-loss. The critic is a closure over everything but its input (conditions, masks, labels), and may
-return one logit a sample, `(N,)` or `(N, 1)`, or a map of patches: the logits of a sample are
-summed. `mixup` alone reads logits and no slope.
+A penalty is called as `penalty(discriminator, real, fake)` and returns a scalar to add to the
+discriminator's loss. The discriminator is a closure over everything but its input (conditions,
+masks, labels), and may return one logit per sample, `(N,)` or `(N, 1)`, or a map of patches: the
+logits of a sample are summed. `mixup` is the only penalty that reads logits and no slope.
 
-The slope of a sample is the gradient of its own logit. It is read off the summed output, which is
-right only while samples do not meet inside the critic: no batch norm, no minibatch statistics. The
-critic's operations need a second derivative. Attention is switched to the kernel that has one; a
-recurrent critic on CUDA has to be called under `torch.backends.cudnn.flags(enabled=False)` by its
-closure.
+The slope of a sample is the gradient of its own logit in its input. It is computed from the summed
+output, which is correct only if samples do not interact inside the discriminator: no batch norm, no
+minibatch statistics. The discriminator's operations need a second derivative. Attention is switched
+to the kernel that has one; a recurrent discriminator on CUDA has to be called under
+`torch.backends.cudnn.flags(enabled=False)` by its closure.
 
-Losses stand in `losses.py`. `__all__` names the factories that one number can build; `total` and
-the weight clipping of the first Wasserstein GAN, which is no penalty, stand beside them.
+Losses are in `losses.py`. `__all__` names the factories that one number can configure; `total` and
+the weight clipping of the first Wasserstein GAN, which is not a penalty, are defined here as well.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,44 +27,53 @@ from image_core.adversarial.errors import UserError
 
 __all__ = ["dragan", "interpolated", "js_reg", "lipschitz", "mixup", "r1", "r2"]
 
-Critic = Callable[[Tensor], Tensor]
-"""Samples -> logits, high = real, everything else closed over."""
+Discriminator = Callable[[Tensor], Tensor]
+"""Samples -> logits, high = real, with all other inputs closed over."""
 
-Penalty = Callable[[Critic, Tensor, Tensor], Tensor]
-"""(critic, real, fake) -> scalar to add to the critic's loss; moves the critic's weights only."""
+Penalty = Callable[[Discriminator, Tensor, Tensor], Tensor]
+"""(discriminator, real, fake) -> scalar to add to the loss; it trains the discriminator only."""
 
 
 class Flattening:
-    """gamma/2 of the mean squared slope at data, at samples, or both: what R1 and R2 are.
+    """The mean squared slope at data, at samples, or both, as used by R1 and R2.
 
-    As these points are those of the loss itself, `shared` takes the slopes from the very logits
-    that the loss reads, and saves the penalty's own forward pass.
+    gamma_r/2 E_r[||grad D(x)||^2] + gamma_f/2 E_f[||grad D(x)||^2]
+
+    Since these points are those of the loss itself, `shared` takes the slopes from the same logits
+    as the loss, and saves the penalty's own forward pass.
 
     Args:
-        at_real: gamma of R1.
-        at_fake: gamma of R2.
+        at_real: Weight gamma_r of R1.
+        at_fake: Weight gamma_f of R2.
+
+    Source: Mescheder et al. 2018, eq. 9 and 10.
     """
 
     def __init__(self, at_real: float, at_fake: float):
         self.at_real, self.at_fake = at_real, at_fake
 
-    def __call__(self, critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+    def __call__(
+        self, discriminator: Discriminator, real: Tensor, fake: Tensor
+    ) -> Float[Tensor, ""]:
         total = real.new_zeros(())
         for gamma, points in ((self.at_real, real), (self.at_fake, fake)):
             if gamma:
-                total = total + gamma / 2 * input_gradients(critic, points).square().sum(1).mean()
+                total = (
+                    total
+                    + gamma / 2 * input_gradients(discriminator, points).square().sum(1).mean()
+                )
         return total
 
     def shared(
         self, d_real: Tensor, real: Tensor, d_fake: Tensor, fake: Tensor
     ) -> Float[Tensor, ""]:
-        """The same from logits of points that require a gradient, in float32.
+        """The same penalty from logits of points that require a gradient, in float32.
 
         Args:
-            d_real: logits of `real`, of a forward pass under `twice_differentiable`.
-            real: data, a leaf.
-            d_fake: logits of `fake`.
-            fake: samples, a leaf.
+            d_real: Logits of `real`, from a forward pass under `twice_differentiable`.
+            real: Data, (N, ...), a leaf.
+            d_fake: Logits of `fake`, from the same kind of forward pass.
+            fake: Samples, (N, ...), a leaf.
         """
         terms = [(self.at_real, d_real, real), (self.at_fake, d_fake, fake)]
         used = [term for term in terms if term[0]]
@@ -81,28 +90,33 @@ class Flattening:
 
 
 def twice_differentiable() -> AbstractContextManager[None]:
-    """For forward passes whose slope is penalised: attention by the kernel that allows it."""
+    """Context for forward passes with a penalised slope: twice differentiable attention."""
     return sdpa_kernel(SDPBackend.MATH)
 
 
 def r1(gamma: float = 10.0) -> Flattening:
-    """Flatten the critic on real data; does not tax the equilibrium, where it is flat anyway.
+    """Flatten the discriminator on real data; costs nothing at the equilibrium, where it is flat.
 
     gamma/2 E_r[||grad D(x)||^2]                                     (Mescheder et al. 2018, eq. 9)
 
     Args:
-        gamma: weight of the paper. The authors' code drops the 1/2, so its 10 is our 20.
+        gamma: Weight of the paper. The authors' code drops the 1/2, so its 10 is our 20.
+
+    Source: Mescheder et al. 2018, eq. 9.
     """
     return Flattening(gamma, 0.0)
 
 
 def r2(gamma: float = 10.0) -> Flattening:
-    """Flatten the critic on the generator's samples.
+    """Flatten the discriminator on the generator's samples.
 
     gamma/2 E_f[||grad D(x)||^2]                                     (Mescheder et al. 2018, eq. 10)
 
     Args:
-        gamma: as in `r1`. R3GAN adds both with the same weight (Huang et al. 2024).
+        gamma: Weight of the paper, as in `r1`. R3GAN adds both with the same weight (Huang et al.
+            2024).
+
+    Source: Mescheder et al. 2018, eq. 10.
     """
     return Flattening(0.0, gamma)
 
@@ -112,20 +126,25 @@ def interpolated(weight: float = 10.0, target: float = 1.0, one_sided: bool = Fa
 
     weight E[(||grad D(x^)|| - target)^2],  x^ = x + alpha (x~ - x)  (Gulrajani et al. 2017, eq. 3)
 
-    with one alpha ~ U[0, 1] a sample. One-sided, only slopes above the target cost: (...)_+^2.
+    with one alpha ~ U[0, 1] per sample. If one-sided, only slopes above the target are penalised:
+    (...)_+^2.
 
     Args:
-        weight: lambda of the paper.
-        target: the slope that costs nothing; 0 flattens the critic instead.
-        one_sided: forgive slopes below the target (WGAN-LP, Petzka et al. 2018).
+        weight: Weight of the penalty, lambda of the paper.
+        target: Slope that is not penalised; 0 flattens the discriminator instead.
+        one_sided: Whether to ignore slopes below the target (WGAN-LP, Petzka et al. 2018).
+
+    Source: Gulrajani et al. 2017, eq. 3.
     """
 
     def penalty(
-        critic: Critic, real: Float[Tensor, " batch *rest"], fake: Float[Tensor, " batch *rest"]
+        discriminator: Discriminator,
+        real: Float[Tensor, " batch *rest"],
+        fake: Float[Tensor, " batch *rest"],
     ) -> Float[Tensor, ""]:
         alpha = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
         slope = torch.linalg.vector_norm(
-            input_gradients(critic, real + alpha * (fake - real)), dim=1
+            input_gradients(discriminator, real + alpha * (fake - real)), dim=1
         )
         excess = slope - target
         return weight * (excess.relu() if one_sided else excess).square().mean()
@@ -134,53 +153,59 @@ def interpolated(weight: float = 10.0, target: float = 1.0, one_sided: bool = Fa
 
 
 def lipschitz(weight: float = 10.0, target: float = 1.0) -> Penalty:
-    """Forbid slopes above the target and forgive the rest: `interpolated`, one-sided (WGAN-LP).
+    """Penalise slopes above the target only: the one-sided form of `interpolated` (WGAN-LP).
 
     weight E[max(0, ||grad D(x^)|| - target)^2]                              (Petzka et al. 2018)
 
     Args:
-        weight: lambda of the paper.
-        target: the Lipschitz constant.
+        weight: Weight of the penalty, lambda of the paper.
+        target: Lipschitz constant.
+
+    Source: Petzka et al. 2018.
     """
     return interpolated(weight, target, one_sided=True)
 
 
 def dragan(weight: float = 10.0, target: float = 1.0, scale: float = 0.5) -> Penalty:
-    """Pull the slope to a target in a cloud around the real data; fakes play no part.
+    """Pull the slope to a target at noisy real data; fakes are not used (DRAGAN).
 
     weight E_r[(||grad D(x + delta)|| - target)^2],  delta ~ N(0, (scale s)^2)  (Kodali et al. 2017)
 
     with s the standard deviation over all elements of the real batch. The authors' script draws
-    one-sided uniform noise of the same scale instead; the paper, like us, Gaussian noise.
+    one-sided uniform noise of the same scale; the paper and this function use Gaussian noise.
 
     Args:
-        weight: lambda of the paper.
-        target: k of the paper.
-        scale: width of the cloud, in standard deviations of the batch.
+        weight: Weight of the penalty, lambda of the paper.
+        target: Slope that is not penalised, k of the paper.
+        scale: Standard deviation of the noise, in standard deviations of the batch.
+
+    Source: Kodali et al. 2017.
     """
 
-    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+    def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
         noise = scale * real.std(correction=0) * torch.randn_like(real)
-        slope = torch.linalg.vector_norm(input_gradients(critic, real + noise), dim=1)
+        slope = torch.linalg.vector_norm(input_gradients(discriminator, real + noise), dim=1)
         return weight * (slope - target).square().mean()
 
     return penalty
 
 
 def js_reg(gamma: float = 0.1) -> Penalty:
-    """Flatten the critic where it is in doubt, as noise on data and samples would, to first order.
+    """Flatten the discriminator where it is uncertain: the first-order effect of input noise.
 
     gamma/2 (E_r[(1 - D)^2 ||grad d||^2] + E_f[D^2 ||grad d||^2]),  D = sigmoid(d)
                                                                       (Roth et al. 2017, eq. 22)
-    For logistic losses. Their authors anneal gamma from 2 to 0.02; see `tricks.exponential`.
+    For logistic losses. The authors anneal gamma from 2 to 0.02; see `tricks.exponential`.
 
     Args:
-        gamma: variance of the noise.
+        gamma: Variance of the noise.
+
+    Source: Roth et al. 2017, eq. 22.
     """
 
-    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-        d_real, slope_real = logits_and_gradients(critic, real)
-        d_fake, slope_fake = logits_and_gradients(critic, fake)
+    def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        d_real, slope_real = logits_and_gradients(discriminator, real)
+        d_fake, slope_fake = logits_and_gradients(discriminator, fake)
         doubt_real = torch.sigmoid(-d_real).square() * slope_real.square().sum(dim=1)
         doubt_fake = torch.sigmoid(d_fake).square() * slope_fake.square().sum(dim=1)
         return gamma / 2 * (doubt_real.mean() + doubt_fake.mean())
@@ -189,38 +214,42 @@ def js_reg(gamma: float = 0.1) -> Penalty:
 
 
 def mixup(weight: float = 1.0) -> Penalty:
-    """Ask the critic how much of a mixture is real, which bends it straight between both sides.
+    """Make the discriminator predict the share of real in a mixture, hence nearly linear between.
 
     weight E[-alpha log D(x^) - (1 - alpha) log(1 - D(x^))],  x^ = alpha x + (1 - alpha) x~
                                                                          (Zhang et al. 2018, eq. 1)
-    with one alpha ~ U[0, 1] a sample. For logistic losses.
+    with one alpha ~ U[0, 1] per sample. For logistic losses.
 
     Args:
-        weight: against the loss on both sides unmixed.
+        weight: Weight of the penalty, relative to the loss on unmixed samples.
+
+    Source: Zhang et al. 2018, eq. 1.
     """
 
-    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+    def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
         real, fake = real.detach(), fake.detach()
         share = torch.rand(len(real), device=real.device, dtype=real.dtype)
         mixed = torch.lerp(fake, real, share.view(-1, *[1] * (real.dim() - 1)))
-        logits = critic(mixed).reshape(len(real), -1).sum(1)
+        logits = discriminator(mixed).reshape(len(real), -1).sum(1)
         return weight * (torch.nn.functional.softplus(logits) - share * logits).mean()
 
     return penalty
 
 
 def total(*penalties: Penalty) -> Penalty:
-    """Add penalties up: `total(r1(1.0), r2(1.0))` is the pair of R3GAN, `total()` is none.
+    """Sum of penalties: `total(r1(1.0), r2(1.0))` is the pair of R3GAN, `total()` is zero.
 
     Args:
-        penalties: any number of them, each drawing its own noise.
+        penalties: Penalties, each drawing its own noise.
     """
     flat = [part for part in penalties if isinstance(part, Flattening)]
     if flat and len(flat) == len(penalties):
         return Flattening(sum(p.at_real for p in flat), sum(p.at_fake for p in flat))
 
-    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-        return sum((part(critic, real, fake) for part in penalties), start=real.new_zeros(()))
+    def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        return sum(
+            (part(discriminator, real, fake) for part in penalties), start=real.new_zeros(())
+        )
 
     return penalty
 
@@ -229,15 +258,15 @@ def total(*penalties: Penalty) -> Penalty:
 def clip_weights(parameters: Iterable[Tensor], bound: float) -> None:
     """Clamp every weight to [-bound, bound] in place: the Lipschitz control of the first WGAN.
 
-    Belongs after the optimizer's step, and once before the first; a critic clipped before its step
-    is outside the bound when the generator reads it.
+    Call it after each optimizer step, and once before the first: if it is called before the step
+    instead, the weights are outside the bound when the generator uses them.
 
     Args:
-        parameters: of the critic, all of them.
-        bound: c of the paper, 0.01 there.
+        parameters: All parameters of the critic.
+        bound: Bound c of the paper, 0.01 there.
 
     Raises:
-        UserError: bound is not positive.
+        UserError: The bound is not positive.
 
     Source: Arjovsky, Chintala & Bottou 2017, algorithm 1.
     """
@@ -250,33 +279,41 @@ def clip_weights(parameters: Iterable[Tensor], bound: float) -> None:
 
 
 def input_gradients(
-    critic: Critic, points: Float[Tensor, " batch *rest"]
+    critic: Discriminator, points: Float[Tensor, " batch *rest"]
 ) -> Float[Tensor, "batch features"]:
     """Gradient of each sample's logit with respect to that sample, flattened over all other axes.
 
-    Returned instead of the norm because ||g||^2 must be g.g: squaring a norm has the wrong second
-    derivative at g = 0. `vector_norm` has the subgradient 0 there, where sqrt(sum) would give NaN.
+    The gradient is returned instead of its norm because ||g||^2 must be computed as g.g: squaring a
+    norm has the wrong second derivative at g = 0. `vector_norm` has the subgradient 0 there, where
+    sqrt(sum) would give NaN.
 
     Args:
-        critic: may return any shape; its output is summed.
-        points: where to differentiate; cut off from whatever made them, and lifted to float32 at
-            least, with autocast off, since half precision underflows in the second backward.
+        critic: Discriminator; it may return any shape, and its output is summed.
+        points: Points at which to differentiate, (N, ...); they are detached and converted to at
+            least float32, with autocast off, since half precision underflows in the second backward
+            pass.
+
+    Returns:
+        Gradients, (N, features).
     """
     return logits_and_gradients(critic, points)[1]
 
 
 def logits_and_gradients(
-    critic: Critic, points: Float[Tensor, " batch *rest"]
+    critic: Discriminator, points: Float[Tensor, " batch *rest"]
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch features"]]:
-    """What `input_gradients` returns, and the logits of each sample, summed.
+    """The logits of each sample, summed, and the result of `input_gradients`.
 
     Args:
-        critic: as there.
-        points: as there.
+        critic: Discriminator, see `input_gradients`.
+        points: Points at which to differentiate, see `input_gradients`.
+
+    Returns:
+        Logits, (N,), and gradients, (N, features).
     """
     points = points.detach().to(torch.promote_types(points.dtype, torch.float32))
     with torch.autocast(points.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
-        if torch.compiler.is_compiling():  # a graph knows no leaves
+        if torch.compiler.is_compiling():  # a compiled graph has no leaves
             logits, pulled, *_ = torch.func.vjp(critic, points)
             (gradient,) = pulled(torch.ones_like(logits))
         else:

@@ -12,10 +12,10 @@ Out = TypeVar("Out")
 
 @functools.cache
 def cpu_has_bfloat16_lstm() -> bool:
-    """Whether this processor computes an LSTM under bfloat16 autocast; found by computing one.
+    """Whether this CPU can run an LSTM under bfloat16 autocast; determined by running one.
 
-    oneDNN has the kernel where there are AVX-512 instructions. Elsewhere torch raises "could not
-    create a primitive descriptor", since autocast asks oneDNN for it whatever the processor has.
+    oneDNN has the kernel for CPUs with AVX-512 instructions. On others torch raises "could not
+    create a primitive descriptor", since autocast calls oneDNN regardless of the CPU.
     """
     weights = [torch.zeros(4, 1), torch.zeros(4, 1), torch.zeros(4), torch.zeros(4)]
     zeros = torch.zeros(1, 1, 1)
@@ -28,11 +28,11 @@ def cpu_has_bfloat16_lstm() -> bool:
 
 
 def recurrent(run: Callable[..., Out], *inputs: Tensor) -> Out:
-    """`run(*inputs)`, in float32 where autocast asks for bfloat16 that the processor lacks.
+    """`run(*inputs)`, in float32 if autocast selects bfloat16 and the CPU has no kernel for it.
 
     Args:
-        run: computes a recurrent network from tensors of any shapes.
-        inputs: its floating-point inputs.
+        run: Function that applies a recurrent network to tensors of any shapes.
+        inputs: Floating-point inputs of the function.
     """
     device = inputs[0].device.type
     if device != "cpu" or not torch.is_autocast_enabled("cpu") or cpu_has_bfloat16_lstm():

@@ -1,8 +1,8 @@
-"""Terms on weights, on the game's gradients, and on what a critic makes of altered samples.
+"""Terms on weights, on the game's gradients, and on the response to altered samples.
 
-Unlike the penalties of `penalties.py` none of these reads the critic's slope in its input, so all
-of them go with batch norm. `__all__` names what one number can build, to be added to the critic's
-loss as `regularizer(critic_module)`; the others are plain functions.
+In contrast to the penalties of `penalties.py`, none of these uses the discriminator's gradient in
+its input, so all of them work with batch norm. `__all__` names those that one number can configure,
+to be added to the discriminator's loss as `regularizer(module)`; the others are plain functions.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,16 +13,26 @@ from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
-from image_core.adversarial.penalties import Critic, Penalty
+from image_core.adversarial.penalties import Discriminator, Penalty
 
 __all__ = ["l2", "orthogonal"]
 
 Regularizer = Callable[[nn.Module], Tensor]
-"""A network -> scalar to add to its loss."""
+"""Network -> scalar to add to its loss."""
 
 
 def matrices(module: nn.Module) -> list[Float[Tensor, "out rest"]]:
-    """Weights of linear and convolutional layers, output channels first; no embedding, no norm."""
+    """Weights of linear and convolutional layers, output channels first; no embeddings, no norms.
+
+    Args:
+        module: Network to regularize.
+
+    Returns:
+        One matrix per layer, (out, rest).
+
+    Raises:
+        UserError: The network has no such layer.
+    """
     found = []
     for layer in module.modules():
         if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
@@ -30,17 +40,24 @@ def matrices(module: nn.Module) -> list[Float[Tensor, "out rest"]]:
         elif isinstance(layer, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
             found.append(layer.weight.transpose(0, 1).flatten(1))
     if not found:
-        raise UserError("the network has no linear or convolutional layer to regularize")
+        raise UserError(
+            "the network has no linear or convolutional layer to regularize; use no regularizer"
+        )
     return found
 
 
 def l2(weight: float = 1e-2) -> Regularizer:
-    """Keep weights small: weight times the mean over layers of 1/2 ||W||_F^2.
+    """Penalise large weights.
 
-    The mean over layers is the large-scale study's; biases and scales of norms go free.
+    weight mean_layers 1/2 ||W||_F^2                                          (Kurach et al. 2019)
+
+    The mean over layers is that of the large-scale study; biases and scales of norms are not
+    penalised.
 
     Args:
-        weight: lambda of Kurach et al. 2019.
+        weight: Weight of the regularizer, lambda of the paper.
+
+    Source: Kurach et al. 2019.
     """
 
     def regularizer(module: nn.Module) -> Float[Tensor, ""]:
@@ -51,15 +68,15 @@ def l2(weight: float = 1e-2) -> Regularizer:
 
 
 def orthogonal(weight: float = 1e-4, off_diagonal: bool = True) -> Regularizer:
-    """Keep the filters of each layer apart: weight times the sum over layers of ||W W^T||^2.
+    """Decorrelate the filters of each layer, summed over layers.
 
     beta ||W W^T (1 - I)||_F^2, or beta ||W W^T - I||_F^2 with the lengths held at 1 as well
 
-    The gradient is 4 beta (W W^T (1 - I)) W, twice what a widespread direct form applies.
+    The gradient is 4 beta (W W^T (1 - I)) W, twice that of a widespread direct implementation.
 
     Args:
-        weight: beta.
-        off_diagonal: leave the lengths alone.
+        weight: Weight beta of the regularizer.
+        off_diagonal: Whether to leave the lengths of the filters free.
 
     Source: Brock et al. 2017; off the diagonal, Brock, Donahue & Simonyan 2019, eq. 3.
     """
@@ -76,10 +93,10 @@ def orthogonal(weight: float = 1e-4, off_diagonal: bool = True) -> Regularizer:
 
 
 def total(*regularizers: Regularizer) -> Regularizer:
-    """Add regularizers up.
+    """Sum of regularizers.
 
     Args:
-        regularizers: at least one.
+        regularizers: At least one regularizer.
     """
 
     def regularizer(module: nn.Module) -> Float[Tensor, ""]:
@@ -89,31 +106,35 @@ def total(*regularizers: Regularizer) -> Regularizer:
 
 
 def consistency(weight: float, augment: Callable[[Tensor], Tensor]) -> Penalty:
-    """Make the critic blind to changes that do not matter.
+    """Make the discriminator invariant to an augmentation.
 
     weight E_r[(d(x) - d(T(x)))^2]                                       (Zhang et al. 2020, eq. 6)
 
-    Called as a penalty, (critic, real, fake); reads no slope.
+    Called as a penalty, (discriminator, real, fake); uses no gradient in the input.
 
     Args:
-        weight: lambda of CR-GAN, 10 there.
-        augment: T, a random change of a batch of samples.
+        weight: Weight of the term, lambda of CR-GAN, 10 there.
+        augment: Random augmentation T of a batch of samples.
+
+    Source: Zhang et al. 2020 (CR-GAN), eq. 6.
     """
 
-    def penalty(critic: Critic, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-        return weight * (critic(real) - critic(augment(real))).square().mean()
+    def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        return weight * (discriminator(real) - discriminator(augment(real))).square().mean()
 
     return penalty
 
 
 def with_drift(loss: AdversarialLoss, weight: float = 1e-3) -> AdversarialLoss:
-    """Hold the logits near 0 where the loss itself leaves their level free.
+    """Keep the logits near 0 where the loss itself leaves their level undetermined.
 
     d + weight E_r[d_real^2]                                     (Karras et al. 2018, appendix A.1)
 
     Args:
-        loss: for instance `wasserstein`.
-        weight: epsilon_drift.
+        loss: Loss to extend, for instance `wasserstein`.
+        weight: Weight epsilon_drift of the term.
+
+    Source: Karras et al. 2018, appendix A.1.
     """
 
     def d(real: Logits, fake: Logits) -> Scalar:
@@ -123,24 +144,24 @@ def with_drift(loss: AdversarialLoss, weight: float = 1e-3) -> AdversarialLoss:
 
 
 def smoothed(loss: AdversarialLoss, target: float = 0.9) -> AdversarialLoss:
-    """One-sided label smoothing of a logistic loss: the critic's target on reals is below 1.
+    """One-sided label smoothing of a logistic loss: the discriminator's target on reals is below 1.
 
     E_r[t softplus(-d) + (1 - t) softplus(d)] + E_f[softplus(d)];  D* = t p / (p + q)
 
-    E_r[softplus(-d) + (1 - t) d], equal to it, is what is computed. Neither fakes nor the
+    The computed form is E_r[softplus(-d) + (1 - t) d], which is equal. Neither fakes nor the
     generator's target are smoothed.
 
     Args:
-        loss: one whose `d` is the logistic loss.
-        target: t, in (0, 1].
+        loss: Loss whose `d` is the logistic loss.
+        target: Target t of reals, in (0, 1].
 
     Raises:
-        UserError: the target is not in (0, 1].
+        UserError: The target is not in (0, 1].
 
     Source: Salimans et al. 2016, section 3.4.
     """
     if not 0 < target <= 1:
-        raise UserError(f"a target of {target} for reals: it lies in (0, 1]; 0.9 is customary")
+        raise UserError(f"the target for reals is {target}; give one in (0, 1], usually 0.9")
 
     def d(real: Logits, fake: Logits) -> Scalar:
         return loss.d(real, fake) + (1 - target) * real.mean()
@@ -152,29 +173,35 @@ def smoothed(loss: AdversarialLoss, target: float = 0.9) -> AdversarialLoss:
 
 
 def squared_norm(value: Scalar, parameters: Sequence[Tensor]) -> Scalar:
-    """||grad_parameters value||^2, differentiable again.
+    """Squared norm ||grad_parameters value||^2 of a gradient, differentiable again.
 
     Args:
-        value: a scalar of the parameters.
-        parameters: of one player; those that the value does not reach count nothing.
+        value: Scalar function of the parameters.
+        parameters: Parameters of one player; those that the value does not depend on contribute 0.
+
+    Raises:
+        UserError: The value depends on none of the parameters.
     """
     gradients = torch.autograd.grad(value, parameters, create_graph=True, allow_unused=True)
     reached = [g.square().sum() for g in gradients if g is not None]
     if not reached:
-        raise UserError("the value reaches none of the parameters")
+        raise UserError("the value depends on none of the parameters; give those it depends on")
     return torch.stack(reached).sum()
 
 
 def look_ahead(critic_loss: Scalar, critic_parameters: Sequence[Tensor], eta: float) -> Scalar:
-    """What the generator adds to foresee the critic's next step: eta ||grad_D V||^2.
+    """Term of the generator's loss that anticipates the discriminator's next step.
 
-    Source: Nagarajan & Kolter 2017, section 4. V is minus the critic's loss; the critic's own
-    update stays as it is.
+    eta ||grad_D V||^2                                     (Nagarajan & Kolter 2017, section 4)
+
+    V is minus the discriminator's loss; the discriminator's own update does not change.
 
     Args:
-        critic_loss: of logits that still depend on the generator.
-        critic_parameters: of the critic.
-        eta: 0.5 in the released toys.
+        critic_loss: Loss of the discriminator, from logits that still depend on the generator.
+        critic_parameters: Parameters of the discriminator.
+        eta: Weight of the term; 0.5 in the released toy experiments.
+
+    Source: Nagarajan & Kolter 2017, section 4.
     """
     return eta * squared_norm(critic_loss, critic_parameters)
 
@@ -182,14 +209,14 @@ def look_ahead(critic_loss: Scalar, critic_parameters: Sequence[Tensor], eta: fl
 def consensus(
     losses: Sequence[Scalar], parameters: Sequence[Sequence[Tensor]], gamma: float
 ) -> Scalar:
-    """What every player adds to agree on where nothing moves: gamma/2 ||v||^2.
+    """Term of every player's loss that pulls towards a stationary point: gamma/2 ||v||^2.
 
-    v = (-grad_G L_G, -grad_D L_D), and the gradient of 1/2 ||v||^2 is J^T v, J its Jacobian.
+    v = (-grad_G L_G, -grad_D L_D), and the gradient of 1/2 ||v||^2 is J^T v, with J its Jacobian.
 
     Args:
-        losses: one a player, both functions of all parameters.
-        parameters: of each player.
-        gamma: 10 in the paper.
+        losses: Loss of each player, as functions of all parameters.
+        parameters: Parameters of each player.
+        gamma: Weight of the term; 10 in the paper.
 
     Source: Mescheder, Nowozin & Geiger 2017, algorithm 2.
     """

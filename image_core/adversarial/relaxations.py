@@ -1,8 +1,8 @@
-"""Samples that can be differentiated, for a critic that reads one-hot or soft inputs.
+"""Differentiable samples, for a discriminator that reads one-hot or soft inputs.
 
-Each function takes logits (..., V) and returns one sample a row, of the same shape. Forward it is
-one-hot or close to it; backward its gradient stands in for one that does not exist. All are biased,
-each in its own documented way. They are exported by `estimators.py`.
+Each function takes logits (..., V) and returns one sample per row, of the same shape. The forward
+value is one-hot or close to it; the backward gradient replaces one that does not exist. All are
+biased, each in its documented way. They are exported by `estimators.py`.
 """
 
 import torch
@@ -23,13 +23,16 @@ def gumbel_softmax(
     y = softmax((logits + g) / temperature),   g ~ Gumbel(0, 1)           (Jang et al. 2017, eq. 2)
 
     Args:
-        logits: unnormalised log probabilities, (..., V).
-        temperature: towards 0 the sample is one-hot and its gradient noisy, towards infinity it is
-            uniform.
-        hard: return the one-hot argmax of y, which is an exact sample, with the gradient of y.
+        logits: Unnormalised log probabilities, (..., V).
+        temperature: Temperature of the softmax: towards 0 the sample becomes one-hot and its
+            gradient noisy, towards infinity it becomes uniform.
+        hard: Whether to return the one-hot argmax of y, which is an exact sample, with the gradient
+            of y.
 
     Raises:
-        UserError: temperature is not positive.
+        UserError: The temperature is not positive.
+
+    Source: Jang, Gu & Poole 2017, eq. 2.
     """
     if not temperature > 0:
         raise UserError(f"temperature = {temperature}: give a positive number")
@@ -42,10 +45,12 @@ def straight_through(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*b
 
     forward one_hot(x), x ~ softmax(logits);   backward d softmax(logits)       (Bengio et al. 2013)
 
-    One sample has little variance, and a bias that does not vanish with more samples.
+    The variance is low; the bias does not vanish with more samples.
 
     Args:
-        logits: unnormalised log probabilities, (..., V).
+        logits: Unnormalised log probabilities, (..., V).
+
+    Source: Bengio, Leonard & Courville 2013.
     """
     soft = softmax(logits, dim=-1)
     return one_hot_like(with_gumbel(logits)).to(soft) + (soft - soft.detach())
@@ -56,11 +61,11 @@ def reinmax(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch voca
 
     backward 2 d softmax(log pi_1) - 1/2 d pi,  pi = softmax(logits),  pi_1 = (one_hot(x) + pi) / 2
 
-    Heun's rule where straight-through has Euler's: of one site the gradient is exact for
-    objectives up to the second degree, where straight-through is only for linear ones.
+    It uses Heun's rule instead of the Euler rule of straight-through: for one site the gradient is
+    exact for objectives up to the second degree, and that of straight-through for linear ones only.
 
     Args:
-        logits: unnormalised log probabilities, (..., V).
+        logits: Unnormalised log probabilities, (..., V).
 
     Source: Liu et al. 2023, algorithm 2 at temperature 1.
     """
@@ -68,7 +73,7 @@ def reinmax(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch voca
     drawn = one_hot_like(with_gumbel(logits)).to(soft)
     halfway = ((drawn + soft) / 2).detach()
     floor = torch.finfo(halfway.dtype).tiny
-    # A softmax at halfway whose slope is with respect to the logits; -inf - -inf is 0 here
+    # A softmax at halfway whose gradient is in the logits; -inf - -inf is 0 here
     tangent = (logits - logits.detach()).nan_to_num(0.0)
     moved = softmax(tangent + halfway.clamp(min=floor).log(), dim=-1)
     slope = 2 * moved - soft / 2
@@ -76,12 +81,20 @@ def reinmax(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch voca
 
 
 def with_gumbel(logits: Tensor) -> Tensor:
-    """Perturb by Gumbel noise, in float32 at least; the argmax is a categorical sample."""
+    """Add Gumbel noise, in float32 at least; the argmax is a categorical sample.
+
+    Args:
+        logits: Unnormalised log probabilities, (..., V).
+    """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     noise = torch.empty_like(logits).exponential_().clamp(min=torch.finfo(logits.dtype).tiny)
     return logits - noise.log()
 
 
 def one_hot_like(scores: Tensor) -> Tensor:
-    """The one-hot argmax of the last axis; no gradient."""
+    """One-hot argmax of the last axis, without a gradient.
+
+    Args:
+        scores: Scores, (..., V).
+    """
     return torch.zeros_like(scores).scatter_(-1, scores.argmax(dim=-1, keepdim=True), 1.0)

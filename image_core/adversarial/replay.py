@@ -1,9 +1,9 @@
-"""Pools of earlier samples, so that a discriminator does not forget what a generator once made.
+"""Pools of earlier samples, which keep a discriminator from forgetting earlier generators.
 
-A pool is a ring of rows, each a set of tensors of any shapes and types that stay together. It is
-made of buffers: as an attribute of a game it is in the checkpoint. All processes hold one ring, of
-what all of them made, so that a checkpoint of the first has all of it; they must bring as many rows
-each. Nothing waits for the device.
+A pool is a ring of rows, each a set of tensors of any shapes and types that stay together. It
+consists of buffers: as an attribute of a game it is in the checkpoint. All processes hold the same
+ring, of the samples of all processes, so that a checkpoint of the first is complete; each process
+must provide the same number of rows. There is no host synchronisation.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from image_core.adversarial.errors import UserError
 
 
 class _Ring(nn.Module):
-    """Rows of tensors, and how many have been stored; a tensor must not be called "filled"."""
+    """Rows of tensors, and how many have been stored; a tensor must not be named "filled"."""
 
     filled: Tensor
 
@@ -43,11 +43,11 @@ class _Ring(nn.Module):
             if found != wanted:
                 raise UserError(
                     f"the pool holds {name!r} of shape {wanted} a row and was given {found}; "
-                    "give it rows as it was made for"
+                    "give rows of that shape"
                 )
 
     def _choose(self, old: Bool[Tensor, " N"], earlier: Tensor, fresh: Tensor) -> Tensor:
-        # A mask of N by as many ones as the rows have axes
+        # Mask of N, with as many axes of size 1 as the rows have axes
         return torch.where(old.view(-1, *[1] * (fresh.ndim - 1)), earlier.to(fresh.dtype), fresh)
 
 
@@ -56,9 +56,13 @@ class ReplayBuffer(_Ring):
     """The last rows; some fresh rows are replaced by earlier ones, and all fresh ones are stored.
 
     Args:
-        rows: Number of rows it holds; 0 keeps none.
-        row: One row of each tensor by name, whose shape and type the ring takes over.
-        share: Chance of a fresh row to be replaced by an earlier one, once the ring is full.
+        rows: Number of rows in the ring; 0 disables it.
+        row: One row of each tensor by name; the ring takes its shapes and types.
+        share: Probability, in [0, 1], that a fresh row is replaced by an earlier one, once the ring
+            is full.
+
+    Raises:
+        UserError: The number of rows is negative, or the share is not in [0, 1].
     """
 
     def __init__(self, rows: int, row: Mapping[str, Tensor], share: float):
@@ -69,7 +73,7 @@ class ReplayBuffer(_Ring):
         """Fresh rows, some replaced by earlier ones; then the fresh ones are stored.
 
         Args:
-            fresh: (N, ...) rows of each tensor by name.
+            fresh: Rows (N, ...) of each tensor by name.
 
         Raises:
             UserError: A tensor is missing or its rows have another shape.
@@ -85,7 +89,7 @@ class ReplayBuffer(_Ring):
         for name in self.names:
             ring, value = self.get_buffer(name), fresh[name]
             mixed[name] = self._choose(old, ring[pick], value)
-            # More rows than there are places would fall on one another
+            # More rows than places would overwrite one another
             new = parallel.join(value.to(ring.dtype))[-self.rows :]
             place = (self.filled + torch.arange(len(new), device=device)) % self.rows
             ring[place] = new
@@ -95,16 +99,19 @@ class ReplayBuffer(_Ring):
 
 @final
 class HistoryPool(_Ring):
-    """A pool that exchanges rows: what is returned from it makes room for what is fresh.
+    """A pool that exchanges rows: a row returned from the pool is replaced by a fresh one.
 
-    Row by row: until the pool is full, a fresh row is stored and returned. From then on it is
-    returned with chance 1 - share; else a stored row, drawn at random, is returned and the fresh
-    one takes its place. A row so stays rows / share queries on average.
+    Row by row: until the pool is full, a fresh row is stored and returned. Afterwards it is
+    returned with probability 1 - share; otherwise a random stored row is returned and the fresh one
+    takes its place. A row therefore stays for rows / share queries on average.
 
     Args:
-        rows: Number of rows it holds; 0 keeps none.
-        row: One row of each tensor by name, whose shape and type the pool takes over.
-        share: Chance of a fresh row to be exchanged, once the pool is full.
+        rows: Number of rows in the pool; 0 disables it.
+        row: One row of each tensor by name; the pool takes its shapes and types.
+        share: Probability, in [0, 1], that a fresh row is exchanged, once the pool is full.
+
+    Raises:
+        UserError: The number of rows is negative, or the share is not in [0, 1].
 
     Source: Shrivastava et al. 2017 (SimGAN), section 2.3; Zhu et al. 2017 (CycleGAN), section 4,
         with 50 rows.
@@ -118,7 +125,7 @@ class HistoryPool(_Ring):
         """Fresh rows, some exchanged for earlier ones, in the order of the rows.
 
         Args:
-            fresh: (N, ...) rows of each tensor by name.
+            fresh: Rows (N, ...) of each tensor by name.
 
         Raises:
             UserError: A tensor is missing or its rows have another shape.
@@ -142,7 +149,7 @@ class HistoryPool(_Ring):
             held = ring[place]
             earlier = self._choose(before >= 0, new[before.clamp(min=0)], held)
             mixed[name] = self._choose(swap[own], earlier[own], value)
-            # Rows of one place all write what its last writer brings
+            # All rows of one place write the value of its last writer
             ring[place] = self._choose(last >= 0, new[last.clamp(min=0)], held)
         self.filled.copy_((self.filled + len(swap)).clamp(max=self.rows))
         return mixed
@@ -151,11 +158,14 @@ class HistoryPool(_Ring):
 def _writers(
     place: Int[Tensor, " N"], writes: Bool[Tensor, " N"]
 ) -> tuple[Int[Tensor, " N"], Int[Tensor, " N"]]:
-    """For each row, who of the batch wrote its place last before it, and last of all; -1: nobody.
+    """For each row, the last earlier row of the batch that wrote its place, and the last of all.
 
     Args:
-        place: Place of each row in the pool.
-        writes: Whether a row writes there.
+        place: Index of each row's place in the pool, (N,).
+        writes: Whether a row writes there, (N,).
+
+    Returns:
+        Indices (N,) of the last earlier writer and of the last writer; -1 = no row.
     """
     order = torch.arange(len(place), device=place.device)
     writer = torch.where(writes & (place == place[:, None]), order, -1)

@@ -1,11 +1,11 @@
 """From rewards to returns, baselines and advantages: pure functions of tensors.
 
 Batch first, `(B, T)`, except `gae`, which is for environments and time-major. A mask is True where
-an element counts; whatever stands elsewhere, NaN included, changes nothing. Samples of one item (M
+an element counts; the values elsewhere, including NaN, have no effect. Samples of one item (M
 completions of a prompt, M draws of a latent) are M contiguous rows of the batch.
 
 Nothing is detached here and nothing is read back to the host. The gradient estimators that use
-these stand in `estimators.py`.
+these functions are in `estimators.py`.
 """
 
 import torch
@@ -20,14 +20,14 @@ __all__ = ["discounted", "gae", "group_normalised", "leave_one_out", "position_m
 def discounted(
     reward: Float[Tensor, "batch time"], mask: Bool[Tensor, "batch time"], gamma: float
 ) -> Float[Tensor, "batch time"]:
-    """Reward to go: what is still to be earned from each position on.
+    """Reward to go: the discounted sum of the rewards from each position on.
 
     R_t = r_t + gamma R_(t+1) = sum_(s >= t) gamma^(s-t) r_s
 
     Args:
-        reward: earned at each position, (B, T).
-        mask: True = counts. Elsewhere nothing is earned and the result is 0, but time passes.
-        gamma: discount a position, in [0, 1].
+        reward: Reward at each position, (B, T).
+        mask: True = counts, (B, T). Elsewhere the reward and the result are 0, but time passes.
+        gamma: Discount per position, in [0, 1].
     """
     reward = reward.masked_fill(~mask, 0)
     to_go = torch.zeros_like(reward[:, 0])
@@ -52,25 +52,27 @@ def gae(
     delta_t = r_t + gamma V(s_(t+1)) [not terminated_t] - V(s_t)
     A_t     = delta_t + gamma lam A_(t+1) [not ended_t]         (Schulman et al. 2016, eqs. 11-16)
 
-    Termination and truncation differ. A terminal state earns nothing more, so nothing is
-    bootstrapped. A time limit only stops the watching, so the value of the last state seen is
-    bootstrapped; but the next row belongs to another episode in both cases, so the recursion stops.
-    A learned reward has a sign of its own, and calling a time limit a terminal state would turn
-    that sign into a taste for long or for short episodes.
-
-    Args:
-        reward: r_t, (T, N).
-        value: V(s_t).
-        next_value: V of the state that followed action t, which at the end of an episode is its
-            last observation and not the first of the next one. Unread where terminated.
-        terminated: True = s_(t+1) is terminal.
-        ended: True = the episode ends after row t, terminated or truncated; true of every row that
-            is terminated.
-        gamma: discount a step.
-        lam: 0 = one-step differences, 1 = whole returns minus the value.
+    Termination and truncation differ. After a terminal state there is no more reward, so nothing is
+    bootstrapped. A time limit only ends the observation, so the value of the last observed state is
+    bootstrapped. In both cases the next row belongs to another episode, so the recursion stops. A
+    learned reward may be positive or negative throughout; treating a time limit as a terminal state
+    would turn that sign into a bias towards long or short episodes.
 
     A row that is no transition (an automatic reset) follows an ended one, so it never leaks into an
-    episode; its own entry means nothing and the caller masks it.
+    episode; its own result is meaningless and the caller masks it.
+
+    Args:
+        reward: Reward r_t, (T, N).
+        value: Value V(s_t), (T, N).
+        next_value: Value of the state that followed action t, (T, N); at the end of an episode that
+            is its last observation and not the first of the next one. Unused where terminated.
+        terminated: True = s_(t+1) is terminal, (T, N).
+        ended: True = the episode ends after row t, terminated or truncated, (T, N); true for every
+            terminated row.
+        gamma: Discount per step, in [0, 1].
+        lam: Trace decay lambda: 0 = one-step differences, 1 = whole returns minus the value.
+
+    Source: Schulman et al. 2016, eqs. 11-16.
     """
     delta = reward + gamma * next_value.masked_fill(terminated, 0) - value
     advantage = torch.zeros_like(reward[0])
@@ -91,13 +93,16 @@ def leave_one_out(
     b_i = sum_(j != i) r_j / (samples - 1)                                     (Kool et al. 2019)
 
     Args:
-        reward: (B, ...), every group of `samples` contiguous rows belonging to one item.
-        samples: rows an item.
-        mask: True = counts; at each place the mean is over the others that count, 0 where none
-            does.
+        reward: Rewards, (B, ...); each group of `samples` contiguous rows belongs to one item.
+        samples: Number of rows per item.
+        mask: True = counts, (B, ...); at each position the mean is over the other samples that
+            count, and 0 if there are none.
 
     Raises:
-        UserError: fewer than two samples, or rows left over.
+        UserError: There are fewer than two samples, or the rows do not divide into groups of that
+            size.
+
+    Source: Kool, van Hoof & Welling 2019.
     """
     if samples < 2:
         raise UserError(
@@ -119,16 +124,19 @@ def group_normalised(
 
     A_i = (r_i - mean) / (std + eps)                       (GRPO, Shao et al. 2024, section 4.1.2)
 
-    Args:
-        reward: (B, ...), every group of `samples` contiguous rows belonging to one item. One reward
-            a sequence is usual; no element may be padding.
-        samples: rows an item.
-        eps: in units of the reward; a group whose samples all earn the same gets 0.
+    The standard deviation divides by samples, not samples - 1, so it exists for a single sample.
 
-    The standard deviation divides by samples, not samples - 1, and so exists for a single sample.
+    Args:
+        reward: Rewards, (B, ...); each group of `samples` contiguous rows belongs to one item. One
+            reward per sequence is usual; no element may be padding.
+        samples: Number of rows per item.
+        eps: Constant added to the standard deviation, in units of the reward; a group of equal
+            rewards gets 0.
 
     Raises:
-        UserError: rows left over.
+        UserError: The rows do not divide into groups of that size.
+
+    Source: Shao et al. 2024 (GRPO), section 4.1.2.
     """
     rewards = groups(reward, samples)
     centred = rewards - rewards.mean(dim=1, keepdim=True)
@@ -138,14 +146,16 @@ def group_normalised(
 def position_mean(
     reward: Float[Tensor, "batch time"], mask: Bool[Tensor, "batch time"]
 ) -> Float[Tensor, " time"]:
-    """Mean reward of the batch at each position, over the elements that count; 0 where none does.
+    """Mean reward of the batch at each position, over the counted elements; 0 if there are none.
+
+    b_t = sum_b mask_(b,t) r_(b,t) / sum_b mask_(b,t)
 
     As a baseline it contains the sample's own reward: with n rows the expected gradient keeps its
     direction and shrinks by 1 - 1/n.
 
     Args:
-        reward: (B, T).
-        mask: True = counts.
+        reward: Rewards, (B, T).
+        mask: True = counts, (B, T).
     """
     return reward.masked_fill(~mask, 0).sum(dim=0) / mask.sum(dim=0).clamp(min=1)
 
@@ -154,11 +164,11 @@ def groups(tensor: Tensor, samples: int) -> Tensor:
     """Split the batch into items: (B, ...) -> (B / samples, samples, ...).
 
     Args:
-        tensor: rows of one item are contiguous.
-        samples: rows an item.
+        tensor: Tensor of shape (B, ...), with the rows of one item contiguous.
+        samples: Number of rows per item.
 
     Raises:
-        UserError: the rows do not divide into groups of that size.
+        UserError: The rows do not divide into groups of that size.
     """
     if samples < 1 or len(tensor) % samples:
         raise UserError(

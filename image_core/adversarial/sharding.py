@@ -1,11 +1,11 @@
-"""Parameters that processes share out among themselves (FSDP2): what of them is saved and read.
+"""Parameters that are sharded among processes (FSDP2): saving and loading them.
 
     fully_shard(game.G, reshard_after_forward=True); engine = Engine(game, ...)
 
 Every process has to build the same weights before they are sharded. Without `reshard_after_forward`
-a root keeps its gathered weights, and the engine, which freezes who does not learn, would freeze
-those. A weight average of a sharded player is not to be had: torch refuses to copy it. What is
-asked here is asked by all processes at once.
+a root module keeps its gathered weights, and the engine would freeze those instead of the shards. A
+weight average of a sharded player is not supported: torch refuses to copy it. All functions here
+must be called by all processes at once.
 """
 
 import sys
@@ -20,19 +20,31 @@ from torch.optim import Optimizer
 
 
 def is_sharded(value: Any) -> bool:
-    """Whether it is a tensor of which other processes hold parts."""
-    # Importing it takes a third of a second; where nobody has, nothing is sharded
+    """Whether a value is a tensor of which other processes hold parts.
+
+    Args:
+        value: Any value.
+    """
+    # The import takes a third of a second; if it has not been made, nothing is sharded
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(value, module.DTensor)
 
 
 def any_sharded(module: nn.Module) -> bool:
-    """Whether any parameter of a module is sharded."""
+    """Whether any parameter of a module is sharded.
+
+    Args:
+        module: Module to inspect.
+    """
     return any(is_sharded(parameter) for parameter in module.parameters())
 
 
 def whole(value: Any) -> Any:
-    """A tensor, or containers of them, with what is sharded put together."""
+    """A tensor, or containers of tensors, with sharded tensors gathered.
+
+    Args:
+        value: Tensor, or containers of tensors and other values.
+    """
     if is_sharded(value):
         return value.full_tensor()
     if isinstance(value, Mapping):
@@ -43,12 +55,21 @@ def whole(value: Any) -> Any:
 
 
 def held(value: Tensor) -> Tensor:
-    """What of a tensor this process holds; all of it where it is not sharded."""
+    """The part of a tensor that this process holds; all of it if it is not sharded.
+
+    Args:
+        value: Tensor, sharded or not.
+    """
     return getattr(value, "to_local")() if is_sharded(value) else value  # noqa: B009
 
 
 def part_of(value: Tensor, like: Tensor) -> Tensor:
-    """This process's part of a whole tensor, cut as another one is; all of it where that is."""
+    """This process's part of a whole tensor, sharded like another one; all of it if that is whole.
+
+    Args:
+        value: Whole tensor.
+        like: Tensor of the same shape, sharded or not.
+    """
     if not is_sharded(like) or value.shape != like.shape:
         return value
     from torch.distributed.tensor import DTensor, distribute_tensor
@@ -59,14 +80,23 @@ def part_of(value: Tensor, like: Tensor) -> Tensor:
 
 @torch.no_grad()
 def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Give one module the weights and buffers of another of its shape, each sharded or not."""
+    """Copy weights and buffers between modules of the same architecture, each sharded or not.
+
+    Args:
+        source: Module to copy from.
+        target: Module to copy to.
+    """
     read = source.state_dict()
     for name, tensor in target.state_dict().items():
         tensor.copy_(part_of(whole(read[name]), tensor))
 
 
 def twins(module: nn.Module) -> set[str]:
-    """Second names of parameters that two modules share, as tied embeddings are."""
+    """Second names of parameters that two modules share, such as tied embeddings.
+
+    Args:
+        module: Module to inspect.
+    """
     seen: set[int] = set()
     found = set()
     for name, parameter in module.named_parameters(remove_duplicate=False):
@@ -77,16 +107,25 @@ def twins(module: nn.Module) -> set[str]:
 
 
 def save_weights(state: Mapping[str, Tensor], file: Path) -> None:
-    """Write weights that have been put together."""
+    """Write weights that have been gathered.
+
+    Args:
+        state: Whole tensors by name.
+        file: Destination file.
+    """
     save_file({name: tensor.clone().contiguous() for name, tensor in state.items()}, str(file))
 
 
 @torch.no_grad()
 def load_weights(module: nn.Module, file: Path) -> None:
-    """Fill a sharded module from `save_weights`' file.
+    """Fill a sharded module from a file of `save_weights`.
+
+    Args:
+        module: Module to be filled.
+        file: File written by `save_weights`.
 
     Raises:
-        RuntimeError: the file is made for another architecture.
+        RuntimeError: The file was made for another architecture.
     """
     read = load_file(str(file))
     state = module.state_dict()
@@ -98,7 +137,11 @@ def load_weights(module: nn.Module, file: Path) -> None:
 
 
 def shard_optimizer(optimizer: Optimizer) -> None:
-    """Cut an optimizer's state, read whole, as its parameters are."""
+    """Shard an optimizer's whole state like its parameters.
+
+    Args:
+        optimizer: Optimizer whose state has been loaded whole.
+    """
     for parameter, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, Tensor):

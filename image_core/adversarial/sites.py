@@ -1,9 +1,10 @@
-"""What a generator of discrete samples puts out: logits of sites that are independent given z.
+"""Output of a generator of discrete samples: logits of sites that are independent given z.
 
     g(x | z) = prod_i g_i(x_i | z)
 
-Pixels of a binarised image, of a 16-colour image, characters of a short line. Samples are floats,
-0 and 1 or one-hot, so that a critic reads them and relaxed ones alike.
+Examples of sites are pixels of a binarised or 16-colour image and characters of a short line.
+Samples are floats, 0 and 1 or one-hot, so that a discriminator reads them in the same way as
+relaxed samples.
 """
 
 from abc import ABC, abstractmethod
@@ -24,25 +25,47 @@ class Sites(ABC):
     def sample(
         self, logits: Float[Tensor, " B *S"], samples: int
     ) -> Float[Tensor, "B {samples} *S"]:
-        """Draw M samples of each latent; no gradient."""
+        """Draw M samples of each latent; no gradient.
+
+        Args:
+            logits: Logits of the sites, (B, *S).
+            samples: Number M of samples per latent.
+        """
 
     @abstractmethod
     def log_prob(
         self, logits: Float[Tensor, " B *S"], x: Float[Tensor, "B M *S"]
     ) -> Float[Tensor, "B M"]:
-        """log g(x_m | z) summed over sites; differentiable in the logits."""
+        """Log probability log g(x_m | z), summed over sites; differentiable in the logits.
+
+        Args:
+            logits: Logits of the sites, (B, *S).
+            x: Samples of each latent, (B, M, *S).
+        """
 
     @abstractmethod
     def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
-        """E[x | z]: the probabilities; differentiable in the logits."""
+        """Mean E[x | z], i.e. the probabilities; differentiable in the logits.
+
+        Args:
+            logits: Logits of the sites, (B, *S).
+        """
 
     @abstractmethod
     def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
-        """The same distribution as logits of V classes a site, which relaxations take."""
+        """The same distribution as logits of V classes per site, the input of relaxations.
+
+        Args:
+            logits: Logits of the sites, (B, *S).
+        """
 
     @abstractmethod
     def merge(self, one_hot: Float[Tensor, "N *sites V"]) -> Float[Tensor, " N *S"]:
-        """A sample of `classes`, one-hot or relaxed, in the form of `sample`."""
+        """Convert a sample of `classes`, one-hot or relaxed, to the form of `sample`.
+
+        Args:
+            one_hot: Samples of V classes per site, (N, *sites, V).
+        """
 
 
 @final
@@ -59,7 +82,7 @@ class Bernoulli(Sites):
     def log_prob(
         self, logits: Float[Tensor, " B *S"], x: Float[Tensor, "B M *S"]
     ) -> Float[Tensor, "B M"]:
-        """sum_i x_i l_i - softplus(l_i): the normaliser once a latent, not once a sample."""
+        """sum_i x_i l_i - softplus(l_i), with the normaliser computed once per latent."""
         flat = logits.flatten(1)
         scores = torch.bmm(x.flatten(2), flat[:, :, None])[:, :, 0]
         return scores - softplus(flat).sum(1, keepdim=True)
@@ -82,7 +105,7 @@ class Categorical(Sites):
     def sample(
         self, logits: Float[Tensor, " B *S"], samples: int
     ) -> Float[Tensor, "B {samples} *S"]:
-        # As many exponentials as logits, once; a draw is a comparison with the running sum.
+        # One exponential per logit, computed once; a draw is a comparison with the running sum.
         below = logits.softmax(-1).cumsum(-1)[..., :-1].unsqueeze(1)
         shape = (len(logits), samples, *logits.shape[1:-1], 1)
         uniform = torch.rand(shape, dtype=logits.dtype, device=logits.device)

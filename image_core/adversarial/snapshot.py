@@ -1,4 +1,4 @@
-"""What of a run goes into a checkpoint and back: weights, optimizers, randomness, counts."""
+"""The content of a checkpoint: weights, optimizers, random-number states, counts."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,17 +15,17 @@ from image_core.adversarial.game import outsiders
 
 
 class State(NamedTuple):
-    """All that a run is made of, in objects and plain values.
+    """The complete state of a run, as objects and plain values.
 
     Args:
         game: Networks and buffers.
-        ema: Weight averages by name of the submodule.
-        optimizers: Optimizers by player.
-        schedules: Learning-rate schedules by player.
-        device: Device whose random numbers are drawn.
-        round: Rounds played.
-        drawn: Batches drawn.
-        steps: Optimizer steps by player.
+        ema: Weight averages, by name of the submodule.
+        optimizers: Optimizers, by player.
+        schedules: Learning-rate schedules, by player.
+        device: Device whose random-number state is saved.
+        round: Number of rounds played.
+        drawn: Number of batches drawn.
+        steps: Number of optimizer steps, by player.
         notes: Plain values of a recipe.
     """
 
@@ -46,8 +46,12 @@ class State(NamedTuple):
 def save(state: State, folder: Path) -> None:
     """Write `game.safetensors`, `ema.*.safetensors`, `optim.pt`, `rng.*.pt` and `state.json`.
 
+    Args:
+        state: State of the run.
+        folder: Folder of the checkpoint.
+
     Raises:
-        UserError: The disk is full, or the folder cannot be written.
+        UserError: The disk is full, or the folder is not writable.
     """
     rank, processes = parallel.world()
     rng = {"cpu": parallel.gather(torch.get_rng_state())}
@@ -58,17 +62,17 @@ def save(state: State, folder: Path) -> None:
     try:
         if rank == 0:
             _write(state, folder, content, rng, processes)
-    except Exception as error:  # the other processes must hear of it, whatever it is
+    except Exception as error:  # the other processes must be notified of any failure
         failure = error
     succeeded = parallel.all_succeeded(failure is None)
     if failure is not None:
         raise failure
     if not succeeded:
-        raise UserError(f"{folder} was not written: see what the first process says")
+        raise UserError(f"{folder} was not written; see the message of the first process")
 
 
 def _content(state: State) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """Sharded weights and optimizers' states, put together; weights that are whole stay there."""
+    """Gathered weights and optimizer states; weights that are not sharded stay in the game."""
     weights = None
     if sharding.any_sharded(state.game):
         weights = sharding.whole(state.game.state_dict())
@@ -124,12 +128,16 @@ def _fingerprints(state: State) -> dict[str, int]:
 
 
 def load(state: State, folder: Path) -> State:
-    """Restore all that `save` wrote: the objects of `state` in place, its values in what returns.
+    """Restore a checkpoint of `save`: the objects of `state` in place, its values in the result.
 
     Everything is checked before anything is copied.
 
+    Args:
+        state: State of a game built with the same options.
+        folder: Folder of the checkpoint.
+
     Raises:
-        UserError: The checkpoint is missing, corrupt, or of another game or outsider.
+        UserError: The checkpoint is missing, corrupt, or belongs to another game or outsider.
     """
     place = checkpoint.place(folder)
     counts = checkpoint.read_state(place)
@@ -139,7 +147,7 @@ def load(state: State, folder: Path) -> State:
             f"{place} was saved by {counts['processes']} processes; "
             f"resume with as many, not {processes}"
         )
-    # On the CPU: an optimizer moves its moments itself and keeps its step counts where they were.
+    # On the CPU: an optimizer moves its moments itself and leaves its step counts where they were.
     optim = checkpoint.load_tensors(place / "optim.pt")
     _check_optim(state, optim, place / "optim.pt")
     rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
@@ -156,10 +164,14 @@ def load(state: State, folder: Path) -> State:
 
 
 def load_learned(state: State, folder: Path) -> State:
-    """Restore what was learned and counted by however many processes, and no optimizer.
+    """Restore weights, averages and counts, saved by any number of processes, but no optimizer.
+
+    Args:
+        state: State of a game built with the same options.
+        folder: Folder of the checkpoint.
 
     Raises:
-        UserError: The checkpoint is missing, corrupt, or of another game or outsider.
+        UserError: The checkpoint is missing, corrupt, or belongs to another game or outsider.
     """
     place = checkpoint.place(folder)
     return _load_learned(state, place, checkpoint.read_state(place))
@@ -182,13 +194,13 @@ def _check_outsiders(state: State, saved: Mapping[str, int], place: Path) -> Non
     for name in sorted(saved.keys() | mine.keys()):
         if saved.get(name) != mine.get(name):
             raise UserError(
-                f"{place} was made with another outsider {name!r} than this game holds; give the "
-                "game the same judge, victim or encoder, weight for weight"
+                f"{place} was made with another outsider {name!r} than this game has; give the "
+                "game the judge, victim or encoder with the same weights"
             )
 
 
 def _check_optim(state: State, optim: dict[str, Any], file: Path) -> None:
-    """Refuse optimizers and schedules of other players, kinds or parameters."""
+    """Reject optimizers and schedules of other players, kinds or parameters."""
     for kind, mine in (("optimizers", state.optimizers), ("schedules", state.schedules)):
         if set(optim[kind]) != set(mine):
             raise UserError(

@@ -1,4 +1,4 @@
-"""Where batches come from: a function of the batch's number, or any iterable, repeated."""
+"""Sources of batches: a function of the batch's number, or any iterable, repeated."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count, islice
@@ -9,14 +9,18 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch
 
 Data = Callable[[int], Batch] | Iterable[Batch]
-"""Batch number i as a function of i, which a resumed run continues at once; or an iterable."""
+"""Function from i to batch number i, which a resumed run continues at once; or an iterable."""
 
 
 def batches(data: Data, drawn: int) -> Iterator[Batch]:
     """The endless stream of batches after the first `drawn`.
 
+    Args:
+        data: Function from i to batch number i, or an iterable of batches.
+        drawn: Number of batches already drawn.
+
     Raises:
-        UserError: an iterable holds no batch.
+        UserError: An iterable holds no batch.
     """
     if callable(data):
         return (data(i) for i in count(drawn))
@@ -34,7 +38,12 @@ def _again_and_again(data: Iterable[Batch]) -> Iterator[Batch]:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """A tensor, or a mapping of tensors, on the device."""
+    """A tensor, or a mapping of tensors, on the device.
+
+    Args:
+        batch: Tensor, or mapping of tensors.
+        device: Target device.
+    """
     if isinstance(batch, Mapping):
         return {name: to_device(value, device) for name, value in batch.items()}
     return batch.to(device, non_blocking=True)

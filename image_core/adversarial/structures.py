@@ -11,25 +11,25 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import AdversarialLoss
 
 Nested = Any
-"""A tensor of logits, or a list or tuple of such, as deep as one likes."""
+"""A tensor of logits, or a list or tuple of such structures, of any depth."""
 
 
 def nested(loss: AdversarialLoss, weights: Sequence[float] | None = None) -> AdversarialLoss:
-    """Apply a loss to each pair of logits of two structures, and add up what comes out.
+    """Apply a loss to each pair of logits of two structures, and add up the results.
 
     L(real, fake) = sum_i w_i loss(real_i, fake_i),   w_i = 1 / number of leaves if not given
 
-    A leaf is a tensor, whose elements are averaged first: each scale counts alike, however many
-    patches it has. Sides of a leaf may differ in shape where the loss allows it. No reward form: a
-    sample has logits in every leaf.
+    A leaf is a tensor, whose elements are averaged first: each scale has the same weight,
+    regardless of its number of patches. The two sides of a leaf may differ in shape if the loss
+    allows it. There is no reward form: a sample has logits in every leaf.
 
     Args:
         loss: Loss of a single tensor of logits.
         weights: Weights of the leaves, depth first and not normalised; ones give the sum.
 
     Raises:
-        UserError: On a call, where real and fake are built differently, hold no tensor, or hold
-            another number of tensors than there are weights.
+        UserError: On a call, if real and fake differ in structure, hold no tensor, or hold another
+            number of tensors than there are weights.
 
     Source: Wang et al. 2018 (pix2pixHD), section 3.2, where the scales are summed: weights of ones.
         The mean is that of the code of Park et al. 2019 (SPADE).
@@ -40,8 +40,11 @@ def nested(loss: AdversarialLoss, weights: Sequence[float] | None = None) -> Adv
 def leaves(value: Nested) -> Iterator[Tensor]:
     """The tensors of a structure, depth first.
 
+    Args:
+        value: Tensor, or nested lists or tuples of tensors.
+
     Raises:
-        UserError: It holds something that is neither a tensor nor a list or tuple.
+        UserError: The structure holds something that is neither a tensor nor a list or tuple.
     """
     if isinstance(value, Tensor):
         yield value
@@ -78,7 +81,7 @@ def _over_leaves(
 
 
 def _shape(value: Nested) -> str:
-    """How a structure is built, with a dot for each tensor: [., [., .]]."""
+    """The structure as text, with a dot for each tensor: [., [., .]]."""
     if isinstance(value, Tensor):
         return "."
     return f"[{', '.join(map(_shape, value))}]"

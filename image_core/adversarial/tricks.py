@@ -1,7 +1,7 @@
-"""Small tricks of training: matching features, averaging history, noise, rates, schedules.
+"""Training techniques: feature matching, historical averaging, noise, learning rates, schedules.
 
-Schedules are pure functions of the step, a tensor, so that they need no state of their own and
-nothing waits for the device.
+Schedules are pure functions of the step, a tensor, so that they need no state and no host
+synchronisation.
 """
 
 import copy
@@ -19,36 +19,40 @@ Schedule = Callable[[Float[Tensor, ""]], Float[Tensor, ""]]
 
 
 def linear(start: float, end: float, steps: int) -> Schedule:
-    """start + (end - start) t / steps, and `end` from there on.
+    """Linear schedule: start + (end - start) t / steps, and `end` after `steps`.
 
     Args:
-        start: at step 0.
-        end: at step `steps` and after.
-        steps: length of the way.
+        start: Value at step 0.
+        end: Value at step `steps` and after.
+        steps: Number of steps from start to end.
     """
     return lambda step: start + (end - start) * (step / steps).clamp(max=1)
 
 
 def exponential(start: float, factor: float, steps: int) -> Schedule:
-    """start factor^(t / steps): the annealing of Roth et al. 2017, with factor 0.01.
+    """Exponential schedule start factor^(t / steps).
+
+    This is the annealing of Roth et al. 2017, with factor 0.01.
 
     Args:
-        start: at step 0.
-        factor: what is left of it at step `steps`; goes on falling.
-        steps: as above.
+        start: Value at step 0.
+        factor: Ratio of the value at step `steps` to `start`; the value keeps decaying afterwards.
+        steps: Number of steps after which the value is `start * factor`.
+
+    Source: Roth et al. 2017.
     """
     return lambda step: start * torch.as_tensor(factor).to(step) ** (step / steps)
 
 
 def add_noise(samples: Float[Tensor, "*shape"], sigma: float | Tensor) -> Float[Tensor, "*shape"]:
-    """Instance noise: samples + N(0, sigma^2), drawn anew; sigma 0 leaves them bit by bit.
+    """Instance noise: samples + N(0, sigma^2), new in each call; sigma 0 returns them unchanged.
 
-    Belongs on reals and fakes alike, in the critic's steps and the generator's, with sigma falling
-    to 0.
+    Add it to reals and fakes alike, in the discriminator's and in the generator's steps, with sigma
+    decreasing to 0.
 
     Args:
-        samples: what the critic is to read.
-        sigma: standard deviation.
+        samples: Inputs of the discriminator, of any shape.
+        sigma: Standard deviation of the noise, in units of the samples.
 
     Source: Sonderby et al. 2017; Arjovsky & Bottou 2017, section 3.
     """
@@ -60,12 +64,12 @@ def add_noise(samples: Float[Tensor, "*shape"], sigma: float | Tensor) -> Float[
 def match_features(
     real: Float[Tensor, " N *rest"], fake: Float[Tensor, " M *rest"], power: Literal[1, 2] = 2
 ) -> Float[Tensor, ""]:
-    """Mean over features of |E_r[phi] - E_f[phi]|^power; sees means alone.
+    """Mean over features of |E_r[phi] - E_f[phi]|^power; compares means only.
 
     Args:
-        real: an inner layer of the critic on data; held constant.
-        fake: the same on samples.
-        power: 2 as in the paper and one script of its authors, 1 as in two others.
+        real: Features phi of the discriminator for data, (N, ...); held constant.
+        fake: The same features for samples, (M, ...).
+        power: Exponent: 2 as in the paper and one script of its authors, 1 as in two others.
 
     Source: Salimans et al. 2016, section 3.1, there a sum over features.
     """
@@ -74,12 +78,16 @@ def match_features(
 
 
 class HistoricalAverage(nn.Module):
-    """||theta - mean of all earlier theta||^2: draws a player back to where it has been.
+    """Historical averaging: pulls a player towards the mean of its earlier parameters.
 
-    Source: Salimans et al. 2016, section 3.3. Call it in the loss, then `update` after the step.
+    ||theta - mean of all earlier theta||^2
+
+    Call it in the loss, and `update` after the step.
 
     Args:
-        module: whose parameters are averaged.
+        module: Module whose parameters are averaged.
+
+    Source: Salimans et al. 2016, section 3.3.
     """
 
     steps: Tensor
@@ -90,13 +98,21 @@ class HistoricalAverage(nn.Module):
         self.register_buffer("steps", torch.zeros(()))
 
     def forward(self, module: nn.Module) -> Float[Tensor, ""]:
-        """Squared distance of the module's parameters from their average; 0 before any step."""
+        """Squared distance of the module's parameters from their average; 0 before any step.
+
+        Args:
+            module: Module whose parameters are compared.
+        """
         pairs = zip(module.parameters(), self.mean.parameters(), strict=True)
         return torch.stack([(p - q).square().sum() for p, q in pairs]).sum()
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
-        """Count the module's parameters into the average."""
+        """Add the module's parameters to the average.
+
+        Args:
+            module: Module whose parameters are averaged, after its optimizer step.
+        """
         self.steps += 1
         for mean, now in zip(self.mean.parameters(), module.parameters(), strict=True):
             mean.add_((now - mean) / self.steps)
@@ -105,15 +121,15 @@ class HistoricalAverage(nn.Module):
 def lazy_rates(
     rate: float, betas: tuple[float, float], every: int
 ) -> tuple[float, tuple[float, float]]:
-    """Adam's rate and betas where a penalty has a step of its own each `every` steps.
+    """Adam's learning rate and betas if a penalty has a separate step each `every` steps.
 
-    With c = every / (every + 1): rate c, betas^c, so that k + 1 steps go as far and forget as much
-    as k did.
+    With k = `every` and c = k / (k + 1), they are rate c and betas^c, so that k + 1 steps have the
+    total step length and decay of k steps before.
 
     Args:
-        rate: of plain training.
-        betas: of plain training.
-        every: k; 0 keeps both.
+        rate: Learning rate without the separate step.
+        betas: Betas without the separate step.
+        every: Interval k in steps; 0 changes nothing.
 
     Source: Karras et al. 2020 (StyleGAN2), appendix B.
     """
@@ -124,14 +140,17 @@ def lazy_rates(
 
 
 def average_decay(batch: int, half_life: float) -> float:
-    """Decay of a weight average whose half-life is counted in samples: 0.5^(batch / half_life).
+    """Decay of a weight average with a half-life in samples: 0.5^(batch / half_life).
 
     Args:
-        batch: samples of a step.
-        half_life: in samples.
+        batch: Number of samples per step.
+        half_life: Half-life of the average, in samples.
+
+    Raises:
+        UserError: The half-life is not positive.
     """
     if not half_life > 0:
-        raise UserError(f"a half-life of {half_life} samples: it must be above 0")
+        raise UserError(f"the half-life is {half_life} samples; give a number above 0")
     return 0.5 ** (batch / half_life)
 
 
@@ -140,12 +159,13 @@ def game_jacobian(
 ) -> Float[Tensor, "n n"]:
     """Jacobian of a game's update field v = (-grad_G L_G, -grad_D L_D) at a point, by autograd.
 
-    Its eigenvalues tell what the game does nearby: real parts below 0 settle, imaginary parts turn;
-    steps of size h are safe while h < -2 Re / |lambda|^2 for each of them.
+    Its eigenvalues describe the game near a rest point: a negative real part means convergence, an
+    imaginary part rotation; steps of size h are stable while h < -2 Re / |lambda|^2 for each
+    eigenvalue.
 
     Args:
-        field: all parameters in one vector -> the direction of each.
-        point: where.
+        field: Function from all parameters, (n,), to the direction of each, (n,).
+        point: Parameters at which to differentiate, (n,).
 
     Source: Nagarajan & Kolter 2017; Mescheder, Nowozin & Geiger 2017.
     """
@@ -157,12 +177,12 @@ def update_map(
 ) -> Float[Tensor, "n n"]:
     """Linear map of one round of gradient steps near a rest point.
 
-    I + h J at once, or (I + h J_last) ... (I + h J_first) one player after the other.
+    I + h J for simultaneous steps, (I + h J_last) ... (I + h J_first) for alternating ones.
 
     Args:
-        halves: the rows of J of each player, zero elsewhere, in the order of play.
-        step: h.
-        alternating: whether the second player sees the first one's step.
+        halves: Rows of J of each player, zero elsewhere, (n, n), in the order of play.
+        step: Step size h.
+        alternating: Whether the second player's step starts after the first one's.
     """
     eye = torch.eye(len(halves[0])).to(halves[0])
     if not alternating:

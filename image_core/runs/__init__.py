@@ -1,1 +1,1 @@
-"""What every recipe shares: its folder, its phases, its options, playing it and showing it."""
+"""Shared parts of all recipes: run folder, phases, options, training loop and reports."""

@@ -1,4 +1,4 @@
-"""Batches as a function of their number: a resumed run sees what it would have seen."""
+"""Batches as a function of their number, so that a resumed run sees the same batches."""
 
 from collections.abc import Mapping
 
@@ -11,15 +11,15 @@ Rows = Tensor | Mapping[str, Tensor]
 
 
 class Batches:
-    """Whole batches of rows, epoch after epoch; rows that fill no batch sit the epoch out.
+    """Complete batches of rows, epoch after epoch; rows left over are skipped in that epoch.
 
     Args:
-        rows: a tensor, or a mapping of tensors with equally many rows.
-        size: rows of a batch.
-        seed: of the shuffles, a new one each epoch; None keeps the order of the rows.
+        rows: Tensor, or mapping of tensors with the same number of rows.
+        size: Number of rows per batch.
+        seed: Seed of the shuffles, a new shuffle each epoch; None keeps the order of the rows.
 
     Raises:
-        UserError: there are fewer rows than one batch takes.
+        UserError: There are fewer rows than one batch needs.
     """
 
     def __init__(self, rows: Rows, size: int, *, seed: int | None):
@@ -36,7 +36,7 @@ class Batches:
         self._order = torch.arange(self.count)
 
     def __len__(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches per epoch."""
         return self.count // self.size
 
     def __call__(self, index: int) -> Rows:

@@ -1,4 +1,4 @@
-"""A number that changes with the data."""
+"""A checksum of the data."""
 
 import zlib
 from collections.abc import Sequence
@@ -7,7 +7,11 @@ from torch import Tensor
 
 
 def fingerprint(sets: Sequence[Tensor]) -> int:
-    """Changes with the data: CRC-32 of all tokens."""
+    """CRC-32 of all tokens.
+
+    Args:
+        sets: Tensors of tokens.
+    """
     crc = 0
     for tokens in sets:
         crc = zlib.crc32(tokens.numpy().tobytes(), crc)

@@ -1,4 +1,4 @@
-"""The files of one run, written whole or not at all.
+"""The files of one run, each written atomically.
 
 config.yaml  log.jsonl  checkpoint/  samples/  plots/*.png  result.json  report.html
 """
@@ -19,10 +19,14 @@ from image_core.runs.groups import groups
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a file whole or not at all; of several processes the first one does.
+    """Write a file atomically; among several processes only the first writes.
+
+    Args:
+        file: Destination file; its folder is created.
+        text: Content.
 
     Raises:
-        UserError: the disk is full or the place cannot be written.
+        UserError: The disk is full or the file cannot be written.
     """
     if not parallel.first():
         return
@@ -44,7 +48,7 @@ def _unfinished(file: Path) -> Path:
 
 
 FORMAT = 2
-"""Of config.yaml; version 0.1 wrote none."""
+"""Format of config.yaml; version 0.1 wrote none."""
 
 
 def _as_yaml(recipe: str, config: Any) -> str:
@@ -65,7 +69,7 @@ class RunFolder:
     """The files of one run.
 
     Args:
-        folder: where they live.
+        folder: Path of the folder.
     """
 
     def __init__(self, folder: str | Path):
@@ -76,10 +80,10 @@ class RunFolder:
         self.html = self.folder / "report.html"
 
     def check_unused(self) -> None:
-        """Make sure that a run can start here: in a new folder, or an empty one.
+        """Check that a run can start here: in a new or empty folder.
 
         Raises:
-            UserError: the folder already holds something.
+            UserError: The folder already contains files.
         """
         if not parallel.first():
             return
@@ -89,7 +93,7 @@ class RunFolder:
                 f"`seqgan resume {self.folder}` or choose another --out"
             )
         if self.folder.is_dir():
-            # A run killed before it had written its first file has left nothing
+            # A run killed before it wrote its first file leaves only an unfinished one
             used = any(file != _unfinished(self.config) for file in self.folder.iterdir())
         else:
             used = self.folder.exists()
@@ -101,17 +105,21 @@ class RunFolder:
     def create(self, recipe: str, config: Any) -> None:
         """Start a run in an empty or new folder.
 
+        Args:
+            recipe: Name of the recipe.
+            config: Options of the run, a dataclass.
+
         Raises:
-            UserError: the folder already holds something, or cannot be made.
+            UserError: The folder already contains files, or cannot be created.
         """
         self.check_unused()
         write_text(self.config, _as_yaml(recipe, config))
 
     def read_config(self) -> dict[str, Any]:
-        """The configuration the run was started with, its recipe's name under "recipe".
+        """The configuration that the run was started with, its recipe's name under "recipe".
 
         Raises:
-            UserError: there is none, or it cannot be read.
+            UserError: The configuration is missing or cannot be read.
         """
         try:
             config = yaml.safe_load(self.config.read_text(encoding="utf-8"))
@@ -128,10 +136,13 @@ class RunFolder:
         return config
 
     def keep_log_until(self, round_: int) -> None:
-        """Drop what was logged after the checkpoint: those rounds are played again, the same.
+        """Drop what was logged after the checkpoint: those rounds are played again identically.
+
+        Args:
+            round_: Number of rounds that the checkpoint has played.
 
         Raises:
-            UserError: the log is not the one that the run wrote.
+            UserError: The log is corrupt or does not belong to the checkpoint.
         """
         if not parallel.first():
             return
@@ -155,17 +166,20 @@ class RunFolder:
             write_text(self.log, "".join(kept))
 
     def sync_log(self) -> None:
-        """Put on disk what was logged: no checkpoint is to be ahead of its log."""
+        """Flush the log to disk, so that no checkpoint is ahead of its log."""
         if not parallel.first():
             return
         with self.log.open("rb") as stream:
             os.fsync(stream.fileno())
 
     def write_log(self, record: Mapping[str, Any]) -> None:
-        """Append one line.
+        """Append one line to the log.
+
+        Args:
+            record: Values of one round by name.
 
         Raises:
-            UserError: the disk is full.
+            UserError: The disk is full.
         """
         if not parallel.first():
             return
@@ -178,7 +192,7 @@ class RunFolder:
             ) from error
 
     def cpu_seconds(self) -> float | None:
-        """What `result.json` says the training took, if there is one."""
+        """CPU time of the training in seconds, from `result.json`; None if it is missing."""
         try:
             return json.loads(self.result.read_text(encoding="utf-8"))["cpu_seconds"]
         except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Options by group: a dataclass's fields under the first line of the class that declares them."""
+"""Groups of options: a dataclass's fields under the first line of the declaring class."""
 
 import inspect
 from collections.abc import Mapping
@@ -6,19 +6,23 @@ from typing import Any
 
 
 def own_hints(cls: type) -> Mapping[str, Any]:
-    """Name and type of the fields that a class itself declares."""
+    """Name and type of the fields that a class itself declares.
+
+    Args:
+        cls: Class to inspect.
+    """
     if "__annotations__" not in cls.__dict__:
         return {}
     return inspect.get_annotations(cls, eval_str=True)
 
 
 def groups(config: type) -> list[tuple[str, list[str]]]:
-    """Title and fields of each group, the most shared first.
+    """Title and fields of each group, the most widely shared first.
 
     A field that a subclass declares again, with another default, stays in its first group.
 
     Args:
-        config: A dataclass.
+        config: Dataclass of the options.
     """
     found: list[tuple[str, list[str]]] = []
     seen: set[str] = set()
@@ -31,10 +35,10 @@ def groups(config: type) -> list[tuple[str, list[str]]]:
 
 
 def meanings(config: type) -> dict[str, str]:
-    """What each field means: its text under `Args:`, in the most particular class that has one.
+    """Documentation of each field: its text under `Args:`, in the most derived class that has one.
 
     Args:
-        config: A dataclass whose classes document their fields.
+        config: Dataclass whose classes document their fields.
     """
     from docstring_parser import parse
 

@@ -1,4 +1,4 @@
-"""One HTML file with everything in it: no script, and nothing that is fetched from anywhere."""
+"""A self-contained HTML report: no script, and no external resource."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 LONGEST = 500
-"""Characters of a sample that are shown."""
+"""Maximum number of characters shown of a sample."""
 
 
 class Shown(NamedTuple):
-    """A sample for the reader.
+    """A sample shown in the report.
 
     Args:
-        model: who wrote it.
-        text: the sample.
-        neighbour: the training sentence nearest to it; None where no training text is known.
-        overlap: share of words and word pairs that both have.
+        model: Name of the model that produced it.
+        text: Text of the sample.
+        neighbour: Training sentence nearest to it; None if no training text is given.
+        overlap: Dice coefficient of the words and word pairs of both, from 0 to 1.
     """
 
     model: str
@@ -34,8 +34,8 @@ class Picture(NamedTuple):
     """A plot.
 
     Args:
-        caption: says what to see in it.
-        figure: drawn into the file as SVG.
+        caption: Text that says what the plot shows.
+        figure: Figure, embedded in the file as SVG.
     """
 
     caption: str
@@ -53,20 +53,20 @@ def write_html(
     pictures: Sequence[Picture],
     samples: Sequence[Shown],
 ) -> None:
-    """Write a report that opens anywhere, without a network.
+    """Write a report that opens without a network connection.
 
     Args:
-        file: where it goes; whole or not at all.
-        title: of the page.
-        facts: how it was made, by name.
-        columns: heads of the table.
-        table: cells of each line, by the line's name.
-        notes: what must be known to read the table.
-        pictures: the plots.
-        samples: sentences, with their nearest training sentences where these are known.
+        file: Destination file, written atomically.
+        title: Title of the page.
+        facts: Settings of the run or evaluation, by name.
+        columns: Column headers of the table.
+        table: Cells of each row, by the row's name.
+        notes: Notes needed to read the table.
+        pictures: Plots.
+        samples: Sentences, with their nearest training sentences if known.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: The file cannot be written.
     """
     from jinja2 import Environment
 
@@ -90,7 +90,7 @@ def write_html(
 
 
 def _cut(text: str) -> str:
-    """Some samples have no end."""
+    """The text, shortened to `LONGEST` characters."""
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
@@ -98,7 +98,7 @@ def _data_uri(figure: "matplotlib.figure.Figure") -> str:
     import matplotlib
 
     stream = BytesIO()
-    # No date and no random names: two reports of one evaluation are the same file
+    # No date and no random names: two reports of one evaluation are identical
     with matplotlib.rc_context({"svg.hashsalt": "seqgan"}):
         figure.savefig(stream, format="svg", facecolor="white", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()

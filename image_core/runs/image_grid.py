@@ -1,4 +1,4 @@
-"""Many small images in one picture, row by row, with a line of text above each row if wanted."""
+"""A grid of small images in one PNG file, with an optional line of text above each row."""
 
 import math
 import os
@@ -23,7 +23,14 @@ GAP, LINE = 4, 18
 
 
 def to_colours(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N H W 3"]:
-    """Grey or coloured images in [-1, 1] as a grid takes them."""
+    """Convert grey or coloured images in [-1, 1] to the format of a grid.
+
+    Args:
+        images: Images of 1 or 3 channels in [-1, 1], (N, C, H, W).
+
+    Returns:
+        Images in [0, 1], (N, H, W, 3).
+    """
     shown = ((images.float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1)
     return shown.expand(*shown.shape[:-1], 3)
 
@@ -36,18 +43,17 @@ def write_image_grid(
     columns: int = 0,
     titles: Sequence[str] = (),
 ) -> None:
-    """Write them row by row, whole or not at all.
+    """Write images as a grid, row by row, to one file, atomically.
 
     Args:
-        images: red, green, blue in [0, 1].
-        path: of a PNG file.
-        scale: pixels of the picture a pixel of an image, each way; 0 = as many as make images at
-            least 96 pixels high.
-        columns: images a row; 0 = as square as can be.
-        titles: a line of text above each row, cut where the picture ends; none = no lines.
+        images: Red, green and blue in [0, 1], (N, H, W, 3).
+        path: Path of a PNG file.
+        scale: Integer factor of enlargement; 0 makes images at least 96 pixels high.
+        columns: Number of images per row; 0 makes the grid as square as possible.
+        titles: Line of text above each row, cut at the edge of the picture; empty for none.
 
     Raises:
-        UserError: the place cannot be written.
+        UserError: The file cannot be written.
     """
     from PIL import Image, ImageDraw
 
@@ -72,7 +78,7 @@ def write_image_grid(
 
 
 def _fitting(draw: "ImageDraw", text: str, width: int) -> str:
-    """The text, or its beginning."""
+    """The text, or the longest beginning that fits."""
     while len(text) > 4 and draw.textlength(text) > width:
         text = text[:-4] + "..."
     return text

@@ -1,4 +1,4 @@
-"""From option values to devices and engines; refusals in one sentence."""
+"""Checks of option values, and engines and devices built from them."""
 
 import functools
 import math
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse a name that is not there.
+    """Reject a value that is not among the choices.
+
+    Args:
+        option: Name of the option.
+        value: Value of the option.
+        choices: Allowed values.
 
     Raises:
-        UserError: names the option and the choices.
+        UserError: The value is not allowed; the message names the option and the choices.
     """
     if value not in choices:
         raise UserError(f"--{option} {value}: choose one of {', '.join(choices)}")
@@ -30,15 +35,15 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
 def check_estimator(
     name: str, served: Sequence[str], reasons: Mapping[tuple[str, ...], str]
 ) -> None:
-    """Refuse an estimator that makes no sense in a game.
+    """Reject an estimator that a game does not support.
 
     Args:
-        name: value of --estimator.
-        served: names that the game takes.
-        reasons: why others are refused, by their names.
+        name: Value of --estimator.
+        served: Names of the estimators that the game supports.
+        reasons: Reason for rejecting other estimators, by their names.
 
     Raises:
-        UserError: says why, or names the choices.
+        UserError: The estimator is not supported; the message gives the reason or the choices.
     """
     if name in served:
         return
@@ -49,10 +54,15 @@ def check_estimator(
 
 
 def check_least(config: Any, bound: int, *names: str) -> None:
-    """Refuse options below `bound`, and those that are not finite.
+    """Reject options below `bound`, and those that are not finite.
+
+    Args:
+        config: Options.
+        bound: Lower bound.
+        names: Names of the options to check.
 
     Raises:
-        UserError: names the option.
+        UserError: An option is out of range; the message names it.
     """
     for name in names:
         if not bound <= getattr(config, name) < math.inf:
@@ -60,10 +70,14 @@ def check_least(config: Any, bound: int, *names: str) -> None:
 
 
 def check_above_zero(config: Any, *names: str) -> None:
-    """Refuse options that are not finite and above zero.
+    """Reject options that are not finite or not above zero.
+
+    Args:
+        config: Options.
+        names: Names of the options to check.
 
     Raises:
-        UserError: names the option.
+        UserError: An option is out of range; the message names it.
     """
     for name in names:
         if not 0 < getattr(config, name) < math.inf:
@@ -71,20 +85,26 @@ def check_above_zero(config: Any, *names: str) -> None:
 
 
 def check_seed(seed: int) -> None:
-    """Refuse what random number generators do not take.
+    """Reject seeds that random number generators do not accept.
+
+    Args:
+        seed: Value of --seed.
 
     Raises:
-        UserError: names the option.
+        UserError: The seed is out of range.
     """
     if not 0 <= seed < 1 << 32:
         raise UserError(f"--seed {seed}: it must be at least 0 and below {1 << 32}")
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device of "auto", "cpu" or "cuda".
+    """The torch device for "auto", "cpu" or "cuda".
+
+    Args:
+        name: Value of --device.
 
     Raises:
-        UserError: CUDA is asked for and not there.
+        UserError: CUDA is requested but not available.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: this torch sees no CUDA device; use --device cpu")
@@ -94,7 +114,12 @@ def pick_device(name: str) -> torch.device:
 
 
 def mixed_precision(precision: str, device: torch.device) -> "Accelerator | None":
-    """What runs a game in `precision` ("no", "fp16", "bf16") on a device; None for float32."""
+    """The accelerator that runs a game in `precision` on a device; None for float32.
+
+    Args:
+        precision: Name of the precision: no, fp16 or bf16.
+        device: Device of the game.
+    """
     if precision == "no":
         return None
     from accelerate import Accelerator
@@ -106,16 +131,16 @@ def mixed_precision(precision: str, device: torch.device) -> "Accelerator | None
             "--precision no, and recurrent networks run in float32",
             file=sys.stderr,
         )
-    # accelerate keeps one precision a process; a second run may want another than the first had.
+    # accelerate keeps one precision per process; a second run may use another than the first.
     AcceleratorState._reset_state()
     return Accelerator(mixed_precision=precision, cpu=device.type == "cpu")
 
 
 def falling(steps: int) -> ScheduleFactory:
-    """A rate that rises over a tenth of its steps and then falls to nothing along a line.
+    """Learning rate that rises linearly over the first tenth of its steps and then falls to zero.
 
     Args:
-        steps: of the optimizer; after them the rate stays at nothing.
+        steps: Number of optimizer steps; afterwards the rate stays at zero.
     """
     from torch.optim.lr_scheduler import LambdaLR
 
@@ -139,7 +164,17 @@ def make_engine(
     ema: Mapping[str, float] = {},
     schedule: Mapping[str, ScheduleFactory] = {},
 ) -> Engine:
-    """An engine with Adam for each player (betas 0.9, 0.999, as SeqGAN, where none are given)."""
+    """An engine with Adam for each player (betas 0.9, 0.999, as in SeqGAN, unless given).
+
+    Args:
+        game: Game, on its device.
+        learning_rates: Learning rate by player.
+        clip: Maximum gradient norm by player.
+        precision: Name of the precision: no or bf16.
+        betas: Betas of Adam by player.
+        ema: Decay of the weight average by name of a submodule.
+        schedule: Learning-rate schedule by player.
+    """
     accelerator = mixed_precision(precision, next(game.parameters()).device)
     optim = {
         player: functools.partial(

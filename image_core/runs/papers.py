@@ -3,13 +3,13 @@
 A paper is one module. It holds, top to bottom:
 
     the first line     citation, one sentence
-    Options            a dataclass on the domain's shared options: the paper's own fields alone
+    Options            a dataclass derived from the domain's shared options, with the paper's fields
     game(...)          the game, built from parts
-    players(options)   who learns, and how
-    phases(run)        where they differ from the domain's (may be left out)
-    data(options, x)   batches of the real data x, where the recipe's own do not serve: labels
-                       beside images, two streams in one mapping (may be left out)
-    PRESETS            values for named presets of the recipe (may be left out)
+    players(options)   the learning players and their optimizers
+    phases(run)        the phases, if they differ from the domain's (optional)
+    data(options, x)   batches of the real data x, if the recipe's own do not fit: labels beside
+                       images, two streams in one mapping (optional)
+    PRESETS            values for named presets of the recipe (optional)
 
 `--paper NAME` takes a module that ships with the domain, `--paper package.module` any other.
 """
@@ -29,22 +29,22 @@ from image_core.adversarial.errors import UserError
 from image_core.runs.groups import own_hints
 
 PARTS = ("Options", "game", "players")
-"""What a paper cannot do without."""
+"""Required parts of a paper."""
 
 
 class Paper(NamedTuple):
     """The parts of a paper.
 
     Args:
-        name: As --paper names it.
-        title: As tables print it: the first words of the module's documentation.
-        options: Its dataclass.
-        game: Builds its game; the domain says from what.
-        players: From options to a sequence of `image_core.runs.players.Player`.
-        phases: From the run to its phases; None where they are the domain's.
-        data: From options and what was read to a stream of batches; None where it is the domain's.
-        presets: Its own values for presets of the recipe.
-        file: Where it is.
+        name: Name used by --paper.
+        title: Title in tables: the first words of the module's documentation.
+        options: Dataclass of the options.
+        game: Function that builds the game; its arguments depend on the domain.
+        players: Function from options to a sequence of `image_core.runs.players.Player`.
+        phases: Function from the run to its phases; None for those of the domain.
+        data: Function from options and the real data to a stream of batches; None for the domain's.
+        presets: Values of the paper for presets of the recipe.
+        file: Path of the module's file.
     """
 
     name: str
@@ -62,17 +62,17 @@ class Papers:
     """The papers of a recipe.
 
     Args:
-        package: The package of the papers that ship.
-        default: The paper where none is named.
-        shared: The domain's options; those of every paper are a subclass.
-        own: The recipe's options, on the same shared ones.
+        package: Package of the included papers.
+        default: Name of the paper used by default.
+        shared: Options of the domain; those of every paper are a subclass.
+        own: Options of the recipe, derived from the same shared ones.
     """
 
     def __init__(self, package: str, default: str, *, shared: type, own: type):
         self.package, self.default, self.shared, self.own = package, default, shared, own
 
     def names(self) -> list[str]:
-        """The papers that ship."""
+        """Names of the included papers."""
         folder = importlib.import_module(self.package).__path__
         return sorted(module.name for module in pkgutil.iter_modules(folder))
 
@@ -80,17 +80,21 @@ class Papers:
         """The parts of a paper.
 
         Args:
-            name: One that ships, or a module that can be imported, as in mypackage.mygan.
+            name: Name of an included paper, or of an importable module, for example
+                mypackage.mygan.
 
         Raises:
-            UserError: There is none, it cannot be imported, or it lacks a part.
+            UserError: The paper does not exist, cannot be imported, or lacks a part.
         """
         return _parts(name, self._module(name), self.shared)
 
     def config(self, name: str) -> type:
         """The dataclass of a run of the paper: the recipe's options and the paper's.
 
-        Where both declare a field, the default is the paper's.
+        If both declare a field, the default is the paper's.
+
+        Args:
+            name: Name of the paper.
         """
         return _joined(self.load(name).options, self.own, name)
 
@@ -105,15 +109,15 @@ class Papers:
         ]
 
     def preset(self, name: str, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
-        """What a preset means to a paper.
+        """The values of a preset for a paper.
 
-        The recipe's values go to the shared options; what a paper declares is the paper's, and only
-        its own `PRESETS` change it.
+        The recipe's values apply to the shared options; options declared by a paper are changed
+        only by the paper's own `PRESETS`.
 
         Args:
-            name: The paper.
-            values: The recipe's of the preset.
-            preset: Its name.
+            name: Name of the paper.
+            values: Values of the preset in the recipe.
+            preset: Name of the preset.
         """
         paper = self.load(name)
         known = {f.name for f in fields(self.config(name))}
@@ -121,7 +125,7 @@ class Papers:
         given = {key: value for key, value in values.items() if key in known - declared}
         own = paper.presets.get(preset, {})
         if unknown := sorted(set(own) - known):
-            raise UserError(f"{paper.file}: PRESETS name {unknown[0]!r}, which is no option of it")
+            raise UserError(f"{paper.file}: PRESETS name {unknown[0]!r}, not one of its options")
         return {**given, **own}
 
     def _module(self, name: str) -> ModuleType:
@@ -133,8 +137,8 @@ class Papers:
         importlib.invalidate_caches()
         if "." not in name and importlib.util.find_spec(name) is None:
             raise UserError(
-                f"--paper {name}: choose one of {', '.join(self.names())}, or name a module of "
-                "your own as in mypackage.mygan"
+                f"--paper {name}: choose one of {', '.join(self.names())}, or name your "
+                "own module, for example mypackage.mygan"
             )
         try:
             return importlib.import_module(name)
@@ -158,13 +162,17 @@ class Papers:
 
 
 def title(module: ModuleType) -> str:
-    """The first words of a paper: what stands before its citation."""
+    """First words of a paper's documentation, before its citation.
+
+    Args:
+        module: Module of the paper.
+    """
     line = (module.__doc__ or module.__name__).strip().partition("\n")[0]
     return line.partition(" (")[0].partition(":")[0].strip().rstrip(".")
 
 
 def _place(error: Exception, name: str) -> str:
-    """The file at fault, where one can be told."""
+    """The file that caused an error, if it is known."""
     trace, file = error.__traceback__, name
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
@@ -184,12 +192,12 @@ def _parts(name: str, module: ModuleType, shared: type) -> Paper:
     options = found["Options"]
     if not (is_dataclass(options) and isinstance(options, type) and issubclass(options, shared)):
         raise UserError(
-            f"--paper {name}: `Options` of {file} must be a dataclass on {shared.__name__} of "
-            f"{shared.__module__}"
+            f"--paper {name}: `Options` of {file} must be a dataclass derived from "
+            f"{shared.__name__} of {shared.__module__}"
         )
     for part in ("game", "players"):
         if not callable(found[part]):
-            raise UserError(f"--paper {name}: `{part}` of {file} is no function")
+            raise UserError(f"--paper {name}: `{part}` of {file} is not a function")
     return Paper(
         name,
         title(module),
@@ -204,7 +212,7 @@ def _parts(name: str, module: ModuleType, shared: type) -> Paper:
 
 
 def _declared(options: type, shared: type) -> set[str]:
-    """Fields that a paper declares, and not the domain's own modules."""
+    """Fields that a paper declares, excluding those of the domain's own modules."""
     return {
         name
         for cls in options.__mro__
@@ -215,9 +223,9 @@ def _declared(options: type, shared: type) -> set[str]:
 
 @functools.cache
 def _joined(options: type, own: type, name: str) -> type:
-    """One dataclass of two, each field with the default of the class that declared it last.
+    """One dataclass made of two, each field with the default of the class that declared it last.
 
-    A plain join would give every field the default of the first base, declared there or not.
+    Plain inheritance would give every field the default of the first base, declared there or not.
     """
     bare = type("Config", (options, own), {})
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Parsers that say what is wrong in one sentence, and the configuration of a recipe."""
+"""Command-line parsers that report errors in one sentence, and the configuration of a recipe."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, as everything else does."""
+    """Reports an error as a `UserError` of one sentence."""
 
     def __init__(self, prog: str, description: str, *, add_help: bool = True):
         super().__init__(prog=prog, description=description, add_help=add_help, allow_abbrev=False)
@@ -29,17 +29,22 @@ class Parser(argparse.ArgumentParser):
 
 
 def folder_parser(name: str, description: str) -> Parser:
-    """A parser of `seqgan NAME DIR`."""
+    """Parser of `seqgan NAME DIR`.
+
+    Args:
+        name: Name of the command.
+        description: Description shown by --help.
+    """
     parser = Parser(f"seqgan {name}", description)
     parser.add_argument(
-        "folder", metavar="DIR", help="folder of the run, the --out of its training"
+        "folder", metavar="DIR", help="Folder of the run, the --out of its training."
     )
     return parser
 
 
 def prepare() -> None:
-    """Settings of a process that trains; one of several, as `torchrun` starts them, joins them."""
-    import numpy  # noqa: F401  before torch, which would swallow an interrupt of this import
+    """Set up a training process, and join the process group if `torchrun` started it."""
+    import numpy  # noqa: F401  before torch, which would swallow an interrupt during this import
 
     from image_core.memory import keep_freed_memory
 
@@ -47,13 +52,13 @@ def prepare() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from accelerate import PartialState
 
-        # Of several processes the first one speaks
+        # Only the first process prints
         if PartialState().process_index:
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  until the process ends
 
 
 Recipes = Mapping[str, str]
-"""The module of each recipe by its name.
+"""The module of each recipe, by name.
 
 It holds `PRESETS` (the first is the default), `Run`, and `PAPERS`, or None and a `Config`.
 """
@@ -62,16 +67,16 @@ It holds `PRESETS` (the first is the default), `Run`, and `PAPERS`, or None and 
 def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, bool]:
     """The configuration, and whether to resume.
 
-    What is written out goes before --config, that before the preset, that before the paper's
-    defaults.
+    Options on the command line take precedence over --config, --config over the preset, and the
+    preset over the paper's defaults.
 
     Args:
-        recipe: Its name.
-        module: Its module.
-        words: The command line after the recipe's name.
+        recipe: Name of the recipe.
+        module: Module of the recipe.
+        words: Command line after the recipe's name.
 
     Raises:
-        UserError: Names the option that is wrong.
+        UserError: An option is invalid; the message names it.
     """
     early = Parser(f"seqgan train {recipe}", "", add_help=False)
     for name in ("preset", "paper"):
@@ -110,13 +115,13 @@ def _check_read(papers: "Papers", config_class: type, words: Sequence[str]) -> N
 
 
 def _chosen(name: str, given: Mapping[str, Any], contents: Sequence[Mapping[str, Any]]) -> Any:
-    """An option's value on the command line, else in the last --config that has it."""
+    """An option's value on the command line, or else in the last --config that has it."""
     values = [given[name], *(content.get(name) for content in reversed(contents))]
     return next((value for value in values if value is not None), None)
 
 
 def _class_and_defaults(module: Any, paper: str | None, preset: str) -> tuple[type, dict[str, Any]]:
-    """The dataclass of a run, and what the preset makes of it."""
+    """The dataclass of a run, and its defaults under the preset."""
     values = module.PRESETS[preset]
     if module.PAPERS is None:
         return module.Config, values
@@ -128,9 +133,9 @@ def config_parser(recipe: str, module: Any, config_class: type) -> Any:
     """The parser of a recipe's options, made from a dataclass, in groups.
 
     Args:
-        recipe: Its name.
-        module: Its module.
-        config_class: The dataclass.
+        recipe: Name of the recipe.
+        module: Module of the recipe.
+        config_class: Dataclass of the options.
     """
     import jsonargparse
 
@@ -145,18 +150,20 @@ def config_parser(recipe: str, module: Any, config_class: type) -> Any:
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--config", action="config", help="YAML file of options; those written out win over it."
+        "--config",
+        action="config",
+        help="YAML file of options; options on the command line take precedence.",
     )
     parser.add_argument(
         "--preset",
         default=next(iter(module.PRESETS)),
         choices=list(module.PRESETS),
-        help="Defaults of the other options.",
+        help="Named set of defaults for the other options.",
     )
     parser.add_argument(
         "--resume", action="store_true", help="Continue the run in --out, if there is one."
     )
-    # So that the config.yaml of a run serves as a --config
+    # So that the config.yaml of a run can be used as a --config
     parser.add_argument("--recipe", default=recipe, choices=[recipe], help=argparse.SUPPRESS)
     parser.add_argument("--format", type=int, default=0, help=argparse.SUPPRESS)
     declared, told_of = {f.name: f for f in fields(config_class)}, meanings(config_class)
@@ -176,11 +183,11 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
     """Recipe and configuration of the run in a folder.
 
     Args:
-        folder: of the run.
-        recipes: those it may be of.
+        folder: Folder of the run.
+        recipes: Allowed recipes.
 
     Raises:
-        UserError: it is no run, or its configuration does not fit.
+        UserError: The folder is not a run, or its configuration is invalid.
     """
     from image_core.runs.folder import FORMAT, RunFolder
 
@@ -189,12 +196,14 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
     recipe = saved.pop("recipe")
     if not isinstance(recipe, str) or recipe not in recipes:
         names = ", ".join(recipes)
-        raise UserError(f"{file} is of the recipe {recipe!r}, and not of {names}; name another run")
+        raise UserError(
+            f"{file} belongs to the recipe {recipe!r}, not to {names}; name another run"
+        )
     module = import_module(recipes[recipe])
     if saved.pop("format", 1) != FORMAT:
         raise UserError(
             f"{file} was written by version 0.1, whose options had other names; nothing was "
-            "changed, train it anew in another --out"
+            "changed; train again in another --out"
         )
     config_class, _ = _class_and_defaults(module, saved.get("paper"), next(iter(module.PRESETS)))
     parser = config_parser(recipe, module, config_class)
@@ -210,9 +219,12 @@ def open_run(folder: str, recipes: Recipes, *, data: bool = True) -> "Run":
     """The run in a folder, built from its own configuration.
 
     Args:
-        folder: of the run.
-        recipes: those it may be of.
-        data: whether it reads its data.
+        folder: Folder of the run.
+        recipes: Allowed recipes.
+        data: Whether to read the run's data.
+
+    Raises:
+        UserError: The folder is not a run, or its configuration is invalid.
     """
     recipe, config = saved_config(folder, recipes)
     return import_module(recipes[recipe]).Run(config, data=data)
@@ -237,7 +249,9 @@ def _read_options(file: str, recipe: str) -> dict[str, Any]:
         where = " ".join(str(error).split())[:200]
         raise UserError(f"--config {file} is not valid YAML ({where})") from error
     if not isinstance(content, dict):
-        raise UserError(f"--config {file} holds no options; write one a line, as in `rounds: 10`")
+        raise UserError(
+            f"--config {file} holds no options; write one per line, for example `rounds: 10`"
+        )
     if content.get("recipe", recipe) != recipe:
         raise UserError(f"--config {file} is for the recipe {content['recipe']!r}, not {recipe}")
     return content
@@ -251,7 +265,15 @@ def _check_names(file: str, content: Mapping[str, Any], config_class: type) -> N
 
 
 def told(parse: Callable[[], Any], prog: str) -> Any:
-    """What `parse` returns; the parser's complaint in one sentence that names the option."""
+    """Result of `parse`; a parser error becomes one sentence that names the option.
+
+    Args:
+        parse: Function that parses a command line.
+        prog: Name of the program, for the hint at --help.
+
+    Raises:
+        UserError: The parser reports an error.
+    """
     try:
         return parse()
     except argparse.ArgumentError as error:

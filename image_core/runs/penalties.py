@@ -1,4 +1,4 @@
-"""What --penalty names: terms on the slope, the weights, altered samples, the game's gradients."""
+"""Terms of --penalty: on slopes, weights, altered samples, and the game's gradients."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,14 +11,14 @@ from image_core.adversarial.penalties import Penalty
 from image_core.runs.options import check_choice
 
 WEIGHT = 10.0
-"""Of a name without a number."""
+"""Weight of a term given without a number."""
 ACTS_ON = {
     **dict.fromkeys(regularizers.__all__, "the discriminator's weights"),
     "consistency": "augmented images",
     "look_ahead": "the gradients of both players",
     "consensus": "the gradients of both players",
 }
-"""What each term acts on that is no gradient penalty."""
+"""What each term that is not a gradient penalty acts on."""
 PENALTIES = (*penalties.__all__, *ACTS_ON)
 
 Coupling = tuple[Literal["look_ahead", "consensus"], float]
@@ -29,10 +29,10 @@ class Terms:
     """Terms of --penalty, by what they act on.
 
     Args:
-        slopes: names and weights of gradient penalties.
-        weights: names and weights of regularizers of the discriminator's weights.
-        coupling: name and weight of the term on the game's gradients.
-        consistency: weight of the augmentation's term.
+        slopes: Names and weights of gradient penalties.
+        weights: Names and weights of regularizers of the discriminator's weights.
+        coupling: Name and weight of the term on the game's gradients.
+        consistency: Weight of the consistency term, 0 for none.
     """
 
     slopes: tuple[tuple[str, float], ...]
@@ -41,7 +41,7 @@ class Terms:
     consistency: float
 
     def slope_penalty(self) -> Penalty | None:
-        """The gradient penalties, added up."""
+        """Sum of the gradient penalties; None if there are none."""
         found = [getattr(penalties, name)(weight) for name, weight in self.slopes]
         return penalties.total(*found) if found else None
 
@@ -49,8 +49,11 @@ class Terms:
 def parse_penalties(text: str) -> Terms:
     """Read "NAME=WEIGHT,NAME=WEIGHT".
 
+    Args:
+        text: Value of --penalty.
+
     Raises:
-        UserError: a name is unknown, a weight is no positive number, or two couplings are named.
+        UserError: A name is unknown, a weight is not a positive number, or two couplings are given.
     """
     slopes: list[tuple[str, float]] = []
     weights: list[tuple[str, float]] = []
@@ -65,15 +68,18 @@ def parse_penalties(text: str) -> Terms:
             case _:
                 (slopes if name in penalties.__all__ else weights).append((name, weight))
     if len(couplings) > 1:
-        raise UserError("--penalty names look_ahead and consensus; both steer the game, choose one")
+        raise UserError("--penalty names look_ahead and consensus; choose one")
     return Terms(tuple(slopes), tuple(weights), couplings[0] if couplings else None, consistency)
 
 
 def make_penalty(text: str) -> Penalty | None:
-    """The sum of the gradient penalties named, for games that take no other term.
+    """Sum of the named gradient penalties, for games that support no other term.
+
+    Args:
+        text: Value of --penalty.
 
     Raises:
-        UserError: as `parse_penalties`, or a term is no gradient penalty.
+        UserError: The text is invalid (see `parse_penalties`), or a term is not a gradient penalty.
     """
     found = tuple(_named_weights(text, penalties.__all__))
     return Terms(found, (), None, 0.0).slope_penalty()
@@ -84,8 +90,8 @@ def _named_weights(text: str, names: Sequence[str]) -> Iterator[tuple[str, float
         name, _, number = part.partition("=")
         if name in ACTS_ON and name not in names:
             raise UserError(
-                f"--penalty {name} acts on {ACTS_ON[name]}, and the games of this recipe take "
-                f"gradient penalties alone: {', '.join(names)}"
+                f"--penalty {name} acts on {ACTS_ON[name]}, but the games of this recipe support "
+                f"gradient penalties only: {', '.join(names)}"
             )
         check_choice("penalty", name, names)
         yield name, _weight(part, number)
@@ -97,5 +103,7 @@ def _weight(part: str, number: str) -> float:
     except ValueError:
         weight = math.nan
     if not 0 < weight < math.inf:
-        raise UserError(f"--penalty {part}: the weight must be a positive number, as in r1=10")
+        raise UserError(
+            f"--penalty {part}: the weight must be a positive number, for example r1=10"
+        )
     return weight

@@ -1,4 +1,4 @@
-"""A stretch of a run with turns of its own."""
+"""A phase of a run, with its own turns."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of rounds with turns of its own.
+    """A number of rounds with their own turns.
 
     Args:
-        name: as the log calls it.
-        turns: of each round; None = the game's own.
-        rounds: at most this many.
-        evaluate: metrics measured after the first round, every `evaluate_every` from there, and
-            the last.
-        evaluate_every: rounds between two evaluations.
-        enter: called before the first round.
-        leave: called after the last.
-        finished: asked after each evaluation; True ends the phase early.
-        limits: of what is logged; whoever leaves them is told of.
-        stop: whether a broken limit ends the phase.
+        name: Name of the phase in the log.
+        turns: Turns of each round; None takes those of the game.
+        rounds: Maximum number of rounds.
+        evaluate: Function that measures metrics after the first round, every `evaluate_every`
+            rounds from there, and after the last.
+        evaluate_every: Number of rounds between two evaluations.
+        enter: Function called before the first round.
+        leave: Function called after the last round.
+        finished: Function called after each evaluation; True ends the phase early.
+        limits: Limits of logged numbers; exceeding one raises an alarm.
+        stop: Whether an exceeded limit ends the phase.
     """
 
     name: str

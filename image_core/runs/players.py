@@ -1,4 +1,4 @@
-"""Who learns in a run, and how: from a paper's players to an engine."""
+"""The learning players of a run: from a paper's players to an engine."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ class Player(NamedTuple):
     """One player of a game.
 
     Args:
-        name: As `Game.players` names it.
-        optimizer: Builds its optimizer from its parameters.
-        max_grad_norm: Greatest norm of its gradient; None leaves it as it is.
-        schedule: Its learning rate over its steps; None keeps it constant.
+        name: Name of the player in `Game.players`.
+        optimizer: Function that builds the optimizer from the parameters.
+        max_grad_norm: Maximum gradient norm; None does not clip.
+        schedule: Function that builds the learning-rate schedule; None keeps the rate constant.
     """
 
     name: str
@@ -46,18 +46,17 @@ def make_engine(
     source: str = "players",
     ema: Mapping[str, float] = {},
 ) -> Engine:
-    """An engine in which the players learn.
+    """An engine that trains the players.
 
     Args:
-        game: The game, on its device.
-        players: Each one's optimizer, norm and schedule.
-        precision: no or bf16.
-        source: The file that names the players, for complaints.
-        ema: Decay of the average by name of a submodule.
+        game: Game, on its device.
+        players: Optimizer, gradient norm and schedule of each player.
+        precision: Name of the precision: no or bf16.
+        source: File that names the players, used in error messages.
+        ema: Decay of the weight average by name of a submodule.
 
     Raises:
-        UserError: A player is named twice, or is none of the game's, or one of the game's is not
-            named.
+        UserError: A player is named twice, does not exist in the game, or is missing.
     """
     names, known = [player.name for player in players], list(game.players())
     for name in names:
@@ -69,7 +68,7 @@ def make_engine(
             )
     for name in known:
         if name not in names:
-            raise UserError(f"{source} does not say how the game's player {name!r} learns; add it")
+            raise UserError(f"{source} has no optimizer for the game's player {name!r}; add it")
     return Engine(
         game,
         {player.name: player.optimizer for player in players},

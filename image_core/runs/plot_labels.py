@@ -1,4 +1,4 @@
-"""Where the labels of a picture go so that they hide neither the data nor one another."""
+"""Placement of labels in a plot so that they cover neither the data nor one another."""
 
 from collections.abc import Sequence
 from itertools import pairwise, product
@@ -11,14 +11,22 @@ if TYPE_CHECKING:
     import matplotlib.axes
 
 DISTANCES = (7.0, 16.0, 28.0)
-"""From point to label, in points; the first is the nearest that clears a marker."""
+"""Distances from point to label, in points; the first is the smallest that clears a marker."""
 ASIDE = [(across, up) for across, up in product((1, 0, -1), repeat=2) if (across, up) != (0, 0)]
 CLEAN = 3.0
-"""Dots of ink that a label may cover."""
+"""Number of drawn pixels that a label may cover."""
 
 
 class Label(NamedTuple):
-    """A text that belongs to a point of the data."""
+    """A text that belongs to a data point.
+
+    Args:
+        text: Text of the label.
+        x: Abscissa of the point, in data units.
+        y: Ordinate of the point, in data units.
+        colour: Colour of the text.
+        size: Font size in points.
+    """
 
     text: str
     x: float
@@ -28,10 +36,14 @@ class Label(NamedTuple):
 
 
 def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
-    """Write each label by its point where it covers nothing; leave out what has no such place.
+    """Write each label next to its point where it covers nothing; omit labels without such a place.
 
     The layout must be final: eight directions at three distances are compared in pixels. From
-    beyond the nearest distance a thin line leads to the point; it too keeps clear of all else.
+    beyond the smallest distance a thin line leads to the point; it must not cross anything either.
+
+    Args:
+        axes: Axes of the plot.
+        labels: Labels to write.
     """
     ink = _ink(axes)
     frame = axes.get_window_extent()
@@ -75,10 +87,15 @@ def place_beside(axes: "matplotlib.axes.Axes", labels: Sequence[Label]) -> None:
 
 
 def place_above(axes: "matplotlib.axes.Axes", labels: Sequence[Label], gap: float = 5.0) -> None:
-    """Write labels right of their x in a strip above the data, in as many rows as keep them apart.
+    """Write labels right of their x in a strip above the data, in enough rows to separate them.
 
-    The strip is made by raising the upper limit of y; a label's own y does not count. A label that
+    The strip is made by raising the upper limit of y; a label's own y is ignored. A label that
     would leave the axes is moved back inside.
+
+    Args:
+        axes: Axes of the plot.
+        labels: Labels to write.
+        gap: Distance between labels, in points.
     """
     frame = axes.get_window_extent()
     line = 1.4 * max(label.size for label in labels) * axes.figure.dpi / 72
@@ -115,7 +132,7 @@ def _size(axes: "matplotlib.axes.Axes", label: Label) -> tuple[float, float]:
 
 
 def _ink(axes: "matplotlib.axes.Axes") -> Float[np.ndarray, "dots 2"]:
-    """List where lines and markers are: a dot for every pixel of a line, nine for a marker."""
+    """Positions of lines and markers: one dot for every pixel of a line, nine for a marker."""
     ring = np.array(list(product((-4, 0, 4), repeat=2)))
     dots = [np.empty((0, 2))]
     for line in axes.lines:

@@ -1,7 +1,7 @@
-"""The two pictures of a run: learning curves from its log, and quality against diversity.
+"""The two plots of a run: learning curves from its log, and quality against diversity.
 
-Each has a `draw_` function that returns the figure and a plain one that writes it to a file.
-Matplotlib is imported when something is drawn, and its global state (pyplot) is never touched.
+Each has a `draw_` function that returns the figure, and a plain one that writes it to a file.
+Matplotlib is imported when something is drawn, and its global state (pyplot) is never changed.
 """
 
 import json
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
-"""Okabe and Ito's, safe for the colour-blind; black is for points, yellow is unfit on white."""
+"""Okabe and Ito's colour-blind safe palette, without black (used for points) and yellow."""
 MARKERS = "osD^vPX<>"
 POINT_MARKERS = "*XPdH"
 GREY = "0.35"
 
 
 class Place(NamedTuple):
-    """A model at one setting of its sampling.
+    """A model at one sampling setting.
 
     Args:
-        x: across.
-        y: up.
-        setting: the temperature, or top-p.
-        x_band: interval around x, drawn as a bar; None where there is none.
-        y_band: the same around y.
+        x: Value on the x axis.
+        y: Value on the y axis.
+        setting: Temperature, or top-p.
+        x_band: Interval around x, drawn as a bar; None for none.
+        y_band: Interval around y, drawn as a bar; None for none.
     """
 
     x: float
@@ -52,17 +52,17 @@ Better = Literal["lower", "higher"]
 def learning_curves(
     log_path: str | Path, out_path: str | Path, keys: Sequence[str] | None = None
 ) -> None:
-    """Draw the metrics of a run's log over its rounds, one panel each, phases divided by lines.
+    """Draw the metrics of a run's log over its rounds, one panel each, phases separated by lines.
 
     Args:
-        log_path: one JSON object a line, with "round" (which counts on through the phases), "phase"
-            and scalars, not all in every line. Where a resumed run wrote a round again, the later
-            line counts; a last line cut short is ignored.
-        out_path: a .png, .pdf or .svg file, replaced only by a complete one.
-        keys: the metrics to draw, in this order, absent ones left out; None draws all.
+        log_path: Log with one JSON object per line, with "round" (counted through the phases),
+            "phase" and scalars, not all in every line. If a resumed run wrote a round again, the
+            later line counts; an incomplete last line is ignored.
+        out_path: Path of a .png, .pdf or .svg file, written atomically.
+        keys: Metrics to draw, in this order, absent ones omitted; None draws all.
 
     Raises:
-        UserError: the log cannot be read or holds none of the metrics, or no such picture is known.
+        UserError: The log cannot be read or holds none of the metrics, or the file type is unknown.
     """
     write_figure(draw_learning_curves(read_log(Path(log_path)), keys), Path(out_path))
 
@@ -79,22 +79,23 @@ def quality_diversity(
     y_better: Better | None = None,
     symbols: Mapping[str, str] = {},
 ) -> None:
-    """Draw each model as a line over its temperatures: one axis is easily sold for the other.
+    """Draw each model as a curve over its temperatures, since the axes can be traded off.
 
     Args:
-        curves: for each model its (x, y, temperature), or a `Place` with bands, in any order.
-        points: (x, y) of what has no temperature, such as human text.
-        out_path: a .png, .pdf or .svg file, replaced only by a complete one.
-        x_label: what x is.
-        y_label: what y is.
-        title: stands above the picture; may be empty.
-        x_better: adds to the label, with an arrow, which direction is better; None where the label
-            says it already.
-        y_better: the same for y.
-        symbols: "p" for the curves that are swept over top-p; all others are over "T".
+        curves: Points (x, y, temperature) of each model, or a `Place` with bands, in any order.
+        points: Points (x, y) without a temperature, such as human text.
+        out_path: Path of a .png, .pdf or .svg file, written atomically.
+        x_label: Label of the x axis.
+        y_label: Label of the y axis.
+        title: Title of the plot; may be empty.
+        x_better: Better direction of x, added to the label with an arrow; None if the label says it
+            already.
+        y_better: Better direction of y, added to the label with an arrow; None if the label says it
+            already.
+        symbols: Symbol of the swept setting by curve: "p" for top-p; all others are "T".
 
     Raises:
-        UserError: there is nothing to draw, or no such picture is known.
+        UserError: There is nothing to draw, or the file type is unknown.
 
     Source: Caccia et al. 2020 (Language GANs Falling Short).
     """
@@ -114,7 +115,15 @@ def quality_diversity(
 def draw_learning_curves(
     rows: Sequence[Mapping[str, Any]], keys: Sequence[str] | None = None
 ) -> "matplotlib.figure.Figure":
-    """Do what `learning_curves` does, from the rows of a log to a figure."""
+    """The figure of `learning_curves`, from the rows of a log.
+
+    Args:
+        rows: Rows of the log.
+        keys: Metrics to draw, see `learning_curves`.
+
+    Raises:
+        UserError: The log holds none of the metrics.
+    """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
@@ -164,7 +173,7 @@ def draw_quality_diversity(
     y_better: Better | None = None,
     symbols: Mapping[str, str] = {},
 ) -> "matplotlib.figure.Figure":
-    """Do what `quality_diversity` does, up to the figure."""
+    """The figure of `quality_diversity`, with the same arguments."""
     from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
@@ -195,7 +204,7 @@ def draw_quality_diversity(
     axes.set_ylabel(_towards(y_label, y_better), fontsize=11)
     axes.set_title(title, loc="left", fontsize=12, pad=10, wrap=True)
     _soften(axes)
-    # Beside the axes, for inside there is no place that is free in every picture.
+    # Beside the axes, because no place inside is free in every plot.
     legend = figure.legend(loc="outside right center", frameon=False, alignment="left")
     if labels:
         meant = "T: sampling temperature" + ("\np: top-p" if "p" in symbols.values() else "")
@@ -209,7 +218,13 @@ def draw_quality_diversity(
 def draw_orders(
     series: Mapping[str, Sequence[float]], orders: Sequence[int], label: str
 ) -> "matplotlib.figure.Figure":
-    """Draw a score of n-grams over n, one line for each kind of text."""
+    """Draw a score of n-grams over n, one line for each kind of text.
+
+    Args:
+        series: Scores by kind of text, one per order.
+        orders: Orders n.
+        label: Label of the y axis.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.5, 3.2))
@@ -228,7 +243,11 @@ def draw_orders(
 
 
 def draw_lengths(lengths: Mapping[str, Sequence[int]]) -> "matplotlib.figure.Figure":
-    """Draw what share of the sentences has how many tokens, one line for each kind of text."""
+    """Draw the distribution of sentence lengths, one line for each kind of text.
+
+    Args:
+        lengths: Number of tokens of each sentence, by kind of text.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.5, 3.2))
@@ -260,7 +279,7 @@ def _draw_bands(axes: "matplotlib.axes.Axes", curve: Sequence[Place], colour: st
 
 
 def _landmarks(curve: Sequence[Place]) -> Sequence[Place]:
-    """Pick the lowest and highest temperature, and the one nearest 1, where the model is itself."""
+    """The lowest and highest temperature, and the one nearest to 1, that of the model itself."""
     finite = [place for place in curve if math.isfinite(place.x) and math.isfinite(place.y)]
     if not finite:
         return []
@@ -270,13 +289,13 @@ def _landmarks(curve: Sequence[Place]) -> Sequence[Place]:
 
 
 def _towards(label: str, better: Better | None) -> str:
-    """Name the better direction; on the y axis the arrow turns with the text and points rightly."""
+    """Add the better direction; on the y axis the arrow rotates with the text."""
     arrow = {"lower": "← lower is better", "higher": "higher is better →"}
     return f"{label}  ({arrow[better]})" if better else label
 
 
 def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], list[float]]]:
-    """List rounds and values of each metric; of two values for one round the later counts."""
+    """Rounds and values of each metric; of two values for one round the later one counts."""
     series: dict[str, dict[int, float]] = {}
     for row in rows:
         for key, value in row.items():
@@ -287,16 +306,19 @@ def _series(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[list[int], lis
 
 
 def _phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
-    """List the first round and the name of each phase."""
+    """First round and name of each phase."""
     of_round = sorted({row["round"]: str(row["phase"]) for row in rows if "phase" in row}.items())
     return of_round[:1] + [now for before, now in pairwise(of_round) if before[1] != now[1]]
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a log; a last line cut short is ignored.
+    """Read the rows of a log; an incomplete last line is ignored.
+
+    Args:
+        path: Path of the log.
 
     Raises:
-        UserError: it cannot be read, or is no log.
+        UserError: The log cannot be read, or a line is not an object with a round.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -323,7 +345,15 @@ def _soften(axes: "matplotlib.axes.Axes") -> None:
 
 
 def write_figure(figure: "matplotlib.figure.Figure", path: Path) -> None:
-    """Write beside the place, then rename: a picture is whole or not there."""
+    """Write a figure atomically.
+
+    Args:
+        figure: Figure to write.
+        path: Path of a .png, .pdf or .svg file.
+
+    Raises:
+        UserError: The file type is unknown, or the file cannot be written.
+    """
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "pdf", "svg"):
         raise UserError(f"cannot draw {path.name}: end the name in .png, .pdf or .svg")

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar on a terminal, plain lines when piped."""
+"""Progress of a run: a bar on a terminal, plain lines otherwise."""
 
 import sys
 import time
@@ -10,21 +10,25 @@ if TYPE_CHECKING:
     from image_core.runs.phase import Phase
 
 LINE_SECONDS = 10.0
-"""Least time between two plain lines."""
+"""Minimum time in seconds between two plain lines."""
 
 
 def clock(seconds: float) -> str:
-    """h:mm:ss."""
+    """Duration as h:mm:ss.
+
+    Args:
+        seconds: Duration in seconds.
+    """
     whole = int(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 class Progress:
-    """Shows phase, rounds done, rate, time left in the phase, and a few numbers.
+    """Shows phase, rounds done, rate, time left in the phase, and some logged numbers.
 
     Args:
-        phases: of the run.
-        show: the logged numbers to show; each keeps its last value of the phase.
+        phases: Phases of the run.
+        show: Names of the logged numbers to show; each keeps its last value of the phase.
     """
 
     def __init__(self, phases: "Sequence[Phase]", show: Sequence[str]):
@@ -61,7 +65,13 @@ class Progress:
             self.bar.stop()
 
     def show(self, phase: int, done: int, record: Mapping[str, Any]) -> None:
-        """One more round is done."""
+        """Show that one more round is done.
+
+        Args:
+            phase: Index of the phase.
+            done: Number of rounds done in the phase.
+            record: Log record of the round.
+        """
         now = time.monotonic()
         if phase != self.phase:
             self.phase, self.began, self.first = phase, self.previous, done - 1
@@ -80,7 +90,11 @@ class Progress:
             print(f"{self.phases[phase].name:>11}  {text}", file=sys.stderr, flush=True)
 
     def tell(self, sentences: Sequence[str]) -> None:
-        """Something that must be read."""
+        """Show alarms.
+
+        Args:
+            sentences: Messages to show.
+        """
         for sentence in sentences:
             if self.bar is not None:
                 self.bar.console.print(f"alarm: {sentence}", style="bold")

@@ -1,4 +1,4 @@
-"""What every recipe shares: the options of any run, and starting, resuming and playing it."""
+"""Shared parts of every recipe: the options of a run, and starting, resuming and training it."""
 
 import time
 from abc import ABC, abstractmethod
@@ -23,12 +23,12 @@ class RunConfig:
     """Options of every run.
 
     Args:
-        out: folder of the run; must be new or empty.
-        seed: of everything.
-        save_seconds: least time between checkpoints.
-        device: auto (cuda if there is one), cpu or cuda.
-        threads: of torch on the CPU; 0 leaves torch's own number, 1 is fastest where other work
-            runs beside it.
+        out: Folder of the run; must be new or empty.
+        seed: Seed of all random numbers.
+        save_seconds: Minimum time in seconds between two checkpoints.
+        device: Device: auto (cuda if available), cpu or cuda.
+        threads: Number of torch's CPU threads; 0 keeps torch's default, and 1 is fastest if other
+            work runs on the same machine.
     """
 
     out: str
@@ -44,23 +44,24 @@ class RunConfig:
 
 
 class Run(ABC):
-    """A run built the same way to train, resume and evaluate.
+    """A run, built in the same way to train, resume and evaluate.
 
-    A recipe's module holds `Config`, `PRESETS` (the first is the default) and `Run`. Its run's
-    constructor takes (config, *, data) and sets `engine` and, unless `data` is False, `data`.
+    A recipe's module holds `Config`, `PRESETS` (the first is the default) and `Run`. The
+    constructor of `Run` takes (config, *, data) and sets `engine` and, unless `data` is False,
+    `data`.
 
     Args:
-        config: its options.
+        config: Options of the run.
     """
 
     recipe: str
     """Name of the recipe's module."""
 
     show: Sequence[str] = ()
-    """Logged numbers worth showing while it runs."""
+    """Names of the logged numbers to show during training."""
 
     movable: Sequence[str] = ()
-    """Options besides those of `MOVABLE` that may change while a run is stopped."""
+    """Options in addition to `MOVABLE` that may change while a run is stopped."""
 
     config: Any
     engine: Engine
@@ -75,15 +76,19 @@ class Run(ABC):
 
     @abstractmethod
     def phases(self) -> list[Phase]:
-        """The stretches of the run, in order."""
+        """Phases of the run, in order."""
 
     @abstractmethod
     def report(self, cpu_seconds: float | None = None) -> None:
-        """Measure what was trained; write result.json, plots and samples, print the table."""
+        """Evaluate the trained model; write result.json, plots and samples, print the table.
+
+        Args:
+            cpu_seconds: CPU time of the training in seconds; None if it is unknown.
+        """
 
     @abstractmethod
     def data_fingerprint(self) -> int:
-        """A number that changes with the data."""
+        """A checksum of the data."""
 
     @abstractmethod
     def data_source(self) -> str:
@@ -95,10 +100,10 @@ class Run(ABC):
         self._sign()
 
     def resume(self) -> None:
-        """Load the last checkpoint; a run stopped before its first begins again.
+        """Load the last checkpoint; a run without a checkpoint starts from the beginning.
 
         Raises:
-            UserError: options or data are not those the run began with.
+            UserError: Options or data differ from those that the run began with.
         """
         if has_checkpoint(self.folder.checkpoint):
             self.engine.load(self.folder.checkpoint)
@@ -115,13 +120,14 @@ class Run(ABC):
         """Load the last checkpoint, to sample or evaluate.
 
         Raises:
-            UserError: there is none, or the data are not those the run began with.
+            UserError: There is no checkpoint, or the data differ from those that the run began
+                with.
         """
         self.engine.load(self.folder.checkpoint)
         self._sign()
 
     def train(self) -> None:
-        """Play what is left of the run, then write its result."""
+        """Play the remaining rounds of the run, then write its result."""
         began, ended = time.process_time(), self.engine.notes.get("phase") == len(self.phases())
         play(
             self.engine,
@@ -138,7 +144,7 @@ class Run(ABC):
         return asdict(self.config)
 
     def _sign(self) -> None:
-        """Note what the run is made of; refuse other data than those noted when it began."""
+        """Record options and data; reject data that differ from those recorded at the start."""
         notes, fingerprint = self.engine.notes, self.data_fingerprint()
         notes.setdefault("config", self.as_dict())
         if notes.setdefault("data", fingerprint) != fingerprint:
@@ -149,4 +155,4 @@ class Run(ABC):
 
 
 MOVABLE = ("out", "device", "save_seconds")
-"""Options that may change while a run is stopped; what its files hold is compared by itself."""
+"""Options that may change while a run is stopped; the content of their files is compared."""

@@ -1,7 +1,7 @@
-"""Playing a run's phases, and going on exactly where it stopped.
+"""Playing a run's phases, and resuming exactly where it stopped.
 
-The log holds nothing that depends on the clock, so an interrupted run and an undisturbed one write
-the same.
+The log holds nothing that depends on the clock, so an interrupted run writes the same log as an
+uninterrupted one.
 """
 
 import math
@@ -32,15 +32,19 @@ def play(
     save_seconds: float,
     show: Sequence[str],
 ) -> None:
-    """Play all phases from wherever the engine stands, logging, saving and showing progress.
+    """Play all remaining phases, with logging, checkpoints and a progress display.
 
     Args:
-        engine: fresh, or loaded from `run.checkpoint`.
-        data: the real sequences.
-        phases: in order.
-        run: where log and checkpoints go.
-        save_seconds: least time between two checkpoints; the end of a phase is always saved.
-        show: the logged numbers worth showing while it runs.
+        engine: New engine, or one loaded from `run.checkpoint`.
+        data: Batches of real data.
+        phases: Phases in order.
+        run: Folder of the log and the checkpoints.
+        save_seconds: Minimum time in seconds between two checkpoints; the end of a phase is always
+            saved.
+        show: Names of the logged numbers to show.
+
+    Raises:
+        UserError: A weight or a metric is not finite.
     """
     run.keep_log_until(engine.round)
     notes = engine.notes
@@ -80,7 +84,7 @@ def _save(engine: Engine, phase: Phase, run: RunFolder) -> None:
 
 
 def _check_weights(engine: Engine, phase: Phase) -> None:
-    """The engine watches losses and gradients; a step too long shows in the weights alone."""
+    """Check that the weights are finite: the engine checks only losses and gradients."""
     turns = engine.game.turns() if phase.turns is None else phase.turns
     for player in dict.fromkeys(turn.player for turn in turns):
         sound = all(bool(torch.isfinite(held(p)).all()) for p in engine.players[player])
@@ -95,7 +99,7 @@ def _stop(engine: Engine, what: str) -> UserError:
 
 
 def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bool]:
-    """One round and, when due, its evaluation: the log record, and whether the phase is over."""
+    """One round and, when due, its evaluation: the log record, and whether the phase has ended."""
     logs: Mapping[str, Tensor] = next(engine.rounds(data, 1, turns=phase.turns))
     engine.notes["phase_round"] += 1
     done = engine.notes["phase_round"]

@@ -11,7 +11,12 @@ Row = Mapping[str, float | str]
 
 
 def print_table(title: str, rows: Mapping[str, Row]) -> None:
-    """A table on the terminal, one line a model; names are broken so that 80 columns do."""
+    """Print a table, one line per model; column names are broken to fit 80 columns.
+
+    Args:
+        title: Line printed above the table.
+        rows: Values by column, for each model.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -28,5 +33,9 @@ def print_table(title: str, rows: Mapping[str, Row]) -> None:
 
 
 def cell(value: float | str) -> str:
-    """A number as the table prints it."""
+    """A value as printed in the table, with three decimals.
+
+    Args:
+        value: Number, or text that is printed unchanged.
+    """
     return value if isinstance(value, str) else f"{value:.3f}"

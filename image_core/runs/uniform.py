@@ -1,4 +1,4 @@
-"""A stream of uniform numbers, by which games pick rows of data they hold themselves."""
+"""A stream of uniform numbers, with which games select rows of data that they hold themselves."""
 
 import torch
 from jaxtyping import Float
@@ -6,17 +6,17 @@ from torch import Tensor
 
 
 class Uniform:
-    """Batch i is a function of i and the seed.
+    """Uniform random numbers; batch i is a function of i and the seed.
 
     Args:
-        size: numbers of a batch.
-        seed: of all batches.
+        size: Number of values per batch.
+        seed: Seed of all batches.
     """
 
     def __init__(self, size: int, seed: int):
         self.size, self.seed = size, seed
 
     def __call__(self, index: int) -> Float[Tensor, " size"]:
-        """Numbers in [0, 1)."""
+        """Values in [0, 1), (size,)."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         return torch.rand(self.size, generator=generator)

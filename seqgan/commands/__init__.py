@@ -1,1 +1,1 @@
-"""Commands of the command line: one module each with a `run(words)`, listed in `seqgan/cli.py`."""
+"""Commands of the command line: one module each with `run(words)`, listed in `seqgan/cli.py`."""

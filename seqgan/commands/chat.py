@@ -46,24 +46,19 @@ def run(words: Sequence[str]) -> None:
 def _parser() -> Parser:
     parser = folder_parser(
         "chat",
-        "Talk to a trained dialogue model. Each token of its replies is coloured by what the "
-        "discriminator makes of the reply so far: red = machine, green = human. An empty line ends "
-        "the chat.",
+        "Talk to a trained dialogue model. Each token of its replies is coloured by the "
+        "discriminator's output for the reply so far: red = machine, green = human. An empty "
+        "line ends the chat.",
     )
     add = parser.add_argument
     add(
         "--temperature",
         type=float,
         default=0.7,
-        help="Temperature of the samples; below 1 sharpens, 0 takes the likeliest token (0.7).",
+        help="Sampling temperature; below 1 sharpens, 0 takes the most likely token (0.7).",
     )
-    add(
-        "--top_p",
-        type=float,
-        default=0.9,
-        help="Probability mass of the tokens that are sampled (0.9).",
-    )
-    add("--beams", type=int, default=0, help="Number of beams of a search; 0 samples (0).")
+    add("--top_p", type=float, default=0.9, help="Probability mass of nucleus sampling (0.9).")
+    add("--beams", type=int, default=0, help="Number of beams of a beam search; 0 samples.")
     add(
         "--groups",
         type=int,
@@ -73,50 +68,55 @@ def _parser() -> Parser:
     add(
         "--backward",
         metavar="DIR",
-        help="Run with --backward true, to choose among the beams by mutual information.",
+        help="Folder of a run with --backward true, which ranks the beams by MMI.",
     )
     add(
         "--weight",
         type=float,
         default=0.5,
-        help="Weight of the backward model in that choice (0.5).",
+        help="Weight of the backward model in that ranking (0.5).",
     )
-    add("--block", type=int, default=3, help="Length of n-grams that a reply may not repeat (3).")
+    add(
+        "--block",
+        type=int,
+        default=3,
+        help="Order of the n-grams that may not be repeated in a reply (3).",
+    )
     add("--seed", type=int, default=0, help="Seed of the replies (0).")
     add(
         "--model",
         choices=("gan", "mle"),
         default="gan",
-        help="Generator of which phase answers (gan).",
+        help="Phase after which to take the model (gan).",
     )
     add(
         "--no_color",
         action="store_true",
-        help="Show the discriminator's output as numbers in brackets.",
+        help="Show the outputs of the discriminator as numbers in brackets.",
     )
     add(
         "--web", nargs="?", const="plain", choices=("plain", "gradio"),
-        help="Page in the browser, on this machine: plain (needs nothing), or gradio's.",
+        help="Local page for the browser: plain (no further package), or gradio.",
     )  # fmt: skip
     add("--port", type=int, default=7860, help="Port of the page (7860).")
     return parser
 
 
 def _check(options: Namespace) -> None:
-    """Refuse what cannot be used before anything is loaded."""
+    """Reject invalid options before anything is loaded."""
     if options.temperature < 0 or not 0 < options.top_p <= 1:
         raise UserError(
-            f"--temperature {options.temperature} --top_p {options.top_p}: the first is at least "
-            "0, the second above 0 and at most 1"
+            f"--temperature {options.temperature} --top_p {options.top_p}: give at least "
+            "0 for the first, and above 0 and at most 1 for the second"
         )
     if options.beams < 0 or options.block < 0:
-        raise UserError("--beams and --block are at least 0")
+        raise UserError("--beams and --block must be at least 0")
     if options.groups < 1 or (options.groups > 1 and options.beams % options.groups):
         raise UserError(
             f"--groups {options.groups} cannot share --beams {options.beams}; use a multiple"
         )
     if not 0 <= options.weight <= 1:
-        raise UserError(f"--weight {options.weight}: it lies between 0 and 1")
+        raise UserError(f"--weight {options.weight}: it must be between 0 and 1")
     if options.backward and options.beams < 2:
         raise UserError("--backward chooses among beams; pass --beams of at least 2")
 
@@ -138,7 +138,7 @@ def _backward(folder: str) -> "Backward":
     c = trained.config
     if not c.backward:
         raise UserError(
-            f"--backward {folder} learned answers, not what was said before them; train one with "
+            f"--backward {folder} predicts replies, not the turns before them; train one with "
             "`seqgan train dialogue --backward true --turns 1 --rounds 0`"
         )
     return Backward(trained.game.mle.eval(), trained.form, c.context_tokens, c.reply_tokens)

@@ -11,16 +11,16 @@ def run(words: Sequence[str]) -> None:
     """Draw several runs together."""
     parser = Parser(
         "seqgan compare",
-        "Draw the sweeps of several runs of one recipe on one data set together, with their "
-        "maximum-likelihood models and real text; runs that differ in their seed alone are joined.",
+        "Draw the sweeps of several runs of one recipe on one data set in one plot, with their "
+        "maximum-likelihood models and real text; runs that differ only in seed are combined.",
     )
-    parser.add_argument("folders", metavar="DIR", nargs="+", help="folders of runs that have ended")
+    parser.add_argument("folders", metavar="DIR", nargs="+", help="Folders of finished runs.")
     parser.add_argument(
-        "--out", metavar="DIR", default="comparison", help="new folder to write to (comparison)"
+        "--out", metavar="DIR", default="comparison", help="New folder for the plots (comparison)."
     )
     options = parser.parse_args(words)
     if len(options.folders) < 2:
-        raise UserError("seqgan compare needs two runs or more")
+        raise UserError("seqgan compare needs at least two runs; name more folders")
     prepare()
     from seqgan.evaluation.evaluate import check_unused
     from seqgan.text.compare import compare

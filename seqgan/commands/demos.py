@@ -10,31 +10,41 @@ from seqgan.commands.recipes import open_run
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
-    """The options, contradictions refused."""
+    """Parse the options, and reject contradictions.
+
+    Args:
+        words: Command line after the command.
+
+    Raises:
+        UserError: An option is missing or invalid, or two options contradict each other.
+    """
     parser = Parser(
         "seqgan demos",
         "Record whole episodes of a trained run (DIR), of an expert's weights (--expert FILE "
         "--env ID), or of random actions (--env ID alone).",
     )
-    parser.add_argument("folder", metavar="DIR", nargs="?", help="a run of expert or imitate")
-    parser.add_argument("--expert", default=None, help=".npz of a dense network's weights")
-    parser.add_argument("--env", default=None, help="gymnasium id; with DIR it is the run's own")
-    parser.add_argument("--episodes", type=int, default=10, help="how many (10)")
     parser.add_argument(
-        "--max_episode_steps",
-        type=int,
-        default=None,
-        help="time limit in steps, with --env",
+        "folder", metavar="DIR", nargs="?", help="Folder of a run of the recipe expert or imitate."
+    )
+    parser.add_argument(
+        "--expert", default=None, help="File (.npz) with the weights of a dense network."
+    )
+    parser.add_argument("--env", default=None, help="Gymnasium id; with DIR it is that of the run.")
+    parser.add_argument("--episodes", type=int, default=10, help="Number of episodes (10).")
+    parser.add_argument(
+        "--max_episode_steps", type=int, default=None, help="Time limit in steps, with --env."
     )
     parser.add_argument(
         "--fixed_horizon",
         action="store_true",
-        help="with --env: episodes that end go on at their end to the time limit",
+        help="Continue episodes that end in their last state up to the time limit, with --env.",
     )
-    parser.add_argument("--out", required=True, help="new .npz file")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same episodes (0)")
+    parser.add_argument("--out", required=True, help="New .npz file.")
+    parser.add_argument("--seed", type=int, default=0, help="Seed of the episodes (0).")
     parser.add_argument(
-        "--deterministic", action="store_true", help="the likeliest action instead of a draw"
+        "--deterministic",
+        action="store_true",
+        help="Take the most likely action instead of sampling.",
     )
     options = parser.parse_args(words)
     if (options.folder is None) == (options.env is None):

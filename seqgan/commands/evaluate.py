@@ -1,4 +1,4 @@
-"""`seqgan evaluate DIR` for a run, `seqgan evaluate --samples FILE` for text of any tool."""
+"""`seqgan evaluate DIR` for a run, `seqgan evaluate --samples FILE` for text from any source."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +8,14 @@ from image_core.runs.parsing import Parser, prepare
 from seqgan.commands.recipes import open_run
 
 DESCRIPTION = (
-    "Measure a trained run once more (DIR), or text that any tool wrote (--samples FILE "
+    "Evaluate a trained run again (DIR), or text from any source (--samples FILE "
     "--references FILE)."
 )
 OF_FILES = ("references", "train", "contexts", "field", "count", "level", "metrics", "encoder")
 
 
 def run(words: Sequence[str]) -> None:
-    """Measure a run, or files of text."""
+    """Evaluate a run, or text files."""
     parser = _parser()
     options = parser.parse_args(words)
     if options.folder is None and options.samples is None:
@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> None:
     if options.sweep:
         raise UserError("--sweep is for a run's DIR; a file of samples has no temperature")
     if options.references is None:
-        raise UserError("--samples needs real text to compare with; name it with --references")
+        raise UserError("--samples needs real text to compare with; give it with --references")
     prepare()
     from seqgan.evaluation.case import EvaluationConfig
     from seqgan.evaluation.evaluate import evaluate, parse_metrics
@@ -73,24 +73,41 @@ def _evaluate_run(folder: str, sweep: bool) -> None:
 def _parser() -> Parser:
     parser = Parser("seqgan evaluate", DESCRIPTION)
     parser.add_argument(
-        "folder", metavar="DIR", nargs="?", help="folder of a run, the --out of its training"
+        "folder", metavar="DIR", nargs="?", help="Folder of a run, the --out of its training."
     )
     parser.add_argument(
-        "--sweep", action="store_true", help="of a run: sweep top-p as well as temperature"
+        "--sweep", action="store_true", help="Sweep top-p as well as temperature, for a run."
     )
     add = parser.add_argument
-    add("--samples", metavar="FILE", help="sentences of a model, one a line, or a table")
-    add("--references", metavar="FILE", help="real sentences that it did not learn from")
-    add("--train", metavar="FILE", help="real sentences that it learnt from: the human row")
-    add("--contexts", metavar="FILE", help="what samples and references answer, line by line")
-    add("--field", help="the column that holds the text, in tables")
-    add("--metrics", help="names with commas, or all; the fast ones when left out (see below)")
-    add("--count", type=int, help="measure this many samples, drawn by the seed (all)")
-    add("--level", choices=("word", "blank", "char"), help="what a token is (word: NLTK's rules)")
-    add("--lowercase", action="store_true", help="lower-case all text first")
-    add("--encoder", help="of frechet, mauve, embedding: trained, minilm or a folder (trained)")
-    add("--seed", type=int, default=0, help="of everything drawn (0)")
-    add("--out", metavar="DIR", help="new folder of result.json and report.html")
+    add(
+        "--samples",
+        metavar="FILE",
+        help="File with the sentences of a model, one per line, or a table.",
+    )
+    add(
+        "--references",
+        metavar="FILE",
+        help="File with real sentences that the model was not trained on.",
+    )
+    add("--train", metavar="FILE", help="File with its real training sentences: the human row.")
+    add(
+        "--contexts",
+        metavar="FILE",
+        help="File with the contexts of samples and references, line by line.",
+    )
+    add("--field", help="Column that holds the text, in tables.")
+    add(
+        "--metrics", help="Names separated by commas, or all; by default the fast ones (see below)."
+    )
+    add("--count", type=int, help="Number of samples to evaluate, drawn by the seed (all).")
+    add("--level", choices=("word", "blank", "char"), help="Unit of a token (word: NLTK's rules).")
+    add("--lowercase", action="store_true", help="Lower-case all text first.")
+    add(
+        "--encoder",
+        help="Encoder of frechet, mauve and embedding: trained, minilm or a folder (trained).",
+    )
+    add("--seed", type=int, default=0, help="Seed of all random numbers (0).")
+    add("--out", metavar="DIR", help="New folder for result.json and report.html.")
     parser.epilog = (
         "metrics: bleu, self_bleu, corpus_bleu, distinct, entropy, unique, copied, lengths, "
         "repetition, lm, frechet, mauve, embedding, judge, adversuc"

@@ -8,20 +8,20 @@ from seqgan.commands.recipes import RECIPES
 
 
 def run(words: Sequence[str]) -> None:
-    """Send a trained dialogue model to the hub, with its page."""
+    """Send a trained dialogue model to the hub, with its model card."""
     parser = folder_parser(
-        "push", "Send a trained dialogue model, its tokenizer and its page to the hub."
+        "push", "Send a trained dialogue model, its tokenizer and its model card to the hub."
     )
     parser.add_argument("name", metavar="USER/NAME", help="Name of the model on the hub.")
-    parser.add_argument("--private", action="store_true", help="Keep the model from others.")
+    parser.add_argument("--private", action="store_true", help="Make the model private.")
     parser.add_argument(
         "--model",
         choices=("gan", "mle"),
         default="gan",
-        help="Generator of which phase is sent (gan).",
+        help="Phase after which to take the model (gan).",
     )
     options = parser.parse_args(words)
-    saved_config(options.folder, RECIPES)  # refuses what is no run
+    saved_config(options.folder, RECIPES)  # rejects a folder that is not a run
     prepare()
     from seqgan.dialogue.hub import push
 

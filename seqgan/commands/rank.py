@@ -13,13 +13,15 @@ def run(words: Sequence[str]) -> None:
         "Write the documents that a trained run ranks first: answers to a question, or the judged "
         "documents of a web query.",
     )
-    parser.add_argument("--query", required=True, help="a question; of a web run, a query's id")
+    parser.add_argument(
+        "--query", required=True, help="Question; for a run on web data, the id of a query."
+    )
     parser.add_argument(
         "--documents",
         default=None,
-        help="file of answers, one a line; those of the run if left out",
+        help="File of answers, one per line; by default those of the run.",
     )
-    parser.add_argument("--k", type=int, default=10, help="how many documents (10)")
+    parser.add_argument("--k", type=int, default=10, help="Number of documents (10).")
     options = parser.parse_args(words)
     if options.k < 1:
         raise UserError(f"--k {options.k}: ask for at least 1 document")

@@ -1,4 +1,4 @@
-"""The recipes by name, and the runs they have left in folders."""
+"""The recipes by name, and access to runs in folders."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -23,10 +23,19 @@ RECIPES: Mapping[str, str] = {
 
 
 def recipe_module(name: str) -> Any:
-    """The module of a recipe: its `Config`, `PRESETS` (the first is the default) and `Run`."""
+    """Module of a recipe: its `Config`, `PRESETS` (the first is the default) and `Run`.
+
+    Args:
+        name: Name of the recipe.
+    """
     return import_module(RECIPES[name])
 
 
 def open_run(folder: str, *, data: bool = True) -> "Run":
-    """The run in a folder, built from its own configuration."""
+    """The run in a folder, built from its own configuration.
+
+    Args:
+        folder: Folder of the run.
+        data: Whether to read the run's data.
+    """
     return parsing.open_run(folder, RECIPES, data=data)

@@ -7,10 +7,10 @@ from image_core.runs.parsing import folder_parser, prepare
 
 
 def run(words: Sequence[str]) -> None:
-    """Write the best items of a user, those trained on left out."""
+    """Write the best items for a user, without those of the training data."""
     parser = folder_parser("recommend", "Write the items that a trained run ranks first.")
-    parser.add_argument("--user", required=True, help="as the data name the user")
-    parser.add_argument("--k", type=int, default=10, help="how many items (10)")
+    parser.add_argument("--user", required=True, help="Name of the user in the data.")
+    parser.add_argument("--k", type=int, default=10, help="Number of items (10).")
     options = parser.parse_args(words)
     if options.k < 1:
         raise UserError(f"--k {options.k}: ask for at least 1 item")

@@ -7,9 +7,9 @@ from seqgan.commands.train import go_on
 
 
 def run(words: Sequence[str]) -> None:
-    """Go on with a stopped run."""
+    """Resume a stopped run."""
     parser = folder_parser(
-        "resume", "Go on exactly where a stopped run stood, with the options it was started with."
+        "resume", "Resume a stopped run exactly where it stopped, with its original options."
     )
     folder = parser.parse_args(words).folder
     prepare()

@@ -93,29 +93,38 @@ def _unused(folder: str, name: str) -> str:
 
 def _parser() -> Parser:
     parser = folder_parser(
-        "sample", "Write sentences of a trained run, one a line; or draw pictures of sentences."
+        "sample", "Write sentences of a trained run, one per line; or draw pictures of sentences."
     )
     add = parser.add_argument
-    add("--n", type=int, default=10, help="how many sentences, or pictures of each sentence (10)")
-    add("--temperature", type=float, default=None, help="below 1 sharpens, above 1 flattens (1.0)")
-    add("--seed", type=int, default=0, help="same seed, same sentences or pictures (0)")
+    add("--n", type=int, default=10, help="Number of sentences, or of pictures per sentence (10).")
+    add(
+        "--temperature",
+        type=float,
+        default=None,
+        help="Sampling temperature; below 1 sharpens, above 1 flattens (1.0).",
+    )
+    add("--seed", type=int, default=0, help="Seed of the sentences or pictures (0).")
     add(
         "--prompt",
         action="append",
-        help="words that every sentence begins with; of a text-to-image run the sentence to draw, "
-        "several times for several rows under the same noise",
+        help="First words of every sentence; for a text-to-image run the sentence to draw. May be "
+        "given several times, for several rows with the same noise.",
     )
     add(
         "--between",
         type=int,
         default=0,
-        help="of a text-to-image run: rows between two sentences (0)",
+        help="Number of rows between two sentences, for a text-to-image run (0).",
     )
     add(
         "--model",
         choices=("seqgan", "mle"),
         default=None,
-        help="policy: after adversarial rounds, or as maximum likelihood left it (seqgan)",
+        help="Policy after the adversarial rounds, or after maximum likelihood (seqgan).",
     )
-    add("--out", default=None, help="new file to write to, not the terminal or DIR/samples")
+    add(
+        "--out",
+        default=None,
+        help="New file for the output, instead of the terminal or DIR/samples.",
+    )
     return parser

@@ -1,4 +1,4 @@
-"""`seqgan study`: many image GANs, searched by any number of workers."""
+"""`seqgan study`: a search over many image GANs with any number of workers."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -9,7 +9,7 @@ from image_core.runs.parsing import prepare, told
 
 
 def run(words: Sequence[str]) -> None:
-    """Join the study in --out, or begin it."""
+    """Join the study in --out, or start it."""
     import jsonargparse
 
     prepare()
@@ -17,13 +17,13 @@ def run(words: Sequence[str]) -> None:
 
     parser = jsonargparse.ArgumentParser(
         prog="seqgan study",
-        description="Train every combination of loss, penalty, norm and architecture at the points "
-        "of a grid or a search. The same command in the same --out joins as one more worker.",
+        description="Train every combination of loss, penalty, norm and architecture on a grid "
+        "or by search. The same command with the same --out adds one more worker.",
         formatter_class=jsonargparse.DefaultHelpFormatter,
         exit_on_error=False,
         allow_abbrev=False,
     )
-    parser.add_argument("--config", action="config", help="YAML file of options")
+    parser.add_argument("--config", action="config", help="YAML file of options.")
     parser.add_class_arguments(Design)
     values: Any = told(lambda: parser.parse_args(list(words)), parser.prog)
     design = Design(**{f.name: values[f.name] for f in fields(Design)})

@@ -1,4 +1,4 @@
-"""`seqgan train RECIPE`: a new run, or the one in --out gone on with."""
+"""`seqgan train RECIPE`: start a new run, or resume the one in --out."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,13 +22,13 @@ lists the options, `seqgan list recipes` the recipes and their presets.
 
 
 def run(words: Sequence[str]) -> None:
-    """Train, from the start or from where the run in --out stands."""
+    """Train, from the start or from the last checkpoint of the run in --out."""
     if words and words[0] in ("-h", "--help"):
         print(HELP, end="")
         return
     if not words or words[0] not in RECIPES:
         raise UserError(
-            f"seqgan train needs one of {', '.join(RECIPES)}, as in `seqgan train text`"
+            f"seqgan train needs one of {', '.join(RECIPES)}, for example `seqgan train text`"
         )
     prepare()
     module = recipe_module(words[0])
@@ -48,7 +48,11 @@ def run(words: Sequence[str]) -> None:
 
 
 def go_on(folder: str) -> None:
-    """Resume the run in a folder and play it to its end."""
+    """Resume the run in a folder and train it to its end.
+
+    Args:
+        folder: Folder of the run.
+    """
     old = open_run(folder)
     old.resume()
     _play(old)
@@ -59,7 +63,7 @@ def _play(run: "Run") -> None:
         run.train()
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"; `seqgan resume {run.config.out}` goes on from the last checkpoint"
+            f"; `seqgan resume {run.config.out}` resumes from the last checkpoint"
         ) from None
 
 

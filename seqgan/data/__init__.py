@@ -1,4 +1,4 @@
-"""Text data: reading, tokens, padded matrices, masks. Libraries are imported where used."""
+"""Text data: reading, tokens, padded matrices, masks. Libraries are imported when used."""
 
 from seqgan.data.chat import ChatSplits as ChatSplits
 from seqgan.data.chat import chitchat_turns as chitchat_turns

@@ -1,4 +1,4 @@
-"""Short chat turns of the package `chitchat-dataset`: real text that can be installed."""
+"""Short chat turns of the package `chitchat-dataset`, as real text that pip can install."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
 
 _INSTALL = "pip install chitchat-dataset"
-# In this order: an address holds a domain, and a link may hold digits
+# In this order: an address contains a domain, and a link may contain digits
 _PRIVATE = (
     (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "_email_"),
     (re.compile(r"(?:https?://|www\.)\S+", re.I), "_url_"),
@@ -25,9 +25,9 @@ class ChatSplits(NamedTuple):
     """Chat turns; all turns of one conversation are in one split.
 
     Args:
-        train: about 90 % of the conversations.
-        valid: about 5 %.
-        test: about 5 %.
+        train: Training turns, of about 90 % of the conversations.
+        valid: Validation turns, of about 5 % of the conversations.
+        test: Test turns, of about 5 % of the conversations.
     """
 
     train: list[str]
@@ -36,17 +36,17 @@ class ChatSplits(NamedTuple):
 
 
 def chitchat_turns(limit: int | None = None, max_words: int = 20) -> ChatSplits:
-    """Read the first short turns, in the package's order; the same for the same package, always.
+    """Read the first short turns, in the package's order; the same for each version of the package.
 
-    E-mail addresses, links, @handles and numbers of seven or more digits become `_email_`, `_url_`,
-    `_handle_` and `_phone_`; runs of blanks become one.
+    E-mail addresses, links, @handles and numbers of seven or more digits are replaced by `_email_`,
+    `_url_`, `_handle_` and `_phone_`; sequences of blanks become one blank.
 
     Args:
-        limit: most turns, over the three splits; None for all.
-        max_words: longest turn kept, in words between blanks; turns of one word are dropped.
+        limit: Maximum number of turns over the three splits; None for all.
+        max_words: Maximum number of blank-separated words per turn; turns of one word are dropped.
 
     Raises:
-        UserError: the package is missing, its data cannot be read, or no turn is short enough.
+        UserError: The package is missing, its data cannot be read, or no turn is short enough.
     """
     chat = ChatSplits([], [], [])
     for identity, conversation in _conversations().items():
@@ -63,12 +63,12 @@ def chitchat_turns(limit: int | None = None, max_words: int = 20) -> ChatSplits:
 
 
 class Conversations(NamedTuple):
-    """Whole conversations of two people, each a list of turns; split as `ChatSplits` is.
+    """Whole conversations of two people, each a list of turns; split like `ChatSplits`.
 
     Args:
-        train: about 90 %.
-        valid: about 5 %.
-        test: about 5 %.
+        train: Training conversations, about 90 %.
+        valid: Validation conversations, about 5 %.
+        test: Test conversations, about 5 %.
     """
 
     train: list[list[str]]
@@ -77,16 +77,16 @@ class Conversations(NamedTuple):
 
 
 def chitchat_conversations(limit: int | None = None) -> Conversations:
-    """Read the conversations that two people wrote at least four turns of, in the package's order.
+    """Read the conversations with at least four turns between two people, in the package's order.
 
-    What one person sent in a row is one turn. Turns are redacted as in `chitchat_turns`; a
-    conversation with a turn of more than 200 words is left out.
+    Consecutive messages of one person are joined to one turn. Turns are redacted as in
+    `chitchat_turns`; a conversation with a turn of more than 200 words is left out.
 
     Args:
-        limit: most conversations, over the three splits; None for all.
+        limit: Maximum number of conversations over the three splits; None for all.
 
     Raises:
-        UserError: the package is missing, or its data cannot be read.
+        UserError: The package is missing, or its data cannot be read.
     """
     found = Conversations([], [], [])
     for identity, conversation in _conversations().items():
@@ -100,7 +100,7 @@ def chitchat_conversations(limit: int | None = None) -> Conversations:
 
 
 def _joined(messages: list[list[dict[str, str]]]) -> tuple[list[str], list[str]]:
-    """Turns, and who wrote each: what one person sent in a row is one turn."""
+    """Turns and their authors; consecutive messages of one person are joined to one turn."""
     turns: list[str] = []
     senders: list[str] = []
     for utterance in (utterance for message in messages for utterance in message):
@@ -114,7 +114,7 @@ def _joined(messages: list[list[dict[str, str]]]) -> tuple[list[str], list[str]]
 
 
 def _conversations() -> dict[str, Any]:
-    # Not imported: the module opens its 40 MB without closing them
+    # Not imported: the module opens its 40 MB file without closing it
     package = find_spec("chitchat_dataset")
     if package is None or not package.submodule_search_locations:
         raise UserError(f"the package chitchat-dataset is not installed; {_INSTALL}")

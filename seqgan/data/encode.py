@@ -1,4 +1,4 @@
-"""Sentences as one padded matrix of token ids, and the mask of what counts in it."""
+"""Sentences as one padded matrix of token ids, and its mask."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -12,21 +12,21 @@ from seqgan.data.source import Texts
 from seqgan.data.tokenizer import END, PAD, UNK, TextTokenizer
 
 DEFAULT_MAX_LENGTH = 512
-"""Else one stray line of a hundred thousand tokens would set the width of the whole matrix."""
+"""Otherwise one line of a hundred thousand tokens would set the width of the whole matrix."""
 
 LongLines = Literal["error", "drop", "truncate"]
 
 
 class Encoded(NamedTuple):
-    """What became of some sentences.
+    """The result of encoding sentences.
 
     Args:
-        tokens: ids; every row ends in the end token, then padding.
-        dropped: lines left out as too long.
-        truncated: lines cut to the limit.
-        unknown: tokens outside the vocabulary, over all rows.
-        places: which of the lines each row is.
-        limit: most tokens of a row, its end included.
+        tokens: Token ids, (lines, time); every row ends in the end token, then padding.
+        dropped: Number of lines left out as too long.
+        truncated: Number of lines cut to the limit.
+        unknown: Number of tokens outside the vocabulary, over all rows.
+        places: Index of the line of each row.
+        limit: Maximum number of tokens of a row, end token included.
     """
 
     tokens: Int64[Tensor, "lines time"]
@@ -49,14 +49,14 @@ def encode_matrix(
     A truncated line keeps its first max_length - 1 tokens and gets an end token like any other.
 
     Args:
-        tokenizer: gives the ids.
-        texts: the sentences; `Texts` also know at which line of the source they stood.
-        source: the name of the texts in an error.
-        max_length: most tokens of a line, its end token included; 512 where None.
-        long_lines: what to do with a longer line.
+        tokenizer: Tokenizer that gives the ids.
+        texts: Sentences; for `Texts`, errors name the line of the source.
+        source: Name of the texts in error messages.
+        max_length: Maximum number of tokens per line, end token included; None means 512.
+        long_lines: Treatment of longer lines: error, drop or truncate.
 
     Raises:
-        UserError: a line is too long, nothing is left, or `max_length` has no room for a token.
+        UserError: A line is too long, no line is left, or `max_length` has no room for a token.
     """
     if max_length is not None and max_length < 2:
         raise UserError(
@@ -99,8 +99,8 @@ def mask_of(tokens: Int[Tensor, "*batch time"], end: int | None) -> Bool[Tensor,
     """Mark what counts: True up to and including the first end token, or all True without one.
 
     Args:
-        tokens: ids.
-        end: the id that ends a sequence; None where all have full length.
+        tokens: Token ids, (..., time).
+        end: Token id that ends a sequence; None if all have full length.
     """
     if end is None:
         return torch.ones_like(tokens, dtype=torch.bool)
@@ -109,15 +109,15 @@ def mask_of(tokens: Int[Tensor, "*batch time"], end: int | None) -> Bool[Tensor,
 
 
 def check_vocabulary(tokens: Int[Tensor, "*batch"], vocab_size: int, source: str) -> None:
-    """Make sure that all ids are of a vocabulary.
+    """Check that all ids belong to a vocabulary.
 
     Args:
-        tokens: ids from outside: an oracle's samples, a saved matrix.
-        vocab_size: ids run from 0 to vocab_size - 1.
-        source: the name of the ids in an error.
+        tokens: Token ids from an external source: an oracle's samples, a saved matrix.
+        vocab_size: Size of the vocabulary; ids run from 0 to vocab_size - 1.
+        source: Name of the ids in error messages.
 
     Raises:
-        UserError: one is not.
+        UserError: An id is outside the vocabulary.
     """
     if not tokens.numel():
         return

@@ -1,7 +1,7 @@
 """Lines of text of a file or a hub data set, read by `datasets`. No tokens; see `tokenizer.py`.
 
-A local file is read through a throw-away cache, so nothing is left behind and nothing stale comes
-back: `datasets` keys its own cache by path and time stamp, and a rewritten file may keep both.
+A local file is read through a temporary cache, so no files are left behind and no stale content is
+used: `datasets` identifies cached files by path and time stamp, and a rewritten file may keep both.
 """
 
 import gzip
@@ -32,17 +32,17 @@ _HUB_NAME = re.compile(r"([\w-]+|\w[\w.-]*/[\w.-]+)(:[\w.-]+)?", re.ASCII)
 _FILE_SUFFIX = (*_KINDS, ".txt", ".gz")
 _HUB_SECONDS = 5.0
 _LINE_BREAKS = re.compile(r"[\r\n]+")
-# What pandas, pyarrow and `datasets` say of a table without rows
+# Messages of pandas, pyarrow and `datasets` for a table without rows
 _NO_RECORDS = ("corresponds to no data", "StopIteration", "SchemaInferenceError", "No columns")
 
 
 class Texts(NamedTuple):
-    """Sentences that hold more than blanks.
+    """Sentences that are not blank.
 
     Args:
-        lines: one sentence each, as written, without its line ending.
-        numbers: where each stood in its source, counting lines (or records) from 1.
-        dropped: how many blank lines were left out.
+        lines: Sentences as written, without line endings.
+        numbers: Line or record number of each sentence in its source, counted from 1.
+        dropped: Number of blank lines left out.
     """
 
     lines: list[str]
@@ -53,21 +53,22 @@ class Texts(NamedTuple):
 def read_texts(source: str, field: str | None = None, split: str = "train") -> Texts:
     """Read the sentences of a file or of a hub data set.
 
-    Plain text is UTF-8, one sentence a line; a line ends at a line feed, a carriage return or both,
-    and at nothing else. A file named .json, .jsonl, .ndjson, .csv, .tsv or .parquet is a table. Any
-    of them may be packed (.gz). In a table a line break inside a text becomes a blank.
+    Plain text is UTF-8, one sentence per line; a line ends only at a line feed, a carriage return
+    or both. A file named .json, .jsonl, .ndjson, .csv, .tsv or .parquet is a table. Any of them may
+    be compressed (.gz). In a table, a line break inside a text becomes a blank.
 
     Args:
-        source: a file, or a hub data set as `name`, `owner/name` or `owner/name:configuration`.
-        field: the column that holds the text; tables and hub data sets only.
-        split: the split of a hub data set; a file has no splits.
+        source: Path of a file, or a hub data set as `name`, `owner/name` or
+            `owner/name:configuration`.
+        field: Column that holds the text; for tables and hub data sets only.
+        split: Split of a hub data set; a file has no splits.
 
     Raises:
-        UserError: the source is missing, unreadable, empty or not what its name says, or `field` or
-            `split` does not suit it.
+        UserError: The source is missing, unreadable, empty or in another format than its name says,
+            or `field` or `split` does not fit it.
     """
     path = Path(source)
-    if os.path.exists(path):  # unlike `path.exists()`, false for a name too long to exist
+    if os.path.exists(path):  # unlike `path.exists()`, false for a name that is too long
         if split != "train":
             raise UserError(f"{source} is a file and has no split {split!r}; leave --split away")
         values = _read_file(path, source, field)
@@ -85,14 +86,15 @@ def read_texts(source: str, field: str | None = None, split: str = "train") -> T
 
 
 def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
-    """Read all columns of a file or of a hub data set, a mapping a row; lists stay lists.
+    """Read all columns of a file or of a hub data set, one mapping per row; lists stay lists.
 
     Args:
-        source: as in `read_texts`; a text file has one column, `text`.
-        split: the split of a hub data set.
+        source: Path of a file or name of a hub data set, as in `read_texts`; a text file has one
+            column, `text`.
+        split: Split of a hub data set.
 
     Raises:
-        UserError: the source is missing, unreadable, empty or not what its name says.
+        UserError: The source is missing, unreadable, empty or in another format than its name says.
     """
     path = Path(source)
     if not os.path.exists(path):
@@ -107,7 +109,7 @@ def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
         plain = _plain_file(path, source, Path(folder))
         try:
             dataset, _ = _load(kind, plain, folder, "\t" if name.endswith(".tsv") else ",")
-        except Exception as error:  # each reader raises its own kinds
+        except Exception as error:  # each reader raises its own types
             raise _unreadable(plain, source, kind, error) from error
         return list(dataset)
 
@@ -129,26 +131,26 @@ def _read_file(path: Path, source: str, field: str | None) -> Sequence[str | Non
         with _quiet():
             try:
                 dataset, types = _load(kind, plain, folder, "\t" if name.endswith(".tsv") else ",")
-            except Exception as error:  # each reader raises its own kinds
+            except Exception as error:  # each reader raises its own types
                 raise _unreadable(plain, source, kind, error) from error
             return dataset[:]["text"] if kind == "text" else _column(dataset, types, source, field)
 
 
 def _plain_file(path: Path, source: str, folder: Path) -> Path:
-    """Unpack, and give a harmless name: `datasets` takes `*`, `[`, `::` of a path for patterns."""
+    """Unpack, and give a safe name: `datasets` reads `*`, `[` and `::` in a path as patterns."""
     plain = folder / "data"
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path, "rb") as packed, plain.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked)
         else:
-            # Opened here, where the reason of a refusal is still plain
+            # Opened here, where the cause of an error is still known
             with path.open("rb"):
                 _link(path.resolve(), plain)
         size = plain.stat().st_size
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UserError(
-            f"{source} is not a whole gzip file ({reason(error)}); fetch it again or unpack it"
+            f"{source} is not a whole gzip file ({reason(error)}); download it again or unpack it"
         ) from error
     except OSError as error:
         raise UserError(f"{source} cannot be read: {reason(error)}") from error
@@ -160,13 +162,13 @@ def _plain_file(path: Path, source: str, folder: Path) -> Path:
 def _link(path: Path, place: Path) -> None:
     try:
         place.symlink_to(path)
-    except OSError:  # some systems keep links to administrators
+    except OSError:  # some systems allow links to administrators only
         shutil.copyfile(path, place)
 
 
 def _load(kind: str, plain: Path, cache: str, separator: str) -> tuple[Any, dict[str, str]]:
     """Read the rows, and the type of every column."""
-    # Not `load_dataset`, which reports every call over the network, for a local file too
+    # Not `load_dataset`, which reports every call over the network, even for a local file
     from datasets import Dataset, Features, Value
 
     options: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
@@ -178,13 +180,13 @@ def _load(kind: str, plain: Path, cache: str, separator: str) -> tuple[Any, dict
         read = Dataset.from_text if kind == "text" else Dataset.from_json
         dataset = read(str(plain), **options)
         return dataset, _types(dataset)
-    # "NA" and "None" are words here, not gaps
+    # "NA" and "None" are words here, not missing values
     options |= {"sep": separator, "keep_default_na": False}
     types = _types(Dataset.from_csv(str(plain), nrows=1000, **options))
     if "__index_level_0__" in types:
         raise ValueError("the first row has more fields than the header; quote fields with commas")
-    # All as strings: types are guessed piece by piece, and a column that looks different half-way
-    # fails the whole file, even if it is not the one asked for
+    # All as strings: types are inferred block by block, and a column whose type seems to change
+    # fails the whole file, even if it is not the requested one
     strings = Features({name: Value("string") for name in types})
     return Dataset.from_csv(str(plain), features=strings, **options), types
 
@@ -203,7 +205,7 @@ def _hub_dataset(source: str, split: str) -> Any:
             _ask_hub(name, source)
         try:
             return datasets.load_dataset(name, configuration or None, split=split)
-        except Exception as error:  # the network, the split, the configuration: any kind
+        except Exception as error:  # the network, the split or the configuration may fail
             raise UserError(
                 f"there is no file {source}, and the hub data set of that name cannot be loaded "
                 f"({reason(error)}); check the name, --split and your connection"
@@ -211,7 +213,7 @@ def _hub_dataset(source: str, split: str) -> Any:
 
 
 def _ask_hub(name: str, source: str) -> None:
-    """Ask once, with little patience: `load_dataset` alone repeats itself for half a minute."""
+    """Ask once, with a short timeout: `load_dataset` alone retries for half a minute."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
 
@@ -219,13 +221,13 @@ def _ask_hub(name: str, source: str) -> None:
         HfApi().dataset_info(name, timeout=_HUB_SECONDS)
     except RepositoryNotFoundError as error:
         raise UserError(
-            f"there is no file {source}, nor a hub data set of that name open to you; check it"
+            f"there is no file {source}, nor a hub data set of that name; check its name"
         ) from error
-    except Exception as error:  # the kinds differ with the http library underneath
+    except Exception as error:  # the types depend on the http library
         raise UserError(
-            f"there is no file {source}, and the hub cannot be asked for a data set of that name "
+            f"there is no file {source}, and the hub request for a data set of that name failed "
             f"({reason(error)}); check the path or your connection, or set HF_HUB_OFFLINE=1 to use "
-            "a copy fetched before"
+            "a copy downloaded before"
         ) from error
 
 
@@ -268,9 +270,7 @@ def _unreadable(plain: Path, source: str, kind: str, error: Exception) -> UserEr
         return UserError(f"{source} is not UTF-8: see line {line}; save it as UTF-8")
     if any(sign in f"{type(cause).__name__} {cause}" for sign in _NO_RECORDS):
         return UserError(f"{source} holds no text; name a file with sentences in it")
-    return UserError(
-        f"{source} cannot be read as {kind} ({reason(cause)}); mend it, or name it for what it is"
-    )
+    return UserError(f"{source} cannot be read as {kind} ({reason(cause)}); repair or rename it")
 
 
 def _undecodable_line(plain: Path) -> int | None:
@@ -285,7 +285,7 @@ def _undecodable_line(plain: Path) -> int | None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the libraries' progress bars and logs: what goes wrong is said in one sentence."""
+    """Silence the libraries' progress bars and logs: errors are reported in one sentence."""
     import datasets
     import huggingface_hub.utils as hub
 

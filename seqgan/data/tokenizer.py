@@ -11,14 +11,14 @@ from seqgan.data.errors import reason
 
 PAD, START, END, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
-"""The spelling of ids 0 to 3, in this order, in every vocabulary of this toolkit."""
+"""Spelling of ids 0 to 3, in this order, in every vocabulary of this toolkit."""
 
 Level = Literal["word", "char", "bpe"]
 
 _FORMAT = 1
 _BYTES = 256
 _PRE_TOKENIZERS = {"word": "WhitespaceSplit", "char": "Split", "bpe": "ByteLevel"}
-# Encodings carry offsets and masks, some hundred bytes a token: only a slice of them is ever alive
+# Encodings carry offsets and masks, hundreds of bytes per token: only a slice is kept in memory
 _SLICE = 4096
 
 
@@ -26,14 +26,14 @@ _SLICE = 4096
 class TextTokenizer:
     """A vocabulary around `tokenizers.Tokenizer`; ids 0 to 3 are pad, start, end and unknown.
 
-    word: NLTK's Treebank rules, as in the published COCO figures; decoding joins with blanks.
-    char: every code point, blanks too. bpe: byte pairs, for which nothing is unknown. Both decode
-    to the very text that was encoded, if its characters are known.
+    word: NLTK's Treebank rules, as in the published COCO figures; decoding joins with blanks. char:
+    every code point, including blanks. bpe: byte pairs, without unknown tokens. Both decode to
+    exactly the encoded text, if its characters are known.
 
     Args:
-        tokenizer: turns a list of words (word) or a text (char, bpe) into ids.
-        level: what a token is.
-        lowercase: whether texts are lower-cased first.
+        tokenizer: Tokenizer that turns a list of words (word) or a text (char, bpe) into ids.
+        level: Unit of a token: word, char or bpe.
+        lowercase: Whether texts are lower-cased first.
     """
 
     def __init__(self, tokenizer: Any, level: Level, lowercase: bool) -> None:
@@ -51,19 +51,21 @@ class TextTokenizer:
         vocab_size: int = 8000,
         lowercase: bool = True,
     ) -> "TextTokenizer":
-        """Make the vocabulary of some texts; equal texts give equal ids, in any process.
+        """Build the vocabulary of some texts; equal texts give equal ids, in any process.
 
-        Word and character ids are sorted by falling count, then by spelling.
+        Word and character ids are sorted by decreasing count, then by spelling.
 
         Args:
-            texts: one sentence each.
-            level: what a token is.
-            min_count: rarer words or characters are unknown; rarer byte pairs are not merged.
-            vocab_size: most ids at level bpe, of which 260 are the special ones and the bytes.
-            lowercase: lower-case the texts first.
+            texts: Sentences.
+            level: Unit of a token: word, char or bpe.
+            min_count: Minimum count; rarer words or characters are unknown, rarer byte pairs are
+                not merged.
+            vocab_size: Maximum number of ids at level bpe, of which 260 are special tokens and
+                bytes.
+            lowercase: Whether to lower-case the texts first.
 
         Raises:
-            UserError: no token is that frequent, or `vocab_size` is too small for the bytes.
+            UserError: No token is that frequent, or `vocab_size` is too small for the bytes.
         """
         if level == "bpe":
             return cls(
@@ -82,11 +84,15 @@ class TextTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """How many ids there are, the four special ones included."""
+        """Number of ids, the four special ones included."""
         return self._tokenizer.get_vocab_size()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Turn every text into ids, without start, end or padding."""
+        """Convert every text to ids, without start, end or padding.
+
+        Args:
+            texts: Sentences.
+        """
         ids: list[list[int]] = []
         for first in range(0, len(texts), _SLICE):
             part: Iterable[Any] = _lower(texts[first : first + _SLICE], self.lowercase)
@@ -112,16 +118,19 @@ class TextTokenizer:
         return dict(self._tokenizer.get_vocab())
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Turn ids into text, up to the first end token; pad and start are left out.
+        """Convert ids to text, up to the first end token; pad and start are left out.
+
+        Args:
+            ids: Token ids.
 
         Raises:
-            UserError: an id is not of this vocabulary.
+            UserError: An id is outside the vocabulary.
         """
         kept, size = [], self.vocab_size
         for token in ids:
             if not 0 <= token < size:
                 raise UserError(
-                    f"token {token} is not of this vocabulary of {size}; "
+                    f"token {token} is outside this vocabulary of {size}; "
                     "decode with the tokenizer the model was trained with"
                 )
             if token == END:
@@ -133,8 +142,11 @@ class TextTokenizer:
     def save(self, folder: str | Path) -> None:
         """Write `tokenizer.json`, in the format of `tokenizers`, and `tokenizer_options.json`.
 
+        Args:
+            folder: Destination folder.
+
         Raises:
-            UserError: the folder cannot be written.
+            UserError: The folder cannot be written.
         """
         folder = Path(folder)
         options = {"format": _FORMAT, "level": self.level, "lowercase": self.lowercase}
@@ -149,10 +161,13 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, folder: str | Path) -> "TextTokenizer":
-        """Read what `save` wrote.
+        """Read the files written by `save`.
+
+        Args:
+            folder: Folder of a saved tokenizer.
 
         Raises:
-            UserError: a file is missing, corrupt, or not of this toolkit.
+            UserError: A file is missing, corrupt, or was not written by this toolkit.
         """
         from tokenizers import Tokenizer
 
@@ -162,9 +177,9 @@ class TextTokenizer:
         text = _read(file)
         try:
             tokenizer = Tokenizer.from_str(text)
-        except Exception as error:  # `tokenizers` raises nothing narrower
+        except Exception as error:  # `tokenizers` raises no narrower type
             raise UserError(
-                f"{file} is corrupt ({reason(error)}); copy it again or train anew"
+                f"{file} is corrupt ({reason(error)}); copy it again or train again"
             ) from error
         vocabulary = tokenizer.get_vocab()
         ordered = sorted(vocabulary, key=vocabulary.__getitem__)
@@ -175,12 +190,12 @@ class TextTokenizer:
                 "name a folder written by this toolkit"
             )
         if type(tokenizer.pre_tokenizer).__name__ != _PRE_TOKENIZERS[options["level"]]:
-            raise UserError(f"{place} and {file} are of two tokenizers; copy both from one folder")
+            raise UserError(f"{place} and {file} belong to two tokenizers; copy both from one")
         return cls(tokenizer, options["level"], options["lowercase"])
 
 
 def _lower(texts: Iterable[str], lowercase: bool) -> Iterable[str]:
-    # Not the library's own, which differs outside Latin: the published protocol is Python's
+    # Not the library's own, which differs for non-Latin text: the published protocol uses Python's
     return (text.lower() for text in texts) if lowercase else texts
 
 
@@ -245,14 +260,12 @@ def _read_options(file: Path) -> dict[str, Any]:
     try:
         options = json.loads(text)
         if options["format"] != _FORMAT:
-            raise UserError(
-                f"{file} is of format {options['format']}, not {_FORMAT}; update seqgan"
-            )
+            raise UserError(f"{file} has format {options['format']}, not {_FORMAT}; update seqgan")
         sound = options["level"] in get_args(Level) and isinstance(options["lowercase"], bool)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise UserError(
-            f"{file} is corrupt ({reason(error)}); copy it again or train anew"
+            f"{file} is corrupt ({reason(error)}); copy it again or train again"
         ) from error
     if not sound:
-        raise UserError(f"{file} names no known level; copy it again or train anew")
+        raise UserError(f"{file} names an unknown level; copy it again or train again")
     return options

@@ -1,1 +1,1 @@
-"""Evaluation of text that any tool wrote: files in, table, result.json and one HTML report out."""
+"""Evaluation of text files from any source: a table, result.json and an HTML report."""

@@ -1,4 +1,4 @@
-"""What is evaluated: samples beside real text, tokenized once, numbered by one dictionary."""
+"""The data of an evaluation: samples and real text, tokenized once, with one dictionary."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -15,17 +15,17 @@ from seqgan.evaluation.language import LanguageScores
 from seqgan.judges.encoders import Encoder, TrainedEncoder, TransformerEncoder
 
 LEVELS = ("word", "blank", "char")
-"""What a token is: NLTK's words, whatever stands between blanks, or single characters."""
+"""Units of a token: NLTK's words, strings between blanks, or single characters."""
 
 
 class Side(NamedTuple):
     """Sentences of one kind.
 
     Args:
-        name: of their row.
-        lines: as written.
-        words: as tokens.
-        ids: the tokens' numbers, the same in all sides of a case.
+        name: Name of the row.
+        lines: Lines as written.
+        words: Tokens of each line.
+        ids: Ids of the tokens, with the same numbering in all sides of a case.
     """
 
     name: str
@@ -34,7 +34,12 @@ class Side(NamedTuple):
     ids: list[list[int]]
 
     def pick(self, places: Sequence[int], name: str | None = None) -> "Side":
-        """Some of the sentences."""
+        """A subset of the sentences.
+
+        Args:
+            places: Indices of the sentences.
+            name: Name of the new row; None keeps the name.
+        """
         return Side(
             self.name if name is None else name,
             [self.lines[i] for i in places],
@@ -48,18 +53,19 @@ class EvaluationConfig:
     """Options of an evaluation.
 
     Args:
-        samples: sentences of a model, one a line (or a table, see `field`); blank lines count, as
-            sentences without a word.
-        references: real sentences that the model did not learn from.
-        train: real sentences that it learnt from; they give the human row.
-        contexts: what the samples and the references answer, line by line, for adversuc.
-        field: the column that holds the text, in those of the files that are tables.
-        count: evaluate this many samples, drawn by the seed; all where None.
-        level: what a token is: word, blank or char.
-        lowercase: whether text is lower-cased first.
-        metrics: what is measured, see `seqgan.evaluation.suite`.
-        encoder: of frechet, mauve and embedding: trained, minilm, a folder or a hub name.
-        seed: of everything drawn.
+        samples: File with the sentences of a model, one per line (or a table, see `field`); blank
+            lines count as sentences without words.
+        references: File with real sentences that the model was not trained on.
+        train: File with real sentences that the model was trained on; they give the human row.
+        contexts: File with the contexts of the samples and the references, line by line, for
+            adversuc.
+        field: Column that holds the text in those files that are tables.
+        count: Number of samples to evaluate, drawn by the seed; None evaluates all.
+        level: Unit of a token: word, blank or char.
+        lowercase: Whether text is lower-cased first.
+        metrics: Names of the metrics, see `seqgan.evaluation.suite`.
+        encoder: Encoder of frechet, mauve and embedding: trained, minilm, a folder or a hub name.
+        seed: Seed of all random numbers.
     """
 
     samples: str
@@ -78,10 +84,10 @@ class EvaluationConfig:
         if self.level not in LEVELS:
             raise UserError(f"--level {self.level}: choose one of {', '.join(LEVELS)}")
         if "copied" in self.metrics and self.train is None:
-            raise UserError("--metrics copied compares with training text; name it with --train")
+            raise UserError("--metrics copied compares with training text; give it with --train")
         if "adversuc" in self.metrics and self.contexts is None:
             raise UserError(
-                "--metrics adversuc judges replies; name what they answer with --contexts"
+                "--metrics adversuc judges replies; give their contexts with --contexts"
             )
         files = (self.samples, self.references, self.train, self.contexts)
         if self.field is not None and all(_is_plain(file) for file in files if file):
@@ -93,13 +99,13 @@ class EvaluationConfig:
 
 
 class Case:
-    """Samples, real text, and what several metrics share.
+    """Samples, real text, and intermediate results shared by several metrics.
 
     Args:
-        config: the options.
+        config: Options of the evaluation.
 
     Raises:
-        UserError: a file cannot be read, or holds fewer samples than asked for.
+        UserError: A file cannot be read, or holds fewer samples than requested.
     """
 
     def __init__(self, config: EvaluationConfig):
@@ -116,17 +122,17 @@ class Case:
         if config.contexts is not None:
             self.contexts = self._read("contexts", config.contexts)
         self.vocabulary = len(self._numbers)
-        """Different tokens in all files together."""
+        """Number of different tokens in all files together."""
         paired = len(self.samples.lines) == len(aligned.lines)
         self.paired = aligned if paired else None
-        """The reference of each sample, where there are as many lines."""
+        """The reference of each sample, if the numbers of lines agree."""
         if self.contexts and not len(self.contexts.lines) == len(self.samples.lines) == len(
             aligned.lines
         ):
             raise UserError(
                 f"--contexts {config.contexts} has {len(self.contexts.lines)} lines, --samples "
-                f"{len(self.samples.lines)} and --references {len(aligned.lines)}; line by line "
-                "they belong together"
+                f"{len(self.samples.lines)} and --references {len(aligned.lines)}; give files "
+                "that agree line by line"
             )
         if config.count is not None:
             self._cut(config.count)
@@ -156,15 +162,15 @@ class Case:
         return Side(role, lines, words, ids)
 
     def draw(self, of: int, count: int) -> list[int]:
-        """`count` of `of` places, rising, the same for the same seed: files are often sorted."""
+        """`count` of `of` indices, ascending, determined by the seed: files are often sorted."""
         rng = np.random.default_rng(self.config.seed)
         return sorted(rng.permutation(of)[:count].tolist())
 
     @cached_property
     def rows(self) -> list[Side]:
-        """What is measured: the samples, and as many real sentences, or all where there are fewer.
+        """The rows to measure: the samples, and the same number of real sentences, or all if fewer.
 
-        Self-BLEU, distinct-n and Frechet distances move with the number of sentences.
+        Self-BLEU, distinct-n and Frechet distances depend on the number of sentences.
         """
         count = len(self.samples.lines)
         rows = [self.samples]
@@ -174,12 +180,12 @@ class Case:
         return [*rows, self.references.pick(places, "human (references)")]
 
     def is_references(self, side: Side) -> bool:
-        """Whether a row is of the references themselves, which cannot be compared with them."""
+        """Whether a row consists of the references, which cannot be compared with themselves."""
         return side is self.rows[-1]
 
     @cached_property
     def halves(self) -> tuple[Side, Side]:
-        """The references in two halves: one is compared with, the other shows what is reachable."""
+        """The references in two halves: one for comparison, the other as the attainable value."""
         order = np.random.default_rng(self.config.seed).permutation(len(self.references.lines))
         one, other = np.array_split(order, 2)
         return (
@@ -188,7 +194,7 @@ class Case:
         )
 
     def against_half(self, side: Side) -> tuple[Side, Side]:
-        """A row and the first half of the references, cut to one number that all rows share."""
+        """A row and the first half of the references, cut to a size that all rows share."""
         half, other = self.halves
         count = min(len(half.lines), len(other.lines), *(len(row.lines) for row in self.rows))
         side = other if self.is_references(side) else side
@@ -196,7 +202,7 @@ class Case:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Of sentences; one that is trained learns from the training text, else the references."""
+        """Encoder of sentences; a trained one uses the training text, or else the references."""
         if self.config.encoder != "trained":
             return TransformerEncoder(self.config.encoder)
         learned = self.train or self.references
@@ -204,7 +210,7 @@ class Case:
         return TrainedEncoder(learned.lines, level=level, seed=self.config.seed)
 
     def vectors(self, side: Side) -> tuple[Tensor, Tensor]:
-        """Sentence vectors of `against_half`; what was encoded once is kept."""
+        """Sentence vectors of `against_half`; cached."""
         one, half = self.against_half(side)
         for part in (one, half):
             if part.name not in self._vectors:
@@ -213,7 +219,7 @@ class Case:
 
     @cached_property
     def language(self) -> LanguageScores:
-        """Language models; that of real text learns from training, else from the references."""
+        """Language models; that of real text uses the training text, or else the references."""
         learned = self.train or self.references
         return LanguageScores(learned.ids, self.vocabulary, self.config.seed)
 
@@ -227,7 +233,11 @@ def _without_blank(side: Side) -> Side:
 
 
 def splitter(level: str) -> Callable[[str], list[str]]:
-    """From a text to its tokens."""
+    """A function from a text to its tokens.
+
+    Args:
+        level: Unit of a token, see `LEVELS`.
+    """
     if level == "word":
         from nltk.tokenize import NLTKWordTokenizer
 

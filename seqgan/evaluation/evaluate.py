@@ -1,4 +1,4 @@
-"""From a case to its table, `result.json` and HTML report."""
+"""From the data of an evaluation to its table, `result.json` and HTML report."""
 
 import json
 import platform
@@ -20,21 +20,22 @@ from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.neighbours import nearest
 
 SHOWN = 30
-"""Samples in the report."""
+"""Number of samples in the report."""
 
 Table = Mapping[str, Figures]
-"""Figures of each row, by the row's name."""
+"""Values of each row, by the row's name."""
 
 
 def evaluate(config: EvaluationConfig, out: Path) -> Table:
     """Measure, print the table, and write `result.json` and `report.html` into a folder.
 
     Args:
-        config: the options.
-        out: a new or empty folder.
+        config: Options of the evaluation.
+        out: New or empty folder.
 
     Raises:
-        UserError: the folder is in use, a file does not do, or a metric does not suit the files.
+        UserError: The folder is not empty, a file cannot be used, or a metric does not fit the
+            files.
     """
     check_unused(out)
     case = Case(config)
@@ -50,10 +51,13 @@ def evaluate(config: EvaluationConfig, out: Path) -> Table:
 
 
 def check_unused(out: Path) -> None:
-    """Refuse a folder that holds anything.
+    """Reject a folder that is not empty.
+
+    Args:
+        out: Folder to check.
 
     Raises:
-        UserError: it does, or is a file.
+        UserError: The folder is not empty, or is a file.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(
@@ -62,7 +66,12 @@ def check_unused(out: Path) -> None:
 
 
 def print_figures(table: Table, counts: Mapping[str, int]) -> None:
-    """A line a figure, a column a row of the case: there are many figures and few rows."""
+    """Print one line per metric and one column per row of the case.
+
+    Args:
+        table: Values of each row.
+        counts: Number of sentences of each row.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table as Grid
@@ -77,7 +86,7 @@ def print_figures(table: Table, counts: Mapping[str, int]) -> None:
 
 
 def cells_of(table: Table) -> dict[str, list[str]]:
-    """Text of each figure in every row; empty where a row has none."""
+    """Text of each metric in every row; empty if a row has none."""
     names = dict.fromkeys(name for figures in table.values() for name in figures)
     return {
         name: [_cell(figures[name]) if name in figures else "" for figures in table.values()]
@@ -134,18 +143,18 @@ def _notes(case: Case, table: Table) -> list[str]:
     figures = table[case.samples.name]
     notes = [
         "Brackets hold 95 % bootstrap intervals over sentences (of judges: one standard deviation "
-        "over three seeds). They do not hold what another training seed would do.",
+        "over three seeds). They do not include the variation between training seeds.",
     ]
     numbers = {len(row.lines) for row in case.rows}
     if len(numbers) > 1:
         notes.append(
-            "The rows have unequal numbers of sentences, so their Self-BLEU and distinct-n do not "
-            f"compare; --count {min(numbers)} makes them equal."
+            "The rows have unequal numbers of sentences, so their Self-BLEU and distinct-n are not "
+            f"comparable; --count {min(numbers)} makes them equal."
         )
     if "bleu2" in figures:
         notes.append(
             f"BLEU is the mean sentence BLEU against all {len(case.references.lines)} references; "
-            "it rises with their number. Self-BLEU and distinct-n move with the number of samples."
+            "it rises with their number. Self-BLEU and distinct-n depend on the number of samples."
         )
     if any(name.startswith(("frechet", "mauve")) for name in figures):
         notes.append(
@@ -153,9 +162,11 @@ def _notes(case: Case, table: Table) -> list[str]:
             "human (references) column is the other half: what real text itself reaches."
         )
     if "lm" in figures:
-        notes.append("LM and reverse LM scores are nats a token; real text stands for the floor.")
+        notes.append(
+            "LM and reverse LM scores are in nats per token; real text gives the lower bound."
+        )
     if "adversuc" in figures:
-        notes.append("AdverSuc means little where ERE is high or machine_vs_random is near 0.5.")
+        notes.append("AdverSuc means little if ERE is high or machine_vs_random is near 0.5.")
     return notes
 
 
@@ -184,7 +195,7 @@ def _pictures(case: Case, table: Table) -> list[Picture]:
             )
             pictures.append(Picture(f"{kind} by its order", figure))
     tokens = {row.name: [len(sentence) for sentence in row.ids] for row in case.rows}
-    pictures.append(Picture("Tokens a sentence", plots.draw_lengths(tokens)))
+    pictures.append(Picture("Tokens per sentence", plots.draw_lengths(tokens)))
     return pictures
 
 
@@ -192,12 +203,12 @@ def parse_metrics(text: str | None, config: Mapping[str, Sequence[str] | str | N
     """Metric names of "bleu,self_bleu", of "all", or the default.
 
     Args:
-        text: what --metrics says.
-        config: the files that are given, by option; they, and whether mauve-text is installed,
-            decide what "all" and the default are.
+        text: Value of --metrics; None for the default.
+        config: Given files by option; they, and whether mauve-text is installed, decide the meaning
+            of "all" and the default.
 
     Raises:
-        UserError: a name is unknown.
+        UserError: A name is unknown.
     """
     train, contexts = config.get("train"), config.get("contexts")
     if text is None:

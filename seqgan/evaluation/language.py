@@ -15,7 +15,7 @@ from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.metrics.ngrams import Sentences
 
 WIDEST = 128
-"""Tokens of a sentence that a language model or a judge reads; later ones are cut off."""
+"""Maximum number of tokens per sentence for language models and judges; the rest is cut off."""
 SIZE, EPOCHS = 128, 6
 
 
@@ -25,10 +25,10 @@ def padded(
     """Ids as one matrix.
 
     Args:
-        sentences: token ids.
-        end: written after each sentence, where there is one.
-        pad: written after that.
-        add: added to every id.
+        sentences: Token ids.
+        end: Id appended to each sentence; None appends nothing.
+        pad: Id of the padding.
+        add: Offset added to every id.
     """
     ends = [] if end is None else [end]
     width = max((min(len(s), WIDEST) for s in sentences), default=0) + len(ends)
@@ -40,15 +40,16 @@ def padded(
 
 
 class LanguageScores:
-    """A vocabulary and a start for language models, and the model of real text.
+    """The vocabulary and initial weights of the language models, and the model of real text.
 
     Args:
-        real: sentences that it learns from, and that make the vocabulary; a tenth stops it.
-        size: of the case's dictionary.
-        seed: of everything drawn.
+        real: Sentences that define the vocabulary and train the model of real text; a tenth is used
+            for early stopping.
+        size: Size of the case's dictionary.
+        seed: Seed of all random numbers.
 
     Raises:
-        UserError: there are fewer than 20 sentences.
+        UserError: There are fewer than 20 sentences.
     """
 
     def __init__(self, real: Sentences, size: int, seed: int):
@@ -69,7 +70,7 @@ class LanguageScores:
         return padded([self._number[list(s)].tolist() for s in sentences], end=END, pad=PAD)
 
     def fit(self, sentences: Sentences) -> tuple[SequencePolicy, Sentences]:
-        """A model of nine tenths of the sentences, stopped by the last tenth, and that tenth."""
+        """A model trained on nine tenths of the sentences, and the tenth that stopped it."""
         order = np.random.default_rng(self._seed).permutation(len(sentences))
         cut = max(1, len(order) // 10)
         held_out: Sequence[Sequence[int]] = [sentences[i] for i in order[:cut]]
@@ -88,5 +89,5 @@ class LanguageScores:
         return model, held_out
 
     def score(self, model: SequencePolicy, sentences: Sentences) -> SentenceNLL:
-        """Nats of each sentence; words that the real text does not have are not scored."""
+        """Nats of each sentence; words that are not in the real text are not scored."""
         return sentence_nll(model, self.encode(sentences), unknown=UNK)

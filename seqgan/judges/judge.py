@@ -1,7 +1,7 @@
-"""Fresh judges: classifiers that learn to tell two kinds of text apart, measured on unseen text.
+"""Newly trained judges: classifiers of two kinds of text, evaluated on held-out text.
 
-A weak judge is fooled by anything, so its accuracy is never printed without what it makes of pairs
-whose answer is known (ERE), and never from one seed.
+A weak judge is fooled by anything, so its accuracy is never reported without its accuracy on pairs
+with a known answer (ERE), and never for a single seed.
 """
 
 import copy
@@ -21,21 +21,22 @@ from image_core.adversarial.game import Batch
 from image_core.runs.batches import Batches
 
 LEAST = 20
-"""Rows of each kind: a tenth of the half that is learned from decides when to stop."""
+"""Minimum number of rows per kind: a tenth of the training half decides when to stop."""
 
 __all__ = ["adversuc", "judge_accuracy"]
 
 
 class Judge(nn.Module):
-    """Reads one or more utterances, and says how surely they are of the first kind.
+    """Reads one or more utterances, and returns the logit of the first kind.
 
-    Utterance vectors u_1..u_K are the means of a bidirectional GRU; logit = MLP of the last, of the
-    mean of those before it, of their product and of their distance (nothing before it: of the last)
+    Utterance vectors u_1..u_K are the means of a bidirectional GRU. The logit is an MLP of the last
+    one, of the mean of those before it, of their product and of their distance (or of the last one
+    alone if there is nothing before it).
 
     Args:
-        vocab: number of token ids.
-        size: of embeddings and of the GRU's state, each way.
-        pad: id that does not count.
+        vocab: Number of token ids.
+        size: Size of the embeddings and of the GRU's state in each direction.
+        pad: Token id that does not count.
     """
 
     def __init__(self, vocab: int, size: int = 64, *, pad: int = 0):
@@ -46,7 +47,11 @@ class Judge(nn.Module):
         self.head = nn.Sequential(nn.Linear(8 * size, size), nn.ReLU(), nn.Linear(size, 1))
 
     def forward(self, tokens: Int64[Tensor, "B K T"]) -> Float[Tensor, " B"]:
-        """Logits; high = the first kind."""
+        """Logits; high = the first kind.
+
+        Args:
+            tokens: Token ids of K utterances, (B, K, T).
+        """
         rows = tokens.flatten(0, 1)
         counts = rows != self.pad
         hidden, _ = self.gru(F.dropout(self.embedding(rows), 0.2, self.training))
@@ -58,11 +63,11 @@ class Judge(nn.Module):
 
 
 class Accuracy(NamedTuple):
-    """Of judges of several seeds, on texts that they did not learn from.
+    """Accuracy of judges of several seeds on held-out texts.
 
     Args:
-        mean: share told rightly; 0.5 = the two kinds cannot be told apart.
-        deviation: standard deviation over the seeds; 0 for one seed.
+        mean: Share of correct decisions; 0.5 = the two kinds cannot be distinguished.
+        deviation: Standard deviation over the seeds; 0 for one seed.
     """
 
     mean: float
@@ -70,16 +75,17 @@ class Accuracy(NamedTuple):
 
 
 class AdverSuc(NamedTuple):
-    """Adversarial evaluation of replies; no figure of it stands alone.
+    """Adversarial evaluation of replies; its numbers must be read together.
 
     Args:
-        success: 1 - a judge's accuracy on machine replies against human ones; 0.5 is ideal.
-        deviation: of `success`, over seeds.
-        error: evaluator reliability error (ERE): mean distance of the same judge's accuracy from
-            what it should be in `checks`; low = `success` can be believed.
-        machine_vs_random: accuracy on machine replies against random human ones; high = the machine
-            answers its context.
-        checks: accuracy in each of the four checks.
+        success: Adversarial success, 1 - the judge's accuracy on machine replies against human
+            ones; 0.5 is ideal.
+        deviation: Standard deviation of `success` over seeds.
+        error: Evaluator reliability error (ERE): mean deviation of the same judge's accuracy from
+            its expected value in `checks`; low = `success` is reliable.
+        machine_vs_random: Accuracy on machine replies against random human ones; high = the machine
+            responds to its context.
+        checks: Accuracy in each of the four checks.
     """
 
     success: float
@@ -95,7 +101,7 @@ CHECKS = {
     "human_vs_random": 1.0,
     "human_vs_random_reply": 1.0,
 }
-"""What a perfect judge's accuracy would be."""
+"""Accuracy of a perfect judge in each check."""
 
 
 def judge_accuracy(
@@ -106,20 +112,20 @@ def judge_accuracy(
     seeds: Sequence[int] = (0, 1, 2),
     epochs: int = 10,
 ) -> Accuracy:
-    """How well fresh judges tell two kinds of text apart; high = easily.
+    """Accuracy of newly trained judges of two kinds of text; high = easy to distinguish.
 
-    Half of each kind is learned from, a tenth of that half chooses the epoch, the other half is
-    judged. Both kinds are cut to the number of the rarer one, so that guessing gives 0.5.
+    Half of each kind is used for training, of which a tenth selects the epoch; the other half is
+    classified. Both kinds are reduced to the size of the smaller one, so that guessing gives 0.5.
 
     Args:
-        first: token ids (N, T), or utterances (N, K, T) of which the last answers the others.
-        second: the same, padded to the same width with 0.
-        vocab: number of token ids.
-        seeds: of halves and weights, one judge each.
-        epochs: most passes.
+        first: Token ids (N, T), or utterances (N, K, T) of which the last answers the others.
+        second: Token ids of the second kind, padded to the same width with 0.
+        vocab: Number of token ids.
+        seeds: Seeds of the splits and weights, one judge each.
+        epochs: Maximum number of epochs.
 
     Raises:
-        UserError: fewer than 20 rows of a kind.
+        UserError: There are fewer than 20 rows of a kind.
     """
     rows = min(len(first), len(second))
     if rows < LEAST:
@@ -140,23 +146,23 @@ def adversuc(
     """Adversarial success with the reliability of its judge, and machine against random replies.
 
     Args:
-        contexts: what is answered, padded with 0.
-        human: people's replies.
-        machine: the model's.
-        vocab: number of token ids.
-        seeds: of the judges, whose accuracies are averaged.
-        epochs: most passes of a judge.
+        contexts: Contexts of the replies, (N, T), padded with 0.
+        human: Replies of people, (N, T).
+        machine: Replies of the model, (N, T).
+        vocab: Number of token ids.
+        seeds: Seeds of the judges, whose accuracies are averaged.
+        epochs: Maximum number of epochs per judge.
 
     Raises:
-        UserError: fewer than 40 pairs.
+        UserError: There are fewer than 40 pairs.
 
     Source: Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation", section 5; there
-        the judge reads the whole dialogue and the checks draw random dialogues as we do.
+        the judge reads the whole dialogue, and the checks draw random dialogues as here.
     """
     if len(contexts) < 2 * LEAST:
         raise UserError(f"adversarial evaluation needs {2 * LEAST} pairs: got {len(contexts)}")
     generator = torch.Generator().manual_seed(0)
-    # A cyclic shift of a shuffle gives everyone a reply, and nobody the own one
+    # A cyclic shift of a permutation assigns each context the reply of another one
     order = torch.randperm(len(human), generator=generator)
     other = torch.empty_like(order)
     other[order] = order.roll(1)
@@ -189,7 +195,7 @@ def adversuc(
 
 
 def _one(first: Tensor, second: Tensor, rows: int, vocab: int, seed: int, epochs: int) -> float:
-    """Accuracy of the judge of one seed on the half it has not seen."""
+    """Accuracy of the judge of one seed on its held-out half."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         kinds = [_utterances(kind)[torch.randperm(len(kind))[:rows]] for kind in (first, second)]
@@ -211,7 +217,7 @@ def _one(first: Tensor, second: Tensor, rows: int, vocab: int, seed: int, epochs
 
 
 def _labelled(batch: Batch) -> dict[str, Tensor]:
-    """As many of either kind, with class 1 for the first."""
+    """The same number of each kind, with class 1 for the first."""
     x = torch.cat([batch["first"], batch["second"]])
     return {"x": x, "y": torch.arange(2).flip(0).repeat_interleave(len(x) // 2)}
 
@@ -222,7 +228,7 @@ def _utterances(tokens: Tensor) -> Int64[Tensor, "N K T"]:
 
 @torch.no_grad()
 def _judged(judge: Judge, first: Tensor, second: Tensor) -> tuple[float, float]:
-    """Accuracy and loss; a logit of 0 is half right."""
+    """Accuracy and loss; a logit of 0 counts as half correct."""
     judge.eval()
     logits = [torch.cat([judge(part) for part in kind.split(512)]) for kind in (first, second)]
     margins = torch.cat([logits[0], -logits[1]])

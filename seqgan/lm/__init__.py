@@ -1,1 +1,1 @@
-"""Language models of token sequences: policies, their likelihoods, and fitting one."""
+"""Language models of token sequences: policies, their likelihoods, and training one."""

@@ -1,4 +1,4 @@
-"""Language models as judges: of samples (LM score) and of what they teach (reverse LM)."""
+"""Training of the language models behind the LM score and the reverse LM score."""
 
 import copy
 import functools
@@ -25,17 +25,17 @@ def fit_language_model(
     seed: int,
     unknown: int | None = None,
 ) -> SequencePolicy:
-    """Train by maximum likelihood until validation NLL rises; returns the best epoch's model.
+    """Train by maximum likelihood until validation NLL rises; return the model of the best epoch.
 
     Args:
-        model: where to start from; left as it is.
-        train: sequences to learn.
-        valid: sequences that choose the epoch.
-        epochs: most passes.
-        lr: Adam's rate.
-        batch: sequences of a step.
-        seed: of the shuffles.
-        unknown: an id that validation does not score.
+        model: Initial model; it is not changed.
+        train: Training sequences, (N, T).
+        valid: Validation sequences that select the epoch, (V, T).
+        epochs: Maximum number of epochs.
+        lr: Learning rate of Adam.
+        batch: Number of sequences per step.
+        seed: Seed of the shuffles.
+        unknown: Token id that validation does not score; None scores all.
     """
     game = LikelihoodGame(copy.deepcopy(model))
     adam = functools.partial(torch.optim.Adam, lr=lr, fused=True)

@@ -1,4 +1,4 @@
-"""Likelihoods in nats a token, and the Jensen-Shannon divergence between two known densities."""
+"""Likelihoods in nats per token, and the Jensen-Shannon divergence of two known densities."""
 
 import math
 from typing import NamedTuple
@@ -13,35 +13,41 @@ from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, bootstrap_band
 
 ROWS = 1000
-"""Sequences scored at a time; bounds memory, changes nothing."""
+"""Number of sequences scored at a time; bounds memory and does not change the result."""
 
 
 @torch.no_grad()
 def sequence_log_prob(
     policy: SequencePolicy, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
 ) -> Float[Tensor, " B"]:
-    """log pi(y) of whole sequences, the end counted."""
+    """Log probability log pi(y) of whole sequences, end token included.
+
+    Args:
+        policy: Density to evaluate.
+        tokens: Token ids, (B, T).
+        temperature: Temperature of the density.
+    """
     parts = [policy.log_prob(part, temperature).sum(1) for part in tokens.split(ROWS)]
     return torch.cat(parts)
 
 
 class SentenceNLL(NamedTuple):
-    """Likelihoods of sentences, from which means and their bootstrap bands are made.
+    """Likelihoods of sentences, from which means and bootstrap intervals are computed.
 
     Args:
-        nats: -log pi(y), over the scored tokens.
-        tokens: how many were scored.
+        nats: Negative log-likelihood -log pi(y) of the scored tokens, (sentences,).
+        tokens: Number of scored tokens, (sentences,).
     """
 
     nats: Float64[np.ndarray, " sentences"]
     tokens: Float64[np.ndarray, " sentences"]
 
     def mean(self) -> float:
-        """Nats a token."""
+        """Mean in nats per token."""
         return float(self.nats.sum() / self.tokens.sum())
 
     def figure(self) -> Figure:
-        """Nats a token, with its bootstrap band over sentences."""
+        """Mean in nats per token, with its bootstrap interval over sentences."""
         return Figure(self.mean(), bootstrap_band(self.nats, self.tokens))
 
 
@@ -53,7 +59,14 @@ def sentence_nll(
     *,
     unknown: int | None = None,
 ) -> SentenceNLL:
-    """`nll` before its mean: nats and scored tokens of each sentence."""
+    """Nats and scored tokens of each sentence, from which `nll` is the mean.
+
+    Args:
+        policy: Density to evaluate.
+        tokens: Sequences to score, (B, T).
+        temperature: Temperature of the density.
+        unknown: Token id that is read but not scored, see `nll`.
+    """
     nats, counts = [], []
     for part in tokens.split(ROWS):
         counted = policy.mask(part)
@@ -71,17 +84,17 @@ def nll(
     *,
     unknown: int | None = None,
 ) -> float:
-    """Negative log-likelihood in nats a token; ends count, padding does not.
+    """Negative log-likelihood in nats per token; end tokens count, padding does not.
 
-    Called NLL_test (NLL_gen in RelGAN) on held-out real text, NLL_oracle when `policy` is the
-    oracle and the tokens are samples.
+    Called NLL_test (NLL_gen in RelGAN) on held-out real text, NLL_oracle if `policy` is the oracle
+    and the tokens are samples.
 
     Args:
-        policy: the density.
-        tokens: what is scored.
-        temperature: of the density.
-        unknown: an id that is read but not scored: a word outside the vocabulary was never seen in
-            training, and what a model gives it says nothing.
+        policy: Density to evaluate.
+        tokens: Sequences to score, (B, T).
+        temperature: Temperature of the density.
+        unknown: Token id that is read but not scored: a word outside the vocabulary never occurred
+            in training, so its probability is meaningless.
     """
     return sentence_nll(policy, tokens, temperature, unknown=unknown).mean()
 
@@ -98,13 +111,15 @@ def jsd(
 
     JSD = 1/2 E_p log(2p / (p+q)) + 1/2 E_q log(2q / (p+q))
 
-    Exact in expectation since both densities are known; no temperature games it.
+    Exact in expectation, since both densities are known; no temperature makes it misleadingly
+    low.
 
     Args:
-        oracle: p.
-        policy: q, at `temperature`.
-        real: samples of p.
-        fake: samples of q.
+        oracle: Density p.
+        policy: Density q, at `temperature`.
+        real: Samples of p, (B, T).
+        fake: Samples of q, (C, T).
+        temperature: Sampling temperature of q.
     """
 
     def log_ratio(tokens: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A game of one player: maximum likelihood. It trains language models that judge samples."""
+"""A game with one player: maximum likelihood. It trains the language models that score samples."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -10,10 +10,10 @@ from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 
 
 class LikelihoodGame(Game):
-    """min_G -E_real log G(y), in nats a token.
+    """Maximum likelihood: min_G -E_real log G(y), in nats per token.
 
     Args:
-        G: the policy.
+        G: Policy to train.
     """
 
     def __init__(self, G: SequencePolicy):
@@ -27,13 +27,13 @@ class LikelihoodGame(Game):
         return [Turn("G", self.move)]
 
     def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One batch of real sequences."""
+        """One optimizer step on one batch of real sequences."""
         self.G.train()
         yield Loss(self.G.nll(self.G.trim(next(batches))))
 
 
 def tiny() -> tuple[LikelihoodGame, Tensor]:
-    """A game of seconds and data for it, for tests."""
+    """A small game and data for tests; it trains in seconds."""
     data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
     data[:, 4], data[:, 5] = 2, 0
     return LikelihoodGame(LSTMPolicy(12, 8, 8, start=1, end=2)), data

@@ -16,14 +16,21 @@ SHAPES = {
     "W_out": ("H", "V"),
     "b_out": ("V",),
 }
-"""Arrays of an oracle file and their shapes, as the released oracle names them."""
+"""Arrays of an oracle file and their shapes, with the names of the released oracle."""
 
 GATES = ("i", "f", "c", "o_gate")
-"""torch's order of an LSTM's gates, in the file's names."""
+"""Gates of an LSTM in torch's order, by their names in the file."""
 
 
 def draw_oracle(vocab: int, seed: int, embedding: int = 32, hidden: int = 32) -> LSTMPolicy:
-    """An oracle with every parameter drawn from N(0, 1) (Yu et al. 2017, section 5)."""
+    """An oracle with every parameter drawn from N(0, 1) (Yu et al. 2017, section 5).
+
+    Args:
+        vocab: Number of token ids.
+        seed: Seed of the parameters.
+        embedding: Size of the token embeddings.
+        hidden: Size of the LSTM's state.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         oracle = LSTMPolicy(vocab, embedding, hidden, init_std=1.0)
@@ -31,13 +38,17 @@ def draw_oracle(vocab: int, seed: int, embedding: int = 32, hidden: int = 32) ->
 
 
 def load_oracle(file: str | Path) -> LSTMPolicy:
-    """The oracle in an .npz of the arrays in `SHAPES`.
+    """Load an oracle from an .npz file with the arrays of `SHAPES`.
+
+    Args:
+        file: Path of the .npz file.
 
     Raises:
-        UserError: the file is missing, not an .npz, or an array is missing or of another shape.
+        UserError: The file is missing or not an .npz file, or an array is missing or has another
+            shape.
     """
     try:
-        # Opened here, so that it is closed where numpy finds it truncated
+        # Opened here, so that it is closed if numpy finds it truncated
         with Path(file).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             missing = [name for name in SHAPES if name not in arrays]
             parts = {n: torch.from_numpy(arrays[n]).float() for n in SHAPES if n not in missing}
@@ -47,7 +58,7 @@ def load_oracle(file: str | Path) -> LSTMPolicy:
         ) from error
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"--oracle {file} is not a readable .npz file") from error
-    except Exception as error:  # a broken zip has errors of its own
+    except Exception as error:  # a broken zip file raises various errors
         raise UserError(f"--oracle {file} is corrupt: {error}") from error
     if missing:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Generators of token sequences. An LSTM here; language models join with the dialogue games."""
+"""Generators of token sequences: the interface, and an LSTM."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from seqgan.lm import softmax
 from seqgan.lm.softmax import Draw
 
 State = tuple[Tensor, ...]
-"""A recurrent state, rows first: they are picked, repeated and joined."""
+"""A recurrent state, rows first, so that rows can be selected, repeated and joined."""
 
 
 class SequencePolicy(nn.Module, ABC):
-    """A distribution over token sequences: sampled, scored, continued from any prefix."""
+    """A distribution over token sequences, with sampling, scoring and continuation of prefixes."""
 
     vocab: int
     start: int
@@ -27,21 +27,30 @@ class SequencePolicy(nn.Module, ABC):
 
     @abstractmethod
     def begin(self, rows: int) -> State:
-        """The state before any token."""
+        """State before any token.
+
+        Args:
+            rows: Number of sequences.
+        """
 
     @abstractmethod
     def step(self, tokens: Int64[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N H"], State]:
-        """Read one token a row; returns what a `drawer` needs for the next, and the new state."""
+        """Read one token per row; return the hidden state for a `drawer`, and the new state.
+
+        Args:
+            tokens: Token of each row, (N,).
+            state: State of each row.
+        """
 
     @abstractmethod
     def drawer(
         self, temperature: float = 1.0, top_p: float = 1.0, never: Sequence[int] = ()
     ) -> Draw:
-        """A function from `step`'s hidden states to one next token a row, while weights stay.
+        """A function from the hidden states of `step` to one next token per row, for fixed weights.
 
         Args:
-            temperature: Above 0; below 1 sharpens.
-            top_p: Below 1, only the likeliest tokens that hold this much of the mass are drawn.
+            temperature: Sampling temperature, above 0; below 1 sharpens.
+            top_p: Probability mass of nucleus sampling; 1 samples from all tokens.
             never: Ids that are not drawn; the probabilities of the others are renormalised.
         """
 
@@ -49,18 +58,31 @@ class SequencePolicy(nn.Module, ABC):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
-        """log pi(y_t | y_<t) at the given temperature, differentiable; 0 after the end."""
+        """Log probability log pi(y_t | y_<t) at a temperature, differentiable; 0 after the end.
+
+        Args:
+            tokens: Token ids, (B, T).
+            temperature: Temperature of the density.
+        """
 
     @abstractmethod
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        """Mean negative log-likelihood in nats a token, padding not counted; differentiable."""
+        """Mean negative log-likelihood in nats per token, excluding padding; differentiable.
+
+        Args:
+            tokens: Token ids, (B, T).
+        """
 
     def mask(self, tokens: Int64[Tensor, "*B T"]) -> Bool[Tensor, "*B T"]:
         """True up to and including the first end token."""
         return mask_of(tokens, self.end)
 
     def trim(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, "B U"]:
-        """Without columns of padding alone; left as it is on a GPU, where asking costs more."""
+        """Remove columns of padding only; unchanged on a GPU, where the check costs more.
+
+        Args:
+            tokens: Token ids, (B, T).
+        """
         if self.end is None or tokens.device.type != "cpu":
             return tokens
         return tokens[:, : int(self.mask(tokens).sum(1).max())]
@@ -79,19 +101,20 @@ class SequencePolicy(nn.Module, ABC):
         """Draw sequences, padded after their end.
 
         Args:
-            count: how many.
-            length: most tokens, the end among them.
-            temperature: > 0; below 1 sharpens.
-            top_p: below 1, only the likeliest tokens that hold this much of the mass are drawn.
+            count: Number of sequences.
+            length: Maximum number of tokens, end token included.
+            temperature: Sampling temperature, above 0; below 1 sharpens.
+            top_p: Probability mass of nucleus sampling: below 1, only the most likely tokens with
+                this total mass are drawn.
             never: Ids that are not drawn.
-            prompt: first tokens of every sequence, (P,) or (count, P); counted in `length`.
+            prompt: First tokens of every sequence, (P,) or (count, P); counted in `length`.
         """
         device = next(self.parameters()).device
         tokens = torch.full((count, length), self.pad, dtype=torch.int64, device=device)
         given = 0 if prompt is None else prompt.shape[-1]
         if prompt is not None:
             tokens[:, :given] = prompt
-        # Rows leave when they end, on a CPU; a GPU draws on and what follows an end is wiped.
+        # On a CPU finished rows are removed; a GPU draws on, and tokens after an end are erased.
         drop_ended = self.end is not None and device.type == "cpu"
         rows = torch.arange(count, device=device)
         draw = self.drawer(temperature, top_p, never)
@@ -110,10 +133,10 @@ class SequencePolicy(nn.Module, ABC):
 
 
 class RecurrentPolicy(SequencePolicy):
-    """A policy whose state is read out by one softmax over the vocabulary.
+    """A policy whose state is decoded by one softmax over the vocabulary.
 
-    Subclasses set `output_weight` (H, V), `output_bias` (V) and `forbidden` (V), True where a token
-    is never drawn.
+    Subclasses set `output_weight` (H, V), `output_bias` (V) and `forbidden` (V), True for a token
+    that is never drawn.
     """
 
     output_weight: nn.Parameter
@@ -122,7 +145,7 @@ class RecurrentPolicy(SequencePolicy):
 
     @abstractmethod
     def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
-        """The hidden state that predicts each token: of the start token and all before it."""
+        """Hidden state that predicts each token, from the start token and all tokens before it."""
 
     def logits(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
         """Unnormalised log-probabilities of the next token, differentiable."""
@@ -156,7 +179,7 @@ class RecurrentPolicy(SequencePolicy):
         return softmax.mean_nll(hidden[counted], weight, bias, tokens, mask)
 
     def _counted(self, mask: Bool[Tensor, "B T"]) -> Int64[Tensor, " N"]:
-        """Positions worth a softmax: the counted ones, or all on a GPU, where asking costs more."""
+        """Positions that need a softmax: the counted ones, or all on a GPU, which is faster."""
         if self.end is None or mask.device.type != "cpu":
             return torch.arange(mask.numel(), device=mask.device)
         return mask.flatten().nonzero()[:, 0]
@@ -174,17 +197,19 @@ class LSTMPolicy(RecurrentPolicy):
     pi(. | y_<t) = softmax(h W_out + b_out)
 
     Args:
-        vocab: number of token ids.
-        embedding: size of a token's vector.
-        hidden: size of each layer's state.
-        layers: LSTMs on top of one another.
-        start: id read before the first token.
-        end: id that ends a sequence; None where all have one length.
-        pad: id after the end; together with `start` it is never drawn when there is an end.
-        dropout: on the inputs of every layer and of the softmax, in training mode only.
-        init_std: every parameter starts as N(0, init_std^2); SeqGAN uses 0.1, its oracle 1.
+        vocab: Number of token ids.
+        embedding: Size of the token embeddings.
+        hidden: Size of each layer's state.
+        layers: Number of stacked LSTM layers.
+        start: Token id read before the first token.
+        end: Token id that ends a sequence; None if all sequences have the same length.
+        pad: Token id after the end; if there is an end, neither it nor `start` is ever drawn.
+        dropout: Dropout rate on the inputs of every layer and of the softmax, in training mode
+            only.
+        init_std: Standard deviation of the initial parameters, N(0, init_std^2); SeqGAN uses 0.1,
+            its oracle 1.
 
-    Source: Hochreiter & Schmidhuber 1997; sizes and start of Yu et al. 2017.
+    Source: Hochreiter & Schmidhuber 1997; sizes and initialisation of Yu et al. 2017.
     """
 
     def __init__(
@@ -213,7 +238,7 @@ class LSTMPolicy(RecurrentPolicy):
         self.bias = nn.ParameterList([torch.empty(4 * hidden) for _ in sizes])
         self.output_weight = nn.Parameter(torch.empty(hidden, vocab))
         self.output_bias = nn.Parameter(torch.empty(vocab))
-        # torch's LSTM has a second bias; a constant zero keeps one learning rate for one bias.
+        # torch's LSTM has a second bias; it is a constant zero, so that one bias is trained.
         self.register_buffer("no_bias", torch.zeros(4 * hidden), persistent=False)
         forbidden = torch.zeros(vocab, dtype=torch.bool)
         if end is not None:
@@ -251,5 +276,5 @@ class LSTMPolicy(RecurrentPolicy):
 
 
 def _lstm(x: Tensor, state: Tensor, *weights: Tensor) -> Tensor:
-    """Outputs of one layer, (B, T, H), from a state that is both h and c."""
+    """Outputs of one layer, (B, T, H), from a state that holds both h and c."""
     return torch.lstm(x, (state, state), weights, True, 1, 0.0, False, False, True)[0]

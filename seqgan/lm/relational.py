@@ -1,4 +1,4 @@
-"""A policy with a relational memory: slots that attend to one another and to what is read."""
+"""A policy with a relational memory: slots that attend to one another and to the input."""
 
 import torch
 import torch.nn.functional as F
@@ -10,26 +10,26 @@ from seqgan.lm.policies import RecurrentPolicy, State
 
 
 class RelationalPolicy(RecurrentPolicy):
-    """A language model whose state is a memory of slots, renewed by attention and gates.
+    """A language model whose state is a memory of slots, updated by attention and gates.
 
     A   = attention(queries M, keys and values [M; x])
     M'  = norm(M + A),  M'' = norm(M' + mlp(M'))
     M  <- sigmoid(f) M + sigmoid(i) tanh(M''),  (i, f) = x W + tanh(M) U + b
 
     Args:
-        vocab: number of token ids.
-        embedding: size of a token's vector.
-        hidden: size of a slot, a multiple of the heads.
-        slots: of the memory; all of them are read out.
-        heads: of the attention.
-        layers: 1; there is one memory.
-        start: id read before the first token.
-        end: id that ends a sequence; None where all have one length.
-        pad: id after the end; together with `start` it is never drawn when there is an end.
-        dropout: on what is read and read out, in training mode only.
+        vocab: Number of token ids.
+        embedding: Size of the token embeddings.
+        hidden: Size of a slot, a multiple of the number of heads.
+        slots: Number of memory slots; all of them are decoded.
+        heads: Number of attention heads.
+        layers: Number of layers; must be 1.
+        start: Token id read before the first token.
+        end: Token id that ends a sequence; None if all sequences have the same length.
+        pad: Token id after the end; if there is an end, neither it nor `start` is ever drawn.
+        dropout: Dropout rate on the input and the output of the memory, in training mode only.
 
     Raises:
-        UserError: more layers than one, or heads that do not divide `hidden`.
+        UserError: There is more than one layer, or the number of heads does not divide `hidden`.
 
     Source: Santoro et al. 2018; as a generator Nie et al. 2019 (RelGAN: 1 slot, 2 heads of 256).
     """
@@ -68,7 +68,7 @@ class RelationalPolicy(RecurrentPolicy):
         self.output_bias = nn.Parameter(torch.zeros(vocab))
         nn.init.trunc_normal_(self.embedding.weight, std=0.1)
         nn.init.trunc_normal_(self.output_weight, std=0.1)
-        with torch.no_grad():  # a memory is kept until it has learned what to forget
+        with torch.no_grad():  # the memory is kept initially, until the model learns to forget
             self.gate_read.bias[hidden:] = 1.0
         forbidden = torch.zeros(vocab, dtype=torch.bool)
         if end is not None:
@@ -76,7 +76,11 @@ class RelationalPolicy(RecurrentPolicy):
         self.register_buffer("forbidden", forbidden, persistent=False)
 
     def begin(self, rows: int) -> State:
-        """Slots that are told apart by an identity matrix."""
+        """Initial slots, distinguished by an identity matrix.
+
+        Args:
+            rows: Number of sequences.
+        """
         identity = torch.eye(self.slots, self.hidden, device=self.output_bias.device)
         return (identity.expand(rows, self.slots, self.hidden),)
 

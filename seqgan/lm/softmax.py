@@ -1,7 +1,7 @@
 """The softmax over a vocabulary: drawing tokens, their log-probabilities, and maximum likelihood.
 
-Rows of logits are made and used up in chunks that fit the cache, and never stored: at V = 5,000
-they are nearly all of an LSTM's bytes. Symbols: N rows, H hidden size, V vocabulary.
+Logits are computed and consumed in chunks of rows that fit the cache, and never stored: at
+V = 5,000 they make up nearly all of an LSTM's memory. Symbols: N rows, H hidden size, V vocabulary.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 Draw = Callable[[Tensor], Tensor]
-"""From hidden states (N, H) to one token a row (N,)."""
+"""Function from hidden states (N, H) to one token per row, (N,)."""
 
 CPU_LOGITS, GPU_LOGITS, LEAST_ROWS = 5 << 16, 1 << 28, 16
-"""Logits alive at a time, and the fewest rows worth a matrix product."""
+"""Number of logits in memory at a time, and the minimum number of rows per matrix product."""
 
 BLOCK = 128
-"""Tokens in a block of the two-level inverse distribution function."""
+"""Number of tokens in a block of the two-level inverse distribution function."""
 
 
 def _chunks(hidden: Tensor, weight: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Slices of rows, and room for their logits, the same memory each time.
+    """Slices of rows, and a buffer for their logits, the same memory each time.
 
     As many rows as fit a CPU's second-level cache, or a part of a GPU's memory.
     """
@@ -42,13 +42,13 @@ def draw(
     bias: Float[Tensor, " V"],
     temperature: float = 1.0,
 ) -> Int64[Tensor, " N"]:
-    """One token a row from softmax((hidden weight + bias) / temperature).
+    """One token per row from softmax((hidden weight + bias) / temperature).
 
     Args:
-        hidden: the policy's last hidden state.
-        weight: output weights.
-        bias: output bias; -1e9 forbids a token.
-        temperature: > 0; below 1 sharpens.
+        hidden: Last hidden state of the policy, (N, H).
+        weight: Output weights, (H, V).
+        bias: Output bias, (V,); -1e9 forbids a token.
+        temperature: Sampling temperature, above 0; below 1 sharpens.
     """
     return drawer(weight, bias, temperature)(hidden)
 
@@ -60,19 +60,25 @@ def drawer(
     temperature: float,
     top_p: float = 1.0,
 ) -> Draw:
-    """`draw` for many calls under one set of weights, which are laid out once.
+    """`draw` for many calls under one set of weights, which are prepared once.
 
-    Below 1, `top_p` keeps the fewest tokens that hold that much of the mass (Holtzman et al. 2020);
-    it costs a sort of every row.
+    Below 1, `top_p` keeps the smallest set of tokens with that total mass (Holtzman et al. 2020);
+    this requires sorting every row.
 
-    Inverts the distribution function with one uniform a row, in two levels: the running sum over
-    blocks of tokens finds the block, the running sum inside it the token. One exponential a token,
-    no normalisation, no host sync.
+    Inverts the distribution function with one uniform number per row, in two levels: the running
+    sum over blocks of tokens finds the block, the running sum inside it the token. This takes one
+    exponential per token, no normalisation and no host synchronisation.
+
+    Args:
+        weight: Output weights, (H, V).
+        bias: Output bias, (V,); -1e9 forbids a token.
+        temperature: Sampling temperature, above 0; below 1 sharpens.
+        top_p: Probability mass of nucleus sampling, in (0, 1].
     """
     vocab = weight.shape[1]
     blocks = -(-vocab // BLOCK)
     padding = (0, blocks * BLOCK - vocab)
-    # Not a large negative number: exponentials that underflow take four times as long.
+    # Not a large negative number: exponentials that underflow are four times slower.
     bias = F.pad(bias, padding, value=float("-inf"))
     padded = torch.cat([F.pad(weight, padding), bias[None]])
     padded /= temperature
@@ -95,7 +101,7 @@ def drawer(
 
 
 def _keep_nucleus(mass: Float[Tensor, "n V"], top_p: float) -> None:
-    """Set to zero what is less likely than the last token needed; equally likely ones all stay."""
+    """Zero the mass of tokens less likely than the last one needed; ties with it are kept."""
     falling = mass.sort(1, descending=True).values
     up_to = falling.cumsum(1)
     needed = (up_to - falling < top_p * up_to[:, -1:]).sum(1, keepdim=True)
@@ -110,10 +116,10 @@ def _invert(
     up_to = block_mass.cumsum(1)
     target = uniform * up_to[:, -1:]
     block = torch.searchsorted(up_to, target, right=True)
-    # Rounding may carry the target to the very end, past the last block that has any mass.
+    # Rounding may move the target to the end, past the last block that has any mass.
     block = torch.where(block < mass.shape[1], block, block_mass.argmax(1, keepdim=True))
     inside = mass.gather(1, block[:, :, None].expand(rows, 1, width))[:, 0]
-    # Below zero by rounding it would find a first token without mass.
+    # If rounding made it negative, it would find a first token without mass.
     target = (target - (up_to.gather(1, block) - block_mass.gather(1, block))).clamp(min=0)
     offset = torch.searchsorted(inside.cumsum(1), target, right=True)
     offset = torch.where(offset < width, offset, inside.argmax(1, keepdim=True))
@@ -126,7 +132,14 @@ def log_prob(
     bias: Float[Tensor, " V"],
     tokens: Int64[Tensor, " N"],
 ) -> Float[Tensor, " N"]:
-    """log softmax(hidden weight + bias)[token]; the backward pass makes the logits again."""
+    """Return log softmax(hidden weight + bias)[token]; the backward pass recomputes the logits.
+
+    Args:
+        hidden: Hidden states, (N, H).
+        weight: Output weights, (H, V).
+        bias: Output bias, (V,).
+        tokens: Token of each row, (N,).
+    """
     with _full_precision(hidden):
         result: Tensor = _LogProb.apply(hidden.to(weight.dtype), weight, bias, tokens)
     return result
@@ -139,9 +152,17 @@ def mean_nll(
     tokens: Int64[Tensor, " N"],
     mask: Bool[Tensor, " N"],
 ) -> Float[Tensor, ""]:
-    """-mean log-probability of the counted tokens, in nats; gradients are made going forward.
+    """Mean negative log-probability of the counted tokens, in nats.
 
-    The upstream gradient of a scalar is one factor, so one pass over the logits serves both ways.
+    Gradients are computed in the forward pass: the upstream gradient of a scalar is one factor, so
+    one pass over the logits serves both directions.
+
+    Args:
+        hidden: Hidden states, (N, H).
+        weight: Output weights, (H, V).
+        bias: Output bias, (V,).
+        tokens: Token of each row, (N,).
+        mask: True = counts, (N,).
     """
     with _full_precision(hidden):
         result: Tensor = _MeanNLL.apply(hidden.to(weight.dtype), weight, bias, tokens, mask)
@@ -149,12 +170,12 @@ def mean_nll(
 
 
 def _full_precision(like: Tensor) -> torch.autocast:
-    """Probabilities of rare tokens need float32, under mixed precision too."""
+    """Context that disables autocast: probabilities of rare tokens need float32."""
     return torch.autocast(like.device.type, enabled=False)
 
 
 def _with_bias(hidden: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The bias as one more row of weights, met by a constant unit: one product, no broadcast."""
+    """Append the bias to the weights and a constant 1 to the inputs: one product, no broadcast."""
     return F.pad(hidden, (0, 1), value=1.0), torch.cat([weight, bias[None]])
 
 

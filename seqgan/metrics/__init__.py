@@ -1,6 +1,6 @@
-"""Metrics of generated sequences; each name in `__all__` is one.
+"""Metrics of generated sequences, one for each name in `__all__`.
 
-Heavy libraries (transformers, mauve, sacrebleu) are imported by the metric that needs one.
+Heavy libraries (transformers, mauve, sacrebleu) are imported by the metric that uses one.
 """
 
 from image_core.metrics.distances import frechet as frechet_distance

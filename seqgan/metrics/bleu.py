@@ -1,8 +1,9 @@
-"""BLEU against a whole corpus, and Self-BLEU: exact, linear but for one sort an order.
+"""BLEU against a whole corpus, and Self-BLEU: exact, in linear time except for one sort per order.
 
-Both are one computation: all sentences lie in one row of tokens, and an n-gram of a sentence is
-clipped by its highest count in any *other* sentence that is a reference. This is the protocol of
-the Texygen benchmark, the mean of sentence BLEU; it is not corpus BLEU as translation uses it.
+Both use the same computation: all sentences are stored in one row of tokens, and the count of an
+n-gram in a sentence is clipped by its highest count in any *other* sentence that is a reference.
+This is the protocol of the Texygen benchmark, the mean of sentence BLEU; it is not corpus BLEU as
+used in machine translation.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.metrics.ngrams import Flat, Sentences, changes, flat, sorted_by_key
 
 EPSILON = 0.1
-"""What stands in for a numerator of zero: method 1 of NLTK's smoothing functions."""
+"""Replacement of a zero numerator: method 1 of NLTK's smoothing functions."""
 
 Scores = dict[int, Float64[np.ndarray, " samples"]]
 
@@ -29,15 +30,15 @@ def bleu(
     p_n(s) = sum_g min(c_s(g), max_r c_r(g)) / max(1, |s| - n + 1), a numerator of 0 becoming 0.1
     BP(s) = exp(min(0, 1 - |r|/|s|)), r the reference closest in length, the shorter of two such
 
-    The value rises with the number of references: print that number beside it.
+    The value increases with the number of references: report that number with it.
 
     Args:
-        samples: token ids without the end token; lengths may differ, a sentence may be empty.
-        references: the same.
-        orders: the values of N.
+        samples: Token ids without the end token; lengths may differ, and a sentence may be empty.
+        references: Token ids of the references, in the same form.
+        orders: Orders N of BLEU-N.
 
     Raises:
-        UserError: no samples, no references, or an order below 1.
+        UserError: There are no samples or no references, or an order is below 1.
 
     Source: Papineni et al. 2002; smoothing 1 of Chen and Cherry 2014. Equal to the mean of
         `nltk.translate.bleu_score.sentence_bleu` with uniform weights.
@@ -50,11 +51,11 @@ def self_bleu(samples: Sentences, orders: Sequence[int] = (2, 3, 4, 5)) -> dict[
     """Mean BLEU of each sample against all the others; high = little diversity.
 
     Args:
-        samples: token ids without the end token.
-        orders: the values of N in BLEU-N.
+        samples: Token ids without the end token.
+        orders: Orders N of BLEU-N.
 
     Raises:
-        UserError: fewer than two samples, or an order below 1.
+        UserError: There are fewer than two samples, or an order is below 1.
 
     Source: Zhu et al. 2018 (Texygen). A sample is never its own reference; its duplicates are.
     """
@@ -64,7 +65,16 @@ def self_bleu(samples: Sentences, orders: Sequence[int] = (2, 3, 4, 5)) -> dict[
 def bleu_per_sentence(
     samples: Sentences, references: Sentences, orders: Sequence[int] = (2, 3, 4, 5)
 ) -> Scores:
-    """`bleu` before its mean: for each order one score a sample, as bootstrap bands need them."""
+    """Scores of each sample for each order, whose mean is `bleu`; used for bootstrap intervals.
+
+    Args:
+        samples: Token ids without the end token.
+        references: Token ids of the references, in the same form.
+        orders: Orders N of BLEU-N.
+
+    Raises:
+        UserError: There are no samples or no references, or an order is below 1.
+    """
     if len(samples) == 0 or len(references) == 0:
         counts = f"{len(samples)} samples and {len(references)} references"
         raise UserError(f"BLEU needs at least one of each: got {counts}")
@@ -73,7 +83,15 @@ def bleu_per_sentence(
 
 
 def self_bleu_per_sentence(samples: Sentences, orders: Sequence[int] = (2, 3, 4, 5)) -> Scores:
-    """`self_bleu` before its mean: for each order one score a sample."""
+    """Scores of each sample for each order, whose mean is `self_bleu`.
+
+    Args:
+        samples: Token ids without the end token.
+        orders: Orders N of BLEU-N.
+
+    Raises:
+        UserError: There are fewer than two samples, or an order is below 1.
+    """
     if len(samples) < 2:
         raise UserError(f"Self-BLEU needs at least 2 samples: got {len(samples)}")
     return _scores(_Corpus.of(samples, scored=len(samples), first_reference=0), orders)
@@ -107,8 +125,8 @@ def _scores(corpus: _Corpus, orders: Sequence[int]) -> Scores:
 def _clipped_matches(corpus: _Corpus, highest: int) -> Float64[np.ndarray, "orders samples"]:
     """Numerators of p_1 .. p_highest of every scored sentence.
 
-    An n-gram is named by the two (n-1)-grams in it, and can match only if both of them could: all
-    other places are dropped, so what is left to sort shrinks from order to order.
+    An n-gram is identified by the two (n-1)-grams in it, and can match only if both of them could:
+    all other places are dropped, so there is less to sort for each higher order.
     """
     matches = np.zeros((highest, corpus.scored))
     key, place = corpus.row.tokens, corpus.row.slots
@@ -141,7 +159,7 @@ def _clipped_matches(corpus: _Corpus, highest: int) -> Float64[np.ndarray, "orde
 def _highest_elsewhere(
     count: Int64[np.ndarray, " pairs"], first: Int64[np.ndarray, " grams"]
 ) -> Int64[np.ndarray, " pairs"]:
-    """For each pair the top count of its n-gram in the other pairs; its holder gets the second."""
+    """For each pair the highest count of its n-gram in the other pairs."""
     record = np.maximum.reduceat(count * len(count) + np.arange(len(count)), first)
     top, holder = np.divmod(record, len(count))
     others = count.copy()
@@ -152,7 +170,7 @@ def _highest_elsewhere(
 
 
 def _closest_reference_length(corpus: _Corpus) -> Int64[np.ndarray, " samples"]:
-    """Length of the reference closest in length to each sample, of two equally close the shorter.
+    """Length of the reference closest in length to each sample; the shorter one in case of a tie.
 
     Lengths are compared, not sentences: L tokens make at most sqrt(2L) different lengths.
     """
@@ -160,6 +178,6 @@ def _closest_reference_length(corpus: _Corpus) -> Int64[np.ndarray, " samples"]:
     length, count = np.unique(corpus.row.lengths[corpus.first_reference :], return_counts=True)
     distance = np.abs(own[:, None] - length)
     if corpus.first_reference == 0:
-        # No other sample has the length of a sample that is alone in having it.
+        # A length that only this sample has is no length of another sample.
         distance[(own[:, None] == length) & (count == 1)] = np.iinfo(np.int64).max
     return length[distance.argmin(axis=1)][of_sample]

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means and of ratios of sums, from values that were measured once."""
+"""Bootstrap intervals of means and of ratios of sums, from values measured once."""
 
 from statistics import NormalDist
 from typing import NamedTuple
@@ -9,15 +9,15 @@ from jaxtyping import Float
 from image_core.adversarial.errors import UserError
 
 MANY = 50_000
-"""Sentences from which on the interval is the normal one, to which the bootstrap's converges."""
+"""Number of sentences from which on the normal interval is used, the limit of the bootstrap's."""
 
 
 class Band(NamedTuple):
     """An interval.
 
     Args:
-        low: lower end.
-        high: upper end.
+        low: Lower end.
+        high: Upper end.
     """
 
     low: float
@@ -28,8 +28,8 @@ class Figure(NamedTuple):
     """A measured value.
 
     Args:
-        value: the value.
-        band: its interval; None where there is none.
+        value: Measured value.
+        band: Interval of the value; None if there is none.
     """
 
     value: float
@@ -46,19 +46,20 @@ def bootstrap_band(
 ) -> Band:
     """Percentile interval of sum(values) / sum(weights) over sentences drawn with replacement.
 
-    It holds what the draw of the sentences does, not what the seed of a training does: that takes
-    several runs. Counts of each sentence are Poisson(1), which needs no index and no copy. From
-    50,000 sentences on it is the normal interval of the ratio, which takes one pass.
+    It covers the variance due to the sampling of sentences, not that due to the training seed,
+    which requires several runs. The count of each sentence is Poisson(1), which needs no index and
+    no copy. From 50,000 sentences on, the normal interval of the ratio is used, which takes one
+    pass.
 
     Args:
-        values: one a sentence: a score, or the nats of a sentence.
-        weights: what it is divided by: tokens of the sentence; 1 each where left out.
-        level: share of the resamples inside.
-        resamples: how many.
-        seed: of the draws.
+        values: Value of each sentence, (n,): a score, or its nats.
+        weights: Denominator of each sentence, (n,), for example its tokens; None = 1 each.
+        level: Confidence level, the share of the resamples inside.
+        resamples: Number of resamples.
+        seed: Seed of the resamples.
 
     Raises:
-        UserError: no values.
+        UserError: There are no values.
 
     Source: Efron 1979; Chamandy et al. 2012 (Poisson counts).
     """
@@ -86,10 +87,13 @@ def bootstrap_band(
 
 
 def mean_figure(values: Float[np.ndarray, " n"]) -> Figure:
-    """The mean of one value a sentence, with its band.
+    """The mean of one value per sentence, with its interval.
+
+    Args:
+        values: Value of each sentence, (n,).
 
     Raises:
-        UserError: no values.
+        UserError: There are no values.
     """
     return Figure(float(values.mean()) if len(values) else 0.0, bootstrap_band(values))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from image_core.adversarial.callbacks import (
-    CRITIC_WINS,
+    DISCRIMINATOR_WINS,
     Callback,
     Limit,
     crossed,
@@ -19,41 +19,41 @@ if TYPE_CHECKING:
     from image_core.adversarial.engine import Engine
 
 UNIQUE, ENTROPY = 0.5, 0.7
-"""Shares of what real text has that are still not alarming."""
+"""Lower limits, as shares of the values of real text."""
 
 
 def limits_of(real: Sentences) -> list[Limit]:
-    """Limits of "unique", "entropy" and "D/accuracy" beside real sentences.
+    """Limits of "unique", "entropy" and "D/accuracy", derived from real sentences.
 
-    Samples may have half of the share of different sentences of real text and 0.7 of its entropy of
-    tokens; sampling at temperature 1 stays far above both.
+    The alarm is raised below half of real text's share of different sentences, or below 0.7 of its
+    token entropy; sampling at temperature 1 stays far above both.
 
     Args:
-        real: as many sentences as samples are drawn each time.
+        real: Real sentences, as many as samples are drawn each time.
     """
     again = "the samples repeat one another; lower the policy's rate or its steps a round"
     few = "the samples use few tokens; lower the policy's rate or its steps a round"
     return [
         Limit("unique", least=UNIQUE * unique_share(real), rounds=1, meaning=again),
         Limit("entropy", least=ENTROPY * unigram_entropy(real), rounds=1, meaning=few),
-        CRITIC_WINS,
+        DISCRIMINATOR_WINS,
     ]
 
 
 def collapse_alarms(
     sample: Callable[[], Sentences], limits: Sequence[Limit], *, stop: bool = False
 ) -> Callback:
-    """Draw samples after a round and watch how different they are, and the logged numbers.
+    """Draw samples after a round, and check their diversity and the logged numbers.
 
-    Drawing costs time: wrap it in `every(10, ...)`.
+    Drawing samples takes time: wrap it in `every(10, ...)`.
 
     Args:
-        sample: draws sentences of the policy.
-        limits: of "unique", "entropy" and logged numbers, see `limits_of`.
-        stop: raise instead of warning.
+        sample: Function that draws sentences from the policy.
+        limits: Limits of "unique", "entropy" and logged numbers, see `limits_of`.
+        stop: Whether to raise an error instead of warning.
 
     Raises:
-        CollapseError: a limit was broken, and `stop` is set.
+        CollapseError: A limit was exceeded and `stop` is set.
     """
 
     def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Corpus BLEU as translation uses it, by sacrebleu: a sample has references of its own."""
+"""Corpus BLEU as used in machine translation, by sacrebleu: each sample has its own references."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,11 +7,11 @@ from image_core.adversarial.errors import UserError
 
 
 class CorpusBLEU(NamedTuple):
-    """A corpus BLEU and what it was made with.
+    """A corpus BLEU score and its settings.
 
     Args:
-        score: from 0 to 100.
-        signature: sacrebleu's; print it beside the score.
+        score: Score from 0 to 100.
+        signature: Signature of sacrebleu; report it with the score.
     """
 
     score: float
@@ -28,16 +28,16 @@ def corpus_bleu(
     """Corpus BLEU of plain, detokenized text, with sacrebleu's tokenizer and its signature.
 
     For samples that answer something: the i-th sample is compared with the i-th sentence of each
-    reference set. It says nothing of unconditional text, see `bleu`.
+    reference set. It is not meaningful for unconditional text, see `bleu`.
 
     Args:
-        samples: sentences.
-        references: one or more sets of as many sentences.
-        order: longest n-gram.
-        lowercase: whether case is ignored.
+        samples: Sentences.
+        references: One or more reference sets, each with one sentence per sample.
+        order: Maximum order of the n-grams.
+        lowercase: Whether case is ignored.
 
     Raises:
-        UserError: no samples, or a reference set of another size.
+        UserError: There are no samples, or a reference set has another size.
 
     Source: Papineni et al. 2002; Post 2018.
     """

@@ -1,7 +1,7 @@
-"""Cheap alarms of collapse on token ids: repeated n-grams, repeated sentences, training copies.
+"""Inexpensive checks for collapse: repeated n-grams, repeated sentences, training copies.
 
-None of them sees quality: random tokens score best. Print them beside BLEU or a likelihood. Time
-and memory are linear in the tokens.
+None of them measures quality: random tokens score best. Report them with BLEU or a likelihood. Time
+and memory are linear in the number of tokens.
 """
 
 from typing import NamedTuple
@@ -13,16 +13,16 @@ from seqgan.metrics.ngrams import Sentences, longest_shared, ngrams
 
 
 def distinct(samples: Sentences, n: int) -> float:
-    """Different n-grams of all samples / n-grams of all samples; 0 where no sample has n tokens.
+    """Different n-grams of all samples / n-grams of all samples; 0 if no sample has n tokens.
 
-    It falls with the number of samples: compare equal numbers only.
+    It decreases with the number of samples: compare equal numbers only.
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
+        samples: Token ids without the end token.
+        n: Order of the n-grams.
 
     Raises:
-        UserError: no samples, or n below 1.
+        UserError: There are no samples, or n is below 1.
 
     Source: Li et al. 2016 (distinct-1, distinct-2).
     """
@@ -32,17 +32,18 @@ def distinct(samples: Sentences, n: int) -> float:
 
 
 def adjusted_distinct(samples: Sentences, n: int, vocab: int) -> float:
-    """Different n-grams / how many a uniform draw of as many would show; moves little with size.
+    """Different n-grams / their expected number under uniform draws; depends little on the size.
 
     EAD = different / (K (1 - (1 - 1/K)^C)), C n-grams of all samples, K = vocab^n possible ones
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
-        vocab: how many token ids there are: of the training data, the same for every row compared.
+        samples: Token ids without the end token.
+        n: Order of the n-grams.
+        vocab: Number of token ids of the training data, the same for all texts compared.
 
     Raises:
-        UserError: no samples, n below 1, or samples with more token ids than `vocab`.
+        UserError: There are no samples, n is below 1, or the samples have more token ids than
+            `vocab`.
 
     Source: Liu et al. 2022, "Rethinking and Refining the Distinct Metric", equation 3.
     """
@@ -60,24 +61,27 @@ def adjusted_distinct(samples: Sentences, n: int, vocab: int) -> float:
 
 
 def unique_share(samples: Sentences) -> float:
-    """Different samples / samples; 1 where no sample is drawn twice.
+    """Different samples / samples; 1 if no sample is drawn twice.
+
+    Args:
+        samples: Token ids without the end token.
 
     Raises:
-        UserError: no samples.
+        UserError: There are no samples.
     """
     _check(samples)
     return len(set(map(tuple, samples))) / len(samples)
 
 
 def copied_share(samples: Sentences, training: Sentences) -> float:
-    """Share of the samples found word for word in the training set; duplicates count each time.
+    """Share of the samples that are copies of a training sentence; duplicates count each time.
 
     Args:
-        samples: token ids without the end token.
-        training: the same, of the sentences the model learnt from.
+        samples: Token ids without the end token.
+        training: Token ids of the training sentences, in the same form.
 
     Raises:
-        UserError: no samples.
+        UserError: There are no samples.
     """
     _check(samples)
     known = set(map(tuple, training))
@@ -90,11 +94,11 @@ def copied_ngrams(samples: Sentences, training: Sentences) -> float:
     1 = every sample is a piece of some training sentence; an empty sample counts 0.
 
     Args:
-        samples: token ids without the end token.
-        training: the same, of the sentences the model learnt from.
+        samples: Token ids without the end token.
+        training: Token ids of the training sentences, in the same form.
 
     Raises:
-        UserError: no samples.
+        UserError: There are no samples.
     """
     _check(samples)
     lengths = np.array([len(sample) for sample in samples])
@@ -107,11 +111,11 @@ def ngram_entropy(samples: Sentences, n: int) -> float:
     H = -sum_g f(g) log f(g) with f(g) = count of g / count of all n-grams; 0 without any
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
+        samples: Token ids without the end token.
+        n: Order of the n-grams.
 
     Raises:
-        UserError: no samples, or n below 1.
+        UserError: There are no samples, or n is below 1.
 
     Source: Zhang et al. 2018 (entropy-n of dialogue systems).
     """
@@ -124,23 +128,26 @@ def ngram_entropy(samples: Sentences, n: int) -> float:
 def unigram_entropy(samples: Sentences) -> float:
     """Entropy in nats of the token frequencies of all samples; log V for V equally frequent ones.
 
+    Args:
+        samples: Token ids without the end token.
+
     Raises:
-        UserError: no samples.
+        UserError: There are no samples.
     """
     return ngram_entropy(samples, 1)
 
 
 def repetition_share(samples: Sentences, n: int = 1) -> float:
-    """Mean over samples of the share of a sample's n-grams that stood earlier in the same sample.
+    """Mean over samples of the share of a sample's n-grams that occur earlier in the same sample.
 
     1 - different n-grams / n-grams of each sample; 0 for a sample of fewer than n tokens
 
     Args:
-        samples: token ids without the end token.
-        n: the order of the n-grams.
+        samples: Token ids without the end token.
+        n: Order of the n-grams.
 
     Raises:
-        UserError: no samples, or n below 1.
+        UserError: There are no samples, or n is below 1.
 
     Source: Welleck et al. 2020 (seq-rep-n).
     """
@@ -153,14 +160,14 @@ def repetition_share(samples: Sentences, n: int = 1) -> float:
 
 
 class Lengths(NamedTuple):
-    """Tokens of a sentence, over all sentences.
+    """Statistics of the number of tokens per sentence.
 
     Args:
-        mean: arithmetic mean.
-        deviation: standard deviation, of the sentences as they are.
-        least: of the shortest.
-        median: half have at most as many.
-        most: of the longest.
+        mean: Arithmetic mean.
+        deviation: Standard deviation over the given sentences, without correction.
+        least: Minimum.
+        median: Median.
+        most: Maximum.
     """
 
     mean: float
@@ -171,10 +178,13 @@ class Lengths(NamedTuple):
 
 
 def lengths(samples: Sentences) -> Lengths:
-    """Length statistics in tokens, the end token not counted.
+    """Length statistics in tokens, not counting the end token.
+
+    Args:
+        samples: Token ids without the end token.
 
     Raises:
-        UserError: no samples.
+        UserError: There are no samples.
     """
     _check(samples)
     n = np.array([len(sample) for sample in samples])

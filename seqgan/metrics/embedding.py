@@ -12,16 +12,17 @@ from image_core.adversarial.errors import UserError
 
 Words = Sequence[str]
 Lookup = Callable[[Sequence[str]], Tensor]
-"""From words to their vectors (words, D); zero for an unknown word."""
+"""Function from words to their vectors, (words, D); zero for an unknown word."""
 
 
 class Similarity(NamedTuple):
     """Means over pairs of three cosines; high = alike.
 
     Args:
-        average: of the mean vectors of both sentences.
-        greedy: of each word with its best match on the other side, both ways.
-        extrema: of the vectors that hold the value furthest from zero in each dimension.
+        average: Cosine of the mean vectors of both sentences.
+        greedy: Cosine of each word with its best match on the other side, averaged over both
+            directions.
+        extrema: Cosine of the vectors with the value furthest from zero in each dimension.
     """
 
     average: float
@@ -38,16 +39,16 @@ def embedding_similarity(
     greedy   1/2 [mean_i max_j cos(v_i, w_j) + mean_j max_i cos(v_i, w_j)]
     extrema  cos(e(v), e(w)), e_d(v) = the v_id of greatest absolute value
 
-    Unknown words are left out; a pair with a side that has no known word counts 0. None of the
-    three agrees well with people (Liu et al. 2016): print them beside other metrics.
+    Unknown words are left out; a pair in which one side has no known word counts 0. None of the
+    three correlates well with human judgement (Liu et al. 2016): report them with other metrics.
 
     Args:
-        samples: words of each sample.
-        references: words of the reference of the same number.
-        lookup: vectors of words; the values depend on it, so name it.
+        samples: Words of each sample.
+        references: Words of each sample's reference.
+        lookup: Function from words to vectors; the values depend on it, so report its name.
 
     Raises:
-        UserError: no pairs, or unequal numbers.
+        UserError: There are no pairs, or the numbers differ.
 
     Source: Liu et al. 2016, "How NOT To Evaluate Your Dialogue System", section 3.2; Rus and
         Lintean 2012 (greedy); Forgues et al. 2014 (extrema).

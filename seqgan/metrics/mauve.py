@@ -1,4 +1,4 @@
-"""MAUVE, by its authors' package, on vectors of any encoder here."""
+"""MAUVE, by its authors' package, on the vectors of any encoder."""
 
 import warnings
 
@@ -12,23 +12,23 @@ def mauve(human: Float[Tensor, "N D"], machine: Float[Tensor, "M D"], *, seed: i
     """MAUVE of two sets of sentence vectors, from 0 to 1; high = alike.
 
     The area under the curve of both Kullback-Leibler divergences to mixtures, after quantizing the
-    vectors by k-means. It depends on the encoder and on the numbers of vectors (its authors advise
-    5,000 a side): name them, and print real text against real text beside it.
+    vectors by k-means. It depends on the encoder and on the number of vectors (its authors advise
+    5,000 per side): report them, together with the value of real text against real text.
 
     Args:
-        human: vectors of real sentences.
-        machine: vectors of samples.
-        seed: of the clustering.
+        human: Vectors of real sentences, (N, D).
+        machine: Vectors of samples, (M, D).
+        seed: Seed of the clustering.
 
     Raises:
-        UserError: the package mauve-text is not installed, or a set has fewer than 20 vectors.
+        UserError: The package mauve-text is not installed, or a set has fewer than 20 vectors.
 
     Source: Pillutla et al. 2021.
     """
     if min(len(human), len(machine)) < 20:
         raise UserError(f"MAUVE needs 20 sentences a side: got {len(human)} and {len(machine)}")
     try:
-        with warnings.catch_warnings():  # of the libraries it imports
+        with warnings.catch_warnings():  # warnings of the libraries it imports
             warnings.simplefilter("ignore")
             from mauve import compute_mauve
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The training sentence nearest to a sample: what a reader looks at before believing in novelty."""
+"""The training sentence nearest to a sample, to check its novelty by reading."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,8 +12,8 @@ class Neighbour(NamedTuple):
     """A training sentence.
 
     Args:
-        place: which one.
-        overlap: Dice coefficient of both sentences' sets of words and word pairs; 1 = the same set.
+        place: Index of the sentence in the training set.
+        overlap: Dice coefficient of the sets of words and word pairs of both; 1 = the same set.
     """
 
     place: int
@@ -21,15 +21,15 @@ class Neighbour(NamedTuple):
 
 
 def nearest(samples: Sentences, training: Sentences) -> Sequence[Neighbour]:
-    """The nearest training sentence of each sample, the first of equally near ones.
+    """The nearest training sentence of each sample, the first one in case of a tie.
 
     overlap = 2 |A n B| / (|A| + |B|), A and B the different tokens and pairs of tokens in each
 
-    One pass over the training set a sample: for the few samples that are shown, not for all.
+    It takes one pass over the training set per sample: use it for the few samples that are shown.
 
     Args:
-        samples: token ids.
-        training: the same, at least one.
+        samples: Token ids.
+        training: Token ids of at least one training sentence.
     """
     share = np.zeros((len(samples), len(training)))
     size = np.zeros(len(samples) + len(training))

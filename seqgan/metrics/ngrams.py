@@ -1,7 +1,7 @@
-"""Sentences laid end to end, and their n-grams by number: time and memory linear in the tokens.
+"""Concatenated sentences and their numbered n-grams: time and memory linear in the tokens.
 
-An n-gram is named by the two (n-1)-grams in it, level by level, so that no n-gram is ever held as a
-tuple; one sort a level finds which are equal.
+An n-gram is identified by the two (n-1)-grams in it, level by level, so that no n-gram is stored as
+a tuple; one sort per level finds which are equal.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ Sentences = Sequence[Sequence[int]]
 
 
 class Flat(NamedTuple):
-    """All sentences in one row of slots, a vacant one after each, so that no n-gram spans two.
+    """All sentences in one row of slots, with an empty slot after each as separator.
 
     Args:
-        tokens: ids, without the vacant slots.
-        slots: where each token lies.
-        sentence: which sentence a slot belongs to.
-        lengths: tokens of each sentence.
+        tokens: Token ids, without the empty slots.
+        slots: Slot of each token.
+        sentence: Sentence of each slot.
+        lengths: Number of tokens of each sentence.
     """
 
     tokens: Int64[np.ndarray, " tokens"]
@@ -33,7 +33,11 @@ class Flat(NamedTuple):
 
 
 def flat(sentences: Sentences) -> Flat:
-    """Lay sentences end to end."""
+    """Concatenate sentences.
+
+    Args:
+        sentences: Token ids.
+    """
     lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
     tokens = np.fromiter(chain.from_iterable(sentences), np.int64, int(lengths.sum()))
     index = np.arange(len(sentences))
@@ -44,11 +48,20 @@ def flat(sentences: Sentences) -> Flat:
 def sorted_by_key(
     key: Int64[np.ndarray, " n"], place: Int64[np.ndarray, " n"], places: int
 ) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
-    """Stable sort; `place` ascends and stays below `places`."""
+    """Stable sort of `place` by `key`.
+
+    Args:
+        key: Sort keys, (n,).
+        place: Ascending values below `places`, (n,).
+        places: Upper bound of `place`, exclusive.
+
+    Returns:
+        Sorted keys and their places.
+    """
     bits = places.bit_length()
     room = 1 << (63 - bits)
     if len(key) and -room <= int(key.min()) and int(key.max()) < room:
-        # Both in one integer: values are sorted several times faster than a permutation is found.
+        # Both in one integer: sorting values is several times faster than an argsort.
         packed = np.sort(key << bits | place)
         return packed >> bits, packed & ((1 << bits) - 1)
     order = np.argsort(key, kind="stable")
@@ -56,7 +69,11 @@ def sorted_by_key(
 
 
 def changes(values: Int64[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-    """Whether a run of equal values begins here."""
+    """Whether a run of equal values begins at each position.
+
+    Args:
+        values: Values, (n,).
+    """
     return np.concatenate((np.ones(len(values[:1]), bool), values[1:] != values[:-1]))
 
 
@@ -64,8 +81,8 @@ class Grams(NamedTuple):
     """All n-grams of some sentences, in the order of their places.
 
     Args:
-        number: equal for equal n-grams, from 0 up without gaps.
-        sentence: of each.
+        number: Number of each n-gram, equal for equal n-grams, from 0 up without gaps.
+        sentence: Sentence of each n-gram.
     """
 
     number: Int64[np.ndarray, " grams"]
@@ -76,11 +93,11 @@ def ngrams(sentences: Sentences, n: int) -> Grams:
     """The n-grams of all sentences; none spans two of them.
 
     Args:
-        sentences: token ids; lengths may differ, a sentence may be empty.
-        n: the order.
+        sentences: Token ids; lengths may differ, and a sentence may be empty.
+        n: Order of the n-grams.
 
     Raises:
-        UserError: n below 1.
+        UserError: The order is below 1.
     """
     if n < 1:
         raise UserError(f"n-grams need n of 1 or more: got {n}")
@@ -98,14 +115,14 @@ def ngrams(sentences: Sentences, n: int) -> Grams:
 
 
 def longest_shared(samples: Sentences, training: Sentences) -> Int64[np.ndarray, " samples"]:
-    """Tokens of the longest n-gram that each sample shares with any training sentence.
+    """Length of the longest n-gram that each sample shares with any training sentence.
 
-    Sentences found whole are answered at once; for the others only n-grams that both sides have go
-    on to the next level, so that little is left after a few.
+    Copied sentences are found at once; for the others, only n-grams that both sides have are kept
+    for the next level, so that few are left after some levels.
 
     Args:
-        samples: token ids.
-        training: the same.
+        samples: Token ids.
+        training: Token ids of the training sentences.
     """
     longest = np.zeros(len(samples), np.int64)
     known = set(map(tuple, training))

@@ -190,7 +190,7 @@ def _facts(encoded: Sequence[Encoded], words: Sequence[list[list[int]]]) -> dict
     train = {tuple(row) for row in words[0]}
     for role, matrix, rows in zip(("train", "valid", "test"), encoded, words, strict=True):
         counted = int((mask_of(matrix.tokens, END) & (matrix.tokens != END)).sum())
-        facts[f"{role}_lines"] = len(rows)
+        facts[f"{role}_lines"] = float(len(rows))
         facts[f"{role}_unknown"] = matrix.unknown / max(1, counted)
         if role == "train":
             continue

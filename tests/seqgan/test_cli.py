@@ -236,7 +236,7 @@ def test_an_interrupt_says_how_to_go_on(tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in err
     assert err.splitlines()[-1] == (
-        f"seqgan: interrupted; `seqgan resume {run}` goes on from the last checkpoint"
+        f"seqgan: interrupted; `seqgan resume {run}` resumes from the last checkpoint"
     )
 
 

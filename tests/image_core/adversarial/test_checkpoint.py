@@ -312,7 +312,7 @@ def test_another_format(saved, monkeypatch):
     with monkeypatch.context() as later_version:
         later_version.setattr(checkpoint, "FORMAT", 99)
         rewrite_state(saved)
-    with pytest.raises(UserError, match=r"state\.json is of format 99"):
+    with pytest.raises(UserError, match=r"state\.json has format 99"):
         new().load(saved)
 
 

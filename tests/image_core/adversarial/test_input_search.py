@@ -117,7 +117,7 @@ def test_the_path_begins_with_the_projected_start():
 
 @pytest.mark.parametrize("objective", [lambda x: x.sum(), lambda x: x])
 def test_an_objective_that_is_not_one_number_a_sample(objective):
-    with pytest.raises(UserError, match=r"objective gives a tensor of shape .* for 3 inputs"):
+    with pytest.raises(UserError, match=r"objective has shape .* for 3 inputs"):
         search(objective, torch.ones(3, 2), ascent(0.1), 1)
 
 

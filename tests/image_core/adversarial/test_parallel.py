@@ -114,7 +114,7 @@ def test_a_sum_over_samples_is_a_sum_over_all_processes(pair):
 def test_a_save_that_fails_in_the_first_process_is_heard_by_the_other(pair):
     (one, two), folder = pair
     assert "No space left on device; the previous checkpoint is untouched" in one["full"]
-    assert two["full"] == f"{folder / 'full'} was not written: see what the first process says"
+    assert two["full"] == f"{folder / 'full'} was not written; see the message of the first process"
 
 
 def test_portions_are_equal_or_refused(monkeypatch):

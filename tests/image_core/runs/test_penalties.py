@@ -45,7 +45,7 @@ def test_what_is_no_penalty_is_refused(parse, text):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_no_gradient_penalty_is_refused_with_a_reason(name):
-    with pytest.raises(UserError, match=f"--penalty {name} acts on .*gradient penalties alone"):
+    with pytest.raises(UserError, match=f"--penalty {name} acts on .*gradient penalties only"):
         make_penalty(f"r1=1,{name}=1")
 
 

@@ -370,7 +370,7 @@ def test_a_hub_that_fails_is_asked_once(hub):
     handler, asked = hub
     handler.status = 503
     sentence = sentence_of("nothing:configuration", "text")
-    assert "no file nothing:configuration, and the hub cannot be asked" in sentence
+    assert "no file nothing:configuration, and the hub request for a data set" in sentence
     assert "503" in sentence
     assert [path for path in asked if "nothing" in path] == ["/api/datasets/nothing"]
 
@@ -383,7 +383,7 @@ def test_no_connection(hub, monkeypatch):
         closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", closed)
     sentence = sentence_of("nobody/nothing", "text")
-    assert "no file nobody/nothing, and the hub cannot be asked" in sentence
+    assert "no file nobody/nothing, and the hub request for a data set" in sentence
     assert "Connection refused" in sentence
     assert "HF_HUB_OFFLINE=1" in sentence
 

@@ -63,7 +63,7 @@ def test_decode_stops_at_the_first_end_and_leaves_out_pad_and_start():
 @pytest.mark.parametrize("token", [-1, 6, 10**9])
 def test_decode_refuses_an_id_of_another_vocabulary(token):
     tokenizer = TextTokenizer.train(["ab"], "char")
-    with pytest.raises(UserError, match=f"token {token} is not of this vocabulary of 6;"):
+    with pytest.raises(UserError, match=f"token {token} is outside this vocabulary of 6;"):
         tokenizer.decode([4, token])
 
 
@@ -181,11 +181,11 @@ def test_a_corrupt_file_is_named(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"level": "syllable"}, "names no known level"),
-        ({"lowercase": "yes"}, "names no known level"),
-        ({"format": 9}, "is of format 9, not 1; update seqgan"),
-        ({"level": "bpe"}, "are of two tokenizers; copy both from one folder"),
-        ({"level": "char"}, "are of two tokenizers; copy both from one folder"),
+        ({"level": "syllable"}, "names an unknown level"),
+        ({"lowercase": "yes"}, "names an unknown level"),
+        ({"format": 9}, "has format 9, not 1; update seqgan"),
+        ({"level": "bpe"}, "belong to two tokenizers; copy both from one"),
+        ({"level": "char"}, "belong to two tokenizers; copy both from one"),
     ],
 )
 def test_wrong_options_are_named(tmp_path, change, words):

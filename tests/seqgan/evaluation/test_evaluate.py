@@ -257,16 +257,16 @@ def test_refusals(files, tmp_path, capsys):
         (("--count", "0"), "--count 0: it must be at least 1"),
         (("--metrics", "blue"), "--metrics blue: choose from adversuc"),
         (("--metrics", ","), "names no metric"),
-        (("--metrics", "adversuc"), "name what they answer with --contexts"),
-        (("--metrics", "corpus_bleu"), "must have as many lines"),
-        (("--contexts", files["train"]), "belong together"),
+        (("--metrics", "adversuc"), "give their contexts with --contexts"),
+        (("--metrics", "corpus_bleu"), "must have the same number of lines"),
+        (("--contexts", files["train"]), "agree line by line"),
         (("--encoder", str(tmp_path / "no"), "--metrics", "frechet"), "--encoder .* cannot"),
         (("--field", "text"), "all files are plain text"),
     ]:
         found = refused(capsys, files, out, *more)
         assert re.search(said, found), found
     del files["train"]
-    assert "name it with --train" in refused(capsys, files, out, "--metrics", "copied")
+    assert "give it with --train" in refused(capsys, files, out, "--metrics", "copied")
 
 
 def test_refusals_of_files(files, tmp_path, capsys):

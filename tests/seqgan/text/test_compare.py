@@ -135,7 +135,7 @@ def test_what_cannot_be_compared(runs, tmp_path, capsys):
         found = refusal(capsys, "compare", a, changed(runs, other, change), *out)
         assert re.search(said, found), found
         shutil.rmtree(other)
-    assert "needs two runs" in refusal(capsys, "compare", a, *out)
+    assert "needs at least two runs" in refusal(capsys, "compare", a, *out)
     assert "is not a run" in refusal(capsys, "compare", a, str(tmp_path), *out)
     shutil.copytree(runs / "b", other)
     (other / "result.json").unlink()

@@ -172,8 +172,8 @@ PLAIN = MANAGED.replace("@dataclass(kw_only=True)\nclass Options(SampledOptions)
         ("def broken(:", "cannot be imported: SyntaxError"),
         (TWICE, "names the player 'G' twice"),
         (UNKNOWN, "names the player 'X', but the game's are"),
-        (SILENT, "does not say how the game's player 'M' learns"),
-        (PLAIN, "must be a dataclass on SharedOptions"),
+        (SILENT, "has no optimizer for the game's player 'M'"),
+        (PLAIN, "must be a dataclass derived from SharedOptions"),
         (MANAGED.replace('manager_rounds": 3', 'hope": 3'), "PRESETS name 'hope'"),
     ],
 )

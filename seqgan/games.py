@@ -13,9 +13,9 @@ _NAMES = {
     "SequenceGame": "seqgan.text.games.sequence",
     "StackGame": "seqgan.text2image.games.stack",
     "TreeGame": "seqgan.text2image.games.tree",
-    "attngan": "seqgan.text2image.games.attn",
+    "attngan": "seqgan.text2image.papers.attngan",
     "bgan": "seqgan.discrete.game",
-    "dfgan": "seqgan.text2image.games.df",
+    "dfgan": "seqgan.text2image.papers.dfgan",
     "irgan": "seqgan.retrieval.papers.irgan",
     "irgan_pairwise": "seqgan.retrieval.papers.irgan_pairwise",
     "maligan": "seqgan.text.papers.maligan",
@@ -23,7 +23,7 @@ _NAMES = {
     "rankgan": "seqgan.text.papers.rankgan",
     "relgan": "seqgan.text.papers.relgan",
     "seqgan": "seqgan.text.games.sequence",
-    "stackgan_v2": "seqgan.text2image.games.tree",
+    "stackgan_v2": "seqgan.text2image.papers.stackgan_v2",
 }
 __all__ = [*_NAMES]
 

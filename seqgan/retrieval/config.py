@@ -27,7 +27,7 @@ REWARDS = {
 """2 sigmoid(f) - 1, log(1 + e^f), f, log sigmoid(f), e^f."""
 
 
-class Ranking(NamedTuple):
+class RetrievalProblem(NamedTuple):
     """What a paper's game is about.
 
     Args:

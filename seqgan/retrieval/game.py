@@ -52,8 +52,8 @@ class RetrievalGame(Game):
         negative_temperature: Temperature T of the generator as it draws for the discriminator.
         mixture: Share lambda; G draws from (1 - lambda) p + lambda uniform(positives).
         samples: Documents per positive that G draws.
-        estimator: Estimator of the score function's gradient, given rewards times their share p /
-            p_n of a mean.
+        estimator: Estimator of the score function's gradient; it is given rewards times the share
+            that each has of their mean.
         baseline: Whether the mean reward of the query's other samples is subtracted.
         kl_coef: Weight of KL(p || p at the start), which keeps G near it.
         unlabelled_only: Whether positives are never drawn as the discriminator's negatives.

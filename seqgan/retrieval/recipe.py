@@ -22,7 +22,7 @@ from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from image_core.runs.run import play
 from seqgan.retrieval.answers import Answers
-from seqgan.retrieval.config import Ranking, RetrievalOptions
+from seqgan.retrieval.config import RetrievalOptions, RetrievalProblem
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.fitting import Fit, batches
 from seqgan.retrieval.game import RetrievalGame
@@ -165,7 +165,7 @@ class Run(recipe.Run):
         return self.new_scorer(c.d_dim)
 
     def _game(self, split: Split) -> RetrievalGame:
-        ranking = Ranking(self.new_scorer, self.new_discriminator, split)
+        ranking = RetrievalProblem(self.new_scorer, self.new_discriminator, split)
         return self.paper.game(self.config, ranking)
 
     def _use(self, split: Split) -> None:

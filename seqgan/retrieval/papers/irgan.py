@@ -7,7 +7,7 @@ as in the released code.
 from dataclasses import dataclass
 from typing import Any
 
-from seqgan.retrieval.config import Ranking, SoftmaxOptions, three_players
+from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.scorers import Scorer
 from seqgan.retrieval.split import Split
@@ -56,7 +56,7 @@ def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGam
     return RetrievalGame(G, D, split, **options)  # type: ignore[arg-type]
 
 
-def game(o: Options, r: Ranking) -> RetrievalGame:
+def game(o: Options, r: RetrievalProblem) -> RetrievalGame:
     """The game of a run's options."""
     return irgan(r.scorer(), r.discriminator(), r.split, **o.adversarial())
 

@@ -9,7 +9,7 @@ no negatives.
 from dataclasses import dataclass
 
 from image_core.adversarial import losses
-from seqgan.retrieval.config import Ranking, SoftmaxOptions, three_players
+from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.papers.irgan import AUTHORS
 from seqgan.retrieval.scorers import Scorer
@@ -51,7 +51,7 @@ def irgan_pairwise(G: Scorer, D: Scorer, split: Split, **options: object) -> Ret
     return RetrievalGame(G, D, split, **{**defaults, **options})  # type: ignore[arg-type]
 
 
-def game(o: Options, r: Ranking) -> RetrievalGame:
+def game(o: Options, r: RetrievalProblem) -> RetrievalGame:
     """The game of a run's options."""
     return irgan_pairwise(r.scorer(), r.discriminator(), r.split, **o.adversarial())
 

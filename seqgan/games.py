@@ -14,7 +14,7 @@ _NAMES = {
     "StackGame": "seqgan.text2image.games.stack",
     "TreeGame": "seqgan.text2image.games.tree",
     "attngan": "seqgan.text2image.papers.attngan",
-    "bgan": "seqgan.discrete.game",
+    "bgan": "seqgan.discrete.papers.bgan",
     "dfgan": "seqgan.text2image.papers.dfgan",
     "irgan": "seqgan.retrieval.papers.irgan",
     "irgan_pairwise": "seqgan.retrieval.papers.irgan_pairwise",

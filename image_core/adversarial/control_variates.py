@@ -1,12 +1,12 @@
 """Gradients of an expected reward by relaxed control variates and antithetic pairs.
 
-Each takes logits of sites that are independent given what the generator read, and the reward as a
-function of samples, `(N, *sites, V) -> (N,)`; it returns a surrogate loss whose gradient in the
-logits is minus an estimate of the gradient of E[reward], the mean over the batch. All are unbiased.
-The reward is differentiated at relaxed samples only. They are exported by `estimators.py`.
+Each takes logits of variables that are independent given what the generator read, and the reward as
+a function of samples, `(N, *variables, V) -> (N,)`; it returns a surrogate loss whose gradient in
+the logits is minus an estimate of the gradient of E[reward], the mean over the batch. All are
+unbiased. The reward is differentiated at relaxed samples only. `estimators.py` exports them.
 
-Sites that depend on one another's samples, the tokens of an autoregressive policy, are not of this
-form as a whole: there they serve one step at a time, given its prefix.
+Variables that depend on one another's samples, the tokens of an autoregressive policy, are not of
+this form as a whole: there they serve one step at a time, given its prefix.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from image_core.adversarial.discrete_variables import DiscreteVariables
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import one_hot_like, with_gumbel
-from image_core.adversarial.sites import Sites
 
 __all__ = ["disarm", "rebar", "relax", "taylor"]
 
@@ -27,11 +27,11 @@ NEVER = -1e4
 """A log probability whose exponential is 0, but 0 times it is not NaN."""
 
 RewardOf = Callable[[Tensor], Tensor]
-"""Samples (N, *sites, V), one-hot or soft -> (N,), what each earns."""
+"""Samples (N, *variables, V), one-hot or soft -> (N,), what each earns."""
 
 
 def rebar(
-    logits: Float[Tensor, "B *sites V"],
+    logits: Float[Tensor, "B *variables V"],
     reward: RewardOf,
     temperature: float = 1.0,
     eta: float = 1.0,
@@ -79,8 +79,8 @@ def relax(
     alone, which so learn with the generator: give them to its player.
 
     Args:
-        control: a network from z (B, *sites, V) to (B,); None = eta and lambda alone are learned,
-            which is REBAR with its two numbers tuned.
+        control: a network from z (B, *variables, V) to (B,); None = eta and lambda alone are
+            learned, which is REBAR with its two numbers tuned.
         temperature: of the relaxed reward at the start; learned.
         eta: of the relaxed reward at the start; learned. None = f is a black box, read at one-hot
             samples only, and the control alone is subtracted.
@@ -116,7 +116,9 @@ class Relax(nn.Module):
             self.eta = nn.Parameter(torch.tensor(float(eta)))
             self.log_temperature = nn.Parameter(torch.tensor(float(temperature)).log())
 
-    def forward(self, logits: Float[Tensor, "B *sites V"], reward: RewardOf) -> Float[Tensor, ""]:
+    def forward(
+        self, logits: Float[Tensor, "B *variables V"], reward: RewardOf
+    ) -> Float[Tensor, ""]:
         """Surrogate loss of the logits, and the variance, of the control's parameters."""
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
@@ -147,7 +149,7 @@ class Relax(nn.Module):
         return f_hard, c
 
 
-def disarm(logits: Float[Tensor, " B *sites"], reward: RewardOf) -> Float[Tensor, ""]:
+def disarm(logits: Float[Tensor, " B *variables"], reward: RewardOf) -> Float[Tensor, ""]:
     """Antithetic pairs of Bernoulli samples; unbiased, two evaluations of f, none of its slope.
 
     g_i = 1/2 (f(b) - f(b')) (-1)^(b'_i) [b_i != b'_i] sigmoid(|l_i|)
@@ -155,8 +157,8 @@ def disarm(logits: Float[Tensor, " B *sites"], reward: RewardOf) -> Float[Tensor
     with b = [1 - u < sigmoid(l)], b' = [u < sigmoid(l)] of the same uniforms u.
 
     Args:
-        logits: of a 1 at each site.
-        reward: f, of samples (N, *sites) of 0 and 1; a black box.
+        logits: of a 1 at each variable.
+        reward: f, of samples (N, *variables) of 0 and 1; a black box.
 
     Source: Dong, Mnih & Tucker 2020, eq. 6.
     """
@@ -218,11 +220,11 @@ class Taylor(nn.Module):
         self.register_buffer("square", torch.zeros(()))
 
     def forward(
-        self, sites: Sites, logits: Float[Tensor, " B *S"], reward: RewardOf
+        self, variables: DiscreteVariables, logits: Float[Tensor, " B *S"], reward: RewardOf
     ) -> Float[Tensor, ""]:
         """Surrogate loss; the coefficient takes the samples in only afterwards."""
         others = self.samples - 1
-        x = sites.sample(logits, self.samples)
+        x = variables.sample(logits, self.samples)
         with torch.enable_grad():
             leaf = x.flatten(0, 1).requires_grad_()
             value = reward(leaf)
@@ -235,8 +237,8 @@ class Taylor(nn.Module):
         centred = value - (value.sum(1, keepdim=True) - value) / others
         a = self.product / self.square.clamp(min=torch.finfo(self.square.dtype).tiny)
         weight = centred - a * tangent
-        score = (weight * sites.log_prob(logits, x)).mean(1)
-        straight = (total * sites.mean(logits).flatten(1)).sum(1) / self.samples
+        score = (weight * variables.log_prob(logits, x)).mean(1)
+        straight = (total * variables.mean(logits).flatten(1)).sum(1) / self.samples
         with torch.no_grad():
             step = 1 - self.momentum
             self.product.lerp_((centred * tangent).mean().to(self.product), step)

@@ -16,9 +16,9 @@ belongs to a whole sample, repeat it at each position. Samples of one item are c
 Estimators are modules because a moving baseline is state: a buffer, saved with the game that holds
 the estimator. Nothing is read back to the host.
 
-Two more families are exported here, for sites that are independent given what the generator read
-and a critic that accepts one-hot or soft inputs. `relaxations.py`: (logits) -> a sample that can be
-differentiated. `control_variates.py`: (logits, reward function) -> surrogate loss.
+Two more families are exported here, for variables that are independent given what the generator
+read and a discriminator that accepts one-hot or soft inputs. `relaxations.py`: (logits) -> a sample
+that can be differentiated. `control_variates.py`: (logits, reward function) -> surrogate loss.
 """
 
 import math

@@ -13,7 +13,7 @@ from seqgan.dialogue import config as dialogue_config
 from seqgan.dialogue import credit
 from seqgan.dialogue import estimation as dialogue_estimation
 from seqgan.dialogue import game as dialogue
-from seqgan.discrete import directions
+from seqgan.discrete import gradients
 from seqgan.discrete import recipe as discrete
 from seqgan.retrieval import estimation as retrieval_estimation
 from seqgan.retrieval import game as retrieval
@@ -25,13 +25,15 @@ from tests.recipes.made import short_report as short_report
 
 SERVED = {
     **estimation.SERVED,
-    "discrete": directions.__all__,
+    "discrete": gradients.__all__,
     "retrieve": retrieval_estimation.SERVED,
     "dialogue": dialogue_estimation.SERVED,
 }
 NAMES = (*estimation.SCORE_FUNCTIONS, *estimation.RELAXATIONS, *estimation.CONTROL_VARIATES)
 CONFIGS = {
-    "discrete": lambda name: discrete.Config(out="run", data="digits", estimator=name),
+    "discrete": lambda name: discrete.PAPERS.config("gan")(
+        out="run", data="digits", estimator=name
+    ),
     "sequence": lambda name: oracle.PAPERS.config("seqgan")(
         out="run", estimator=name, baseline="none"
     ),

@@ -1,9 +1,9 @@
-"""What a generator of discrete samples puts out: logits of sites that are independent given z.
+"""What a generator of discrete samples puts out: logits of variables that are independent given z.
 
     g(x | z) = prod_i g_i(x_i | z)
 
 Pixels of a binarised image, of a 16-colour image, characters of a short line. Samples are floats,
-0 and 1 or one-hot, so that a critic reads them and relaxed ones alike.
+0 and 1 or one-hot, so that a discriminator reads them and relaxed ones alike.
 """
 
 from abc import ABC, abstractmethod
@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
-__all__ = ["Bernoulli", "Categorical", "Sites"]
+__all__ = ["Bernoulli", "Categorical", "DiscreteVariables"]
 
 
-class Sites(ABC):
-    """Independent sites of one kind. B latents, M samples of each, S the shape of the logits."""
+class DiscreteVariables(ABC):
+    """Independent variables of one kind: B latents, M samples of each, logits of shape S."""
 
     @abstractmethod
     def sample(
@@ -30,24 +30,24 @@ class Sites(ABC):
     def log_prob(
         self, logits: Float[Tensor, " B *S"], x: Float[Tensor, "B M *S"]
     ) -> Float[Tensor, "B M"]:
-        """log g(x_m | z) summed over sites; differentiable in the logits."""
+        """log g(x_m | z) summed over variables; differentiable in the logits."""
 
     @abstractmethod
     def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
         """E[x | z]: the probabilities; differentiable in the logits."""
 
     @abstractmethod
-    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
-        """The same distribution as logits of V classes a site, which relaxations take."""
+    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *variables V"]:
+        """The same distribution as logits of V classes a variable, which relaxations take."""
 
     @abstractmethod
-    def merge(self, one_hot: Float[Tensor, "N *sites V"]) -> Float[Tensor, " N *S"]:
+    def merge(self, one_hot: Float[Tensor, "N *variables V"]) -> Float[Tensor, " N *S"]:
         """A sample of `classes`, one-hot or relaxed, in the form of `sample`."""
 
 
 @final
-class Bernoulli(Sites):
-    """Sites of 0 or 1: g_i(1 | z) = sigmoid(logit_i)."""
+class Bernoulli(DiscreteVariables):
+    """Variables of 0 or 1: g_i(1 | z) = sigmoid(logit_i)."""
 
     @torch.no_grad()
     def sample(
@@ -67,16 +67,16 @@ class Bernoulli(Sites):
     def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
         return logits.sigmoid()
 
-    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
+    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *variables V"]:
         return torch.stack([torch.zeros_like(logits), logits], dim=-1)
 
-    def merge(self, one_hot: Float[Tensor, "N *sites V"]) -> Float[Tensor, " N *S"]:
+    def merge(self, one_hot: Float[Tensor, "N *variables V"]) -> Float[Tensor, " N *S"]:
         return one_hot[..., 1]
 
 
 @final
-class Categorical(Sites):
-    """Sites of V classes, the last axis: g_i(v | z) = softmax(logits_i)_v; samples are one-hot."""
+class Categorical(DiscreteVariables):
+    """Variables of V classes, the last axis, as one-hot: g_i(v | z) = softmax(logits_i)_v."""
 
     @torch.no_grad()
     def sample(
@@ -99,8 +99,8 @@ class Categorical(Sites):
     def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
         return logits.softmax(-1)
 
-    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
+    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *variables V"]:
         return logits
 
-    def merge(self, one_hot: Float[Tensor, "N *sites V"]) -> Float[Tensor, " N *S"]:
+    def merge(self, one_hot: Float[Tensor, "N *variables V"]) -> Float[Tensor, " N *S"]:
         return one_hot

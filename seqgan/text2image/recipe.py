@@ -124,7 +124,7 @@ class Text2ImageRun(recipe.Run):
         self.features: EncodedSentences | None = None
 
     def _number_hard_negatives(self, captions: Sequence[str]) -> None:
-        """Some near misses of each caption, numbered after the captions."""
+        """Some hard negatives of each caption, numbered after the captions."""
         draw = np.random.default_rng([self.config.seed, len(captions)])
         texts = [hard_negative(text, draw) for text in captions for _ in range(HARD_NEGATIVES)]
         number = {text: len(captions) + i for i, text in enumerate(dict.fromkeys(texts))}

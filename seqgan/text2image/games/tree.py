@@ -120,8 +120,9 @@ class TreeGame(Game):
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Please the discriminator of every side; keep colours; be found by the matcher.
 
-        sum_s L_G(D_s(G_s(z, t), t)) + kl_coef KL + colour_weight sum_s L_C(G_s, G_(s-1))
-            + damsm_weight L_match(G)
+        sum_s L_G(D_s(G_s(z, t), t)) + kl_coef KL + colour_weight L_C + damsm_weight L_match(G)
+
+        L_C is the sum over neighbouring sides of the distance of their colours.
         """
         batch = next(batches)
         fakes, kl = self.generate(batch)

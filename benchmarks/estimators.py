@@ -1,12 +1,12 @@
 """Bias, variance and direction of every gradient estimator, where the truth can be summed exactly.
 
-    python benchmarks/estimators.py [--sites 10] [--deviation 1.64] [--critic MODULE:FUNCTION]
+    python benchmarks/estimators.py [--variables 10] [--deviation 1.64] [--critic MODULE:FUNCTION]
                                     [--estimates 20000] [--budget 24] [--out FOLDER]
 
-Independent Bernoulli sites with fixed random logits, a fixed critic F, all states enumerated. Each
-estimator gets the same budget of critic evaluations for an estimate: a forward pass of a sample is
-1, its derivative 2 more. Prints a table in Markdown, one row an estimator, and draws the cosine
-with the truth against the budget for networks of three steepnesses.
+Independent Bernoulli variables with fixed random logits, a fixed critic F, all states enumerated.
+Each estimator gets the same budget of critic evaluations for an estimate: a forward pass of a
+sample is 1, its derivative 2 more. Prints a table in Markdown, one row an estimator, and draws the
+cosine with the truth against the budget for networks of three steepnesses.
 
     bias      ||mean estimate - truth|| / ||truth||, with its standard error
     variance  sum of variances / ||truth||^2
@@ -15,7 +15,7 @@ with the truth against the budget for networks of three steepnesses.
 
 The truth is the gradient of E[F]; for boundary-seeking weights that of -KL(p~, g), p~ = exp(F) g/Z.
 The critic is a random tanh network scaled to the deviation of F under g, or `FUNCTION` of a module
-of yours, found from where you stand: a function or an `nn.Module`, from samples (N, sites) in
+of yours, found from where you stand: a function or an `nn.Module`, from samples (N, variables) in
 float64, 0 to 1, to (N,). It must take values between 0 and 1, which relaxed estimators show it.
 `--seed` draws other logits.
 """
@@ -32,8 +32,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from image_core.adversarial.sites import Bernoulli
-from seqgan.discrete import directions
+from image_core.adversarial.discrete_variables import Bernoulli
+from seqgan.discrete import gradients
 
 OWN_TARGET = ("bgan", "bgan_batch", "maligan")
 """Those that descend on the divergence to exp(F) g, not on -E[F]."""
@@ -51,7 +51,7 @@ REMEMBERED = ("taylor", "moving_average", "bgan_reinforce")
 PAIRS = ("bgan", "leave_one_out", "disarm", "taylor", "maligan")
 """They need two samples."""
 
-MOST_SITES = 20
+MOST_VARIABLES = 20
 """A million states."""
 
 PLOTTED = ("bgan", "reinforce", "leave_one_out", "disarm", "straight_through", "reinmax")
@@ -59,11 +59,11 @@ PLOTTED += ("gumbel_softmax", "rebar", "relax", "taylor")
 
 
 class Problem:
-    """Sites, a critic, and both exact gradients.
+    """DiscreteVariables, a critic, and both exact gradients.
 
     Args:
-        sites: how many.
-        deviation: of F under the sites' distribution; ignored for a critic of one's own.
+        variables: how many.
+        deviation: of F under the variables' distribution; ignored for a critic of one's own.
         critic: of samples; None = a random tanh network.
         seed: of logits and network.
         steepness: factor inside the network's tanh.
@@ -71,7 +71,7 @@ class Problem:
 
     def __init__(
         self,
-        sites: int,
+        variables: int,
         deviation: float,
         critic: Callable[[Tensor], Tensor] | None,
         seed: int,
@@ -79,10 +79,10 @@ class Problem:
     ):
         generator = torch.Generator().manual_seed(seed)
         normal = {"dtype": torch.float64, "generator": generator}
-        self.logits = 0.5 * torch.randn(sites, **normal)
-        states = ((torch.arange(2**sites)[:, None] >> torch.arange(sites)) & 1).double()
+        self.logits = 0.5 * torch.randn(variables, **normal)
+        states = ((torch.arange(2**variables)[:, None] >> torch.arange(variables)) & 1).double()
         probability = Bernoulli().log_prob(self.logits[None], states[None])[0].exp()
-        first, last = torch.randn(sites, 20, **normal), torch.randn(20, **normal)
+        first, last = torch.randn(variables, 20, **normal), torch.randn(20, **normal)
         bias = torch.randn(20, **normal)
 
         def network(x: Tensor) -> Tensor:
@@ -122,32 +122,32 @@ class Cost:
 def estimates(
     problem: Problem, name: str, samples: int, count: int, batch: int = 1000
 ) -> tuple[Tensor, float, float]:
-    """(estimates (count, sites), cost of one, CPU seconds of one)."""
-    direction = getattr(directions, name)(samples, 1).double()
+    """(estimates (count, variables), cost of one, CPU seconds of one)."""
+    estimator = getattr(gradients, name)(samples, 1).double()
     batch = 1 if name in ALONE else batch
     z = torch.zeros(batch, 1, dtype=torch.float64)
     if name in LEARNED:
-        tune(direction, problem, min(batch, 200))
+        tune(estimator, problem, min(batch, 200))
     if name in REMEMBERED:  # within a few calls
         for _ in range(3):
-            direction(Bernoulli(), problem.logits.expand(batch, -1), problem.critic, z)
+            estimator(Bernoulli(), problem.logits.expand(batch, -1), problem.critic, z)
     cost, found = Cost(problem.critic), []
     began = time.process_time()
     for _ in range(count // batch):
         rows = problem.logits.expand(batch, -1).clone().requires_grad_()
-        loss = direction(Bernoulli(), rows, cost, z)
+        loss = estimator(Bernoulli(), rows, cost, z)
         found.append(-batch * torch.autograd.grad(loss, rows)[0])
     seconds = (time.process_time() - began) / (count // batch * batch)
     return torch.cat(found), cost.units / (count // batch * batch), seconds
 
 
-def tune(direction: torch.nn.Module, problem: Problem, batch: int, steps: int = 100) -> None:
+def tune(estimator: torch.nn.Module, problem: Problem, batch: int, steps: int = 100) -> None:
     """Let RELAX find its temperature and scale, and a learned baseline the mean reward."""
-    adam = torch.optim.Adam(direction.parameters(), lr=0.02)
+    adam = torch.optim.Adam(estimator.parameters(), lr=0.02)
     rows, z = problem.logits.expand(batch, -1), torch.zeros(batch, 1, dtype=torch.float64)
     for _ in range(steps):
-        loss = direction(Bernoulli(), rows, problem.critic, z)
-        parameters = list(direction.parameters())
+        loss = estimator(Bernoulli(), rows, problem.critic, z)
+        parameters = list(estimator.parameters())
         for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters)):
             parameter.grad = slope
         adam.step()
@@ -178,7 +178,7 @@ def affordable(problem: Problem, name: str, budget: float) -> int:
     return samples if samples >= fewest else 0
 
 
-def given_critic(name: str, sites: int) -> Callable[[Tensor], Tensor]:
+def given_critic(name: str, variables: int) -> Callable[[Tensor], Tensor]:
     """A critic by MODULE:FUNCTION, the folder one stands in being searched first.
 
     Raises:
@@ -190,9 +190,9 @@ def given_critic(name: str, sites: int) -> Callable[[Tensor], Tensor]:
     critic = getattr(import_module(module), function)
     if isinstance(critic, torch.nn.Module):
         critic = critic.double().requires_grad_(False)
-    shape = tuple(critic(torch.full((3, sites), 0.5, dtype=torch.float64)).shape)
+    shape = tuple(critic(torch.full((3, variables), 0.5, dtype=torch.float64)).shape)
     if shape != (3,):
-        raise ValueError(f"3 samples of {sites} sites give shape {shape}, not (3,)")
+        raise ValueError(f"3 samples of {variables} variables give shape {shape}, not (3,)")
     return critic
 
 
@@ -201,7 +201,7 @@ def table(problem: Problem, budget: float, count: int) -> None:
     print(f"\nF has deviation {problem.deviation:.2f}; budget {budget:g}; {count} estimates\n")
     print("| estimator | M | cost | relative bias (standard error) | variance | cosine | us |")
     print("|---|---|---|---|---|---|---|")
-    for name in directions.__all__:
+    for name in gradients.__all__:
         if name in SKIPPED:
             continue
         samples = affordable(problem, name, budget)
@@ -242,22 +242,24 @@ def draw(problems: dict[str, Problem], count: int, file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Estimators against an exact gradient.")
-    parser.add_argument("--sites", type=int, default=10)
-    parser.add_argument("--deviation", type=float, default=1.64, help="of F under the sites")
+    parser.add_argument("--variables", type=int, default=10)
+    parser.add_argument("--deviation", type=float, default=1.64, help="of F under the variables")
     parser.add_argument("--critic", help="MODULE:FUNCTION instead of a random network")
     parser.add_argument("--estimates", type=int, default=20_000)
     parser.add_argument("--budget", type=float, default=24, help="critic evaluations an estimate")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", help="folder for the plot; none without it")
     options = parser.parse_args()
-    if not 1 <= options.sites <= MOST_SITES:
-        parser.error(f"--sites {options.sites}: give 1 to {MOST_SITES}, all states are summed")
+    if not 1 <= options.variables <= MOST_VARIABLES:
+        parser.error(
+            f"--variables {options.variables}: give 1 to {MOST_VARIABLES}, all states are summed"
+        )
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
     critic = None
     if options.critic:
         try:
-            critic = given_critic(options.critic, options.sites)
+            critic = given_critic(options.critic, options.variables)
         except (
             ImportError,
             AttributeError,
@@ -268,7 +270,7 @@ def main() -> None:
         ) as error:
             parser.error(f"--critic {options.critic}: {error}")
     table(
-        Problem(options.sites, options.deviation, critic, options.seed),
+        Problem(options.variables, options.deviation, critic, options.seed),
         options.budget,
         options.estimates,
     )
@@ -276,7 +278,7 @@ def main() -> None:
         steepnesses = (0.5, 1.0, 4.0) if critic is None else (1.0,)
         problems = {
             options.critic or f"critic of steepness {steepness:g}": Problem(
-                options.sites, options.deviation, critic, options.seed, steepness
+                options.variables, options.deviation, critic, options.seed, steepness
             )
             for steepness in steepnesses
         }

@@ -3,8 +3,8 @@
     python benchmarks/retrieval_scale.py [--largest 1000000]
 
 Synthetic pairs, 20 a user, items ten times fewer than users. One epoch of adversarial training
-(critic and generator, a pool of 500 candidates a step, a sixtieth of the users a step), then the
-ten best items of 4,096 users. A step's dense gradients are as large as the tables, so steps an
+(both players, a pool of 500 candidates a step, a sixtieth of the users a step), then the ten best
+items of 4,096 users. A step's dense gradients are as large as the tables, so steps an
 epoch are held constant; with a constant number of users a step an epoch would grow faster than the
 data. Each size runs in a process of its own, so that its peak memory is its own.
 """
@@ -49,7 +49,7 @@ def measure(users: int) -> None:
     engine = Engine(game, sgd)
     data = Batches(torch.arange(users), users // STEPS, seed=0)
     list(engine.rounds(data, 1))
-    steps = max(1, len(data) // 2)  # a round takes two batches, the critic's and the generator's
+    steps = max(1, len(data) // 2)  # a round takes two batches, one of either player
     at = time.process_time()
     logs = list(engine.rounds(data, steps))[-1]
     epoch = time.process_time() - at

@@ -25,29 +25,23 @@ from torch import Tensor
 
 from image_core.memory import keep_freed_memory
 from image_core.runs.image_grid import to_colours, write_image_grid
+from seqgan.text2image.config import Text2ImageOptions
 from seqgan.text2image.games.stack import as_floats, shrink
-from seqgan.text2image.recipe import PRESETS, Text2ImageConfig, Text2ImageRun
+from seqgan.text2image.recipe import PAPERS, PRESETS, Text2ImageRun
 from seqgan.text2image.report import FOLLOWED, enlarge, fits
 
 STEPS = 20
 STACK: dict[str, Any] = {"small": 16, "rounds": 75, "refine_rounds": 60}
 ROWS: dict[str, dict[str, Any]] = {
     "full": STACK,
-    "no_wrong_pairs": {**STACK, "matching": False, "near_misses": False},
+    "no_wrong_pairs": {**STACK, "wrong_pairs": False, "hard_negatives": False},
     "no_augmentation": {**STACK, "augmentation": False},
     "no_stage_2": {**STACK, "rounds": 265, "refine_rounds": 0},
     "no_stage_1": {"rounds": 80},
-    "no_near_misses": {**STACK, "near_misses": False},
-    "stackgan_v2": {"alias": "stackgan_v2", "small": 16, "rounds": 45},
-    "attngan": {"alias": "attngan", "small": 16, "rounds": 30},
-    "dfgan": {
-        "alias": "dfgan",
-        "projection": False,
-        "kl": 0.0,
-        "width": 8,
-        "critic_width": 16,
-        "rounds": 31,
-    },
+    "no_hard_negatives": {**STACK, "hard_negatives": False},
+    "stackgan_v2": {"paper": "stackgan_v2", "small": 16, "rounds": 45},
+    "attngan": {"paper": "attngan", "small": 16, "rounds": 30},
+    "dfgan": {"paper": "dfgan", "width": 8, "d_width": 16, "rounds": 31},
 }
 """Options that differ from the preset's."""
 HALVINGS = 2.5
@@ -55,22 +49,23 @@ HALVINGS = 2.5
 SHOWN, COLUMNS = 4, 4
 
 
-def config(row: str, seed: int, out: Path) -> Text2ImageConfig:
-    """Of one run."""
+def config(row: str, seed: int, out: Path) -> Text2ImageOptions:
+    """The options of one run."""
     own = ROWS[row]
+    paper = own.get("paper", "stackgan")
     longest = max(own["rounds"], own.get("refine_rounds", 0))
     options: dict[str, Any] = {
-        **PRESETS["shapes"],
+        **PAPERS.preset(paper, PRESETS["shapes"], "shapes"),
         "steps": STEPS,
         "halve_every": round(STEPS * longest / HALVINGS),
-        "average": 0.99,
+        "ema_decay": 0.99,
         "evaluate_every": 30,
         "precision": "bf16",
         "threads": 1,
         "device": "cpu",
         **own,
     }
-    return Text2ImageConfig(out=str(out / f"{row}-{seed}"), seed=seed, **options)
+    return PAPERS.config(paper)(out=str(out / f"{row}-{seed}"), seed=seed, **options)
 
 
 def train(row: str, seed: int, out: Path) -> None:

@@ -20,12 +20,13 @@ from image_core.memory import keep_freed_memory
 from image_core.runs import options
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.text2image.encoders import WordEncoder
-from seqgan.text2image.games.attn import attngan
-from seqgan.text2image.games.df import dfgan
 from seqgan.text2image.games.stack import StackGame
-from seqgan.text2image.games.tree import TreeGame, stackgan_v2
+from seqgan.text2image.games.tree import TreeGame
 from seqgan.text2image.matching import PictureEncoder, RegionEncoder
-from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
+from seqgan.text2image.nets.stack import FirstStage, MatchingDiscriminator, SecondStage
+from seqgan.text2image.papers.attngan import attngan
+from seqgan.text2image.papers.dfgan import dfgan
+from seqgan.text2image.papers.stackgan_v2 import stackgan_v2
 
 B, WORDS = 64, 12
 SMALL = {"small": 32, "large": 64, "text": 64, "condition": 32, "g": 16, "d": 32, "norm": "none"}
@@ -40,14 +41,14 @@ def games(sizes: dict) -> dict[str, StackGame | TreeGame]:
     norm = sizes.get("norm", "batch")
     g = {"condition": sizes["condition"], "width": sizes["g"]}
     d = {"condition": 2 * sizes["condition"], "width": sizes["d"], "norm": norm}
-    first = (FirstStage(small, text, **g), MatchingCritic(small, text, **d))
-    second = (SecondStage(small, large, text, **g), MatchingCritic(large, text, **d))
-    mixed = (FirstStage(small, text, noisy=False, **g), MatchingCritic(small, text, **d))
-    tree = {**g, "critic_width": sizes["d"], "norm": norm}
-    widths = {"width": sizes["g"], "critic_width": sizes["d"]}
+    first = (FirstStage(small, text, **g), MatchingDiscriminator(small, text, **d))
+    second = (SecondStage(small, large, text, **g), MatchingDiscriminator(large, text, **d))
+    mixed = (FirstStage(small, text, noisy=False, **g), MatchingDiscriminator(small, text, **d))
+    tree = {**g, "d_width": sizes["d"], "norm": norm}
+    widths = {"width": sizes["g"], "d_width": sizes["d"]}
     return {
         "stackgan": StackGame(encoder, matcher, *first, *second),
-        "gan_int_cls": StackGame(encoder, matcher, *mixed, interpolation=True, kl=0.0),
+        "gan_int_cls": StackGame(encoder, matcher, *mixed, interpolation=True, kl_coef=0.0),
         "stackgan_v2": stackgan_v2(encoder, matcher, small, large, **tree),
         "attngan": attngan(encoder, RegionEncoder(text, 16), small, large, **tree),
         "dfgan": dfgan(encoder, matcher, small, **widths),

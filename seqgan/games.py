@@ -13,17 +13,17 @@ _NAMES = {
     "SequenceGame": "seqgan.text.games.sequence",
     "StackGame": "seqgan.text2image.games.stack",
     "TreeGame": "seqgan.text2image.games.tree",
-    "attngan": "seqgan.text2image.games.attn",
-    "bgan": "seqgan.discrete.game",
-    "dfgan": "seqgan.text2image.games.df",
-    "irgan": "seqgan.retrieval.game",
-    "irgan_pairwise": "seqgan.retrieval.game",
+    "attngan": "seqgan.text2image.papers.attngan",
+    "bgan": "seqgan.discrete.papers.bgan",
+    "dfgan": "seqgan.text2image.papers.dfgan",
+    "irgan": "seqgan.retrieval.papers.irgan",
+    "irgan_pairwise": "seqgan.retrieval.papers.irgan_pairwise",
     "maligan": "seqgan.text.papers.maligan",
     "maligan_mixed": "seqgan.text.papers.maligan_mixed",
     "rankgan": "seqgan.text.papers.rankgan",
     "relgan": "seqgan.text.papers.relgan",
     "seqgan": "seqgan.text.games.sequence",
-    "stackgan_v2": "seqgan.text2image.games.tree",
+    "stackgan_v2": "seqgan.text2image.papers.stackgan_v2",
 }
 __all__ = [*_NAMES]
 

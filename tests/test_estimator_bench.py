@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from image_core.adversarial.sites import Bernoulli
+from image_core.adversarial.discrete_variables import Bernoulli
 from tests.image_core.adversarial.enumerated import binary_states, exact_gradient
 
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "estimators.py"
@@ -16,7 +16,7 @@ spec.loader.exec_module(bench)
 
 
 def product(x):
-    """A critic of one's own: sites agree."""
+    """A critic of one's own: variables agree."""
     return 3 * x[:, 0] * x[:, 1] - x[:, 2]
 
 
@@ -45,18 +45,18 @@ def test_what_an_estimate_costs_in_evaluations_of_the_critic(name, samples, cost
 
 def test_the_table_of_a_critic_of_ones_own(monkeypatch, capsys):
     critic = f"{__name__}:product"
-    words = ["estimators.py", "--sites", "3", "--critic", critic, "--estimates", "2000"]
+    words = ["estimators.py", "--variables", "3", "--critic", critic, "--estimates", "2000"]
     monkeypatch.setattr("sys.path", [*bench.sys.path])
     monkeypatch.setattr("sys.argv", words)
     monkeypatch.setattr(bench, "tune", lambda *given: None)  # unbiased untuned as well
     bench.main()
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if "| " in line][1:]
     bias = {row[1].strip(): [float(v.strip("() ")) for v in row[4].split("(")] for row in rows}
-    assert set(bias) == {*bench.directions.__all__} - {"bgan_batch"}
+    assert set(bias) == {*bench.gradients.__all__} - {"bgan_batch"}
     unbiased = ("leave_one_out", "reinforce", "rebar", "disarm", "taylor", "relax")
     for name in (*unbiased, "moving_average", "learned_baseline", "bgan_reinforce"):
         assert bias[name][0] < 3.5 * bias[name][1], name
-    assert bias["straight_through"][0] < 0.1  # a product of two sites is linear in each
+    assert bias["straight_through"][0] < 0.1  # a product of two variables is linear in each
 
 
 def test_maligan_is_boundary_seeking_with_centred_weights():
@@ -77,9 +77,9 @@ def test_maligan_is_boundary_seeking_with_centred_weights():
     [
         (["--critic", "no_such_module:f"], "no_such_module"),
         (["--critic", f"{__name__}:absent"], "absent"),
-        (["--critic", f"{__name__}:product", "--sites", "2"], "--critic"),
+        (["--critic", f"{__name__}:product", "--variables", "2"], "--critic"),
         (["--critic", "torch:sum"], "not (3,)"),
-        (["--sites", "64"], "--sites 64"),
+        (["--variables", "64"], "--variables 64"),
     ],
 )
 def test_a_critic_that_is_none_is_refused_in_one_sentence(monkeypatch, capsys, words, says):

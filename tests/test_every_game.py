@@ -103,9 +103,9 @@ def test_games_play_in_bfloat16(name):
 
 # ------------------------------------------------------- every loss, penalty, estimator together
 
-OF_SITES = (*relaxations.__all__, *control_variates.__all__)
-"""Those that take logits of independent sites, and not (log_prob, reward, mask)."""
-ESTIMATORS = [name for name in estimators.__all__ if name not in OF_SITES]
+OF_VARIABLES = (*relaxations.__all__, *control_variates.__all__)
+"""Those that take logits of independent variables, and not (log_prob, reward, mask)."""
+ESTIMATORS = [name for name in estimators.__all__ if name not in OF_VARIABLES]
 TRANSFORMS = {"importance": torch.exp, "boundary_seeking": lambda logit: logit}
 """What the estimator expects as a reward, where that is not D(y)."""
 
@@ -130,9 +130,9 @@ def assemble(loss, penalty, estimator):
     )
 
 
-def test_score_function_estimators_are_told_from_those_of_sites():
+def test_score_function_estimators_are_told_from_those_of_variables():
     assert {"reinforce", "importance", "boundary_seeking", "clipped"} <= set(ESTIMATORS)
-    assert set(OF_SITES) <= set(estimators.__all__)
+    assert set(OF_VARIABLES) <= set(estimators.__all__)
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -22,11 +22,11 @@ BUDGET = {"out", "rounds", "halve_every"}
 @pytest.mark.parametrize(
     ("row", "parts"),
     [
-        ("no_wrong_pairs", {"matching", "near_misses"}),
+        ("no_wrong_pairs", {"wrong_pairs", "hard_negatives"}),
         ("no_augmentation", {"augmentation"}),
         ("no_stage_2", {"refine_rounds"}),
         ("no_stage_1", {"small", "refine_rounds"}),
-        ("no_near_misses", {"near_misses"}),
+        ("no_hard_negatives", {"hard_negatives"}),
     ],
 )
 def test_a_row_leaves_out_what_its_name_says(tmp_path, row, parts):
@@ -44,7 +44,14 @@ def test_every_row_makes_its_configuration(tmp_path, row):
 
 @pytest.mark.slow
 def test_runs_that_are_there_are_not_made_again(tmp_path, monkeypatch, capsys):
-    small = {"match_rounds": 1, "size": 64, "judged": 12, "batch": 8, "width": 4, "critic_width": 4}
+    small = {
+        "match_rounds": 1,
+        "size": 64,
+        "eval_samples": 12,
+        "batch": 8,
+        "width": 4,
+        "d_width": 4,
+    }
     monkeypatch.setitem(PRESETS, "shapes", {**PRESETS["shapes"], **small})
     monkeypatch.setattr(bench, "STEPS", 1)
     for row in ("full", "no_stage_2"):

@@ -1,13 +1,12 @@
 """Gradients of an expected reward by relaxed control variates and antithetic pairs.
 
-Each estimator takes the logits of sites that are conditionally independent given the generator's
-input, and the reward as a function of samples, `(N, *sites, V) -> (N,)`. It returns a surrogate
+Each estimator takes the logits of variables that are independent given the generator's input, and the reward as a function of samples, `(N, *variables, V) -> (N,)`. It returns a surrogate
 loss whose gradient in the logits is minus an estimate of the gradient of E[reward], averaged over
 the batch. All are unbiased. The reward is differentiated at relaxed samples only. They are exported
 by `estimators.py`.
 
-Sites that depend on one another's samples, such as the tokens of an autoregressive policy, do not
-have this form as a whole: for them, apply an estimator to one step at a time, given its prefix.
+Variables that depend on one another's samples, such as the tokens of an autoregressive policy, do
+not have this form as a whole: for them, apply an estimator to one step at a time, given its prefix.
 """
 
 from collections.abc import Callable
@@ -18,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from image_core.adversarial.discrete_variables import DiscreteVariables
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import one_hot_like, with_gumbel
-from image_core.adversarial.sites import Sites
 
 __all__ = ["disarm", "rebar", "relax", "taylor"]
 
@@ -28,11 +27,11 @@ NEVER = -1e4
 """A log probability whose exponential is 0, but 0 times it is not NaN."""
 
 RewardOf = Callable[[Tensor], Tensor]
-"""Samples (N, *sites, V), one-hot or soft -> rewards (N,)."""
+"""Samples (N, *variables, V), one-hot or soft -> rewards (N,)."""
 
 
 def rebar(
-    logits: Float[Tensor, "B *sites V"],
+    logits: Float[Tensor, "B *variables V"],
     reward: RewardOf,
     temperature: float = 1.0,
     eta: float = 1.0,
@@ -46,7 +45,7 @@ def rebar(
     coincide: f is evaluated twice and its gradient once.
 
     Args:
-        logits: Unnormalised log probabilities, (B, *sites, V).
+        logits: Unnormalised log probabilities, (B, *variables, V).
         reward: Reward f; must accept soft samples.
         temperature: Temperature lambda of the relaxation; any value leaves the estimate unbiased.
         eta: Scale of the control variate; any value leaves the estimate unbiased, and 0 is
@@ -82,8 +81,8 @@ def relax(
     player.
 
     Args:
-        control: Network from z, (B, *sites, V), to (B,); None learns eta and lambda only, which is
-            REBAR with its two numbers tuned.
+        control: Network from z, (B, *variables, V), to (B,); None learns eta and lambda only, which
+            is REBAR with its two numbers tuned.
         temperature: Initial temperature lambda of the relaxed reward; learned.
         eta: Initial scale of the relaxed reward; learned. None treats f as a black box, which is
             evaluated at one-hot samples only, and subtracts the control network alone.
@@ -119,7 +118,9 @@ class Relax(nn.Module):
             self.eta = nn.Parameter(torch.tensor(float(eta)))
             self.log_temperature = nn.Parameter(torch.tensor(float(temperature)).log())
 
-    def forward(self, logits: Float[Tensor, "B *sites V"], reward: RewardOf) -> Float[Tensor, ""]:
+    def forward(
+        self, logits: Float[Tensor, "B *variables V"], reward: RewardOf
+    ) -> Float[Tensor, ""]:
         """Surrogate loss for the logits plus the variance term for the control's parameters."""
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
@@ -150,7 +151,7 @@ class Relax(nn.Module):
         return f_hard, c
 
 
-def disarm(logits: Float[Tensor, " B *sites"], reward: RewardOf) -> Float[Tensor, ""]:
+def disarm(logits: Float[Tensor, " B *variables"], reward: RewardOf) -> Float[Tensor, ""]:
     """Antithetic pairs of Bernoulli samples; unbiased, with two evaluations of f and no gradient.
 
     g_i = 1/2 (f(b) - f(b')) (-1)^(b'_i) [b_i != b'_i] sigmoid(|l_i|)
@@ -158,8 +159,8 @@ def disarm(logits: Float[Tensor, " B *sites"], reward: RewardOf) -> Float[Tensor
     with b = [1 - u < sigmoid(l)] and b' = [u < sigmoid(l)] from the same uniforms u.
 
     Args:
-        logits: Logits of a 1 at each site, (B, *sites).
-        reward: Reward f of samples (N, *sites) of 0 and 1; a black box.
+        logits: Logits of a 1 at each variable, (B, *variables).
+        reward: Reward f of samples (N, *variables) of 0 and 1; a black box.
 
     Source: Dong, Mnih & Tucker 2020, eq. 6.
     """
@@ -221,11 +222,11 @@ class Taylor(nn.Module):
         self.register_buffer("square", torch.zeros(()))
 
     def forward(
-        self, sites: Sites, logits: Float[Tensor, " B *S"], reward: RewardOf
+        self, variables: DiscreteVariables, logits: Float[Tensor, " B *S"], reward: RewardOf
     ) -> Float[Tensor, ""]:
         """Surrogate loss; the coefficient is updated with the current samples only afterwards."""
         others = self.samples - 1
-        x = sites.sample(logits, self.samples)
+        x = variables.sample(logits, self.samples)
         with torch.enable_grad():
             leaf = x.flatten(0, 1).requires_grad_()
             value = reward(leaf)
@@ -238,8 +239,8 @@ class Taylor(nn.Module):
         centred = value - (value.sum(1, keepdim=True) - value) / others
         a = self.product / self.square.clamp(min=torch.finfo(self.square.dtype).tiny)
         weight = centred - a * tangent
-        score = (weight * sites.log_prob(logits, x)).mean(1)
-        straight = (total * sites.mean(logits).flatten(1)).sum(1) / self.samples
+        score = (weight * variables.log_prob(logits, x)).mean(1)
+        straight = (total * variables.mean(logits).flatten(1)).sum(1) / self.samples
         with torch.no_grad():
             step = 1 - self.momentum
             self.product.lerp_((centred * tangent).mean().to(self.product), step)

@@ -15,7 +15,7 @@ to a whole sample, repeat it at each position. Samples of one item are contiguou
 Estimators are modules because a moving baseline is state: a buffer, saved with the game that holds
 the estimator. Nothing is read back to the host.
 
-Two more families are exported here, for sites that are conditionally independent given the
+Two more families are exported here, for variables that are conditionally independent given the
 generator's input and a discriminator that accepts one-hot or soft inputs. `relaxations.py`:
 (logits) -> a differentiable sample. `control_variates.py`: (logits, reward function) -> surrogate
 loss.
@@ -55,7 +55,7 @@ SCORE_FUNCTIONS = ("reinforce", "importance", "boundary_seeking", "clipped")
 RELAXATIONS = ("gumbel_softmax", "gumbel_hard", "straight_through", "reinmax")
 """Estimators that differentiate through the sample; the discriminator must read soft samples."""
 CONTROL_VARIATES = ("rebar", "relax", "taylor", "disarm")
-"""Estimators that also require sites that are independent given the generator's input."""
+"""Estimators that also require variables that are independent given the generator's input."""
 
 Estimator = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(log_prob (B, T), reward (B, T), mask (B, T)) -> surrogate loss, a scalar."""

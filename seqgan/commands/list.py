@@ -22,7 +22,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "image_core.adversarial.estimators",
         "image_core.adversarial.relaxations",
         "image_core.adversarial.control_variates",
-        "seqgan.discrete.directions",
+        "seqgan.discrete.gradients",
     ),
 }
 """Where the names of a kind are defined, each module's in its `__all__`."""

@@ -1,4 +1,4 @@
-"""Data of fixed sites: images in IDX files, palette images in .npz files, lines of characters."""
+"""Discrete data of one size: images in IDX files, palette images in .npz files, lines of text."""
 
 import io
 from collections.abc import Mapping
@@ -17,43 +17,46 @@ BLANK = " "
 """What a short line is filled with."""
 
 
-class SiteData(NamedTuple):
+class DiscreteData(NamedTuple):
     """Rows of one size, compact; a batch becomes samples only when it is read.
 
     Args:
-        rows: grey levels 0..255 where `classes` is None, else class ids.
-        classes: of each site; None = sites of 0 or 1, a grey level being the probability of 1.
-        labels: what each row shows, if that is known.
-        alphabet: the character of each class, for text.
-        palette: red, green and blue of each class, 0..255, for images.
+        rows: Grey levels 0..255 where `classes` is None, else class ids.
+        classes: Classes of each variable; None for variables of 0 or 1, a grey level being the
+            probability of 1.
+        labels: Label of what each row shows, if that is known.
+        alphabet: The character of each class, for text.
+        palette: Red, green and blue of each class, 0..255, for images.
     """
 
-    rows: UInt8[Tensor, " N *sites"]
+    rows: UInt8[Tensor, " N *variables"]
     classes: int | None
     labels: Int64[Tensor, " N"] | None = None
     alphabet: str = ""
     palette: UInt8[Tensor, "V 3"] | None = None
 
-    def pick(self, rows: Tensor) -> "SiteData":
+    def pick(self, rows: Tensor) -> "DiscreteData":
         """Some of the rows."""
         labels = None if self.labels is None else self.labels[rows]
         return self._replace(rows=self.rows[rows], labels=labels)
 
 
-def read_sites(option: str, file: str | Path, length: int, alphabet: str | None = None) -> SiteData:
+def read_discrete(
+    option: str, file: str | Path, length: int, alphabet: str | None = None
+) -> DiscreteData:
     """Read what a file holds, whatever it is called: IDX, .npz, or text; gzipped or not.
 
     Args:
-        option: that names the file, for complaints.
+        option: Option that names the file, for complaints.
         file: IDX images (N, H, W) of grey levels; an .npz with `images` (N, H, W) of palette
             indices, or `packed_train` with two pixels a byte, high nibble first, and perhaps
             `palette` (V, 3) and `labels` or `y_train`; of the file that --test names `packed_test`,
             if it has one; else text, one line a row.
-        length: characters of a row of text: longer lines are cut, shorter ones filled with blanks.
-        alphabet: of the text learned from; None = that of the file.
+        length: Characters of a row of text: longer lines are cut, shorter ones filled with blanks.
+        alphabet: Alphabet of the text learned from; None for that of the file.
 
     Raises:
-        UserError: the file is missing, cut short, empty, or none of these.
+        UserError: The file is missing, cut short, empty, or none of these.
     """
     content = read_bytes(option, file)
     if content[:2] == b"PK":
@@ -62,7 +65,7 @@ def read_sites(option: str, file: str | Path, length: int, alphabet: str | None 
         images = parse_idx(option, file, content)
         if images.dim() != 3:
             raise UserError(f"{option} {file} holds no images but {images.dim()}-dimensional data")
-        return SiteData(images, None)
+        return DiscreteData(images, None)
     return _lines(option, file, content, length, alphabet)
 
 
@@ -70,7 +73,7 @@ def read_labels(option: str, file: str | Path, rows: int) -> Int64[Tensor, " N"]
     """Labels in an IDX file, one a row of the data.
 
     Raises:
-        UserError: the file is no IDX file of as many labels.
+        UserError: The file is no IDX file of as many labels.
     """
     labels = parse_idx(option, file, read_bytes(option, file))
     if labels.shape != (rows,):
@@ -80,7 +83,7 @@ def read_labels(option: str, file: str | Path, rows: int) -> Int64[Tensor, " N"]
     return labels.long()
 
 
-def _palette_images(option: str, file: str | Path, content: bytes) -> SiteData:
+def _palette_images(option: str, file: str | Path, content: bytes) -> DiscreteData:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             found: Mapping[str, np.ndarray] = {name: arrays[name] for name in arrays.files}
@@ -101,7 +104,7 @@ def _palette_images(option: str, file: str | Path, content: bytes) -> SiteData:
     if int(images.max()) >= classes or classes < 2:
         raise UserError(f"{option} {file}: a pixel has colour {images.max()} of {classes}")
     labels = found.get("labels", found.get(f"y_{part}"))
-    return SiteData(
+    return DiscreteData(
         torch.from_numpy(np.ascontiguousarray(images)),
         classes,
         None if labels is None else torch.from_numpy(labels.astype(np.int64)),
@@ -111,7 +114,7 @@ def _palette_images(option: str, file: str | Path, content: bytes) -> SiteData:
 
 def _lines(
     option: str, file: str | Path, content: bytes, length: int, alphabet: str | None
-) -> SiteData:
+) -> DiscreteData:
     try:
         lines = [line for line in content.decode("utf-8").splitlines() if line.strip()]
     except UnicodeDecodeError as error:
@@ -125,7 +128,7 @@ def _lines(
         alphabet = "".join(sorted(set("".join(cut)) | {BLANK}))
     if len(alphabet) > 256:
         raise UserError(
-            f"{option} {file} has {len(alphabet)} distinct characters, and a site takes 256; "
+            f"{option} {file} has {len(alphabet)} distinct characters, and a variable takes 256; "
             "use `seqgan train text --level char`"
         )
     ids = {character: i for i, character in enumerate(alphabet)}
@@ -133,4 +136,4 @@ def _lines(
     if not known:
         raise UserError(f"{option} {file} shares no line's characters with --data")
     rows = torch.tensor([[ids[c] for c in line] for line in known], dtype=torch.uint8)
-    return SiteData(rows, len(alphabet), alphabet=alphabet)
+    return DiscreteData(rows, len(alphabet), alphabet=alphabet)

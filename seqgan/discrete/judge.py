@@ -10,7 +10,7 @@ that learns a few thousand samples by heart bounds nothing (real images against 
 a third part of the samples tells when it is best, and how sure of itself it may be.
 
 Beside it stands a number without a network, for samples that every judge tells at once:
-`pair_divergence` of the sites that stand side by side.
+`pair_divergence` of variables that stand side by side.
 """
 
 import copy
@@ -49,13 +49,13 @@ def fit_classifier(
     """Train it in place and return it, in evaluation mode.
 
     Args:
-        net: from samples to logits of classes.
-        x: samples (N, ...).
-        y: their classes.
-        steps: of Adam.
-        seed: of the shuffles.
-        batch: samples a step.
-        lr: Adam's rate.
+        net: Network from samples to logits of classes.
+        x: Samples (N, ...).
+        y: Classes of the samples.
+        steps: Number of Adam's steps.
+        seed: Seed of the shuffles.
+        batch: Samples of a step.
+        lr: Adam's learning rate.
     """
     engine, data = _engine(net, x, y, seed, batch, lr)
     engine.run(data, steps)
@@ -76,8 +76,8 @@ def _engine(
 
 
 def judged(
-    real: Float[Tensor, " N *sites"],
-    fake: Float[Tensor, " N *sites"],
+    real: Float[Tensor, " N *variables"],
+    fake: Float[Tensor, " N *variables"],
     net: nn.Module,
     *,
     more: tuple[Tensor, Tensor] | None = None,
@@ -92,13 +92,14 @@ def judged(
     tenth finds nothing that holds, the factor falls towards 0 and so does the bound.
 
     Args:
-        real: samples of the data that the generator did not learn from, in random order.
-        fake: as many samples of the generator; 20 of either at least.
-        net: fresh; from samples to logits (N, 2), the second for real.
-        more: real and generated samples, as many, that teach the judge besides; the generator may
+        real: Samples of the data that the generator did not learn from, in random order.
+        fake: As many samples of the generator; 20 of either at least.
+        net: Fresh network from samples to logits (N, 2), the second for real.
+        more: Real and generated samples, as many, that teach the judge besides; the generator may
             have learned from such real ones, for it is judged on none of them.
-        steps: of Adam, on batches of 64 of either kind; it stops sooner if it is best sooner.
-        seed: of the shuffles.
+        steps: Number of Adam's steps, on batches of 64 of either kind; it stops sooner if it is
+            best sooner.
+        seed: Seed of the shuffles.
 
     Returns:
         jsd_bound: lower bound of the Jensen-Shannon divergence, in nats; low is good. An estimate
@@ -174,7 +175,7 @@ def class_statistics(logits: Float[Tensor, "N K"]) -> dict[str, float]:
     class_kl = KL(c(k), uniform), 0 where each class comes as often; low is good
 
     Args:
-        logits: of the classifier.
+        logits: Logits of the classifier.
     """
     log_c = logits.log_softmax(1)
     c = log_c.exp()
@@ -190,8 +191,8 @@ def known_words(lines: Sequence[str], learned: Sequence[str]) -> float:
     The last word of a line may be cut off, and counts on neither side.
 
     Args:
-        lines: as long as each other, filled with blanks.
-        learned: likewise.
+        lines: Lines as long as each other, filled with blanks.
+        learned: Lines that were learned from, likewise.
     """
     known = {word for line in learned for word in line.split(" ")[:-1]}
     words = [word for line in lines for word in line.split(" ")[:-1] if word]
@@ -199,18 +200,18 @@ def known_words(lines: Sequence[str], learned: Sequence[str]) -> float:
 
 
 def pair_divergence(
-    real: Int64[Tensor, " N *sites"], fake: Int64[Tensor, " M *sites"], classes: int
+    real: Int64[Tensor, " N *variables"], fake: Int64[Tensor, " M *variables"], classes: int
 ) -> float:
-    """JS(p, q) of the classes of two sites side by side, wherever they stand; nats, at most .693.
+    """JS(p, q) of the classes of two neighbouring variables, wherever they are; nats, at most .693.
 
-    p and q are frequencies of ordered pairs along each axis of the sites; their mean over axes. It
-    saturates far later than a judge: independent sites have it too, and so has any good model. Few
-    samples of many classes push it up, so compare with what real samples reach.
+    p and q are frequencies of ordered pairs along each axis of the variables; their mean over axes.
+    It saturates far later than a judge: independent variables have it too, and so has any good
+    model. Few samples of many classes push it up, so compare with what real samples reach.
 
     Args:
-        real: classes of real samples.
-        fake: of generated ones.
-        classes: V.
+        real: Classes of real samples.
+        fake: Classes of generated ones.
+        classes: Number V of classes.
     """
     found = []
     for axis in range(1, real.dim()):

@@ -1,4 +1,4 @@
-"""Generators of logits and critics of samples for sites: dense, and convolutional as released.
+"""Generators of logits and discriminators of samples: dense, and convolutional as released.
 
 Sizes of the released code of Hjelm et al. 2018 are the defaults of the convolutional ones.
 """
@@ -15,22 +15,22 @@ __all__ = [
     "ChannelsFirst",
     "ResidualLine",
     "Transposed",
-    "dense_critic",
+    "dense_discriminator",
     "dense_generator",
-    "image_critic",
+    "image_discriminator",
     "image_generator",
-    "line_critic",
+    "line_discriminator",
     "line_generator",
 ]
 
 
 def dense_generator(latent: int, shape: Sequence[int], hidden: int = 256) -> nn.Module:
-    """latent - 256 - 256 - sites, batch norm and ReLU between.
+    """latent - 256 - 256 - variables, batch norm and ReLU between.
 
     Args:
-        latent: size of z.
-        shape: of the logits of one sample.
-        hidden: width of both layers.
+        latent: Size of z.
+        shape: Shape of the logits of one sample.
+        hidden: Width of both layers.
     """
     return nn.Sequential(
         nn.Linear(latent, hidden),
@@ -44,12 +44,12 @@ def dense_generator(latent: int, shape: Sequence[int], hidden: int = 256) -> nn.
     )
 
 
-def dense_critic(shape: Sequence[int], hidden: Sequence[int] = (256, 128)) -> nn.Module:
-    """sites - 256 - 128 - 1, leaky ReLU, no batch norm.
+def dense_discriminator(shape: Sequence[int], hidden: Sequence[int] = (256, 128)) -> nn.Module:
+    """variables - 256 - 128 - 1, leaky ReLU, no batch norm.
 
     Args:
-        shape: of one sample.
-        hidden: widths.
+        shape: Shape of one sample.
+        hidden: Widths of the layers.
     """
     layers: list[nn.Module] = [nn.Flatten(1)]
     widths = [prod(shape), *hidden]
@@ -64,11 +64,11 @@ def image_generator(
     """Dense 1024, dense to a quarter of the size, two transposed convolutions (5x5, stride 2).
 
     Args:
-        latent: size of z.
-        height: of the image, a multiple of 4.
-        width: likewise.
-        colours: logits a pixel; 1 gives (B, H, W), more give (B, H, W, colours).
-        channels: of the last hidden layer; twice as many before it.
+        latent: Size of z.
+        height: Height of the image, a multiple of 4.
+        width: Width of the image, a multiple of 4.
+        colours: Number of logits a pixel; 1 gives (B, H, W), more give (B, H, W, colours).
+        channels: Channels of the last hidden layer; twice as many before it.
     """
     small = (2 * channels, height // 4, width // 4)
     return nn.Sequential(
@@ -92,14 +92,14 @@ def _doubled(channels: int, out: int) -> nn.Module:
     return nn.ConvTranspose2d(channels, out, 5, 2, 2, output_padding=1)
 
 
-def image_critic(height: int, width: int, colours: int = 1, channels: int = 64) -> nn.Module:
+def image_discriminator(height: int, width: int, colours: int = 1, channels: int = 64) -> nn.Module:
     """Two convolutions (5x5, stride 2), dense 1024, 1; leaky ReLU, no batch norm.
 
     Args:
-        height: of the image, a multiple of 4.
-        width: likewise.
-        colours: channels of a pixel; 1 reads (B, H, W), more read (B, H, W, colours).
-        channels: of the first convolution; twice as many in the second.
+        height: Height of the image, a multiple of 4.
+        width: Width of the image, a multiple of 4.
+        colours: Channels of a pixel; 1 reads (B, H, W), more read (B, H, W, colours).
+        channels: Channels of the first convolution; twice as many in the second.
     """
     return nn.Sequential(
         ChannelsFirst(),
@@ -119,10 +119,10 @@ def line_generator(latent: int, length: int, vocab: int, channels: int = 256) ->
     """Dense, three residual blocks of two width-5 convolutions with batch norm, logits.
 
     Args:
-        latent: size of z.
-        length: characters of a line.
-        vocab: logits a character.
-        channels: of the convolutions.
+        latent: Size of z.
+        length: Characters of a line.
+        vocab: Number of logits a character.
+        channels: Channels of the convolutions.
     """
     return nn.Sequential(
         nn.Linear(latent, channels * length),
@@ -133,13 +133,13 @@ def line_generator(latent: int, length: int, vocab: int, channels: int = 256) ->
     )
 
 
-def line_critic(length: int, vocab: int, channels: int = 256) -> nn.Module:
+def line_discriminator(length: int, vocab: int, channels: int = 256) -> nn.Module:
     """Width-5 convolution, three residual blocks, dense 1; no batch norm.
 
     Args:
-        length: characters of a line.
-        vocab: channels of a character, one-hot or soft.
-        channels: of the convolutions.
+        length: Characters of a line.
+        vocab: Channels of a character, one-hot or soft.
+        channels: Channels of the convolutions.
     """
     return nn.Sequential(
         Transposed(),
@@ -156,8 +156,8 @@ class ResidualLine(nn.Module):
     """x + conv(relu(conv(relu(x)))), width 5.
 
     Args:
-        channels: in and out.
-        norm: batch norm before each ReLU.
+        channels: Channels that go in and come out.
+        norm: Whether there is batch norm before each ReLU.
     """
 
     def __init__(self, channels: int, *, norm: bool):

@@ -21,12 +21,12 @@ class Answers:
     """Questions with judged answers: to learn from, to choose settings on, to measure on.
 
     Args:
-        data: file to learn from.
-        test: to measure on.
-        valid: to choose settings on; None holds out a share of the training questions.
-        columns: of all three, see `read_answers`.
-        share: held out where there is no validation file.
-        seed: of that share.
+        data: File to learn from.
+        test: File to measure on.
+        valid: File to choose settings on; None holds out a share of the training questions.
+        columns: Names of the columns of all three, see `read_answers`.
+        share: Share held out where there is no validation file.
+        seed: Seed of that share.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ def read_lines(source: str) -> list[str]:
     """Lines of a text file that hold more than blanks.
 
     Raises:
-        UserError: the file cannot be read, is not UTF-8 or is empty.
+        UserError: The file cannot be read, is not UTF-8 or is empty.
     """
     try:
         with open(source, encoding="utf-8-sig") as file:

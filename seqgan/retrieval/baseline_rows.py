@@ -25,8 +25,8 @@ class Row(NamedTuple):
     """A baseline.
 
     Args:
-        score: of the test split's columns.
-        settings: those validation chose.
+        score: Scores of the test split's columns.
+        settings: Settings that validation chose.
     """
 
     score: ScoreRows
@@ -43,13 +43,13 @@ def baseline(name: str, task: Task, make: Callable[[], Scorer], how: Fit) -> Row
     """A baseline fitted to a task.
 
     Args:
-        name: one of the task's.
-        task: the data.
-        make: a new scorer of the run's own kind, which bpr and softmax train.
-        how: its fitting.
+        name: Name of a baseline of the task.
+        task: Task whose data it is fitted to.
+        make: Makes a new scorer of the run's own kind, which bpr and softmax train.
+        how: How it is fitted.
 
     Raises:
-        UserError: the baseline needs a library that is not installed, or too much memory.
+        UserError: The baseline needs a library that is not installed, or too much memory.
     """
     if name in ("bpr", "softmax"):
         tunes = task.valid is not None and isinstance(task, ItemTask)

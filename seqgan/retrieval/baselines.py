@@ -53,10 +53,10 @@ def item_knn(
     s(i, j) = n_ij / (sqrt(n_i n_j) + shrink),  kept for the `neighbours` nearest j of each i
 
     Args:
-        history: documents of each query.
-        documents: how many there are.
-        neighbours: kept of each document.
-        shrink: lowers similarities that few queries support.
+        history: Documents of each query.
+        documents: Number of documents.
+        neighbours: Number of neighbours that are kept of each document.
+        shrink: Constant that lowers similarities that few queries support.
 
     Source: Sarwar et al. 2001; shrinkage as in Ferrari Dacrema et al. 2019.
     """
@@ -76,9 +76,9 @@ def ease(history: Ragged, documents: int, *, l2: float = 300.0) -> ScoreQueries:
     P = (X^T X + l2 I)^-1,   B = I - P diag(1 / diag P),   scores = X B
 
     Args:
-        history: documents of each query.
-        documents: how many there are.
-        l2: of the regression.
+        history: Documents of each query.
+        documents: Number of documents.
+        l2: Weight of the regression's L2.
 
     Source: Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
     """
@@ -103,11 +103,11 @@ def ials(
     """Alternating least squares on implicit feedback, by the `implicit` library.
 
     Args:
-        history: documents of each query.
-        documents: how many there are.
-        dim: length of a vector.
-        l2: of the vectors.
-        alpha: weight of what was observed over what was not.
+        history: Documents of each query.
+        documents: Number of documents.
+        dim: Length of a vector.
+        l2: Weight of the vectors' L2.
+        alpha: Weight of what was observed over what was not.
 
     Raises:
         UserError: `implicit` is not installed.
@@ -143,7 +143,7 @@ def _matrix(history: Ragged, documents: int) -> Float[Tensor, "Q D"]:
     """The table as zeros and ones.
 
     Raises:
-        UserError: a square matrix of so many documents would not fit.
+        UserError: A square matrix of so many documents would not fit.
     """
     if documents > DENSE_DOCUMENTS:
         raise UserError(

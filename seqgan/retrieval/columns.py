@@ -19,12 +19,13 @@ def read_table(source: str, columns: Sequence[str], *, optional: int = 0) -> "pd
     A first row that holds all the names is a header; without one, columns count from the left.
 
     Args:
-        source: a file, or a hub data set as `name` or `owner/name`.
-        columns: their names; the last `optional` of them may be missing, and come back absent.
-        optional: how many.
+        source: A file, or a hub data set as `name` or `owner/name`.
+        columns: Names of the columns; the last `optional` of them may be missing, and come back
+            absent.
+        optional: Number of columns that may be missing.
 
     Raises:
-        UserError: the source is missing, unreadable, empty, not UTF-8, or lacks a column.
+        UserError: The source is missing, unreadable, empty, not UTF-8, or lacks a column.
     """
     table = _read(source)
     if not len(table):
@@ -55,7 +56,7 @@ def _check_no_header(table: "pd.DataFrame", source: str, columns: Sequence[str])
     """A first row of words above numbers is a header whose names were not asked for.
 
     Raises:
-        UserError: it is.
+        UserError: The first row is a header whose names were not asked for.
     """
     first, rest = table.iloc[0], table.iloc[1:101]
     for column in table.columns[: len(columns)]:

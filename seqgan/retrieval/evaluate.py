@@ -29,15 +29,16 @@ def evaluate(
     """Metrics of each query that has a relevant document, in bounded memory.
 
     Args:
-        score: of the columns of some rows; what it says of columns that are not ranked is ignored.
-        split: queries, candidates, what is relevant and what is left out.
-        at: k of the metrics that have one.
-        ties: see `metrics.rank`.
-        ideal: see `metrics.ndcg`.
-        seed: of the order of equal scores.
+        score: Scores of the columns of some rows; what it says of columns that are not ranked is
+            ignored.
+        split: Queries, candidates, what is relevant and what is left out.
+        at: Values of k, for the metrics that have one.
+        ties: Order of equal scores, see `metrics.rank`.
+        ideal: What NDCG divides by, see `metrics.ndcg`.
+        seed: Seed of the order of equal scores.
 
     Raises:
-        UserError: no query has a relevant document.
+        UserError: No query has a relevant document.
     """
     rows = torch.nonzero(split.positives.counts > 0)[:, 0]
     if not len(rows):

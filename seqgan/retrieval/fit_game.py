@@ -101,16 +101,16 @@ class RankingGame(Game):
     """Fit a scorer by softmax likelihood, bpr or dns; the data stream yields rows of `split`.
 
     Args:
-        G: the scorer.
-        split: queries, candidates and positives.
-        method: softmax, bpr or dns.
-        l2: half the squared norm of what scores the documents compared.
-        drawn: candidates that dns takes the best of.
-        temperature: of the softmax.
-        pool: candidates drawn for a batch; None = all candidates.
+        G: Scorer that learns.
+        split: Queries, candidates and positives.
+        method: Method: softmax, bpr or dns.
+        l2: Weight of half the squared norm of what scores the documents compared.
+        drawn: Number of candidates that dns takes the best of.
+        temperature: Temperature of the softmax.
+        pool: Candidates drawn for a batch; None takes all candidates.
 
     Raises:
-        UserError: an unknown method.
+        UserError: The method is unknown.
     """
 
     def __init__(

@@ -21,17 +21,17 @@ class Fit(NamedTuple):
     """How a scorer is fitted.
 
     Args:
-        method: softmax, bpr or dns.
-        epochs: most passes.
-        lr: Adam's rate.
-        l2: of what scores a positive.
-        batch: queries of a step; 0 = all.
-        drawn: candidates that dns takes the hardest of.
-        pool: candidates drawn for a step; 0 = all.
-        every: epochs between evaluations.
-        patience: evaluations without a better one, then it ends.
-        metric: that validation is read by.
-        seed: of the start and of the batches.
+        method: Method: softmax, bpr or dns.
+        epochs: Most passes over the data.
+        lr: Adam's learning rate.
+        l2: Weight of the squared norm of what scores a positive.
+        batch: Queries of a step; 0 takes all.
+        drawn: Number of candidates that dns takes the hardest of.
+        pool: Candidates drawn for a step; 0 takes all.
+        every: Epochs between two evaluations.
+        patience: Evaluations without a better one before it ends.
+        metric: Metric that validation is read by.
+        seed: Seed of the start and of the batches.
     """
 
     method: str
@@ -59,9 +59,9 @@ def fit(task: Task, make: Callable[[], Scorer], grid: Sequence[Fit]) -> tuple[Sc
     """A scorer fitted to `task.train`, as `task.valid` likes best.
 
     Args:
-        task: the data.
-        make: a new scorer.
-        grid: ways to choose from; the first one where there is no validation set.
+        task: Task whose data it is fitted to.
+        make: Makes a new scorer.
+        grid: Ways to choose from; the first one is taken where there is no validation set.
 
     Returns:
         The scorer, and how it was fitted, `epochs` being those it took.

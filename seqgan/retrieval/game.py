@@ -1,7 +1,7 @@
-"""The retrieval game: a softmax over candidate documents against a critic of (query, document).
+"""The retrieval game: a softmax over candidate documents against a judge of (query, document).
 
-IRGAN (Wang et al. 2017) is this game; its pointwise and pairwise forms are aliases. The generator
-chooses documents, so its samples are discrete and its gradient is a score function, or, since the
+IRGAN (Wang et al. 2017) is this game, in a pointwise and a pairwise form. The generator chooses
+documents, so its samples are discrete and its gradient is a score function, or, since the
 candidates can be listed, the exact expectation. Symbols: q query, d document, g scores of G, f
 logits of D, T temperature, p = softmax(g / T).
 """
@@ -41,30 +41,31 @@ class RetrievalGame(Game):
     The data stream yields rows (B,) of `split`; as many as there are queries means all of them.
 
     Args:
-        G: scores of the generator.
-        D: logits of the critic.
-        split: queries, candidates and positives.
-        loss: trains the critic on (positive, generated) pairs.
-        reward: of a document, from its logit; from its margin over a positive if `pairwise`.
-        pairwise: D is read by differences f(d) - f(d+), and G rewarded by them.
-        exact: the full expectation over the candidates instead of samples.
-        temperature: T of the generator in its own update.
-        negative_temperature: T when it draws for the critic.
-        mixture: lambda; G's documents are drawn from (1 - lambda) p + lambda uniform(positives).
-        samples: documents a positive that G draws.
-        estimator: of the score-function gradient, of rewards times their share p / p_n of a mean.
-        baseline: subtract the mean reward of the query's other samples.
-        anchor: weight of KL(p || p at the start), which keeps G near it.
-        unlabelled_only: positives are not drawn as the critic's negatives.
-        l2: of the critic, half the squared norm of what scores each document.
-        reduction: mean over pairs (queries, for G), or their sum, as in the released code.
-        policy_steps: generator steps a round.
-        critic_steps: critic moves a round, each against fresh negatives.
-        critic_epochs: passes over them in one move.
-        pool: candidates drawn for a batch; None = all candidates.
+        G: Network whose scores are the generator's.
+        D: Network whose scores are the discriminator's logits.
+        split: Queries, candidates and positives to learn from.
+        loss: Loss of the discriminator on (positive, generated) pairs.
+        reward: Reward of a document from its logit; from its margin over a positive if `pairwise`.
+        pairwise: Whether D is read by differences f(d) - f(d+), and G rewarded by them.
+        exact: Whether the expectation over the candidates is computed instead of sampled.
+        temperature: Temperature T of the generator in its own update.
+        negative_temperature: Temperature T of the generator as it draws for the discriminator.
+        mixture: Share lambda; G draws from (1 - lambda) p + lambda uniform(positives).
+        samples: Documents per positive that G draws.
+        estimator: Estimator of the score function's gradient; it is given rewards times the share
+            that each has of their mean.
+        baseline: Whether the mean reward of the query's other samples is subtracted.
+        kl_coef: Weight of KL(p || p at the start), which keeps G near it.
+        unlabelled_only: Whether positives are never drawn as the discriminator's negatives.
+        d_l2: Weight of the discriminator's L2, half the squared norm of what scores each document.
+        reduction: Mean over pairs (queries, for G), or their sum, as in the released code.
+        g_steps: Optimizer steps of the generator in a round.
+        d_steps: Optimizer steps of the discriminator in a round, a multiple of `d_epochs`.
+        d_epochs: Steps of the discriminator on the same negatives before new ones are drawn.
+        pool: Candidates drawn for a batch; None takes all candidates.
 
     Raises:
-        UserError: options that contradict each other.
+        UserError: Options contradict each other.
     """
 
     def __init__(
@@ -83,13 +84,13 @@ class RetrievalGame(Game):
         samples: int = 2,
         estimator: Estimator | None = None,
         baseline: bool = False,
-        anchor: float = 0.0,
+        kl_coef: float = 0.0,
         unlabelled_only: bool = False,
-        l2: float = 0.0,
+        d_l2: float = 0.0,
         reduction: str = "mean",
-        policy_steps: int = 1,
-        critic_steps: int = 1,
-        critic_epochs: int = 1,
+        g_steps: int = 1,
+        d_steps: int = 1,
+        d_epochs: int = 1,
         pool: int | None = None,
     ):
         super().__init__()
@@ -103,6 +104,8 @@ class RetrievalGame(Game):
             raise UserError("a pool is drawn from all documents, but queries have candidates")
         if baseline and samples < 2:
             raise UserError("a leave-one-out baseline compares samples: samples must be 2")
+        if d_steps % d_epochs:
+            raise UserError(f"d_steps = {d_steps} must be a multiple of d_epochs = {d_epochs}")
         self.G, self.D, self.split = G, D, split
         self.start = copy.deepcopy(G).eval().requires_grad_(False)
         """The generator that adversarial training began with: the ablation of every result."""
@@ -110,12 +113,11 @@ class RetrievalGame(Game):
         """The best generator so far, for recipes that select by a validation set."""
         self.loss, self.reward, self.pairwise, self.exact = loss, reward, pairwise, exact
         self.temperature, self.negative_temperature = temperature, negative_temperature
-        self.mixture, self.samples, self.anchor, self.l2 = mixture, samples, anchor, l2
+        self.mixture, self.samples, self.kl_coef, self.d_l2 = mixture, samples, kl_coef, d_l2
         self.estimator = estimator or estimators.reinforce(reduction="sum")
         self.baseline, self.unlabelled_only = baseline, unlabelled_only
         self.reduction, self.pool = reduction, pool
-        self.policy_steps = policy_steps
-        self.critic_steps, self.critic_epochs = critic_steps, critic_epochs
+        self.g_steps, self.d_steps, self.d_epochs = g_steps, d_steps, d_epochs
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         generator = list(self.G.parameters())
@@ -123,8 +125,8 @@ class RetrievalGame(Game):
 
     def turns(self) -> Sequence[Turn]:
         return [
-            Turn("D", self.critic_move, repeat=self.critic_steps),
-            Turn("G", self.policy_move, repeat=self.policy_steps),
+            Turn("D", self.discriminator_move, repeat=self.d_steps // self.d_epochs),
+            Turn("G", self.generator_move, repeat=self.g_steps),
         ]
 
     def keep_start(self) -> None:
@@ -137,9 +139,9 @@ class RetrievalGame(Game):
             return self.split.batch(rows)
         return self.split.pool(rows, self.pool, self.samples)
 
-    # -- the critic ------------------------------------------------------------------------------
+    # -- the discriminator -----------------------------------------------------------------------
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Positives against documents the generator draws, one each, redrawn every move."""
         self.D.train()
         batch = self.batch(next(batches))
@@ -147,11 +149,11 @@ class RetrievalGame(Game):
         queries = batch.queries[batch.owner]
         real = batch.documents_at(batch.owner, batch.column)
         fake = batch.documents_at(batch.owner, negative)
-        for _ in range(self.critic_epochs):
+        for _ in range(self.d_epochs):
             d_real, d_fake = self.D.pairs(queries, real), self.D.pairs(queries, fake)
             total = self.loss.d(d_real, d_fake)
-            if self.l2:
-                total = total + self.l2 * (self.D.l2(queries, real) + self.D.l2(queries, fake))
+            if self.d_l2:
+                total = total + self.d_l2 * (self.D.l2(queries, real) + self.D.l2(queries, fake))
             if self.reduction == "sum":
                 total = total * len(queries)
             accuracy = ((d_real > 0).float().mean() + (d_fake < 0).float().mean()) / 2
@@ -172,16 +174,16 @@ class RetrievalGame(Game):
 
     # -- the generator ---------------------------------------------------------------------------
 
-    def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """One step up the expected reward, by samples or exactly."""
         self.G.train()
         self.D.eval()
         batch = self.batch(next(batches))
         log_prob = batch.log_policy(self.G, self.temperature)
         loss, logs = (self._exact if self.exact else self._sampled)(batch, log_prob)
-        if self.anchor:
+        if self.kl_coef:
             logs["kl"] = self._from_start(batch, log_prob)
-            loss = loss + self.anchor * logs["kl"]
+            loss = loss + self.kl_coef * logs["kl"]
         scale = len(batch.queries) if self.reduction == "sum" else 1
         yield Loss(loss * scale, logs)
 
@@ -257,7 +259,7 @@ class RetrievalGame(Game):
     def start_move(
         self, batches: Iterator[Batch], *, method: str = "softmax", l2: float = 0.0, drawn: int = 5
     ) -> Iterator[Loss]:
-        """One step of the start: softmax, bpr or dns; see `ranking`."""
+        """One step of the start: softmax, bpr or dns; see `fit_game`."""
         self.G.train()
         batch = self.batch(next(batches))
         loss = fit_loss(method, l2=l2, drawn=drawn, temperature=self.temperature)
@@ -289,38 +291,10 @@ def draw(probs: Float[Tensor, "B K"], owner: Int64[Tensor, " N"]) -> Int64[Tenso
     return (place - owner * width).clamp(0, width - 1)
 
 
-def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:
-    """IRGAN-pointwise: D tells positives from generated documents one by one.
-
-    Source: Wang et al. 2017, "IRGAN", SIGIR, with the released code's reward 2 sigmoid(f) - 1.
-    """
-    return RetrievalGame(G, D, split, **options)  # type: ignore[arg-type]
-
-
-def irgan_pairwise(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:
-    """IRGAN-pairwise: D says which of two documents is better, G is paid by the margin.
-
-    loss of D = -log sigmoid(f(d+) - f(d)),  reward of G = log sigmoid(f(d) - f(d+))
-
-    The loss is the core's paired relativistic loss. No importance sampling, and positives are no
-    negatives.
-
-    Source: Wang et al. 2017, section 2.3, and the released code.
-    """
-    defaults = {
-        "loss": losses.relativistic,
-        "reward": losses.non_saturating.reward,
-        "pairwise": True,
-        "mixture": 0.0,
-        "unlabelled_only": True,
-    }
-    return RetrievalGame(G, D, split, **{**defaults, **options})  # type: ignore[arg-type]
-
-
 def tiny() -> tuple[RetrievalGame, Tensor]:
     """A game of seconds and data for it, for tests: six queries, nine documents."""
     relevant = torch.tensor([[0, 1], [1, 2], [3, 4], [4, 5], [6, 7], [7, 8]])
     positives = Ragged(torch.arange(0, 13, 2), relevant.flatten())
     split = Split(torch.arange(6), 9, positives)
     G, D = MatrixFactorization(6, 9, 3, 0.5), MatrixFactorization(6, 9, 3, 0.5)
-    return irgan(G, D, split, anchor=0.1, l2=0.01), torch.arange(6)
+    return RetrievalGame(G, D, split, kl_coef=0.1, d_l2=0.01), torch.arange(6)

@@ -26,14 +26,14 @@ class Interactions:
     """Relevant items of users.
 
     Args:
-        users: their names; a user's number is the place in this list.
-        items: their names.
-        train: relevant items of each user, to learn from.
-        fit: those of `train` that are learned from while settings are chosen.
-        valid: the rest of `train`, which chooses.
-        test: relevant items of each user, to measure on.
-        dropped: rows left out, by reason.
-        noted: rows kept that deserve a word, by reason.
+        users: Names of the users; a user's number is the place in this list.
+        items: Names of the items.
+        train: Relevant items of each user, to learn from.
+        fit: Items of `train` that are learned from while settings are chosen.
+        valid: The rest of `train`, which chooses.
+        test: Relevant items of each user, to measure on.
+        dropped: Rows left out, by reason.
+        noted: Rows kept that deserve a word, by reason.
     """
 
     users: list[str]
@@ -76,18 +76,19 @@ def read_interactions(
     """Read pairs, rated or not.
 
     Args:
-        source: a table of user, item and, if there is one, rating; see `read_table`.
-        test: the same, to measure on; None holds out a share of each user's relevant items.
-        columns: names of the three columns, in the order in which they stand.
-        relevant: least rating of a relevant item; None takes every row, rated or not.
-        ratings: lowest and highest possible rating; rows outside are dropped.
-        held_out: share of each user's relevant items to measure on, where there is no `test`.
-        valid: share of each user's training items that chooses settings.
-        seed: of both shares.
-        size: users and items of a model made elsewhere, whose numbers the names are.
+        source: Table of user, item and, if there is one, rating; see `read_table`.
+        test: Another such table to measure on; None holds out a share of each user's relevant
+            items.
+        columns: Names of the three columns, in the order in which they stand.
+        relevant: Least rating of a relevant item; None takes every row, rated or not.
+        ratings: Lowest and highest possible rating; rows outside are dropped.
+        held_out: Share of each user's relevant items to measure on, where there is no `test`.
+        valid: Share of each user's training items that chooses settings.
+        seed: Seed of both shares.
+        size: Numbers of users and items of a model made elsewhere, whose numbers the names are.
 
     Raises:
-        UserError: what cannot be read, or holds nothing to learn from or to measure on.
+        UserError: The data cannot be read, or hold nothing to learn from or to measure on.
     """
     dropped: dict[str, int] = {}
     noted: dict[str, int] = {}

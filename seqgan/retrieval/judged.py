@@ -22,12 +22,12 @@ class Judged:
     """Judged documents, those of a query together.
 
     Args:
-        query: of each document, as a place in `names`.
-        label: judgement of each document, 0 = not relevant.
-        names: of the queries: an id, or the question.
-        features: of each document, if it has any.
-        texts: of each document, if it has any.
-        dropped: rows left out, by reason.
+        query: Query of each document, as a place in `names`.
+        label: Judgement of each document; 0 is not relevant.
+        names: Names of the queries: an id, or the question.
+        features: Features of each document, if it has any.
+        texts: Text of each document, if it has any.
+        dropped: Rows left out, by reason.
     """
 
     query: np.ndarray
@@ -48,10 +48,10 @@ class Judged:
         """Some queries with all their candidates.
 
         Args:
-            queries: numbers of the queries.
-            first: ids of the first query and the first document, where several sets stand in line.
+            queries: Numbers of the queries.
+            first: Ids of the first query and the first document, where several sets stand in line.
             hidden: True where a document's label is not to be seen.
-            graded: whether the label is the gain of a document; else it is 1.
+            graded: Whether the label is the gain of a document; else it is 1.
         """
         place = np.full(len(self.names), -1)
         place[queries] = np.arange(len(queries))
@@ -87,7 +87,7 @@ def group(
     """Bring the documents of a query together, queries in the order of their first document.
 
     Raises:
-        UserError: a label is no finite number of 0 or more, or nothing is relevant.
+        UserError: A label is no finite number of 0 or more, or nothing is relevant.
     """
     if not len(names):
         raise UserError(f"{source} holds no judged document; name a file with rows in it")
@@ -117,11 +117,11 @@ def read_letor(source: str, part: str = "") -> Judged:
     """Read LETOR text, `LABEL qid:ID 1:VALUE 2:VALUE ... # comment`, packed or not, or an .npz.
 
     Args:
-        source: the file. An .npz holds x (D, F), label (D) and qid (D).
-        part: an .npz may hold several sets as `train_x`, `test_x` and so on; the one to read.
+        source: File to read. An .npz holds x (D, F), label (D) and qid (D).
+        part: Set to read of an .npz that holds several, as `train_x`, `test_x` and so on.
 
     Raises:
-        UserError: the file is missing or not what its name says.
+        UserError: The file is missing or not what its name says.
     """
     path = Path(source)
     if not path.is_file():
@@ -204,11 +204,11 @@ def read_answers(
     """Read a table of judged answers.
 
     Args:
-        source: a table with these columns; see `read_table`.
-        columns: names of question number, label, question and answer, in their order.
+        source: Table with these columns; see `read_table`.
+        columns: Names of question number, label, question and answer, in their order.
 
     Raises:
-        UserError: what cannot be read, or holds nothing relevant.
+        UserError: The data cannot be read, or hold nothing relevant.
     """
     import pandas as pd
 
@@ -248,10 +248,10 @@ def token_matrix(
     """Tokens of texts, a row each, 0 after their end.
 
     Args:
-        texts: what is tokenized.
-        vocabulary: token of each word; 0 is the padding, 1 a word that is not there.
-        longest: tokens kept of a text.
-        grow: whether new words enter the vocabulary.
+        texts: Texts to tokenize.
+        vocabulary: Token of each word; 0 is the padding, 1 a word that is not there.
+        longest: Most tokens that are kept of a text.
+        grow: Whether new words enter the vocabulary.
     """
     rows = []
     for text in texts:

@@ -34,8 +34,8 @@ class Ranking(NamedTuple):
     """Relevance in the order of the ranking, a row a query.
 
     Args:
-        gain: of each place, 0 where nothing relevant stands or the list has ended.
-        relevant: gains of all relevant documents, the best first, ranked or not.
+        gain: Gain of each place, 0 where nothing relevant stands or the list has ended.
+        relevant: Gains of all relevant documents, the best first, ranked or not.
     """
 
     gain: Float[Tensor, "Q K"]
@@ -53,14 +53,14 @@ def rank(
     """Order documents by score, best first.
 
     Args:
-        scores: of each column.
-        gain: relevance of each column, 0 or more.
-        mask: columns that are ranked; what is relevant and not ranked counts as missed.
-        ties: order of equal scores: random; first or last column first.
-        generator: of the random order.
+        scores: Scores of the columns.
+        gain: Relevance of each column, 0 or more.
+        mask: Columns that are ranked; what is relevant and not ranked counts as missed.
+        ties: Order of equal scores: random; first or last column first.
+        generator: Generator of the random order.
 
     Raises:
-        UserError: an unknown tie rule, or a score that is not a number.
+        UserError: The tie rule is unknown, or a score is no number.
     """
     if ties not in TIES:
         raise UserError(f"ties = {ties!r}: choose one of {', '.join(TIES)}")
@@ -116,12 +116,13 @@ def ndcg(ranking: Ranking, k: int, ideal: str = "full") -> Float[Tensor, " Q"]:
     The gain is linear in the relevance; give 2^relevance - 1 for the other convention.
 
     Args:
-        ranking: of the queries.
-        k: places that count.
-        ideal: full: all relevant documents, the best first; found: those among the first k.
+        ranking: Ranking of the queries.
+        k: Number of places that count.
+        ideal: What it divides by: full, all relevant documents, the best first; found, those among
+            the first k.
 
     Raises:
-        UserError: an unknown ideal, or k below 1.
+        UserError: The ideal is unknown, or k is below 1.
 
     Source: Jarvelin & Kekalainen 2002; discount as in trec_eval.
     """

@@ -15,8 +15,8 @@ class Ragged(nn.Module):
     checkpoints.
 
     Args:
-        offsets: where each row begins, and the end of the last.
-        values: of all rows, one row after the other.
+        offsets: Place where each row begins, and the end of the last.
+        values: Values of all rows, one row after the other.
     """
 
     offsets: Tensor
@@ -42,9 +42,9 @@ class Ragged(nn.Module):
         """The table of (row, value) pairs, values ascending within a row.
 
         Args:
-            rows: row of each pair, in [0, count).
-            values: value of each pair.
-            count: rows, those without a pair counted.
+            rows: Row of each pair, in [0, count).
+            values: Value of each pair.
+            count: Number of rows, those without a pair counted.
         """
         order = np.lexsort((values, rows))
         offsets = np.zeros(count + 1, np.int64)

@@ -1,4 +1,4 @@
-"""IRGAN on the core: items for users, documents for queries, answers for questions.
+"""IRGAN and its kind: items for users, documents for queries, answers for questions.
 
 A start (softmax, bpr, dns, EASE or a model made elsewhere), then adversarial rounds. Validation
 chooses how many of either; then both are played again on all training data, and the test set is
@@ -13,24 +13,22 @@ from typing import Any
 import torch
 from torch import nn
 
-from image_core.adversarial import losses
-from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
+from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
+from image_core.runs.players import make_engine
 from image_core.runs.run import play
-from seqgan.retrieval import estimation
 from seqgan.retrieval.answers import Answers
-from seqgan.retrieval.config import PRESETS as PRESETS
-from seqgan.retrieval.config import REWARDS, Config
+from seqgan.retrieval.config import RetrievalOptions, RetrievalProblem
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.fitting import Fit, batches
-from seqgan.retrieval.game import RetrievalGame, irgan, irgan_pairwise
+from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.interactions import read_interactions
 from seqgan.retrieval.judged import read_letor
-from seqgan.retrieval.report import START, TRAINED, RetrievalSubject, write_report
+from seqgan.retrieval.report import START, RetrievalSubject, write_report
 from seqgan.retrieval.scorers import FactorsOnPrior, MatrixFactorization, Scorer
 from seqgan.retrieval.split import Split
 from seqgan.retrieval.tasks import (
@@ -49,11 +47,11 @@ SCALES = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Of EASE's scores, which are no logits: the most likely one is taken."""
 
 
-def read_task(c: Config) -> Task:
+def read_task(c: RetrievalOptions) -> Task:
     """The data of a configuration, split.
 
     Raises:
-        UserError: what cannot be read, or holds nothing to learn from or to measure on.
+        UserError: The data cannot be read, or hold nothing to learn from or to measure on.
     """
     choose = c.select == "valid"
     if c.task == "item":
@@ -72,7 +70,7 @@ def read_task(c: Config) -> Task:
             seed=c.seed,
             size=size,
         )
-        return ItemTask(data, choose=choose, measured=c.measured, seed=c.seed)
+        return ItemTask(data, choose=choose, eval_samples=c.eval_samples, seed=c.seed)
     assert c.test is not None
     if c.task == "web":
         train, test = read_letor(c.data, "train"), read_letor(c.test, "test")
@@ -82,7 +80,7 @@ def read_task(c: Config) -> Task:
             test,
             valid,
             share=SHARE,
-            hide=c.hide,
+            label_fraction=c.label_fraction,
             seed=c.seed,
             choose=choose,
             graded=c.graded,
@@ -91,32 +89,65 @@ def read_task(c: Config) -> Task:
     return AnswerTask(answers, choose=choose)
 
 
-PAPERS = None
+PAPERS = Papers("seqgan.retrieval.papers", "irgan", shared=RetrievalOptions, own=RetrievalOptions)
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "authors": {
+        "pretrain": "none",
+        "start_prefix": "dns_",
+        "relevant": 4.0,
+        "rounds": 15,
+        "select": "test",
+        "select_metric": "p@5",
+        "ties": "last",
+    },
+    "large": {
+        "scorer": "mf_ease",
+        "dim": 50,
+        "d_dim": 20,
+        "pretrain_l2": 0.2,
+        "kl_coef": 1.0,
+    },
+    "tiny": {
+        "pretrain_epochs": 6,
+        "rounds": 3,
+        "dim": 4,
+        "hidden": 8,
+        "filters": 4,
+        "evaluate_every": 2,
+        "d_steps": 1,
+        "g_steps": 2,
+        "save_seconds": 0.0,
+        "device": "cpu",
+    },
+}
 
 
 class Run(recipe.Run):
     """A run of the retrieval game.
 
     Args:
-        config: its options.
-        data: ignored: names and candidates are part of what a run is.
+        config: Options of the run.
+        data: Ignored: names and candidates are part of what a run is.
     """
 
     recipe = "retrieve"
     show = ("ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl")
     movable = ("baselines",)
-    config: Config
+    config: RetrievalOptions
+    game: RetrievalGame
 
-    def __init__(self, config: Config, *, data: bool = True):
+    def __init__(self, config: RetrievalOptions, *, data: bool = True):
         super().__init__(config)
+        self.paper = PAPERS.load(config.paper)
         c = config
         self.device = options.pick_device(c.device)
         self.task = read_task(c)
         for split in self.task.splits:
             split.to(self.device)
-        self.refits = self.task.train is not self.task.fit
-        self.game = self._game().to(self.device)
-        self.engine = Engine(self.game, self._optimizers())
+        self.refits = self.task.train is not self.task.fit and self.paper.phases is None
+        self.game = self._game(self.task.fit).to(self.device)
+        self.engine = make_engine(self.game, self.paper.players(c), "no", source=self.paper.file)
         self._use(self.task.fit)
 
     # -- what is trained -------------------------------------------------------------------------
@@ -124,53 +155,18 @@ class Run(recipe.Run):
     def new_scorer(self, dim: int | None = None) -> Scorer:
         """A scorer as the generator began, or of another length of vector."""
         c = self.config
-        sizes = Sizes(
-            dim=int(dim or c.dim or 0),
-            hidden=c.hidden,
-            filters=c.filters,
-            dropout=c.dropout,
-            encoder=c.encoder,
-        )
-        return self.task.scorer(str(c.scorer), sizes).to(self.device)
+        return self.task.scorer(str(c.scorer), c.sizes(dim)).to(self.device)
 
-    def new_critic(self) -> Scorer:
-        """The critic: of the generator's kind, without EASE."""
+    def new_discriminator(self) -> Scorer:
+        """The discriminator: of the generator's kind, without EASE."""
         c = self.config
         if c.scorer == "mf_ease":
-            return self.task.scorer("mf", Sizes(dim=int(c.critic_dim or 0))).to(self.device)
-        return self.new_scorer(c.critic_dim)
+            return self.task.scorer("mf", Sizes(dim=int(c.d_dim or 0))).to(self.device)
+        return self.new_scorer(c.d_dim)
 
-    def _game(self) -> RetrievalGame:
-        c = self.config
-        alias = irgan_pairwise if c.form == "pairwise" else irgan
-        return alias(
-            self.new_scorer(),
-            self.new_critic(),
-            self.task.fit,
-            loss=getattr(losses, str(c.loss)),
-            reward=REWARDS[str(c.reward)],
-            exact=c.exact,
-            estimator=estimation.of_documents(c.estimator),
-            temperature=c.temperature,
-            negative_temperature=c.negative_temperature,
-            mixture=c.mixture,
-            samples=c.samples,
-            baseline=c.baseline,
-            anchor=c.anchor,
-            l2=c.critic_l2,
-            reduction=c.reduction,
-            policy_steps=c.policy_steps,
-            critic_steps=c.critic_steps,
-            critic_epochs=c.critic_epochs,
-            pool=c.pool or None,
-        )
-
-    def _optimizers(self) -> dict[str, Any]:
-        c = self.config
-        rates = {"start": c.start_lr, "G": c.policy_lr, "D": c.critic_lr}
-        adam: Any = functools.partial(torch.optim.Adam, fused=True)
-        kind: Any = torch.optim.SGD if c.optimizer == "sgd" else adam
-        return {player: functools.partial(kind, lr=lr) for player, lr in rates.items()}
+    def _game(self, split: Split) -> RetrievalGame:
+        ranking = RetrievalProblem(self.new_scorer, self.new_discriminator, split)
+        return self.paper.game(self.config, ranking)
 
     def _use(self, split: Split) -> None:
         """Learn from a training set from here on."""
@@ -187,8 +183,7 @@ class Run(recipe.Run):
         """Everything as it was drawn at first, for a training set."""
         self._use(split)
         torch.manual_seed(self.config.seed)
-        self.game.G.load_state_dict(self.new_scorer().state_dict())
-        self.game.D.load_state_dict(self.new_critic().state_dict())
+        self.game.load_state_dict(self._game(split).state_dict())
         for optimizer in self.engine.optimizers.values():
             optimizer.state.clear()
         if self.config.start is not None:
@@ -217,28 +212,18 @@ class Run(recipe.Run):
     # -- phases ----------------------------------------------------------------------------------
 
     def phases(self) -> list[Phase]:
-        """Start and adversarial rounds, chosen by validation; then both once more on all data."""
-        c, notes = self.config, self.engine.notes
-        starts = c.warm in ("softmax", "bpr", "dns")
-        epochs = int(c.start_epochs or 0) if starts else 0
-        begin = functools.partial(self._begin_again, self.task.fit)
-        first = [
-            Phase(
-                "start", self._start_turns(self.task.fit), epochs,
-                self.evaluate, int(c.evaluate_every or 1),
-                enter=begin, leave=functools.partial(self._leave, "start"),
-                finished=self._impatient,
-            ),
-            Phase(
-                "adversarial", None, c.rounds, self.evaluate,
-                enter=self._first_look, leave=functools.partial(self._leave, "adversarial"),
-            ),
-        ]  # fmt: skip
+        """The paper's phases; where it has none, start and adversarial rounds.
+
+        Validation chooses how long either is; then both are played once more on all data.
+        """
+        if self.paper.phases is not None:
+            return self.paper.phases(self)
+        first = [self.start_phase(), self.adversarial_phase()]
         if not self.refits:
             return first
         again = functools.partial(self._begin_again, self.task.train)
         on_all = self._start_turns(self.task.train)
-        best = notes.get("best", {})
+        best = self.engine.notes.get("best", {})
         return [
             *first,
             Phase(
@@ -248,10 +233,38 @@ class Run(recipe.Run):
             Phase("adversarial on all", None, best.get("adversarial", {}).get("round", 0)),
         ]  # fmt: skip
 
+    def start_phase(self) -> Phase:
+        """Pretraining of the generator, until validation has not gained for `patience` looks."""
+        c = self.config
+        return Phase(
+            "start",
+            self._start_turns(self.task.fit),
+            0 if c.pretrain == "none" else int(c.pretrain_epochs or 0),
+            functools.partial(self.evaluate, "start"),
+            int(c.evaluate_every or 1),
+            enter=functools.partial(self._begin_again, self.task.fit),
+            leave=functools.partial(self._leave, "start"),
+            finished=self._impatient,
+        )
+
+    def adversarial_phase(self) -> Phase:
+        """The game's own rounds; the start is round 0 of what is selected from."""
+        return Phase(
+            "adversarial",
+            None,
+            self.config.rounds,
+            functools.partial(self.evaluate, "adversarial"),
+            enter=functools.partial(self._first_look, "adversarial"),
+            leave=functools.partial(self._leave, "adversarial"),
+        )
+
     def _start_turns(self, split: Split) -> list[Turn]:
         c = self.config
         move = functools.partial(
-            self.game.start_move, method=str(c.warm), l2=float(c.start_l2 or 0), drawn=c.drawn
+            self.game.start_move,
+            method=str(c.pretrain),
+            l2=float(c.pretrain_l2 or 0),
+            drawn=c.drawn,
         )
         steps = len(batches(split, int(c.batch or 0), c.seed))
         return [Turn("start", move, repeat=steps)]
@@ -273,8 +286,12 @@ class Run(recipe.Run):
             )
         self.report(None if ended else time.process_time() - began)
 
-    def evaluate(self) -> dict[str, float]:
-        """Metrics of the generator on the set that selects, which keeps the best so far."""
+    def evaluate(self, phase: str) -> dict[str, float]:
+        """Metrics of the generator on the set that selects, which keeps the best so far.
+
+        Args:
+            phase: Name of the phase that is evaluated.
+        """
         c, notes = self.config, self.engine.notes
         split = self.task.valid or self.task.test
         values = means(
@@ -283,7 +300,6 @@ class Run(recipe.Run):
             )
         )
         if c.select != "last":
-            phase = self._phase_name()
             best = notes.setdefault("best", {})
             value, done = values[c.select_metric], notes["phase_round"]
             if phase not in best or value > best[phase]["value"]:
@@ -292,12 +308,8 @@ class Run(recipe.Run):
         shown = ("p@5", "ndcg@5", "map", "mrr", c.select_metric)
         return {name: values[name] for name in dict.fromkeys(shown)}
 
-    def _phase_name(self) -> str:
-        return ("start", "adversarial")[self.engine.notes["phase"]]
-
-    def _first_look(self) -> None:
-        """The start is round 0 of what is selected from."""
-        self.evaluate()
+    def _first_look(self, phase: str) -> None:
+        self.evaluate(phase)
 
     def _impatient(self) -> bool:
         c, notes = self.config, self.engine.notes
@@ -324,16 +336,17 @@ class Run(recipe.Run):
         self._use(self._split_in_use())
 
     def _split_in_use(self) -> Split:
-        return self.task.train if self.engine.notes.get("phase", 0) >= 2 else self.task.fit
+        again = self.refits and self.engine.notes.get("phase", 0) >= 2
+        return self.task.train if again else self.task.fit
 
     def fitting(self) -> Fit:
         """How the table's trained baselines are fitted: as the start is."""
         c = self.config
         return Fit(
             method="softmax",
-            epochs=int(c.start_epochs or 0) or 240,
-            lr=float(c.start_lr or 0),
-            l2=float(c.start_l2 or 0),
+            epochs=int(c.pretrain_epochs or 0) or 240,
+            lr=float(c.pretrain_lr or 0),
+            l2=float(c.pretrain_l2 or 0),
             batch=int(c.batch or 0),
             drawn=c.drawn,
             pool=c.pool,
@@ -349,6 +362,7 @@ class Run(recipe.Run):
             folder=self.folder,
             task=self.task,
             scorers=self.scorers(),
+            trained=self.paper.title,
             new_scorer=self.new_scorer,
             fitting=self.fitting(),
             best=self.engine.notes.get("best", {}),
@@ -359,7 +373,7 @@ class Run(recipe.Run):
 
     def scorers(self) -> Mapping[str, Scorer]:
         """The two rows of the run itself: the same generator without and with its adversary."""
-        return {START: self.game.start, TRAINED: self.game.G}
+        return {START: self.game.start, self.paper.title: self.game.G}
 
     def data_fingerprint(self) -> int:
         return self.task.fingerprint()

@@ -12,14 +12,14 @@ from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.table import print_table
 from seqgan.retrieval.baseline_rows import baseline, random_order
-from seqgan.retrieval.config import Config
+from seqgan.retrieval.config import RetrievalOptions
 from seqgan.retrieval.evaluate import ScoreRows, evaluate, interval, means, paired_test
 from seqgan.retrieval.fitting import Fit
 from seqgan.retrieval.scorers import Scorer
 from seqgan.retrieval.tasks import ItemTask, Task
 
-START, TRAINED = "start (no adversary)", "IRGAN"
-"""The two rows of the run itself: the same generator without and with its adversary."""
+START = "start (no adversary)"
+"""Row of the generator that adversarial training began with; the trained one has its paper's."""
 
 SHOWN = ("p@3", "p@5", "p@10", "ndcg@3", "ndcg@5", "ndcg@10", "map", "mrr", "recall@10", "hit@10")
 TESTED = ("ndcg@5", "map")
@@ -27,7 +27,7 @@ TESTED = ("ndcg@5", "map")
 
 SELECTED = {
     "valid": "epochs and rounds by the validation set, then all training data",
-    "test": "rounds by the TEST set, as the authors did: this flatters the row IRGAN",
+    "test": "rounds by the TEST set, as the authors did: this flatters the trained row",
     "last": "nothing: the last epoch and the last round",
 }
 
@@ -36,21 +36,23 @@ class RetrievalSubject(NamedTuple):
     """What of a finished run its report measures.
 
     Args:
-        config: the options of the run.
-        folder: where everything is written.
-        task: the data, and the test set that is measured on.
-        scorers: those of the run, under `START` and `TRAINED`.
-        new_scorer: makes a scorer as the generator began, for baselines that are trained.
-        fitting: how those are trained.
-        best: round and metric that validation chose, by phase.
-        rounds: that were played.
-        steps: of each player.
+        config: Options of the run.
+        folder: Folder that everything is written to.
+        task: Data, and the test set that is measured on.
+        scorers: Scorers of the run, under `START` and `trained`.
+        trained: Row of the trained generator.
+        new_scorer: Makes a scorer as the generator began, for baselines that are trained.
+        fitting: How those baselines are trained.
+        best: Round and metric that validation chose, by phase.
+        rounds: Number of rounds that were played.
+        steps: Optimizer steps of each player.
     """
 
-    config: Config
+    config: RetrievalOptions
     folder: RunFolder
     task: Task
     scorers: Mapping[str, Scorer]
+    trained: str
     new_scorer: Callable[[], Scorer]
     fitting: Fit
     best: Mapping[str, Any]
@@ -62,8 +64,9 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
     """Measure, write `result.json`, a list of recommendations and the plots, print the table.
 
     Args:
-        subject: a run at its end.
-        cpu_seconds: of the training in this process; None keeps what `result.json` says.
+        subject: A run at its end.
+        cpu_seconds: CPU seconds of the training in this process; None keeps what `result.json`
+            says.
     """
     c, task, folder = subject.config, subject.task, subject.folder
     rows, settings, missing = _systems(subject)
@@ -101,7 +104,7 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
         "versions": {"torch": torch.__version__},
     }
     folder.write_result(result)
-    write_text(folder.samples / "first.txt", _samples(task, subject.scorers[TRAINED]))
+    write_text(folder.samples / "first.txt", _samples(task, subject.scorers[subject.trained]))
     if folder.log.exists():  # not where a start is evaluated and nothing is played
         folder.plots.mkdir(parents=True, exist_ok=True)
         keys = ["ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl"]
@@ -141,11 +144,12 @@ def _print(
         f"selected: {result['selected']}",
         {name: {m: row[m] for m in SHOWN[:8]} for name, row in table.items()},
     )
-    for name, value in result["p_against_start"][TRAINED].items():
-        low, high = result["intervals"][TRAINED][name]
-        own, start = table[TRAINED][name], table[START][name]
+    trained = subject.trained
+    for name, value in result["p_against_start"][trained].items():
+        low, high = result["intervals"][trained][name]
+        own, start = table[trained][name], table[START][name]
         print(
-            f"{name} of {TRAINED} {own:.4f}, 95 % {low:.3f} to {high:.3f}; "
+            f"{name} of {trained} {own:.4f}, 95 % {low:.3f} to {high:.3f}; "
             f"of its start {start:.4f}, paired p {value:.3f}"
         )
 

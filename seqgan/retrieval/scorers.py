@@ -1,4 +1,4 @@
-"""Scorers g(d, q): the same networks serve as generator (a softmax of them) and as critic (logits).
+"""Scorers g(d, q): the networks of the generator, by a softmax, and of the discriminator.
 
 A scorer reads ids; what stands behind an id (a vector, features, tokens) is its own.
 """
@@ -52,10 +52,10 @@ class MatrixFactorization(Scorer):
     """g(d, q) = u_q . v_d + b_d, all uniform in +-`spread` but the biases, which are 0.
 
     Args:
-        queries: rows of u.
-        documents: rows of v.
-        dim: length of a vector.
-        spread: of the start.
+        queries: Number of rows of u.
+        documents: Number of rows of v.
+        dim: Length of a vector.
+        spread: Spread of the initial values.
 
     Source: the model of IRGAN's item task (Wang et al. 2017).
     """
@@ -97,7 +97,7 @@ class FactorsOnPrior(Scorer):
 
     Args:
         prior: P, (Q, D).
-        dim: length of a vector.
+        dim: Length of a vector.
     """
 
     prior: Tensor
@@ -120,10 +120,10 @@ class FactorsOnPrior(Scorer):
         """Set s to the one of `scales` under which softmax(s P) likes the positives best.
 
         Args:
-            scales: to choose from.
-            queries: ids.
-            owner: query of each positive, as a place in `queries`.
-            column: document of each positive.
+            scales: Scales to choose from.
+            queries: Ids of the queries.
+            owner: Query of each positive, as a place in `queries`.
+            column: Document of each positive.
         """
         prior = self.prior[queries]
 
@@ -154,10 +154,10 @@ class TwoTower(Scorer):
     A query is known by its documents alone, so that one never trained on can be served.
 
     Args:
-        history: documents that each query is known by.
-        documents: how many there are.
-        dim: length of a vector.
-        hidden: width of the towers.
+        history: Documents that each query is known by.
+        documents: Number of documents.
+        dim: Length of a vector.
+        hidden: Width of the towers.
     """
 
     def __init__(self, history: Ragged, documents: int, dim: int, hidden: int):
@@ -201,9 +201,9 @@ class FeatureMLP(Scorer):
     A document stands for one query only, whose features it carries: the LETOR layout.
 
     Args:
-        features: x of each document, (D, F).
-        hidden: width of the layer.
-        dropout: of the features, while training.
+        features: Vector x of each document, (D, F).
+        hidden: Width of the layer.
+        dropout: Dropout of the features, while training.
 
     Source: the model of IRGAN's web search task.
     """

@@ -17,7 +17,7 @@ def open_retrieval(folder: str) -> Run:
     """The run in a folder, its last checkpoint loaded.
 
     Raises:
-        UserError: it is no retrieval run, or has no checkpoint.
+        UserError: It is no retrieval run, or has no checkpoint.
     """
     run = open_run(folder, {"retrieve": "seqgan.retrieval.recipe"})
     if not isinstance(run, Run):
@@ -31,7 +31,7 @@ def recommend(run: Run, user: str, k: int) -> Found:
     """The k items that the generator gives a user first; those trained on are left out.
 
     Raises:
-        UserError: the run is of another task, or knows no such user.
+        UserError: The run is of another task, or knows no such user.
     """
     task = run.task
     if not isinstance(task, ItemTask):
@@ -53,7 +53,7 @@ def rank(run: Run, query: str, documents: str | None, k: int) -> Found:
     """The k documents that the generator gives a query first.
 
     Raises:
-        UserError: the run is of another task, or knows no such query or document.
+        UserError: The run is of another task, or knows no such query or document.
     """
     task = run.task
     if isinstance(task, ItemTask):

@@ -19,15 +19,15 @@ class QueryBatch(NamedTuple):
     """Some queries, side by side.
 
     Args:
-        queries: ids, as a scorer knows them.
-        documents: candidates shared by all queries (K), or each query's own (B, K).
-        mask: which candidates count; None = all.
-        owner: query of each positive, as a position in the batch.
-        column: candidate of each positive.
-        counts: positives of each query.
-        own: further candidates of each query, columns K to K + m of a drawn pool.
-        log_weight: added to the scores of a drawn pool's columns: how many documents each stands
-            for.
+        queries: Ids of the queries, as a scorer knows them.
+        documents: Candidates shared by all queries (K), or each query's own (B, K).
+        mask: Candidates that count; None counts all.
+        owner: Query of each positive, as a position in the batch.
+        column: Candidate of each positive.
+        counts: Positives of each query.
+        own: Further candidates of each query, columns K to K + m of a drawn pool.
+        log_weight: Log of the number of documents that each column of a drawn pool stands for,
+            added to its score.
     """
 
     queries: Int64[Tensor, " B"]
@@ -74,12 +74,12 @@ class Split(nn.Module):
     """Queries with candidates and relevant documents.
 
     Args:
-        queries: ids, as a scorer knows them.
-        documents: how many documents there are.
-        positives: columns of the relevant documents of each query.
-        candidates: documents of each query; None = all documents.
-        seen: columns left out of the ranking of each query: the documents it was trained on.
-        gains: relevance of each positive, in the order of `positives`; None = 1.
+        queries: Ids of the queries, as a scorer knows them.
+        documents: Number of documents.
+        positives: Columns of the relevant documents of each query.
+        candidates: Candidates of each query; None takes all documents.
+        seen: Columns left out of the ranking of each query: the documents it was trained on.
+        gains: Relevance of each positive, in the order of `positives`; None is 1 each.
     """
 
     queries: Tensor

@@ -40,11 +40,11 @@ class Sizes:
     """Sizes of a scorer.
 
     Args:
-        dim: length of a vector.
-        hidden: width of a layer.
-        filters: of each width, in a convolutional encoder.
-        dropout: of features.
-        encoder: name or folder of a transformers encoder.
+        dim: Length of a vector.
+        hidden: Width of a layer.
+        filters: Number of filters of each width, in a convolutional encoder.
+        dropout: Dropout of the features.
+        encoder: Name or folder of a transformers encoder.
     """
 
     dim: int = 5
@@ -101,13 +101,13 @@ class ItemTask(Task):
     """Items for users, from relevant pairs.
 
     Args:
-        data: the pairs.
-        choose: whether settings are chosen on a validation share.
-        measured: most users that validation and test read, drawn; 0 = all.
-        seed: of that draw.
+        data: Relevant pairs.
+        choose: Whether settings are chosen on a validation share.
+        eval_samples: Most users that validation and test read, drawn at random; 0 reads all.
+        seed: Seed of that draw.
     """
 
-    def __init__(self, data: Interactions, *, choose: bool, measured: int = 0, seed: int = 0):
+    def __init__(self, data: Interactions, *, choose: bool, eval_samples: int = 0, seed: int = 0):
         self.data, self.dropped, self.noted = data, data.dropped, data.noted
         self.query_names, self.document_names = data.users, data.items
         self.train = data.learn(data.train)
@@ -117,8 +117,8 @@ class ItemTask(Task):
 
         def drawn(relevant: Ragged) -> Tensor:
             users = torch.nonzero(relevant.counts > 0)[:, 0]
-            if measured:
-                users = users[torch.randperm(len(users), generator=generator)[:measured]]
+            if eval_samples:
+                users = users[torch.randperm(len(users), generator=generator)[:eval_samples]]
             return users.sort().values
 
         self.test = data.measure(data.test, data.train, drawn(data.test))
@@ -158,14 +158,15 @@ class WebTask(Task):
     """Judged documents with features, for queries that are not those of the test set.
 
     Args:
-        train: judged documents to learn from.
-        test: to measure on.
-        valid: to choose settings on; None holds out a share of the training queries.
-        share: that share.
-        hide: share of the training labels that the game does not see (semi-supervised).
-        seed: of both.
-        choose: whether settings are chosen.
-        graded: whether NDCG weighs documents by their label; else all relevant ones are alike.
+        train: Judged documents to learn from.
+        test: Judged documents to measure on.
+        valid: Judged documents to choose settings on; None holds out a share of the training
+            queries.
+        share: Size of that share.
+        label_fraction: Share of the training labels that the game sees.
+        seed: Seed of both shares.
+        choose: Whether settings are chosen.
+        graded: Whether NDCG weighs documents by their label; else all relevant ones are alike.
     """
 
     def __init__(
@@ -175,17 +176,19 @@ class WebTask(Task):
         valid: Judged | None,
         *,
         share: float,
-        hide: float,
+        label_fraction: float,
         seed: int,
         choose: bool,
         graded: bool,
     ):
         self.dropped, self.noted = {}, {}
         random = np.random.default_rng(seed)
-        self.hidden = random.random(len(train.label)) < hide
+        self.hidden = random.random(len(train.label)) < 1 - label_fraction
         seen = train.relevant_queries(self.hidden)
         if not len(seen):
-            raise UserError(f"--hide {hide} hides every relevant label; lower it")
+            raise UserError(
+                f"--label_fraction {label_fraction} hides every relevant label; raise it"
+            )
         shuffled = random.permutation(seen)
         first = (len(train.names), len(train.label))
         sets = [train]
@@ -229,8 +232,8 @@ class AnswerTask(Task):
     """Answers for questions that are not those of the test set.
 
     Args:
-        answers: texts of all sets.
-        choose: whether settings are chosen on the validation set.
+        answers: Texts of all sets.
+        choose: Whether settings are chosen on the validation set.
     """
 
     def __init__(self, answers: Answers, *, choose: bool):
@@ -248,11 +251,11 @@ def read_start(source: str, prefix: str = "") -> dict[str, Tensor]:
     """A matrix factorisation made elsewhere: arrays {user, item, bias} of an .npz.
 
     Args:
-        source: the file.
-        prefix: of the names, as in dns_user, where the file holds several models.
+        source: File to read.
+        prefix: Prefix of the names, as in dns_user, where the file holds several models.
 
     Raises:
-        UserError: the file is missing, or its arrays do not fit together.
+        UserError: The file is missing, or its arrays do not fit together.
     """
     if not Path(source).is_file():
         raise UserError(f"--start: there is no file {source}; check the path")

@@ -30,9 +30,9 @@ class SharedWords(TextScorer):
     """Share of a question's idf whose words the document holds, in [0, 1]. Nothing is learned.
 
     Args:
-        queries: tokens of each query (Q, L), 0 where there is none.
-        documents: tokens of each document (D, M), 0 where there is none.
-        idf: of each token, 0 for the padding.
+        queries: Tokens of each query (Q, L), 0 where there is none.
+        documents: Tokens of each document (D, M), 0 where there is none.
+        idf: Inverse document frequency of each token, 0 for the padding.
     """
 
     query_tokens: Tensor
@@ -70,11 +70,11 @@ class CNNMatcher(TextScorer):
     Embedded tokens pass filters of several widths, tanh and the maximum over time.
 
     Args:
-        words: tokens of the texts; their overlap is most of what few questions can teach.
-        dim: of the embeddings.
-        widths: of the filters.
-        filters: of each width.
-        scale: of the sum.
+        words: Tokens of the texts; their overlap is most of what few questions can teach.
+        dim: Size of the embeddings.
+        widths: Widths of the filters.
+        filters: Number of filters of each width.
+        scale: Factor of the sum.
 
     Source: the QA-CNN of IRGAN's question answering task, which has no word overlap.
     """
@@ -96,7 +96,7 @@ class CNNMatcher(TextScorer):
         )
         self.overlap = nn.Parameter(torch.ones(()))
         self.bias = nn.Parameter(torch.tensor(-scale))
-        """Of a critic's logits, which two unlike texts are to leave near 0; no ranking sees it."""
+        """Bias of the logits, which two unlike texts are to leave near 0; no ranking sees it."""
 
     def encode(self, tokens: Int64[Tensor, "N L"]) -> Float[Tensor, "N F"]:
         """Unit vectors of texts; a window counts where it begins inside the text."""
@@ -142,8 +142,8 @@ class EncoderMatcher(TextScorer):
     Args:
         queries: e of each query, see `encode`.
         documents: e of each document.
-        words: tokens of the texts.
-        scale: of the sum.
+        words: Tokens of the texts.
+        scale: Factor of the sum.
     """
 
     query_vectors: Tensor
@@ -162,7 +162,7 @@ class EncoderMatcher(TextScorer):
         self.projection = nn.Parameter(torch.eye(self.query_vectors.shape[1]))
         self.overlap = nn.Parameter(torch.ones(()))
         self.bias = nn.Parameter(torch.tensor(-scale))
-        """Of a critic's logits, which two unlike texts are to leave near 0; no ranking sees it."""
+        """Bias of the logits, which two unlike texts are to leave near 0; no ranking sees it."""
 
     def read(self, queries: Float[Tensor, "Q F"], documents: Float[Tensor, "D F"]) -> None:
         """Know these texts and no others."""
@@ -191,7 +191,7 @@ def encode(encoder: str, texts: Sequence[str]) -> Float[Tensor, "N F"]:
     """Unit mean vectors of texts, by a transformers encoder.
 
     Raises:
-        UserError: the encoder cannot be loaded.
+        UserError: The encoder cannot be loaded.
     """
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging

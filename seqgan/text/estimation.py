@@ -29,7 +29,7 @@ from seqgan.text.games.relaxed import Relaxation, concrete
 from seqgan.text.rewards import Reward, rollout_reward, sentence_reward
 
 _DEPENDENT = (
-    "it wants sites that are independent of one another, and a token depends on those before"
+    "it requires variables that are independent of one another, and a token depends on those before"
 )
 SERVED: dict[str, tuple[str, ...]] = {"sequence": SCORE_FUNCTIONS, "relaxed": RELAXATIONS}
 """Names that --estimator takes, by game."""

@@ -35,10 +35,10 @@ class Captioned(NamedTuple):
     """Pictures and their captions.
 
     Args:
-        images: red, green and blue bytes.
-        captions: of each picture, at least one.
-        left_out: how many pairs could not be read, by reason.
-        resized: how many pictures were of another side.
+        images: Pictures as red, green and blue bytes.
+        captions: Captions of each picture, at least one.
+        left_out: Number of pairs that could not be read, by reason.
+        resized: Number of pictures that were of another side.
     """
 
     images: UInt8[Tensor, "N 3 S S"]
@@ -66,14 +66,14 @@ def read_captioned(
         source: "shapes"; a folder with captions.jsonl, .json or .csv beside its pictures, or laid
             out as CUB (images/, text/), Oxford-102 (jpg/, text_c10/) or COCO (annotations/); an
             .npz of `images` (N, S, S, 3); a hub data set of `datasets`.
-        side: of the pictures that come out.
-        captions: file of the captions, where `source` does not say: records with a caption, and
-            the picture's name, or for an .npz none, in the order of its rows.
-        size: of shapes drawn.
-        seed: of shapes drawn.
+        side: Side of the pictures that come out.
+        captions: File of the captions, where `source` does not say: records with a caption, and the
+            picture's name, or for an .npz none, in the order of its rows.
+        size: Number of shapes that are drawn.
+        seed: Seed of the shapes that are drawn.
 
     Raises:
-        UserError: there is no such source, or nothing of it can be read.
+        UserError: There is no such source, or nothing of it can be read.
     """
     path = Path(source)
     if source == SHAPES:
@@ -151,7 +151,7 @@ class _Reader:
         """What was read.
 
         Raises:
-            UserError: nothing.
+            UserError: Nothing is left.
         """
         if not self.images:
             why = "; ".join(f"{count} times {what}" for what, count in self.left_out.items())
@@ -211,7 +211,7 @@ def _records(table: Path) -> list[dict[str, Any]]:
     """Of .jsonl, .json or .csv.
 
     Raises:
-        UserError: the file cannot be read, or is none of these.
+        UserError: The file cannot be read, or is none of these.
     """
     try:
         text = table.read_text(encoding="utf-8-sig")
@@ -342,17 +342,18 @@ def wrong_rows(
     """For each row of a batch one of another caption and another picture.
 
     It is the next such row, cyclically; of several candidates the one whose sentence is most like
-    the row's own. A critic soon tells a random wrong sentence by its loudest word, and learns
-    nothing more of the others; but the more candidates, the likelier one is true by accident.
+    the row's own. A discriminator soon tells a random wrong sentence by its loudest word, and
+    learns nothing more of the others; but the more candidates, the likelier one is true by
+    accident.
 
     Args:
-        captions: number of the caption of each row.
-        pictures: number of the picture of each row.
-        sentences: vector of each row's; needed for more than one candidate.
-        candidates: rows to choose among.
+        captions: Number of the caption of each row.
+        pictures: Number of the picture of each row.
+        sentences: Vector of each row's sentence; needed for more than one candidate.
+        candidates: Number of rows to choose among.
 
     Raises:
-        UserError: all rows are of one caption or one picture.
+        UserError: All rows are of one caption or one picture.
     """
     count, found = len(captions), []
     likeness = None if sentences is None else _cosines(sentences)

@@ -19,8 +19,8 @@ class Pairs(NamedTuple):
     """Pictures and one caption each, to measure with.
 
     Args:
-        images: real ones.
-        captions: of each.
+        images: Real pictures.
+        captions: Caption of each.
     """
 
     images: UInt8[Tensor, "N 3 S S"]
@@ -31,9 +31,9 @@ class Read(NamedTuple):
     """Pictures and captions of a run.
 
     Args:
-        training: to learn from.
+        training: Pictures and captions to learn from.
         splits: "seen" and "unseen", for the result; nothing is chosen by them.
-        validation: seen, for the log, by which options and rounds may be chosen.
+        validation: Seen pairs for the log, by which options and rounds may be chosen.
     """
 
     training: Captioned
@@ -47,7 +47,7 @@ def read_data(
     *,
     captions: str | None,
     size: int,
-    judged: int,
+    eval_samples: int,
     batch: int,
     seed: int,
 ) -> Read:
@@ -58,20 +58,24 @@ def read_data(
     and those of the log are training pictures, different ones where there are enough.
 
     Args:
-        source: shapes, or what `read_captioned` reads.
-        side: of the pictures, in pixels.
-        captions: where they are, beside or in the source.
-        size: how many shapes are made.
-        judged: most pictures of a split that is measured.
-        batch: pictures of a step; training needs as many.
-        seed: of shapes, and of which pictures are left out.
+        source: Word shapes, or what `read_captioned` reads.
+        side: Side of the pictures, in pixels.
+        captions: Place of the captions, beside or in the source.
+        size: Number of shapes that are made.
+        eval_samples: Most pictures of a split that is measured.
+        batch: Pictures of a step; training needs as many.
+        seed: Seed of the shapes, and of which pictures are left out.
 
     Raises:
-        UserError: nothing can be read, or it does not fill a batch.
+        UserError: Nothing can be read, or it does not fill a batch.
     """
     read = read_captioned(source, side, captions=captions, size=size, seed=seed)
     print(f"train: {source}, {read.told()}", file=sys.stderr)
-    made = _shapes(read, side, judged, seed) if source == SHAPES else _divided(read, judged, seed)
+    made = (
+        _shapes(read, side, eval_samples, seed)
+        if source == SHAPES
+        else _divided(read, eval_samples, seed)
+    )
     if len(made.training.images) < batch:
         raise UserError(
             f"--data {source}: {len(made.training.images)} pictures do not fill one --batch "
@@ -80,27 +84,27 @@ def read_data(
     return made
 
 
-def _shapes(read: Captioned, side: int, judged: int, seed: int) -> Read:
+def _shapes(read: Captioned, side: int, eval_samples: int, seed: int) -> Read:
     def pairs(seed: int, held_out: bool) -> Pairs:
-        made = make_shapes(judged, side, seed=seed, held_out=held_out, captions=1)
+        made = make_shapes(eval_samples, side, seed=seed, held_out=held_out, captions=1)
         return Pairs(made.images, [own[0] for own in made.captions])
 
     splits = {"seen": pairs(seed + 1, False), "unseen": pairs(seed + 1, True)}
     return Read(read, splits, pairs(seed + 2, False))
 
 
-def _divided(read: Captioned, judged: int, seed: int) -> Read:
+def _divided(read: Captioned, eval_samples: int, seed: int) -> Read:
     order = np.random.default_rng(seed).permutation(len(read.images))
     held = max(2, round(HELD_OUT * len(order)))
     kept = order[held:]
     splits = {
-        "seen": _first(read, kept[:judged]),
-        "unseen": _first(read, order[:held][:judged]),
+        "seen": _first(read, kept[:eval_samples]),
+        "unseen": _first(read, order[:held][:eval_samples]),
     }
     rows = sorted(kept.tolist())
     captions = [read.captions[i] for i in rows]
     training = read._replace(images=read.images[rows], captions=captions)
-    return Read(training, splits, _first(read, kept[::-1][:judged]))
+    return Read(training, splits, _first(read, kept[::-1][:eval_samples]))
 
 
 def _first(read: Captioned, rows: np.ndarray) -> Pairs:

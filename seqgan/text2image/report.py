@@ -15,7 +15,7 @@ from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.plots import learning_curves
 from image_core.runs.table import print_table
 from seqgan.text2image.captions import SHAPES
-from seqgan.text2image.config import Text2ImageConfig
+from seqgan.text2image.config import Text2ImageOptions
 from seqgan.text2image.data import Pairs, Read
 from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.games.stack import as_floats, shrink
@@ -26,7 +26,7 @@ from seqgan.text2image.metrics import (
     r_precision,
     spread,
 )
-from seqgan.text2image.shapes import agreement, parse_caption, read_attributes
+from seqgan.text2image.shapes import attribute_accuracy, parse_caption, read_attributes
 
 Row = dict[str, float]
 FOLLOWED = ("attributes", "whole", "overlap", "r_precision")
@@ -39,15 +39,17 @@ class Painter(NamedTuple):
     """What of a run draws pictures of sentences, and judges them.
 
     Args:
-        config: the options of the run.
-        encode: sentences to vectors, as generators see them.
-        draw: vectors, a `seed` and a `stage` (None = the last that was begun) to pictures.
-        matcher: pictures to vectors, which stand where those of their sentences do.
-        matched: sentences to vectors, as the matcher sees them.
-        device: of the matcher.
+        config: Options of the run.
+        title: Name of the paper, as tables print it.
+        encode: From sentences to vectors, as generators see them.
+        draw: From vectors, a `seed` and a `stage` (None for the last that was begun) to pictures.
+        matcher: From pictures to vectors, which stand where those of their sentences do.
+        matched: From sentences to vectors, as the matcher sees them.
+        device: Device of the matcher.
     """
 
-    config: Text2ImageConfig
+    config: Text2ImageOptions
+    title: str
     encode: Callable[[Sequence[str]], EncodedSentences]
     draw: Callable[..., Float[Tensor, "N 3 S S"]]
     matcher: nn.Module
@@ -59,12 +61,12 @@ class Text2ImageSubject(NamedTuple):
     """What of a finished run its report measures.
 
     Args:
-        painter: draws and judges.
-        data: pictures learned from, and pairs to measure with.
-        folder: where everything is written.
-        stages: how many have begun.
-        rounds: that were played.
-        steps: of each player.
+        painter: What draws and judges.
+        data: Pictures learned from, and pairs to measure with.
+        folder: Folder that everything is written to.
+        stages: Number of stages that have begun.
+        rounds: Number of rounds that were played.
+        steps: Optimizer steps of each player.
     """
 
     painter: Painter
@@ -79,9 +81,9 @@ def judge(painter: Painter, pairs: Pairs, stage: int) -> Row:
     """The figures worth following while a stage is trained.
 
     Args:
-        painter: draws and judges.
-        pairs: on whose sentences; of no final table.
-        stage: that draws.
+        painter: What draws and judges.
+        pairs: Pairs whose sentences are drawn; they are in no final table.
+        stage: Stage that draws.
     """
     text = painter.encode(pairs.captions)
     images = painter.draw(text, seed=painter.config.seed, stage=stage)
@@ -103,7 +105,7 @@ def fits(painter: Painter, images: Float[Tensor, "N 3 S S"], pairs: Pairs) -> Ro
         return {"r_precision": r_precision(scores, captions)}
     reading = read_attributes(images)
     asked = torch.stack([parse_caption(text) for text in captions])
-    by, mean, whole = agreement(reading.attributes, asked)
+    by, mean, whole = attribute_accuracy(reading.attributes, asked)
     scores = exact_scores(reading.attributes, asked)
     return {
         "attributes": mean,
@@ -179,8 +181,9 @@ def write_report(subject: Text2ImageSubject, cpu_seconds: float | None) -> None:
     """Write result.json, plots and sample grids; print the table.
 
     Args:
-        subject: a run at its end.
-        cpu_seconds: of the training in this process; None keeps what `result.json` says.
+        subject: A run at its end.
+        cpu_seconds: CPU seconds of the training in this process; None keeps what `result.json`
+            says.
     """
     rows, detail = table(subject)
     painter, folder = subject.painter, subject.folder
@@ -210,5 +213,5 @@ def write_report(subject: Text2ImageSubject, cpu_seconds: float | None) -> None:
     )
     metrics = dict.fromkeys(metric for row in rows.values() for metric in row)
     turned = {m: {n: row[m] for n, row in rows.items() if m in row} for m in metrics}
-    print_table(f"{c.alias} on {c.data}, at most {c.judged} pictures a split", turned)
+    print_table(f"{painter.title} on {c.data}, at most {c.eval_samples} pictures a split", turned)
     print(f"{folder.result}  {folder.samples}")

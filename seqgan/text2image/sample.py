@@ -17,11 +17,11 @@ class PictureSheet:
     """What to draw.
 
     Args:
-        prompts: sentences, a row of pictures each.
-        count: pictures of a row; those of one column have the same noise.
-        between: rows between two sentences.
-        seed: of the noise.
-        out: a .png that does not exist yet.
+        prompts: Sentences, a row of pictures each.
+        count: Pictures of a row; those of one column have the same noise.
+        between: Number of rows between two sentences.
+        seed: Seed of the noise.
+        out: Name of a .png that does not exist yet.
     """
 
     prompts: tuple[str, ...]
@@ -34,7 +34,7 @@ class PictureSheet:
         """Refuse what makes no sense, before a run is loaded for it.
 
         Raises:
-            UserError: names the option.
+            UserError: An option makes no sense.
         """
         if not self.prompts:
             raise UserError('name what to draw, as in --prompt "a small red circle on blue"')
@@ -60,11 +60,11 @@ def write_drawing(run: Text2ImageRun, drawing: PictureSheet) -> None:
     """Draw sentences and write one PNG, a row a sentence with the sentence above it.
 
     Args:
-        run: loaded from its checkpoint.
-        drawing: what to draw.
+        run: Run, loaded from its checkpoint.
+        drawing: What to draw.
 
     Raises:
-        UserError: a sentence cannot be understood, or the file cannot be written.
+        UserError: A sentence cannot be understood, or the file cannot be written.
     """
     for prompt in drawing.prompts:
         run.encoder.check("--prompt", prompt)
@@ -87,8 +87,8 @@ def between(ends: EncodedSentences, count: int) -> EncodedSentences:
     The words of both are there all the way, and count as much as their sentence does.
 
     Args:
-        ends: two sentences.
-        count: how many between.
+        ends: Two sentences.
+        count: Number of sentences between.
     """
     share = torch.linspace(0, 1, count + 2, device=ends.sentence.device)[:, None]
     line = torch.lerp(ends.sentence[:1], ends.sentence[1:], share)

@@ -69,9 +69,9 @@ class ShapeReading(NamedTuple):
     """What pictures show.
 
     Args:
-        attributes: indices into `ATTRIBUTES`; -1 everywhere but at the background where nothing is
+        attributes: Indices into `ATTRIBUTES`; -1 everywhere but at the background where nothing is
             seen.
-        overlap: of what is seen with the perfect shape, intersection over union.
+        overlap: Overlap of what is seen with the perfect shape, intersection over union.
     """
 
     attributes: Int64[Tensor, "N 5"]
@@ -82,9 +82,9 @@ class Shapes(NamedTuple):
     """Pictures and their captions.
 
     Args:
-        images: red, green, blue.
-        captions: one list a picture.
-        attributes: of each picture.
+        images: Pictures in red, green and blue.
+        captions: List of captions of each picture.
+        attributes: Attributes of each picture.
     """
 
     images: UInt8[Tensor, "N 3 S S"]
@@ -111,14 +111,14 @@ def make_shapes(
     """Draw pictures number 0 to `count` - 1 of a seed.
 
     Args:
-        count: of pictures.
-        side: of a picture, in pixels.
-        seed: of everything.
-        held_out: only pairs of shape and colour that are not learned from, or only the others.
-        captions: of each picture, perhaps the same twice.
+        count: Number of pictures.
+        side: Side of a picture, in pixels.
+        seed: Seed of everything.
+        held_out: Only pairs of shape and colour that are not learned from, or only the others.
+        captions: Number of captions of each picture, perhaps the same twice.
 
     Raises:
-        UserError: a picture of that side is too small to draw in.
+        UserError: A picture of that side is too small to draw in.
     """
     if side < 16:
         raise UserError(f"--side {side}: shapes need at least 16 pixels")
@@ -153,7 +153,7 @@ def parse_caption(text: str) -> Int64[Tensor, "5"]:
     A colour right before a shape is the shape's, any other the background's.
 
     Raises:
-        UserError: it names two values of one attribute.
+        UserError: It names two values of one attribute.
     """
     found = [UNSAID] * len(ATTRIBUTES)
     for _, column, index in _said(text):
@@ -164,15 +164,15 @@ def parse_caption(text: str) -> Int64[Tensor, "5"]:
     return torch.tensor(found)
 
 
-def near_miss(text: str, draw: np.random.Generator) -> str:
+def hard_negative(text: str, draw: np.random.Generator) -> str:
     """The sentence with one of its attributes changed: it is of no picture that the other is of.
 
     Any attribute it names is as likely to change as any other. What comes out can be drawn and is
     not held out, so that nobody learns more of unseen pairs from it than from other sentences.
 
     Args:
-        text: a sentence of this module's.
-        draw: of attribute and value.
+        text: Sentence of this module's.
+        draw: Generator that draws attribute and value.
     """
     said = _said(text)
     asked = parse_caption(text)
@@ -206,9 +206,9 @@ def render(
     """Draw pictures, anti-aliased.
 
     Args:
-        attributes: all of them said.
-        jitter: right and down, in sides.
-        side: in pixels.
+        attributes: Attributes, all of them said.
+        jitter: Shift to the right and down, in sides.
+        side: Side in pixels.
     """
     centre = 0.5 + OFFSET * torch.tensor(_TOWARDS)[attributes[:, 3]] + jitter
     area = torch.tensor(AREA)[attributes[:, 2]]
@@ -227,7 +227,7 @@ def read_attributes(images: Float[Tensor, "N 3 S S"]) -> ShapeReading:
     centre of mass, shape the best overlap with each shape of that area at that place.
 
     Args:
-        images: in [-1, 1].
+        images: Pictures in [-1, 1].
     """
     images = images.detach().float().cpu()
     side = images.shape[-1]
@@ -263,7 +263,7 @@ def read_attributes(images: Float[Tensor, "N 3 S S"]) -> ShapeReading:
     return ShapeReading(read, torch.where(blank, 0.0, overlap))
 
 
-def agreement(
+def attribute_accuracy(
     read: Int64[Tensor, "N 5"], asked: Int64[Tensor, "N 5"]
 ) -> tuple[dict[str, float], float, float]:
     """How often pictures show what was asked for, over what was said alone.

@@ -13,11 +13,11 @@ from seqgan.dialogue import credit
 from seqgan.dialogue import estimation as dialogue_estimation
 from seqgan.dialogue import game as dialogue
 from seqgan.dialogue import recipe as dialogue_recipe
-from seqgan.discrete import directions
+from seqgan.discrete import gradients
 from seqgan.discrete import recipe as discrete
-from seqgan.retrieval import config as retrieve_config
 from seqgan.retrieval import estimation as retrieval_estimation
 from seqgan.retrieval import game as retrieval
+from seqgan.retrieval import recipe as retrieve
 from seqgan.text import estimation
 from seqgan.text import oracle_recipe as oracle
 from seqgan.text.games import relaxed, sequence
@@ -25,19 +25,22 @@ from tests.recipes.made import short_report as short_report
 
 SERVED = {
     **estimation.SERVED,
-    "discrete": directions.__all__,
+    "discrete": gradients.__all__,
     "retrieve": retrieval_estimation.SERVED,
     "dialogue": dialogue_estimation.SERVED,
 }
 NAMES = (*estimation.SCORE_FUNCTIONS, *estimation.RELAXATIONS, *estimation.CONTROL_VARIATES)
 CONFIGS = {
-    "discrete": lambda name: discrete.Config(out="run", data="digits", estimator=name),
+    "discrete": lambda name: discrete.PAPERS.config("gan")(
+        out="run", data="digits", estimator=name
+    ),
     "sequence": lambda name: oracle.PAPERS.config("seqgan")(
         out="run", estimator=name, baseline="none"
     ),
     "relaxed": lambda name: oracle.PAPERS.config("relgan")(out="run", estimator=name),
-    "retrieve": lambda name: retrieve_config.Config(
-        out="run", data="pairs", estimator=name, exact=False
+    "retrieve": lambda name: retrieve.PAPERS.config("irgan")(
+        out="run", data="pairs", estimator=name, exact=False,
+        reward={"importance": "ratio"}.get(name, "sigmoid"),
     ),
     "dialogue": lambda name: dialogue_recipe.PAPERS.config("shaped")(
         out="run", estimator=name, credit_assignment="sequence", baseline="none",
@@ -167,10 +170,10 @@ def test_importance_of_documents_is_the_tilted_distributions_gradient():
     game, rows = retrieval.tiny()
     torch.manual_seed(0)
     game.reward, game.samples = losses.density_ratio, 20_000
-    game.estimator, game.anchor = retrieval_estimation.of_documents("importance"), 0.0
+    game.estimator, game.kl_coef = retrieval_estimation.of_documents("importance"), 0.0
     for score in (*game.G.parameters(), *game.D.parameters()):
         score.data.normal_(0, 0.5)
-    (loss,) = game.policy_move(iter([rows]))
+    (loss,) = game.generator_move(iter([rows]))
     found = torch.autograd.grad(loss.total, list(game.G.parameters()), allow_unused=True)
     batch = game.batch(rows)
     log_p = batch.log_policy(game.G, game.temperature)

@@ -16,25 +16,25 @@ from torch.nn import functional as F
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Game, Loss, Outsider, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.text2image.encoders import EncodedSentences, TextEncoder, WordEncoder
 from seqgan.text2image.matching import Matcher, PictureEncoder
 from seqgan.text2image.nets.df import FusionGenerator
-from seqgan.text2image.nets.stack import FirstStage, MatchingCritic, SecondStage
+from seqgan.text2image.nets.stack import FirstStage, MatchingDiscriminator, SecondStage
 
 Stage = Literal[1, 2]
 
 
 class JudgedPictures(NamedTuple):
-    """What a critic makes of real pictures with their sentences.
+    """What a discriminator makes of real pictures with their sentences.
 
     Args:
-        seen: its maps of the pictures.
-        logit: of each pair.
-        penalty: to add to the critic's loss; None = nothing.
+        seen: Maps of the pictures.
+        logit: Logit of each pair.
+        penalty: Penalty to add to the discriminator's loss; None adds nothing.
     """
 
     seen: Float[Tensor, "B C H W"]
@@ -42,8 +42,8 @@ class JudgedPictures(NamedTuple):
     penalty: Float[Tensor, ""] | None
 
 
-PairPenalty = Callable[[MatchingCritic, Tensor, Tensor], JudgedPictures]
-"""(critic, real pictures, their sentences): judges them itself, so that nobody does so twice."""
+PairPenalty = Callable[[MatchingDiscriminator, Tensor, Tensor], JudgedPictures]
+"""(D, real pictures, their sentences): judges them itself, so that nobody does so twice."""
 
 
 class StackGame(Game):
@@ -55,21 +55,22 @@ class StackGame(Game):
     that made of the right sentence. A first stage of a smaller side sees means of blocks of pixels.
 
     Args:
-        encoder: of sentences; trained by "match" alone.
-        matcher: of pictures, judge of R-precision; nobody else learns from it.
-        G1: sentence and noise to a picture, a small one where there is a second stage.
-        D1: critic of small pictures.
-        G2: small picture and sentence to a large one; None = there is one stage.
-        D2: critic of large pictures.
-        loss: of both critics and both generators.
-        penalty: of both critics, on pictures beside their right sentences.
-        pair_penalty: of both critics, on real pictures and their sentences at once (DF-GAN).
-        matching: show the critic real pictures with wrong sentences (GAN-CLS).
-        interpolation: also train generators on means of two sentences (GAN-INT).
-        kl: weight of the divergence of conditions; the paper has 1, its code 2.
+        encoder: Encoder of sentences, trained by "match" alone; a frozen one is in no checkpoint.
+        matcher: Encoder of pictures, which judges R-precision; nobody else learns from it.
+        G1: Generator from sentence and noise, of small pictures where there is a second stage.
+        D1: Discriminator of small pictures.
+        G2: Generator from small picture and sentence to a large one; None where there is one stage.
+        D2: Discriminator of large pictures.
+        loss: Loss of both discriminators and both generators.
+        penalty: Penalty of both discriminators, on pictures beside their right sentences.
+        pair_penalty: Penalty of both discriminators, on real pictures and their sentences at once
+            (DF-GAN).
+        wrong_pairs: Whether discriminators see real pictures with wrong sentences (GAN-CLS).
+        interpolation: Whether generators also learn from means of two sentences (GAN-INT).
+        kl_coef: Weight of the divergence of conditions; the paper has 1, its code 2.
 
     Raises:
-        UserError: one of G2 and D2 is missing, or a critic with batch norm is to be penalised.
+        UserError: One of G2 and D2 is missing, or one with batch norm is to be penalised.
 
     Source: Zhang et al. 2017, "StackGAN", equations 3 to 6.
     """
@@ -79,26 +80,27 @@ class StackGame(Game):
         encoder: TextEncoder,
         matcher: Matcher,
         G1: FirstStage | FusionGenerator,
-        D1: MatchingCritic,
+        D1: MatchingDiscriminator,
         G2: SecondStage | None = None,
-        D2: MatchingCritic | None = None,
+        D2: MatchingDiscriminator | None = None,
         *,
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
         pair_penalty: PairPenalty | None = None,
-        matching: bool = True,
+        wrong_pairs: bool = True,
         interpolation: bool = False,
-        kl: float = 2.0,
+        kl_coef: float = 2.0,
     ):
         super().__init__()
         if (G2 is None) != (D2 is None):
             raise UserError("stage II needs both G2 and D2; give both or none")
         check_penalty(penalty or pair_penalty, D1, *([] if D2 is None else [D2]))
-        self.encoder, self.matcher = encoder, matcher
+        self.encoder = Outsider(encoder) if encoder.frozen else encoder
+        self.matcher = matcher
         self.G1, self.D1, self.G2, self.D2 = G1, D1, G2, D2
-        self.loss, self.kl = loss, kl
+        self.loss, self.kl_coef = loss, kl_coef
         self.penalty, self.pair_penalty = penalty, pair_penalty
-        self.matching, self.interpolation = matching, interpolation
+        self.wrong_pairs, self.interpolation = wrong_pairs, interpolation
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         learned = [p for p in self.encoder.parameters() if p.requires_grad]
@@ -120,7 +122,7 @@ class StackGame(Game):
     def stage_turns(self, stage: Stage) -> Sequence[Turn]:
         """Of one stage; the earlier one stands still."""
         return [
-            Turn(f"D{stage}", partial(self.critic_move, stage)),
+            Turn(f"D{stage}", partial(self.discriminator_move, stage)),
             Turn(f"G{stage}", partial(self.generator_move, stage)),
         ]
 
@@ -128,36 +130,36 @@ class StackGame(Game):
         """Tell which sentence of a batch is of which picture."""
         yield match(self.encoder, self.matcher, next(batches))
 
-    def critic_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
+    def discriminator_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Real with the right sentence, against real with a wrong one and generated.
 
         1/2 [L_D(D(x, t), D(x, t')) + L_D(D(x, t), D(G(z, t), t))]
         """
         batch = next(batches)
-        D, text = self.critic(stage), batch["text"]
+        D, text = self.discriminator(stage), batch["text"]
         with torch.no_grad():
             fake, _ = self.generate(stage, text)
         real = shrink(as_floats(batch["image"]), fake.shape[-1])
         D.train()
-        wrong = batch["wrong"] if self.matching else None
+        wrong = batch["wrong"] if self.wrong_pairs else None
         judge = judge_pairs if self.pair_penalty is None else self.pair_penalty
-        yield critic_loss(D, self.loss, self.penalty, real, fake, text, wrong, judge)
+        yield discriminator_loss(D, self.loss, self.penalty, real, fake, text, wrong, judge)
 
     def generator_move(self, stage: Stage, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Please the critic; keep the conditions near N(0, I).
+        """Please the discriminator; keep the conditions near N(0, I).
 
-        L_G(D(G(z, t), t)) + kl KL, and with interpolation as much for (t + t') / 2
+        L_G(D(G(z, t), t)) + kl_coef KL, and with interpolation as much for (t + t') / 2
         """
         batch = next(batches)
         text = batch["text"]
-        D = self.critic(stage)
+        D = self.discriminator(stage)
         fake, kl = self.generate(stage, text)
         total = generator_loss(D, self.loss, batch["image"], fake, text)
         if self.interpolation:
             between = (text + batch["wrong"]) / 2
             mixed, _ = self.generate(stage, between)
             total = total + generator_loss(D, self.loss, batch["image"], mixed, between)
-        yield Loss(total + self.kl * kl, {"kl": kl})
+        yield Loss(total + self.kl_coef * kl, {"kl": kl})
 
     def generate(
         self, stage: Stage, text: Float[Tensor, "B E"]
@@ -179,8 +181,8 @@ class StackGame(Game):
 
         Args:
             nets: "G1", and for stage II "G2".
-            z: noise.
-            text: sentences, as the generators see them.
+            z: Noise of the pictures.
+            text: Sentences, as the generators see them.
             stage: 1 or 2.
         """
         images, _ = nets["G1"](z, text.sentence)
@@ -188,7 +190,7 @@ class StackGame(Game):
             images, _ = nets["G2"](images, text.sentence)
         return images
 
-    def critic(self, stage: Stage) -> MatchingCritic:
+    def discriminator(self, stage: Stage) -> MatchingDiscriminator:
         """Of a stage."""
         if stage == 1:
             return self.D1
@@ -196,44 +198,45 @@ class StackGame(Game):
         return self.D2
 
 
-def match(encoder: TextEncoder, matcher: Matcher, batch: Mapping[str, Tensor]) -> Loss:
+def match(encoder: TextEncoder | Outsider, matcher: Matcher, batch: Mapping[str, Tensor]) -> Loss:
     """What encoder and matcher learn from: telling which sentence is of which picture.
 
     A frozen encoder has read the sentences before: the batch holds what it made of them.
     """
-    encoder.train()
     matcher.train()
-    if encoder.frozen:
+    if isinstance(encoder, Outsider):
         text = EncodedSentences(batch["sentence"], batch["words"], batch["mask"])
     else:
-        text = encoder(batch["tokens"])
+        text = encoder.train()(batch["tokens"])
     loss, right = matcher.compare(as_floats(batch["image"]), text, alike(batch))
     return Loss(loss, {"right": right})
 
 
-def check_penalty(penalty: Penalty | PairPenalty | None, *critics: MatchingCritic) -> None:
-    """Refuse a penalty on a critic in which samples meet.
+def check_penalty(
+    penalty: Penalty | PairPenalty | None, *discriminators: MatchingDiscriminator
+) -> None:
+    """Refuse a penalty on a discriminator in which samples meet.
 
     Raises:
-        UserError: a critic has batch norm.
+        UserError: A discriminator has batch norm.
     """
-    if penalty is not None and any(D.norm == "batch" for D in critics):
+    if penalty is not None and any(D.norm == "batch" for D in discriminators):
         raise UserError(
             "a penalty is the slope of one sample's logit, and batch norm mixes samples; build the "
-            "critic with norm none or spectral, or leave the penalty out"
+            "discriminator with norm none or spectral, or leave the penalty out"
         )
 
 
 def judge_pairs(
-    D: MatchingCritic, real: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
+    D: MatchingDiscriminator, real: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
 ) -> JudgedPictures:
     """Plainly, without a penalty."""
     seen = D.look(real)
     return JudgedPictures(seen, D.judge(seen, text), None)
 
 
-def critic_loss(
-    D: MatchingCritic,
+def discriminator_loss(
+    D: MatchingDiscriminator,
     loss: AdversarialLoss,
     penalty: Penalty | None,
     real: Float[Tensor, "B 3 S S"],
@@ -242,17 +245,17 @@ def critic_loss(
     wrong: Float[Tensor, "B E"] | None,
     judge: PairPenalty = judge_pairs,
 ) -> Loss:
-    """The critic's loss on pairs, and on pictures alone if it judges them; a trunk looks once.
+    """The loss of D on pairs, and on pictures alone if it judges them; its trunk looks once.
 
     Args:
-        D: the critic.
-        loss: of logits.
-        penalty: on pictures beside their right sentences.
-        real: pictures.
-        fake: of the same sentences.
-        text: sentences.
-        wrong: sentences of other pictures; None = the critic never sees wrong pairs.
-        judge: how real pictures are judged, perhaps with a penalty of its own.
+        D: Discriminator of pairs.
+        loss: Loss of logits.
+        penalty: Penalty on pictures beside their right sentences.
+        real: Real pictures.
+        fake: Generated pictures of the same sentences.
+        text: Sentences of the pictures.
+        wrong: Sentences of other pictures; with None the discriminator never sees wrong pairs.
+        judge: Judges real pictures, perhaps with a penalty of its own.
     """
     seen, d_real, flat = judge(D, real, text)
     made = D.look(fake)
@@ -275,20 +278,20 @@ def critic_loss(
 
 
 def generator_loss(
-    D: MatchingCritic,
+    D: MatchingDiscriminator,
     loss: AdversarialLoss,
     real: UInt8[Tensor, "B 3 S S"],
     fake: Float[Tensor, "B 3 H H"],
     text: Float[Tensor, "B E"],
 ) -> Float[Tensor, ""]:
-    """The generator's loss; the critic looks at real pictures only for relative losses.
+    """The generator's loss; the discriminator looks at real pictures only for relative losses.
 
     Args:
-        D: the critic.
-        loss: of logits.
-        real: pictures as bytes, of the fakes' side or larger.
-        fake: of the same sentences.
-        text: sentences.
+        D: Discriminator of pairs.
+        loss: Loss of logits.
+        real: Pictures as bytes, of the fakes' side or larger.
+        fake: Generated pictures of the same sentences.
+        text: Sentences of the pictures.
     """
     made = D.look(fake)
     seen = made  # a loss with a reward ignores real logits
@@ -317,18 +320,22 @@ def alike(batch: Mapping[str, Tensor]) -> Tensor:
     return (caption[:, None] == caption) | (picture[:, None] == picture)
 
 
+def tiny_encoder() -> TextEncoder:
+    """An encoder of eight words, for tests."""
+    return WordEncoder(TextTokenizer.train(["a b c d e f g h"], "word"), 6, 4)
+
+
 def tiny() -> tuple[StackGame, dict[str, Tensor]]:
     """A game of seconds and data for it, for tests."""
     draw = torch.Generator().manual_seed(1)
-    tokenizer = TextTokenizer.train(["a b c d e f g h"], "word")
     nets: dict[str, Any] = {"condition": 4, "width": 4}
     game = StackGame(
-        WordEncoder(tokenizer, 6, 4),
+        tiny_encoder(),
         PictureEncoder(6, 4),
         FirstStage(8, 6, noise=4, **nets),
-        MatchingCritic(8, 6, **nets),
+        MatchingDiscriminator(8, 6, **nets),
         SecondStage(8, 16, 6, blocks=1, **nets),
-        MatchingCritic(16, 6, **nets),
+        MatchingDiscriminator(16, 6, **nets),
     )
     batch = {
         "image": torch.randint(0, 256, (8, 3, 16, 16), generator=draw, dtype=torch.uint8),

@@ -1,19 +1,18 @@
-"""StackGAN v2: one generator draws a picture of every side at once, each side has its own critic.
+"""A tree: one generator draws a picture of every side at once, each side has a discriminator.
 
-Nothing waits for an earlier stage. Every critic judges pictures with their sentence and alone.
-AttnGAN (`attn.py`) is this game with word attention and a matcher that guides the generator.
+Nothing waits for an earlier stage. Discriminators judge pictures with their sentence and alone.
+StackGAN v2 is this game; AttnGAN is it with word attention and a matcher that guides the generator.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial import losses
-from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.game import Batch, Game, Loss, Outsider, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from seqgan.text2image.encoders import EncodedSentences, TextEncoder
@@ -21,38 +20,37 @@ from seqgan.text2image.games.stack import (
     alike,
     as_floats,
     check_penalty,
-    critic_loss,
+    discriminator_loss,
     generator_loss,
     match,
     shrink,
 )
-from seqgan.text2image.games.stack import tiny as tiny_stack
 from seqgan.text2image.matching import Matcher
-from seqgan.text2image.nets.stack import MatchingCritic
+from seqgan.text2image.nets.stack import MatchingDiscriminator
 from seqgan.text2image.nets.tree import TreeGenerator, colour_distance
 
 
 class TreeGame(Game):
-    """Players "match" (encoder and matcher), "D1" (the critics of all sides), "G1".
+    """Players "match" (encoder and matcher), "D1" (the discriminators of all sides), "G1".
 
     A batch is that of `StackGame`, and holds `sentence` (B, E), `words` (B, T, E) and `mask`
     (B, T): what the encoder makes of the right sentence, T = 0 where no words are asked for.
 
     Args:
-        encoder: of sentences; trained by "match" alone.
-        matcher: of pictures; it judges R-precision.
-        G1: sentence and noise to a picture of each side.
-        critics: of each side, small to large.
-        loss: of critics and generator.
-        penalty: of the critics, on pictures beside their right sentences.
-        matching: show the critics real pictures with wrong sentences.
-        kl: weight of the divergence of conditions.
-        colour: weight of the colour distance of neighbouring sides; the authors take 1 without
-            sentences and 0 with them.
-        guide: weight of the matcher's loss in the generator's (AttnGAN's lambda).
+        encoder: Encoder of sentences, trained by "match" alone; a frozen one is in no checkpoint.
+        matcher: Encoder of pictures; it judges R-precision.
+        G1: Generator from sentence and noise to a picture of each side.
+        discriminators: Discriminators of each side, small to large.
+        loss: Loss of discriminators and generator.
+        penalty: Penalty of the discriminators, on pictures beside their right sentences.
+        wrong_pairs: Whether the discriminators see real pictures with wrong sentences.
+        kl_coef: Weight of the divergence of conditions.
+        colour_weight: Weight of the colour distance of neighbouring sides; the authors take 1
+            without sentences and 0 with them.
+        damsm_weight: Weight of the matcher's loss in the generator's (AttnGAN's lambda).
 
     Raises:
-        UserError: a critic with batch norm is to be penalised.
+        UserError: A discriminator with batch norm is to be penalised.
 
     Source: Zhang et al. 2018, "StackGAN++", section 4.
     """
@@ -62,21 +60,23 @@ class TreeGame(Game):
         encoder: TextEncoder,
         matcher: Matcher,
         G1: TreeGenerator,
-        critics: Sequence[MatchingCritic],
+        discriminators: Sequence[MatchingDiscriminator],
         *,
         loss: AdversarialLoss = losses.non_saturating,
         penalty: Penalty | None = None,
-        matching: bool = True,
-        kl: float = 2.0,
-        colour: float = 0.0,
-        guide: float = 0.0,
+        wrong_pairs: bool = True,
+        kl_coef: float = 2.0,
+        colour_weight: float = 0.0,
+        damsm_weight: float = 0.0,
     ):
         super().__init__()
-        check_penalty(penalty, *critics)
-        self.encoder, self.matcher, self.G1 = encoder, matcher, G1
-        self.D1 = nn.ModuleList(critics)
-        self.loss, self.penalty, self.matching = loss, penalty, matching
-        self.kl, self.colour, self.guide = kl, colour, guide
+        check_penalty(penalty, *discriminators)
+        self.encoder = Outsider(encoder) if encoder.frozen else encoder
+        self.matcher, self.G1 = matcher, G1
+        self.D1 = nn.ModuleList(discriminators)
+        self.loss, self.penalty, self.wrong_pairs = loss, penalty, wrong_pairs
+        self.kl_coef, self.colour_weight = kl_coef, colour_weight
+        self.damsm_weight = damsm_weight
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         learned = [p for p in self.encoder.parameters() if p.requires_grad]
@@ -96,47 +96,49 @@ class TreeGame(Game):
 
     def stage_turns(self, stage: int) -> Sequence[Turn]:
         """Of all sides at once."""
-        return [Turn("D1", self.critic_move), Turn("G1", self.generator_move)]
+        return [Turn("D1", self.discriminator_move), Turn("G1", self.generator_move)]
 
     def match_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Tell which sentence of a batch is of which picture."""
         yield match(self.encoder, self.matcher, next(batches))
 
-    def critic_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """The sum over sides of `critic_loss`; logs are the largest side's."""
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """The sum over sides of `discriminator_loss`; logs are the largest side's."""
         batch = next(batches)
         with torch.no_grad():
             fakes, _ = self.generate(batch)
         pictures = as_floats(batch["image"])
-        wrong = batch["wrong"] if self.matching else None
+        wrong = batch["wrong"] if self.wrong_pairs else None
         found = []
         for D, fake in zip(self.D1.train(), fakes, strict=True):
-            assert isinstance(D, MatchingCritic)
+            assert isinstance(D, MatchingDiscriminator)
             real = shrink(pictures, fake.shape[-1])
             parts = (real, fake, batch["text"], wrong)
-            found.append(critic_loss(D, self.loss, self.penalty, *parts))
+            found.append(discriminator_loss(D, self.loss, self.penalty, *parts))
         yield Loss(torch.stack([loss.total for loss in found]).sum(), found[-1].logs)
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Please the critic of every side; keep colours; be found by the matcher.
+        """Please the discriminator of every side; keep colours; be found by the matcher.
 
-        sum_s L_G(D_s(G_s(z, t), t)) + kl KL + colour sum_s L_C(G_s, G_(s-1)) + guide L_match(G)
+        sum_s L_G(D_s(G_s(z, t), t)) + kl_coef KL + colour_weight L_C + damsm_weight L_match(G)
+
+        L_C is the sum over neighbouring sides of the distance of their colours.
         """
         batch = next(batches)
         fakes, kl = self.generate(batch)
-        total, logs = self.kl * kl, {"kl": kl}
+        total, logs = self.kl_coef * kl, {"kl": kl}
         for D, fake in zip(self.D1, fakes, strict=True):
-            assert isinstance(D, MatchingCritic)
+            assert isinstance(D, MatchingDiscriminator)
             total = total + generator_loss(D, self.loss, batch["image"], fake, batch["text"])
-        if self.colour:
+        if self.colour_weight:
             apart = [colour_distance(small, large) for small, large in pairwise(fakes)]
             logs["colour"] = torch.stack(apart).sum()
-            total = total + self.colour * logs["colour"]
-        if self.guide:
+            total = total + self.colour_weight * logs["colour"]
+        if self.damsm_weight:
             text = EncodedSentences(batch["sentence"], batch["words"], batch["mask"])
             found = self.matcher.eval().compare(fakes[-1], text, alike(batch))
             logs |= {"match": found.loss, "right": found.right}
-            total = total + self.guide * found.loss
+            total = total + self.damsm_weight * found.loss
         yield Loss(total, logs)
 
     def generate(self, batch: Mapping[str, Tensor]) -> tuple[list[Tensor], Float[Tensor, ""]]:
@@ -152,73 +154,9 @@ class TreeGame(Game):
 
         Args:
             nets: "G1".
-            z: noise.
-            text: sentences, as the generator sees them.
-            stage: there is one.
+            z: Noise of the pictures.
+            text: Sentences, as the generator sees them.
+            stage: Number of the stage, of which there is one.
         """
         images, _ = nets["G1"](z, *text)
         return images[-1]
-
-
-def stackgan_v2(
-    encoder: TextEncoder,
-    matcher: Matcher,
-    small: int,
-    side: int,
-    *,
-    condition: int = 128,
-    noise: int = 100,
-    width: int = 16,
-    critic_width: int = 64,
-    noisy: bool = True,
-    norm: str = "batch",
-    project: bool = False,
-    changes: str = "",
-    words: int = 0,
-    **options: Any,
-) -> TreeGame:
-    """StackGAN v2: a picture of each side from `small` to `side`, a critic for each.
-
-    Args:
-        encoder: of sentences.
-        matcher: of pictures.
-        small: smallest side.
-        side: largest side.
-        condition: length of the generator's condition; critics compress to twice of it.
-        noise: length of z.
-        width: channels of the generator's last map.
-        critic_width: channels of each critic's first map.
-        noisy: whether conditions are augmented.
-        norm: of the critics.
-        project: whether critics also multiply sentence and picture.
-        changes: random changes of every picture the critics look at.
-        words: length of a word's vector, for attention; 0 = none.
-        options: of `TreeGame`.
-
-    Source: Zhang et al. 2018, "StackGAN++".
-    """
-    text = encoder.features
-    sizes: dict[str, Any] = {"condition": condition, "noise": noise, "width": width}
-    G = TreeGenerator(small, side, text, **sizes, noisy=noisy, words=words)
-    sides = [small << i for i in range(len(G.to_image))]
-    heads: dict[str, Any] = {"condition": 2 * condition, "width": critic_width, "norm": norm}
-    heads |= {"project": project, "changes": changes}
-    critics = [MatchingCritic(own, text, **heads, whole=True) for own in sides]
-    return TreeGame(encoder, matcher, G, critics, **options)
-
-
-def tiny_batch() -> dict[str, Tensor]:
-    """Data of seconds, for tests: three words a sentence, one of them not there."""
-    _, batch = tiny_stack()
-    draw = torch.Generator().manual_seed(2)
-    words = torch.randn(8, 3, 6, generator=draw)
-    mask = torch.tensor([True, True, False]).expand(8, 3).clone()
-    return {**batch, "sentence": batch["text"], "words": words, "mask": mask}
-
-
-def tiny() -> tuple[TreeGame, dict[str, Tensor]]:
-    """A game of seconds and data for it, for tests."""
-    stack, _ = tiny_stack()
-    sizes: dict[str, Any] = {"condition": 4, "noise": 4, "width": 4, "critic_width": 4}
-    game = stackgan_v2(stack.encoder, stack.matcher, 8, 16, **sizes, colour=1.0)
-    return game, tiny_batch()

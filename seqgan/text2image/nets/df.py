@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqgan.text2image.nets.stack import MatchingCritic, UpConv, doublings
+from seqgan.text2image.nets.stack import MatchingDiscriminator, UpConv, doublings
 
 Maps = Float[Tensor, "B C H W"]
 
@@ -21,8 +21,8 @@ class Affine(nn.Module):
     Two small perceptrons; they begin at gamma = 1 and beta = 0.
 
     Args:
-        condition: length of c.
-        channels: of x.
+        condition: Length of c.
+        channels: Channels of x.
     """
 
     def __init__(self, condition: int, channels: int):
@@ -48,9 +48,9 @@ class FusionBlock(nn.Module):
     What is done pixel by pixel is done before the doubling, where there are a quarter of them.
 
     Args:
-        inputs: channels.
-        outputs: channels.
-        condition: length of what modulates.
+        inputs: Channels that go in.
+        outputs: Channels that come out.
+        condition: Length of what modulates.
     """
 
     def __init__(self, inputs: int, outputs: int, condition: int):
@@ -78,10 +78,10 @@ class FusionGenerator(nn.Module):
     augmented and diverge from nothing.
 
     Args:
-        side: of a picture.
-        text: length of a sentence's vector.
-        noise: length of z.
-        width: channels of the last map; earlier ones twice as many each, at most 8 times.
+        side: Side of a picture.
+        text: Length of a sentence's vector.
+        noise: Length of z.
+        width: Channels of the last map; earlier ones twice as many each, at most 8 times.
 
     Source: Tao et al. 2022, "DF-GAN", section 3.2 and 3.4.
     """
@@ -128,16 +128,16 @@ class Down(nn.Module):
         return self.short(F.avg_pool2d(x, 2)) + self.gain * self.body(x)
 
 
-class OneWayCritic(MatchingCritic):
+class OneWayDiscriminator(MatchingDiscriminator):
     """Residual blocks down to 4 x 4, then one output that hears the sentence as it is.
 
     The sentence is tiled beside the last map; conv 3 x 3, lrelu, conv 4 x 4. No normalisation.
 
     Args:
-        side: of a picture.
-        text: length of a sentence's vector.
-        width: channels of the first map; later ones twice as many each, at most 8 times.
-        changes: random changes of every picture it looks at.
+        side: Side of a picture.
+        text: Length of a sentence's vector.
+        width: Channels of the first map; later ones twice as many each, at most 8 times.
+        changes: Random changes of every picture it looks at.
 
     Source: Tao et al. 2022, section 3.3.
     """

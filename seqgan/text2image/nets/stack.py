@@ -1,7 +1,7 @@
-"""Networks of text to image: generators and critics conditioned on a sentence's vector.
+"""Networks of text to image: generators and discriminators conditioned on a sentence's vector.
 
-Images are in [-1, 1]. A critic works in two halves, `look(image)` and `judge(map, text)`, so that
-one look at a real picture serves its right and its wrong sentence.
+Images are in [-1, 1]. A discriminator works in two halves, `look(image)` and `judge(map, text)`, so
+that one look at a real picture serves its right and its wrong sentence.
 """
 
 import itertools
@@ -30,9 +30,9 @@ class UpConv(nn.Conv2d):
     and no enlarged copy.
 
     Args:
-        inputs: channels.
-        outputs: channels.
-        bias: add one.
+        inputs: Channels that go in.
+        outputs: Channels that come out.
+        bias: Whether a bias is added.
     """
 
     def __init__(self, inputs: int, outputs: int, *, bias: bool = False):
@@ -51,9 +51,9 @@ class Augmentation(nn.Module):
     mu, log sigma^2 = lrelu(W text),  c = mu + sigma eps            (Zhang et al. 2017, section 3.2)
 
     Args:
-        text: length of a sentence's vector.
-        condition: length of c.
-        noisy: False = c is mu, without noise and without divergence.
+        text: Length of a sentence's vector.
+        condition: Length of c.
+        noisy: Whether c has noise; else it is mu, without divergence.
     """
 
     def __init__(self, text: int, condition: int, *, noisy: bool = True):
@@ -86,7 +86,7 @@ def doublings(option: str, small: int, large: int) -> int:
     """How often `small` doubles to `large`.
 
     Raises:
-        UserError: it never does.
+        UserError: It never does.
     """
     times = round(math.log2(large / small)) if large >= small else 0
     if times < 1 or small << times != large:
@@ -101,15 +101,15 @@ class FirstStage(nn.Module):
     conv 3 x 3 -> tanh                                           (Zhang et al. 2017, section 3.3)
 
     Args:
-        side: of a picture.
-        text: length of a sentence's vector.
-        condition: length of the condition.
-        noise: length of z.
-        width: channels of the last map; each earlier one has twice as many.
-        noisy: whether the condition is augmented.
+        side: Side of a picture.
+        text: Length of a sentence's vector.
+        condition: Length of the condition.
+        noise: Length of z.
+        width: Channels of the last map; each earlier one has twice as many.
+        noisy: Whether the condition is augmented.
 
     Raises:
-        UserError: the side is not 4 times a power of two.
+        UserError: The side is not 4 times a power of two.
     """
 
     def __init__(
@@ -168,16 +168,16 @@ class SecondStage(nn.Module):
     residual blocks, doublings, conv 3 x 3, tanh                 (Zhang et al. 2017, section 3.4)
 
     Args:
-        small: side of the picture that is refined.
-        large: side of the refined picture.
-        text: length of a sentence's vector.
-        condition: length of the condition.
-        width: channels of the first map.
-        blocks: residual blocks; the authors take 4 for birds, 2 for COCO.
-        noisy: whether the condition is augmented.
+        small: Side of the picture that is refined.
+        large: Side of the refined picture.
+        text: Length of a sentence's vector.
+        condition: Length of the condition.
+        width: Channels of the first map.
+        blocks: Residual blocks; the authors take 4 for birds, 2 for COCO.
+        noisy: Whether the condition is augmented.
 
     Raises:
-        UserError: the large side is not a quarter of the small one times a power of two.
+        UserError: The large side is not a quarter of the small one times a power of two.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class SecondStage(nn.Module):
         return self.join(torch.cat([seen, tiled], 1)).float(), kl
 
 
-class MatchingCritic(nn.Module):
+class MatchingDiscriminator(nn.Module):
     """Tells whether a picture is real and whether it shows what a sentence says.
 
     (conv 4 x 4 of stride 2, norm, lrelu) down to 4 x 4; the sentence through a linear layer, tiled;
@@ -231,18 +231,19 @@ class MatchingCritic(nn.Module):
     The last map sees all of the picture: a joint head on a wider one learns colours alone.
 
     Args:
-        side: of a picture.
-        text: length of a sentence's vector.
-        condition: length to which the critic compresses it.
-        width: channels of the first map.
-        norm: of the layers between: none, batch or spectral (then of all layers).
-        whole: also judge the picture without its sentence (StackGAN v2).
-        project: add <V text, mean of the last map> to the logit of a pair: what a sentence says of
-            the whole picture then counts at once and adds up over its words (Miyato & Koyama 2018).
-        changes: random changes of every picture it looks at, as in "translation,cutout".
+        side: Side of a picture.
+        text: Length of a sentence's vector.
+        condition: Length to which the discriminator compresses it.
+        width: Channels of the first map.
+        norm: Norm of the layers between: none, batch or spectral (then of all layers).
+        whole: Whether the picture is also judged without its sentence (StackGAN v2).
+        project: Whether <V text, mean of the last map> is added to the logit of a pair: what a
+            sentence says of the whole picture then counts at once and adds up over its words
+            (Miyato & Koyama 2018).
+        changes: Random changes of every picture it looks at, as in "translation,cutout".
 
     Raises:
-        UserError: the side is not 4 times a power of two, or the norm is unknown.
+        UserError: The side is not 4 times a power of two, or the norm is unknown.
     """
 
     def __init__(

@@ -24,8 +24,8 @@ class WordAttention(nn.Module):
     counts 1; between two sentences those of both are there, each with its sentence's share.
 
     Args:
-        words: length of a word's vector.
-        width: channels of the map.
+        words: Length of a word's vector.
+        width: Channels of the map.
     """
 
     def __init__(self, words: int, width: int):
@@ -38,9 +38,9 @@ class WordAttention(nn.Module):
         """Contexts, in the place of the map.
 
         Args:
-            x: h, the map.
-            words: e; there is at least one.
-            mask: w, which words there are, or how much each counts.
+            x: Map h.
+            words: Vectors e of the words; there is at least one.
+            mask: Mask w of the words that there are, or how much each counts.
         """
         own = self.project(words)
         scores = torch.einsum("bchw,btc->bhwt", x, own).float()
@@ -70,10 +70,10 @@ class Refinement(nn.Module):
     """A map of one side to one of twice the side: joined with its condition, residual, doubled.
 
     Args:
-        inputs: channels; half as many come out.
-        condition: length of the condition that is tiled.
-        words: length of a word's vector, attended to in the condition's place; 0 = none.
-        blocks: residual blocks.
+        inputs: Channels that go in; half as many come out.
+        condition: Length of the condition that is tiled.
+        words: Length of a word's vector, attended to in the condition's place; 0 for none.
+        blocks: Residual blocks.
     """
 
     def __init__(self, inputs: int, outputs: int, condition: int, *, words: int, blocks: int):
@@ -107,15 +107,15 @@ class TreeGenerator(nn.Module):
     -> refinements; each map -> conv 3 x 3 -> tanh
 
     Args:
-        small: side of the smallest picture.
-        side: of the largest.
-        text: length of a sentence's vector.
-        condition: length of the condition.
-        noise: length of z.
-        width: channels of the last map; each earlier one has twice as many, at least 8.
-        noisy: whether the condition is augmented.
-        words: length of a word's vector, for attention; 0 = the sentence alone (StackGAN v2).
-        blocks: residual blocks of a refinement.
+        small: Side of the smallest picture.
+        side: Side of the largest.
+        text: Length of a sentence's vector.
+        condition: Length of the condition.
+        noise: Length of z.
+        width: Channels of the last map; each earlier one has twice as many, at least 8.
+        noisy: Whether the condition is augmented.
+        words: Length of a word's vector, for attention; 0 for the sentence alone (StackGAN v2).
+        blocks: Residual blocks of a refinement.
 
     Source: Zhang et al. 2018, "StackGAN++", section 4; Xu et al. 2018, "AttnGAN", section 3.1.
     """
@@ -188,8 +188,8 @@ def colour_distance(
     50 mean (mu_l - mu_s)^2 + 250 mean (Sigma_l - Sigma_s)^2, mu and Sigma over a picture's pixels
 
     Args:
-        small: in [-1, 1]; detached.
-        large: of the same noise and sentence.
+        small: Smaller pictures in [-1, 1]; they are detached.
+        large: Larger pictures of the same noise and sentence.
 
     Source: Zhang et al. 2018, "StackGAN++", section 4.3; weights and detachment are their code's.
     """

@@ -1,4 +1,4 @@
-"""A few discrete sites whose expected reward has a gradient that can be summed exactly."""
+"""A few discrete variables whose expected reward has a gradient that can be summed exactly."""
 
 import itertools
 
@@ -7,14 +7,14 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 
-def binary_states(sites: int) -> Tensor:
-    """All (2^sites, sites) of 0 and 1."""
-    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=sites)), dtype=torch.float64)
+def binary_states(variables: int) -> Tensor:
+    """All (2^variables, variables) of 0 and 1."""
+    return torch.tensor(list(itertools.product([0.0, 1.0], repeat=variables)), dtype=torch.float64)
 
 
-def one_hot_states(sites: int, classes: int) -> Tensor:
-    """All (classes^sites, sites, classes)."""
-    states = torch.tensor(list(itertools.product(range(classes), repeat=sites)))
+def one_hot_states(variables: int, classes: int) -> Tensor:
+    """All (classes^variables, variables, classes)."""
+    states = torch.tensor(list(itertools.product(range(classes), repeat=variables)))
     return one_hot(states, classes).double()
 
 
@@ -26,10 +26,10 @@ def tanh_reward(size: int, seed: int = 0, steepness: float = 1.0):
     return lambda x: torch.tanh(x.flatten(1) @ first) @ last
 
 
-def exact_gradient(sites, logits: Tensor, states: Tensor, reward) -> Tensor:
+def exact_gradient(variables, logits: Tensor, states: Tensor, reward) -> Tensor:
     """Of E[reward] in the logits of one latent: the sum over all states."""
     logits = logits.detach().clone().requires_grad_()
-    probability = sites.log_prob(logits[None], states[None])[0].exp()
+    probability = variables.log_prob(logits[None], states[None])[0].exp()
     (gradient,) = torch.autograd.grad((probability * reward(states)).sum(), logits)
     return gradient
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from image_core.adversarial import control_variates, estimators
+from image_core.adversarial.discrete_variables import Bernoulli, Categorical
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.sites import Bernoulli, Categorical
 from tests.image_core.adversarial.enumerated import (
     binary_states,
     estimates,
@@ -168,26 +168,30 @@ def test_disarm_of_one_site_by_hand(monkeypatch):
 def test_taylor_is_unbiased_at_any_coefficient(kind, coefficient):
     torch.manual_seed(0)
     if kind == "bernoulli":
-        sites, logits, states = Bernoulli(), torch.randn(4, dtype=torch.float64), binary_states(4)
+        variables, logits, states = (
+            Bernoulli(),
+            torch.randn(4, dtype=torch.float64),
+            binary_states(4),
+        )
     else:
-        sites, states = Categorical(), one_hot_states(2, 3)
+        variables, states = Categorical(), one_hot_states(2, 3)
         logits = torch.randn(2, 3, dtype=torch.float64)
     reward = tanh_reward(logits.numel(), 1)
-    truth = exact_gradient(sites, logits, states, reward)
+    truth = exact_gradient(variables, logits, states, reward)
     estimator = estimators.taylor(3).double()
     estimator.product.fill_(coefficient)
     estimator.square.fill_(1.0)
-    found = estimates(lambda rows: estimator(sites, rows, reward), logits, COUNT)
+    found = estimates(lambda rows: estimator(variables, rows, reward), logits, COUNT)
     assert standard_errors(found, truth) < 4
     if coefficient == 0:  # then it is leave-one-out
         torch.manual_seed(1)
         estimator.product.zero_()
-        one = estimates(lambda rows: estimator(sites, rows, reward), logits, 20)
+        one = estimates(lambda rows: estimator(variables, rows, reward), logits, 20)
         torch.manual_seed(1)
-        x = sites.sample(logits.expand(20, *logits.shape), 3)
+        x = variables.sample(logits.expand(20, *logits.shape), 3)
         value = reward(x.flatten(0, 1)).view(20, 3)
         centred = value - (value.sum(1, keepdim=True) - value) / 2
-        score = x - sites.mean(logits[None])[:, None]
+        score = x - variables.mean(logits[None])[:, None]
         by_hand = (centred.view(20, 3, *[1] * logits.dim()) * score).mean(1)
         assert torch.allclose(one, by_hand, atol=1e-12)
 

@@ -1,4 +1,4 @@
-"""The discrete game: every direction against enumeration, and what it logs."""
+"""The discrete game: every estimator against enumeration, and what it logs."""
 
 import itertools
 import math
@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 from image_core.adversarial import divergences, losses
+from image_core.adversarial.discrete_variables import Bernoulli, Categorical
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
-from image_core.adversarial.sites import Bernoulli, Categorical
-from seqgan.discrete import directions
-from seqgan.discrete.game import DiscreteGame, bgan, tiny, weight_statistics
-from seqgan.discrete.recipe import Config
+from seqgan.discrete import gradients, recipe
+from seqgan.discrete.game import DiscreteGame, tiny, weight_statistics
+from seqgan.discrete.papers.bgan import bgan
 from tests.image_core.adversarial.enumerated import (
     binary_states,
     estimates,
@@ -45,25 +45,25 @@ def problem():
 
 def found(name, samples, logits, reward, count=60_000):
     """Estimates of one latent each; a batch shares no state that its rows could bias."""
-    direction = getattr(directions, name)(samples, 3).double()
+    estimator = getattr(gradients, name)(samples, 3).double()
     z = torch.rand(count, 3, dtype=torch.float64)
-    return estimates(lambda rows: direction(Bernoulli(), rows, reward, z), logits, count)
+    return estimates(lambda rows: estimator(Bernoulli(), rows, reward, z), logits, count)
 
 
-def test_every_direction_is_told_apart():
+def test_every_estimator_is_told_apart():
     importance = {"bgan", "bgan_batch", "maligan"}
-    assert set(directions.__all__) == {*UNBIASED, *BIASED, *importance}
+    assert set(gradients.__all__) == {*UNBIASED, *BIASED, *importance}
 
 
 @pytest.mark.parametrize("name", UNBIASED)
-def test_unbiased_directions_have_the_gradient_of_the_expected_reward(name):
+def test_unbiased_estimators_have_the_gradient_of_the_expected_reward(name):
     logits, reward, truth = problem()
     assert truth.abs().max() > 0.1
     assert standard_errors(found(name, UNBIASED[name], logits, reward), truth) < 4
 
 
 @pytest.mark.parametrize("name", BIASED)
-def test_biased_directions_are_biased_but_point_uphill(name):
+def test_biased_estimators_are_biased_but_point_uphill(name):
     logits, reward, truth = problem()
     mean = found(name, BIASED[name], logits, reward).mean(0)
     assert (mean - truth).norm() > 0.03 * truth.norm()
@@ -71,7 +71,7 @@ def test_biased_directions_are_biased_but_point_uphill(name):
 
 
 def test_bgan_has_the_expected_gradient_of_its_own_weights():
-    """M = 2 samples of two sites: all 16 pairs, each with its probability."""
+    """M = 2 samples of two variables: all 16 pairs, each with its probability."""
     logits = torch.tensor([0.3, -0.8], dtype=torch.float64)
     reward, states = tanh_reward(2, 3), binary_states(2)
     p = Bernoulli().log_prob(logits[None], states[None])[0].exp()
@@ -114,14 +114,14 @@ def test_weight_statistics_by_hand():
     assert float(weight_statistics(log_weight, 1)["ess"]) == pytest.approx(36 / 12)
 
 
-@pytest.mark.parametrize("name", [n for n in directions.__all__ if n != "disarm"])
-def test_every_direction_plays_on_multinomial_sites(name):
-    """Three sites of four colours, dense nets: each player moves and everything is finite."""
+@pytest.mark.parametrize("name", [n for n in gradients.__all__ if n != "disarm"])
+def test_every_estimator_plays_on_multinomial_variables(name):
+    """Three variables of four colours, dense nets: each player moves and everything is finite."""
     G = nn.Sequential(nn.Linear(3, 12), nn.Unflatten(1, (3, 4)))
     D = nn.Sequential(nn.Flatten(1), nn.Linear(12, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
     D.append(nn.Flatten(0))
-    direction = getattr(directions, name)(2, 3)
-    game = DiscreteGame(G, D, Categorical(), direction, 3, batch=4)
+    estimator = getattr(gradients, name)(2, 3)
+    game = DiscreteGame(G, D, Categorical(), estimator, 3, batch=4)
     engine = Engine(game, dict.fromkeys(("G", "D"), lambda p: torch.optim.Adam(p, lr=0.01)))
     data = nn.functional.one_hot(torch.randint(0, 4, (4, 3)), 4)
     (logs,) = engine.rounds(lambda index: data, 1)
@@ -134,18 +134,18 @@ def test_every_direction_plays_on_multinomial_sites(name):
 
 def test_disarm_is_for_binary_sites_and_pairs():
     with pytest.raises(UserError, match="even"):
-        directions.disarm(3, 1)
+        gradients.disarm(3, 1)
     with pytest.raises(UserError, match="0 or 1"):
-        directions.disarm(2, 1)(Categorical(), torch.zeros(1, 2, 3), torch.sum, torch.zeros(1, 1))
+        gradients.disarm(2, 1)(Categorical(), torch.zeros(1, 2, 3), torch.sum, torch.zeros(1, 1))
 
 
-def test_what_a_direction_learns_is_the_generators():
+def test_what_a_estimator_learns_is_the_generators():
     game, data = tiny()
-    game.direction = directions.relax(2, 4)
+    game.estimator = gradients.relax(2, 4)
     engine = Engine(game, dict.fromkeys(("G", "D"), lambda p: torch.optim.SGD(p, lr=0.1)))
-    before = game.direction.estimator.eta.item()
+    before = game.estimator.estimator.eta.item()
     list(engine.rounds(lambda index: data, 2))
-    assert game.direction.estimator.eta.item() != before
+    assert game.estimator.estimator.eta.item() != before
 
 
 def test_a_loss_without_reward_is_refused():
@@ -155,7 +155,7 @@ def test_a_loss_without_reward_is_refused():
             bgan(game.G, game.D, Bernoulli(), 4, loss=loss)
     for name in ("relativistic", "relativistic_average", "boundary_normalised"):
         with pytest.raises(UserError, match=f"--loss {name} compares.*non_saturating"):
-            Config(out="run", data="x", loss=name)
+            recipe.PAPERS.config("gan")(out="run", data="x", loss=name)
 
 
 def test_bgan_learns_that_two_halves_agree():
@@ -171,6 +171,10 @@ def test_bgan_learns_that_two_halves_agree():
         return float((x[:, :3] == x[:, 3:]).all(1).float().mean())
 
     before = agreeing()
-    list(engine.rounds(lambda index: data, 300, turns=[*game.turns(), Turn("D", game.critic_move)]))
+    list(
+        engine.rounds(
+            lambda index: data, 300, turns=[*game.turns(), Turn("D", game.discriminator_move)]
+        )
+    )
     assert before < 0.25
     assert agreeing() > 0.5

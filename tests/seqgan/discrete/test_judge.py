@@ -9,9 +9,9 @@ from torch import nn
 from seqgan.discrete.judge import judged, known_words, pair_divergence
 
 
-def judge_of(sites):
+def judge_of(variables):
     """Large enough to learn a few hundred samples by heart."""
-    return nn.Sequential(nn.Linear(sites, 256), nn.ReLU(), nn.Linear(256, 2))
+    return nn.Sequential(nn.Linear(variables, 256), nn.ReLU(), nn.Linear(256, 2))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -24,7 +24,7 @@ def test_real_against_real_is_near_0_however_much_the_judge_could_learn_by_heart
 
 
 def test_the_bound_of_two_coins_is_just_below_their_divergence():
-    """One site, 1 with probability .9 and .3: the divergence is known, and a judge can reach it."""
+    """One variable, 1 with probability .9 and .3: a judge can reach the known divergence."""
     torch.manual_seed(0)
     p, q = 0.9, 0.3
     real, fake = ((torch.rand(6_000, 1) < share).float() for share in (p, q))

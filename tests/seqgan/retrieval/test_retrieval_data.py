@@ -162,7 +162,7 @@ def test_splits_of_users(tmp_path):
 
 def test_a_sample_of_users_is_measured(tmp_path):
     data = read_interactions(write_pairs(tmp_path / "a.tsv", each=12), relevant=4.0)
-    few = ItemTask(data, choose=True, measured=7, seed=3)
+    few = ItemTask(data, choose=True, eval_samples=7, seed=3)
     whole = ItemTask(data, choose=True)
     assert (len(few.test), len(few.valid), len(whole.test)) == (7, 7, 30)
     assert len(few.everybody) == 30
@@ -250,7 +250,14 @@ def web(tmp_path, **options):
         train,
         test,
         None,
-        **{"share": 0.25, "hide": 0.0, "seed": 0, "choose": True, "graded": False, **options},
+        **{
+            "share": 0.25,
+            "label_fraction": 1.0,
+            "seed": 0,
+            "choose": True,
+            "graded": False,
+            **options,
+        },
     )
 
 
@@ -273,7 +280,7 @@ def test_web_queries_are_split_and_keep_their_documents(tmp_path):
 
 
 def test_hidden_labels_are_candidates_like_any_other(tmp_path):
-    task = web(tmp_path, hide=0.5, choose=False)
+    task = web(tmp_path, label_fraction=0.5, choose=False)
     assert 0 < len(task.train.positives.values) < 48
     assert task.test.positives.counts.tolist() == [2] * 24
     assert task.train.candidates.counts.tolist() == [6] * len(task.train)
@@ -281,14 +288,16 @@ def test_hidden_labels_are_candidates_like_any_other(tmp_path):
         task.train
     )
     with pytest.raises(UserError, match="hides every relevant"):
-        web(tmp_path, hide=0.9999)
+        web(tmp_path, label_fraction=1e-4)
 
 
 def test_features_must_agree(tmp_path):
     train = read_letor(write_letor(tmp_path / "a.txt"))
     test = read_letor(saved(tmp_path / "b.txt", "1 qid:1 1:1\n"))
     with pytest.raises(UserError, match=r"\[1, 3\] features"):
-        WebTask(train, test, None, share=0.2, hide=0.0, seed=0, choose=False, graded=False)
+        WebTask(
+            train, test, None, share=0.2, label_fraction=1.0, seed=0, choose=False, graded=False
+        )
 
 
 # ------------------------------------------------------------------------------------------ answers

@@ -10,7 +10,9 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.retrieval.fit_game import RankingGame, draw_unlabelled, fit_loss
-from seqgan.retrieval.game import RetrievalGame, centred_sigmoid, draw, irgan, irgan_pairwise, mixed
+from seqgan.retrieval.game import RetrievalGame, centred_sigmoid, draw, mixed
+from seqgan.retrieval.papers.irgan import irgan
+from seqgan.retrieval.papers.irgan_pairwise import irgan_pairwise
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.scorers import FeatureMLP, MatrixFactorization
 from seqgan.retrieval.split import Split
@@ -24,7 +26,7 @@ def small(**options):
     torch.manual_seed(1)
     positives = Ragged(torch.tensor([0, 2, 2, 3, 6]), torch.tensor([1, 4, 0, 2, 3, 5]))
     split = Split(torch.arange(4), 7, positives)
-    make = options.pop("alias", irgan)
+    make = options.pop("paper", irgan)
     return make(
         MatrixFactorization(4, 7, 3, 1.0), MatrixFactorization(4, 7, 3, 1.0), split, **options
     )
@@ -56,7 +58,7 @@ def logits(game):
 )
 def test_exact_gradient_is_that_of_the_expected_reward(reward):
     game = small(exact=True, reward=reward, temperature=0.7)
-    found, loss = gradient(game, game.policy_move)
+    found, loss = gradient(game, game.generator_move)
     assert torch.allclose(found, by_definition(game, reward(logits(game))), atol=1e-6)
     policy = (game.G.query @ game.G.document.T + game.G.bias).div(0.7).softmax(1)
     expected = (policy * reward(logits(game))).sum(1).mean()
@@ -64,30 +66,30 @@ def test_exact_gradient_is_that_of_the_expected_reward(reward):
 
 
 def test_exact_pairwise_gradient_is_a_mean_over_positives():
-    game = small(alias=irgan_pairwise, exact=True)
+    game = small(paper=irgan_pairwise, exact=True)
     f, positives = logits(game), [[1, 4], [], [0], [2, 3, 5]]
     reward = torch.zeros(4, 7)
     for q, some in enumerate(positives):
         for d in some:
             reward[q] += torch.nn.functional.logsigmoid(f[q] - f[q, d]) / len(some)
-    found, _ = gradient(game, game.policy_move)
+    found, _ = gradient(game, game.generator_move)
     assert torch.allclose(found, by_definition(game, reward), atol=1e-6)
 
 
-@pytest.mark.parametrize("alias", [irgan, irgan_pairwise])
+@pytest.mark.parametrize("paper", [irgan, irgan_pairwise])
 @pytest.mark.parametrize(("mixture", "baseline"), [(0.0, False), (0.2, True), (0.6, False)])
-def test_sampled_gradient_is_the_exact_one_in_the_mean(alias, mixture, baseline):
+def test_sampled_gradient_is_the_exact_one_in_the_mean(paper, mixture, baseline):
     """Queries without positives have no samples, so they are left out on both sides."""
-    exact = small(alias=alias, exact=True)
+    exact = small(paper=paper, exact=True)
     rows = torch.tensor([0, 2, 3])
     kept = Split(rows, 7, Ragged(torch.tensor([0, 2, 3, 6]), torch.tensor([1, 4, 0, 2, 3, 5])))
     exact.split = kept
-    wanted, _ = gradient(exact, exact.policy_move)
-    game = small(alias=alias, mixture=mixture, baseline=baseline, samples=400)
+    wanted, _ = gradient(exact, exact.generator_move)
+    game = small(paper=paper, mixture=mixture, baseline=baseline, samples=400)
     game.split = kept
     game.load_state_dict(exact.state_dict())
     torch.manual_seed(2)
-    found = torch.stack([gradient(game, game.policy_move)[0] for _ in range(40)])
+    found = torch.stack([gradient(game, game.generator_move)[0] for _ in range(40)])
     error = found.std(0) / 40**0.5
     assert ((found.mean(0) - wanted).abs() < 4.5 * error + 1e-5).all()
     assert float(error.mean()) < 0.1 * float(wanted.abs().mean())
@@ -96,7 +98,7 @@ def test_sampled_gradient_is_the_exact_one_in_the_mean(alias, mixture, baseline)
 def test_weights_average_one_whatever_the_mixture():
     for mixture in (0.0, 0.2, 0.9):
         game = small(mixture=mixture, samples=4000)
-        _, loss = gradient(game, game.policy_move)
+        _, loss = gradient(game, game.generator_move)
         assert loss.logs["weight"].item() == pytest.approx(1.0, abs=0.05)
         assert 0 < loss.logs["ess"].item() <= 1 + 1e-6
 
@@ -106,7 +108,7 @@ def test_a_baseline_lowers_the_variance_of_a_reward_that_is_offset():
     for baseline in (False, True):
         game = small(baseline=baseline, samples=8, reward=lambda logit: 5 + centred_sigmoid(logit))
         torch.manual_seed(3)
-        found = torch.stack([gradient(game, game.policy_move)[0] for _ in range(60)])
+        found = torch.stack([gradient(game, game.generator_move)[0] for _ in range(60)])
         spread.append(float(found.var(0).sum()))
     assert spread[1] < 0.2 * spread[0]
 
@@ -124,16 +126,16 @@ def test_the_baseline_leaves_each_sample_out():
 
 def test_any_estimator_of_the_core_can_take_the_samples():
     game = small(estimator=estimators.clipped(reduction="sum"), samples=4)
-    found, _ = gradient(game, game.policy_move)
+    found, _ = gradient(game, game.generator_move)
     assert torch.isfinite(found).all()
     assert float(found.abs().sum()) > 0
 
 
-def test_the_anchor_is_the_divergence_from_the_start():
-    game = small(exact=True, anchor=2.0, temperature=0.5)
+def test_kl_is_the_divergence_from_the_start():
+    game = small(exact=True, kl_coef=2.0, temperature=0.5)
     with torch.no_grad():
         game.G.query.add_(0.3 * torch.randn_like(game.G.query))
-    _, loss = gradient(game, game.policy_move)
+    _, loss = gradient(game, game.generator_move)
     now, before = (
         (g.query @ g.document.T + g.bias).div(0.5).log_softmax(1) for g in (game.G, game.start)
     )
@@ -142,7 +144,7 @@ def test_the_anchor_is_the_divergence_from_the_start():
         -loss.logs["reward"].item() + 2 * loss.logs["kl"].item(), rel=1e-4
     )
     game.keep_start()
-    _, loss = gradient(game, game.policy_move)
+    _, loss = gradient(game, game.generator_move)
     assert loss.logs["kl"].item() == pytest.approx(0.0, abs=1e-6)
 
 
@@ -151,11 +153,11 @@ def test_candidates_that_are_not_there_earn_and_weigh_nothing():
     candidates = Ragged(torch.tensor([0, 5, 7]), torch.arange(7))
     positives = Ragged(torch.tensor([0, 1, 2]), torch.tensor([3, 1]))
     split = Split(torch.arange(2), 7, positives, candidates)
-    for options in ({"exact": True}, {"exact": True, "anchor": 1.0}, {"samples": 500}):
+    for options in ({"exact": True}, {"exact": True, "kl_coef": 1.0}, {"samples": 500}):
         torch.manual_seed(0)
         features = torch.randn(7, 3)
         game = irgan(FeatureMLP(features, 4), FeatureMLP(features, 4), split, **options)
-        found, loss = gradient(game, game.policy_move)
+        found, loss = gradient(game, game.generator_move)
         assert torch.isfinite(found).all()
         assert torch.isfinite(loss.total)
     policy = game.split.batch(torch.arange(2)).log_policy(game.G, 1.0).exp()
@@ -186,11 +188,11 @@ def test_the_mixture():
     assert mixed(probs, batch, 0.0) is probs
 
 
-def test_the_critic_sees_positives_and_what_the_generator_draws():
-    game = small(critic_epochs=2, l2=0.1)
+def test_the_discriminator_sees_positives_and_what_the_generator_draws():
+    game = small(d_steps=2, d_epochs=2, d_l2=0.1)
     with torch.no_grad():
         game.G.bias[6] = 50.0  # the generator draws document 6 alone
-    moves = list(game.critic_move(iter([torch.arange(4)])))
+    moves = list(game.discriminator_move(iter([torch.arange(4)])))
     f, q, d = logits(game), torch.tensor([0, 0, 2, 3, 3, 3]), torch.tensor([1, 4, 0, 2, 3, 5])
     expected = losses.non_saturating.d(f[q, d], f[q, torch.full((6,), 6)])
     u, v = game.D.query[q].square().sum(1), game.D.document.square().sum(1)
@@ -200,7 +202,7 @@ def test_the_critic_sees_positives_and_what_the_generator_draws():
 
 
 def test_positives_are_no_negatives_of_the_pairwise_form():
-    game = small(alias=irgan_pairwise)
+    game = small(paper=irgan_pairwise)
     with torch.no_grad():
         game.G.bias[:6] += 20.0  # positives are what it likes
     batch = game.split.batch(torch.arange(4))
@@ -233,7 +235,7 @@ def test_refusals(options, said):
 
 def test_sum_is_the_mean_times_the_number():
     mean, total = small(exact=True), small(exact=True, reduction="sum")
-    one, other = gradient(mean, mean.policy_move)[0], gradient(total, total.policy_move)[0]
+    one, other = gradient(mean, mean.generator_move)[0], gradient(total, total.generator_move)[0]
     assert torch.allclose(4 * one, other, atol=1e-5)
 
 
@@ -254,7 +256,7 @@ def policy(scorer, split):
 
 @pytest.mark.parametrize("options", [{"exact": True}, {"mixture": 0.2, "baseline": True}])
 def test_the_generator_comes_nearer_to_the_truth(options):
-    """KL(p || p_theta) falls: the critic's optimum is log p / p_theta, which G follows.
+    """KL(p || p_theta) falls: the optimum of D is log p / p_theta, which G follows.
 
     The reward is the logit, whose expectation at that optimum is minus KL(p_theta || p).
     """
@@ -266,8 +268,8 @@ def test_the_generator_comes_nearer_to_the_truth(options):
         split,
         reward=losses.wasserstein.reward,
         negative_temperature=1.0,
-        critic_steps=4,
-        l2=0.02,
+        d_steps=4,
+        d_l2=0.02,
         **options,
     )
     before = kl(log_p, policy(game.G, split))
@@ -302,7 +304,7 @@ def test_a_pool_learns_the_same_world():
 def test_a_pool_game_plays():
     _, split = low_rank_world()
     G, D = MatrixFactorization(60, 80, 4, 0.1), MatrixFactorization(60, 80, 4, 0.1)
-    game = RetrievalGame(G, D, split, pool=16, anchor=0.1)
+    game = RetrievalGame(G, D, split, pool=16, kl_coef=0.1)
     logs = play(game, 3)[-1]
     assert all(torch.isfinite(value) for value in logs.values())
     assert 0.2 < float(logs["G/weight"]) < 3

@@ -15,11 +15,12 @@ from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.run import play
 from seqgan.cli import main
-from seqgan.retrieval.config import BASELINES, DEFAULTS, PRESETS, Config
+from seqgan.retrieval import recipe
 from seqgan.retrieval.evaluate import evaluate, means
-from seqgan.retrieval.recipe import Run
+from seqgan.retrieval.recipe import PAPERS, PRESETS, Run
+from seqgan.retrieval.task_options import BASELINES, DEFAULTS
 from tests.data_folder import data_folder
-from tests.recipes.made import is_png, read_log, read_result, refusal
+from tests.recipes.made import built, is_png, read_log, read_result, refusal
 from tests.seqgan.retrieval.made import write_answers, write_encoder, write_letor, write_pairs
 
 LEARNING_CURVES = plots.learning_curves
@@ -121,15 +122,15 @@ def test_evaluating_once_more_changes_nothing(run):
 @pytest.mark.parametrize(("task", "first"), [("web", "best_feature"), ("qa", "overlap")])
 def test_other_tasks_end_with_their_table(tmp_path, task, first):
     names = ",".join(name for name in BASELINES[task] if name != "lightgbm")
-    run = tiny(tmp_path, "--baselines", names, "--form", "pairwise", task=task)
+    run = tiny(tmp_path, "--baselines", names, "--paper", "irgan_pairwise", task=task)
     table = read_result(run)["table"]
-    assert list(table) == ["random", *names.split(","), "start (no adversary)", "IRGAN"]
+    assert list(table) == ["random", *names.split(","), "start (no adversary)", "IRGAN, pairwise"]
     assert table[first]["map"] > table["random"]["map"]
 
 
 @pytest.mark.parametrize("words", [("--exact", "false", "--baseline", "true"), ("--pool", "12")])
 def test_sampled_gradients_and_pools(tmp_path, words):
-    run = tiny(tmp_path, *words, "--warm", "dns", "--baselines", "none")
+    run = tiny(tmp_path, *words, "--pretrain", "dns", "--baselines", "none")
     weights = [row["G/weight"] for row in read_log(run) if "G/weight" in row]
     assert weights or "--pool" in words
     assert all(0.3 < weight < 3 for weight in weights)
@@ -163,7 +164,7 @@ def start(tmp_path):
 
 
 def test_the_authors_preset_selects_on_the_test_set_and_says_so(tmp_path, start, capsys):
-    sizes = ["--rounds", "2", "--critic_steps", "1", "--policy_steps", "2", "--baselines", "none"]
+    sizes = ["--rounds", "2", "--d_steps", "5", "--g_steps", "2", "--baselines", "none"]
     assert main(["train", "retrieve", "--preset", "authors", *start, *sizes]) == 0
     assert "TEST set" in capsys.readouterr().out
     result = read_result(tmp_path / "run")
@@ -173,7 +174,8 @@ def test_the_authors_preset_selects_on_the_test_set_and_says_so(tmp_path, start,
     table = result["table"]
     best = max([table["start (no adversary)"]["p@5"], *log])
     assert table["IRGAN"]["p@5"] == pytest.approx(best, abs=1e-6)
-    unsized = {k: v for k, v in PRESETS["authors"].items() if f"--{k}" not in sizes}
+    values = PAPERS.preset("irgan", PRESETS["authors"], "authors")
+    unsized = {k: v for k, v in values.items() if f"--{k}" not in sizes}
     assert {name: result["config"][name] for name in unsized} == unsized
 
 
@@ -185,7 +187,16 @@ def test_a_start_alone_is_evaluated(tmp_path, start):
 
 
 def test_the_large_preset(tmp_path):
-    sizes = ["--rounds", "2", "--start_epochs", "4", "--evaluate_every", "2", "--baselines", "none"]
+    sizes = [
+        "--rounds",
+        "2",
+        "--pretrain_epochs",
+        "4",
+        "--evaluate_every",
+        "2",
+        "--baselines",
+        "none",
+    ]
     words = ["--preset", "large", *files(tmp_path), *sizes, "--out", str(tmp_path / "run")]
     assert main(["train", "retrieve", *words]) == 0
     config = read_result(tmp_path / "run")["config"]
@@ -195,7 +206,7 @@ def test_the_large_preset(tmp_path):
 def test_the_default_preset_is_the_tasks_own(tmp_path):
     assert not PRESETS["default"]
     for task, defaults in DEFAULTS.items():
-        config = Config(out="run", data="a", test="b", task=task)
+        config = built(recipe, "default", "irgan", out="run", data="a", test="b", task=task)
         assert {name: getattr(config, name) for name in defaults} == defaults
 
 
@@ -216,7 +227,7 @@ def same(run, other):
     assert read_result(run)["table"] == read_result(other)["table"]
 
 
-LONG = ("--baselines", "none", "--rounds", "8", "--start_epochs", "8", "--patience", "9",
+LONG = ("--baselines", "none", "--rounds", "8", "--pretrain_epochs", "8", "--patience", "9",
         "--evaluate_every", "1", "--exact", "false")  # fmt: skip
 
 
@@ -362,11 +373,11 @@ def test_serving_refuses_in_one_sentence(run, answers, capsys):
     [
         ({"task": "web", "test": None}, "--test"),
         ({"task": "web", "relevant": 3.0}, "--relevant is for --task item"),
-        ({"task": "qa", "hide": 0.5}, "--hide is for --task web"),
+        ({"task": "qa", "label_fraction": 0.5}, "--label_fraction is for --task web"),
         ({"valid": "c"}, "--valid is for"),
         ({"scorer": "cnn"}, "--scorer cnn"),
         ({"task": "qa", "scorer": "encoder"}, "--encoder"),
-        ({"start": "m.npz"}, "--warm none"),
+        ({"start": "m.npz"}, "--pretrain none"),
         ({"mixture": 1.0}, "--mixture 1.0"),
         ({"baseline": True, "samples": 1}, "--samples"),
         ({"baselines": "ease,magic"}, "--baselines magic"),
@@ -376,16 +387,18 @@ def test_serving_refuses_in_one_sentence(run, answers, capsys):
         ({"ratings": "many"}, "--ratings"),
         ({"columns": "user"}, "--columns"),
         ({"pool": 1}, "--pool"),
-        ({"warm": "none", "rounds": 0}, "nothing to do"),
-        ({"warm": "magic"}, "--warm"),
+        ({"pretrain": "none", "rounds": 0}, "nothing to do"),
+        ({"pretrain": "magic"}, "--pretrain"),
         ({"reward": "gold"}, "--reward"),
-        ({"policy_lr": 0.0}, "--policy_lr"),
+        ({"g_lr": 0.0}, "--g_lr"),
+        ({"d_steps": 3, "d_epochs": 2}, "--d_steps 3"),
+        ({"estimator": "importance", "exact": False}, "--reward ratio"),
         ({"temperature": -1.0}, "--temperature"),
     ],
 )
 def test_contradictions_are_refused(options, said):
     with pytest.raises(UserError, match=said):
-        Config(**{"out": "run", "data": "a", "test": "b", **options})
+        built(recipe, "default", "irgan", **{"out": "run", "data": "a", "test": "b", **options})
 
 
 def test_bad_data_end_with_one_sentence_and_leave_nothing(tmp_path, capsys):
@@ -448,8 +461,9 @@ def test_ease_on_movielens_and_the_best_feature_of_mq2008(tmp_path):
     assert round(found["ndcg@5"], 3) == 0.457
     assert round(found["map"], 3) == 0.283
     sets = [read_letor(str(folder / "mq2008_fold1.npz"), part) for part in ("train", "test")]
-    web = WebTask(*sets, None, share=0.2, hide=0.0, seed=0, choose=False, graded=False)
-    run = Run.how(type("Configured", (), {"config": Config(out="r", data="a", test="b")})())
+    web = WebTask(*sets, None, share=0.2, label_fraction=1.0, seed=0, choose=False, graded=False)
+    config = built(recipe, "default", "irgan", out="r", data="a", test="b")
+    run = Run.fitting(type("Configured", (), {"config": config})())
     row = baseline("best_feature", web, lambda: web.scorer("mlp", Sizes()), run)
     assert row.settings["feature"] == 39
     found = means(evaluate(row.score, web.test))

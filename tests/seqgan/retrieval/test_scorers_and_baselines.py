@@ -190,7 +190,9 @@ def test_validation_chooses_settings_and_epochs(items):
 def test_baselines_of_web_search(tmp_path):
     pytest.importorskip("lightgbm")
     train, test = (read_letor(write_letor(tmp_path / f"{n}.txt", seed=n)) for n in (1, 2))
-    task = WebTask(train, test, None, share=0.25, hide=0.0, seed=0, choose=True, graded=False)
+    task = WebTask(
+        train, test, None, share=0.25, label_fraction=1.0, seed=0, choose=True, graded=False
+    )
     row = baseline("best_feature", task, lambda: task.scorer("mlp", Sizes()), how())
     assert row.settings == {"feature": 1, "sign": 1}
     by_feature = evaluate(row.score, task.test)
@@ -216,6 +218,6 @@ def test_the_encoder_is_frozen_and_its_projection_learns(tmp_path):
     assert {name for name, _ in scorer.named_parameters()} == {"projection", "overlap", "bias"}
     scores = scorer(torch.arange(2), torch.arange(3))
     wanted = 10 * (asked @ vectors.T + words()(torch.arange(2), torch.arange(3)))
-    assert torch.allclose(scores, wanted - 10, atol=1e-4)  # the bias of a critic's logits
+    assert torch.allclose(scores, wanted - 10, atol=1e-4)  # the bias of a discriminator's logits
     with pytest.raises(UserError, match="cannot be loaded"):
         encode(str(tmp_path / "none"), texts)

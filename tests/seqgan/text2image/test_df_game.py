@@ -9,13 +9,19 @@ from torch.nn import functional as F
 
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from seqgan.text2image.games.df import matching_aware, tiny
 from seqgan.text2image.games.stack import StackGame
-from seqgan.text2image.nets.df import Affine, Down, FusionBlock, FusionGenerator, OneWayCritic
-from seqgan.text2image.nets.stack import MatchingCritic
+from seqgan.text2image.nets.df import (
+    Affine,
+    Down,
+    FusionBlock,
+    FusionGenerator,
+    OneWayDiscriminator,
+)
+from seqgan.text2image.nets.stack import MatchingDiscriminator
+from seqgan.text2image.papers.dfgan import matching_aware, tiny
 
 
-class Bilinear(MatchingCritic):
+class Bilinear(MatchingDiscriminator):
     """mean(x) t_0, whose slopes are known."""
 
     def __init__(self):
@@ -39,9 +45,9 @@ def test_the_penalty_is_the_power_of_both_slopes_together():
         torch.testing.assert_close(found, weight * (squares ** (power / 2)).mean())
 
 
-def test_the_penalty_moves_the_critic_alone():
+def test_the_penalty_moves_the_discriminator_alone():
     torch.manual_seed(0)
-    D = OneWayCritic(8, 6, width=2)
+    D = OneWayDiscriminator(8, 6, width=2)
     for parameter in D.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     real, text = torch.randn(4, 3, 8, 8, requires_grad=True), torch.randn(4, 6)
@@ -82,7 +88,7 @@ def test_three_rounds_move_every_weight():
 
 def test_the_penalty_and_batch_norm_are_refused_together():
     game, _ = tiny()
-    D = MatchingCritic(16, 6, condition=4, width=4, norm="batch")
+    D = MatchingDiscriminator(16, 6, condition=4, width=4, norm="batch")
     with pytest.raises(UserError, match="batch norm"):
         StackGame(game.encoder, game.matcher, game.G1, D, pair_penalty=matching_aware())
 

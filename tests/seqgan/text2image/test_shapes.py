@@ -11,12 +11,12 @@ from seqgan.text2image import shapes
 from seqgan.text2image.shapes import (
     ATTRIBUTES,
     JITTER,
-    agreement,
     all_combinations,
+    attribute_accuracy,
     caption,
+    hard_negative,
     is_held_out,
     make_shapes,
-    near_miss,
     parse_caption,
     read_attributes,
     render,
@@ -114,10 +114,10 @@ def test_held_out_pairs_stand_apart(held_out):
     assert set(is_held_out(made.attributes).tolist()) == {held_out}
 
 
-def test_agreement_counts_what_was_said_alone():
+def test_attribute_accuracy_counts_what_was_said_alone():
     read = torch.tensor([[0, 1, 0, 2, 3], [0, 1, 1, 2, 3]])
     asked = torch.tensor([[0, 1, 0, -1, 3], [1, 1, 1, -1, -1]])
-    by, mean, whole = agreement(read, asked)
+    by, mean, whole = attribute_accuracy(read, asked)
     assert by == {"shape": 0.5, "colour": 1.0, "size": 1.0, "background": 1.0}
     assert mean == pytest.approx(6 / 7)
     assert whole == 0.5
@@ -128,12 +128,12 @@ def test_too_few_pixels_are_refused():
         make_shapes(1, 8)
 
 
-def test_a_near_miss_changes_one_attribute_that_was_said_to_one_that_can_be_drawn_and_learned():
+def test_a_hard_negative_changes_one_attribute_that_was_said_to_one_that_can_be_drawn_and_learned():
     draw = np.random.default_rng(0)
     made = make_shapes(300, 16, seed=3, captions=1)
     changed = []
     for text in (own[0] for own in made.captions):
-        was, now = parse_caption(text), parse_caption(near_miss(text, draw))
+        was, now = parse_caption(text), parse_caption(hard_negative(text, draw))
         (column,) = (was != now).nonzero().flatten().tolist()
         assert int(was[column]) >= 0
         assert not bool(is_held_out(now[None]))

@@ -7,19 +7,20 @@ from torch.nn.functional import softplus
 from image_core.adversarial import losses, penalties
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import outsiders
 from seqgan.text2image.games.stack import (
     StackGame,
     alike,
     as_floats,
-    critic_loss,
+    discriminator_loss,
     generator_loss,
     shrink,
     tiny,
 )
-from seqgan.text2image.nets.stack import FirstStage, MatchingCritic
+from seqgan.text2image.nets.stack import FirstStage, MatchingDiscriminator
 
 
-class PlainCritic(MatchingCritic):
+class PlainDiscriminator(MatchingDiscriminator):
     """Its logit is a known number: the mean of the picture times the first of the text."""
 
     def __init__(self):
@@ -38,9 +39,11 @@ def pairs():
     return real, fake, text, wrong
 
 
-def test_the_critics_loss_is_the_papers():
+def test_the_discriminators_loss_is_the_papers():
     real, fake, text, wrong = pairs()
-    loss, logs = critic_loss(PlainCritic(), losses.non_saturating, None, real, fake, text, wrong)
+    loss, logs = discriminator_loss(
+        PlainDiscriminator(), losses.non_saturating, None, real, fake, text, wrong
+    )
     d_real, d_wrong = real.mean((1, 2, 3)) * text[:, 0], real.mean((1, 2, 3)) * wrong[:, 0]
     d_fake = fake.mean((1, 2, 3)) * text[:, 0]
     wanted = softplus(-d_real).mean() + (softplus(d_wrong).mean() + softplus(d_fake).mean()) / 2
@@ -50,8 +53,10 @@ def test_the_critics_loss_is_the_papers():
 
 def test_without_wrong_pairs_it_is_the_plain_loss():
     real, fake, text, _ = pairs()
-    loss, logs = critic_loss(PlainCritic(), losses.hinge, None, real, fake, text, None)
-    D = PlainCritic()
+    loss, logs = discriminator_loss(
+        PlainDiscriminator(), losses.hinge, None, real, fake, text, None
+    )
+    D = PlainDiscriminator()
     torch.testing.assert_close(loss, losses.hinge.d(D(real, text), D(fake, text)))
     assert "d_wrong" not in logs
 
@@ -59,10 +64,12 @@ def test_without_wrong_pairs_it_is_the_plain_loss():
 def test_a_penalty_is_of_pictures_beside_their_sentence():
     real, fake, text, wrong = pairs()
     arguments = (losses.hinge, penalties.r1(2.0), real, fake, text, wrong)
-    total, logs = critic_loss(PlainCritic(), *arguments)
+    total, logs = discriminator_loss(PlainDiscriminator(), *arguments)
     # the gradient of mean(x) t_0 is t_0 / n in each of n pixels
     torch.testing.assert_close(logs["penalty"], text[:, 0].square().mean() / (3 * 8 * 8))
-    without, _ = critic_loss(PlainCritic(), losses.hinge, None, real, fake, text, wrong)
+    without, _ = discriminator_loss(
+        PlainDiscriminator(), losses.hinge, None, real, fake, text, wrong
+    )
     torch.testing.assert_close(total, without + logs["penalty"])
 
 
@@ -71,8 +78,8 @@ def test_every_loss_trains_both_sides(name):
     torch.manual_seed(0)
     loss = getattr(losses, name)
     real, fake, text, wrong = pairs()
-    D = MatchingCritic(8, 6, condition=2, width=2, norm="none")
-    total, _ = critic_loss(D, loss, None, real, fake, text, wrong)
+    D = MatchingDiscriminator(8, 6, condition=2, width=2, norm="none")
+    total, _ = discriminator_loss(D, loss, None, real, fake, text, wrong)
     assert any(float(g.abs().sum()) > 0 for g in torch.autograd.grad(total, list(D.parameters())))
     G = FirstStage(8, 6, condition=2, noise=2, width=2)
     made, _ = G(torch.randn(5, 2), text)
@@ -84,7 +91,7 @@ def test_every_loss_trains_both_sides(name):
 
 def test_a_relative_loss_compares_with_real_pictures_and_others_never_look_at_them():
     _, fake, text, _ = pairs()
-    D = PlainCritic()
+    D = PlainDiscriminator()
     dark, bright = torch.zeros(2, 5, 3, 8, 8, dtype=torch.uint8)
     bright += 255
     for name, depends in (("relativistic", True), ("hinge", False)):
@@ -116,7 +123,7 @@ def test_interpolation_and_divergence_enter_the_generators_loss():
     for interpolation, kl in ((False, 0.0), (False, 3.0), (True, 0.0)):
         torch.manual_seed(0)
         game, batch = tiny()
-        game.interpolation, game.kl = interpolation, kl
+        game.interpolation, game.kl_coef = interpolation, kl
         (loss,) = game.generator_move(1, iter([batch]))
         values[interpolation, kl] = loss
     plain, with_kl = values[False, 0.0], values[False, 3.0]
@@ -143,6 +150,18 @@ def test_bytes_become_floats_and_shrinking_is_a_mean():
     assert shrink(as_floats(image), 1).flatten().tolist() == [0.0] * 3
 
 
+def test_a_frozen_encoder_is_an_outsider_that_no_checkpoint_holds():
+    game, _ = tiny()
+    assert any(name.startswith("encoder.") for name in game.state_dict())
+    game.encoder.frozen = True
+    frozen = StackGame(game.encoder, game.matcher, game.G1, game.D1, game.G2, game.D2)
+    assert list(outsiders(frozen)) == ["encoder"]
+    assert not any(name.startswith("encoder.") for name in frozen.state_dict())
+    learned = {id(parameter) for parameter in frozen.players()["match"]}
+    assert learned == {id(parameter) for parameter in game.matcher.parameters()}
+    assert not frozen.train().encoder.module.training
+
+
 def test_a_frozen_encoder_reads_nothing_again():
     torch.manual_seed(0)
     game, batch = tiny()
@@ -150,6 +169,7 @@ def test_a_frozen_encoder_reads_nothing_again():
         text = game.encoder(batch["tokens"])
     batch |= text._asdict()
     game.encoder.frozen = True
+    game = StackGame(game.encoder, game.matcher, game.G1, game.D1, game.G2, game.D2)
     game.encoder.forward = None  # whoever calls it fails
     (loss,) = game.match_move(iter([batch]))
     wanted = game.matcher.compare(as_floats(batch["image"]), text, alike(batch))

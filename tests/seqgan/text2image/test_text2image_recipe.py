@@ -15,12 +15,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from seqgan.cli import main
+from seqgan.text2image import recipe
 from seqgan.text2image.data import read_data
 from seqgan.text2image.encoders import EncodedSentences
-from seqgan.text2image.recipe import PRESETS, Text2ImageConfig, Text2ImageRun
+from seqgan.text2image.recipe import PRESETS, Text2ImageRun
 from seqgan.text2image.sample import between
 from seqgan.text2image.shapes import parse_caption
-from tests.recipes.made import is_png, read_log, read_result, refusal
+from tests.recipes.made import built, is_png, read_log, read_result, refusal
 
 TINY = ("train", "text2image", "--preset", "tiny")
 
@@ -35,13 +36,22 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_makes_its_configuration(preset):
     options = PRESETS[preset]
-    config = Text2ImageConfig(**{"data": "shapes", "out": "run", **options})
+    config = built(recipe, preset, "stackgan", **{"data": "shapes", "out": "run", **options})
     assert {name: getattr(config, name) for name in options} == options
 
 
 SHRUNK = [
-    *("size", "judged", "batch", "match_rounds", "rounds", "refine_rounds", "steps", "features"),
-    *("width", "critic_width", "condition", "noise", "side", "small", "device"),
+    *(
+        "size",
+        "eval_samples",
+        "batch",
+        "match_rounds",
+        "rounds",
+        "refine_rounds",
+        "steps",
+        "features",
+    ),
+    *("width", "d_width", "condition", "noise", "side", "small", "device"),
 ]
 """Sizes and counts alone: what a preset chooses stays as it is."""
 
@@ -76,7 +86,7 @@ def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder):
     assert len(rows) == 4
     assert not any(key.endswith(("_seen", "_unseen")) for row in read_log(run) for key in row)
     sizes = {name: PRESETS["tiny"][name] for name in ("size", "batch")}
-    read = read_data(str(folder), 32, captions=None, judged=10, seed=0, **sizes)
+    read = read_data(str(folder), 32, captions=None, eval_samples=10, seed=0, **sizes)
     parts = [*read.splits.values(), read.validation]
     captions = {caption for pairs in parts for caption in pairs.captions}
     assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 22
@@ -168,7 +178,10 @@ def test_other_data_and_other_options_are_refused_when_resuming(run, capsys, tmp
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     config = folder / "config.yaml"
-    for old, new, says in (("size: 64", "size: 65", "--size"), ("kl: 2.0", "kl: 1.0", "--kl")):
+    for old, new, says in (
+        ("size: 64", "size: 65", "--size"),
+        ("kl_coef: 2.0", "kl_coef: 1.0", "--kl_coef"),
+    ):
         text = config.read_text()
         assert old in text
         config.write_text(text.replace(old, new))
@@ -206,8 +219,8 @@ def folder(tmp_path):
 @pytest.mark.bf16
 def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder, tmp_path, capsys):
     out = tmp_path / "run"
-    words = ["--data", str(folder), "--side", "16", "--small", "0", "--encoder", "char"]
-    words += ["--longest", "40", "--alias", "gan_int_cls", "--precision", "bf16"]
+    words = ["--data", str(folder), "--side", "16", "--encoder", "char"]
+    words += ["--longest", "40", "--paper", "gan_int_cls", "--precision", "bf16"]
     assert main([*TINY, "--out", str(out), *words]) == 0
     err = capsys.readouterr().err
     assert "30 pictures" in err
@@ -236,15 +249,15 @@ def test_between_two_sentences_all_words_are_there_and_count_by_their_share():
     assert found.mask[-1].tolist() == [0, 0, 0, 1, 1, 1]
 
 
-@pytest.mark.parametrize("alias", ["stackgan_v2", "attngan"])
-def test_a_tree_of_pictures_is_trained_at_once_and_drawn(tmp_path, alias):
+@pytest.mark.parametrize("paper", ["stackgan_v2", "attngan"])
+def test_a_tree_of_pictures_is_trained_at_once_and_drawn(tmp_path, paper):
     one = tmp_path / "one"
-    words = ["--alias", alias, "--rounds", "2", "--colour", "1", "--norm", "none"]
+    words = ["--paper", paper, "--rounds", "2", "--colour_weight", "1", "--norm", "none"]
     assert main([*TINY, "--out", str(one), *words]) == 0
     rows = [row for row in read_log(one) if row["phase"] == "stage I"]
     assert len(rows) == 2
     assert all(row["G1/colour"] > 0 for row in rows)
-    assert ("G1/match" in rows[0]) is (alias == "attngan")
+    assert ("G1/match" in rows[0]) is (paper == "attngan")
     assert list(read_result(one)["table"]) == ["stage I", "real pictures"]
     prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large cross on white"]
     grid = tmp_path / "grid.png"
@@ -252,10 +265,8 @@ def test_a_tree_of_pictures_is_trained_at_once_and_drawn(tmp_path, alias):
     assert is_png(grid)
 
 
-def test_near_misses_are_wrong_by_one_attribute(tmp_path):
-    config = Text2ImageConfig(
-        **{**PRESETS["tiny"], "near_misses": True, "out": str(tmp_path / "run")}
-    )
+def test_hard_negatives_are_wrong_by_one_attribute(tmp_path):
+    config = built(recipe, "tiny", "stackgan", hard_negatives=True, out=str(tmp_path / "run"))
     run = Text2ImageRun(config)
     number = {text: i for i, text in enumerate(run.captions)}
     decoded = [run.encoder.tokenizer.decode(row.tolist()) for row in run.tokens]
@@ -273,7 +284,7 @@ def test_near_misses_are_wrong_by_one_attribute(tmp_path):
 
 def test_dfgan_runs_by_its_name(tmp_path):
     out = tmp_path / "run"
-    words = ["--alias", "dfgan", "--small", "0", "--rounds", "1"]
+    words = ["--paper", "dfgan", "--rounds", "1"]
     assert main([*TINY, "--out", str(out), *words]) == 0
     (row,) = [row for row in read_log(out) if row["phase"] == "stage I"]
     assert row["D1/pair_penalty"] >= 0
@@ -284,7 +295,7 @@ def test_dfgan_runs_by_its_name(tmp_path):
     ("words", "says"),
     [
         (["--data", "nowhere"], "--data nowhere"),
-        (["--alias", "dall"], "--alias dall"),
+        (["--paper", "dall"], "--paper dall"),
         (["--side", "24"], "--side 24"),
         (["--small", "32"], "--small 32"),
         (["--penalty", "r1=1"], "--norm batch"),
@@ -295,12 +306,14 @@ def test_dfgan_runs_by_its_name(tmp_path):
         (["--match_rounds", "0"], "--match_rounds 0"),
         (["--batch", "100"], "--batch"),
         (["--longest", "2"], "--longest 2"),
-        (["--average", "1.0"], "--average 1.0"),
-        (["--kl", "-1"], "--kl -1"),
-        (["--alias", "dfgan"], "--alias dfgan"),
-        (["--near_misses", "true", "--candidates", "2"], "--near_misses"),
-        (["--guide", "1"], "--guide"),
-        (["--alias", "attngan", "--interpolation", "true"], "--interpolation"),
+        (["--ema_decay", "1.0"], "--ema_decay 1.0"),
+        (["--kl_coef", "-1"], "--kl_coef -1"),
+        (["--paper", "dfgan", "--small", "16"], "--small"),
+        (["--paper", "dfgan", "--norm", "batch"], "--norm"),
+        (["--paper", "gan_int_cls", "--kl_coef", "1"], "--kl_coef"),
+        (["--hard_negatives", "true", "--candidates", "2"], "--hard_negatives"),
+        (["--damsm_weight", "1"], "--damsm_weight"),
+        (["--paper", "attngan", "--interpolation", "true"], "--interpolation"),
         (["--precision", "fp16"], "--precision fp16"),
     ],
 )

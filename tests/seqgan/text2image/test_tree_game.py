@@ -8,11 +8,12 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from seqgan.text2image.encoders import EncodedSentences
-from seqgan.text2image.games.attn import tiny as tiny_attn
 from seqgan.text2image.games.stack import as_floats, shrink
-from seqgan.text2image.games.tree import TreeGame, tiny
-from seqgan.text2image.nets.stack import MatchingCritic
+from seqgan.text2image.games.tree import TreeGame
+from seqgan.text2image.nets.stack import MatchingDiscriminator
 from seqgan.text2image.nets.tree import colour_distance
+from seqgan.text2image.papers.attngan import tiny as tiny_attn
+from seqgan.text2image.papers.stackgan_v2 import tiny
 
 
 def fixed(game, images):
@@ -35,7 +36,7 @@ def by_hand(D, batch, real, fake):
     return pairs / 2 + loss(D.judge_alone(seen), D.judge_alone(drawn))
 
 
-def test_the_critics_loss_is_the_sum_over_sides_of_pairs_and_pictures_alone():
+def test_the_discriminators_loss_is_the_sum_over_sides_of_pairs_and_pictures_alone():
     torch.manual_seed(0)
     game, batch = tiny()
     for D in game.D1:  # batch norm in training would depend on how often it was called
@@ -43,21 +44,21 @@ def test_the_critics_loss_is_the_sum_over_sides_of_pairs_and_pictures_alone():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.track_running_stats = False
     fakes = made()
-    (loss,) = fixed(game, fakes).critic_move(iter([batch]))
+    (loss,) = fixed(game, fakes).discriminator_move(iter([batch]))
     real = as_floats(batch["image"])
     parts = [by_hand(D, batch, shrink(real, f.shape[-1]), f) for D, f in zip(game.D1, fakes)]
     torch.testing.assert_close(loss.total, sum(parts))
 
 
-def test_the_generators_loss_is_critics_divergence_colours_and_guide():
+def test_the_generators_loss_is_discriminators_divergence_colours_and_damsm():
     torch.manual_seed(0)
     game, batch = tiny_attn()
     fakes = made()
     fixed(game, fakes)
     values = {}
-    for guide, colour in ((0.0, 0.0), (3.0, 0.0), (0.0, 2.0)):
-        game.guide, game.colour = guide, colour
-        (values[guide, colour],) = game.generator_move(iter([batch]))
+    for damsm, colour in ((0.0, 0.0), (3.0, 0.0), (0.0, 2.0)):
+        game.damsm_weight, game.colour_weight = damsm, colour
+        (values[damsm, colour],) = game.generator_move(iter([batch]))
     plain = values[0.0, 0.0].total
     g = losses.non_saturating.g
     wanted = 2.0 * 0.5
@@ -93,7 +94,7 @@ def test_a_move_asks_nothing_back_from_the_device(monkeypatch, player):
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: off)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
     game, batch = tiny_attn()
-    game.colour = 1.0
+    game.colour_weight = 1.0
     game.to("meta")
     engine = Engine(game, {player: lambda ps: torch.optim.Adam(ps, lr=1e-3)})
     moves = {turn.player: turn.move for turn in game.turns()}
@@ -107,6 +108,6 @@ def test_penalties_and_batch_norm_are_refused_together():
         TreeGame(game.encoder, game.matcher, game.G1, list(game.D1), penalty=penalties.r1())
 
 
-def test_every_critic_also_judges_pictures_alone():
+def test_every_discriminator_also_judges_pictures_alone():
     game, _ = tiny()
-    assert all(isinstance(D, MatchingCritic) and D.alone is not None for D in game.D1)
+    assert all(isinstance(D, MatchingDiscriminator) and D.alone is not None for D in game.D1)

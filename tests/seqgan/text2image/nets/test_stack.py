@@ -11,7 +11,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.text2image.nets.stack import (
     Augmentation,
     FirstStage,
-    MatchingCritic,
+    MatchingDiscriminator,
     SecondStage,
     UpConv,
 )
@@ -73,9 +73,9 @@ def test_pictures_are_of_the_side_asked_for_and_in_range():
 
 
 @pytest.mark.parametrize("norm", ["none", "spectral"])
-def test_a_critic_hears_the_sentence_and_sees_each_picture_alone(norm):
+def test_a_discriminator_hears_the_sentence_and_sees_each_picture_alone(norm):
     torch.manual_seed(0)
-    D = MatchingCritic(16, 6, norm=norm, **SMALL)
+    D = MatchingDiscriminator(16, 6, norm=norm, **SMALL)
     images, text = torch.randn(4, 3, 16, 16), torch.randn(4, 6)
     logits = D(images, text)
     assert logits.shape == (4,)
@@ -87,7 +87,7 @@ def test_a_critic_hears_the_sentence_and_sees_each_picture_alone(norm):
 @pytest.mark.parametrize("name", penalties.__all__)
 def test_every_penalty_goes_with_it(name):
     torch.manual_seed(0)
-    D = MatchingCritic(16, 6, norm="none", **SMALL)
+    D = MatchingDiscriminator(16, 6, norm="none", **SMALL)
     D.joint[-1].weight.data *= 1000  # steep enough for those that forgive small slopes
     text = torch.randn(4, 6)
     real, fake = torch.randn(2, 4, 3, 16, 16)
@@ -101,12 +101,12 @@ def test_sides_that_no_doubling_reaches_and_unknown_norms_are_refused():
     with pytest.raises(UserError, match="side 24"):
         FirstStage(24, 6)
     with pytest.raises(UserError, match="norm layer"):
-        MatchingCritic(16, 6, norm="layer")
+        MatchingDiscriminator(16, 6, norm="layer")
 
 
 def test_a_projection_adds_the_product_of_sentence_and_mean_map():
     torch.manual_seed(0)
-    D = MatchingCritic(16, 6, norm="none", project=True, **SMALL)
+    D = MatchingDiscriminator(16, 6, norm="none", project=True, **SMALL)
     images, text = torch.randn(4, 3, 16, 16), torch.randn(4, 6)
     seen = D.trunk(images)
     with_it = D.judge(seen, text)
@@ -115,15 +115,15 @@ def test_a_projection_adds_the_product_of_sentence_and_mean_map():
     torch.testing.assert_close(with_it, D.judge(seen, text) + product)
 
 
-def test_changes_are_of_all_that_a_critic_looks_at():
+def test_changes_are_of_all_that_a_discriminator_looks_at():
     torch.manual_seed(0)
-    plain = MatchingCritic(16, 6, norm="none", **SMALL)
+    plain = MatchingDiscriminator(16, 6, norm="none", **SMALL)
     images = torch.randn(64, 3, 16, 16)
-    D = MatchingCritic(16, 6, norm="none", changes="cutout", **SMALL)
+    D = MatchingDiscriminator(16, 6, norm="none", changes="cutout", **SMALL)
     D.load_state_dict(plain.state_dict())
     seen, wanted = D.look(images), plain.trunk(images)
     changed = (seen != wanted).flatten(1).any(1)
     assert float(changed.float().mean()) > 0.9
     assert torch.equal(plain.look(images), wanted)
     with pytest.raises(UserError, match="blur"):
-        MatchingCritic(16, 6, changes="blur", **SMALL).look(images)
+        MatchingDiscriminator(16, 6, changes="blur", **SMALL).look(images)

@@ -1,8 +1,8 @@
-"""Output of a generator of discrete samples: logits of sites that are independent given z.
+"""Output of a generator of discrete samples: logits of variables that are independent given z.
 
     g(x | z) = prod_i g_i(x_i | z)
 
-Examples of sites are pixels of a binarised or 16-colour image and characters of a short line.
+Examples of variables are pixels of a binarised or 16-colour image and characters of a short line.
 Samples are floats, 0 and 1 or one-hot, so that a discriminator reads them in the same way as
 relaxed samples.
 """
@@ -15,11 +15,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import log_softmax, softplus
 
-__all__ = ["Bernoulli", "Categorical", "Sites"]
+__all__ = ["Bernoulli", "Categorical", "DiscreteVariables"]
 
 
-class Sites(ABC):
-    """Independent sites of one kind. B latents, M samples of each, S the shape of the logits."""
+class DiscreteVariables(ABC):
+    """Independent variables of one kind: B latents, M samples of each, logits of shape S."""
 
     @abstractmethod
     def sample(
@@ -28,7 +28,7 @@ class Sites(ABC):
         """Draw M samples of each latent; no gradient.
 
         Args:
-            logits: Logits of the sites, (B, *S).
+            logits: Logits of the variables, (B, *S).
             samples: Number M of samples per latent.
         """
 
@@ -36,10 +36,10 @@ class Sites(ABC):
     def log_prob(
         self, logits: Float[Tensor, " B *S"], x: Float[Tensor, "B M *S"]
     ) -> Float[Tensor, "B M"]:
-        """Log probability log g(x_m | z), summed over sites; differentiable in the logits.
+        """Log probability log g(x_m | z), summed over variables; differentiable in the logits.
 
         Args:
-            logits: Logits of the sites, (B, *S).
+            logits: Logits of the variables, (B, *S).
             x: Samples of each latent, (B, M, *S).
         """
 
@@ -48,29 +48,29 @@ class Sites(ABC):
         """Mean E[x | z], i.e. the probabilities; differentiable in the logits.
 
         Args:
-            logits: Logits of the sites, (B, *S).
+            logits: Logits of the variables, (B, *S).
         """
 
     @abstractmethod
-    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
-        """The same distribution as logits of V classes per site, the input of relaxations.
+    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *variables V"]:
+        """The same distribution as logits of V classes per variable, the input of relaxations.
 
         Args:
-            logits: Logits of the sites, (B, *S).
+            logits: Logits of the variables, (B, *S).
         """
 
     @abstractmethod
-    def merge(self, one_hot: Float[Tensor, "N *sites V"]) -> Float[Tensor, " N *S"]:
+    def merge(self, one_hot: Float[Tensor, "N *variables V"]) -> Float[Tensor, " N *S"]:
         """Convert a sample of `classes`, one-hot or relaxed, to the form of `sample`.
 
         Args:
-            one_hot: Samples of V classes per site, (N, *sites, V).
+            one_hot: Samples of V classes per variable, (N, *variables, V).
         """
 
 
 @final
-class Bernoulli(Sites):
-    """Sites of 0 or 1: g_i(1 | z) = sigmoid(logit_i)."""
+class Bernoulli(DiscreteVariables):
+    """Variables of 0 or 1: g_i(1 | z) = sigmoid(logit_i)."""
 
     @torch.no_grad()
     def sample(
@@ -90,16 +90,16 @@ class Bernoulli(Sites):
     def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
         return logits.sigmoid()
 
-    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
+    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *variables V"]:
         return torch.stack([torch.zeros_like(logits), logits], dim=-1)
 
-    def merge(self, one_hot: Float[Tensor, "N *sites V"]) -> Float[Tensor, " N *S"]:
+    def merge(self, one_hot: Float[Tensor, "N *variables V"]) -> Float[Tensor, " N *S"]:
         return one_hot[..., 1]
 
 
 @final
-class Categorical(Sites):
-    """Sites of V classes, the last axis: g_i(v | z) = softmax(logits_i)_v; samples are one-hot."""
+class Categorical(DiscreteVariables):
+    """Variables of V classes, the last axis, as one-hot: g_i(v | z) = softmax(logits_i)_v."""
 
     @torch.no_grad()
     def sample(
@@ -122,8 +122,8 @@ class Categorical(Sites):
     def mean(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, " B *S"]:
         return logits.softmax(-1)
 
-    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *sites V"]:
+    def classes(self, logits: Float[Tensor, " B *S"]) -> Float[Tensor, "B *variables V"]:
         return logits
 
-    def merge(self, one_hot: Float[Tensor, "N *sites V"]) -> Float[Tensor, " N *S"]:
+    def merge(self, one_hot: Float[Tensor, "N *variables V"]) -> Float[Tensor, " N *S"]:
         return one_hot

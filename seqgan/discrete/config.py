@@ -1,0 +1,177 @@
+"""Options of discrete runs: what every paper shares, and the estimator of the gradient."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from image_core.adversarial import divergences, losses
+from image_core.adversarial.discrete_variables import DiscreteVariables
+from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from image_core.runs.penalties import make_penalty
+from image_core.runs.players import Player, adam
+from image_core.runs.recipe import RunConfig
+from seqgan.discrete import gradients
+from seqgan.discrete.gradients import GradientEstimator
+
+LOSSES = (
+    *(n for n in divergences.__all__ if getattr(divergences, n).reward),
+    *(n for n in losses.__all__ if getattr(losses, n).reward),
+)
+"""Losses whose reward moves a generator of discrete samples; a divergence's is log w."""
+
+
+class DiscreteProblem(NamedTuple):
+    """What a paper's game is about.
+
+    Args:
+        generator: Makes a generator of the chosen net and size.
+        discriminator: Makes a discriminator of the chosen net and size.
+        variables: What the generator's logits mean.
+        read: Turns a batch of data into samples.
+    """
+
+    generator: Callable[[], nn.Module]
+    discriminator: Callable[[], nn.Module]
+    variables: DiscreteVariables
+    read: Callable[[Tensor], Tensor]
+
+
+@dataclass(kw_only=True)
+class DiscreteDataOptions(RunConfig):
+    """Data.
+
+    Args:
+        data: What to learn from: IDX images (made binary anew in every batch: a grey level is the
+            probability of 1), an .npz of palette images, or text, a line a row; gzipped or not.
+        labels: IDX labels of --data; they train the classifier that judges.
+        test: More of the same that nothing learns from, to judge with, or the same .npz file if it
+            has `packed_test` too; left out, every 6th row is kept.
+        length: Number of characters of a line.
+    """
+
+    data: str
+    labels: str | None = None
+    test: str | None = None
+    length: int = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "length")
+
+
+@dataclass(kw_only=True)
+class DiscreteOptions(DiscreteDataOptions):
+    """Training.
+
+    Args:
+        paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
+            mypackage.mygan.
+        net: Networks: dense, or conv for the released convolutional ones.
+        channels: Channels of --net conv next to images, or along lines; 0 for the released 64 and
+            256.
+        latent: Size of z, uniform in (0, 1).
+        batch: Latents of a step, and real rows of a discriminator step.
+        rounds: Number of rounds.
+        d_steps: Optimizer steps of the discriminator in a round; the generator takes one.
+        g_lr: Adam's learning rate of the generator.
+        d_lr: Adam's learning rate of the discriminator.
+        beta1: Adam's decay of the first moment, of both.
+        ema_decay: Decay of the average of the generator's weights, which is what is judged; 0
+            judges the generator as it stands.
+        evaluate_every: Rounds between two looks at the samples.
+        eval_samples: Most real and generated samples of the judge: two fifths teach it, a tenth
+            tells when it is best, half are judged. Where fewer are kept for that, it learns from
+            rows that the generator learned from too.
+        judge_steps: Most steps of the judge; the classifier takes four times as many.
+        precision: Precision of training: no (float32) or bf16; in YAML write 'no' in quotes.
+    """
+
+    paper: str = ""
+    net: str = "dense"
+    channels: int = 0
+    latent: int = 64
+    batch: int = 64
+    rounds: int = 2_000
+    d_steps: int = 1
+    g_lr: float = 4e-3
+    d_lr: float = 4e-3
+    beta1: float = 0.5
+    ema_decay: float = 0.98
+    evaluate_every: int = 200
+    eval_samples: int = 10_000
+    judge_steps: int = 400
+    precision: str = "no"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "latent", "rounds", "d_steps", "evaluate_every", "judge_steps")
+        options.check_least(self, 2, "batch")
+        options.check_least(self, 40, "eval_samples")
+        options.check_least(self, 0, "channels")
+        options.check_above_zero(self, "g_lr", "d_lr")
+        options.check_choice("net", self.net, ("dense", "conv"))
+        options.check_choice("precision", self.precision, ("no", "bf16"))
+        if self.channels and self.net == "dense":
+            raise UserError(f"--channels {self.channels} is of --net conv; leave it out, or use it")
+        for name in ("beta1", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"--{name} {getattr(self, name)}: it lies in [0, 1)")
+
+
+@dataclass(kw_only=True)
+class EstimatorOptions(DiscreteOptions):
+    """Gradient of the generator.
+
+    Args:
+        estimator: Estimator of the generator's gradient: bgan, bgan_batch, bgan_reinforce, maligan,
+            reinforce, moving_average, learned_baseline, leave_one_out, straight_through, reinmax,
+            gumbel_softmax, gumbel_hard, rebar, relax, taylor or disarm.
+        samples: Number of samples of each latent.
+        loss: Loss of the discriminator: a divergence, whose reward is the log importance weight, or
+            any loss with a reward.
+        penalty: Penalties of the discriminator, as in r1=10, see `seqgan list penalties`.
+    """
+
+    estimator: str = "taylor"
+    samples: int = 20
+    loss: str = "jensen_shannon"
+    penalty: str = "r1=0.1"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "samples")
+        options.check_estimator(self.estimator, gradients.__all__, gradients.REASONS)
+        if self.loss in {*losses.__all__, *divergences.__all__} - {*LOSSES}:
+            raise UserError(
+                f"--loss {self.loss} compares a sample with the rest of its batch, so that no "
+                "sample has a reward of its own to move the generator by; use --loss non_saturating"
+            )
+        options.check_choice("loss", self.loss, LOSSES)
+        make_penalty(self.penalty)
+        if self.samples < 2 and self.estimator in ("bgan", "leave_one_out", "disarm", "taylor"):
+            raise UserError(f"--estimator {self.estimator} needs --samples of at least 2")
+        if self.samples % 2 and self.estimator == "disarm":
+            raise UserError(f"--estimator disarm draws pairs: --samples {self.samples} is odd")
+
+    def gradient(self) -> GradientEstimator:
+        """The estimator of the chosen name."""
+        return getattr(gradients, self.estimator)(self.samples, self.latent)
+
+    def adversarial(self) -> dict[str, Any]:
+        """Loss, penalty, batch and steps of a game."""
+        where = divergences if self.loss in divergences.__all__ else losses
+        return {
+            "loss": getattr(where, self.loss),
+            "penalty": make_penalty(self.penalty),
+            "batch": self.batch,
+            "d_steps": self.d_steps,
+        }
+
+
+def two_players(o: DiscreteOptions) -> list[Player]:
+    """Generator and discriminator by Adam."""
+    rates = {"G": o.g_lr, "D": o.d_lr}
+    return [Player(name, adam(lr, (o.beta1, 0.999))) for name, lr in rates.items()]

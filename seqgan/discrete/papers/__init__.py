@@ -1,0 +1,1 @@
+"""Papers on discrete variables, one module each."""

@@ -1,0 +1,64 @@
+"""IRGAN (Wang et al. 2017, SIGIR): a softmax over documents against a judge of one at a time.
+
+The discriminator tells positives from generated documents; the generator is paid 2 sigmoid(f) - 1,
+as in the released code.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
+from seqgan.retrieval.game import RetrievalGame
+from seqgan.retrieval.scorers import Scorer
+from seqgan.retrieval.split import Split
+
+__all__ = ["AUTHORS", "PRESETS", "Options", "game", "irgan", "players"]
+
+
+@dataclass(kw_only=True)
+class Options(SoftmaxOptions):
+    """IRGAN."""
+
+    loss: str = "non_saturating"
+    reward: str = "sigmoid"
+    mixture: float = 0.2
+
+
+AUTHORS: dict[str, Any] = {
+    "exact": False,
+    "negative_temperature": 0.2,
+    "samples": 2,
+    "kl_coef": 0.0,
+    "d_steps": 100,
+    "d_epochs": 5,
+    "g_steps": 50,
+    "d_lr": 1e-3,
+    "g_lr": 1e-3,
+    "d_l2": 0.2,
+    "optimizer": "sgd",
+    "reduction": "sum",
+}
+"""Settings of the released code, whose schedule of steps belongs to them."""
+PRESETS = {"authors": AUTHORS}
+
+
+def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:
+    """IRGAN, pointwise: D tells positives from generated documents one by one.
+
+    Args:
+        G: Network whose scores are the generator's.
+        D: Network whose scores are the discriminator's logits.
+        split: Queries, candidates and positives to learn from.
+        options: Any of `RetrievalGame`.
+
+    Source: Wang et al. 2017, with the released code's reward 2 sigmoid(f) - 1.
+    """
+    return RetrievalGame(G, D, split, **options)  # type: ignore[arg-type]
+
+
+def game(o: Options, r: RetrievalProblem) -> RetrievalGame:
+    """The game of a run's options."""
+    return irgan(r.scorer(), r.discriminator(), r.split, **o.adversarial())
+
+
+players = three_players

@@ -1,0 +1,274 @@
+"""Options of retrieval that the task decides: its data, networks, start and evaluation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from image_core.runs.recipe import RunConfig
+from seqgan.retrieval.tasks import Sizes
+
+SCORERS = {
+    "item": ("mf", "mf_ease", "two_tower"),
+    "web": ("mlp",),
+    "qa": ("cnn", "encoder"),
+}
+PRETRAIN = ("softmax", "bpr", "dns", "none")
+BASELINES = {
+    "item": ("popularity", "bpr", "softmax", "item_knn", "ials", "ease"),
+    "web": ("best_feature", "bpr", "softmax", "lightgbm"),
+    "qa": ("overlap", "bpr", "softmax"),
+}
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "item": {
+        "scorer": "mf",
+        "dim": 5,
+        "batch": 0,
+        "pretrain": "softmax",
+        "pretrain_epochs": 240,
+        "pretrain_lr": 0.03,
+        "pretrain_l2": 0.14,
+        "d_lr": 0.01,
+        "g_lr": 0.003,
+        "d_l2": 0.05,
+        "samples": 2,
+        "evaluate_every": 10,
+    },
+    "web": {
+        "scorer": "mlp",
+        "dim": 5,
+        "batch": 0,
+        "pretrain": "softmax",
+        "pretrain_epochs": 300,
+        "pretrain_lr": 0.003,
+        "pretrain_l2": 0.001,
+        "d_lr": 0.003,
+        "g_lr": 0.001,
+        "d_l2": 0.001,
+        "samples": 5,
+        "evaluate_every": 10,
+    },
+    "qa": {
+        "scorer": "cnn",
+        "dim": 64,
+        "batch": 8,
+        "pretrain": "softmax",
+        "pretrain_epochs": 20,
+        "pretrain_lr": 0.003,
+        "pretrain_l2": 0.0001,
+        "d_lr": 0.003,
+        "g_lr": 0.001,
+        "d_l2": 0.0001,
+        "samples": 2,
+        "evaluate_every": 1,
+    },
+}
+"""What an option is where it is left out."""
+
+ONLY_FOR = {
+    "item": ("relevant", "start", "pool", "ratings", "start_prefix", "eval_samples"),
+    "web": ("label_fraction", "graded"),
+    "qa": ("encoder",),
+}
+"""Options that one task alone reads."""
+
+
+@dataclass(kw_only=True)
+class RankedDataOptions(RunConfig):
+    """Data.
+
+    Args:
+        data: What to learn from: a table of user, item and, if there is one, rating (item); LETOR
+            text or an .npz (web); a table of question number, label, question and answer (qa).
+        task: Kind of the data: item, web or qa.
+        test: More of the same to measure on; left out, the item task holds out a fifth of each
+            user's items.
+        valid: More of the same to choose settings on, for web and qa; left out, a fifth of the
+            training queries. The item task holds out a fifth of each user's training items.
+        columns: Names of the table's columns in the order in which they stand.
+        relevant: Least rating of a relevant item, for item; left out, every pair is relevant.
+        ratings: LOWEST,HIGHEST possible rating, for item; rows outside are dropped.
+        label_fraction: Share of the training labels that are seen, for web; below 1 training is
+            semi-supervised.
+    """
+
+    data: str
+    task: Literal["item", "web", "qa"] = "item"
+    test: str | None = None
+    valid: str | None = None
+    columns: str = ""
+    relevant: float | None = None
+    ratings: str = ""
+    label_fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("task", self.task, tuple(SCORERS))
+        known = {f.name for f in fields(self)}
+        for name, value in DEFAULTS[self.task].items():
+            if name in known and getattr(self, name) is None:
+                setattr(self, name, value)
+        self.rating_range()
+        if not 0 < self.label_fraction <= 1:
+            raise UserError(f"--label_fraction {self.label_fraction}: it must be in (0, 1]")
+        if self.columns and len(self.column_names()) < (4 if self.task == "qa" else 2):
+            raise UserError(f"--columns {self.columns}: name them all, with commas between")
+        if self.task == "item" and self.valid is not None:
+            raise UserError("--valid is for --task web and qa; the item task holds out its own")
+        if self.task != "item" and self.test is None:
+            raise UserError(f"--task {self.task} needs --test FILE: its queries are to be new ones")
+
+    def column_names(self) -> tuple[str, ...]:
+        """The table's columns."""
+        if self.columns:
+            return tuple(filter(None, self.columns.split(",")))
+        return {
+            "item": ("user", "item", "rating"),
+            "qa": ("id", "label", "question", "answer"),
+        }.get(self.task, ())
+
+    def rating_range(self) -> tuple[float, float] | None:
+        """Lowest and highest rating."""
+        if not self.ratings:
+            return None
+        try:
+            low, high = map(float, self.ratings.split(","))
+            if not low <= high:
+                raise ValueError
+        except ValueError as error:
+            raise UserError(
+                f"--ratings {self.ratings}: give the lowest and the highest, as in 1,5"
+            ) from error
+        return low, high
+
+
+@dataclass(kw_only=True)
+class ScorerOptions(RankedDataOptions):
+    """Networks.
+
+    Args:
+        scorer: Network that scores documents: mf, mf_ease (factors on EASE's scores) or two_tower
+            for item; mlp for web; cnn or encoder for qa.
+        encoder: Name or folder of a transformers encoder, for --scorer encoder.
+        dim: Length of a vector.
+        d_dim: Length of a vector in the discriminator; left out, as in the generator.
+        hidden: Width of a layer (mlp, two_tower).
+        filters: Number of filters of each width (cnn).
+        dropout: Dropout of the features (mlp).
+    """
+
+    scorer: str | None = None
+    encoder: str | None = None
+    dim: int | None = None
+    d_dim: int | None = None
+    hidden: int = 46
+    filters: int = 64
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.d_dim is None:
+            self.d_dim = self.dim
+        options.check_choice("scorer", str(self.scorer), SCORERS[self.task])
+        options.check_least(self, 1, "dim", "d_dim", "hidden", "filters")
+        options.check_least(self, 0, "dropout")
+        if self.dropout >= 1:
+            raise UserError(f"--dropout {self.dropout}: it must be below 1")
+        if (self.scorer == "encoder") != (self.encoder is not None):
+            raise UserError("--scorer encoder and --encoder NAME go together")
+
+    def sizes(self, dim: int | None = None) -> Sizes:
+        """Sizes of a scorer, of another length of vector if it is given."""
+        return Sizes(
+            dim=int(dim or self.dim or 0),
+            hidden=self.hidden,
+            filters=self.filters,
+            dropout=self.dropout,
+            encoder=self.encoder,
+        )
+
+
+@dataclass(kw_only=True)
+class StartOptions(ScorerOptions):
+    """Start of the generator.
+
+    Args:
+        start: An .npz of a matrix factorisation to start the generator from, with ids from 0; for
+            item.
+        start_prefix: Prefix of the names of its arrays, as in dns_ for dns_user.
+        pretrain: Method that the generator learns by before the adversarial rounds: softmax
+            (maximum likelihood), bpr, dns or none.
+        pretrain_epochs: Most passes of pretraining.
+        pretrain_lr: Learning rate of pretraining.
+        pretrain_l2: Weight of the squared norm of what scores a positive, in pretraining.
+        drawn: Number of candidates that dns takes the hardest of.
+        patience: Evaluations without a better one before pretraining ends.
+        evaluate_every: Epochs of pretraining between two evaluations.
+    """
+
+    start: str | None = None
+    start_prefix: str = ""
+    pretrain: str | None = None
+    pretrain_epochs: int | None = None
+    pretrain_lr: float | None = None
+    pretrain_l2: float | None = None
+    drawn: int = 5
+    patience: int = 4
+    evaluate_every: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("pretrain", str(self.pretrain), PRETRAIN)
+        options.check_least(self, 1, "drawn", "patience", "evaluate_every")
+        options.check_least(self, 0, "pretrain_epochs", "pretrain_l2")
+        options.check_above_zero(self, "pretrain_lr")
+        if self.start is not None and (self.scorer != "mf" or self.pretrain != "none"):
+            raise UserError("--start is a start: it needs --scorer mf and --pretrain none")
+
+
+@dataclass(kw_only=True)
+class RankingOptions(StartOptions):
+    """Evaluation.
+
+    Args:
+        eval_samples: Most users that validation and test read, drawn at random, for item; 0 reads
+            all.
+        select: What chooses epochs and rounds: valid, a validation set, then all data are learned
+            from; test, the test set, which only repeats what IRGAN's authors did; last, nothing.
+        select_metric: Metric that is chosen by.
+        baselines: Further rows of the table with commas between; all of the task's, or none.
+        ties: Order of equal scores: random (seeded), first or last.
+        ideal: What NDCG divides by: full, or found among the first k.
+        graded: Whether NDCG weighs documents by their label, for web; else all relevant ones are
+            alike.
+    """
+
+    eval_samples: int = 0
+    select: Literal["valid", "test", "last"] = "valid"
+    select_metric: str = "ndcg@5"
+    baselines: str = "all"
+    ties: Literal["random", "first", "last"] = "random"
+    ideal: Literal["full", "found"] = "full"
+    graded: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 0, "eval_samples")
+        for name in self.baseline_names():
+            options.check_choice("baselines", name, BASELINES[self.task])
+        name, _, k = self.select_metric.partition("@")
+        known = {"p": 1, "ndcg": 1, "recall": 1, "hit": 1, "map": 0, "mrr": 0}
+        if known.get(name) != (k in ("3", "5", "10")) or (k == "" and "@" in self.select_metric):
+            raise UserError(
+                f"--select_metric {self.select_metric}: choose map, mrr, or p, ndcg, recall or hit "
+                "at 3, 5 or 10, as in ndcg@5"
+            )
+
+    def baseline_names(self) -> tuple[str, ...]:
+        """The rows of the table besides the run's own."""
+        if self.baselines == "none":
+            return ()
+        if self.baselines == "all":
+            return BASELINES[self.task]
+        return tuple(filter(None, self.baselines.split(",")))

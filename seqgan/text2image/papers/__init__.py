@@ -1,0 +1,1 @@
+"""Papers on pictures from sentences, one module each."""

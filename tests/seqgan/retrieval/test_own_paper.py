@@ -1,0 +1,148 @@
+"""A paper on retrieval of the user's own, outside the repository, with an option of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from image_core.adversarial.errors import UserError
+from image_core.runs.parsing import parse_config
+from seqgan.retrieval import recipe
+from tests.recipes.made import content, read_log, read_result
+from tests.seqgan.retrieval.made import write_pairs
+
+ROOT = Path(__file__).resolve().parents[3]
+MINE = '''"""BoldGAN (nobody 2026): IRGAN whose generator is paid for entropy besides."""
+
+from dataclasses import dataclass
+
+from image_core.adversarial.game import Loss
+from seqgan.retrieval.config import SoftmaxOptions, three_players
+from seqgan.retrieval.game import RetrievalGame
+
+
+@dataclass(kw_only=True)
+class Options(SoftmaxOptions):
+    """BoldGAN.
+
+    Args:
+        entropy_coef: Weight of the entropy of the generator.
+    """
+
+    entropy_coef: float = 0.1
+    loss: str = "hinge"
+
+
+class BoldGame(RetrievalGame):
+    entropy_coef = 0.0
+
+    def generator_move(self, batches):
+        rows = next(batches)
+        (loss,) = super().generator_move(iter([rows]))
+        log_prob = self.batch(rows).log_policy(self.G, self.temperature)
+        entropy = -(log_prob.exp() * log_prob).sum(1).mean()
+        yield Loss(loss.total - self.entropy_coef * entropy, {**loss.logs, "entropy": entropy})
+
+
+def game(o, r):
+    made = BoldGame(r.scorer(), r.discriminator(), r.split, **o.adversarial())
+    made.entropy_coef = o.entropy_coef
+    return made
+
+
+players = three_players
+PRESETS = {"tiny": {"entropy_coef": 0.3}}
+'''
+
+
+def command(folder, *words):
+    """The command line in a folder of its own, as a user has it."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "seqgan.cli", *words],
+        cwd=folder, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a package of papers and pairs of users and items."""
+    made = tmp_path_factory.mktemp("own")
+    (made / "mypkg").mkdir()
+    (made / "mypkg" / "__init__.py").write_text("")
+    (made / "mypkg" / "mine.py").write_text(MINE)
+    write_pairs(made / "pairs.tsv", users=40, each=12)
+    return made
+
+
+OWN = ("train", "retrieve", "--preset", "tiny", "--data", "pairs.tsv", "--relevant", "4",
+       "--baselines", "none", "--paper", "mypkg.mine")  # fmt: skip
+
+
+def test_a_paper_of_ones_own_trains_and_evaluates(folder):
+    done = command(folder, *OWN, "--out", "whole")
+    assert done.returncode == 0, done.stderr
+    result, log = read_result(folder / "whole"), read_log(folder / "whole")
+    assert set(result["table"]) == {"random", "start (no adversary)", "BoldGAN"}
+    assert (result["config"]["entropy_coef"], result["config"]["loss"]) == (0.3, "hinge")
+    assert all(row["G/entropy"] > 0 for row in log if row["phase"] == "adversarial")
+    assert "BoldGAN" in done.stdout
+    assert command(folder, "evaluate", "whole").returncode == 0
+    assert read_result(folder / "whole")["table"] == result["table"]
+
+
+def test_killed_and_resumed_it_ends_the_same(folder):
+    words = ("--rounds", "40", "--entropy_coef", "0.2")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgan.cli", *OWN, "--out", "killed", *words],
+        cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    log, deadline = folder / "killed" / "log.jsonl", time.monotonic() + 120
+    while not (log.exists() and '"adversarial"' in log.read_text()):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert command(folder, "resume", "killed").returncode == 0
+    assert command(folder, *OWN, "--out", "undisturbed", *words).returncode == 0
+    one, other = (content(folder / name / "checkpoint") for name in ("killed", "undisturbed"))
+    assert one["game.safetensors"] == other["game.safetensors"]
+    assert read_log(folder / "killed") == read_log(folder / "undisturbed")
+
+
+# ------------------------------------------------------------------------------- papers that ship
+
+
+def parsed(*words):
+    return parse_config("retrieve", recipe, ["--out", "run", "--data", "a", *words])[0]
+
+
+def test_what_a_paper_declares_is_its_own():
+    pairwise = parsed("--paper", "irgan_pairwise", "--preset", "tiny")
+    assert (pairwise.loss, pairwise.reward, pairwise.mixture) == ("relativistic", "log_sigmoid", 0)
+    assert (pairwise.rounds, pairwise.d_steps) == (3, 1)
+    assert (parsed().loss, parsed().mixture) == ("non_saturating", 0.2)
+    authors = parsed("--preset", "authors")
+    assert (authors.d_steps, authors.d_epochs, authors.exact) == (100, 5, False)
+    assert (authors.select, authors.rounds) == ("test", 15)
+    assert parsed("--mixture", "0.5").mixture == 0.5
+
+
+def test_options_of_earlier_names_are_gone():
+    for name in ("critic_steps", "anchor", "hide", "warm", "form", "policy_lr", "measured"):
+        assert name not in asdict(parsed())
+        with pytest.raises(UserError, match=name):
+            parsed(f"--{name}", "1")
+
+
+def test_only_its_module_its_tests_and_the_page_know_a_paper():
+    folder = Path(recipe.__file__).parent
+    for file in folder.glob("*.py"):
+        assert "papers.irgan" not in file.read_text(), file

@@ -1,9 +1,10 @@
 """Gradients of an expected reward by relaxed control variates and antithetic pairs.
 
-Each estimator takes the logits of variables that are independent given the generator's input, and the reward as a function of samples, `(N, *variables, V) -> (N,)`. It returns a surrogate
-loss whose gradient in the logits is minus an estimate of the gradient of E[reward], averaged over
-the batch. All are unbiased. The reward is differentiated at relaxed samples only. They are exported
-by `estimators.py`.
+Each estimator takes the logits of variables that are independent given the generator's input, and
+the reward as a function of samples, `(N, *variables, V) -> (N,)`. It returns a surrogate loss whose
+gradient in the logits is minus an estimate of the gradient of E[reward], averaged over the batch.
+All are unbiased. The reward is differentiated at relaxed samples only. They are exported by
+`estimators.py`.
 
 Variables that depend on one another's samples, such as the tokens of an autoregressive policy, do
 not have this form as a whole: for them, apply an estimator to one step at a time, given its prefix.

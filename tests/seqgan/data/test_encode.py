@@ -24,7 +24,9 @@ ABC = TextTokenizer.train(["aaabbc"], "char")
 
 
 def test_rows_end_in_end_and_are_padded_right():
-    tokens, dropped, truncated, unknown = encode_matrix(ABC, ["ab", "a", "abxc", ""], "x.txt")
+    tokens, dropped, truncated, unknown, places, limit = encode_matrix(
+        ABC, ["ab", "a", "abxc", ""], "x.txt"
+    )
     assert tokens.dtype == torch.int64
     assert tokens.tolist() == [
         [4, 5, END, PAD, PAD],
@@ -33,6 +35,7 @@ def test_rows_end_in_end_and_are_padded_right():
         [END, PAD, PAD, PAD, PAD],
     ]
     assert (dropped, truncated, unknown) == (0, 0, 1)
+    assert (places, limit) == ([0, 1, 2, 3], DEFAULT_MAX_LENGTH)
 
 
 def test_a_long_line_is_an_error_that_names_it():
@@ -58,13 +61,13 @@ def test_the_limit_itself_is_allowed():
 def test_long_lines_are_dropped_and_counted():
     encoded = encode_matrix(ABC, ["ab", "abx", "b", "xxxx"], "x.txt", 3, "drop")
     assert encoded.tokens.tolist() == [[4, 5, END], [5, END, PAD]]
-    assert encoded[1:] == (2, 0, 0)
+    assert encoded[1:] == (2, 0, 0, [0, 2], 3)
 
 
 def test_long_lines_are_cut_and_counted():
     encoded = encode_matrix(ABC, ["ab", "axbc", "b"], "x.txt", 3, "truncate")
     assert encoded.tokens.tolist() == [[4, 5, END], [4, UNK, END], [5, END, PAD]]
-    assert encoded[1:] == (0, 1, 1)
+    assert encoded[1:] == (0, 1, 1, [0, 1, 2], 3)
 
 
 def test_without_a_limit_one_stray_line_cannot_size_the_matrix():
@@ -143,7 +146,7 @@ def test_the_captions_have_the_published_words_and_length():
     assert (len(texts.lines), texts.dropped) == (10_000, 0)
     tokenizer = TextTokenizer.train(texts.lines, "word")
     assert tokenizer.vocab_size - len(SPECIALS) == 4_659
-    tokens, dropped, truncated, unknown = encode_matrix(tokenizer, texts, file)
+    tokens, dropped, truncated, unknown, *_ = encode_matrix(tokenizer, texts, file)
     assert tokens.shape == (10_000, 37 + 1)
     assert (tokens == END).sum(1).unique().tolist() == [1]
     assert (dropped, truncated, unknown) == (0, 0, 0)

@@ -119,7 +119,7 @@ def test_a_third_player_a_phase_and_an_option_train_resume_sample_and_evaluate(f
     done = command(folder, *OWN, "--out", "whole", "--manager_lr", "0.05")
     assert done.returncode == 0, done.stderr
     result, log = read_result(folder / "whole"), read_log(folder / "whole")
-    assert {"MLE", "ManagedGAN", "human"} == set(result["table"])
+    assert {"MLE", "ManagedGAN", "human"} <= set(result["table"])
     assert result["config"]["manager_lr"] == 0.05
     assert [row["phase"] for row in log].count("manager") == 3  # its own PRESETS
     assert all(row["M/grad_norm"] > 0 for row in log if row["phase"] in ("manager", "adversarial"))

@@ -4,11 +4,14 @@ import csv
 import gzip
 import json
 import shutil
+from collections import Counter
 
 import pytest
 import torch
 
+from image_core.data.split import held_out
 from seqgan.cli import main
+from seqgan.data.tokenizer import UNK
 from seqgan.text import recipe
 from seqgan.text.config import TEMPERATURES
 from seqgan.text.recipe import TextRun
@@ -91,7 +94,8 @@ def test_every_level_learns_and_writes_text_again(folder, tmp_path, capsys, leve
     # The training text comes back as it was read
     corpus_read = loaded(run).corpus
     rows = [corpus_read.tokenizer.decode(row) for row in corpus_read.train.tolist()]
-    assert rows == [line for number, line in enumerate(made) if number % 20]
+    held = set(held_out(len(made), 0.1, 0, groups=made))
+    assert rows == [line for number, line in enumerate(made) if number not in held]
 
 
 @pytest.mark.usefixtures("short_report")
@@ -107,7 +111,8 @@ def test_maximum_likelihood_stops_early_and_keeps_its_best_epoch(tmp_path, patie
     assert len(nlls) == best + 1 + patience
     made = loaded(run)
     assert made._nll(made.game.mle.eval(), made.valid) == pytest.approx(nlls[best], abs=1e-6)
-    assert read_result(run)["table"]["MLE"]["nll_test"] == pytest.approx(nlls[best], abs=1e-6)
+    test = made._nll(made.game.mle.eval(), made.test)
+    assert read_result(run)["table"]["MLE"]["nll_test"] == pytest.approx(test, abs=1e-6)
     # The adversarial rounds began from it as well, one small step ago
     first = next(row for row in read_log(run) if row["phase"] == "adversarial")
     assert first["nll_valid"] == pytest.approx(nlls[best], abs=0.02)
@@ -130,10 +135,14 @@ def test_the_log_has_the_numbers_that_matter(run):
 def test_the_result_compares_mle_seqgan_and_human_by_the_same_metrics(run):
     result = read_result(run)
     table = result["table"]
-    assert list(table) == ["MLE", "SeqGAN", "human"]
+    best = min(result["sweep"]["MLE"], key=lambda point: point["reverse_lm"])
+    assert result["best_temperature"] == {"MLE": best["temperature"], "chosen_by": "reverse_lm"}
+    extra = [] if best["temperature"] == 1 else [f"MLE, T {best['temperature']:.2g}"]
+    assert list(table) == ["MLE", "SeqGAN", *extra, "human"]
+    assert all(table[name]["reverse_lm"] == best["reverse_lm"] for name in extra)
     assert table["MLE"].keys() == table["SeqGAN"].keys()
     # No model wrote the human text, so no likelihood is its own
-    assert table["MLE"].keys() - table["human"].keys() == {"nll_test"}
+    assert table["MLE"].keys() - table["human"].keys() == {"nll_test", "nll_test_unk"}
     shares = ("bleu2", "bleu5", "self_bleu2", "self_bleu5", "distinct2", "unique")
     assert all(0 <= row[name] <= 1 for row in table.values() for name in shares)
     for name in ("MLE", "SeqGAN"):
@@ -162,7 +171,7 @@ def test_no_more_samples_than_there_is_human_text(folder, tmp_path):
 
 def test_samples_and_pictures(run):
     for name in ("mle.txt", "seqgan.txt"):
-        assert len((run / "samples" / name).read_text().splitlines()) == 100
+        assert len((run / "samples" / name).read_text().splitlines()) == 32
     names = {file.name for file in (run / "plots").iterdir()}
     assert names == {"bleu.png", "language_model.png", "learning.png"}
     assert all(is_png(file) for file in (run / "plots").iterdir())
@@ -224,10 +233,13 @@ def test_the_seed_decides_what_is_sampled(run, capsys):
 
 
 def test_temperature_sharpens(run, capsys):
-    usual = sampled(capsys, run, "--n", "200")
-    sharp = sampled(capsys, run, "--n", "200", "--temperature", "0.3")
-    flat = sampled(capsys, run, "--n", "200", "--temperature", "5")
-    assert len(set(sharp)) < len(set(usual)) < len(set(flat))
+    usual = sampled(capsys, run, "--n", "400")
+    sharp = sampled(capsys, run, "--n", "400", "--temperature", "0.3")
+    flat = sampled(capsys, run, "--n", "400", "--temperature", "5")
+    words = [len(Counter(" ".join(lines).split()).values()) for lines in (sharp, usual, flat)]
+    assert len(set(sharp)) < len(set(usual))
+    assert words[0] <= words[1] <= words[2]
+    assert len(set(flat)) >= len(set(sharp)) + 20
     assert len(set(sampled(capsys, run, "--n", "200", "--temperature", "0.001"))) == 1
 
 
@@ -250,7 +262,7 @@ def test_either_model_can_be_sampled_and_what_is_sampled_is_the_policys(run, cap
     made = loaded(run)
     for name, policy in (("mle", made.game.mle), ("seqgan", made.game.G)):
         torch.manual_seed(5)
-        rows = made.game.sample(15, policy=policy.eval())
+        rows = made.game.sample(15, policy=policy.eval(), never=(UNK,))
         expected = [made.decode(row) for row in rows.tolist()]
         assert sampled(capsys, run, "--n", "15", "--seed", "5", "--model", name) == expected
 
@@ -317,10 +329,11 @@ def test_named_sets_are_used_for_what_they_are(tmp_path, capsys):
 
 @pytest.mark.parametrize(("how", "kept"), [("drop", None), ("truncate", 4)])
 def test_long_lines_are_dropped_or_cut_as_asked(tmp_path, capsys, how, kept):
-    made = sentences(100)
-    words = {"data": corpus(tmp_path, 100), "out": str(tmp_path / "run"), "long_lines": how}
+    made = sentences(400)
+    words = {"data": corpus(tmp_path, 400), "out": str(tmp_path / "run"), "long_lines": how}
     run = TextRun(built(recipe, **words, max_length=5, min_count=1))
-    trained = [s for i, s in enumerate(made) if i % 20]
+    held = set(held_out(len(made), 0.1, 0, groups=made))
+    trained = [s for i, s in enumerate(made) if i not in held]
     short = [s for s in trained if len(s.split()) < 5]
     rows = [run.decode(row) for row in run.corpus.train.tolist()]
     assert 10 < len(short) < len(trained)

@@ -69,6 +69,22 @@ def check_least(config: Any, bound: int, *names: str) -> None:
             raise UserError(f"--{name} {getattr(config, name)}: it must be at least {bound}")
 
 
+def check_finite(config: Any, *names: str) -> None:
+    """Reject options that are not finite; None is accepted.
+
+    Args:
+        config: Options.
+        names: Names of the options to check.
+
+    Raises:
+        UserError: An option is not finite; the message names it.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not math.isfinite(value):
+            raise UserError(f"--{name} {value}: it must be a finite number")
+
+
 def check_above_zero(config: Any, *names: str) -> None:
     """Reject options that are not finite or not above zero.
 

@@ -110,6 +110,7 @@ class RankedDataOptions(RunConfig):
             if name in known and getattr(self, name) is None:
                 setattr(self, name, value)
         self.rating_range()
+        options.check_finite(self, "relevant")
         if not 0 < self.label_fraction <= 1:
             raise UserError(f"--label_fraction {self.label_fraction}: it must be in (0, 1]")
         if self.columns and len(self.column_names()) < (4 if self.task == "qa" else 2):

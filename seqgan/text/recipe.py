@@ -52,7 +52,8 @@ class TextOptions(SharedOptions, CorpusConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "min_count", "patience", "judge_epochs")
-        options.check_least(self, 2, "sweep_samples")
+        options.check_least(self, 2, "sweep_samples", "vocab_size")
+        options.check_least(self, 0, "split_seed")
         options.check_choice("level", self.level, ("word", "char", "bpe"))
         options.check_choice("long_lines", self.long_lines, ("error", "drop", "truncate"))
         for name in ("valid", "test", "field"):

@@ -280,7 +280,7 @@ class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "patience")
-        options.check_least(self, 2, "eval_samples")
+        options.check_least(self, 2, "eval_samples", "vocab_size")
         options.check_least(self, 0, "judge_seeds")
         if self.backward and self.turns != 1:
             raise UserError(f"--backward true reads one turn: pass --turns 1, not {self.turns}")

@@ -35,6 +35,7 @@ class Options(AdamOptions, AutoencoderOptions):
     balance_rate: float = 0.5
 
     def __post_init__(self) -> None:
+        options.check_least(self, 1, "bottleneck")
         if self.latent == 0:
             self.latent = self.bottleneck
         super().__post_init__()

@@ -52,6 +52,7 @@ class Options(RewardOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "gradient_steps", "buffer_size")
+        options.check_finite(self, "target_entropy")
         if not 0 <= self.expert_share < 1:
             raise UserError(f"--expert_share {self.expert_share}: it must be at least 0, below 1")
 

@@ -13,6 +13,7 @@ from torch.nn.functional import adaptive_avg_pool2d, interpolate
 from image_core.adversarial.classifier import ClassifierGame
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
+from image_core.data.split import held_out
 
 Images = Float[Tensor, "N C H W"]
 INCEPTION = "6726825d"
@@ -112,8 +113,8 @@ def classifier(
 ) -> Extractor:
     """Train a small classifier of the data, the same for the same seed: `clf`.
 
-    Every tenth image is kept to tell its accuracy. Its features are its last hidden layer, 64
-    numbers. Scores compare within one such network alone, which the digest says.
+    A tenth of the images of every class is drawn to tell its accuracy. Its features are its last
+    hidden layer, 64 numbers. Scores compare within one such network alone, which the digest says.
 
     Args:
         images: Images as bytes.
@@ -123,8 +124,9 @@ def classifier(
         device: Where it is trained.
     """
     device = device or torch.device("cpu")
-    place = torch.arange(len(images))
-    learn, keep = place[place % 10 != 9], place[place % 10 == 9]
+    kept = torch.zeros(len(images), dtype=torch.bool)
+    kept[held_out(len(images), 0.1, seed, labels=labels.tolist())] = True
+    learn, keep = (~kept).nonzero()[:, 0], kept.nonzero()[:, 0]
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         C = _Convolutional(images.shape[1], int(labels.max()) + 1).to(device)

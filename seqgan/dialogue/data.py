@@ -16,7 +16,7 @@ class DialogueDataOptions(RunConfig):
         data: Dialogues to learn from: a file (.jsonl, .json, .parquet, .csv, gzipped or not; or one
             dialogue a line, turns separated by tabs), a hub data set, "chitchat" or "chatterbot"
             for those of an installed package.
-        valid: Dialogues that stop maximum likelihood; every 20th of the data when left out.
+        valid: Dialogues that stop maximum likelihood; a drawn twentieth of the data when left out.
         test: Dialogues to measure on; the validation set when left out.
         where: Condition that dialogues of --test meet in a column, as in train_overlap=0.
         limit: Most dialogues of the data; all when left out.

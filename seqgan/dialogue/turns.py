@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
+from image_core.data.split import held_out
 from seqgan.data.chat import chitchat_conversations
 from seqgan.data.source import read_rows
 
@@ -109,14 +110,14 @@ class Splits(NamedTuple):
     test: Dialogues
 
 
-HELD_OUT = 20
-"""One dialogue in this many is held out where no validation set is named."""
+HELD_OUT, SPLIT_SEED = 0.05, 0
+"""Share of the dialogues drawn for validation where no set is named, and the seed of the draw."""
 
 
 def read_splits(
     data: str, valid: str | None, test: str | None, limit: int | None, where: str = ""
 ) -> Splits:
-    """Read the sets; every 20th dialogue of the data validates where no file does.
+    """Read the sets; a twentieth of the dialogues, drawn, validates where no file does.
 
     Args:
         data: A file, a hub data set, "chitchat" or "chatterbot".
@@ -133,14 +134,16 @@ def read_splits(
         return Splits(*(_checked(part) for part in sets))
     train = _checked(read_dialogues(data, limit))
     if valid is None:
-        kept = [d for i, d in enumerate(train.items) if i % HELD_OUT != HELD_OUT - 1]
-        held = [d for i, d in enumerate(train.items) if i % HELD_OUT == HELD_OUT - 1]
+        same = [str(dialogue) for dialogue in train.items]  # equal ones are on one side
+        places = set(held_out(len(same), HELD_OUT, SPLIT_SEED, groups=same))
+        kept = [d for i, d in enumerate(train.items) if i not in places]
+        held = [d for i, d in enumerate(train.items) if i in places]
         if not held:
             raise UserError(
-                f"--data {data} has {len(kept)} dialogues, too few to hold out every "
-                f"{HELD_OUT}th; name --valid FILE or add dialogues"
+                f"--data {data} has {len(same)} dialogues, too few different ones to hold some "
+                "out; name --valid FILE or add dialogues"
             )
-        validation = Dialogues(f"every {HELD_OUT}th of {data}", held, Counts(read=len(held)))
+        validation = Dialogues(f"{HELD_OUT:.0%} of {data}, drawn", held, Counts(read=len(held)))
         train = Dialogues(data, kept, train.counts)
     else:
         validation = _checked(read_dialogues(valid))

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.split import held_out
 from seqgan.data.encode import encode_matrix, mask_of
 from seqgan.data.errors import reason
 from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
@@ -122,7 +123,7 @@ class TrainedEncoder(Encoder):
     are the same. The vectors of words are its token embeddings, and therefore weak.
 
     Args:
-        texts: Training sentences; every 20th is used for early stopping.
+        texts: Training sentences; a twentieth, drawn by the seed, is used for early stopping.
         level: Unit of a token: word or char.
         size: Size of the state and of the embeddings.
         epochs: Maximum number of epochs.
@@ -145,11 +146,11 @@ class TrainedEncoder(Encoder):
             raise UserError("--encoder trained needs at least two sentences to learn from")
         self.name = f"lstm{size}"
         self._tokenizer = TextTokenizer.train(texts, "char" if level == "char" else "word")
-        held_out = set(range(0, len(texts), 20))
-        learned = [text for i, text in enumerate(texts) if i not in held_out]
+        held = held_out(len(texts), 0.05, seed, groups=texts) or [0]
+        learned = [text for i, text in enumerate(texts) if i not in set(held)]
         train, valid = (
             encode_matrix(self._tokenizer, part, "the encoder's texts", long_lines="truncate")
-            for part in (learned, [texts[i] for i in sorted(held_out)])
+            for part in (learned, [texts[i] for i in held])
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

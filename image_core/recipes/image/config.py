@@ -32,6 +32,9 @@ class ImageOptions(RunConfig):
         data: The images: digits, shapes, a folder of pictures or of class folders, an IDX or .npz
             file, gzipped or not, or OWNER/NAME of a data set.
         labels: File of IDX labels of an IDX --data.
+        test: Images to measure with, named like --data; a tenth of the data of every class, drawn
+            by the split seed, when left out.
+        split_seed: Seed of the draw of the images to measure with.
         size: Side of the images, a power of two; 0 = that of the data, rounded up.
         channels: Colours of the images, 1 or 3; 0 = those of the data.
         strict: Whether one unreadable picture of a folder is refused.
@@ -57,6 +60,8 @@ class ImageOptions(RunConfig):
     paper: str = ""
     data: str = "digits"
     labels: str | None = None
+    test: str | None = None
+    split_seed: int = 0
     size: int = 0
     channels: int = 0
     strict: bool = False
@@ -76,7 +81,7 @@ class ImageOptions(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 0, "size")
+        options.check_least(self, 0, "size", "split_seed")
         options.check_least(self, 1, "rounds", "d_steps", "evaluate_every")
         options.check_least(self, 2, "batch")
         options.check_least(self, 10, "eval_samples")

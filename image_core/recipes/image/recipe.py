@@ -1,12 +1,14 @@
 """Image GANs: a paper's game, loss, penalty, norm and architecture, from one command."""
 
 import functools
+import sys
 
 import torch
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
-from image_core.data.images import Reading, read_images
+from image_core.data.images import ImageSet, Reading, read_images
+from image_core.data.split import held_out
 from image_core.games.common import ImageGame
 from image_core.games.logit import LogitGame
 from image_core.recipes.image import report as image_report
@@ -20,8 +22,8 @@ from image_core.runs.fingerprint import fingerprint
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 
-HELD_OUT = 10
-"""Every tenth image is kept to measure with."""
+HELD_OUT = 0.1
+"""Share of the images of every class that is drawn to measure with."""
 
 
 class Run(recipe.Run):
@@ -118,17 +120,39 @@ class Run(recipe.Run):
         c = self.config
         how = Reading(size=c.size, channels=c.channels, strict=c.strict, labels=c.labels)
         every = read_images(c.data, how)
-        place = torch.arange(len(every.images))
-        self.train_set = every.pick(place[place % HELD_OUT != HELD_OUT - 1])
-        self.test_set = every.pick(place[place % HELD_OUT == HELD_OUT - 1])
+        if c.test is None:
+            labels = None if every.labels is None else every.labels.tolist()
+            held = held_out(len(every.images), HELD_OUT, c.split_seed, labels=labels)
+            kept = torch.ones(len(every.images), dtype=torch.bool)
+            kept[held] = False
+            self.train_set, self.test_set = every.pick(kept.nonzero()[:, 0]), every.pick(~kept)
+        else:
+            size, channels = every.images.shape[2], every.images.shape[1]
+            same = Reading("--test", size=size, channels=channels, strict=c.strict)
+            self.train_set, self.test_set = every, read_images(c.test, same)
         if len(self.test_set.images) < 10:
             raise UserError(
-                f"--data {c.data} holds {len(every.images)} images; every tenth is kept to measure "
-                "with, so give at least 100"
+                f"--data {c.data} holds {len(every.images)} images; a tenth is kept to measure "
+                "with, so give at least 100, or name a --test set of at least 10"
             )
+        print(
+            _counts("train", self.train_set),
+            _counts("test", self.test_set),
+            sep="; ",
+            file=sys.stderr,
+        )
         if c.extractor == "clf" and every.labels is None:
             raise UserError("--extractor clf is trained on labels; use pixels or efflite0")
 
     def _look(self) -> dict[str, float]:
         """A grid of samples, and a Frechet distance of few of them: a cheap alarm."""
         return image_report.look(self.subject())
+
+
+def _counts(role: str, images: ImageSet) -> str:
+    """Number of images of a set, and the least and most of a class."""
+    if images.labels is None:
+        return f"{role}: {len(images.images)} images"
+    found = images.labels.bincount(minlength=len(images.names))
+    span = f"{int(found.min())} to {int(found.max())}"
+    return f"{role}: {len(images.images)} images, {span} of each of {len(found)} classes"

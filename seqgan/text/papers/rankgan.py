@@ -133,8 +133,8 @@ class Ranker(SequenceDiscriminator):
         """Compute gamma times the mean cosine with the references, high = real.
 
         In training mode the mean of the batch, half of it real, is subtracted. The loss compares
-        relevances and does not depend on this mean; without it, real and generated sentences lie on
-        opposite sides of 0, as with other discriminators.
+        relevances and does not depend on this mean, and after the subtraction real and generated
+        sentences lie on opposite sides of 0, as with other discriminators.
         """
         drawn = self._drawn(self.references)
         width = max(tokens.shape[1], drawn.shape[1])

@@ -171,7 +171,7 @@ class ShapedDiscriminator(Discriminator):
     """AIRL's f(s, a, s') = g(s, a) + gamma h(s') - h(s), minus log pi(a | s) outside.
 
     g is the reward that may be carried to other dynamics; h is the shaping that stays behind. The
-    absorbing state has a separate h, learned like any other.         (Fu, Luo & Levine 2018, eq. 4)
+    absorbing state has a separate h, learned like any other.     (Fu, Luo & Levine 2018, eq. 4)
 
     Args:
         observations: Observations that it sees; vectors only.

@@ -124,7 +124,7 @@ class Discriminator(nn.Module, ABC):
         return torch.cat([seen * ~absorbing[:, None], FLAG * absorbing[:, None]], 1)
 
     def _read(self, x: Tensor) -> Tensor:
-        """Images made features, the rest as it stands."""
+        """Replace images by features and keep the other inputs."""
         if self.eye is None:
             return x
         parts, rest = [], x
@@ -171,7 +171,7 @@ class ShapedDiscriminator(Discriminator):
     """AIRL's f(s, a, s') = g(s, a) + gamma h(s') - h(s), minus log pi(a | s) outside.
 
     g is the reward that may be carried to other dynamics; h is the shaping that stays behind. The
-    absorbing state has an h of its own, learned like any other's.   (Fu, Luo & Levine 2018, eq. 4)
+    absorbing state has a separate h, learned like any other.     (Fu, Luo & Levine 2018, eq. 4)
 
     Args:
         observations: Observations that it sees; vectors only.

@@ -50,7 +50,7 @@ class Learner(nn.Module, ABC):
 
     @abstractmethod
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        """Who learns; "G" holds the policy."""
+        """Parameters of the players by name; "G" holds the policy."""
 
     @abstractmethod
     def turns(self) -> Sequence[Turn]:

@@ -24,7 +24,7 @@ def negative(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def log_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """log D - log(1 - D) = l, of either sign: AIRL's, and a Wasserstein critic's own."""
+    """log D - log(1 - D) = l, of either sign: AIRL's reward, and a Wasserstein discriminator's."""
     return losses.logit_reward(logit)
 
 

@@ -1,4 +1,4 @@
-"""Soft actor-critic's parts: a squashed policy, twin values, and what was done so far."""
+"""Parts of soft actor-critic: a squashed policy, twin values and a replay buffer."""
 
 import math
 from collections.abc import Sequence

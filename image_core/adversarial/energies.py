@@ -83,8 +83,8 @@ def loss_sensitive_d(
         distance: Distances Delta, (N,), held constant.
         scale: Scale of the margin; lambda of the code.
         weight: Weight w of the first term; gamma of the code.
-        slope: Slope of the hinge below zero: 0 is LS-GAN, 1 a Wasserstein critic, -1 an absolute
-            value (GLS-GAN).
+        slope: Slope of the hinge below zero: 0 is LS-GAN, 1 a Wasserstein discriminator, -1 an
+            absolute value (GLS-GAN).
 
     Source: Qi 2017 (LS-GAN, GLS-GAN).
     """

@@ -164,11 +164,11 @@ def hinge_d(real: Logits, fake: Logits) -> Scalar:
 def wasserstein_d(real: Logits, fake: Logits) -> Scalar:
     """E_f[d] - E_r[d]; minus its minimum over 1-Lipschitz critics is W1(p, q).
 
-    This holds only if a penalty or weight clipping bounds the critic's gradient.
+    This holds only if a penalty or weight clipping bounds the discriminator's gradient.
 
     Args:
-        real: Outputs of the critic for data, of any shape.
-        fake: Outputs of the critic for samples, of any shape.
+        real: Outputs of the discriminator for data, of any shape.
+        fake: Outputs of the discriminator for samples, of any shape.
 
     Source: Arjovsky, Chintala & Bottou 2017, eq. 2.
     """

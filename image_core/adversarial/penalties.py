@@ -262,7 +262,7 @@ def clip_weights(parameters: Iterable[Tensor], bound: float) -> None:
     instead, the weights are outside the bound when the generator uses them.
 
     Args:
-        parameters: All parameters of the critic.
+        parameters: All parameters of the discriminator.
         bound: Bound c of the paper, 0.01 there.
 
     Raises:

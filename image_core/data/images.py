@@ -143,7 +143,7 @@ def _arrays(path: Path, content: bytes, how: Reading) -> ImageSet:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # a broken zip has errors of its own
+    except Exception as error:  # a broken zip raises other errors
         raise UserError(f"{how.option} {path} is not a readable .npz file: {error}") from error
     held = next((found[n] for n in ("images", "x", "x_train", "arr_0") if n in found), None)
     if held is None:

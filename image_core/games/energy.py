@@ -1,7 +1,8 @@
 """Games of energies: the discriminator gives real images a low energy, the generator seeks one.
 
-One class; how much fakes must cost is a rule of its own: up to a fixed margin (EBGAN), to one that
-falls (MAGAN), by a balanced share (BEGAN), by a distance from the paired real (loss-sensitive GAN).
+There is one class for all; a separate rule sets the energy that fakes must have: up to a fixed
+margin (EBGAN) or one that falls (MAGAN), by a balanced share (BEGAN), or by a distance from the
+paired real image (loss-sensitive GAN).
 """
 
 from abc import ABC, abstractmethod

@@ -315,7 +315,7 @@ class LogitGame(LatentGame):
         *,
         together: bool | None = None,
     ) -> tuple[Output, Output]:
-        """Verdicts, in one forward where no batch statistic would give the label away."""
+        """Discriminate both, in one forward pass unless batch statistics would reveal the label."""
         if not (self.together if together is None else together):
             of_real = self._output(D, real, told_real)
             return of_real, self._output(D, fake, told_fake)
@@ -329,7 +329,7 @@ class LogitGame(LatentGame):
     def _outputs(
         self, real: Tensor, told_real: Told, fake: Tensor, told_fake: Told
     ) -> tuple[Output, Output, Tensor | None]:
-        """Verdicts on both, and the penalty if it is due in every step.
+        """Return the outputs for both, and the penalty if it is due in every step.
 
         R1 and R2 read their slopes off the same forward pass, unless it is in half precision or
         part of a graph, which must not hold leaves.
@@ -381,7 +381,7 @@ class LogitGame(LatentGame):
         finally:
             hook.remove()
 
-    # The engine freezes whoever does not learn; a copy of its weights takes its gradient instead.
+    # The engine freezes players that do not learn; a copy of their weights takes the gradient.
 
     def _coupled(self, real: Tensor, told_real: Told, fake: Tensor, told: Told) -> Tensor:
         """The coupling's term of the generator's loss."""

@@ -10,10 +10,10 @@ import gymnasium
 
 
 class FixedHorizon(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Never says terminated; from there on nothing changes and nothing is earned.
+    """Never reports termination; after it the observation is constant and the reward 0.
 
     Args:
-        env: Environment with or without a time limit; whoever steps it cuts its episodes.
+        env: Environment with or without a time limit; the caller ends its episodes.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any]):

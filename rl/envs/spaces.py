@@ -96,7 +96,7 @@ class Actions(NamedTuple):
         return act.clamp(self.low.to(act.device), self.high.to(act.device))
 
     def to_env(self, act: Tensor) -> np.ndarray:
-        """Actions as the environment wants them."""
+        """Convert actions to the environment's format."""
         if self.discrete:
             return act.cpu().numpy() + self.start
         return self.clip(act).cpu().numpy()

@@ -1,4 +1,4 @@
-"""Environments whose whole state is a matrix: stepped together, saved and restored as it stands."""
+"""Environments whose whole state is a matrix, stepped together, saved and restored directly."""
 
 from abc import abstractmethod
 

@@ -1,7 +1,7 @@
 """Any registered gymnasium environment, N of them one after another.
 
-Each episode is reset with a seed of its own. So the state of any environment, however it is hidden,
-is its episode's seed and the actions since: to resume, they are played again.
+Each episode is reset with a different seed. The state of any environment, however it is hidden, is
+thus given by its episode's seed and the actions since: to resume, they are played again.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Discriminator-actor-critic: the imitation game with soft actor-critic and all that was ever done.
+"""Discriminator-actor-critic: the imitation game with soft actor-critic and a replay buffer.
 
 Kostrikov, Agrawal, Dwibedi, Levine & Tompson 2019. Symbols: G policy, Q twin values, D
 discriminator.

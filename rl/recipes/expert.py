@@ -149,7 +149,7 @@ class Run(recipe.Run):
         return f"--env {self.config.env}"
 
     def policy(self) -> "Policy":
-        """The policy as it stands."""
+        """The current policy."""
         return self.game.learner.policy
 
     def make_envs(self, count: int) -> "Envs":

@@ -79,13 +79,13 @@ class DiscreteOptions(DiscreteDataOptions):
         g_lr: Adam's learning rate of the generator.
         d_lr: Adam's learning rate of the discriminator.
         beta1: Adam's decay of the first moment, of both.
-        ema_decay: Decay of the average of the generator's weights, which is what is judged; 0
-            judges the generator as it stands.
-        evaluate_every: Rounds between two looks at the samples.
-        eval_samples: Most real and generated samples of the judge: two fifths teach it, a tenth
-            tells when it is best, half are judged. Where fewer are kept for that, it learns from
-            rows that the generator learned from too.
-        judge_steps: Most steps of the judge; the classifier takes four times as many.
+        ema_decay: Decay of the average of the generator's weights, which is evaluated; 0 evaluates
+            the generator itself.
+        evaluate_every: Rounds between two evaluations.
+        eval_samples: Maximum number of real and of generated samples of the judge: two fifths are
+            its training set, a tenth its validation set, and half its test set. If fewer are held
+            out, its training set includes rows of the generator's training set.
+        judge_steps: Maximum number of steps of the judge; the classifier takes four times as many.
         precision: Precision of training: no (float32) or bf16; in YAML write 'no' in quotes.
     """
 

@@ -87,7 +87,7 @@ def _palette_images(option: str, file: str | Path, content: bytes) -> DiscreteDa
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             found: Mapping[str, np.ndarray] = {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # a broken zip has errors of its own
+    except Exception as error:  # a broken zip raises other errors
         raise UserError(f"{option} {file} is not a readable .npz file: {error}") from error
     part = "test" if option == "--test" and "packed_test" in found else "train"
     if "images" in found:

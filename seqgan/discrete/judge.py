@@ -95,17 +95,18 @@ def judged(
         real: Samples of the data that the generator did not learn from, in random order.
         fake: As many samples of the generator; 20 of either at least.
         net: Fresh network from samples to logits (N, 2), the second for real.
-        more: Real and generated samples, as many, that teach the judge besides; the generator may
-            have learned from such real ones, for it is judged on none of them.
+        more: Further training samples of the judge, as many real as generated; the generator may
+            have been trained on these real ones, since they are not in the test set.
         steps: Number of Adam's steps, on batches of 64 of either kind; it stops sooner if it is
             best sooner.
         seed: Seed of the shuffles.
 
     Returns:
-        jsd_bound: lower bound of the Jensen-Shannon divergence, in nats; low is good. An estimate
-            on as many samples, hence a little to either side of 0 where there is none.
-        jsd_error: standard error of that estimate.
-        judge_accuracy: of the judge on unseen samples; 1/2 is good.
+        jsd_bound: Lower bound of the Jensen-Shannon divergence, in nats; low is good. It is an
+            estimate from a finite sample, hence slightly above or below 0 if there is no
+            divergence.
+        jsd_error: Standard error of this estimate.
+        judge_accuracy: Accuracy of the judge on unseen samples; 1/2 is good.
     """
     count = len(real)
     learn, choose, unseen = count * 2 // 5, count // 10, count - count * 2 // 5 - count // 10

@@ -28,11 +28,11 @@ REWARDS = {
 
 
 class RetrievalProblem(NamedTuple):
-    """What a paper's game is about.
+    """The retrieval problem that a game is played on.
 
     Args:
         scorer: Makes a scorer of the chosen kind and size, for the generator.
-        discriminator: Makes one for the discriminator, of its own length of vector.
+        discriminator: Makes one for the discriminator, with a separate vector length.
         split: Queries, candidates and positives to learn from.
     """
 
@@ -158,7 +158,7 @@ class SoftmaxOptions(RetrievalOptions):
             )
 
     def adversarial(self) -> dict[str, Any]:
-        """What a game is made with besides its networks and data."""
+        """Arguments of a game, except its networks and data."""
         return {
             "loss": getattr(losses, self.loss),
             "reward": REWARDS[self.reward],

@@ -36,7 +36,7 @@ def centred_sigmoid(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 class RetrievalGame(Game):
-    """Players "G" (a softmax of scores), "start" (G under an optimizer of its own) and "D".
+    """Players "G" (a softmax of scores), "start" (G with a separate optimizer) and "D".
 
     The data stream yields rows (B,) of `split`; as many as there are queries means all of them.
 

@@ -126,7 +126,7 @@ class Split(nn.Module):
         return QueryBatch(self.queries[rows], own, mask, owner, column, counts)
 
     def pool(self, rows: Int64[Tensor, " B"], size: int, positives: int) -> QueryBatch:
-        """Queries by row, each with drawn candidates: a shared pool and positives of its own.
+        """Queries by row, each with drawn candidates: a shared pool and positives of the query.
 
         The pool is uniform over all documents and stands for them, documents / size each; a drawn
         positive stands for itself, so that the normaliser is too large by `positives` documents of

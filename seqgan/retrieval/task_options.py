@@ -241,8 +241,8 @@ class RankingOptions(StartOptions):
         baselines: Further rows of the table with commas between; all of the task's, or none.
         ties: Order of equal scores: random (seeded), first or last.
         ideal: What NDCG divides by: full, or found among the first k.
-        graded: Whether NDCG weighs documents by their label, for web; else all relevant ones are
-            alike.
+        graded: Whether NDCG weighs documents by their label, for web; else all relevant ones count
+            the same.
     """
 
     eval_samples: int = 0
@@ -267,7 +267,7 @@ class RankingOptions(StartOptions):
             )
 
     def baseline_names(self) -> tuple[str, ...]:
-        """The rows of the table besides the run's own."""
+        """Names of the baselines in the table."""
         if self.baselines == "none":
             return ()
         if self.baselines == "all":

@@ -166,7 +166,7 @@ class WebTask(Task):
         label_fraction: Share of the training labels that the game sees.
         seed: Seed of both shares.
         choose: Whether settings are chosen.
-        graded: Whether NDCG weighs documents by their label; else all relevant ones are alike.
+        graded: Whether NDCG weighs documents by their label; else all relevant ones count the same.
     """
 
     def __init__(

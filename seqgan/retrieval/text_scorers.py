@@ -140,8 +140,8 @@ class EncoderMatcher(TextScorer):
     the encoder itself is not trained.
 
     Args:
-        queries: e of each query, see `encode`.
-        documents: e of each document.
+        queries: Vectors e of the queries, see `encode`.
+        documents: Vectors e of the documents.
         words: Tokens of the texts.
         scale: Factor of the sum.
     """

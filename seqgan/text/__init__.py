@@ -1,1 +1,1 @@
-"""Sequence GANs on text and on an oracle: SeqGAN and its relatives."""
+"""Sequence GANs on text and on an oracle: SeqGAN and related systems."""

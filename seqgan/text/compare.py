@@ -1,4 +1,4 @@
-"""Several runs on one picture: seeds of one configuration are one curve, with their spread."""
+"""Comparison of runs in common plots; the seeds of one configuration form one curve."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,18 +17,18 @@ SAME = (
     *("test", "field", "limit", "level", "min_count", "lowercase", "data", "valid"),
     *("oracle", "vocab", "length", "test_size", "sweep_samples", "judge_epochs"),
 )
-"""Options that decide what is measured; runs that differ in one have no common axes."""
+"""Options that determine the measurements; runs that differ in one cannot be compared."""
 APART = ("out", "seed", "device", "threads", "save_seconds")
-"""Options in which runs of one group differ."""
+"""Options in which the runs of one group may differ."""
 
 
 class Result(NamedTuple):
-    """What a run has found.
+    """The result of a run.
 
     Args:
-        folder: of the run.
-        recipe: its recipe.
-        content: its result.json.
+        folder: Folder of the run.
+        recipe: Name of its recipe.
+        content: Content of its result.json.
     """
 
     folder: Path
@@ -37,14 +37,14 @@ class Result(NamedTuple):
 
 
 def compare(folders: Sequence[str], out: Path) -> None:
-    """Draw the sweeps of several runs together, print their table, write both into a folder.
+    """Plot the sweeps of several runs together, print their table, write both to a folder.
 
     Args:
-        folders: of runs that have ended, of one recipe on one data set.
-        out: a new or empty folder.
+        folders: Folders of finished runs of one recipe on one data set.
+        out: A new or empty folder.
 
     Raises:
-        UserError: a folder holds no result, or the runs cannot be compared.
+        UserError: A folder holds no result, or the runs cannot be compared.
     """
     results = [_read(folder) for folder in folders]
     _check_comparable(results)
@@ -141,7 +141,7 @@ def _check_comparable(results: Sequence[Result]) -> None:
 
 
 def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Runs that differ in their seed alone, under the name of the first one's folder."""
+    """Groups of runs that differ only in their seed, by the folder name of the first run."""
     groups: list[list[Result]] = []
     for result in results:
         for group in groups:
@@ -164,7 +164,7 @@ def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    """What must agree in a group: options, and the settings that were swept."""
+    """Return what must be equal within a group: the options and the swept settings."""
     config = {k: v for k, v in result.content["config"].items() if k not in APART}
     swept = {name: [_setting(p) for p in c] for name, c in result.content["sweep"].items()}
     return {**config, "swept": swept}
@@ -176,7 +176,7 @@ def _setting(point: Point) -> tuple[str, float]:
 
 
 def _joined(curves: Sequence[Sequence[Point]]) -> list[Point]:
-    """The curve itself, or the mean of several with one standard deviation as its band."""
+    """The curve itself, or the mean of several curves with one standard deviation as band."""
     if len(curves) == 1:
         return list(curves[0])
     joined = []
@@ -197,7 +197,7 @@ def _joined(curves: Sequence[Sequence[Point]]) -> list[Point]:
 
 
 def _spread(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
-    """Mean, and over several seeds the standard deviation, of each figure as text."""
+    """Each figure as text: its mean and, for several seeds, its standard deviation."""
     return {
         name: f"{mean(row[name] for row in rows):.3f}"
         + (f" ±{stdev(row[name] for row in rows):.3f}" if len(rows) > 1 else "")

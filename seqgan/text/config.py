@@ -1,4 +1,4 @@
-"""Options of sequence runs: what every paper shares, and parts that a paper takes or leaves."""
+"""Options of sequence runs: those common to all papers, and mixins for some of them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,22 +21,23 @@ FILTERS = {
     "seqgan": SEQGAN_FILTERS,
     "small": ((1, 50), (2, 100), (3, 100), (4, 100), (5, 50), (6, 50), (8, 50), (10, 50)),
 }
-"""The released discriminator's filters, and a third of them (550 features)."""
+"""The released discriminator's filters, and about a third of them (550 features)."""
 
 TEMPERATURES = tuple(1 / a for a in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.6, 2.0))
-"""Of the standard sweep: inverse temperatures from 1/2 to 2."""
+"""Temperatures of the standard sweep: their inverses range from 1/2 to 2."""
 
 
 class Sequences(NamedTuple):
-    """What a paper's game is about.
+    """The sequences that a game is played on.
 
     Args:
         vocab: Number of token ids.
-        length: Tokens of a sequence, padding counted.
-        start: Id that is read before the first token.
-        end: Id that ends a sequence; None where all sequences have one length.
-        pad: Id after the end.
-        real: Tells the real sequences (N, length); read only when it is called.
+        length: Tokens of a sequence, including padding.
+        start: Id of the input before the first token.
+        end: Id that ends a sequence; None if all sequences have one length.
+        pad: Id of the padding after the end.
+        real: Function that returns the real sequences, (N, length); they are read only when it is
+            called.
     """
 
     vocab: int
@@ -52,12 +53,12 @@ class SharedOptions(RunConfig):
     """Training.
 
     Args:
-        paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
+        paper: Paper that is trained, see `seqgan list papers`; or a module of your own, as in
             mypackage.mygan.
-        batch: Sequences of a step; a discriminator step takes half of them real, half generated.
+        batch: Sequences in a step; in a discriminator step half of them are real, half generated.
         embedding: Size of a token's vector in the policy.
         hidden: Size of each recurrent state of the policy.
-        layers: LSTMs of the policy on top of one another.
+        layers: Number of stacked LSTM layers of the policy.
         dropout: Dropout of the policy in maximum likelihood.
         mle_epochs: Most epochs of maximum likelihood before the adversarial rounds.
         mle_lr: Adam's learning rate in maximum likelihood.
@@ -67,12 +68,12 @@ class SharedOptions(RunConfig):
         g_lr: Adam's learning rate of the policy in the adversarial rounds.
         d_lr: Adam's learning rate of the discriminator.
         max_grad_norm: Greatest norm of the policy's gradient; longer gradients are scaled down.
-        precision: no (float32) or bf16; in YAML write 'no' in quotes.
+        precision: Precision: no (float32) or bf16; in YAML write 'no' in quotes.
         compile: Whether the discriminator's training step runs through torch.compile and CUDA
             graphs; this needs a CUDA device.
         evaluate_every: Rounds between two evaluations.
-        alarms: What happens at signs of collapse (few different samples, low entropy of tokens, a
-            discriminator that is right in over 98 % for three rounds): warn, stop or off.
+        alarms: Action at signs of collapse (few different samples, low entropy of tokens, or a
+            discriminator with an accuracy above 98 % for three rounds): warn, stop or off.
     """
 
     paper: str = ""
@@ -109,15 +110,15 @@ class SharedOptions(RunConfig):
             raise UserError("--mle_epochs and --rounds are 0: there is nothing to do")
 
     def warmup_steps(self) -> int:
-        """Discriminator steps before the adversarial rounds; a part overrides it."""
+        """Discriminator steps before the adversarial rounds; mixins override it."""
         return 0
 
     def shortest(self) -> int:
-        """Tokens that the discriminator needs at least; a part overrides it."""
+        """Minimum number of tokens that the discriminator needs; mixins override it."""
         return 1
 
     def lstm(self, s: Sequences) -> LSTMPolicy:
-        """An LSTM of the chosen size."""
+        """Build an LSTM policy of the chosen size."""
         return LSTMPolicy(
             s.vocab,
             self.embedding,
@@ -130,7 +131,7 @@ class SharedOptions(RunConfig):
         )
 
     def g_moves(self) -> int:
-        """Policy steps of the whole run, at least one."""
+        """Number of policy steps in the whole run, at least one."""
         return max(1, self.rounds * self.g_steps)
 
 
@@ -139,7 +140,8 @@ class DiscriminatorOptions(SharedOptions):
     """Discriminator.
 
     Args:
-        discriminator: Its convolutions: "seqgan" for the released filters, "small" for a third.
+        discriminator: Convolutions of the discriminator: "seqgan" for the released filters, "small"
+            for about a third of them.
         d_dropout: Dropout of the discriminator's features.
         penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see
             `seqgan list penalties`.
@@ -161,7 +163,7 @@ class DiscriminatorOptions(SharedOptions):
         return max(width for width, _ in FILTERS[self.discriminator])
 
     def adversarial(self) -> dict[str, Any]:
-        """Penalty and steps of a game, and its loss where that can be chosen."""
+        """Arguments of a game for its penalty and steps, and its loss where that is an option."""
         return {
             "penalty": make_penalty(self.penalty),
             "g_steps": self.g_steps,
@@ -195,7 +197,7 @@ class SampledOptions(DiscriminatorOptions):
         d_warmup_steps: Optimizer steps of the discriminator before the adversarial rounds.
         negatives: Sequences that the policy draws at once for the discriminator to learn from.
         d_epochs: Passes over the negatives before new ones are drawn.
-        samples: Sequences of a policy step.
+        samples: Sequences in a policy step.
     """
 
     d_warmup_steps: int = 46_800
@@ -217,10 +219,10 @@ class SampledOptions(DiscriminatorOptions):
         return self.d_warmup_steps
 
     def cnn(self, policy: SequencePolicy, l2: float = 0.0) -> CNNDiscriminator:
-        """SeqGAN's discriminator of the chosen size.
+        """Build SeqGAN's discriminator of the chosen size.
 
         Args:
-            policy: Tells the vocabulary and the id that ends a sequence.
+            policy: Policy whose vocabulary and end id are used.
             l2: Weight of the squared norm of its output layer.
         """
         return CNNDiscriminator(
@@ -232,7 +234,7 @@ class SampledOptions(DiscriminatorOptions):
         )
 
     def sampled(self) -> dict[str, Any]:
-        """What a game of drawn sequences is made with besides players, reward and estimator."""
+        """Arguments of a game of drawn sequences, except players, reward and estimator."""
         return {
             **self.adversarial(),
             "samples": self.samples,
@@ -281,13 +283,13 @@ class ScoreOptions(ClassifierOptions):
             raise UserError(f"--baseline {self.baseline} compares samples: --samples must be 2")
 
     def score_function(self, length: int) -> Estimator:
-        """The estimator of a game of drawn sequences."""
+        """Build the estimator of a game of drawn sequences."""
         reduction = self.reduction or ("sum" if self.estimator == "reinforce" else "mean")
         return estimation.of_sequences(self.estimator, self.baseline, reduction, length=length)
 
 
 def two_players(o: SharedOptions) -> list[Player]:
-    """Policy and discriminator by Adam; the policy has an optimizer of its own in "mle"."""
+    """Players with Adam; the policy has a separate optimizer in "mle"."""
     return [
         Player("mle", adam(o.mle_lr), max_grad_norm=o.max_grad_norm),
         Player("G", adam(o.g_lr), max_grad_norm=o.max_grad_norm),

@@ -1,11 +1,11 @@
-"""Convolutions of many widths over embedded tokens, then ReLU and the maximum over time.
+"""Convolutions of many widths over embedded tokens, followed by ReLU and max over time.
 
     feature_f = max_t relu( sum_{j<w} x_{t+j} W_j[:, f] + b_f )          (Kim 2014)
 
-They take 90 % of SeqGAN's time. Layout is time-major, (T, B, E): the rows that offset j of a window
-needs are then one contiguous slice, so that every product is a plain matrix product on views and no
-window is ever copied out. Windows past a sequence's end do not count, so features do not depend on
-how much padding follows; a sequence shorter than a window has one window, filled up with zeros.
+They take 90 % of SeqGAN's time. The layout is time-major, (T, B, E): the rows for offset j of all
+windows are then one contiguous slice, so that every product is a plain matrix product on views and
+no window is copied. Windows past a sequence's end are ignored, so features do not depend on the
+amount of padding; a sequence shorter than a window has one window, padded with zeros.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-try:  # compiled when the package is installed, where there is a C compiler
+try:  # compiled on installation if there is a C compiler
     from seqgan.text import _conv_bank
 except ImportError:
     _conv_bank = None  # type: ignore[assignment]
@@ -30,14 +30,14 @@ def max_over_time(
     *,
     twice: bool = False,
 ) -> Float[Tensor, "B F"]:
-    """Features of each sequence, all widths side by side.
+    """Compute the features of each sequence, concatenated over all widths.
 
     Args:
-        x: embedded tokens, zero past the end.
-        lengths: tokens that count in each sequence; None = all.
-        weights: one (w, E, F_w) for each width.
-        biases: one (F_w,) for each width.
-        twice: the result will be differentiated twice, as gradient penalties do.
+        x: Embedded tokens, (T, B, E), zero past the end.
+        lengths: Number of tokens in each sequence without padding, (B,); None = all.
+        weights: One tensor (w, E, F_w) for each width.
+        biases: One tensor (F_w,) for each width.
+        twice: Whether the result is differentiated twice, as by gradient penalties.
     """
     weights, biases = list(weights), list(biases)
     widest = max(len(w) for w in weights)
@@ -56,7 +56,7 @@ def max_over_time(
 def _valid(
     windows: int, width: int, lengths: Tensor | None, x: Tensor
 ) -> Bool[Tensor, "n B 1"] | None:
-    """Which windows lie inside their sequence; None = all."""
+    """Mask of the windows that lie inside their sequence; None = all."""
     if lengths is None:
         return None
     last = (lengths - width).clamp(min=0)
@@ -66,7 +66,7 @@ def _valid(
 def _with_windows(
     x: Tensor, lengths: Tensor | None, weights: Sequence[Tensor], biases: Sequence[Tensor]
 ) -> Tensor:
-    """The same by copying windows out: differentiable any number of times, few kernels on a GPU."""
+    """The same with copied windows: differentiable any number of times, few kernels on a GPU."""
     features = []
     for weight, bias in zip(weights, biases, strict=True):
         width = len(weight)
@@ -121,7 +121,7 @@ class _MaxOverTime(torch.autograd.Function):
 
 
 def _by_offsets(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
-    """The convolution as one product an offset, accumulated in place: nothing is copied."""
+    """Convolution as one product per offset, accumulated in place, without copies."""
     n = len(x) - len(weight) + 1
     y = x[:n].flatten(0, 1) @ weight[0]
     for j in range(1, len(weight)):
@@ -130,7 +130,7 @@ def _by_offsets(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
 
 
 def _by_windows(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
-    """The convolution as one product: half precision is rounded once, after the whole sum."""
+    """Convolution as one product: half precision is rounded once, after the whole sum."""
     windows = x.unfold(0, len(weight), 1).transpose(2, 3).flatten(2)
     return windows @ weight.flatten(0, 1).to(x.dtype)
 
@@ -138,9 +138,9 @@ def _by_windows(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
 def _sparse_gradients(
     x: Tensor, weights: Tensors, outputs: Tensors, tops: Tensors, ups: Tensors
 ) -> tuple[Tensor, list[Tensor]]:
-    """Of x and of each weight, from the winning windows alone."""
+    """Gradients of x and of each weight, from the windows with the maximum only."""
     length, batch, embedding = x.shape
-    # Batch-major, so that a window is one piece of memory
+    # Batch-major, so that a window is contiguous in memory
     x = x.transpose(0, 1).contiguous()
     d_x, d_weights = torch.zeros_like(x), []
     for weight, y, top, up in zip(weights, outputs, tops, ups, strict=True):
@@ -155,12 +155,12 @@ def _sparse_gradients(
 def _dense_gradients(
     x: Tensor, weights: Tensors, outputs: Tensors, tops: Tensors, ups: Tensors
 ) -> tuple[Tensor, list[Tensor]]:
-    """The same where nothing was compiled, by products with mostly zeros."""
+    """The same without the compiled extension, by products with mostly zeros."""
     d_x, d_weights = torch.zeros_like(x), []
     for weight, y, top, up in zip(weights, outputs, tops, ups, strict=True):
         n = len(y)
         at_top = torch.eq(y, top, out=torch.empty_like(y, dtype=x.dtype))
-        # Windows that tie for the maximum, as repeated words make them, share its gradient.
+        # Windows that tie for the maximum, for example at repeated words, share its gradient
         d_y = at_top.mul_(up / at_top.sum(0)).flatten(0, 1)
         d_weight = torch.empty_like(weight)
         for j in range(len(weight)):

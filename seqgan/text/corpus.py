@@ -1,4 +1,4 @@
-"""A run's text: read, split, encoded; and sentences of samples, for the metrics."""
+"""The text of a run, read, split and encoded; and its samples as words, for the metrics."""
 
 import random
 import sys
@@ -22,12 +22,12 @@ from seqgan.data.tokenizer import END, PAD, UNK, Level, TextTokenizer
 from seqgan.metrics.neighbours import nearest
 
 CHITCHAT = "chitchat"
-"""The name of the built-in corpus: short chat turns of the package `chitchat-dataset`."""
+"""Name of the built-in corpus: short chat turns from the package `chitchat-dataset`."""
 
 HELD_OUT = 0.05
-"""Share of the lines that is drawn for validation, and as much for the test, where no file is."""
+"""Share of the lines drawn for validation, and again for the test, if no file is given."""
 NEAR, COMPARED, AMONG = 0.8, 200, 20_000
-"""Dice coefficient of near duplicates; how many held-out sentences are compared, with how many."""
+"""Minimum Dice coefficient of near duplicates; held-out and training sentences compared."""
 
 
 @dataclass(kw_only=True)
@@ -35,21 +35,22 @@ class CorpusConfig:
     """Options of a corpus.
 
     Args:
-        data: a text file with one sentence a line, a table (jsonl, csv, tsv, parquet), any of them
-            gzipped, a hub data set, or "chitchat" for the built-in one.
-        valid: Sentences that stop maximum likelihood; a twentieth of the data, drawn by the split
-            seed, when left out.
-        test: Sentences to measure on; a further twentieth of the data when left out, or the
-            validation file where one is named.
-        split_seed: Seed of the draw of held-out lines. Equal lines are all on one side.
-        field: the column that holds the text, in a table or a hub data set.
-        limit: use at most this many lines of the data.
-        level: word (NLTK's tokens), char, or bpe (byte pairs learned from the data).
-        min_count: rarer words or characters are unknown.
-        vocab_size: most byte pairs.
-        lowercase: whether the text is lower-cased.
-        max_length: most tokens of a line, its end counted; 512 when left out.
-        long_lines: what to do with longer ones: error, drop or truncate.
+        data: A text file with one sentence per line or a table (jsonl, csv, tsv, parquet),
+            optionally gzipped; a hub data set; or "chitchat" for the built-in one.
+        valid: File of sentences for the early stopping of maximum likelihood; by default a
+            twentieth of the data, drawn with the split seed.
+        test: File of sentences to evaluate on; by default the validation file if one is given, else
+            a further twentieth of the data.
+        split_seed: Seed of the draw of held-out lines. Equal lines stay in one set.
+        field: Column of the text in a table or a hub data set.
+        limit: Maximum number of lines of the data to use.
+        level: Level of the tokens: word (NLTK's tokens), char, or bpe (byte pairs learned from the
+            data).
+        min_count: Minimum count of a word or character; rarer ones are unknown.
+        vocab_size: Maximum number of byte pairs.
+        lowercase: Whether the text is lower-cased.
+        max_length: Maximum number of tokens of a line, including its end; 512 by default.
+        long_lines: Treatment of longer lines: error, drop or truncate.
     """
 
     data: str
@@ -67,18 +68,18 @@ class CorpusConfig:
 
 
 class Corpus(NamedTuple):
-    """Three encoded sets of one width, and their words as written.
+    """Training, validation and test set, encoded to one width, and their words as written.
 
     Args:
-        tokenizer: Made from the training set.
-        train: What is learned from.
-        valid: Stops maximum likelihood.
-        test: What is measured on.
-        train_words: Numbers of the training set's words; unknown ones have numbers of their own.
-        references: Those of the test set, the references of BLEU.
-        train_lines: The training set as text: words between blanks, unknown ones as written.
-        test_lines: The test set likewise.
-        facts: Sizes, unknown shares and overlaps, for the result.
+        tokenizer: Tokenizer made from the training set.
+        train: Training set.
+        valid: Validation set, for the early stopping of maximum likelihood.
+        test: Test set, for evaluation.
+        train_words: Word numbers of the training set; each unknown word has a distinct number.
+        references: Word numbers of the test set, the references of BLEU.
+        train_lines: The training set as text: words separated by spaces, unknown words as written.
+        test_lines: The test set as text, in the same form.
+        facts: Sizes, shares of unknown tokens and overlaps of the sets, for the result.
     """
 
     tokenizer: TextTokenizer
@@ -92,10 +93,10 @@ class Corpus(NamedTuple):
     facts: dict[str, float]
 
     def sentences(self, tokens: Int64[Tensor, "B T"]) -> list[list[int]]:
-        """Numbers of the words of sampled rows (characters at level "char"), without the end.
+        """Word numbers of sampled rows (characters at level "char"), without the end.
 
-        Byte pairs are joined to text and split into words, so that n-grams mean the same at every
-        level of model.
+        Byte pairs are joined to text and split into words, so that n-grams have the same meaning
+        for word and byte-pair models.
         """
         lengths = (mask_of(tokens, END) & (tokens != END)).sum(1).tolist()
         rows = [row[:n] for row, n in zip(tokens.tolist(), lengths, strict=True)]
@@ -109,19 +110,19 @@ def _hashed(word: str) -> int:
 
 
 class Words:
-    """Numbers of words: ids of the vocabulary, and further numbers for words outside of it.
+    """Numbers of words: ids of the vocabulary, and further numbers for words outside it.
 
-    With one id for all unknown words an unknown word of a sample would match any other.
+    With a single id for all unknown words, an unknown word of a sample would match any other.
 
     Args:
-        tokenizer: Its vocabulary keeps its ids; words of byte pairs are hashed.
+        tokenizer: Tokenizer whose vocabulary keeps its ids; at level "bpe" words are hashed.
     """
 
     def __init__(self, tokenizer: TextTokenizer):
         self.tokenizer, self.number = tokenizer, tokenizer.ids()
 
     def rows(self, lines: Sequence[str], matrix: Encoded) -> list[list[int]]:
-        """The words of the lines that were kept, as long as they were kept."""
+        """Word numbers of the lines that were kept, truncated as in the encoding."""
         split = self.tokenizer.split([lines[place] for place in matrix.places])
         if self.tokenizer.level == "bpe":
             return [[_hashed(word) for word in words] for words in split]
@@ -132,14 +133,14 @@ class Words:
 
 
 def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> Corpus:
-    """Read and encode the sets; the tokenizer is made from the training set, or loaded.
+    """Read and encode the sets; make the tokenizer from the training set, or load it.
 
     Args:
-        options: what to read and how.
-        tokenizer_folder: where a resumed run's tokenizer lies.
+        options: Options of the corpus.
+        tokenizer_folder: Folder of the tokenizer of a resumed run; None makes a new one.
 
     Raises:
-        UserError: a file cannot be read, or a line does not fit.
+        UserError: A file cannot be read, or a line is too long.
     """
     texts = _texts(options)
     if options.level == "char":
@@ -178,14 +179,14 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
 
 
 def _as_lines(tokenizer: TextTokenizer, lines: Sequence[str], matrix: Encoded) -> list[str]:
-    """The lines that were kept, as they were kept, in the form of decoded samples."""
+    """The lines that were kept, truncated as in the encoding, in the form of decoded samples."""
     split = tokenizer.split([lines[place] for place in matrix.places])
     between = "" if tokenizer.level == "char" else " "
     return [between.join(words[: matrix.limit - 1]) for words in split]
 
 
 def _facts(encoded: Sequence[Encoded], words: Sequence[list[list[int]]]) -> dict[str, float]:
-    """Sizes, shares of unknown tokens, and what the held-out sets share with the training set."""
+    """Sizes, shares of unknown tokens, and overlaps of the held-out sets with the training set."""
     facts: dict[str, float] = {}
     train = {tuple(row) for row in words[0]}
     for role, matrix, rows in zip(("train", "valid", "test"), encoded, words, strict=True):
@@ -203,10 +204,10 @@ def _facts(encoded: Sequence[Encoded], words: Sequence[list[list[int]]]) -> dict
 
 
 def tell_overlap(facts: Mapping[str, float]) -> None:
-    """Print what the held-out sets share with the training set.
+    """Print the overlap of the held-out sets with the training set.
 
     Raises:
-        UserError: Nothing that is held out is new.
+        UserError: All lines of a held-out set are in the training set.
     """
     for role in ("valid", "test"):
         same, near = facts[f"{role}_in_train"], facts[f"{role}_near_train"]
@@ -224,7 +225,7 @@ def tell_overlap(facts: Mapping[str, float]) -> None:
 
 
 def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
-    """Name and lines of the training, validation and test set."""
+    """Names and lines of the training, validation and test sets."""
     if options.data == CHITCHAT:
         chat = chitchat_turns(options.limit)
         if not all(chat):
@@ -271,16 +272,16 @@ def _all(lines: list[str]) -> Texts:
 
 
 def _pick(texts: Texts, places: Sequence[int]) -> Texts:
-    """The lines at some places, which may reach past the last."""
+    """Select lines by index; indices past the last line are ignored."""
     inside = [i for i in places[: len(texts.lines)] if i < len(texts.lines)]
     lines, numbers = [texts.lines[i] for i in inside], [texts.numbers[i] for i in inside]
     return Texts(lines, numbers, texts.dropped)
 
 
 def _without_spacing(texts: Texts) -> Texts:
-    """Lines of single characters with a blank between them, as without the blanks.
+    """Remove the spaces from lines that are single characters separated by spaces.
 
-    So are Chinese corpora often written: the blanks already say what a token is.
+    Chinese corpora are often written in this form, in which the spaces separate the tokens.
     """
     if all(len(word) == 1 for line in texts.lines for word in line.split(" ")):
         return texts._replace(lines=[line.replace(" ", "") for line in texts.lines])
@@ -303,7 +304,7 @@ def _tell(name: str, texts: Texts, matrix: Encoded) -> None:
 
 
 def _check_known(name: str, matrix: Encoded, source: str) -> None:
-    """A text in another language would be measured by the ends of its sentences alone."""
+    """Refuse a set without any known token, for instance one in another language."""
     counted = mask_of(matrix.tokens, END) & (matrix.tokens != END)
     if matrix.unknown == int(counted.sum()):
         raise UserError(
@@ -313,10 +314,10 @@ def _check_known(name: str, matrix: Encoded, source: str) -> None:
 
 
 def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[Tensor, " P"]:
-    """The tokens that every sample is to begin with.
+    """Encode the prompt, the tokens that every sample begins with.
 
     Raises:
-        UserError: the prompt leaves no room, or has a word the vocabulary does not know.
+        UserError: The prompt is too long, or it has a word outside the vocabulary.
     """
     tokens = torch.tensor(tokenizer.encode([prompt])[0], dtype=torch.int64)
     if len(tokens) >= length:

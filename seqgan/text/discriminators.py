@@ -1,4 +1,4 @@
-"""Critics of token sequences: one logit a sequence, high = real."""
+"""Discriminators of token sequences: one logit per sequence, high = real."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -17,64 +17,64 @@ SEQGAN_FILTERS = (
     *((1, 100), (2, 200), (3, 200), (4, 200), (5, 200), (6, 100), (7, 100), (8, 100)),
     *((9, 100), (10, 100), (15, 160), (20, 160)),
 )
-"""(width, number) of SeqGAN's convolutions: 1,720 features."""
+"""(width, number of filters) of SeqGAN's convolutions: 1,720 features."""
 
 
 class SequenceDiscriminator(nn.Module, ABC):
-    """Tells real sequences from generated ones."""
+    """Distinguishes real sequences from generated ones."""
 
     embedding: Tensor
     """A vector for each token, (V, E)."""
 
     @abstractmethod
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
-        """Vectors of the tokens, where gradient penalties differentiate; zero past the end."""
+        """Embed tokens, zero past the end; gradient penalties differentiate at these vectors."""
 
     def embed_relaxed(
         self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B T E"]:
-        """Vectors of relaxed tokens: the mean of the tokens' own, weighted by x; 0 past the end."""
+        """Embed relaxed tokens: the mean of the token vectors, weighted by x; zero past the end."""
         return (x @ self.embedding) * mask[:, :, None]
 
     @abstractmethod
     def score(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
-        """Logits of embedded sequences, differentiable twice."""
+        """Compute the logits of embedded sequences, differentiable twice."""
 
     @abstractmethod
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """Logits, high = real."""
+        """Compute logits, high = real."""
 
     @abstractmethod
     def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
-        """Tokens that count in each sequence; None = all."""
+        """Number of tokens in each sequence up to its end; None = all."""
 
     @abstractmethod
     def regularizer(self) -> Float[Tensor, ""]:
-        """What this critic adds to its own loss."""
+        """Term that is added to the discriminator's loss."""
 
     @abstractmethod
     def scorer(self) -> Scorer:
-        """A function from many sequences to their logits while this critic stays as it is.
+        """Return a function from many sequences to their logits, for fixed weights.
 
-        Without dropout and without gradients; stale once the critic has learned.
+        It uses neither dropout nor gradients, and is invalid after the discriminator's next update.
         """
 
 
 class CNNDiscriminator(SequenceDiscriminator):
-    """SeqGAN's critic: embedding, convolutions of many widths, a highway layer, two outputs.
+    """SeqGAN's discriminator: embedding, convolutions of many widths, highway layer, two outputs.
 
     y = t * relu(A x + a) + (1 - t) * x,  t = sigmoid(B x + b)            (highway)
     logit = o_real - o_fake                          (the softmax over two classes in one number)
 
     Args:
-        vocab: number of token ids.
-        embedding: size of a token's vector.
-        filters: (width, number) of each convolution.
-        end: id that ends a sequence; None where all have one length.
-        dropout: probability of dropping a feature in training mode.
-        l2: weight of the output layer's square penalty.
+        vocab: Number of token ids.
+        embedding: Size of a token's vector.
+        filters: Filters as (width, number) of each convolution.
+        end: Id that ends a sequence; None if all sequences have one length.
+        dropout: Probability of dropping a feature in training mode.
+        l2: Weight of the squared norm of the output layer's parameters.
 
     Source: Yu et al. 2017, sizes and initial values of the released code; Zhang & LeCun 2015;
         Srivastava et al. 2015.
@@ -109,13 +109,13 @@ class CNNDiscriminator(SequenceDiscriminator):
         return self._output(self.represent(tokens))
 
     def represent(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B F"]:
-        """Features of whole sequences, as the output layer reads them."""
+        """Compute the features of whole sequences, the input of the output layer."""
         lengths = self.lengths(tokens)
         x = self.embed(tokens).transpose(0, 1).contiguous()
         return self._highway(max_over_time(x, lengths, self.conv_weight, self.conv_bias))
 
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
-        # Looked up time-major, the layout of the convolutions, and shown as (B, T, E).
+        # Looked up time-major, the layout of the convolutions, and returned as (B, T, E).
         x = F.embedding(tokens.t().contiguous(), self.embedding)
         if self.end is not None:
             x = x * mask_of(tokens, self.end).t()[:, :, None]
@@ -129,9 +129,9 @@ class CNNDiscriminator(SequenceDiscriminator):
     def represent_embedded(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, "B F"]:
-        """Features of embedded sequences, differentiable twice."""
+        """Compute the features of embedded sequences, differentiable twice."""
         x = embedded.transpose(0, 1)
-        if lengths is not None:  # a window wider than its sequence has no slope past the end
+        if lengths is not None:  # a window wider than its sequence has no gradient past the end
             inside = torch.arange(len(x), device=x.device)[:, None] < lengths
             x = x * inside[:, :, None]
         features = max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True)
@@ -141,7 +141,7 @@ class CNNDiscriminator(SequenceDiscriminator):
         return None if self.end is None else mask_of(tokens, self.end).sum(1)
 
     def regularizer(self) -> Float[Tensor, ""]:
-        """l2 * half the sum of squares of the output layer."""
+        """l2 times half the sum of squares of the output layer's parameters."""
         squares = self.output_weight.square().sum() + self.output_bias.square().sum()
         return self.l2 * 0.5 * squares
 
@@ -149,11 +149,11 @@ class CNNDiscriminator(SequenceDiscriminator):
         return self._while_fixed(self.forward, self._output)
 
     def representer(self) -> Scorer:
-        """As `scorer`, for the features (N, F) that `represent` gives."""
+        """The same as `scorer` for the features (N, F) of `represent`."""
         return self._while_fixed(self.represent, lambda features: features)
 
     def _while_fixed(self, whole: Scorer, last: Scorer) -> Scorer:
-        """Few sequences by `whole`; on a CPU many by table, and `last` of their features."""
+        """Apply `whole`, or for many sequences on a CPU look up features and apply `last`."""
         training = self.training
 
         def score(tokens: Tensor) -> Tensor:
@@ -163,7 +163,7 @@ class CNNDiscriminator(SequenceDiscriminator):
                     on_cpu = tokens.device.type == "cpu"
                     parts = tokens.split(256 if on_cpu else 4096)
                     if not on_cpu or len(parts) == 1:
-                        # Not by calling the module: where the training step is compiled this is not
+                        # Does not call the module, which may be compiled for the training step
                         return torch.cat([whole(part) for part in parts])
                     return torch.cat(
                         [last(self._highway(part)) for part in self._looked_up(tokens).split(1024)]
@@ -183,14 +183,13 @@ class CNNDiscriminator(SequenceDiscriminator):
         return outputs[:, 1] - outputs[:, 0]
 
     def _looked_up(self, tokens: Int64[Tensor, "R T"], rows: int = 256) -> Float[Tensor, "R F"]:
-        """Features of many sequences under fixed weights, by table.
+        """Compute the features of many sequences under fixed weights, by table lookup.
 
-        A fixed convolution over embeddings is a sum of table rows: token v at offset j adds
-        E[v] W_j, computed once for all tokens. What was a product of size w E becomes a sum of w
-        rows.
+        A fixed convolution over embeddings is a sum of table rows: token v at offset j adds E[v]
+        W_j, computed once for all tokens. A product of size w E becomes a sum of w rows.
         """
         vocab, widest = len(self.embedding), max(len(w) for w in self.conv_weight)
-        nothing = vocab  # one more row, of zeros, for what lies past the end
+        nothing = vocab  # an additional row of zeros, for positions past the end
         if self.end is not None:
             tokens = torch.where(mask_of(tokens, self.end), tokens, nothing)
         given = tokens.shape[1]

@@ -1,12 +1,12 @@
-"""Which estimators serve the sequence games, and why others do not.
+"""Estimators of the sequence games, and the reasons why others are refused.
 
 | game               | score functions | relaxations | control variates |
 |--------------------|-----------------|-------------|------------------|
 | sequence (SeqGAN)  | all             | in relaxed  | no               |
 | relaxed (RelGAN)   | in sequence     | all         | no               |
 
-Score functions are called alike everywhere; what they read of the discriminator differs: a reward,
-the ratio D / (1 - D) or the logit, see `sequence_reward`.
+All score functions have the same signature; they differ in the quantity that they read of the
+discriminator: a reward, the ratio D / (1 - D) or the logit, see `sequence_reward`.
 """
 
 from collections.abc import Callable
@@ -46,14 +46,14 @@ REASONS: dict[str, dict[tuple[str, ...], str]] = {
 
 
 def check(game: str, name: str) -> None:
-    """Refuse an estimator that makes no sense in a game.
+    """Refuse an estimator that does not apply to a game.
 
     Args:
-        game: a key of `SERVED`.
-        name: of the estimator.
+        game: Key of `SERVED`.
+        name: Name of the estimator.
 
     Raises:
-        UserError: says why, or names the choices.
+        UserError: The estimator does not apply; the message gives the reason or the choices.
     """
     check_estimator(name, SERVED[game], REASONS[game])
 
@@ -61,16 +61,16 @@ def check(game: str, name: str) -> None:
 def of_sequences(
     name: str, baseline: str = "none", reduction: str = "mean", *, length: int = 1
 ) -> Estimator:
-    """The score function of a sequence game's options.
+    """Build the score function from a sequence game's options.
 
     Args:
-        name: of the estimator.
-        baseline: of reinforce; learned is a value for each position.
-        reduction: of reinforce over batch and time, mean or sum.
-        length: positions of a sample.
+        name: Name of the estimator.
+        baseline: Baseline of reinforce; "learned" is a value for each position.
+        reduction: Reduction of reinforce over batch and time, mean or sum.
+        length: Number of positions of a sample.
 
     Raises:
-        UserError: the name is unknown or out of place, or an option does not go with it.
+        UserError: The estimator is unknown or does not apply, or an option is not available for it.
     """
     check("sequence", name)
     for option, value, choices in (
@@ -92,19 +92,20 @@ def of_sequences(
 
 
 def identity(logit: Tensor) -> Tensor:
-    """The logit itself, which `boundary_seeking` reads."""
+    """Return the logit itself, which `boundary_seeking` reads."""
     return logit
 
 
 def sequence_reward(name: str, rollouts: int) -> Reward:
-    """What a token earns, in the form that an estimator reads.
+    """Build the reward of each token in the form that an estimator reads.
 
-    reinforce, clipped: the mean D over completions of its prefix. importance: the mean of D/(1-D)
-    over them. boundary_seeking: the logit of the whole sequence.
+    For reinforce and clipped it is the mean D over completions of the token's prefix, for
+    importance the mean of D/(1-D) over them, and for boundary_seeking the logit of the whole
+    sequence.
 
     Args:
-        name: of the score function.
-        rollouts: completions of each prefix.
+        name: Name of the score function.
+        rollouts: Completions of each prefix.
     """
     if name == "boundary_seeking":
         return sentence_reward(identity)
@@ -113,7 +114,7 @@ def sequence_reward(name: str, rollouts: int) -> Reward:
 
 
 def relaxation(name: str) -> Relaxation:
-    """A relaxation of tokens at an inverse temperature, which the straight ones do not read."""
+    """Return a relaxation of tokens; straight_through and reinmax ignore the temperature."""
     check("relaxed", name)
     return {
         "gumbel_softmax": concrete,
@@ -130,10 +131,10 @@ def _gumbel_hard(logits: Tensor, beta: Tensor) -> Tensor:
 
 
 class _PositionValue(nn.Sequential):
-    """(B, T) positions -> (B, T), one number learned for each.
+    """(B, T) positions -> (B, T) values, one learned number for each position.
 
     Args:
-        length: positions there are.
+        length: Number of positions.
     """
 
     def __init__(self, length: int):

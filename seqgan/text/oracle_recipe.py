@@ -1,8 +1,8 @@
-"""SeqGAN against an oracle whose density is known (Yu et al. 2017, section 5.1).
+"""Sequence GANs on an oracle whose density is known (Yu et al. 2017, section 5.1).
 
-Maximum likelihood, then the critic's warm-up, then adversarial rounds; the result is the
-temperature sweep of both policies, NLL_oracle against NLL_test, since a policy that lowers
-NLL_oracle alone may only have sharpened.
+A run consists of maximum likelihood, the discriminator's warm-up and adversarial rounds, unless the
+paper defines other phases. The result is the temperature sweep of both policies, NLL_oracle against
+NLL_test, since a policy that lowers only NLL_oracle may merely have sharpened its distribution.
 """
 
 from collections.abc import Sequence
@@ -37,11 +37,11 @@ class OracleOptions(SharedOptions):
     """Oracle.
 
     Args:
-        oracle: File (.npz) of the oracle's parameters; drawn from the seed when left out.
+        oracle: File (.npz) of the oracle's parameters; by default they are drawn from the seed.
         vocab: Token ids of a drawn oracle.
         length: Tokens of a sequence.
-        train_size: Sequences drawn once from the oracle to learn from.
-        test_size: Sequences of each side that evaluation scores.
+        train_size: Number of training sequences, drawn once from the oracle.
+        test_size: Number of sequences of the oracle, and of the policy, in an evaluation.
     """
 
     oracle: str | None = None
@@ -107,14 +107,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 SAMPLED = 1000
-"""Sequences that signs of collapse are looked for in."""
+"""Number of sequences in which signs of collapse are looked for."""
 
 
 class OracleRun(SequenceRun):
     """A run on an oracle.
 
     Args:
-        config: its options.
+        config: Options of the run.
     """
 
     recipe = "oracle"
@@ -133,7 +133,7 @@ class OracleRun(SequenceRun):
             train, self.test = (
                 self.draw(self.oracle, size) for size in (config.train_size, config.test_size)
             )
-            # In order, without shuffling, as the released code reads its file.
+            # In order and without shuffling, as in the released code.
             self.train_set = train.cpu()
             self.data = Batches(self.train_set, config.batch, seed=None)
 
@@ -145,13 +145,13 @@ class OracleRun(SequenceRun):
         return f"--oracle {file}" if file else f"the oracle of --seed {self.config.seed}"
 
     def mle_phase(self) -> Phase:
-        """The whole schedule, whatever held-out likelihood does: the paper's baseline."""
+        """Train for the whole schedule without early stopping, as for the paper's baseline."""
         epoch = [Turn("mle", self.game.mle_move, repeat=len(self.data))]
         every, keep = self.config.evaluate_every, self.game.keep_mle
         return Phase("mle", epoch, self.config.mle_epochs, self.evaluate, every, leave=keep)
 
     def evaluate(self) -> dict[str, float]:
-        """NLL_oracle of fresh samples, NLL_test of held-out oracle sequences, signs of collapse."""
+        """NLL_oracle of new samples, NLL_test of held-out oracle sequences, signs of collapse."""
         policy = self.game.G.eval()
         samples = self.draw(policy, self.config.test_size)
         sequences = samples[:SAMPLED].tolist()
@@ -167,7 +167,7 @@ class OracleRun(SequenceRun):
         return self.train_set[:SAMPLED].tolist()
 
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
-        """Token ids between blanks."""
+        """Token ids separated by spaces."""
         try:
             tokens = torch.tensor([int(word) for word in prompt.split()], dtype=torch.int64)
         except ValueError as error:
@@ -182,7 +182,7 @@ class OracleRun(SequenceRun):
         return tokens
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Token ids between blanks."""
+        """Token ids separated by spaces."""
         return " ".join(map(str, tokens))
 
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
@@ -219,7 +219,7 @@ class OracleRun(SequenceRun):
     ) -> dict[str, Figure]:
         found = {"nll_oracle": sentence_nll(self.oracle, fake).figure()}
         if setting.top_p < 1:
-            return found  # the density of what is left out is zero, and of real text none is known
+            return found  # tokens outside top-p have density zero, so the others are undefined
         t = setting.temperature
         found["nll_test"] = sentence_nll(policy, self.test, t).figure()
         found["jsd"] = Figure(jsd(self.oracle, policy, self.test, fake, t))

@@ -1,8 +1,9 @@
-"""SeqGAN on any text of the user's, word by word, character by character, or in byte pairs.
+"""Sequence GANs on the user's text, at the level of words, characters or byte pairs.
 
-Maximum likelihood stopped early on validation NLL, the critic's warm-up, adversarial rounds; the
-result is the temperature sweep of both policies: BLEU-5 against Self-BLEU-5, LM score against
-reverse LM score.
+A run consists of maximum likelihood with early stopping on validation NLL, the discriminator's
+warm-up, and adversarial rounds, unless the paper defines other phases. The result is the
+temperature sweep of both policies: BLEU-5 against Self-BLEU-5, and LM score against reverse LM
+score.
 """
 
 from collections.abc import Sequence
@@ -40,9 +41,9 @@ class TextOptions(SharedOptions, CorpusConfig):
 
     Args:
         patience: Epochs without a better validation NLL before maximum likelihood stops.
-        sweep_samples: Sentences at each temperature of the final sweep, at most as many as there
-            are to learn from.
-        judge_epochs: Most epochs when fitting a language model that judges samples.
+        sweep_samples: Sentences at each temperature of the final sweep, at most as many as in the
+            training set.
+        judge_epochs: Maximum number of epochs to fit a language model that scores samples.
     """
 
     patience: int = 3
@@ -122,14 +123,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 SAMPLED = 1000
-"""Samples drawn at an evaluation during training."""
+"""Number of samples drawn at an evaluation during training."""
 
 
 class TextRun(SequenceRun):
     """A run on text.
 
     Args:
-        config: its options.
+        config: Options of the run.
     """
 
     recipe = "text"
@@ -144,7 +145,7 @@ class TextRun(SequenceRun):
         self._tokenizer_folder = Path(config.out) / "tokenizer"
         if not data:
             self.tokenizer = TextTokenizer.load(self._tokenizer_folder)
-            self.build(self._sequences(2))  # the checkpoint knows the length
+            self.build(self._sequences(2))  # the checkpoint contains the length
             return
         begun = self._tokenizer_folder.exists()
         self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
@@ -168,7 +169,7 @@ class TextRun(SequenceRun):
         self._save_tokenizer()
 
     def _save_tokenizer(self) -> None:
-        """Under its name only when it is whole; a run killed before this is resumed without."""
+        """Save it and rename it when complete; a run killed before resumes without it."""
         if not self._tokenizer_folder.exists():
             unfinished = self._tokenizer_folder.with_name("tokenizer.tmp")
             self.tokenizer.save(unfinished)
@@ -182,7 +183,7 @@ class TextRun(SequenceRun):
         return " with ".join(named)
 
     def mle_phase(self) -> Phase:
-        """Until validation NLL has not fallen for `patience` epochs; the best epoch is kept."""
+        """Train until validation NLL has not fallen for `patience` epochs; keep the best epoch."""
         c, game = self.config, self.game
 
         def leave() -> None:
@@ -210,7 +211,7 @@ class TextRun(SequenceRun):
         return {"nll_valid": now}
 
     def evaluate(self) -> dict[str, float]:
-        """Validation NLL, the discriminator on whole sentences, and two signs of collapse."""
+        """Validation NLL, AUC and accuracy of the discriminator, and two signs of collapse."""
         drawn = self.draw(self.game.G.eval(), SAMPLED)
         samples = self.corpus.sentences(drawn)
         return {
@@ -232,11 +233,11 @@ class TextRun(SequenceRun):
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
         c = self.config
         torch.manual_seed(c.seed + 1)
-        # An LSTM judges, whatever wrote the samples
+        # The judge is an LSTM, whatever the policy is
         start = c.lstm(self._sequences(self.game.length)).to(self.engine.device)
         judge = self._fit(start, self.corpus.train)
         policies, count = self.policies(), self._sweep_samples()
-        # What is measured at temperature 1 is what is saved
+        # The samples measured at temperature 1 are those that are saved
         drawn = {name: self.draw(policy, count) for name, policy in policies.items()}
 
         def point(name: str, setting: Setting) -> dict[str, Figure]:
@@ -297,7 +298,7 @@ class TextRun(SequenceRun):
         found = self._text_metrics(self.corpus.sentences(samples))
         found["lm"] = self._scored(judge, samples)
         found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
-        if setting.top_p == 1:  # else the density of what is left out is zero
+        if setting.top_p == 1:  # otherwise the tokens outside top-p have density zero
             own = self._scored(policy, self.test, setting.temperature)
             every = sentence_nll(policy, self.test, setting.temperature).figure()
             found = {"nll_test": own, "nll_test_unk": every, **found}
@@ -309,11 +310,11 @@ class TextRun(SequenceRun):
         return sentence_nll(policy, tokens, temperature, unknown=UNK).figure()
 
     def _sweep_samples(self) -> int:
-        """No more than there is human text: Self-BLEU and distinct n-grams move with the number."""
+        """Number of samples, at most that of real sentences: Self-BLEU depends on the number."""
         return min(self.config.sweep_samples, len(self.corpus.train))
 
     def _human(self, judge: SequencePolicy) -> dict[str, float]:
-        """The training text measured as if it were samples; the judge learned from it."""
+        """Metrics of the training text in place of samples; the judge was trained on it."""
         real = self.corpus.train_words[: self._sweep_samples()]
         score = self._nll(judge, self.test)
         found = {name: figure.value for name, figure in self._text_metrics(real).items()}

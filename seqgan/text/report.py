@@ -1,4 +1,4 @@
-"""The end of a run: table, result.json, pictures, samples."""
+"""Report of a finished run: table, result.json, plots and samples."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 Point = dict[str, Any]
-"""Temperature or top_p, each metric by name, and under "bands" the interval of some of them."""
+"""Temperature or top_p, each metric by name, and under "bands" the intervals of some metrics."""
 LEARNING = "Logged numbers over the rounds"
 SHOWN = 15
-"""Samples of each model in the report."""
+"""Number of samples of each model in the report."""
 TOP_PS = (0.5, 0.7, 0.8, 0.9, 0.95)
-"""Of the sweep of top-p; 1 is on the temperature curve."""
+"""Values of the top-p sweep; 1 is on the temperature curve."""
 
 
 class Setting(NamedTuple):
-    """How a policy is sampled.
+    """Sampling settings of a policy.
 
     Args:
-        temperature: below 1 sharpens.
-        top_p: below 1 only the likeliest tokens that hold this much of the mass are drawn.
+        temperature: Temperature; values below 1 sharpen the distribution.
+        top_p: Probability mass of the most likely tokens, from which alone samples are drawn; 1
+            keeps all tokens.
     """
 
     temperature: float = 1.0
@@ -41,10 +42,10 @@ class Setting(NamedTuple):
 
 
 Measure = Callable[[str, Setting], dict[str, Figure]]
-"""Figures of a policy, by its name, at a setting."""
+"""(name of a policy, setting) -> metrics of the policy at this setting."""
 
 NUCLEUS = "top-p"
-"""Ends the names of the curves that are swept over top-p."""
+"""Suffix of the names of curves that are swept over top-p."""
 
 
 def sweep(
@@ -53,13 +54,14 @@ def sweep(
     measure: Measure,
     top_ps: Sequence[float] = (),
 ) -> dict[str, list[Point]]:
-    """What `measure` finds of each policy at each setting; shows how far it is.
+    """Measure each policy at each setting, with a progress display.
 
     Args:
-        policies: Their names.
-        temperatures: of one curve a policy, without top-p.
-        measure: figures of a policy at a setting.
-        top_ps: of another curve a policy, at temperature 1; none where empty.
+        policies: Names of the policies.
+        temperatures: Temperatures of one curve per policy, without top-p.
+        measure: Function that computes the metrics of a policy at a setting.
+        top_ps: Values of top-p for a second curve per policy, at temperature 1; empty for no such
+            curve.
     """
     settings = [("", "temperature", Setting(temperature=t)) for t in temperatures]
     settings += [(f" {NUCLEUS}", "top_p", Setting(top_p=p)) for p in top_ps]
@@ -77,13 +79,13 @@ def sweep(
 
 
 def at_temperature_one(curve: Sequence[Point]) -> Row:
-    """The sweep's figures at temperature 1."""
+    """Return the metrics of the sweep at temperature 1."""
     point = next(p for p in curve if p["temperature"] == 1.0)
     return {name: value for name, value in point.items() if name not in ("temperature", "bands")}
 
 
 def at_best(curve: Sequence[Point], metric: str) -> tuple[float, Row]:
-    """The temperature of a sweep with the lowest value of a metric, and its figures."""
+    """Return the temperature with the lowest value of a metric, and all metrics there."""
     point = min(curve, key=lambda p: p[metric])
     row = {name: value for name, value in point.items() if name not in ("temperature", "bands")}
     return float(point["temperature"]), row
@@ -107,20 +109,21 @@ def write_report(
     """Write `result.json`, plots, samples and `report.html`, and print the table.
 
     Args:
-        run: where they go.
-        engine: tells rounds and steps.
-        config: the run's options.
-        curves: each model's sweep.
-        real: name and metrics of real text or of the oracle, the row to compare with.
-        pictures: (file name, metric across, metric up) of each sweep plot.
-        samples: sentences of each model, at temperature 1.
-        cpu_seconds: of the process that ended the run; None keeps what `result.json` says.
-        log_keys: logged numbers drawn over the rounds.
+        run: Folder to write to.
+        engine: Engine of the run, which knows its rounds and steps.
+        config: Options of the run.
+        curves: Sweep of each model.
+        real: Name and metrics of real text or of the oracle, the reference row of the table.
+        pictures: (file name, metric of the x axis, metric of the y axis) of each sweep plot.
+        samples: Sentences of each model, at temperature 1.
+        cpu_seconds: CPU time of the process that finished the run, in seconds; None keeps the value
+            in `result.json`.
+        log_keys: Names of the logged numbers that are plotted over the rounds.
         best: Metric whose lowest value over the sweep chooses maximum likelihood's best
-            temperature, which has a row of its own.
+            temperature, which gets a separate row.
         facts: Facts about the data.
-        files: Further sentences that are saved, by name of the file.
-        training: text that was learned from, in which the report looks for copies.
+        files: Further sentences to save, by file name.
+        training: Training text, in which the report looks for copies.
     """
     rows: dict[str, Row] = {
         name: at_temperature_one(curve)
@@ -169,7 +172,7 @@ def draw(
     samples: Mapping[str, Sequence[str]],
     training: Sequence[str],
 ) -> None:
-    """The plots of a run, one for each pair of metrics and the learning curves, and its report."""
+    """Write the plots of a run (one per pair of metrics, learning curves) and its report."""
     rows = result["table"]
     real = list(rows)[-1]
     drawn = {
@@ -203,7 +206,7 @@ def draw(
 def draw_sweep(
     curves: Mapping[str, Sequence[Point]], points: Mapping[str, Row], across: str, up: str
 ) -> "matplotlib.figure.Figure":
-    """Two swept metrics, one against the other; what lacks one of them is left out."""
+    """Plot one swept metric against another; curves and points without both are omitted."""
     lines = {
         name: [_place(point, across, up) for point in curve]
         for name, curve in curves.items()
@@ -227,7 +230,7 @@ def draw_sweep(
 
 
 def caption(across: str, up: str) -> str:
-    """What a picture of two metrics shows."""
+    """Return the caption of a plot of two metrics."""
     return f"{LABELS[up][0]}, against {LABELS[across][0]}"
 
 
@@ -238,7 +241,7 @@ def _place(point: Point, across: str, up: str) -> plots.Place:
 
 
 def _shown(samples: Mapping[str, Sequence[str]], training: Sequence[str]) -> list[Shown]:
-    """The first few samples of each model, with the nearest training text where there is some."""
+    """The first samples of each model, with the nearest training text if training text is given."""
     chosen = [(name, line) for name, lines in samples.items() for line in lines[:SHOWN]]
     if not training:
         return [Shown(name, line) for name, line in chosen]
@@ -262,4 +265,4 @@ LABELS: dict[str, tuple[str, plots.Better]] = {
     "lm": ("LM score, nats a token: quality", "lower"),
     "reverse_lm": ("reverse LM score, nats a token: diversity", "lower"),
 }
-"""Axis label of each swept metric, and which way is better."""
+"""Axis label of each swept metric, and the direction that is better."""

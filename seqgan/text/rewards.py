@@ -1,4 +1,4 @@
-"""From a critic's logits to a reward for every token."""
+"""Rewards of every token from the discriminator's logits."""
 
 from collections.abc import Callable
 
@@ -11,21 +11,21 @@ from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.rollout import complete_sequences
 
 Reward = Callable[[SequencePolicy, SequenceDiscriminator, Tensor], Tensor]
-"""(policy, critic, its samples (B, T)) -> (B, T): what each token earned."""
+"""(policy, discriminator, the policy's samples (B, T)) -> reward of each token (B, T)."""
 
 
 def rollout_reward(
     copies: int = 16, transform: Callable[[Tensor], Tensor] = torch.sigmoid
 ) -> Reward:
-    """SeqGAN's action value: the critic's mean verdict over completions of each prefix.
+    """SeqGAN's action value: the discriminator's mean output over completions of each prefix.
 
     Q_t = (1/N) sum_n f(D(y_1..y_t, Y^n_t+1..T)),  Y^n ~ pi(. | y_1..y_t)     before the last token
     Q_T = f(D(y))                                                             at the last token
 
     Args:
-        copies: N, completions of each prefix.
-        transform: f, from logit to reward; the sigmoid is SeqGAN's D(y), a loss's `reward` serves
-            as well.
+        copies: Number N of completions of each prefix.
+        transform: Function f from logit to reward; the sigmoid is SeqGAN's D(y), and the `reward`
+            of a loss can be used as well.
 
     Source: Yu et al. 2017, eq. 4.
     """
@@ -39,7 +39,7 @@ def rollout_reward(
         whole = transform(score(tokens))[:, None]
         completions = complete_sequences(policy, tokens, copies)
         value = whole.new_zeros((length - 1) * copies * samples)
-        if len(completions.row):  # none, where every sample ended at once
+        if len(completions.row):  # empty if every sample ended at once
             value[completions.row] = transform(score(completions.tokens))
         prefix = value.view(length - 1, copies, samples).mean(1).t()
         last = policy.mask(tokens).sum(1, keepdim=True) - 1
@@ -50,7 +50,7 @@ def rollout_reward(
 
 
 def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Reward:
-    """One verdict on the whole sequence, given to each of its tokens: no rollouts."""
+    """Reward of each token from the discriminator's output on the whole sequence: no rollouts."""
 
     @torch.no_grad()
     def reward(

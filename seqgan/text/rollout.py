@@ -1,14 +1,14 @@
 """Monte Carlo completions of every prefix of sampled sequences, in one growing batch.
 
-The samples are read once. After t tokens the policy's state is copied N times and those rows join
-the batch, so that step t draws one token for the N completions of each prefix so far: T - 1 steps
-and N B T (T - 1) / 2 draws in all, where the released SeqGAN ran N (T - 1) separate decoding loops
-from the first token.
+The samples are read once. After t tokens the policy's state is copied N times and these rows join
+the batch, so that step t draws one token for the N completions of each prefix so far. This takes T
+- 1 steps and N B T (T - 1) / 2 draws in total; the released SeqGAN ran N (T - 1) separate decoding
+loops from the first token.
 
-Replies of a dialogue are completed by code of their own. There a state is a cache of keys and
-values that a step uses up, the samples themselves are rows of the batch, drawing looks at what was
-written and no row leaves; here a state is one vector a row, and rows that end leave where that
-saves work. What the two share is the idea.
+Dialogue replies are completed by separate code that shares only the idea. There a state is a cache
+of keys and values that a step consumes, the samples themselves are rows of the batch, drawing
+depends on the tokens written so far, and no row leaves; here a state is one vector per row, and
+rows that end leave the batch where that saves work.
 """
 
 from typing import NamedTuple
@@ -24,8 +24,9 @@ class SequenceCompletions(NamedTuple):
     """Completed prefixes.
 
     Args:
-        tokens: (R, T), padded after their end.
-        row: (R,) which (prefix length - 1, copy, sample) each completes, counted in that order.
+        tokens: Completed sequences, (R, T), padded after their end.
+        row: Index of the (prefix length - 1, copy, sample) that each row completes, (R,), counted
+            in that order.
     """
 
     tokens: Int64[Tensor, "R T"]
@@ -36,16 +37,16 @@ class SequenceCompletions(NamedTuple):
 def complete_sequences(
     policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int
 ) -> SequenceCompletions:
-    """Complete each prefix y_1..y_t, t < T, `copies` times with the policy's own draws.
+    """Complete each prefix y_1..y_t, t < T, `copies` times with draws of the policy.
 
-    Prefixes that have already ended are left out, and rows leave the batch when they end, on a
-    CPU, where that saves work; a GPU completes everything, which costs it less than asking which
-    rows are left.
+    On a CPU, prefixes that have already ended are omitted and rows leave the batch when they end,
+    which saves work. A GPU completes everything, which costs less than determining the rows that
+    are left.
 
     Args:
-        policy: continues the prefixes, at temperature 1.
-        tokens: its samples, padded after their end.
-        copies: N, completions of each prefix.
+        policy: Policy that continues the prefixes, at temperature 1.
+        tokens: Samples of the policy, (B, T), padded after their end.
+        copies: Number N of completions of each prefix.
     """
     samples, length = tokens.shape
     joining = copies * samples

@@ -1,4 +1,4 @@
-"""What the oracle and the text recipe share: options, phases, policies and samples."""
+"""Base of the oracle and text recipes: phases, policies, samples and checkpoints."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,11 +24,11 @@ from seqgan.text.games.policy import PolicyGame
 
 
 class SequenceRun(Run):
-    """A run built the same way to train, resume, evaluate and sample.
+    """A run that is built the same way to train, resume, evaluate and sample.
 
     Args:
-        config: its options.
-        data: whether the data are read; sampling does without.
+        config: Options of the run.
+        data: Whether the data are read; sampling does not need them.
     """
 
     show = ("nll_oracle", "nll_test", "nll_valid", "mle/loss", "D/accuracy", "G/reward")
@@ -39,10 +39,10 @@ class SequenceRun(Run):
     has_data: bool
     game: PolicyGame
     never: Sequence[int] = ()
-    """Ids that no sample that is measured or shown holds."""
+    """Ids that are never drawn in samples for evaluation or display."""
 
     def build(self, sequences: Sequences) -> None:
-        """The paper's game of these sequences, and its engine."""
+        """Build the paper's game on these sequences, and its engine."""
         c = self.config
         device = options.pick_device(c.device)
         self.game = self.paper.game(c, sequences).to(device)
@@ -55,20 +55,20 @@ class SequenceRun(Run):
 
     @abstractmethod
     def mle_phase(self) -> Phase:
-        """Maximum likelihood."""
+        """Return the phase of maximum likelihood."""
 
     @abstractmethod
     def evaluate(self) -> dict[str, float]:
-        """Metrics of the policy as it is, for the log."""
+        """Compute metrics of the current policy, for the log."""
 
     def phases(self) -> list[Phase]:
-        """The paper's phases; maximum likelihood, warm-up, adversarial rounds where it has none."""
+        """The paper's phases; by default maximum likelihood, warm-up and adversarial rounds."""
         if self.paper.phases is not None:
             return self.paper.phases(self)
         return [self.mle_phase(), self.warmup_phase(), self.adversarial_phase()]
 
     def warmup_phase(self) -> Phase:
-        """The discriminator alone, for as many steps as the paper's options say."""
+        """Train only the discriminator, for the number of steps in the options."""
         c, game, engine = self.config, self.game, self.engine
 
         def move(batches: Iterator[Batch]) -> Iterator[Loss]:
@@ -78,7 +78,7 @@ class SequenceRun(Run):
         return Phase("warmup", [Turn("D", move)], -(-c.warmup_steps() // c.d_steps))
 
     def adversarial_phase(self) -> Phase:
-        """The game's own rounds."""
+        """Play the rounds of the game."""
         c = self.config
         return Phase(
             "adversarial",
@@ -92,13 +92,14 @@ class SequenceRun(Run):
 
     @abstractmethod
     def real_sentences(self) -> Sentences:
-        """Up to 1,000 real sentences, as the alarms compare samples with."""
+        """Return up to 1,000 real sentences, with which the alarms compare samples."""
 
     def load(self) -> None:
-        """Load the last checkpoint, to sample or evaluate.
+        """Load the last checkpoint, for sampling or evaluation.
 
         Raises:
-            UserError: there is none, or the data are not those the run began with.
+            UserError: There is no checkpoint, or the data differ from those at the start of the
+                run.
         """
         if self.has_data:
             super().load()
@@ -114,20 +115,20 @@ class SequenceRun(Run):
 
     @abstractmethod
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
-        """The tokens that samples are to begin with."""
+        """Encode the tokens that samples begin with."""
 
     @abstractmethod
     def decode(self, tokens: Sequence[int]) -> str:
-        """A sample as text."""
+        """Convert a sample to text."""
 
     def policies(self) -> Mapping[str, SequencePolicy]:
-        """The two policies every result compares."""
+        """Return the two policies that every result compares."""
         return {"MLE": self.game.mle.eval(), self.paper.title: self.game.G.eval()}
 
     def draw(
         self, policy: SequencePolicy, count: int, temperature: float = 1.0, top_p: float = 1.0
     ) -> torch.Tensor:
-        """Samples of one of the policies, in bounded pieces."""
+        """Draw samples from one of the policies, in batches of bounded size."""
         return self.game.sample(
             count, policy=policy, temperature=temperature, top_p=top_p, never=self.never
         )
@@ -135,7 +136,7 @@ class SequenceRun(Run):
     def discrimination(
         self, real: Int64[Tensor, "N T"], fake: Int64[Tensor, "M T"]
     ) -> dict[str, float]:
-        """How well the discriminator tells whole held-out sequences from fresh samples."""
+        """AUC and accuracy of the discriminator on whole held-out sequences and new samples."""
         d_real, d_fake = self.game.discriminate(real), self.game.discriminate(fake)
         return {
             "d_auc": float(auc(d_real, d_fake)),
@@ -144,4 +145,4 @@ class SequenceRun(Run):
 
     @abstractmethod
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
-        """Sweep the policies over temperature, and over top-p where asked; write the result."""
+        """Sweep the policies over temperature, and over top-p if given, and write the result."""

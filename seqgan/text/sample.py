@@ -1,4 +1,4 @@
-"""Sentences of a trained run, on the terminal or in a file."""
+"""Sampling of sentences from a trained run, to the terminal or a file."""
 
 import sys
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from image_core.runs.folder import write_text
 from seqgan.text.run import SequenceRun
 
 HOTTEST = 1000.0
-"""Above any use; far above it even the tokens a policy never draws would be drawn."""
+"""Maximum temperature; far above it, even tokens that a policy never draws would be drawn."""
 
 
 @dataclass(frozen=True)
 class Draws:
-    """What to draw.
+    """Options of the samples to draw.
 
     Args:
-        count: how many sentences.
-        temperature: below 1 sharpens.
-        seed: of the draws.
-        prompt: words that every sentence begins with.
-        model: "seqgan" or "mle".
-        out: a file that does not exist yet; None prints.
+        count: Number of sentences.
+        temperature: Temperature; values below 1 sharpen the distribution.
+        seed: Seed of the draws.
+        prompt: Words that every sentence begins with; None for no prompt.
+        model: Policy to sample from: "seqgan" for the adversarially trained one, or "mle".
+        out: Path of a new file; None prints to the terminal.
     """
 
     count: int
@@ -36,10 +36,10 @@ class Draws:
     out: str | None
 
     def check(self) -> None:
-        """Refuse what makes no sense, before a run is loaded for it.
+        """Refuse invalid values before a run is loaded.
 
         Raises:
-            UserError: names the option.
+            UserError: A value is invalid; the message names the option.
         """
         if self.count < 1:
             raise UserError(f"--n {self.count}: it must be at least 1")
@@ -55,14 +55,14 @@ class Draws:
 
 
 def write_samples(run: SequenceRun, draws: Draws) -> None:
-    """Draw sentences and write one a line.
+    """Draw sentences and write one per line.
 
     Args:
-        run: loaded from its checkpoint.
-        draws: what to draw.
+        run: Run that is loaded from its checkpoint.
+        draws: Options of the samples.
 
     Raises:
-        UserError: a value makes no sense, the prompt does not fit, or the file exists.
+        UserError: A value is invalid, the prompt cannot be used, or the file exists.
     """
     draws.check()
     torch.manual_seed(draws.seed)

@@ -1,4 +1,4 @@
-"""First tokens from real sequences, the rest by the policy: from likelihood to free running."""
+"""Samples with real prefixes that shrink: from teacher forcing to free running."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from seqgan.lm.policies import SequencePolicy
 
 
 class Teacher(nn.Module):
-    """Gives K tokens of real sequences and lets the policy complete each several times.
+    """Takes K tokens of real sequences and lets the policy complete each several times.
 
     K_n = (length - 1) (1 - n / N), rounded down, after n policy moves
 
-    It falls from all but the last token to none.
+    K falls from length - 1 to 0.
 
     Args:
-        length: tokens of a sequence.
-        moves: N, policy moves until the policy writes alone.
-        copies: completions of each real prefix, contiguous rows.
+        length: Tokens of a sequence, including padding.
+        moves: Number N of policy moves until the policy writes whole sequences.
+        copies: Completions of each real prefix, in contiguous rows.
 
     Raises:
-        UserError: fewer than one move or copy.
+        UserError: There is less than one move or copy.
 
     Source: Che et al. 2017, section 3.3 (mixed MLE-MALI training).
     """
@@ -36,8 +36,8 @@ class Teacher(nn.Module):
             raise UserError(f"a teacher of {moves} moves and {copies} copies: give 1 or more")
         self.length, self.moves, self.copies = length, moves, copies
         self.register_buffer("played", torch.zeros((), dtype=torch.int64))
-        # How far to write is the shape of the work, so the host counts along, and asks the device
-        # only after a checkpoint was loaded
+        # The number of given tokens determines shapes, so the host counts too and reads the device
+        # only after a checkpoint is loaded
         self._counted: int | None = 0
         self.register_load_state_dict_post_hook(self._forget)
 
@@ -48,10 +48,10 @@ class Teacher(nn.Module):
     def forward(
         self, policy: SequencePolicy, count: int, real: Int64[Tensor, "B T"]
     ) -> tuple[Int64[Tensor, "N T"], int]:
-        """Samples, and how many of their first tokens are real; the next call gives fewer.
+        """Return samples and the number of their real first tokens, which falls with each call.
 
         Raises:
-            UserError: there are fewer real sequences than prefixes.
+            UserError: There are fewer real sequences than prefixes.
         """
         prefixes = count // self.copies
         if not 0 < prefixes <= len(real):

@@ -23,10 +23,10 @@ RANGES = {"rate": (1e-5, 1e-2), "weight": (1e-1, 1e2), "l2_weight": (1e-4, 1e1)}
 
 @dataclass(kw_only=True)
 class Design:
-    """A study of image GANs: every combination of parts is searched alike.
+    """A study of image GANs with the same search for every combination of parts.
 
     Args:
-        out: Folder of the study; whoever names one that exists joins it.
+        out: Folder of the study; a process that is given an existing one joins it.
         data: Images of every run, see `seqgan train image`.
         labels: File of IDX labels of --data.
         size: Side of the images; 0 = that of the data, rounded up.

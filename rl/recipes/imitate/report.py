@@ -35,7 +35,7 @@ class Returns(NamedTuple):
 
 
 def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[str, Any]) -> None:
-    """Write result.json and the curves, and print the table and its verdict.
+    """Write result.json and the curves, and print the table and its conclusion.
 
     Args:
         folder: Files of the run.

@@ -1,7 +1,8 @@
 """BGAN (Hjelm et al. 2018): boundary-seeking weights, normalised over the samples of each latent.
 
 The REINFORCE form and weights over the whole batch are its other estimators. The f-divergences are
-losses of the core; the released code has no penalty and draws from the generator as it stands.
+losses of the core; the released code has no penalty and draws from the generator without averaging
+its weights.
 """
 
 from dataclasses import dataclass

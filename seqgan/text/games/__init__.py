@@ -1,1 +1,1 @@
-"""Shapes of sequence games."""
+"""Games on token sequences: drawn samples (SeqGAN) and relaxed samples (RelGAN)."""

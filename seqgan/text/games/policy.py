@@ -1,4 +1,4 @@
-"""What games of a policy and a critic share: players, order of turns, likelihood, samples."""
+"""Base of the sequence games: players, order of turns, maximum likelihood and samples."""
 
 import copy
 from abc import abstractmethod
@@ -14,14 +14,14 @@ from seqgan.text.discriminators import SequenceDiscriminator
 
 
 class PolicyGame(Game):
-    """Players "G" (a policy of sequences), "mle" (G under an optimizer of its own) and "D".
+    """Players "G" (a policy of sequences), "mle" (G with a separate optimizer) and "D".
 
-    The data stream yields real sequences (B, length), padded after their end.
+    The data stream yields real sequences, (B, length), padded after their end.
 
     Args:
-        G: the policy.
-        D: the critic.
-        length: tokens of a sequence, padding counted.
+        G: The policy.
+        D: The discriminator.
+        length: Tokens of a sequence, including padding.
         g_steps: Optimizer steps of the policy in a round.
         d_steps: Optimizer steps of the discriminator in a round.
     """
@@ -38,7 +38,7 @@ class PolicyGame(Game):
         super().__init__()
         self.G, self.D, self.length = G, D, length
         self.mle = copy.deepcopy(G).eval().requires_grad_(False)
-        """The policy that adversarial training started from: the baseline every result carries."""
+        """The policy at the start of adversarial training, the baseline of every result."""
         self.g_steps, self.d_steps = g_steps, d_steps
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -53,23 +53,23 @@ class PolicyGame(Game):
 
     @abstractmethod
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """The policy follows the discriminator."""
+        """Train the policy against the discriminator."""
 
     @abstractmethod
     def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
-        """The discriminator learns to tell the policy's sequences from real ones.
+        """Train the discriminator to distinguish the policy's sequences from real ones.
 
         Args:
-            batches: Real sequences.
-            steps: Optimizer steps, one loss each.
+            batches: Batches of real sequences, (B, length).
+            steps: Number of optimizer steps; each yields one loss.
         """
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """The discriminator's steps of a round."""
+        """Take the discriminator's steps of a round."""
         return self.discriminator_steps(batches, self.d_steps)
 
     def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Maximum likelihood on one batch of real sequences."""
+        """Take one step of maximum likelihood on a batch of real sequences."""
         self.G.train()
         yield Loss(self.G.nll(self.G.trim(next(batches))))
 
@@ -83,7 +83,7 @@ class PolicyGame(Game):
         never: Sequence[int] = (),
         prompt: Int64[Tensor, " P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
-        """Sequences of a policy, G if none is named, a thousand at a time to bound memory."""
+        """Draw sequences from a policy (by default G), 1,000 at a time to bound memory."""
         policy = self.G if policy is None else policy
         sizes = [min(1000, count - i) for i in range(0, count, 1000)]
         parts = [
@@ -96,7 +96,7 @@ class PolicyGame(Game):
 
     @torch.no_grad()
     def discriminate(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """The discriminator's logit of each whole sequence, in eval mode."""
+        """Return the discriminator's logit of each whole sequence, in eval mode."""
         training = self.D.training
         self.D.eval()
         try:
@@ -105,5 +105,5 @@ class PolicyGame(Game):
             self.D.train(training)
 
     def keep_mle(self) -> None:
-        """Remember the policy as it is now as the maximum-likelihood baseline."""
+        """Store the current policy as the maximum-likelihood baseline."""
         self.mle.load_state_dict(self.G.state_dict())

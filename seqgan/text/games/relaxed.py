@@ -1,10 +1,10 @@
-"""The relaxed game: a policy writes sequences that can be differentiated, and a critic reads them.
+"""The relaxed game: a policy writes differentiable sequences, a discriminator scores them.
 
-    y_t = relaxation(o_t, beta),   next token read = argmax y_t,   o_t logits of the policy
+    y_t = relaxation(o_t, beta),   next input token = argmax y_t,   o_t logits of the policy
 
-The gradient of the critic's loss runs through every y_t into the policy; there are no rewards and
-no rollouts. RelGAN (Nie, Narodytska & Patel 2019) is this game with concrete samples, a
-relativistic loss and a critic that looks through many small embeddings.
+The gradient of the adversarial loss flows through every y_t into the policy; there are no rewards
+and no rollouts. RelGAN (Nie, Narodytska & Patel 2019) is this game with concrete samples, a
+relativistic loss and a discriminator with many small embeddings.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from seqgan.text.discriminators import CNNDiscriminator, SequenceDiscriminator
 from seqgan.text.games.policy import PolicyGame
 
 Relaxation = Callable[[Tensor, Tensor], Tensor]
-"""(logits (N, V), inverse temperature, a scalar) -> a sample with a gradient (N, V)."""
+"""(logits (N, V), inverse temperature (scalar)) -> differentiable samples (N, V)."""
 
 
 def concrete(logits: Float[Tensor, "N V"], beta: Float[Tensor, ""]) -> Float[Tensor, "N V"]:
@@ -33,27 +33,28 @@ def concrete(logits: Float[Tensor, "N V"], beta: Float[Tensor, ""]) -> Float[Ten
 
 
 class RelaxedGame(PolicyGame):
-    """Players "G", "mle" (G under an optimizer of its own) and "D".
+    """Players "G", "mle" (G with a separate optimizer) and "D".
 
-    The inverse temperature grows geometrically with the policy moves, and is exactly `beta_max` in
-    the last of them:
+    The inverse temperature grows geometrically with the policy's moves and is exactly `beta_max` in
+    the last one:
 
     beta_n = beta_max^(n / N),  n = 1..N
 
     Args:
-        G: the policy.
-        D: the critic.
-        length: tokens of a sequence.
-        moves: N, policy moves of the whole run.
-        beta_max: inverse temperature at the end; high = nearly one-hot and a noisier gradient.
-        relaxation: from logits to a sample with a gradient.
-        loss: of both players; may be relativistic.
-        penalty: of the critic, on embedded sequences.
+        G: The policy.
+        D: The discriminator.
+        length: Tokens of a sequence, including padding.
+        moves: Number N of policy moves in the whole run.
+        beta_max: Inverse temperature at the end; high values give nearly one-hot samples and a
+            noisier gradient.
+        relaxation: Function from logits to differentiable samples.
+        loss: Loss of both players; it may be relativistic.
+        penalty: Penalty of the discriminator, on embedded sequences.
         g_steps: Optimizer steps of the policy in a round.
         d_steps: Optimizer steps of the discriminator in a round, each with fresh samples.
 
     Raises:
-        UserError: no moves, or beta_max not above 0.
+        UserError: There are no moves, or beta_max is not above 0.
     """
 
     G: RecurrentPolicy
@@ -81,7 +82,7 @@ class RelaxedGame(PolicyGame):
         self.register_buffer("played", torch.zeros(()))
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """As many relaxed sequences as the batch has real ones, through the critic."""
+        """Pass as many relaxed sequences as there are real ones through the discriminator."""
         self.G.eval()
         self.D.train()
         self.played += 1
@@ -92,7 +93,7 @@ class RelaxedGame(PolicyGame):
         yield Loss(self.loss.g(d_real, d_fake), {"beta": beta, "d_fake": d_fake.mean()})
 
     def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
-        """Each step on a batch of real and as many fresh relaxed sequences."""
+        """Train each step on a batch of real and as many new relaxed sequences."""
         self.G.eval()
         self.D.train()
         for _ in range(steps):
@@ -106,7 +107,7 @@ class RelaxedGame(PolicyGame):
         logs = {
             "d_real": d_real.mean(),
             "d_fake": d_fake.mean(),
-            # Of pairs: the level of a relativistic discriminator means nothing
+            # Over pairs: the output of a relativistic discriminator has no absolute meaning
             "accuracy": (d_real > d_fake).float().mean(),
         }
         if self.penalty is not None:
@@ -118,14 +119,14 @@ class RelaxedGame(PolicyGame):
         return Loss(total, logs)
 
     def beta(self) -> Float[Tensor, ""]:
-        """Inverse temperature of the move at hand; 1 before the first."""
+        """Inverse temperature of the current move; 1 before the first."""
         share = (self.played / self.moves).clamp(max=1.0)
         return self.played.new_tensor(self.beta_max) ** share
 
     def write(
         self, count: int, beta: Float[Tensor, ""]
     ) -> tuple[Float[Tensor, "B T V"], Bool[Tensor, "B T"]]:
-        """Relaxed sequences, and which of their tokens count: up to the first end drawn."""
+        """Relaxed sequences and the mask of their tokens up to the first end token drawn."""
         device = self.played.device
         previous = torch.full((count,), self.G.start, dtype=torch.int64, device=device)
         state = self.G.begin(count)
@@ -147,7 +148,7 @@ class RelaxedGame(PolicyGame):
 
 
 def tiny() -> tuple[RelaxedGame, Tensor]:
-    """A game of seconds and data for it, for tests: up to six tokens with real ends."""
+    """A game that runs in seconds and data for it, for tests: up to six tokens with ends."""
     data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
     data[:, 4], data[:, 5] = 2, 0
     G = LSTMPolicy(12, 8, 8, start=1, end=2, pad=0)

@@ -1,8 +1,8 @@
-"""The sequence game: a policy writes token sequences, a critic reads them, rewards move the policy.
+"""The sequence game: a policy writes token sequences, a discriminator scores them as rewards.
 
-SeqGAN (Yu, Zhang, Wang & Yu 2017) is this game with rollout rewards and REINFORCE; relatives
-differ in the reward or the estimator and are aliases. Symbols: G policy, D critic, y = `tokens`,
-Q = `reward`.
+SeqGAN (Yu, Zhang, Wang & Yu 2017) is this game with rollout rewards and REINFORCE. Related systems
+differ in the reward or the estimator; each is a paper in `seqgan.text.papers`. Symbols: G is the
+policy, D the discriminator, y = `tokens`, Q = `reward`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,26 +26,27 @@ from seqgan.text.teacher import Teacher
 
 
 class SequenceGame(PolicyGame):
-    """Players "G" (a policy of sequences), "mle" (G under an optimizer of its own) and "D".
+    """Players "G" (a policy of sequences), "mle" (G with a separate optimizer) and "D".
 
-    The data stream yields real sequences (B, length), padded after their end.
+    The data stream yields real sequences, (B, length), padded after their end.
 
     Args:
-        G: the policy.
-        D: the critic.
-        length: tokens of a sequence, padding counted.
-        reward: what each token of a sample earns.
-        estimator: how rewards become the policy's gradient.
-        loss: trains the critic.
-        penalty: of the critic, on embedded sequences.
-        teacher: gives the samples of a policy step their first tokens, from real sequences;
-            None = the policy writes them from the start.
-        samples: sequences of a policy step.
+        G: The policy.
+        D: The discriminator.
+        length: Tokens of a sequence, including padding.
+        reward: Function that returns the reward of each token of a sample.
+        estimator: Estimator of the policy's gradient from the rewards.
+        loss: Loss of the discriminator.
+        penalty: Penalty of the discriminator, on embedded sequences.
+        teacher: Source of the first tokens of the policy's samples, from real sequences; with None
+            the policy writes whole sequences.
+        samples: Number of sequences in a policy step.
         g_steps: Moves of the policy in a round.
-        policy_updates: optimizer steps on the same samples; above 1 is for `estimators.clipped`.
+        policy_updates: Optimizer steps on the same samples; values above 1 are for
+            `estimators.clipped`.
         d_steps: Optimizer steps of the discriminator in a round.
         d_epochs: Passes over the negatives before new ones are drawn.
-        negatives: Samples of the policy drawn at once for the discriminator.
+        negatives: Number of the policy's samples drawn at once for the discriminator.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class SequenceGame(PolicyGame):
         return {**players, "G": [*players["G"], *learned]}
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Sample, let the critic judge, follow the estimated gradient (Algorithm 1, lines 6-9)."""
+        """Sample, compute rewards, and estimate the policy's gradient (Algorithm 1, lines 6-9)."""
         self.G.eval()
         count = parallel.portion(self.samples, "samples")
         if self.teacher is None:
@@ -94,15 +95,15 @@ class SequenceGame(PolicyGame):
             log_prob = self.G.log_prob(tokens)
             behaviour = log_prob.detach() if behaviour is None else behaviour
             loss = self.estimator(log_prob - behaviour, reward, written)
-            if given:  # what the teacher gave is learned by likelihood
+            if given:  # the teacher's tokens are trained by maximum likelihood
                 loss = loss - log_prob[:, :given].sum() / mask[:, :given].sum()
             yield Loss(loss, {"reward": (reward * mask).sum() / mask.sum()})
 
     def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
-        """Train the discriminator on fresh negatives (Algorithm 1, lines 11-14).
+        """Train the discriminator on new negatives (Algorithm 1, lines 11-14).
 
-        As in the released code a step's batch is as large as a batch of data, half of it real and
-        half generated, and the loss is the mean over the whole batch, half of E_real + E_fake.
+        As in the released code, a step's batch is as large as a batch of data, half real and half
+        generated, and the loss is the mean over the whole batch, (E_real + E_fake) / 2.
         """
         self.G.eval()
         self.D.train()
@@ -122,7 +123,7 @@ class SequenceGame(PolicyGame):
     def _pairs(
         self, negatives: Int64[Tensor, "N T"], batches: Iterator[Batch]
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Real and generated halves of the steps of `d_epochs` passes over the negatives."""
+        """Real and generated half batches of `d_epochs` passes over the negatives."""
         for _ in range(self.d_epochs):
             order = torch.randperm(len(negatives), device=negatives.device)
             taken = 0
@@ -148,7 +149,7 @@ class SequenceGame(PolicyGame):
         return Loss(total, logs)
 
     def _penalty(self, penalty: Penalty, real: Tensor, fake: Tensor) -> Tensor:
-        """On embedded sequences; a window counts when it lies inside either of its two."""
+        """Penalty on embedded sequences; a window counts if it lies inside either sequence."""
         end_real, end_fake = self.D.lengths(real), self.D.lengths(fake)
         lengths = None
         if end_real is not None and end_fake is not None:
@@ -164,14 +165,14 @@ def seqgan(
     rollouts: int = 16,
     **options: object,
 ) -> SequenceGame:
-    """SeqGAN: Monte Carlo rollout rewards and REINFORCE, summed, without a baseline.
+    """SeqGAN: Monte Carlo rollout rewards and REINFORCE with sum reduction and no baseline.
 
     Args:
-        G: the policy.
-        D: the critic.
-        length: tokens of a sequence.
-        rollouts: completions of each prefix.
-        options: of `SequenceGame`.
+        G: The policy.
+        D: The discriminator.
+        length: Tokens of a sequence, including padding.
+        rollouts: Completions of each prefix.
+        options: Further arguments of `SequenceGame`.
 
     Source: Yu, Zhang, Wang & Yu 2017, "SeqGAN", AAAI; the released code's update.
     """
@@ -183,7 +184,7 @@ def seqgan(
 
 
 def tiny() -> tuple[SequenceGame, Tensor]:
-    """A game of seconds and data for it, for tests: up to eight tokens with real ends."""
+    """A game that runs in seconds and data for it, for tests: up to eight tokens with ends."""
     generator = torch.Generator().manual_seed(1)
     data = torch.randint(4, 12, (8, 8), generator=generator)
     data[:, 5] = 2

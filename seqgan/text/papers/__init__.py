@@ -1,1 +1,1 @@
-"""Systems on sequences, one module each: `seqgan train text|oracle --paper NAME`."""
+"""Papers on sequence GANs, one module each: `seqgan train text|oracle --paper NAME`."""

@@ -1,10 +1,10 @@
-"""MaliGAN (Che, Li, Zhang, Hjelm, Li, Song & Bengio 2017): likelihood of re-weighted own samples.
+"""MaliGAN (Che, Li, Zhang, Hjelm, Li, Song & Bengio 2017): likelihood of re-weighted samples.
 
     r(y) = D(y) / (1 - D(y)),  gradient = sum_i (r_i / sum_j r_j - b) d log G(y_i)
 
-The discriminator judges whole sentences, without rollouts. b = 1/B centres the weights, as in the
-authors' code; the paper lets it grow from 0. r is bounded, for a discriminator that is sure of one
-sample would leave no other.
+The discriminator scores whole sentences, without rollouts. b = 1/B centres the weights, as in the
+authors' code; in the paper b grows from 0. r is bounded, because otherwise a single sample with
+D(y) close to 1 would receive all the weight.
 """
 
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ class Options(ClassifierOptions):
 def maligan(
     G: SequencePolicy, D: SequenceDiscriminator, length: int, **options: object
 ) -> SequenceGame:
-    """MaliGAN: importance weights D/(1-D) over the batch, one output of D a sentence.
+    """MaliGAN: importance weights D/(1-D) over the batch, one output of D per sentence.
 
     Args:
         G: The policy.
         D: The discriminator.
-        length: Tokens of a sequence.
-        options: Those of `SequenceGame`.
+        length: Tokens of a sequence, including padding.
+        options: Further arguments of `SequenceGame`.
 
     Source: Che et al. 2017, eq. 8.
     """
@@ -43,7 +43,7 @@ def maligan(
 
 
 def game(o: Options, s: Sequences) -> SequenceGame:
-    """The game of a run's options."""
+    """Build the game from a run's options."""
     policy = o.lstm(s)
     return maligan(policy, o.cnn(policy, o.d_l2), s.length, **o.sampled())
 

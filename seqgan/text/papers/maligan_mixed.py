@@ -1,7 +1,8 @@
-"""MaliGAN, mixed (Che et al. 2017, section 3.3): real prefixes that shrink, then its own words.
+"""MaliGAN, mixed (Che et al. 2017, section 3.3): real prefixes that shrink during training.
 
-The first K tokens of a sample are real and learned by likelihood, the rest by `maligan`'s weights,
-normalised among the completions of one prefix. K falls from all but one token to none.
+The first K tokens of a sample are real and trained by maximum likelihood; the policy writes the
+rest, which is trained with the weights of `maligan`, normalised over the completions of one prefix.
+K falls from all but one token to 0.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Options(ClassifierOptions):
     """MaliGAN, mixed.
 
     Args:
-        completions: Completions of each real prefix; --samples is a multiple of it.
+        completions: Completions of each real prefix; --samples must be a multiple of it.
     """
 
     g_lr: float = 1e-3
@@ -46,15 +47,15 @@ def maligan_mixed(
     copies: int = 4,
     **options: object,
 ) -> SequenceGame:
-    """MaliGAN from teacher forcing to free running.
+    """MaliGAN with a schedule from teacher forcing to free running.
 
     Args:
-        G: the policy.
-        D: the critic.
-        length: tokens of a sequence.
-        moves: policy moves until the policy writes alone.
-        copies: completions of each real prefix.
-        options: of `SequenceGame`.
+        G: The policy.
+        D: The discriminator.
+        length: Tokens of a sequence, including padding.
+        moves: Number of policy moves until the policy writes whole sequences.
+        copies: Completions of each real prefix.
+        options: Further arguments of `SequenceGame`.
 
     Source: Che et al. 2017, section 3.3.
     """
@@ -64,7 +65,7 @@ def maligan_mixed(
 
 
 def game(o: Options, s: Sequences) -> SequenceGame:
-    """The game of a run's options."""
+    """Build the game from a run's options."""
     policy = o.lstm(s)
     discriminator, length = o.cnn(policy, o.d_l2), s.length
     return maligan_mixed(

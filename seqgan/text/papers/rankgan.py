@@ -3,14 +3,16 @@
     a(s | u) = cos(phi(s), phi(u)),   a(s) = gamma mean_(u in U) a(s | u)
     R(s | U, C) = exp a(s) / (exp a(s) + sum_(c in C) exp a(c))
 
-phi are the critic's features, U real references, C what s is compared with. The ranker raises
-log R of real sentences among generated ones and lowers log R of generated among real ones; the
-policy's reward is the mean R of the completions of each prefix among real sentences.
+phi are the discriminator's features, U the real references, and C the sentences that s is compared
+with. The ranker raises log R of real sentences among generated ones and lowers log R of generated
+sentences among real ones; the policy's reward is the mean R of the completions of each prefix among
+real sentences.
 
 The paper averages the softmax over references; here, as in the released code, the relevances are
-averaged first. With the released code's loss over one batch the normaliser cancels, and what is
-left is the difference of mean relevances; here each kind is compared with the other, as in the
-paper. A position baseline is subtracted, since R is about 1 / (1 + |C|) for every sample.
+averaged first. In the released code the loss is computed over one batch, so that the normaliser
+cancels and only the difference of mean relevances remains; here, as in the paper, real and
+generated sentences are each compared with the other kind. A position baseline is subtracted, since
+R is about 1 / (1 + |C|) for every sample.
 """
 
 import functools
@@ -38,7 +40,8 @@ class Options(SampledOptions):
     """RankGAN.
 
     Args:
-        rollouts: Completions of each prefix of a sample; their mean rank rewards its last token.
+        rollouts: Completions of each prefix of a sample; their mean R is the reward of its last
+            token.
         references: Number of real references U that a relevance is averaged over.
         compared: Number of sentences C that a sentence is ranked among.
         gamma: Scale of the relevance.
@@ -64,35 +67,36 @@ PRESETS = {
     "tiny": {"rollouts": 2},
 }
 POOL = 2_000
-"""Real sequences that references and comparisons are drawn from."""
+"""Number of real sequences from which references and comparisons are drawn."""
 
 
 def ranking_d(real: Logits, fake: Logits) -> Scalar:
-    """-E_real log R(s | fakes) + E_fake log R(s | reals), relevances in, eqs. 3 and 4."""
+    """-E_real log R(s | fakes) + E_fake log R(s | reals), from relevances, eqs. 3 and 4."""
     among_fakes = real - torch.logaddexp(real, fake.logsumexp(0))
     among_reals = fake - torch.logaddexp(fake, real.logsumexp(0))
     return among_reals.mean() - among_fakes.mean()
 
 
 def ranking_g(real: Logits, fake: Logits) -> Scalar:
-    """-E_fake R(s | reals), of which the reward is one term."""
+    """-E_fake R(s | reals); the reward is one term of this mean."""
     return -torch.sigmoid(fake - real.logsumexp(0)).mean()
 
 
 ranking = AdversarialLoss(ranking_d, ranking_g, torch.sigmoid)
-"""Of relevances; its reward reads relevances less log sum exp of those compared with."""
+"""Loss on relevances; its reward reads the relevance minus the log-sum-exp of the comparisons."""
 
 
 @final
 class Ranker(SequenceDiscriminator):
-    """Relevance to real references drawn anew at each call.
+    """Relevance to real references that are redrawn at each call.
 
     Args:
-        cnn: gives the features.
-        pool: tells the real sequences that references and comparisons are drawn from; asked once.
-        references: |U|.
-        compared: |C|, of `scorer`.
-        gamma: scale of the relevance.
+        cnn: Network that computes the features.
+        pool: Function that returns the real sequences (N, T) from which references and comparisons
+            are drawn; it is called once.
+        references: Number |U| of references.
+        compared: Number |C| of comparisons in `scorer`.
+        gamma: Scale of the relevance.
     """
 
     def __init__(
@@ -110,7 +114,7 @@ class Ranker(SequenceDiscriminator):
 
     @property
     def embedding(self) -> Tensor:  # type: ignore[override]
-        """The features' own."""
+        """Embedding of the network that computes the features."""
         return self.cnn.embedding
 
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
@@ -126,10 +130,11 @@ class Ranker(SequenceDiscriminator):
         return self._relevance(features, self.cnn.represent(self._drawn(self.references)))
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """gamma times the mean cosine with the references, high = real.
+        """Compute gamma times the mean cosine with the references, high = real.
 
-        In training less the mean of the batch, half of it real: the loss compares relevances and
-        does not see it, and what is told apart lies to either side of 0, as with other critics.
+        In training mode the mean of the batch, half of it real, is subtracted. The loss compares
+        relevances and does not depend on this mean, and after the subtraction real and generated
+        sentences lie on opposite sides of 0, as with other discriminators.
         """
         drawn = self._drawn(self.references)
         width = max(tokens.shape[1], drawn.shape[1])
@@ -143,7 +148,7 @@ class Ranker(SequenceDiscriminator):
 
     @torch.no_grad()
     def scorer(self) -> Scorer:
-        """Relevance less log sum exp of that of |C| real sequences: its sigmoid is R."""
+        """Relevance minus the log-sum-exp of those of |C| real sequences: its sigmoid is R."""
         represent = self.cnn.representer()
         drawn = represent(self._drawn(self.references + self.compared))
         given, compared = drawn.split([self.references, self.compared])
@@ -157,7 +162,7 @@ class Ranker(SequenceDiscriminator):
     def _relevance(
         self, own: Float[Tensor, "B F"], given: Float[Tensor, "U F"]
     ) -> Float[Tensor, " B"]:
-        """A mean of cosines is a product with the mean of unit vectors."""
+        """Mean cosine, computed as the product with the mean of unit vectors."""
         return self.gamma * F.normalize(own, dim=1) @ F.normalize(given, dim=1).mean(0)
 
 
@@ -173,18 +178,18 @@ def rankgan(
     gamma: float = 1.0,
     **options: object,
 ) -> SequenceGame:
-    """RankGAN: rollouts rewarded by their rank among real sequences.
+    """RankGAN: rollouts, rewarded by their rank among real sequences.
 
     Args:
-        G: the policy.
-        D: features of the ranker.
-        length: tokens of a sequence.
-        real: tells the references and comparisons.
+        G: The policy.
+        D: Network that computes the features of the ranker.
+        length: Tokens of a sequence, including padding.
+        real: Function that returns the real sequences (N, T) of references and comparisons.
         rollouts: Completions of each prefix.
         references: Number of real references.
         compared: Number of sentences that one is ranked among.
         gamma: Scale of the relevance.
-        options: Those of `SequenceGame`.
+        options: Further arguments of `SequenceGame`.
 
     Source: Lin et al. 2017.
     """
@@ -198,7 +203,7 @@ def rankgan(
 
 
 def game(o: Options, s: Sequences) -> SequenceGame:
-    """The game of a run's options."""
+    """Build the game from a run's options."""
 
     def pool() -> Tensor:
         rows = s.real()

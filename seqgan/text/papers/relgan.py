@@ -1,9 +1,9 @@
 """RelGAN (Nie, Narodytska & Patel 2019): relaxed samples, a relational memory, many embeddings.
 
 The policy is a relational memory; samples are concrete, with an inverse temperature that ends at
-beta_max; the discriminator looks through S embeddings of one or more dimensions each, and its loss
-is relativistic. The released code schedules the temperature over 5,000 steps but takes 2,000 (3,000
-on the oracle), so that it never ends there; here it does.
+beta_max; the discriminator has S embeddings of one or more dimensions each, and its loss is
+relativistic. The released code schedules the temperature over 5,000 steps but takes only 2,000
+(3,000 on the oracle), so that beta_max is never reached; here it is.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ PRESETS = {
     }
 }
 SIZES = {"seqgan": (64, 300), "small": (16, 50)}
-"""(embeddings, filters of each width) by the name of SeqGAN's discriminator of that size."""
+"""(embeddings, filters of each width) for each size of SeqGAN's discriminator."""
 
 
 @final
@@ -71,13 +71,13 @@ class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
     batch.
 
     Args:
-        vocab: number of token ids.
-        size: of all embeddings together, a multiple of `views`.
-        views: S.
-        filters: of each width.
-        widths: of the convolutions.
-        end: id that ends a sequence; None where all have one length.
-        dropout: of the highway's output.
+        vocab: Number of token ids.
+        size: Total size of all embeddings, a multiple of `views`.
+        views: Number S of embeddings.
+        filters: Number of filters of each width.
+        widths: Widths of the convolutions, in tokens.
+        end: Id that ends a sequence; None if all sequences have one length.
+        dropout: Dropout of the highway layer's output.
 
     Source: Nie et al. 2019, section 3.3.
     """
@@ -117,7 +117,7 @@ class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
     def score(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
-        """What lies past an end is zero already, so windows need no mask of their own."""
+        """Compute logits; tokens past the end are zero already, so windows need no mask."""
         rows = embedded.unflatten(2, (self.views, -1)).permute(0, 2, 3, 1).flatten(0, 1)
         short = max(self.widths) - rows.shape[2]
         if short > 0:
@@ -148,14 +148,15 @@ class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
 def relgan(
     G: RecurrentPolicy, D: SequenceDiscriminator, length: int, *, moves: int, **options: object
 ) -> RelaxedGame:
-    """RelGAN: concrete samples against a relativistic critic.
+    """RelGAN: concrete samples and a relativistic discriminator.
 
     Args:
-        G: the policy; the paper's is a `RelationalPolicy`.
-        D: the critic; the paper's is a `ManyEmbeddingsDiscriminator`.
-        length: tokens of a sequence.
-        moves: policy moves of the whole run; the temperature's schedule ends with them.
-        options: of `RelaxedGame`; `beta_max` is 100 or 1,000 in the paper, 1 or 2 on its oracle.
+        G: The policy; in the paper a `RelationalPolicy`.
+        D: The discriminator; in the paper a `ManyEmbeddingsDiscriminator`.
+        length: Tokens of a sequence, including padding.
+        moves: Number of policy moves in the whole run, over which the temperature is scheduled.
+        options: Further arguments of `RelaxedGame`; `beta_max` is 100 or 1,000 in the paper, 1 or 2
+            on its oracle.
 
     Source: Nie et al. 2019.
     """
@@ -163,7 +164,7 @@ def relgan(
 
 
 def game(o: Options, s: Sequences) -> RelaxedGame:
-    """The game of a run's options."""
+    """Build the game from a run's options."""
     policy = RelationalPolicy(
         s.vocab,
         o.embedding,

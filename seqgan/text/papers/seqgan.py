@@ -1,4 +1,4 @@
-"""SeqGAN (Yu, Zhang, Wang & Yu 2017): a policy rewarded by the verdict on its completed prefixes.
+"""SeqGAN (Yu, Zhang, Wang & Yu 2017): the reward is the mean D over completions of a prefix.
 
 Q(y_1..t) = mean over completions of D(y),   gradient = sum_t Q(y_1..t) d log G(y_t | y_<t)
 """
@@ -18,8 +18,8 @@ class Options(ScoreOptions):
     """SeqGAN.
 
     Args:
-        rollouts: Completions of each prefix of a sample; their mean output of the discriminator
-            rewards its last token.
+        rollouts: Completions of each prefix of a sample; the discriminator's mean output on them is
+            the reward of the prefix's last token.
     """
 
     rollouts: int = 16
@@ -38,7 +38,7 @@ PRESETS = {
 
 
 def game(o: Options, s: Sequences) -> SequenceGame:
-    """The game of a run's options."""
+    """Build the game from a run's options."""
     policy = o.lstm(s)
     return SequenceGame(
         policy,

@@ -1,6 +1,6 @@
 """WGAN (Arjovsky, Chintala & Bottou 2017): a Wasserstein critic with weights clipped at 0.01.
 
-Both players learn by RMSprop; the 100 critic steps at the start are left out.
+Both players learn by RMSprop; the 100 discriminator steps at the start are left out.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""WAIL (Xiao et al. 2019): a Wasserstein critic, which is the reward itself.
+"""WAIL (Xiao et al. 2019): the reward is the output of a Wasserstein discriminator.
 
 Its slope is held below 1 by a one-sided penalty, in place of the paper's regularised dual.
 """

@@ -19,7 +19,7 @@ def auc(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, "
     both = torch.cat([real, fake]).double()
     _, place, count = both.unique(return_inverse=True, return_counts=True)
     # Mean rank of tied values, counted from 1
-    rank = count.cumsum(0) - (count - 1) / 2
+    rank = count.cumsum(0) - (count.double() - 1) / 2
     ranks = rank[place[: len(real)]].sum()
     n, m = len(real), len(fake)
     return (ranks - n * (n + 1) / 2) / (n * m)

@@ -132,7 +132,7 @@ def write_report(
     }
     temperature, row = at_best(curves["MLE"], best)
     if temperature != 1:
-        rows[f"MLE, T {temperature:.2g}"] = row
+        rows[f"MLE T{temperature:.2g}".replace("T0", "T")] = row
     rows[real[0]] = real[1]
     for name, lines in {**samples, **files}.items():
         write_text(run.samples / f"{name.lower()}.txt", "".join(line + "\n" for line in lines))
@@ -154,15 +154,22 @@ def write_report(
     }
     run.write_result(result)
     draw(run, result, log_keys, samples, training)
-    print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", rows)
+    shown = {
+        name: {key: value for key, value in row.items() if key != "nll_test_unk"}
+        for name, row in rows.items()
+    }
+    print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", shown)
     if temperature != 1:
-        print(f"Maximum likelihood also stands at the temperature of its lowest {best}.")
+        print(f"MLE T: maximum likelihood at the temperature of its lowest {best}.")
     if unknown := facts.get("test_unknown"):
-        print(
-            f"{unknown:.1%} of the test set's tokens are unknown to the models. nll_test leaves "
-            "them out, nll_test_unk counts them, and BLEU's references keep them as written. No "
-            "sample that is measured holds an unknown token."
-        )
+        counted = [
+            f"{name} {row['nll_test_unk']:.3f}"
+            for name, row in rows.items()
+            if "nll_test_unk" in row
+        ]
+        print(f"{unknown:.1%} of the test tokens are unknown. nll_test leaves them out.")
+        print(f"With them: {', '.join(counted)}.")
+        print("BLEU's references keep them as written; no measured sample holds one.")
 
 
 def draw(

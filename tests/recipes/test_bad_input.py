@@ -55,7 +55,8 @@ DATA = [
     ("long.txt", TEXT + b"cat " * 600, (), "raise --max_length"),
     ("spaced.txt", TEXT, ("--max_length", "3"), "raise --max_length"),
     ("one.txt", b"a cat\n", (), "--data"),
-    ("few.txt", b"a cat\n" * 5, (), "lower --batch"),
+    ("few.txt", b"a cat\n" * 5, (), "too few different lines"),
+    ("short.txt", b"a cat\na dog\na bird\na man\na child\n", (), "lower --batch"),
     ("rare.txt", TEXT, ("--min_count", "1000"), "--min_count"),
     ("small.txt", TEXT, ("--level", "bpe", "--vocab_size", "20"), "--vocab_size 20"),
 ]
@@ -305,7 +306,7 @@ def test_a_policy_that_diverges_before_anything_was_saved(tmp_path, capsys):
 def test_one_step_too_long_is_not_saved_as_good(tmp_path, capsys, phase):
     """The loss and gradient of such a step are finite; only what comes of it is not."""
     words = {
-        "mle": ("--mle_lr", "1e38", "--batch", "114", "--negatives", "64"),
+        "mle": ("--mle_lr", "1e38", "--batch", "108", "--negatives", "64"),
         "adversarial": ("--g_lr", "1e38"),
     }[phase]
     said = words_until_the_stop(capsys, tmp_path, *words)

@@ -70,7 +70,7 @@ def test_a_run_ends_with_a_table_floors_samples_and_a_plot(trained):
     assert list(table)[:5] == ["human", "random", "dull", "echo", "nearest"]
     assert {"MLE T=1.0", "GAN T=1.0", "MLE T=0.5"} <= set(table)
     # The test set is the training set here: the nearest context brings many replies back
-    assert table["nearest"]["bleu2"] > 2 * table["random"]["bleu2"]
+    assert table["nearest"]["bleu2"] > 1.5 * table["random"]["bleu2"]
     assert table["echo"]["echoes"] == 1.0
     assert table["dull"]["unique"] == pytest.approx(1 / 48)
     assert table["human"]["bleu2"] == ""
@@ -373,7 +373,7 @@ def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):
         ([{"messages": [{"role": "narrator", "content": "hi"}]}], "unknown role 'narrator'"),
         ([{"turns": ["alone"]}], "no dialogue of two turns"),
         ([{"prompt": "a", "completion": "b"}, {"prompt": "a"}], "record 2 of {} has no completion"),
-        (talks(10), "too few to hold out"),
+        (talks(1), "too few different ones to hold some out"),
     ):
         data = written(tmp_path, rows)
         assert says.format(data) in refusal(capsys, *TINY, "--data", data, "--out", out)

@@ -1,13 +1,11 @@
 """A dialogue paper of the user's own, outside the repository: a player and an option of its own."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.recipes.made import content, read_log, read_result
+from tests.recipes.made import read_log, read_result
+from tests.recipes.outside import assert_same_weights, command
 from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,15 +87,6 @@ PRESETS = {"tiny": {"samples": 4}}
 '''
 
 
-def command(folder, *words):
-    """The command line in a folder of its own, as a user has it."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "seqgan.cli", *words],
-        cwd=folder, env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 @pytest.mark.slow
 def test_it_trains_from_the_command_line_stops_and_goes_on(tmp_path):
     (tmp_path / "mypkg").mkdir()
@@ -128,8 +117,7 @@ def test_it_trains_from_the_command_line_stops_and_goes_on(tmp_path):
     (tmp_path / "mypkg" / "mydialogue.py").write_text(CALIBRATED)
     resumed = command(tmp_path, "resume", "stopped")
     assert resumed.returncode == 0, resumed.stderr
-    one, other = (content(tmp_path / name / "checkpoint") for name in ("stopped", "whole"))
-    assert one["game.safetensors"] == other["game.safetensors"]
+    assert_same_weights(tmp_path / "stopped", tmp_path / "whole")
     assert read_result(tmp_path / "stopped")["table"] == result["table"]
     chat = command(tmp_path, "chat", "stopped", "--no_color")
     assert chat.returncode == 0, chat.stderr

@@ -1,10 +1,5 @@
 """A paper on discrete variables of the user's own, and what the papers that ship decide."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,7 +9,8 @@ import pytest
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import parse_config
 from seqgan.discrete import recipe
-from tests.recipes.made import content, read_log, read_result
+from tests.recipes.made import read_log, read_result
+from tests.recipes.outside import assert_same_weights, command, killed
 
 ROOT = Path(__file__).resolve().parents[3]
 MINE = '''"""CodeGAN (nobody 2026): a third player reads the latent off the samples."""
@@ -74,18 +70,6 @@ PRESETS = {"tiny": {"reader_lr": 0.02}}
 '''
 
 
-def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
-def command(folder, *words):
-    """The command line in a folder of its own, as a user has it."""
-    return subprocess.run(
-        [sys.executable, "-m", "seqgan.cli", *words],
-        cwd=folder, env=environment(), capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a package of papers and palette images."""
@@ -114,22 +98,22 @@ def test_a_third_player_and_an_option_train_and_evaluate(folder):
 
 
 def test_killed_and_resumed_it_ends_the_same(folder):
-    words = ("--rounds", "400", "--evaluate_every", "100")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", *OWN, "--out", "killed", *words],
-        cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    log, deadline = folder / "killed" / "log.jsonl", time.monotonic() + 120
-    while not (log.exists() and log.read_bytes().count(b"\n") > 5):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    words = ("--rounds", "60", "--evaluate_every", "60")
+    log = folder / "killed" / "log.jsonl"
+    killed(
+        folder,
+        (
+            *OWN,
+            "--out",
+            "killed",
+            *words,
+        ),
+        log,
+        lambda text: text.count("\n") > 5,
+    )
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *OWN, "--out", "undisturbed", *words).returncode == 0
-    one, other = (content(folder / name / "checkpoint") for name in ("killed", "undisturbed"))
-    assert one["game.safetensors"] == other["game.safetensors"]
+    assert_same_weights(folder / "killed", folder / "undisturbed")
     assert read_log(folder / "killed") == read_log(folder / "undisturbed")
 
 

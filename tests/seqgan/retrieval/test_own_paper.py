@@ -1,10 +1,5 @@
 """A paper on retrieval of the user's own, outside the repository, with an option of its own."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,7 +8,8 @@ import pytest
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import parse_config
 from seqgan.retrieval import recipe
-from tests.recipes.made import content, read_log, read_result
+from tests.recipes.made import read_log, read_result
+from tests.recipes.outside import assert_same_weights, command, killed
 from tests.seqgan.retrieval.made import write_pairs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,15 +56,6 @@ PRESETS = {"tiny": {"entropy_coef": 0.3}}
 '''
 
 
-def command(folder, *words):
-    """The command line in a folder of its own, as a user has it."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "seqgan.cli", *words],
-        cwd=folder, env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a package of papers and pairs of users and items."""
@@ -98,22 +85,21 @@ def test_a_paper_of_ones_own_trains_and_evaluates(folder):
 
 def test_killed_and_resumed_it_ends_the_same(folder):
     words = ("--rounds", "40", "--entropy_coef", "0.2")
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", *OWN, "--out", "killed", *words],
-        cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    log, deadline = folder / "killed" / "log.jsonl", time.monotonic() + 120
-    while not (log.exists() and '"adversarial"' in log.read_text()):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    log = folder / "killed" / "log.jsonl"
+    killed(
+        folder,
+        (
+            *OWN,
+            "--out",
+            "killed",
+            *words,
+        ),
+        log,
+        lambda text: '"adversarial"' in text,
+    )
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *OWN, "--out", "undisturbed", *words).returncode == 0
-    one, other = (content(folder / name / "checkpoint") for name in ("killed", "undisturbed"))
-    assert one["game.safetensors"] == other["game.safetensors"]
+    assert_same_weights(folder / "killed", folder / "undisturbed")
     assert read_log(folder / "killed") == read_log(folder / "undisturbed")
 
 

@@ -46,7 +46,7 @@ def test_a_sweep_goes_over_top_p_as_well(runs, tmp_path):
     assert main(["evaluate", str(run), "--sweep"]) == 0
     result = read_result(run)
     assert list(result["sweep"]) == ["MLE", "MLE top-p", "SeqGAN", "SeqGAN top-p"]
-    assert [name for name in result["table"] if "T " not in name] == ["MLE", "SeqGAN", "human"]
+    assert [name for name in result["table"] if "MLE T" not in name] == ["MLE", "SeqGAN", "human"]
     curve = result["sweep"]["MLE top-p"]
     assert [point["top_p"] for point in curve] == list(TOP_PS)
     # Less of the distribution, fewer different sentences; and no density, so no likelihood

@@ -1,16 +1,14 @@
 """A paper of the user's own, outside the repository: a player, a phase and an option of its own."""
 
 import json
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.recipes.made import content, corpus, read_log, read_result
+from tests.recipes.made import short_report as short_report
+from tests.recipes.outside import assert_same_weights, command, killed
 
 ROOT = Path(__file__).resolve().parents[3]
 MANAGED = '''"""ManagedGAN (nobody 2026): a manager turns the verdict into a goal."""
@@ -90,15 +88,6 @@ PRESETS = {"tiny": {"manager_rounds": 3}}
 '''
 
 
-def command(folder, *words, **options):
-    """The command line in a folder of its own, as a user has it."""
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "seqgan.cli", *words],
-        cwd=folder, env=env, capture_output=True, text=True, check=False, **options,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a package of papers and a corpus."""
@@ -115,6 +104,7 @@ OWN = (*TRAIN, "--paper", "mypackage.managed")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
 def test_a_third_player_a_phase_and_an_option_train_resume_sample_and_evaluate(folder):
     done = command(folder, *OWN, "--out", "whole", "--manager_lr", "0.05")
     assert done.returncode == 0, done.stderr
@@ -133,25 +123,23 @@ def test_a_third_player_a_phase_and_an_option_train_resume_sample_and_evaluate(f
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
 def test_killed_in_its_own_phase_it_ends_the_same(folder):
-    words = ("--out", "killed", "--manager_rounds", "300", "--rounds", "1")
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", *OWN, *words],
-        cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    log, deadline = folder / "killed" / "log.jsonl", time.monotonic() + 120
-    while not (log.exists() and '"manager"' in log.read_text()):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    words = ("--out", "killed", "--manager_rounds", "60", "--rounds", "1")
+    log = folder / "killed" / "log.jsonl"
+    killed(
+        folder,
+        (
+            *OWN,
+            *words,
+        ),
+        log,
+        lambda text: '"manager"' in text,
+    )
     assert command(folder, "resume", "killed").returncode == 0
     whole = (*words[2:], "--out", "undisturbed")
     assert command(folder, *OWN, *whole).returncode == 0
-    one, other = (content(folder / name / "checkpoint") for name in ("killed", "undisturbed"))
-    assert one["game.safetensors"] == other["game.safetensors"]
+    assert_same_weights(folder / "killed", folder / "undisturbed")
     assert read_log(folder / "killed") == read_log(folder / "undisturbed")
 
 

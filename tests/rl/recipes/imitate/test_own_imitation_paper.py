@@ -1,17 +1,13 @@
 """A paper of imitation from outside: a reward, a discriminator and an option of its own."""
 
-import os
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
 
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result
+from tests.recipes.outside import assert_same_weights, command, killed
 
 ROOT = Path(__file__).resolve().parents[4]
 MINE = '''"""MyGAIL (nobody 2026): a bilinear discriminator, and a reward that is cut off."""
@@ -69,13 +65,6 @@ PRESETS = {"tiny": {"ceiling": 0.25}}
 '''
 TRAIN = ("train", "imitate", "--preset", "tiny", "--env", "CartPole-v1", "--demos", "demos.npz")
 OWN = (*TRAIN, "--paper", "mypkg.mygail", "--threads", "1")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-
-
-def command(folder, *words):
-    """The command line in a folder of its own, as a user has it."""
-    line = [sys.executable, "-m", "seqgan.cli", *words]
-    return subprocess.run(line, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -117,25 +106,20 @@ def test_a_paper_of_ones_own_is_trained_recorded_and_evaluated(folder):
 @pytest.mark.slow
 def test_killed_in_its_rounds_it_ends_the_same(folder):
     words = (*OWN, "--env_steps", "1024", "--ceiling", "0.5")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", *words, "--out", "killed"],
-        cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    log, until = folder / "killed" / "log.jsonl", time.monotonic() + 120
-    while not (log.exists() and '"imitation"' in log.read_text()):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    log = folder / "killed" / "log.jsonl"
+    killed(
+        folder,
+        (
+            *words,
+            "--out",
+            "killed",
+        ),
+        log,
+        lambda text: '"imitation"' in text,
+    )
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *words, "--out", "undisturbed").returncode == 0
-    files = (
-        folder / name / "checkpoint" / "game.safetensors" for name in ("killed", "undisturbed")
-    )
-    one, other = map(load_file, files)
-    assert one.keys() == other.keys()
-    assert all(one[key].equal(other[key]) for key in one)
+    assert_same_weights(folder / "killed", folder / "undisturbed")
     assert read_log(folder / "killed") == read_log(folder / "undisturbed")
     found, wanted = (read_result(folder / name) for name in ("killed", "undisturbed"))
     assert found["returns"] == wanted["returns"]
@@ -157,7 +141,7 @@ PLAIN = MINE.replace("@dataclass(kw_only=True)\nclass Options(OnPolicyOptions)",
         ("def broken(:", "cannot be imported: SyntaxError"),
         (TWICE, "names the player 'G' twice"),
         (UNKNOWN, "names the player 'X', but the game's are"),
-        (PLAIN, "must be a dataclass on ImitationOptions"),
+        (PLAIN, "must be a dataclass derived from ImitationOptions"),
         (MINE.replace('{"ceiling": 0.25}', '{"hope": 3}'), "PRESETS name 'hope'"),
         (MINE.replace("    return make_game(", "    return nn.Identity("), "returns no Imitator"),
     ],

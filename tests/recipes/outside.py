@@ -1,0 +1,76 @@
+"""A user's own folder: the command line run in it, killed in it, and what checkpoints hold."""
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors.torch import load_file
+
+from seqgan.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Done(NamedTuple):
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(folder: Path, *words: str, stdin: str = "") -> Done:
+    """The command line in a folder; modules of the folder are forgotten afterwards.
+
+    In this process, for the start of another takes longer than what most tests let it do.
+    """
+    out, err, path, before = io.StringIO(), io.StringIO(), list(sys.path), sys.stdin
+    sys.stdin = io.StringIO(stdin)
+    try:
+        told = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+        with contextlib.chdir(folder), told[0], told[1]:
+            try:
+                code = main(list(words))
+            except SystemExit as stop:  # --help
+                code = int(stop.code or 0)
+    finally:
+        sys.stdin, sys.path[:] = before, path
+        for name, module in list(sys.modules.items()):
+            places = [getattr(module, "__file__", None) or ""]
+            if any(place.startswith(str(folder)) for place in places):
+                del sys.modules[name]
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+def killed(folder: Path, words: tuple[str, ...], log: Path, reached: Callable[[str], bool]) -> None:
+    """Start the command line in a process of its own and kill it when its log has got somewhere."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqgan.cli", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not (log.exists() and reached(log.read_text())):
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def assert_same_weights(one: Path, other: Path, name: str = "game") -> None:
+    """Two runs' checkpoints, tensor by tensor: the order of names in a file may differ."""
+    found, wanted = (load_file(run / "checkpoint" / f"{name}.safetensors") for run in (one, other))
+    assert found.keys() == wanted.keys()
+    for key, tensor in wanted.items():
+        assert torch.equal(found[key], tensor), key

@@ -21,7 +21,7 @@ demo: $(BIN)/.installed
 	@$(BIN)/seqgan sample $(DEMO) --n 10
 
 test: $(BIN)/.installed
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(BIN)/.installed
 	$(BIN)/python -m ruff check .

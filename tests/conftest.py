@@ -11,3 +11,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 def _seed_and_one_thread():
     torch.manual_seed(0)
     torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    """Files with slow tests first, so that no worker is left with one of them at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

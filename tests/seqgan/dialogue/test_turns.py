@@ -1,6 +1,7 @@
 """Reading dialogues, and turning them into padded ids."""
 
 import gzip
+import itertools
 import json
 
 import pytest
@@ -76,7 +77,7 @@ def test_a_drawn_twentieth_of_the_dialogues_validates_and_equal_ones_stay_togeth
     assert not set(first[0]) & set(first[1])
     assert (len(first[0]), len(first[1])) == (114, 6)
     places = sorted(map(int, set(first[1])))
-    assert len({b - a for a, b in zip(places, places[1:])}) > 1  # not every n-th
+    assert len({b - a for a, b in itertools.pairwise(places)}) > 1  # not every n-th
 
 
 def test_all_turns_of_equals_are_replies_and_only_the_assistants_otherwise():

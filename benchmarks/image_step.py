@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "weight_clip": {"weight_clip": 0.01},
     "lazy_r1": {"penalty": penalties.r1(10.0), "lazy": 16},
     "r1": {"penalty": penalties.r1(10.0)},
-    "wgan_gp": {"penalty": penalties.interpolated(10.0), "loss": losses.wasserstein},
+    "wgan_gp": {"penalty": penalties.gradient_penalty(10.0), "loss": losses.wasserstein},
     "dragan": {"penalty": penalties.dragan(10.0)},
     "r1_r2": {
         "penalty": penalties.total(penalties.r1(1.0), penalties.r2(1.0)),

@@ -136,7 +136,7 @@ METHODS = {
     "minimax, noise 1": Method(losses.minimax, noise=1.0),
     "Wasserstein, look ahead 0.3": Method(losses.wasserstein, look_ahead=0.3),
     "Wasserstein, consensus 0.3": Method(losses.wasserstein, consensus=0.3),
-    "WGAN-GP, 10": Method(losses.wasserstein, penalties.interpolated(10.0)),
+    "WGAN-GP, 10": Method(losses.wasserstein, penalties.gradient_penalty(10.0)),
 }
 
 

@@ -25,7 +25,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from image_core.adversarial.errors import UserError
 
-__all__ = ["dragan", "interpolated", "js_reg", "lipschitz", "mixup", "r1", "r2"]
+__all__ = ["dragan", "gradient_penalty", "js_reg", "lipschitz", "mixup", "r1", "r2"]
 
 Discriminator = Callable[[Tensor], Tensor]
 """Samples -> logits, high = real, with all other inputs closed over."""
@@ -121,7 +121,7 @@ def r2(gamma: float = 10.0) -> Flattening:
     return Flattening(0.0, gamma)
 
 
-def interpolated(weight: float = 10.0, target: float = 1.0, one_sided: bool = False) -> Penalty:
+def gradient_penalty(weight: float = 10.0, target: float = 1.0, one_sided: bool = False) -> Penalty:
     """Pull the slope to a target on the lines between real i and fake i (WGAN-GP).
 
     weight E[(||grad D(x^)|| - target)^2],  x^ = x + alpha (x~ - x)  (Gulrajani et al. 2017, eq. 3)
@@ -153,7 +153,7 @@ def interpolated(weight: float = 10.0, target: float = 1.0, one_sided: bool = Fa
 
 
 def lipschitz(weight: float = 10.0, target: float = 1.0) -> Penalty:
-    """Penalise slopes above the target only: the one-sided form of `interpolated` (WGAN-LP).
+    """Penalise slopes above the target only: the one-sided form of `gradient_penalty` (WGAN-LP).
 
     weight E[max(0, ||grad D(x^)|| - target)^2]                              (Petzka et al. 2018)
 
@@ -163,7 +163,7 @@ def lipschitz(weight: float = 10.0, target: float = 1.0) -> Penalty:
 
     Source: Petzka et al. 2018.
     """
-    return interpolated(weight, target, one_sided=True)
+    return gradient_penalty(weight, target, one_sided=True)
 
 
 def dragan(weight: float = 10.0, target: float = 1.0, scale: float = 0.5) -> Penalty:

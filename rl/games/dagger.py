@@ -91,7 +91,7 @@ class Dagger(Imitator):
         self.count += len(obs)
         logs = {"return": roll.returns.mean()} if len(roll.returns) else {}
         if self.G.actions.discrete:
-            logs["agreement"] = (act == right).float().mean()
+            logs["accuracy"] = (act == right).float().mean()
         return logs
 
 

@@ -244,7 +244,7 @@ def tiny() -> tuple[OffPolicyImitation, Callable[[int], Tensor]]:
         data,
         normaliser,
         buffer_size=64,
-        penalty=penalties.interpolated(10.0),
+        penalty=penalties.gradient_penalty(10.0),
         gradient_steps=2,
         batch=8,
     )

@@ -35,7 +35,7 @@ def test_a_name_that_nobody_knows_is_refused_by_all():
 def test_text_takes_what_is_sound_for_tokens():
     listed = {kind: {name for name, _ in named(kind, "text")} for kind in OPTIONS}
     assert {"wasserstein", "relativistic", "f_kullback_leibler"} <= listed["losses"]
-    assert {"r1", "interpolated"} <= listed["penalties"]
+    assert {"r1", "gradient_penalty"} <= listed["penalties"]
     assert {"reinforce", "importance", "gumbel_softmax"} <= listed["estimators"]
     assert not {"rebar", "taylor"} & listed["estimators"]  # tokens depend on those before
 

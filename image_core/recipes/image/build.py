@@ -179,7 +179,7 @@ def _warn_of_slopes(o: LogitOptions) -> None:
     if o.loss == "wasserstein" and not bounded:
         print(
             "seqgan: nothing bounds the slope of this Wasserstein critic, so its loss has no "
-            "minimum; --penalty interpolated=10, --norm spectral or --weight_clip would",
+            "minimum; --penalty gradient_penalty=10, --norm spectral or --weight_clip would",
             file=sys.stderr,
         )
 

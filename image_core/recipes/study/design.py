@@ -63,7 +63,7 @@ class Design:
     size: int = 0
     design: str = "grid"
     losses: str = "non_saturating"
-    penalties: str = "none,interpolated"
+    penalties: str = "none,gradient_penalty"
     norms: str = "none,spectral"
     archs: str = "sndcgan"
     d_steps: int = 1

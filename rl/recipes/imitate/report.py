@@ -45,12 +45,12 @@ def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[s
     """
     table = table_of(title, found)
     titles = [TITLES.get(name, title) for name in found.sampled]
-    verdict = verdict_of({name: table[name].get("share", math.nan) for name in titles})
+    conclusion = conclusion_of({name: table[name].get("share", math.nan) for name in titles})
     folder.write_result(
         {
             "title": title,
             "table": table,
-            "verdict": verdict,
+            "conclusion": conclusion,
             "returns": {name: values.tolist() for name, values in found.sampled.items()},
             **facts,
             "versions": {"torch": torch.__version__},
@@ -61,7 +61,7 @@ def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[s
     config = facts["config"]
     heading = f"returns of {config['eval_episodes']} episodes in {config['env']}"
     print_table(f"{folder.folder}: {heading}", table)
-    print(verdict)
+    print(conclusion)
 
 
 def table_of(title: str, found: Returns) -> dict[str, dict[str, float]]:
@@ -84,7 +84,7 @@ def _row(returns: np.ndarray, low: float, high: float) -> dict[str, float]:
     return {**row, "share": share} if math.isfinite(share) else row
 
 
-def verdict_of(shares: Mapping[str, float]) -> str:
+def conclusion_of(shares: Mapping[str, float]) -> str:
     """What the controls say of the result.
 
     Args:

@@ -13,7 +13,7 @@ from image_core.adversarial.errors import UserError
 NAMES = penalties.__all__
 FLATTENING = [name for name in NAMES if name != "mixup"]  # those that read a slope
 OF_SLOPE = [name for name in FLATTENING if name != "js_reg"]  # and not the logit
-SLOPE_ONE = ["interpolated", "dragan"]  # two-sided, target 1
+SLOPE_ONE = ["gradient_penalty", "dragan"]  # two-sided, target 1
 
 
 def factory(name):
@@ -109,7 +109,7 @@ def test_interpolation_draws_one_alpha_a_sample():
         return x.flatten(1).sum(dim=1)
 
     real, fake = torch.zeros(500, 2, 3), torch.ones(500, 2, 3)
-    penalties.interpolated()(critic, real, fake)
+    penalties.gradient_penalty()(critic, real, fake)
     alpha = seen[0].flatten(1)
     assert (alpha == alpha[:, :1]).all()
     assert 0 <= alpha.min() < 0.05
@@ -120,7 +120,7 @@ def test_interpolation_draws_one_alpha_a_sample():
 def test_one_sided_is_wgan_lp():
     real, fake, weight = batch(4, 3), batch(4, 3), torch.tensor([0.0, 2.0, 0.0]).double()
     for critic in (linear(weight), linear(weight / 4)):
-        one_sided = penalties.interpolated(7.0, one_sided=True)(critic, real, fake)
+        one_sided = penalties.gradient_penalty(7.0, one_sided=True)(critic, real, fake)
         assert one_sided == penalties.lipschitz(7.0)(critic, real, fake)
     assert one_sided == 0
 
@@ -128,8 +128,8 @@ def test_one_sided_is_wgan_lp():
 def test_target_moves_the_free_slope():
     weight = torch.tensor([0.0, 3.0], dtype=torch.float64)
     arguments = (linear(weight), batch(4, 2), batch(4, 2))
-    assert penalties.interpolated(1.0, 3.0)(*arguments).item() == pytest.approx(0.0, abs=1e-12)
-    assert penalties.interpolated(1.0, 0.0)(*arguments).item() == pytest.approx(9.0)
+    assert penalties.gradient_penalty(1.0, 3.0)(*arguments).item() == pytest.approx(0.0, abs=1e-12)
+    assert penalties.gradient_penalty(1.0, 0.0)(*arguments).item() == pytest.approx(9.0)
     assert penalties.lipschitz(1.0, 2.0)(*arguments).item() == pytest.approx(1.0)
     assert penalties.dragan(1.0, 5.0)(*arguments).item() == pytest.approx(4.0)
 
@@ -255,7 +255,7 @@ def test_computed_in_float32_with_autocast_off():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert net(real).dtype == torch.bfloat16
         inside = penalties.r1()(net, real, real)
-        mixed = penalties.interpolated()(net, real, net.weight.bfloat16() + real.bfloat16())
+        mixed = penalties.gradient_penalty()(net, real, net.weight.bfloat16() + real.bfloat16())
     assert inside == exact
     assert inside.dtype == mixed.dtype == torch.float32
 
@@ -279,7 +279,7 @@ def test_attention_has_a_second_derivative():
 # --------------------------------------------------------------------------------- optima, dynamics
 
 
-@pytest.mark.parametrize("name", ["interpolated", "lipschitz"])
+@pytest.mark.parametrize("name", ["gradient_penalty", "lipschitz"])
 @pytest.mark.parametrize(
     ("theta", "lam", "slope", "loss"),
     [(1.0, 10.0, 1.05, -1.025), (2.0, 10.0, 1.1, -2.1), (0.5, 0.1, 3.5, -1.125)],

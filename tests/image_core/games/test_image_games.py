@@ -416,7 +416,7 @@ def test_infogan_reads_its_codes_and_moves_the_generator_by_them():
 def test_losses_play_on_every_architecture(arch, loss):
     G, D = arch(16, 3, 4, width=0.03, norm="none")
     data = torch.rand(4, 3, 16, 16)
-    game = PlainGAN(G, D, 4, loss=LOSSES[loss], penalty=penalties.interpolated(10.0), batch=4)
+    game = PlainGAN(G, D, 4, loss=LOSSES[loss], penalty=penalties.gradient_penalty(10.0), batch=4)
     (logs,) = Engine(game, {"G": adam, "D": adam}).rounds(lambda index: data, 1)
     assert all(math.isfinite(float(v)) for v in logs.values())
 
@@ -441,7 +441,7 @@ adam = functools.partial(torch.optim.Adam, lr=1e-3)
 data = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
 for norm, options in (
     ("spectral", {}),
-    ("layer", {"penalty": penalties.interpolated(10.0)}),
+    ("layer", {"penalty": penalties.gradient_penalty(10.0)}),
     ("none", {"penalty": penalties.r1(10.0), "lazy": 2}),
 ):
     found = []

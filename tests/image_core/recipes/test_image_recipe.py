@@ -182,7 +182,7 @@ def test_loss_penalty_and_paper_at_random(loss, penalty, paper):
 
 @pytest.mark.bf16
 @pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("penalty", ["", "interpolated=1", "r1=1"])
+@pytest.mark.parametrize("penalty", ["", "gradient_penalty=1", "r1=1"])
 def test_bfloat16_goes_with_every_norm_and_penalty(norm, penalty):
     norm = "none" if norm == "batch" and penalty else norm
     run = tiny("dcgan", norm=norm, penalty=penalty, precision="bf16")

@@ -85,4 +85,4 @@ def test_it_says_how_often_the_learner_agrees():
     (logs,) = Engine(game, {"G": adam}).rounds(data, 1)
     rows, right = game.obs[:32], game.act[:32]
     assert torch.equal(right, game.expert_policy.act(rows, deterministic=True))
-    assert 0 <= float(logs["G/agreement"]) <= 1
+    assert 0 <= float(logs["G/accuracy"]) <= 1

@@ -352,7 +352,7 @@ def test_imitation_reaches_an_expert_and_not_with_random_demonstrations():
             rows,
             normaliser,
             reward=rewards.log_ratio,
-            penalty=penalties.interpolated(1.0),
+            penalty=penalties.gradient_penalty(1.0),
             d_steps=8,
         )
         slow = functools.partial(torch.optim.Adam, lr=1e-3)

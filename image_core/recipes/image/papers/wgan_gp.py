@@ -16,7 +16,7 @@ class Options(AdamPlainOptions):
     """WGAN-GP."""
 
     loss: str = "wasserstein"
-    penalty: str = "interpolated=10"
+    penalty: str = "gradient_penalty=10"
     norm: str = "none"
     d_steps: int = 5
     d_lr: float = 1e-3

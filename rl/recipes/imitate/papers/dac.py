@@ -32,7 +32,7 @@ class Options(RewardOptions):
 
     reward: str = "log_ratio"
     loss: str = "non_saturating"
-    penalty: str = "interpolated=10"
+    penalty: str = "gradient_penalty=10"
     env_steps: int = 320_000
     envs: int = 8
     rollout: int = 8

@@ -183,7 +183,7 @@ def test_dac_for_mujoco_is_what_it_was_measured_with():
     wanted = {"env_steps": 320_000, "envs": 8, "rollout": 8, "gradient_steps": 8, "hidden": 128}
     wanted |= {"buffer_size": 100_000, "expert_share": 0.25, "target_entropy": -2.0, "gamma": 0.99}
     wanted |= {"ema_decay": 0.999, "minibatch": 256, "g_lr": 1e-3, "d_batch": 128, "d_lr": 3e-4}
-    wanted |= {"penalty": "interpolated=10", "subsample": 20, "eval_episodes": 20}
+    wanted |= {"penalty": "gradient_penalty=10", "subsample": 20, "eval_episodes": 20}
     wanted |= {"evaluate_every": 400, "save_seconds": 300.0, "d_hidden": 64}
     assert {name: getattr(o, name) for name in wanted} == wanted
 

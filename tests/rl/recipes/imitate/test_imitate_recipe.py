@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from rl.recipes import expert
 from rl.recipes.imitate import recipe as imitate
-from rl.recipes.imitate.report import verdict_of
+from rl.recipes.imitate.report import conclusion_of
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
 from tests.recipes.made import is_png, read_log, read_result, refusal
@@ -55,7 +55,7 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
     rows = ["expert", "GAIL", "discriminator never trained", "random demonstrations"]
     rows += ["GAIL, likeliest action", "random policy"]
     assert list(result["table"]) == rows
-    assert result["verdict"].splitlines() == out.splitlines()[-1:]
+    assert result["conclusion"].splitlines() == out.splitlines()[-1:]
     assert result["env_steps"] == 128
     phases = [row["phase"] for row in read_log(tmp_path / "run")]
     assert list(dict.fromkeys(phases)) == ["clone", "imitation", "untrained", "random"]
@@ -177,13 +177,13 @@ def test_a_fixed_horizon_wants_demonstrations_of_that_length(tmp_path, demos, ca
 
 def test_controls_that_pass_take_the_proof_away():
     sound = {"GAIL": 1.0, "discriminator never trained": 0.1, "random demonstrations": 0.3}
-    assert "neither control did" in verdict_of(sound)
-    assert "GAIL reached" in verdict_of(sound)
-    both = verdict_of({**sound, "random demonstrations": 0.97})
+    assert "neither control did" in conclusion_of(sound)
+    assert "GAIL reached" in conclusion_of(sound)
+    both = conclusion_of({**sound, "random demonstrations": 0.97})
     assert both.startswith("This proves nothing: random demonstrations")
-    assert "No control" in verdict_of({"GAIL": 1.0})
-    assert "did not reach" in verdict_of({**sound, "GAIL": 0.5})
-    assert "nothing can be proved" in verdict_of({"GAIL": float("nan"), "x": 0.0})
+    assert "No control" in conclusion_of({"GAIL": 1.0})
+    assert "did not reach" in conclusion_of({**sound, "GAIL": 0.5})
+    assert "nothing can be proved" in conclusion_of({"GAIL": float("nan"), "x": 0.0})
 
 
 # ---------------------------------------------------------------------------------------- refusals

@@ -245,8 +245,8 @@ class LogitOptions(TrunkOptions):
         norm: Norm of the discriminator: auto (batch; layer with a gradient penalty), none, batch,
             layer, instance, virtual, pixel, spectral, weight or equalised.
         loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
-        penalty: Penalties of the discriminator, as in r1=10 or gradient_penalty=10,l2=0.01: gradient
-            penalties, l2, orthogonal, consistency (of --augment), look_ahead, consensus.
+        penalty: Penalties of the discriminator, as in r1=10 or gradient_penalty=10,l2=0.01:
+            gradient penalties, l2, orthogonal, consistency (of --augment), look_ahead, consensus.
         lazy: Rounds between two steps of the gradient penalty alone, so many times as strong; 0
             takes it in each discriminator step.
         weight_clip: Bound of each weight of the discriminator.

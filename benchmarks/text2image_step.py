@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from image_core.runs import options
+from image_core.runs.players import Player, adam, make_engine
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.text2image.encoders import WordEncoder
 from seqgan.text2image.games.stack import StackGame
@@ -86,7 +87,8 @@ def main() -> None:
     for name, game in games(sizes).items():
         game.to(device)
         rates = dict.fromkeys(game.players(), 1e-4)
-        engine = options.make_engine(game, rates, {}, arguments.precision)
+        players = [Player(name, adam(lr)) for name, lr in rates.items()]
+        engine = make_engine(game, players, arguments.precision)
         for turn in game.turns():
             if turn.player == "match" and name not in ("stackgan", "attngan"):
                 continue  # as StackGAN's

@@ -1,6 +1,5 @@
 """Checks of option values, and engines and devices built from them."""
 
-import functools
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from image_core.adversarial.engine import Engine, ScheduleFactory
+from image_core.adversarial.engine import ScheduleFactory
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Game
 from image_core.adversarial.precision import cpu_has_bfloat16_lstm
 
 if TYPE_CHECKING:
@@ -168,34 +166,3 @@ def falling(steps: int) -> ScheduleFactory:
         return max(0.0, (steps - step) / max(1, steps - rise))
 
     return lambda optimizer: LambdaLR(optimizer, factor)
-
-
-def make_engine(
-    game: Game,
-    learning_rates: Mapping[str, float],
-    clip: Mapping[str, float],
-    precision: str,
-    *,
-    betas: Mapping[str, tuple[float, float]] = {},
-    ema: Mapping[str, float] = {},
-    schedule: Mapping[str, ScheduleFactory] = {},
-) -> Engine:
-    """An engine with Adam for each player (betas 0.9, 0.999, as in SeqGAN, unless given).
-
-    Args:
-        game: Game, on its device.
-        learning_rates: Learning rate by player.
-        clip: Maximum gradient norm by player.
-        precision: Name of the precision: no or bf16.
-        betas: Betas of Adam by player.
-        ema: Decay of the weight average by name of a submodule.
-        schedule: Learning-rate schedule by player.
-    """
-    accelerator = mixed_precision(precision, next(game.parameters()).device)
-    optim = {
-        player: functools.partial(
-            torch.optim.Adam, lr=lr, betas=betas.get(player, (0.9, 0.999)), fused=True
-        )
-        for player, lr in learning_rates.items()
-    }
-    return Engine(game, optim, accelerator=accelerator, clip=clip, ema=ema, schedule=schedule)

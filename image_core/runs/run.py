@@ -95,7 +95,7 @@ def _check_weights(engine: Engine, phase: Phase) -> None:
 
 def _stop(engine: Engine, what: str) -> UserError:
     last = f"the last good checkpoint is {engine.saved}" if engine.saved else "none was saved"
-    return UserError(f"{what} (round {engine.round}); {last}; lower the learning rate or --clip")
+    return UserError(f"{what} (round {engine.round}); {last}; lower the learning rate")
 
 
 def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bool]:

@@ -291,7 +291,8 @@ def _without_spacing(texts: Texts) -> Texts:
 def _tell(name: str, texts: Texts, matrix: Encoded) -> None:
     parts = [f"{len(texts.lines)} lines", f"at most {matrix.tokens.shape[1]} tokens"]
     if matrix.unknown:
-        share = matrix.unknown / int(mask_of(matrix.tokens, END).sum())
+        counted = mask_of(matrix.tokens, END) & (matrix.tokens != END)
+        share = matrix.unknown / int(counted.sum())
         parts.append(f"{matrix.unknown} unknown tokens ({share:.1%})")
     for what, count in (
         ("blank lines left out", texts.dropped),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from image_core.adversarial import losses as losses
     from image_core.adversarial import penalties as penalties
     from image_core.adversarial import returns as returns
+    from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE as DISCRIMINATOR_AT_CHANCE
     from image_core.adversarial.callbacks import DISCRIMINATOR_WINS as DISCRIMINATOR_WINS
     from image_core.adversarial.callbacks import Limit as Limit
     from image_core.adversarial.callbacks import alarms as alarms
@@ -48,6 +49,7 @@ _MODULES = {
     "rewards": "seqgan.text.rewards",
 }
 _NAMES = {
+    "DISCRIMINATOR_AT_CHANCE": "image_core.adversarial.callbacks",
     "DISCRIMINATOR_WINS": "image_core.adversarial.callbacks",
     "Limit": "image_core.adversarial.callbacks",
     "alarms": "image_core.adversarial.callbacks",

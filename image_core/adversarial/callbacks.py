@@ -65,6 +65,14 @@ DISCRIMINATOR_WINS = Limit(
     meaning="the discriminator wins almost always and its rewards say little; train it less",
 )
 
+DISCRIMINATOR_AT_CHANCE = Limit(
+    "d_auc",
+    least=0.55,
+    meaning="the discriminator hardly tells held-out real samples from generated ones (0.5 is "
+    "chance), so its rewards are mostly noise; train it longer or enlarge it, unless the samples "
+    "are as good as real ones",
+)
+
 
 class CollapseWarning(UserWarning):
     """A number has left its limits."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from image_core.adversarial.callbacks import (
+    DISCRIMINATOR_AT_CHANCE,
     DISCRIMINATOR_WINS,
     Callback,
     Limit,
@@ -23,7 +24,7 @@ UNIQUE, ENTROPY = 0.5, 0.7
 
 
 def limits_of(real: Sentences) -> list[Limit]:
-    """Limits of "unique", "entropy" and "D/accuracy", derived from real sentences.
+    """Limits of "unique", "entropy" (from real sentences), "D/accuracy" and "d_auc".
 
     The alarm is raised below half of real text's share of different sentences, or below 0.7 of its
     token entropy; sampling at temperature 1 stays far above both.
@@ -37,6 +38,7 @@ def limits_of(real: Sentences) -> list[Limit]:
         Limit("unique", least=UNIQUE * unique_share(real), rounds=1, meaning=again),
         Limit("entropy", least=ENTROPY * unigram_entropy(real), rounds=1, meaning=few),
         DISCRIMINATOR_WINS,
+        DISCRIMINATOR_AT_CHANCE,
     ]
 
 

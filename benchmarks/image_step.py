@@ -9,11 +9,11 @@ H200 could do by its peak figures.
 import argparse
 import functools
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+from timing import forget_peak, name_of, now, peak_gib
 from torch.utils.flop_counter import FlopCounterMode
 
 from image_core.adversarial import losses, penalties, regularizers
@@ -21,7 +21,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.games.plain import PlainGAN
 from image_core.memory import keep_freed_memory
-from image_core.nets import resnet_cifar, sndcgan
+from image_core.nets import resnet19, resnet_cifar, sndcgan
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "none": {},
@@ -47,7 +47,11 @@ pixels and full width, bytes in bfloat16. Images a second are estimates for an H
 4.8 TB/s) at 25 % of its peak step by step and 35 % compiled into CUDA graphs; nobody has run them.
 """
 WANTED = {"spectral": 1.1, "lazy_r1": 1.05, "r1": 1.6, "wgan_gp": 2.1}
-ARCHITECTURES: Mapping[str, Callable[..., Any]] = {"sndcgan": sndcgan, "resnet": resnet_cifar}
+ARCHITECTURES: Mapping[str, Callable[..., Any]] = {
+    "sndcgan": sndcgan,
+    "resnet": resnet_cifar,
+    "resnet19": resnet19,
+}
 
 
 def build(arch: str, variant: str, options: argparse.Namespace) -> Engine:
@@ -73,20 +77,13 @@ def build(arch: str, variant: str, options: argparse.Namespace) -> Engine:
     return engine
 
 
-def clock(device: str) -> float:
-    if device != "cpu":
-        torch.cuda.synchronize()
-        return time.perf_counter()
-    return time.process_time()
-
-
 def timed(engine: Engine, turn: Turn, images: torch.Tensor, options: argparse.Namespace) -> float:
     """Seconds of one move."""
     stream = engine.stream(lambda index: images)
-    began = clock(options.device)
+    began = now(engine.device)
     for _ in range(options.moves):
         engine.play(turn, stream)
-    return (clock(options.device) - began) / options.moves
+    return (now(engine.device) - began) / options.moves
 
 
 def step(engine: Engine, images: torch.Tensor, options: argparse.Namespace) -> float:
@@ -98,45 +95,57 @@ def step(engine: Engine, images: torch.Tensor, options: argparse.Namespace) -> f
     return seconds
 
 
-def measure(arch: str, options: argparse.Namespace) -> None:
+def measure(arch: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """One line a variant, then one of the throughput of the first."""
     torch.manual_seed(0)
     images = torch.rand(options.batch, 3, options.size, options.size, device=options.device) * 2 - 1
     engines = {name: build(arch, name, options) for name in options.variants}
     discriminator: dict[str, list[float]] = {name: [] for name in engines}
     generator: dict[str, list[float]] = {name: [] for name in engines}
+    peaks: dict[str, float | None] = {}
     for turn in range(options.turns + 1):
         for name, engine in engines.items():
+            forget_peak(engine.device)
             d = step(engine, images, options)
             g = timed(engine, engine.game.turns()[-1], images, options)
             if turn:  # the first warms up
                 discriminator[name].append(d)
                 generator[name].append(g)
+                peaks[name] = peak_gib(engine.device)
     plain = min(discriminator[options.variants[0]])
+    told = {"arch": arch, "size": options.size, "batch": options.batch, "bf16": options.bf16}
+    told |= {"compiled": options.compile, "channels_last": options.channels_last}
     for name, seconds in discriminator.items():
         line = {
-            "arch": arch,
+            **told,
             "variant": name,
             "discriminator_seconds": round(min(seconds), 4),
             "ratio": round(min(seconds) / plain, 3),
             "generator_seconds": round(min(generator[name]), 4),
+            "peak_gib": peaks[name],
+            "device": name_of(engines[name].device),
         }
-        if name in WANTED:
-            line["wanted"] = WANTED[name]
-        print(json.dumps(line), flush=True)
-    estimate = ROOFLINE[arch]
-    steps = int(estimate["d_steps"])
-    a_round = steps * plain + min(generator[options.variants[0]])
+        yield line | ({"wanted": WANTED[name]} if name in WANTED else {})
     engine = engines[options.variants[0]]
+    yield told | throughput(arch, engine, images, plain, min(generator[options.variants[0]]))
+
+
+def throughput(
+    arch: str, engine: Engine, images: torch.Tensor, d_seconds: float, g_seconds: float
+) -> dict[str, Any]:
+    """Real images a second over both players' steps, beside counted operations."""
+    estimate = ROOFLINE.get(arch, {"d_steps": 1})
+    steps = int(estimate["d_steps"])
+    a_round = steps * d_seconds + g_seconds
     turns, stream = engine.game.turns(), engine.stream(lambda index: images)
     counted = [operations(engine, turn, stream) for turn in (turns[0], turns[-1])]
     total = steps * counted[0] + counted[1]
-    told = {
-        "arch": arch,
-        "images_per_second": round(steps * options.batch / a_round, 1),
-        "gflop_an_image": round(total / steps / options.batch / 1e9, 2),
+    return {
+        "images_per_second": round(steps * len(images) / a_round, 1),
+        "gflop_an_image": round(total / steps / len(images) / 1e9, 2),
         "gflop_per_second": round(total / a_round / 1e9, 1),
+        "h200_estimate": estimate,
     }
-    print(json.dumps({**told, "h200_estimate": estimate}), flush=True)
 
 
 def operations(engine: Engine, turn: Turn, stream: Iterator[Any]) -> int:
@@ -146,10 +155,10 @@ def operations(engine: Engine, turn: Turn, stream: Iterator[Any]) -> int:
     return counter.get_total_flops()
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--arch", nargs="+", default=["sndcgan", "resnet"])
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS))
+    parser.add_argument("--arch", nargs="+", default=["sndcgan", "resnet"], choices=ARCHITECTURES)
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--width", type=float, default=1.0)
@@ -159,11 +168,16 @@ def main() -> None:
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--channels_last", action="store_true")
     parser.add_argument("--compile", action="store_true")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = parser().parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
     for arch in options.arch:
-        measure(arch, options)
+        for line in measure(arch, options):
+            print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""CPU seconds of 10,000 environment steps of GAIL, and where they go.
+"""Seconds of 10,000 environment steps of GAIL, and where they go.
 
     python benchmarks/imitation_speed.py [--env CartPole-v1] [--env_steps 40960]
 
@@ -10,11 +10,11 @@ speed does not depend on what they show.
 import argparse
 import functools
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
+from timing import name_of, now, peak_gib
 
 from image_core.adversarial import penalties
 from image_core.adversarial.engine import Engine, Logs
@@ -34,9 +34,10 @@ ENVS, STEPS, HIDDEN = 16, 256, (64, 64)
 
 
 class Clock:
-    """CPU seconds by part."""
+    """Seconds by part: CPU seconds of the process, or of the clock on a GPU."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
         self.seconds: dict[str, float] = {}
 
     def around(self, owner: Any, method: str, part: str) -> None:
@@ -45,11 +46,11 @@ class Clock:
 
         @functools.wraps(inner)
         def timed(*args: Any, **options: Any) -> Any:
-            began = time.process_time()
+            began = now(self.device)
             try:
                 return inner(*args, **options)
             finally:
-                spent = time.process_time() - began
+                spent = now(self.device) - began
                 self.seconds[part] = self.seconds.get(part, 0.0) + spent
 
         object.__setattr__(owner, method, timed)
@@ -59,19 +60,19 @@ class Clock:
         inner = engine.play
 
         def timed(turn: Turn, batches: Iterator[Batch]) -> Logs:
-            began = time.process_time()
+            began = now(self.device)
             try:
                 return inner(turn, batches)
             finally:
                 if turn.player == player:
-                    spent = time.process_time() - began
+                    spent = now(self.device) - began
                     part = f"turn {player}"
                     self.seconds[part] = self.seconds.get(part, 0.0) + spent
 
         object.__setattr__(engine, "play", timed)
 
 
-def build(env: str, d_steps: int) -> tuple[Engine, ImitationGame]:
+def build(env: str, d_steps: int, device: torch.device) -> tuple[Engine, ImitationGame]:
     envs = make_envs(env, ENVS)
     normaliser = Normaliser(envs.observations)
     data = expert(record(make_envs(env, 4), None, 4))
@@ -93,25 +94,25 @@ def build(env: str, d_steps: int) -> tuple[Engine, ImitationGame]:
         d_steps=d_steps,
     )
     adam = functools.partial(torch.optim.Adam, lr=3e-4, fused=True)
-    return Engine(game, {"G": adam, "D": adam}, clip={"G": 0.5}), game
+    return Engine(game.to(device), {"G": adam, "D": adam}, clip={"G": 0.5}), game
 
 
-def measure(env: str, steps: int, d_steps: int) -> dict[str, Any]:
+def measure(env: str, steps: int, d_steps: int, device: torch.device) -> dict[str, Any]:
     torch.manual_seed(0)
-    engine, game = build(env, d_steps)
+    engine, game = build(env, d_steps, device)
     data, rounds = Uniform(256, 0), max(1, steps // (ENVS * STEPS))
     list(engine.rounds(data, 1))  # warm
-    clock = Clock()
+    clock = Clock(device)
     clock.around(game.collector.envs, "step", "stepping")
     clock.around(game.learner.policy, "act", "policy")
     clock.around(game.collector, "collect", "rollout")
     clock.around(game, "rewards", "rewards")
     for turn in game.turns():
         clock.around_turn(engine, turn.player)
-    began = time.process_time()
+    began = now(device)
     for logs in engine.rounds(data, rounds):
         assert logs
-    total = time.process_time() - began
+    total = now(device) - began
     scale, found = 10_000 / (rounds * ENVS * STEPS), clock.seconds
     seconds = {
         "stepping": found["stepping"],
@@ -122,8 +123,9 @@ def measure(env: str, steps: int, d_steps: int) -> dict[str, Any]:
         "policy's updates": found["turn G"] - found["rewards"],
     }
     parts = {name: round(spent * scale, 4) for name, spent in seconds.items()}
-    head = {"env": env, "d_steps": d_steps}
-    return {**head, "cpu_seconds_per_10k_steps": round(total * scale, 3), "parts": parts}
+    head = {"env": env, "d_steps": d_steps, "device": name_of(device)}
+    head |= {"peak_gib": peak_gib(device)}
+    return {**head, "seconds_per_10k_steps": round(total * scale, 3), "parts": parts}
 
 
 if __name__ == "__main__":
@@ -131,8 +133,10 @@ if __name__ == "__main__":
     parser.add_argument("--env", action="append", help="gymnasium id; may be given several times")
     parser.add_argument("--env_steps", type=int, default=40_960)
     parser.add_argument("--d_steps", type=int, default=8, help="a round of 4,096 steps")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
     for name in options.env or ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"]:
-        print(json.dumps(measure(name, options.env_steps, options.d_steps)), flush=True)
+        line = measure(name, options.env_steps, options.d_steps, torch.device(options.device))
+        print(json.dumps(line), flush=True)

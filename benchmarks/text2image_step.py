@@ -10,11 +10,14 @@ torch; a fusing convolution counts what it does, not what the textbook's two lay
 import argparse
 import json
 import statistics
-import time
+from collections.abc import Iterator
+from typing import Any
 
 import torch
+from timing import forget_peak, name_of, peak_gib, repeated
 from torch.utils.flop_counter import FlopCounterMode
 
+from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
 from image_core.runs import options
@@ -72,6 +75,54 @@ def batch_of(sizes: dict, side: int) -> dict[str, torch.Tensor]:
     }
 
 
+def lines(
+    device: torch.device, sizes: dict, *, precision: str = "no", repeats: int = 5
+) -> Iterator[dict[str, Any]]:
+    """One line a turn of each system: seconds, counted operations, and the peak memory on a GPU.
+
+    Args:
+        device: Device to run on.
+        sizes: `SMALL` or `PAPER`.
+        precision: Name of the precision: no or bf16.
+        repeats: Number of timed repeats.
+    """
+    for name, game in games(sizes).items():
+        game.to(device)
+        rates = dict.fromkeys(game.players(), 1e-4)
+        players = [Player(name, adam(lr)) for name, lr in rates.items()]
+        engine = make_engine(game, players, precision)
+        for turn in game.turns():
+            if turn.player == "match" and name not in ("stackgan", "attngan"):
+                continue  # as StackGAN's
+            large = turn.player[-1] == "2" or isinstance(game, TreeGame)
+            side = sizes["large"] if large and turn.player != "match" else sizes["small"]
+            told = {"part": f"{name} {turn.player}", "precision": precision}
+            yield told | time_turn(engine, turn, batch_of(sizes, side), repeats)
+
+
+def time_turn(engine: Engine, turn: Turn, batch: dict, repeats: int) -> dict[str, Any]:
+    """The median over repeats, after one that does not count, and the operations."""
+    device = engine.device
+    batch = {key: value.to(device) for key, value in batch.items()}
+    with FlopCounterMode(display=False) as counter:
+        engine.play(turn, iter([batch]))
+    forget_peak(device)
+    seconds = repeated(lambda: engine.play(turn, iter([batch])), device, repeats)
+    median, gflop = statistics.median(seconds), counter.get_total_flops() / 1e9
+    return {
+        "seconds": round(median, 4),
+        "least": round(min(seconds), 4),
+        "most": round(max(seconds), 4),
+        "gflop": round(gflop, 2),
+        "gflop_per_second": round(gflop / median, 1),
+        "pictures_per_second": round(B / median),
+        "repeats": repeats,
+        "peak_gib": peak_gib(device),
+        "device": name_of(device),
+        "torch": torch.__version__,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of the steps of text to image.")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -82,52 +133,13 @@ def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     keep_freed_memory()
-    device = options.pick_device(arguments.device)
-    sizes = PAPER if arguments.paper else SMALL
-    for name, game in games(sizes).items():
-        game.to(device)
-        rates = dict.fromkeys(game.players(), 1e-4)
-        players = [Player(name, adam(lr)) for name, lr in rates.items()]
-        engine = make_engine(game, players, arguments.precision)
-        for turn in game.turns():
-            if turn.player == "match" and name not in ("stackgan", "attngan"):
-                continue  # as StackGAN's
-            large = turn.player[-1] == "2" or isinstance(game, TreeGame)
-            side = sizes["large"] if large and turn.player != "match" else sizes["small"]
-            time_turn(engine, turn, batch_of(sizes, side), f"{name} {turn.player}", arguments)
-
-
-def time_turn(engine, turn: Turn, batch: dict, name: str, arguments: argparse.Namespace) -> None:
-    """Print the median over repeats, after one that does not count, and the operations."""
-    on_gpu = engine.device.type == "cuda"
-    batch = {key: value.to(engine.device) for key, value in batch.items()}
-    clock = time.perf_counter if on_gpu else time.process_time
-    with FlopCounterMode(display=False) as counter:
-        engine.play(turn, iter([batch]))
-    seconds = []
-    for _ in range(arguments.repeats):
-        if on_gpu:
-            torch.cuda.synchronize()
-        began = clock()
-        engine.play(turn, iter([batch]))
-        if on_gpu:
-            torch.cuda.synchronize()
-        seconds.append(clock() - began)
-    median, gflop = statistics.median(seconds), counter.get_total_flops() / 1e9
-    line = {
-        "part": name,
-        "seconds": round(median, 4),
-        "least": round(min(seconds), 4),
-        "most": round(max(seconds), 4),
-        "gflop": round(gflop, 2),
-        "gflop_per_second": round(gflop / median, 1),
-        "pictures_per_second": round(B / median),
-        "repeats": arguments.repeats,
-        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
-        "precision": arguments.precision,
-        "torch": torch.__version__,
-    }
-    print(json.dumps(line), flush=True)
+    for line in lines(
+        options.pick_device(arguments.device),
+        PAPER if arguments.paper else SMALL,
+        precision=arguments.precision,
+        repeats=arguments.repeats,
+    ):
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from image_core.adversarial import waits
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.generation import PLAIN, GenerationOptions, block_ngrams
@@ -90,7 +91,7 @@ def beam_search(
         count = count.gather(2, source) + (~closed).float()
         reply[:, t] = torch.where(closed, policy.pad, token).flatten()
         closed = closed | (token == policy.end)
-        if device.type == "cpu" and closed.all():
+        if waits.reading_is_free(device) and closed.all():
             break
     score = (total / count.clamp(min=1) ** length_penalty).view(rows, beams)
     score, order = score.sort(dim=1, descending=True)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from image_core.adversarial import parallel
+from image_core.adversarial import parallel, waits
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.encode import EncodedPairs
 from seqgan.dialogue.generation import PLAIN, GenerationOptions, draw
@@ -133,7 +133,7 @@ class DialoguePolicy(nn.Module, ABC):
             context, attention_mask = context[rows], attention_mask[rows]
         reply = context.new_full((len(context), length), self.pad)
         open_ = torch.ones(len(context), dtype=torch.bool, device=context.device)
-        may_stop = context.device.type == "cpu" and parallel.world()[1] == 1
+        may_stop = waits.reading_is_free(context.device) and parallel.world()[1] == 1
         for t in range(length):
             if t:
                 logits, state = self.step(reply[:, t - 1], state)

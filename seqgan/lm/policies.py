@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial import waits
 from image_core.adversarial.precision import recurrent
 from seqgan.data.encode import mask_of
 from seqgan.lm import softmax
@@ -83,7 +84,7 @@ class SequencePolicy(nn.Module, ABC):
         Args:
             tokens: Token ids, (B, T).
         """
-        if self.end is None or tokens.device.type != "cpu":
+        if self.end is None or not waits.reading_is_free(tokens.device):
             return tokens
         return tokens[:, : int(self.mask(tokens).sum(1).max())]
 
@@ -115,7 +116,7 @@ class SequencePolicy(nn.Module, ABC):
         if prompt is not None:
             tokens[:, :given] = prompt
         # On a CPU finished rows are removed; a GPU draws on, and tokens after an end are erased.
-        drop_ended = self.end is not None and device.type == "cpu"
+        drop_ended = self.end is not None and waits.reading_is_free(device)
         rows = torch.arange(count, device=device)
         draw = self.drawer(temperature, top_p, never)
         state = self.begin(count)
@@ -180,7 +181,7 @@ class RecurrentPolicy(SequencePolicy):
 
     def _counted(self, mask: Bool[Tensor, "B T"]) -> Int64[Tensor, " N"]:
         """Positions that need a softmax: the counted ones, or all on a GPU, which is faster."""
-        if self.end is None or mask.device.type != "cpu":
+        if self.end is None or not waits.reading_is_free(mask.device):
             return torch.arange(mask.numel(), device=mask.device)
         return mask.flatten().nonzero()[:, 0]
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from image_core.adversarial import waits
 from seqgan.lm.policies import SequencePolicy
 
 
@@ -50,7 +51,7 @@ def complete_sequences(
     """
     samples, length = tokens.shape
     joining = copies * samples
-    drop_ended = policy.end is not None and tokens.device.type == "cpu"
+    drop_ended = policy.end is not None and waits.reading_is_free(tokens.device)
     result = tokens.repeat((length - 1) * copies, 1)
     open_prefix = policy.mask(tokens) & (tokens != policy.end if policy.end is not None else True)
 

@@ -1,0 +1,71 @@
+"""Moves that wait for the device: every turn of every game under torch's debug mode for it."""
+
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from gpu_parts.parity import ROOT, games, start
+from image_core.adversarial.game import Turn
+
+
+def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
+    """One line a turn of a game: how often it waited, and from which lines of ours.
+
+    The first round is not counted, since kernels are then loaded. On a CPU nothing waits.
+
+    Args:
+        device: Device to play on.
+        tiny: Whether to take three games only.
+    """
+    names = games()
+    for name in names[:: max(1, len(names) // 3)] if tiny else names:
+        engine, data = start(name, device, 0)
+        list(engine.rounds(data, 1))
+        stream = engine.stream(data)
+        for turn in engine.game.turns():
+            found = waits_of(engine, turn, stream, device)
+            yield {
+                "game": name,
+                "player": turn.player,
+                "waits": sum(found.values()),
+                "where": dict(found.most_common(5)),
+            }
+
+
+def waits_of(engine: Any, turn: Turn, stream: Any, device: torch.device) -> Counter[str]:
+    """How often each of our lines waited for the device in one turn."""
+    found: Counter[str] = Counter()
+
+    def note(message: Any, *rest: Any, **options: Any) -> None:
+        if "synchroniz" in str(message):
+            found[_ours()] += 1
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = note
+        _debug(device, "warn")
+        try:
+            engine.play(turn, stream)
+        finally:
+            _debug(device, "default")
+    return found
+
+
+def _ours() -> str:
+    """The innermost line of the toolkit on the stack."""
+    for frame in reversed(traceback.extract_stack()):
+        if frame.filename.startswith(tuple(str(ROOT / name) for name in PACKAGES)):
+            return f"{frame.filename[len(str(ROOT)) + 1 :]}:{frame.lineno}"
+    return "outside the toolkit"
+
+
+PACKAGES = ("seqgan", "rl", "image_core")
+
+
+def _debug(device: torch.device, mode: str) -> None:
+    if device.type == "cuda":
+        torch.cuda.set_sync_debug_mode(mode)

@@ -1,12 +1,12 @@
 """Bias, variance and direction of every gradient estimator, where the truth can be summed exactly.
 
-    python benchmarks/estimators.py [--variables 10] [--deviation 1.64] [--critic MODULE:FUNCTION]
+    python benchmarks/estimators.py [--variables 10] [--deviation 1.64] [--objective MODULE:NAME]
                                     [--estimates 20000] [--budget 24] [--out FOLDER]
 
-Independent Bernoulli variables with fixed random logits, a fixed critic F, all states enumerated.
-Each estimator gets the same budget of critic evaluations for an estimate: a forward pass of a
-sample is 1, its derivative 2 more. Prints a table in Markdown, one row an estimator, and draws the
-cosine with the truth against the budget for networks of three steepnesses.
+Independent Bernoulli variables with fixed random logits, a fixed objective F, all states
+enumerated. Each estimator gets the same budget of objective evaluations for an estimate: a forward
+pass of a sample is 1, its derivative 2 more. Prints a table in Markdown, one row an estimator,
+and draws the cosine with the truth against the budget for networks of three steepnesses.
 
     bias      ||mean estimate - truth|| / ||truth||, with its standard error
     variance  sum of variances / ||truth||^2
@@ -14,7 +14,7 @@ cosine with the truth against the budget for networks of three steepnesses.
     us        CPU microseconds an estimate, one thread, batches of 1,000 (maligan: of one)
 
 The truth is the gradient of E[F]; for boundary-seeking weights that of -KL(p~, g), p~ = exp(F) g/Z.
-The critic is a random tanh network scaled to the deviation of F under g, or `FUNCTION` of a module
+The objective is a random tanh network scaled to the deviation of F under g, or `NAME` of a module
 of yours, found from where you stand: a function or an `nn.Module`, from samples (N, variables) in
 float64, 0 to 1, to (N,). It must take values between 0 and 1, which relaxed estimators show it.
 `--seed` draws other logits.
@@ -59,12 +59,13 @@ PLOTTED += ("gumbel_softmax", "rebar", "relax", "taylor")
 
 
 class Problem:
-    """DiscreteVariables, a critic, and both exact gradients.
+    """DiscreteVariables, an objective, and both exact gradients.
 
     Args:
         variables: how many.
-        deviation: of F under the variables' distribution; ignored for a critic of one's own.
-        critic: of samples; None = a random tanh network.
+        deviation: Standard deviation of F under the variables' distribution; ignored for an
+            objective of one's own.
+        objective: Function of samples; None = a random tanh network.
         seed: of logits and network.
         steepness: factor inside the network's tanh.
     """
@@ -73,7 +74,7 @@ class Problem:
         self,
         variables: int,
         deviation: float,
-        critic: Callable[[Tensor], Tensor] | None,
+        objective: Callable[[Tensor], Tensor] | None,
         seed: int,
         steepness: float = 1.0,
     ):
@@ -88,14 +89,14 @@ class Problem:
         def network(x: Tensor) -> Tensor:
             return torch.tanh(steepness * (x @ first / 2 + bias)) @ last
 
-        if critic is None:
+        if objective is None:
             value = network(states)
             mean = (probability * value).sum()
             scale = deviation / (probability * (value - mean).square()).sum().sqrt()
-            self.critic: Callable[[Tensor], Tensor] = lambda x: scale * network(x)
+            self.objective: Callable[[Tensor], Tensor] = lambda x: scale * network(x)
         else:
-            self.critic = critic
-        value = self.critic(states)
+            self.objective = objective
+        value = self.objective(states)
         score = states - self.logits.sigmoid()
         tilted = probability * (value - value.max()).exp()
         self.mean = (probability * value).sum()
@@ -105,18 +106,18 @@ class Problem:
 
 
 class Cost:
-    """Counts what a critic is asked: a forward pass of a sample is 1, a derivative 2 more.
+    """Counts what an objective is asked: a forward pass of a sample is 1, a derivative 2 more.
 
     Args:
-        critic: of samples.
+        objective: Function of samples.
     """
 
-    def __init__(self, critic: Callable[[Tensor], Tensor]):
-        self.critic, self.units = critic, 0
+    def __init__(self, objective: Callable[[Tensor], Tensor]):
+        self.objective, self.units = objective, 0
 
     def __call__(self, x: Tensor) -> Tensor:
         self.units += len(x) * (3 if x.requires_grad and torch.is_grad_enabled() else 1)
-        return self.critic(x)
+        return self.objective(x)
 
 
 def estimates(
@@ -130,8 +131,8 @@ def estimates(
         tune(estimator, problem, min(batch, 200))
     if name in REMEMBERED:  # within a few calls
         for _ in range(3):
-            estimator(Bernoulli(), problem.logits.expand(batch, -1), problem.critic, z)
-    cost, found = Cost(problem.critic), []
+            estimator(Bernoulli(), problem.logits.expand(batch, -1), problem.objective, z)
+    cost, found = Cost(problem.objective), []
     began = time.process_time()
     for _ in range(count // batch):
         rows = problem.logits.expand(batch, -1).clone().requires_grad_()
@@ -146,7 +147,7 @@ def tune(estimator: torch.nn.Module, problem: Problem, batch: int, steps: int = 
     adam = torch.optim.Adam(estimator.parameters(), lr=0.02)
     rows, z = problem.logits.expand(batch, -1), torch.zeros(batch, 1, dtype=torch.float64)
     for _ in range(steps):
-        loss = estimator(Bernoulli(), rows, problem.critic, z)
+        loss = estimator(Bernoulli(), rows, problem.objective, z)
         parameters = list(estimator.parameters())
         for parameter, slope in zip(parameters, torch.autograd.grad(loss, parameters)):
             parameter.grad = slope
@@ -178,8 +179,8 @@ def affordable(problem: Problem, name: str, budget: float) -> int:
     return samples if samples >= fewest else 0
 
 
-def given_critic(name: str, variables: int) -> Callable[[Tensor], Tensor]:
-    """A critic by MODULE:FUNCTION, the folder one stands in being searched first.
+def given_objective(name: str, variables: int) -> Callable[[Tensor], Tensor]:
+    """An objective by MODULE:FUNCTION, the folder one stands in being searched first.
 
     Raises:
         ImportError, AttributeError, ...: it is not there, or takes no samples.
@@ -187,13 +188,13 @@ def given_critic(name: str, variables: int) -> Callable[[Tensor], Tensor]:
     """
     sys.path.insert(0, os.getcwd())
     module, _, function = name.partition(":")
-    critic = getattr(import_module(module), function)
-    if isinstance(critic, torch.nn.Module):
-        critic = critic.double().requires_grad_(False)
-    shape = tuple(critic(torch.full((3, variables), 0.5, dtype=torch.float64)).shape)
+    objective = getattr(import_module(module), function)
+    if isinstance(objective, torch.nn.Module):
+        objective = objective.double().requires_grad_(False)
+    shape = tuple(objective(torch.full((3, variables), 0.5, dtype=torch.float64)).shape)
     if shape != (3,):
         raise ValueError(f"3 samples of {variables} variables give shape {shape}, not (3,)")
-    return critic
+    return objective
 
 
 def table(problem: Problem, budget: float, count: int) -> None:
@@ -215,7 +216,7 @@ def table(problem: Problem, budget: float, count: int) -> None:
 
 
 def draw(problems: dict[str, Problem], count: int, file: Path) -> None:
-    """Cosine with the truth against the budget, one panel a critic."""
+    """Cosine with the truth against the budget, one panel an objective."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 4.2), layout="constrained")
@@ -230,7 +231,7 @@ def draw(problems: dict[str, Problem], count: int, file: Path) -> None:
         panel.set_xscale("log", base=2)
         panel.set_xticks(budgets, [str(b) for b in budgets])
         panel.set_title(title, loc="left", fontsize=11)
-        panel.set_xlabel("critic evaluations an estimate")
+        panel.set_xlabel("objective evaluations an estimate")
         panel.grid(color="0.9")
         panel.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("mean cosine with the truth (higher is better)")
@@ -244,9 +245,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Estimators against an exact gradient.")
     parser.add_argument("--variables", type=int, default=10)
     parser.add_argument("--deviation", type=float, default=1.64, help="of F under the variables")
-    parser.add_argument("--critic", help="MODULE:FUNCTION instead of a random network")
+    parser.add_argument("--objective", help="MODULE:FUNCTION instead of a random network")
     parser.add_argument("--estimates", type=int, default=20_000)
-    parser.add_argument("--budget", type=float, default=24, help="critic evaluations an estimate")
+    parser.add_argument(
+        "--budget", type=float, default=24, help="objective evaluations an estimate"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", help="folder for the plot; none without it")
     options = parser.parse_args()
@@ -256,10 +259,10 @@ def main() -> None:
         )
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    critic = None
-    if options.critic:
+    objective = None
+    if options.objective:
         try:
-            critic = given_critic(options.critic, options.variables)
+            objective = given_objective(options.objective, options.variables)
         except (
             ImportError,
             AttributeError,
@@ -268,17 +271,17 @@ def main() -> None:
             TypeError,
             ValueError,
         ) as error:
-            parser.error(f"--critic {options.critic}: {error}")
+            parser.error(f"--objective {options.objective}: {error}")
     table(
-        Problem(options.variables, options.deviation, critic, options.seed),
+        Problem(options.variables, options.deviation, objective, options.seed),
         options.budget,
         options.estimates,
     )
     if options.out:
-        steepnesses = (0.5, 1.0, 4.0) if critic is None else (1.0,)
+        steepnesses = (0.5, 1.0, 4.0) if objective is None else (1.0,)
         problems = {
-            options.critic or f"critic of steepness {steepness:g}": Problem(
-                options.variables, options.deviation, critic, options.seed, steepness
+            options.objective or f"objective of steepness {steepness:g}": Problem(
+                options.variables, options.deviation, objective, options.seed, steepness
             )
             for steepness in steepnesses
         }

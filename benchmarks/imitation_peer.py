@@ -22,7 +22,7 @@ import torch
 from rl.demos import record
 from rl.envs import make_envs
 
-ENVS, STEPS, MINIBATCH, EPOCHS, CRITIC_STEPS, ROWS = 16, 256, 1024, 10, 8, 256
+ENVS, STEPS, MINIBATCH, EPOCHS, D_STEPS, ROWS = 16, 256, 1024, 10, 8, 256
 
 
 def demonstrations(env: str) -> Any:
@@ -62,7 +62,7 @@ def build(env: str) -> Any:
         demonstrations=demonstrations(env),
         demo_batch_size=ROWS,
         gen_replay_buffer_capacity=ENVS * STEPS,
-        n_disc_updates_per_round=CRITIC_STEPS,
+        n_disc_updates_per_round=D_STEPS,
         venv=venv,
         gen_algo=learner,
         reward_net=reward,

@@ -5,7 +5,7 @@
 nn.LSTM and cross entropy; softmax and multinomial a token; one decoding loop from the first token
 for every prefix and copy; Conv1d with dropout, ReLU and maximum; Adam with its defaults. CPU
 seconds with one torch thread, same sizes as `seqgan_step.py`. The rollout is timed for one copy
-of the sixteen, the critic for 10 of 312 steps, and scaled.
+of the sixteen, the discriminator for 10 of 312 steps, and scaled.
 """
 
 import json
@@ -44,7 +44,7 @@ class Generator(nn.Module):
         return torch.cat(tokens[1:], 1)
 
 
-class Critic(nn.Module):
+class Discriminator(nn.Module):
     """Embedding, convolutions, highway, two outputs."""
 
     def __init__(self) -> None:
@@ -71,8 +71,8 @@ def learn(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    generator, critic = Generator(), Critic()
-    g_adam, d_adam = (torch.optim.Adam(m.parameters()) for m in (generator, critic))
+    generator, discriminator = Generator(), Discriminator()
+    g_adam, d_adam = (torch.optim.Adam(m.parameters()) for m in (generator, discriminator))
     data = generator.complete(torch.empty(9_984, 0, dtype=torch.int64))
     samples = generator.complete(torch.empty(B, 0, dtype=torch.int64))
     labels = torch.arange(B) % 2
@@ -80,11 +80,11 @@ def main() -> None:
     def rollout() -> None:
         with torch.no_grad():
             for t in range(1, T + 1):
-                F.softmax(critic(generator.complete(samples[:, :t])), 1)
+                F.softmax(discriminator(generator.complete(samples[:, :t])), 1)
 
     def d_steps() -> None:
         for batch in data[: 10 * B].split(B):
-            learn(F.cross_entropy(critic(batch), labels), d_adam)
+            learn(F.cross_entropy(discriminator(batch), labels), d_adam)
 
     def mle_epoch() -> None:
         for batch in data.split(B):
@@ -94,7 +94,7 @@ def main() -> None:
     parts: list[tuple[str, Callable[[], object], float]] = [
         ("sample 64 sequences", lambda: generator.complete(samples[:, :0]), 1.0),
         ("rollout reward N=16", rollout, float(N)),
-        ("critic epoch, 20,000 sequences", d_steps, 31.2),
+        ("discriminator epoch, 20,000 sequences", d_steps, 31.2),
         ("MLE epoch, 9,984 sequences", mle_epoch, 1.0),
     ]
     for name, run, scale in parts:

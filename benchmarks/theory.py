@@ -88,7 +88,7 @@ def generator_gradients(theta: float) -> dict[str, float]:
 
 
 def vanishing(sharpness: Sequence[float]) -> dict[str, list[float]]:
-    """A critic that grows surer of point masses at 0 and 1: d(x) = s (1/2 - x)."""
+    """A discriminator that grows surer of point masses at 0 and 1: d(x) = s (1/2 - x)."""
     rows: dict[str, list[float]] = {"sharpness": list(sharpness), "d_loss": []}
     for name in ("minimax", "non_saturating", "wasserstein"):
         rows[f"{name}_gradient"] = []
@@ -114,7 +114,7 @@ class Method(NamedTuple):
 
     Args:
         loss: of both players.
-        penalty: of the critic.
+        penalty: Penalty of the discriminator.
         noise: deviation of instance noise.
         look_ahead: eta of the generator's term.
         consensus: gamma of both players' term.
@@ -231,8 +231,8 @@ def draw(path: Path, ways: dict[str, Tensor]) -> None:
         b.loglog(rows["d_loss"], rows[f"{name}_gradient"], label=name.replace("_", "-"))
     b.set_ylim(1e-12, 1e3)
     b.invert_xaxis()
-    b.set_title("Generator's gradient as the critic grows sure", loc="left")
-    b.set_xlabel("critic's logistic loss")
+    b.set_title("Generator's gradient as the discriminator grows sure", loc="left")
+    b.set_xlabel("discriminator's logistic loss")
     places = [i / 10 for i in range(1, 41)]
     slopes = [generator_gradients(t) for t in places]
     for name, label, style in (
@@ -242,7 +242,7 @@ def draw(path: Path, ways: dict[str, Tensor]) -> None:
         ("2js", "2 JS", ":"),
     ):
         c.plot(places, [s[name] for s in slopes], style, label=label)
-    c.set_title("Slopes with the best critic held, N(0, 1) and N(t, 1)", loc="left")
+    c.set_title("Slopes with the best discriminator held, N(0, 1) and N(t, 1)", loc="left")
     c.set_xlabel("t")
     for name, way in ways.items():
         d.plot(way[:, 0], way[:, 1], label=name, linewidth=1)

@@ -120,7 +120,7 @@ class Rows(NamedTuple):
     after: Float[Tensor, "batch state"]
 
 
-class Replay(nn.Module):
+class TransitionBuffer(nn.Module):
     """Transitions done so far, the oldest overwritten; buffers, so saved with a game.
 
     Args:

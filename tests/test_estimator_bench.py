@@ -1,4 +1,4 @@
-"""The bench of estimators: its truths, its costs, its table, and a critic of one's own."""
+"""The bench of estimators: its truths, its costs, its table, and an objective of one's own."""
 
 import importlib.util
 from pathlib import Path
@@ -16,19 +16,19 @@ spec.loader.exec_module(bench)
 
 
 def product(x):
-    """A critic of one's own: variables agree."""
+    """An objective of one's own: variables agree."""
     return 3 * x[:, 0] * x[:, 1] - x[:, 2]
 
 
 def test_both_truths_by_automatic_differentiation():
     problem = bench.Problem(4, 1.64, None, seed=0)
     states = binary_states(4)
-    expected = exact_gradient(Bernoulli(), problem.logits, states, problem.critic)
+    expected = exact_gradient(Bernoulli(), problem.logits, states, problem.objective)
     assert torch.allclose(problem.truth, expected, atol=1e-12)
     assert problem.deviation == pytest.approx(1.64)
     logits = problem.logits.clone().requires_grad_()
     log_g = Bernoulli().log_prob(logits[None], states[None])[0]
-    tilted = (log_g.detach() + problem.critic(states)).softmax(0)
+    tilted = (log_g.detach() + problem.objective(states)).softmax(0)
     (slope,) = torch.autograd.grad((tilted * log_g).sum(), logits)
     assert torch.allclose(problem.tilted, slope, atol=1e-12)
 
@@ -37,15 +37,15 @@ def test_both_truths_by_automatic_differentiation():
     ("name", "samples", "cost"),
     [("leave_one_out", 4, 4), ("disarm", 4, 4), ("straight_through", 2, 6), ("rebar", 2, 8)],
 )
-def test_what_an_estimate_costs_in_evaluations_of_the_critic(name, samples, cost):
+def test_what_an_estimate_costs_in_evaluations_of_the_objective(name, samples, cost):
     problem = bench.Problem(3, 1.0, None, seed=0)
     assert bench.estimates(problem, name, samples, 10, batch=10)[1] == cost
     assert bench.affordable(problem, name, cost + 0.5) == samples
 
 
-def test_the_table_of_a_critic_of_ones_own(monkeypatch, capsys):
-    critic = f"{__name__}:product"
-    words = ["estimators.py", "--variables", "3", "--critic", critic, "--estimates", "2000"]
+def test_the_table_of_an_objective_of_ones_own(monkeypatch, capsys):
+    objective = f"{__name__}:product"
+    words = ["estimators.py", "--variables", "3", "--objective", objective, "--estimates", "2000"]
     monkeypatch.setattr("sys.path", [*bench.sys.path])
     monkeypatch.setattr("sys.argv", words)
     monkeypatch.setattr(bench, "tune", lambda *given: None)  # unbiased untuned as well
@@ -75,14 +75,14 @@ def test_maligan_is_boundary_seeking_with_centred_weights():
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--critic", "no_such_module:f"], "no_such_module"),
-        (["--critic", f"{__name__}:absent"], "absent"),
-        (["--critic", f"{__name__}:product", "--variables", "2"], "--critic"),
-        (["--critic", "torch:sum"], "not (3,)"),
+        (["--objective", "no_such_module:f"], "no_such_module"),
+        (["--objective", f"{__name__}:absent"], "absent"),
+        (["--objective", f"{__name__}:product", "--variables", "2"], "--objective"),
+        (["--objective", "torch:sum"], "not (3,)"),
         (["--variables", "64"], "--variables 64"),
     ],
 )
-def test_a_critic_that_is_none_is_refused_in_one_sentence(monkeypatch, capsys, words, says):
+def test_an_objective_that_is_none_is_refused_in_one_sentence(monkeypatch, capsys, words, says):
     monkeypatch.setattr("sys.argv", ["estimators.py", *words])
     with pytest.raises(SystemExit) as stop:
         bench.main()
@@ -90,11 +90,11 @@ def test_a_critic_that_is_none_is_refused_in_one_sentence(monkeypatch, capsys, w
     assert says in capsys.readouterr().err
 
 
-def test_a_critic_may_be_a_network_in_a_file_of_ones_own(tmp_path, monkeypatch):
-    (tmp_path / "my_critic.py").write_text(
+def test_an_objective_may_be_a_network_in_a_file_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "my_objective.py").write_text(
         "import torch\nnet = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*bench.sys.path])
-    critic = bench.given_critic("my_critic:net", 3)
-    assert bench.Problem(3, 1.0, critic, seed=0).truth.abs().max() > 0
+    objective = bench.given_objective("my_objective:net", 3)
+    assert bench.Problem(3, 1.0, objective, seed=0).truth.abs().max() > 0

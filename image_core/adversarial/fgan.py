@@ -153,7 +153,7 @@ def alpha_divergence(a: float) -> Divergence:
     )
 
 
-class CriticBound:
+class DiscriminatorBound:
     """Loss of the discriminator, -D_f(p, q) at the optimal discriminator.
 
     -E_r[nu(d)] + E_f[f*(nu(d))]
@@ -197,7 +197,7 @@ def heuristic(divergence: Divergence, doc: str = "") -> AdversarialLoss:
     Source: Nowozin et al. 2016, section 3.2.
     """
     reward = divergence.activation
-    return AdversarialLoss(CriticBound(divergence, doc), Raised(reward), reward)
+    return AdversarialLoss(DiscriminatorBound(divergence, doc), Raised(reward), reward)
 
 
 def exact(divergence: Divergence, doc: str = "") -> AdversarialLoss:
@@ -210,7 +210,7 @@ def exact(divergence: Divergence, doc: str = "") -> AdversarialLoss:
     Source: Nowozin et al. 2016, eq. 6.
     """
     reward = divergence.composed
-    return AdversarialLoss(CriticBound(divergence, doc), Raised(reward), reward)
+    return AdversarialLoss(DiscriminatorBound(divergence, doc), Raised(reward), reward)
 
 
 f_kullback_leibler = heuristic(KULLBACK_LEIBLER, "f-GAN: -d bounds KL(p, q).")

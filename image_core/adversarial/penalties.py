@@ -279,7 +279,7 @@ def clip_weights(parameters: Iterable[Tensor], bound: float) -> None:
 
 
 def input_gradients(
-    critic: Discriminator, points: Float[Tensor, " batch *rest"]
+    discriminator: Discriminator, points: Float[Tensor, " batch *rest"]
 ) -> Float[Tensor, "batch features"]:
     """Gradient of each sample's logit with respect to that sample, flattened over all other axes.
 
@@ -288,7 +288,7 @@ def input_gradients(
     sqrt(sum) would give NaN.
 
     Args:
-        critic: Discriminator; it may return any shape, and its output is summed.
+        discriminator: Discriminator; it may return any shape, and its output is summed.
         points: Points at which to differentiate, (N, ...); they are detached and converted to at
             least float32, with autocast off, since half precision underflows in the second backward
             pass.
@@ -296,16 +296,16 @@ def input_gradients(
     Returns:
         Gradients, (N, features).
     """
-    return logits_and_gradients(critic, points)[1]
+    return logits_and_gradients(discriminator, points)[1]
 
 
 def logits_and_gradients(
-    critic: Discriminator, points: Float[Tensor, " batch *rest"]
+    discriminator: Discriminator, points: Float[Tensor, " batch *rest"]
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch features"]]:
     """The logits of each sample, summed, and the result of `input_gradients`.
 
     Args:
-        critic: Discriminator, see `input_gradients`.
+        discriminator: Discriminator, see `input_gradients`.
         points: Points at which to differentiate, see `input_gradients`.
 
     Returns:
@@ -314,9 +314,9 @@ def logits_and_gradients(
     points = points.detach().to(torch.promote_types(points.dtype, torch.float32))
     with torch.autocast(points.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
         if torch.compiler.is_compiling():  # a compiled graph has no leaves
-            logits, pulled, *_ = torch.func.vjp(critic, points)
+            logits, pulled, *_ = torch.func.vjp(discriminator, points)
             (gradient,) = pulled(torch.ones_like(logits))
         else:
-            logits = critic(points.requires_grad_())
+            logits = discriminator(points.requires_grad_())
             (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
     return logits.reshape(len(points), -1).sum(1), gradient.reshape(len(points), -1)

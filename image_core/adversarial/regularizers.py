@@ -189,7 +189,7 @@ def squared_norm(value: Scalar, parameters: Sequence[Tensor]) -> Scalar:
     return torch.stack(reached).sum()
 
 
-def look_ahead(critic_loss: Scalar, critic_parameters: Sequence[Tensor], eta: float) -> Scalar:
+def look_ahead(d_loss: Scalar, d_parameters: Sequence[Tensor], eta: float) -> Scalar:
     """Term of the generator's loss that anticipates the discriminator's next step.
 
     eta ||grad_D V||^2                                     (Nagarajan & Kolter 2017, section 4)
@@ -197,13 +197,13 @@ def look_ahead(critic_loss: Scalar, critic_parameters: Sequence[Tensor], eta: fl
     V is minus the discriminator's loss; the discriminator's own update does not change.
 
     Args:
-        critic_loss: Loss of the discriminator, from logits that still depend on the generator.
-        critic_parameters: Parameters of the discriminator.
+        d_loss: Loss of the discriminator, from logits that still depend on the generator.
+        d_parameters: Parameters of the discriminator.
         eta: Weight of the term; 0.5 in the released toy experiments.
 
     Source: Nagarajan & Kolter 2017, section 4.
     """
-    return eta * squared_norm(critic_loss, critic_parameters)
+    return eta * squared_norm(d_loss, d_parameters)
 
 
 def consensus(

@@ -22,7 +22,7 @@ from rl.discriminators import DenseDiscriminator, Discriminator, with_absorbing
 from rl.imitator import Imitator
 from rl.nets import Normaliser
 from rl.rollout import Collector
-from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
+from rl.sac import Rows, SquashedPolicy, TransitionBuffer, TwinValues, transitions
 
 
 class OffPolicyImitation(Imitator):
@@ -83,7 +83,7 @@ class OffPolicyImitation(Imitator):
         self.G, self.Q, self.D = policy, values, D
         self.target = copy.deepcopy(values).requires_grad_(False)
         self.normaliser, self.collector, self.expert = normaliser, collector, expert
-        self.replay = Replay(D.features, D.state, buffer_size)
+        self.replay = TransitionBuffer(D.features, D.state, buffer_size)
         self.reward, self.loss, self.penalty = reward, loss, penalty
         self.gamma, self.gradient_steps, self.batch, self.tau = gamma, gradient_steps, batch, tau
         self.train_discriminator, self.expert_share = train_discriminator, expert_share

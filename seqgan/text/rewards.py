@@ -32,10 +32,10 @@ def rollout_reward(
 
     @torch.no_grad()
     def reward(
-        policy: SequencePolicy, critic: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
+        policy: SequencePolicy, discriminator: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
     ) -> Float[Tensor, "B T"]:
         samples, length = tokens.shape
-        score = critic.scorer()
+        score = discriminator.scorer()
         whole = transform(score(tokens))[:, None]
         completions = complete_sequences(policy, tokens, copies)
         value = whole.new_zeros((length - 1) * copies * samples)
@@ -54,8 +54,8 @@ def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Re
 
     @torch.no_grad()
     def reward(
-        policy: SequencePolicy, critic: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
+        policy: SequencePolicy, discriminator: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
     ) -> Float[Tensor, "B T"]:
-        return transform(critic.scorer()(tokens))[:, None].expand(tokens.shape)
+        return transform(discriminator.scorer()(tokens))[:, None].expand(tokens.shape)
 
     return reward

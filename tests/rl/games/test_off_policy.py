@@ -12,7 +12,7 @@ from rl.discriminators import FLAG, Transitions
 from rl.envs.spaces import Actions, Observations
 from rl.games.off_policy import OffPolicyImitation, tiny
 from rl.nets import Normaliser
-from rl.sac import Replay, Rows, SquashedPolicy, TwinValues, transitions
+from rl.sac import Rows, SquashedPolicy, TransitionBuffer, TwinValues, transitions
 from tests.rl.made import rollout
 
 THREE = Observations(None, (3,))
@@ -109,7 +109,7 @@ def test_what_is_kept_is_what_the_discriminator_reads():
 
 
 def test_the_replay_overwrites_the_oldest_and_draws_all():
-    replay = Replay(5, 4, 10)
+    replay = TransitionBuffer(5, 4, 10)
     parts = [rows_of(7), rows_of(7)]
     for part in parts:
         replay.add(part)

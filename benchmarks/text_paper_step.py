@@ -6,7 +6,8 @@ One JSON line a paper: CPU seconds of a policy step, those of the parts that are
 networks, and the ratio (step - own networks) / SeqGAN's step. Own networks are what SeqGAN's
 discriminator and policy are replaced by: for relgan the relational memory and the discriminator of
 many embeddings, forward and backward; for the others nothing, since they use SeqGAN's nets.
-Medians; one thread; the papers are taken in turn in each repeat, so that a busy machine slows them alike.
+Medians; one thread; the papers are taken in turn in each repeat, so that a busy machine slows them
+alike.
 """
 
 import argparse

@@ -9,6 +9,7 @@ docs/papers are made anew. The exit code is 1 if a run failed or an assertion do
 import argparse
 import importlib
 import itertools
+import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from benchmarks.claims.harness.results import (
 
 FOLDER = Path(__file__).parent
 RESULTS = FOLDER / "results"
+DATA = Path(os.environ.get("SEQGAN_DATA", ROOT.parent / "shared" / "data"))
 
 
 def load_claims() -> dict[str, Claim]:
@@ -99,7 +101,7 @@ def main(given: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--only", nargs="+", choices=claims, default=list(claims))
     parser.add_argument("--seeds", nargs="+", type=int, default=[], help="instead of the claim's")
-    parser.add_argument("--data", type=Path, default=ROOT / "data", help="folder of {data}")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of {data} ($SEQGAN_DATA)")
     parser.add_argument("--results", type=Path, help="folder of NAME.jsonl; results/ if left out")
     parser.add_argument("--tables", action="store_true", help="run nothing, fill the docs' tables")
     parser.add_argument("--tiny", action="store_true", help="try the pages with shrunk commands")

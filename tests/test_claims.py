@@ -150,7 +150,7 @@ def test_a_failed_run_loses_no_other_and_is_tried_again(script, tmp_path, capsys
     assert not run(claim, tmp_path)
     said = capsys.readouterr()
     assert "toy, fail" not in said.out
-    assert "toy, bad, seed 1: seed 1 is refused" in said.err
+    assert "toy, bad, seed 1: RunFailed('seed 1 is refused')" in said.err
     assert said.out == "toy: 2 of 3 seeds\n"
     before = played(tmp_path)
     assert not run(claim, tmp_path)

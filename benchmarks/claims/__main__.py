@@ -84,10 +84,10 @@ def _make(
     with tempfile.TemporaryDirectory() as out:
         try:
             seconds = play(command, Path(out), data, claim.cpu_seconds)
-        except RunFailed as error:
-            print(f"{name}, {run}, seed {seed}: {error}", file=sys.stderr, flush=True)
+            table = claim.read(Path(out))
+        except (RunFailed, OSError, LookupError, ValueError) as error:  # the others go on
+            print(f"{name}, {run}, seed {seed}: {error!r}", file=sys.stderr, flush=True)
             return False
-        table = claim.read(Path(out))
     add_record(file, new_record(claim, run, seed, command, seconds, table))
     print(f"{name}, {run}, seed {seed}: {seconds:.0f} CPU seconds", file=sys.stderr, flush=True)
     return True

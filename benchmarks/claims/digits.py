@@ -17,7 +17,8 @@ UNTRAINED = "seqgan train image --preset digits --paper dcgan --rounds 1 --threa
 
 def read(out: Path) -> Table:
     """The table of the one run in {out}; its first row, the paper's, is called generated."""
-    file = next(out.glob("run/result.json"), None) or next(out.glob("run/digits-*/result.json"))
+    below = list(out.glob("run/digits-*/result.json"))  # of image_papers.py
+    file = below[0] if below else out / "run" / "result.json"
     result = json.loads(file.read_text(encoding="utf-8"))
     paper, *others = result["table"]
     table = {row: result["table"][row] for row in others}

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.claims.harness.claim import Check, Claim, Table
 from image_core.recipes.image.recipe import PAPERS
 
-REAL = "real"
+REAL = "real again"
 UNTRAINED = "seqgan train image --preset digits --paper dcgan --rounds 1 --threads 1 --device cpu"
 
 

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test lint type bench clean
+.PHONY: demo test lint type bench claims clean
 
 # torch comes first and alone, so that its pinned build is the one everything else is installed beside.
 $(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/text/_conv_bank.c
@@ -32,6 +32,10 @@ type: $(BIN)/.installed
 
 bench: $(BIN)/.installed
 	$(BIN)/python benchmarks/seqgan_step.py
+
+# The runs of headline figures that are missing, then the tables of docs/papers; `make claims ONLY="cartpole digits"`.
+claims: $(BIN)/.installed
+	$(BIN)/python -m benchmarks.claims $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info seqgan/text/*.so

@@ -1,0 +1,1 @@
+"""What runs the pages: claims, results, processes and tables."""

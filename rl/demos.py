@@ -142,7 +142,11 @@ def record(
     done: list[list[Trajectory]] = [[] for _ in range(count)]
     while any(len(d) < w for d, w in zip(done, wanted)):
         obs = envs.current()
-        act = random_actions(envs) if policy is None else _act(policy, obs, deterministic)
+        act = (
+            random_actions(envs.actions, envs.count)
+            if policy is None
+            else _act(policy, obs, deterministic)
+        )
         kept = envs.actions.clip(act).cpu().numpy()
         step = envs.step(envs.actions.to_env(act))
         for i in range(count):
@@ -164,14 +168,17 @@ def record(
     return [t for of_one in done for t in of_one]
 
 
-def random_actions(envs: Envs) -> Tensor:
-    """One action for each environment, uniform over the choices or the box."""
-    actions: Actions = envs.actions
+def random_actions(actions: Actions, count: int) -> Tensor:
+    """Actions that are uniform over the choices or the box.
+
+    Components of an open box are Gaussian, as a policy's are at its start.
+    """
     if actions.discrete:
-        return torch.randint(actions.choices, (envs.count,))
-    if not torch.isfinite(actions.low + actions.high).all():
-        return torch.randn(envs.count, len(actions.low))
-    return actions.low + (actions.high - actions.low) * torch.rand(envs.count, len(actions.low))
+        return torch.randint(actions.choices, (count,))
+    scaled = 2 * torch.rand(count, actions.features) - 1
+    if not actions.closed.all():
+        scaled = torch.where(actions.closed, scaled, torch.randn_like(scaled))
+    return actions.middle + actions.half_width * scaled
 
 
 def _act(policy: Actor, obs: np.ndarray, deterministic: bool) -> Tensor:

@@ -167,10 +167,15 @@ class ImitationGame(Imitator):
 
     @torch.no_grad()
     def _offset(self, rows: Transitions) -> Tensor | None:
-        """log pi(a | s) of AIRL's logit; 0 in the absorbing state, where nothing is chosen."""
+        """log pi(a | s) of AIRL's logit, of what the environment received.
+
+        It is 0 in the absorbing state, where nothing is chosen.
+        """
         if not self.D.reads_policy:
             return None
-        return self.learner.policy.log_prob(rows.obs, rows.act).masked_fill(rows.absorbing, 0)
+        policy = self.learner.policy
+        said = policy.parameters_of(rows.obs)
+        return policy.log_prob_received_of(said, rows.act).masked_fill(rows.absorbing, 0)
 
     def _logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
         logit, offset = self.D.score(self.D.encode(rows)), self._offset(rows)

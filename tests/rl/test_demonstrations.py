@@ -1,6 +1,7 @@
 """Demonstrations: every format comes back as it went in, and bad ones are refused in a sentence."""
 
 import json
+import math
 import zipfile
 
 import numpy as np
@@ -401,8 +402,19 @@ def test_policies_go_to_stable_baselines_and_back(env):
     from_stable_baselines(other, state)
     obs = torch.randn(5, policy.observations.shape[0])
     assert torch.equal(policy.parameters_of(obs), other.parameters_of(obs))
+    assert torch.equal(policy.act(obs, True), other.act(obs, True))
+    if env == "Pendulum-v1":  # torques within +-2
+        assert torch.equal(other.log_std, policy.log_std)
+        torch.testing.assert_close(state["log_std"], policy.log_std.detach() + math.log(2))
     with pytest.raises(UserError, match="widths"):
         from_stable_baselines(parts(env, hidden=(8, 8))[2], state)
+    hidden = obs
+    for layer in (0, 2):
+        weight, bias = (state[f"mlp_extractor.policy_net.{layer}.{n}"] for n in ("weight", "bias"))
+        hidden = torch.tanh(hidden @ weight.T + bias)
+    said = hidden @ state["action_net.weight"].T + state["action_net.bias"]
+    act = said if "log_std" in state else said.argmax(1)  # in the environment's units
+    torch.testing.assert_close(act, policy.best(policy.net.dense(obs)))
     sb3 = pytest.importorskip("stable_baselines3")
     agent = sb3.PPO("MlpPolicy", env, device="cpu")
     agent.policy.load_state_dict(state, strict=False)

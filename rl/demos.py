@@ -23,10 +23,11 @@ class Trajectory(NamedTuple):
 
     Args:
         obs: Observation of each step, (T, ...).
-        act: (T,) choices counted from 0, or (T, components).
+        act: (T,) choices counted from 0, or (T, components); empty where only states are known.
         last_obs: Observation after the last step, (...).
         terminated: Whether that was a terminal state, and not only a time limit.
         rewards: Rewards of the environment, (T,); empty where they are not known.
+        missed: Rewards of steps of the episode that are not among these.
     """
 
     obs: np.ndarray
@@ -34,11 +35,12 @@ class Trajectory(NamedTuple):
     last_obs: np.ndarray
     terminated: bool
     rewards: np.ndarray
+    missed: float = 0.0
 
     @property
     def ret(self) -> float:
         """Sum of the environment's rewards; not a number where they are not known."""
-        return float(self.rewards.sum()) if len(self.rewards) else float("nan")
+        return float(self.rewards.sum()) + self.missed if len(self.rewards) else float("nan")
 
 
 class Expert(NamedTuple):
@@ -118,7 +120,9 @@ def _transitions(t: Trajectory, absorbing: bool) -> Transitions:
     no = torch.zeros(len(t.obs), dtype=torch.bool)
     ends = no.clone()
     ends[-1] = t.terminated and absorbing
-    obs, act, after = (torch.from_numpy(np.ascontiguousarray(x)) for x in (t.obs, t.act, following))
+    # States alone: actions that nobody reads
+    done = t.act if len(t.act) else np.zeros((len(t.obs), *t.act.shape[1:]), t.act.dtype)
+    obs, act, after = (torch.from_numpy(np.ascontiguousarray(x)) for x in (t.obs, done, following))
     return Transitions(obs, act, after, no, ends)
 
 
@@ -173,6 +177,8 @@ def random_actions(actions: Actions, count: int) -> Tensor:
 
     Components of an open box are Gaussian, as a policy's are at its start.
     """
+    if actions.parts:
+        return torch.stack([torch.randint(n, (count,)) for n in actions.parts], 1)
     if actions.discrete:
         return torch.randint(actions.choices, (count,))
     scaled = 2 * torch.rand(count, actions.features) - 1

@@ -55,7 +55,8 @@ class StoredPolicy(Actor):
             if name in stored:
                 self.register_buffer(name, _float(stored[name]))
         outputs = stored[f"b{layers - 1}"].shape[-1]
-        if outputs != actions.features or (self.head == "gibbs") != actions.discrete:
+        single = actions.discrete and not actions.parts
+        if outputs != actions.features or actions.parts or (self.head == "gibbs") != single:
             raise UserError(
                 f"{path} acts by {outputs} numbers ({self.head}): of another environment"
             )
@@ -163,8 +164,8 @@ class StableBaselines(Actor):
     def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
         shown = self._decode(obs.cpu().numpy())
         found, _ = self.agent.predict(shown, deterministic=deterministic)
-        act = torch.from_numpy(np.asarray(found))
-        return act - self.actions.start if self.actions.discrete else act
+        act = np.asarray(found)
+        return torch.from_numpy(act - self.actions.start if self.actions.discrete else act)
 
     def _decode(self, rows: np.ndarray) -> Any:
         """Encoded observations as the agent's space has them; images may have channels last."""

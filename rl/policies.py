@@ -145,6 +145,57 @@ class CategoricalPolicy(Policy):
 
 
 @final
+class FactoredPolicy(Policy):
+    """Several choices at once, independent of each other given the observation.
+
+    Args:
+        observations: Observations that it sees.
+        actions: Choices of several components.
+        normaliser: Normaliser of observations.
+        hidden: Widths of the network's layers.
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        hidden: Sequence[int] = HIDDEN,
+    ):
+        super().__init__(observations, actions, normaliser, actions.choices, hidden)
+
+    def draw(self, said: Tensor) -> Tensor:
+        return self.best(said - torch.empty_like(said).exponential_().log_())
+
+    def best(self, said: Tensor) -> Tensor:
+        return torch.stack([part.argmax(1) for part in self._split(said)], 1)
+
+    def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        taken = [p.gather(1, a[:, None]) for p, a in zip(self._log_probs(said), act.unbind(1))]
+        return torch.cat(taken, 1).sum(1)
+
+    def log_prob_received_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        return self.log_prob_of(said, act)
+
+    def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
+        log_prob = torch.cat(self._log_probs(said), 1)
+        return -(log_prob.exp() * log_prob).sum(1)
+
+    def kl_of(self, old: Tensor, said: Tensor) -> Float[Tensor, " batch"]:
+        before, now = (torch.cat(self._log_probs(x), 1) for x in (old, said))
+        return (before.exp() * (before - now)).sum(1)
+
+    def snapshot(self, said: Tensor) -> Tensor:
+        return said.detach()
+
+    def _split(self, said: Tensor) -> Sequence[Tensor]:
+        return said.split(self.actions.parts, 1)
+
+    def _log_probs(self, said: Tensor) -> list[Tensor]:
+        return [part.log_softmax(1) for part in self._split(said)]
+
+
+@final
 class GaussianPolicy(Policy):
     """Independent Gaussians whose width does not depend on the state, in units of the box.
 
@@ -228,6 +279,8 @@ def make_policy(
     hidden: Sequence[int] = HIDDEN,
 ) -> Policy:
     """The policy that fits the actions."""
+    if actions.parts:
+        return FactoredPolicy(observations, actions, normaliser, hidden)
     kind = CategoricalPolicy if actions.discrete else GaussianPolicy
     return kind(observations, actions, normaliser, hidden)
 

@@ -71,7 +71,7 @@ def observations(space: spaces.Space[Any]) -> Observations:
 
 @dataclass(frozen=True, eq=False)
 class Actions:
-    """What a policy may do: one of several choices, or a vector inside a box.
+    """What a policy may do: one of several choices, some choices at once, or a vector in a box.
 
     Outside of policies and discriminators a vector is in the environment's own units. Inside, each
     component is scaled so that its box is [-1, 1]: learning does not depend on the units of an
@@ -79,16 +79,19 @@ class Actions:
     is open on both sides stays as it is.
 
     Args:
-        choices: Number of choices; 0 for a box.
-        start: Number of the first choice in the environment.
+        choices: Number of choices, of all components together; 0 for a box.
+        start: Number of the first choice in the environment, of each component where there are
+            several.
         low: Least value of each component; empty for choices.
         high: Greatest value of each component; empty for choices.
+        parts: Number of choices of each component where several are made at once, else empty.
     """
 
     choices: int
-    start: int
+    start: int | np.ndarray
     low: Tensor
     high: Tensor
+    parts: tuple[int, ...] = ()
 
     @property
     def discrete(self) -> bool:
@@ -99,6 +102,11 @@ class Actions:
     def features(self) -> int:
         """Numbers that stand for an action in a discriminator."""
         return self.choices or len(self.low)
+
+    @property
+    def components(self) -> int:
+        """Numbers of an action in the environment; 0 for a single choice."""
+        return len(self.parts) or len(self.low)
 
     @property
     def closed(self) -> Tensor:
@@ -132,7 +140,11 @@ class Actions:
         return self.clip(act).cpu().numpy()
 
     def encode(self, act: Tensor) -> Tensor:
-        """One-hot, or carried-out components, scaled."""
+        """One-hot, one after another for several choices, or carried-out components, scaled."""
+        if self.parts:
+            first = act.new_tensor([0, *self.parts[:-1]]).cumsum(0)
+            rows = torch.zeros(len(act), self.choices, device=act.device)
+            return rows.scatter_(1, act + first, 1.0)
         if self.discrete:
             return one_hot(act, self.choices).to(torch.get_default_dtype())
         middle, half = self.middle.to(act.device), self.half_width.to(act.device)
@@ -143,15 +155,24 @@ def actions(space: spaces.Space[Any]) -> Actions:
     """How a space of actions is encoded.
 
     Raises:
-        UserError: It is neither Discrete nor a Box of floats.
+        UserError: It is neither Discrete, MultiDiscrete, MultiBinary nor a Box of floats.
     """
     nothing = torch.zeros(0)
     if isinstance(space, spaces.Discrete):
         return Actions(int(space.n), int(space.start), nothing, nothing)
+    if isinstance(space, spaces.MultiDiscrete):
+        parts = tuple(space.nvec.ravel().tolist())
+        return Actions(sum(parts), space.start.ravel(), nothing, nothing, parts)
+    if isinstance(space, spaces.MultiBinary):
+        parts = (2,) * int(np.prod(space.shape))
+        return Actions(sum(parts), np.zeros(len(parts), np.int64), nothing, nothing, parts)
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
         low, high = np.ravel(space.low), np.ravel(space.high)
         return Actions(0, 0, _ends(low, np.less, np.inf), _ends(high, np.greater, -np.inf))
-    raise UserError(f"actions of {space} are neither Discrete nor a Box of floats; wrap them")
+    raise UserError(
+        f"actions of {space} are neither Discrete, MultiDiscrete, MultiBinary nor a Box of floats; "
+        "wrap the environment"
+    )
 
 
 def _ends(ends: np.ndarray, outside: np.ufunc, inwards: float) -> Tensor:

@@ -61,11 +61,7 @@ class SyncEnvs(Envs):
             self.envs = [FixedHorizon(one) for one in self.envs]
         self.register_buffer("seeds", torch.zeros(count, dtype=torch.int64))
         self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
-        kept = (
-            (count, self.max_episode_steps)
-            if acts.discrete
-            else (count, self.max_episode_steps, acts.features)
-        )
+        kept = (count, self.max_episode_steps, *([acts.components] if acts.components else []))
         kind = torch.int64 if acts.discrete else torch.float32
         self.register_buffer("history", torch.zeros(kept, dtype=kind))
         self.act_shape = made.action_space.shape or ()
@@ -110,7 +106,7 @@ class SyncEnvs(Envs):
         return self.envs[i].reset(seed=int(self.seeds[i]))[0]
 
     def _action(self, act: Any) -> Any:
-        return int(act) if self.actions.discrete else act.reshape(self.act_shape)
+        return act.reshape(self.act_shape) if self.actions.components else int(act)
 
     def _encode(self, batch: list[Any]) -> np.ndarray:
         return encode_checked(self.observations, batch)

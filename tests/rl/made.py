@@ -97,3 +97,22 @@ class Aim(gymnasium.Env):
     def _show(self):
         self.shown = self.np_random.uniform(-1, 1, 2).astype(np.float32)
         return self.shown
+
+
+class Several(gymnasium.Env):
+    """Takes several choices at once, and pays for the share of first ones."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+
+    def __init__(self, act):
+        self.action_space = act
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(np.asarray(action, self.action_space.dtype))
+        first = getattr(self.action_space, "start", 0)
+        reward = float(np.mean(action == first))
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), reward, False, False, {}

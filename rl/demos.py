@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from rl.discriminators import Transitions
+from rl.discriminators import Transitions, with_absorbing
 from rl.envs import Envs
 from rl.envs.spaces import Actions
 from rl.policies import Actor
@@ -70,8 +70,7 @@ class Expert(NamedTuple):
 
     def to(self, device: torch.device) -> "Expert":
         """The same on another device."""
-        rows = Transitions(*(x.to(device) for x in self.rows))
-        return self._replace(rows=rows, weight=self.weight.to(device))
+        return self._replace(rows=self.rows.to(device), weight=self.weight.to(device))
 
 
 def expert(
@@ -113,6 +112,17 @@ def expert(
     rows = Transitions(*(torch.cat(column) for column in zip(*parts)))
     returns = tuple(t.ret for t in trajectories)
     return Expert(rows, (cumulative / cumulative[-1]).float(), returns)
+
+
+def whole(trajectories: Sequence[Trajectory], *, absorbing: bool = True) -> Transitions:
+    """Every transition of episodes, and a row of the absorbing state for each terminal one.
+
+    Args:
+        trajectories: Whole episodes.
+        absorbing: Whether terminal states lead to the absorbing state.
+    """
+    parts = [_transitions(t, absorbing) for t in trajectories]
+    return with_absorbing(Transitions(*(torch.cat(column) for column in zip(*parts))))
 
 
 def _transitions(t: Trajectory, absorbing: bool) -> Transitions:

@@ -85,8 +85,8 @@ def _told(where: str, source: Source, found: list[Trajectory], skipped: list[Bad
     lengths, returns = [len(t.obs) for t in found], np.array([t.ret for t in found])
     ends = sum(t.terminated for t in found)
     parts = [
-        f"{source.kind}, {len(found)} episodes of {min(lengths)} to {max(lengths)} steps "
-        f"({sum(lengths)} in all), {ends} ended in a terminal state",
+        f"{source.kind}, {len(found)} episodes of {_span(lengths)} steps ({sum(lengths)} in all), "
+        f"{ends} ended in a terminal state",
         "return unknown"
         if np.isnan(returns).any()
         else f"return {returns.mean():.2f} ± {returns.std():.2f}",
@@ -97,6 +97,11 @@ def _told(where: str, source: Source, found: list[Trajectory], skipped: list[Bad
         why = str(skipped[0]).removeprefix(f"{where}, ")
         parts.append(f"{len(skipped)} skipped, the first because {why}")
     return f"{where}: " + "; ".join([*parts, *source.notes])
+
+
+def _span(lengths: list[int]) -> str:
+    low, high = min(lengths), max(lengths)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 # ------------------------------------------------------------------------------------------ readers

@@ -169,7 +169,7 @@ def test_airl_reads_the_policy_at_the_action_that_was_received():
     game = PAPERS.load("airl").game(options_of("airl", **{**SMALL, "envs": 2}), task)
     obs, no = torch.randn(1, 2).expand(3, -1), torch.zeros(3, dtype=torch.bool)
     act = torch.tensor([[100.0], [130.0], [99.0]])
-    logit = game._logit(Transitions(obs, act, obs, no, no))
+    logit = game.logit(Transitions(obs, act, obs, no, no))
     assert logit[0] == logit[1] != logit[2]
 
 

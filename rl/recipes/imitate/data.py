@@ -9,7 +9,6 @@ from image_core.adversarial.errors import UserError
 from rl.demos import Trajectory
 from rl.envs import Envs
 from rl.formats import read_demonstrations
-from rl.recipes.imitate.config import ImitationOptions
 
 COMPARED, AMONG = 500, 5_000
 """Held-out rows whose nearest training row is looked for, and training rows among which."""
@@ -19,7 +18,7 @@ NEAR = 0.01
 """Rows are near where no component differs by more standard deviations than this."""
 
 
-class Demonstrations(NamedTuple):
+class DemonstrationSplit(NamedTuple):
     """Episodes of a run.
 
     Args:
@@ -37,48 +36,61 @@ class Demonstrations(NamedTuple):
     told: list[str]
 
 
-def read(c: ImitationOptions, envs: Envs) -> Demonstrations:
+def read(
+    envs: Envs,
+    env: str,
+    demos: str,
+    *,
+    valid: str = "",
+    trajectories: int = 0,
+    fixed_horizon: bool = False,
+    needs_actions: bool = True,
+) -> DemonstrationSplit:
     """Read the files that the options name.
 
     Held out are the episodes of --valid; without it those of --demos beyond --trajectories. None of
     those that are asked for is ever taken away.
 
+    Args:
+        envs: Environments that they must fit.
+        env: Id of the environment.
+        demos: Value of --demos.
+        valid: Value of --valid, perhaps empty.
+        trajectories: Number of episodes to learn from; 0 takes all.
+        fixed_horizon: Whether all must be as long as the time limit.
+        needs_actions: Whether episodes without actions are of no use.
+
     Raises:
         UserError: A file is of no use, holds too few episodes, or the sets are the same.
     """
-    found = read_demonstrations(c.demos, envs, c.env, needs_actions=c.reads_actions())
-    told = [found.told]
-    shown = found.trajectories
-    if c.trajectories > len(shown):
-        raise UserError(
-            f"--trajectories {c.trajectories}: --demos {c.demos} hold only {len(shown)}"
-        )
-    learned = shown[: c.trajectories or None]
-    if c.valid:
-        more = read_demonstrations(
-            c.valid, envs, c.env, option="--valid", needs_actions=c.reads_actions()
-        )
+    found = read_demonstrations(demos, envs, env, needs_actions=needs_actions)
+    told, shown = [found.told], found.trajectories
+    if trajectories > len(shown):
+        raise UserError(f"--trajectories {trajectories}: --demos {demos} hold only {len(shown)}")
+    learned = shown[: trajectories or None]
+    if valid:
+        more = read_demonstrations(valid, envs, env, option="--valid", needs_actions=needs_actions)
         told.append(more.told)
-        held_out, source = more.trajectories, f"--valid {c.valid}"
+        held_out, source = more.trajectories, f"--valid {valid}"
     else:
         held_out = shown[len(learned) :]
         source = f"--demos beyond the first {len(learned)} episodes" if held_out else ""
     wanted = envs.max_episode_steps
-    if c.fixed_horizon and any(len(t.obs) != wanted for t in [*learned, *held_out]):
+    if fixed_horizon and any(len(t.obs) != wanted for t in [*learned, *held_out]):
         raise UserError(
-            f"--demos {c.demos} hold episodes that are not {wanted} steps long; record "
+            f"--demos {demos} hold episodes that are not {wanted} steps long; record "
             "them by `seqgan demos --fixed_horizon`"
         )
     if held_out and all(any(_same(t, other) for other in learned) for t in held_out):
         raise UserError(f"every episode of {source} is one of those learned from; name others")
-    return Demonstrations(learned, held_out, source, found.skipped, told)
+    return DemonstrationSplit(learned, held_out, source, found.skipped, told)
 
 
 def _same(one: Trajectory, other: Trajectory) -> bool:
     return np.array_equal(one.obs, other.obs) and np.array_equal(one.act, other.act)
 
 
-def facts_of(shown: Demonstrations, train_rows: int, seed: int) -> dict[str, float | str]:
+def facts_of(shown: DemonstrationSplit, train_rows: int, seed: int) -> dict[str, float | str]:
     """Sizes of both sets, and the share of held-out rows that are, or nearly are, training rows.
 
     Args:
@@ -87,12 +99,12 @@ def facts_of(shown: Demonstrations, train_rows: int, seed: int) -> dict[str, flo
         seed: Seed of the rows that are compared.
     """
     facts: dict[str, float | str] = {
-        "train_episodes": len(shown.learned),
-        "train_steps": sum(len(t.obs) for t in shown.learned),
-        "train_rows": train_rows,
-        "skipped_episodes": shown.skipped,
-        "valid_episodes": len(shown.held_out),
-        "valid_rows": sum(len(t.obs) for t in shown.held_out),
+        "train_episodes": float(len(shown.learned)),
+        "train_steps": float(sum(len(t.obs) for t in shown.learned)),
+        "train_rows": float(train_rows),
+        "skipped_episodes": float(shown.skipped),
+        "valid_episodes": float(len(shown.held_out)),
+        "valid_rows": float(sum(len(t.obs) for t in shown.held_out)),
         "valid_source": shown.source or "none",
     }
     if not shown.held_out:

@@ -97,7 +97,15 @@ class Run(PhasedRun):
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
         envs = self.make_envs(config.env_count())
-        self.shown = read(config, envs)
+        self.shown = read(
+            envs,
+            config.env,
+            config.demos,
+            valid=config.valid,
+            trajectories=config.trajectories,
+            fixed_horizon=config.fixed_horizon,
+            needs_actions=config.reads_actions(),
+        )
         self.trajectories = self.shown.learned
         self.expert = self._rows(self.trajectories)
         self.random = self._play_random(max(len(self.trajectories), 10))

@@ -122,8 +122,8 @@ class SyncEnvs(Envs):
         step = int(self.elapsed[i])
         when = f"at step {step}" if step else "at its reset"
         return UserError(
-            f"--env {self.name}: environment {i} of {self.count} raised {reason} in its episode "
-            f"{int(self.episodes[i]) + 1} {when} (seed {int(self.seeds[i])}); mend it, then "
+            f"--env {self.name}: environment {i + 1} of {self.count} raised {reason} in its "
+            f"episode {int(self.episodes[i]) + 1} {when} (seed {int(self.seeds[i])}); mend it, then "
             "`seqgan resume` goes on from the last checkpoint"
         )
 

@@ -116,3 +116,21 @@ class Several(gymnasium.Env):
         first = getattr(self.action_space, "start", 0)
         reward = float(np.mean(action == first))
         return self.np_random.uniform(-1, 1, 2).astype(np.float32), reward, False, False, {}
+
+
+class Breaks(gymnasium.Env):
+    """Raises in the middle of an episode once it was stepped often enough."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+    left = 10**6
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), {}
+
+    def step(self, action):
+        Breaks.left -= 1
+        if Breaks.left < 0:
+            raise ValueError("out of steps")
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), 1.0, False, False, {}

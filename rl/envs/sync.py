@@ -123,8 +123,8 @@ class SyncEnvs(Envs):
         when = f"at step {step}" if step else "at its reset"
         return UserError(
             f"--env {self.name}: environment {i + 1} of {self.count} raised {reason} in its "
-            f"episode {int(self.episodes[i]) + 1} {when} (seed {int(self.seeds[i])}); mend it, then "
-            "`seqgan resume` goes on from the last checkpoint"
+            f"episode {int(self.episodes[i]) + 1} {when} (seed {int(self.seeds[i])}); mend it, "
+            "then `seqgan resume` goes on from the last checkpoint"
         )
 
     def _action(self, act: Any) -> Any:

@@ -85,7 +85,7 @@ def test_ppo_learns_the_same_in_each_box():
         learner = PPO(policy, value, 8, gamma=0.1, epochs=4, minibatch=64)
         start = returns_of(policy, make_envs(env, 8), 8, seed=1).mean()
         engine = Engine(ControlGame(learner, collector, normaliser), {"G": adam})
-        list(engine.rounds(uniform, 12))
+        list(engine.rounds(uniform, 10))
         end = returns_of(policy, make_envs(env, 8), 8, seed=1).mean()
         found[env] = (start, end)
         assert start < 5.5

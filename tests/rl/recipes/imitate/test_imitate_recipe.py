@@ -346,7 +346,7 @@ def test_mistakes_end_in_one_sentence_and_leave_nothing(tmp_path, capsys, demos)
 
 # ---------------------------------------------------------------------------------- killed, resumed
 
-STEPS = ("--env_steps", "1024", "--bc_steps", "0")
+STEPS = ("--env_steps", "384", "--bc_steps", "0")
 
 
 def start(run, demos):

@@ -9,7 +9,8 @@ result.json, table.md and one picture of learning curves a row.
 
 Columns: `return` of sampled actions; `likeliest` of the likeliest action, by which the paper's
 released code evaluates. Both are inter-quartile means over seeds of mean returns, with 95 %
-bootstrap intervals.
+bootstrap intervals over seeds; with one seed there is none, and the row says "one seed". `d_auc` is
+that of the discriminator on the demonstrations beyond those that were learned from.
 """
 
 import argparse
@@ -22,8 +23,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-
-from rl.metrics import bootstrap
 
 SUBSAMPLE = {"CartPole-v1": 10, "Acrobot-v1": 5, "MountainCar-v0": 5}
 """As in the paper; 20 for everything else."""
@@ -105,19 +104,26 @@ def play(command: Sequence[str], name: str) -> None:
 
 def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Inter-quartile mean over seeds of the mean return, its interval, and what controls say."""
+    from rl.metrics import bootstrap, interquartile_mean
+
     env, count, method = cell
     tables, title = [result["table"] for result in results], results[0]["title"]
-    found = bootstrap([table[title]["return"] for table in tables])
+    if tables[0]["expert"]["return"] is None:
+        raise SystemExit(f"{env}: the demonstrations hold no rewards; record some that do")
     row: dict[str, Any] = {"env": env, "trajectories": count, "method": method}
-    row |= {"iqm": found.value, "low": found.low, "high": found.high, "seeds": len(tables)}
-    row["likeliest"] = bootstrap(
-        [table[f"{title}, likeliest action"]["return"] for table in tables]
-    )._asdict()
+    row |= {"seeds": len(tables), "interval_over": "seeds"}
+    for name, of in (("return", title), ("likeliest", f"{title}, likeliest action")):
+        found = bootstrap([table[of]["return"] for table in tables])._asdict()
+        # One seed drawn anew is always itself
+        row[name] = found if len(tables) > 1 else {"value": found["value"]}
+    judged = [result["d_auc"] for result in results if "d_auc" in result]
+    if judged:
+        row["d_auc"] = interquartile_mean(judged)
     row["expert"] = tables[0]["expert"]["return"]
     row["random policy"] = tables[0]["random policy"]["return"]
     for control in ("discriminator never trained", "random demonstrations"):
         if control in tables[0]:
-            row[control] = bootstrap([table[control]["return"] for table in tables]).value
+            row[control] = interquartile_mean([table[control]["return"] for table in tables])
     far = PASSED * (row["expert"] - row["random policy"])
     passed = [
         name
@@ -125,7 +131,7 @@ def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if name in row and (row[name] - row["random policy"]) >= far
     ]
     controlled = "discriminator never trained" in row
-    reached = row["iqm"] - row["random policy"] >= far
+    reached = row["return"]["value"] - row["random policy"] >= far
     row["proves"] = (
         "nothing"
         if passed
@@ -139,17 +145,23 @@ def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _figure(found: Mapping[str, float]) -> str:
+    if "low" not in found:
+        return f"{found['value']:.1f} (one seed)"
     return f"{found['value']:.1f} ({found['low']:.1f} .. {found['high']:.1f})"
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table as text."""
-    columns = ["env", "trajectories", "method", "return", "likeliest", "expert", "random policy"]
-    columns += ["discriminator never trained", "random demonstrations", "proves"]
-    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    columns = ["env", "trajectories", "method", "seeds", "return", "likeliest", "expert"]
+    columns += ["random policy", "discriminator never trained", "random demonstrations"]
+    columns += ["d_auc", "proves"]
+    over = {name: f"{name} (95 % over seeds)" for name in ("return", "likeliest")}
+    heads = [over.get(column, column) for column in columns]
+    lines = [" | ".join(heads), " | ".join("---" for _ in columns)]
     for row in rows:
-        sampled = {"value": row["iqm"], "low": row["low"], "high": row["high"]}
-        shown = {**row, "return": _figure(sampled), "likeliest": _figure(row["likeliest"])}
+        shown = {**row, "return": _figure(row["return"]), "likeliest": _figure(row["likeliest"])}
+        if "d_auc" in row:
+            shown["d_auc"] = f"{row['d_auc']:.3f}"
         cells = [shown.get(column, "") for column in columns]
         lines.append(" | ".join(f"{c:.1f}" if isinstance(c, float) else str(c) for c in cells))
     return "".join(f"| {line} |\n" for line in lines)

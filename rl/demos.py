@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from rl.discriminators import Transitions
+from rl.discriminators import Transitions, with_absorbing
 from rl.envs import Envs
 from rl.envs.spaces import Actions
 from rl.policies import Actor
@@ -23,10 +23,11 @@ class Trajectory(NamedTuple):
 
     Args:
         obs: Observation of each step, (T, ...).
-        act: (T,) choices counted from 0, or (T, components).
+        act: (T,) choices counted from 0, or (T, components); empty where only states are known.
         last_obs: Observation after the last step, (...).
         terminated: Whether that was a terminal state, and not only a time limit.
         rewards: Rewards of the environment, (T,); empty where they are not known.
+        missed: Rewards of steps of the episode that are not among these.
     """
 
     obs: np.ndarray
@@ -34,11 +35,12 @@ class Trajectory(NamedTuple):
     last_obs: np.ndarray
     terminated: bool
     rewards: np.ndarray
+    missed: float = 0.0
 
     @property
     def ret(self) -> float:
         """Sum of the environment's rewards; not a number where they are not known."""
-        return float(self.rewards.sum()) if len(self.rewards) else float("nan")
+        return float(self.rewards.sum()) + self.missed if len(self.rewards) else float("nan")
 
 
 class Expert(NamedTuple):
@@ -68,8 +70,7 @@ class Expert(NamedTuple):
 
     def to(self, device: torch.device) -> "Expert":
         """The same on another device."""
-        rows = Transitions(*(x.to(device) for x in self.rows))
-        return self._replace(rows=rows, weight=self.weight.to(device))
+        return self._replace(rows=self.rows.to(device), weight=self.weight.to(device))
 
 
 def expert(
@@ -113,12 +114,25 @@ def expert(
     return Expert(rows, (cumulative / cumulative[-1]).float(), returns)
 
 
+def whole(trajectories: Sequence[Trajectory], *, absorbing: bool = True) -> Transitions:
+    """Every transition of episodes, and a row of the absorbing state for each terminal one.
+
+    Args:
+        trajectories: Whole episodes.
+        absorbing: Whether terminal states lead to the absorbing state.
+    """
+    parts = [_transitions(t, absorbing) for t in trajectories]
+    return with_absorbing(Transitions(*(torch.cat(column) for column in zip(*parts))))
+
+
 def _transitions(t: Trajectory, absorbing: bool) -> Transitions:
     following = np.concatenate([t.obs[1:], t.last_obs[None]])
     no = torch.zeros(len(t.obs), dtype=torch.bool)
     ends = no.clone()
     ends[-1] = t.terminated and absorbing
-    obs, act, after = (torch.from_numpy(np.ascontiguousarray(x)) for x in (t.obs, t.act, following))
+    # States alone: actions that nobody reads
+    done = t.act if len(t.act) else np.zeros((len(t.obs), *t.act.shape[1:]), t.act.dtype)
+    obs, act, after = (torch.from_numpy(np.ascontiguousarray(x)) for x in (t.obs, done, following))
     return Transitions(obs, act, after, no, ends)
 
 
@@ -142,7 +156,11 @@ def record(
     done: list[list[Trajectory]] = [[] for _ in range(count)]
     while any(len(d) < w for d, w in zip(done, wanted)):
         obs = envs.current()
-        act = random_actions(envs) if policy is None else _act(policy, obs, deterministic)
+        act = (
+            random_actions(envs.actions, envs.count)
+            if policy is None
+            else _act(policy, obs, deterministic)
+        )
         kept = envs.actions.clip(act).cpu().numpy()
         step = envs.step(envs.actions.to_env(act))
         for i in range(count):
@@ -164,14 +182,19 @@ def record(
     return [t for of_one in done for t in of_one]
 
 
-def random_actions(envs: Envs) -> Tensor:
-    """One action for each environment, uniform over the choices or the box."""
-    actions: Actions = envs.actions
+def random_actions(actions: Actions, count: int) -> Tensor:
+    """Actions that are uniform over the choices or the box.
+
+    Components of an open box are Gaussian, as a policy's are at its start.
+    """
+    if actions.parts:
+        return torch.stack([torch.randint(n, (count,)) for n in actions.parts], 1)
     if actions.discrete:
-        return torch.randint(actions.choices, (envs.count,))
-    if not torch.isfinite(actions.low + actions.high).all():
-        return torch.randn(envs.count, len(actions.low))
-    return actions.low + (actions.high - actions.low) * torch.rand(envs.count, len(actions.low))
+        return torch.randint(actions.choices, (count,))
+    scaled = 2 * torch.rand(count, actions.features) - 1
+    if not actions.closed.all():
+        scaled = torch.where(actions.closed, scaled, torch.randn_like(scaled))
+    return actions.middle + actions.half_width * scaled
 
 
 def _act(policy: Actor, obs: np.ndarray, deterministic: bool) -> Tensor:

@@ -52,6 +52,10 @@ class Transitions(NamedTuple):
         """Some rows, by number, mask or slice."""
         return Transitions(*(x[rows] for x in self))
 
+    def to(self, device: torch.device) -> "Transitions":
+        """The same on another device."""
+        return Transitions(*(x.to(device) for x in self))
+
 
 def with_absorbing(t: Transitions) -> Transitions:
     """Append one row "absorbing to absorbing" for each row that leads to the absorbing state."""

@@ -55,7 +55,8 @@ class StoredPolicy(Actor):
             if name in stored:
                 self.register_buffer(name, _float(stored[name]))
         outputs = stored[f"b{layers - 1}"].shape[-1]
-        if outputs != actions.features or (self.head == "gibbs") != actions.discrete:
+        single = actions.discrete and not actions.parts
+        if outputs != actions.features or actions.parts or (self.head == "gibbs") != single:
             raise UserError(
                 f"{path} acts by {outputs} numbers ({self.head}): of another environment"
             )
@@ -163,8 +164,8 @@ class StableBaselines(Actor):
     def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
         shown = self._decode(obs.cpu().numpy())
         found, _ = self.agent.predict(shown, deterministic=deterministic)
-        act = torch.from_numpy(np.asarray(found))
-        return act - self.actions.start if self.actions.discrete else act
+        act = np.asarray(found)
+        return torch.from_numpy(act - self.actions.start if self.actions.discrete else act)
 
     def _decode(self, rows: np.ndarray) -> Any:
         """Encoded observations as the agent's space has them; images may have channels last."""
@@ -182,6 +183,9 @@ class StableBaselines(Actor):
 def to_stable_baselines(policy: Policy, value: nn.Module | None = None) -> dict[str, Tensor]:
     """A policy as the state dict of stable-baselines3's `ActorCriticPolicy` of equal shape.
 
+    That one acts in the environment's units, so the scale of the box goes into its last layer and
+    its deviations.
+
     Load it by `agent.policy.load_state_dict(..., strict=False)`. The agent must see observations
     as this policy's normaliser makes them: put its mean and variance into a VecNormalize.
 
@@ -191,7 +195,10 @@ def to_stable_baselines(policy: Policy, value: nn.Module | None = None) -> dict[
     """
     found = _layers(policy.net.dense, "mlp_extractor.policy_net", "action_net")
     if isinstance(policy, GaussianPolicy):
-        found["log_std"] = policy.log_std.detach().clone()
+        half = policy.half_width
+        found["action_net.weight"] = half[:, None] * found["action_net.weight"]
+        found["action_net.bias"] = policy.middle + half * found["action_net.bias"]
+        found["log_std"] = policy.log_std.detach() + half.log()
     if value is not None:
         found |= _layers(value.dense, "mlp_extractor.value_net", "value_net")  # type: ignore[arg-type]
     return found
@@ -220,6 +227,11 @@ def from_stable_baselines(policy: Policy, state: dict[str, Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in mine.items():
             tensor.copy_(state[name])
+        if isinstance(policy, GaussianPolicy):
+            half = policy.half_width
+            mine["action_net.weight"].div_(half[:, None])
+            mine["action_net.bias"].sub_(policy.middle).div_(half)
+            mine["log_std"].sub_(half.log())
 
 
 def _layers(dense: nn.Module, body: str, head: str) -> dict[str, Tensor]:

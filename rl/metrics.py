@@ -1,4 +1,4 @@
-"""How good a policy is: returns of whole episodes, and figures over seeds."""
+"""How good a policy is: whole episodes, their returns, and figures over episodes and seeds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,16 +6,19 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
-from rl.demos import record
+from rl.demos import Trajectory, record
+from rl.discriminators import Transitions
 from rl.envs import Envs
+from rl.imitator import AdversarialImitator
 from rl.policies import Actor
 
 
-def returns_of(
+def episodes_of(
     policy: Actor | None, envs: Envs, episodes: int, *, seed: int, deterministic: bool = False
-) -> np.ndarray:
-    """Undiscounted returns of whole episodes; takes no part in torch's random numbers.
+) -> list[Trajectory]:
+    """Whole episodes of a policy; takes no part in torch's random numbers.
 
     Args:
         policy: Policy to measure; None stands for random actions.
@@ -26,8 +29,47 @@ def returns_of(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        trajectories = record(envs, policy, episodes, deterministic=deterministic)
-    return np.array([t.ret for t in trajectories])
+        return record(envs, policy, episodes, deterministic=deterministic)
+
+
+def returns_of(
+    policy: Actor | None, envs: Envs, episodes: int, *, seed: int, deterministic: bool = False
+) -> np.ndarray:
+    """Undiscounted returns of `episodes_of` a policy."""
+    found = episodes_of(policy, envs, episodes, seed=seed, deterministic=deterministic)
+    return np.array([t.ret for t in found])
+
+
+def discrimination(
+    game: AdversarialImitator, real: Transitions, fake: Transitions
+) -> dict[str, float]:
+    """AUC and accuracy of the discriminator on the expert's and the policy's transitions.
+
+    Args:
+        game: Game whose discriminator is judged.
+        real: Transitions of demonstrations.
+        fake: Transitions that the policy has just made.
+    """
+    d_real, d_fake = game.discriminate(real), game.discriminate(fake)
+    return {"d_auc": float(auc(d_real, d_fake)), "d_accuracy": float(accuracy(d_real, d_fake))}
+
+
+def mean_interval(
+    values: Sequence[float] | np.ndarray, *, resamples: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % percentile bootstrap interval of the mean; None of one value, or of unknown ones.
+
+    Args:
+        values: One figure an episode.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+    """
+    array = np.asarray(values, float)
+    if len(array) < 2 or np.isnan(array).any():
+        return None
+    drawn = np.random.default_rng(seed).choice(array, (resamples, len(array)))
+    low, high = np.quantile(drawn.mean(1), [0.025, 0.975])
+    return float(low), float(high)
 
 
 class Interval(NamedTuple):

@@ -8,6 +8,7 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.special import log_ndtr
 
 from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser, ObsNet
@@ -21,6 +22,9 @@ class Actor(nn.Module, ABC):
     @abstractmethod
     def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
         """Actions for encoded observations, without gradients.
+
+        Choices are counted from 0. Vectors are in the environment's units and may lie outside of
+        its box: whoever hands them to the environment clips them.
 
         Args:
             obs: (B, ...).
@@ -65,7 +69,13 @@ class Policy(Actor):
 
     @abstractmethod
     def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
-        """Log density of actions."""
+        """Log density of actions as they were drawn, before any clipping."""
+
+    @abstractmethod
+    def log_prob_received_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        """Log probability of what the environment received: the edge of a box stands for all that
+        is clipped to it.
+        """
 
     @abstractmethod
     def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
@@ -119,6 +129,9 @@ class CategoricalPolicy(Policy):
     def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
         return said.log_softmax(1).gather(1, act[:, None]).squeeze(1)
 
+    def log_prob_received_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        return self.log_prob_of(said, act)
+
     def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
         log_prob = said.log_softmax(1)
         return -(log_prob.exp() * log_prob).sum(1)
@@ -132,16 +145,74 @@ class CategoricalPolicy(Policy):
 
 
 @final
+class FactoredPolicy(Policy):
+    """Several choices at once, independent of each other given the observation.
+
+    Args:
+        observations: Observations that it sees.
+        actions: Choices of several components.
+        normaliser: Normaliser of observations.
+        hidden: Widths of the network's layers.
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        hidden: Sequence[int] = HIDDEN,
+    ):
+        super().__init__(observations, actions, normaliser, actions.choices, hidden)
+
+    def draw(self, said: Tensor) -> Tensor:
+        return self.best(said - torch.empty_like(said).exponential_().log_())
+
+    def best(self, said: Tensor) -> Tensor:
+        return torch.stack([part.argmax(1) for part in self._split(said)], 1)
+
+    def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        taken = [p.gather(1, a[:, None]) for p, a in zip(self._log_probs(said), act.unbind(1))]
+        return torch.cat(taken, 1).sum(1)
+
+    def log_prob_received_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        return self.log_prob_of(said, act)
+
+    def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
+        log_prob = torch.cat(self._log_probs(said), 1)
+        return -(log_prob.exp() * log_prob).sum(1)
+
+    def kl_of(self, old: Tensor, said: Tensor) -> Float[Tensor, " batch"]:
+        before, now = (torch.cat(self._log_probs(x), 1) for x in (old, said))
+        return (before.exp() * (before - now)).sum(1)
+
+    def snapshot(self, said: Tensor) -> Tensor:
+        return said.detach()
+
+    def _split(self, said: Tensor) -> Sequence[Tensor]:
+        return said.split(self.actions.parts, 1)
+
+    def _log_probs(self, said: Tensor) -> list[Tensor]:
+        return [part.log_softmax(1) for part in self._split(said)]
+
+
+@final
 class GaussianPolicy(Policy):
-    """Independent Gaussians whose width does not depend on the state; unclipped.
+    """Independent Gaussians whose width does not depend on the state, in units of the box.
+
+    u ~ N(mean(s), std^2), and the action is middle + half_width u, of which the environment
+    receives what is clipped to its box [-1, 1] of u. Densities, entropies and divergences are those
+    of u, so that none of them depends on the environment's units.
 
     Args:
         observations: Observations that it sees.
         actions: Box of actions.
         normaliser: Normaliser of observations.
         hidden: Widths of the network's layers.
-        log_std: Logarithm of each component's deviation at the start.
+        log_std: Logarithm of each component's deviation at the start, in half widths of the box.
     """
+
+    middle: Tensor
+    half_width: Tensor
 
     def __init__(
         self,
@@ -153,17 +224,32 @@ class GaussianPolicy(Policy):
     ):
         super().__init__(observations, actions, normaliser, actions.features, hidden)
         self.log_std = nn.Parameter(torch.full((actions.features,), log_std))
+        # Saved with the weights, which mean nothing in another box
+        self.register_buffer("middle", actions.middle)
+        self.register_buffer("half_width", actions.half_width)
 
     def draw(self, said: Tensor) -> Tensor:
-        return said + self.log_std.exp() * torch.randn_like(said)
+        return self.best(said + self.log_std.exp() * torch.randn_like(said))
 
     def best(self, said: Tensor) -> Tensor:
-        return said
+        return self.middle + self.half_width * said
 
     def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
-        z = (act - said) * (-self.log_std).exp()
-        constant = self.log_std.sum() + len(self.log_std) * math.log(2 * math.pi) / 2
-        return -z.square().sum(1) / 2 - constant
+        return self._log_density(said, self._scaled(act)).sum(1)
+
+    def log_prob_received_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
+        """As `log_prob_of` inside the box, and the mass beyond its edge at the edge.
+
+        Without that a policy would look ever less likely, and AIRL's reward f - log pi grow
+        without bound, the further beyond the edge its mean lies.
+        """
+        low, high = self.actions.low.to(act), self.actions.high.to(act)
+        narrow = (-self.log_std).exp()
+        below = log_ndtr((self._scaled(low) - said) * narrow)
+        above = log_ndtr((said - self._scaled(high)) * narrow)
+        inside = self._log_density(said, self._scaled(act))
+        # In the environment's units, where clipping is exact
+        return torch.where(act <= low, below, torch.where(act >= high, above, inside)).sum(1)
 
     def entropy_of(self, said: Tensor) -> Float[Tensor, " batch"]:
         nats = self.log_std.sum() + len(self.log_std) * (1 + math.log(2 * math.pi)) / 2
@@ -178,6 +264,13 @@ class GaussianPolicy(Policy):
     def snapshot(self, said: Tensor) -> Tensor:
         return torch.cat([said, self.log_std.expand_as(said)], 1).detach()
 
+    def _scaled(self, act: Tensor) -> Tensor:
+        return (act - self.middle) / self.half_width
+
+    def _log_density(self, said: Tensor, u: Tensor) -> Tensor:
+        z = (u - said) * (-self.log_std).exp()
+        return -z.square() / 2 - self.log_std - math.log(2 * math.pi) / 2
+
 
 def make_policy(
     observations: Observations,
@@ -186,6 +279,8 @@ def make_policy(
     hidden: Sequence[int] = HIDDEN,
 ) -> Policy:
     """The policy that fits the actions."""
+    if actions.parts:
+        return FactoredPolicy(observations, actions, normaliser, hidden)
     kind = CategoricalPolicy if actions.discrete else GaussianPolicy
     return kind(observations, actions, normaliser, hidden)
 

@@ -16,7 +16,8 @@ class Rollout(NamedTuple):
 
     Args:
         obs: Observations, (T, N, ...).
-        act: Actions as they were drawn, before any clipping, (T, N) or (T, N, components).
+        act: Actions as they were drawn, before any clipping, in the environment's units; (T, N) or
+            (T, N, components).
         next_obs: Observations that followed, (T, N, ...); an episode's last one where it ended.
         reward: Rewards of the environment, (T, N).
         terminated: Whether next_obs is terminal, (T, N).

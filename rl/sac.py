@@ -41,7 +41,7 @@ class SquashedPolicy(Actor):
         hidden: Sequence[int],
     ):
         super().__init__()
-        if actions.discrete or not bool(torch.isfinite(actions.low + actions.high).all()):
+        if actions.discrete or not bool(actions.closed.all()):
             raise UserError("a squashed policy needs continuous actions in a box with two ends")
         self.actions = actions
         if observations.image:

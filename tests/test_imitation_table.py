@@ -93,9 +93,47 @@ def test_a_row_says_what_its_controls_leave_of_it(found, untrained, others, prov
     ]
     row = bench.summary(("Hopper-v5", 4, "dac"), results)
     assert row["proves"] == proves
-    assert row["iqm"] == pytest.approx(sum(found) / 2)
+    assert row["return"]["value"] == pytest.approx(sum(found) / 2)
+    assert (row["seeds"], row["interval_over"]) == (2, "seeds")
     assert row.get("random demonstrations") == (sum(others) / 2 if others else None)
     assert f"| {proves} |" in bench.markdown([row])
+    assert "one seed" not in bench.markdown([row])
+
+
+def results_of(*returns, **more):
+    return [
+        {
+            "title": "GAIL",
+            "table": {
+                "expert": {"return": 100.0},
+                "random policy": {"return": 0.0},
+                "GAIL": {"return": own},
+                "GAIL, likeliest action": {"return": own + 1},
+            },
+            **more,
+        }
+        for own in returns
+    ]
+
+
+def test_a_figure_is_the_mean_of_the_middle_half_and_a_single_seed_is_marked():
+    """Of eight seeds the two lowest and the two highest do not count, however far off."""
+    seeds = (9.0, 1.0, 7.0, 5.0, -900.0, 6.0, 8.0, 4000.0)
+    row = bench.summary(("A-v0", 4, "gail"), results_of(*seeds, d_auc=0.75))
+    assert row["return"]["value"] == pytest.approx((5 + 6 + 7 + 8) / 4)
+    assert row["likeliest"]["value"] == pytest.approx((5 + 6 + 7 + 8) / 4 + 1)
+    assert row["return"]["low"] < 6.5 < row["return"]["high"]
+    assert row["d_auc"] == 0.75
+    heads, _, line = bench.markdown([row]).splitlines()
+    assert "| return (95 % over seeds) |" in heads
+    assert "| 0.750 |" in line
+    one = bench.summary(("A-v0", 4, "gail"), results_of(90.0))
+    assert one["return"] == {"value": 90.0}
+    assert "| 1 | 90.0 (one seed) | 91.0 (one seed) |" in bench.markdown([one])
+    unknown = results_of(90.0)
+    unknown[0]["table"]["expert"]["return"] = None
+    with pytest.raises(SystemExit, match="A-v0: the demonstrations hold no rewards"):
+        bench.summary(("A-v0", 4, "gail"), unknown)
 
 
 @pytest.mark.slow

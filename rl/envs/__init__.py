@@ -1,5 +1,6 @@
 """Environments: many at once, behind one contract."""
 
+import json
 from typing import Any
 
 from image_core.adversarial.errors import UserError
@@ -11,6 +12,21 @@ from rl.envs.sync import SyncEnvs
 
 STEPPING = ("auto", "sync", "envpool")
 """How they are stepped: together where their equations are here, one by one, or by envpool."""
+
+
+def keywords(text: str) -> dict[str, Any]:
+    """Keyword arguments of an environment, by their JSON.
+
+    Raises:
+        UserError: The text is no JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+        if isinstance(found, dict):
+            return found
+    except ValueError:
+        pass
+    raise UserError(f"--env_kwargs {text}: give a JSON object, as in '{{\"gravity\": 9.0}}'")
 
 
 def make_envs(
@@ -39,7 +55,9 @@ def make_envs(
         from rl.envs.pool import PoolEnvs
 
         if options or fixed:
-            raise UserError("--stepping envpool takes no --fixed_horizon; use --stepping sync")
+            raise UserError(
+                "--stepping envpool takes neither --fixed_horizon nor --env_kwargs; use sync"
+            )
         return PoolEnvs(env, count, max_episode_steps)
     if stepping == "auto" and not options and not fixed:
         if env in DYNAMICS:

@@ -1,5 +1,7 @@
 """How observations and actions of any gymnasium space become one tensor each."""
 
+import functools
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -13,6 +15,9 @@ from image_core.adversarial.errors import UserError
 
 CHANNELS = (1, 3, 4)
 """Sizes of an image's last axis that are taken for its channels."""
+
+OPEN = 1e10
+"""An action's box that reaches further is open there: many environments write 3.4e38 for that."""
 
 
 class Observations(NamedTuple):
@@ -64,20 +69,29 @@ def observations(space: spaces.Space[Any]) -> Observations:
     return Observations(space, (spaces.flatdim(space),))
 
 
-class Actions(NamedTuple):
-    """What a policy may do: one of several choices, or a vector inside a box.
+@dataclass(frozen=True, eq=False)
+class Actions:
+    """What a policy may do: one of several choices, some choices at once, or a vector in a box.
+
+    Outside of policies and discriminators a vector is in the environment's own units. Inside, each
+    component is scaled so that its box is [-1, 1]: learning does not depend on the units of an
+    environment. A component with one open side has its end at -1 or 1 and keeps its unit; one that
+    is open on both sides stays as it is.
 
     Args:
-        choices: Number of choices; 0 for a box.
-        start: Number of the first choice in the environment.
+        choices: Number of choices, of all components together; 0 for a box.
+        start: Number of the first choice in the environment, of each component where there are
+            several.
         low: Least value of each component; empty for choices.
         high: Greatest value of each component; empty for choices.
+        parts: Number of choices of each component where several are made at once, else empty.
     """
 
     choices: int
-    start: int
+    start: int | np.ndarray
     low: Tensor
     high: Tensor
+    parts: tuple[int, ...] = ()
 
     @property
     def discrete(self) -> bool:
@@ -88,6 +102,30 @@ class Actions(NamedTuple):
     def features(self) -> int:
         """Numbers that stand for an action in a discriminator."""
         return self.choices or len(self.low)
+
+    @property
+    def components(self) -> int:
+        """Numbers of an action in the environment; 0 for a single choice."""
+        return len(self.parts) or len(self.low)
+
+    @property
+    def closed(self) -> Tensor:
+        """Whether each component's box has two ends."""
+        return self.low.isfinite() & self.high.isfinite()
+
+    @functools.cached_property
+    def middle(self) -> Tensor:
+        """Value of each component that is scaled to 0."""
+        low, high = self.low.double(), self.high.double()
+        above, below = low.isfinite(), high.isfinite()
+        inside = torch.where(above, low + 1, torch.where(below, high - 1, 0.0))
+        return torch.where(above & below, (low + high) / 2, inside).float()
+
+    @functools.cached_property
+    def half_width(self) -> Tensor:
+        """Distance of each component from `middle` that is scaled to 1."""
+        half = (self.high.double() - self.low.double()) / 2
+        return torch.where(half.isfinite() & (half > 0), half, 1.0).float()
 
     def clip(self, act: Tensor) -> Tensor:
         """The action that the environment carries out: what is outside the box ends at its edge."""
@@ -102,31 +140,49 @@ class Actions(NamedTuple):
         return self.clip(act).cpu().numpy()
 
     def encode(self, act: Tensor) -> Tensor:
-        """One-hot, or carried-out components scaled to [-1, 1] where the box has two ends."""
+        """One-hot, one after another for several choices, or carried-out components, scaled."""
+        if self.parts:
+            first = act.new_tensor([0, *self.parts[:-1]]).cumsum(0)
+            rows = torch.zeros(len(act), self.choices, device=act.device)
+            return rows.scatter_(1, act + first, 1.0)
         if self.discrete:
             return one_hot(act, self.choices).to(torch.get_default_dtype())
-        low, high = self.low.to(act.device), self.high.to(act.device)
-        bounded = torch.isfinite(low) & torch.isfinite(high)
-        middle, half = (low + high) / 2, (high - low) / 2
-        clipped = act.clamp(low, high)
-        return torch.where(bounded, (clipped - middle) / half, clipped)
+        middle, half = self.middle.to(act.device), self.half_width.to(act.device)
+        return (self.clip(act) - middle) / half
 
 
 def actions(space: spaces.Space[Any]) -> Actions:
     """How a space of actions is encoded.
 
     Raises:
-        UserError: It is neither Discrete nor a Box of floats.
+        UserError: It is neither Discrete, MultiDiscrete, MultiBinary nor a Box of floats.
     """
     nothing = torch.zeros(0)
     if isinstance(space, spaces.Discrete):
         return Actions(int(space.n), int(space.start), nothing, nothing)
+    if isinstance(space, spaces.MultiDiscrete):
+        parts = tuple(space.nvec.ravel().tolist())
+        return Actions(sum(parts), space.start.ravel(), nothing, nothing, parts)
+    if isinstance(space, spaces.MultiBinary):
+        parts = (2,) * int(np.prod(space.shape))
+        return Actions(sum(parts), np.zeros(len(parts), np.int64), nothing, nothing, parts)
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
-        low, high = (
-            torch.from_numpy(np.ravel(b).astype(np.float32)) for b in (space.low, space.high)
-        )
-        return Actions(0, 0, low, high)
-    raise UserError(f"actions of {space} are neither Discrete nor a Box of floats; wrap them")
+        low, high = np.ravel(space.low), np.ravel(space.high)
+        return Actions(0, 0, _ends(low, np.less, np.inf), _ends(high, np.greater, -np.inf))
+    raise UserError(
+        f"actions of {space} are neither Discrete, MultiDiscrete, MultiBinary nor a Box of floats; "
+        "wrap the environment"
+    )
+
+
+def _ends(ends: np.ndarray, outside: np.ufunc, inwards: float) -> Tensor:
+    """Ends of a box in float32, never outside of it; the open ones are infinite."""
+    rounded = ends.astype(np.float32)
+    inside = np.nextafter(rounded, np.float32(inwards))
+    found = np.where(outside(rounded, ends), inside, rounded)
+    return torch.from_numpy(
+        np.where(np.abs(ends) > OPEN, np.copysign(np.float32(np.inf), ends), found)
+    )
 
 
 def episode_limit(

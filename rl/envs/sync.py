@@ -38,6 +38,7 @@ class SyncEnvs(Envs):
 
     seeds: Tensor
     elapsed: Tensor
+    episodes: Tensor
     history: Tensor
 
     def __init__(
@@ -60,12 +61,10 @@ class SyncEnvs(Envs):
         if fixed:
             self.envs = [FixedHorizon(one) for one in self.envs]
         self.register_buffer("seeds", torch.zeros(count, dtype=torch.int64))
+        self.name = env
+        self.register_buffer("episodes", torch.zeros(count, dtype=torch.int64))
         self.register_buffer("elapsed", torch.zeros(count, dtype=torch.int64))
-        kept = (
-            (count, self.max_episode_steps)
-            if acts.discrete
-            else (count, self.max_episode_steps, acts.features)
-        )
+        kept = (count, self.max_episode_steps, *([acts.components] if acts.components else []))
         kind = torch.int64 if acts.discrete else torch.float32
         self.register_buffer("history", torch.zeros(kept, dtype=kind))
         self.act_shape = made.action_space.shape or ()
@@ -73,6 +72,7 @@ class SyncEnvs(Envs):
     def _begin(self) -> np.ndarray:
         self.seeds.copy_(torch.randint(LARGEST_SEED, (self.count,)))
         self.elapsed.zero_()
+        self.episodes.zero_()
         return self._encode([self._reset(i) for i in range(self.count)])
 
     def _restore(self) -> np.ndarray:
@@ -92,7 +92,10 @@ class SyncEnvs(Envs):
         reward, terminated = np.zeros(count, np.float32), np.zeros(count, np.bool_)
         truncated, followed = np.zeros(count, np.bool_), []
         for i, env in enumerate(self.envs):
-            obs, reward[i], terminated[i], cut, _ = env.step(self._action(act[i]))
+            try:
+                obs, reward[i], terminated[i], cut, _ = env.step(self._action(act[i]))
+            except Exception as error:
+                raise self._raised(i, error) from error
             truncated[i] = (cut or elapsed[i] >= self.max_episode_steps) and not terminated[i]
             followed.append(obs)
         after = self._encode(followed)
@@ -102,15 +105,30 @@ class SyncEnvs(Envs):
             return step, after
         self.seeds[ended] = torch.randint(LARGEST_SEED, (len(ended),))
         self.elapsed[ended] = 0
+        self.episodes[ended] += 1
         current = after.copy()
         current[ended] = self._encode([self._reset(i) for i in ended.tolist()])
         return step, current
 
     def _reset(self, i: int) -> Any:
-        return self.envs[i].reset(seed=int(self.seeds[i]))[0]
+        try:
+            return self.envs[i].reset(seed=int(self.seeds[i]))[0]
+        except Exception as error:
+            raise self._raised(i, error) from error
+
+    def _raised(self, i: int, error: Exception) -> UserError:
+        """What an environment did wrong, and where: its seed and actions make it happen again."""
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        step = int(self.elapsed[i])
+        when = f"at step {step}" if step else "at its reset"
+        return UserError(
+            f"--env {self.name}: environment {i + 1} of {self.count} raised {reason} in its "
+            f"episode {int(self.episodes[i]) + 1} {when} (seed {int(self.seeds[i])}); mend it, "
+            "then `seqgan resume` goes on from the last checkpoint"
+        )
 
     def _action(self, act: Any) -> Any:
-        return int(act) if self.actions.discrete else act.reshape(self.act_shape)
+        return act.reshape(self.act_shape) if self.actions.components else int(act)
 
     def _encode(self, batch: list[Any]) -> np.ndarray:
         return encode_checked(self.observations, batch)

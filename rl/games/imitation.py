@@ -17,7 +17,7 @@ from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.demos import Expert
 from rl.discriminators import DenseDiscriminator, Discriminator, Transitions, with_absorbing
-from rl.imitator import Imitator
+from rl.imitator import AdversarialImitator
 from rl.learner import Learner
 from rl.nets import Normaliser
 from rl.policies import Policy
@@ -25,7 +25,7 @@ from rl.ppo import PPO
 from rl.rollout import Collector, Rollout
 
 
-class ImitationGame(Imitator):
+class ImitationGame(AdversarialImitator):
     """Players of the learner, "G" and perhaps "V", and "D".
 
     The data stream yields uniform numbers (B,) that pick the expert's rows of a discriminator step.
@@ -108,14 +108,18 @@ class ImitationGame(Imitator):
     def rewards(self, roll: Rollout) -> Float[Tensor, "time envs"]:
         """Of each row, by the discriminator as it is now, all in one pass."""
         rows = self._transitions(roll)
-        earned = self.reward(self._logit(rows)).view(roll.reward.shape)
+        earned = self.reward(self.logit(rows)).view(roll.reward.shape)
         if self.absorbing:
             one = rows.pick(torch.zeros(1, dtype=torch.int64, device=rows.obs.device))
             yes = torch.ones_like(one.absorbing)
-            forever = self.reward(self._logit(one._replace(absorbing=yes, next_absorbing=yes)))
+            forever = self.reward(self.logit(one._replace(absorbing=yes, next_absorbing=yes)))
             gamma = self.learner.gamma
             earned = earned + roll.terminated * (gamma / (1 - gamma) * forever)
         return (1 - self.env_weight) * earned + self.env_weight * roll.reward
+
+    def logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
+        logit, offset = self.D.score(self.D.encode(rows)), self._offset(rows)
+        return logit if offset is None else logit - offset
 
     # ------------------------------------------------------------------------------------- parts
 
@@ -167,14 +171,15 @@ class ImitationGame(Imitator):
 
     @torch.no_grad()
     def _offset(self, rows: Transitions) -> Tensor | None:
-        """log pi(a | s) of AIRL's logit; 0 in the absorbing state, where nothing is chosen."""
+        """log pi(a | s) of AIRL's logit, of what the environment received.
+
+        It is 0 in the absorbing state, where nothing is chosen.
+        """
         if not self.D.reads_policy:
             return None
-        return self.learner.policy.log_prob(rows.obs, rows.act).masked_fill(rows.absorbing, 0)
-
-    def _logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
-        logit, offset = self.D.score(self.D.encode(rows)), self._offset(rows)
-        return logit if offset is None else logit - offset
+        policy = self.learner.policy
+        said = policy.parameters_of(rows.obs)
+        return policy.log_prob_received_of(said, rows.act).masked_fill(rows.absorbing, 0)
 
     def _discriminator_loss(
         self, real: Tensor, real_offset: Tensor | None, fake: Tensor, fake_offset: Tensor | None

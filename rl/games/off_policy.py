@@ -18,14 +18,14 @@ from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.demos import Expert
-from rl.discriminators import DenseDiscriminator, Discriminator, with_absorbing
-from rl.imitator import Imitator
+from rl.discriminators import DenseDiscriminator, Discriminator, Transitions, with_absorbing
+from rl.imitator import AdversarialImitator
 from rl.nets import Normaliser
 from rl.rollout import Collector
 from rl.sac import Rows, SquashedPolicy, TransitionBuffer, TwinValues, transitions
 
 
-class OffPolicyImitation(Imitator):
+class OffPolicyImitation(AdversarialImitator):
     """Players "D", "Q", and "G": the policy, and alpha, which holds its entropy at the target.
 
     The data stream yields uniform numbers (B,) that pick the expert's rows. The normaliser stays as
@@ -143,6 +143,9 @@ class OffPolicyImitation(Imitator):
     def rewards(self, now: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
         """Of each row, by the discriminator as it is now."""
         return self.reward(self.D.score(now))
+
+    def logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
+        return self.D.score(self.D.encode(rows))
 
     @torch.no_grad()
     def forever(self) -> Float[Tensor, ""]:

@@ -27,6 +27,7 @@ class Config(RunConfig):
 
     Args:
         env: Id of a gymnasium environment, as in CartPole-v1 or module:Env-v0.
+        env_kwargs: Keyword arguments of the environment as JSON, as in {"gravity": 9.0}.
         env_steps: Environment steps of the whole run, of all environments together.
         envs: Number of environments that are stepped side by side.
         rollout: Steps of each environment in a round.
@@ -47,6 +48,7 @@ class Config(RunConfig):
     """
 
     env: str
+    env_kwargs: str = ""
     env_steps: int = 200_000
     envs: int = 16
     rollout: int = 256
@@ -64,9 +66,10 @@ class Config(RunConfig):
     evaluate_every: int = 10
 
     def __post_init__(self) -> None:
-        from rl.envs import STEPPING
+        from rl.envs import STEPPING, keywords
 
         super().__post_init__()
+        keywords(self.env_kwargs)
         options.check_least(self, 1, "env_steps", "envs", "rollout", "epochs", "minibatch")
         options.check_least(self, 1, "hidden", "eval_episodes", "evaluate_every")
         options.check_least(self, 0, "max_episode_steps", "entropy")
@@ -154,12 +157,13 @@ class Run(recipe.Run):
 
     def make_envs(self, count: int) -> "Envs":
         """Fresh environments of the run's kind."""
-        from rl.envs import make_envs
+        from rl.envs import keywords, make_envs
 
         c = self.config
         return make_envs(
             c.env,
             count,
+            keywords(c.env_kwargs),
             max_episode_steps=c.max_episode_steps or None,
             stepping=c.stepping,
             fixed=c.fixed_horizon,

@@ -1,12 +1,19 @@
-"""`seqgan demos DIR --episodes N --out FILE`: record an expert's episodes."""
+"""`seqgan demos DIR --episodes N --out FILE`: record an expert's episodes, or convert a file."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, prepare
 from seqgan.commands.recipes import open_run
+
+if TYPE_CHECKING:
+    from rl.demos import Trajectory
+    from rl.envs import Envs
+    from rl.policies import Actor
 
 
 def parsed(words: Sequence[str]) -> argparse.Namespace:
@@ -21,13 +28,25 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         "seqgan demos",
         "Record whole episodes of a trained run (DIR), of an expert's weights (--expert FILE "
-        "--env ID), or of random actions (--env ID alone).",
+        "--env ID), or of random actions (--env ID alone); or convert episodes of another format "
+        "(--convert FILE --env ID).",
     )
     parser.add_argument(
         "folder", metavar="DIR", nargs="?", help="Folder of a run of the recipe expert or imitate."
     )
     parser.add_argument(
         "--expert", default=None, help="File (.npz) with the weights of a dense network."
+    )
+    parser.add_argument(
+        "--convert",
+        default=None,
+        metavar="FILE",
+        help="File or folder of demonstrations, or id of a Minari data set, to write as .npz.",
+    )
+    parser.add_argument(
+        "--env_kwargs",
+        default="",
+        help="Keyword arguments of the environment as JSON, with --env.",
     )
     parser.add_argument("--env", default=None, help="Gymnasium id; with DIR it is that of the run.")
     parser.add_argument("--episodes", type=int, default=10, help="Number of episodes (10).")
@@ -51,10 +70,14 @@ def parsed(words: Sequence[str]) -> argparse.Namespace:
         raise UserError("name either a run's DIR or an environment by --env")
     if options.folder is not None and options.expert is not None:
         raise UserError("--expert goes with --env, not with a run's DIR")
-    if options.folder is not None and (options.max_episode_steps or options.fixed_horizon):
+    own = options.max_episode_steps or options.fixed_horizon or options.env_kwargs
+    if options.folder is not None and (own or options.convert):
         raise UserError(
-            "--max_episode_steps and --fixed_horizon go with --env; a run's DIR has its own"
+            "--convert, --env_kwargs, --max_episode_steps and --fixed_horizon go with --env; a "
+            "run's DIR has its own environment"
         )
+    if options.convert is not None and (options.expert or options.fixed_horizon):
+        raise UserError("--convert writes the episodes of a file; it takes no --expert")
     limit = options.max_episode_steps
     if limit is not None and limit < 1:
         raise UserError(f"--max_episode_steps {limit}: it must be at least 1")
@@ -73,14 +96,12 @@ def run(words: Sequence[str]) -> None:
     prepare()
     import torch
 
-    from rl.demos import record
-    from rl.envs import make_envs
+    from rl.envs import keywords, make_envs
     from rl.experts import load_actor
     from rl.formats import save_npz
-    from rl.policies import Actor
 
     count = min(options.episodes, 10)
-    actor: Actor | None = None
+    actor: "Actor | None" = None
     if options.folder is not None:
         from rl.recipes import expert
         from rl.recipes.imitate import recipe as imitate
@@ -92,16 +113,43 @@ def run(words: Sequence[str]) -> None:
         actor, env = trained.policy(), trained.config.env
         envs = trained.make_envs(count)
     else:
-        env, fixed = options.env, options.fixed_horizon
-        envs = make_envs(env, count, max_episode_steps=options.max_episode_steps, fixed=fixed)
+        env = options.env
+        envs = make_envs(
+            env,
+            count,
+            keywords(options.env_kwargs),
+            max_episode_steps=options.max_episode_steps,
+            fixed=options.fixed_horizon,
+        )
         if options.expert is not None:
             actor = load_actor(options.expert, envs.actions)
-    torch.manual_seed(options.seed)
-    found = record(envs, actor, options.episodes, deterministic=options.deterministic)
+    found = _converted(options, envs) if options.convert else _recorded(options, envs, actor)
     save_npz(Path(options.out), found, envs, env)
     returns = torch.tensor([t.ret for t in found])
+    earned = f"{returns.mean():.2f} ± {returns.std(correction=0):.2f}"
     steps = sum(len(t.obs) for t in found)
     print(
         f"{options.out}: {len(found)} episodes of {env}, {steps} steps, return "
-        f"{returns.mean():.2f} ± {returns.std(correction=0):.2f}"
+        f"{'unknown' if returns.isnan().any() else earned}"
     )
+
+
+def _recorded(
+    options: argparse.Namespace, envs: "Envs", actor: "Actor | None"
+) -> "list[Trajectory]":
+    import torch
+
+    from rl.demos import record
+
+    torch.manual_seed(options.seed)
+    return record(envs, actor, options.episodes, deterministic=options.deterministic)
+
+
+def _converted(options: argparse.Namespace, envs: "Envs") -> "list[Trajectory]":
+    from rl.formats import read_demonstrations
+
+    found = read_demonstrations(
+        options.convert, envs, options.env, option="--convert", needs_actions=False
+    )
+    print(found.told, file=sys.stderr)
+    return found.trajectories

@@ -73,3 +73,64 @@ class Parts(gymnasium.Env):
     def step(self, action):
         self.steps += 1
         return self.observation_space.sample(), 1.0, self.steps == 3, False, {}
+
+
+class Aim(gymnasium.Env):
+    """Pays for actions near half of the first number shown, in half widths of a box of choice."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+        self.action_space = spaces.Box(low, high, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self._show(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        u = 2 * (float(action[0]) - self.low) / (self.high - self.low) - 1
+        reward = 1 - (u - 0.5 * float(self.shown[0])) ** 2
+        return self._show(), reward, False, False, {}
+
+    def _show(self):
+        self.shown = self.np_random.uniform(-1, 1, 2).astype(np.float32)
+        return self.shown
+
+
+class Several(gymnasium.Env):
+    """Takes several choices at once, and pays for the share of first ones."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+
+    def __init__(self, act):
+        self.action_space = act
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(np.asarray(action, self.action_space.dtype))
+        first = getattr(self.action_space, "start", 0)
+        reward = float(np.mean(action == first))
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), reward, False, False, {}
+
+
+class Breaks(gymnasium.Env):
+    """Raises in the middle of an episode once it was stepped often enough."""
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+    action_space = spaces.Discrete(2)
+    left = 10**6
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), {}
+
+    def step(self, action):
+        Breaks.left -= 1
+        if Breaks.left < 0:
+            raise ValueError("out of steps")
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), 1.0, False, False, {}

@@ -1,6 +1,7 @@
 """Demonstrations: every format comes back as it went in, and bad ones are refused in a sentence."""
 
 import json
+import math
 import zipfile
 
 import numpy as np
@@ -19,7 +20,7 @@ from rl.experts import (
     load_actor,
     to_stable_baselines,
 )
-from rl.formats import Raw, encode, load_demonstrations, save_npz
+from rl.formats import Raw, encode, load_demonstrations, read_demonstrations, save_npz
 from rl.metrics import bootstrap, interquartile_mean, returns_of
 from tests.data_folder import data_folder
 from tests.rl.made import parts
@@ -38,6 +39,7 @@ def recorded():
 
 def arrays(trajectories, envs, folder):
     """What a sound file holds, to be spoiled."""
+    folder.mkdir(exist_ok=True)
     file = folder / "sound.npz"
     save_npz(file, trajectories, envs, "CartPole-v1")
     with np.load(file, allow_pickle=False) as stored:
@@ -211,7 +213,6 @@ def first(n):
 
 
 SPOILED = [
-    (with_("obs", nan_at), "observations that are not finite"),
     (with_("acts", lambda x: x + 1), "actions from 1 to 2, but the environment takes 0 to 1"),
     (with_("acts", lambda x: x + 0.5), "whole numbers"),
     (with_("acts", lambda x: x[:-1]), "traj_len"),
@@ -222,17 +223,14 @@ SPOILED = [
     (with_("terminals", lambda x: x[:-2]), "terminals has"),
     (with_("env_id", lambda x: np.array("Acrobot-v1")), "recorded in Acrobot-v1"),
     (without("last_obs"), "lacks last_obs"),
-    (with_("obs", lambda x: one_at((3, 1), 1e200)(x.astype(np.float64))), "not finite"),
     (with_("obs", lambda x: x.reshape(len(x), 2, 2)), "last_obs"),
     (with_("obs", lambda x: x + 1j), "no array of numbers"),
-    (with_("acts", one_at(2, np.inf)), "actions that are not finite"),
     (with_("acts", one_at(2, 1e30)), "but the environment takes 0 to 1"),
     (with_("traj_len", lambda x: x + np.linspace(-0.5, 0.5, len(x))), "traj_len"),
     (with_("terminals", lambda x: np.where(x, "yes", "no")), "True or False"),
     (with_("terminals", one_at(2, True)), "terminals is True inside a trajectory"),
     (with_("rews", lambda x: x[:-1]), "rews has"),
     (with_("rews", lambda x: np.append(x, 1)), "rews has"),
-    (with_("rews", one_at(2, np.nan)), "rewards that are no finite numbers"),
     (with_("rews", lambda x: x.astype(str)), "rewards that are no finite numbers"),
     (with_("rews", lambda x: np.stack([x, x], 1)), "rewards of shape"),
     *((with_(name, lambda x: np.array(1)), "is one value") for name in ("obs", "acts", "traj_len")),
@@ -257,6 +255,30 @@ def test_bad_files_are_refused_in_one_sentence(tmp_path, envs, recorded, spoil, 
     assert says in str(caught.value)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+ONE_BAD = [
+    (with_("obs", nan_at), "observations that are not finite"),
+    (with_("obs", lambda x: one_at((3, 1), 1e200)(x.astype(np.float64))), "not finite"),
+    (with_("acts", one_at(2, np.inf)), "actions that are not finite"),
+    (with_("rews", one_at(2, np.nan)), "rewards that are no finite numbers"),
+]
+
+
+@pytest.mark.parametrize(("spoil", "says"), ONE_BAD)
+def test_one_bad_episode_is_left_out_and_counted(tmp_path, envs, recorded, spoil, says):
+    """A file of nothing else is refused."""
+    file = tmp_path / "bad.npz"
+    np.savez(file, **spoil(arrays(recorded, envs, tmp_path)))
+    found = read_demonstrations(str(file), envs, "CartPole-v1")
+    assert_same(found.trajectories, recorded[1:])
+    assert found.skipped == 1
+    assert "4 episodes" in found.told
+    assert "1 skipped, the first because trajectory 0 has" in found.told
+    assert says in found.told
+    np.savez(tmp_path / "none.npz", **first(1)(spoil(arrays(recorded, envs, tmp_path / "again"))))
+    with pytest.raises(UserError, match=says):
+        load_demonstrations(str(tmp_path / "none.npz"), envs, "CartPole-v1")
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"obs,acts\n1,2\n"])
@@ -289,7 +311,8 @@ WHOLE = {"obs": [[0.0, 0, 0, 0]] * 3, "acts": [0, 1], "terminal": True}
     [
         ({"terminal": "no"}, "terminal is 'no'"),
         ({"terminal": None}, "terminal is None"),
-        ({"acts": None}, "is empty"),
+        ({"acts": None}, "has no actions"),
+        ({"acts": []}, "is empty"),
         ({"acts": [0, None]}, "no numbers"),
         ({"obs": None}, "no array of numbers"),
         ({"obs": [[0.0, 0, 0], [0.0] * 4, [0.0] * 4]}, "no array of numbers"),
@@ -401,8 +424,19 @@ def test_policies_go_to_stable_baselines_and_back(env):
     from_stable_baselines(other, state)
     obs = torch.randn(5, policy.observations.shape[0])
     assert torch.equal(policy.parameters_of(obs), other.parameters_of(obs))
+    assert torch.equal(policy.act(obs, True), other.act(obs, True))
+    if env == "Pendulum-v1":  # torques within +-2
+        assert torch.equal(other.log_std, policy.log_std)
+        torch.testing.assert_close(state["log_std"], policy.log_std.detach() + math.log(2))
     with pytest.raises(UserError, match="widths"):
         from_stable_baselines(parts(env, hidden=(8, 8))[2], state)
+    hidden = obs
+    for layer in (0, 2):
+        weight, bias = (state[f"mlp_extractor.policy_net.{layer}.{n}"] for n in ("weight", "bias"))
+        hidden = torch.tanh(hidden @ weight.T + bias)
+    said = hidden @ state["action_net.weight"].T + state["action_net.bias"]
+    act = said if "log_std" in state else said.argmax(1)  # in the environment's units
+    torch.testing.assert_close(act, policy.best(policy.net.dense(obs)))
     sb3 = pytest.importorskip("stable_baselines3")
     agent = sb3.PPO("MlpPolicy", env, device="cpu")
     agent.policy.load_state_dict(state, strict=False)

@@ -2,23 +2,30 @@
 
 import functools
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Game, Turn
 from rl.advantages import prepare
+from rl.envs import make_envs
 from rl.envs.spaces import Actions, Observations
+from rl.games.control import ControlGame
 from rl.nets import Normaliser
-from rl.policies import CategoricalPolicy, GaussianPolicy
+from rl.policies import make_policy, value_net
 from rl.ppo import PPO
 from rl.returns import ReturnScale
+from rl.rollout import Collector
 from rl.trpo import TRPO, conjugate_gradient, sum_of_products
 from tests.rl.made import parts, rollout
 
+gymnasium.register("Pays-v0", "tests.rl.made:Several", max_episode_steps=4)
 TWO = Observations(None, (2,))
 CHOICES = Actions(2, 0, torch.zeros(0), torch.zeros(0))
+SEVERAL = Actions(5, np.zeros(2, np.int64), torch.zeros(0), torch.zeros(0), (2, 3))
 BOX = Actions(0, 0, -torch.ones(3), torch.ones(3))
 adam = functools.partial(torch.optim.Adam, lr=1e-2)
 
@@ -31,9 +38,7 @@ class First(torch.nn.Module):
 
 
 def policy_of(actions):
-    made = (CategoricalPolicy if actions.discrete else GaussianPolicy)(
-        TWO, actions, Normaliser(TWO), (8, 8)
-    )
+    made = make_policy(TWO, actions, Normaliser(TWO), (8, 8))
     with torch.no_grad():
         for p in made.parameters():
             p.add_(0.3 * torch.randn_like(p))
@@ -128,6 +133,43 @@ def test_draws_follow_the_density(actions):
     else:
         torch.testing.assert_close(drawn.mean(0), said[0], atol=0.05, rtol=0)
         torch.testing.assert_close(drawn.std(0), policy.log_std.exp(), atol=0.05, rtol=0)
+
+
+def test_several_choices_are_independent_categoricals():
+    torch.manual_seed(0)
+    policy, other = policy_of(SEVERAL), policy_of(SEVERAL)
+    said, new = (p.parameters_of(torch.randn(5, 2)) for p in (policy, other))
+    kind = torch.distributions.Categorical
+    old, now = ([kind(logits=part) for part in x.split([2, 3], 1)] for x in (said, new))
+    act = torch.stack([one.sample() for one in old], 1)
+    expected = sum(one.log_prob(a) for one, a in zip(old, act.T, strict=True))
+    torch.testing.assert_close(policy.log_prob_of(said, act), expected)
+    torch.testing.assert_close(policy.log_prob_received_of(said, act), expected)
+    torch.testing.assert_close(policy.entropy_of(said), sum(one.entropy() for one in old))
+    kl = sum(map(torch.distributions.kl_divergence, old, now))
+    torch.testing.assert_close(other.kl_of(policy.snapshot(said), new), kl)
+    expected = torch.stack([one.probs.argmax(1) for one in old], 1)
+    assert torch.equal(policy.best(said), expected)
+    many = policy.draw(said[:1].detach().expand(20_000, -1))
+    for i, one in enumerate(old):
+        frequency = torch.bincount(many[:, i], minlength=i + 2) / len(many)
+        torch.testing.assert_close(frequency, one.probs[0].detach(), atol=0.015, rtol=0)
+    rows = SEVERAL.encode(torch.tensor([[1, 0], [0, 2]]))
+    assert rows.tolist() == [[0, 1, 1, 0, 0], [1, 0, 0, 0, 1]]
+
+
+def test_several_choices_are_learned():
+    """Each component's first choice pays; within a few rounds both are what the policy does."""
+    torch.manual_seed(0)
+    act = spaces.MultiDiscrete([3, 2], start=[5, -1])
+    envs = make_envs("Pays-v0", 4, {"act": act})
+    normaliser = Normaliser(envs.observations)
+    policy = make_policy(envs.observations, envs.actions, normaliser, (8, 8))
+    value = value_net(envs.observations, normaliser, (8, 8))
+    learner = PPO(policy, value, 4, gamma=0.1, minibatch=32, epochs=5)
+    game = ControlGame(learner, Collector(envs, 16), normaliser)
+    list(Engine(game, {"G": adam}).rounds(lambda i: torch.zeros(1), 8))
+    assert Collector(envs, 32).collect(policy).reward.mean() > 0.85
 
 
 def test_conjugate_gradients_solve():

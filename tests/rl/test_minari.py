@@ -23,7 +23,7 @@ def columns(parts):
     return list(parts)
 
 
-def written(env, monkeypatch, folder):
+def written(env, monkeypatch, folder, kind="hdf5"):
     """Three episodes that Minari wrote: its folder, and (observations, actions, return) of each."""
     pytest.importorskip("h5py")
     minari = pytest.importorskip("minari")
@@ -51,23 +51,26 @@ def written(env, monkeypatch, folder):
                 truncations=no,
             )
         )
-    minari.create_dataset_from_buffers("made/set-v0", buffers, env=env)
+    minari.create_dataset_from_buffers("made/set-v0", buffers, env=env, data_format=kind)
     return str(folder / "made" / "set-v0"), seen
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["hdf5", "arrow", "parquet"])
 @pytest.mark.parametrize("env", ["CartPole-v1", "Parts-v0"])
-def test_what_minari_wrote_comes_back(tmp_path, monkeypatch, env):
-    """Beside what was seen while it was written."""
-    path, seen = written(env, monkeypatch, tmp_path)
+def test_what_minari_wrote_comes_back(tmp_path, monkeypatch, env, kind):
+    """Beside what was seen while it was written; by its folder, and by its id."""
+    path, seen = written(env, monkeypatch, tmp_path, kind)
     envs = make_envs(env, 1)
-    found = load_demonstrations(path, envs, env)
+    found = load_demonstrations("made/set-v0" if kind == "arrow" else path, envs, env)
     for t, (obs, acts, total) in zip(found, seen, strict=True):
         flat = np.stack([spaces.flatten(envs.observations.space, one) for one in obs])
         np.testing.assert_allclose(np.vstack([t.obs, t.last_obs]), flat, rtol=1e-6)
         assert (t.act.tolist(), t.terminated, t.ret) == (acts, True, total)
     with pytest.raises(UserError, match=f"recorded in {env}, not in --env Other-v0"):
         load_demonstrations(path, envs, "Other-v0")
+    with pytest.raises(UserError, match="get it by `minari download made/none-v0`"):
+        load_demonstrations("made/none-v0", envs, env)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -12,7 +12,11 @@ from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
 from image_core.runs.recipe import Run, RunConfig
 
-LEARNERS = ("ppo", "trpo")
+ESTIMATORS = {
+    "ppo": "clipped ratio of PPO on generalised advantages",
+    "trpo": "natural gradient of TRPO on generalised advantages",
+}
+LEARNERS = tuple(ESTIMATORS)
 
 
 class Cloning(NamedTuple):
@@ -43,7 +47,10 @@ class ImitationOptions(RunConfig):
         paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
             mypackage.mygail.
         env: Id of a gymnasium environment, as in CartPole-v1 or module:Env-v0.
+        env_kwargs: Keyword arguments of the environment as JSON, as in {"gravity": 9.0}.
         demos: File or folder of demonstrations; see docs/demonstrations.md.
+        valid: File or folder of demonstrations that nothing is learned from, by which the
+            discriminator is judged; an empty text takes those of --demos beyond --trajectories.
         trajectories: Number of demonstrations to use, the first ones; 0 uses all.
         subsample: Distance between the steps of a trajectory that are kept, in steps; the first one
             is drawn at random.
@@ -60,7 +67,9 @@ class ImitationOptions(RunConfig):
 
     paper: str = ""
     env: str
+    env_kwargs: str = ""
     demos: str
+    valid: str = ""
     trajectories: int = 0
     subsample: int = 1
     max_episode_steps: int = 0
@@ -71,9 +80,10 @@ class ImitationOptions(RunConfig):
     eval_episodes: int = 50
 
     def __post_init__(self) -> None:
-        from rl.envs import STEPPING
+        from rl.envs import STEPPING, keywords
 
         super().__post_init__()
+        keywords(self.env_kwargs)
         options.check_least(self, 1, "subsample", "hidden", "eval_episodes")
         options.check_least(self, 0, "trajectories", "max_episode_steps")
         options.check_choice("stepping", self.stepping, STEPPING)
@@ -112,9 +122,17 @@ class ImitationOptions(RunConfig):
         """Whether demonstrations hold the absorbing state; a part overrides it."""
         return True
 
+    def reads_actions(self) -> bool:
+        """Whether demonstrations must hold actions; a part overrides it."""
+        return True
+
     def plays_controls(self) -> bool:
         """Whether the game is played again as two controls; a part overrides it."""
         return False
+
+    def objective(self) -> dict[str, str]:
+        """What is learned from, as the result names it; a part overrides it."""
+        return {}
 
 
 @dataclass(kw_only=True)
@@ -214,6 +232,9 @@ class TransitionDiscriminatorOptions(RolloutOptions):
     def plays_controls(self) -> bool:
         return self.controls
 
+    def objective(self) -> dict[str, str]:
+        return {**super().objective(), "penalty": self.penalty or "none"}
+
     def d_layers(self) -> tuple[int, int]:
         """Widths of the discriminator's layers."""
         return self.d_hidden, self.d_hidden
@@ -237,6 +258,9 @@ class RewardOptions(TransitionDiscriminatorOptions):
         super().__post_init__()
         options.check_choice("reward", self.reward, rewards.__all__)
         options.check_choice("loss", self.loss, losses.__all__)
+
+    def objective(self) -> dict[str, str]:
+        return {"reward": self.reward, "loss": self.loss, **super().objective()}
 
     def reward_and_loss(self) -> dict[str, Any]:
         """Both as functions, as a game takes them."""
@@ -281,6 +305,9 @@ class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
 
     def reads_absorbing(self) -> bool:
         return self.absorbing
+
+    def objective(self) -> dict[str, str]:
+        return {**super().objective(), "estimator": ESTIMATORS[self.learner]}
 
     def g_moves(self) -> int:
         """Optimizer steps of PPO in the whole run."""

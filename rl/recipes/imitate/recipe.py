@@ -5,6 +5,7 @@ a random policy. Where those reach the expert too, the result proves nothing, an
 """
 
 import functools
+import sys
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS, Limit
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.papers import Papers
@@ -23,8 +25,9 @@ from rl.recipes.imitate.report import Returns, write_report
 
 if TYPE_CHECKING:
     from rl.demos import Expert, Trajectory
+    from rl.discriminators import Transitions
     from rl.envs import Envs
-    from rl.imitator import Imitator
+    from rl.imitator import AdversarialImitator, Imitator
     from rl.policies import Actor
 
 PAPERS = Papers("rl.recipes.imitate.papers", "gail", shared=ImitationOptions, own=ImitationOptions)
@@ -82,18 +85,28 @@ class Run(PhasedRun):
     """
 
     recipe = "imitate"
-    show = ("G/return", "return", "D/accuracy")
-    movable = ("demos", "expert_policy")
+    show = ("G/return", "return", "D/accuracy", "d_auc", "d_auc_train")
+    movable = ("demos", "valid", "expert_policy")
     config: ImitationOptions
 
     def __init__(self, config: ImitationOptions, *, data: bool = True):
         super().__init__(config)
         from rl.games.controlled import ControlledGame
+        from rl.recipes.imitate.data import read
 
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
         envs = self.make_envs(config.env_count())
-        self.trajectories = self._demonstrations(envs)
+        self.shown = read(
+            envs,
+            config.env,
+            config.demos,
+            valid=config.valid,
+            trajectories=config.trajectories,
+            fixed_horizon=config.fixed_horizon,
+            needs_actions=config.reads_actions(),
+        )
+        self.trajectories = self.shown.learned
         self.expert = self._rows(self.trajectories)
         self.random = self._play_random(max(len(self.trajectories), 10))
         self.games = self._games(envs)
@@ -108,6 +121,19 @@ class Run(PhasedRun):
             else {},
         )
         self.data = Uniform(config.stream_rows(), config.seed)
+
+    def start(self) -> None:
+        super().start()
+        told = list(self.shown.told)
+        if self.shown.held_out:
+            told.append(f"held out: {len(self.shown.held_out)} episodes, {self.shown.source}")
+        elif self._adversarial() is not None:
+            told.append(
+                "no demonstrations are held out: the discriminator is judged on those that it "
+                "learns from (d_auc_train); name others by --valid"
+            )
+        for line in told:
+            print(line, file=sys.stderr)
 
     # ------------------------------------------------------------------------------------- phases
 
@@ -131,8 +157,10 @@ class Run(PhasedRun):
             every: Rounds between two evaluations.
             title: Name of the phase in the log; the game's where it is empty.
         """
-        look = functools.partial(self._look, "imitation" if game == "clone" else game)
-        return Phase(title or game, self.game.turns_of(game), rounds, look, every)
+        look = functools.partial(self._look, game)
+        limits = self._limits() if game == "imitation" else ()
+        turns = self.game.turns_of(game)
+        return Phase(title or game, turns, rounds, look, every, limits=limits)
 
     def policy(self, name: str = "imitation") -> "Actor":
         """The policy of one of the games, averaged if that was asked for.
@@ -163,16 +191,27 @@ class Run(PhasedRun):
     # ------------------------------------------------------------------------------------- report
 
     def report(self, cpu_seconds: float | None = None) -> None:
+        from rl.recipes.imitate.data import facts_of
+
         c, played = self.config, [name for name in self.games if name != "clone"]
+        sampled = {name: self._episodes(name, c.eval_episodes) for name in played}
+        likeliest = self._episodes("imitation", c.eval_episodes, deterministic=True)
+        shown = self.shown
         found = Returns(
-            [t.ret for t in self.trajectories],
+            [t.ret for t in shown.learned],
+            [t.ret for t in shown.held_out],
             [t.ret for t in self.random],
-            {name: self._returns(name, c.eval_episodes) for name in played},
-            self._returns("imitation", c.eval_episodes, deterministic=True),
+            {name: _returns(some) for name, some in sampled.items()},
+            _returns(likeliest),
         )
+        rows = len(self.expert.steps().obs)
         facts = {
+            "objective": c.objective(),
+            "data": facts_of(shown, rows, c.seed),
+            **self._discrimination(sampled["imitation"]),
+            **self._overfit(),
             "trajectories": len(self.trajectories),
-            "rows": len(self.expert.steps().obs),
+            "rows": rows,
             "env_steps": c.rounds() * c.round_steps(),
             "rounds": self.engine.round,
             "steps": self.engine.steps,
@@ -182,46 +221,84 @@ class Run(PhasedRun):
         }
         write_report(self.folder, self.paper.title, found, facts)
 
-    def _returns(self, name: str, episodes: int, deterministic: bool = False) -> np.ndarray:
-        from rl.metrics import returns_of
+    def _episodes(
+        self, name: str, episodes: int, deterministic: bool = False
+    ) -> "list[Trajectory]":
+        from rl.metrics import episodes_of
 
         envs, seed = self.make_envs(min(episodes, 50)), self.config.seed + 1
-        return returns_of(self.policy(name), envs, episodes, seed=seed, deterministic=deterministic)
+        policy = self.policy(name)
+        return episodes_of(policy, envs, episodes, seed=seed, deterministic=deterministic)
 
     def _look(self, name: str) -> dict[str, float]:
-        return {"return": float(self._returns(name, 10).mean())}
+        found = self._episodes("imitation" if name == "clone" else name, 10)
+        judged = self._discrimination(found) if name == "imitation" else {}
+        return {"return": float(_returns(found).mean()), **judged}
+
+    # ------------------------------------------------------------------------ the discriminator
+
+    def _discrimination(self, fresh: "list[Trajectory]") -> dict[str, float]:
+        """AUC and accuracy on held-out demonstrations and new episodes of the policy.
+
+        Where none are held out it is on the training demonstrations, and the names say so.
+        """
+        from rl.metrics import discrimination
+
+        game, real = self._adversarial(), self.shown.held_out or self.shown.learned
+        if game is None:
+            return {}
+        found = discrimination(game, self._whole(real), self._whole(fresh))
+        return {f"{name}{self._suffix()}": value for name, value in found.items()}
+
+    def _overfit(self) -> dict[str, float]:
+        """AUC of training rows against held-out ones: above 0.5 they are learned by heart."""
+        from rl.metrics import discrimination
+
+        game = self._adversarial()
+        if not self.shown.held_out or game is None:
+            return {}
+        again = self._whole(self.shown.held_out)
+        train = self.expert.to(self.device).steps()
+        found = discrimination(game, train, again.pick(~again.absorbing))
+        return {"d_auc_real_again": found["d_auc"]}
+
+    def _adversarial(self) -> "AdversarialImitator | None":
+        from rl.imitator import AdversarialImitator
+
+        game = self.games["imitation"]
+        return game if isinstance(game, AdversarialImitator) else None
+
+    def _suffix(self) -> str:
+        return "" if self.shown.held_out else "_train"
+
+    def _whole(self, trajectories: "list[Trajectory]") -> "Transitions":
+        from rl.demos import whole
+
+        return whole(trajectories, absorbing=self.config.reads_absorbing()).to(self.device)
+
+    def _limits(self) -> list[Limit]:
+        """Alarms of a discriminator that is too strong or at chance."""
+        end = self._suffix()
+        return [
+            DISCRIMINATOR_WINS._replace(metric=f"d_accuracy{end}"),
+            DISCRIMINATOR_AT_CHANCE._replace(metric=f"d_auc{end}"),
+        ]
 
     # ---------------------------------------------------------------------- environments and data
 
     def make_envs(self, count: int) -> "Envs":
         """Fresh environments of the run's kind."""
-        from rl.envs import make_envs
+        from rl.envs import keywords, make_envs
 
         c = self.config
         return make_envs(
             c.env,
             count,
+            keywords(c.env_kwargs),
             max_episode_steps=c.max_episode_steps or None,
             stepping=c.stepping,
             fixed=c.fixed_horizon,
         )
-
-    def _demonstrations(self, envs: "Envs") -> "list[Trajectory]":
-        from rl.formats import load_demonstrations
-
-        c = self.config
-        found = load_demonstrations(c.demos, envs, c.env)
-        if c.trajectories > len(found):
-            raise UserError(
-                f"--trajectories {c.trajectories}: --demos {c.demos} hold only {len(found)}"
-            )
-        found, wanted = found[: c.trajectories or None], envs.max_episode_steps
-        if c.fixed_horizon and any(len(t.obs) != wanted for t in found):
-            raise UserError(
-                f"--demos {c.demos} hold episodes that are not {wanted} steps long; record "
-                "them by `seqgan demos --fixed_horizon`"
-            )
-        return found
 
     def _rows(self, trajectories: "list[Trajectory]") -> "Expert":
         from rl.demos import expert
@@ -316,3 +393,7 @@ class Run(PhasedRun):
             for player in self.paper.players(c):
                 found.append(player._replace(name=self.game.renamed(name, player.name)))
         return found
+
+
+def _returns(trajectories: "list[Trajectory]") -> np.ndarray:
+    return np.array([t.ret for t in trajectories])

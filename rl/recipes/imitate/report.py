@@ -15,20 +15,24 @@ PASSED = 0.9
 """A control that comes this far from the random policy to the expert proves the task too easy."""
 TITLES = {"untrained": "discriminator never trained", "random": "random demonstrations"}
 """Rows of the controls, by the names of their games."""
-CURVES = ("return", "G/return", "D/accuracy", "D/d_real", "D/d_fake", "G/kl", "G/entropy")
+AGAIN = "real again"
+"""Row of the demonstrations that nothing learned from, in the policy's place."""
+CURVES = ("return", "G/return", "D/accuracy", "d_auc", "D/d_real", "D/d_fake", "G/kl", "G/entropy")
 
 
 class Returns(NamedTuple):
-    """Returns of whole episodes, one number an episode.
+    """Returns of whole episodes, one number an episode; not a number where they are not known.
 
     Args:
-        expert: Returns of the demonstrations.
+        expert: Returns of the demonstrations that were learned from.
+        held_out: Returns of the demonstrations that were held out; perhaps none.
         random: Returns of uniformly random actions.
         sampled: Returns of sampled actions, by the name of the game.
         likeliest: Returns of the likeliest actions in the first game.
     """
 
     expert: Sequence[float]
+    held_out: Sequence[float]
     random: Sequence[float]
     sampled: Mapping[str, np.ndarray]
     likeliest: np.ndarray
@@ -41,15 +45,27 @@ def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[s
         folder: Files of the run.
         title: Title of the paper.
         found: What was measured.
-        facts: Further entries of result.json, among them the options as "config".
+        facts: Further entries of result.json, among them the options as "config", and what the
+            paper learns from as "objective".
     """
-    table = table_of(title, found)
+    from rl.metrics import mean_interval
+
+    returns, table = returns_by_row(title, found), table_of(title, found)
     titles = [TITLES.get(name, title) for name in found.sampled]
-    conclusion = conclusion_of({name: table[name].get("share", math.nan) for name in titles})
+    conclusion = conclusion_of(
+        {name: table[name].get("share", math.nan) for name in titles},
+        known=table["expert"]["return"] is not None,
+    )
+    intervals = {name: mean_interval(values) for name, values in returns.items()}
     folder.write_result(
         {
             "title": title,
             "table": table,
+            "intervals": {
+                "level": 0.95,
+                "over": "episodes",
+                "return": {name: i and list(i) for name, i in intervals.items()},
+            },
             "conclusion": conclusion,
             "returns": {name: values.tolist() for name, values in found.sampled.items()},
             **facts,
@@ -58,48 +74,85 @@ def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[s
     )
     folder.plots.mkdir(parents=True, exist_ok=True)
     plots.learning_curves(folder.log, folder.plots / "learning.png", CURVES)
-    config = facts["config"]
-    heading = f"returns of {config['eval_episodes']} episodes in {config['env']}"
-    print_table(f"{folder.folder}: {heading}", table)
+    print_table(_heading(folder, facts), _shown(table, intervals))
     print(conclusion)
 
 
-def table_of(title: str, found: Returns) -> dict[str, dict[str, float]]:
-    """One row each for the expert, the paper, its controls, likeliest actions and random ones."""
-    low, high = float(np.mean(found.random)), float(np.mean(found.expert))
-    rows = {
+def _heading(folder: RunFolder, facts: Mapping[str, Any]) -> str:
+    config = facts["config"]
+    told = "; ".join(f"{name} {value}" for name, value in facts["objective"].items())
+    return (
+        f"{folder.folder}: returns of {config['eval_episodes']} episodes in {config['env']}, one "
+        f"seed{'; ' if told else ''}{told}"
+    )
+
+
+def _shown(
+    table: Mapping[str, Mapping[str, float | None]],
+    intervals: Mapping[str, tuple[float, float] | None],
+) -> dict[str, dict[str, float | str]]:
+    shown: dict[str, dict[str, float | str]] = {}
+    for name, row in table.items():
+        cells = {k: "unknown" if v is None else v for k, v in row.items()}
+        interval = intervals[name]
+        text = "" if interval is None else f"{interval[0]:.1f} .. {interval[1]:.1f}"
+        shown[name] = {"return": cells.pop("return"), "95 % over episodes": text, **cells}
+    return shown
+
+
+def returns_by_row(title: str, found: Returns) -> dict[str, np.ndarray]:
+    """Returns of each row: the expert, the paper, its controls, likeliest and random actions."""
+    again = {AGAIN: np.array(found.held_out)} if len(found.held_out) else {}
+    return {
         "expert": np.array(found.expert),
+        **again,
         **{TITLES.get(name, title): returns for name, returns in found.sampled.items()},
         f"{title}, likeliest action": found.likeliest,
         "random policy": np.array(found.random),
     }
-    return {name: _row(returns, low, high) for name, returns in rows.items()}
 
 
-def _row(returns: np.ndarray, low: float, high: float) -> dict[str, float]:
+def table_of(title: str, found: Returns) -> dict[str, dict[str, float | None]]:
+    """Mean and deviation over episodes of each row, and its way from the random to the expert."""
+    low, high = float(np.mean(found.random)), float(np.mean(found.expert))
+    return {
+        name: _row(returns, low, high) for name, returns in returns_by_row(title, found).items()
+    }
+
+
+def _row(returns: np.ndarray, low: float, high: float) -> dict[str, float | None]:
     """Mean and deviation, and how far it is from the random policy's 0 to the expert's 1."""
-    mean = float(returns.mean())
-    share = (mean - low) / (high - low) if high > low else math.nan
-    row = {"return": mean, "sd": float(returns.std()), "episodes": float(len(returns))}
-    return {**row, "share": share} if math.isfinite(share) else row
+    mean, episodes = float(returns.mean()), float(len(returns))
+    if math.isnan(mean):
+        return {"return": None, "sd": None, "episodes": episodes}
+    row: dict[str, float | None] = {"return": mean, "sd": float(returns.std())}
+    row["episodes"] = episodes
+    return {**row, "share": (mean - low) / (high - low)} if high > low else row
 
 
-def conclusion_of(shares: Mapping[str, float]) -> str:
+def conclusion_of(shares: Mapping[str, float | None], *, known: bool = True) -> str:
     """What the controls say of the result.
 
     Args:
         shares: Way from the random policy to the expert, the paper's first, then the controls'.
+        known: Whether the demonstrations' return is known.
     """
     name, *controls = shares
-    if math.isnan(shares[name]):
+    far = {title: math.nan if share is None else share for title, share in shares.items()}
+    if not known:
+        return (
+            "The expert's return is unknown, for the demonstrations hold no rewards: compare the "
+            "returns with the random policy's."
+        )
+    if math.isnan(far[name]):
         return "The demonstrations earn no more than random actions: nothing can be proved by them."
     if not controls:
         return "No control was played: this result alone proves nothing."
-    passed = [control for control in controls if shares[control] >= PASSED]
+    passed = [control for control in controls if far[control] >= PASSED]
     if passed:
         return (
             f"This proves nothing: {' and '.join(passed)} also came {PASSED:.0%} of the way from "
             "the random policy to the expert."
         )
-    far = "reached" if shares[name] >= PASSED else "did not reach"
-    return f"{name} {far} {PASSED:.0%} of the way to the expert; neither control did."
+    reached = "reached" if far[name] >= PASSED else "did not reach"
+    return f"{name} {reached} {PASSED:.0%} of the way to the expert; neither control did."

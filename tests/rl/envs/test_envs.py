@@ -251,8 +251,8 @@ def test_actions_outside_the_box_are_clipped_and_scaled_for_the_discriminator():
 
 
 def test_actions_that_nothing_here_can_draw_are_refused():
-    with pytest.raises(UserError, match="neither Discrete nor a Box"):
-        make_envs("Shown-v0", 1, {"space": spaces.Discrete(2), "act": spaces.MultiBinary(3)})
+    with pytest.raises(UserError, match="neither Discrete, MultiDiscrete, MultiBinary nor a Box"):
+        make_envs("Shown-v0", 1, {"space": spaces.Discrete(2), "act": spaces.Text(3)})
 
 
 @pytest.mark.filterwarnings("ignore")

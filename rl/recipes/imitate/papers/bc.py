@@ -33,6 +33,9 @@ class Options(ImitationOptions):
         options.check_least(self, 1, "bc_steps", "batch")
         options.check_above_zero(self, "bc_lr")
 
+    def objective(self) -> dict[str, str]:
+        return {"loss": "negative log likelihood of the demonstrated actions"}
+
     def stream_rows(self) -> int:
         return self.batch
 

@@ -56,6 +56,9 @@ class Options(RewardOptions):
         if not 0 <= self.expert_share < 1:
             raise UserError(f"--expert_share {self.expert_share}: it must be at least 0, below 1")
 
+    def objective(self) -> dict[str, str]:
+        return {**super().objective(), "estimator": "reparameterised gradient of soft actor-critic"}
+
 
 PRESETS = {
     "tiny": {

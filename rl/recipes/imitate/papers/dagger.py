@@ -34,6 +34,9 @@ class Options(RolloutOptions, CloningOptions):
         super().__post_init__()
         options.check_least(self, 1, "gradient_steps", "buffer_size")
 
+    def objective(self) -> dict[str, str]:
+        return {"loss": "negative log likelihood of the expert's actions"}
+
     def stream_rows(self) -> int:
         return self.minibatch
 

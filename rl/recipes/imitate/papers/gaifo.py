@@ -19,8 +19,11 @@ class Options(OnPolicyOptions, RewardOptions):
     loss: str = "non_saturating"
     penalty: str = "r1=1"
 
+    def reads_actions(self) -> bool:
+        return self.bc_steps > 0  # cloning alone needs them
 
-PRESETS = {"paper": {"penalty": ""}}
+
+PRESETS = {"paper": {"penalty": ""}, "tiny": {"bc_steps": 0}}
 
 
 def game(o: Options, task: ImitationTask) -> ImitationGame:

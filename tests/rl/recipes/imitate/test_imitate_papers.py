@@ -10,7 +10,7 @@ import torch
 from image_core.adversarial.errors import UserError
 from image_core.runs.players import make_engine
 from rl.discriminators import ShapedDiscriminator
-from rl.games.imitation import ImitationGame
+from rl.policies import Actor
 from rl.recipes.imitate import recipe
 from rl.recipes.imitate.papers import airl_state
 from rl.recipes.imitate.recipe import PAPERS, PRESETS
@@ -72,38 +72,62 @@ def test_the_classic_preset_gives_gail_alone_a_reward_of_either_sign():
         assert options_of(paper, "classic").reward == own
 
 
+class Still(Actor):
+    """An expert that always does the same."""
+
+    def act(self, obs, deterministic=False):
+        return torch.full((len(obs), 1), 0.5)
+
+
 def first_round(paper, **change):
-    """Gradients of the discriminator's first step and the rewards of its first rollout."""
+    """Gradients of a paper's first steps of D and of G, in one round of one task."""
     torch.manual_seed(0)
-    o = options_of(paper, "classic", **SMALL, **change)
-    env = "Pendulum-v1"
-    game = PAPERS.load(paper).game(o, task_of(env))
-    loss = next(game.discriminator_move(iter(map(uniform, itertools.count()))))
-    slopes = torch.autograd.grad(loss.total, list(game.D.parameters()), allow_unused=True)
-    found = [torch.zeros(()) if slope is None else slope for slope in slopes]
-    roll = rollout(6, 3, features=3, act=torch.rand(6, 3, 1) - 0.5)
-    if isinstance(game, ImitationGame):
-        return found, game.rewards(roll).flatten()
-    x = game.D.encode(game.expert.rows)
-    return found, game.rewards(x)
+    small = {n: v for n, v in SMALL.items() if n in fields(paper)}
+    o = options_of(paper, "classic", **{**small, **change})
+    task = task_of("Pendulum-v1")._replace(load_policy=lambda *_: Still())
+    game = PAPERS.load(paper).game(o, task)
+    batches = iter(map(uniform, itertools.count()))
+    found = {}
+    for turn in game.turns():
+        steps = turn.move(batches)
+        loss, parameters = next(steps), game.players()[turn.player]
+        slopes = torch.autograd.grad(loss.total, parameters, allow_unused=True)
+        found[turn.player] = [torch.zeros(()) if slope is None else slope for slope in slopes]
+        steps.close()
+    return found
 
 
 def same(one, other):
-    (slopes, earned), (others, theirs) = one, other
-    return (
-        [s.shape for s in slopes] == [s.shape for s in others]
-        and all(torch.equal(s, o) for s, o in zip(slopes, others))
-        and torch.equal(earned, theirs)
+    """Whether policy and discriminator both learn the same, as far as each has one."""
+    return one.keys() == other.keys() and all(
+        len(one[player]) == len(other[player])
+        and all(
+            s.shape == o.shape and torch.equal(s, o) for s, o in zip(one[player], other[player])
+        )
+        for player in one
     )
 
 
-def test_no_two_adversarial_papers_play_the_same_first_round_under_the_default_preset():
+def test_no_two_papers_play_the_same_first_round_under_the_default_preset():
     assert next(iter(PRESETS)) == "classic"
-    found = {paper: first_round(paper) for paper in ADVERSARIAL}
+    found = {paper: first_round(paper) for paper in PAPERS.names()}
     alike = [pair for pair in itertools.combinations(found, 2) if same(*map(found.get, pair))]
     assert alike == []
+    for slopes in found.values():
+        assert all(any(bool(s.abs().sum() > 0) for s in some) for some in slopes.values())
     # Were FAIRL's reward overridden, as the preset once did, it would be GAIL
     assert same(found["gail"], first_round("fairl", reward="log_ratio"))
+
+
+@pytest.mark.parametrize("paper", PAPERS.names())
+def test_every_paper_names_what_it_learns_from(paper):
+    told = options_of(paper, "classic").objective()
+    assert told["loss"]
+    if paper in ADVERSARIAL:
+        own = {"gail": "log_ratio"}.get(paper, REWARDS[paper])
+        assert told["reward"] == own
+        assert told["estimator"]
+        assert told["penalty"] == options_of(paper, "classic").penalty
 
 
 # --------------------------------------------------------------------------------- they all play

@@ -1,6 +1,7 @@
 """The recipes expert and imitate, and the command demos: every preset, refusals, exact resuming."""
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -8,17 +9,23 @@ import sys
 import time
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from rl.demos import whole
+from rl.formats import load_demonstrations
+from rl.metrics import episodes_of
 from rl.recipes import expert
 from rl.recipes.imitate import recipe as imitate
 from rl.recipes.imitate.report import conclusion_of
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
 from tests.recipes.made import is_png, read_log, read_result, refusal
+from tests.rl.made import Breaks
 
+gymnasium.register("Breaks-v0", "tests.rl.made:Breaks", max_episode_steps=5)
 SMALL = {
     "env_steps": 64,
     "envs": 2,
@@ -49,10 +56,10 @@ def train(recipe, out, *words):
 
 
 def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
-    assert train("imitate", tmp_path / "run", "--demos", demos) == 0
-    out = capsys.readouterr().out
+    assert train("imitate", tmp_path / "run", "--demos", demos, "--trajectories=3") == 0
+    out, told = capsys.readouterr()
     result = read_result(tmp_path / "run")
-    rows = ["expert", "GAIL", "discriminator never trained", "random demonstrations"]
+    rows = ["expert", "real again", "GAIL", "discriminator never trained", "random demonstrations"]
     rows += ["GAIL, likeliest action", "random policy"]
     assert list(result["table"]) == rows
     assert result["conclusion"].splitlines() == out.splitlines()[-1:]
@@ -68,6 +75,133 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
     run.load()
     rates = {name: o.param_groups[0]["lr"] for name, o in run.engine.optimizers.items()}
     assert {name for name, rate in rates.items() if rate} == {"G_clone", "D_untrained"}
+    assert_judged_on_what_was_held_out(run, result, read_log(tmp_path / "run"), told)
+    objective = result["objective"]
+    assert (objective["reward"], objective["loss"]) == ("positive", "non_saturating")
+    assert "PPO" in objective["estimator"]
+    heading = " ".join(out.split())
+    assert "one seed; reward positive; loss non_saturating; penalty r1=1" in heading
+    assert "95 % over episodes" in heading
+    low, high = result["intervals"]["return"]["real again"] or (None, None)
+    assert (low, high, result["intervals"]["over"]) == (None, None, "episodes")  # of one episode
+    low, high = result["intervals"]["return"]["expert"]
+    assert low < result["table"]["expert"]["return"] < high
+
+
+def assert_judged_on_what_was_held_out(run, result, log, told):
+    """The fourth episode, which nothing learned from, against fresh ones of the policy."""
+    assert "4 episodes of" in told
+    assert "held out: 1 episodes, --demos beyond the first 3 episodes" in told
+    assert {p for row in log if "d_auc" in row for p in [row["phase"]]} == {"imitation"}
+    shown = load_demonstrations(run.config.demos, run.make_envs(1), "CartPole-v1")
+    fresh = episodes_of(run.policy(), run.make_envs(2), 2, seed=1)
+    game = run.games["imitation"]
+    real, fake = (game.discriminate(whole(some)) for some in (shown[3:], fresh))
+    above = (real[:, None] > fake).double() + (real[:, None] == fake).double() / 2
+    assert result["d_auc"] == pytest.approx(float(above.mean()))
+    right = ((real > 0).double().mean() + (fake < 0).double().mean()) / 2
+    assert result["d_accuracy"] == pytest.approx(float(right))
+    assert 0 <= result["d_auc_real_again"] <= 1
+    data = result["data"]
+    assert (data["train_episodes"], data["valid_episodes"]) == (3, 1)
+    assert data["train_rows"] == data["train_steps"] == sum(len(t.obs) for t in shown[:3])
+    assert data["valid_rows"] == len(shown[3].obs)
+    assert data["valid_in_train"] == 0
+    (phase,) = [p for p in run.phases() if p.name == "imitation"]
+    assert {limit.metric: (limit.least, limit.most) for limit in phase.limits} == {
+        "d_accuracy": (-math.inf, 0.98),
+        "d_auc": (0.55, math.inf),
+    }
+
+
+def without(file, demos, *names):
+    """The same demonstrations, some arrays left out."""
+    with np.load(demos) as kept:
+        np.savez(file, **{n: kept[n] for n in kept.files if n not in names})
+    return str(file)
+
+
+def test_the_return_of_an_expert_without_rewards_is_unknown(tmp_path, capsys, demos):
+    """And --valid is read, compared and never learned from."""
+    file, valid = without(tmp_path / "d.npz", demos, "rews"), str(tmp_path / "valid.npz")
+    words = ["--env", "CartPole-v1", "--episodes", "2", "--seed", "7", "--out", valid]
+    assert main(["demos", *words]) == 0
+    run = ["--demos", file, "--paper", "bc", "--valid", valid]
+    assert train("imitate", tmp_path / "run", *run) == 0
+    said = capsys.readouterr()
+    assert "return unknown" in said.err
+    assert "The expert's return is unknown" in said.out.splitlines()[-1]
+    result = read_result(tmp_path / "run")
+    assert result["table"]["expert"] == {"return": None, "sd": None, "episodes": 4}
+    assert result["intervals"]["return"]["expert"] is None
+    assert "share" not in result["table"]["BC"]
+    assert result["table"]["real again"]["return"] > 5
+    assert result["data"]["valid_source"] == f"--valid {valid}"
+    assert result["data"]["valid_near_train"] < 1
+    assert "d_auc" not in result  # there is no discriminator
+    again = refusal(capsys, *TINY, "--out", str(tmp_path / "no"), "--demos", file, "--valid", demos)
+    assert "is one of those learned from" in again
+
+
+def test_states_alone_are_enough_where_the_discriminator_sees_no_action(tmp_path, capsys, demos):
+    file = without(tmp_path / "d.npz", demos, "acts")
+    words = ["--demos", file, "--paper", "gaifo"]
+    assert train("imitate", tmp_path / "run", *words, "--controls=false") == 0
+    said = capsys.readouterr().err
+    assert "states alone, no actions" in said
+    assert "no demonstrations are held out" in said
+    result = read_result(tmp_path / "run")
+    assert 0 <= result["d_auc_train"] <= 1
+    assert "d_auc" not in result
+    for more in (["--paper", "gail"], ["--paper", "gaifo", "--bc_steps", "2"]):
+        found = refusal(capsys, *TINY, "--out", str(tmp_path / "no"), "--demos", file, *more)
+        assert "trajectory 0 has no actions" in found
+
+
+def test_an_environment_that_raises_is_named_and_the_run_goes_on_when_it_is_mended(
+    tmp_path, capsys, monkeypatch
+):
+    file = str(tmp_path / "d.npz")
+    assert main(["demos", "--env", "Breaks-v0", "--episodes", "3", "--out", file]) == 0
+    words = ["--env", "Breaks-v0", "--demos", file, "--out", str(tmp_path / "run")]
+    words += ["--paper", "gail", "--bc_steps=0", "--controls=false"]
+    # Ten random episodes of five steps, ten steps of the four environments, and one of the first
+    monkeypatch.setattr(Breaks, "left", 10 * 5 + 10 * 4 + 1)
+    assert main(["train", "imitate", "--preset", "tiny", *words]) == 2
+    found = capsys.readouterr().err.splitlines()[-1]
+    assert "--env Breaks-v0: environment 2 of 4 raised ValueError: out of steps" in found
+    assert "in its episode 3 at step 1 " in found
+    assert "seqgan resume" in found
+    monkeypatch.setattr(Breaks, "left", 10**6)
+    assert main(["resume", str(tmp_path / "run")]) == 0
+    assert read_result(tmp_path / "run")["rounds"] == 2
+
+
+def test_demonstrations_are_converted_and_environments_take_their_arguments(
+    tmp_path, capsys, demos
+):
+    out, own = str(tmp_path / "c.npz"), '{"sutton_barto_reward": true}'
+    arrays = {"observations": "obs", "actions": "acts", "rewards": "rews", "terminals": "terminals"}
+    with np.load(demos) as kept:
+        np.savez(tmp_path / "d4rl.npz", **{new: kept[old] for new, old in arrays.items()})
+        words = ["demos", "--env", "CartPole-v1", "--convert", str(tmp_path / "d4rl.npz")]
+        assert main([*words, "--out", out]) == 0
+        with np.load(out) as made:
+            for name in ("obs", "acts", "rews", "terminals", "traj_len"):
+                np.testing.assert_array_equal(made[name], kept[name])
+    assert "D4RL, 4 episodes" in capsys.readouterr().err
+    words = ["demos", "--env", "CartPole-v1", "--env_kwargs", own, "--episodes", "3", "--out"]
+    assert main([*words, str(tmp_path / "k.npz")]) == 0
+    assert "return -1.00 ± 0.00" in capsys.readouterr().out  # one for the end, nothing before
+    run = ["--demos", demos, "--paper", "bc", "--env_kwargs", own]
+    assert train("imitate", tmp_path / "run", *run) == 0
+    assert read_result(tmp_path / "run")["table"]["random policy"]["return"] == -1
+    for wrong in ("gravity=9", "[1]"):
+        assert "give a JSON object" in refusal(
+            capsys, *TINY, "--out", "no", *run[:4], "--env_kwargs", wrong
+        )
+    assert "hope" in refusal(capsys, *TINY, "--out", "no", *run[:4], "--env_kwargs", '{"hope": 1}')
+    assert "--convert" in refusal(capsys, "demos", "runs/x", "--convert", out, "--out", "n.npz")
 
 
 def test_one_short_random_episode_is_enough_for_its_control(tmp_path):
@@ -212,7 +346,7 @@ def test_mistakes_end_in_one_sentence_and_leave_nothing(tmp_path, capsys, demos)
 
 # ---------------------------------------------------------------------------------- killed, resumed
 
-STEPS = ("--env_steps", "1024", "--bc_steps", "0")
+STEPS = ("--env_steps", "384", "--bc_steps", "0")
 
 
 def start(run, demos):

@@ -105,7 +105,7 @@ def test_a_paper_of_ones_own_is_trained_recorded_and_evaluated(folder):
 
 @pytest.mark.slow
 def test_killed_in_its_rounds_it_ends_the_same(folder):
-    words = (*OWN, "--env_steps", "1024", "--ceiling", "0.5")
+    words = (*OWN, "--env_steps", "384", "--ceiling", "0.5")
     log = folder / "killed" / "log.jsonl"
     killed(
         folder,

@@ -1,0 +1,127 @@
+"""Episodes one after another in flat arrays that say where they end or begin."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from image_core.adversarial.errors import UserError
+from rl.envs import Envs
+from rl.formats.raw import BadEpisode, Raw, Source
+
+LAST = "what followed an episode's last step is not in the file: that step is left out"
+ENDS = "what followed a terminal step is not in the file: its own observation stands there"
+CUT = "the file does not say how episodes ended: taken as cut by a time limit"
+
+
+def d4rl_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
+    """Rows with `terminals` and perhaps `timeouts`, as D4RL has them.
+
+    Without timeouts an episode is cut at the environment's time limit. What is left at the end
+    without having ended is an episode that was interrupted, and is skipped.
+    """
+    obs, rewards = arrays["observations"], arrays.get("rewards")
+    ends = _flags(arrays, "terminals", where)
+    cuts = _flags(arrays, "timeouts", where) if "timeouts" in arrays else None
+    for name in {"actions", "rewards", "next_observations"} & arrays.keys():
+        _check_rows(arrays, name, len(obs), where)
+    after = arrays.get("next_observations")
+    found: list[Raw | BadEpisode] = []
+    cut_offs = 0
+    for start, stop in _spans(ends, cuts, envs.max_episode_steps):
+        last = stop - 1
+        over = ends[last] or (cuts is not None and cuts[last])
+        if not over and stop - start < envs.max_episode_steps:
+            found.append(
+                BadEpisode(f"{where}, trajectory {len(found)} breaks off before it has ended")
+            )
+            continue
+        cut_off = after is None and not ends[last]
+        cut_offs += cut_off
+        kept, missed = slice(start, last if cut_off else stop), 0.0
+        if after is not None:
+            seen = np.concatenate([obs[start:stop], after[last:stop]])
+        else:
+            seen = obs[start:stop] if cut_off else np.concatenate([obs[start:stop], obs[last:stop]])
+        if cut_off and rewards is not None:
+            missed = float(np.sum(rewards[last]))
+        found.append(
+            Raw(
+                seen,
+                arrays["actions"][kept] if "actions" in arrays else None,
+                bool(ends[last]),
+                np.empty(0) if rewards is None else rewards[kept],
+                missed,
+            )
+        )
+    notes = [ENDS] if after is None and ends.any() else []
+    notes += [LAST] if cut_offs else []
+    return Source("D4RL", found, notes=notes)
+
+
+def stable_baselines_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
+    """Rows with `episode_starts`: an ExpertDataset of stable-baselines 2."""
+    obs, starts = arrays["obs"], _flags(arrays, "episode_starts", where)
+    if obs.dtype.kind in "US":
+        raise UserError(f"{where} names pictures by their files; put their pixels into obs instead")
+    for name in {"obs", "actions", "rewards"} & arrays.keys():
+        _check_rows(arrays, name, len(starts), where)
+    if len(starts) and not starts[0]:
+        raise UserError(f"{where}: episode_starts is False in row 0, where an episode starts")
+    edges = [*np.flatnonzero(starts).tolist(), len(starts)]
+    rewards = arrays.get("rewards")
+    found = [
+        Raw(
+            obs[start:stop],
+            arrays["actions"][start : stop - 1],
+            False,
+            np.empty(0) if rewards is None else rewards[start : stop - 1],
+            0.0 if rewards is None else float(np.sum(rewards[stop - 1])),
+        )
+        for start, stop in itertools.pairwise(edges)
+    ]
+    return Source("ExpertDataset of stable-baselines", found, notes=[LAST, CUT])
+
+
+def imitation_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
+    """Trajectories of the `imitation` package's old npz: `indices` are where `acts` are split."""
+    obs, acts, terminal = arrays["obs"], arrays["acts"], arrays["terminal"]
+    edges = np.array([0, *arrays["indices"].tolist(), len(acts)])
+    lengths = np.diff(edges)
+    if (lengths < 1).any() or len(lengths) != len(terminal) or len(obs) != len(acts) + len(lengths):
+        raise UserError(
+            f"{where}: indices, terminal, obs and acts do not belong together: {len(lengths)} "
+            f"trajectories, {len(terminal)} ends, {len(obs)} observations, {len(acts)} actions"
+        )
+    if "rews" in arrays:
+        _check_rows(arrays, "rews", len(acts), where)
+    rewards, found = arrays.get("rews"), []
+    for i, (start, stop) in enumerate(itertools.pairwise(edges)):
+        seen = obs[start + i : stop + i + 1]
+        earned = np.empty(0) if rewards is None else rewards[start:stop]
+        found.append(Raw(seen, acts[start:stop], bool(terminal[i]), earned))
+    return Source("npz of imitation", found)
+
+
+def _spans(ends: np.ndarray, cuts: np.ndarray | None, limit: int) -> Iterator[tuple[int, int]]:
+    start = 0
+    for i in range(len(ends)):
+        cut = i + 1 - start >= limit if cuts is None else cuts[i]
+        if ends[i] or cut:
+            yield start, i + 1
+            start = i + 1
+    if start < len(ends):
+        yield start, len(ends)
+
+
+def _flags(arrays: Mapping[str, np.ndarray], name: str, where: str) -> np.ndarray:
+    flags = np.ravel(arrays[name])
+    if not np.isin(flags, (0, 1)).all():
+        raise UserError(f"{where}: {name} are not True or False, one a row")
+    return flags.astype(bool)
+
+
+def _check_rows(arrays: Mapping[str, np.ndarray], name: str, rows: int, where: str) -> None:
+    shape = arrays[name].shape
+    if shape[:1] != (rows,):
+        raise UserError(f"{where}: {name} has {shape[0] if shape else 1} rows, not {rows}")

@@ -1,0 +1,109 @@
+"""HDF5 files: data sets of Minari, and of D4RL."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from image_core.adversarial.errors import UserError
+from rl.envs import Envs
+from rl.formats.flat import d4rl_episodes
+from rl.formats.raw import BadEpisode, Raw, Source
+
+D4RL = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
+
+
+def read_minari(path: Path, where: str, envs: Envs) -> Source:
+    """A data set of Minari in its folder, without Minari's own folder of data sets."""
+    return read_hdf5(path / "data" / "main_data.hdf5", where, envs)
+
+
+def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
+    """A file of Minari, one group an episode, or of D4RL, flat arrays."""
+    try:
+        import h5py
+    except ImportError as error:
+        raise UserError(f"{where}: reading it needs h5py: pip install h5py") from error
+    try:
+        with h5py.File(path) as file:
+            groups = sorted((n for n in file if n.startswith("episode_")), key=_number)
+            if groups:
+                about = dict(file.attrs)
+                episodes = [
+                    _episode(file[name], f"{where}, trajectory {i}")
+                    for i, name in enumerate(groups)
+                ]
+                return Source("Minari", episodes, environment_of(path.parent, about))
+            arrays = {name: file[name][()] for name in D4RL if name in file}
+    except (OSError, KeyError, IndexError, TypeError) as error:
+        raise UserError(f"{where} is no readable data set of Minari or D4RL") from error
+    missing = [name for name in ("observations", "terminals") if name not in arrays]
+    if missing:
+        raise UserError(
+            f"{where} lacks {', '.join(missing)}, and episode_0; see docs/demonstrations.md for "
+            "the formats"
+        )
+    return d4rl_episodes(arrays, where, envs)
+
+
+def environment_of(folder: Path, about: dict[str, Any]) -> str:
+    """What a Minari data set says it was made in: beside the data, or before Minari 0.5 in them.
+
+    Args:
+        folder: Folder of the data.
+        about: Attributes of the data themselves.
+    """
+    beside = folder / "metadata.json"
+    try:
+        if beside.exists():
+            about = json.loads(beside.read_text(encoding="utf-8"))
+        spec = about.get("env_spec") or "{}"
+        return str((json.loads(spec) if isinstance(spec, str) else spec).get("id", ""))
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{beside} does not say what environment its data are of") from error
+
+
+def _episode(group: Any, where: str) -> Raw | BadEpisode:
+    missing = {"observations", "actions", "terminations"} - set(group)
+    if missing:
+        return BadEpisode(f"{where} lacks {', '.join(sorted(missing))}")
+    ends = group["terminations"][()]
+    if not len(ends):
+        return BadEpisode(f"{where} is empty; leave it out")
+    rewards = group["rewards"][()] if "rewards" in group else np.empty(0)
+    acts = _parts(group["actions"])
+    if not isinstance(acts, np.ndarray):
+        raise UserError(f"{where} has actions made of parts; no policy here takes such")
+    return Raw(_steps(_parts(group["observations"]), len(acts)), acts, bool(ends[-1]), rewards)
+
+
+def _steps(found: Any, steps: int) -> Any:
+    """An array, or one dict or tuple a step where the space is made of parts."""
+    if isinstance(found, np.ndarray):
+        return found
+    return [step_of(found, t) for t in range(steps + 1)]
+
+
+def _parts(node: Any) -> Any:
+    """Groups of Tuple spaces name their members _index_0, _index_1, ..."""
+    import h5py
+
+    if isinstance(node, h5py.Dataset):
+        return node[()]
+    if all(key.startswith("_index_") for key in node):
+        return tuple(_parts(node[f"_index_{i}"]) for i in range(len(node)))
+    return {key: _parts(node[key]) for key in node}
+
+
+def step_of(found: Any, t: int) -> Any:
+    """One step of arrays, or of dicts and tuples of them."""
+    if isinstance(found, dict):
+        return {key: step_of(part, t) for key, part in found.items()}
+    if isinstance(found, tuple):
+        return tuple(step_of(part, t) for part in found)
+    return found[t]
+
+
+def _number(name: str) -> int:
+    return int(name.rpartition("_")[2])

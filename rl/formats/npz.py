@@ -1,0 +1,135 @@
+"""Archives of numpy: our own layout, and those of other packages."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+from image_core.adversarial.errors import UserError
+from rl.demos import Trajectory
+from rl.envs import Envs
+from rl.formats.flat import d4rl_episodes, imitation_episodes, stable_baselines_episodes
+from rl.formats.raw import Raw, Source
+
+NEEDED = ("obs", "terminals", "last_obs", "traj_len")
+LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], Source]], ...] = (
+    ({"obs", "actions", "episode_starts"}, stable_baselines_episodes),
+    ({"obs", "acts", "terminal", "indices"}, imitation_episodes),
+    ({"observations", "terminals"}, d4rl_episodes),
+)
+"""Names that tell other packages' layouts, and what reads them."""
+NAMES = {"acts", "rews", "env_id", "episode_returns", "rewards", "timeouts", "next_observations"}
+NAMES |= {"actions", *NEEDED, *(name for names, _ in LAYOUTS for name in names)}
+
+
+def read_npz(path: Path, where: str, envs: Envs) -> Source:
+    """Episodes of any layout that is known by its names."""
+    try:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if not isinstance(file, NpzFile):
+                raise ValueError("one array, not an archive")
+            with file:  # others, such as infos, may be pickles
+                found = {name: file[name] for name in file.files if name in NAMES}
+        if not all(isinstance(array, np.ndarray) for array in found.values()):
+            raise ValueError("an archive of something else")
+    except (OSError, ValueError, BadZipFile, EOFError, KeyError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{where} is no readable npz file; record it again") from error
+    for names, read in LAYOUTS:
+        if names <= found.keys():
+            return read(found, where, envs)
+    missing = [name for name in NEEDED if name not in found]
+    if missing:
+        raise UserError(
+            f"{where} lacks {', '.join(missing)}; see docs/demonstrations.md for the formats"
+        )
+    _check_npz(found, where)
+    return Source("npz", _episodes(found), str(found.get("env_id", "")))
+
+
+def _check_npz(arrays: Mapping[str, np.ndarray], where: str) -> None:
+    """Refuse arrays that do not belong together."""
+    for name in (*NEEDED, *({"acts"} & arrays.keys())):
+        if not arrays[name].ndim:
+            raise UserError(f"{where}: {name} is one value, not one a row")
+    counted = "acts" if "acts" in arrays else "obs"
+    lengths, rows = arrays["traj_len"], len(arrays[counted])
+    whole = lengths.ndim == 1 and lengths.dtype.kind in ("iu" if len(lengths) else "iuf")
+    if not whole or lengths.sum() != rows or (lengths < 1).any():
+        raise UserError(f"{where}: traj_len does not add up to the {rows} rows of {counted}")
+    for name in sorted({"obs", "terminals", "rews"} & arrays.keys()):
+        shape = arrays[name].shape
+        if shape[:1] != (rows,):
+            raise UserError(
+                f"{where}: {name} has {shape[0] if shape else 1} rows, but {counted} has {rows}"
+            )
+    ends = arrays["terminals"]
+    if ends.shape != (rows,) or not np.isin(ends, (False, True)).all():
+        raise UserError(f"{where}: terminals are not True or False, one a row")
+    if np.delete(ends, lengths.cumsum().astype(int) - 1).any():
+        raise UserError(
+            f"{where}: terminals is True inside a trajectory; traj_len should end it there"
+        )
+    if "episode_returns" in arrays and arrays["episode_returns"].shape != lengths.shape:
+        raise UserError(f"{where}: episode_returns is not one number for each trajectory")
+    if arrays["last_obs"].shape != (len(lengths), *arrays["obs"].shape[1:]):
+        raise UserError(
+            f"{where}: last_obs has shape {arrays['last_obs'].shape}, not one observation "
+            f"for each of the {len(lengths)} trajectories"
+        )
+
+
+def _episodes(arrays: Mapping[str, np.ndarray]) -> list[Raw]:
+    rewards, acts = arrays.get("rews", np.empty(0, np.float32)), arrays.get("acts")
+    raw, start = [], 0
+    for i, length in enumerate(arrays["traj_len"]):
+        at = slice(start, start + int(length))
+        obs = np.concatenate([arrays["obs"][at], arrays["last_obs"][i : i + 1]])
+        ends = bool(arrays["terminals"][at][-1])
+        missed = 0.0
+        if "episode_returns" in arrays:
+            missed = float(arrays["episode_returns"][i]) - float(rewards[at].sum())
+        raw.append(Raw(obs, None if acts is None else acts[at], ends, rewards[at], missed))
+        start += int(length)
+    return raw
+
+
+def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: str) -> None:
+    """Write episodes in the format that `read_npz` reads.
+
+    Args:
+        path: Path of the new file.
+        trajectories: Episodes to write.
+        envs: Environments that they are of.
+        env: Id of the environment.
+
+    Raises:
+        UserError: The file exists, or cannot be written.
+    """
+    ends = [np.zeros(len(t.obs), np.bool_) for t in trajectories]
+    for t, end in zip(trajectories, ends):
+        end[-1] = t.terminated
+    arrays = {
+        "obs": np.concatenate([t.obs for t in trajectories]),
+        "terminals": np.concatenate(ends),
+        "last_obs": np.stack([t.last_obs for t in trajectories]),
+        "traj_len": np.array([len(t.obs) for t in trajectories]),
+        "env_id": np.array(env),
+    }
+    if all(len(t.act) for t in trajectories):
+        arrays["acts"] = np.concatenate([t.act for t in trajectories]) + envs.actions.start
+    if all(len(t.rewards) for t in trajectories):
+        arrays["rews"] = np.concatenate([t.rewards for t in trajectories])
+    if any(t.missed for t in trajectories):
+        arrays["episode_returns"] = np.array([t.ret for t in trajectories])
+    try:
+        with path.open("xb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    except FileExistsError as error:
+        raise UserError(f"--out {path} exists and nothing is overwritten") from error
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,131 @@
+"""Demonstrations of a run: what is learned from, and what the discriminator is judged by."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from image_core.adversarial.errors import UserError
+from rl.demos import Trajectory
+from rl.envs import Envs
+from rl.formats import read_demonstrations
+
+COMPARED, AMONG = 500, 5_000
+"""Held-out rows whose nearest training row is looked for, and training rows among which."""
+WIDEST = 1_000
+"""Numbers of a row up to which near ones are looked for: not of images."""
+NEAR = 0.01
+"""Rows are near where no component differs by more standard deviations than this."""
+
+
+class DemonstrationSplit(NamedTuple):
+    """Episodes of a run.
+
+    Args:
+        learned: Episodes that are learned from.
+        held_out: Episodes that nothing learns from; perhaps none.
+        source: Where the held-out ones are from, empty where there are none.
+        skipped: Number of episodes of --demos that were of no use.
+        told: What was understood of each file, a line each.
+    """
+
+    learned: list[Trajectory]
+    held_out: list[Trajectory]
+    source: str
+    skipped: int
+    told: list[str]
+
+
+def read(
+    envs: Envs,
+    env: str,
+    demos: str,
+    *,
+    valid: str = "",
+    trajectories: int = 0,
+    fixed_horizon: bool = False,
+    needs_actions: bool = True,
+) -> DemonstrationSplit:
+    """Read the files that the options name.
+
+    Held out are the episodes of --valid; without it those of --demos beyond --trajectories. None of
+    those that are asked for is ever taken away.
+
+    Args:
+        envs: Environments that they must fit.
+        env: Id of the environment.
+        demos: Value of --demos.
+        valid: Value of --valid, perhaps empty.
+        trajectories: Number of episodes to learn from; 0 takes all.
+        fixed_horizon: Whether all must be as long as the time limit.
+        needs_actions: Whether episodes without actions are of no use.
+
+    Raises:
+        UserError: A file is of no use, holds too few episodes, or the sets are the same.
+    """
+    found = read_demonstrations(demos, envs, env, needs_actions=needs_actions)
+    told, shown = [found.told], found.trajectories
+    if trajectories > len(shown):
+        raise UserError(f"--trajectories {trajectories}: --demos {demos} hold only {len(shown)}")
+    learned = shown[: trajectories or None]
+    if valid:
+        more = read_demonstrations(valid, envs, env, option="--valid", needs_actions=needs_actions)
+        told.append(more.told)
+        held_out, source = more.trajectories, f"--valid {valid}"
+    else:
+        held_out = shown[len(learned) :]
+        source = f"--demos beyond the first {len(learned)} episodes" if held_out else ""
+    wanted = envs.max_episode_steps
+    if fixed_horizon and any(len(t.obs) != wanted for t in [*learned, *held_out]):
+        raise UserError(
+            f"--demos {demos} hold episodes that are not {wanted} steps long; record "
+            "them by `seqgan demos --fixed_horizon`"
+        )
+    if held_out and all(any(_same(t, other) for other in learned) for t in held_out):
+        raise UserError(f"every episode of {source} is one of those learned from; name others")
+    return DemonstrationSplit(learned, held_out, source, found.skipped, told)
+
+
+def _same(one: Trajectory, other: Trajectory) -> bool:
+    return np.array_equal(one.obs, other.obs) and np.array_equal(one.act, other.act)
+
+
+def facts_of(shown: DemonstrationSplit, train_rows: int, seed: int) -> dict[str, float | str]:
+    """Sizes of both sets, and the share of held-out rows that are, or nearly are, training rows.
+
+    Args:
+        shown: Episodes of the run.
+        train_rows: Rows of the training episodes that subsampling left.
+        seed: Seed of the rows that are compared.
+    """
+    facts: dict[str, float | str] = {
+        "train_episodes": float(len(shown.learned)),
+        "train_steps": float(sum(len(t.obs) for t in shown.learned)),
+        "train_rows": float(train_rows),
+        "skipped_episodes": float(shown.skipped),
+        "valid_episodes": float(len(shown.held_out)),
+        "valid_rows": float(sum(len(t.obs) for t in shown.held_out)),
+        "valid_source": shown.source or "none",
+    }
+    if not shown.held_out:
+        return facts
+    acts = all(len(t.act) for t in [*shown.learned, *shown.held_out])
+    train, valid = (_rows(ts, acts) for ts in (shown.learned, shown.held_out))
+    known = {row.tobytes() for row in train}
+    facts["valid_in_train"] = sum(row.tobytes() in known for row in valid) / len(valid)
+    if train.shape[1] <= WIDEST:
+        draw, scale = np.random.default_rng(seed), train.std(0) + 1e-8
+        among = train[draw.permutation(len(train))[:AMONG]]
+        some = valid[draw.permutation(len(valid))[:COMPARED]]
+        near = [float(np.abs((among - row) / scale).max(1).min()) <= NEAR for row in some]
+        facts["valid_near_train"] = sum(near) / len(near)
+    return facts
+
+
+def _rows(trajectories: Sequence[Trajectory], acts: bool) -> np.ndarray:
+    """Observation, and action where all have some, of each step: one row a step."""
+    obs = np.concatenate([t.obs.reshape(len(t.obs), -1) for t in trajectories])
+    if not acts:
+        return obs.astype(np.float32)
+    done = np.concatenate([t.act.reshape(len(t.obs), -1) for t in trajectories])
+    return np.hstack([obs, done]).astype(np.float32)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".parquet", ".data", ".dat", ".inter")
 HEADERS = ("auto", "yes", "no")
+UNCOUNTED = ("time", "question", "answer")
+"""Roles whose values hardly ever repeat, so that categories of them would save nothing."""
 
 
 class Role(NamedTuple):
@@ -42,7 +44,7 @@ class Table(NamedTuple):
     """Columns as strings under their roles' names.
 
     Args:
-        frame: Columns, as categories; empty strings where a field is missing.
+        frame: Columns; empty strings where a field is missing. Categories, but for times and texts.
         told: What was understood, for one line.
     """
 
@@ -182,7 +184,7 @@ def _read_text(
     needed = sum(role.needed for role in roles)
     layout = delimited.find_layout(head, source, _suffix(Path(source)), needed)
     found, names, doubt = _header(layout, source, roles, columns, header)
-    most = max(map(len, layout.rows))
+    most = layout.width
     if max(found.values()) >= most or min(found.values()) < 0:
         raise UserError(f"--columns {','.join(columns)}: {source} has {most} columns")
     separator = layout.separator
@@ -192,7 +194,6 @@ def _read_text(
     skipped = layout.skipped + (names is not None)
     if len(head) <= skipped:
         raise UserError(f"{source} holds a header and no rows; name a file with rows in it")
-    text = {place for role, place in found.items() if role in ("time", "question", "answer")}
     try:
         frame = pd.read_csv(
             io.StringIO(content),
@@ -201,7 +202,7 @@ def _read_text(
             names=range(most),
             index_col=False,
             skiprows=skipped,
-            dtype={n: "string" if n in text else "category" for n in range(most)},
+            dtype="string",  # categories would be read as numbers, and 007 as 7
             keep_default_na=False,
             quoting=0 if layout.quoted else 3,
             on_bad_lines="error",
@@ -258,7 +259,7 @@ def _header(
 
 
 def _filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
-    """Columns as categories of strings, fields that are missing as empty strings.
+    """Columns as strings, fields that are missing as empty ones; few names for many rows.
 
     Raises:
         UserError: There is no row.
@@ -268,16 +269,12 @@ def _filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
     if not len(frame):
         raise UserError(f"{source} holds no rows; name a file with rows in it")
     made = {}
-    for name in frame.columns:
-        column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            if column.hasnans:
-                column = column.cat.add_categories(
-                    [""] if "" not in column.cat.categories else []
-                ).fillna("")
-        elif column.isna().any():
-            column = column.fillna("")
-        made[str(name)] = column
+    for name in map(str, frame.columns):
+        column = frame[name].fillna("")
+        if name not in UNCOUNTED:
+            codes, names = pd.factorize(column)
+            column = pd.Series(pd.Categorical.from_codes(codes, names), frame.index)
+        made[name] = column
     return pd.DataFrame(made)
 
 
@@ -302,7 +299,7 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
             made[role].append(_text(_inside(row, key), source, number, key))
     frame = pd.DataFrame({role: pd.array(values, "string") for role, values in made.items()})
     told = f"{len(frame):,} objects: {', '.join(f'{role} = {key}' for role, key in found.items())}"
-    return Table(_filled(frame.astype("category"), source), told)
+    return Table(_filled(frame, source), told)
 
 
 def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -387,7 +384,7 @@ def _named(
         column = frame[names[place]]
         if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
             column = column.astype("Int64")
-        made[role] = column.astype("string").fillna("").astype("category")
+        made[role] = column.astype("string")
     told = f"{len(frame):,} rows: {_told(found, names)}"
     return Table(_filled(pd.DataFrame(made), source), told)
 

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ QUOTED = (",", ";", "|")
 NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d*)?\s*")
 SAMPLE = 200
 """Lines that decide."""
+EVEN = 0.9
+"""Share of the lines that must have equally many fields."""
 LEAST_TIME = 1e8
 """Seconds since 1970; no rating is as high."""
 
@@ -26,12 +29,14 @@ class Layout(NamedTuple):
         separator: What stands between two fields; a blank stands for any number of blanks.
         quoted: Whether a field may stand in quotation marks.
         skipped: Number of lines before the first line that counts, comments and blank ones.
+        width: Number of fields of a line.
         rows: Fields of the first lines.
     """
 
     separator: str
     quoted: bool
     skipped: int
+    width: int
     rows: list[list[str]]
 
     @property
@@ -62,13 +67,14 @@ def find_layout(lines: Sequence[str], source: str, suffix: str, needed: int) -> 
     for separator in dict.fromkeys([first, *SEPARATORS, BLANKS]):
         if separator is None:
             continue
-        quoted = separator in QUOTED or all(_enclosed(line, separator) for line in sample)
+        quoted = separator in QUOTED or (
+            len(separator) == 1 and all(_enclosed(line, separator) for line in sample)
+        )
         rows = _fields(sample, separator, quoted)
-        widths = {len(row) for row in rows}
+        width, count = Counter(map(len, rows)).most_common(1)[0]
         # The separator that the name promises may have uneven rows, which the reader then names
-        even = len(widths) == 1 or separator == first
-        if even and min(widths) >= needed:
-            return Layout(separator, quoted, skipped, rows)
+        if width >= needed and (separator == first or count >= EVEN * len(rows)):
+            return Layout(separator, quoted, skipped, width, rows)
     raise UserError(
         f"{source} has no {needed} columns: its first line is {sample[0].strip()[:60]!r}; separate "
         "the columns by tabs, commas, semicolons, bars, blanks or ::, the same in each line"

@@ -32,7 +32,7 @@ ROLES = (
 """Columns of a table of pairs."""
 
 
-class Pairs(NamedTuple):
+class RelevantPairs(NamedTuple):
     """Relevant pairs.
 
     Args:
@@ -45,10 +45,10 @@ class Pairs(NamedTuple):
     items: Int64[np.ndarray, " N"]
     times: Float[np.ndarray, " N"] | None = None
 
-    def pick(self, which: Bool[np.ndarray, " N"]) -> "Pairs":
+    def pick(self, which: Bool[np.ndarray, " N"]) -> "RelevantPairs":
         """Some of the pairs."""
         times = None if self.times is None else self.times[which]
-        return Pairs(self.users[which], self.items[which], times)
+        return RelevantPairs(self.users[which], self.items[which], times)
 
     def ragged(self, users: int) -> Ragged:
         """Items of each user."""
@@ -160,7 +160,7 @@ def read_interactions(
         fit, chosen = learned.pick(~held), learned.pick(held)
     else:
         fit = learned
-        learned = Pairs(*map(np.concatenate, zip(fit[:2], chosen[:2])))
+        learned = RelevantPairs(*map(np.concatenate, zip(fit[:2], chosen[:2])))
     for pairs, what in ((fit, "learn from"), (measured, "measure on")):
         if not len(pairs.users):
             why = "" if relevant is None else f" (--relevant {relevant:g} or above)"
@@ -242,7 +242,10 @@ class _Reader:
 
         names = column.cat.categories.astype(str)
         bare = names.str.strip()
-        self.note("names with blanks around them", int(column.isin(names[names != bare]).sum()))
+        self.note(
+            "names with blanks around them",
+            int(column.isin(names[(names != bare) & (bare != "")]).sum()),
+        )
         codes, found = pd.factorize(bare)
         return pd.Series(pd.Categorical.from_codes(codes[column.cat.codes], found), column.index)
 
@@ -274,7 +277,7 @@ class _Reader:
         items: Sequence[str],
         known: "Sequence[pd.DataFrame]" = (),
         name: str = "",
-    ) -> Pairs:
+    ) -> RelevantPairs:
         """The relevant pairs by number; of a held-out file those of known users that are new."""
         import pandas as pd
 
@@ -296,7 +299,7 @@ class _Reader:
             self.note(f"relevant {name} pairs whose item is not in training", int(new.sum()))
         good = rows["relevant"].to_numpy()
         times = rows["time"].to_numpy(float)[good] if "time" in rows else None
-        return Pairs(
+        return RelevantPairs(
             found["user"].to_numpy(np.int64)[good], found["item"].to_numpy(np.int64)[good], times
         )
 

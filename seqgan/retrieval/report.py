@@ -100,7 +100,7 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
         "settings": settings,
         "missing": missing,
         "ties": c.ties,
-        "d_on_test": dict(subject.discrimination),
+        **subject.discrimination,
         "alarms": list(subject.alarms),
         "rounds": subject.rounds,
         "steps": subject.steps,
@@ -121,9 +121,15 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
 def _systems(
     subject: RetrievalSubject,
 ) -> tuple[dict[str, ScoreRows], dict[str, Any], dict[str, str]]:
-    """What is compared: scores, chosen settings, and why a row is missing."""
+    """What is compared: scores, chosen settings, and why a row is missing.
+
+    The ideal row has all relevant documents first: what the metrics of these lists can reach.
+    """
     c, task, settings, missing = subject.config, subject.task, {}, {}
-    rows: dict[str, ScoreRows] = {"random": random_order(task.test.width, c.seed)}
+    rows: dict[str, ScoreRows] = {
+        "ideal": task.test.gain,
+        "random": random_order(task.test.width, c.seed),
+    }
     for name in c.baseline_names():
         try:
             row = baseline(name, task, subject.new_scorer, subject.fitting)
@@ -178,10 +184,9 @@ def _print(
             f"{name} of {trained} {own:.4f}, 95 % over {queries} {low:.3f} to {high:.3f}; "
             f"of its start {start:.4f}, paired p {value:.3f}"
         )
-    found = result["d_on_test"]
     print(
-        f"discriminator on held-out pairs of the test set against the generator's: AUC "
-        f"{found['d_auc']:.3f}, accuracy {found['d_accuracy']:.3f} (.5 is chance)"
+        "discriminator on the pairs of the test set against the generator's: AUC "
+        f"{result['d_auc']:.3f}, accuracy {result['d_accuracy']:.3f} (.5 is chance)"
     )
 
 

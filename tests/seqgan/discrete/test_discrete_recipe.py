@@ -113,7 +113,7 @@ def test_a_test_file_is_compared_with_training(tmp_path):
     data, test = read_splits(
         str(tmp_path / "a.txt"), None, str(tmp_path / "b.txt"), length=40, seed=0
     )
-    assert test.told.endswith("b.txt, 60 lines of 27 different characters, "
+    assert test.told.endswith("b.txt, 60 lines of 24 different characters, "
                               "1 with characters that --data lacks left out")  # fmt: skip
     facts = split_facts(data, test)
     assert (facts["test_rows"], facts["test_in_train"]) == (60, pytest.approx(1 / 3))

@@ -43,7 +43,7 @@ def told():
     found = {}
     for name, (make, read) in MADE.items():
         torch.manual_seed(0)
-        measure = Measures(make(800), make(240), read, most=240, steps=100, seed=0)
+        measure = Measures(make(480), make(160), read, most=160, steps=60, seed=0)
         samples = {modes: read(make(measure.size, modes).rows) for modes in (8, 4)}
         found[name] = {modes: measure(x) for modes, x in samples.items()}
         found[name][REAL_AGAIN] = measure(measure.again)

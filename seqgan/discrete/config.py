@@ -48,18 +48,21 @@ class DiscreteDataOptions(RunConfig):
             probability of 1), an .npz of palette images, or text, a line a row; gzipped or not.
         labels: IDX labels of --data; they train the classifier that judges.
         test: More of the same that nothing learns from, to judge with, or the same .npz file if it
-            has `packed_test` too; left out, every 6th row is kept.
+            has `packed_test` too; left out, a sixth of the rows of each label is drawn.
+        split_seed: Seed of that draw.
         length: Number of characters of a line.
     """
 
     data: str
     labels: str | None = None
     test: str | None = None
+    split_seed: int = 0
     length: int = 32
 
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "length")
+        options.check_least(self, 0, "split_seed")
 
 
 @dataclass(kw_only=True)
@@ -82,9 +85,9 @@ class DiscreteOptions(DiscreteDataOptions):
         ema_decay: Decay of the average of the generator's weights, which is evaluated; 0 evaluates
             the generator itself.
         evaluate_every: Rounds between two evaluations.
-        eval_samples: Maximum number of real and of generated samples of the judge: two fifths are
-            its training set, a tenth its validation set, and half its test set. If fewer are held
-            out, its training set includes rows of the generator's training set.
+        eval_samples: Maximum number of held-out and of generated samples of the judge: two fifths
+            are its training set, a tenth its validation set, and half its test set. If fewer are
+            held out, its training set includes rows of the generator's training set.
         judge_steps: Maximum number of steps of the judge; the classifier takes four times as many.
         precision: Precision of training: no (float32) or bf16; in YAML write 'no' in quotes.
     """

@@ -27,6 +27,7 @@ class DiscreteData(NamedTuple):
         labels: Label of what each row shows, if that is known.
         alphabet: The character of each class, for text.
         palette: Red, green and blue of each class, 0..255, for images.
+        told: What was understood of the file, in a sentence.
     """
 
     rows: UInt8[Tensor, " N *variables"]
@@ -34,6 +35,7 @@ class DiscreteData(NamedTuple):
     labels: Int64[Tensor, " N"] | None = None
     alphabet: str = ""
     palette: UInt8[Tensor, "V 3"] | None = None
+    told: str = ""
 
     def pick(self, rows: Tensor) -> "DiscreteData":
         """Some of the rows."""
@@ -65,7 +67,7 @@ def read_discrete(
         images = parse_idx(option, file, content)
         if images.dim() != 3:
             raise UserError(f"{option} {file} holds no images but {images.dim()}-dimensional data")
-        return DiscreteData(images, None)
+        return DiscreteData(images, None, told=f"{file}, {_sizes(images)} of grey levels")
     return _lines(option, file, content, length, alphabet)
 
 
@@ -104,19 +106,26 @@ def _palette_images(option: str, file: str | Path, content: bytes) -> DiscreteDa
     if int(images.max()) >= classes or classes < 2:
         raise UserError(f"{option} {file}: a pixel has colour {images.max()} of {classes}")
     labels = found.get("labels", found.get(f"y_{part}"))
+    pixels = torch.from_numpy(np.ascontiguousarray(images))
     return DiscreteData(
-        torch.from_numpy(np.ascontiguousarray(images)),
+        pixels,
         classes,
         None if labels is None else torch.from_numpy(labels.astype(np.int64)),
         palette=None if palette is None else torch.from_numpy(palette.astype(np.uint8)),
+        told=f"{file}, {_sizes(pixels)} of {classes} colours",
     )
+
+
+def _sizes(images: UInt8[Tensor, "N H W"]) -> str:
+    return f"{len(images):,} images of {images.shape[1]} x {images.shape[2]} pixels"
 
 
 def _lines(
     option: str, file: str | Path, content: bytes, length: int, alphabet: str | None
 ) -> DiscreteData:
     try:
-        lines = [line for line in content.decode("utf-8").splitlines() if line.strip()]
+        text = io.StringIO(content.decode("utf-8-sig"), newline=None)
+        lines = [line.rstrip("\n") for line in text if line.strip()]
     except UnicodeDecodeError as error:
         raise UserError(
             f"{option} {file} is neither IDX, .npz nor UTF-8 text (byte {error.start})"
@@ -136,4 +145,8 @@ def _lines(
     if not known:
         raise UserError(f"{option} {file} shares no line's characters with --data")
     rows = torch.tensor([[ids[c] for c in line] for line in known], dtype=torch.uint8)
-    return DiscreteData(rows, len(alphabet), alphabet=alphabet)
+    said = [f"{file}, {len(known):,} lines of {len(alphabet)} different characters"]
+    longer, foreign = sum(len(line) > length for line in lines), len(cut) - len(known)
+    said += [f"{longer:,} cut after {length}"] if longer else []
+    said += [f"{foreign:,} with characters that --data lacks left out"] if foreign else []
+    return DiscreteData(rows, len(alphabet), alphabet=alphabet, told=", ".join(said))

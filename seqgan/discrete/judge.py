@@ -107,6 +107,7 @@ def judged(
             divergence.
         jsd_error: Standard error of this estimate.
         judge_accuracy: Accuracy of the judge on unseen samples; 1/2 is good.
+        accuracy_error: Standard error of this accuracy.
     """
     count = len(real)
     learn, choose, unseen = count * 2 // 5, count // 10, count - count * 2 // 5 - count // 10
@@ -123,13 +124,18 @@ def judged(
     logit = scale * _logit(net, x)
     # log 2 + log D of a real sample, log 2 + log(1 - D) of a generated one
     gain = math.log(2) - softplus(torch.where(y == 1, -logit, logit))
-    variance = sum(float(part.var()) / len(part) for part in gain.chunk(2)) / 4
     right = torch.where(logit == 0, 0.5, ((logit > 0) == (y == 1)).float())
     return {
         "jsd_bound": float(gain.mean()),
-        "jsd_error": math.sqrt(variance),
+        "jsd_error": _error(gain),
         "judge_accuracy": float(right.mean()),
+        "accuracy_error": _error(right),
     }
+
+
+def _error(values: Float[Tensor, " N"]) -> float:
+    """Standard error of a mean over two halves, real and generated, that are drawn apart."""
+    return math.sqrt(sum(float(part.var()) / len(part) for part in values.chunk(2)) / 4)
 
 
 def _fit_judge(

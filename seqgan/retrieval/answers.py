@@ -1,6 +1,7 @@
 """Question answering: texts of questions and answers, their tokens, and scorers of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,13 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.split import held_out
 from seqgan.data.errors import reason
-from seqgan.retrieval.judged import Judged, inverse_frequency, read_answers, token_matrix
+from seqgan.metrics.neighbours import nearest
+from seqgan.retrieval.judged import Judged, inverse_frequency, read_answers, token_matrix, words
 from seqgan.retrieval.scorers import Scorer
 from seqgan.retrieval.text_scorers import CNNMatcher, EncoderMatcher, SharedWords, encode
 
 LONGEST_QUESTION, LONGEST_ANSWER = 60, 200
 """Tokens kept of a text."""
+NEAR = 0.8
+"""Dice coefficient of words and word pairs from which questions are near duplicates."""
 
 
 class Answers:
@@ -25,6 +30,7 @@ class Answers:
         test: File to measure on.
         valid: File to choose settings on; None holds out a share of the training questions.
         columns: Names of the columns of all three, see `read_answers`.
+        header: Whether the three begin with a header.
         share: Share held out where there is no validation file.
         seed: Seed of that share.
     """
@@ -35,11 +41,15 @@ class Answers:
         test: str,
         valid: str | None,
         *,
-        columns: Sequence[str],
+        columns: Sequence[str] = (),
+        header: str = "auto",
         share: float,
         seed: int,
     ):
-        sets = [read_answers(file, columns) for file in (data, valid, test) if file is not None]
+        files = {"train": data, "valid": valid, "test": test}
+        read = {r: read_answers(f, columns, header) for r, f in files.items() if f is not None}
+        sets = self.sets = list(read.values())
+        self.told = [f"{role}: {each.told}" for role, each in read.items()]
         self.questions = [name for each in sets for name in each.names]
         self.texts = [text for each in sets for text in each.texts]
         first = np.cumsum([[0, 0], *((len(s.names), len(s.label)) for s in sets)], axis=0)
@@ -50,12 +60,12 @@ class Answers:
         if valid is not None:
             self.valid = sets[1].split(sets[1].relevant_queries(), at[1])
         else:
-            shuffled = np.random.default_rng(seed).permutation(good)
-            held = max(1, int(share * len(good)))
-            if held >= len(good):
+            # Equal questions are on one side, whatever their numbers
+            groups = [train.names[n] for n in good]
+            held = held_out(len(good), share, seed, groups=groups)
+            if not held:
                 raise UserError(f"{data} has too few questions to hold some out; name a --valid")
-            self.valid = train.split(np.sort(shuffled[:held]))
-            self.fit = train.split(np.sort(shuffled[held:]))
+            self.valid, self.fit = train.split(good[held]), train.split(np.delete(good, held))
         self.test = measured.split(measured.relevant_queries(), at[len(sets) - 1])
         self.dropped = _total(sets)
         self.noted = {
@@ -63,6 +73,8 @@ class Answers:
             - len(self.test),
             "training questions without a right answer": len(train.names) - len(good),
         }
+        asked = {"valid": self.valid, "test": self.test}
+        self.facts = self._facts(read, {n: split.queries.tolist() for n, split in asked.items()})
         self._vectors: dict[str, tuple[Tensor, Tensor]] = {}
         self.vocabulary: dict[str, int] = {}
         self.question_tokens = token_matrix(
@@ -73,13 +85,34 @@ class Answers:
         count = len(train.label)
         self.idf = inverse_frequency(self.answer_tokens[:count], len(self.vocabulary) + 2)
 
-    def scorer(self, name: str, dim: int, filters: int, encoder: str | None) -> Scorer:
+    def _facts(self, read: Mapping[str, Judged], asked: Mapping[str, list[int]]) -> dict[str, Any]:
+        """Sizes, counts of labels, and questions of held-out sets that training has too."""
+        found: dict[str, Any] = {}
+        for role, each in read.items():
+            found |= {f"{role}_questions": len(each.names), f"{role}_rows": len(each.label)}
+            found[f"{role}_classes"] = each.classes()
+        number: dict[str, int] = {}
+        for role, queries in asked.items():
+            learned = self.train if role == "test" else self.fit
+            train = [self.questions[n] for n in learned.queries.tolist()]
+            held = [self.questions[n] for n in queries]
+            rows = [
+                [[number.setdefault(w, len(number)) for w in words(text)] for text in texts]
+                for texts in (held, train)
+            ]
+            near = [one.overlap >= NEAR for one in nearest(*rows)]
+            known = set(train)
+            found[f"{role}_in_train"] = sum(text in known for text in held) / len(held)
+            found[f"{role}_near_train"] = sum(near) / len(near)
+        return found
+
+    def scorer(self, name: str, dim: int, encoder: str | None) -> Scorer:
         """A scorer of these texts."""
         if name == "encoder":
             if encoder is None:
                 raise UserError("--scorer encoder needs --encoder: a name or a folder of a model")
             return EncoderMatcher(*self._encoded(encoder), self.overlap())
-        return CNNMatcher(self.overlap(), dim, filters=filters)
+        return CNNMatcher(self.overlap(), dim, filters=max(1, dim // 2))
 
     def _encoded(self, encoder: str) -> tuple[Tensor, Tensor]:
         """Vectors of all questions and answers, made once."""

@@ -1,116 +1,407 @@
-"""Tables of a file or a hub data set as columns of strings: .tsv, .csv, .jsonl, .parquet, .gz."""
+"""Tables of a file or a hub data set: text of any separator, jsonl, json, parquet; gzipped or not.
 
-from collections.abc import Sequence
+One reader for ratings and for judged answers. It says in one line what it took for what.
+"""
+
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
+from seqgan.retrieval import delimited
+from seqgan.retrieval.delimited import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".parquet", ".data")
+SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".parquet", ".data", ".dat", ".inter")
+HEADERS = ("auto", "yes", "no")
+UNCOUNTED = ("time", "question", "answer")
+"""Roles whose values hardly ever repeat, so that categories of them would save nothing."""
 
 
-def read_table(source: str, columns: Sequence[str], *, optional: int = 0) -> "pd.DataFrame":
-    """Columns of a table, as strings, in the order asked for.
-
-    A first row that holds all the names is a header; without one, columns count from the left.
+class Role(NamedTuple):
+    """What a column is for.
 
     Args:
-        source: A file, or a hub data set as `name` or `owner/name`.
-        columns: Names of the columns; the last `optional` of them may be missing, and come back
-            absent.
-        optional: Number of columns that may be missing.
+        name: Name of the role.
+        names: Further names that headers use, in lower case without marks.
+        needed: Whether a table must have the column.
+    """
+
+    name: str
+    names: tuple[str, ...] = ()
+    needed: bool = True
+
+
+class Table(NamedTuple):
+    """Columns as strings under their roles' names.
+
+    Args:
+        frame: Columns; empty strings where a field is missing. Categories, but for times and texts.
+        told: What was understood, for one line.
+    """
+
+    frame: "pd.DataFrame"
+    told: str
+
+
+def read_table(
+    source: str, roles: Sequence[Role], columns: Sequence[str] = (), header: str = "auto"
+) -> Table:
+    """Read the columns of some roles.
+
+    Args:
+        source: A file, or a hub data set as `name` or `owner/name`, with `:split` or without.
+        roles: Roles in the order in which the columns of a file without a header stand.
+        columns: Names of the columns in the order of the roles, or their numbers from 1; empty
+            takes the names that headers use, else the order.
+        header: Whether the first line of a text file is a header: yes, no, or auto, which looks.
 
     Raises:
         UserError: The source is missing, unreadable, empty, not UTF-8, or lacks a column.
     """
-    table = _read(source)
-    if not len(table):
-        raise UserError(f"{source} holds no rows; name a file with rows in it")
-    needed = list(columns[: len(columns) - optional])
-    if table.columns.dtype == "int64":  # plain text: is the first row a header?
-        first = [str(value).strip() for value in table.iloc[0]]
-        if set(needed) <= set(first):
-            table = table.iloc[1:].reset_index(drop=True)
-            table.columns = first
-        else:
-            if table.shape[1] < len(needed):
-                raise UserError(
-                    f"{source} has {table.shape[1]} columns and needs {len(needed)}: "
-                    f"{', '.join(columns)}, separated by tabs (.tsv) or commas (.csv)"
-                )
-            _check_no_header(table, source, columns)
-            table.columns = [*columns, *range(table.shape[1])][: table.shape[1]]
-    missing = [name for name in needed if name not in table.columns]
-    if missing:
-        there = ", ".join(map(str, table.columns[:20]))
-        raise UserError(f"{source} has no column {missing[0]!r}, only {there}; name it so")
-    kept = [name for name in columns if name in table.columns]
-    return table[kept].astype("string").fillna("")
-
-
-def _check_no_header(table: "pd.DataFrame", source: str, columns: Sequence[str]) -> None:
-    """A first row of words above numbers is a header whose names were not asked for.
-
-    Raises:
-        UserError: The first row is a header whose names were not asked for.
-    """
-    first, rest = table.iloc[0], table.iloc[1:101]
-    for column in table.columns[: len(columns)]:
-        numbers = rest[column].str.fullmatch(r"\s*-?\d+(\.\d*)?\s*")
-        if len(rest) > 1 and bool(numbers.all()) and not any(c.isdigit() for c in first[column]):
-            names = ",".join(str(name) for name in first)
-            raise UserError(
-                f"{source} begins with a header ({names}) that does not name "
-                f"{', '.join(columns)}; name its columns in that order with --columns"
-            )
-
-
-def _read(source: str) -> "pd.DataFrame":
-    """The rows; columns are numbers where the file names none."""
-    import pandas as pd
-
     path = Path(source)
     if path.is_dir():
         raise UserError(f"{source} is a folder; name a file in it")
     if not path.exists():
-        if Path(path.name.removesuffix(".gz")).suffix in SUFFIXES or len(path.parts) > 2:
+        if _suffix(path) in SUFFIXES or len(path.parts) > 2:
             raise UserError(f"there is no file {source}; check the path")
-        return _read_hub(source)
-    name = path.name.lower().removesuffix(".gz")
+        return _read_hub(source, roles, columns)
+    if _suffix(path) == ".parquet":
+        return _read_parquet(source, roles, columns)
+    content = _content(path, source)
+    if _suffix(path) in (".jsonl", ".json"):
+        return _read_json(content, source, roles, columns)
+    return _read_text(content, source, roles, columns, header)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def _content(path: Path, source: str) -> str:
+    """The text of a file, unzipped and decoded.
+
+    Raises:
+        UserError: The file cannot be read, is no text, or not UTF-8.
+    """
     try:
-        if name.endswith(".parquet"):
-            return pd.read_parquet(path)
-        if name.endswith(".jsonl"):
-            return pd.read_json(path, lines=True, dtype=False)
-        return pd.read_csv(
-            path,
-            sep="," if name.endswith(".csv") else "\t",
-            header=None,
-            dtype="string",
-            keep_default_na=False,
-            quoting=0 if name.endswith(".csv") else 3,
-            encoding="utf-8-sig",
-        )
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
+    if content[:4] == b"PK\x03\x04":
+        raise UserError(f"{source} is a zip archive or a workbook; unpack it, or save it as .csv")
+    try:
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            return content.decode("utf-16")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{source} is not UTF-8 ({reason(error)}); save it as UTF-8") from error
-    except pd.errors.EmptyDataError as error:
-        raise UserError(f"{source} is empty; name a file with rows in it") from error
-    except Exception as error:  # each reader raises its own kinds
-        raise UserError(f"{source} cannot be read as a table ({reason(error)}); mend it") from error
+        row = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{source}, row {row} is not UTF-8; save the file as UTF-8") from error
+    if "\0" in text[:10_000]:
+        raise UserError(f"{source} is no text: it holds null bytes; name a table")
+    return text
 
 
-def _read_hub(source: str) -> "pd.DataFrame":
+# ----------------------------------------------------------------------------------- which is what
+
+
+def _plain(name: str) -> str:
+    """A column's name without case and marks; of user_id:token, user_id."""
+    return re.sub(r"[^a-z0-9]", "", name.lower().partition(":")[0])
+
+
+def _places(
+    names: Sequence[str], roles: Sequence[Role], columns: Sequence[str]
+) -> dict[str, int] | None:
+    """Place of each role's column among named ones; None where a needed one has no known name."""
+    if columns:
+        found = {role.name: names.index(n) for role, n in zip(roles, columns) if n in names}
+        return found if len(found) == len(columns) else None
+    wanted = {role.name: [role.name, *role.names] for role in roles}
+    there = [_plain(name) for name in names]
+    found = {
+        role: there.index(name)
+        for role, called in wanted.items()
+        for name in [next((n for n in called if n in there), None)]
+        if name is not None
+    }
+    needed = {role.name for role in roles if role.needed}
+    return found if needed <= set(found) else None
+
+
+def _numbers(columns: Sequence[str], roles: Sequence[Role], width: int) -> dict[str, int]:
+    """Place of each role's column where none is named: by number, or in the roles' order."""
+    if columns and all(name.isdigit() for name in columns):
+        found = {role.name: int(name) - 1 for role, name in zip(roles, columns)}
+    else:
+        count = len(columns) or len(roles)
+        found = {role.name: place for place, role in enumerate(roles[:count]) if place < width}
+    return found
+
+
+def _lacking(
+    source: str, roles: Sequence[Role], columns: Sequence[str], names: Sequence[str]
+) -> UserError:
+    """The complaint about columns that have no known name."""
+    needed = [role.name for role in roles if role.needed]
+    if columns:
+        missing = next((name for name in columns if name not in names), columns[0])
+        return UserError(
+            f"{source} has no column {missing!r}, only {', '.join(map(str, names[:20]))}; name "
+            f"those of {', '.join(needed)} in this order with --columns"
+        )
+    return UserError(
+        f"{source} has the columns {', '.join(map(str, names[:20]))}, whose names do not say which "
+        f"are {', '.join(needed)}; name them in this order with --columns"
+    )
+
+
+def _told(found: Mapping[str, int], names: Sequence[str] | None) -> str:
+    if names is None:
+        return ", ".join(f"{role} = column {place + 1}" for role, place in found.items())
+    return ", ".join(f"{role} = {names[place]}" for role, place in found.items())
+
+
+# -------------------------------------------------------------------------------------------- text
+
+
+def _read_text(
+    content: str, source: str, roles: Sequence[Role], columns: Sequence[str], header: str
+) -> Table:
+    import pandas as pd
+
+    head = [line for line, _ in zip(io.StringIO(content, newline=None), range(1000))]
+    needed = sum(role.needed for role in roles)
+    layout = delimited.find_layout(head, source, _suffix(Path(source)), needed)
+    found, names, doubt = _header(layout, source, roles, columns, header)
+    most = layout.width
+    if max(found.values()) >= most or min(found.values()) < 0:
+        raise UserError(f"--columns {','.join(columns)}: {source} has {most} columns")
+    separator = layout.separator
+    if separator == "::":  # one character is read many times faster
+        separator = "\x1f"
+        content = content.replace("::", separator)
+    skipped = layout.skipped + (names is not None)
+    if len(head) <= skipped:
+        raise UserError(f"{source} holds a header and no rows; name a file with rows in it")
+    try:
+        frame = pd.read_csv(
+            io.StringIO(content),
+            sep=r"\s+" if separator == delimited.BLANKS else separator,
+            header=None,
+            names=range(most),
+            index_col=False,
+            skiprows=skipped,
+            dtype="string",  # categories would be read as numbers, and 007 as 7
+            keep_default_na=False,
+            quoting=0 if layout.quoted else 3,
+            on_bad_lines="error",
+        )
+    except pd.errors.ParserError as error:
+        said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        where = f", row {int(said[2])} has {said[3]} columns, not {said[1]}" if said else ""
+        raise UserError(
+            f"{source}{where or ' cannot be read: ' + reason(error)}; mend it, or put fields that "
+            f"hold {layout.between} in quotation marks"
+        ) from error
+    frame = frame[[*found.values()]]
+    frame.columns = [*found]
+    told = f"{len(frame):,} rows separated by {layout.between}, "
+    told += f"{doubt or ('a header' if names else 'no header')}: {_told(found, names)}"
+    return Table(_filled(frame, source), told)
+
+
+def _header(
+    layout: Layout, source: str, roles: Sequence[Role], columns: Sequence[str], header: str
+) -> tuple[dict[str, int], list[str] | None, str]:
+    """Place of each role, the header's names if there is one, and what is to be said of it.
+
+    Raises:
+        UserError: There is a header, and it does not say which column is which.
+    """
+    first, needed = [field.strip() for field in layout.rows[0]], sum(r.needed for r in roles)
+    by_number = bool(columns) and all(name.isdigit() for name in columns)
+    if header != "no" and not by_number and (named := _places(first, roles, columns)):
+        return named, first, ""
+    found = _numbers(columns, roles, len(first))
+    if "rating" in found and "time" not in found and not columns:
+        rest = layout.rows[1:] if header == "yes" else layout.rows
+        if delimited.is_time(rest, found["rating"]):
+            found["time"] = found.pop("rating")
+    if header == "no":
+        return found, None, ""
+    if header == "yes" and not by_number:
+        raise _lacking(source, roles, columns, first)
+    if header == "yes":
+        return found, first, ""
+    if delimited.words_over_numbers(layout.rows, len(roles)):
+        if by_number:
+            return found, first, ""
+        raise UserError(
+            f"{source} begins with a header ({','.join(first)}) whose names do not say which are "
+            f"{', '.join(r.name for r in roles if r.needed)}; name them in this order with "
+            "--columns, or pass --header no if it is a row"
+        )
+    if delimited.stands_alone(layout.rows, needed):
+        said = f"its first row ({','.join(first)}) taken for a header (--header no if it is a row)"
+        return found, first, said
+    return found, None, ""
+
+
+def _filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
+    """Columns as strings, fields that are missing as empty ones; few names for many rows.
+
+    Raises:
+        UserError: There is no row.
+    """
+    import pandas as pd
+
+    if not len(frame):
+        raise UserError(f"{source} holds no rows; name a file with rows in it")
+    made = {}
+    for name in map(str, frame.columns):
+        column = frame[name].fillna("")
+        if name not in UNCOUNTED:
+            codes, names = pd.factorize(column)
+            column = pd.Series(pd.Categorical.from_codes(codes, names), frame.index)
+        made[name] = column
+    return pd.DataFrame(made)
+
+
+# ------------------------------------------------------------------------------------- other kinds
+
+
+def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequence[str]) -> Table:
+    """Objects one a line, or a list of them, alone or under "data"."""
+    import pandas as pd
+
+    rows = _objects(content, source)
+    first = next(rows, (1, {}))
+    names = list(first[1])
+    nested = [name for name in columns if name not in names and "." in name]
+    places = _places([*names, *nested], roles, columns)
+    if places is None:
+        raise _lacking(source, roles, columns, names)
+    found = {role: [*names, *nested][place] for role, place in places.items()}
+    made: dict[str, list[str]] = {role: [] for role in found}
+    for number, row in (first, *rows):
+        for role, key in found.items():
+            made[role].append(_text(_inside(row, key), source, number, key))
+    frame = pd.DataFrame({role: pd.array(values, "string") for role, values in made.items()})
+    told = f"{len(frame):,} objects: {', '.join(f'{role} = {key}' for role, key in found.items())}"
+    return Table(_filled(frame, source), told)
+
+
+def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Objects and their rows.
+
+    Raises:
+        UserError: A row is no JSON object.
+    """
+    if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "").startswith('{"data"'):
+        try:
+            whole = json.loads(content)
+        except ValueError as error:
+            raise UserError(f"{source} is not JSON: {reason(error)}; mend it") from error
+        listed = enumerate(whole if isinstance(whole, list) else whole["data"], 1)
+        rows = ((number, row) for number, row in listed)
+    else:
+        lines = enumerate(content.splitlines(), 1)
+        rows = ((n, _parsed(line, source, n)) for n, line in lines if line.strip())
+    for number, row in rows:
+        if not isinstance(row, dict):
+            raise UserError(f"{source}, row {number} is no object; write one object a line")
+        yield number, row
+
+
+def _parsed(line: str, source: str, number: int) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{source}, row {number} is not JSON: {reason(error)}; mend it") from error
+
+
+def _inside(row: Mapping[str, Any], key: str) -> Any:
+    """A field, or one inside others, as in meta.user."""
+    if key in row:
+        return row[key]
+    value: Any = row
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _text(value: Any, source: str, number: int, key: str) -> str:
+    """A value as an id or a text: 7.0 is 7, nothing is an empty string.
+
+    Raises:
+        UserError: The value is a list or an object.
+    """
+    if isinstance(value, list | dict):
+        raise UserError(f"{source}, row {number}: {key} is no single value; name another column")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value)
+
+
+def _read_parquet(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Table:
+    import pandas as pd
+
+    try:
+        from pyarrow import ArrowException  # type: ignore[import-untyped]
+        from pyarrow.parquet import read_schema  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise UserError(f"{source}: parquet needs pyarrow: pip install pyarrow") from error
+    try:
+        names = [str(name) for name in read_schema(source).names]
+        found = _places(names, roles, columns)
+        if found is None:
+            raise _lacking(source, roles, columns, names)
+        frame = pd.read_parquet(source, columns=[names[place] for place in found.values()])
+    except (ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{source} cannot be read as parquet: {reason(error)}") from error
+    return _named(frame, found, names, source)
+
+
+def _named(
+    frame: "pd.DataFrame", found: Mapping[str, int], names: Sequence[str], source: str
+) -> Table:
+    """Columns of typed tables as strings; whole numbers among floats lose their point."""
+    import pandas as pd
+
+    made = {}
+    for role, place in found.items():
+        column = frame[names[place]]
+        if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
+            column = column.astype("Int64")
+        made[role] = column.astype("string")
+    told = f"{len(frame):,} rows: {_told(found, names)}"
+    return Table(_filled(pd.DataFrame(made), source), told)
+
+
+def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Table:
     from datasets import load_dataset
 
     name, _, split = source.partition(":")
     try:
-        return load_dataset(name, split=split or "train").to_pandas()
+        frame = load_dataset(name, split=split or "train").to_pandas()
     except Exception as error:  # the network, the name, the split: any kind
         raise UserError(
             f"there is no file {source}, and no data set of that name can be loaded "
             f"({reason(error)}); check the path or your connection"
         ) from error
+    names = [str(column) for column in frame.columns]
+    found = _places(names, roles, columns)
+    if found is None:
+        raise _lacking(source, roles, columns, names)
+    return _named(frame, found, names, source)

@@ -83,10 +83,9 @@ class RetrievalOptions(RankingOptions):
     def _check_task(self) -> None:
         """Refuse what the task would not read."""
         default = {f.name: f.default for f in fields(self)}
-        for task, names in ONLY_FOR.items():
-            for name in names:
-                if task != self.task and getattr(self, name) != default[name]:
-                    raise UserError(f"--{name} is for --task {task}; leave it away")
+        for name, tasks in ONLY_FOR.items():
+            if self.task not in tasks and getattr(self, name) != default[name]:
+                raise UserError(f"--{name} is for --task {' and '.join(tasks)}; leave it away")
 
 
 @dataclass(kw_only=True)
@@ -98,14 +97,12 @@ class SoftmaxOptions(RetrievalOptions):
         reward: Reward of a document from its logit f: sigmoid for 2 sigmoid(f) - 1, softplus for
             log(1 + e^f), logit for f, log_sigmoid, or ratio for e^f up to e^10, which --estimator
             importance reads.
-        estimator: Estimator of the generator's gradient: reinforce, or importance (MaliGAN's and
-            BGAN's weights over a batch).
-        exact: Whether the expectation over all candidates is computed instead of sampled.
-        temperature: Temperature of the generator in its own update.
+        estimator: Estimator of the generator's gradient: exact (the expectation over all
+            candidates), reinforce, leave_one_out (the mean reward of the query's other samples is
+            subtracted) or importance (MaliGAN's and BGAN's weights over a batch).
         negative_temperature: Temperature of the generator as it draws negatives.
         mixture: Share lambda of the positives in what the generator's gradient is sampled from.
         samples: Documents per positive that the gradient is sampled from.
-        baseline: Whether the mean reward of the query's other samples is subtracted.
         kl_coef: Weight of KL(generator || its start).
         d_epochs: Discriminator steps on the same negatives before new ones are drawn.
         d_l2: Weight of the squared norm of what scores each of the discriminator's documents.
@@ -114,13 +111,10 @@ class SoftmaxOptions(RetrievalOptions):
 
     loss: str = "non_saturating"
     reward: str = "sigmoid"
-    estimator: str = "reinforce"
-    exact: bool = True
-    temperature: float = 1.0
+    estimator: str = "exact"
     negative_temperature: float = 1.0
     mixture: float = 0.0
     samples: int | None = None
-    baseline: bool = False
     kl_coef: float = 0.3
     d_epochs: int = 1
     d_l2: float | None = None
@@ -132,7 +126,7 @@ class SoftmaxOptions(RetrievalOptions):
         options.check_choice("reward", self.reward, tuple(REWARDS))
         options.check_least(self, 1, "samples", "d_epochs")
         options.check_least(self, 0, "d_l2", "kl_coef", "mixture")
-        options.check_above_zero(self, "temperature", "negative_temperature")
+        options.check_above_zero(self, "negative_temperature")
         if self.mixture >= 1:
             raise UserError(f"--mixture {self.mixture}: it must be below 1")
         if self.d_steps % self.d_epochs:
@@ -140,17 +134,12 @@ class SoftmaxOptions(RetrievalOptions):
                 f"--d_steps {self.d_steps}: it must be a multiple of --d_epochs {self.d_epochs}, "
                 "the steps on the same negatives"
             )
-        if self.baseline and self.samples == 1:
-            raise UserError("--baseline compares samples: --samples must be at least 2")
+        if self.estimator == "leave_one_out" and self.samples == 1:
+            raise UserError("--estimator leave_one_out compares samples: --samples must be 2")
         self._check_estimator()
 
     def _check_estimator(self) -> None:
         options.check_estimator(self.estimator, estimation.SERVED, estimation.REASONS)
-        if self.estimator == "importance" and (self.exact or self.baseline):
-            raise UserError(
-                "--estimator importance weighs sampled documents against each other; "
-                "pass --exact false and --baseline false"
-            )
         if (self.estimator == "importance") != (self.reward == "ratio"):
             raise UserError(
                 f"--reward ratio and --estimator importance go together; got --reward "
@@ -162,13 +151,12 @@ class SoftmaxOptions(RetrievalOptions):
         return {
             "loss": getattr(losses, self.loss),
             "reward": REWARDS[self.reward],
-            "exact": self.exact,
+            "exact": self.estimator == "exact",
+            "baseline": self.estimator == "leave_one_out",
             "estimator": estimation.of_documents(self.estimator),
-            "temperature": self.temperature,
             "negative_temperature": self.negative_temperature,
             "mixture": self.mixture,
             "samples": self.samples,
-            "baseline": self.baseline,
             "kl_coef": self.kl_coef,
             "d_l2": self.d_l2,
             "reduction": self.reduction,

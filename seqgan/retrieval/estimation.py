@@ -4,9 +4,9 @@ from image_core.adversarial import estimators
 from image_core.adversarial.estimators import CONTROL_VARIATES, RELAXATIONS, Estimator
 from image_core.runs.options import check_estimator
 
-SERVED = ("reinforce", "importance")
+SERVED = ("exact", "reinforce", "leave_one_out", "importance")
 _LISTED = (
-    "the candidates of a query can be listed, so their expectation is exact: pass --exact true"
+    "the candidates of a query can be listed, so their expectation is exact: pass --estimator exact"
 )
 REASONS: dict[tuple[str, ...], str] = {
     ("clipped",): "it is for several steps on the same samples; here each takes one",
@@ -19,6 +19,7 @@ REASONS: dict[tuple[str, ...], str] = {
 def of_documents(name: str) -> Estimator:
     """The score function of a retrieval game, whose rewards are shares of a mean.
 
+    Exact has none to sample; leave_one_out is reinforce, whose rewards the game itself centres.
     Importance is not centred: documents come from a proposal that holds positives, which centred
     weights would push away.
     """

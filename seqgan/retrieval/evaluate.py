@@ -23,7 +23,6 @@ def evaluate(
     *,
     at: Sequence[int] = (3, 5, 10),
     ties: str = "random",
-    ideal: str = "full",
     seed: int = 0,
 ) -> dict[str, Float[Tensor, " Q"]]:
     """Metrics of each query that has a relevant document, in bounded memory.
@@ -34,7 +33,6 @@ def evaluate(
         split: Queries, candidates, what is relevant and what is left out.
         at: Values of k, for the metrics that have one.
         ties: Order of equal scores, see `metrics.rank`.
-        ideal: What NDCG divides by, see `metrics.ndcg`.
         seed: Seed of the order of equal scores.
 
     Raises:
@@ -48,7 +46,7 @@ def evaluate(
     for part in rows.split(max(1, CELLS // max(1, split.width))):
         mask, gain = split.ranked_mask(part), split.gain(part)
         ranking = rank(score(part), gain, mask, ties=ties, generator=generator)
-        parts.append(measure(ranking, at, ideal))
+        parts.append(measure(ranking, at))
     return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
 
 

@@ -26,7 +26,6 @@ class Fit(NamedTuple):
         lr: Adam's learning rate.
         l2: Weight of the squared norm of what scores a positive.
         batch: Queries of a step; 0 takes all.
-        drawn: Number of candidates that dns takes the hardest of.
         pool: Candidates drawn for a step; 0 takes all.
         every: Epochs between two evaluations.
         patience: Evaluations without a better one before it ends.
@@ -39,7 +38,6 @@ class Fit(NamedTuple):
     lr: float
     l2: float
     batch: int = 0
-    drawn: int = 5
     pool: int = 0
     every: int = 10
     patience: int = 4
@@ -90,7 +88,7 @@ def _train(
     scorer = make()
     task.know(scorer, split)
     pool = how.pool or None
-    game = RankingGame(scorer, split, method=how.method, l2=how.l2, drawn=how.drawn, pool=pool)
+    game = RankingGame(scorer, split, method=how.method, l2=how.l2, pool=pool)
     adam = functools.partial(torch.optim.Adam, lr=how.lr, fused=True)
     engine = Engine(game.to(split.queries.device), {"G": adam})
     data = batches(split, how.batch, how.seed)

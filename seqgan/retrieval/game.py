@@ -14,11 +14,13 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, losses
+from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from seqgan.retrieval.fit_game import fit_loss
+from seqgan.retrieval.metrics import CELLS
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.scorers import MatrixFactorization, Scorer
 from seqgan.retrieval.split import QueryBatch, Split
@@ -171,6 +173,47 @@ class RetrievalGame(Game):
             # A query whose every candidate is positive has nothing else to draw
             probs = torch.where(left.sum(1, keepdim=True) > 0, left, probs)
         return draw(probs, batch.owner)
+
+    @torch.no_grad()
+    def discriminate(self, split: Split) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+        """Logits of all positives of a split, and of as many documents that G draws for them.
+
+        Documents that the query was trained on are not drawn: D knows them as positives.
+
+        Args:
+            split: Queries whose positives D has not seen.
+        """
+        self.G.eval()
+        self.D.eval()
+        real, fake = [], []
+        rows = torch.nonzero(split.positives.counts > 0)[:, 0]
+        for part in rows.split(max(1, CELLS // max(1, split.width))):
+            batch = split.batch(part)
+            scores = batch.scores(self.G) / self.negative_temperature
+            probs = scores.masked_fill(~split.ranked_mask(part), -torch.inf).softmax(1)
+            queries = batch.queries[batch.owner]
+            drawn = batch.documents_at(batch.owner, draw(probs, batch.owner))
+            real.append(self.D.pairs(queries, batch.documents_at(batch.owner, batch.column)))
+            fake.append(self.D.pairs(queries, drawn))
+        return torch.cat(real), torch.cat(fake)
+
+    def discrimination(self, split: Split, seed: int) -> dict[str, float]:
+        """AUC and accuracy of D on the positives of a split against new draws of G.
+
+        Pairwise, both are how often a positive stands above the document drawn for it, a tie being
+        half: the margin is all that D is trained for.
+
+        Args:
+            split: Queries whose positives D has not seen.
+            seed: Seed of the draws, which leave the training's random numbers alone.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            real, fake = self.discriminate(split)
+        if self.pairwise:
+            above = float(((real > fake).double() + (real == fake).double() / 2).mean())
+            return {"d_auc": above, "d_accuracy": above}
+        return {"d_auc": float(auc(real, fake)), "d_accuracy": float(accuracy(real, fake))}
 
     # -- the generator ---------------------------------------------------------------------------
 

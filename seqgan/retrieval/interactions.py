@@ -2,23 +2,57 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.retrieval.columns import read_table
+from seqgan.retrieval.columns import Role, read_table
+from seqgan.retrieval.holding import hold_out
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.split import Split
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Pairs = tuple[np.ndarray, np.ndarray]
-"""Users and items, as numbers."""
+ROLES = (
+    Role("user", ("userid", "uid", "userindex", "customer", "customerid", "visitor", "visitorid",
+                  "reviewer", "reviewerid", "account", "accountid", "member", "memberid")),
+    Role("item", ("itemid", "iid", "itemindex", "movie", "movieid", "product", "productid",
+                  "article", "articleid", "track", "trackid", "song", "songid", "artist",
+                  "artistid", "book", "bookid", "isbn", "parentasin", "asin", "business",
+                  "businessid")),
+    Role("rating", ("ratings", "score", "stars", "overall", "preference", "bookrating"), False),
+    Role("time", ("timestamp", "ts", "date", "datetime", "unixreviewtime", "reviewtime", "created",
+                  "createdat"), False),
+)  # fmt: skip
+"""Columns of a table of pairs."""
+
+
+class RelevantPairs(NamedTuple):
+    """Relevant pairs.
+
+    Args:
+        users: Users, as numbers.
+        items: Items, as numbers.
+        times: Time of each pair; None where the table has none.
+    """
+
+    users: Int64[np.ndarray, " N"]
+    items: Int64[np.ndarray, " N"]
+    times: Float[np.ndarray, " N"] | None = None
+
+    def pick(self, which: Bool[np.ndarray, " N"]) -> "RelevantPairs":
+        """Some of the pairs."""
+        times = None if self.times is None else self.times[which]
+        return RelevantPairs(self.users[which], self.items[which], times)
+
+    def ragged(self, users: int) -> Ragged:
+        """Items of each user."""
+        return Ragged.from_pairs(self.users, self.items, users)
 
 
 @dataclass(kw_only=True)
@@ -34,6 +68,7 @@ class Interactions:
         test: Relevant items of each user, to measure on.
         dropped: Rows left out, by reason.
         noted: Rows kept that deserve a word, by reason.
+        told: What was understood of each file, in a sentence each.
     """
 
     users: list[str]
@@ -44,6 +79,7 @@ class Interactions:
     test: Ragged
     dropped: dict[str, int] = field(default_factory=dict)
     noted: dict[str, int] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
 
     def learn(self, history: Ragged) -> Split:
         """The users that have positives, every item a candidate."""
@@ -60,124 +96,237 @@ class Interactions:
             users = torch.arange(len(self.users))
         return Split(users, len(self.items), relevant.select(users), seen=seen.select(users))
 
+    def facts(self) -> dict[str, int]:
+        """Numbers of users, items, and of each split's pairs and of the users that have them."""
+        found = {"users": len(self.users), "items": len(self.items)}
+        splits = {"train": self.train, "valid": self.valid, "test": self.test}
+        for name, pairs in splits.items():
+            found[f"{name}_rows"] = len(pairs.values)
+            found[f"{name}_users"] = int((pairs.counts > 0).sum())
+        return found
+
 
 def read_interactions(
     source: str,
     test: str | None = None,
+    valid: str | None = None,
     *,
-    columns: Sequence[str] = ("user", "item", "rating"),
+    columns: Sequence[str] = (),
+    header: str = "auto",
     relevant: float | None = None,
-    ratings: tuple[float, float] | None = None,
-    held_out: float = 0.2,
-    valid: float = 0.2,
+    split: str = "share",
+    share: float = 0.2,
     seed: int = 0,
     size: tuple[int, int] | None = None,
 ) -> Interactions:
     """Read pairs, rated or not.
 
     Args:
-        source: Table of user, item and, if there is one, rating; see `read_table`.
-        test: Another such table to measure on; None holds out a share of each user's relevant
-            items.
-        columns: Names of the three columns, in the order in which they stand.
+        source: Table of user, item and, if there are any, rating and time; see `read_table`.
+        test: Another such table to measure on; None holds out some of each user's pairs.
+        valid: Another such table to choose settings on; None holds out some of the rest.
+        columns: Names of the columns in this order, see `read_table`.
+        header: Whether files begin with a header: auto, yes or no.
         relevant: Least rating of a relevant item; None takes every row, rated or not.
-        ratings: Lowest and highest possible rating; rows outside are dropped.
-        held_out: Share of each user's relevant items to measure on, where there is no `test`.
-        valid: Share of each user's training items that chooses settings.
-        seed: Seed of both shares.
+        split: Rule by which pairs are held out, see `hold_out`.
+        share: Share of each user's pairs that is held out.
+        seed: Seed of what is drawn.
         size: Numbers of users and items of a model made elsewhere, whose numbers the names are.
 
     Raises:
         UserError: The data cannot be read, or hold nothing to learn from or to measure on.
     """
-    dropped: dict[str, int] = {}
-    noted: dict[str, int] = {}
-    rows = _clean(read_table(source, columns, optional=1), source, relevant, ratings, dropped)
-    held = None
-    if test is not None:
-        held = _clean(read_table(test, columns, optional=1), test, relevant, ratings, dropped)
-    tables = [rows] if held is None else [rows, held]
+    read = _Reader(columns, header, relevant)
+    rows = read.rows(source)
+    more = {
+        role: read.rows(file, role)
+        for role, file in (("valid", valid), ("test", test))
+        if file is not None
+    }
     users = _names([rows], "user", None if size is None else size[0])
-    items = _names(tables, "item", None if size is None else size[1])
-    pairs = _numbered(rows, users, items)
-    if held is None:
-        learned, measured = _share(pairs, held_out, seed)
+    items = _names([rows, *more.values()], "item", None if size is None else size[1])
+    learned = read.pairs(rows, users, items)
+    known = [rows]
+    if valid is not None:
+        chosen = read.pairs(more["valid"], users, items, known, "validation")
+        known.append(more["valid"])
+    if test is not None:
+        measured = read.pairs(more["test"], users, items, known, "test")
     else:
-        learned = pairs
-        measured = _test_pairs(rows, held, users, items, dropped, noted)
-    if not len(learned[0]):
-        raise UserError(f"{source} holds no relevant pair{_why(relevant)}; nothing can be learned")
-    if not len(measured[0]):
-        raise UserError(
-            f"{test or source} leaves no relevant pair to measure on{_why(relevant)}; "
-            "name another --test"
-        )
+        held = hold_out(learned.users, learned.times, how=split, share=share, seed=seed)
+        learned, measured = learned.pick(~held), learned.pick(held)
+    if valid is None:
+        held = hold_out(learned.users, learned.times, how=split, share=share, seed=seed + 1)
+        fit, chosen = learned.pick(~held), learned.pick(held)
+    else:
+        fit = learned
+        learned = RelevantPairs(*map(np.concatenate, zip(fit[:2], chosen[:2])))
+    for pairs, what in ((fit, "learn from"), (measured, "measure on")):
+        if not len(pairs.users):
+            why = "" if relevant is None else f" (--relevant {relevant:g} or above)"
+            raise UserError(
+                f"{(test or source) if pairs is measured else source} holds no relevant pair to "
+                f"{what}{why}; name more data"
+            )
     count = len(users)
-    without = count - len(np.unique(learned[0]))
-    if without:
-        noted["users without a relevant item in training"] = without
-    fit, chosen = _share(learned, valid, seed + 1)
+    read.note("users without a relevant item in training", count - len(np.unique(learned.users)))
     return Interactions(
         users=users,
         items=items,
-        **{
-            name: Ragged.from_pairs(*each, count)
-            for name, each in (
-                ("train", learned),
-                ("fit", fit),
-                ("valid", chosen),
-                ("test", measured),
-            )
-        },
-        dropped={name: number for name, number in dropped.items() if number},
-        noted=noted,
+        train=learned.ragged(count),
+        fit=fit.ragged(count),
+        valid=chosen.ragged(count),
+        test=measured.ragged(count),
+        dropped={why: number for why, number in read.dropped.items() if number},
+        noted=read.noted,
+        told=read.told,
     )
 
 
-def _why(relevant: float | None) -> str:
-    return "" if relevant is None else f" (--relevant {relevant:g} or above)"
+class _Reader:
+    """Files read alike, with what was dropped, noted and understood.
 
+    Args:
+        columns: Names of the columns, see `read_table`.
+        header: Whether files begin with a header.
+        relevant: Least rating of a relevant item.
+    """
 
-def _clean(
-    table: "pd.DataFrame",
-    source: str,
-    relevant: float | None,
-    ratings: tuple[float, float] | None,
-    dropped: dict[str, int],
-) -> "pd.DataFrame":
-    """Rows with names and a good rating, each pair once (the last), and whether it is relevant."""
-    import pandas as pd
+    def __init__(self, columns: Sequence[str], header: str, relevant: float | None):
+        self.columns, self.header, self.relevant = columns, header, relevant
+        self.dropped: dict[str, int] = {}
+        self.noted: dict[str, int] = {}
+        self.told: list[str] = []
 
-    user, item, *rating = table.columns
-    table = table.rename(columns={user: "user", item: "item"})
+    def note(self, what: str, count: int) -> None:
+        """Count rows that are kept."""
+        if count:
+            self.noted[what] = self.noted.get(what, 0) + count
 
-    def drop(bad: "pd.Series", why: str, table: "pd.DataFrame") -> "pd.DataFrame":
-        dropped[why] = dropped.get(why, 0) + int(bad.sum())
+    def _drop(self, table: "pd.DataFrame", bad: "pd.Series", why: str) -> "pd.DataFrame":
+        self.dropped[why] = self.dropped.get(why, 0) + int(bad.sum())
         return table[~bad]
 
-    nameless = (table["user"].str.strip() == "") | (table["item"].str.strip() == "")
-    table = drop(nameless, "without a user or an item", table)
-    value = pd.Series(1.0, index=table.index)
-    if rating and (relevant is not None or ratings is not None):
-        value = pd.to_numeric(table[rating[0]], errors="coerce").astype("float64")
-        table = table.assign(value=value)
-        table = drop(~np.isfinite(table["value"]), "with a rating that is no number", table)
-        if ratings is not None:
-            outside = (table["value"] < ratings[0]) | (table["value"] > ratings[1])
-            table = drop(outside, "with a rating out of range", table)
-        value = table["value"]
-    elif relevant is not None:
-        raise UserError(
-            f"{source} has no ratings, which --relevant {relevant:g} asks for; name them in "
-            "--columns, or leave --relevant away to take every pair"
+    def rows(self, source: str, role: str = "data") -> "pd.DataFrame":
+        """Rows with names and a good rating, each pair once, and whether it is relevant.
+
+        Of rows that repeat a pair the latest counts; without times, the last.
+        """
+        import pandas as pd
+
+        frame, told = read_table(source, ROLES, self.columns, self.header)
+        table = pd.DataFrame({name: self._stripped(frame[name]) for name in ("user", "item")})
+        if "time" in frame:
+            table["time"] = _times(frame["time"])
+        value, said = self._ratings(frame, source)
+        table["value"] = value
+        self.told.append(f"{role}: {source}, {told}; {said}")
+        nameless = (table["user"] == "") | (table["item"] == "")
+        table = self._drop(table, nameless, "without a user or an item")
+        table = self._drop(table, ~np.isfinite(table["value"]), "with a rating that is no number")
+        if "time" in table:
+            bad = table["time"].isna()
+            if bad.all():
+                table = table.drop(columns="time")
+            else:
+                table = self._drop(table, bad, "with a time that cannot be read")
+                table = table.sort_values("time", kind="stable")
+        twice = table.duplicated(["user", "item"], keep="last")
+        table = self._drop(table, twice, "that repeat a pair").sort_index()
+        least = -np.inf if self.relevant is None else self.relevant
+        return table.assign(relevant=table["value"] >= least)
+
+    def _stripped(self, column: "pd.Series") -> "pd.Series":
+        """Names without blanks around them: " u3" is "u3"."""
+        import pandas as pd
+
+        names = column.cat.categories.astype(str)
+        bare = names.str.strip()
+        self.note(
+            "names with blanks around them",
+            int(column.isin(names[(names != bare) & (bare != "")]).sum()),
         )
-    table = table.assign(relevant=value >= (-np.inf if relevant is None else relevant))
-    return drop(table.duplicated(["user", "item"], keep="last"), "that repeat a pair", table)
+        codes, found = pd.factorize(bare)
+        return pd.Series(pd.Categorical.from_codes(codes[column.cat.codes], found), column.index)
+
+    def _ratings(self, frame: "pd.DataFrame", source: str) -> "tuple[pd.Series, str]":
+        """Rating of each row, and what is to be said of ratings."""
+        import pandas as pd
+
+        everything = pd.Series(1.0, index=frame.index)
+        if "rating" not in frame:
+            if self.relevant is not None:
+                raise UserError(
+                    f"{source} has no ratings, which --relevant {self.relevant:g} asks for; name "
+                    "them in --columns, or leave --relevant away to take every pair"
+                )
+            return everything, "no ratings, every pair is relevant"
+        names = frame["rating"].cat.categories.astype(str)
+        points = pd.to_numeric(names.str.replace(",", "."), errors="coerce").to_numpy(float)
+        value = pd.Series(points[frame["rating"].cat.codes], frame.index)
+        finite = value[np.isfinite(value)]
+        span = f"ratings {finite.min():g} to {finite.max():g}" if len(finite) else "no number rated"
+        if self.relevant is not None:
+            return value, f"{span}, relevant from {self.relevant:g}"
+        return everything, f"{span}, but every pair is relevant: pass --relevant for the best only"
+
+    def pairs(
+        self,
+        rows: "pd.DataFrame",
+        users: Sequence[str],
+        items: Sequence[str],
+        known: "Sequence[pd.DataFrame]" = (),
+        name: str = "",
+    ) -> RelevantPairs:
+        """The relevant pairs by number; of a held-out file those of known users that are new."""
+        import pandas as pd
+
+        found = pd.DataFrame(
+            {"user": _numbered(rows["user"], users), "item": _numbered(rows["item"], items)},
+            index=rows.index,
+        )
+        if known:
+            cold = found["user"] < 0
+            self._drop(found, cold, f"of the {name} set whose user is not in training")
+            before = [self.pairs(each.assign(relevant=True), users, items) for each in known]
+            width = len(items)
+            learned = np.concatenate([each.users * width + each.items for each in before])
+            twice = ~cold & (found["user"] * width + found["item"]).isin(learned)
+            self._drop(found, twice, f"of the {name} set that training holds too")
+            rows = rows.assign(relevant=rows["relevant"] & ~cold & ~twice)
+            there = np.unique(np.concatenate([each.items for each in before]))
+            new = rows["relevant"] & ~found["item"].isin(there)
+            self.note(f"relevant {name} pairs whose item is not in training", int(new.sum()))
+        good = rows["relevant"].to_numpy()
+        times = rows["time"].to_numpy(float)[good] if "time" in rows else None
+        return RelevantPairs(
+            found["user"].to_numpy(np.int64)[good], found["item"].to_numpy(np.int64)[good], times
+        )
+
+
+def _numbered(column: "pd.Series", names: Sequence[str]) -> Int64[np.ndarray, " N"]:
+    """Place of each name among others; -1 where it is not there."""
+    import pandas as pd
+
+    places = pd.Index(names).get_indexer(column.cat.categories)
+    return places[column.cat.codes].astype(np.int64)
+
+
+def _times(column: "pd.Series") -> "pd.Series":
+    """Seconds since 1970 of numbers or dates; NaN where neither can be read."""
+    import pandas as pd
+
+    text = column.astype("string").str.strip()
+    seconds = pd.to_numeric(text, errors="coerce").astype("float64")
+    if not seconds.isna().all():
+        return seconds
+    dates = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
+    return (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
 
 
 def _names(tables: "Sequence[pd.DataFrame]", column: str, size: int | None) -> list[str]:
-    """All names, numbers ascending as numbers; or the numbers below `size`."""
-    names = set().union(*(table[column].unique() for table in tables))
+    """All names in an order of their own: numbers ascending, 07 before 7; else as text."""
+    names = set().union(*(table[column].unique().tolist() for table in tables))
     numbers = all(name.isascii() and name.isdigit() for name in names)
     if size is not None:
         if not numbers or any(int(name) >= size for name in names):
@@ -185,52 +334,4 @@ def _names(tables: "Sequence[pd.DataFrame]", column: str, size: int | None) -> l
                 f"--start holds {size} {column}s, numbered from 0, but the data name others"
             )
         return [str(number) for number in range(size)]
-    return sorted(names, key=int if numbers else None)
-
-
-def _numbered(rows: "pd.DataFrame", users: list[str], items: list[str]) -> Pairs:
-    import pandas as pd
-
-    relevant = rows[rows["relevant"]]
-    return (
-        np.asarray(pd.Index(users).get_indexer(relevant["user"]), np.int64),
-        np.asarray(pd.Index(items).get_indexer(relevant["item"]), np.int64),
-    )
-
-
-def _test_pairs(
-    rows: "pd.DataFrame",
-    held: "pd.DataFrame",
-    users: list[str],
-    items: list[str],
-    dropped: dict[str, int],
-    noted: dict[str, int],
-) -> Pairs:
-    """Relevant test pairs of known users that training does not hold."""
-    import pandas as pd
-
-    known = held["user"].isin(users)
-    dropped["of the test set whose user is not in training"] = int((~known).sum())
-    held = held[known]
-    pair = pd.MultiIndex.from_frame(held[["user", "item"]])
-    learned = pd.MultiIndex.from_frame(rows[["user", "item"]])
-    twice = pair.isin(learned)
-    dropped["of the test set that training holds too"] = int(twice.sum())
-    held = held[~twice]
-    new = held["relevant"] & ~held["item"].isin(rows["item"])
-    if int(new.sum()):
-        noted["relevant test pairs whose item is not in training"] = int(new.sum())
-    return _numbered(held, users, items)
-
-
-def _share(pairs: Pairs, share: float, seed: int) -> tuple[Pairs, Pairs]:
-    """Each user's pairs in two, the second a share of them rounded down."""
-    users, items = pairs
-    chance = np.random.default_rng(seed).random(len(users))
-    order = np.lexsort((chance, users))
-    counts: Int64[np.ndarray, " U"] = np.bincount(users) if len(users) else np.zeros(0, np.int64)
-    first = np.cumsum(counts) - counts
-    place = np.empty(len(users), np.int64)
-    place[order] = np.arange(len(users)) - np.repeat(first, counts)
-    out = place < np.floor(share * counts[users]).astype(np.int64)
-    return (users[~out], items[~out]), (users[out], items[out])
+    return sorted(names, key=(lambda name: (int(name), name)) if numbers else None)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
-from seqgan.retrieval.columns import read_table
+from seqgan.retrieval.columns import Role, read_table
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.split import Split
 
@@ -27,7 +27,9 @@ class Judged:
         names: Names of the queries: an id, or the question.
         features: Features of each document, if it has any.
         texts: Text of each document, if it has any.
+        ids: Ids of the queries where the names are questions.
         dropped: Rows left out, by reason.
+        told: What was understood, in a sentence.
     """
 
     query: np.ndarray
@@ -35,7 +37,14 @@ class Judged:
     names: list[str]
     features: np.ndarray | None = None
     texts: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     dropped: dict[str, int] = field(default_factory=dict)
+    told: str = ""
+
+    def classes(self) -> dict[str, int]:
+        """Number of documents of each label."""
+        labels, counts = np.unique(self.label, return_counts=True)
+        return {f"{label:g}": int(count) for label, count in zip(labels, counts)}
 
     def split(
         self,
@@ -99,6 +108,7 @@ def group(
     found = dict.fromkeys(names)
     number = {name: n for n, name in enumerate(found)}
     query = np.array([number[name] for name in names], np.int64)
+    wide = "" if features is None else f" with {features.shape[1]} features"
     order = np.argsort(query, kind="stable")
     return Judged(
         query=query[order],
@@ -107,6 +117,7 @@ def group(
         features=None if features is None else features[order],
         texts=[texts[n] for n in order] if len(texts) else [],
         dropped=dropped or {},
+        told=f"{source}, {len(query):,} documents{wide} of {len(found):,} queries",
     )
 
 
@@ -198,42 +209,57 @@ def _finite(features: np.ndarray, source: str) -> np.ndarray:
 # ------------------------------------------------------------------------------ questions, answers
 
 
-def read_answers(
-    source: str, columns: Sequence[str] = ("id", "label", "question", "answer")
-) -> Judged:
+ROLES = (
+    Role("id", ("qid", "questionid", "queryid", "queryindex"), needed=False),
+    Role("label", ("relevance", "relevant", "correct", "iscorrect", "target", "judgement")),
+    Role("question", ("query", "questiontext", "querytext", "q")),
+    Role("answer", ("sentence", "passage", "candidate", "response", "reply", "answertext",
+                    "document", "passagetext", "text", "a")),
+)  # fmt: skip
+"""Columns of a table of judged answers."""
+
+
+def read_answers(source: str, columns: Sequence[str] = (), header: str = "auto") -> Judged:
     """Read a table of judged answers.
 
     Args:
-        source: Table with these columns; see `read_table`.
-        columns: Names of question number, label, question and answer, in their order.
+        source: Table of question number, label, question and answer; see `read_table`. Where the
+            header names no number, equal questions are one.
+        columns: Names of the columns in this order, see `read_table`.
+        header: Whether the file begins with a header: auto, yes or no.
 
     Raises:
         UserError: The data cannot be read, or hold nothing relevant.
     """
     import pandas as pd
 
-    table = read_table(source, columns)
-    table.columns = ["id", "label", "question", "answer"]
+    frame, told = read_table(source, ROLES, columns, header)
+    table = pd.DataFrame({name: frame[name].astype("string").str.strip() for name in frame})
+    if "id" not in table:
+        table["id"] = table["question"]
     dropped = {}
-    blank = (table["question"].str.strip() == "") | (table["answer"].str.strip() == "")
+    blank = (table["question"] == "") | (table["answer"] == "")
     dropped["without a question or an answer"] = int(blank.sum())
     table = table[~blank]
-    label = pd.to_numeric(table["label"], errors="coerce").astype("float64")
+    words_of_truth = {"true": "1", "yes": "1", "false": "0", "no": "0"}
+    said = table["label"].str.lower().replace(words_of_truth)
+    label = pd.to_numeric(said, errors="coerce").astype("float64")
     dropped["with a label that is no number"] = int(label.isna().sum())
     table, label = table[label.notna()], label[label.notna()]
     twice = table.duplicated(["id", "question", "answer"], keep="first")
     dropped["that repeat an answer"] = int(twice.sum())
     table, label = table[~twice], label[~twice]
-    names = list(table["question"])
-    keys = [f"{a}\t{q}" for a, q in zip(table["id"], names)]
+    keys = [f"{a}\t{q}" for a, q in zip(table["id"], table["question"])]
     judged = group(
         keys,
-        label.to_numpy(),
+        label.to_numpy(float),
         source,
         texts=list(table["answer"]),
         dropped={why: n for why, n in dropped.items() if n},
     )
+    judged.ids = [key.partition("\t")[0] for key in judged.names]
     judged.names = [key.partition("\t")[2] for key in judged.names]
+    judged.told = f"{source}, {told}; {len(judged.names):,} questions"
     return judged
 
 

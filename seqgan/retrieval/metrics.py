@@ -154,12 +154,10 @@ def reciprocal_rank(ranking: Ranking) -> Float[Tensor, " Q"]:
     return relevant.any(1) / first
 
 
-def measure(
-    ranking: Ranking, at: Sequence[int] = (3, 5, 10), ideal: str = "full"
-) -> dict[str, Float[Tensor, " Q"]]:
+def measure(ranking: Ranking, at: Sequence[int] = (3, 5, 10)) -> dict[str, Float[Tensor, " Q"]]:
     """All metrics of each query: p@k, ndcg@k, recall@k and hit@k for each k, map and mrr."""
     values: dict[str, Tensor] = {f"p@{k}": precision(ranking, k) for k in at}
-    values |= {f"ndcg@{k}": ndcg(ranking, k, ideal) for k in at}
+    values |= {f"ndcg@{k}": ndcg(ranking, k) for k in at}
     values |= {"map": average_precision(ranking), "mrr": reciprocal_rank(ranking)}
     values |= {f"recall@{k}": recall(ranking, k) for k in at}
     values |= {f"hit@{k}": hit_rate(ranking, k) for k in at}

@@ -6,6 +6,7 @@ read once, beside the baselines and the start itself.
 """
 
 import functools
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.runs import options, recipe
@@ -28,7 +30,7 @@ from seqgan.retrieval.fitting import Fit, batches
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.interactions import read_interactions
 from seqgan.retrieval.judged import read_letor
-from seqgan.retrieval.report import START, RetrievalSubject, write_report
+from seqgan.retrieval.report import START, RetrievalSubject, described, write_report
 from seqgan.retrieval.scorers import FactorsOnPrior, MatrixFactorization, Scorer
 from seqgan.retrieval.split import Split
 from seqgan.retrieval.tasks import (
@@ -62,11 +64,12 @@ def read_task(c: RetrievalOptions) -> Task:
         data = read_interactions(
             c.data,
             c.test,
+            c.valid,
             columns=c.column_names(),
+            header=c.header,
             relevant=c.relevant,
-            ratings=c.rating_range(),
-            held_out=SHARE,
-            valid=SHARE,
+            split=c.split,
+            share=SHARE,
             seed=c.seed,
             size=size,
         )
@@ -85,7 +88,15 @@ def read_task(c: RetrievalOptions) -> Task:
             choose=choose,
             graded=c.graded,
         )
-    answers = Answers(c.data, c.test, c.valid, columns=c.column_names(), share=SHARE, seed=c.seed)
+    answers = Answers(
+        c.data,
+        c.test,
+        c.valid,
+        columns=c.column_names(),
+        header=c.header,
+        share=SHARE,
+        seed=c.seed,
+    )
     return AnswerTask(answers, choose=choose)
 
 
@@ -112,8 +123,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pretrain_epochs": 6,
         "rounds": 3,
         "dim": 4,
-        "hidden": 8,
-        "filters": 4,
         "evaluate_every": 2,
         "d_steps": 1,
         "g_steps": 2,
@@ -132,7 +141,7 @@ class Run(recipe.Run):
     """
 
     recipe = "retrieve"
-    show = ("ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl")
+    show = ("ndcg@5", "map", "start/loss", "D/accuracy", "d_auc", "G/reward", "G/kl")
     movable = ("baselines",)
     config: RetrievalOptions
     game: RetrievalGame
@@ -149,6 +158,11 @@ class Run(recipe.Run):
         self.game = self._game(self.task.fit).to(self.device)
         self.engine = make_engine(self.game, self.paper.players(c), "no", source=self.paper.file)
         self._use(self.task.fit)
+
+    def start(self) -> None:
+        """Create the run's folder, and say what was understood of the data."""
+        super().start()
+        print("\n".join(described(self.task)), file=sys.stderr)
 
     # -- what is trained -------------------------------------------------------------------------
 
@@ -256,6 +270,7 @@ class Run(recipe.Run):
             functools.partial(self.evaluate, "adversarial"),
             enter=functools.partial(self._first_look, "adversarial"),
             leave=functools.partial(self._leave, "adversarial"),
+            limits=(DISCRIMINATOR_WINS, DISCRIMINATOR_AT_CHANCE),
         )
 
     def _start_turns(self, split: Split) -> list[Turn]:
@@ -264,7 +279,6 @@ class Run(recipe.Run):
             self.game.start_move,
             method=str(c.pretrain),
             l2=float(c.pretrain_l2 or 0),
-            drawn=c.drawn,
         )
         steps = len(batches(split, int(c.batch or 0), c.seed))
         return [Turn("start", move, repeat=steps)]
@@ -295,9 +309,7 @@ class Run(recipe.Run):
         c, notes = self.config, self.engine.notes
         split = self.task.valid or self.task.test
         values = means(
-            evaluate(
-                self.task.score(self.game.G, split), split, ties=c.ties, ideal=c.ideal, seed=c.seed
-            )
+            evaluate(self.task.score(self.game.G, split), split, ties=c.ties, seed=c.seed)
         )
         if c.select != "last":
             best = notes.setdefault("best", {})
@@ -306,7 +318,10 @@ class Run(recipe.Run):
                 best[phase] = {"round": done, "value": value}
                 self.game.selected.load_state_dict(self.game.G.state_dict())
         shown = ("p@5", "ndcg@5", "map", "mrr", c.select_metric)
-        return {name: values[name] for name in dict.fromkeys(shown)}
+        found = {name: values[name] for name in dict.fromkeys(shown)}
+        if phase == "adversarial":
+            found |= self.game.discrimination(split, c.seed)
+        return found
 
     def _first_look(self, phase: str) -> None:
         self.evaluate(phase)
@@ -345,10 +360,9 @@ class Run(recipe.Run):
         return Fit(
             method="softmax",
             epochs=int(c.pretrain_epochs or 0) or 240,
-            lr=float(c.pretrain_lr or 0),
+            lr=c.pretrain_lr,
             l2=float(c.pretrain_l2 or 0),
             batch=int(c.batch or 0),
-            drawn=c.drawn,
             pool=c.pool,
             every=int(c.evaluate_every or 1),
             patience=c.patience,
@@ -366,6 +380,8 @@ class Run(recipe.Run):
             new_scorer=self.new_scorer,
             fitting=self.fitting(),
             best=self.engine.notes.get("best", {}),
+            discrimination=self.game.discrimination(self.task.test, self.config.seed),
+            alarms=self.engine.notes.get("alarms", []),
             rounds=self.engine.round,
             steps=self.engine.steps,
         )

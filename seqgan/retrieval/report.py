@@ -1,7 +1,7 @@
 """The end of a retrieval run: every baseline, the start and IRGAN on the test set, in one table."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -44,6 +44,8 @@ class RetrievalSubject(NamedTuple):
         new_scorer: Makes a scorer as the generator began, for baselines that are trained.
         fitting: How those baselines are trained.
         best: Round and metric that validation chose, by phase.
+        discrimination: AUC and accuracy of the discriminator on the test set.
+        alarms: Alarms that were raised.
         rounds: Number of rounds that were played.
         steps: Optimizer steps of each player.
     """
@@ -56,6 +58,8 @@ class RetrievalSubject(NamedTuple):
     new_scorer: Callable[[], Scorer]
     fitting: Fit
     best: Mapping[str, Any]
+    discrimination: Mapping[str, float]
+    alarms: Sequence[str]
     rounds: int
     steps: Mapping[str, int]
 
@@ -71,19 +75,22 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
     c, task, folder = subject.config, subject.task, subject.folder
     rows, settings, missing = _systems(subject)
     measured = {
-        name: evaluate(score, task.test, ties=c.ties, ideal=c.ideal, seed=c.seed)
-        for name, score in rows.items()
+        name: evaluate(score, task.test, ties=c.ties, seed=c.seed) for name, score in rows.items()
     }
     table = {name: {m: means(values)[m] for m in SHOWN} for name, values in measured.items()}
     against = measured[START]
     result: dict[str, Any] = {
         "table": table,
+        "data": task.facts,
+        "rows_dropped": task.dropped,
+        "noted": task.noted,
+        "game": game_of(c),
         "queries": len(next(iter(against.values()))),
-        "intervals": {
+        "intervals_95_over_queries": {
             name: {m: interval(values[m], seed=c.seed) for m in TESTED}
             for name, values in measured.items()
         },
-        "p_against_start": {
+        "p_against_start_over_queries": {
             name: {m: paired_test(values[m], against[m], seed=c.seed) for m in TESTED}
             for name, values in measured.items()
             if values is not against
@@ -93,9 +100,8 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
         "settings": settings,
         "missing": missing,
         "ties": c.ties,
-        "ideal": c.ideal,
-        "rows_dropped": task.dropped,
-        "noted": task.noted,
+        **subject.discrimination,
+        "alarms": list(subject.alarms),
         "rounds": subject.rounds,
         "steps": subject.steps,
         "seed": c.seed,
@@ -107,7 +113,7 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
     write_text(folder.samples / "first.txt", _samples(task, subject.scorers[subject.trained]))
     if folder.log.exists():  # not where a start is evaluated and nothing is played
         folder.plots.mkdir(parents=True, exist_ok=True)
-        keys = ["ndcg@5", "map", "start/loss", "D/accuracy", "G/reward", "G/kl"]
+        keys = ["ndcg@5", "map", "start/loss", "D/accuracy", "d_auc", "G/reward", "G/kl"]
         plots.learning_curves(folder.log, folder.plots / "learning.png", keys)
     _print(subject, table, result)
 
@@ -115,9 +121,15 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
 def _systems(
     subject: RetrievalSubject,
 ) -> tuple[dict[str, ScoreRows], dict[str, Any], dict[str, str]]:
-    """What is compared: scores, chosen settings, and why a row is missing."""
+    """What is compared: scores, chosen settings, and why a row is missing.
+
+    The ideal row has all relevant documents first: what the metrics of these lists can reach.
+    """
     c, task, settings, missing = subject.config, subject.task, {}, {}
-    rows: dict[str, ScoreRows] = {"random": random_order(task.test.width, c.seed)}
+    rows: dict[str, ScoreRows] = {
+        "ideal": task.test.gain,
+        "random": random_order(task.test.width, c.seed),
+    }
     for name in c.baseline_names():
         try:
             row = baseline(name, task, subject.new_scorer, subject.fitting)
@@ -131,27 +143,51 @@ def _systems(
     return rows, settings, missing
 
 
+def game_of(config: RetrievalOptions) -> dict[str, Any]:
+    """Loss, reward and estimator of a paper's game, as far as it has options of these names."""
+    values = asdict(config)
+    return {name: values[name] for name in ("loss", "reward", "estimator") if name in values}
+
+
+def described(task: Task) -> list[str]:
+    """What was understood of the data, a line a file; the splits; what was dropped and noted."""
+    facts = ", ".join(f"{name} {_shown(value)}" for name, value in task.facts.items())
+    lines = [*task.told, f"splits: {facts}"]
+    for kind, counts in (("dropped", task.dropped), ("noted", task.noted)):
+        said = [f"{count:,} {why}" for why, count in counts.items() if count]
+        if said:
+            lines.append(f"{kind}: {', '.join(said)}")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {count:,}" for name, count in value.items()) + "}"
+    return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"
+
+
 def _print(
     subject: RetrievalSubject, table: dict[str, dict[str, float]], result: dict[str, Any]
 ) -> None:
-    task = subject.task
-    for why, count in {**task.dropped, **task.noted}.items():
-        kind = "dropped" if why in task.dropped else "noted"
-        if count:
-            print(f"{kind}: {count} {'rows ' if kind == 'dropped' else ''}{why}", file=sys.stderr)
+    trained, c = subject.trained, subject.config
+    game = ", ".join(f"{name} {value}" for name, value in result["game"].items())
+    queries = "users" if c.task == "item" else "queries"
     print_table(
-        f"{subject.folder.folder}: {result['queries']} test queries; "
-        f"selected: {result['selected']}",
+        f"{subject.folder.folder}: {result['queries']} test {queries}, one seed ({c.seed}); "
+        f"{trained}: {game}; selected: {result['selected']}",
         {name: {m: row[m] for m in SHOWN[:8]} for name, row in table.items()},
     )
-    trained = subject.trained
-    for name, value in result["p_against_start"][trained].items():
-        low, high = result["intervals"][trained][name]
+    for name, value in result["p_against_start_over_queries"][trained].items():
+        low, high = result["intervals_95_over_queries"][trained][name]
         own, start = table[trained][name], table[START][name]
         print(
-            f"{name} of {trained} {own:.4f}, 95 % {low:.3f} to {high:.3f}; "
+            f"{name} of {trained} {own:.4f}, 95 % over {queries} {low:.3f} to {high:.3f}; "
             f"of its start {start:.4f}, paired p {value:.3f}"
         )
+    print(
+        "discriminator on the pairs of the test set against the generator's: AUC "
+        f"{result['d_auc']:.3f}, accuracy {result['d_accuracy']:.3f} (.5 is chance)"
+    )
 
 
 def _samples(task: Task, scorer: Scorer) -> str:

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 
 from seqgan.retrieval.ragged import Ragged
 
+HIDDEN = 46
+"""Width of a hidden layer: that of IRGAN's web search model."""
+
 
 class Scorer(nn.Module, ABC):
     """Scores of documents for queries."""
@@ -160,7 +163,7 @@ class TwoTower(Scorer):
         hidden: Width of the towers.
     """
 
-    def __init__(self, history: Ragged, documents: int, dim: int, hidden: int):
+    def __init__(self, history: Ragged, documents: int, dim: int, hidden: int = HIDDEN):
         super().__init__()
         self.history = history
         self.document = nn.Parameter(torch.randn(documents, dim) / dim**0.5)
@@ -203,18 +206,16 @@ class FeatureMLP(Scorer):
     Args:
         features: Vector x of each document, (D, F).
         hidden: Width of the layer.
-        dropout: Dropout of the features, while training.
 
     Source: the model of IRGAN's web search task.
     """
 
     features: Tensor
 
-    def __init__(self, features: Float[Tensor, "D F"], hidden: int, dropout: float = 0.0):
+    def __init__(self, features: Float[Tensor, "D F"], hidden: int = HIDDEN):
         super().__init__()
         self.register_buffer("features", features, persistent=False)
         self.net = nn.Sequential(
-            nn.Dropout(dropout),
             nn.Linear(features.shape[1], hidden),
             nn.Tanh(),
             nn.Linear(hidden, 1),

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.recipe import RunConfig
+from seqgan.retrieval.columns import HEADERS
+from seqgan.retrieval.holding import SPLITS
 from seqgan.retrieval.tasks import Sizes
 
 SCORERS = {
@@ -27,7 +29,6 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "batch": 0,
         "pretrain": "softmax",
         "pretrain_epochs": 240,
-        "pretrain_lr": 0.03,
         "pretrain_l2": 0.14,
         "d_lr": 0.01,
         "g_lr": 0.003,
@@ -41,7 +42,6 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "batch": 0,
         "pretrain": "softmax",
         "pretrain_epochs": 300,
-        "pretrain_lr": 0.003,
         "pretrain_l2": 0.001,
         "d_lr": 0.003,
         "g_lr": 0.001,
@@ -55,7 +55,6 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "batch": 8,
         "pretrain": "softmax",
         "pretrain_epochs": 20,
-        "pretrain_lr": 0.003,
         "pretrain_l2": 0.0001,
         "d_lr": 0.003,
         "g_lr": 0.001,
@@ -66,12 +65,23 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 """What an option is where it is left out."""
 
-ONLY_FOR = {
-    "item": ("relevant", "start", "pool", "ratings", "start_prefix", "eval_samples"),
-    "web": ("label_fraction", "graded"),
-    "qa": ("encoder",),
+PRETRAIN_LR = {"item": 0.03, "web": 0.003, "qa": 0.003}
+"""Adam's learning rate of pretraining and of the baselines that are trained like it."""
+
+ONLY_FOR: Mapping[str, tuple[str, ...]] = {
+    "relevant": ("item",),
+    "split": ("item",),
+    "start": ("item",),
+    "start_prefix": ("item",),
+    "pool": ("item",),
+    "eval_samples": ("item",),
+    "columns": ("item", "qa"),
+    "header": ("item", "qa"),
+    "label_fraction": ("web",),
+    "graded": ("web",),
+    "encoder": ("qa",),
 }
-"""Options that one task alone reads."""
+"""Tasks that read an option that not all of them read."""
 
 
 @dataclass(kw_only=True)
@@ -79,16 +89,21 @@ class RankedDataOptions(RunConfig):
     """Data.
 
     Args:
-        data: What to learn from: a table of user, item and, if there is one, rating (item); LETOR
-            text or an .npz (web); a table of question number, label, question and answer (qa).
+        data: What to learn from: a table of user, item and, if there are any, rating and time
+            (item); LETOR text or an .npz (web); a table of question number, label, question and
+            answer (qa).
         task: Kind of the data: item, web or qa.
-        test: More of the same to measure on; left out, the item task holds out a fifth of each
-            user's items.
-        valid: More of the same to choose settings on, for web and qa; left out, a fifth of the
-            training queries. The item task holds out a fifth of each user's training items.
-        columns: Names of the table's columns in the order in which they stand.
+        test: More of the same to measure on; left out, the item task holds out items of each user,
+            see --split.
+        valid: More of the same to choose settings on; left out, a fifth of the training queries, or
+            items of each user, see --split.
+        split: Items held out of each user with two or more: share (a fifth, drawn), time (the
+            latest fifth) or leave_one_out (the latest one; drawn where there are no times).
+        columns: Names of the columns in the order user, item, rating, time (item) or id, label,
+            question, answer (qa), or their numbers from 1; left out, names that headers use, else
+            the order.
+        header: Whether a text file begins with a header: yes, no, or auto, which looks.
         relevant: Least rating of a relevant item, for item; left out, every pair is relevant.
-        ratings: LOWEST,HIGHEST possible rating, for item; rows outside are dropped.
         label_fraction: Share of the training labels that are seen, for web; below 1 training is
             semi-supervised.
     """
@@ -97,9 +112,10 @@ class RankedDataOptions(RunConfig):
     task: Literal["item", "web", "qa"] = "item"
     test: str | None = None
     valid: str | None = None
+    split: Literal["share", "time", "leave_one_out"] = "share"
     columns: str = ""
+    header: Literal["auto", "yes", "no"] = "auto"
     relevant: float | None = None
-    ratings: str = ""
     label_fraction: float = 1.0
 
     def __post_init__(self) -> None:
@@ -109,39 +125,21 @@ class RankedDataOptions(RunConfig):
         for name, value in DEFAULTS[self.task].items():
             if name in known and getattr(self, name) is None:
                 setattr(self, name, value)
-        self.rating_range()
+        options.check_choice("split", self.split, SPLITS)
+        options.check_choice("header", self.header, HEADERS)
         options.check_finite(self, "relevant")
         if not 0 < self.label_fraction <= 1:
             raise UserError(f"--label_fraction {self.label_fraction}: it must be in (0, 1]")
         if self.columns and len(self.column_names()) < (4 if self.task == "qa" else 2):
             raise UserError(f"--columns {self.columns}: name them all, with commas between")
-        if self.task == "item" and self.valid is not None:
-            raise UserError("--valid is for --task web and qa; the item task holds out its own")
+        if len(self.column_names()) > 4:
+            raise UserError(f"--columns {self.columns}: a table has at most four that are read")
         if self.task != "item" and self.test is None:
             raise UserError(f"--task {self.task} needs --test FILE: its queries are to be new ones")
 
     def column_names(self) -> tuple[str, ...]:
-        """The table's columns."""
-        if self.columns:
-            return tuple(filter(None, self.columns.split(",")))
-        return {
-            "item": ("user", "item", "rating"),
-            "qa": ("id", "label", "question", "answer"),
-        }.get(self.task, ())
-
-    def rating_range(self) -> tuple[float, float] | None:
-        """Lowest and highest rating."""
-        if not self.ratings:
-            return None
-        try:
-            low, high = map(float, self.ratings.split(","))
-            if not low <= high:
-                raise ValueError
-        except ValueError as error:
-            raise UserError(
-                f"--ratings {self.ratings}: give the lowest and the highest, as in 1,5"
-            ) from error
-        return low, high
+        """The table's columns; none where the header or the order tells them."""
+        return tuple(filter(None, (name.strip() for name in self.columns.split(","))))
 
 
 @dataclass(kw_only=True)
@@ -152,42 +150,27 @@ class ScorerOptions(RankedDataOptions):
         scorer: Network that scores documents: mf, mf_ease (factors on EASE's scores) or two_tower
             for item; mlp for web; cnn or encoder for qa.
         encoder: Name or folder of a transformers encoder, for --scorer encoder.
-        dim: Length of a vector.
+        dim: Length of a vector; of a word's, for cnn, which has half as many filters of each width.
         d_dim: Length of a vector in the discriminator; left out, as in the generator.
-        hidden: Width of a layer (mlp, two_tower).
-        filters: Number of filters of each width (cnn).
-        dropout: Dropout of the features (mlp).
     """
 
     scorer: str | None = None
     encoder: str | None = None
     dim: int | None = None
     d_dim: int | None = None
-    hidden: int = 46
-    filters: int = 64
-    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.d_dim is None:
             self.d_dim = self.dim
         options.check_choice("scorer", str(self.scorer), SCORERS[self.task])
-        options.check_least(self, 1, "dim", "d_dim", "hidden", "filters")
-        options.check_least(self, 0, "dropout")
-        if self.dropout >= 1:
-            raise UserError(f"--dropout {self.dropout}: it must be below 1")
+        options.check_least(self, 1, "dim", "d_dim")
         if (self.scorer == "encoder") != (self.encoder is not None):
             raise UserError("--scorer encoder and --encoder NAME go together")
 
     def sizes(self, dim: int | None = None) -> Sizes:
         """Sizes of a scorer, of another length of vector if it is given."""
-        return Sizes(
-            dim=int(dim or self.dim or 0),
-            hidden=self.hidden,
-            filters=self.filters,
-            dropout=self.dropout,
-            encoder=self.encoder,
-        )
+        return Sizes(dim=int(dim or self.dim or 0), encoder=self.encoder)
 
 
 @dataclass(kw_only=True)
@@ -201,9 +184,7 @@ class StartOptions(ScorerOptions):
         pretrain: Method that the generator learns by before the adversarial rounds: softmax
             (maximum likelihood), bpr, dns or none.
         pretrain_epochs: Most passes of pretraining.
-        pretrain_lr: Learning rate of pretraining.
         pretrain_l2: Weight of the squared norm of what scores a positive, in pretraining.
-        drawn: Number of candidates that dns takes the hardest of.
         patience: Evaluations without a better one before pretraining ends.
         evaluate_every: Epochs of pretraining between two evaluations.
     """
@@ -212,20 +193,22 @@ class StartOptions(ScorerOptions):
     start_prefix: str = ""
     pretrain: str | None = None
     pretrain_epochs: int | None = None
-    pretrain_lr: float | None = None
     pretrain_l2: float | None = None
-    drawn: int = 5
     patience: int = 4
     evaluate_every: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_choice("pretrain", str(self.pretrain), PRETRAIN)
-        options.check_least(self, 1, "drawn", "patience", "evaluate_every")
+        options.check_least(self, 1, "patience", "evaluate_every")
         options.check_least(self, 0, "pretrain_epochs", "pretrain_l2")
-        options.check_above_zero(self, "pretrain_lr")
         if self.start is not None and (self.scorer != "mf" or self.pretrain != "none"):
             raise UserError("--start is a start: it needs --scorer mf and --pretrain none")
+
+    @property
+    def pretrain_lr(self) -> float:
+        """Learning rate of pretraining."""
+        return PRETRAIN_LR[self.task]
 
 
 @dataclass(kw_only=True)
@@ -240,7 +223,6 @@ class RankingOptions(StartOptions):
         select_metric: Metric that is chosen by.
         baselines: Further rows of the table with commas between; all of the task's, or none.
         ties: Order of equal scores: random (seeded), first or last.
-        ideal: What NDCG divides by: full, or found among the first k.
         graded: Whether NDCG weighs documents by their label, for web; else all relevant ones count
             the same.
     """
@@ -250,7 +232,6 @@ class RankingOptions(StartOptions):
     select_metric: str = "ndcg@5"
     baselines: str = "all"
     ties: Literal["random", "first", "last"] = "random"
-    ideal: Literal["full", "found"] = "full"
     graded: bool = False
 
     def __post_init__(self) -> None:

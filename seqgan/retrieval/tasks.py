@@ -8,7 +8,7 @@ given.
 import copy
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,10 @@ class Sizes:
 
     Args:
         dim: Length of a vector.
-        hidden: Width of a layer.
-        filters: Number of filters of each width, in a convolutional encoder.
-        dropout: Dropout of the features.
         encoder: Name or folder of a transformers encoder.
     """
 
     dim: int = 5
-    hidden: int = 46
-    filters: int = 64
-    dropout: float = 0.0
     encoder: str | None = None
 
 
@@ -65,6 +59,8 @@ class Task(ABC):
     document_names: Sequence[str]
     dropped: dict[str, int]
     noted: dict[str, int]
+    told: list[str]
+    facts: dict[str, Any]
 
     @abstractmethod
     def scorer(self, name: str, sizes: Sizes) -> Scorer:
@@ -79,6 +75,10 @@ class Task(ABC):
         """All that differ."""
         found = {id(s): s for s in (self.fit, self.train, self.valid, self.test) if s is not None}
         return list(found.values())
+
+    @abstractmethod
+    def trec_ids(self) -> tuple[list[str], list[str]]:
+        """Ids of all queries and documents, without blanks."""
 
     def score(self, scorer: Scorer, split: Split) -> ScoreRows:
         """Scores of all columns for rows of a split."""
@@ -110,6 +110,7 @@ class ItemTask(Task):
     def __init__(self, data: Interactions, *, choose: bool, eval_samples: int = 0, seed: int = 0):
         self.data, self.dropped, self.noted = data, data.dropped, data.noted
         self.query_names, self.document_names = data.users, data.items
+        self.told, self.facts = data.told, data.facts()
         self.train = data.learn(data.train)
         self.fit = data.learn(data.fit) if choose else self.train
         self.fit_history = data.fit if choose else data.train
@@ -131,8 +132,11 @@ class ItemTask(Task):
         if name == "mf_ease":
             return FactorsOnPrior(self.prior(self.fit), sizes.dim)
         if name == "two_tower":
-            return TwoTower(self.fit_history, items, sizes.dim, sizes.hidden)
+            return TwoTower(self.fit_history, items, sizes.dim)
         return MatrixFactorization(users, items, sizes.dim)
+
+    def trec_ids(self) -> tuple[list[str], list[str]]:
+        return _bare(self.data.users), _bare(self.data.items)
 
     def history(self, split: Split) -> Ragged:
         """Positives of every user in a training set."""
@@ -223,9 +227,33 @@ class WebTask(Task):
             raise UserError(f"the sets have {sorted(width)} features; they must agree")
         self.features = torch.from_numpy(np.concatenate([s.features for s in sets]))
         self.labels = np.concatenate([s.label for s in sets])
+        self.sets = sets
+        roles = ("train", "valid", "test") if len(sets) == 3 else ("train", "test")
+        self.told = [f"{role}: {each.told}" for role, each in zip(roles, sets)]
+        self.facts = self._facts(dict(zip(roles, sets)))
+
+    def trec_ids(self) -> tuple[list[str], list[str]]:
+        return numbered([(each.names, each.query) for each in self.sets])
+
+    def _facts(self, sets: Mapping[str, Judged]) -> dict[str, Any]:
+        """Sizes, counts of labels, and documents whose features training has: all, to two digits.
+
+        A validation set that was held out of the training queries is counted with them.
+        """
+        found: dict[str, Any] = {}
+        for role, each in sets.items():
+            found |= {f"{role}_queries": len(each.names), f"{role}_rows": len(each.label)}
+            found[f"{role}_classes"] = each.classes()
+        train = sets["train"].features
+        for role in set(sets) - {"train"}:
+            for name, digits in (("in", None), ("near", 2)):
+                held = _rows_of(sets[role].features, digits)
+                known = set(_rows_of(train, digits))
+                found[f"{role}_{name}_train"] = sum(row in known for row in held) / len(held)
+        return found
 
     def scorer(self, name: str, sizes: Sizes) -> Scorer:
-        return FeatureMLP(self.features, sizes.hidden, sizes.dropout)
+        return FeatureMLP(self.features)
 
 
 class AnswerTask(Task):
@@ -239,12 +267,44 @@ class AnswerTask(Task):
     def __init__(self, answers: Answers, *, choose: bool):
         self.answers, self.dropped, self.noted = answers, answers.dropped, answers.noted
         self.query_names, self.document_names = answers.questions, answers.texts
+        self.told, self.facts = answers.told, answers.facts
         self.train, self.test = answers.train, answers.test
         self.fit = answers.fit if choose else answers.train
         self.valid = answers.valid if choose else None
 
     def scorer(self, name: str, sizes: Sizes) -> Scorer:
-        return self.answers.scorer(name, sizes.dim, sizes.filters, sizes.encoder)
+        return self.answers.scorer(name, sizes.dim, sizes.encoder)
+
+    def trec_ids(self) -> tuple[list[str], list[str]]:
+        return numbered([(each.ids, each.query) for each in self.answers.sets])
+
+
+def _bare(names: Sequence[str]) -> list[str]:
+    """Names without blanks, which end a field of a TREC file."""
+    return ["_".join(name.split()) or "_" for name in names]
+
+
+def numbered(sets: Sequence[tuple[Sequence[str], np.ndarray]]) -> tuple[list[str], list[str]]:
+    """Ids of queries, and of their documents in order: the query's id and a number from 1.
+
+    Args:
+        sets: Names of the queries and query of each document, for each set.
+    """
+    queries, documents = [], []
+    for names, query in sets:
+        bare = _bare(names)
+        queries += bare
+        first = np.searchsorted(query, query)  # documents of a query stand together
+        places = np.arange(len(query)) - first + 1
+        documents += [f"{bare[q]}-{place}" for q, place in zip(query.tolist(), places.tolist())]
+    return queries, documents
+
+
+def _rows_of(features: np.ndarray | None, digits: int | None) -> list[bytes]:
+    """Features of each document, comparable, rounded if digits are given."""
+    assert features is not None
+    rounded = features if digits is None else np.round(features, digits)
+    return [row.tobytes() for row in rounded + 0.0]  # -0 is 0
 
 
 def read_start(source: str, prefix: str = "") -> dict[str, Tensor]:

@@ -39,7 +39,7 @@ CONFIGS = {
     ),
     "relaxed": lambda name: oracle.PAPERS.config("relgan")(out="run", estimator=name),
     "retrieve": lambda name: retrieve.PAPERS.config("irgan")(
-        out="run", data="pairs", estimator=name, exact=False,
+        out="run", data="pairs", estimator=name,
         reward={"importance": "ratio"}.get(name, "sigmoid"),
     ),
     "dialogue": lambda name: dialogue_recipe.PAPERS.config("shaped")(

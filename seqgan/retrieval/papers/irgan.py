@@ -25,7 +25,7 @@ class Options(SoftmaxOptions):
 
 
 AUTHORS: dict[str, Any] = {
-    "exact": False,
+    "estimator": "reinforce",
     "negative_temperature": 0.2,
     "samples": 2,
     "kl_coef": 0.0,

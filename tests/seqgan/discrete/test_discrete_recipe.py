@@ -15,8 +15,9 @@ from seqgan.cli import main
 from seqgan.discrete import gradients
 from seqgan.discrete import recipe as discrete
 from seqgan.discrete.config import LOSSES
-from seqgan.discrete.data import read_discrete
+from seqgan.discrete.data import DiscreteData, read_discrete
 from seqgan.discrete.recipe import PRESETS, binarised
+from seqgan.discrete.splits import read_splits, split_facts
 from tests.data_folder import data_folder
 from tests.recipes.made import built
 
@@ -61,7 +62,14 @@ def train(folder, *words):
 def test_digits_are_judged_beside_real_ones_and_independent_pixels(digits, capsys):
     words = ("--data", str(digits / "images.gz"), "--labels", str(digits / "labels"))
     out, result = train(digits, *words)
-    assert list(result["table"]) == ["GAN", "real", "independent variables"]
+    assert list(result["table"]) == ["GAN", "real again", "independent variables"]
+    assert result["game"] == {
+        "loss": "jensen_shannon", "estimator": "taylor", "samples": 4, "penalty": "r1=0.1"
+    }  # fmt: skip
+    assert all(0 <= result[name] <= 1 for name in ("d_auc", "d_accuracy"))
+    for name in ("jsd_bound", "judge_accuracy"):
+        low, high = result["intervals_95_over_samples"]["GAN"][name]
+        assert low <= result["table"]["GAN"][name] <= high
     for row in result["table"].values():
         assert {"jsd_bound", "judge_accuracy", "classifier_score", "mean_gap"} <= set(row)
         assert row["jsd_bound"] <= 0.6932
@@ -69,28 +77,78 @@ def test_digits_are_judged_beside_real_ones_and_independent_pixels(digits, capsy
     assert (out / "plots/learning.png").exists()
     logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert len(logged) == 6
-    assert {"D/ess", "D/log_weight_variance", "D/log_z"} <= set(logged[0])
+    assert {"D/ess", "D/log_weight_variance", "D/log_z", "d_auc", "d_accuracy"} <= set(logged[0])
+    assert "d_auc" not in logged[1]
     assert 1 <= logged[0]["D/ess"] <= 4
     assert "judged by fresh networks" in capsys.readouterr().out
 
 
-def test_the_classifier_scores_real_images_that_it_did_not_learn(digits, monkeypatch):
-    """Every sixth row is kept from it, and those stand for real ones."""
-    noise = np.random.RandomState(1).randint(0, 256, (300, 8, 8)).astype(np.uint8)
-    (digits / "noise").write_bytes(idx(np.where(noise < 128, 0, 255).astype(np.uint8)))
-    words = ("--data", str(digits / "noise"), "--labels", str(digits / "labels"))
-    seen = []
-    monkeypatch.setattr(
-        discrete.sample_judge, "predict", lambda net, x: seen.append(x) or torch.zeros(len(x), 2)
-    )
-    monkeypatch.setattr(discrete.sample_judge, "judged", lambda *given, **options: {})
-    train(digits, *words)
-    kept = {tuple(row) for row in (noise[5::6] >= 128).reshape(50, -1).tolist()}
-    assert [{tuple(row) for row in x.flatten(1).bool().tolist()} <= kept for x in seen] == [
-        False,
-        True,
-        False,
+def test_splits_are_drawn_by_label_and_said(digits, capsys):
+    """Labels in blocks and in turn alike: a sixth of each is held out, at random places."""
+    words = ("--data", str(digits / "images.gz"), "--labels", str(digits / "labels"))
+    _, result = train(digits, *words)
+    said = capsys.readouterr().err
+    assert "images.gz, 300 images of 8 x 8 pixels of grey levels\n" in said
+    assert "splits: train_rows 250, test_rows 50, test_in_train 100.0%" in said
+    assert "test_classes {0: 25, 1: 25}" in said
+    assert result["data"] == {
+        "train_rows": 250, "test_rows": 50, "test_in_train": 1, "test_near_train": 1,
+        "train_classes": {"0": 125, "1": 125}, "test_classes": {"0": 25, "1": 25},
+    }  # fmt: skip
+    sets = [
+        discrete.Run(built(discrete, "tiny", "gan", out="run", data=words[1], split_seed=seed))
+        for seed in (0, 0, 1)
     ]
+    one, same, other = (run.test_set.rows for run in sets)
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_a_test_file_is_compared_with_training(tmp_path):
+    """One line as in training, one that differs by a word, one of its own; a letter is unknown."""
+    lines = [f"a man rides bus number {i} to the sea" for i in range(200)]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    held = [lines[3], lines[3].replace("sea", "man"), "sea sea the the a a bus to bus"] * 20
+    (tmp_path / "b.txt").write_text("\n".join([*held, "Q"]))
+    data, test = read_splits(
+        str(tmp_path / "a.txt"), None, str(tmp_path / "b.txt"), length=40, seed=0
+    )
+    assert test.told.endswith("b.txt, 60 lines of 24 different characters, "
+                              "1 with characters that --data lacks left out")  # fmt: skip
+    facts = split_facts(data, test)
+    assert (facts["test_rows"], facts["test_in_train"]) == (60, pytest.approx(1 / 3))
+    assert facts["test_near_train"] == pytest.approx(2 / 3)
+
+
+def test_near_duplicates_of_pictures():
+    """Grey: the same picture a little darker is near, another one is not. Colours: one pixel."""
+    grey = torch.zeros(2, 8, 8, dtype=torch.uint8)
+    grey[0, 2], grey[1, :, 5] = 200, 200
+    darker = (grey[:1].float() * 0.95).byte()
+    held = torch.cat([grey[:1], darker, grey[1:].roll(1, 2)])
+    facts = split_facts(DiscreteData(grey, None), DiscreteData(held, None))
+    assert facts["test_in_train"] == facts["test_near_train"] / 2 == pytest.approx(1 / 3)
+    colours = torch.arange(64, dtype=torch.uint8).view(1, 8, 8) % 4
+    one, many = colours.clone(), colours.clone()
+    one[0, 0, 0], many[0, :2] = 3, 3
+    facts = split_facts(DiscreteData(colours, 4), DiscreteData(torch.cat([one, many]), 4))
+    assert (facts["test_in_train"], facts["test_near_train"]) == (0, 0.5)
+
+
+def test_a_judge_that_tells_real_from_real_is_not_shown(digits, capsys):
+    """The test file holds other pictures than training: no figure of the judge means anything."""
+    other = np.zeros((300, 8, 8), np.uint8)
+    other[:, ::2, ::2] = 255
+    (digits / "other").write_bytes(idx(other))
+    words = ("--data", str(digits / "images.gz"), "--judge_steps", "60", "--eval_samples", "100")
+    _, result = train(digits, *words, "--test", str(digits / "other"))
+    assert set(result["withheld"]) == {"jsd_bound", "judge_accuracy"}
+    assert not any({"jsd_bound", "judge_accuracy"} & set(row) for row in result["table"].values())
+    assert "jsd_bound is not shown: real samples in the generator's" in capsys.readouterr().err
+    (digits / "run").rename(digits / "first")
+    _, result = train(digits, *words)
+    assert result["withheld"] == {}
+    assert result["table"]["real again"]["judge_accuracy"] == pytest.approx(0.5, abs=0.2)
 
 
 @pytest.mark.parametrize("estimator", gradients.__all__)
@@ -158,7 +216,7 @@ def test_lines_of_text(tmp_path, net):
     (tmp_path / "a.txt").write_text("\n".join(f"a man rides bus {i}" for i in range(300)))
     words = ("--data", str(tmp_path / "a.txt"), "--length", "12", "--net", net, "--rounds", "2")
     out, result = train(tmp_path, *words, "--paper", "bgan")
-    assert result["table"]["real"]["known_words"] == 1  # a, man, rides
+    assert result["table"]["real again"]["known_words"] == 1  # a, man, rides
     assert result["table"]["BGAN"]["known_words"] < 0.2
     lines = (out / "samples/samples.txt").read_text().splitlines()
     assert lines

@@ -88,7 +88,7 @@ def test_a_third_player_and_an_option_train_and_evaluate(folder):
     done = command(folder, *OWN, "--out", "whole")
     assert done.returncode == 0, done.stderr
     result, log = read_result(folder / "whole"), read_log(folder / "whole")
-    assert list(result["table"]) == ["CodeGAN", "real", "independent variables"]
+    assert list(result["table"]) == ["CodeGAN", "real again", "independent variables"]
     config = result["config"]
     assert (config["reader_lr"], config["estimator"], config["samples"]) == (
         0.02, "leave_one_out", 4

@@ -75,7 +75,7 @@ def test_a_paper_of_ones_own_trains_and_evaluates(folder):
     done = command(folder, *OWN, "--out", "whole")
     assert done.returncode == 0, done.stderr
     result, log = read_result(folder / "whole"), read_log(folder / "whole")
-    assert set(result["table"]) == {"random", "start (no adversary)", "BoldGAN"}
+    assert set(result["table"]) == {"ideal", "random", "start (no adversary)", "BoldGAN"}
     assert (result["config"]["entropy_coef"], result["config"]["loss"]) == (0.3, "hinge")
     assert all(row["G/entropy"] > 0 for row in log if row["phase"] == "adversarial")
     assert "BoldGAN" in done.stdout
@@ -116,7 +116,7 @@ def test_what_a_paper_declares_is_its_own():
     assert (pairwise.rounds, pairwise.d_steps) == (3, 1)
     assert (parsed().loss, parsed().mixture) == ("non_saturating", 0.2)
     authors = parsed("--preset", "authors")
-    assert (authors.d_steps, authors.d_epochs, authors.exact) == (100, 5, False)
+    assert (authors.d_steps, authors.d_epochs, authors.estimator) == (100, 5, "reinforce")
     assert (authors.select, authors.rounds) == ("test", 15)
     assert parsed("--mixture", "0.5").mixture == 0.5
 

@@ -3,13 +3,11 @@
 import gzip
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.retrieval.answers import Answers, read_lines
-from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.evaluate import evaluate
 from seqgan.retrieval.interactions import read_interactions
 from seqgan.retrieval.judged import (
@@ -35,75 +33,18 @@ def pairs_of(ragged):
     ]
 
 
-# ------------------------------------------------------------------------------------------- tables
-
-
-@pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.tsv.gz", "a.parquet", "a.jsonl"])
-def test_tables_of_any_kind(tmp_path, name):
-    frame = pd.DataFrame({"item": ["x", "y"], "user": ["1", "2"], "rating": ["5", "3"]})
-    file = tmp_path / name
-    if name.endswith(".parquet"):
-        frame.to_parquet(file)
-    elif name.endswith(".jsonl"):
-        frame.to_json(file, orient="records", lines=True)
-    else:
-        frame.to_csv(file, index=False, sep="\t" if ".tsv" in name else ",")
-    table = read_table(str(file), ["user", "item", "rating"])
-    assert table.to_numpy().tolist() == [["1", "x", "5"], ["2", "y", "3"]]
-
-
-def test_without_a_header_columns_count_from_the_left(tmp_path):
-    file = saved(tmp_path / "a.tsv", "1\tNA\t5\t881\n2\ty\t3\t882\n")
-    table = read_table(file, ["user", "item", "rating"], optional=1)
-    assert table.to_numpy().tolist() == [["1", "NA", "5"], ["2", "y", "3"]]
-    assert list(
-        read_table(saved(tmp_path / "b.tsv", "1\tx\n"), ["user", "item", "rating"], optional=1)
-    )
-    assert read_table(str(tmp_path / "b.tsv"), ["user", "item", "r"], optional=1).shape == (1, 2)
-
-
-def test_a_header_of_other_names_is_no_row(tmp_path):
-    file = saved(tmp_path / "a.csv", "userId,movieId,rating\n1,30,4.5\n2,31,3\n2,30,1\n")
-    with pytest.raises(UserError, match=r"header .userId,movieId,rating. .* --columns"):
-        read_table(file, ["user", "item", "rating"], optional=1)
-    table = read_table(file, ["userId", "movieId", "rating"], optional=1)
-    assert table.to_numpy().tolist() == [["1", "30", "4.5"], ["2", "31", "3"], ["2", "30", "1"]]
-
-
-def test_tables_that_cannot_be_read(tmp_path):
-    latin = tmp_path / "latin.tsv"
-    latin.write_bytes("u\tcafé\n".encode("latin-1"))
-    torn = tmp_path / "torn.tsv.gz"
-    torn.write_bytes(gzip.compress(b"1\t2\n" * 1000)[:-20])
-    for source, said in (
-        (str(latin), "not UTF-8"),
-        (str(torn), "torn.tsv.gz"),
-        (saved(tmp_path / "empty.tsv", ""), "empty"),
-        (saved(tmp_path / "one.tsv", "1\n2\n"), "1 columns and needs 2"),
-        (str(tmp_path), "folder"),
-        (str(tmp_path / "none.tsv"), "no file"),
-    ):
-        with pytest.raises(UserError, match=said):
-            read_table(source, ["user", "item", "rating"], optional=1)
-    frame = tmp_path / "a.parquet"
-    pd.DataFrame({"user": ["1"], "thing": ["2"]}).to_parquet(frame)
-    with pytest.raises(UserError, match="no column 'item', only user, thing"):
-        read_table(str(frame), ["user", "item", "rating"], optional=1)
-
-
 # -------------------------------------------------------------------------------------------- pairs
 
 
 def test_rows_that_are_dropped_are_counted_by_reason(tmp_path):
     train = saved(
         tmp_path / "train.tsv",
-        "a\tx\t5\na\ty\t2\nb\tx\t4\nb\tx\t5\n\tx\t5\na\t \t5\n"
-        "b\ty\tmany\nb\tz\t9\nb\tz\tnan\nc\tz\t1\n",
+        "a\tx\t5\na\ty\t2\nb\tx\t4\nb\tx\t5\n\tx\t5\na\t \t5\nb\ty\tmany\nb\tz\tnan\nc\tz\t1\n",
     )
     test = saved(
         tmp_path / "test.tsv", "a\tz\t5\na\tx\t5\nd\tx\t5\nb\tnew\t5\nb\ty\t1\nc\tx\tinf\n"
     )
-    data = read_interactions(train, test, relevant=4.0, ratings=(1.0, 5.0))
+    data = read_interactions(train, test, relevant=4.0)
     assert data.users == ["a", "b", "c"]
     assert data.items == ["new", "x", "y", "z"]
     assert pairs_of(data.train) == [[1], [1], []]
@@ -111,7 +52,6 @@ def test_rows_that_are_dropped_are_counted_by_reason(tmp_path):
     assert data.dropped == {
         "without a user or an item": 2,
         "with a rating that is no number": 3,
-        "with a rating out of range": 1,
         "that repeat a pair": 1,
         "of the test set whose user is not in training": 1,
         "of the test set that training holds too": 1,
@@ -143,6 +83,110 @@ def test_shares_are_held_out_by_user_and_by_seed(tmp_path):
         assert sorted(kept + valid) == sorted(whole)
     assert pairs_of(data.test) == pairs_of(same.test)
     assert pairs_of(data.test) != pairs_of(other.test)
+
+
+def test_every_user_with_two_has_one_held_out(tmp_path):
+    """Most users have four items: a fifth, rounded down, would measure on nobody."""
+    rows = [f"a{u}\ti{(7 * u + 3 * k) % 40}" for u in range(100) for k in range(4)]
+    rows += [f"b\ti{k}" for k in range(15)] + ["c\ti1", "d\ti1", "d\ti2"]
+    data = read_interactions(saved(tmp_path / "a.tsv", "\n".join(rows)))
+    counts = dict(zip(data.users, zip(*(x.counts.tolist() for x in (data.fit, data.valid,
+                                                                     data.test)))))  # fmt: skip
+    assert {counts[f"a{u}"] for u in range(100)} == {(2, 1, 1)}
+    assert (counts["b"], counts["c"], counts["d"]) == ((10, 2, 3), (1, 0, 0), (1, 0, 1))
+    assert data.facts() == {
+        "users": 103, "items": 40, "train_rows": 314, "train_users": 103, "valid_rows": 102,
+        "valid_users": 101, "test_rows": 104, "test_users": 102,
+    }  # fmt: skip
+
+
+def timed(tmp_path, **options):
+    """Ten items of user a and two of b, the latest first in the file."""
+    rows = [f"a\ti{n}\t5\t{9 * 10**8 + n}" for n in reversed(range(10))]
+    rows += ["b\ti0\t5\t2001-02-03", "b\ti1\t5\t2001-02-02"]
+    dates = [row if row[0] == "b" else row.rpartition("\t")[0] + f"\t2020-01-{n + 1:02}T08:00"
+             for n, row in zip(reversed(range(10)), rows)] + rows[10:]  # fmt: skip
+    found = []
+    for lines in (rows[:10], dates):
+        data = read_interactions(saved(tmp_path / "a.tsv", "\n".join(lines)), **options)
+        found.append([pairs_of(x)[0] for x in (data.fit, data.valid, data.test)])
+    assert found[0] == found[1]  # seconds and dates alike
+    return found[1], pairs_of(data.test)[1]
+
+
+def test_splits_by_time_and_leave_one_out(tmp_path):
+    (fit, valid, test), b = timed(tmp_path, split="time")
+    assert (fit, valid, test) == ([0, 1, 2, 3, 4, 5, 6], [7], [8, 9])
+    assert b == [0]
+    (fit, valid, test), b = timed(tmp_path, split="leave_one_out")
+    assert (fit, valid, test) == ([0, 1, 2, 3, 4, 5, 6, 7], [8], [9])
+    assert b == [0]
+    (fit, valid, test), _ = timed(tmp_path, split="share", seed=3)
+    assert test != [8, 9]
+    assert (len(fit), len(valid), len(test)) == (7, 1, 2)
+
+
+def test_without_times_one_is_drawn_and_time_is_refused(tmp_path):
+    file = write_pairs(tmp_path / "a.tsv")
+    one, other = (read_interactions(file, split="leave_one_out", seed=n) for n in (0, 1))
+    assert {len(held) for held in pairs_of(one.test)} == {1}
+    assert pairs_of(one.test) != pairs_of(other.test)
+    with pytest.raises(UserError, match=r"--split time needs a column of times.*--split share"):
+        read_interactions(file, split="time")
+
+
+def test_of_a_repeated_pair_the_latest_counts(tmp_path):
+    rows = "a\tx\t5\t900000009\na\tx\t1\t900000001\na\ty\t5\t900000002\na\tz\t5\t900000003\n"
+    data = read_interactions(saved(tmp_path / "a.tsv", rows + "a\tq\t5\tsoon\n"), relevant=4.0)
+    assert data.items == ["x", "y", "z"]
+    assert sorted(pairs_of(data.train)[0] + pairs_of(data.test)[0]) == [0, 1, 2]
+    assert data.dropped == {"that repeat a pair": 1, "with a time that cannot be read": 1}
+
+
+def test_blanks_around_names_are_no_part_of_them(tmp_path):
+    rows = [f"{user},i{n}" for user in ("u3", " u3 ", "u4") for n in range(6)]
+    data = read_interactions(saved(tmp_path / "a.csv", "\n".join(rows)))
+    assert data.users == ["u3", "u4"]
+    assert data.dropped == {"that repeat a pair": 6}
+    assert data.noted == {"names with blanks around them": 6}
+
+
+def test_names_that_are_equal_as_numbers_keep_one_order(tmp_path):
+    """In whatever order the rows, and the sets of a process, stand."""
+    rows = [f"{user},{item}" for user in ("7", "07", "10", "007") for item in range(3)]
+    for lines in (rows, rows[::-1]):
+        data = read_interactions(saved(tmp_path / "a.csv", "\n".join(lines)))
+        assert data.users == ["007", "07", "7", "10"]
+
+
+def test_ratings_that_nothing_reads_are_said(tmp_path):
+    file = saved(tmp_path / "a.csv", "a;x;4,5\na;y;1\nb;x;3\nb;y;5\n")
+    assert (
+        read_interactions(file)
+        .told[0]
+        .endswith("ratings 1 to 5, but every pair is relevant: pass --relevant for the best only")
+    )
+    data = read_interactions(file, relevant=3.0)
+    assert data.told[0].endswith("ratings 1 to 5, relevant from 3")
+    assert len(data.train.values) + len(data.test.values) == 3  # 4,5 is a number
+    file = saved(tmp_path / "b.csv", "a;x\na;y\n")
+    assert read_interactions(file).told[0].endswith("no ratings, every pair is relevant")
+
+
+def test_a_validation_file_chooses_and_is_learned_from_afterwards(tmp_path):
+    data = read_interactions(
+        saved(tmp_path / "a.tsv", "a\tx\nb\ty\n"),
+        saved(tmp_path / "c.tsv", "a\tz\nb\tx\na\ty\n"),
+        saved(tmp_path / "b.tsv", "a\ty\na\tx\nd\tx\n"),
+    )
+    sets = [pairs_of(each) for each in (data.fit, data.valid, data.train, data.test)]
+    assert sets == [[[0], [1]], [[1], []], [[0, 1], [1]], [[2], [0]]]
+    assert data.dropped == {
+        "of the validation set whose user is not in training": 1,
+        "of the validation set that training holds too": 1,
+        "of the test set that training holds too": 1,
+    }
+    assert data.noted == {"relevant test pairs whose item is not in training": 1}
 
 
 def test_splits_of_users(tmp_path):
@@ -184,10 +228,10 @@ def test_a_model_made_elsewhere_fixes_the_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("train", "test", "said"),
     [
-        ("a\tx\t1\n", "a\ty\t5\n", "holds no relevant pair"),
-        ("a\tx\t5\n", "b\tx\t5\n", "leaves no relevant pair"),
-        ("a\tx\t5\n", "a\tx\t5\n", "leaves no relevant pair"),
-        ("a\tx\t5\n", "a\ty\t2\n", "leaves no relevant pair"),
+        ("a\tx\t1\n", "a\ty\t5\n", r"a.tsv holds no relevant pair to learn from .--relevant 4"),
+        ("a\tx\t5\n", "b\tx\t5\n", "b.tsv holds no relevant pair to measure on"),
+        ("a\tx\t5\n", "a\tx\t5\n", "b.tsv holds no relevant pair to measure on"),
+        ("a\tx\t5\n", "a\ty\t2\n", "b.tsv holds no relevant pair to measure on"),
     ],
 )
 def test_nothing_to_learn_or_to_measure(tmp_path, train, test, said):
@@ -279,6 +323,20 @@ def test_web_queries_are_split_and_keep_their_documents(tmp_path):
     assert set(graded.test.gain(torch.arange(24)).flatten().tolist()) == {0.0, 1.0, 2.0}
 
 
+def test_facts_of_web_documents(tmp_path):
+    text = "1 qid:1 1:0.5 2:0.1\n0 qid:1 1:0.2 2:0.1\n1 qid:2 1:0.7 2:0.3\n0 qid:3 1:0.1 2:0.9\n"
+    other = "1 qid:9 1:0.5 2:0.1\n0 qid:9 1:0.201 2:0.1\n0 qid:9 1:0.9 2:0.9\n2 qid:9 1:0.4 2:0\n"
+    train, test = (saved(tmp_path / n, t) for n, t in (("a.txt", text), ("b.txt", other)))
+    task = WebTask(read_letor(train), read_letor(test), None, share=0.5, label_fraction=1.0, seed=0,
+                   choose=True, graded=False)  # fmt: skip
+    assert task.facts == {
+        "train_queries": 3, "train_rows": 4, "train_classes": {"0": 2, "1": 2},
+        "test_queries": 1, "test_rows": 4, "test_classes": {"0": 2, "1": 1, "2": 1},
+        "test_in_train": 0.25, "test_near_train": 0.5,
+    }  # fmt: skip
+    assert task.told[1] == f"test: {test}, 4 documents with 2 features of 1 queries"
+
+
 def test_hidden_labels_are_candidates_like_any_other(tmp_path):
     task = web(tmp_path, label_fraction=0.5, choose=False)
     assert 0 < len(task.train.positives.values) < 48
@@ -335,11 +393,31 @@ def answers(tmp_path, valid=True, **options):
         files[0],
         files[2],
         files[1] if valid else None,
-        columns=("id", "label", "question", "answer"),
         share=0.25,
         seed=0,
         **options,
     )
+
+
+def test_facts_of_answers(tmp_path):
+    """A test question of training, one like it, and one of its own; equal ones stay together."""
+    train = ["what is a cat ?", "what is a dog ?", "what is a cat ?", "who came ?", "why ?"]
+    test = ["what is a cat ?", "what is a dog then ?", "how many are there ?"]
+    for name, asked in (("train", train), ("test", test)):
+        lines = [f"{n}\t{label}\t{q}\ta{n}{label}" for n, q in enumerate(asked) for label in (1, 0)]
+        saved(tmp_path / f"{name}.tsv", "\n".join(lines))
+    files = (str(tmp_path / "train.tsv"), str(tmp_path / "test.tsv"), None)
+    for seed in range(6):
+        data = Answers(*files, share=0.4, seed=seed)
+        facts = data.facts
+        assert facts["valid_in_train"] == 0
+        assert facts["test_in_train"] == pytest.approx(1 / 3)
+        assert facts["test_near_train"] == pytest.approx(2 / 3)
+        assert (facts["test_questions"], facts["test_rows"]) == (3, 6)
+        assert facts["test_classes"] == {"0": 3, "1": 3}
+        held = {data.questions[n] for n in data.valid.queries.tolist()}
+        assert held
+        assert not held & {data.questions[n] for n in data.fit.queries.tolist()}
 
 
 def test_questions_of_three_files(tmp_path):

@@ -368,3 +368,60 @@ def test_players_move_in_their_own_turns():
     list(engine.rounds(lambda index: rows, 1, turns=[Turn("start", game.start_move)]))
     moved = {k for k, v in game.state_dict().items() if not torch.equal(v, before[k])}
     assert moved == {"G.query", "G.document", "G.bias"}
+
+
+# -------------------------------------------------------------------------- the discriminator's own
+
+
+def held_out_pairs():
+    """Two queries of seven documents: 0 was trained on 1 and holds out 2 and 3, 1 holds out 5."""
+    positives = Ragged(torch.tensor([0, 2, 3]), torch.tensor([2, 3, 5]))
+    seen = Ragged(torch.tensor([0, 1, 2]), torch.tensor([1, 0]))
+    return Split(torch.arange(2), 7, positives, seen=seen)
+
+
+@pytest.mark.parametrize("paper", [irgan, irgan_pairwise])
+def test_the_discriminator_is_measured_on_held_out_pairs(paper):
+    """D knows query 0's two; G draws 6 for query 0 and 5, the right one, for query 1."""
+    game, split = small(paper=paper, negative_temperature=0.1), held_out_pairs()
+    with torch.no_grad():
+        for scorer in (game.G, game.D):
+            scorer.query[:2, :2], scorer.query[:2, 2] = torch.eye(2), 0.0
+            scorer.document.zero_()
+            scorer.bias.zero_()
+        game.D.document[2:4, 0], game.D.document[6, 0] = 1.0, -1.0
+        game.G.document[1, 0], game.G.document[6, 0] = 900.0, 100.0  # 1 was trained on
+        game.G.document[5, 1] = 100.0
+    real, fake = game.discriminate(split)
+    assert real.tolist() == [1, 1, 0]
+    assert fake.tolist() == [-1, -1, 0]
+    state = torch.get_rng_state()
+    found = game.discrimination(split, seed=3)
+    assert torch.equal(torch.get_rng_state(), state)
+    if game.pairwise:  # two wins of three and a tie
+        assert found == {"d_auc": pytest.approx(5 / 6), "d_accuracy": pytest.approx(5 / 6)}
+    else:  # of nine pairs one is a tie; 2 of 3 above 0, 2 of 3 below
+        assert found == {"d_auc": pytest.approx(8.5 / 9), "d_accuracy": pytest.approx(2 / 3)}
+
+
+def test_what_was_trained_on_is_never_drawn_to_measure():
+    game, split = small(negative_temperature=100.0), held_out_pairs()
+    with torch.no_grad():
+        game.D.query[:2], game.D.document[:] = 1.0, 0.0
+        game.D.bias[:] = torch.arange(7.0)
+    drawn = torch.stack([game.discriminate(split)[1] for _ in range(300)])
+    assert set(drawn[:, :2].flatten().tolist()) == {0, 2, 3, 4, 5, 6}
+    assert set(drawn[:, 2].tolist()) == {1, 2, 3, 4, 5, 6}
+
+
+def test_the_two_papers_move_their_players_differently():
+    """First steps from the same networks, draws and options; equal ones would be one paper."""
+    moved = []
+    for paper in (irgan, irgan_pairwise):
+        game = small(paper=paper)
+        torch.manual_seed(0)
+        (loss,) = game.discriminator_move(iter([torch.arange(4)]))
+        d = torch.autograd.grad(loss.total, [game.D.query, game.D.document])
+        torch.manual_seed(0)
+        moved.append((torch.cat([g.flatten() for g in d]), gradient(game, game.generator_move)[0]))
+    assert all((one - other).norm() > 0.1 * one.norm() for one, other in zip(*moved))

@@ -66,18 +66,22 @@ def answers(tmp_path_factory):
 
 def test_the_table_holds_every_baseline_the_start_and_irgan(run):
     result = read_result(run)
-    there = ["random", *BASELINES["item"], "start (no adversary)", "IRGAN"]
+    there = ["ideal", "random", *BASELINES["item"], "start (no adversary)", "IRGAN"]
     assert [*result["table"], *result["missing"]] == pytest.approx(there) or set(there) == {
         *result["table"], *result["missing"]
     }  # fmt: skip
     for row in result["table"].values():
         assert all(0 <= value <= 1 for value in row.values())
         assert row["p@3"] > 0 or row["mrr"] < 0.5
-    low, high = result["intervals"]["ease"]["map"]
+    assert result["table"]["ideal"]["ndcg@5"] == result["table"]["ideal"]["map"] == 1
+    assert result["table"]["ideal"]["p@10"] < 1  # no user has ten
+    low, high = result["intervals_95_over_queries"]["ease"]["map"]
     assert low <= result["table"]["ease"]["map"] <= high
-    assert 0 < result["p_against_start"]["popularity"]["ndcg@5"] <= 1
+    assert 0 < result["p_against_start_over_queries"]["popularity"]["ndcg@5"] <= 1
     assert "validation" in result["selected"]
     assert result["ties"] == "random"
+    assert result["game"] == {"loss": "non_saturating", "reward": "sigmoid", "estimator": "exact"}
+    assert result["data"]["test_users"] == result["queries"]
     assert (run / "samples" / "first.txt").read_text().count("\n  ") == 25
     assert is_png(run / "plots" / "learning.png")
 
@@ -95,6 +99,25 @@ def test_what_was_selected_is_played_again_on_all_data(run):
     rounds = [row["ndcg@5"] for row in log if row["phase"] == "adversarial"]
     first = best["start"]["value"]
     assert best["adversarial"]["value"] == pytest.approx(max([first, *rounds]), abs=1e-6)
+
+
+def test_the_quality_of_the_discriminator_is_logged_and_in_the_result(run):
+    rounds = [row for row in read_log(run) if row["phase"] == "adversarial"]
+    assert all(0 <= row[name] <= 1 for row in rounds for name in ("d_auc", "d_accuracy"))
+    assert not any("d_auc" in row for row in read_log(run) if row["phase"] == "start")
+    result, made = read_result(run), opened(run)
+    found = made.game.discrimination(made.task.test, 0)
+    assert {name: result[name] for name in found} == pytest.approx(found)
+    assert [limit.metric for limit in made.adversarial_phase().limits] == ["D/accuracy", "d_auc"]
+
+
+def test_what_was_understood_of_the_data_is_said_once(tmp_path, capsys):
+    run = tiny(tmp_path, "--baselines", "none")
+    said = capsys.readouterr().err
+    assert "pairs.tsv, 480 rows separated by tabs, no header: user = column 1" in said
+    assert "splits: users 40, items 40, train_rows" in said
+    assert main(["evaluate", str(run)]) == 0
+    assert "separated by" not in capsys.readouterr().err
 
 
 def opened(folder):
@@ -124,11 +147,17 @@ def test_other_tasks_end_with_their_table(tmp_path, task, first):
     names = ",".join(name for name in BASELINES[task] if name != "lightgbm")
     run = tiny(tmp_path, "--baselines", names, "--paper", "irgan_pairwise", task=task)
     table = read_result(run)["table"]
-    assert list(table) == ["random", *names.split(","), "start (no adversary)", "IRGAN, pairwise"]
+    assert list(table) == [
+        "ideal",
+        "random",
+        *names.split(","),
+        "start (no adversary)",
+        "IRGAN, pairwise",
+    ]
     assert table[first]["map"] > table["random"]["map"]
 
 
-@pytest.mark.parametrize("words", [("--exact", "false", "--baseline", "true"), ("--pool", "12")])
+@pytest.mark.parametrize("words", [("--estimator", "leave_one_out"), ("--pool", "12")])
 def test_sampled_gradients_and_pools(tmp_path, words):
     run = tiny(tmp_path, *words, "--pretrain", "dns", "--baselines", "none")
     weights = [row["G/weight"] for row in read_log(run) if "G/weight" in row]
@@ -228,7 +257,7 @@ def same(run, other):
 
 
 LONG = ("--baselines", "none", "--rounds", "8", "--pretrain_epochs", "8", "--patience", "9",
-        "--evaluate_every", "1", "--exact", "false")  # fmt: skip
+        "--evaluate_every", "1", "--estimator", "reinforce")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -300,6 +329,51 @@ def lines(capsys, *words):
     capsys.readouterr()
     assert main(list(words)) == 0
     return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+
+def trec(file):
+    rows = [line.split(" ") for line in file.read_text().splitlines()]
+    found = {}
+    for query, q0, document, place, score, tag in rows:
+        assert (q0, tag) == ("Q0", "seqgan")
+        found.setdefault(query, []).append((document, float(score)))
+        assert int(place) == len(found[query])
+    return found
+
+
+def test_a_trec_run_of_items_has_the_table_of_the_run(run, tmp_path, capsys):
+    """NDCG@5 of its lists, by hand, is the result's; what was trained on is not in it."""
+    file = tmp_path / "run.trec"
+    assert lines(capsys, "recommend", str(run), "--trec", str(file), "--k", "30")
+    data, found = opened(run).task.data, trec(file)
+    gained = []
+    for user, name in enumerate(data.users):
+        good = {data.items[i] for i in data.test.select(torch.tensor([user])).values.tolist()}
+        if not good:
+            assert name not in found
+            continue
+        ranked = [document for document, _ in found[name]]
+        scores = [score for _, score in found[name]]
+        assert scores == sorted(scores, reverse=True)
+        seen = {data.items[i] for i in data.train.select(torch.tensor([user])).values.tolist()}
+        assert not seen & set(ranked)
+        ideal = sum(1 / np.log2(n + 2) for n in range(min(5, len(good))))
+        gained.append(sum(1 / np.log2(n + 2) for n in range(5) if ranked[n] in good) / ideal)
+    assert np.mean(gained) == pytest.approx(read_result(run)["table"]["IRGAN"]["ndcg@5"], abs=1e-6)
+
+
+def test_a_trec_run_of_answers_names_questions_by_number(answers, tmp_path, capsys):
+    file = tmp_path / "run.trec"
+    assert lines(capsys, "rank", str(answers), "--trec", str(file), "--k", "2")
+    found, data = trec(file), opened(answers).task.answers.sets[-1]
+    assert list(found) == [str(n) for n in range(12)]
+    assert all(len(ranked) == 2 for ranked in found.values())
+    right = {f"{q}-1" for q in found}  # the made files have the right answer first
+    assert sum(ranked[0][0] in right for ranked in found.values()) >= 10
+    assert data.label.reshape(12, 5)[:, 0].all()
+    assert "leave --documents away" in refusal(
+        capsys, "rank", str(answers), "--trec", str(file), "--documents", str(file)
+    )
 
 
 def test_recommend(run, capsys):
@@ -374,17 +448,17 @@ def test_serving_refuses_in_one_sentence(run, answers, capsys):
         ({"task": "web", "test": None}, "--test"),
         ({"task": "web", "relevant": 3.0}, "--relevant is for --task item"),
         ({"task": "qa", "label_fraction": 0.5}, "--label_fraction is for --task web"),
-        ({"valid": "c"}, "--valid is for"),
+        ({"task": "qa", "split": "time"}, "--split is for --task item"),
+        ({"task": "web", "header": "no"}, "--header is for --task item and qa"),
+        ({"split": "magic"}, "--split"),
         ({"scorer": "cnn"}, "--scorer cnn"),
         ({"task": "qa", "scorer": "encoder"}, "--encoder"),
         ({"start": "m.npz"}, "--pretrain none"),
         ({"mixture": 1.0}, "--mixture 1.0"),
-        ({"baseline": True, "samples": 1}, "--samples"),
+        ({"estimator": "leave_one_out", "samples": 1}, "--samples"),
         ({"baselines": "ease,magic"}, "--baselines magic"),
         ({"select_metric": "ndcg@7"}, "--select_metric"),
         ({"select_metric": "map@5"}, "--select_metric"),
-        ({"ratings": "5,1"}, "--ratings"),
-        ({"ratings": "many"}, "--ratings"),
         ({"columns": "user"}, "--columns"),
         ({"pool": 1}, "--pool"),
         ({"pretrain": "none", "rounds": 0}, "nothing to do"),
@@ -392,8 +466,8 @@ def test_serving_refuses_in_one_sentence(run, answers, capsys):
         ({"reward": "gold"}, "--reward"),
         ({"g_lr": 0.0}, "--g_lr"),
         ({"d_steps": 3, "d_epochs": 2}, "--d_steps 3"),
-        ({"estimator": "importance", "exact": False}, "--reward ratio"),
-        ({"temperature": -1.0}, "--temperature"),
+        ({"estimator": "importance"}, "--reward ratio"),
+        ({"negative_temperature": -1.0}, "--negative_temperature"),
     ],
 )
 def test_contradictions_are_refused(options, said):

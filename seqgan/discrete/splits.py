@@ -1,0 +1,125 @@
+"""The rows that nothing learns from, and what they share with the rows that are learned from."""
+
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.data.split import held_out
+from seqgan.discrete.data import DiscreteData, read_discrete, read_labels
+from seqgan.metrics.neighbours import nearest
+
+HELD_OUT = 1 / 6
+"""Share of the rows that is held out where no file is given."""
+LEAST = 40
+"""Rows that a judge needs at least."""
+COMPARED, AMONG = 200, 5_000
+"""Held-out and training rows that are compared for near duplicates."""
+NEAR_LINES, NEAR_PIXELS = 0.8, 0.95
+"""Least Dice coefficient of two lines, and least likeness of two pictures, of near duplicates."""
+
+
+def read_splits(
+    source: str, labels: str | None, test_source: str | None, *, length: int, seed: int
+) -> tuple[DiscreteData, DiscreteData]:
+    """What is learned from, and what is kept from everything but the measures.
+
+    Rows are drawn one by one, though equal ones may fall on both sides: a measure compares
+    distributions, and of a distribution that repeats itself both sides are to be samples.
+
+    Args:
+        source: File to learn from, see `read_discrete`.
+        labels: IDX labels of that file; None takes those inside it, if there are any.
+        test_source: File to measure with; None draws a sixth of the rows of each label.
+        length: Characters of a line of text.
+        seed: Seed of that draw.
+
+    Raises:
+        UserError: The data cannot be read, do not fit together, or are too few.
+    """
+    data = read_discrete("--data", source, length)
+    if labels is not None:
+        data = data._replace(labels=read_labels("--labels", labels, len(data.rows)))
+    if test_source is not None:
+        test = read_discrete("--test", test_source, length, data.alphabet or None)
+        if test.rows.shape[1:] != data.rows.shape[1:] or test.classes != data.classes:
+            raise UserError(
+                f"--test {test_source} holds {tuple(test.rows.shape[1:])} variables a row, but "
+                f"--data {tuple(data.rows.shape[1:])}; give more of the same"
+            )
+    else:
+        strata = None if data.labels is None else data.labels.tolist()
+        held = torch.tensor(held_out(len(data.rows), HELD_OUT, seed, labels=strata))
+        kept = torch.ones(len(data.rows), dtype=torch.bool)
+        kept[held] = False
+        test, data = data.pick(held), data.pick(kept.nonzero()[:, 0])
+    if len(test.rows) < LEAST:
+        raise UserError(
+            f"{len(test.rows)} rows to judge with are too few; give at least {LEAST}, in --test or "
+            "by more --data"
+        )
+    if len(data.rows) < 2 * LEAST:
+        raise UserError(
+            f"--data {source} leaves {len(data.rows)} rows to learn from; give at least {2 * LEAST}"
+        )
+    return data, test
+
+
+def split_facts(data: DiscreteData, test: DiscreteData) -> dict[str, object]:
+    """Sizes, counts of labels, and shares of held-out rows that training has too, or nearly so."""
+    known = {row.tobytes() for row in data.rows.numpy()}
+    same = [row.tobytes() in known for row in test.rows.numpy()]
+    facts: dict[str, object] = {
+        "train_rows": len(data.rows),
+        "test_rows": len(test.rows),
+        "test_in_train": sum(same) / len(same),
+        "test_near_train": _near(data, test),
+    }
+    for role, each in (("train", data), ("test", test)):
+        if each.labels is not None:
+            counts = enumerate(each.labels.bincount().tolist())
+            facts[f"{role}_classes"] = {str(label): n for label, n in counts if n}
+    return facts
+
+
+def told(facts: dict[str, object]) -> str:
+    """The facts in one line."""
+
+    def shown(value: object) -> str:
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{name}: {count:,}" for name, count in value.items()) + "}"
+        return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"
+
+    return "splits: " + ", ".join(f"{name} {shown(value)}" for name, value in facts.items())
+
+
+def _near(data: DiscreteData, test: DiscreteData) -> float:
+    """Share of some held-out rows that some training row is like."""
+    draw = torch.Generator().manual_seed(0)
+    held = test.rows[torch.randperm(len(test.rows), generator=draw)[:COMPARED]]
+    train = data.rows[torch.randperm(len(data.rows), generator=draw)[:AMONG]]
+    if data.alphabet:
+        number: dict[str, int] = {}
+        lines = [
+            [[number.setdefault(w, len(number)) for w in _words(row, data.alphabet)] for row in x]
+            for x in (held, train)
+        ]
+        return sum(one.overlap >= NEAR_LINES for one in nearest(*lines)) / len(held)
+    likeness = _grey_likeness if data.classes is None else _colour_likeness
+    found = [float(likeness(row, train.flatten(1)).max()) for row in held.flatten(1)]
+    return sum(value >= NEAR_PIXELS for value in found) / len(held)
+
+
+def _words(row: Tensor, alphabet: str) -> list[str]:
+    return "".join(alphabet[k] for k in row.tolist()).split()
+
+
+def _grey_likeness(one: Tensor, many: Tensor) -> Tensor:
+    """2 sum min(a, b) / (sum a + sum b) of grey levels: 1 where two pictures are equal."""
+    least = torch.minimum(one, many).sum(1, dtype=torch.float64)
+    total = one.sum(dtype=torch.float64) + many.sum(1, dtype=torch.float64)
+    return torch.where(total > 0, 2 * least / total.clamp(min=1), 1.0)
+
+
+def _colour_likeness(one: Tensor, many: Tensor) -> Tensor:
+    """Share of the pixels that have the same colour."""
+    return (one == many).double().mean(1)

@@ -1,0 +1,138 @@
+"""Rows of plain text: separator and header are found in the first lines, and said."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from image_core.adversarial.errors import UserError
+
+SEPARATORS = {"::": '"::"', "\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+"""Separators in the order in which they are tried, and their names; blanks come last."""
+BLANKS = " "
+QUOTED = (",", ";", "|")
+"""Separators beside which a field may stand in quotation marks."""
+NUMBER = re.compile(r"\s*[-+]?\d+([.,]\d*)?\s*")
+SAMPLE = 200
+"""Lines that decide."""
+EVEN = 0.9
+"""Share of the lines that must have equally many fields."""
+LEAST_TIME = 1e8
+"""Seconds since 1970; no rating is as high."""
+
+
+class Layout(NamedTuple):
+    """How the lines of a text file are read.
+
+    Args:
+        separator: What stands between two fields; a blank stands for any number of blanks.
+        quoted: Whether a field may stand in quotation marks.
+        skipped: Number of lines before the first line that counts, comments and blank ones.
+        width: Number of fields of a line.
+        rows: Fields of the first lines.
+    """
+
+    separator: str
+    quoted: bool
+    skipped: int
+    width: int
+    rows: list[list[str]]
+
+    @property
+    def between(self) -> str:
+        """Name of the separator."""
+        return "blanks" if self.separator == BLANKS else SEPARATORS[self.separator]
+
+
+def find_layout(lines: Sequence[str], source: str, suffix: str, needed: int) -> Layout:
+    """The separator under which the first lines have equally many fields.
+
+    Args:
+        lines: First lines of the file.
+        source: Name of the file, for complaints.
+        suffix: Suffix of its name; .csv prefers commas, .tsv tabs, if all lines have them.
+        needed: Least number of fields.
+
+    Raises:
+        UserError: No separator makes as many fields as are needed.
+    """
+    skipped = 0
+    while skipped < len(lines) and _passed_over(lines[skipped]):
+        skipped += 1
+    sample = [line for line in lines[skipped:] if line.strip()][:SAMPLE]
+    if not sample:
+        raise UserError(f"{source} is empty; name a file with rows in it")
+    first = {".csv": ",", ".tsv": "\t"}.get(suffix)
+    for separator in dict.fromkeys([first, *SEPARATORS, BLANKS]):
+        if separator is None:
+            continue
+        quoted = separator in QUOTED or (
+            len(separator) == 1 and all(_enclosed(line, separator) for line in sample)
+        )
+        rows = _fields(sample, separator, quoted)
+        width, count = Counter(map(len, rows)).most_common(1)[0]
+        # The separator that the name promises may have uneven rows, which the reader then names
+        if width >= needed and (separator == first or count >= EVEN * len(rows)):
+            return Layout(separator, quoted, skipped, width, rows)
+    raise UserError(
+        f"{source} has no {needed} columns: its first line is {sample[0].strip()[:60]!r}; separate "
+        "the columns by tabs, commas, semicolons, bars, blanks or ::, the same in each line"
+    )
+
+
+def _passed_over(line: str) -> bool:
+    return not line.strip() or line.startswith(("%", "# "))
+
+
+def _enclosed(line: str, separator: str) -> bool:
+    """Whether all fields stand in quotation marks."""
+    fields = line.strip("\r\n").split(separator)
+    return all(len(field) > 1 and field[0] == field[-1] == '"' for field in fields)
+
+
+def _fields(lines: Sequence[str], separator: str, quoted: bool) -> list[list[str]]:
+    if separator == BLANKS:
+        return [line.split() for line in lines]
+    if quoted:
+        return list(csv.reader(lines, delimiter=separator))
+    return [line.rstrip("\r\n").split(separator) for line in lines]
+
+
+def is_number(text: str) -> bool:
+    """Whether a field is a number."""
+    return NUMBER.fullmatch(text) is not None
+
+
+def words_over_numbers(rows: Sequence[Sequence[str]], columns: int) -> bool:
+    """Whether the first row has a word in a column of numbers, as a header has."""
+    if len(rows) < 3:
+        return False
+    return any(
+        all(is_number(row[column]) for row in rows[1:] if len(row) > column)
+        and not any(c.isdigit() for c in rows[0][column])
+        for column in range(min(columns, len(rows[0])))
+    )
+
+
+def stands_alone(rows: Sequence[Sequence[str]], columns: int) -> bool:
+    """Whether the first row is of words that come nowhere else, where those of other rows do.
+
+    Such a row is most likely a header; as a pair it could teach nothing, since neither its user nor
+    its item comes again.
+    """
+    first, rest = rows[0][:columns], rows[1:]
+    if len(rest) < 3 or any(c.isdigit() for field in first for c in field):
+        return False
+    counts: list[dict[str, int]] = [{} for _ in first]
+    for row in rest:
+        for seen, field in zip(counts, row):
+            seen[field] = seen.get(field, 0) + 1
+    again = sum(any(seen[f] > 1 for seen, f in zip(counts, row)) for row in rest)
+    return 2 * again > len(rest) and not any(f in seen for seen, f in zip(counts, first))
+
+
+def is_time(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether a column holds seconds since 1970."""
+    fields = [row[column] for row in rows if len(row) > column]
+    return all(f.strip().isdigit() and float(f) > LEAST_TIME for f in fields)

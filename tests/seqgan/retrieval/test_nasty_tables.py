@@ -1,0 +1,225 @@
+"""Tables of ratings and of answers as users have them: read rightly, or refused in one sentence."""
+
+import gzip
+import json
+
+import pandas as pd
+import pytest
+
+from image_core.adversarial.errors import UserError
+from seqgan.retrieval.columns import read_table
+from seqgan.retrieval.interactions import ROLES
+from seqgan.retrieval.judged import read_answers
+
+
+def table(tmp_path, name, content, **options):
+    file = tmp_path / name
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = read_table(str(file), ROLES, **options)
+    frame = found.frame.astype("string")
+    return {role: frame[role].tolist() for role in frame}, found.told
+
+
+def rated(*rows):
+    """Columns of (user, item, rating, time) rows, as many as the rows have."""
+    names = ("user", "item", "rating", "time")
+    return {name: [str(row[n]) for row in rows] for n, name in enumerate(names[: len(rows[0])])}
+
+
+FOUR = rated((1, "a", 5, 900000001), (2, "b", 3, 900000002), (2, "a", 1, 900000003))
+THREE = {name: FOUR[name] for name in ("user", "item", "rating")}
+TWO = {name: FOUR[name] for name in ("user", "item")}
+
+
+def joined(columns, between, header=None):
+    rows = [*zip(*columns.values())]
+    return "".join(between.join(row) + "\n" for row in ([header] if header else []) + rows)
+
+
+JSON = [{"uid": 1, "asin": "a", "overall": 5.0}, {"uid": 2, "asin": "b", "overall": 3.0},
+        {"uid": 2.0, "asin": "a", "overall": 1}]  # fmt: skip
+WORDS = rated(("ann", "fig"), ("ann", "nut"), ("bob", "fig"), ("bob", "nut"))
+NASTY = {
+    # separators
+    "double colons": ("r.dat", joined(FOUR, "::"), FOUR, {}),
+    "double colons of three": ("r.dat", joined(THREE, "::"), THREE, {}),
+    "double colons around a tab": ("r.dat", "1::a\tb::5\n2::c::3\n",
+                                   rated((1, "a\tb", 5), (2, "c", 3)), {}),
+    "semicolons": ("r.csv", joined(THREE, ";"), THREE, {}),
+    "semicolons in quotes": ("r.csv", '"1";"a";"5"\n"2";"b;c";"3"\n',
+                             rated((1, "a", 5), (2, "b;c", 3)), {}),
+    "a header in quotes": ("r.csv", '"User-ID";"ISBN";"Book-Rating"\n' + joined(THREE, ";"),
+                           THREE, {}),
+    "bars": ("r.txt", joined(THREE, "|"), THREE, {}),
+    "blanks": ("r.txt", joined(THREE, " "), THREE, {}),
+    "many blanks": ("r.data", "  1   a  5\n 2 b     3\n2  a 1\n", THREE, {}),
+    "tabs in .data": ("u.data", joined(FOUR, "\t"), FOUR, {}),
+    "tabs in .csv": ("r.csv", joined(FOUR, "\t"), FOUR, {}),
+    "commas in .tsv": ("r.tsv", joined(FOUR, ","), FOUR, {}),
+    "commas without a suffix": ("ratings", joined(FOUR, ","), FOUR, {}),
+    "a comma inside quotes": ("r.csv", 'u,"a, b",5\nv,c,3\n',
+                              rated(("u", "a, b", 5), ("v", "c", 3)), {}),
+    "a quotation mark among tabs": ("r.tsv", 'u\t12" disc\t5\nv\t"c\t3\n',
+                                    rated(("u", '12" disc', 5), ("v", '"c', 3)), {}),
+    "all in quotes among tabs": ("r.tsv", '"u"\t"a"\n"v"\t"b"\n', rated(("u", "a"), ("v", "b")),
+                                 {}),
+    # lines
+    "Windows": ("r.csv", joined(FOUR, ",").replace("\n", "\r\n"), FOUR, {}),
+    "old Macs": ("r.csv", joined(FOUR, ",").replace("\n", "\r"), FOUR, {}),
+    "no last line break": ("r.csv", joined(FOUR, ",").rstrip(), FOUR, {}),
+    "blank lines": ("r.csv", "\n\n" + joined(FOUR, ",").replace("\n", "\n\n"), FOUR, {}),
+    "comments of KONECT": ("out.graph", "% bip weighted\n% 3 2 2\n" + joined(FOUR, " "), FOUR, {}),
+    "comments of SNAP": ("r.txt", "# from to\n" + joined(FOUR, "\t"), FOUR, {}),
+    "a byte order mark": ("r.csv", b"\xef\xbb\xbf" + joined(FOUR, ",").encode(), FOUR, {}),
+    "UTF-16 of Excel": ("r.txt", joined(FOUR, "\t").encode("utf-16"), FOUR, {}),
+    "gzip without its suffix": ("r.csv", gzip.compress(joined(FOUR, ",").encode()), FOUR, {}),
+    "gzip": ("r.tsv.gz", gzip.compress(joined(FOUR, "\t").encode()), FOUR, {}),
+    # headers
+    "MovieLens": ("ratings.csv", joined(FOUR, ",", ("userId", "movieId", "rating", "timestamp")),
+                  FOUR, {}),
+    "RecBole": ("r.inter", joined(FOUR, "\t", ("user_id:token", "item_id:token", "rating:float",
+                                               "timestamp:float")), FOUR, {}),
+    "in another order": ("r.csv", "time,rating,item,user\n9e8,5,a,1\n", {
+        "user": ["1"], "item": ["a"], "rating": ["5"], "time": ["9e8"]}, {}),
+    "more columns than are read": ("r.csv", "n,user,x,item\n0,1,y,a\n1,2,y,b\n2,2,y,a\n", TWO, {}),
+    "names that only the user knows": ("r.csv", joined(THREE, ",", ("wer", "was", "wie")), THREE,
+                                       {"columns": ("wer", "was", "wie")}),
+    "a header said to be one": ("r.csv", joined(WORDS, ",", ("customer", "product")), WORDS,
+                                {"header": "yes"}),
+    "words over words": ("r.csv", joined(WORDS, ",", ("kunde", "artikel")), WORDS, {}),
+    "words over words, none a header": (
+        "r.csv", joined(WORDS, ",", ("eve", "fig")), rated(("eve", "fig"), *zip(*WORDS.values())),
+        {}),
+    "words over words, said to be rows": (
+        "r.csv", joined(WORDS, ",", ("kunde", "artikel")),
+        rated(("kunde", "artikel"), *zip(*WORDS.values())), {"header": "no"}),
+    "columns by number": ("r.csv", "0,1,a,5\n1,2,b,3\n2,2,a,1\n", THREE,
+                          {"columns": ("2", "3", "4")}),
+    "columns by number under a header": ("r.csv", "n,wer,was,wie\n0,1,a,5\n1,2,b,3\n2,2,a,1\n",
+                                         THREE, {"columns": ("2", "3", "4")}),
+    # values
+    "times without ratings": ("r.csv", "1,a,900000001\n2,b,900000002\n", {
+        "user": ["1", "2"], "item": ["a", "b"], "time": ["900000001", "900000002"]}, {}),
+    "NA and null are names": ("r.csv", "NA,null\nnan,None\n", rated(("NA", "null"),
+                                                                    ("nan", "None")), {}),
+    "leading zeros": ("r.csv", "007,01\n7,1\n", rated(("007", "01"), (7, 1)), {}),
+    "ids of 20 digits": ("r.csv", "12345678901234567890,1\n2,1\n",
+                         rated(("12345678901234567890", 1), (2, 1)), {}),
+    "letters of everywhere": ("r.csv", "Zoë,ファイル\nÅsa,naïve\n",
+                              rated(("Zoë", "ファイル"), ("Åsa", "naïve")), {}),
+    "a row that is short": ("r.csv", "1,a,5\n2\n2,a,1\n",
+                            rated((1, "a", 5), (2, "", ""), (2, "a", 1)), {}),
+    # other kinds
+    "jsonl of Amazon": ("r.jsonl", "\n".join(map(json.dumps, JSON)), THREE, {}),
+    "a list of objects": ("r.json", json.dumps(JSON), THREE, {}),
+    "a list under data": ("r.json", json.dumps({"data": JSON}), THREE, {}),
+    "fields inside fields": ("r.jsonl", '{"who": {"id": 1}, "what": "a"}\n'
+                             '{"what": "b", "who": {"id": 2}}\n', rated((1, "a"), (2, "b")),
+                             {"columns": ("who.id", "what")}),
+    "a missing field": ("r.jsonl", '{"user": 1, "item": "a"}\n{"user": null}\n',
+                        rated((1, "a"), ("", "")), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NASTY)
+def test_ratings_are_read_as_what_they_are(tmp_path, case):
+    name, content, wanted, options = NASTY[case]
+    assert table(tmp_path, name, content, **options)[0] == wanted
+
+
+def test_parquet_ids_with_a_gap_keep_no_point(tmp_path):
+    frame = pd.DataFrame({"user_id": [1.0, None], "item_id": ["a", "b"], "x": [1, 2]})
+    frame.to_parquet(tmp_path / "r.parquet")
+    found = read_table(str(tmp_path / "r.parquet"), ROLES)
+    assert found.frame.astype("string").to_numpy().tolist() == [["1", "a"], ["", "b"]]
+    assert found.told == "2 rows: user = user_id, item = item_id"
+
+
+def test_one_line_says_what_was_understood(tmp_path):
+    """Separator, header and columns; a header that is only suspected with the way out."""
+    told = table(tmp_path, "r.dat", joined(FOUR, "::"))[1]
+    assert told == (
+        '3 rows separated by "::", no header: '
+        "user = column 1, item = column 2, rating = column 3, time = column 4"
+    )
+    told = table(tmp_path, "r.csv", joined(TWO, ";", ("movieId", "userId")))[1]
+    assert told == "3 rows separated by semicolons, a header: user = userId, item = movieId"
+    told = table(tmp_path, "r.csv", joined(WORDS, ",", ("kunde", "artikel")))[1]
+    assert "its first row (kunde,artikel) taken for a header (--header no if" in told
+
+
+REFUSED = {
+    "one column": ("r.tsv", "1\n2\n", "no 2 columns", {}),
+    "an unescaped comma": ("r.csv", "1,a,5\n2,b, c,3\n2,a,1\n", r"row 2 has 4 columns, not 3", {}),
+    "other names": ("r.csv", "x,y,z\n1,2,3\n1,3,2\n2,3,1\n", r"header \(x,y,z\).*--columns", {}),
+    "a name that is not there": ("r.jsonl", '{"user": 1, "item": 2}\n', "no column 'who'",
+                                 {"columns": ("who", "item")}),
+    "names unknown in objects": ("r.jsonl", '{"a": 1, "b": 2}\n', "columns a, b, whose", {}),
+    "a column too far": ("r.csv", "1,a\n", "--columns 1,9: .* has 2 columns",
+                         {"columns": ("1", "9")}),
+    "a header said to be one, unknown": ("r.csv", "x,y\na,b\n", "columns x, y, whose",
+                                         {"header": "yes"}),
+    "a header alone": ("r.csv", "user,item\n", "a header and no rows", {}),
+    "nothing": ("r.csv", "", "empty", {}),
+    "blank lines alone": ("r.csv", "\n \n", "empty", {}),
+    "latin-1": ("r.csv", "1,a\n2,café\n".encode("latin-1"), "row 2 is not UTF-8", {}),
+    "a workbook": ("r.csv", b"PK\x03\x04rest", "workbook", {}),
+    "null bytes": ("r.csv", b"1,a\0\n", "null bytes", {}),
+    "a torn gzip": ("r.csv.gz", gzip.compress(b"1,a\n" * 999)[:-20], "cannot be read", {}),
+    "a torn object": ("r.jsonl", '{"user": 1, "item": 2}\n{"user": 1,\n', "row 2 is not JSON", {}),
+    "a list for an id": ("r.jsonl", '{"user": [1], "item": 2}\n', "row 1: user is no single", {}),
+    "no objects": ("r.jsonl", "[1, 2]\n", "row 1 is no object", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_ratings_that_cannot_be_read_are_refused_with_a_way_out(tmp_path, case):
+    name, content, said, options = REFUSED[case]
+    with pytest.raises(UserError, match=said) as refused:
+        table(tmp_path, name, content, **options)
+    assert name in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+# ------------------------------------------------------------------------------ questions, answers
+
+QA = [("7", "1", "who is it ?", "a , b"), ("7", "0", "who is it ?", 'the "c"'),
+      ("8", "1", "why ?", "so; it is")]  # fmt: skip
+WIKI = "QuestionID\tQuestion\tDocumentID\tSentence\tLabel\n"
+ANSWERS = {
+    "tabs": ("q.tsv", "".join("\t".join(row) + "\n" for row in QA), {}),
+    "WikiQA": ("q.tsv", WIKI + "".join(f"{i}\t{q}\tD1\t{a}\t{n}\n" for i, n, q, a in QA), {}),
+    "commas in quotes": ("q.csv", 'qid,question,answer,label\n7,who is it ?,"a , b",1\n'
+                         '7,who is it ?,"the ""c""",0\n8,why ?,so; it is,1\n', {}),
+    "words for labels": ("q.tsv", "".join(f"{i}\t{('no', 'yes')[int(n)]}\t{q}\t{a}\n"
+                                          for i, n, q, a in QA), {}),
+    "objects": ("q.jsonl", "\n".join(json.dumps({"query": q, "passage": a, "label": n == "1",
+                                                 "id": int(i)}) for i, n, q, a in QA), {}),
+    "blanks around": ("q.tsv", "".join("\t".join(f" {f} " for f in row) + "\n" for row in QA), {}),
+    "by number": ("q.tsv", "".join(f"x\t{a}\t{q}\t{n}\t{i}\n" for i, n, q, a in QA),
+                  {"columns": ("5", "4", "3", "2")}),
+    "bars": ("q.txt", "".join("|".join(row) + "\n" for row in QA), {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_answers_are_read_as_what_they_are(tmp_path, case):
+    name, content, options = ANSWERS[case]
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    found = read_answers(str(tmp_path / name), **options)
+    assert found.ids == ["7", "8"]
+    assert found.names == ["who is it ?", "why ?"]
+    assert found.texts == ["a , b", 'the "c"', "so; it is"]
+    assert found.label.tolist() == [1, 0, 1]
+    assert found.query.tolist() == [0, 0, 1]
+    assert "3 " in found.told
+    assert "2 questions" in found.told
+
+
+def test_without_numbers_equal_questions_are_one(tmp_path):
+    rows = [{"question": "q", "answer": "a", "label": 1}, {"question": "r", "answer": "b",
+            "label": 1}, {"question": "q", "answer": "c", "label": 0}]  # fmt: skip
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = read_answers(str(tmp_path / "q.jsonl"))
+    assert found.texts == ["a", "c", "b"]
+    assert found.names == found.ids == ["q", "r"]

@@ -189,7 +189,7 @@ class Run(recipe.Run):
             shown[row] = dict(figures)
             for name in bands.keys() & figures.keys():
                 low, high = bands[name]
-                shown[row][name] = f"{figures[name]:.3f} {low:.2f}-{high:.2f}"
+                shown[row][name] = f"{figures[name]:.3f} ({low:.2f}, {high:.2f})"
         print_table(
             f"{self.folder.folder}, judged by fresh networks; one seed ({self.config.seed}), "
             f"intervals of 95 % over samples; {self.paper.title}: {game}; its discriminator on "

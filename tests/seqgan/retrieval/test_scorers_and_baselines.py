@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from image_core.adversarial.errors import UserError
-from seqgan.retrieval import baselines
+from seqgan.retrieval import baseline_rows, baselines
 from seqgan.retrieval.baseline_rows import L2_OF, baseline
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.fitting import Fit, fit
@@ -170,6 +170,16 @@ def test_baselines_of_items_find_the_two_tastes(items, name):
     assert chance < 0.4
     assert found > 0.6
     assert row.settings
+
+
+def test_settings_of_computed_baselines_are_chosen_on_validation_alone(items, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        baseline_rows, "evaluate", lambda score, split: read.append(split) or evaluate(score, split)
+    )
+    baseline("ease", items, lambda: items.scorer("mf", Sizes(dim=4)), how())
+    assert len(read) == len(baselines.GRIDS["ease"])
+    assert all(split is items.valid for split in read)
 
 
 def test_a_library_that_is_missing_is_named(items, monkeypatch):

@@ -1,6 +1,6 @@
 """Demonstrations of a run: what is learned from, and what the discriminator is judged by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -120,6 +120,31 @@ def facts_of(shown: DemonstrationSplit, train_rows: int, seed: int) -> dict[str,
         near = [float(np.abs((among - row) / scale).max(1).min()) <= NEAR for row in some]
         facts["valid_near_train"] = sum(near) / len(near)
     return facts
+
+
+def told_of(
+    shown: DemonstrationSplit, facts: Mapping[str, float | str], *, judged: bool
+) -> list[str]:
+    """What was read and what is held out, a line each.
+
+    Args:
+        shown: Episodes of the run.
+        facts: Sizes and overlaps, see `facts_of`.
+        judged: Whether there is a discriminator to be judged.
+    """
+    if not shown.held_out:
+        none = (
+            "no demonstrations are held out: the discriminator is judged on those that it learns "
+            "from (d_auc_train); name others by --valid"
+        )
+        return [*shown.told, none] if judged else list(shown.told)
+    near = facts.get("valid_near_train")
+    told = f", {near:.1%} are near one of them" if isinstance(near, float) else ""
+    return [
+        *shown.told,
+        f"held out: {len(shown.held_out)} episodes, {shown.source}; "
+        f"{facts['valid_in_train']:.1%} of their steps are training steps too{told}",
+    ]
 
 
 def _rows(trajectories: Sequence[Trajectory], acts: bool) -> np.ndarray:

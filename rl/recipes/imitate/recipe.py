@@ -123,15 +123,10 @@ class Run(PhasedRun):
         self.data = Uniform(config.stream_rows(), config.seed)
 
     def start(self) -> None:
+        from rl.recipes.imitate.data import told_of
+
         super().start()
-        told = list(self.shown.told)
-        if self.shown.held_out:
-            told.append(f"held out: {len(self.shown.held_out)} episodes, {self.shown.source}")
-        elif self._adversarial() is not None:
-            told.append(
-                "no demonstrations are held out: the discriminator is judged on those that it "
-                "learns from (d_auc_train); name others by --valid"
-            )
+        told = told_of(self.shown, self._facts(), judged=self._adversarial() is not None)
         for line in told:
             print(line, file=sys.stderr)
 
@@ -191,8 +186,6 @@ class Run(PhasedRun):
     # ------------------------------------------------------------------------------------- report
 
     def report(self, cpu_seconds: float | None = None) -> None:
-        from rl.recipes.imitate.data import facts_of
-
         c, played = self.config, [name for name in self.games if name != "clone"]
         sampled = {name: self._episodes(name, c.eval_episodes) for name in played}
         likeliest = self._episodes("imitation", c.eval_episodes, deterministic=True)
@@ -204,14 +197,13 @@ class Run(PhasedRun):
             {name: _returns(some) for name, some in sampled.items()},
             _returns(likeliest),
         )
-        rows = len(self.expert.steps().obs)
         facts = {
             "objective": c.objective(),
-            "data": facts_of(shown, rows, c.seed),
+            "data": self._facts(),
             **self._discrimination(sampled["imitation"]),
             **self._overfit(),
             "trajectories": len(self.trajectories),
-            "rows": rows,
+            "rows": len(self.expert.steps().obs),
             "env_steps": c.rounds() * c.round_steps(),
             "rounds": self.engine.round,
             "steps": self.engine.steps,
@@ -220,6 +212,11 @@ class Run(PhasedRun):
             "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         }
         write_report(self.folder, self.paper.title, found, facts)
+
+    def _facts(self) -> dict[str, float | str]:
+        from rl.recipes.imitate.data import facts_of
+
+        return facts_of(self.shown, len(self.expert.steps().obs), self.config.seed)
 
     def _episodes(
         self, name: str, episodes: int, deterministic: bool = False

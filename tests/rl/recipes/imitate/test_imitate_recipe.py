@@ -91,7 +91,7 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
 def assert_judged_on_what_was_held_out(run, result, log, told):
     """The fourth episode, which nothing learned from, against fresh ones of the policy."""
     assert "4 episodes of" in told
-    assert "held out: 1 episodes, --demos beyond the first 3 episodes" in told
+    assert "held out: 1 episodes, --demos beyond the first 3 episodes; 0.0% of their" in told
     assert {p for row in log if "d_auc" in row for p in [row["phase"]]} == {"imitation"}
     shown = load_demonstrations(run.config.demos, run.make_envs(1), "CartPole-v1")
     fresh = episodes_of(run.policy(), run.make_envs(2), 2, seed=1)
@@ -139,6 +139,7 @@ def test_the_return_of_an_expert_without_rewards_is_unknown(tmp_path, capsys, de
     assert result["data"]["valid_source"] == f"--valid {valid}"
     assert result["data"]["valid_near_train"] < 1
     assert "d_auc" not in result  # there is no discriminator
+    assert f"2 episodes, --valid {valid}; 0.0% of their steps are training steps too" in said.err
     again = refusal(capsys, *TINY, "--out", str(tmp_path / "no"), "--demos", file, "--valid", demos)
     assert "is one of those learned from" in again
 

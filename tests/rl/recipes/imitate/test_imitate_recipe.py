@@ -33,6 +33,7 @@ SMALL = {
     "minibatch": 16,
     "hidden": 8,
     "eval_episodes": 2,
+    "max_episode_steps": 10,
 }
 ON_POLICY = {"epochs": 1, "d_batch": 8, "d_hidden": 8}
 OFF_POLICY = {"buffer_size": 64, "gradient_steps": 2, "d_batch": 8, "d_hidden": 8}

@@ -63,5 +63,6 @@ CLAIM = Claim(
     rows=[("all", row) for row in ("start", "mle_steps", "mle", "reinforce", "stepgan")],
     columns=["accuracy, T = 1", "evenness, T = 1", BEST, "best T"],
     cpu_seconds=600,
+    tiny={"python": "--start mle_steps=20 --more mle_steps=5"},
     read=read,
 )

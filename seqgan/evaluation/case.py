@@ -13,6 +13,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.data.source import read_texts
 from seqgan.evaluation.language import LanguageScores
 from seqgan.judges.encoders import Encoder, TrainedEncoder, TransformerEncoder
+from seqgan.judges.judge import AdverSuc
 
 LEVELS = ("word", "blank", "char")
 """Units of a token: NLTK's words, strings between blanks, or single characters."""
@@ -126,6 +127,8 @@ class Case:
         paired = len(self.samples.lines) == len(aligned.lines)
         self.paired = aligned if paired else None
         """The reference of each sample, if the numbers of lines agree."""
+        self.adversuc: AdverSuc | None = None
+        """Result of the judges of replies, for the rows of samples and of references."""
         if self.contexts and not len(self.contexts.lines) == len(self.samples.lines) == len(
             aligned.lines
         ):
@@ -217,10 +220,15 @@ class Case:
                 self._vectors[part.name] = self.encoder.sentences(part.lines)
         return self._vectors[one.name], self._vectors[half.name]
 
+    @property
+    def unseen(self) -> Side:
+        """Real text that no language model has learned from."""
+        return self.halves[1] if self.train is None else self.references
+
     @cached_property
     def language(self) -> LanguageScores:
-        """Language models; that of real text uses the training text, or else the references."""
-        learned = self.train or self.references
+        """Language models; that of real text uses the training text, or half of the references."""
+        learned = self.train or self.halves[0]
         return LanguageScores(learned.ids, self.vocabulary, self.config.seed)
 
 

@@ -188,9 +188,9 @@ class OracleRun(SequenceRun):
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
         c = self.config
         torch.manual_seed(c.seed + 1)
-        truth = nll(self.oracle, self.test)
         policies = self.policies()
         drawn = {name: self.draw(policy, c.test_size) for name, policy in policies.items()}
+        again = self.draw(self.oracle, c.test_size)
 
         def point(name: str, setting: Setting) -> dict[str, Figure]:
             plain, policy = setting == Setting(), policies[name]
@@ -202,7 +202,9 @@ class OracleRun(SequenceRun):
             self.engine,
             self.as_dict(),
             curves=sweep(list(policies), TEMPERATURES, point, top_ps),
-            real=("oracle", {"nll_oracle": truth, "nll_test": truth, "jsd": 0.0}),
+            real=("oracle", self._point(self.oracle, again, Setting())),
+            method=c.method(),
+            quality=self.quality(drawn, self.test, "oracle"),
             pictures=[("nll.png", "nll_test", "nll_oracle")],
             samples={
                 name: [self.decode(row) for row in rows.tolist()] for name, rows in drawn.items()

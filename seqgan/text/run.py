@@ -10,8 +10,8 @@ from torch import Tensor
 from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.stream import Data
 from image_core.runs import options
-from image_core.runs.batches import Batches
 from image_core.runs.papers import Paper
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
@@ -35,7 +35,7 @@ class SequenceRun(Run):
     movable = ("data", "valid", "test", "oracle")
     config: SharedOptions
     paper: Paper
-    data: Batches
+    data: Data
     has_data: bool
     game: PolicyGame
     never: Sequence[int] = ()
@@ -142,6 +142,24 @@ class SequenceRun(Run):
             "d_auc": float(auc(d_real, d_fake)),
             "d_accuracy": float(accuracy(d_real, d_fake)),
         }
+
+    def quality(
+        self, drawn: Mapping[str, Int64[Tensor, "M T"]], held_out: Int64[Tensor, "N T"], real: str
+    ) -> dict[str, dict[str, float]]:
+        """AUC and accuracy of the discriminator, against each model and against real sequences.
+
+        The held-out sequences are drawn into two halves: one is the real side of every row, the
+        other stands in the generator's place in the last row.
+
+        Args:
+            drawn: Samples of each model.
+            held_out: Real sequences that no player was trained on.
+            real: Name of the row of real sequences.
+        """
+        order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))
+        one, again = (held_out[part.to(held_out.device)] for part in order.chunk(2))
+        rows = {**drawn, real: again} if len(held_out) > 1 else drawn
+        return {name: self.discrimination(one, fake) for name, fake in rows.items()}
 
     @abstractmethod
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:

@@ -93,7 +93,7 @@ def test_every_level_learns_and_writes_text_again(folder, tmp_path, capsys, leve
     assert len({len(line) for line in lines}) > 5
     # The training text comes back as it was read
     corpus_read = loaded(run).corpus
-    rows = [corpus_read.tokenizer.decode(row) for row in corpus_read.train.tolist()]
+    rows = [corpus_read.tokenizer.decode(row) for row in corpus_read.train.padded().tolist()]
     held = set(held_out(len(made), 0.1, 0, groups=made))
     assert rows == [line for number, line in enumerate(made) if number not in held]
 
@@ -337,7 +337,7 @@ def test_long_lines_are_dropped_or_cut_as_asked(tmp_path, capsys, how, kept):
     held = set(held_out(len(made), 0.1, 0, groups=made))
     trained = [s for i, s in enumerate(made) if i not in held]
     short = [s for s in trained if len(s.split()) < 5]
-    rows = [run.decode(row) for row in run.corpus.train.tolist()]
+    rows = [run.decode(row) for row in run.corpus.train.padded().tolist()]
     assert 10 < len(short) < len(trained)
     assert rows == (short if kept is None else [" ".join(s.split()[:kept]) for s in trained])
     count = len(trained) - len(short)

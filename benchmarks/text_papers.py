@@ -10,7 +10,8 @@ temperatures. Prints three rows a paper, means with 95 % intervals over seeds (t
 maximum likelihood and the paper at temperature 1, and maximum likelihood at its best temperature,
 that of each seed's lowest reverse LM score. Then two differences from the run's own maximum
 likelihood with intervals over seeds: BLEU-5 at equal Self-BLEU-5, the mean over what both sweeps
-reach, above 0 better; and the lowest reverse LM score over temperatures, below 0 better. Draws FOLDER/papers_text.png.
+reach, above 0 better; and the lowest reverse LM score over temperatures, below 0 better. Draws
+FOLDER/papers_text.png.
 """
 
 import argparse

@@ -13,7 +13,7 @@ import lzma
 import os
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -34,7 +34,11 @@ KINDS = {
 }
 PLAIN = "text"
 PACKED = (".gz", ".bz2", ".xz")
-_UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_UNPACK: Mapping[bytes, Callable[[str, str], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _OTHER = {
     b"PK\x03\x04": "a zip archive; unpack it and name a file in it",
@@ -102,9 +106,8 @@ def records(file: File, columns: Sequence[str] = ()) -> Iterator[Record]:
     Raises:
         UserError: A record cannot be read; the message names it.
     """
-    readers = {PLAIN: _lines, "JSON lines": _json_lines, "JSON": _json, "CSV": _csv, "TSV": _csv}
     with told(file):
-        yield from _parquet(file, columns) if file.kind == "parquet" else readers[file.kind](file)
+        yield from _parquet(file, columns) if file.kind == "parquet" else _READERS[file.kind](file)
 
 
 @contextmanager
@@ -133,7 +136,7 @@ def _bytes(file: File) -> Any:
         head = stream.read(6)
     for magic, unpack in _UNPACK.items():
         if head.startswith(magic):
-            return unpack(file.path, "rb")
+            return unpack(str(file.path), "rb")
     if file.path.suffix.lower() in PACKED and head:
         raise gzip.BadGzipFile(f"it begins with {head[:2]!r}")
     return file.path.open("rb")
@@ -242,6 +245,15 @@ def _parquet(file: File, columns: Sequence[str]) -> Iterator[Record]:
                     yield number, row
         except (pyarrow.ArrowException, OSError) as error:
             raise _unreadable(file, error) from error
+
+
+_READERS: Mapping[str, Callable[[File], Iterator[Record]]] = {
+    PLAIN: _lines,
+    "JSON lines": _json_lines,
+    "JSON": _json,
+    "CSV": _csv,
+    "TSV": _csv,
+}
 
 
 def _unreadable(file: File, error: Exception, place: str = "") -> UserError:

@@ -91,8 +91,8 @@ def read_texts(
             or `field` or `split` does not fit it.
     """
     if not exists(source):
-        rows = list(_hub_records(source, split))
-        return _texts_of_rows(rows, iter(rows), source, field, label_field, limit, "hub data set")
+        found = list(_hub_records(source, split))
+        return _texts_of_rows(found, iter(found), source, field, label_field, limit, "hub data set")
     if split != "train":
         raise UserError(f"{source} is a file and has no split {split!r}; leave --split away")
     file = find_file(source)

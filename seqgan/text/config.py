@@ -13,6 +13,7 @@ from image_core.runs.losses import make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
+from seqgan.data.compact import TokenRows
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.text import estimation
 from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator
@@ -45,7 +46,7 @@ class Sequences(NamedTuple):
     start: int
     end: int | None
     pad: int
-    real: Callable[[], Tensor]
+    real: Callable[[], Tensor | TokenRows]
 
 
 @dataclass(kw_only=True)

@@ -10,12 +10,13 @@ from torch import Tensor
 from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.adversarial.stream import Data
 from image_core.runs import options
+from image_core.runs.batches import Batches
 from image_core.runs.papers import Paper
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from image_core.runs.recipe import Run
+from seqgan.data.compact import SentenceBatches
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
@@ -35,7 +36,7 @@ class SequenceRun(Run):
     movable = ("data", "valid", "test", "oracle")
     config: SharedOptions
     paper: Paper
-    data: Data
+    data: Batches | SentenceBatches
     has_data: bool
     game: PolicyGame
     never: Sequence[int] = ()

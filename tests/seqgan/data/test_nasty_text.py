@@ -13,10 +13,8 @@ from seqgan.data import read_texts
 
 
 def packed(path: Path, content: bytes) -> None:
-    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}.get(
-        path.suffix, bytes
-    )
-    path.write_bytes(pack(content))
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+    path.write_bytes(pack.get(path.suffix, bytes)(content))
 
 
 def rows(*values: object) -> bytes:
@@ -71,7 +69,7 @@ READ: list[tuple[str, bytes, dict, list[str]]] = [
     ("a.json", b'["a", "b"]', {}, ["a", "b"]),
     ("a.json", b'{"data": [{"t": "a"}, {"t": "b"}], "version": 1}', {}, ["a", "b"]),
     ("a.json", b'{"t": "a"}\n{"t": "b"}\n', {}, ["a", "b"]),
-    ("a.json", "\ufeff[{}]".format('{"t": "a"}').encode("utf-16"), {}, ["a"]),
+    ("a.json", '[{"t": "a"}]'.encode("utf-16"), {}, ["a"]),
     # CSV
     ("a.csv", b'id,t\n1,"a, ""b"""\n', {"field": "t"}, ['a, "b"']),
     ("a.csv", b'id,t\n1,"a\r\nb"\n2,c\n', {"field": "t"}, ["a b", "c"]),
@@ -103,8 +101,8 @@ REFUSED: list[tuple[str, bytes, dict, str]] = [
     ("a.txt", b"\x28\xb5\x2f\xfd....", {}, "unpack it with `zstd -d`"),
     ("a.txt.gz", b"", {}, "is empty"),
     ("a.jsonl", b'{"t": "a"}\n{"t": \n', {}, "line 2 of .* cannot be read as JSON lines"),
-    ("a.jsonl", rows({"t": "a"}, {"t": 5}), {"field": "t"}, r"holds numbers, not text \(record 2\)"),
-    ("a.jsonl", NESTED, {"field": "meta"}, r"holds records, not text .*--field may be meta.text"),
+    ("a.jsonl", rows({"t": "a"}, {"t": 5}), {"field": "t"}, r"holds numbers, .*record 2\)"),
+    ("a.jsonl", NESTED, {"field": "meta"}, r"holds records, .*--field may be meta.text"),
     ("a.jsonl", NESTED, {"field": "meta.txt"}, "no field 'meta.txt'; --field may be meta.text"),
     ("a.jsonl", b'{"t": "\\ud800"}\n', {}, "record 1 of .* lone surrogate"),
     ("a.jsonl", rows({"t": ["a", "b c"]}), {}, "record 1 of .* 'b c' is none"),
@@ -157,7 +155,7 @@ def test_columns_of_parquet_and_their_labels(tmp_path):
 def test_a_limit_reads_no_further(tmp_path, name):
     """What follows the limit is damaged, and is not seen."""
     good = {"a.jsonl": '{"t": "a"}\n', "a.csv": "a\n"}.get(name, "a\n").encode()
-    content = (b"t\n" if name == "a.csv" else b"") + good * 200_000
+    content = (b"t\n" if name == "a.csv" else b"") + good * 30_000
     packed(tmp_path / name, content)
     with (tmp_path / name).open("ab") as stream:
         stream.write(b"\xff\xff\n")

@@ -137,7 +137,7 @@ def test_the_human_row_is_real_text_in_the_samples_place(finished, monkeypatch):
 
     def fit(start, train, *_, **__):
         fitted.append(train)
-        return run.game.G
+        return run.game.G.eval()
 
     monkeypatch.setattr(recipe, "fit_language_model", fit)
     row = run._human(run.game.mle, run.game.G)
@@ -160,9 +160,8 @@ def test_a_generator_that_drops_half_of_the_modes_scores_worse(finished):
     dropped = torch.tensor((kept * 20)[: len(real)])
     start = run.config.lstm(run._sequences(run.game.length))
     setting = recipe.Setting()
-    whole, half = (
-        run._point(run.game.mle, x, setting, run.game.mle, start) for x in (real, dropped)
-    )
+    mle = run.game.mle
+    whole, half = (run._point(mle, rows, setting, mle, start) for rows in (real, dropped))
     assert half["self_bleu5"].value > whole["self_bleu5"].value + 0.05
     assert half["distinct2"].value < 0.8 * whole["distinct2"].value
     assert half["unique"].value < whole["unique"].value

@@ -231,6 +231,28 @@ class TextRun(SequenceRun):
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
         return encode_prompt(self.tokenizer, prompt, self.game.length)
 
+    def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
+        """Encode whole sentences.
+
+        Raises:
+            UserError: A sentence is not of the run's fixed length.
+        """
+        rows = [[*row, END] for row in self.tokenizer.encode(sentences)]
+        if self.config.fixed_length:
+            rows = [row[:-1] for row in rows]
+            for place, row in enumerate(rows, 1):
+                if len(row) != self.game.length:
+                    raise UserError(
+                        f"sentence {place} has {len(row)} tokens, and the run was trained on "
+                        f"sentences of {self.game.length}"
+                    )
+        width = max([self.game.length, *map(len, rows)])
+        padded = [[*row, *[PAD] * (width - len(row))] for row in rows]
+        return torch.tensor(padded, dtype=torch.int64).view(-1, width)
+
+    def text_tokenizer(self) -> TextTokenizer:
+        return self.tokenizer
+
     def decode(self, tokens: Sequence[int]) -> str:
         return self.tokenizer.decode(tokens)
 

@@ -17,6 +17,7 @@ from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from image_core.runs.recipe import Run
 from seqgan.data.compact import SentenceBatches
+from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
@@ -117,6 +118,14 @@ class SequenceRun(Run):
     @abstractmethod
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
         """Encode the tokens that samples begin with."""
+
+    @abstractmethod
+    def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
+        """Encode whole sentences, each with its end, at least as wide as the run's sequences."""
+
+    @abstractmethod
+    def text_tokenizer(self) -> TextTokenizer:
+        """Return the tokenizer of text."""
 
     @abstractmethod
     def decode(self, tokens: Sequence[int]) -> str:

@@ -1,7 +1,5 @@
 """`sg.load`: a trained run without its data, and `seqgan sample` on the same object."""
 
-import shutil
-
 import numpy as np
 import pytest
 import torch
@@ -185,14 +183,11 @@ def test_an_oracles_sequences_are_numbers(tmp_path):
 
 
 @pytest.mark.usefixtures("short_report")
-def test_lines_of_one_length_give_samples_of_that_length(tmp_path, capsys):
+def test_lines_of_one_length_give_samples_of_that_length(tmp_path):
     lines = [" ".join((s.split() * 6)[:6]) for s in sentences(80)]
     data, out = tmp_path / "six.txt", tmp_path / "run"
     data.write_text("\n".join(lines))
     words = [*TINY, "--data", str(data), "--rounds", "1", "--mle_epochs", "1"]
-    assert main([*words, "--out", str(tmp_path / "other")]) == 0
-    assert "all lines have 6 tokens; --fixed_length true" in capsys.readouterr().err
-    shutil.rmtree(tmp_path / "other")
     assert main([*words, "--fixed_length", "true", "--out", str(out)]) == 0
     run = sg.load(out)
     assert {len(line.split()) for line in run.sample(200, seed=0)} == {6}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.source import read_texts
+from seqgan.data.tokenizer import Level
 from seqgan.evaluation.language import LanguageScores
 from seqgan.judges.encoders import Encoder, TrainedEncoder, TransformerEncoder
 from seqgan.judges.judge import AdverSuc
@@ -75,7 +76,7 @@ class EvaluationConfig:
     contexts: str | None = None
     field: str | None = None
     count: int | None = None
-    level: str = "word"
+    level: Level = "word"
     lowercase: bool = False
     metrics: Sequence[str] = ()
     encoder: str = "trained"
@@ -205,12 +206,12 @@ class Case:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Encoder of sentences; a trained one uses the training text, or else the references."""
+        """Encoder of sentences; a trained one learns from the training text, or else all sides."""
         if self.config.encoder != "trained":
             return TransformerEncoder(self.config.encoder)
-        learned = self.train or self.references
-        level = "char" if self.config.level == "char" else "word"
-        return TrainedEncoder(learned.lines, level=level, seed=self.config.seed)
+        alike = [*self.references.lines, *(line for line in self.samples.lines if line)]
+        learned = alike if self.train is None else self.train.lines
+        return TrainedEncoder(learned, level=self.config.level, seed=self.config.seed)
 
     def vectors(self, side: Side) -> tuple[Tensor, Tensor]:
         """Sentence vectors of `against_half`; cached."""

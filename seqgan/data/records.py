@@ -156,10 +156,12 @@ def _lines(file: File) -> Iterator[Record]:
 
 
 def _json_lines(file: File) -> Iterator[Record]:
+    record = 0
     with _text(file) as text:
         for number, line in enumerate(text, 1):
             if line.strip():
-                yield number, _row(_parsed(file, line, f"line {number} of "))
+                record += 1
+                yield record, _row(_parsed(file, line, f"line {number} of "))
 
 
 def _json(file: File) -> Iterator[Record]:

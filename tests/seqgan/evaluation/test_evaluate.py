@@ -102,7 +102,9 @@ def test_tables_levels_and_case(files, tmp_path):
     assert lower["table"]["samples"]["unique"] == 0.5
     assert lower["table"]["samples"]["length_mean"] == 6
     assert lower["table"]["samples"]["bleu5"] == 1
+    table.write_text("\n\n".join(json.dumps(row) for row in rows) + "\n\n")
     cased = evaluated(given, tmp_path / "b", "--field", "said", "--level", "blank")
+    assert cased["sentences"]["samples"] == 2
     assert cased["table"]["samples"]["unique"] == 1
 
 

@@ -1,13 +1,8 @@
 """The text of a run, read, split and encoded; and its samples as words, for the metrics."""
 
-import hashlib
 import random
-import sys
 import zlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,66 +12,16 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.split import held_out
-from seqgan.data.chat import ChatSplits, chitchat_turns
 from seqgan.data.compact import Lines, TokenRows
-from seqgan.data.encode import Encoded, LongLines, encode_matrix, mask_of
-from seqgan.data.source import Texts, read_texts
-from seqgan.data.tokenizer import END, UNK, Level, TextTokenizer
+from seqgan.data.encode import Encoded, encode_matrix, mask_of
+from seqgan.data.source import Texts
+from seqgan.data.tokenizer import END, UNK, TextTokenizer
 from seqgan.metrics.neighbours import nearest
+from seqgan.text.notes import NEAR, advise, check_known, class_counts, tell, tell_overlap
+from seqgan.text.splits import CorpusConfig, line_keys, split_texts
 
-CHITCHAT = "chitchat"
-"""Name of the built-in corpus: short chat turns from the package `chitchat-dataset`."""
-
-HELD_OUT, MOST = 0.05, 10_000
-"""Share of the lines drawn for validation, and again for the test, and their greatest number."""
-CANDIDATES = 200_000
-"""Number of lines of a longer text, by their checksums, from which the held-out ones are drawn."""
-NEAR, COMPARED, AMONG = 0.8, 200, 20_000
-"""Minimum Dice coefficient of near duplicates; held-out and training sentences compared."""
-
-
-@dataclass(kw_only=True)
-class CorpusConfig:
-    """Options of a corpus.
-
-    Args:
-        data: A text file with one sentence per line or a table (jsonl, csv, tsv, parquet),
-            optionally packed (gz, bz2, xz); a hub data set; or "chitchat" for the built-in one.
-        valid: File of sentences for the early stopping of maximum likelihood; by default a
-            twentieth of the data, drawn with the split seed, at most 10,000 lines.
-        test: File of sentences to evaluate on; by default the validation file if one is given, else
-            as many further lines of the data.
-        split_seed: Seed of the draw of held-out lines. Equal lines stay in one set.
-        field: Column of the text in a table or a hub data set, as in text or meta.text; a list of
-            strings is a sentence of these tokens.
-        label_field: Column of a label in a table: held-out lines are drawn from each label alike,
-            and the lines of each are counted.
-        limit: Maximum number of lines of the data to read.
-        level: Level of the tokens: word (NLTK's tokens), blank (what stands between blanks), char,
-            or bpe (byte pairs learned from the data).
-        min_count: Minimum count of a word or character; rarer ones are unknown.
-        vocab_size: Maximum number of byte pairs.
-        lowercase: Whether the text is lower-cased.
-        max_length: Maximum number of tokens of a line, including its end; 512 by default.
-        long_lines: Treatment of longer lines: error, drop or truncate.
-        fixed_length: Whether all lines have one number of tokens, and samples too.
-    """
-
-    data: str
-    valid: str | None = None
-    test: str | None = None
-    split_seed: int = 0
-    field: str | None = None
-    label_field: str | None = None
-    limit: int | None = None
-    level: Level = "word"
-    min_count: int = 1
-    vocab_size: int = 8000
-    lowercase: bool = True
-    max_length: int | None = None
-    long_lines: LongLines = "error"
-    fixed_length: bool = False
+COMPARED, AMONG = 200, 20_000
+"""Held-out and training sentences that are compared to find near duplicates."""
 
 
 class Corpus(NamedTuple):
@@ -166,7 +111,7 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
     Raises:
         UserError: A file cannot be read, or a line is too long.
     """
-    texts = _texts(options)
+    texts = split_texts(options)
     level = options.level
     if level == "char":
         texts = [(name, _without_spacing(lines)) for name, lines in texts]
@@ -190,11 +135,11 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
             fixed_length=options.fixed_length,
         )
         tell(f"{role}: {name}", lines, matrix)
-        _check_known(name, matrix, options.data)
+        check_known(name, matrix, options.data)
         encoded.append(matrix)
     if shared:
         encoded.append(encoded[1])
-    _advise(options, level, texts[0][1].lines, encoded)
+    advise(options, level, texts[0][1].lines, encoded)
     width = max(matrix.rows.width for matrix in encoded)
     words = Words(tokenizer)
     facts = _facts(texts, encoded, words)
@@ -226,67 +171,12 @@ def _as_lines(
     return [between.join(words[: matrix.limit - 1]) for words in split]
 
 
-def _advise(options: CorpusConfig, level: str, lines: Lines, encoded: Sequence[Encoded]) -> None:
-    """Say where another level or length may be meant; refuse sets of two fixed lengths."""
-    widths = [matrix.rows.width for matrix in encoded]
-    if options.fixed_length:
-        if len(set(widths)) > 1:
-            raise UserError(
-                f"--fixed_length: the sets have lines of {sorted(set(widths))} tokens; leave it "
-                "away, or make them equal"
-            )
-    elif all(matrix.rows.equally_long() for matrix in encoded) and len(set(widths)) == 1:
-        print(
-            f"all lines have {widths[0] - 1} tokens; --fixed_length true keeps samples at that "
-            "length",
-            file=sys.stderr,
-        )
-    if level == "word" and (cut := cut_tokens(lines)):
-        print(cut, file=sys.stderr)
-
-
-_PUNCTUATION = ".,;:!?\"'()`-\u00b4\u2018\u2019\u201c\u201d\u2026"
-_LOOKED_AT, _NOTED = 1000, 0.01
-
-
-def cut_tokens(lines: Sequence[str]) -> str:
-    """A note where word splitting cuts tokens that hold no blank; "" for ordinary text.
-
-    Ordinary are punctuation at either end of a word, and what follows an apostrophe.
-
-    Args:
-        lines: Sentences; the first ones are looked at.
-    """
-    from nltk.tokenize import NLTKWordTokenizer
-
-    split = NLTKWordTokenizer().tokenize
-    tokens = Counter(token for line in islice(lines, _LOOKED_AT) for token in line.split())
-    cut = {}
-    for token in tokens:
-        core = token.strip(_PUNCTUATION)
-        ordinary = "'" in core or "\u2019" in core or core.lower() in _ONE_WORD
-        if core and not ordinary and len(split(core)) > 1:
-            cut[token] = split(token)
-    share = sum(tokens[token] for token in cut) / max(1, tokens.total())
-    if share < _NOTED:
-        return ""
-    token = max(cut, key=lambda one: tokens[one])
-    return (
-        f"level word cuts {share:.1%} of what stands between blanks, for example {token} into "
-        f"{' '.join(cut[token])}; --level blank keeps it whole"
-    )
-
-
-_ONE_WORD = ("cannot", "gonna", "gotta", "gimme", "lemme", "wanna", "d'ye", "more'n")
-"""Words of which NLTK makes two."""
-
-
 def _facts(
     texts: Sequence[tuple[str, Texts]], encoded: Sequence[Encoded], words: Words
 ) -> dict[str, Any]:
     """Sizes, shares of unknown tokens, labels, and overlaps of held-out sets with training."""
     facts: dict[str, Any] = {}
-    train_keys = _keys(texts[0][1].lines)
+    train_keys = line_keys(texts[0][1].lines)
     draw = random.Random(0)
     size = len(encoded[0].rows)
     places = sorted(draw.sample(range(size), min(AMONG, size)))
@@ -296,117 +186,15 @@ def _facts(
         facts[f"{role}_lines"] = float(len(matrix.rows))
         facts[f"{role}_unknown"] = matrix.unknown / max(1, matrix.counted)
         if len(text.labels):
-            facts[f"{role}_classes"] = _class_counts(text)
+            facts[f"{role}_classes"] = class_counts(text)
         if role == "train":
             continue
-        keys = _keys(text.lines)
+        keys = line_keys(text.lines)
         facts[f"{role}_in_train"] = float(np.isin(keys, train_keys).mean())
         rows = words.rows(text.lines, matrix)
         found = nearest(draw.sample(rows, min(COMPARED, len(rows))), among)
         facts[f"{role}_near_train"] = sum(one.overlap >= NEAR for one in found) / len(found)
     return facts
-
-
-def _class_counts(text: Texts) -> dict[str, int]:
-    counts = np.bincount(text.labels, minlength=len(text.classes)).tolist()
-    return dict(zip(text.classes, counts, strict=True))
-
-
-def _keys(lines: Lines) -> np.ndarray:
-    """A checksum of 8 bytes of each line, the same for lines that differ in blanks or case only."""
-
-    def keys() -> Iterator[int]:
-        for line in lines:
-            plain = " ".join(line.lower().split()).encode()
-            yield int.from_bytes(hashlib.blake2b(plain, digest_size=8).digest(), "little")
-
-    return np.fromiter(keys(), np.uint64, len(lines))
-
-
-def tell_overlap(facts: Mapping[str, float]) -> None:
-    """Print the overlap of the held-out sets with the training set.
-
-    Raises:
-        UserError: All lines of a held-out set are in the training set.
-    """
-    for role in ("valid", "test"):
-        same, near = facts[f"{role}_in_train"], facts[f"{role}_near_train"]
-        if same == 1:
-            raise UserError(
-                f"every line of the {role} set is in the training set too; name a --{role} file "
-                "of other lines"
-            )
-        if same or near:
-            print(
-                f"{role}: {same:.1%} of the lines are in the training set too, {near:.1%} are like "
-                f"one of its lines (Dice coefficient of words and word pairs at least {NEAR})",
-                file=sys.stderr,
-            )
-
-
-def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
-    """Names and lines of the training, validation and test sets."""
-    if options.data == CHITCHAT:
-        chat = chitchat_turns(options.limit)
-        if not all(chat):
-            raise UserError(
-                f"--limit {options.limit} leaves a part of --data {CHITCHAT} empty; raise it"
-            )
-        sets = zip(ChatSplits._fields, chat, strict=True)
-        return [(f"{CHITCHAT} ({name})", _all(lines)) for name, lines in sets]
-    data = _read(options, options.data, options.limit)
-    if options.valid is not None:
-        valid = options.valid, _read(options, options.valid)
-        if options.test is None:
-            return [(options.data, data), valid, valid]
-        return [(options.data, data), valid, (options.test, _read(options, options.test))]
-    parts = 1 if options.test is not None else 2
-    held = _drawn(data, parts, options.split_seed)
-    kept = np.delete(np.arange(len(data.lines)), held)
-    name = f"{options.data} ({HELD_OUT:.0%} drawn by --split_seed {options.split_seed})"
-    if not len(held):
-        raise UserError(
-            f"--data {options.data} has too few different lines to hold some out; name a --valid "
-            "file as well"
-        )
-    if options.test is not None:
-        test = options.test, _read(options, options.test)
-        return [(options.data, data.pick(kept)), (name, data.pick(held)), test]
-    groups = [data.lines[i] for i in held]
-    second = held_out(len(held), 0.5, options.split_seed, groups=groups)
-    tested = [held[i] for i in second] or held
-    rest = sorted(set(held) - set(tested)) or held
-    return [
-        (options.data, data.pick(kept)),
-        (f"{name}, valid", data.pick(rest)),
-        (f"{name}, test", data.pick(tested)),
-    ]
-
-
-def _read(options: CorpusConfig, source: str, limit: int | None = None) -> Texts:
-    return read_texts(source, options.field, limit=limit, label_field=options.label_field)
-
-
-def _drawn(data: Texts, parts: int, seed: int) -> list[int]:
-    """Indices of held-out lines: of each label alike, equal lines together."""
-    count = len(data.lines)
-    places, share = np.arange(count), parts * min(HELD_OUT, MOST / count)
-    if count > CANDIDATES:
-        keys = _keys(data.lines)
-        places = np.flatnonzero(keys <= np.partition(keys, CANDIDATES)[CANDIDATES])
-        share *= count / len(places)
-    held = held_out(
-        len(places),
-        share,
-        seed,
-        labels=data.labels[places].tolist() if len(data.labels) else None,
-        groups=[data.lines[int(place)] for place in places],
-    )
-    return places[held].tolist()
-
-
-def _all(lines: list[str]) -> Texts:
-    return Texts(Lines.of(lines), range(1, len(lines) + 1), 0)
 
 
 def _without_spacing(texts: Texts) -> Texts:
@@ -417,40 +205,6 @@ def _without_spacing(texts: Texts) -> Texts:
     if all(len(word) == 1 for line in texts.lines for word in line.split(" ")):
         return texts._replace(lines=Lines.of(line.replace(" ", "") for line in texts.lines))
     return texts
-
-
-def tell(name: str, texts: Texts, matrix: Encoded) -> None:
-    """Print in one line what was read.
-
-    Args:
-        name: Role and source of the sentences.
-        texts: Sentences.
-        matrix: Result of encoding them.
-    """
-    parts = [f"{len(texts.lines)} lines", f"at most {matrix.rows.width} tokens"]
-    if matrix.unknown:
-        parts.append(f"{matrix.unknown} unknown tokens ({matrix.unknown / matrix.counted:.1%})")
-    for what, count in (
-        ("blank lines left out", texts.dropped),
-        ("long lines left out", matrix.dropped),
-        ("long lines cut", matrix.truncated),
-    ):
-        if count:
-            parts.append(f"{count} {what}")
-    parts.append(f"read as {texts.kind}{', lists of tokens' if texts.tokens else ''}")
-    if len(texts.labels):
-        counts = (f"{label} {count}" for label, count in _class_counts(texts).items())
-        parts.append(f"labels: {', '.join(counts)}")
-    print(f"{name}, {', '.join(parts)}", file=sys.stderr)
-
-
-def _check_known(name: str, matrix: Encoded, source: str) -> None:
-    """Refuse a set without any known token, for instance one in another language."""
-    if matrix.unknown == matrix.counted:
-        raise UserError(
-            f"no token of {name} is in the vocabulary of --data {source}; name text like it, "
-            "or lower --min_count"
-        )
 
 
 def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[Tensor, " P"]:

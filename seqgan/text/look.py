@@ -1,7 +1,8 @@
 """What the reader of text understood: one line a set, and examples as tokens."""
 
 from seqgan.data.tokenizer import UNK, TextTokenizer
-from seqgan.text.corpus import CorpusConfig, read_corpus
+from seqgan.text.corpus import read_corpus
+from seqgan.text.splits import CorpusConfig
 
 SHOWN = 5
 """Number of examples."""

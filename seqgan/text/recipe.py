@@ -31,9 +31,10 @@ from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
-from seqgan.text.corpus import CHITCHAT, CorpusConfig, encode_prompt, read_corpus
+from seqgan.text.corpus import encode_prompt, read_corpus
 from seqgan.text.report import Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
+from seqgan.text.splits import CHITCHAT, CorpusConfig
 
 
 @dataclass(kw_only=True)

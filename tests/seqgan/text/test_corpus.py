@@ -8,8 +8,10 @@ import pytest
 from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
 from seqgan.cli import main
-from seqgan.text import corpus as module
-from seqgan.text.corpus import CorpusConfig, cut_tokens, read_corpus
+from seqgan.text import splits as module
+from seqgan.text.corpus import read_corpus
+from seqgan.text.notes import cut_tokens
+from seqgan.text.splits import CorpusConfig
 from tests.recipes.made import content, refusal, sentences
 
 STRUCTURED = ["C#4|0.5 <num> [SEP] @-@", "D5|1 <num> @-@", "E5|0.25 [SEP]"]

@@ -11,7 +11,8 @@ from seqgan.cli import main
 from seqgan.data.tokenizer import UNK
 from seqgan.lm.policies import LSTMPolicy
 from seqgan.text import recipe
-from seqgan.text.corpus import CorpusConfig, read_corpus
+from seqgan.text.corpus import read_corpus
+from seqgan.text.splits import CorpusConfig
 from tests.recipes.made import TINY, built, corpus, read_log, read_result, sentences, shorten
 from tests.recipes.made import short_report as short_report
 

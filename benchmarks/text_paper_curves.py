@@ -7,20 +7,19 @@ RUNS holds finished oracle runs, `PAPER-SEED/result.json`. Each run's sweep over
 started from. The gap is the mean of their difference over the NLL_test that both reach, at most
 1.5 nats from where the later one begins, by linear interpolation; below 0 the paper is better at
 equal NLL_test. Prints one row a paper: mean gap, its 95 % interval over seeds (t distribution),
-each seed's gap; with --out draws every curve.
+each seed's gap; then both axes and the divergence of maximum likelihood at its best temperature
+(lowest JSD) and of the paper at its own. With --out draws every curve.
 """
 
 import argparse
 import json
 import math
-import statistics
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}
-"""Student's quantile at .975 by number of seeds."""
+from seqgan.metrics.bootstrap import seeds_figure
 
 Curve = list[tuple[float, float]]
 
@@ -54,12 +53,19 @@ def gap(likelihood: Curve, paper: Curve, span: float = 1.5) -> float:
 
 
 def interval(values: list[float], digits: int = 3) -> str:
-    """Mean, and the 95 % interval of the t distribution where there are two to five seeds."""
-    mean = statistics.mean(values)
-    if len(values) not in T_95:
-        return f"{mean:+.{digits}f}"
-    half = T_95[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{mean:+.{digits}f} ({mean - half:+.{digits}f} to {mean + half:+.{digits}f})"
+    """Mean, and its 95 % interval over seeds; one seed is marked."""
+    found = seeds_figure(values)
+    if found.band is None:
+        return f"{found.value:+.{digits}f} (one seed)"
+    low, high = found.band
+    return f"{found.value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f})"
+
+
+def best(file: Path) -> list[dict[str, float]]:
+    """The points of the lowest JSD of maximum likelihood and of the paper."""
+    sweep = json.loads(file.read_text(encoding="utf-8"))["sweep"]
+    names = ["MLE", next(name for name in sweep if name != "MLE")]
+    return [min((p for p in sweep[n] if "jsd" in p), key=lambda p: p["jsd"]) for n in names]
 
 
 def draw(
@@ -93,13 +99,20 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    runs = defaultdict(list)
+    runs, points = defaultdict(list), defaultdict(list)
     for file in sorted(options.runs.glob("*/result.json")):
         runs[file.parent.name.rsplit("-", 1)[0]].append(curves(file))
+        points[file.parent.name.rsplit("-", 1)[0]].append(best(file))
     print("| paper | gap (95 % interval) | of each seed |\n|---|---|---|")
     for name, pairs in runs.items():
         gaps = [gap(*pair) for pair in pairs]
         print(f"| {name} | {interval(gaps)} | {', '.join(f'{g:+.3f}' for g in gaps)} |")
+    axes = ("temperature", "nll_test", "nll_oracle", "jsd")
+    print(f"\n| policy at its best temperature | {' | '.join(axes)} |" + "\n|" + "---|" * 5)
+    for name, pairs in points.items():
+        for title, found in zip((f"{name}'s MLE", name), zip(*pairs, strict=True), strict=True):
+            cells = [interval([point[axis] for point in found]) for axis in axes]
+            print(f"| {title} | {' | '.join(cells)} |")
     if options.out:
         draw(runs, options.out, right=5.2)
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from seqgan import data as data
     from seqgan import games as games
     from seqgan import metrics as metrics
+    from seqgan.commands.recipes import load as load
     from seqgan.lm.likelihood import jsd as jsd
     from seqgan.lm.likelihood import nll as nll
     from seqgan.lm.oracle import draw_oracle as draw_oracle
@@ -68,6 +69,7 @@ _NAMES = {
     "draw_oracle": "seqgan.lm.oracle",
     "jsd": "seqgan.lm.likelihood",
     "load_oracle": "seqgan.lm.oracle",
+    "load": "seqgan.commands.recipes",
     "LSTMPolicy": "seqgan.lm.policies",
     "nll": "seqgan.lm.likelihood",
 }

@@ -18,7 +18,8 @@ usage: seqgan COMMAND ...
   seqgan train text --paper maligan ...        a relative of SeqGAN, see `seqgan list papers`
   seqgan train discrete --data FILE --out DIR  boundary-seeking GAN: digits, palette images, lines
   seqgan resume DIR                            resume a stopped run exactly where it stopped
-  seqgan sample DIR --n 20                     write sentences
+  seqgan look --data FILE                      what the reader understands of a text, and examples
+  seqgan sample DIR --n 20 --top_p 0.9         write sentences
   seqgan evaluate DIR --sweep                  table, plots and report again; top-p as well
   seqgan evaluate --samples FILE --references FILE    text from any source
   seqgan compare DIR DIR                       the curves of several runs, or seeds, in one plot
@@ -50,6 +51,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "list",
+    "look",
     "recommend",
     "rank",
     "chat",

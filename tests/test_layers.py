@@ -205,7 +205,7 @@ LAYERS = {
     **dict.fromkeys(("papers", "build"), "papers"),
     **dict.fromkeys(("report", "card"), "report"),
     **dict.fromkeys(("recipe", "oracle_recipe", "run", "work"), "recipe"),
-    **dict.fromkeys(("sample", "compare", "serve"), "above"),
+    **dict.fromkeys(("sample", "compare", "serve", "loaded"), "above"),
 }
 """Files and folders of a domain by the layer that they are of."""
 

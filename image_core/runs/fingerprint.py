@@ -1,12 +1,12 @@
 """A checksum of the data."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from torch import Tensor
 
 
-def fingerprint(sets: Sequence[Tensor]) -> int:
+def fingerprint(sets: Iterable[Tensor]) -> int:
     """CRC-32 of all tokens.
 
     Args:

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from image_core.adversarial.errors import UserError
 from image_core.runs import parsing
 
 if TYPE_CHECKING:
@@ -20,6 +22,14 @@ RECIPES: Mapping[str, str] = {
     "text": "seqgan.text.recipe",
     "text2image": "seqgan.text2image.recipe",
 }
+
+LOADERS: Mapping[str, str] = {
+    "oracle": "seqgan.text.loaded",
+    "text": "seqgan.text.loaded",
+}
+"""Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""
+LOOKS: Mapping[str, str] = {"text": "seqgan.text.look"}
+"""Module of each recipe with `look`, which prints what was read of the data of a configuration."""
 
 
 def recipe_module(name: str) -> Any:
@@ -39,3 +49,30 @@ def open_run(folder: str, *, data: bool = True) -> "Run":
         data: Whether to read the run's data.
     """
     return parsing.open_run(folder, RECIPES, data=data)
+
+
+def load(folder: str | Path) -> Any:
+    """A trained run to work with, without its training data; its recipe decides the object.
+
+    The random numbers and the number of threads of the process stay as they are.
+
+    Args:
+        folder: Folder of the run.
+
+    Raises:
+        UserError: The folder is not a run, has no checkpoint, or is of a recipe without such an
+            object.
+    """
+    import torch
+
+    recipe, _ = parsing.saved_config(str(folder), RECIPES)
+    if recipe not in LOADERS:
+        raise UserError(
+            f"{folder} is a run of {recipe}; runs of {', '.join(LOADERS)} can be loaded"
+        )
+    threads = torch.get_num_threads()
+    try:
+        with torch.random.fork_rng():
+            return import_module(LOADERS[recipe]).Loaded(open_run(str(folder), data=False))
+    finally:
+        torch.set_num_threads(threads)

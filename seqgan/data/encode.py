@@ -1,40 +1,51 @@
-"""Sentences as one padded matrix of token ids, and its mask."""
+"""Sentences as rows of token ids, padded to one matrix, and its mask."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from seqgan.data.compact import TokenRows
 from seqgan.data.source import Texts
-from seqgan.data.tokenizer import END, PAD, UNK, TextTokenizer
+from seqgan.data.tokenizer import END, UNK, TextTokenizer
 
 DEFAULT_MAX_LENGTH = 512
 """Otherwise one line of a hundred thousand tokens would set the width of the whole matrix."""
 
 LongLines = Literal["error", "drop", "truncate"]
+_SLICE = 4096
 
 
 class Encoded(NamedTuple):
     """The result of encoding sentences.
 
     Args:
-        tokens: Token ids, (lines, time); every row ends in the end token, then padding.
+        rows: Token ids of each sentence, with an end token unless all have one length.
         dropped: Number of lines left out as too long.
         truncated: Number of lines cut to the limit.
         unknown: Number of tokens outside the vocabulary, over all rows.
+        counted: Number of tokens over all rows, without ends.
         places: Index of the line of each row.
         limit: Maximum number of tokens of a row, end token included.
     """
 
-    tokens: Int64[Tensor, "lines time"]
+    rows: TokenRows
     dropped: int
     truncated: int
     unknown: int
-    places: list[int]
+    counted: int
+    places: Sequence[int]
     limit: int
+
+    @property
+    def tokens(self) -> Int64[Tensor, "lines time"]:
+        """All rows as one matrix, padded right to the longest."""
+        return self.rows.padded()
 
 
 def encode_matrix(
@@ -43,8 +54,10 @@ def encode_matrix(
     source: str,
     max_length: int | None = None,
     long_lines: LongLines = "error",
+    *,
+    fixed_length: bool = False,
 ) -> Encoded:
-    """Encode sentences without a start token, each with an end token, padded right to the longest.
+    """Encode sentences without a start token, each with an end token.
 
     A truncated line keeps its first max_length - 1 tokens and gets an end token like any other.
 
@@ -54,45 +67,90 @@ def encode_matrix(
         source: Name of the texts in error messages.
         max_length: Maximum number of tokens per line, end token included; None means 512.
         long_lines: Treatment of longer lines: error, drop or truncate.
+        fixed_length: Whether all lines must have one number of tokens; then they have no end token.
 
     Raises:
-        UserError: A line is too long, no line is left, or `max_length` has no room for a token.
+        UserError: A line is too long or of another length, no line is left, or `max_length` has no
+            room for a token.
     """
     if max_length is not None and max_length < 2:
         raise UserError(
             f"--max_length {max_length} has no room for a token and its end; raise it to 2"
         )
     limit = DEFAULT_MAX_LENGTH if max_length is None else max_length
+    if fixed_length:  # the first line sets the length
+        limit = sys.maxsize
     lines, numbers = (
         (texts.lines, texts.numbers)
         if isinstance(texts, Texts)
         else (texts, range(1, len(texts) + 1))
     )
-    rows = tokenizer.encode(lines)
-    long = [index for index, row in enumerate(rows) if len(row) >= limit]
-    if long and long_lines == "error":
-        first = long[0]
+    counts = _Counts()
+
+    def kept() -> Iterator[list[int]]:
+        for place, row in enumerate(_encoded(tokenizer, lines)):
+            counts.longest = max(counts.longest, len(row) + 1)
+            if fixed_length:
+                counts.check_fixed(len(row), int(numbers[place]), source)
+            elif len(row) >= limit:
+                counts.long += 1
+                counts.first = place if counts.first is None else counts.first
+                if long_lines == "drop":
+                    counts.dropped.append(place)
+                if long_lines != "truncate":
+                    continue
+            row = row[: limit - 1]
+            counts.unknown += row.count(UNK)
+            counts.tokens += len(row)
+            yield row if fixed_length else [*row, END]
+
+    rows = TokenRows.of(kept(), tokenizer.vocab_size)
+    if counts.first is not None and long_lines == "error":
+        first = tokenizer.encode([lines[counts.first]])[0]
         raise UserError(
-            f"line {numbers[first]} of {source} has {len(rows[first]) + 1} tokens with its end, "
-            f"over the limit of {limit} ({len(long)} of {len(rows)} lines are over it, the longest "
-            f"has {max(map(len, rows)) + 1}); raise --max_length, or pass --long_lines drop "
+            f"line {numbers[counts.first]} of {source} has {len(first) + 1} tokens with its end, "
+            f"over the limit of {limit} ({counts.long} of {len(lines)} lines are over it, the "
+            f"longest has {counts.longest}); raise --max_length, or pass --long_lines drop "
             "or truncate"
         )
-    places = list(range(len(rows)))
-    if long_lines == "drop":
-        places = [place for place in places if len(rows[place]) < limit]
-        rows = [rows[place] for place in places]
-    if not rows:
+    if not len(rows):
         raise UserError(f"{source} has no line of at most {limit} tokens; raise --max_length")
-    tokens = _padded([[*row[: limit - 1], END] for row in rows])
     return Encoded(
-        tokens,
-        dropped=len(long) if long_lines == "drop" else 0,
-        truncated=len(long) if long_lines == "truncate" else 0,
-        unknown=int((tokens == UNK).sum()),
-        places=places,
+        rows,
+        dropped=len(counts.dropped),
+        truncated=counts.long if long_lines == "truncate" else 0,
+        unknown=counts.unknown,
+        counted=counts.tokens,
+        places=counts.places(len(lines)),
         limit=limit,
     )
+
+
+class _Counts:
+    """What is counted while lines are encoded."""
+
+    def __init__(self) -> None:
+        self.long = self.longest = self.unknown = self.tokens = self.length = 0
+        self.first: int | None = None
+        self.dropped: list[int] = []
+
+    def check_fixed(self, length: int, number: int, source: str) -> None:
+        self.length = self.length or length
+        if length != self.length:
+            raise UserError(
+                f"line {number} of {source} has {length} tokens and those before it "
+                f"{self.length}; leave --fixed_length away, or make them equal"
+            )
+
+    def places(self, lines: int) -> Sequence[int]:
+        if not self.dropped:
+            return range(lines)
+        return np.delete(np.arange(lines), self.dropped).tolist()
+
+
+def _encoded(tokenizer: TextTokenizer, lines: Sequence[str]) -> Iterator[list[int]]:
+    for first in range(0, len(lines), _SLICE):
+        yield from tokenizer.encode(lines[first : first + _SLICE])
 
 
 def mask_of(tokens: Int[Tensor, "*batch time"], end: int | None) -> Bool[Tensor, "*batch time"]:
@@ -127,12 +185,3 @@ def check_vocabulary(tokens: Int[Tensor, "*batch"], vocab_size: int, source: str
             f"{source} holds token {least if least < 0 else most}, but the vocabulary ends at "
             f"{vocab_size - 1}; use the vocabulary it was made with"
         )
-
-
-def _padded(rows: Sequence[Sequence[int]]) -> Int64[Tensor, "lines time"]:
-    lengths = torch.tensor([len(row) for row in rows])
-    tokens = torch.full((len(rows), int(lengths.max())), PAD)
-    tokens[torch.arange(tokens.shape[1]) < lengths[:, None]] = torch.tensor(
-        [token for row in rows for token in row]
-    )
-    return tokens

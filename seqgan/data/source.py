@@ -1,88 +1,114 @@
-"""Lines of text of a file or a hub data set, read by `datasets`. No tokens; see `tokenizer.py`.
+"""Sentences of a file or of a hub data set. No tokens; see `tokenizer.py`.
 
-A local file is read through a temporary cache, so no files are left behind and no stale content is
-used: `datasets` identifies cached files by path and time stamp, and a rewritten file may keep both.
+A file is read line by line (`records.py`) into a temporary file (`compact.py`), never whole. Only
+hub data sets are read by `datasets`.
 """
 
-import gzip
 import logging
-import os
 import re
-import shutil
-import tempfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import islice
 from typing import Any, NamedTuple
 
-from image_core.adversarial.errors import UserError
-from seqgan.data.errors import reason
+import numpy as np
 
-_KINDS = {
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-}
-_TEXT_TYPES = ("string", "large_string", "string_view", "null")
+from image_core.adversarial.errors import UserError
+from seqgan.data.compact import Lines
+from seqgan.data.errors import reason
+from seqgan.data.records import KINDS, PACKED, PLAIN, File, Record, exists, find_file, records
+
 _HUB_NAME = re.compile(r"([\w-]+|\w[\w.-]*/[\w.-]+)(:[\w.-]+)?", re.ASCII)
-_FILE_SUFFIX = (*_KINDS, ".txt", ".gz")
+_FILE_SUFFIX = (*KINDS, *PACKED, ".txt")
 _HUB_SECONDS = 5.0
 _LINE_BREAKS = re.compile(r"[\r\n]+")
-# Messages of pandas, pyarrow and `datasets` for a table without rows
-_NO_RECORDS = ("corresponds to no data", "StopIteration", "SchemaInferenceError", "No columns")
+_NUMBER = re.compile(r"\s*[-+]?[\d.,]+([eE][-+]?\d+)?\s*")
+_LOOKED_AT = 1000
+"""Records in which the columns that hold text are looked for."""
 
 
 class Texts(NamedTuple):
     """Sentences that are not blank.
 
     Args:
-        lines: Sentences as written, without line endings.
+        lines: Sentences as written, without line endings; tokens of a list with blanks between.
         numbers: Line or record number of each sentence in its source, counted from 1.
         dropped: Number of blank lines left out.
+        labels: Label of each sentence, an index of `classes`; empty without labels.
+        classes: Names of the labels, sorted.
+        tokens: Whether the source holds lists of tokens.
+        kind: What was read, in words: the format and the column.
     """
 
-    lines: list[str]
-    numbers: list[int]
+    lines: Lines
+    numbers: Sequence[int] | np.ndarray
     dropped: int
+    labels: np.ndarray = np.zeros(0, dtype=np.int32)
+    classes: tuple[str, ...] = ()
+    tokens: bool = False
+    kind: str = PLAIN
+
+    def pick(self, places: Sequence[int] | np.ndarray) -> "Texts":
+        """Some of the sentences, in the order of their indices.
+
+        Args:
+            places: Indices of the sentences.
+        """
+        rows = np.asarray(places, dtype=np.int64)
+        return self._replace(
+            lines=self.lines.pick(rows),
+            numbers=np.asarray(self.numbers)[rows],
+            labels=self.labels[rows] if len(self.labels) else self.labels,
+        )
 
 
-def read_texts(source: str, field: str | None = None, split: str = "train") -> Texts:
+def read_texts(
+    source: str,
+    field: str | None = None,
+    split: str = "train",
+    *,
+    limit: int | None = None,
+    label_field: str | None = None,
+) -> Texts:
     """Read the sentences of a file or of a hub data set.
 
-    Plain text is UTF-8, one sentence per line; a line ends only at a line feed, a carriage return
-    or both. A file named .json, .jsonl, .ndjson, .csv, .tsv or .parquet is a table. Any of them may
-    be compressed (.gz). In a table, a line break inside a text becomes a blank.
+    Plain text is UTF-8 (or UTF-16 with its mark), one sentence per line; a line ends only at a line
+    feed, a carriage return or both. A file named .json, .jsonl, .ndjson, .csv, .tsv or .parquet is
+    a table. Any of them may be packed (.gz, .bz2, .xz). In a table, a line break inside a text
+    becomes a blank, and a list of strings is a sentence of these tokens.
 
     Args:
         source: Path of a file, or a hub data set as `name`, `owner/name` or
             `owner/name:configuration`.
-        field: Column that holds the text; for tables and hub data sets only.
+        field: Column that holds the text, for tables and hub data sets only; dots lead into a
+            record, as in meta.text. By default the column "text", or the only one with text.
         split: Split of a hub data set; a file has no splits.
+        limit: Number of sentences after which reading stops; None reads all.
+        label_field: Column of a label, in tables.
 
     Raises:
         UserError: The source is missing, unreadable, empty or in another format than its name says,
             or `field` or `split` does not fit it.
     """
-    path = Path(source)
-    if os.path.exists(path):  # unlike `path.exists()`, false for a name that is too long
-        if split != "train":
-            raise UserError(f"{source} is a file and has no split {split!r}; leave --split away")
-        values = _read_file(path, source, field)
-    elif _HUB_NAME.fullmatch(source) and not source.endswith(_FILE_SUFFIX):
-        values = _read_hub(source, field, split)
-    else:
-        raise UserError(f"there is no file {source}; check the path")
-    kept = [(text, n) for n, text in enumerate(values, 1) if text is not None and text.strip()]
-    if not kept:
-        raise UserError(
-            f"{source} holds no text, only blank lines; name a file with sentences in it"
-        )
-    lines, numbers = map(list, zip(*kept))
-    return Texts(lines, numbers, len(values) - len(kept))
+    if not exists(source):
+        found = list(_hub_records(source, split))
+        return _texts_of_rows(found, iter(found), source, field, label_field, limit, "hub data set")
+    if split != "train":
+        raise UserError(f"{source} is a file and has no split {split!r}; leave --split away")
+    file = find_file(source)
+    if file.kind != PLAIN:
+        first = list(islice(records(file), _LOOKED_AT))
+        named = [name for name in (field, label_field) if name is not None] if field else []
+        columns = [column for name in named for column in (name, name.partition(".")[0])]
+        rows = records(file, columns)
+        return _texts_of_rows(first, rows, source, field, label_field, limit, file.kind)
+    for option, name in (("field", field), ("label_field", label_field)):
+        if name is not None:
+            raise UserError(
+                f"{source} is plain text and has no field {name!r}; leave --{option} away, or end "
+                "the file's name in .jsonl, .csv, .tsv or .parquet"
+            )
+    return _texts(_plain(file), source, limit, PLAIN)
 
 
 def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
@@ -96,104 +122,189 @@ def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
     Raises:
         UserError: The source is missing, unreadable, empty or in another format than its name says.
     """
-    path = Path(source)
-    if not os.path.exists(path):
-        if not _HUB_NAME.fullmatch(source) or source.endswith(_FILE_SUFFIX):
-            raise UserError(f"there is no file {source}; check the path")
-        return list(_hub_dataset(source, split))
-    name = path.name.lower().removesuffix(".gz")
-    kind = _KINDS.get(Path(name).suffix, "text")
-    if not path.is_file():
-        raise UserError(f"{source} is not a regular file; name a file")
-    with tempfile.TemporaryDirectory(prefix="seqgan-") as folder, _quiet():
-        plain = _plain_file(path, source, Path(folder))
-        try:
-            dataset, _ = _load(kind, plain, folder, "\t" if name.endswith(".tsv") else ",")
-        except Exception as error:  # each reader raises its own types
-            raise _unreadable(plain, source, kind, error) from error
-        return list(dataset)
+    found = records(find_file(source)) if exists(source) else _hub_records(source, split)
+    rows = [value if isinstance(value, dict) else {"text": value} for _, value in found]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [columns | row for row in rows]
 
 
-def _read_file(path: Path, source: str, field: str | None) -> Sequence[str | None]:
-    if path.is_dir():
-        raise UserError(f"{source} is a folder; name a file in it")
-    if not path.is_file():
-        raise UserError(f"{source} is not a regular file; save the text to a file first")
-    name = path.name.lower().removesuffix(".gz")
-    kind = _KINDS.get(Path(name).suffix, "text")
-    if kind == "text" and field is not None:
-        raise UserError(
-            f"{source} is plain text and has no field {field!r}; leave --field away, or end the "
-            "file's name in .jsonl, .csv, .tsv or .parquet"
-        )
-    with tempfile.TemporaryDirectory(prefix="seqgan-") as folder:
-        plain = _plain_file(path, source, Path(folder))
-        with _quiet():
-            try:
-                dataset, types = _load(kind, plain, folder, "\t" if name.endswith(".tsv") else ",")
-            except Exception as error:  # each reader raises its own types
-                raise _unreadable(plain, source, kind, error) from error
-            return dataset[:]["text"] if kind == "text" else _column(dataset, types, source, field)
+Sentence = tuple[int, str | None, str | None]
+"""Number of a record, its text (None or blank if there is none), and its label."""
 
 
-def _plain_file(path: Path, source: str, folder: Path) -> Path:
-    """Unpack, and give a safe name: `datasets` reads `*`, `[` and `::` in a path as patterns."""
-    plain = folder / "data"
+def _texts(found: Iterable[Sentence], source: str, limit: int | None, kind: str) -> Texts:
+    numbers, labels, codes = _Numbers(), [], dict[str, int]()
+
+    def kept() -> Iterator[str]:
+        for number, text, label in found:
+            if text is None or not text.strip():
+                numbers.skip()
+                continue
+            if "\0" in text:
+                raise UserError(
+                    f"line {number} of {source} holds a NUL character: the file is no text, or "
+                    "UTF-16 without its mark; save it as UTF-8"
+                )
+            numbers.add(number)
+            if label is not None:
+                labels.append(codes.setdefault(label, len(codes)))
+            yield text
+
     try:
-        if path.suffix.lower() == ".gz":
-            with gzip.open(path, "rb") as packed, plain.open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked)
-        else:
-            # Opened here, where the cause of an error is still known
-            with path.open("rb"):
-                _link(path.resolve(), plain)
-        size = plain.stat().st_size
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        lines = Lines.of(islice(kept(), limit))
+    except UnicodeEncodeError as error:
         raise UserError(
-            f"{source} is not a whole gzip file ({reason(error)}); download it again or unpack it"
+            f"record {numbers.last} of {source} holds half of a character (a lone surrogate); "
+            "repair it"
         ) from error
-    except OSError as error:
-        raise UserError(f"{source} cannot be read: {reason(error)}") from error
-    if size == 0:
-        raise UserError(f"{source} is empty; name a file with sentences in it")
-    return plain
+    if not len(lines):
+        raise UserError(
+            f"{source} holds no text, only blank lines; name a file with sentences in it"
+        )
+    classes = tuple(sorted(codes))
+    order = np.array([classes.index(name) for name in codes], dtype=np.int32)
+    coded = order[labels] if labels else np.zeros(0, dtype=np.int32)
+    return Texts(lines, numbers.array(), numbers.dropped, coded, classes, kind=kind)
 
 
-def _link(path: Path, place: Path) -> None:
-    try:
-        place.symlink_to(path)
-    except OSError:  # some systems allow links to administrators only
-        shutil.copyfile(path, place)
+class _Numbers:
+    """Record numbers of the sentences that are kept: eight bytes each, none if none is left out."""
+
+    def __init__(self) -> None:
+        self.parts: list[np.ndarray] = []
+        self.part: list[int] = []
+        self.dropped = self.last = 0
+
+    def skip(self) -> None:
+        self.dropped += 1
+
+    def add(self, number: int) -> None:
+        self.last = number
+        self.part.append(number)
+        if len(self.part) == 1 << 16:
+            self.parts.append(np.array(self.part, dtype=np.uint32))
+            self.part = []
+
+    def array(self) -> np.ndarray:
+        return np.concatenate([*self.parts, np.array(self.part, dtype=np.uint32)])
 
 
-def _load(kind: str, plain: Path, cache: str, separator: str) -> tuple[Any, dict[str, str]]:
-    """Read the rows, and the type of every column."""
-    # Not `load_dataset`, which reports every call over the network, even for a local file
-    from datasets import Dataset, Features, Value
-
-    options: dict[str, Any] = {"cache_dir": cache, "keep_in_memory": True}
-    if kind == "parquet":
-        dataset = Dataset.from_parquet(str(plain), **options)
-        return dataset, _types(dataset)
-    options["encoding"] = "utf-8-sig"
-    if kind != "csv":
-        read = Dataset.from_text if kind == "text" else Dataset.from_json
-        dataset = read(str(plain), **options)
-        return dataset, _types(dataset)
-    # "NA" and "None" are words here, not missing values
-    options |= {"sep": separator, "keep_default_na": False}
-    types = _types(Dataset.from_csv(str(plain), nrows=1000, **options))
-    if "__index_level_0__" in types:
-        raise ValueError("the first row has more fields than the header; quote fields with commas")
-    # All as strings: types are inferred block by block, and a column whose type seems to change
-    # fails the whole file, even if it is not the requested one
-    strings = Features({name: Value("string") for name in types})
-    return Dataset.from_csv(str(plain), features=strings, **options), types
+def _plain(file: File) -> Iterator[Sentence]:
+    return ((number, line, None) for number, line in records(file))
 
 
-def _read_hub(source: str, field: str | None, split: str) -> Sequence[str | None]:
-    dataset = _hub_dataset(source, split)
-    return _column(dataset, _types(dataset), source, field)
+def _texts_of_rows(
+    first: Sequence[Record],
+    rows: Iterator[Record],
+    source: str,
+    field: str | None,
+    label_field: str | None,
+    limit: int | None,
+    kind: str,
+) -> Texts:
+    """The text column of a table."""
+    if not first:
+        raise UserError(f"{source} holds no text; name a file with sentences in it")
+    first = first[:_LOOKED_AT]
+    textual = _text_columns([row for _, row in first])
+    name = _chosen(source, field, textual)
+    tokens = False
+
+    def sentences() -> Iterator[Sentence]:
+        nonlocal tokens
+        for number, row in rows:
+            value = _value(row, name)[1]
+            place = f"record {number} of {source}"
+            if isinstance(value, list):
+                tokens = True
+                value = _joined(value, name, place)
+            elif value is not None and not isinstance(value, str):
+                raise _no_text(source, name, value, number, textual)
+            label = None if label_field is None else _label(row, label_field, place)
+            yield number, value and _LINE_BREAKS.sub(" ", value), label
+
+    if not any(_value(row, name)[0] for _, row in first):
+        raise UserError(f"{source} has no field {name!r}; --field may be {_listed(textual)}")
+    values = [value for _, row in first if isinstance(value := _value(row, name)[1], str)]
+    if kind in ("CSV", "TSV") and values and all(map(_NUMBER.fullmatch, values)):
+        raise _no_text(source, name, 0, first[0][0], textual)
+    texts = _texts(sentences(), source, limit, f"{kind}, column {name}")
+    return texts._replace(tokens=tokens)
+
+
+def _value(row: dict[str, Any], name: str) -> tuple[bool, Any]:
+    """Whether a record has a field, and its value; dots lead into mappings and lists."""
+    if name in row:
+        return True, row[name]
+    value: Any = row
+    for part in name.split("."):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return False, None
+    return True, value
+
+
+def _joined(value: list[Any], name: str, place: str) -> str:
+    """Tokens with blanks between."""
+    for token in value:
+        if not isinstance(token, str) or not token or token.split() != [token]:
+            raise UserError(
+                f"{place}: {name!r} is a list of tokens, and {token!r} is none; a token is a word "
+                "without blanks"
+            )
+    return " ".join(value)
+
+
+def _label(row: dict[str, Any], name: str, place: str) -> str:
+    value = _value(row, name)[1]
+    if value is None or isinstance(value, (dict, list)):
+        raise UserError(f"{place} has no label in --label_field {name}; add it or remove the row")
+    return str(value)
+
+
+def _text_columns(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Paths of the fields that hold text or lists of tokens, as `field` takes them."""
+    found: dict[str, bool] = {}
+
+    def visit(value: Any, path: str) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                visit(inner, f"{path}.{name}" if path else str(name))
+        elif value is not None:
+            tokens = isinstance(value, list) and all(isinstance(v, str) for v in value)
+            found[path] = found.get(path, True) and (isinstance(value, str) or tokens)
+
+    for row in rows:
+        visit(row, "")
+    return [path for path, sound in found.items() if sound]
+
+
+def _chosen(source: str, field: str | None, textual: Sequence[str]) -> str:
+    if field is not None:
+        return field
+    if "text" in textual or len(textual) == 1:
+        return "text" if "text" in textual else textual[0]
+    raise UserError(f"{source} is a table; name its text with --field, one of {_listed(textual)}")
+
+
+def _no_text(source: str, name: str, value: Any, number: int, textual: Sequence[str]) -> UserError:
+    kinds = {bool: "true or false", int: "numbers", float: "numbers", dict: "records"}
+    names = [other for other in textual if other != name]
+    inner = f"{name}." if isinstance(value, dict) else ""
+    kind = kinds.get(type(value), type(value).__name__)
+    return UserError(
+        f"field {name!r} of {source} holds {kind}, not text (record {number}); --field may be "
+        f"{_listed([n for n in names if n.startswith(inner)] or names)}"
+    )
+
+
+def _hub_records(source: str, split: str) -> Iterator[Record]:
+    if not _HUB_NAME.fullmatch(source) or source.endswith(_FILE_SUFFIX):
+        raise UserError(f"there is no file {source}; check the path")
+    return iter(enumerate(_hub_dataset(source, split), 1))
 
 
 def _hub_dataset(source: str, split: str) -> Any:
@@ -231,56 +342,11 @@ def _ask_hub(name: str, source: str) -> None:
         ) from error
 
 
-def _column(
-    dataset: Any, types: dict[str, str], source: str, field: str | None
-) -> Sequence[str | None]:
-    textual = [name for name, kind in types.items() if kind in _TEXT_TYPES]
-    if field is None:
-        raise UserError(
-            f"{source} is a table; name its text with --field, one of {_listed(textual)}"
-        )
-    if field not in types:
-        raise UserError(f"{source} has no field {field!r}; --field may be {_listed(textual)}")
-    if field not in textual:
-        raise UserError(
-            f"field {field!r} of {source} holds {types[field]}, not text; "
-            f"--field may be {_listed(textual)}"
-        )
-    values = dataset.select_columns(field)[:][field]
-    return [value and _LINE_BREAKS.sub(" ", value) for value in values]
-
-
-def _types(dataset: Any) -> dict[str, str]:
-    return {
-        name: getattr(feature, "dtype", None) or type(feature).__name__.lower()
-        for name, feature in dataset.features.items()
-    }
-
-
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:20])
     return (
         shown + " ..." if len(names) > 20 else shown
     ) or "nothing here, for no column holds text"
-
-
-def _unreadable(plain: Path, source: str, kind: str, error: Exception) -> UserError:
-    cause = error.__cause__ or error
-    if kind != "parquet" and (line := _undecodable_line(plain)):
-        return UserError(f"{source} is not UTF-8: see line {line}; save it as UTF-8")
-    if any(sign in f"{type(cause).__name__} {cause}" for sign in _NO_RECORDS):
-        return UserError(f"{source} holds no text; name a file with sentences in it")
-    return UserError(f"{source} cannot be read as {kind} ({reason(cause)}); repair or rename it")
-
-
-def _undecodable_line(plain: Path) -> int | None:
-    with plain.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
-    return None
 
 
 @contextmanager

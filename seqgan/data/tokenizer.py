@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, assert_never, final, get_args
+from typing import Any, Literal, final, get_args
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
@@ -13,11 +13,16 @@ PAD, START, END, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
 """Spelling of ids 0 to 3, in this order, in every vocabulary of this toolkit."""
 
-Level = Literal["word", "char", "bpe"]
+Level = Literal["word", "blank", "char", "bpe"]
 
 _FORMAT = 1
 _BYTES = 256
-_PRE_TOKENIZERS = {"word": "WhitespaceSplit", "char": "Split", "bpe": "ByteLevel"}
+_PRE_TOKENIZERS = {
+    "word": "WhitespaceSplit",
+    "blank": "WhitespaceSplit",
+    "char": "Split",
+    "bpe": "ByteLevel",
+}
 # Encodings carry offsets and masks, hundreds of bytes per token: only a slice is kept in memory
 _SLICE = 4096
 
@@ -26,13 +31,15 @@ _SLICE = 4096
 class TextTokenizer:
     """A vocabulary around `tokenizers.Tokenizer`; ids 0 to 3 are pad, start, end and unknown.
 
-    word: NLTK's Treebank rules, as in the published COCO figures; decoding joins with blanks. char:
-    every code point, including blanks. bpe: byte pairs, without unknown tokens. Both decode to
-    exactly the encoded text, if its characters are known.
+    word: NLTK's Treebank rules, as in the published COCO figures. blank: what stands between
+    blanks. Decoding of both joins with blanks. char: every code point, including blanks. bpe: byte
+    pairs, without unknown tokens. Both decode to exactly the encoded text, if its characters are
+    known.
 
     Args:
-        tokenizer: Tokenizer that turns a list of words (word) or a text (char, bpe) into ids.
-        level: Unit of a token: word, char or bpe.
+        tokenizer: Tokenizer that turns a list of words (word, blank) or a text (char, bpe) into
+            ids.
+        level: Unit of a token: word, blank, char or bpe.
         lowercase: Whether texts are lower-cased first.
     """
 
@@ -57,7 +64,7 @@ class TextTokenizer:
 
         Args:
             texts: Sentences.
-            level: Unit of a token: word, char or bpe.
+            level: Unit of a token: word, blank, char or bpe.
             min_count: Minimum count; rarer words or characters are unknown, rarer byte pairs are
                 not merged.
             vocab_size: Maximum number of ids at level bpe, of which 260 are special tokens and
@@ -96,10 +103,11 @@ class TextTokenizer:
         ids: list[list[int]] = []
         for first in range(0, len(texts), _SLICE):
             part: Iterable[Any] = _lower(texts[first : first + _SLICE], self.lowercase)
-            if self.level == "word":
+            words = self.level in ("word", "blank")
+            if words:
                 part = _split(part, self.level)
             batch = self._tokenizer.encode_batch_fast(
-                list(part), is_pretokenized=self.level == "word", add_special_tokens=False
+                list(part), is_pretokenized=words, add_special_tokens=False
             )
             ids.extend(encoding.ids for encoding in batch)
         return ids
@@ -204,21 +212,19 @@ def _split(texts: Iterable[str], level: Level) -> Iterable[list[str]]:
         from nltk.tokenize import NLTKWordTokenizer
 
         return map(NLTKWordTokenizer().tokenize, texts)
-    return map(list, texts)
+    return map(str.split if level == "blank" else list, texts)
 
 
-def _word_level(tokens: Sequence[str], level: Literal["word", "char"]) -> Any:
+def _word_level(tokens: Sequence[str], level: Literal["word", "blank", "char"]) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
     vocabulary = {token: index for index, token in enumerate([*SPECIALS, *tokens])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=SPECIALS[UNK]))
-    if level == "word":
+    if level in ("word", "blank"):
         tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    elif level == "char":
+    else:
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         tokenizer.decoder = decoders.Fuse()
-    else:
-        assert_never(level)
     tokenizer.add_special_tokens(list(SPECIALS))
     return tokenizer
 

@@ -4,15 +4,19 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from seqgan.data.records import PACKED
 from seqgan.data.source import read_texts
+from seqgan.data.tokenizer import Level
 from seqgan.evaluation.language import LanguageScores
 from seqgan.judges.encoders import Encoder, TrainedEncoder, TransformerEncoder
+from seqgan.judges.judge import AdverSuc
 
 LEVELS = ("word", "blank", "char")
 """Units of a token: NLTK's words, strings between blanks, or single characters."""
@@ -74,7 +78,7 @@ class EvaluationConfig:
     contexts: str | None = None
     field: str | None = None
     count: int | None = None
-    level: str = "word"
+    level: Level = "word"
     lowercase: bool = False
     metrics: Sequence[str] = ()
     encoder: str = "trained"
@@ -126,6 +130,8 @@ class Case:
         paired = len(self.samples.lines) == len(aligned.lines)
         self.paired = aligned if paired else None
         """The reference of each sample, if the numbers of lines agree."""
+        self.adversuc: AdverSuc | None = None
+        """Result of the judges of replies, for the rows of samples and of references."""
         if self.contexts and not len(self.contexts.lines) == len(self.samples.lines) == len(
             aligned.lines
         ):
@@ -202,12 +208,12 @@ class Case:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """Encoder of sentences; a trained one uses the training text, or else the references."""
+        """Encoder of sentences; a trained one learns from the training text, or else all sides."""
         if self.config.encoder != "trained":
             return TransformerEncoder(self.config.encoder)
-        learned = self.train or self.references
-        level = "char" if self.config.level == "char" else "word"
-        return TrainedEncoder(learned.lines, level=level, seed=self.config.seed)
+        alike = [*self.references.lines, *(line for line in self.samples.lines if line)]
+        learned = alike if self.train is None else self.train.lines
+        return TrainedEncoder(learned, level=self.config.level, seed=self.config.seed)
 
     def vectors(self, side: Side) -> tuple[Tensor, Tensor]:
         """Sentence vectors of `against_half`; cached."""
@@ -217,15 +223,21 @@ class Case:
                 self._vectors[part.name] = self.encoder.sentences(part.lines)
         return self._vectors[one.name], self._vectors[half.name]
 
+    @property
+    def unseen(self) -> Side:
+        """Real text that no language model has learned from."""
+        return self.halves[1] if self.train is None else self.references
+
     @cached_property
     def language(self) -> LanguageScores:
-        """Language models; that of real text uses the training text, or else the references."""
-        learned = self.train or self.references
+        """Language models; that of real text uses the training text, or half of the references."""
+        learned = self.train or self.halves[0]
         return LanguageScores(learned.ids, self.vocabulary, self.config.seed)
 
 
 def _is_plain(source: str) -> bool:
-    return source.lower().removesuffix(".gz").endswith(".txt")
+    name = Path(source.lower())
+    return (name.with_suffix("") if name.suffix in PACKED else name).suffix == ".txt"
 
 
 def _without_blank(side: Side) -> Side:

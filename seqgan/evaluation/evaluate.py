@@ -107,6 +107,12 @@ def write(case: Case, table: Table, counts: Mapping[str, int], out: Path) -> Non
     result = {
         "table": {row: {n: f.value for n, f in fs.items()} for row, fs in table.items()},
         "bands": {row: {n: f.band for n, f in fs.items() if f.band} for row, fs in table.items()},
+        "intervals": {
+            name: "seeds of judges" if name in suite.OVER_SEEDS else "sentences"
+            for figures in table.values()
+            for name, figure in figures.items()
+            if figure.band
+        },
         "sentences": counts,
         "references": len(case.references.lines),
         "vocabulary": case.vocabulary,
@@ -142,8 +148,8 @@ def _facts(case: Case) -> dict[str, str]:
 def _notes(case: Case, table: Table) -> list[str]:
     figures = table[case.samples.name]
     notes = [
-        "Brackets hold 95 % bootstrap intervals over sentences (of judges: one standard deviation "
-        "over three seeds). They do not include the variation between training seeds.",
+        "Brackets hold 95 % bootstrap intervals over sentences; those of judges are over their "
+        f"{suite.JUDGES} seeds. They do not include the variation between training seeds.",
     ]
     numbers = {len(row.lines) for row in case.rows}
     if len(numbers) > 1:
@@ -163,10 +169,14 @@ def _notes(case: Case, table: Table) -> list[str]:
         )
     if "lm" in figures:
         notes.append(
-            "LM and reverse LM scores are in nats per token; real text gives the lower bound."
+            "LM and reverse LM scores are in nats per token; the human row is real text in the "
+            "samples' place, scored by models of other real text."
         )
     if "adversuc" in figures:
-        notes.append("AdverSuc means little if ERE is high or machine_vs_random is near 0.5.")
+        notes.append(
+            "AdverSuc means little if ERE is high or machine_vs_random is near 0.5; the human "
+            "column is its control, real replies in the machine's place."
+        )
     return notes
 
 

@@ -63,14 +63,14 @@ class LanguageScores:
             torch.manual_seed(seed)
             vocab = len(types) + len(SPECIALS)
             self._start = LSTMPolicy(vocab, SIZE, SIZE, start=START, end=END, pad=PAD, dropout=0.3)
-        self.model, self.held_out = self.fit(real)
+        self.model = self.fit(real)
 
     def encode(self, sentences: Sentences) -> Int64[Tensor, "N T"]:
         """Ids of the language models' vocabulary, each sentence with its end."""
         return padded([self._number[list(s)].tolist() for s in sentences], end=END, pad=PAD)
 
-    def fit(self, sentences: Sentences) -> tuple[SequencePolicy, Sentences]:
-        """A model trained on nine tenths of the sentences, and the tenth that stopped it."""
+    def fit(self, sentences: Sentences) -> SequencePolicy:
+        """A model trained on nine tenths of the sentences, and stopped by the other tenth."""
         order = np.random.default_rng(self._seed).permutation(len(sentences))
         cut = max(1, len(order) // 10)
         held_out: Sequence[Sequence[int]] = [sentences[i] for i in order[:cut]]
@@ -86,7 +86,7 @@ class LanguageScores:
                 seed=self._seed,
                 unknown=UNK,
             )
-        return model, held_out
+        return model
 
     def score(self, model: SequencePolicy, sentences: Sentences) -> SentenceNLL:
         """Nats of each sentence; words that are not in the real text are not scored."""

@@ -5,6 +5,7 @@ for a row to which it does not apply. The names of metrics that compare with rea
 settings that they depend on.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from seqgan.evaluation.case import Case, Side
 from seqgan.evaluation.language import padded
 from seqgan.judges.judge import adversuc as adversarial_success
 from seqgan.judges.judge import judge_accuracy
-from seqgan.metrics.bootstrap import Band, Figure, mean_figure
+from seqgan.metrics.bootstrap import Band, Figure, mean_figure, seeds_reach
 
 __all__ = [
     "adversuc",
@@ -40,6 +41,11 @@ __all__ = [
 DEFAULT = ("bleu", "self_bleu", "distinct", "entropy", "unique", "lengths", "repetition")
 """Metrics measured if --metrics is left out: they take seconds for 10,000 sentences."""
 
+
+OVER_SEEDS = ("adversuc", "judge_accuracy")
+"""Metrics whose intervals are over the seeds of judges; those of others are over sentences."""
+JUDGES = 3
+"""Number of seeds of a judge."""
 
 Figures = dict[str, Figure]
 
@@ -136,20 +142,34 @@ def judge(case: Case, side: Side) -> Figures:
     """Accuracy of new judges that distinguish a row from the references, over three seeds."""
     one, half = case.against_half(side)
     found = judge_accuracy(*_matrices([one, half]), vocab=case.vocabulary + 1)
-    spread = Band(found.mean - found.deviation, found.mean + found.deviation)
-    return {"judge_accuracy": Figure(found.mean, spread)}
+    return {"judge_accuracy": _over_seeds(found.mean, found.deviation)}
 
 
 def adversuc(case: Case, side: Side) -> Figures:
-    """Adversarial success of replies with its judge's error, and machine against random."""
-    if side is not case.samples:
+    """Adversarial success of replies with its judge's error, and machine against random.
+
+    The row of the references is people's own replies in the machine's place, the judge's control.
+    """
+    if side is not case.samples and not case.is_references(side):
         return {}
     assert case.contexts is not None
-    sides = [case.contexts, _paired(case, "adversuc"), side]
-    found = adversarial_success(*_matrices(sides), vocab=case.vocabulary + 1)
-    spread = Band(found.success - found.deviation, found.success + found.deviation)
+    if case.adversuc is None:
+        sides = [case.contexts, _paired(case, "adversuc"), case.samples]
+        case.adversuc = adversarial_success(*_matrices(sides), vocab=case.vocabulary + 1)
+    found = case.adversuc
+    control = _over_seeds(1 - found.control.mean, found.control.deviation)
+    assert control.band is not None
+    if case.is_references(side):
+        return {"adversuc": control}
+    if not control.band.low <= 0.5 <= control.band.high:
+        print(
+            f"adversuc is not given: real replies in the machine's place score {control.value:.3f}"
+            ", and 0.5 is not within its interval over seeds",
+            file=sys.stderr,
+        )
+        return {"adversuc_ere": Figure(found.error)}
     return {
-        "adversuc": Figure(found.success, spread),
+        "adversuc": _over_seeds(found.success, found.deviation),
         "adversuc_ere": Figure(found.error),
         "machine_vs_random": Figure(found.machine_vs_random),
     }
@@ -158,27 +178,36 @@ def adversuc(case: Case, side: Side) -> Figures:
 def lm(case: Case, side: Side) -> Figures:
     """LM score: nats per token under a model of real text; reverse LM: real text under the row's.
 
-    The model of real text is trained on the training text, or else on the references. For real text
-    both scores are those of held-out text: the floor.
+    The model of real text is trained on the training text, or else on one half of the references;
+    real text under a model is the references, or else their other half. One row has real text in
+    the samples' place: its LM score is that of unseen text, its reverse score that of a model of as
+    much real text as there are samples.
     """
-    language = case.language
+    language, unseen = case.language, case.unseen.ids
     if side is not case.samples:
         if (case.train is None) is not case.is_references(side):
             return {}
-        unseen = language.held_out if case.train is None else case.references.ids
-        floor = language.score(language.model, unseen).figure()
-        return {"lm": floor, "reverse_lm": floor}
+        again = side.ids if case.train is not None else case.halves[0].ids
+        return {
+            "lm": language.score(language.model, unseen).figure(),
+            "reverse_lm": language.score(language.fit(again), unseen).figure(),
+        }
     if len(side.ids) < 20:
         raise UserError(f"--metrics lm trains on the samples and needs 20: got {len(side.ids)}")
-    own, _ = language.fit(side.ids)
     return {
         "lm": language.score(language.model, side.ids).figure(),
-        "reverse_lm": language.score(own, case.references.ids).figure(),
+        "reverse_lm": language.score(language.fit(side.ids), unseen).figure(),
     }
 
 
 def _scores(name: str, scores: Mapping[int, np.ndarray]) -> Figures:
     return {f"{name}{n}": mean_figure(s) for n, s in scores.items()}
+
+
+def _over_seeds(mean: float, deviation: float) -> Figure:
+    """A judge's figure with its 95 % interval over seeds."""
+    reach = seeds_reach(deviation, JUDGES)
+    return Figure(mean, Band(mean - reach, mean + reach))
 
 
 def _plain(values: Mapping[str, float]) -> Figures:

@@ -15,7 +15,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
 from seqgan.data.encode import encode_matrix, mask_of
 from seqgan.data.errors import reason
-from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
+from seqgan.data.tokenizer import END, PAD, START, UNK, Level, TextTokenizer
 from seqgan.lm.fit import fit_language_model
 from seqgan.lm.policies import LSTMPolicy
 
@@ -124,7 +124,7 @@ class TrainedEncoder(Encoder):
 
     Args:
         texts: Training sentences; a twentieth, drawn by the seed, is used for early stopping.
-        level: Unit of a token: word or char.
+        level: Unit of a token: word, blank or char.
         size: Size of the state and of the embeddings.
         epochs: Maximum number of epochs.
         seed: Seed of the initial weights.
@@ -137,7 +137,7 @@ class TrainedEncoder(Encoder):
         self,
         texts: Sequence[str],
         *,
-        level: str = "word",
+        level: Level = "word",
         size: int = 128,
         epochs: int = 6,
         seed: int = 0,
@@ -145,9 +145,10 @@ class TrainedEncoder(Encoder):
         if len(texts) < 2:
             raise UserError("--encoder trained needs at least two sentences to learn from")
         self.name = f"lstm{size}"
-        self._tokenizer = TextTokenizer.train(texts, "char" if level == "char" else "word")
+        self._tokenizer = TextTokenizer.train(texts, level)
         held = held_out(len(texts), 0.05, seed, groups=texts) or [0]
-        learned = [text for i, text in enumerate(texts) if i not in set(held)]
+        apart = set(held)
+        learned = [text for i, text in enumerate(texts) if i not in apart]
         train, valid = (
             encode_matrix(self._tokenizer, part, "the encoder's texts", long_lines="truncate")
             for part in (learned, [texts[i] for i in held])

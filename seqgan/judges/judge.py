@@ -86,6 +86,7 @@ class AdverSuc(NamedTuple):
         machine_vs_random: Accuracy on machine replies against random human ones; high = the machine
             responds to its context.
         checks: Accuracy in each of the four checks.
+        control: Accuracy with other real replies in the machine's place; 0.5 is right.
     """
 
     success: float
@@ -93,6 +94,7 @@ class AdverSuc(NamedTuple):
     error: float
     machine_vs_random: float
     checks: Mapping[str, float]
+    control: Accuracy
 
 
 CHECKS = {
@@ -178,8 +180,9 @@ def adversuc(
     def told(one: Tensor, two: Tensor) -> Accuracy:
         return judge_accuracy(one, two, vocab=vocab, seeds=seeds, epochs=epochs)
 
+    control = told(*pairs["human"][order].chunk(2))
     checks = {
-        "human_vs_human": told(*pairs["human"][order].chunk(2)).mean,
+        "human_vs_human": control.mean,
         "machine_vs_machine": told(*pairs["machine"][order].chunk(2)).mean,
         "human_vs_random": told(pairs["human"], pairs["random"]).mean,
         "human_vs_random_reply": told(pairs["human"], pairs["random_reply"]).mean,
@@ -191,6 +194,7 @@ def adversuc(
         sum(abs(checks[name] - right) for name, right in CHECKS.items()) / len(CHECKS),
         told(pairs["machine"], pairs["random_reply"]).mean,
         checks,
+        control,
     )
 
 

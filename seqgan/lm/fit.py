@@ -8,7 +8,7 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.engine import Engine
-from image_core.runs.batches import Batches
+from seqgan.data.compact import SentenceBatches, TokenRows
 from seqgan.lm.likelihood import nll
 from seqgan.lm.likelihood_game import LikelihoodGame
 from seqgan.lm.policies import SequencePolicy
@@ -16,8 +16,8 @@ from seqgan.lm.policies import SequencePolicy
 
 def fit_language_model(
     model: SequencePolicy,
-    train: Int64[Tensor, "N T"],
-    valid: Int64[Tensor, "V T"],
+    train: Int64[Tensor, "N T"] | TokenRows,
+    valid: Int64[Tensor, "V U"],
     *,
     epochs: int,
     lr: float,
@@ -30,7 +30,7 @@ def fit_language_model(
     Args:
         model: Initial model; it is not changed.
         train: Training sequences, (N, T).
-        valid: Validation sequences that select the epoch, (V, T).
+        valid: Validation sequences that select the epoch, (V, U).
         epochs: Maximum number of epochs.
         lr: Learning rate of Adam.
         batch: Number of sequences per step.
@@ -40,7 +40,8 @@ def fit_language_model(
     game = LikelihoodGame(copy.deepcopy(model))
     adam = functools.partial(torch.optim.Adam, lr=lr, fused=True)
     engine = Engine(game, {"G": adam}, clip={"G": 5.0})
-    data = Batches(train.cpu(), min(batch, len(train)), seed=seed)
+    rows = train.cpu() if isinstance(train, Tensor) else train
+    data = SentenceBatches(rows, min(batch, len(rows)), seed=seed)
     best, best_nll = copy.deepcopy(game.G), float("inf")
     for _ in range(epochs):
         engine.run(data, len(data))

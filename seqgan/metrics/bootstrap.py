@@ -1,6 +1,8 @@
-"""Bootstrap intervals of means and of ratios of sums, from values measured once."""
+"""Intervals: bootstrap over sentences of values measured once, Student's over seeds."""
 
-from statistics import NormalDist
+import math
+from collections.abc import Sequence
+from statistics import NormalDist, mean, stdev
 from typing import NamedTuple
 
 import numpy as np
@@ -84,6 +86,42 @@ def bootstrap_band(
         return Band(mean, mean)
     low, high = np.quantile(sums[:, 0] / sums[:, 1], [tail, 1 - tail])
     return Band(float(low), float(high))
+
+
+STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""Quantile .975 of Student's distribution of 1 to 9 degrees of freedom."""
+
+
+def seeds_reach(deviation: float, seeds: int) -> float:
+    """Half the width of the 95 % interval of a mean over seeds.
+
+    t_(.975, n-1) s / sqrt(n), by Student's table up to 10 seeds, beyond by its expansion
+
+    Args:
+        deviation: Standard deviation over the seeds.
+        seeds: Number of seeds, at least 2.
+
+    Source: Student 1908; Abramowitz & Stegun 1964, 26.7.5.
+    """
+    if seeds - 1 <= len(STUDENT):
+        t = STUDENT[seeds - 2]
+    else:
+        z, free = NormalDist().inv_cdf(0.975), seeds - 1
+        t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
+        t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
+    return t * deviation / math.sqrt(seeds)
+
+
+def seeds_figure(values: Sequence[float]) -> Figure:
+    """The mean of one value per seed, with its 95 % interval over seeds; one seed has none.
+
+    Args:
+        values: Value of each seed.
+    """
+    if len(values) < 2:
+        return Figure(float(values[0]))
+    middle, reach = mean(values), seeds_reach(stdev(values), len(values))
+    return Figure(middle, Band(middle - reach, middle + reach))
 
 
 def mean_figure(values: Float[np.ndarray, " n"]) -> Figure:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
@@ -11,6 +11,7 @@ from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.table import print_table
+from seqgan.metrics.bootstrap import seeds_figure
 from seqgan.text.report import Point, caption, draw_sweep
 
 SAME = (
@@ -90,9 +91,9 @@ def compare(folders: Sequence[str], out: Path) -> None:
 
 
 NOTE = (
-    "Several seeds of one configuration are one row and one curve: mean and standard deviation "
-    "over seeds, which the bars show. Bars of a single seed are 95 % bootstrap intervals over "
-    "sentences."
+    "Several seeds of one configuration are one row and one curve: the mean, and ± or bars of the "
+    "95 % interval over seeds. A row marked (one seed) has none; its bars are 95 % bootstrap "
+    "intervals over sentences."
 )
 
 
@@ -158,7 +159,7 @@ def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     names = [group[0].folder.name for group in groups]
     return {
         (name if names.count(name) == 1 else str(group[0].folder))
-        + (f" ({len(group)} seeds)" if len(group) > 1 else ""): group
+        + f" ({len(group)} seeds)".replace("(1 seeds)", "(one seed)"): group
         for name, group in zip(names, groups)
     }
 
@@ -176,30 +177,27 @@ def _setting(point: Point) -> tuple[str, float]:
 
 
 def _joined(curves: Sequence[Sequence[Point]]) -> list[Point]:
-    """The curve itself, or the mean of several curves with one standard deviation as band."""
+    """The curve itself, or the mean of several curves with 95 % intervals over seeds as bands."""
     if len(curves) == 1:
         return list(curves[0])
     joined = []
     for points in zip(*curves):
-        point: Point = {
-            name: mean(p[name] for p in points) for name in points[0] if name != "bands"
-        }
         key, setting = _setting(points[0])
-        point[key] = setting
-        point["bands"] = {
-            name: [value - spread, value + spread]
-            for name, value in point.items()
-            if name != key
-            for spread in [stdev(p[name] for p in points)]
+        figures = {
+            name: seeds_figure([p[name] for p in points])
+            for name in points[0]
+            if name not in ("bands", key)
         }
+        point: Point = {key: setting, **{name: f.value for name, f in figures.items()}}
+        point["bands"] = {name: list(f.band) for name, f in figures.items() if f.band}
         joined.append(point)
     return joined
 
 
 def _spread(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
-    """Each figure as text: its mean and, for several seeds, its standard deviation."""
+    """Each figure as text: its mean and, for several seeds, half of its interval over them."""
+    figures = {name: seeds_figure([row[name] for row in rows]) for name in rows[0]}
     return {
-        name: f"{mean(row[name] for row in rows):.3f}"
-        + (f" ±{stdev(row[name] for row in rows):.3f}" if len(rows) > 1 else "")
-        for name in rows[0]
+        name: f"{f.value:.3f}" + (f" ±{f.band.high - f.value:.3f}" if f.band else "")
+        for name, f in figures.items()
     }

@@ -13,6 +13,7 @@ from image_core.runs.losses import make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
+from seqgan.data.compact import TokenRows
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.text import estimation
 from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator
@@ -45,7 +46,7 @@ class Sequences(NamedTuple):
     start: int
     end: int | None
     pad: int
-    real: Callable[[], Tensor]
+    real: Callable[[], Tensor | TokenRows]
 
 
 @dataclass(kw_only=True)
@@ -117,6 +118,10 @@ class SharedOptions(RunConfig):
         """Minimum number of tokens that the discriminator needs; mixins override it."""
         return 1
 
+    def method(self) -> dict[str, str]:
+        """Reward, loss and estimator of the paper, named beside its results; papers override it."""
+        return {}
+
     def lstm(self, s: Sequences) -> LSTMPolicy:
         """Build an LSTM policy of the chosen size."""
         return LSTMPolicy(
@@ -162,6 +167,9 @@ class DiscriminatorOptions(SharedOptions):
     def shortest(self) -> int:
         return max(width for width, _ in FILTERS[self.discriminator])
 
+    def method(self) -> dict[str, str]:
+        return {"penalty": self.penalty} if self.penalty else {}
+
     def adversarial(self) -> dict[str, Any]:
         """Arguments of a game for its penalty and steps, and its loss where that is an option."""
         return {
@@ -184,6 +192,9 @@ class LossOptions(DiscriminatorOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         make_loss(self.loss)
+
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "loss": self.loss}
 
     def adversarial(self) -> dict[str, Any]:
         return {**super().adversarial(), "loss": make_loss(self.loss)}
@@ -281,6 +292,10 @@ class ScoreOptions(ClassifierOptions):
         self.score_function(1)
         if self.samples < 2 and self.baseline in ("position_mean", "leave_one_out"):
             raise UserError(f"--baseline {self.baseline} compares samples: --samples must be 2")
+
+    def method(self) -> dict[str, str]:
+        baseline = "" if self.baseline == "none" else f", baseline {self.baseline}"
+        return {**super().method(), "estimator": self.estimator + baseline}
 
     def score_function(self, length: int) -> Estimator:
         """Build the estimator of a game of drawn sequences."""

@@ -1,70 +1,27 @@
 """The text of a run, read, split and encoded; and its samples as words, for the metrics."""
 
 import random
-import sys
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.split import held_out
-from seqgan.data.chat import ChatSplits, chitchat_turns
-from seqgan.data.encode import Encoded, LongLines, encode_matrix, mask_of
-from seqgan.data.source import Texts, read_texts
-from seqgan.data.tokenizer import END, PAD, UNK, Level, TextTokenizer
+from seqgan.data.compact import Lines, TokenRows
+from seqgan.data.encode import Encoded, encode_matrix, mask_of
+from seqgan.data.source import Texts
+from seqgan.data.tokenizer import END, UNK, TextTokenizer
 from seqgan.metrics.neighbours import nearest
+from seqgan.text.notes import NEAR, advise, check_known, class_counts, tell, tell_overlap
+from seqgan.text.splits import CorpusConfig, line_keys, split_texts
 
-CHITCHAT = "chitchat"
-"""Name of the built-in corpus: short chat turns from the package `chitchat-dataset`."""
-
-HELD_OUT = 0.05
-"""Share of the lines drawn for validation, and again for the test, if no file is given."""
-NEAR, COMPARED, AMONG = 0.8, 200, 20_000
-"""Minimum Dice coefficient of near duplicates; held-out and training sentences compared."""
-
-
-@dataclass(kw_only=True)
-class CorpusConfig:
-    """Options of a corpus.
-
-    Args:
-        data: A text file with one sentence per line or a table (jsonl, csv, tsv, parquet),
-            optionally gzipped; a hub data set; or "chitchat" for the built-in one.
-        valid: File of sentences for the early stopping of maximum likelihood; by default a
-            twentieth of the data, drawn with the split seed.
-        test: File of sentences to evaluate on; by default the validation file if one is given, else
-            a further twentieth of the data.
-        split_seed: Seed of the draw of held-out lines. Equal lines stay in one set.
-        field: Column of the text in a table or a hub data set.
-        limit: Maximum number of lines of the data to use.
-        level: Level of the tokens: word (NLTK's tokens), char, or bpe (byte pairs learned from the
-            data).
-        min_count: Minimum count of a word or character; rarer ones are unknown.
-        vocab_size: Maximum number of byte pairs.
-        lowercase: Whether the text is lower-cased.
-        max_length: Maximum number of tokens of a line, including its end; 512 by default.
-        long_lines: Treatment of longer lines: error, drop or truncate.
-    """
-
-    data: str
-    valid: str | None = None
-    test: str | None = None
-    split_seed: int = 0
-    field: str | None = None
-    limit: int | None = None
-    level: Level = "word"
-    min_count: int = 1
-    vocab_size: int = 8000
-    lowercase: bool = True
-    max_length: int | None = None
-    long_lines: LongLines = "error"
+COMPARED, AMONG = 200, 20_000
+"""Held-out and training sentences that are compared to find near duplicates."""
 
 
 class Corpus(NamedTuple):
@@ -72,25 +29,35 @@ class Corpus(NamedTuple):
 
     Args:
         tokenizer: Tokenizer made from the training set.
-        train: Training set.
+        train: Training set, outside of memory.
         valid: Validation set, for the early stopping of maximum likelihood.
         test: Test set, for evaluation.
-        train_words: Word numbers of the training set; each unknown word has a distinct number.
+        words: Numbers of words, those outside the vocabulary included.
         references: Word numbers of the test set, the references of BLEU.
-        train_lines: The training set as text: words separated by spaces, unknown words as written.
-        test_lines: The test set as text, in the same form.
+        train_text: Lines of the training set as written.
+        train_encoded: Result of encoding them.
+        test_lines: The test set as text: words separated by spaces, unknown words as written.
         facts: Sizes, shares of unknown tokens and overlaps of the sets, for the result.
     """
 
     tokenizer: TextTokenizer
-    train: Int64[Tensor, "N T"]
+    train: TokenRows
     valid: Int64[Tensor, "V T"]
     test: Int64[Tensor, "W T"]
-    train_words: list[list[int]]
+    words: "Words"
     references: list[list[int]]
-    train_lines: list[str]
+    train_text: Lines
+    train_encoded: Encoded
     test_lines: list[str]
-    facts: dict[str, float]
+    facts: dict[str, Any]
+
+    def train_words(self, count: int) -> list[list[int]]:
+        """Word numbers of the first training sentences; each unknown word has a distinct number."""
+        return self.words.rows(self.train_text, self.train_encoded, count)
+
+    def train_lines(self, count: int) -> list[str]:
+        """The first training sentences in the form of decoded samples."""
+        return _as_lines(self.tokenizer, self.train_text, self.train_encoded, count)
 
     def sentences(self, tokens: Int64[Tensor, "B T"]) -> list[list[int]]:
         """Word numbers of sampled rows (characters at level "char"), without the end.
@@ -121,9 +88,11 @@ class Words:
     def __init__(self, tokenizer: TextTokenizer):
         self.tokenizer, self.number = tokenizer, tokenizer.ids()
 
-    def rows(self, lines: Sequence[str], matrix: Encoded) -> list[list[int]]:
-        """Word numbers of the lines that were kept, truncated as in the encoding."""
-        split = self.tokenizer.split([lines[place] for place in matrix.places])
+    def rows(
+        self, lines: Sequence[str], matrix: Encoded, count: int | None = None
+    ) -> list[list[int]]:
+        """Word numbers of the first lines that were kept, truncated as in the encoding."""
+        split = self.tokenizer.split([lines[place] for place in matrix.places[:count]])
         if self.tokenizer.level == "bpe":
             return [[_hashed(word) for word in words] for words in split]
         return [
@@ -142,140 +111,90 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
     Raises:
         UserError: A file cannot be read, or a line is too long.
     """
-    texts = _texts(options)
-    if options.level == "char":
+    texts = split_texts(options)
+    level = options.level
+    if level == "char":
         texts = [(name, _without_spacing(lines)) for name, lines in texts]
+    if level == "word" and texts[0][1].tokens:
+        level = "blank"  # a list of tokens is not to be split again
     if tokenizer_folder is None:
         tokenizer = TextTokenizer.train(
-            texts[0][1].lines,
-            options.level,
-            options.min_count,
-            options.vocab_size,
-            options.lowercase,
+            texts[0][1].lines, level, options.min_count, options.vocab_size, options.lowercase
         )
     else:
         tokenizer = TextTokenizer.load(tokenizer_folder)
-    encoded = [
-        encode_matrix(tokenizer, lines, name, options.max_length, options.long_lines)
-        for name, lines in texts
-    ]
     shared = texts[1][0] == texts[2][0]
-    roles = ("train", "valid and test") if shared else ("train", "valid", "test")
-    for role, (name, lines), matrix in zip(roles, texts, encoded):
-        _tell(f"{role}: {name}", lines, matrix)
-        _check_known(name, matrix, options.data)
-    width = max(matrix.tokens.shape[1] for matrix in encoded)
-    sets = [F.pad(m.tokens, (0, width - m.tokens.shape[1]), value=PAD) for m in encoded]
+    encoded = []
+    for role, (name, lines) in zip(_roles(shared), texts):
+        matrix = encode_matrix(
+            tokenizer,
+            lines,
+            name,
+            options.max_length,
+            options.long_lines,
+            fixed_length=options.fixed_length,
+        )
+        tell(f"{role}: {name}", lines, matrix)
+        check_known(name, matrix, options.data)
+        encoded.append(matrix)
+    if shared:
+        encoded.append(encoded[1])
+    advise(options, level, texts[0][1].lines, encoded)
+    width = max(matrix.rows.width for matrix in encoded)
     words = Words(tokenizer)
-    train, valid, test = (
-        words.rows(lines.lines, m) for (_, lines), m in zip(texts, encoded, strict=True)
-    )
-    facts = _facts(encoded, (train, valid, test))
-    lines_of = [_as_lines(tokenizer, texts[i][1].lines, encoded[i]) for i in (0, 2)]
+    facts = _facts(texts, encoded, words)
     tell_overlap(facts)
     return Corpus(
-        tokenizer, sets[0], sets[1], sets[2], train, test, lines_of[0], lines_of[1], facts
+        tokenizer,
+        encoded[0].rows.widened(width),
+        encoded[1].rows.widened(width).padded(),
+        encoded[2].rows.widened(width).padded(),
+        words,
+        words.rows(texts[2][1].lines, encoded[2]),
+        texts[0][1].lines,
+        encoded[0],
+        _as_lines(tokenizer, texts[2][1].lines, encoded[2]),
+        facts,
     )
 
 
-def _as_lines(tokenizer: TextTokenizer, lines: Sequence[str], matrix: Encoded) -> list[str]:
-    """The lines that were kept, truncated as in the encoding, in the form of decoded samples."""
-    split = tokenizer.split([lines[place] for place in matrix.places])
+def _roles(shared: bool) -> tuple[str, ...]:
+    return ("train", "valid and test") if shared else ("train", "valid", "test")
+
+
+def _as_lines(
+    tokenizer: TextTokenizer, lines: Sequence[str], matrix: Encoded, count: int | None = None
+) -> list[str]:
+    """The first lines that were kept, truncated as in the encoding, like decoded samples."""
+    split = tokenizer.split([lines[place] for place in matrix.places[:count]])
     between = "" if tokenizer.level == "char" else " "
     return [between.join(words[: matrix.limit - 1]) for words in split]
 
 
-def _facts(encoded: Sequence[Encoded], words: Sequence[list[list[int]]]) -> dict[str, float]:
-    """Sizes, shares of unknown tokens, and overlaps of the held-out sets with the training set."""
-    facts: dict[str, float] = {}
-    train = {tuple(row) for row in words[0]}
-    for role, matrix, rows in zip(("train", "valid", "test"), encoded, words, strict=True):
-        counted = int((mask_of(matrix.tokens, END) & (matrix.tokens != END)).sum())
-        facts[f"{role}_lines"] = float(len(rows))
-        facts[f"{role}_unknown"] = matrix.unknown / max(1, counted)
+def _facts(
+    texts: Sequence[tuple[str, Texts]], encoded: Sequence[Encoded], words: Words
+) -> dict[str, Any]:
+    """Sizes, shares of unknown tokens, labels, and overlaps of held-out sets with training."""
+    facts: dict[str, Any] = {}
+    train_keys = line_keys(texts[0][1].lines)
+    draw = random.Random(0)
+    size = len(encoded[0].rows)
+    places = sorted(draw.sample(range(size), min(AMONG, size)))
+    sample = encoded[0]._replace(places=[encoded[0].places[i] for i in places])
+    among = words.rows(texts[0][1].lines, sample)
+    for role, (_, text), matrix in zip(("train", "valid", "test"), texts, encoded, strict=True):
+        facts[f"{role}_lines"] = float(len(matrix.rows))
+        facts[f"{role}_unknown"] = matrix.unknown / max(1, matrix.counted)
+        if len(text.labels):
+            facts[f"{role}_classes"] = class_counts(text)
         if role == "train":
             continue
-        facts[f"{role}_in_train"] = sum(tuple(row) in train for row in rows) / len(rows)
-        draw = random.Random(0)
-        some = draw.sample(rows, min(COMPARED, len(rows)))
-        found = nearest(some, draw.sample(words[0], min(AMONG, len(words[0]))))
+        keys = line_keys(text.lines)
+        facts[f"{role}_in_train"] = float(np.isin(keys, train_keys).mean())
+        rows = words.rows(text.lines, matrix)
+        found = nearest(draw.sample(rows, min(COMPARED, len(rows))), among)
         facts[f"{role}_near_train"] = sum(one.overlap >= NEAR for one in found) / len(found)
     return facts
-
-
-def tell_overlap(facts: Mapping[str, float]) -> None:
-    """Print the overlap of the held-out sets with the training set.
-
-    Raises:
-        UserError: All lines of a held-out set are in the training set.
-    """
-    for role in ("valid", "test"):
-        same, near = facts[f"{role}_in_train"], facts[f"{role}_near_train"]
-        if same == 1:
-            raise UserError(
-                f"every line of the {role} set is in the training set too; name a --{role} file "
-                "of other lines"
-            )
-        if same or near:
-            print(
-                f"{role}: {same:.1%} of the lines are in the training set too, {near:.1%} are like "
-                f"one of its lines (Dice coefficient of words and word pairs at least {NEAR})",
-                file=sys.stderr,
-            )
-
-
-def _texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
-    """Names and lines of the training, validation and test sets."""
-    if options.data == CHITCHAT:
-        chat = chitchat_turns(options.limit)
-        if not all(chat):
-            raise UserError(
-                f"--limit {options.limit} leaves a part of --data {CHITCHAT} empty; raise it"
-            )
-        sets = zip(ChatSplits._fields, chat, strict=True)
-        return [(f"{CHITCHAT} ({name})", _all(lines)) for name, lines in sets]
-    data = _pick(read_texts(options.data, options.field), range(options.limit or sys.maxsize))
-    count, lines = len(data.lines), data.lines
-    if options.valid is not None:
-        valid = options.valid, read_texts(options.valid, options.field)
-        if options.test is None:
-            return [(options.data, data), valid, valid]
-        return [(options.data, data), valid, _test(options)]
-    parts = 1 if options.test is not None else 2
-    held = held_out(count, parts * HELD_OUT, options.split_seed, groups=lines)
-    kept = sorted(set(range(count)) - set(held))
-    name = f"{options.data} ({HELD_OUT:.0%} drawn by --split_seed {options.split_seed})"
-    if not held:
-        raise UserError(
-            f"--data {options.data} has too few different lines to hold some out; name a --valid "
-            "file as well"
-        )
-    if parts == 1:
-        return [(options.data, _pick(data, kept)), (name, _pick(data, held)), _test(options)]
-    second = held_out(len(held), 0.5, options.split_seed, groups=[lines[i] for i in held])
-    tested = [held[i] for i in second] or held
-    rest = sorted(set(held) - set(tested)) or held
-    return [
-        (options.data, _pick(data, kept)),
-        (f"{name}, valid", _pick(data, rest)),
-        (f"{name}, test", _pick(data, tested)),
-    ]
-
-
-def _test(options: CorpusConfig) -> tuple[str, Texts]:
-    assert options.test is not None
-    return options.test, read_texts(options.test, options.field)
-
-
-def _all(lines: list[str]) -> Texts:
-    return Texts(lines, list(range(1, len(lines) + 1)), 0)
-
-
-def _pick(texts: Texts, places: Sequence[int]) -> Texts:
-    """Select lines by index; indices past the last line are ignored."""
-    inside = [i for i in places[: len(texts.lines)] if i < len(texts.lines)]
-    lines, numbers = [texts.lines[i] for i in inside], [texts.numbers[i] for i in inside]
-    return Texts(lines, numbers, texts.dropped)
 
 
 def _without_spacing(texts: Texts) -> Texts:
@@ -284,34 +203,8 @@ def _without_spacing(texts: Texts) -> Texts:
     Chinese corpora are often written in this form, in which the spaces separate the tokens.
     """
     if all(len(word) == 1 for line in texts.lines for word in line.split(" ")):
-        return texts._replace(lines=[line.replace(" ", "") for line in texts.lines])
+        return texts._replace(lines=Lines.of(line.replace(" ", "") for line in texts.lines))
     return texts
-
-
-def _tell(name: str, texts: Texts, matrix: Encoded) -> None:
-    parts = [f"{len(texts.lines)} lines", f"at most {matrix.tokens.shape[1]} tokens"]
-    if matrix.unknown:
-        counted = mask_of(matrix.tokens, END) & (matrix.tokens != END)
-        share = matrix.unknown / int(counted.sum())
-        parts.append(f"{matrix.unknown} unknown tokens ({share:.1%})")
-    for what, count in (
-        ("blank lines left out", texts.dropped),
-        ("long lines left out", matrix.dropped),
-        ("long lines cut", matrix.truncated),
-    ):
-        if count:
-            parts.append(f"{count} {what}")
-    print(f"{name}, {', '.join(parts)}", file=sys.stderr)
-
-
-def _check_known(name: str, matrix: Encoded, source: str) -> None:
-    """Refuse a set without any known token, for instance one in another language."""
-    counted = mask_of(matrix.tokens, END) & (matrix.tokens != END)
-    if matrix.unknown == int(counted.sum()):
-        raise UserError(
-            f"no token of {name} is in the vocabulary of --data {source}; name text like it, "
-            "or lower --min_count"
-        )
 
 
 def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[Tensor, " P"]:

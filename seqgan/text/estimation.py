@@ -113,6 +113,18 @@ def sequence_reward(name: str, rollouts: int) -> Reward:
     return rollout_reward(rollouts, transform)
 
 
+def reward_name(name: str, rollouts: int) -> str:
+    """Name of the reward that `sequence_reward` builds, for tables.
+
+    Args:
+        name: Name of the score function.
+        rollouts: Completions of each prefix.
+    """
+    if name == "boundary_seeking":
+        return "logit of the whole sentence"
+    return f"mean {'D/(1-D)' if name == 'importance' else 'D'} of {rollouts} completions"
+
+
 def relaxation(name: str) -> Relaxation:
     """Return a relaxation of tokens; straight_through and reinmax ignore the temperature."""
     check("relaxed", name)

@@ -22,6 +22,7 @@ from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from seqgan import metrics
 from seqgan.data.encode import check_vocabulary
+from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.likelihood import jsd, nll, sentence_nll
 from seqgan.lm.oracle import draw_oracle, load_oracle
 from seqgan.lm.policies import SequencePolicy
@@ -181,6 +182,29 @@ class OracleRun(SequenceRun):
             )
         return tokens
 
+    def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
+        """Token ids separated by spaces, as many as the sequences of the run have.
+
+        Raises:
+            UserError: A sequence has another length, or a token is no id.
+        """
+        try:
+            rows = [[int(word) for word in sentence.split()] for sentence in sentences]
+        except ValueError as error:
+            raise UserError("an oracle's tokens are numbers, as in '17 4'") from error
+        for place, row in enumerate(rows, 1):
+            if len(row) != self.config.length:
+                raise UserError(
+                    f"sequence {place} has {len(row)} tokens, and the run's have "
+                    f"{self.config.length}"
+                )
+        tokens = torch.tensor(rows, dtype=torch.int64).view(-1, self.config.length)
+        check_vocabulary(tokens, self.oracle.vocab, "a sequence")
+        return tokens
+
+    def text_tokenizer(self) -> TextTokenizer:
+        raise UserError(f"{self.config.out} is on an oracle, whose tokens are numbers, not text")
+
     def decode(self, tokens: Sequence[int]) -> str:
         """Token ids separated by spaces."""
         return " ".join(map(str, tokens))
@@ -188,9 +212,9 @@ class OracleRun(SequenceRun):
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:
         c = self.config
         torch.manual_seed(c.seed + 1)
-        truth = nll(self.oracle, self.test)
         policies = self.policies()
         drawn = {name: self.draw(policy, c.test_size) for name, policy in policies.items()}
+        again = self.draw(self.oracle, c.test_size)
 
         def point(name: str, setting: Setting) -> dict[str, Figure]:
             plain, policy = setting == Setting(), policies[name]
@@ -202,7 +226,9 @@ class OracleRun(SequenceRun):
             self.engine,
             self.as_dict(),
             curves=sweep(list(policies), TEMPERATURES, point, top_ps),
-            real=("oracle", {"nll_oracle": truth, "nll_test": truth, "jsd": 0.0}),
+            real=("oracle", self._point(self.oracle, again, Setting())),
+            method=c.method(),
+            quality=self.quality(drawn, self.test, "oracle"),
             pictures=[("nll.png", "nll_test", "nll_oracle")],
             samples={
                 name: [self.decode(row) for row in rows.tolist()] for name, rows in drawn.items()

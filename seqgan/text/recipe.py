@@ -8,6 +8,7 @@ score.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.runs import options
-from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from seqgan import metrics
+from seqgan.data.compact import SentenceBatches, TokenRows
 from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
 from seqgan.lm.fit import fit_language_model
 from seqgan.lm.likelihood import nll, sentence_nll
@@ -30,9 +31,10 @@ from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
-from seqgan.text.corpus import CHITCHAT, CorpusConfig, encode_prompt, read_corpus
+from seqgan.text.corpus import encode_prompt, read_corpus
 from seqgan.text.report import Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
+from seqgan.text.splits import CHITCHAT, CorpusConfig
 
 
 @dataclass(kw_only=True)
@@ -55,9 +57,12 @@ class TextOptions(SharedOptions, CorpusConfig):
         options.check_least(self, 1, "min_count", "patience", "judge_epochs")
         options.check_least(self, 2, "sweep_samples", "vocab_size")
         options.check_least(self, 0, "split_seed")
-        options.check_choice("level", self.level, ("word", "char", "bpe"))
+        options.check_choice("level", self.level, ("word", "blank", "char", "bpe"))
         options.check_choice("long_lines", self.long_lines, ("error", "drop", "truncate"))
-        for name in ("valid", "test", "field"):
+        if self.fixed_length and (self.max_length is not None or self.level == "bpe"):
+            name = "level bpe" if self.level == "bpe" else "max_length"
+            raise UserError(f"--{name} is not for --fixed_length, whose lines have one length")
+        for name in ("valid", "test", "field", "label_field"):
             if self.data == CHITCHAT and getattr(self, name) is not None:
                 raise UserError(f"--{name} is not for --data {CHITCHAT}, which has its own")
         for name in ("limit", "max_length"):
@@ -122,8 +127,8 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-SAMPLED = 1000
-"""Number of samples drawn at an evaluation during training."""
+SAMPLED, SEARCHED = 1000, 100_000
+"""Samples drawn at an evaluation during training; training sentences searched for copies."""
 
 
 class TextRun(SequenceRun):
@@ -134,13 +139,12 @@ class TextRun(SequenceRun):
     """
 
     recipe = "text"
-    never = (UNK,)
-
     config: TextOptions
 
     def __init__(self, config: TextOptions, *, data: bool = True):
         super().__init__(config)
         self.paper = PAPERS.load(config.paper)
+        self.never = (PAD, START, UNK, *((END,) if config.fixed_length else ()))
         self.has_data = data
         self._tokenizer_folder = Path(config.out) / "tokenizer"
         if not data:
@@ -150,14 +154,15 @@ class TextRun(SequenceRun):
         begun = self._tokenizer_folder.exists()
         self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
         self.tokenizer = self.corpus.tokenizer
-        self.build(self._sequences(self.corpus.train.shape[1]))
+        self.build(self._sequences(self.corpus.train.width))
         device = self.engine.device
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
-        self.data = Batches(self.corpus.train, config.batch, seed=config.seed)
+        self.data = SentenceBatches(self.corpus.train, config.batch, seed=config.seed)
 
     def _sequences(self, length: int) -> Sequences:
+        end = None if self.config.fixed_length else END
         return Sequences(
-            self.tokenizer.vocab_size, length, START, END, PAD, lambda: self.corpus.train
+            self.tokenizer.vocab_size, length, START, end, PAD, lambda: self.corpus.train
         )
 
     def start(self) -> None:
@@ -176,7 +181,7 @@ class TextRun(SequenceRun):
             unfinished.rename(self._tokenizer_folder)
 
     def data_fingerprint(self) -> int:
-        return fingerprint([self.corpus.train, self.corpus.valid, self.corpus.test])
+        return fingerprint(chain(self.corpus.train.parts(), [self.corpus.valid, self.corpus.test]))
 
     def data_source(self) -> str:
         named = (f"--{n} {v}" for n in ("data", "valid", "test") if (v := getattr(self.config, n)))
@@ -222,10 +227,32 @@ class TextRun(SequenceRun):
         }
 
     def real_sentences(self) -> Sentences:
-        return self.corpus.train_words[:SAMPLED]
+        return self.corpus.train_words(SAMPLED)
 
     def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
         return encode_prompt(self.tokenizer, prompt, self.game.length)
+
+    def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
+        """Encode whole sentences.
+
+        Raises:
+            UserError: A sentence is not of the run's fixed length.
+        """
+        rows = [[*row, END] for row in self.tokenizer.encode(sentences)]
+        if self.config.fixed_length:
+            rows = [row[:-1] for row in rows]
+            for place, row in enumerate(rows, 1):
+                if len(row) != self.game.length:
+                    raise UserError(
+                        f"sentence {place} has {len(row)} tokens, and the run was trained on "
+                        f"sentences of {self.game.length}"
+                    )
+        width = max([self.game.length, *map(len, rows)])
+        padded = [[*row, *[PAD] * (width - len(row))] for row in rows]
+        return torch.tensor(padded, dtype=torch.int64).view(-1, width)
+
+    def text_tokenizer(self) -> TextTokenizer:
+        return self.tokenizer
 
     def decode(self, tokens: Sequence[int]) -> str:
         return self.tokenizer.decode(tokens)
@@ -250,7 +277,9 @@ class TextRun(SequenceRun):
             self.engine,
             self.as_dict(),
             curves=sweep(list(policies), TEMPERATURES, point, top_ps),
-            real=("human", self._human(judge)),
+            real=("human", self._human(judge, start)),
+            method=c.method(),
+            quality=self.quality(drawn, self.test, "human"),
             pictures=[
                 ("bleu.png", "self_bleu5", "bleu5"),
                 ("language_model.png", "reverse_lm", "lm"),
@@ -264,9 +293,9 @@ class TextRun(SequenceRun):
             facts=self.corpus.facts,
             files={
                 "references": self.corpus.test_lines,
-                "human": self.corpus.train_lines[:count],
+                "human": self.corpus.train_lines(count),
             },
-            training=self.corpus.train_lines,
+            training=self.corpus.train_lines(SEARCHED),
         )
 
     def _nll(
@@ -274,7 +303,9 @@ class TextRun(SequenceRun):
     ) -> float:
         return nll(policy, tokens, temperature, unknown=UNK)
 
-    def _fit(self, start: SequencePolicy, train: Int64[Tensor, "N T"]) -> SequencePolicy:
+    def _fit(
+        self, start: SequencePolicy, train: Int64[Tensor, "N T"] | TokenRows
+    ) -> SequencePolicy:
         c = self.config
         return fit_language_model(
             start,
@@ -313,12 +344,18 @@ class TextRun(SequenceRun):
         """Number of samples, at most that of real sentences: Self-BLEU depends on the number."""
         return min(self.config.sweep_samples, len(self.corpus.train))
 
-    def _human(self, judge: SequencePolicy) -> dict[str, float]:
-        """Metrics of the training text in place of samples; the judge was trained on it."""
-        real = self.corpus.train_words[: self._sweep_samples()]
-        score = self._nll(judge, self.test)
-        found = {name: figure.value for name, figure in self._text_metrics(real).items()}
-        return {**found, "lm": score, "reverse_lm": score}
+    def _human(self, judge: SequencePolicy, start: SequencePolicy) -> dict[str, Figure]:
+        """Metrics of real text in the samples' place, as many sentences of it.
+
+        They are training sentences, except for the LM score: its judge was trained on those, and
+        scores the test set.
+        """
+        count = self._sweep_samples()
+        found = self._text_metrics(self.corpus.train_words(count))
+        found["lm"] = self._scored(judge, self.test)
+        own = self._fit(start, self.corpus.train[:count])
+        found["reverse_lm"] = self._scored(own, self.test)
+        return found
 
     def _text_metrics(self, sentences: Sentences) -> dict[str, Figure]:
         scores = metrics.bleu_per_sentence(sentences, self.corpus.references)

@@ -96,7 +96,9 @@ def write_report(
     engine: Engine,
     config: Mapping[str, Any],
     curves: Mapping[str, Sequence[Point]],
-    real: tuple[str, Row],
+    real: tuple[str, Mapping[str, Figure]],
+    method: Mapping[str, str],
+    quality: Mapping[str, Mapping[str, float]],
     pictures: Sequence[tuple[str, str, str]],
     samples: Mapping[str, Sequence[str]],
     cpu_seconds: float | None,
@@ -114,6 +116,8 @@ def write_report(
         config: Options of the run.
         curves: Sweep of each model.
         real: Name and metrics of real text or of the oracle, the reference row of the table.
+        method: Reward, loss and estimator of the paper.
+        quality: AUC and accuracy of the discriminator on held-out sequences, by model.
         pictures: (file name, metric of the x axis, metric of the y axis) of each sweep plot.
         samples: Sentences of each model, at temperature 1.
         cpu_seconds: CPU time of the process that finished the run, in seconds; None keeps the value
@@ -133,11 +137,15 @@ def write_report(
     temperature, row = at_best(curves["MLE"], best)
     if temperature != 1:
         rows[f"MLE T{temperature:.2g}".replace("T0", "T")] = row
-    rows[real[0]] = real[1]
+    rows[real[0]] = {name: figure.value for name, figure in real[1].items()}
     for name, lines in {**samples, **files}.items():
         write_text(run.samples / f"{name.lower()}.txt", "".join(line + "\n" for line in lines))
     result = {
         "table": rows,
+        "bands": {real[0]: {name: list(f.band) for name, f in real[1].items() if f.band}},
+        "intervals": INTERVALS,
+        "method": dict(method),
+        "discriminator": quality,
         "temperature": 1.0,
         "selected": "last adversarial round; MLE by validation NLL where there is a validation set",
         "best_temperature": {"MLE": temperature, "chosen_by": best},
@@ -159,6 +167,7 @@ def write_report(
         for name, row in rows.items()
     }
     print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", shown)
+    print(*_told(method, quality), sep="\n")
     if temperature != 1:
         print(f"MLE T: maximum likelihood at the temperature of its lowest {best}.")
     if unknown := facts.get("test_unknown"):
@@ -170,6 +179,20 @@ def write_report(
         print(f"{unknown:.1%} of the test tokens are unknown. nll_test leaves them out.")
         print(f"With them: {', '.join(counted)}.")
         print("BLEU's references keep them as written; no measured sample holds one.")
+
+
+def _told(method: Mapping[str, str], quality: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What was trained, and how well the discriminator tells held-out sequences from samples."""
+    parts = [f"{name} {value}" for name, value in method.items()]
+    aucs = [f"{row['d_auc']:.3f} from {name}" for name, row in quality.items()]
+    return [
+        *([f"Method: {'; '.join(parts)}."] if parts else []),
+        f"AUC of the discriminator, held-out real sequences: {', '.join(aucs)} (0.5 is chance).",
+        f"One seed; intervals in result.json and the report: {INTERVALS}.",
+    ]
+
+
+INTERVALS = "95 % bootstrap, over sentences"
 
 
 def draw(
@@ -201,6 +224,7 @@ def draw(
         notes=[
             "All rows at temperature 1, a number of sentences each that is the same for all.",
             f"Selected: {result['selected']}.",
+            *_told(result["method"], result["discriminator"]),
             "A model that is sharpened moves along its curve; only a curve that lies beyond "
             "another is better. Bars are 95 % bootstrap intervals over sentences.",
             *(f"Alarm: {alarm}" for alarm in result["alarms"]),

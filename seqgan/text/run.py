@@ -16,6 +16,8 @@ from image_core.runs.papers import Paper
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from image_core.runs.recipe import Run
+from seqgan.data.compact import SentenceBatches
+from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
@@ -35,7 +37,7 @@ class SequenceRun(Run):
     movable = ("data", "valid", "test", "oracle")
     config: SharedOptions
     paper: Paper
-    data: Batches
+    data: Batches | SentenceBatches
     has_data: bool
     game: PolicyGame
     never: Sequence[int] = ()
@@ -118,6 +120,14 @@ class SequenceRun(Run):
         """Encode the tokens that samples begin with."""
 
     @abstractmethod
+    def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
+        """Encode whole sentences, each with its end, at least as wide as the run's sequences."""
+
+    @abstractmethod
+    def text_tokenizer(self) -> TextTokenizer:
+        """Return the tokenizer of text."""
+
+    @abstractmethod
     def decode(self, tokens: Sequence[int]) -> str:
         """Convert a sample to text."""
 
@@ -142,6 +152,24 @@ class SequenceRun(Run):
             "d_auc": float(auc(d_real, d_fake)),
             "d_accuracy": float(accuracy(d_real, d_fake)),
         }
+
+    def quality(
+        self, drawn: Mapping[str, Int64[Tensor, "M T"]], held_out: Int64[Tensor, "N T"], real: str
+    ) -> dict[str, dict[str, float]]:
+        """AUC and accuracy of the discriminator, against each model and against real sequences.
+
+        The held-out sequences are drawn into two halves: one is the real side of every row, the
+        other stands in the generator's place in the last row.
+
+        Args:
+            drawn: Samples of each model.
+            held_out: Real sequences that no player was trained on.
+            real: Name of the row of real sequences.
+        """
+        order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))
+        one, again = (held_out[part.to(held_out.device)] for part in order.chunk(2))
+        rows = {**drawn, real: again} if len(held_out) > 1 else drawn
+        return {name: self.discrimination(one, fake) for name, fake in rows.items()}
 
     @abstractmethod
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:

@@ -124,7 +124,7 @@ def test_recipes_are_listed_with_their_presets(capsys):
         (["train", "oracle", "--out", "run", "--mle_lr", "nan"], "--mle_lr: expected float"),
         (["train", "oracle", "--out", "run", "--max_grad_norm", "0"], "--max_grad_norm 0"),
         (["train", "text", "--data", "x", "--limit", "1.5"], "--limit: expected int"),
-        (["train", "text", "--data", "x", "--level", "sign"], "'word', 'char', 'bpe'"),
+        (["train", "text", "--data", "x", "--level", "sign"], "'word', 'blank', 'char', 'bpe'"),
         (["train", "text", "--data", "x", "--lowercase", "so"], "--lowercase"),
     ],
 )

@@ -24,6 +24,10 @@ class Options(ClassifierOptions):
 
     g_lr: float = 1e-3
 
+    def method(self) -> dict[str, str]:
+        weights = {"reward": "D/(1-D) of the whole sentence", "estimator": "importance"}
+        return {**super().method(), **weights}
+
 
 def maligan(
     G: SequencePolicy, D: SequenceDiscriminator, length: int, **options: object

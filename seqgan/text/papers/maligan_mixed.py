@@ -37,6 +37,11 @@ class Options(ClassifierOptions):
                 f"a multiple of {n}, at most {n} times --batch {self.batch}"
             )
 
+    def method(self) -> dict[str, str]:
+        estimator = f"importance over {self.completions} completions of a real prefix"
+        weights = {"reward": "D/(1-D) of the whole sentence", "estimator": estimator}
+        return {**super().method(), **weights}
+
 
 def maligan_mixed(
     G: SequencePolicy,

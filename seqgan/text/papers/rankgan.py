@@ -60,6 +60,11 @@ class Options(SampledOptions):
         options.check_above_zero(self, "gamma")
         options.check_choice("reduction", self.reduction, estimators.REDUCTIONS)
 
+    def method(self) -> dict[str, str]:
+        reward = f"mean rank R of {self.rollouts} completions"
+        estimator = "reinforce, baseline position_mean"
+        return {**super().method(), "reward": reward, "loss": "ranking", "estimator": estimator}
+
 
 PRESETS = {
     "default": {"reduction": "mean"},

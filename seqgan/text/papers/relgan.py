@@ -47,6 +47,10 @@ class Options(LossOptions):
         estimation.check("relaxed", self.estimator)
         options.check_above_zero(self, "beta_max")
 
+    def method(self) -> dict[str, str]:
+        reward = "none: the gradient of the loss passes through relaxed samples"
+        return {**super().method(), "reward": reward, "estimator": self.estimator}
+
 
 PRESETS = {
     "paper": {

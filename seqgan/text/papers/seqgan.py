@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from image_core.runs import options
 from seqgan.text.config import ScoreOptions, Sequences, two_players
-from seqgan.text.estimation import sequence_reward
+from seqgan.text.estimation import reward_name, sequence_reward
 from seqgan.text.games.sequence import SequenceGame
 
 __all__ = ["PRESETS", "Options", "game", "players"]
@@ -27,6 +27,9 @@ class Options(ScoreOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "rollouts")
+
+    def method(self) -> dict[str, str]:
+        return {"reward": reward_name(self.estimator, self.rollouts), **super().method()}
 
 
 PRESETS = {

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.batches import Batches
 from seqgan.data import (
     DEFAULT_MAX_LENGTH,
     END,
@@ -17,6 +18,7 @@ from seqgan.data import (
     mask_of,
     read_texts,
 )
+from seqgan.data.compact import Lines, SentenceBatches
 from tests.data_folder import data_folder
 
 # ids: a 4, b 5, c 6
@@ -24,9 +26,8 @@ ABC = TextTokenizer.train(["aaabbc"], "char")
 
 
 def test_rows_end_in_end_and_are_padded_right():
-    tokens, dropped, truncated, unknown, places, limit = encode_matrix(
-        ABC, ["ab", "a", "abxc", ""], "x.txt"
-    )
+    encoded = encode_matrix(ABC, ["ab", "a", "abxc", ""], "x.txt")
+    tokens = encoded.tokens
     assert tokens.dtype == torch.int64
     assert tokens.tolist() == [
         [4, 5, END, PAD, PAD],
@@ -34,8 +35,8 @@ def test_rows_end_in_end_and_are_padded_right():
         [4, 5, UNK, 6, END],
         [END, PAD, PAD, PAD, PAD],
     ]
-    assert (dropped, truncated, unknown) == (0, 0, 1)
-    assert (places, limit) == ([0, 1, 2, 3], DEFAULT_MAX_LENGTH)
+    assert (encoded.dropped, encoded.truncated, encoded.unknown) == (0, 0, 1)
+    assert (list(encoded.places), encoded.limit) == ([0, 1, 2, 3], DEFAULT_MAX_LENGTH)
 
 
 def test_a_long_line_is_an_error_that_names_it():
@@ -61,13 +62,42 @@ def test_the_limit_itself_is_allowed():
 def test_long_lines_are_dropped_and_counted():
     encoded = encode_matrix(ABC, ["ab", "abx", "b", "xxxx"], "x.txt", 3, "drop")
     assert encoded.tokens.tolist() == [[4, 5, END], [5, END, PAD]]
-    assert encoded[1:] == (2, 0, 0, [0, 2], 3)
+    assert (encoded.dropped, encoded.truncated, encoded.unknown) == (2, 0, 0)
+    assert (list(encoded.places), encoded.limit, encoded.counted) == ([0, 2], 3, 3)
 
 
 def test_long_lines_are_cut_and_counted():
     encoded = encode_matrix(ABC, ["ab", "axbc", "b"], "x.txt", 3, "truncate")
     assert encoded.tokens.tolist() == [[4, 5, END], [4, UNK, END], [5, END, PAD]]
-    assert encoded[1:] == (0, 1, 1, [0, 1, 2], 3)
+    assert (encoded.dropped, encoded.truncated, encoded.unknown) == (0, 1, 1)
+    assert (list(encoded.places), encoded.limit, encoded.counted) == ([0, 1, 2], 3, 5)
+
+
+def test_lines_of_one_length_have_no_end():
+    encoded = encode_matrix(ABC, ["ab", "cx", "ba"], "x.txt", fixed_length=True)
+    assert encoded.tokens.tolist() == [[4, 5], [6, UNK], [5, 4]]
+    assert encoded.counted == 6
+    with pytest.raises(UserError, match=r"line 3 of x.txt has 1 tokens and those before it 2"):
+        encode_matrix(ABC, ["ab", "cx", "b"], "x.txt", fixed_length=True)
+
+
+def test_rows_outside_of_memory_are_those_of_the_matrix():
+    """More rows than are written at a time, by index, by slice, in batches."""
+    lines = ["abc"[: 1 + i % 3] for i in range(10_000)]
+    encoded = encode_matrix(ABC, lines, "x.txt")
+    matrix = torch.tensor([[*ABC.encode([s])[0], END] + [PAD] * (3 - len(s)) for s in lines[:9]])
+    assert torch.equal(encoded.rows[torch.arange(9)], matrix)
+    places = torch.tensor([9_999, 4_096, 4_095, 0])
+    assert torch.equal(encoded.rows[places], encoded.tokens[places])
+    assert encoded.rows[places].tolist()[1] == [4, 5, END, PAD]  # 4,096 % 3 = 1: "ab"
+    assert torch.equal(encoded.rows[4_000:4_200], encoded.tokens[4_000:4_200])
+    assert encoded.rows.widened(6)[torch.tensor([2])].tolist() == [[4, 5, 6, END, PAD, PAD]]
+    batches = SentenceBatches(encoded.rows, 64, seed=3)
+    plain = Batches(encoded.tokens, 64, seed=3)
+    assert len(batches) == len(plain) == 156
+    assert torch.equal(batches(200), plain(200))
+    joined = torch.cat(list(encoded.rows.parts()))
+    assert torch.equal(joined, encoded.tokens[encoded.tokens != PAD])
 
 
 def test_without_a_limit_one_stray_line_cannot_size_the_matrix():
@@ -97,7 +127,7 @@ def test_a_limit_without_room_is_an_error(max_length):
 
 
 def test_texts_and_their_lines_give_the_same_rows():
-    texts = Texts(["ab", "c"], [3, 9], 7)
+    texts = Texts(Lines.of(["ab", "c"]), [3, 9], 7)
     first, second = encode_matrix(ABC, texts, "x.txt"), encode_matrix(ABC, texts.lines, "x.txt")
     assert torch.equal(first.tokens, second.tokens)
 
@@ -146,7 +176,8 @@ def test_the_captions_have_the_published_words_and_length():
     assert (len(texts.lines), texts.dropped) == (10_000, 0)
     tokenizer = TextTokenizer.train(texts.lines, "word")
     assert tokenizer.vocab_size - len(SPECIALS) == 4_659
-    tokens, dropped, truncated, unknown, *_ = encode_matrix(tokenizer, texts, file)
+    encoded = encode_matrix(tokenizer, texts, file)
+    tokens = encoded.tokens
     assert tokens.shape == (10_000, 37 + 1)
     assert (tokens == END).sum(1).unique().tolist() == [1]
-    assert (dropped, truncated, unknown) == (0, 0, 0)
+    assert (encoded.dropped, encoded.truncated, encoded.unknown) == (0, 0, 0)

@@ -15,6 +15,7 @@ from seqgan.cli import main
 from seqgan.data.source import read_texts
 from seqgan.evaluation import suite
 from seqgan.evaluation.case import splitter
+from seqgan.judges.judge import Accuracy, AdverSuc
 from tests.browser import browser
 from tests.data_folder import data_folder
 from tests.recipes.made import content, refusal, sentences
@@ -101,7 +102,9 @@ def test_tables_levels_and_case(files, tmp_path):
     assert lower["table"]["samples"]["unique"] == 0.5
     assert lower["table"]["samples"]["length_mean"] == 6
     assert lower["table"]["samples"]["bleu5"] == 1
+    table.write_text("\n\n".join(json.dumps(row) for row in rows) + "\n\n")
     cased = evaluated(given, tmp_path / "b", "--field", "said", "--level", "blank")
+    assert cased["sentences"]["samples"] == 2
     assert cased["table"]["samples"]["unique"] == 1
 
 
@@ -128,12 +131,43 @@ def test_every_metric_on_made_text(files, tmp_path):
     assert "frechet" in {name.split()[0] for name in floor}
     assert 0.3 < floor["judge_accuracy"] < 0.7
     assert {"adversuc", "adversuc_ere", "machine_vs_random"} <= named.keys()
+    # Real text in the samples' place: models of other real text score it, replies confuse judges
+    real = result["table"]["human (train)"]
+    assert real["lm"] < named["lm"]
+    assert real["reverse_lm"] < named["reverse_lm"]
+    low, high = result["bands"]["human (references)"]["adversuc"]
+    assert low <= 0.5 <= high
+    assert result["intervals"]["judge_accuracy"] == "seeds of judges"
+    assert result["intervals"]["lm"] == "sentences"
     assert all(math.isfinite(value) for value in row.values())
     name = next(name for name in row if name.startswith("frechet"))
     assert name == "frechet lstm128 N=30 d=128"
     name = next(name for name in row if name.startswith("corpus_bleu"))
     assert "tok:13a" in name
     assert "version:" in name
+
+
+def test_adversuc_is_not_given_when_its_judge_tells_real_replies_apart(
+    files, tmp_path, monkeypatch, capsys
+):
+    found = AdverSuc(0.2, 0.01, 0.1, 0.8, {}, Accuracy(0.7, 0.01))
+    monkeypatch.setattr(suite, "adversarial_success", lambda *sides, vocab: found)
+    lines = lines_of(files["references"])[:50]
+    files = {"samples": files["samples"], "references": write(tmp_path / "r.txt", lines)}
+    given = {**files, "contexts": write(tmp_path / "c.txt", lines)}
+    result = evaluated(given, tmp_path / "out", "--metrics", "adversuc")
+    assert result["table"]["samples"] == {"adversuc_ere": 0.1}
+    assert result["table"]["human (references)"] == {"adversuc": pytest.approx(0.3)}
+    assert "adversuc is not given: real replies" in capsys.readouterr().err
+
+
+def test_language_models_of_half_of_the_references_score_the_other_half(files, tmp_path):
+    """Without training text: real text scores as well as itself, samples no better."""
+    del files["train"]
+    result = evaluated(files, tmp_path / "out", "--metrics", "lm")
+    row = result["table"]["human (references)"]
+    low, high = result["bands"]["human (references)"]["lm"]
+    assert low < row["reverse_lm"] < high
 
 
 PUBLISHED = {

@@ -18,6 +18,7 @@ from seqgan.metrics import (
     unigram_entropy,
     unique_share,
 )
+from seqgan.metrics.bootstrap import seeds_figure, seeds_reach
 from seqgan.metrics.ngrams import longest_shared, ngrams
 
 SAMPLES = [[1, 2, 1, 2], [1, 2], [3], []]
@@ -137,3 +138,14 @@ def test_against_tuples_in_counters(samples, training, n):
 def test_refusals(call, said):
     with pytest.raises(UserError, match=said):
         call()
+
+
+def test_the_interval_over_seeds_is_students():
+    """Of 1, 2, 3: mean 2, deviation 1, t 4.303 of two degrees of freedom."""
+    found = seeds_figure([1.0, 2.0, 3.0])
+    assert found.value == 2.0
+    assert found.band == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5))
+    assert seeds_figure([4.0]) == (4.0, None)
+    # Student's quantile of 20 degrees of freedom is 2.086, of 11 it is 2.201
+    assert seeds_reach(21**0.5, 21) == pytest.approx(2.086, abs=1e-3)
+    assert seeds_reach(12**0.5, 12) == pytest.approx(2.201, abs=1e-3)

@@ -11,8 +11,9 @@ from seqgan.cli import main
 from seqgan.data.tokenizer import UNK
 from seqgan.lm.policies import LSTMPolicy
 from seqgan.text import recipe
-from seqgan.text.corpus import CorpusConfig, read_corpus
-from tests.recipes.made import TINY, built, corpus, read_log, read_result, sentences
+from seqgan.text.corpus import read_corpus
+from seqgan.text.splits import CorpusConfig
+from tests.recipes.made import TINY, built, corpus, read_log, read_result, sentences, shorten
 from tests.recipes.made import short_report as short_report
 
 RARE = ["zebra", "yak", "xerus", "wombat", "vole", "urchin", "tapir", "skunk"]
@@ -116,6 +117,62 @@ def test_the_overlap_of_the_splits_is_said(tmp_path, capsys):
     read = read_corpus(CorpusConfig(data=str(train), valid=str(valid)))
     assert read.facts["valid_in_train"] == pytest.approx(5 / 6)
     assert "83.3% of the lines are in the training set too" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    words = ["--data", corpus(folder, 200), "--rounds", "1", "--sweep_samples", "64"]
+    with pytest.MonkeyPatch.context() as patched:
+        shorten(patched, 1.0)
+        assert main([*TINY, *words, "--out", str(folder / "run")]) == 0
+    words = {"data": str(folder / "corpus.txt"), "out": str(folder / "run")}
+    run = recipe.TextRun(built(recipe, **words, rounds=1, sweep_samples=64))
+    run.load()
+    return run
+
+
+def test_the_human_row_is_real_text_in_the_samples_place(finished, monkeypatch):
+    """Its reverse score is of a model of as many sentences as samples, not of all there are."""
+    run, fitted = finished, []
+
+    def fit(start, train, *_, **__):
+        fitted.append(train)
+        return run.game.G.eval()
+
+    monkeypatch.setattr(recipe, "fit_language_model", fit)
+    row = run._human(run.game.mle, run.game.G)
+    assert [rows.tolist() for rows in fitted] == [run.corpus.train[:64].tolist()]
+    assert row["lm"].value == pytest.approx(run._nll(run.game.mle, run.test), abs=1e-6)
+    assert row["reverse_lm"].value == pytest.approx(run._nll(run.game.G, run.test), abs=1e-6)
+    bands = read_result(run.folder.folder)["bands"]["human"]
+    assert {"bleu5", "self_bleu5", "lm", "reverse_lm"} <= bands.keys()
+
+
+def test_a_generator_that_drops_half_of_the_modes_scores_worse(finished):
+    """Real sentences in the samples' place, then only those with one half of the nouns."""
+    learning = {"judge_epochs": 12, "mle_lr": 0.03, "dropout": 0.0}
+    folder = finished.folder.folder
+    words = {"data": str(folder.parent / "corpus.txt"), "out": str(folder)}
+    run = recipe.TextRun(built(recipe, **words, **learning))
+    real = run.corpus.train[:120]
+    few = {run.tokenizer.ids()[word] for word in ("cat", "dog", "bird")}
+    kept = [row for row in real.tolist() if not few & set(row)]
+    dropped = torch.tensor((kept * 20)[: len(real)])
+    start = run.config.lstm(run._sequences(run.game.length))
+    setting = recipe.Setting()
+    mle = run.game.mle
+    whole, half = (run._point(mle, rows, setting, mle, start) for rows in (real, dropped))
+    assert half["self_bleu5"].value > whole["self_bleu5"].value + 0.05
+    assert half["distinct2"].value < 0.8 * whole["distinct2"].value
+    assert half["unique"].value < whole["unique"].value
+    assert half["reverse_lm"].value > whole["reverse_lm"].value
+
+
+@pytest.mark.parametrize("paper", recipe.PAPERS.names())
+def test_every_paper_names_its_reward_loss_and_estimator(paper):
+    method = built(recipe, paper=paper, data="x.txt", out="x").method()
+    assert {"reward", "loss", "estimator"} <= method.keys()
 
 
 @pytest.mark.usefixtures("short_report")

@@ -1,0 +1,279 @@
+"""Records of one file, read one after the other: lines of text, JSON, CSV, parquet.
+
+Nothing but the record that is read is in memory, except for a JSON document (.json), which is one
+value. Files may be packed by gzip, bzip2 or xz, which their first bytes tell.
+"""
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from image_core.adversarial.errors import UserError
+from seqgan.data.errors import reason
+
+Record = tuple[int, Any]
+"""Number of a line or record in its file, from 1, and its content: text, or a row by columns."""
+
+KINDS = {
+    ".json": "JSON",
+    ".jsonl": "JSON lines",
+    ".ndjson": "JSON lines",
+    ".csv": "CSV",
+    ".tsv": "TSV",
+    ".parquet": "parquet",
+}
+PLAIN = "text"
+PACKED = (".gz", ".bz2", ".xz")
+_UNPACK: Mapping[bytes, Callable[[str, str], Any]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ": lzma.open,
+}
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_OTHER = {
+    b"PK\x03\x04": "a zip archive; unpack it and name a file in it",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
+    b"%PDF": "a PDF document; save its text as UTF-8",
+    b"SQLite": "a database; export the table as CSV",
+}
+_BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+_ROWS = 4096
+
+
+class File(NamedTuple):
+    """A file that can be read.
+
+    Args:
+        path: Path of the file.
+        source: Name of the file in messages.
+        kind: A value of `KINDS`, or "text".
+        encoding: Encoding of its text.
+    """
+
+    path: Path
+    source: str
+    kind: str
+    encoding: str
+
+
+def find_file(source: str) -> File:
+    """What a file is, by its name and its first bytes.
+
+    Args:
+        source: Path of a file that exists.
+
+    Raises:
+        UserError: The file is a folder, a pipe, empty, or of a kind that holds no lines.
+    """
+    path = Path(source)
+    if path.is_dir():
+        raise UserError(f"{source} is a folder; name a file in it")
+    if not path.is_file():
+        raise UserError(f"{source} is not a regular file; save the text to a file first")
+    name = Path(path.name.lower())
+    if name.suffix in PACKED:
+        name = name.with_suffix("")
+    file = File(path, source, KINDS.get(name.suffix, PLAIN), "utf-8-sig")
+    with told(file), _bytes(file) as stream:
+        head = stream.read(16)
+    if not head:
+        raise UserError(f"{source} is empty; name a file with sentences in it")
+    for magic, what in _OTHER.items():
+        if head.startswith(magic):
+            raise UserError(f"{source} is {what}")
+    if file.kind != "parquet" and head.startswith(b"PAR1"):
+        return file._replace(kind="parquet")
+    return file._replace(encoding=_MARKS.get(head[:2], "utf-8-sig"))
+
+
+def records(file: File, columns: Sequence[str] = ()) -> Iterator[Record]:
+    """Numbers and contents of the records, one after the other.
+
+    Args:
+        file: File to read.
+        columns: Columns of a parquet file to read; empty for all.
+
+    Raises:
+        UserError: A record cannot be read; the message names it.
+    """
+    with told(file):
+        yield from _parquet(file, columns) if file.kind == "parquet" else _READERS[file.kind](file)
+
+
+@contextmanager
+def told(file: File) -> Iterator[None]:
+    """Errors of libraries as one sentence about the file."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{file.source} is not UTF-8: see line {_undecodable_line(file)}; save it as UTF-8, "
+            "for example with `iconv -f latin1 -t utf-8`"
+        ) from error
+    except _BROKEN as error:
+        packed = {".bz2": "bzip2", ".xz": "xz"}.get(file.path.suffix.lower(), "gzip")
+        raise UserError(
+            f"{file.source} is not a whole {packed} file ({reason(error)}); download it again or "
+            "unpack it"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{file.source} cannot be read: {reason(error)}") from error
+
+
+def _bytes(file: File) -> Any:
+    """The file's bytes, unpacked, as a stream."""
+    with file.path.open("rb") as stream:
+        head = stream.read(6)
+    for magic, unpack in _UNPACK.items():
+        if head.startswith(magic):
+            return unpack(str(file.path), "rb")
+    if file.path.suffix.lower() in PACKED and head:
+        raise gzip.BadGzipFile(f"it begins with {head[:2]!r}")
+    return file.path.open("rb")
+
+
+@contextmanager
+def _text(file: File, newline: str | None = None) -> Iterator[IO[str]]:
+    """The file's text; a line ends at a line feed, a carriage return, or both."""
+    with _bytes(file) as stream, io.TextIOWrapper(stream, file.encoding, newline=newline) as text:
+        yield text
+
+
+def _lines(file: File) -> Iterator[Record]:
+    with _text(file) as text:
+        for number, line in enumerate(text, 1):
+            yield number, line.rstrip("\n")
+
+
+def _json_lines(file: File) -> Iterator[Record]:
+    record = 0
+    with _text(file) as text:
+        for number, line in enumerate(text, 1):
+            if line.strip():
+                record += 1
+                yield record, _row(_parsed(file, line, f"line {number} of "))
+
+
+def _json(file: File) -> Iterator[Record]:
+    with _text(file) as text:
+        content = text.read()
+    try:
+        value = json.loads(content)
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise _unreadable(file, error) from error
+        yield from _json_lines(file)  # JSON lines under another name
+        return
+    if isinstance(value, dict):
+        lists = [name for name, inner in value.items() if isinstance(inner, list)]
+        if len(lists) > 1:
+            raise UserError(
+                f"{file.source} holds several lists ({', '.join(lists[:5])}); save one of them as "
+                "a file of its own"
+            )
+        value = value[lists[0]] if lists else [value]
+    if not isinstance(value, list):
+        raise UserError(f"{file.source} holds no list of records; save them as one JSON list")
+    yield from enumerate(map(_row, value), 1)
+
+
+def _row(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {"text": value}
+
+
+def _parsed(file: File, line: str, place: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise _unreadable(file, error, place) from error
+
+
+def _csv(file: File) -> Iterator[Record]:
+    csv.field_size_limit(sys.maxsize)
+    with _text(file, newline="") as text:
+        separator = "\t" if file.kind == "TSV" else _separator(text.readline())
+        text.seek(0)
+        number = 0
+        try:
+            rows = csv.reader(text, delimiter=separator, strict=True)
+            header = [name.strip() for name in next(rows, [])]
+            if twice := [name for name in header if header.count(name) > 1]:
+                raise UserError(
+                    f"{file.source} has several columns named {twice[0]!r}; rename them"
+                )
+            for row in rows:
+                if row:
+                    if len(row) > len(header):
+                        raise csv.Error(
+                            f"it has {len(row)} fields and the header {len(header)}; quote fields "
+                            "that hold a separator"
+                        )
+                    number += 1
+                    yield number, dict.fromkeys(header) | dict(zip(header, row))
+        except csv.Error as error:
+            raise _unreadable(file, error, f"record {number + 1} of ") from error
+
+
+def _separator(header: str) -> str:
+    """The commonest separator of the first line; spreadsheets also write semicolons and tabs."""
+    return max(",;\t", key=header.count)
+
+
+def _parquet(file: File, columns: Sequence[str]) -> Iterator[Record]:
+    import pyarrow
+    import pyarrow.parquet
+
+    with _bytes(file) as stream:
+        whole = stream
+        if stream.__class__ is not io.BufferedReader:  # packed: reading goes back and forth
+            whole = io.BytesIO(stream.read())
+        try:
+            table = pyarrow.parquet.ParquetFile(whole)
+            known = [name for name in columns if name in table.schema_arrow.names]
+            number = 0
+            for batch in table.iter_batches(_ROWS, columns=known or None):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+        except (pyarrow.ArrowException, OSError) as error:
+            raise _unreadable(file, error) from error
+
+
+_READERS: Mapping[str, Callable[[File], Iterator[Record]]] = {
+    PLAIN: _lines,
+    "JSON lines": _json_lines,
+    "JSON": _json,
+    "CSV": _csv,
+    "TSV": _csv,
+}
+
+
+def _unreadable(file: File, error: Exception, place: str = "") -> UserError:
+    return UserError(
+        f"{place}{file.source} cannot be read as {file.kind} ({reason(error)}); repair or rename it"
+    )
+
+
+def _undecodable_line(file: File) -> int:
+    with _bytes(file) as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                line.decode(file.encoding)
+            except UnicodeDecodeError:
+                return number
+    return number
+
+
+def exists(source: str) -> bool:
+    """Whether there is a file or folder of this name, which may be too long for one."""
+    return os.path.exists(source)

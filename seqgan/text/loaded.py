@@ -1,0 +1,192 @@
+"""A trained run of sequences to work with, without its training data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64, Int64
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.runs import options
+from seqgan.data.tokenizer import TextTokenizer
+from seqgan.lm.likelihood import sentence_nll
+from seqgan.lm.policies import SequencePolicy
+from seqgan.text.run import SequenceRun
+
+HOTTEST = 1000.0
+"""Maximum temperature; far above it, even tokens that a policy never draws would be drawn."""
+GREEDY = 1e-9
+"""Value of top_p that leaves the likeliest token alone."""
+MODELS = ("seqgan", "mle")
+ROWS = 1000
+
+
+def check_settings(
+    n: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    greedy: bool = False,
+    model: str = "seqgan",
+) -> None:
+    """Refuse settings of `LoadedText.sample` that are out of range or contradict one another.
+
+    Args:
+        n: Number of sentences for each prompt.
+        temperature: Sampling temperature.
+        top_p: Probability mass of nucleus sampling.
+        greedy: Whether the likeliest token is taken each time.
+        model: Policy to sample from.
+
+    Raises:
+        UserError: A value is invalid; the message names the option.
+    """
+    if n < 1:
+        raise UserError(f"--n {n}: it must be at least 1")
+    if not 0 < temperature <= HOTTEST:
+        raise UserError(f"--temperature {temperature}: it must be above 0 and at most {HOTTEST:g}")
+    if not 0 < top_p <= 1:
+        raise UserError(f"--top_p {top_p}: it must be above 0 and at most 1")
+    options.check_choice("model", model, MODELS)
+    if greedy and (n > 1 or temperature != 1 or top_p != 1):
+        raise UserError(
+            "--greedy takes the likeliest token each time, so a prompt has one sentence; leave "
+            "--n, --temperature and --top_p away"
+        )
+
+
+class LoadedText:
+    """A trained run on text or on an oracle.
+
+    Sentences are strings: those of an oracle are numbers with blanks between.
+
+    Args:
+        run: Run that was built without data; its last checkpoint is loaded.
+    """
+
+    def __init__(self, run: SequenceRun):
+        run.load()
+        self._run = run
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self._run.folder.folder
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """The run's tokenizer.
+
+        Raises:
+            UserError: The run is on an oracle, whose tokens are numbers.
+        """
+        return self._run.text_tokenizer()
+
+    def sample(
+        self,
+        n: int | None = None,
+        *,
+        prompts: Sequence[str] = (),
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        greedy: bool = False,
+        model: str = "seqgan",
+        seed: int | None = None,
+    ) -> list[str]:
+        """Draw sentences; with prompts, n for each of them in their order.
+
+        Args:
+            n: Number of sentences for each prompt; None for 10, or 1 if greedy.
+            prompts: First words of the sentences; empty for none.
+            temperature: Sampling temperature, above 0; below 1 sharpens.
+            top_p: Probability mass of the most likely tokens, from which alone samples are drawn.
+            greedy: Whether the likeliest token is taken each time.
+            model: "seqgan" for the policy after the adversarial rounds, "mle" for that after
+                maximum likelihood.
+            seed: Seed of the draws; None continues torch's random numbers.
+
+        Raises:
+            UserError: A value is invalid, or a prompt cannot be used.
+        """
+        count = n if n is not None else 1 if greedy else 10
+        check_settings(count, temperature, top_p, greedy, model)
+        given = [self._run.encode_prompt(prompt) for prompt in prompts]
+        empty = torch.zeros(0, dtype=torch.int64)
+        with torch.random.fork_rng(enabled=seed is not None):
+            if seed is not None:
+                options.check_seed(seed)
+                torch.manual_seed(seed)
+            rows = self._draw(
+                [prompt for prompt in given or [empty] for _ in range(count)],
+                self._policy(model),
+                temperature,
+                GREEDY if greedy else top_p,
+            )
+        return [self._run.decode(row) for row in rows.tolist()]
+
+    def score(
+        self, sentences: Sequence[str], *, temperature: float = 1.0, model: str = "seqgan"
+    ) -> Float64[np.ndarray, " N"]:
+        """Log-probability log pi(y) of each sentence in nats, its end included.
+
+        A word outside the vocabulary counts as the unknown token.
+
+        Args:
+            sentences: Sentences to score.
+            temperature: Temperature of the density.
+            model: "seqgan" or "mle", as in `sample`.
+
+        Raises:
+            UserError: A value is invalid, or a sentence is not of the run's fixed length.
+        """
+        check_settings(1, temperature, model=model)
+        tokens = self._encode(sentences)
+        return -sentence_nll(self._policy(model), tokens, temperature).nats
+
+    def discriminate(self, sentences: Sequence[str]) -> Float32[np.ndarray, " N"]:
+        """The discriminator's logit of each sentence; high = real.
+
+        Args:
+            sentences: Sentences to judge.
+
+        Raises:
+            UserError: A sentence is not of the run's fixed length.
+        """
+        return self._run.game.discriminate(self._encode(sentences)).cpu().float().numpy()
+
+    def _policy(self, model: str) -> SequencePolicy:
+        game = self._run.game
+        return (game.G if model == "seqgan" else game.mle).eval()
+
+    def _encode(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
+        if isinstance(sentences, str):
+            raise UserError("a list of sentences is needed, and this is one string: put it in [ ]")
+        return self._run.encode_sentences(sentences).to(self._run.engine.device)
+
+    def _draw(
+        self,
+        prompts: Sequence[Tensor],
+        policy: SequencePolicy,
+        temperature: float,
+        top_p: float,
+    ) -> Int64[Tensor, "N T"]:
+        """One sequence for each prompt; prompts of one length are drawn together."""
+        game = self._run.game
+        rows = torch.empty(len(prompts), game.length, dtype=torch.int64)
+        lengths = torch.tensor([len(prompt) for prompt in prompts])
+        for length in lengths.unique().tolist():
+            for places in (lengths == length).nonzero()[:, 0].split(ROWS):
+                given = torch.stack([prompts[place] for place in places.tolist()])
+                rows[places] = policy.sample(
+                    len(places),
+                    game.length,
+                    temperature=temperature,
+                    top_p=top_p,
+                    never=self._run.never,
+                    prompt=given.to(self._run.engine.device),
+                ).cpu()
+        return rows
+
+
+Loaded = LoadedText

@@ -1,0 +1,166 @@
+"""Inputs that readers of text misread: right values, or one sentence with a way out."""
+
+import bz2
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from image_core.adversarial.errors import UserError
+from seqgan.data import read_texts
+
+
+def packed(path: Path, content: bytes) -> None:
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
+    path.write_bytes(pack.get(path.suffix, bytes)(content))
+
+
+def rows(*values: object) -> bytes:
+    return "".join(json.dumps(value) + "\n" for value in values).encode()
+
+
+NESTED = rows({"id": 1, "meta": {"text": "a b"}}, {"id": 2, "meta": {"text": "c"}})
+CHAT = rows({"turns": [{"said": "a b"}, {"said": "c"}]})
+TOKENS = rows({"t": ["C#4|0.5", "<num>"]}, {"t": ["[SEP]"]})
+
+READ: list[tuple[str, bytes, dict, list[str]]] = [
+    # Line ends, marks, encodings
+    ("a.txt", b"a\r\nb\r\n", {}, ["a", "b"]),
+    ("a.txt", b"a\rb\r", {}, ["a", "b"]),
+    ("a.txt", b"a\r\nb\nc\rd", {}, ["a", "b", "c", "d"]),
+    ("a.txt", "a\u2028b\x85c\x0bd\x1ee\n".encode(), {}, ["a\u2028b\x85c\x0bd\x1ee"]),
+    ("a.txt", b"\xef\xbb\xbfa\nb", {}, ["a", "b"]),
+    ("a.txt", "\ufeffa\nb\u010d\n".encode("utf-16-le"), {}, ["a", "b\u010d"]),
+    ("a.txt", "\ufeffa\nb\u010d\n".encode("utf-16-be"), {}, ["a", "b\u010d"]),
+    ("a.txt", "a\u00a0b\n\u00a0\n\u3000\nc".encode(), {}, ["a\u00a0b", "c"]),
+    (
+        "a.txt",
+        "e\u0301 \u00e9 \U0001f600\u200d\n".encode(),
+        {},
+        ["e\u0301 \u00e9 \U0001f600\u200d"],
+    ),
+    ("a.txt", b"\n\n a \n\t\n", {}, [" a "]),
+    ("a.txt", b"a\tb\n", {}, ["a\tb"]),
+    ("a.txt", b"NA\nNone\nnan\nnull\n", {}, ["NA", "None", "nan", "null"]),
+    ("a.txt", b'"a", b\n{"t": 1}\n', {}, ['"a", b', '{"t": 1}']),
+    ("a.txt", b"x" * 300_000 + b"\nb\n", {}, ["x" * 300_000, "b"]),
+    ("no_ending", b"a\nb", {}, ["a", "b"]),
+    # Packed, by name or by the first bytes
+    ("a.txt.gz", b"a\nb\n", {}, ["a", "b"]),
+    ("a.txt.bz2", b"a\nb\n", {}, ["a", "b"]),
+    ("a.txt.xz", b"a\nb\n", {}, ["a", "b"]),
+    ("a.txt", gzip.compress(b"a\nb\n"), {}, ["a", "b"]),
+    ("a.txt.gz", gzip.compress(b"a\n") + gzip.compress(b"b\n"), {}, ["a", "b"]),
+    ("a.csv.bz2", b"t\na\n", {}, ["a"]),
+    # JSON
+    ("a.jsonl", rows({"t": "a"}, {"t": None}, {"u": 1}, {"t": "b"}), {"field": "t"}, ["a", "b"]),
+    ("a.jsonl", b'{"t": "a"}\n\n  \n{"t": "b"}', {}, ["a", "b"]),
+    ("a.jsonl", b'{"t": "\\u0061\\n\\tb"}\n', {}, ["a \tb"]),
+    ("a.jsonl", b'{"t": "\\ud83d\\ude00"}\n', {}, ["\U0001f600"]),
+    ("a.jsonl", rows({"id": 7, "text": "a", "title": "b"}), {}, ["a"]),
+    ("a.jsonl", NESTED, {"field": "meta.text"}, ["a b", "c"]),
+    ("a.jsonl", NESTED, {}, ["a b", "c"]),
+    ("a.jsonl", rows({"meta.text": "a", "meta": {"text": "b"}}), {"field": "meta.text"}, ["a"]),
+    ("a.jsonl", CHAT, {"field": "turns.1.said"}, ["c"]),
+    ("a.jsonl", TOKENS, {"field": "t"}, ["C#4|0.5 <num>", "[SEP]"]),
+    ("a.jsonl", b'"a b"\n"c"\n', {}, ["a b", "c"]),
+    ("a.json", b'["a", "b"]', {}, ["a", "b"]),
+    ("a.json", b'{"data": [{"t": "a"}, {"t": "b"}], "version": 1}', {}, ["a", "b"]),
+    ("a.json", b'{"t": "a"}\n{"t": "b"}\n', {}, ["a", "b"]),
+    ("a.json", '[{"t": "a"}]'.encode("utf-16"), {}, ["a"]),
+    # CSV
+    ("a.csv", b'id,t\n1,"a, ""b"""\n', {"field": "t"}, ['a, "b"']),
+    ("a.csv", b'id,t\n1,"a\r\nb"\n2,c\n', {"field": "t"}, ["a b", "c"]),
+    ("a.csv", b"id;t\n1;a, b\n", {"field": "t"}, ["a, b"]),
+    ("a.csv", b"id\tt\n1\ta, b\n", {"field": "t"}, ["a, b"]),
+    ("a.csv", b"\xef\xbb\xbft,id\na,1\n", {"field": "t"}, ["a"]),
+    ("a.csv", b"id, t\n1,a\n2\n3,NA\n", {"field": "t"}, ["a", "NA"]),
+    ("a.csv", b"t\r\na\r\n\r\nb\r\n", {}, ["a", "b"]),
+    ("a.csv", b"t,u\n" + b"x" * 200_000 + b",1\n", {"field": "t"}, ["x" * 200_000]),
+    ("a.tsv", b't\tu\n"a\tb"\tc\n', {"field": "t"}, ["a\tb"]),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "options", "lines"), READ)
+def test_it_is_read_rightly(tmp_path, name, content, options, lines):
+    path = tmp_path / name
+    packed(path, content)
+    if content.startswith(b"\x1f\x8b"):
+        path.write_bytes(content)
+    assert list(read_texts(str(path), **options).lines) == lines
+
+
+REFUSED: list[tuple[str, bytes, dict, str]] = [
+    ("a.txt", b"a\nna\xefve\n", {}, "is not UTF-8: see line 2; save it as UTF-8"),
+    ("a.txt", b"a\nb\0c\n", {}, "line 2 of .* holds a NUL character"),
+    ("a.txt", "ab\n".encode("utf-16-le"), {}, "line 1 of .* UTF-16 without its mark; save it"),
+    ("a.txt", b"PK\x03\x04rest", {}, "is a zip archive; unpack it"),
+    ("a.txt", b"%PDF-1.4", {}, "is a PDF document; save its text"),
+    ("a.txt", b"\x28\xb5\x2f\xfd....", {}, "unpack it with `zstd -d`"),
+    ("a.txt.gz", b"", {}, "is empty"),
+    ("a.jsonl", b'{"t": "a"}\n{"t": \n', {}, "line 2 of .* cannot be read as JSON lines"),
+    ("a.jsonl", rows({"t": "a"}, {"t": 5}), {"field": "t"}, r"holds numbers, .*record 2\)"),
+    ("a.jsonl", NESTED, {"field": "meta"}, r"holds records, .*--field may be meta.text"),
+    ("a.jsonl", NESTED, {"field": "meta.txt"}, "no field 'meta.txt'; --field may be meta.text"),
+    ("a.jsonl", b'{"t": "\\ud800"}\n', {}, "record 1 of .* lone surrogate"),
+    ("a.jsonl", rows({"t": ["a", "b c"]}), {}, "record 1 of .* 'b c' is none"),
+    ("a.jsonl", rows({"a": "x", "b": "y"}), {}, "name its text with --field, one of a, b"),
+    ("a.jsonl", rows({"t": "a", "l": 1}, {"t": "b"}), {"field": "t", "label_field": "l"},
+     "record 2 of .* has no label"),
+    ("a.json", b'{"train": [1], "test": [2]}', {}, "holds several lists .train, test.; save one"),
+    ("a.json", b"5", {}, "holds no list of records"),
+    ("a.csv", b"t,t\na,b\n", {}, "several columns named 't'; rename"),
+    ("a.csv", b"id,t\n1,a,b\n", {}, "record 1 of .* has 3 fields and the header 2; quote"),
+    ("a.csv", b't\na\n"b\n', {}, "record 2 of .* cannot be read as CSV"),
+    ("a.csv", b"n\n1\n2.5\n-3e4\n", {"field": "n"}, "holds numbers, not text"),
+    ("a.txt", b"a\n", {"field": "t"}, "is plain text and has no field 't'; leave --field away"),
+    ("a.txt", b"a\n", {"label_field": "l"}, "has no field 'l'; leave --label_field away"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "content", "options", "said"), REFUSED)
+def test_it_is_refused_in_one_sentence(tmp_path, name, content, options, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=said) as caught:
+        read_texts(str(tmp_path / name), **options)
+    assert name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_columns_of_parquet_and_their_labels(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    file = str(tmp_path / "a.parquet")
+    table = {
+        "meta": [{"text": "a b"}, {"text": None}, {"text": "c"}],
+        "t": [["C#4", "x"], ["y"], ["z"]],
+        "label": [1, 0, 0],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(table), file)
+    texts = read_texts(file, "meta.text", label_field="label")
+    assert (list(texts.lines), list(texts.numbers), texts.dropped) == (["a b", "c"], [1, 3], 1)
+    assert (texts.labels.tolist(), texts.classes) == ([1, 0], ("0", "1"))
+    texts = read_texts(file, "t")
+    assert texts.tokens
+    assert list(texts.lines) == ["C#4 x", "y", "z"]
+    renamed = tmp_path / "a.txt"
+    renamed.write_bytes(Path(file).read_bytes())
+    assert list(read_texts(str(renamed), "t").lines) == ["C#4 x", "y", "z"]
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.csv", "a.txt.gz"])
+def test_a_limit_reads_no_further(tmp_path, name):
+    """What follows the limit is damaged, and is not seen."""
+    good = {"a.jsonl": '{"t": "a"}\n', "a.csv": "a\n"}.get(name, "a\n").encode()
+    content = (b"t\n" if name == "a.csv" else b"") + good * 30_000
+    packed(tmp_path / name, content)
+    with (tmp_path / name).open("ab") as stream:
+        stream.write(b"\xff\xff\n")
+    texts = read_texts(str(tmp_path / name), limit=1500)
+    assert (len(texts.lines), set(texts.lines)) == (1500, {"a"})
+    assert texts.pick([3, 7]).numbers.tolist() == [4, 8]
+    with pytest.raises(UserError):
+        read_texts(str(tmp_path / name))

@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from image_core.adversarial import energies
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.games.common import LatentGame, Prior, discriminator_outputs, lifted, to_images
+from image_core.games.common import (
+    LatentGame,
+    Prior,
+    Told,
+    discriminator_outputs,
+    evaluating,
+    lifted,
+    to_images,
+)
 from image_core.nets.autoencoder import AutoEncoder
 from image_core.nets.layers import mixes_samples
 
@@ -171,6 +179,11 @@ class EnergyGAN(LatentGame):
             raise UserError("the pulling-away term reads an autoencoder's codes; D has none")
         self.rule, self.pull = rule, pull
         self.together = not mixes_samples(D)
+
+    def d_scores(self, images: Tensor, told: Told) -> Tensor:
+        """Minus the energy."""
+        with evaluating(self.D):
+            return -lifted(self.D(images))
 
     def turns(self) -> Sequence[Turn]:
         epoch = [Turn("D", self.epoch_move, every=self.rule.epoch)] if self.rule.epoch else []

@@ -31,6 +31,8 @@ from image_core.nets.layers import mixes_samples
 class Rule(nn.Module, ABC):
     """What the discriminator's loss is, and what it remembers of the steps."""
 
+    name: str
+    """Name of the rule, as tables print it."""
     epoch: int = 0
     """Rounds of an epoch, for rules that count them."""
 
@@ -60,6 +62,8 @@ class Margin(Rule):
         margin: Greatest energy that a fake is raised to.
     """
 
+    name = "margin"
+
     def __init__(self, margin: float):
         super().__init__()
         self.margin = margin
@@ -75,6 +79,8 @@ class FallingMargin(Rule):
     Args:
         epoch: Rounds of an epoch.
     """
+
+    name = "falling margin"
 
     def __init__(self, epoch: int):
         super().__init__()
@@ -105,6 +111,7 @@ class Balanced(Rule):
         rate: Learning rate lambda_k of k.
     """
 
+    name = "balance"
     e_real: Tensor
     measure: Tensor
 
@@ -136,6 +143,8 @@ class Paired(Rule):
         weight: Weight of the data's own energy.
         slope: Slope of the hinge below zero.
     """
+
+    name = "distance of pairs"
 
     def __init__(self, scale: float = 1e-2, weight: float = 0.0, slope: float = 0.0):
         super().__init__()

@@ -21,7 +21,6 @@ from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from seqgan.data.tokenizer import Level, TextTokenizer
-from seqgan.text2image.captions import wrong_rows
 from seqgan.text2image.config import Text2ImageOptions
 from seqgan.text2image.data import Read, read_data
 from seqgan.text2image.encoders import (
@@ -37,6 +36,7 @@ from seqgan.text2image.games.tree import TreeGame
 from seqgan.text2image.presets import PRESETS as PRESETS
 from seqgan.text2image.report import Painter, Text2ImageSubject, judge, write_report
 from seqgan.text2image.shapes import hard_negative
+from seqgan.text2image.wrong import wrong_rows
 
 HARD_NEGATIVES = 4
 """Wrong sentences of a caption to choose among."""

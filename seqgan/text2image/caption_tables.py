@@ -65,7 +65,7 @@ def texts_of(record: Record) -> list[str]:
 
 
 def group_of(record: Record, own: str) -> str:
-    """What the record says that its picture belongs to; the picture itself where it says nothing."""
+    """What the record says that its picture belongs to; the picture itself by default."""
     found = column(record, _GROUP)
     return own if found is None else str(found)
 

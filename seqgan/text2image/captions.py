@@ -4,6 +4,7 @@ Pictures are read as those of `seqgan train image` and become squares of one sid
 cannot be read is left out and counted; a source of which nothing is left is refused.
 """
 
+import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.arrays import NPY, load_npy, load_npz
+from image_core.data.arrays import load_npy, load_npz
 from image_core.data.gather import Pictures, Reading
 from image_core.data.hub import cell_content, image_column, load_hub
 from image_core.data.images import is_hub_name
@@ -45,7 +46,8 @@ class Captioned(NamedTuple):
 
     def pick(self, rows: Sequence[int]) -> "Captioned":
         """Some of the pictures."""
-        captions, groups = ([part[i] for i in rows] for part in (self.captions, self.groups))
+        captions = [self.captions[i] for i in rows]
+        groups = [self.groups[i] for i in rows]
         return self._replace(images=self.images[list(rows)], captions=captions, groups=groups)
 
     def summary(self) -> str:
@@ -91,7 +93,7 @@ def read_captioned(
         return _collected(source, how, _pairs_of_hub(source, how))
     if path.is_file() and path.suffix in (".npz", ".npy"):
         return _read_arrays(source, how, captions)
-    if path.is_file() and path.read_bytes()[:2] != b"PK":
+    if path.is_file() and not zipfile.is_zipfile(path):
         raise UserError(
             f"{option} {source} is no folder, no zip, no .npz and no .npy; name a folder of "
             "pictures with a captions.jsonl in it"
@@ -151,7 +153,7 @@ def _grouped(
 
 def _read_arrays(source: str, how: Reading, captions: str | None) -> dict[str, Captioned]:
     path, name = Path(source), f"{how.option} {source}"
-    if path.read_bytes()[:6] == NPY:
+    if path.suffix == ".npy":
         found: dict[str, np.ndarray] = {"images": load_npy(how.option, path)}
     else:
         found = load_npz(how.option, path)

@@ -85,20 +85,24 @@ def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder):
     rows = [row for row in read_log(run) if "attributes_validation" in row]
     assert len(rows) == 4
     assert not any(key.endswith(("_seen", "_unseen")) for row in read_log(run) for key in row)
-    sizes = {name: PRESETS["tiny"][name] for name in ("size", "batch")}
-    read = read_data(str(folder), 32, captions=None, eval_samples=10, seed=0, **sizes)
+    config = built(recipe, "tiny", "stackgan", data=str(folder), out="run")
+    read = read_data(config, 10, 8)
     parts = [*read.splits.values(), read.validation]
     captions = {caption for pairs in parts for caption in pairs.captions}
-    assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 22
+    assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 16
     learned = {text for own in read.training.captions for text in own}
-    assert not learned & set(read.splits["unseen"].captions)
-    assert learned > set(read.splits["seen"].captions) | set(read.validation.captions)
+    assert not learned & {*read.splits["unseen"].captions, *read.validation.captions}
+    assert learned > set(read.splits["seen"].captions)
+    assert read.place.captions == read.validation.captions
+    assert torch.equal(read.reference, read.splits["unseen"].images)
+    sizes = [read.facts[f"{role}_rows"] for role in ("train", "valid", "test")]
+    assert sizes == [24, 3, 3]
 
 
 def test_the_table_has_both_stages_and_real_pictures_which_are_read_without_a_mistake(run):
     table = read_result(run)["table"]
-    assert list(table) == ["stage I", "stage II", "real pictures"]
-    real = table["real pictures"]
+    assert list(table) == ["stage I", "stage II", "real again", "real again, shuffled captions"]
+    real = table["real again"]
     assert real["attributes_seen"] == real["whole_unseen"] == 1.0
     assert table["stage I"]["attributes_seen"] < 1.0
     assert all(is_png(run / "samples" / f"{split}.png") for split in ("seen", "unseen"))
@@ -208,10 +212,12 @@ def folder(tmp_path):
     lines = []
     for number in range(30):
         colour = list(COLOURS)[number % 3]
-        Image.new("RGB", (20, 30), COLOURS[colour]).save(place / f"{number}.png")
+        picture = Image.new("RGB", (20, 30), COLOURS[colour])
+        picture.putpixel((10, 10), (number, number, number))
+        picture.save(place / f"{number}.png")
         lines.append({"image": f"{number}.png", "caption": f"{colour} number {number}"})
     lines.append({"image": "gone.png", "caption": "nothing"})
-    lines.append({"image": "29.png", "caption": "much too long " * 10})
+    lines += [{"image": f"{n}.png", "caption": "much too long " * 10} for n in range(30)]
     (place / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return place
 
@@ -224,12 +230,18 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
     assert main([*TINY, "--out", str(out), *words]) == 0
     err = capsys.readouterr().err
     assert "30 pictures" in err
+    assert "30 cut to the square in the middle (--fit crop)" in err
     assert "30 resized to 16 pixels" in err
+    assert "valid: 3 pictures" in err
     assert "1 left out: the picture is missing" in err
     assert "1 captions are longer than the 40 tokens" in err
-    table = read_result(out)["table"]
-    assert list(table) == ["stage I", "real pictures"]
-    assert 0 <= table["stage I"]["r_precision_unseen"] <= 1
+    result = read_result(out)
+    table = result["table"]
+    assert list(table)[:2] == ["stage I", "real again"]
+    for split in ("seen", "unseen"):  # three pictures and a matcher of one step: mostly unfair
+        printed = [f"r_precision_{split}" in row for row in table.values()]
+        assert any(printed) == (f"r_precision_{split}" not in result["left_out"])
+    assert result["data"]["test_rows"] == 3
     assert "attributes_seen" not in table["stage I"]
     assert main(["sample", str(out), "--prompt", "red number 3"]) == 0
     assert is_png(out / "samples" / "prompt_1.png")
@@ -258,7 +270,10 @@ def test_a_tree_of_pictures_is_trained_at_once_and_drawn(tmp_path, paper):
     assert len(rows) == 2
     assert all(row["G1/colour"] > 0 for row in rows)
     assert ("G1/match" in rows[0]) is (paper == "attngan")
-    assert list(read_result(one)["table"]) == ["stage I", "real pictures"]
+    result = read_result(one)
+    assert list(result["table"])[:2] == ["stage I", "real again"]
+    assert 0 <= result["discriminator"]["stage I"]["d_auc"] <= 1
+    assert 0 <= rows[-1]["d_auc"] <= 1
     prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large cross on white"]
     grid = tmp_path / "grid.png"
     assert main(["sample", str(one), *prompts, "--between", "1", "--out", str(grid)]) == 0

@@ -61,22 +61,30 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, Found]:
             f"{how.option} {tree.name} holds no pictures ({', '.join(ENDINGS)}), nor folders of "
             "them"
         )
-    tops = {path.partition("/")[0] if "/" in path else "" for path in pictures}
-    splits = {top: split_of(top) for top in tops}
+    splits = {top: split_of(top) for top in _folders(tree)}
     if "train" in splits.values() and None not in splits.values():
-        made = {str(split): _of_split(tree.inside(top), how) for top, split in splits.items()}
+        parts = {str(split): tree.inside(top) for top, split in splits.items()}
+        labelled = any(len(_folders(part)) > 1 for part in parts.values())
+        made = {split: _of_split(part, how, labelled) for split, part in parts.items()}
         return {split: made[split] for split in ("train", "valid", "test") if split in made}
     return {"train": _of_split(tree, how)}
 
 
-def _of_split(tree: Tree, how: Reading) -> Found:
+def _folders(tree: Tree) -> set[str]:
+    """Folders at the top that hold pictures, "" for pictures at the top."""
+    pictures = tree.ending(*ENDINGS)
+    return {path.partition("/")[0] if "/" in path else "" for path in pictures}
+
+
+def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> Found:
+    """The pictures of one split; with `labelled` a single folder is a class too."""
     pictures = tree.ending(*ENDINGS)
     told = [f"folders without files passed over: {', '.join(tree.empty[:3])}"] if tree.empty else []
     table = _table(tree, how)
     if table is not None:
         return _by_table(tree, pictures, table, how, told)
-    tops = {path.partition("/")[0] for path in pictures}
-    if len(tops) == 1 and "/" in pictures[0]:
+    tops = _folders(tree)
+    if len(tops) == 1 and tops != {""} and not labelled:
         return _of_split(tree.inside(tops.pop()), how)
     places = [PurePosixPath(path) for path in pictures]
     folders = [place.parts[0] if len(place.parts) > 1 else "" for place in places]
@@ -87,7 +95,7 @@ def _of_split(tree: Tree, how: Reading) -> Found:
             f"({', '.join(sorted(set(folders) - {''})[:3])}) beside them; put the pictures into "
             "folders of their classes, or name one folder"
         )
-    labelled = len(set(folders)) > 1
+    labelled = set(folders) != {""}
     rows = [
         Row(f"{tree.name}/{path}", tree.files[path], folder if labelled else None)
         for path, folder in zip(pictures, folders)

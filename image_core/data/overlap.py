@@ -71,6 +71,24 @@ def _near(images: UInt8[Tensor, "N C H W"], prints: Float[Tensor, "M F"]) -> Boo
     return torch.cat(least) < NEAR * prints.shape[1] ** 0.5
 
 
+def refuse_copies(option: str, images: UInt8[Tensor, "N C H W"], known: Tensor) -> None:
+    """Refuse a set to measure with that holds nothing but training pictures.
+
+    Args:
+        option: Option that names the set, and its value.
+        images: Pictures of the set.
+        known: Pictures that are learned from, or of which those are drawn.
+
+    Raises:
+        UserError: Every picture is one of those.
+    """
+    held = {image.numpy().tobytes() for image in known}
+    if all(image.numpy().tobytes() in held for image in images):
+        raise UserError(
+            f"every picture of {option} is in the training data too; name a set of other pictures"
+        )
+
+
 def tell_facts(facts: Mapping[str, object]) -> None:
     """Print sizes, classes and overlaps, and refuse a held-out split that is all training pictures.
 

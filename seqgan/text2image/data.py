@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.overlap import Split, split_facts, tell_facts
+from image_core.data.overlap import Split, refuse_copies, split_facts, tell_facts
 from image_core.data.split import three_ways
 from seqgan.text2image.captions import SHAPES, Captioned, read_captioned
 from seqgan.text2image.config import CaptionOptions
@@ -105,6 +105,7 @@ def _divided(o: CaptionOptions, found: dict[str, Captioned], eval_samples: int) 
         option, table = f"--{role}", o.captions if own.endswith((".npz", ".npy")) else None
         named = read_captioned(own, o.side, captions=table, option=option, fit=o.fit)
         sets[role] = named.get(role, named["train"])
+        refuse_copies(f"{option} {own}", sets[role].images, sets["train"].images)
         print(f"data: {option} {own}: {sets[role].summary()}", file=sys.stderr)
     wanted = [role for role in ("test", "valid") if role not in sets]
     every = sets["train"]

@@ -7,7 +7,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet, Reading, read_splits
-from image_core.data.overlap import Split, split_facts, tell_facts
+from image_core.data.overlap import Split, refuse_copies, split_facts, tell_facts
 from image_core.data.split import three_ways
 from image_core.recipes.image.config import ImageOptions
 
@@ -52,6 +52,7 @@ def read_sets(o: ImageOptions) -> Sets:
             named = read_splits(own, form)
             images = named.get(role, named["train"])
             print(f"{role}: {own}: {_told({role: images})}", file=sys.stderr)
+            refuse_copies(f"--{role} {own}", images.images, sets["train"].images)
             sets[role] = images.by_classes(f"--{role} {own}", sets["train"])
     wanted = [role for role in ("test", "valid") if role not in sets]
     if wanted:

@@ -180,6 +180,7 @@ def test_parquet_with_captions(tmp_path, monkeypatch):
     assert found.images[2, :, 0, 0].tolist() == list(COLOURS["blue"])
 
 
+NAMELESS = {"images": [{"id": 1}], "annotations": [{"image_id": 1, "caption": "a"}]}
 REFUSED = {
     "no column of captions": (
         {**RED, "captions.csv": "file,words\nr.png,a\n"},
@@ -187,9 +188,7 @@ REFUSED = {
     ),
     "broken json": ({**RED, "captions.json": "{"}, "cannot be read as a table"),
     "COCO without file names": (
-        {
-            "annotations/captions_train.json": '{"images": [{"id": 1}], "annotations": [{"image_id": 1, "caption": "a"}]}'
-        },
+        {**RED, "annotations/captions_train.json": json.dumps(NAMELESS)},
         "COCO's format",
     ),
     "pictures of other names": (
@@ -245,7 +244,8 @@ def test_what_belongs_together_stays_on_one_side(tmp_path):
     assert shared == 39
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not (bases[one] - {shared}) & (bases[other] - {shared})
-    assert [len(part) for part in parts] == [96, 12, 12]
+    assert sum(map(len, parts)) == 120
+    assert all(10 <= len(part) <= 14 for part in parts[1:])
     assert read.facts["test_in_train"] == read.facts["valid_in_train"] == 0
     assert read.facts["test_captions_in_train"] == 0
     other = read_data(config(data, split_seed=1), 500, 8)
@@ -261,7 +261,7 @@ def test_sets_of_ones_own_and_those_that_are_the_training_set(tmp_path):
     read = read_data(config(data, test=str(tmp_path / "mine")), 500, 8)
     assert set(read.splits["unseen"].captions) == set(COLOURS)
     assert len(read.place.captions) == len(read.reference) == 3
-    with pytest.raises(UserError, match="every picture of the test set is in the training set"):
+    with pytest.raises(UserError, match="every picture of --test .* is in the training data too"):
         read_data(config(data, test=data), 500, 8)
     with pytest.raises(UserError, match="--test is for data of your own"):
         built(recipe, "tiny", "stackgan", data="shapes", test="x", out="run")

@@ -17,12 +17,15 @@ from image_core.games.logit import LogitGame
 from image_core.games.semi import SemiSupervisedGAN
 from image_core.metrics import features
 from image_core.metrics.features import Extractor
+from image_core.metrics.manifold import compare_nearest, nearest_distances
 from image_core.metrics.scores import Score
 from image_core.recipes.image.config import ImageOptions, LogitOptions
 from image_core.recipes.image.data import Sets
 
 REDRAWS = 20
 """Draws of which held-out images are measured and which stand in the generator's place."""
+MANY = 2000
+"""Images beyond which nearest neighbours among them are too slow to be found for every draw."""
 
 
 class Measures(NamedTuple):
@@ -53,20 +56,20 @@ class Ruler:
     def __init__(self, o: ImageOptions, sets: Sets, device: torch.device):
         self.net = _extractor(o, sets.train, device)
         most = min(o.eval_samples, len(sets.test.images))
-        test, again = some(sets.test, most), some(sets.valid, most)
         learned = some(sets.train, 5 * o.eval_samples)
         self.count, self.resize = most, sets.test.resize
-        self.test, self.again, self.train = map(self._features, (test, again, learned))
+        self.train = self.net.of(to_images(learned.images))
         self.shares: Tensor | None = None
         if self.net.classify is not None and sets.train.labels is not None:
             share = sets.train.labels.bincount(minlength=len(sets.train.names)).double()
             self.shares = share / share.sum()
-        self.classes = self._classes(to_images(again.images)), self._classes(to_images(test.images))
+        self.test = self._seen(to_images(some(sets.test, most).images))
+        self.again = self._seen(to_images(some(sets.valid, most).images))
         self.real_again = self._real_again()
 
     def measure(self, images: Float[Tensor, "N C H W"]) -> dict[str, float]:
         """Every score that the extractor allows, of images in the generator's place."""
-        return self._scores(self.net.of(images), self.test, self._classes(images))
+        return self._scores(self._seen(images), self.test)
 
     def scores(self, found: Mapping[str, float], count: int) -> list[Score]:
         """Scores with the names of what they were made with.
@@ -76,55 +79,72 @@ class Ruler:
             count: Number of images in the generator's place.
         """
         resize = "+".join(dict.fromkeys([self.resize, self.net.resize]))
-        made = self.net.name, self.net.digest, resize, len(self.test), count
+        made = self.net.name, self.net.digest, resize, len(self.test.x), count
         return [Score(name, value, *made) for name, value in found.items()]
 
-    def _features(self, images: ImageSet) -> Float[Tensor, "N d"]:
-        return self.net.of(to_images(images.images))
-
-    def _classes(self, images: Tensor) -> Float[Tensor, "N K"] | None:
-        return None if self.shares is None else self.net.probabilities(images)
+    def _seen(self, images: Float[Tensor, "N C H W"]) -> "Seen":
+        x = self.net.of(images)
+        classes = None if self.shares is None else self.net.probabilities(images)
+        return Seen(x, nearest_distances(self.train, x), classes)
 
     def _real_again(self) -> Measures:
         """Held-out images in the generator's place; intervals over draws of which these are."""
-        of_again, of_test = self.classes
-        found = self._scores(self.again, self.test, of_again)
-        both = torch.cat([self.again, self.test])
-        classes = None if of_again is None or of_test is None else torch.cat([of_again, of_test])
-        draw, count, drawn = torch.Generator().manual_seed(0), len(self.again), []
+        found, drawn = self._scores(self.again, self.test), []
+        both, count = self.again.joined(self.test), len(self.again.x)
+        draw = torch.Generator().manual_seed(0)
         for _ in range(REDRAWS):
-            order = torch.randperm(len(both), generator=draw)
-            placed, kept = order[:count], order[count:]
-            own = None if classes is None else classes[placed]
-            drawn.append(self._scores(both[placed], both[kept], own))
+            order = torch.randperm(len(both.x), generator=draw)
+            placed, kept = both.pick(order[:count]), both.pick(order[count:])
+            drawn.append(self._scores(placed, kept, neighbours=count <= MANY))
         ends = {
             name: torch.tensor([one[name] for one in drawn]).quantile(torch.tensor([0.025, 0.975]))
-            for name in found
+            for name in drawn[0]
         }
         low = {name: float(end[0]) for name, end in ends.items()}
         return Measures(found, low, {name: float(end[1]) for name, end in ends.items()})
 
-    def _scores(
-        self,
-        x: Float[Tensor, "N d"],
-        y: Float[Tensor, "M d"],
-        p: Float[Tensor, "N K"] | None,
-    ) -> dict[str, float]:
-        size = min(len(x), len(y))
-        whole = size <= 1000  # a subset of so many would be all of them
+    def _scores(self, place: "Seen", test: "Seen", *, neighbours: bool = True) -> dict[str, float]:
+        """Scores of what stands in the generator's place against what it is measured with."""
+        x, y = place.x, test.x
+        whole = min(len(x), len(y)) <= 1000  # a subset of so many would be all of them
         kd = metrics.kernel(y, x) if whole else metrics.kernel_subsets(y, x, subsets=20)[0]
-        found = {
-            "fd": metrics.frechet(y, x),
-            "kd": kd,
-            **metrics.precision_recall(y, x),
-            **metrics.density_coverage(y, x),
-            **metrics.memorisation(self.train, y, x),
-        }
-        if p is not None and self.shares is not None:
+        found = {"fd": metrics.frechet(y, x), "kd": kd}
+        if neighbours:
+            found |= metrics.precision_recall(y, x) | metrics.density_coverage(y, x)
+        found |= compare_nearest(test.nearest, place.nearest)
+        if place.classes is not None and self.shares is not None:
+            p = place.classes
             found["is"] = metrics.class_score(p)[0]
             found["mode_score"] = metrics.mode_score(p, self.shares)
             found |= metrics.modes_covered(p.argmax(1), p.shape[1])
         return found
+
+
+class Seen(NamedTuple):
+    """What an extractor makes of images.
+
+    Args:
+        x: Features.
+        nearest: Distance of each from the training image most like it.
+        classes: Probabilities of classes; None where the extractor knows none.
+    """
+
+    x: Float[Tensor, "N d"]
+    nearest: Float[Tensor, " N"]
+    classes: Float[Tensor, "N K"] | None
+
+    def pick(self, rows: Tensor) -> "Seen":
+        """Some of the images."""
+        classes = None if self.classes is None else self.classes[rows]
+        return Seen(self.x[rows], self.nearest[rows], classes)
+
+    def joined(self, other: "Seen") -> "Seen":
+        """These images, then the others."""
+        classes = None
+        if self.classes is not None and other.classes is not None:
+            classes = torch.cat([self.classes, other.classes])
+        nearest = torch.cat([self.nearest, other.nearest])
+        return Seen(torch.cat([self.x, other.x]), nearest, classes)
 
 
 _KNOWN: dict[tuple[object, ...], Ruler] = {}

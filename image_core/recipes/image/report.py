@@ -85,11 +85,11 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
         _write_grids(subject)
     again = ruler.real_again
     rows = {subject.title: ruler.measure(made), AGAIN: again.scores}
-    counts = {subject.title: len(made), AGAIN: len(ruler.again)}
+    counts = {subject.title: len(made), AGAIN: len(ruler.again.x)}
     scores = {row: ruler.scores(found, counts[row]) for row, found in rows.items()}
     table = {row: {s.short: s.value for s in found} for row, found in scores.items()}
     short = {score.measure: score.short for score in scores[AGAIN]}
-    interval = {short[name]: [again.low[name], again.high[name]] for name in short}
+    interval = {short[name]: [again.low[name], again.high[name]] for name in again.low}
     if isinstance(subject.game, SemiSupervisedGAN) and subject.sets.test.labels is not None:
         table[subject.title]["test_accuracy"] = _test_accuracy(subject, subject.game)
     test = some(subject.sets.test, c.eval_samples)

@@ -32,7 +32,7 @@ class Measures(NamedTuple):
     """What is measured of a set of images.
 
     Args:
-        scores: Scores by name.
+        scores: Scores by name, means over draws of the held-out images.
         low: Lower ends of their 95 % intervals over draws of the held-out images.
         high: Upper ends.
     """
@@ -88,7 +88,11 @@ class Ruler:
         return Seen(x, nearest_distances(self.train, x), classes)
 
     def _real_again(self) -> Measures:
-        """Held-out images in the generator's place; intervals over draws of which these are."""
+        """Means and intervals over draws of which held-out images stand in the generator's place.
+
+        The draws leave classes as they fall, as a generator does. The sets themselves hold each
+        class in one proportion and would score better than a generator that equals the data.
+        """
         found, drawn = self._scores(self.again, self.test), []
         both, count = self.again.joined(self.test), len(self.again.x)
         draw = torch.Generator().manual_seed(0)
@@ -96,12 +100,12 @@ class Ruler:
             order = torch.randperm(len(both.x), generator=draw)
             placed, kept = both.pick(order[:count]), both.pick(order[count:])
             drawn.append(self._scores(placed, kept, neighbours=count <= MANY))
-        ends = {
-            name: torch.tensor([one[name] for one in drawn]).quantile(torch.tensor([0.025, 0.975]))
-            for name in drawn[0]
-        }
-        low = {name: float(end[0]) for name, end in ends.items()}
-        return Measures(found, low, {name: float(end[1]) for name, end in ends.items()})
+        low, high = {}, {}
+        for name in drawn[0]:
+            values = torch.tensor([one[name] for one in drawn], dtype=torch.float64)
+            found[name] = float(values.mean())
+            low[name], high[name] = (float(values.quantile(share)) for share in (0.025, 0.975))
+        return Measures(found, low, high)
 
     def _scores(self, place: "Seen", test: "Seen", *, neighbours: bool = True) -> dict[str, float]:
         """Scores of what stands in the generator's place against what it is measured with."""

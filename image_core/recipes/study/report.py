@@ -46,18 +46,19 @@ def best_by_budget(
     return found
 
 
-def over_seeds(scores: Sequence[float]) -> str:
-    """The 95 % t interval of a point's score over its seeds, in words.
+def over_seeds(scores: Sequence[float], digits: int = 4) -> str:
+    """The mean and its 95 % t interval over seeds, in words.
 
     mean +- t(n - 1) sd / sqrt(n)
 
     Args:
         scores: Score of each seed.
+        digits: Significant digits.
     """
     if len(scores) < 2:
-        return "one seed"
+        return f"{scores[0]:.{digits}g} (one seed)"
     half = t_quantile(len(scores)) * stdev(scores) / math.sqrt(len(scores))
-    return f"{mean(scores):.3f} ± {half:.3f}, {len(scores)} seeds"
+    return f"{mean(scores):.{digits}g} ± {half:.{digits}g} ({len(scores)} seeds)"
 
 
 def t_quantile(count: int) -> float:

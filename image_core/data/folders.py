@@ -14,7 +14,7 @@ METADATA = ("metadata.csv", "metadata.jsonl", "labels.csv", "labels.tsv", "label
 """Tables that may lie beside pictures."""
 
 
-class Row(NamedTuple):
+class PictureRow(NamedTuple):
     """One picture to read.
 
     Args:
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     label: str | int | None
 
 
-class Found(NamedTuple):
+class SplitRows(NamedTuple):
     """The pictures of a split.
 
     Args:
@@ -37,12 +37,12 @@ class Found(NamedTuple):
         told: What was passed over, in words.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[PictureRow]
     names: Sequence[str] = ()
     told: Sequence[str] = ()
 
 
-def find_rows(tree: Tree, how: Reading) -> dict[str, Found]:
+def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
     """The pictures of a folder or zip, by split.
 
     Folders of train and test at the top are splits, other folders classes. A table beside the
@@ -76,7 +76,7 @@ def _folders(tree: Tree) -> set[str]:
     return {path.partition("/")[0] if "/" in path else "" for path in pictures}
 
 
-def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> Found:
+def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> SplitRows:
     """The pictures of one split; with `labelled` a single folder is a class too."""
     pictures = tree.ending(*ENDINGS)
     told = [f"folders without files passed over: {', '.join(tree.empty[:3])}"] if tree.empty else []
@@ -97,10 +97,10 @@ def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> Found:
         )
     labelled = set(folders) != {""}
     rows = [
-        Row(f"{tree.name}/{path}", tree.files[path], folder if labelled else None)
+        PictureRow(f"{tree.name}/{path}", tree.files[path], folder if labelled else None)
         for path, folder in zip(pictures, folders)
     ]
-    return Found(rows, told=told)
+    return SplitRows(rows, told=told)
 
 
 def _table(tree: Tree, how: Reading) -> dict[str, object] | None:
@@ -133,16 +133,16 @@ def _by_table(
     table: Mapping[str, object],
     how: Reading,
     told: list[str],
-) -> Found:
+) -> SplitRows:
     rows, without = [], 0
     for path in pictures:
         label = table.get(path, table.get(PurePosixPath(path).name))
         if not isinstance(label, (str, int)):
             without += 1
             continue
-        rows.append(Row(f"{tree.name}/{path}", tree.files[path], label))
+        rows.append(PictureRow(f"{tree.name}/{path}", tree.files[path], label))
     if not rows:
         raise UserError(f"{how.option} {tree.name}: its table of labels names none of its pictures")
     if without:
         told = [*told, f"{without} of {len(pictures)} pictures skipped: the table has no label"]
-    return Found(rows, told=told)
+    return SplitRows(rows, told=told)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
-from image_core.data.folders import Found, Row
+from image_core.data.folders import PictureRow, SplitRows
 from image_core.data.gather import Reading
 from image_core.data.tables import LABEL, split_of
 
@@ -64,7 +64,7 @@ def cell_content(cell: Mapping[str, Any]) -> bytes:
     return Path(cell["path"]).read_bytes() if cell["bytes"] is None else cell["bytes"]
 
 
-def find_hub(source: str, how: Reading) -> dict[str, Found]:
+def find_hub(source: str, how: Reading) -> dict[str, SplitRows]:
     """The pictures and labels of a data set, by split and by the kinds of its columns.
 
     Args:
@@ -89,9 +89,9 @@ def find_hub(source: str, how: Reading) -> dict[str, Found]:
         labels = [None if label == -1 else label for label in labels]  # not known
         place = source if split == "train" else f"{source} ({split})"
         rows = [
-            Row(f"{place} row {i}", functools.partial(cell_content, cell), label)
+            PictureRow(f"{place} row {i}", functools.partial(cell_content, cell), label)
             for i, (cell, label) in enumerate(zip(stored, labels))
         ]
         of_classes = named is not None and isinstance(kinds[named], datasets.ClassLabel)
-        found[split] = Found(rows, kinds[named].names if of_classes else ())
+        found[split] = SplitRows(rows, kinds[named].names if of_classes else ())
     return found

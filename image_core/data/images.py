@@ -14,7 +14,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.data.arrays import read_arrays
-from image_core.data.folders import Found, find_rows
+from image_core.data.folders import SplitRows, find_rows
 from image_core.data.gather import AS_IT_IS, Pictures, resize_name
 from image_core.data.gather import Reading as Reading
 from image_core.data.hub import find_hub
@@ -161,7 +161,7 @@ def _aligned(name: str, splits: dict[str, ImageSet]) -> dict[str, ImageSet]:
 # ------------------------------------------------------------------------------------ one form
 
 
-def _gathered(source: str, found: Found, how: Reading) -> ImageSet:
+def _gathered(source: str, found: SplitRows, how: Reading) -> ImageSet:
     """Pictures of one form, and the labels of those that could be read."""
     pictures, values = Pictures(source, how), []
     read: dict[object, int] = {}

@@ -18,7 +18,7 @@ COMPARED = 2000
 """Pictures of a held-out split that are compared with all of the training pictures."""
 
 
-class Split(NamedTuple):
+class PictureSet(NamedTuple):
     """One split.
 
     Args:
@@ -32,7 +32,7 @@ class Split(NamedTuple):
     names: Sequence[str] = ()
 
 
-def split_facts(splits: Mapping[str, Split]) -> dict[str, object]:
+def split_facts(splits: Mapping[str, PictureSet]) -> dict[str, object]:
     """Sizes, classes and overlaps of the splits, for a result.
 
     `{role}_rows`, `{role}_classes` (counts by class), and of all but "train" `{role}_in_train`, the

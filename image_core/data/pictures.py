@@ -30,7 +30,7 @@ FITS: dict[str, str] = {
 """What is done to a picture that is no square, by name."""
 
 
-class Picture(NamedTuple):
+class DecodedPicture(NamedTuple):
     """One decoded picture.
 
     Args:
@@ -43,7 +43,7 @@ class Picture(NamedTuple):
     changes: tuple[str, ...]
 
 
-def decode(name: str, content: bytes) -> Picture:
+def decode(name: str, content: bytes) -> DecodedPicture:
     """Decode a picture of any kind that Pillow reads, as it is meant to be seen.
 
     It is turned as its EXIF tag says; 16 bits become 8; palettes and CMYK become colours; what is
@@ -68,7 +68,7 @@ def decode(name: str, content: bytes) -> Picture:
         raise UserError(f"{name} is not a readable picture ({reason})") from error
 
 
-def _decoded(picture: "Image") -> Picture:
+def _decoded(picture: "Image") -> DecodedPicture:
     from PIL import ImageOps
 
     changes = []
@@ -80,10 +80,10 @@ def _decoded(picture: "Image") -> Picture:
     transparent = picture.info.get("transparency")
     picture = ImageOps.exif_transpose(picture)
     if picture.mode == "F":
-        return Picture(torch.from_numpy(np.array(picture, np.float32)[None]), tuple(changes))
+        return DecodedPicture(torch.from_numpy(np.array(picture, np.float32)[None]), tuple(changes))
     if picture.mode.startswith("I"):
         levels, told = _deep(picture, transparent)
-        return Picture(torch.from_numpy(levels[None]), (*changes, told))
+        return DecodedPicture(torch.from_numpy(levels[None]), (*changes, told))
     if picture.mode in ("CMYK", "P"):
         changes.append({"CMYK": "CMYK to RGB", "P": "palette to colours"}[picture.mode])
     if "A" in picture.getbands() or "a" in picture.getbands() or transparent is not None:
@@ -92,7 +92,7 @@ def _decoded(picture: "Image") -> Picture:
     grey = picture.mode in ("1", "L")
     pixels = np.array(picture.convert("L" if grey else "RGB"))
     planes = pixels[None] if grey else np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    return Picture(torch.from_numpy(planes), tuple(changes))
+    return DecodedPicture(torch.from_numpy(planes), tuple(changes))
 
 
 def _is_animated(picture: "Image") -> bool:

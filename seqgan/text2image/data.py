@@ -9,14 +9,39 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.overlap import Split, refuse_copies, split_facts, tell_facts
+from image_core.data.overlap import PictureSet, refuse_copies, split_facts, tell_facts
 from image_core.data.split import three_ways
 from seqgan.text2image.captions import SHAPES, Captioned, read_captioned
-from seqgan.text2image.config import CaptionOptions
 from seqgan.text2image.shapes import make_shapes
 
 HELD_OUT = 0.1
 """Share of the pictures that is drawn for each set that nothing learns from."""
+
+
+class Places(NamedTuple):
+    """Where pictures are, and how they are read.
+
+    Args:
+        data: Source that is learned from.
+        side: Side of the pictures, in pixels.
+        captions: Place of the captions, beside or in the source; None where the source says it.
+        valid: Source of the pairs of the log; None for those of the data, or drawn ones.
+        test: Source of the pairs of the result; None likewise.
+        split_seed: Seed of the draw of sets that have no source.
+        size: Number of shapes that are made.
+        seed: Seed of the shapes.
+        fit: What is done to pictures that are no squares.
+    """
+
+    data: str
+    side: int
+    captions: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    split_seed: int = 0
+    size: int = 6000
+    seed: int = 0
+    fit: str = "crop"
 
 
 class Pairs(NamedTuple):
@@ -52,7 +77,7 @@ class Read(NamedTuple):
     facts: dict[str, object]
 
 
-def read_data(o: CaptionOptions, eval_samples: int, batch: int) -> Read:
+def read_data(o: Places, eval_samples: int, batch: int) -> Read:
     """Training pictures, and pictures to measure with.
 
     Of shapes, unseen are combinations that no training picture shows, and the others are drawn with
@@ -85,7 +110,7 @@ def read_data(o: CaptionOptions, eval_samples: int, batch: int) -> Read:
     return made
 
 
-def _shapes(training: Captioned, o: CaptionOptions, eval_samples: int) -> Read:
+def _shapes(training: Captioned, o: Places, eval_samples: int) -> Read:
     def pairs(seed: int, held_out: bool) -> Pairs:
         made = make_shapes(eval_samples, o.side, seed=seed, held_out=held_out, captions=1)
         return Pairs(made.images, [own[0] for own in made.captions])
@@ -97,7 +122,7 @@ def _shapes(training: Captioned, o: CaptionOptions, eval_samples: int) -> Read:
     return Read(training, splits, valid, splits["seen"], reference, _facts(sets))
 
 
-def _divided(o: CaptionOptions, found: dict[str, Captioned], eval_samples: int) -> Read:
+def _divided(o: Places, found: dict[str, Captioned], eval_samples: int) -> Read:
     sets = dict(found)
     for role, own in (("valid", o.valid), ("test", o.test)):
         if own is None:
@@ -135,7 +160,7 @@ def _some(read: Captioned, most: int) -> Pairs:
 
 def _facts(sets: Mapping[str, Captioned | Pairs]) -> dict[str, object]:
     """Sizes and overlaps, of captions too."""
-    facts = split_facts({role: Split(own.images) for role, own in sets.items()})
+    facts = split_facts({role: PictureSet(own.images) for role, own in sets.items()})
     learned = set(_captions(sets["train"]))
     for role, own in sets.items():
         captions = _captions(own)

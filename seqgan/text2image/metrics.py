@@ -19,7 +19,7 @@ SHUFFLES = 5
 """Draws of wrong sentences for the control."""
 
 
-class Found(NamedTuple):
+class RetrievalHits(NamedTuple):
     """How often pictures find their sentences.
 
     Args:
@@ -53,7 +53,7 @@ def r_precision(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int 
     return retrieval(scores, captions, seed=seed).mean
 
 
-def retrieval(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int = 0) -> Found:
+def retrieval(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int = 0) -> RetrievalHits:
     """R-precision picture by picture, see `r_precision`."""
     ids = _numbers(captions)
     return _looked_for(scores, ids, torch.arange(len(ids)), torch.Generator().manual_seed(seed))
@@ -61,7 +61,7 @@ def retrieval(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int = 
 
 def shuffled_retrieval(
     scores: Float[Tensor, "N N"], captions: list[str], *, seed: int = 0
-) -> Found | None:
+) -> RetrievalHits | None:
     """The control of R-precision: a sentence of another picture in the place of a picture's own.
 
     Neither it nor the picture's own is drawn among the others, so that it is found by chance. None
@@ -86,7 +86,7 @@ def shuffled_retrieval(
             wrong.append(next(other for other in others if ids[other] != ids[row]))
         found.append(_looked_for(scores, ids, torch.tensor(wrong), draw))
     hits = torch.stack([one.hits for one in found]).mean(0)
-    return Found(hits, sum(one.chance for one in found) / len(found))
+    return RetrievalHits(hits, sum(one.chance for one in found) / len(found))
 
 
 def _numbers(captions: list[str]) -> Int64[Tensor, " N"]:
@@ -99,7 +99,7 @@ def _looked_for(
     ids: Int64[Tensor, " N"],
     place: Int64[Tensor, " N"],
     draw: torch.Generator,
-) -> Found:
+) -> RetrievalHits:
     """How often the sentence at a place wins against others, neither equal to it nor the true."""
     hits, chances = [], []
     for row, mine in enumerate(place.tolist()):
@@ -109,10 +109,10 @@ def _looked_for(
         ties = int((rival == own).sum())
         hits.append(0.0 if bool((rival > own).any()) else 1 / (1 + ties))
         chances.append(1 / (1 + len(picked)))
-    return Found(torch.tensor(hits), sum(chances) / len(chances))
+    return RetrievalHits(torch.tensor(hits), sum(chances) / len(chances))
 
 
-def is_fair(real: Found, shuffled: Found | None) -> str:
+def is_fair(real: RetrievalHits, shuffled: RetrievalHits | None) -> str:
     """Why R-precision says nothing here; "" where it does.
 
     Real pictures must find their sentences more often than by chance, and wrong sentences must be

@@ -25,7 +25,7 @@ from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from seqgan.data.tokenizer import Level, TextTokenizer
 from seqgan.text2image.config import PairOptions, Text2ImageOptions
-from seqgan.text2image.data import Pairs, read_data
+from seqgan.text2image.data import Pairs, Places, read_data
 from seqgan.text2image.encoders import (
     CharEncoder,
     EncodedSentences,
@@ -88,7 +88,9 @@ class Text2ImageRun(recipe.Run):
     def _read(self) -> None:
         """Training pictures, and pictures to measure with."""
         c = self.config
-        self.read = read_data(c, c.eval_samples, c.batch)
+        own = c.captions, c.valid, c.test, c.split_seed
+        places = Places(c.data, c.side, *own, size=c.size, seed=c.seed, fit=c.fit)
+        self.read = read_data(places, c.eval_samples, c.batch)
         self.train_set = self.read.training
         self.captions = sorted({text for own in self.train_set.captions for text in own})
         self.near: Int64[Tensor, "C K"] | None = None

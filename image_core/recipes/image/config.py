@@ -35,8 +35,7 @@ class ImageOptions(RunConfig):
         labels: File of labels: IDX or .npy beside arrays, or a table of pictures and labels beside
             a folder or zip.
         valid: Images that the log measures with, named like --data; those of the data, or a tenth
-            of every class, drawn by the split seed, when left out. The report puts them in the
-            generator's place.
+            of every class, drawn by the split seed, when left out.
         test: Images that the report measures with, named like --data; those of the data, or a
             tenth of every class, drawn by the split seed, when left out.
         split_seed: Seed of the draw of the images to measure with.

@@ -7,9 +7,8 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet, Reading, read_splits
-from image_core.data.overlap import Split, refuse_copies, split_facts, tell_facts
+from image_core.data.overlap import PictureSet, refuse_copies, split_facts, tell_facts
 from image_core.data.split import three_ways
-from image_core.recipes.image.config import ImageOptions
 
 HELD_OUT = 0.1
 """Share of the images of every class that is drawn for each set to measure with."""
@@ -33,22 +32,27 @@ class Sets(NamedTuple):
     facts: dict[str, object]
 
 
-def read_sets(o: ImageOptions) -> Sets:
+def read_sets(
+    source: str, how: Reading, *, valid: str | None = None, test: str | None = None, seed: int = 0
+) -> Sets:
     """Read the images of a run, draw the sets that no one named, and say what was read.
 
     Args:
-        o: Places and form of the images.
+        source: Place of the images.
+        how: Form of the images, and the place of labels.
+        valid: Place of the images of the log; None for those of the source, or drawn ones.
+        test: Place of the images of the report; None likewise.
+        seed: Seed of the draw of sets that have no place.
 
     Raises:
         UserError: They are too few, or the splits are the same images.
     """
-    how = Reading(size=o.size, channels=o.channels, strict=o.strict, labels=o.labels, fit=o.fit)
-    sets = read_splits(o.data, how)
-    print(f"data: {o.data}: {_told(sets)}", file=sys.stderr)
+    sets = read_splits(source, how)
+    print(f"data: {source}: {_told(sets)}", file=sys.stderr)
     channels, size = sets["train"].images.shape[1:3]
-    for role, own in (("valid", o.valid), ("test", o.test)):
+    for role, own in (("valid", valid), ("test", test)):
         if own is not None:
-            form = Reading(f"--{role}", int(size), int(channels), o.strict, fit=o.fit)
+            form = Reading(f"--{role}", int(size), int(channels), how.strict, fit=how.fit)
             named = read_splits(own, form)
             images = named.get(role, named["train"])
             print(f"{role}: {own}: {_told({role: images})}", file=sys.stderr)
@@ -56,15 +60,15 @@ def read_sets(o: ImageOptions) -> Sets:
             sets[role] = images.by_classes(f"--{role} {own}", sets["train"])
     wanted = [role for role in ("test", "valid") if role not in sets]
     if wanted:
-        sets |= _drawn(sets["train"], wanted, o.split_seed)
+        sets |= _drawn(sets["train"], wanted, seed)
     for role in ("valid", "test"):
         if len(sets[role].images) < FEWEST:
             raise UserError(
-                f"--data {o.data} leaves {len(sets[role].images)} images for the {role} set, and a "
-                f"measurement needs {FEWEST}; give at least 100, or name a --{role} set"
+                f"{how.option} {source} leaves {len(sets[role].images)} images for the {role} set, "
+                f"and a measurement needs {FEWEST}; give at least 100, or name a --{role} set"
             )
     ordered = {role: sets[role] for role in ("train", "valid", "test")}
-    facts = split_facts({r: Split(s.images, s.labels, s.names) for r, s in ordered.items()})
+    facts = split_facts({r: PictureSet(s.images, s.labels, s.names) for r, s in ordered.items()})
     tell_facts(facts)
     return Sets(**ordered, facts=facts)
 

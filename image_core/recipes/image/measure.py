@@ -8,18 +8,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core import metrics
-from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS, Limit
 from image_core.adversarial.discrimination import accuracy, auc
 from image_core.data.images import ImageSet
 from image_core.games.common import ImageGame, LatentGame, to_images
 from image_core.games.energy import EnergyGAN
-from image_core.games.logit import LogitGame
-from image_core.games.semi import SemiSupervisedGAN
 from image_core.metrics import features
 from image_core.metrics.features import Extractor
 from image_core.metrics.manifold import compare_nearest, nearest_distances
 from image_core.metrics.scores import Score
-from image_core.recipes.image.config import ImageOptions, LogitOptions
 from image_core.recipes.image.data import Sets
 
 REDRAWS = 20
@@ -48,15 +44,15 @@ class Ruler:
     Everything that is fitted, the extractor and the class shares, comes from training images.
 
     Args:
-        o: Extractor and number of images.
+        by: Features and number of images.
         sets: Images of the run.
         device: Where a classifier is trained.
     """
 
-    def __init__(self, o: ImageOptions, sets: Sets, device: torch.device):
-        self.net = _extractor(o, sets.train, device)
-        most = min(o.eval_samples, len(sets.test.images))
-        learned = some(sets.train, 5 * o.eval_samples)
+    def __init__(self, by: "RulerOptions", sets: Sets, device: torch.device):
+        self.net = _extractor(by, sets.train, device)
+        most = min(by.eval_samples, len(sets.test.images))
+        learned = some(sets.train, 5 * by.eval_samples)
         self.count, self.resize = most, sets.test.resize
         self.train = self.net.of(to_images(learned.images))
         self.shares: Tensor | None = None
@@ -124,6 +120,20 @@ class Ruler:
         return found
 
 
+class RulerOptions(NamedTuple):
+    """What a ruler is made with.
+
+    Args:
+        extractor: Features: auto, clf, pixels, efflite0 or inception.
+        eval_samples: Most images of either kind.
+        inception: File of FID's own weights, for inception.
+    """
+
+    extractor: str = "auto"
+    eval_samples: int = 1000
+    inception: str | None = None
+
+
 class Seen(NamedTuple):
     """What an extractor makes of images.
 
@@ -155,26 +165,26 @@ _KNOWN: dict[tuple[object, ...], Ruler] = {}
 """A study's runs share their data, and so their ruler."""
 
 
-def ruler(o: ImageOptions, sets: Sets, fingerprint: int, device: torch.device) -> Ruler:
+def ruler(by: RulerOptions, sets: Sets, fingerprint: int, device: torch.device) -> Ruler:
     """The ruler of a run's scores.
 
     It is the same for every seed of a run, for only scores of one extractor compare.
 
     Args:
-        o: Extractor and number of images.
+        by: Features and number of images.
         sets: Images of the run.
         fingerprint: A number that changes with the images.
         device: Where a classifier is trained.
     """
-    key = (fingerprint, o.extractor, o.inception, o.eval_samples, device)
+    key = (fingerprint, *by, device)
     if key not in _KNOWN:
         _KNOWN.clear()
-        _KNOWN[key] = Ruler(o, sets, device)
+        _KNOWN[key] = Ruler(by, sets, device)
     return _KNOWN[key]
 
 
-def _extractor(o: ImageOptions, train: ImageSet, device: torch.device) -> Extractor:
-    name = o.extractor
+def _extractor(by: RulerOptions, train: ImageSet, device: torch.device) -> Extractor:
+    name = by.extractor
     if name == "auto":
         name = "pixels" if train.labels is None else "clf"
     if name == "clf":
@@ -183,8 +193,8 @@ def _extractor(o: ImageOptions, train: ImageSet, device: torch.device) -> Extrac
     if name == "efflite0":
         return features.efficientnet()
     if name == "inception":
-        assert o.inception is not None
-        return features.inception(o.inception)
+        assert by.inception is not None
+        return features.inception(by.inception)
     return features.pixels()
 
 
@@ -221,29 +231,3 @@ def discrimination(game: ImageGame, images: ImageSet, seed: int) -> dict[str, fl
     if isinstance(game, EnergyGAN):
         return {**found, "energy_real": -float(real.mean()), "energy_fake": -float(fake.mean())}
     return {**found, "d_accuracy": float(accuracy(real, fake))}
-
-
-def limits(o: ImageOptions, game: ImageGame) -> list[Limit]:
-    """Alarms of the discriminator: at chance; and too strong, where 0 is the logit of even odds."""
-    if not isinstance(game, LatentGame):
-        return []
-    at_zero = isinstance(game, SemiSupervisedGAN) or (
-        isinstance(game, LogitGame)
-        and isinstance(o, LogitOptions)
-        and game.loss.reward is not None
-        and o.loss != "wasserstein"
-    )
-    wins = [DISCRIMINATOR_WINS._replace(metric="d_accuracy")] if at_zero else []
-    return [DISCRIMINATOR_AT_CHANCE, *wins]
-
-
-def objective(o: ImageOptions, game: ImageGame) -> dict[str, str]:
-    """Names of loss and penalty, as tables print them; nothing of a game that is not known."""
-    if isinstance(o, LogitOptions):
-        return {"loss": o.loss, "penalty": o.penalty or "none"}
-    if isinstance(game, EnergyGAN):
-        pull = ", pulling away" if game.pull else ""
-        return {"loss": f"energies, {game.rule.name}{pull}", "penalty": "none"}
-    if isinstance(game, SemiSupervisedGAN):
-        return {"loss": "classes and fakes; feature matching", "penalty": "none"}
-    return {}

@@ -6,15 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
+from image_core.data.images import Reading
 from image_core.games.common import ImageGame
 from image_core.games.logit import LogitGame
 from image_core.recipes.image import report as image_report
-from image_core.recipes.image.build import image_data
+from image_core.recipes.image.build import image_data, limits
 from image_core.recipes.image.config import PAPERS as PAPERS
 from image_core.recipes.image.config import PRESETS as PRESETS
 from image_core.recipes.image.config import ImageOptions, LogitOptions
-from image_core.recipes.image.data import read_sets
-from image_core.recipes.image.measure import Ruler, limits, ruler
+from image_core.recipes.image.data import Sets, read_sets
+from image_core.recipes.image.measure import Ruler, RulerOptions, ruler
 from image_core.recipes.image.report import ImageSubject
 from image_core.runs import options, recipe
 from image_core.runs.fingerprint import fingerprint
@@ -40,7 +41,7 @@ class Run(recipe.Run):
         super().__init__(config)
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
-        self.sets = read_sets(config)
+        self.sets = self._read_sets()
         if config.extractor == "clf" and self.sets.train.labels is None:
             raise UserError("--extractor clf is trained on labels; use pixels or efflite0")
         self.game = self.paper.game(config, self.sets.train).to(self.device)
@@ -117,7 +118,14 @@ class Run(recipe.Run):
 
     def ruler(self) -> Ruler:
         """What scores are made with."""
-        return ruler(self.config, self.sets, self._fingerprint, self.device)
+        c = self.config
+        by = RulerOptions(c.extractor, c.eval_samples, c.inception)
+        return ruler(by, self.sets, self._fingerprint, self.device)
+
+    def _read_sets(self) -> Sets:
+        c = self.config
+        how = Reading(size=c.size, channels=c.channels, strict=c.strict, labels=c.labels, fit=c.fit)
+        return read_sets(c.data, how, valid=c.valid, test=c.test, seed=c.split_seed)
 
     def _look(self) -> dict[str, float]:
         """A grid of samples, a Frechet distance of few of them, and the discriminator's quality."""

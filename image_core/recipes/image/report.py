@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from image_core import metrics
 from image_core.games.common import ImageGame, LatentGame, to_images
 from image_core.games.semi import SemiSupervisedGAN
+from image_core.recipes.image.build import objective
 from image_core.recipes.image.config import ImageOptions
 from image_core.recipes.image.data import Sets
-from image_core.recipes.image.measure import REDRAWS, Ruler, discrimination, objective, some
+from image_core.recipes.image.measure import REDRAWS, Ruler, discrimination, some
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder
 from image_core.runs.image_grid import to_colours, write_image_grid

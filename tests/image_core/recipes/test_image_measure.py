@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from image_core.data.images import ImageSet
+from image_core.data.images import ImageSet, Reading
 from image_core.games.common import to_images
 from image_core.games.conditional import ConditionalGAN
 from image_core.games.energy import EnergyGAN, Margin
@@ -12,8 +12,9 @@ from image_core.games.plain import PlainGAN
 from image_core.games.semi import tiny as tiny_semi
 from image_core.metrics import features
 from image_core.recipes.image import measure, recipe
+from image_core.recipes.image.build import limits, objective
 from image_core.recipes.image.data import read_sets
-from image_core.recipes.image.measure import Ruler, discrimination, limits, objective, some
+from image_core.recipes.image.measure import Ruler, RulerOptions, discrimination, some
 from tests.recipes.made import built
 
 
@@ -24,12 +25,12 @@ def config(paper="dcgan", **changes):
 
 @pytest.fixture(scope="module")
 def sets():
-    return read_sets(config())
+    return read_sets("shapes", Reading(size=16))
 
 
 @pytest.fixture(scope="module")
 def ruler(sets):
-    return Ruler(config(), sets, torch.device("cpu"))
+    return Ruler(RulerOptions("pixels", 300), sets, torch.device("cpu"))
 
 
 # ------------------------------------------------------------------- real again, planted faults
@@ -78,7 +79,7 @@ def test_nothing_is_fitted_on_images_that_are_measured(sets, monkeypatch):
         return plain(images, labels, **{**how, "steps": 2})
 
     monkeypatch.setattr(measure.features, "classifier", watched)
-    made = Ruler(config(extractor="clf", eval_samples=40), sets, torch.device("cpu"))
+    made = Ruler(RulerOptions("clf", 40), sets, torch.device("cpu"))
     assert torch.equal(seen[0], sets.train.images)
     share = sets.train.labels.bincount().double()
     assert torch.equal(made.shares, share / share.sum())

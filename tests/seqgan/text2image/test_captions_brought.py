@@ -11,7 +11,7 @@ from PIL import Image
 from image_core.adversarial.errors import UserError
 from seqgan.text2image import recipe
 from seqgan.text2image.captions import read_captioned
-from seqgan.text2image.data import read_data
+from seqgan.text2image.data import Places, read_data
 from tests.recipes.made import built
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
@@ -231,7 +231,7 @@ def emoji(folder, bases=40, tones=3):
 
 
 def config(data, **changes):
-    return built(recipe, "tiny", "stackgan", data=data, side=16, out="run", small=8, **changes)
+    return Places(data, 16, **changes)
 
 
 def test_what_belongs_together_stays_on_one_side(tmp_path):

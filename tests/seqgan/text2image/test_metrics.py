@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from seqgan.text2image.metrics import (
-    Found,
+    RetrievalHits,
     cosines,
     exact_scores,
     is_fair,
@@ -52,8 +52,11 @@ def test_r_precision_is_left_out_where_real_pictures_are_guessed_or_wrong_senten
     said = is_fair(retrieval(guesses, captions), shuffled_retrieval(guesses, captions))
     assert "no more than by chance" in said
     # A judge that gives whatever is asked for a high score
-    good, leaking = Found(torch.ones(300), 0.01), Found(torch.arange(300) % 4 == 0, 0.01)
-    assert "not by chance (1.0%)" in is_fair(good, Found(leaking.hits.float(), 0.01))
+    good, leaking = (
+        RetrievalHits(torch.ones(300), 0.01),
+        RetrievalHits(torch.arange(300) % 4 == 0, 0.01),
+    )
+    assert "not by chance (1.0%)" in is_fair(good, RetrievalHits(leaking.hits.float(), 0.01))
     assert "three different" in is_fair(good, shuffled_retrieval(torch.eye(2), ["a", "a"]))
 
 

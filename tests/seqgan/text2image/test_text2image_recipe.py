@@ -3,10 +3,6 @@
 import json
 import math
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -22,6 +18,7 @@ from seqgan.text2image.recipe import PRESETS, Text2ImageRun
 from seqgan.text2image.sample import between
 from seqgan.text2image.shapes import parse_caption
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
+from tests.recipes.outside import died
 
 TINY = ("train", "text2image", "--preset", "tiny")
 
@@ -116,16 +113,10 @@ def test_stage_two_moves_nothing_of_stage_one(run):
     assert all(torch.equal(value, average[name]) for name, value in of_g1.items())
 
 
-def test_stage_two_killed_goes_on_and_ends_the_same(run, tmp_path):
+def test_stage_two_dies_goes_on_and_ends_the_same(run, tmp_path):
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "seqgan.cli", *TINY, "--out", str(folder)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    died((*TINY, "--out", str(folder)), lambda record: record["phase"] == "stage II")
     log = folder / "log.jsonl"
-    while not (log.exists() and "stage II" in log.read_text()):
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
     assert not (folder / "result.json").exists()
     assert main(["resume", str(folder)]) == 0
     for name in ("game", "ema.G1", "ema.G2"):

@@ -1,5 +1,6 @@
 """What an image run is measured by: features, scores against held-out images, the discriminator."""
 
+import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -61,7 +62,6 @@ class Ruler:
             self.shares = share / share.sum()
         self.test = self._seen(to_images(some(sets.test, most).images))
         self.again = self._seen(to_images(some(sets.valid, most).images))
-        self.real_again = self._real_again()
 
     def measure(self, images: Float[Tensor, "N C H W"]) -> dict[str, float]:
         """Every score that the extractor allows, of images in the generator's place."""
@@ -83,7 +83,8 @@ class Ruler:
         classes = None if self.shares is None else self.net.probabilities(images)
         return Seen(x, nearest_distances(self.train, x), classes)
 
-    def _real_again(self) -> Measures:
+    @functools.cached_property
+    def real_again(self) -> Measures:
         """Means and intervals over draws of which held-out images stand in the generator's place.
 
         The draws leave classes as they fall, as a generator does. The sets themselves hold each

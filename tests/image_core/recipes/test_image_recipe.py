@@ -165,7 +165,7 @@ def test_a_players_gradient_is_clipped(paper):
 
 def test_lists_name_what_the_options_take(capsys):
     for kind, names in (("losses", LOSSES), ("penalties", PENALTIES)):
-        assert main(["list", kind]) == 0
+        assert main(["list", kind, "--recipe", "image"]) == 0
         listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
         assert set(names) - listed <= {"consistency", "look_ahead", "consensus"}
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from seqgan.cli import main
 from seqgan.text2image import recipe
-from seqgan.text2image.data import Places, read_data
+from seqgan.text2image.data import Pairs, Places, read_data
 from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.recipe import PRESETS, Text2ImageRun
 from seqgan.text2image.sample import between
@@ -128,6 +128,36 @@ def test_stage_two_dies_goes_on_and_ends_the_same(run, tmp_path):
     for split in ("seen", "unseen"):
         file = f"samples/{split}.png"
         assert (folder / file).read_bytes() == (run / file).read_bytes()
+
+
+def test_the_discriminator_is_judged_on_whole_held_out_pairs_and_fresh_pictures(run, monkeypatch):
+    """A judge by brightness: white pictures are real, and captions are those of the pictures."""
+    config = built(recipe, "tiny", "stackgan", out=str(run))
+    made, seen = Text2ImageRun(config), []
+    made.load()
+
+    def bright(stage, images, text):
+        seen.append((stage, images.shape[-1], text))
+        return images.mean((1, 2, 3))
+
+    monkeypatch.setattr(made.game, "pair_logits", bright)
+    white = torch.full((5, 3, 32, 32), 255, dtype=torch.uint8)
+    captions = made.read.place.captions[:5]
+    state = torch.get_rng_state()
+    for stage, side in ((1, 16), (2, 32)):
+        seen.clear()
+        found = made.discrimination(stage, Pairs(white, captions))
+        assert found["d_auc"] == 1.0
+        assert found["d_accuracy"] >= 0.5
+        assert [(s, size) for s, size, _ in seen] == [(stage, side)] * 2
+        assert all(torch.equal(text, made.encode(captions).sentence) for _, _, text in seen)
+    black = made.discrimination(1, Pairs(torch.zeros_like(white), captions))
+    assert black["d_auc"] == 0.0
+    assert torch.equal(torch.get_rng_state(), state)
+    logged = [row for row in read_log(run) if "d_auc" in row]
+    assert len(logged) == 4
+    assert set(read_result(run)["discriminator"]) == {"stage I", "stage II"}
+    assert read_result(run)["objective"] == {"loss": "non_saturating", "penalty": "none"}
 
 
 def pixels(file):

@@ -50,10 +50,16 @@ class Pairs(NamedTuple):
     Args:
         images: Real pictures.
         captions: Caption of each.
+        groups: Group of each picture, see `Captioned`; empty where each is a group.
     """
 
     images: UInt8[Tensor, "N 3 S S"]
     captions: list[str]
+    groups: Sequence[str] = ()
+
+    def first(self, count: int) -> "Pairs":
+        """The first so many."""
+        return Pairs(self.images[:count], self.captions[:count], self.groups[:count])
 
 
 class Read(NamedTuple):
@@ -65,7 +71,8 @@ class Read(NamedTuple):
         validation: Pairs for the log, by which options and rounds may be chosen.
         place: Pairs that nothing learned from; distances are of pictures of their captions, and in
             the row "real again" of the real ones.
-        reference: Real pictures that distances are measured to; none is learned from or in `place`.
+        reference: Real pairs whose pictures distances are measured to; none is learned from or in
+            `place`.
         facts: Sizes and overlaps of the sets, for the result.
     """
 
@@ -73,7 +80,7 @@ class Read(NamedTuple):
     splits: dict[str, Pairs]
     validation: Pairs
     place: Pairs
-    reference: UInt8[Tensor, "M 3 S S"]
+    reference: Pairs
     facts: dict[str, object]
 
 
@@ -118,7 +125,7 @@ def _shapes(training: Captioned, o: Places, eval_samples: int) -> Read:
     splits = {"seen": pairs(o.seed + 1, False), "unseen": pairs(o.seed + 1, True)}
     valid = pairs(o.seed + 2, False)
     sets: dict[str, Captioned | Pairs] = {"train": training, "valid": valid, **splits}
-    reference = pairs(o.seed + 3, False).images
+    reference = pairs(o.seed + 3, False)
     return Read(training, splits, valid, splits["seen"], reference, _facts(sets))
 
 
@@ -144,9 +151,8 @@ def _divided(o: Places, found: dict[str, Captioned], eval_samples: int) -> Read:
             )
     pairs = {role: _some(own, eval_samples) for role, own in sets.items()}
     count = min(len(pairs["valid"].captions), len(pairs["test"].captions))
-    place = Pairs(pairs["valid"].images[:count], pairs["valid"].captions[:count])
+    place, reference = pairs["valid"].first(count), pairs["test"].first(count)
     splits = {"seen": pairs["train"], "unseen": pairs["test"]}
-    reference = pairs["test"].images[:count]
     ordered = {role: sets[role] for role in ("train", "valid", "test")}
     return Read(sets["train"], splits, pairs["valid"], place, reference, _facts(ordered))
 
@@ -155,7 +161,8 @@ def _some(read: Captioned, most: int) -> Pairs:
     """At most so many pictures, drawn evenly, with their first captions."""
     order = torch.randperm(len(read.images), generator=torch.Generator().manual_seed(0))
     rows = order[:most].tolist()
-    return Pairs(read.images[rows], [read.captions[i][0] for i in rows])
+    captions = [read.captions[i][0] for i in rows]
+    return Pairs(read.images[rows], captions, [read.groups[i] for i in rows])
 
 
 def _facts(sets: Mapping[str, Captioned | Pairs]) -> dict[str, object]:

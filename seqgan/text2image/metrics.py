@@ -4,6 +4,7 @@ Scores say in their names which vectors they are made of: `fd_matcher` is a Frec
 run's own matcher and compares with nothing outside that run. None of them is the FID.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,9 +36,23 @@ class RetrievalHits(NamedTuple):
         """R-precision."""
         return float(self.hits.mean())
 
-    def half_width(self, z: float = 1.96) -> float:
-        """Half the width of its interval over pictures: z sd / sqrt(N)."""
-        return z * float(self.hits.std()) / len(self.hits) ** 0.5 if len(self.hits) > 1 else 1.0
+    def half_width(self, z: float = 1.96, groups: Sequence[str] = ()) -> float:
+        """Half the width of its interval over groups of pictures; 1 where there is one group.
+
+        z sqrt(G / (G - 1) sum_g (sum_{i in g} h_i - mean)^2) / N
+
+        Args:
+            z: Quantile of the normal distribution.
+            groups: Group of each picture; empty where each is a group.
+        """
+        named = groups or [str(row) for row in range(len(self.hits))]
+        number = {group: i for i, group in enumerate(dict.fromkeys(named))}
+        place = torch.tensor([number[group] for group in named])
+        count = len(number)
+        if count < 2:
+            return 1.0
+        sums = torch.zeros(count).index_add(0, place, self.hits - self.hits.mean())
+        return z * float((sums.square().sum() * count / (count - 1)).sqrt()) / len(self.hits)
 
 
 def r_precision(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int = 0) -> float:
@@ -112,25 +127,26 @@ def _looked_for(
     return RetrievalHits(torch.tensor(hits), sum(chances) / len(chances))
 
 
-def is_fair(real: RetrievalHits, shuffled: RetrievalHits | None) -> str:
+def is_fair(real: RetrievalHits, shuffled: RetrievalHits | None, groups: Sequence[str] = ()) -> str:
     """Why R-precision says nothing here; "" where it does.
 
     Real pictures must find their sentences more often than by chance, and wrong sentences must be
-    found by chance, within an interval of 99.9 % over pictures.
+    found by chance, within an interval of 99.9 % over groups of pictures.
 
     Args:
         real: Real pictures with their own sentences.
         shuffled: Real pictures with wrong sentences; None where all sentences are equal.
+        groups: Group of each picture; empty where each is a group.
     """
     if shuffled is None:
         return "there are not three different sentences"
-    if real.mean - real.half_width() <= real.chance:
+    if real.mean - real.half_width(groups=groups) <= real.chance:
         return (
             f"real pictures find their sentences in {real.mean:.1%}, no more than by chance "
             f"({real.chance:.1%})"
         )
     gap = abs(shuffled.mean - shuffled.chance)
-    if gap > max(shuffled.half_width(3.29), 3 / len(shuffled.hits) / SHUFFLES):
+    if gap > max(shuffled.half_width(3.29, groups), 3 / len(shuffled.hits) / SHUFFLES):
         return (
             f"wrong sentences are found in {shuffled.mean:.1%}, not by chance "
             f"({shuffled.chance:.1%})"

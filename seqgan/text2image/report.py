@@ -37,8 +37,8 @@ AGAIN, SHUFFLED = "real again", "real again, shuffled captions"
 """Rows of real pictures in the generator's place, and of these with wrong sentences."""
 REDRAWS = 20
 OVER = (
-    "held-out pictures; intervals of R-precision over pictures, of distances over "
-    f"{REDRAWS} draws of which pictures stand in the generator's place"
+    "held-out pictures; intervals of R-precision over pictures (those of one group together), of "
+    f"distances over {REDRAWS} draws of which groups stand in the generator's place"
 )
 SHOWN, COLUMNS = 12, 8
 NEAREST = 2000
@@ -196,21 +196,21 @@ def _real_again(painter: Painter, data: Read, made: Table) -> None:
         found, figure = {**row, "r_precision": real.mean}, f"r_precision_{split}"
         made.detail[AGAIN][split] = found
         made.rows[AGAIN] |= {f"{key}_{split}": found[key] for key in FOLLOWED if key in found}
-        half = real.half_width()
+        half = real.half_width(groups=pairs.groups)
         made.intervals[figure] = [max(0.0, real.mean - half), min(1.0, real.mean + half)]
         if shuffled is not None:
             made.rows[SHUFFLED][figure] = shuffled.mean
             made.detail[AGAIN][split] |= {"shuffled": shuffled.mean, "chance": shuffled.chance}
-        if why := is_fair(real, shuffled):
+        if why := is_fair(real, shuffled, pairs.groups):
             made.left_out[figure] = why
     images = as_floats(data.place.images)
     made.rows[AGAIN] |= _distances(painter, data, images)
-    made.intervals.update(_redrawn(painter, images, as_floats(data.reference)))
+    made.intervals.update(_redrawn(painter, data.place, data.reference))
 
 
 def _distances(painter: Painter, data: Read, images: Float[Tensor, "N 3 S S"]) -> Row:
     """From real pictures in the matcher's vectors, and to the nearest training picture."""
-    real, mine = look(painter, as_floats(data.reference)), look(painter, images)
+    real, mine = look(painter, as_floats(data.reference.images)), look(painter, images)
     draw = torch.Generator().manual_seed(painter.config.seed)
     order = torch.randperm(len(data.training.images), generator=draw)
     training = shrink(as_floats(data.training.images[order[:NEAREST]]), images.shape[-1])
@@ -221,16 +221,22 @@ def _distances(painter: Painter, data: Read, images: Float[Tensor, "N 3 S S"]) -
     }
 
 
-def _redrawn(
-    painter: Painter, place: Float[Tensor, "N 3 S S"], reference: Float[Tensor, "M 3 S S"]
-) -> dict[str, list[float]]:
-    """Intervals of real pictures' distances, over draws of which of them stand in the place."""
-    both = torch.cat([look(painter, place), look(painter, reference)])
+def _redrawn(painter: Painter, place: Pairs, reference: Pairs) -> dict[str, list[float]]:
+    """Intervals of real pictures' distances, over draws of which of them stand in the place.
+
+    Pictures that belong together are drawn together, as they were when the sets were made.
+    """
+    both = torch.cat([look(painter, as_floats(own.images)) for own in (place, reference)])
+    groups = [*place.groups, *reference.groups] or [str(row) for row in range(len(both))]
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(group, []).append(row)
     draw = torch.Generator().manual_seed(0)
     found: dict[str, list[float]] = {"fd_matcher": [], "kid_matcher": []}
     for _ in range(REDRAWS):
-        order = torch.randperm(len(both), generator=draw)
-        mine, real = both[order[: len(place)]], both[order[len(place) :]]
+        own = [list(members.values())[i] for i in torch.randperm(len(members), generator=draw)]
+        order = [row for rows in own for row in rows]
+        mine, real = both[order[: len(place.images)]], both[order[len(place.images) :]]
         found["fd_matcher"].append(frechet(mine, real))
         found["kid_matcher"].append(kernel(mine, real))
     ends = torch.tensor([0.025, 0.975])

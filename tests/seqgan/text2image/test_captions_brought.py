@@ -260,7 +260,7 @@ def test_sets_of_ones_own_and_those_that_are_the_training_set(tmp_path):
     )
     read = read_data(config(data, test=str(tmp_path / "mine")), 500, 8)
     assert set(read.splits["unseen"].captions) == set(COLOURS)
-    assert len(read.place.captions) == len(read.reference) == 3
+    assert len(read.place.captions) == len(read.reference.images) == 3
     with pytest.raises(UserError, match=r"every picture of --test .* is in the training data too"):
         read_data(config(data, test=data), 500, 8)
     with pytest.raises(UserError, match="--test is for data of your own"):

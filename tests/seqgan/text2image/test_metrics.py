@@ -75,6 +75,14 @@ def test_planted_shuffled_captions_are_at_chance():
     assert "no more than by chance" in is_fair(found, found)
 
 
+def test_intervals_are_over_groups():
+    hits = RetrievalHits(torch.tensor([1.0, 1.0, 0.0, 0.0]), 0.01)
+    # N = 4, deviations of 1/2: sqrt(4/3 * 4 * 1/4) / 4; two groups: sqrt(2 * (1 + 1)) / 4
+    assert hits.half_width(1.0) == pytest.approx((4 / 3) ** 0.5 / 4)
+    assert hits.half_width(1.0, ["a", "a", "b", "b"]) == pytest.approx(0.5)
+    assert hits.half_width(1.0, ["a"] * 4) == 1.0
+
+
 def test_exact_scores_are_shares_of_what_is_said():
     read = torch.tensor([[0, 1, 2], [0, 0, 0]])
     asked = torch.tensor([[0, -1, 2], [0, 0, 1], [-1, -1, -1]])

@@ -90,7 +90,7 @@ def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder):
     assert not learned & {*read.splits["unseen"].captions, *read.validation.captions}
     assert learned > set(read.splits["seen"].captions)
     assert read.place.captions == read.validation.captions
-    assert torch.equal(read.reference, read.splits["unseen"].images)
+    assert torch.equal(read.reference.images, read.splits["unseen"].images)
     sizes = [read.facts[f"{role}_rows"] for role in ("train", "valid", "test")]
     assert sizes == [24, 3, 3]
 

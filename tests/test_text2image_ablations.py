@@ -65,15 +65,18 @@ def test_runs_that_are_there_are_not_made_again(tmp_path, monkeypatch, capsys):
     bench.main()
     assert result.stat().st_mtime_ns == made
     table = json.loads((tmp_path / "result.json").read_text())
-    assert list(table) == ["full", "no_stage_2", "real pictures of 16 pixels"]
+    real = ["real again", "real again, shuffled captions", "real pictures of 16 pixels"]
+    assert list(table) == ["full", "no_stage_2", *real]
+    assert table["real again"]["3"]["attributes_unseen"] == 1
     stages = json.loads(result.read_text())["table"]
     assert table["full"]["3"]["whole_seen"] == stages["stage II"]["whole_seen"]
     assert table["real pictures of 16 pixels"]["3"]["attributes_seen"] > 0.9
     assert (tmp_path / "pictures.png").exists()
 
 
-def test_cells_are_means_and_the_seeds_values_behind():
+def test_cells_are_means_with_intervals_over_seeds_and_one_seed_is_marked():
     seeds = {"0": {"attributes_seen": 0.5, "cpu_seconds": 9.0}, "1": {"attributes_seen": 0.75}}
-    lines = bench.markdown({"full": seeds}).splitlines()
-    assert lines[2].startswith("| full | 0 1 | 0.625 (0.500 0.750) |")
+    lines = bench.markdown({"full": seeds, "one": {"2": {"diversity": 0.5}}}).splitlines()
+    assert lines[2].startswith("| full | 0 1 | 0.625 ± 1.59 |")  # 12.706 * 0.125
     assert lines[2].endswith("| 9 |")
+    assert lines[3].startswith("| one | 2 (one seed) |")

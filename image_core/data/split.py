@@ -44,3 +44,34 @@ def held_out(
             held += rows
             taken += len(rows)
     return sorted(held)
+
+
+def three_ways(
+    count: int,
+    share: float,
+    seed: int,
+    wanted: Sequence[str],
+    *,
+    labels: Sequence[Hashable] | None = None,
+    groups: Sequence[Hashable] | None = None,
+) -> dict[str, list[int]]:
+    """Rows of "train" and of each set that is to be drawn from it, in ascending order.
+
+    Args:
+        count: Number of rows.
+        share: Share of the rows of each label that a set holds.
+        seed: Seed of the draws.
+        wanted: Names of the sets to draw, such as "valid" and "test".
+        labels: Label of each row; None where the rows have none.
+        groups: Group of each row, see `held_out`.
+    """
+    left, made = list(range(count)), {}
+    for place, name in enumerate(wanted):
+        now = share / (1 - place * share)
+        own_labels = None if labels is None else [labels[i] for i in left]
+        own_groups = None if groups is None else [groups[i] for i in left]
+        drawn = held_out(len(left), now, seed + place, labels=own_labels, groups=own_groups)
+        made[name] = [left[i] for i in drawn]
+        gone = set(made[name])
+        left = [i for i in left if i not in gone]
+    return {"train": left, **made}

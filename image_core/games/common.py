@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -17,6 +18,8 @@ from image_core.nets.layers import mixes_samples
 
 Prior = Literal["normal", "uniform"]
 Images = Float[Tensor, "N C H W"]
+Told = tuple[Tensor, ...]
+"""What is known of each image beside its pixels: its label, the codes it was made from, nothing."""
 
 
 def to_images(batch: Batch) -> Tensor:
@@ -35,6 +38,17 @@ def draw(count: int, size: int, prior: Prior, device: torch.device) -> Float[Ten
     if prior == "normal":
         return torch.randn(count, size, device=device)
     return 2 * torch.rand(count, size, device=device) - 1
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """A network in evaluation mode; afterwards it is as before."""
+    training = net.training
+    net.eval()
+    try:
+        yield
+    finally:
+        net.train(training)
 
 
 class ImageGame(Game):
@@ -61,10 +75,8 @@ class ImageGame(Game):
     def sample(self, count: int, *, generator: nn.Module | None = None) -> Images:
         """Images in evaluation mode, of G if no generator is named; on the device."""
         generator = self.G if generator is None else generator
-        training = generator.training
-        generator.eval()
-        parts = [generator(*self.inputs(min(250, count - i))) for i in range(0, count, 250)]
-        generator.train(training)
+        with evaluating(generator):
+            parts = [generator(*self.inputs(min(250, count - i))) for i in range(0, count, 250)]
         return torch.cat(parts)
 
 
@@ -101,6 +113,41 @@ class LatentGame(ImageGame):
     @abstractmethod
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """What the discriminator says moves the generator."""
+
+    @abstractmethod
+    def d_scores(self, images: Tensor, told: Told) -> Tensor:
+        """What the discriminator says of whole images in evaluation mode; high = real.
+
+        Args:
+            images: Images in [-1, 1].
+            told: What is known of each.
+        """
+
+    def told(self, batch: Batch) -> Told:
+        """What is known of the real images of a batch."""
+        return ()
+
+    @torch.no_grad()
+    def d_scores_of(
+        self, batch: Batch, *, chunk: int = 250
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+        """Scores of whole real images and of as many fresh ones, on the CPU; high = real.
+
+        Args:
+            batch: Real images, and their labels where the game has them.
+            chunk: Images in memory at once.
+        """
+        real, told, count = to_images(batch), self.told(batch), len(to_images(batch))
+        found: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for start in range(0, count, chunk):
+            rows = slice(start, start + chunk)
+            some = real[rows].to(self.device)
+            found[0].append(self.d_scores(some, tuple(t[rows].to(self.device) for t in told)))
+            given = self.inputs(len(some))
+            with evaluating(self.G):
+                fake = self.G(*given)
+            found[1].append(self.d_scores(fake, given[1:]))
+        return torch.cat(found[0]).cpu(), torch.cat(found[1]).cpu()
 
     def draw(self, count: int) -> Float[Tensor, "N latent"]:
         """Latents of this process's share of a batch."""

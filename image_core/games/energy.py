@@ -15,7 +15,15 @@ from torch import Tensor, nn
 from image_core.adversarial import energies
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.games.common import LatentGame, Prior, discriminator_outputs, lifted, to_images
+from image_core.games.common import (
+    LatentGame,
+    Prior,
+    Told,
+    discriminator_outputs,
+    evaluating,
+    lifted,
+    to_images,
+)
 from image_core.nets.autoencoder import AutoEncoder
 from image_core.nets.layers import mixes_samples
 
@@ -23,6 +31,8 @@ from image_core.nets.layers import mixes_samples
 class Rule(nn.Module, ABC):
     """What the discriminator's loss is, and what it remembers of the steps."""
 
+    name: str
+    """Name of the rule, as tables print it."""
     epoch: int = 0
     """Rounds of an epoch, for rules that count them."""
 
@@ -52,6 +62,8 @@ class Margin(Rule):
         margin: Greatest energy that a fake is raised to.
     """
 
+    name = "margin"
+
     def __init__(self, margin: float):
         super().__init__()
         self.margin = margin
@@ -67,6 +79,8 @@ class FallingMargin(Rule):
     Args:
         epoch: Rounds of an epoch.
     """
+
+    name = "falling margin"
 
     def __init__(self, epoch: int):
         super().__init__()
@@ -97,6 +111,7 @@ class Balanced(Rule):
         rate: Learning rate lambda_k of k.
     """
 
+    name = "balance"
     e_real: Tensor
     measure: Tensor
 
@@ -128,6 +143,8 @@ class Paired(Rule):
         weight: Weight of the data's own energy.
         slope: Slope of the hinge below zero.
     """
+
+    name = "distance of pairs"
 
     def __init__(self, scale: float = 1e-2, weight: float = 0.0, slope: float = 0.0):
         super().__init__()
@@ -171,6 +188,11 @@ class EnergyGAN(LatentGame):
             raise UserError("the pulling-away term reads an autoencoder's codes; D has none")
         self.rule, self.pull = rule, pull
         self.together = not mixes_samples(D)
+
+    def d_scores(self, images: Tensor, told: Told) -> Tensor:
+        """Minus the energy."""
+        with evaluating(self.D):
+            return -lifted(self.D(images))
 
     def turns(self) -> Sequence[Turn]:
         epoch = [Turn("D", self.epoch_move, every=self.rule.epoch)] if self.rule.epoch else []

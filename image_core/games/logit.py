@@ -9,13 +9,12 @@ Symbols: G generator, D discriminator, d its logit, z latent.
 import functools
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from image_core.adversarial import losses, regularizers
+from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
@@ -32,29 +31,17 @@ from image_core.games.common import (
     LatentGame,
     Prior,
     check_discriminator,
+    evaluating,
     lifted,
     to_images,
 )
+from image_core.games.common import Told as Told
+from image_core.games.coupling import Coupling as Coupling
+from image_core.games.coupling import Reader as Reader
+from image_core.games.coupling import consensus, look_ahead
 from image_core.nets.discriminators import trunk_of
 from image_core.nets.layers import mixes_samples
 from image_core.nets.spectral import iterate
-
-Reader = Callable[..., Any]
-"""The discriminator, or the discriminator with other weights."""
-Told = tuple[Tensor, ...]
-"""What is known of each image beside its pixels: its label, the codes it was made from, nothing."""
-
-
-class Coupling(NamedTuple):
-    """A term on the gradients of the game itself.
-
-    Args:
-        kind: Term by name: look_ahead is added to the generator's loss, consensus to both.
-        weight: Weight of the term: eta, or gamma.
-    """
-
-    kind: Literal["look_ahead", "consensus"]
-    weight: float
 
 
 class Output(NamedTuple):
@@ -176,10 +163,6 @@ class LogitGame(LatentGame):
             real: What is known of the real images they are paired with; () where they are not.
         """
 
-    def told(self, batch: Batch) -> Told:
-        """What is known of the real images of a batch."""
-        return ()
-
     def discriminate(self, D: Reader, images: Tensor, told: Told) -> Output:
         """The discriminator's logits, and what its further head reads."""
         return Output(D(images), None)
@@ -199,6 +182,10 @@ class LogitGame(LatentGame):
     ) -> Mapping[str, Tensor]:
         """What else is worth recording in the discriminator's step, by name."""
         return {}
+
+    def d_scores(self, images: Tensor, told: Told) -> Tensor:
+        with evaluating(self.D):
+            return lifted(self.discriminate(self.D, images, told).logits)
 
     # -- moves -----------------------------------------------------------------------------------
 
@@ -381,32 +368,25 @@ class LogitGame(LatentGame):
         finally:
             hook.remove()
 
-    # The engine freezes players that do not learn; a copy of their weights takes the gradient.
-
     def _coupled(self, real: Tensor, told_real: Told, fake: Tensor, told: Told) -> Tensor:
         """The coupling's term of the generator's loss."""
         assert self.coupling is not None
         if self.coupling.kind == "consensus":
             return self._consensus(real, told_real, learns_d=False)
-        leaves, D = self._copy(self.D)
-        of_real, of_fake = self._both(D, real, told_real, fake, told)
-        loss_d = self.loss.d(of_real.logits, of_fake.logits)
-        return regularizers.look_ahead(loss_d, leaves, self.coupling.weight)
+
+        def loss_d(D: Reader) -> Tensor:
+            of_real, of_fake = self._both(D, real, told_real, fake, told)
+            return self.loss.d(of_real.logits, of_fake.logits)
+
+        return look_ahead(self.D, loss_d, self.coupling.weight)
 
     def _consensus(self, real: Tensor, told_real: Told, *, learns_d: bool) -> Tensor:
-        """gamma/2 (||grad_G L_G||^2 + ||grad_D L_D||^2), a function of one player's weights."""
         assert self.coupling is not None
-        leaves, other = self._copy(self.G if learns_d else self.D)
-        given, told = self.conditions(len(real), told_real)
-        fake = other(*given) if learns_d else self.G(*given)
-        D = self.D if learns_d else other
-        of_real, of_fake = self._both(D, real, told_real, fake, told)
-        logits = of_real.logits, of_fake.logits
-        learning = list((self.D if learns_d else self.G).parameters())
-        both = (leaves, learning) if learns_d else (learning, leaves)
-        pair = (self.loss.g(*logits), self.loss.d(*logits))
-        return regularizers.consensus(pair, both, self.coupling.weight)
 
-    def _copy(self, net: nn.Module) -> tuple[list[Tensor], Reader]:
-        leaves = {n: p.detach().requires_grad_() for n, p in net.named_parameters()}
-        return list(leaves.values()), lambda *given: functional_call(net, leaves, given)
+        def both_losses(G: Reader, D: Reader) -> tuple[Tensor, Tensor]:
+            given, told = self.conditions(len(real), told_real)
+            of_real, of_fake = self._both(D, real, told_real, G(*given), told)
+            logits = of_real.logits, of_fake.logits
+            return self.loss.g(*logits), self.loss.d(*logits)
+
+        return consensus(self.G, self.D, both_losses, self.coupling.weight, learns_d=learns_d)

@@ -10,7 +10,15 @@ from torch.nn.functional import cross_entropy
 from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import logistic_d
 from image_core.adversarial.tricks import match_features
-from image_core.games.common import Images, LatentGame, Prior, lifted, to_images
+from image_core.games.common import (
+    Images,
+    LatentGame,
+    Prior,
+    Told,
+    evaluating,
+    lifted,
+    to_images,
+)
 from image_core.games.conditional import labels_of
 from image_core.nets.discriminators import ClassDiscriminator
 
@@ -50,6 +58,11 @@ class SemiSupervisedGAN(LatentGame):
         super().__init__(G, D, latent, d_steps, batch, prior)
         self.power, self.weight = power, weight
 
+    def d_scores(self, images: Images, told: Told) -> Tensor:
+        """log sum exp of the class logits, beside the fake class's 0."""
+        with evaluating(self.D):
+            return lifted(self.D(images)[0].logsumexp(1))
+
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Name the labelled, tell the others from fakes."""
         batch = next(batches)
@@ -81,11 +94,8 @@ class SemiSupervisedGAN(LatentGame):
     @torch.no_grad()
     def classify(self, images: Images) -> Tensor:
         """Labels that D gives, in evaluation mode."""
-        training = self.D.training
-        self.D.eval()
-        found = torch.cat([self.D(part)[0].argmax(1) for part in images.split(500)])
-        self.D.train(training)
-        return found
+        with evaluating(self.D):
+            return torch.cat([self.D(part)[0].argmax(1) for part in images.split(500)])
 
 
 def tiny() -> tuple[SemiSupervisedGAN, dict[str, Tensor]]:

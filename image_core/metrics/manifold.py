@@ -85,8 +85,28 @@ def memorisation(
         held_out: Features of images not learned from.
         fake: Features of samples.
     """
-    own = torch.cat([_distances(p, train).min(1).values for p in held_out.split(1000)])
-    made = torch.cat([_distances(p, train).min(1).values for p in fake.split(1000)])
+    return compare_nearest(nearest_distances(train, held_out), nearest_distances(train, fake))
+
+
+def nearest_distances(
+    train: Float[Tensor, "N d"], points: Float[Tensor, "M d"]
+) -> Float[Tensor, " M"]:
+    """Distance of each point from the training image most like it.
+
+    Args:
+        train: Features of the images learned from.
+        points: Features of others.
+    """
+    return torch.cat([_distances(p, train).min(1).values for p in points.split(1000)])
+
+
+def compare_nearest(own: Float[Tensor, " H"], made: Float[Tensor, " M"]) -> dict[str, float]:
+    """`memorisation`, of distances from the nearest training images.
+
+    Args:
+        own: Distances of images not learned from.
+        made: Distances of samples.
+    """
     ratio = made.median() / own.median().clamp(min=1e-12)
     threshold = own.quantile(0.01)
     return {"nearest_ratio": float(ratio), "copied": float((made < threshold).float().mean())}

@@ -1,34 +1,32 @@
-"""Pictures with captions: folders, arrays, the layouts of CUB, Oxford-102 and COCO, hub data sets.
+"""Pictures with captions, whatever holds them: folders, zips, arrays, data sets of the hub.
 
-Pictures become squares of one side: cut to the middle, then resized. A pair that cannot be read is
-left out and counted; a source of which nothing is left is refused.
+Pictures are read as those of `seqgan train image` and become squares of one side. A pair that
+cannot be read is left out and counted; a source of which nothing is left is refused.
 """
 
-import csv
-import io
-import json
+import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.idx import read_bytes
-from seqgan.data.errors import reason
+from image_core.data.arrays import load_npy, load_npz
+from image_core.data.gather import Pictures, Reading
+from image_core.data.hub import cell_content, image_column, load_hub
+from image_core.data.images import is_hub_name
+from image_core.data.pictures import drop_opacity, planes_first, to_bytes, to_channels, to_size
+from image_core.data.tables import split_of
+from image_core.data.tree import open_tree
+from seqgan.text2image.caption_tables import Pair, group_of, pairs_of_tree, records_of, texts_of
 from seqgan.text2image.shapes import make_shapes
 
 SHAPES = "shapes"
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-TABLES = ("captions.jsonl", "captions.json", "captions.csv", "metadata.jsonl", "metadata.csv")
-"""What a folder's table of captions may be called."""
-_IMAGE_KEYS = ("image", "file_name", "filename", "file", "path")
-_TEXT_KEYS = ("captions", "caption", "text", "sentence", "sentences")
 
 
 class Captioned(NamedTuple):
@@ -37,341 +35,176 @@ class Captioned(NamedTuple):
     Args:
         images: Pictures as red, green and blue bytes.
         captions: Captions of each picture, at least one.
-        left_out: Number of pairs that could not be read, by reason.
-        resized: Number of pictures that were of another side.
+        groups: Group of each picture: what belongs together stays on one side of every split.
+        told: What was left out and what was changed, in words.
     """
 
     images: UInt8[Tensor, "N 3 S S"]
     captions: list[list[str]]
-    left_out: dict[str, int]
-    resized: int
+    groups: list[str]
+    told: tuple[str, ...] = ()
 
-    def told(self) -> str:
+    def pick(self, rows: Sequence[int]) -> "Captioned":
+        """Some of the pictures."""
+        captions = [self.captions[i] for i in rows]
+        groups = [self.groups[i] for i in rows]
+        return self._replace(images=self.images[list(rows)], captions=captions, groups=groups)
+
+    def summary(self) -> str:
         """What was read, in one line."""
         pairs = sum(map(len, self.captions))
-        line = f"{len(self.images):,} pictures, {pairs:,} captions"
-        if self.resized:
-            line += f", {self.resized:,} resized to {self.images.shape[-1]} pixels"
-        for why, count in self.left_out.items():
-            line += f"; {count:,} left out: {why}"
-        return line
+        return "; ".join([f"{len(self.images):,} pictures, {pairs:,} captions", *self.told])
 
 
 def read_captioned(
-    source: str, side: int, *, captions: str | None = None, size: int = 6000, seed: int = 0
-) -> Captioned:
-    """Read pictures with captions.
+    source: str,
+    side: int,
+    *,
+    captions: str | None = None,
+    size: int = 6000,
+    seed: int = 0,
+    option: str = "--data",
+    fit: str = "crop",
+) -> dict[str, Captioned]:
+    """Read pictures with captions: "train", and "valid" and "test" where the source has them.
 
     Args:
-        source: "shapes"; a folder with captions.jsonl, .json or .csv beside its pictures, or laid
-            out as CUB (images/, text/), Oxford-102 (jpg/, text_c10/) or COCO (annotations/); an
-            .npz of `images` (N, S, S, 3); a hub data set of `datasets`.
+        source: "shapes"; a folder or zip with a table of captions (jsonl, json, csv, tsv) beside
+            its pictures, or laid out as CUB (images/, text/), Oxford-102 (jpg/, text_c10/), COCO
+            (annotations/) or Hugging Face's imagefolder; an .npz or .npy of pictures with a table;
+            parquet; a hub data set of `datasets`.
         side: Side of the pictures that come out.
         captions: File of the captions, where `source` does not say: records with a caption, and the
-            picture's name, or for an .npz none, in the order of its rows.
+            picture's name, or for arrays none, in the order of their rows.
         size: Number of shapes that are drawn.
         seed: Seed of the shapes that are drawn.
+        option: Option that names the source, for complaints.
+        fit: What is done to pictures that are no squares: crop, pad or stretch.
 
     Raises:
         UserError: There is no such source, or nothing of it can be read.
     """
-    path = Path(source)
+    path, how = Path(source), Reading(option, side, 3, fit=fit)
     if source == SHAPES:
         made = make_shapes(size, side, seed=seed)
-        return Captioned(made.images, made.captions, {}, 0)
-    reader = _Reader(side)
-    if path.is_dir():
-        reader.read_all(_pairs_of_folder(path, captions))
-    elif path.suffix == ".npz":
-        _read_arrays(reader, path, captions)
-    elif path.exists():
+        numbers = [str(i) for i in range(size)]
+        return {"train": Captioned(made.images, made.captions, numbers)}
+    if path.suffix == ".parquet" or (not path.exists() and is_hub_name(source)):
+        return _collected(source, how, _pairs_of_hub(source, how))
+    if path.is_file() and path.suffix in (".npz", ".npy"):
+        return _read_arrays(source, how, captions)
+    if path.is_file() and not zipfile.is_zipfile(path):
         raise UserError(
-            f"--data {source} is no folder and no .npz; name a folder of pictures with a "
-            "captions.jsonl in it"
+            f"{option} {source} is no folder, no zip, no .npz and no .npy; name a folder of "
+            "pictures with a captions.jsonl in it"
         )
-    elif "/" in source and not source.startswith((".", "/")):
-        _read_hub(reader, source)
-    else:
-        raise UserError(f"--data {source}: there is no such folder or file; check the path")
-    return reader.result(source)
+    if not path.exists():
+        raise UserError(f"{option} {source}: there is no such folder or file; check the path")
+    tree = open_tree(option, path)
+    if tree.ending(".parquet") and not captions:
+        return _collected(source, how, _pairs_of_hub(source, how))
+    return _collected(source, how, pairs_of_tree(tree, captions, option))
 
 
-class _Reader:
-    """Collects pictures of one side, and counts what cannot be read."""
-
-    def __init__(self, side: int):
-        self.side = side
-        self.images: list[np.ndarray] = []
-        self.captions: list[list[str]] = []
-        self.left_out: dict[str, int] = defaultdict(int)
-        self.resized = 0
-
-    def read_all(self, pairs: Iterable[tuple[Path | None, list[str]]]) -> None:
-        """Files and their captions."""
-        from PIL import Image
-
-        for file, texts in pairs:
-            if file is None or not file.is_file():
-                self.left_out["the picture is missing"] += 1
-                continue
-            try:
-                with Image.open(file) as picture:
-                    self.add(picture, texts)
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-                self.left_out["the picture cannot be read"] += 1
-
-    def add(self, picture: Any, texts: Sequence[str]) -> None:
-        """One picture of pillow."""
-        kept = [" ".join(text.split()) for text in texts if isinstance(text, str) and text.strip()]
-        if not kept:
-            self.left_out["the caption is missing"] += 1
-            return
-        self.images.append(self._square(picture))
-        self.captions.append(kept)
-
-    def _square(self, picture: Any) -> np.ndarray:
-        from PIL import Image
-
-        if picture.mode in ("RGBA", "LA", "P", "PA"):  # what is see-through lies on white
-            over = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
-        picture = picture.convert("RGB")
-        if picture.size != (self.side, self.side):
-            self.resized += 1
-            edge = min(picture.size)
-            left, top = ((length - edge) // 2 for length in picture.size)
-            picture = picture.resize(
-                (self.side, self.side),
-                Image.Resampling.BICUBIC,
-                box=(left, top, left + edge, top + edge),
-            )
-        return np.asarray(picture, dtype=np.uint8).transpose(2, 0, 1)
-
-    def result(self, source: str) -> Captioned:
-        """What was read.
-
-        Raises:
-            UserError: Nothing is left.
-        """
-        if not self.images:
-            why = "; ".join(f"{count} times {what}" for what, count in self.left_out.items())
-            raise UserError(
-                f"--data {source} holds no picture with a caption ({why or 'it is empty'})"
-            )
-        images = torch.from_numpy(np.stack(self.images))
-        return Captioned(images, self.captions, dict(self.left_out), self.resized)
-
-
-# ----------------------------------------------------------------------------------------- folders
-
-
-def _pairs_of_folder(folder: Path, captions: str | None) -> Iterator[tuple[Path | None, list[str]]]:
-    table = (
-        Path(captions)
-        if captions
-        else next((folder / name for name in TABLES if (folder / name).is_file()), None)
-    )
-    if table is not None:
-        return _pairs_of_table(folder, table)
-    if (folder / "annotations").is_dir():
-        return _coco(folder)
-    for pictures, texts in (("images", "text"), ("jpg", "text_c10"), ("images", "text_c10")):
-        if (folder / pictures).is_dir() and (folder / texts).is_dir():
-            return _side_by_side(folder / pictures, folder / texts)
-    if any(file.suffix == ".txt" for file in folder.iterdir()):
-        return _side_by_side(folder, folder)
-    raise UserError(
-        f"--data {folder} has no captions: put a captions.jsonl in it with records such as "
-        '{"image": "a.png", "caption": "a red circle"}, or name one with --captions'
-    )
-
-
-def _pairs_of_table(folder: Path, table: Path) -> Iterator[tuple[Path | None, list[str]]]:
-    """Records of one file, joined by picture."""
-    joined: dict[str, list[str]] = {}
-    for number, record in enumerate(_records(table), 1):
-        if record.get("split", "train") != "train":
-            continue
-        name = next((str(record[key]) for key in _IMAGE_KEYS if record.get(key)), None)
-        joined.setdefault(name or f"\0{number}", []).extend(_texts(record))
-    for name, texts in joined.items():
-        yield (None if name.startswith("\0") else _inside(folder, name)), texts
-
-
-def _inside(folder: Path, name: str) -> Path | None:
-    """A picture of the folder; a name that leads out of it is as good as missing."""
-    places = [folder / name, folder / "images" / name]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None or not found.resolve().is_relative_to(folder.resolve()):
-        return None
-    return found
-
-
-def _records(table: Path) -> list[dict[str, Any]]:
-    """Of .jsonl, .json or .csv.
-
-    Raises:
-        UserError: The file cannot be read, or is none of these.
-    """
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-        if table.suffix == ".csv":
-            return list(csv.DictReader(text.splitlines()))
-        if table.suffix == ".json":
-            read = json.loads(text)
-            found = read if isinstance(read, list) else _records_of_mapping(read)
+def _collected(source: str, how: Reading, pairs: Iterable[Pair]) -> dict[str, Captioned]:
+    """Pictures of each split; what cannot be read is counted."""
+    pictures: dict[str, Pictures] = {}
+    texts: dict[str, list[list[str]]] = defaultdict(list)
+    groups: dict[str, list[str]] = defaultdict(list)
+    lost: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for pair in pairs:
+        if pair.content is None:
+            lost[pair.split]["the picture is missing"] += 1
+        elif not pair.texts:
+            lost[pair.split]["the caption is missing"] += 1
+        elif pictures.setdefault(pair.split, Pictures(source, how)).add(pair.name, pair.content):
+            texts[pair.split].append(list(pair.texts))
+            groups[pair.split].append(pair.group)
         else:
-            found = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except FileNotFoundError as error:
-        raise UserError(f"--captions {table}: there is no such file; check the path") from error
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{table} cannot be read as captions: {reason(error)}") from error
-    if not all(isinstance(record, dict) for record in found):
-        raise UserError(f"{table}: each entry must be a record with a picture and a caption")
-    return found
+            lost[pair.split]["the picture cannot be read"] += 1
+    if not any(texts.values()):
+        reasons = [f"{n} times {why}" for split in lost.values() for why, n in split.items()]
+        raise UserError(
+            f"{how.option} {source} holds no picture with a caption "
+            f"({'; '.join(reasons) or 'it is empty'})"
+        )
+    made = {}
+    for split in ("train", "valid", "test"):
+        if not texts[split]:
+            continue
+        images = pictures[split].stacked()
+        told = [f"{n:,} left out: {why}" for why, n in lost[split].items()]
+        told += [f"{n:,} {what}" for what, n in pictures[split].changes.items()]
+        made[split] = _grouped(images, texts[split], groups[split], told)
+    return made if "train" in made else {"train": next(iter(made.values()))}
 
 
-def _records_of_mapping(found: Any) -> list[dict[str, Any]]:
-    """{"a.png": "a caption", ...} or {"a.png": ["one", "two"], ...}."""
-    if not isinstance(found, dict):
-        raise UserError("a .json of captions must hold a list of records, or names with captions")
-    return [{"image": name, "captions": texts} for name, texts in found.items()]
+def _grouped(
+    images: Tensor, captions: list[list[str]], groups: list[str], told: Sequence[str]
+) -> Captioned:
+    """Equal pictures are of one group."""
+    first: dict[bytes, str] = {}
+    own = [first.setdefault(image.numpy().tobytes(), group) for image, group in zip(images, groups)]
+    return Captioned(images, captions, own, tuple(told))
 
 
-def _texts(record: dict[str, Any]) -> list[str]:
-    """All captions of a record; aliases of a name count as captions."""
-    found: list[str] = []
-    for key in (*_TEXT_KEYS, "short"):
-        value = record.get(key)
-        values = value if isinstance(value, list) else [value]
-        texts = [v for v in values if v and isinstance(v, str)]
-        found += [v.replace("_", " ") for v in texts] if key == "short" else texts
-    return list(dict.fromkeys(found))
+# ------------------------------------------------------------------------------ arrays and the hub
 
 
-def _side_by_side(pictures: Path, texts: Path) -> Iterator[tuple[Path | None, list[str]]]:
-    """CUB and Oxford-102: a .txt of ten captions for each picture, in folders of classes or not."""
-    by_name = {file.stem: file for file in sorted(texts.rglob("*.txt"))}
-    files = [f for f in sorted(pictures.rglob("*")) if f.suffix.lower() in PICTURES]
-    for file in files:
-        own = by_name.pop(file.stem, None)
-        text = "" if own is None else own.read_text(encoding="utf-8", errors="replace")
-        yield file, text.splitlines()
-    for own in by_name.values():
-        yield None, [own.name]
-
-
-def _coco(folder: Path) -> Iterator[tuple[Path | None, list[str]]]:
-    """annotations/captions_*.json and the folders of pictures beside; the training split if any."""
-    tables = sorted((folder / "annotations").glob("captions_*.json"))
-    table = next((t for t in tables if "train" in t.name), tables[0] if tables else None)
-    if table is None:
-        raise UserError(f"--data {folder}: annotations/ has no captions_*.json")
-    try:
-        found = json.loads(table.read_text(encoding="utf-8"))
-        names = {image["id"]: image["file_name"] for image in found["images"]}
-        texts: dict[Any, list[str]] = {key: [] for key in names}
-        for record in found["annotations"]:
-            texts.setdefault(record["image_id"], []).append(record["caption"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{table} is not in COCO's format: {reason(error)}") from error
-    places = {f.name: f for f in sorted(folder.rglob("*")) if f.suffix.lower() in PICTURES}
-    for key, own in texts.items():
-        yield places.get(names.get(key, "")), own
-
-
-# ------------------------------------------------------------------------------- arrays and the hub
-
-
-def _read_arrays(reader: _Reader, path: Path, captions: str | None) -> None:
-    from PIL import Image
-
-    content = read_bytes("--data", path)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # a broken zip has errors of its own
-        raise UserError(f"--data {path} is not a readable .npz file: {reason(error)}") from error
-    images = found.get("images")
-    if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
-        raise UserError(f"--data {path} must hold `images`, bytes of the shape (N, S, S, 3)")
+def _read_arrays(source: str, how: Reading, captions: str | None) -> dict[str, Captioned]:
+    path, name = Path(source), f"{how.option} {source}"
+    if path.suffix == ".npy":
+        found: dict[str, np.ndarray] = {"images": load_npy(how.option, path)}
+    else:
+        found = load_npz(how.option, path)
+    if "images" not in found:
+        raise UserError(f"{name} has no array `images`; it holds {', '.join(found) or 'nothing'}")
+    levels, changed = to_bytes(name, planes_first(name, found["images"]))
+    images = drop_opacity(torch.from_numpy(np.ascontiguousarray(levels)))
     table = Path(captions) if captions else path.with_suffix(".json")
     if not table.is_file():
-        raise UserError(f"--data {path} has no captions: name their .json with --captions")
-    records = _records(table)
+        raise UserError(f"{name} has no captions: name their .json with --captions")
+    records = records_of(str(table), table.read_bytes())
     rows = found.get("row", np.arange(len(images)))
     if rows.shape != (len(images),) or rows.dtype.kind not in "iu":
         raise UserError(
-            f"--data {path}: `row` must hold one whole number a picture, the place of its record"
+            f"{name}: `row` must hold one whole number a picture, the place of its record"
         )
-    for image, row in zip(images, rows.tolist(), strict=True):
-        if not 0 <= row < len(records):
-            reader.left_out["the caption is missing"] += 1
-        elif records[row].get("split", "train") == "train":
-            reader.add(Image.fromarray(image), _texts(records[row]))
+    kept: dict[str, list[tuple[int, list[str], str]]] = defaultdict(list)
+    missing = 0
+    for place, row in enumerate(rows.tolist()):
+        record = records[row] if 0 <= row < len(records) else {}
+        texts = texts_of(record)
+        if not texts:
+            missing += 1
+            continue
+        split = split_of(record.get("split", "train")) or "train"
+        kept[split].append((place, texts, group_of(record, str(place))))
+    if not kept:
+        raise UserError(f"{name} holds no picture with a caption ({missing} without)")
+    told = [changed] if changed else []
+    if images.shape[2:] != (how.size, how.size):
+        told.append(f"resized to {how.size} pixels ({how.fit})")
+    told += [f"{missing:,} left out: the caption is missing"] if missing else []
+    made = {}
+    for split in ("train", "valid", "test"):
+        if own := kept.get(split):
+            places, texts_of_own, groups = (list(part) for part in zip(*own))
+            some = to_size(to_channels(images[places], 3), how.size, how.fit).contiguous()
+            made[split] = _grouped(some, texts_of_own, groups, told)
+    return made if "train" in made else {"train": next(iter(made.values()))}
 
 
-def _read_hub(reader: _Reader, source: str) -> None:
+def _pairs_of_hub(source: str, how: Reading) -> Iterator[Pair]:
     import datasets
 
-    try:
-        rows = datasets.load_dataset(source, split="train")
-    except Exception as error:  # datasets raises nothing narrower
-        raise UserError(
-            f"--data {source}: no such folder, and no such hub data set ({reason(error)})"
-        ) from error
-    image = next((key for key in _IMAGE_KEYS if key in rows.column_names), None)
-    if image is None:
-        raise UserError(f"--data {source} has no column of pictures, only {rows.column_names}")
-    for record in rows:
-        try:
-            reader.add(record[image], _texts(record))
-        except (OSError, ValueError, AttributeError):
-            reader.left_out["the picture cannot be read"] += 1
+    for split, held in load_hub(how.option, source).items():
+        shown = image_column(how.option, source, held)
+        stored = held.cast_column(shown, datasets.Image(decode=False))
+        for i, record in enumerate(stored):
+            cell = record.pop(shown)
+            yield Pair(split, f"{source} row {i}", _reader(cell), texts_of(record), f"{split} {i}")
 
 
-# -------------------------------------------------------------------------------------- wrong pairs
-
-
-def wrong_rows(
-    captions: Sequence[int],
-    pictures: Sequence[int],
-    sentences: Float[Tensor, "B E"] | None = None,
-    candidates: int = 1,
-) -> list[int]:
-    """For each row of a batch one of another caption and another picture.
-
-    It is the next such row, cyclically; of several candidates the one whose sentence is most like
-    the row's own. A discriminator soon tells a random wrong sentence by its loudest word, and
-    learns nothing more of the others; but the more candidates, the likelier one is true by
-    accident.
-
-    Args:
-        captions: Number of the caption of each row.
-        pictures: Number of the picture of each row.
-        sentences: Vector of each row's sentence; needed for more than one candidate.
-        candidates: Number of rows to choose among.
-
-    Raises:
-        UserError: All rows are of one caption or one picture.
-    """
-    count, found = len(captions), []
-    likeness = None if sentences is None else _cosines(sentences)
-    for row in range(count):
-        others = ((row + step) % count for step in range(1, count))
-        fitting = (
-            o for o in others if captions[o] != captions[row] and pictures[o] != pictures[row]
-        )
-        some = list(islice(fitting, candidates))
-        if not some:
-            raise UserError(
-                "a batch holds one caption alone, so no sentence is wrong for a picture; give "
-                "pictures with different captions or raise --batch"
-            )
-        found.append(some[0] if likeness is None else max(some, key=likeness[row].__getitem__))
-    return found
-
-
-def _cosines(sentences: Float[Tensor, "B E"]) -> list[list[float]]:
-    unit = torch.nn.functional.normalize(sentences, dim=1)
-    return (unit @ unit.T).tolist()
+def _reader(cell: dict[str, object]) -> Callable[[], bytes]:
+    return lambda: cell_content(cell)

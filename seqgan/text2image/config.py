@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import StepLR
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
+from image_core.data.pictures import FITS
 from image_core.nets.augment import augment
 from image_core.runs import options
 from image_core.runs.penalties import make_penalty
@@ -26,11 +27,19 @@ class CaptionOptions(RunConfig):
     """Data.
 
     Args:
-        data: What to learn from: "shapes"; a folder of pictures and captions; an .npz; or a hub
-            data set.
+        data: What to learn from: "shapes"; a folder or zip of pictures and captions; an .npz or
+            .npy; a .parquet; or a hub data set.
         captions: File of the captions, where the data do not say.
+        valid: Pictures and captions that the log measures with, named like --data; those of the
+            data, or a tenth that the split seed draws, when left out.
+        test: Pictures and captions that the result measures with, named like --data; those of the
+            data, or a tenth that the split seed draws, when left out.
+        split_seed: Seed of the draw of these sets; equal pictures, and those of one `group` or
+            `base` in the table of captions, stay in one set.
         size: Number of shapes that are drawn to learn from.
         side: Side of the pictures; those of another side are resized.
+        fit: What is done to pictures that are no squares: crop (to the middle), pad (with white)
+            or stretch.
         encoder: Encoder of sentences: gru, char, minilm, or a folder that transformers reads.
         features: Length of a sentence's vector, of gru and char.
         longest: Most tokens that the encoder reads; 0 for its kind's (24 words, 120 characters,
@@ -44,8 +53,12 @@ class CaptionOptions(RunConfig):
 
     data: str
     captions: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    split_seed: int = 0
     size: int = 6000
     side: int = 32
+    fit: str = "crop"
     encoder: str = "gru"
     features: int = 64
     longest: int = 0
@@ -56,7 +69,13 @@ class CaptionOptions(RunConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "size", "candidates", "features")
-        options.check_least(self, 0, "longest")
+        options.check_least(self, 0, "longest", "split_seed")
+        options.check_choice("fit", self.fit, tuple(FITS))
+        if self.data == SHAPES and (self.valid or self.test):
+            name = "valid" if self.valid else "test"
+            raise UserError(
+                f"--{name} is for data of your own; --data shapes draws its sets by --seed"
+            )
         lone = self.data != SHAPES or not self.wrong_pairs or self.candidates > 1
         if self.hard_negatives and lone:
             raise UserError(

@@ -14,16 +14,18 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
+from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
+from image_core.runs.fingerprint import fingerprint
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from seqgan.data.tokenizer import Level, TextTokenizer
-from seqgan.text2image.captions import wrong_rows
-from seqgan.text2image.config import Text2ImageOptions
-from seqgan.text2image.data import Read, read_data
+from seqgan.text2image.config import PairOptions, Text2ImageOptions
+from seqgan.text2image.data import Pairs, Places, read_data
 from seqgan.text2image.encoders import (
     CharEncoder,
     EncodedSentences,
@@ -32,11 +34,12 @@ from seqgan.text2image.encoders import (
     WordEncoder,
     compute_features,
 )
-from seqgan.text2image.games.stack import StackGame, Stage
+from seqgan.text2image.games.stack import StackGame, Stage, as_floats, shrink
 from seqgan.text2image.games.tree import TreeGame
 from seqgan.text2image.presets import PRESETS as PRESETS
 from seqgan.text2image.report import Painter, Text2ImageSubject, judge, write_report
 from seqgan.text2image.shapes import hard_negative
+from seqgan.text2image.wrong import wrong_rows
 
 HARD_NEGATIVES = 4
 """Wrong sentences of a caption to choose among."""
@@ -56,7 +59,8 @@ class Text2ImageRun(recipe.Run):
     """
 
     recipe = "text2image"
-    show = ("match/right", "attributes_validation", "r_precision_validation")
+    show = ("match/right", "attributes_validation", "r_precision_validation", "d_auc")
+    movable = ("data", "captions", "valid", "test")
     config: Text2ImageOptions
     game: StackGame | TreeGame
 
@@ -84,15 +88,10 @@ class Text2ImageRun(recipe.Run):
     def _read(self) -> None:
         """Training pictures, and pictures to measure with."""
         c = self.config
-        self.train_set, self.splits, self.validation = read_data(
-            c.data,
-            c.side,
-            captions=c.captions,
-            size=c.size,
-            eval_samples=c.eval_samples,
-            batch=c.batch,
-            seed=c.seed,
-        )
+        own = c.captions, c.valid, c.test, c.split_seed
+        places = Places(c.data, c.side, *own, size=c.size, seed=c.seed, fit=c.fit)
+        self.read = read_data(places, c.eval_samples, c.batch)
+        self.train_set = self.read.training
         self.captions = sorted({text for own in self.train_set.captions for text in own})
         self.near: Int64[Tensor, "C K"] | None = None
 
@@ -160,7 +159,8 @@ class Text2ImageRun(recipe.Run):
         return batch
 
     def data_fingerprint(self) -> int:
-        crc = zlib.crc32(self.train_set.images.numpy().tobytes())
+        pictures = [pairs.images for pairs in (self.read.validation, *self.read.splits.values())]
+        crc = fingerprint([self.train_set.images, *pictures])
         for own in self.train_set.captions:
             crc = zlib.crc32("\n".join(own).encode(), crc)
         return crc
@@ -222,6 +222,7 @@ class Text2ImageRun(recipe.Run):
             partial(self.evaluate, stage),
             c.evaluate_every,
             leave=partial(self._keep_average, stage),
+            limits=[DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS._replace(metric="d_accuracy")],
         )
 
     def _keep_average(self, stage: Stage) -> None:
@@ -316,7 +317,34 @@ class Text2ImageRun(recipe.Run):
 
     def evaluate(self, stage: Stage) -> dict[str, float]:
         """What pictures of the stage show, against what the log's sentences ask for."""
-        return judge(self.painter(), self.validation, stage)
+        pairs = self.read.validation
+        return {**judge(self.painter(), pairs, stage), **self.discrimination(stage, pairs)}
+
+    @torch.no_grad()
+    def discrimination(self, stage: int, pairs: Pairs) -> dict[str, float]:
+        """AUC and accuracy of a stage's discriminator: whole held-out pairs against fresh pictures.
+
+        The fresh ones are of the same sentences, by the generators as they are.
+
+        Args:
+            stage: Stage whose discriminator it is.
+            pairs: Pairs that nothing learned from.
+        """
+        text, count = self.encode(pairs.captions), len(pairs.captions)
+        nets = {n: self.game.get_submodule(n).eval() for n in self.engine.ema}
+        logits: tuple[list[Tensor], list[Tensor]] = ([], [])
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self.config.seed)
+            for start in range(0, count, 250):
+                rows = slice(start, min(start + 250, count))
+                own = text.pick(rows)
+                z = self.game.G1.draw(len(own.sentence), self.device)
+                fake = self.game.paint(nets, z, own, stage)
+                real = shrink(as_floats(pairs.images[rows]), fake.shape[-1]).to(self.device)
+                for kept, images in zip(logits, (real, fake), strict=True):
+                    kept.append(self.game.pair_logits(stage, images, own.sentence).cpu())
+        d_real, d_fake = map(torch.cat, logits)
+        return {"d_auc": float(auc(d_real, d_fake)), "d_accuracy": float(accuracy(d_real, d_fake))}
 
     def painter(self) -> Painter:
         """What of the run draws pictures of sentences, and judges them."""
@@ -328,18 +356,30 @@ class Text2ImageRun(recipe.Run):
             matcher=self.game.matcher,
             matched=self.encoder_vectors,
             device=self.device,
+            discriminate=self.discrimination,
+            objective=objective(self.config, self.game),
         )
 
     def report(self, cpu_seconds: float | None = None) -> None:
         subject = Text2ImageSubject(
             painter=self.painter(),
-            data=Read(self.train_set, self.splits, self.validation),
+            data=self.read,
             folder=self.folder,
             stages=self.stages_done(),
             rounds=self.engine.round,
             steps=self.engine.steps,
         )
         write_report(subject, cpu_seconds)
+
+
+def objective(config: Text2ImageOptions, game: StackGame | TreeGame) -> dict[str, str]:
+    """Names of loss and penalty, as tables print them; nothing of a paper without either."""
+    if not isinstance(config, PairOptions):
+        return {}
+    terms = [config.penalty] if config.penalty else []
+    if isinstance(game, StackGame) and game.pair_penalty is not None:
+        terms.append("matching-aware gradient penalty")
+    return {"loss": config.loss, "penalty": ", ".join(terms) or "none"}
 
 
 Run = Text2ImageRun

@@ -1,6 +1,6 @@
 """What a text-to-image run is measured by: its table, its pictures, its result.json."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -22,14 +22,24 @@ from seqgan.text2image.games.stack import as_floats, shrink
 from seqgan.text2image.metrics import (
     cosines,
     exact_scores,
+    is_fair,
     nearest,
     r_precision,
+    retrieval,
+    shuffled_retrieval,
     spread,
 )
 from seqgan.text2image.shapes import attribute_accuracy, parse_caption, read_attributes
 
 Row = dict[str, float]
 FOLLOWED = ("attributes", "whole", "overlap", "r_precision")
+AGAIN, SHUFFLED = "real again", "real again, shuffled captions"
+"""Rows of real pictures in the generator's place, and of these with wrong sentences."""
+REDRAWS = 20
+OVER = (
+    "held-out pictures; intervals of R-precision over pictures (those of one group together), of "
+    f"distances over {REDRAWS} draws of which groups stand in the generator's place"
+)
 SHOWN, COLUMNS = 12, 8
 NEAREST = 2000
 """Training pictures that the nearest is looked for among."""
@@ -46,6 +56,8 @@ class Painter(NamedTuple):
         matcher: From pictures to vectors, which stand where those of their sentences do.
         matched: From sentences to vectors, as the matcher sees them.
         device: Device of the matcher.
+        discriminate: From a stage and pairs to the quality of its discriminator.
+        objective: Names of loss and penalty.
     """
 
     config: Text2ImageOptions
@@ -55,6 +67,8 @@ class Painter(NamedTuple):
     matcher: nn.Module
     matched: Callable[[Sequence[str]], EncodedSentences]
     device: torch.device
+    discriminate: Callable[[int, Pairs], Row]
+    objective: dict[str, str]
 
 
 class Text2ImageSubject(NamedTuple):
@@ -98,22 +112,22 @@ def fits(painter: Painter, images: Float[Tensor, "N 3 S S"], pairs: Pairs) -> Ro
     pictures with all of them right, each attribute, the overlap of shapes, and R-precision. Else
     R-precision by the trained matcher.
     """
+    scores, row = fit_scores(painter, images, pairs)
+    return {**row, "r_precision": r_precision(scores, pairs.captions)}
+
+
+def fit_scores(
+    painter: Painter, images: Float[Tensor, "N 3 S S"], pairs: Pairs
+) -> tuple[Float[Tensor, "N N"], Row]:
+    """How well each picture fits each sentence; and what the exact reader says of shapes."""
     captions, images = pairs.captions, enlarge(images, painter.config.side)
     if painter.config.data != SHAPES:
-        words = painter.matched(captions).sentence
-        scores = cosines(look(painter, images), words)
-        return {"r_precision": r_precision(scores, captions)}
+        return cosines(look(painter, images), painter.matched(captions).sentence), {}
     reading = read_attributes(images)
     asked = torch.stack([parse_caption(text) for text in captions])
     by, mean, whole = attribute_accuracy(reading.attributes, asked)
-    scores = exact_scores(reading.attributes, asked)
-    return {
-        "attributes": mean,
-        "whole": whole,
-        **by,
-        "overlap": float(reading.overlap.mean()),
-        "r_precision": r_precision(scores, captions),
-    }
+    row = {"attributes": mean, "whole": whole, **by, "overlap": float(reading.overlap.mean())}
+    return exact_scores(reading.attributes, asked), row
 
 
 @torch.no_grad()
@@ -132,43 +146,108 @@ def enlarge(images: Float[Tensor, "N 3 S S"], side: int) -> Float[Tensor, "N 3 L
     return F.interpolate(images, size=side, mode="bilinear")
 
 
-def table(subject: Text2ImageSubject) -> tuple[dict[str, Row], dict[str, dict[str, Row]]]:
-    """A row a stage and one of real pictures; and how each fits its sentences, by split."""
-    rows: dict[str, Row] = {}
-    detail: dict[str, dict[str, Row]] = {}
-    painter, stages = subject.painter, range(1, subject.stages + 1)
-    for name, stage in [*((f"stage {'I' * s}", s) for s in stages), ("real pictures", 0)]:
-        row: Row = {}
-        detail[name] = {}
-        for split, pairs in subject.data.splits.items():
-            images = as_floats(pairs.images)
-            if stage:
-                text = painter.encode(pairs.captions)
-                images = painter.draw(text, seed=painter.config.seed, stage=stage)
+class Table(NamedTuple):
+    """What a run is measured by.
+
+    Args:
+        rows: Figures of each stage, of real pictures in their place, and of these with wrong
+            sentences.
+        detail: How pictures fit their sentences, by row and split.
+        intervals: Ends of 95 % intervals of the figures of real pictures.
+        left_out: Why figures are not printed, by name.
+    """
+
+    rows: dict[str, Row]
+    detail: dict[str, dict[str, Row]]
+    intervals: dict[str, list[float]]
+    left_out: dict[str, str]
+
+
+def table(subject: Text2ImageSubject) -> Table:
+    """A row a stage and one of real pictures in its place; R-precision only where it is fair."""
+    made = Table({}, {}, {}, {})
+    painter, data = subject.painter, subject.data
+    for stage in range(1, subject.stages + 1):
+        name = f"stage {'I' * stage}"
+        made.rows[name], made.detail[name] = {}, {}
+        for split, pairs in data.splits.items():
+            text = painter.encode(pairs.captions)
+            images = painter.draw(text, seed=painter.config.seed, stage=stage)
             found = fits(painter, images, pairs)
-            detail[name][split] = found
-            row |= {f"{key}_{split}": found[key] for key in FOLLOWED if key in found}
-            if split == "seen":
-                row |= _distances(painter, subject.data, images, stage)
-        rows[name] = row
-    return rows, detail
+            made.detail[name][split] = found
+            made.rows[name] |= {f"{key}_{split}": found[key] for key in FOLLOWED if key in found}
+        text = painter.encode(data.place.captions)
+        images = painter.draw(text, seed=painter.config.seed, stage=stage)
+        made.rows[name] |= _distances(painter, data, images) | _diversity(painter, data, stage)
+    _real_again(painter, data, made)
+    for figure in made.left_out:
+        for row in made.rows.values():
+            row.pop(figure, None)
+    return made
 
 
-def _distances(painter: Painter, data: Read, images: Float[Tensor, "N 3 S S"], stage: int) -> Row:
-    """From data: in the matcher's vectors, and to the nearest training picture."""
-    seed = painter.config.seed
-    draw = torch.Generator().manual_seed(seed)
+def _real_again(painter: Painter, data: Read, made: Table) -> None:
+    """The rows of real pictures, and whether R-precision is fair."""
+    made.rows[AGAIN], made.rows[SHUFFLED], made.detail[AGAIN] = {}, {}, {}
+    for split, pairs in data.splits.items():
+        scores, row = fit_scores(painter, as_floats(pairs.images), pairs)
+        real = retrieval(scores, pairs.captions)
+        shuffled = shuffled_retrieval(scores, pairs.captions)
+        found, figure = {**row, "r_precision": real.mean}, f"r_precision_{split}"
+        made.detail[AGAIN][split] = found
+        made.rows[AGAIN] |= {f"{key}_{split}": found[key] for key in FOLLOWED if key in found}
+        half = real.half_width(groups=pairs.groups)
+        made.intervals[figure] = [max(0.0, real.mean - half), min(1.0, real.mean + half)]
+        if shuffled is not None:
+            made.rows[SHUFFLED][figure] = shuffled.mean
+            made.detail[AGAIN][split] |= {"shuffled": shuffled.mean, "chance": shuffled.chance}
+        if why := is_fair(real, shuffled, pairs.groups):
+            made.left_out[figure] = why
+    images = as_floats(data.place.images)
+    made.rows[AGAIN] |= _distances(painter, data, images)
+    made.intervals.update(_redrawn(painter, data.place, data.reference))
+
+
+def _distances(painter: Painter, data: Read, images: Float[Tensor, "N 3 S S"]) -> Row:
+    """From real pictures in the matcher's vectors, and to the nearest training picture."""
+    real, mine = look(painter, as_floats(data.reference.images)), look(painter, images)
+    draw = torch.Generator().manual_seed(painter.config.seed)
     order = torch.randperm(len(data.training.images), generator=draw)
-    training = as_floats(data.training.images[order[:NEAREST]])
-    real, mine = look(painter, training[: max(2, len(images))]), look(painter, images)
-    found = {"fd_matcher": frechet(mine, real), "kid_matcher": kernel(mine, real)}
-    side = images.shape[-1]
-    found["nearest"] = float(nearest(images, shrink(training, side)).mean())
-    if stage:
-        text = painter.encode(data.splits["seen"].captions[:SHOWN])
-        many = painter.draw(text.pick(repeated(text, COLUMNS)), seed=seed, stage=stage)
-        found["diversity"] = spread(many.unflatten(0, (-1, COLUMNS)))
-    return found
+    training = shrink(as_floats(data.training.images[order[:NEAREST]]), images.shape[-1])
+    return {
+        "fd_matcher": frechet(mine, real),
+        "kid_matcher": kernel(mine, real),
+        "nearest": float(nearest(images, training).mean()),
+    }
+
+
+def _redrawn(painter: Painter, place: Pairs, reference: Pairs) -> dict[str, list[float]]:
+    """Intervals of real pictures' distances, over draws of which of them stand in the place.
+
+    Pictures that belong together are drawn together, as they were when the sets were made.
+    """
+    both = torch.cat([look(painter, as_floats(own.images)) for own in (place, reference)])
+    groups = [*place.groups, *reference.groups] or [str(row) for row in range(len(both))]
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        members.setdefault(group, []).append(row)
+    draw = torch.Generator().manual_seed(0)
+    found: dict[str, list[float]] = {"fd_matcher": [], "kid_matcher": []}
+    for _ in range(REDRAWS):
+        own = [list(members.values())[i] for i in torch.randperm(len(members), generator=draw)]
+        order = [row for rows in own for row in rows]
+        mine, real = both[order[: len(place.images)]], both[order[len(place.images) :]]
+        found["fd_matcher"].append(frechet(mine, real))
+        found["kid_matcher"].append(kernel(mine, real))
+    ends = torch.tensor([0.025, 0.975])
+    return {name: torch.tensor(values).quantile(ends).tolist() for name, values in found.items()}
+
+
+def _diversity(painter: Painter, data: Read, stage: int) -> Row:
+    text = painter.encode(data.splits["seen"].captions[:SHOWN])
+    rows = repeated(text, COLUMNS)
+    many = painter.draw(text.pick(rows), seed=painter.config.seed, stage=stage)
+    return {"diversity": spread(many.unflatten(0, (-1, COLUMNS)))}
 
 
 def repeated(text: EncodedSentences, times: int) -> Int64[Tensor, " N"]:
@@ -185,7 +264,7 @@ def write_report(subject: Text2ImageSubject, cpu_seconds: float | None) -> None:
         cpu_seconds: CPU seconds of the training in this process; None keeps what `result.json`
             says.
     """
-    rows, detail = table(subject)
+    found = table(subject)
     painter, folder = subject.painter, subject.folder
     if cpu_seconds is None:
         cpu_seconds = folder.cpu_seconds()
@@ -198,20 +277,38 @@ def write_report(subject: Text2ImageSubject, cpu_seconds: float | None) -> None:
         write_image_grid(to_colours(images), file, columns=COLUMNS, titles=captions)
     folder.plots.mkdir(exist_ok=True)
     keys = [f"{key}_validation" for key in ("attributes", "whole", "r_precision")]
-    keys += ["D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right"]
+    keys += ["D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right", "d_auc", "d_accuracy"]
     learning_curves(folder.log, folder.plots / "learning.png", keys)
+    stages = range(1, subject.stages + 1)
     folder.write_result(
         {
-            "table": rows,
-            "detail": detail,
+            "table": found.rows,
+            "detail": found.detail,
+            "intervals": {AGAIN: found.intervals, "over": OVER},
+            "left_out": found.left_out,
+            "objective": painter.objective,
+            "discriminator": {
+                f"stage {'I' * s}": painter.discriminate(s, subject.data.place) for s in stages
+            },
             "config": asdict(c),
-            "data": subject.data.training.told(),
+            "data": {"told": subject.data.training.summary(), **subject.data.facts},
             "rounds": subject.rounds,
             "steps": subject.steps,
+            "seed": c.seed,
             "cpu_seconds": cpu_seconds,
         }
     )
-    metrics = dict.fromkeys(metric for row in rows.values() for metric in row)
-    turned = {m: {n: row[m] for n, row in rows.items() if m in row} for m in metrics}
-    print_table(f"{painter.title} on {c.data}, at most {c.eval_samples} pictures a split", turned)
+    _print(painter, found)
     print(f"{folder.result}  {folder.samples}")
+
+
+def _print(painter: Painter, found: Table) -> None:
+    ends = {name: f"{low:.3f} - {high:.3f}" for name, (low, high) in found.intervals.items()}
+    rows: dict[str, Mapping[str, float | str]] = {**found.rows, f"{AGAIN}, 95 %": ends}
+    metrics = dict.fromkeys(metric for row in found.rows.values() for metric in row)
+    turned = {m: {n: row[m] for n, row in rows.items() if m in row} for m in metrics}
+    c, parts = painter.config, (f", {name} {value}" for name, value in painter.objective.items())
+    title = f"{painter.title} on {c.data}{''.join(parts)}, one seed, at most {c.eval_samples} "
+    print_table(f"{title}pictures a split; {AGAIN}: {OVER}", turned)
+    for name, why in found.left_out.items():
+        print(f"{name} is left out: {why}")

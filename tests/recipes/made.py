@@ -82,7 +82,8 @@ def refusal(capsys, *words: str) -> str:
     # Before the sentence stands at most what was read: "train: FILE, 120 lines, ..."
     read = (" lines, at most ", " of the lines are in the training set too", "all lines have ")
     said = [line for line in err.splitlines() if not any(words in line for words in read)]
-    said = [line for line in said if not (line.startswith("train: ") and " images" in line)]
+    pictures = [line for line in said if line.startswith(("data: ", "train: "))]
+    said = [line for line in said if line not in pictures or " pictures" not in line]
     assert len(said) == 1, err
     assert said[0].startswith("seqgan: ")
     return said[0]

@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
+from image_core.runs.folder import RunFolder
 from seqgan.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +68,25 @@ def killed(folder: Path, words: tuple[str, ...], log: Path, reached: Callable[[s
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+class Died(BaseException):
+    """As after a SIGKILL: nothing catches it, nothing is saved on the way out."""
+
+
+def died(words: tuple[str, ...], reached: Callable[[dict[str, object]], bool]) -> None:
+    """The command line in this process, which dies once a record of its log is reached."""
+    plain = RunFolder.write_log
+
+    def write_log(run: RunFolder, record: dict[str, object]) -> None:
+        plain(run, record)
+        if reached(record):
+            raise Died
+
+    with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(io.StringIO()):
+        patched.setattr(RunFolder, "write_log", write_log)
+        with pytest.raises(Died):
+            main(list(words))
 
 
 def assert_same_weights(one: Path, other: Path, name: str = "game") -> None:

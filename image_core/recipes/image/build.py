@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial import regularizers, tricks
+from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS, Limit
 from image_core.adversarial.engine import OptimizerFactory
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.stream import Data
 from image_core.data.images import ImageSet
 from image_core.games import PlainGAN
-from image_core.games.common import Prior, draw, to_images
-from image_core.games.logit import Coupling
+from image_core.games.common import ImageGame, LatentGame, Prior, draw, to_images
+from image_core.games.energy import EnergyGAN
+from image_core.games.logit import Coupling, LogitGame
+from image_core.games.semi import SemiSupervisedGAN
 from image_core.nets import AutoEncoder, ImageDiscriminator, dcgan, resnet19, resnet_cifar, sndcgan
 from image_core.nets.augment import augment
 from image_core.nets.autoencoder import Distance
@@ -256,3 +259,32 @@ def labelled_data(o: ImageOptions, images: ImageSet) -> Data:
     """Batches {"images", "labels"}."""
     assert images.labels is not None
     return Batches({"images": images.images, "labels": images.labels}, o.batch, seed=o.seed)
+
+
+# ------------------------------------------------------------------------------------ telling
+
+
+def limits(o: ImageOptions, game: ImageGame) -> list[Limit]:
+    """Alarms of the discriminator: at chance; and too strong, where 0 is the logit of even odds."""
+    if not isinstance(game, LatentGame):
+        return []
+    at_zero = isinstance(game, SemiSupervisedGAN) or (
+        isinstance(game, LogitGame)
+        and isinstance(o, LogitOptions)
+        and game.loss.reward is not None
+        and o.loss != "wasserstein"
+    )
+    wins = [DISCRIMINATOR_WINS._replace(metric="d_accuracy")] if at_zero else []
+    return [DISCRIMINATOR_AT_CHANCE, *wins]
+
+
+def objective(o: ImageOptions, game: ImageGame) -> dict[str, str]:
+    """Names of loss and penalty, as tables print them; nothing of a game that is not known."""
+    if isinstance(o, LogitOptions):
+        return {"loss": o.loss, "penalty": o.penalty or "none"}
+    if isinstance(game, EnergyGAN):
+        pull = ", pulling away" if game.pull else ""
+        return {"loss": f"energies, {game.rule.name}{pull}", "penalty": "none"}
+    if isinstance(game, SemiSupervisedGAN):
+        return {"loss": "classes and fakes; feature matching", "penalty": "none"}
+    return {}

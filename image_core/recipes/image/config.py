@@ -5,6 +5,7 @@ from typing import Any
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import logistic_d
+from image_core.data.pictures import FITS
 from image_core.nets import augment
 from image_core.nets.discriminators import MINIBATCH
 from image_core.nets.layers import NORMS
@@ -29,13 +30,18 @@ class ImageOptions(RunConfig):
     Args:
         paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
             mypackage.mygan.
-        data: The images: digits, shapes, a folder of pictures or of class folders, an IDX or .npz
-            file, gzipped or not, or OWNER/NAME of a data set.
-        labels: File of IDX labels of an IDX --data.
-        test: Images to measure with, named like --data; a tenth of the data of every class, drawn
-            by the split seed, when left out.
+        data: The images: digits, shapes, a folder or zip of pictures, of class folders or of train
+            and test folders, an IDX, .npz, .npy or .parquet file, or OWNER/NAME of a data set.
+        labels: File of labels: IDX or .npy beside arrays, or a table of pictures and labels beside
+            a folder or zip.
+        valid: Images that the log measures with, named like --data; those of the data, or a tenth
+            of every class, drawn by the split seed, when left out.
+        test: Images that the report measures with, named like --data; those of the data, or a
+            tenth of every class, drawn by the split seed, when left out.
         split_seed: Seed of the draw of the images to measure with.
         size: Side of the images, a power of two; 0 = that of the data, rounded up.
+        fit: What is done to images that are no squares: crop (to the middle), pad (with white) or
+            stretch.
         channels: Colours of the images, 1 or 3; 0 = those of the data.
         strict: Whether one unreadable picture of a folder is refused.
         batch: Images of a step.
@@ -60,9 +66,11 @@ class ImageOptions(RunConfig):
     paper: str = ""
     data: str = "digits"
     labels: str | None = None
+    valid: str | None = None
     test: str | None = None
     split_seed: int = 0
     size: int = 0
+    fit: str = "crop"
     channels: int = 0
     strict: bool = False
     batch: int = 64
@@ -91,6 +99,7 @@ class ImageOptions(RunConfig):
         check_share(self, "ema_decay")
         options.check_choice("extractor", self.extractor, EXTRACTORS)
         options.check_choice("precision", self.precision, ("no", "bf16"))
+        options.check_choice("fit", self.fit, tuple(FITS))
         if self.channels not in (0, 1, 3):
             raise UserError(f"--channels {self.channels}: choose 1 or 3, or 0 for the data's own")
         if (self.inception is None) == (self.extractor == "inception"):

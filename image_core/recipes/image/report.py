@@ -1,6 +1,6 @@
 """The end of an image run: scores with honest names, grids, interpolation and arithmetic."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -9,13 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core import metrics
-from image_core.data.images import ImageSet
 from image_core.games.common import ImageGame, LatentGame, to_images
 from image_core.games.semi import SemiSupervisedGAN
-from image_core.metrics import features
-from image_core.metrics.features import Extractor
-from image_core.metrics.scores import Score
+from image_core.recipes.image.build import objective
 from image_core.recipes.image.config import ImageOptions
+from image_core.recipes.image.data import Sets
+from image_core.recipes.image.measure import REDRAWS, Ruler, discrimination, some
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder
 from image_core.runs.image_grid import to_colours, write_image_grid
@@ -24,7 +23,13 @@ from image_core.runs.table import print_table
 CURVES = (
     *("D/adversarial", "D/loss", "G/loss", "D/d_real", "D/d_fake", "D/penalty", "D/e_real"),
     *("D/e_fake", "D/k", "D/convergence", "D/margin", "D/class_accuracy", "D/code_accuracy", "fd"),
+    *("d_auc", "d_accuracy"),
 )
+AGAIN = "real again"
+"""Row of held-out real images in the generator's place."""
+OVER = f"held-out images in the generator's place, {REDRAWS} draws of which those are"
+LOOKED = 200
+"""Most images of either kind that the log measures with."""
 
 
 class ImageSubject(NamedTuple):
@@ -34,9 +39,8 @@ class ImageSubject(NamedTuple):
         config: Options of the run.
         title: The paper's, as tables print it.
         folder: Where everything is written.
-        train_set: Images that were learned from.
-        test_set: Images that nothing has seen.
-        fingerprint: A number that changes with the images.
+        sets: Images learned from, of the log, and of the report.
+        ruler: Gives what scores are made with.
         device: Where the game is.
         game: The game that is played.
         sampler: The generator that is measured, from what the game's `inputs` gives.
@@ -48,9 +52,8 @@ class ImageSubject(NamedTuple):
     config: ImageOptions
     title: str
     folder: RunFolder
-    train_set: ImageSet
-    test_set: ImageSet
-    fingerprint: int
+    sets: Sets
+    ruler: Callable[[], Ruler]
     device: torch.device
     game: ImageGame
     sampler: nn.Module
@@ -59,76 +62,48 @@ class ImageSubject(NamedTuple):
     steps: Mapping[str, int]
 
 
-_KNOWN: dict[tuple[object, ...], Extractor] = {}
-"""A study's runs share their data, and so their extractor."""
-
-
-def extractor(subject: ImageSubject) -> Extractor:
-    """The feature extractor of the run's scores; a classifier is trained on its training images.
-
-    It is the same for every seed of a run, for only scores of one extractor compare.
-    """
-    c = subject.config
-    key = (subject.fingerprint, c.extractor, c.inception, subject.device)
-    if key not in _KNOWN:
-        _KNOWN.clear()
-        _KNOWN[key] = _make_extractor(subject)
-    return _KNOWN[key]
-
-
-def _make_extractor(subject: ImageSubject) -> Extractor:
-    c, data = subject.config, subject.train_set
-    name = c.extractor
-    if name == "auto":
-        name = "pixels" if data.labels is None else "clf"
-    if name == "clf":
-        assert data.labels is not None
-        return features.classifier(data.images, data.labels, seed=0, device=subject.device)
-    if name == "efflite0":
-        return features.efficientnet()
-    if name == "inception":
-        assert c.inception is not None
-        return features.inception(c.inception)
-    return features.pixels()
-
-
 def look(subject: ImageSubject) -> dict[str, float]:
-    """Write a grid of samples and measure a few of them."""
-    made = subject.draw(min(200, subject.config.eval_samples))
+    """Write a grid of samples and measure a few of them, with images that the report leaves."""
+    most = min(LOOKED, subject.config.eval_samples)
+    made, valid = subject.draw(most), some(subject.sets.valid, most)
     write_grid(subject, made[:64], f"round_{subject.rounds:06d}.png")
-    some = to_images(subject.test_set.images[:200])
-    net = extractor(subject)
-    return {"fd": metrics.frechet(net.of(some), net.of(made))}
+    net = subject.ruler().net
+    fd = metrics.frechet(net.of(to_images(valid.images)), net.of(made))
+    return {"fd": fd, **discrimination(subject.game, valid, subject.config.seed)}
 
 
 def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
-    """Scores of samples and of training images against the unseen, grids, curves, result.json.
+    """Scores of samples and of real images in their place, grids, curves, result.json.
 
     Args:
         subject: A run at its end.
         cpu_seconds: CPU time of the training in this process; None keeps what `result.json` says.
     """
-    c = subject.config
+    c, ruler = subject.config, subject.ruler()
     with torch.random.fork_rng([]):
         torch.manual_seed(c.seed + 1)
-        made = subject.draw(min(c.eval_samples, len(subject.test_set.images)))
-        write_grid(subject, subject.draw(100), "grid.png")
-        write_grid(subject, to_images(subject.train_set.images[:100]), "real.png")
-        if isinstance(subject.game, LatentGame):
-            walk = interpolation(subject, subject.game)
-            write_grid(subject, walk, "interpolation.png", columns=8)
-            write_grid(subject, arithmetic(subject, subject.game), "arithmetic.png", columns=4)
-        order = torch.randperm(len(subject.train_set.images))[: len(made)]
-    real = to_images(subject.train_set.images[order])
-    scores = {subject.title: scores_of(subject, made), "real": scores_of(subject, real)}
+        made = subject.draw(ruler.count)
+        _write_grids(subject)
+    again = ruler.real_again
+    rows = {subject.title: ruler.measure(made), AGAIN: again.scores}
+    counts = {subject.title: len(made), AGAIN: len(ruler.again.x)}
+    scores = {row: ruler.scores(found, counts[row]) for row, found in rows.items()}
     table = {row: {s.short: s.value for s in found} for row, found in scores.items()}
-    if isinstance(subject.game, SemiSupervisedGAN):
+    short = {score.measure: score.short for score in scores[AGAIN]}
+    interval = {short[name]: [again.low[name], again.high[name]] for name in again.low}
+    if isinstance(subject.game, SemiSupervisedGAN) and subject.sets.test.labels is not None:
         table[subject.title]["test_accuracy"] = _test_accuracy(subject, subject.game)
+    test = some(subject.sets.test, c.eval_samples)
+    told = objective(c, subject.game)
     subject.folder.write_result(
         {
             "table": table,
+            "intervals": {AGAIN: interval, "over": OVER},
+            "objective": told,
+            "discriminator": discrimination(subject.game, test, c.seed),
+            "data": subject.sets.facts,
             "scores": {row: [s.as_dict() for s in found] for row, found in scores.items()},
-            "extractor_accuracy": extractor(subject).accuracy,
+            "extractor_accuracy": ruler.net.accuracy,
             "rounds": subject.rounds,
             "steps": subject.steps,
             "seed": c.seed,
@@ -139,39 +114,33 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
     )
     subject.folder.plots.mkdir(parents=True, exist_ok=True)
     plots.learning_curves(subject.folder.log, subject.folder.plots / "learning.png", CURVES)
-    net = extractor(subject)
+    _print(subject, table, interval, told)
+
+
+def _write_grids(subject: ImageSubject) -> None:
+    write_grid(subject, subject.draw(100), "grid.png")
+    write_grid(subject, to_images(some(subject.sets.train, 100).images), "real.png")
+    if isinstance(subject.game, LatentGame):
+        walk = interpolation(subject, subject.game)
+        write_grid(subject, walk, "interpolation.png", columns=8)
+        write_grid(subject, arithmetic(subject, subject.game), "arithmetic.png", columns=4)
+
+
+def _print(
+    subject: ImageSubject,
+    table: Mapping[str, Mapping[str, float]],
+    interval: Mapping[str, Sequence[float]],
+    told: Mapping[str, str],
+) -> None:
+    net, count = subject.ruler().net, subject.ruler().count
     known = "" if net.accuracy is None else f", a classifier right on {net.accuracy:.1%}"
+    parts = "".join(f", {name} {value}" for name, value in told.items())
+    ends = {name: f"{low:.3f} - {high:.3f}" for name, (low, high) in interval.items()}
     print_table(
-        f"{subject.folder.folder}: {len(made)} samples, {len(subject.test_set.images)} unseen "
-        f"images, features {net.name}@{net.digest[:8]}{known}",
-        table,
+        f"{subject.folder.folder}: {count} samples of one seed{parts}, against {count} test "
+        f"images, features {net.name}@{net.digest[:8]}{known}; {AGAIN}: {OVER}",
+        {**table, f"{AGAIN}, 95 %": ends},
     )
-
-
-def scores_of(subject: ImageSubject, images: Tensor) -> list[Score]:
-    """Every score that the extractor allows, of samples against unseen images."""
-    net, most = extractor(subject), subject.config.eval_samples
-    unseen = to_images(subject.test_set.images[:most])
-    learned = to_images(subject.train_set.images[: 5 * most])
-    x, y, train = net.of(images), net.of(unseen), net.of(learned)
-    found = {
-        "fd": metrics.frechet(y, x),
-        "kd": metrics.kernel_subsets(y, x, subsets=20, size=min(len(x), len(y), 1000))[0],
-        **metrics.precision_recall(y, x),
-        **metrics.density_coverage(y, x),
-        **metrics.memorisation(train, y, x),
-    }
-    if net.classify is not None and subject.train_set.labels is not None:
-        p = net.probabilities(images)
-        share = torch.bincount(subject.train_set.labels, minlength=p.shape[1]).double()
-        found["is"] = metrics.class_score(p)[0]
-        found["mode_score"] = metrics.mode_score(p, share / share.sum())
-        found |= metrics.modes_covered(p.argmax(1), p.shape[1])
-    resize = "+".join(dict.fromkeys([subject.test_set.resize, net.resize]))
-    return [
-        Score(name, value, net.name, net.digest, resize, len(unseen), len(images))
-        for name, value in found.items()
-    ]
 
 
 @torch.no_grad()
@@ -199,7 +168,7 @@ def arithmetic(subject: ImageSubject, game: LatentGame, rows: int = 8) -> Float[
     Where classes are known, a, b and c are mean latents of samples of three classes each, as in
     Radford et al. 2016; else single latents.
     """
-    net, inputs = extractor(subject), game.inputs(500)
+    net, inputs = subject.ruler().net, game.inputs(500)
     latents = inputs[0]
     if net.classify is not None:
         shown = net.probabilities(subject.sampler.eval()(*inputs)).argmax(1)
@@ -224,6 +193,6 @@ def write_grid(
 
 
 def _test_accuracy(subject: ImageSubject, game: SemiSupervisedGAN) -> float:
-    images, labels = subject.test_set.images.to(subject.device), subject.test_set.labels
+    images, labels = subject.sets.test.images.to(subject.device), subject.sets.test.labels
     assert labels is not None
     return float((game.classify(to_images(images)).cpu() == labels).float().mean())

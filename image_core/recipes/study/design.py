@@ -28,7 +28,10 @@ class Design:
     Args:
         out: Folder of the study; a process that is given an existing one joins it.
         data: Images of every run, see `seqgan train image`.
-        labels: File of IDX labels of --data.
+        labels: File of labels of --data, see `seqgan train image`.
+        valid: Images of the runs' logs, named like --data.
+        test: Images that every run is measured with, named like --data.
+        split_seed: Seed of the draw of the sets that are not named, the same in every run.
         size: Side of the images; 0 = that of the data, rounded up.
         design: How points are chosen: grid (24 points, fewer without a penalty) or search (GP-UCB).
         losses: Losses of the combinations, with commas.
@@ -60,6 +63,9 @@ class Design:
     out: str
     data: str = "shapes"
     labels: str | None = None
+    valid: str | None = None
+    test: str | None = None
+    split_seed: int = 0
     size: int = 0
     design: str = "grid"
     losses: str = "non_saturating"
@@ -88,7 +94,7 @@ class Design:
         options.check_choice("design", self.design, ("grid", "search"))
         options.check_least(self, 1, "d_steps", "search_rounds", "points", "seeds", "rounds")
         options.check_least(self, 1, "heartbeat")
-        options.check_least(self, 0, "most", "best")
+        options.check_least(self, 0, "most", "best", "split_seed")
         options.check_seed(self.seed)
         self.combinations()
 
@@ -130,6 +136,9 @@ class Design:
             out=out,
             data=self.data,
             labels=self.labels,
+            valid=self.valid,
+            test=self.test,
+            split_seed=self.split_seed,
             size=self.size,
             loss=parts.loss,
             penalty=penalty,
@@ -188,7 +197,7 @@ class Outcome:
 
     Args:
         name: Name of the combination.
-        scores: One score a point, the median over its repeats, low = good.
+        scores: One score a point, the median over its repeats (of two their mean), low = good.
         repeats: Scores of all runs of each point.
         points: Parameters of each point.
     """

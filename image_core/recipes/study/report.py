@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from statistics import median
+from statistics import mean, median, stdev
 from typing import Any
 
 from image_core.recipes.study.design import Outcome
@@ -46,20 +46,59 @@ def best_by_budget(
     return found
 
 
-def write_report(folder: Path, outcomes: Sequence[Outcome], design: Mapping[str, Any]) -> None:
-    """Write result.json and the plots, print the table."""
+def over_seeds(scores: Sequence[float], digits: int = 4) -> str:
+    """The mean and its 95 % t interval over seeds, in words.
+
+    mean +- t(n - 1) sd / sqrt(n)
+
+    Args:
+        scores: Score of each seed.
+        digits: Significant digits.
+    """
+    if len(scores) < 2:
+        return f"{scores[0]:.{digits}g} (one seed)"
+    half = t_quantile(len(scores)) * stdev(scores) / math.sqrt(len(scores))
+    return f"{mean(scores):.{digits}g} ± {half:.{digits}g} ({len(scores)} seeds)"
+
+
+def t_quantile(count: int) -> float:
+    """97.5 % quantile of Student's t of a number of samples."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, count - 1))
+
+
+def write_report(
+    folder: Path,
+    outcomes: Sequence[Outcome],
+    design: Mapping[str, Any],
+    again: Mapping[str, Any],
+) -> None:
+    """Write result.json and the plots, print the table.
+
+    Args:
+        folder: Folder of the study.
+        outcomes: What is known of each combination.
+        design: What the study tries.
+        again: Distance of real images in the generator's place, see `work.real_again`.
+    """
     ended = [o for o in outcomes if o.scores]
     rows: dict[str, dict[str, float | str]] = {}
     for o in outcomes:
         rows[o.name] = {"points": str(len(o.scores))}
         if o.scores:
-            top = best_twentieth(o.scores)
-            rows[o.name] |= {"best": min(o.scores), "top 5 % median": median(top)}
-            rows[o.name] |= {"median": median(o.scores)}
+            top, place = best_twentieth(o.scores), list(o.scores).index(min(o.scores))
+            rows[o.name] |= {"best": min(o.scores), "best, 95 %": over_seeds(o.repeats[place])}
+            rows[o.name] |= {"top 5 % median": median(top), "median": median(o.scores)}
+    if again:
+        ends = f"{again['low']:.3f} - {again['high']:.3f}"
+        rows["real again"] = {"points": "", "best": again["value"], "best, 95 %": ends}
     curves = {o.name: best_by_budget(o.scores) for o in ended}
     best = {o.name: o.points[list(o.scores).index(min(o.scores))] for o in ended}
     result = {
         "design": dict(design),
+        "real_again": dict(again),
+        "over": "points of a combination: median over seeds; best, 95 %: t interval over seeds",
         "table": rows,
         "best_points": best,
         "expected_best": {name: [mean for mean, _, _ in curve] for name, curve in curves.items()},
@@ -69,7 +108,9 @@ def write_report(folder: Path, outcomes: Sequence[Outcome], design: Mapping[str,
     write_text(folder / "result.json", json.dumps(result, indent=1) + "\n")
     if ended:
         draw(folder / "plots", ended, curves)
-    print_table(f"{folder}: Frechet distance to unseen images, low = good", rows)
+    told = f"; real again over {again['over']}" if again else ""
+    title = "Frechet distance to test images, median over a point's seeds, low = good"
+    print_table(f"{folder}: {title}; 95 % over seeds{told}", rows)
 
 
 def draw(

@@ -3,9 +3,10 @@
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import optuna
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from image_core.adversarial.engine import NonFiniteError
 from image_core.adversarial.errors import UserError
+from image_core.recipes.image.report import AGAIN
 from image_core.recipes.study.design import RANGES, Combination, Design, Outcome
 from image_core.recipes.study.report import write_report
 from image_core.recipes.study.ucb import BatchUCB
@@ -42,7 +44,9 @@ def work(design: Design) -> None:
                 _one(design, combination, study, folder)
                 left, again = left - 1, True
         again = again or repeat_best(design, list(studies.values()))
-    write_report(folder, [outcome(c, s) for c, s in studies.items()], design.same())
+    write_report(
+        folder, [outcome(c, s) for c, s in studies.items()], design.same(), real_again(folder)
+    )
 
 
 def open_storage(design: Design) -> optuna.storages.RDBStorage:
@@ -130,7 +134,7 @@ def outcome(combination: Combination, study: optuna.Study) -> Outcome:
             point = {n: v for n, v in trial.params.items() if n != "repeat"}
             found.setdefault(_key(point), []).append(float(trial.value))
             points[_key(point)] = point
-    scores = [sorted(values)[(len(values) - 1) // 2] for values in found.values()]
+    scores = [median(values) for values in found.values()]
     return Outcome(combination.name, scores, list(found.values()), list(points.values()))
 
 
@@ -198,9 +202,30 @@ def train(design: Design, combination: Combination, point: dict[str, Any], place
             return DIVERGED
         raise
     table = json.loads(run.folder.result.read_text(encoding="utf-8"))["table"][run.paper.title]
-    return float(
-        next(value for name, value in table.items() if name.split("-")[0] in ("fd", "fid"))
-    )
+    return float(table[_distance(table)])
+
+
+def _distance(row: Mapping[str, Any]) -> str:
+    """The name of the Frechet distance, which says what it was made with."""
+    return next(name for name in row if name.split("-")[0] in ("fd", "fid"))
+
+
+def real_again(folder: Path) -> dict[str, Any]:
+    """What real images in the generator's place score, which is the same in every run.
+
+    Args:
+        folder: Folder of the study.
+
+    Returns:
+        The distance, the ends of its 95 % interval, and over what; nothing before a run has ended.
+    """
+    for file in sorted(folder.glob("runs/*/*/result.json")):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        name = _distance(result["table"][AGAIN])
+        low, high = result["intervals"][AGAIN][name]
+        value, over = result["table"][AGAIN][name], result["intervals"]["over"]
+        return {"value": value, "low": low, "high": high, "over": over, "data": result["data"]}
+    return {}
 
 
 def _agree(folder: Path, design: Design) -> None:

@@ -190,12 +190,30 @@ class StackGame(Game):
             images, _ = nets["G2"](images, text.sentence)
         return images
 
+    @torch.no_grad()
+    def pair_logits(
+        self, stage: int, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
+    ) -> Float[Tensor, " B"]:
+        """Logits of whole pairs by a stage's discriminator in evaluation mode, high = real."""
+        return evaluated(self.discriminator(2 if stage == 2 else 1), images, text)
+
     def discriminator(self, stage: Stage) -> MatchingDiscriminator:
         """Of a stage."""
         if stage == 1:
             return self.D1
         assert self.D2 is not None
         return self.D2
+
+
+def evaluated(
+    D: MatchingDiscriminator, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
+) -> Float[Tensor, " B"]:
+    """Logits of pairs in evaluation mode."""
+    training = D.training
+    D.eval()
+    logits = D(images, text).float()
+    D.train(training)
+    return logits
 
 
 def match(encoder: TextEncoder | Outsider, matcher: Matcher, batch: Mapping[str, Tensor]) -> Loss:

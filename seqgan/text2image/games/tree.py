@@ -21,6 +21,7 @@ from seqgan.text2image.games.stack import (
     as_floats,
     check_penalty,
     discriminator_loss,
+    evaluated,
     generator_loss,
     match,
     shrink,
@@ -140,6 +141,15 @@ class TreeGame(Game):
             logs |= {"match": found.loss, "right": found.right}
             total = total + self.damsm_weight * found.loss
         yield Loss(total, logs)
+
+    @torch.no_grad()
+    def pair_logits(
+        self, stage: int, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
+    ) -> Float[Tensor, " B"]:
+        """Logits of whole pairs by the discriminator of the largest side in evaluation mode."""
+        D = self.D1[-1]
+        assert isinstance(D, MatchingDiscriminator)
+        return evaluated(D, images, text)
 
     def generate(self, batch: Mapping[str, Tensor]) -> tuple[list[Tensor], Float[Tensor, ""]]:
         """Pictures of every side in training, and the divergence of their conditions."""

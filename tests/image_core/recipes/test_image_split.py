@@ -22,10 +22,10 @@ def run(tmp_path, **words):
 def test_the_test_set_holds_every_class_alike(tmp_path, capsys):
     """Shapes come in the order of their twelve classes: every tenth one is of six of them."""
     made = run(tmp_path)
-    assert Counter(made.test_set.labels.tolist()) == dict.fromkeys(range(12), 50)
-    assert "test: 600 images, 50 to 50 of each of 12 classes" in capsys.readouterr().err
+    assert Counter(made.sets.test.labels.tolist()) == dict.fromkeys(range(12), 50)
+    assert "test: 600 pictures, 50 to 50 of each of 12 classes" in capsys.readouterr().err
     other = run(tmp_path, split_seed=1)
-    assert not torch.equal(other.test_set.images, made.test_set.images)
+    assert not torch.equal(other.sets.test.images, made.sets.test.images)
 
 
 def test_a_test_set_of_ones_own(tmp_path, capsys):
@@ -34,7 +34,7 @@ def test_a_test_set_of_ones_own(tmp_path, capsys):
         np.savez(tmp_path / f"{name}.npz", images=draw.integers(0, 255, (count, 16, 16), np.uint8))
     files = {name: str(tmp_path / f"{name}.npz") for name in ("train", "test")}
     made = run(tmp_path, data=files["train"], test=files["test"], size=0, channels=1)
-    assert (len(made.train_set.images), len(made.test_set.images)) == (120, 15)
+    assert [len(images.images) for images in made.sets[:3]] == [108, 12, 15]
 
 
 @pytest.mark.parametrize("half", ["classes", "modes"])

@@ -1,13 +1,9 @@
 """The study: its points, its search, workers that join, die and come back."""
 
+import contextlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+import sqlite3
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +12,7 @@ optuna = pytest.importorskip("optuna")
 from image_core.adversarial.errors import UserError  # noqa: E402
 from image_core.recipes.study import work as working  # noqa: E402
 from image_core.recipes.study.design import Combination, Design  # noqa: E402
-from image_core.recipes.study.report import best_by_budget, best_twentieth  # noqa: E402
+from image_core.recipes.study.report import best_by_budget, best_twentieth, over_seeds  # noqa: E402
 from image_core.recipes.study.ucb import BatchUCB  # noqa: E402
 from image_core.recipes.study.work import (  # noqa: E402
     open_storage,
@@ -170,27 +166,62 @@ def test_runs_that_diverge_are_scored_and_do_not_stop_the_study(tmp_path, monkey
     assert found.scores == [working.DIVERGED] * 2
 
 
-def test_a_real_study_by_a_worker_that_is_killed_and_another(tmp_path):
+def test_a_real_study_by_a_worker_that_dies_and_another(tmp_path, monkeypatch, capsys):
     """The second worker begins the dead one's run again, and ends the study."""
     words = "--data digits --penalties none --norms none --archs dcgan --rounds 1"
     words += " --design search --search_rounds 1 --points 3"
     words += " --width 0.06 --latent 2 --batch 4 --eval_samples 20 --extractor pixels"
-    words += " --heartbeat 1 --threads 1 --device cpu"
-    command = [sys.executable, "-m", "seqgan.cli", "study", "--out", str(tmp_path), *words.split()]
-    first = subprocess.Popen(
-        command, cwd=Path.cwd(), stderr=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    place = tmp_path / "runs" / NAME.replace("/", "-")
-    while not (place / "0001").exists():
-        assert first.poll() is None, first.stderr.read().decode()
-        time.sleep(0.02)
-    os.kill(first.pid, signal.SIGKILL)
-    first.communicate()
-    time.sleep(4)  # three signs of life are missed
-    assert main(["study", "--out", str(tmp_path), *words.split()]) == 0
-    made = design(tmp_path, design="search", heartbeat=1)
+    words += " --heartbeat 5 --threads 1 --device cpu"
+    command = ["study", "--out", str(tmp_path), *words.split()]
+    plain, begun = working.train, []
+
+    def dies(*given):
+        begun.append(given)
+        if len(begun) == 2:
+            raise SystemExit  # as after a SIGKILL, optuna's storage says that it is running
+        return plain(*given)
+
+    monkeypatch.setattr(working, "train", dies)
+    with pytest.raises(SystemExit):
+        main(command)
+    monkeypatch.setattr(working, "train", plain)
+    made = design(tmp_path, design="search", heartbeat=5)
     study = open_study(made, Combination(*NAME.split("/")), open_storage(made))
+    states = [trial.state.name for trial in study.get_trials()]
+    assert states == ["COMPLETE", "RUNNING"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as memory, memory:
+        memory.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+    assert main(command) == 0
     states = Counter(t.state.name for t in study.get_trials())
     assert states["COMPLETE"] == 3
     assert states["FAIL"] == 1
-    assert len(json.loads((tmp_path / "result.json").read_text())["scores"][NAME]) == 3
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert len(result["scores"][NAME]) == 3
+    again, row = result["real_again"], result["table"]["real again"]
+    assert again["value"] == row["best"] > 0
+    assert again["low"] < again["high"]
+    assert again["data"]["test_classes"] == again["data"]["valid_classes"]
+    assert result["table"][NAME]["best, 95 %"].endswith(" (one seed)")
+    assert "real again over held-out images" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_points_score_is_the_median_of_its_seeds_and_its_interval_is_over_them(tmp_path):
+    made = design(tmp_path)
+    tmp_path.mkdir(exist_ok=True)
+    combination = made.combinations()[0]
+    for seeds, wanted in (((1.0, 4.0), 2.5), ((1.0, 4.0, 9.0), 4.0)):
+        study = optuna.create_study()
+        for repeat, score in enumerate(seeds):
+            space = {"rate": optuna.distributions.FloatDistribution(1e-3, 1e-3)}
+            space["repeat"] = optuna.distributions.IntDistribution(repeat, repeat)
+            study.tell(study.ask(space), score)
+        assert outcome(combination, study).scores == [wanted]
+    assert over_seeds([3.0]) == "3 (one seed)"
+    # t(2) = 4.3027, sd = 1, n = 3
+    assert over_seeds([1.0, 2.0, 3.0]) == "2 ± 2.484 (3 seeds)"
+
+
+def test_a_study_takes_sets_of_ones_own():
+    made = design("x", test="t", valid="v", split_seed=3)
+    config = made.config(made.combinations()[0], made.grid(made.combinations()[0])[0], "y")
+    assert (config.test, config.valid, config.split_seed) == ("t", "v", 3)

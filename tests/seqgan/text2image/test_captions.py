@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 
 from image_core.adversarial.errors import UserError
-from seqgan.text2image.captions import read_captioned, wrong_rows
+from seqgan.text2image import captions as reader
+from seqgan.text2image.wrong import wrong_rows
 from tests.data_folder import data_folder
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
@@ -17,6 +18,11 @@ RED, BLUE = (255, 0, 0), (0, 0, 255)
 def picture(file, colour=RED, size=(16, 16), mode="RGB"):
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).convert(mode).save(file)
+
+
+def read_captioned(source, side, **how):
+    """The training pictures."""
+    return reader.read_captioned(source, side, **how)["train"]
 
 
 def colour_of(read, row):
@@ -44,8 +50,7 @@ def test_a_folder_with_a_table(tmp_path, kind):
     read = read_captioned(str(tmp_path), 16)
     assert read.captions == [["red", "quite red"], ["blue"]]
     assert [colour_of(read, row) for row in (0, 1)] == [RED, BLUE]
-    assert read.left_out == {}
-    assert read.resized == 0
+    assert read.told == ()
 
 
 def test_cub_and_oxford_layouts(tmp_path):
@@ -59,7 +64,10 @@ def test_cub_and_oxford_layouts(tmp_path):
             file.write_text(lines, encoding="utf-8")
         read = read_captioned(str(place), 16)
         assert read.captions == [["a red bird", "it is red"]]
-        assert read.left_out == {"the caption is missing": 1, "the picture is missing": 1}
+        assert read.told == (
+            "1 left out: the caption is missing",
+            "1 left out: the picture is missing",
+        )
 
 
 def test_coco_layout_takes_the_training_split(tmp_path):
@@ -77,7 +85,7 @@ def test_coco_layout_takes_the_training_split(tmp_path):
         file.write_text(json.dumps(content), encoding="utf-8")
     read = read_captioned(str(tmp_path), 16)
     assert read.captions == [["a red square"]]
-    assert read.left_out == {"the picture is missing": 1}
+    assert read.told == ("1 left out: the picture is missing",)
 
 
 def test_what_cannot_be_read_is_left_out_and_counted(tmp_path):
@@ -96,13 +104,14 @@ def test_what_cannot_be_read_is_left_out_and_counted(tmp_path):
     (tmp_path / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     read = read_captioned(str(tmp_path), 16)
     assert read.captions == [["red"]]
-    assert read.left_out == {
-        "the picture cannot be read": 1,
-        "the picture is missing": 3,
-        "the caption is missing": 1,
+    assert set(read.told) == {
+        "1 left out: the picture cannot be read",
+        "3 left out: the picture is missing",
+        "1 left out: the caption is missing",
+        "1 cut to the square in the middle (--fit crop)",
+        "1 resized to 16 pixels",
     }
-    assert "1 pictures, 1 captions, 1 resized to 16 pixels" in read.told()
-    assert "3 left out: the picture is missing" in read.told()
+    assert read.summary().startswith("1 pictures, 1 captions; ")
 
 
 def test_pictures_are_cut_to_the_middle_and_lie_on_white(tmp_path):
@@ -132,7 +141,9 @@ def test_arrays_with_captions_of_their_rows(tmp_path):
     read = read_captioned(str(tmp_path / "p.npz"), 8)
     assert read.captions == [["red", "very red"]]
     assert colour_of(read, 0) == RED
-    assert read.left_out == {"the caption is missing": 1}
+    assert read.told == ("1 left out: the caption is missing",)
+    test = reader.read_captioned(str(tmp_path / "p.npz"), 8)["test"]
+    assert (test.captions, colour_of(test, 0)) == ([["black"]], (0, 0, 0))
 
 
 def test_shapes_need_nothing():
@@ -146,9 +157,9 @@ def test_shapes_need_nothing():
     [
         ("nowhere", None, "no such folder or file"),
         ("empty", None, "has no captions"),
-        ("file.txt", None, "no folder and no .npz"),
+        ("file.txt", None, "no folder, no zip, no .npz"),
         ("broken.npz", None, "not a readable .npz"),
-        ("flat.npz", None, "(N, S, S, 3)"),
+        ("flat.npz", None, "shape (3, 8)"),
         ("lonely.npz", None, "--captions"),
         ("empty", "gone.json", "gone.json"),
         ("empty", "bad.json", "bad.json"),
@@ -168,7 +179,7 @@ def test_bad_sources_are_refused_in_one_sentence(tmp_path, source, captions, say
     for name in ("numbers.json", "numbers.jsonl"):
         (tmp_path / name).write_text("[1, 2]")
     (tmp_path / "broken.npz").write_bytes(b"PK\3\4 no")
-    np.savez(tmp_path / "flat.npz", images=np.zeros((3, 8, 8), dtype=np.uint8))
+    np.savez(tmp_path / "flat.npz", images=np.zeros((3, 8), dtype=np.uint8))
     rows = {"images": np.zeros((3, 8, 8, 3), dtype=np.uint8), "row": np.zeros(2, dtype=np.int32)}
     np.savez(tmp_path / "rows.npz", **rows)
     np.savez(tmp_path / "lonely.npz", images=np.zeros((3, 8, 8, 3), dtype=np.uint8))
@@ -205,6 +216,5 @@ def test_emoji_are_read_without_their_test_split():
     captions = str(folder / "captions.json")
     read = read_captioned(str(folder / "emoji64_twitter.npz"), 64, captions=captions)
     assert len(read.images) == 3410
-    assert read.left_out == {}
-    assert read.resized == 0
+    assert read.told == ()
     assert min(map(len, read.captions)) >= 1

@@ -3,10 +3,6 @@
 import json
 import math
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -16,12 +12,13 @@ from safetensors.torch import load_file
 
 from seqgan.cli import main
 from seqgan.text2image import recipe
-from seqgan.text2image.data import read_data
+from seqgan.text2image.data import Pairs, Places, read_data
 from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.recipe import PRESETS, Text2ImageRun
 from seqgan.text2image.sample import between
 from seqgan.text2image.shapes import parse_caption
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
+from tests.recipes.outside import died
 
 TINY = ("train", "text2image", "--preset", "tiny")
 
@@ -85,20 +82,23 @@ def test_the_log_judges_by_sentences_that_the_table_does_not_use(run, folder):
     rows = [row for row in read_log(run) if "attributes_validation" in row]
     assert len(rows) == 4
     assert not any(key.endswith(("_seen", "_unseen")) for row in read_log(run) for key in row)
-    sizes = {name: PRESETS["tiny"][name] for name in ("size", "batch")}
-    read = read_data(str(folder), 32, captions=None, eval_samples=10, seed=0, **sizes)
+    read = read_data(Places(str(folder), 32), 10, 8)
     parts = [*read.splits.values(), read.validation]
     captions = {caption for pairs in parts for caption in pairs.captions}
-    assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 22
+    assert len(captions) == sum(len(pairs.captions) for pairs in parts) == 16
     learned = {text for own in read.training.captions for text in own}
-    assert not learned & set(read.splits["unseen"].captions)
-    assert learned > set(read.splits["seen"].captions) | set(read.validation.captions)
+    assert not learned & {*read.splits["unseen"].captions, *read.validation.captions}
+    assert learned > set(read.splits["seen"].captions)
+    assert read.place.captions == read.validation.captions
+    assert torch.equal(read.reference.images, read.splits["unseen"].images)
+    sizes = [read.facts[f"{role}_rows"] for role in ("train", "valid", "test")]
+    assert sizes == [24, 3, 3]
 
 
 def test_the_table_has_both_stages_and_real_pictures_which_are_read_without_a_mistake(run):
     table = read_result(run)["table"]
-    assert list(table) == ["stage I", "stage II", "real pictures"]
-    real = table["real pictures"]
+    assert list(table) == ["stage I", "stage II", "real again", "real again, shuffled captions"]
+    real = table["real again"]
     assert real["attributes_seen"] == real["whole_unseen"] == 1.0
     assert table["stage I"]["attributes_seen"] < 1.0
     assert all(is_png(run / "samples" / f"{split}.png") for split in ("seen", "unseen"))
@@ -113,16 +113,10 @@ def test_stage_two_moves_nothing_of_stage_one(run):
     assert all(torch.equal(value, average[name]) for name, value in of_g1.items())
 
 
-def test_stage_two_killed_goes_on_and_ends_the_same(run, tmp_path):
+def test_stage_two_dies_goes_on_and_ends_the_same(run, tmp_path):
     folder = tmp_path / "run"
-    command = [sys.executable, "-m", "seqgan.cli", *TINY, "--out", str(folder)]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    died((*TINY, "--out", str(folder)), lambda record: record["phase"] == "stage II")
     log = folder / "log.jsonl"
-    while not (log.exists() and "stage II" in log.read_text()):
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
     assert not (folder / "result.json").exists()
     assert main(["resume", str(folder)]) == 0
     for name in ("game", "ema.G1", "ema.G2"):
@@ -134,6 +128,36 @@ def test_stage_two_killed_goes_on_and_ends_the_same(run, tmp_path):
     for split in ("seen", "unseen"):
         file = f"samples/{split}.png"
         assert (folder / file).read_bytes() == (run / file).read_bytes()
+
+
+def test_the_discriminator_is_judged_on_whole_held_out_pairs_and_fresh_pictures(run, monkeypatch):
+    """A judge by brightness: white pictures are real, and captions are those of the pictures."""
+    config = built(recipe, "tiny", "stackgan", out=str(run))
+    made, seen = Text2ImageRun(config), []
+    made.load()
+
+    def bright(stage, images, text):
+        seen.append((stage, images.shape[-1], text))
+        return images.mean((1, 2, 3))
+
+    monkeypatch.setattr(made.game, "pair_logits", bright)
+    white = torch.full((5, 3, 32, 32), 255, dtype=torch.uint8)
+    captions = made.read.place.captions[:5]
+    state = torch.get_rng_state()
+    for stage, side in ((1, 16), (2, 32)):
+        seen.clear()
+        found = made.discrimination(stage, Pairs(white, captions))
+        assert found["d_auc"] == 1.0
+        assert found["d_accuracy"] >= 0.5
+        assert [(s, size) for s, size, _ in seen] == [(stage, side)] * 2
+        assert all(torch.equal(text, made.encode(captions).sentence) for _, _, text in seen)
+    black = made.discrimination(1, Pairs(torch.zeros_like(white), captions))
+    assert black["d_auc"] == 0.0
+    assert torch.equal(torch.get_rng_state(), state)
+    logged = [row for row in read_log(run) if "d_auc" in row]
+    assert len(logged) == 4
+    assert set(read_result(run)["discriminator"]) == {"stage I", "stage II"}
+    assert read_result(run)["objective"] == {"loss": "non_saturating", "penalty": "none"}
 
 
 def pixels(file):
@@ -208,10 +232,12 @@ def folder(tmp_path):
     lines = []
     for number in range(30):
         colour = list(COLOURS)[number % 3]
-        Image.new("RGB", (20, 30), COLOURS[colour]).save(place / f"{number}.png")
+        picture = Image.new("RGB", (20, 30), COLOURS[colour])
+        picture.putpixel((10, 10), (number, number, number))
+        picture.save(place / f"{number}.png")
         lines.append({"image": f"{number}.png", "caption": f"{colour} number {number}"})
     lines.append({"image": "gone.png", "caption": "nothing"})
-    lines.append({"image": "29.png", "caption": "much too long " * 10})
+    lines += [{"image": f"{n}.png", "caption": "much too long " * 10} for n in range(30)]
     (place / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)))
     return place
 
@@ -224,12 +250,18 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
     assert main([*TINY, "--out", str(out), *words]) == 0
     err = capsys.readouterr().err
     assert "30 pictures" in err
+    assert "30 cut to the square in the middle (--fit crop)" in err
     assert "30 resized to 16 pixels" in err
+    assert "valid: 3 pictures" in err
     assert "1 left out: the picture is missing" in err
     assert "1 captions are longer than the 40 tokens" in err
-    table = read_result(out)["table"]
-    assert list(table) == ["stage I", "real pictures"]
-    assert 0 <= table["stage I"]["r_precision_unseen"] <= 1
+    result = read_result(out)
+    table = result["table"]
+    assert list(table)[:2] == ["stage I", "real again"]
+    for split in ("seen", "unseen"):  # three pictures and a matcher of one step: mostly unfair
+        printed = [f"r_precision_{split}" in row for row in table.values()]
+        assert any(printed) == (f"r_precision_{split}" not in result["left_out"])
+    assert result["data"]["test_rows"] == 3
     assert "attributes_seen" not in table["stage I"]
     assert main(["sample", str(out), "--prompt", "red number 3"]) == 0
     assert is_png(out / "samples" / "prompt_1.png")
@@ -258,7 +290,10 @@ def test_a_tree_of_pictures_is_trained_at_once_and_drawn(tmp_path, paper):
     assert len(rows) == 2
     assert all(row["G1/colour"] > 0 for row in rows)
     assert ("G1/match" in rows[0]) is (paper == "attngan")
-    assert list(read_result(one)["table"]) == ["stage I", "real pictures"]
+    result = read_result(one)
+    assert list(result["table"])[:2] == ["stage I", "real again"]
+    assert 0 <= result["discriminator"]["stage I"]["d_auc"] <= 1
+    assert 0 <= rows[-1]["d_auc"] <= 1
     prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large cross on white"]
     grid = tmp_path / "grid.png"
     assert main(["sample", str(one), *prompts, "--between", "1", "--out", str(grid)]) == 0

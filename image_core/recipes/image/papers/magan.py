@@ -66,7 +66,7 @@ def players(o: Options) -> list[Player]:
 
 def phases(run: Any) -> list[Phase]:
     """The discriminator alone until its margin is set; then the game's own rounds."""
-    margin = functools.partial(_set_margin, run.game, run.train_set)
+    margin = functools.partial(_set_margin, run.game, run.sets.train)
     alone = [Turn("D", run.game.pretrain_move)]
     return [Phase("pretrain", alone, run.config.pretrain, leave=margin), run.adversarial_phase()]
 

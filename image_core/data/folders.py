@@ -1,0 +1,148 @@
+"""Folders and zips of pictures: which are there, what labels they have, which split they are of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from image_core.adversarial.errors import UserError
+from image_core.data.gather import Reading
+from image_core.data.pictures import ENDINGS
+from image_core.data.tables import LABEL, PICTURE, column, read_records, split_of
+from image_core.data.tree import Tree
+
+METADATA = ("metadata.csv", "metadata.jsonl", "labels.csv", "labels.tsv", "labels.jsonl")
+"""Tables that may lie beside pictures."""
+
+
+class PictureRow(NamedTuple):
+    """One picture to read.
+
+    Args:
+        name: Name of the picture, for complaints.
+        content: Reads its file.
+        label: Label of the picture; None where it is not known.
+    """
+
+    name: str
+    content: Callable[[], bytes]
+    label: str | int | None
+
+
+class SplitRows(NamedTuple):
+    """The pictures of a split.
+
+    Args:
+        rows: Pictures, in order.
+        names: Names of the classes, where labels are their numbers.
+        told: What was passed over, in words.
+    """
+
+    rows: Sequence[PictureRow]
+    names: Sequence[str] = ()
+    told: Sequence[str] = ()
+
+
+def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
+    """The pictures of a folder or zip, by split.
+
+    Folders of train and test at the top are splits, other folders classes. A table beside the
+    pictures, or --labels, names labels by the pictures' paths.
+
+    Args:
+        tree: Files of the folder or zip.
+        how: Option and --labels.
+
+    Raises:
+        UserError: There are no pictures, or it is not clear what folders mean.
+    """
+    pictures = tree.ending(*ENDINGS)
+    if not pictures:
+        raise UserError(
+            f"{how.option} {tree.name} holds no pictures ({', '.join(ENDINGS)}), nor folders of "
+            "them"
+        )
+    splits = {top: split_of(top) for top in _folders(tree)}
+    if "train" in splits.values() and None not in splits.values():
+        parts = {str(split): tree.inside(top) for top, split in splits.items()}
+        labelled = any(len(_folders(part)) > 1 for part in parts.values())
+        made = {split: _of_split(part, how, labelled) for split, part in parts.items()}
+        return {split: made[split] for split in ("train", "valid", "test") if split in made}
+    return {"train": _of_split(tree, how)}
+
+
+def _folders(tree: Tree) -> set[str]:
+    """Folders at the top that hold pictures, "" for pictures at the top."""
+    pictures = tree.ending(*ENDINGS)
+    return {path.partition("/")[0] if "/" in path else "" for path in pictures}
+
+
+def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> SplitRows:
+    """The pictures of one split; with `labelled` a single folder is a class too."""
+    pictures = tree.ending(*ENDINGS)
+    told = [f"folders without files passed over: {', '.join(tree.empty[:3])}"] if tree.empty else []
+    table = _table(tree, how)
+    if table is not None:
+        return _by_table(tree, pictures, table, how, told)
+    tops = _folders(tree)
+    if len(tops) == 1 and tops != {""} and not labelled:
+        return _of_split(tree.inside(tops.pop()), how)
+    places = [PurePosixPath(path) for path in pictures]
+    folders = [place.parts[0] if len(place.parts) > 1 else "" for place in places]
+    if "" in folders and set(folders) != {""}:
+        loose = folders.count("")
+        raise UserError(
+            f"{how.option} {tree.name} holds {loose} pictures and folders of pictures "
+            f"({', '.join(sorted(set(folders) - {''})[:3])}) beside them; put the pictures into "
+            "folders of their classes, or name one folder"
+        )
+    labelled = set(folders) != {""}
+    rows = [
+        PictureRow(f"{tree.name}/{path}", tree.files[path], folder if labelled else None)
+        for path, folder in zip(pictures, folders)
+    ]
+    return SplitRows(rows, told=told)
+
+
+def _table(tree: Tree, how: Reading) -> dict[str, object] | None:
+    """Labels by path, from --labels or a table beside the pictures that has a column of labels."""
+    if how.labels is not None:
+        try:
+            name, content = how.labels, Path(how.labels).read_bytes()
+        except OSError as error:
+            raise UserError(f"--labels {how.labels} cannot be read: {error.strerror}") from error
+    else:
+        name = next((n for n in METADATA if n in tree.files), "")
+        if not name:
+            return None
+        content = tree.files[name]()
+    records = read_records(name, content, "label")
+    found = {str(column(r, PICTURE)): column(r, LABEL) for r in records if column(r, PICTURE)}
+    if any(label is not None for label in found.values()):
+        return found
+    if how.labels is None:
+        return None
+    raise UserError(
+        f"--labels {how.labels} has no columns of pictures ({', '.join(PICTURE[:3])}) and labels "
+        f"({', '.join(LABEL[:3])})"
+    )
+
+
+def _by_table(
+    tree: Tree,
+    pictures: Sequence[str],
+    table: Mapping[str, object],
+    how: Reading,
+    told: list[str],
+) -> SplitRows:
+    rows, without = [], 0
+    for path in pictures:
+        label = table.get(path, table.get(PurePosixPath(path).name))
+        if not isinstance(label, (str, int)):
+            without += 1
+            continue
+        rows.append(PictureRow(f"{tree.name}/{path}", tree.files[path], label))
+    if not rows:
+        raise UserError(f"{how.option} {tree.name}: its table of labels names none of its pictures")
+    if without:
+        told = [*told, f"{without} of {len(pictures)} pictures skipped: the table has no label"]
+    return SplitRows(rows, told=told)

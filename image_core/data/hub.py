@@ -1,0 +1,97 @@
+"""Pictures of data sets that `datasets` loads: of the hub, or parquet files."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from image_core.adversarial.errors import UserError
+from image_core.data.folders import PictureRow, SplitRows
+from image_core.data.gather import Reading
+from image_core.data.tables import LABEL, split_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def load_hub(option: str, source: str) -> "dict[str, Dataset]":
+    """The splits of a data set: train, and valid and test where it has them.
+
+    Args:
+        option: Option that names the data set.
+        source: OWNER/NAME, or a folder or file of parquet.
+
+    Raises:
+        UserError: It cannot be loaded, or none of its splits is for training.
+    """
+    import datasets
+
+    try:
+        if source.endswith(".parquet"):
+            held = datasets.load_dataset("parquet", data_files=source)
+        else:
+            held = datasets.load_dataset(source)
+    except Exception as error:  # of many kinds
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{option} {source} cannot be loaded: {reason}") from error
+    named = {split_of(name) or str(name): rows for name, rows in held.items()}
+    if len(named) == 1:
+        return {"train": next(iter(named.values()))}
+    if "train" not in named:
+        raise UserError(f"{option} {source} has no split `train`, only {', '.join(named)}")
+    return {split: named[split] for split in ("train", "valid", "test") if split in named}
+
+
+def image_column(option: str, source: str, rows: "Dataset") -> str:
+    """The name of the column of pictures.
+
+    Raises:
+        UserError: There is none.
+    """
+    import datasets
+
+    kinds = rows.features
+    shown = next((n for n, kind in kinds.items() if isinstance(kind, datasets.Image)), None)
+    if shown is None:
+        raise UserError(
+            f"{option} {source} has no column of images; its columns are {', '.join(kinds)}"
+        )
+    return shown
+
+
+def cell_content(cell: Mapping[str, Any]) -> bytes:
+    """The file of a picture that is not decoded."""
+    return Path(cell["path"]).read_bytes() if cell["bytes"] is None else cell["bytes"]
+
+
+def find_hub(source: str, how: Reading) -> dict[str, SplitRows]:
+    """The pictures and labels of a data set, by split and by the kinds of its columns.
+
+    Args:
+        source: OWNER/NAME, or a folder or file of parquet.
+        how: Option that names it.
+
+    Raises:
+        UserError: It cannot be loaded, or has no column of pictures.
+    """
+    import datasets
+
+    found = {}
+    for split, held in load_hub(how.option, source).items():
+        kinds = held.features
+        shown = image_column(how.option, source, held)
+        named = next(
+            (n for n, kind in kinds.items() if isinstance(kind, datasets.ClassLabel)),
+            next((n for n in LABEL if n in kinds), None),
+        )
+        stored = held.cast_column(shown, datasets.Image(decode=False))[shown]
+        labels = [None] * len(held) if named is None else list(held[named])
+        labels = [None if label == -1 else label for label in labels]  # not known
+        place = source if split == "train" else f"{source} ({split})"
+        rows = [
+            PictureRow(f"{place} row {i}", functools.partial(cell_content, cell), label)
+            for i, (cell, label) in enumerate(zip(stored, labels))
+        ]
+        of_classes = named is not None and isinstance(kinds[named], datasets.ClassLabel)
+        found[split] = SplitRows(rows, kinds[named].names if of_classes else ())
+    return found

@@ -1,0 +1,98 @@
+"""Tables beside pictures: csv, tsv, jsonl and json, as a list of records."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from image_core.adversarial.errors import UserError
+from image_core.data.pictures import ENDINGS
+
+Record = dict[str, Any]
+PICTURE = ("image", "file_name", "filename", "file", "path", "img", "picture", "image_path")
+"""Names of the column of pictures."""
+LABEL = ("label", "labels", "class", "category", "target", "fine_label", "y")
+"""Names of the column of labels."""
+SPLITS = {
+    "train": ("train", "training", "train_set"),
+    "valid": ("valid", "val", "validation", "dev"),
+    "test": ("test", "testing", "test_set"),
+}
+"""What folders, records and files of a split are called."""
+
+
+def split_of(name: object) -> str | None:
+    """The split that a name stands for: train, valid or test."""
+    plain = str(name).strip().lower()
+    return next((split for split, names in SPLITS.items() if plain in names), None)
+
+
+def read_records(name: str, content: bytes, second: str) -> list[Record]:
+    """Records of a table.
+
+    Args:
+        name: Name of the file; its ending says what it is.
+        content: Content of the file.
+        second: Name of the column beside the picture's, where the table has no header.
+
+    Raises:
+        UserError: The file is none of these, or a record is none.
+    """
+    kind = PurePosixPath(name).suffix.lower()
+    try:
+        text = _text(content)
+        if kind in (".csv", ".tsv"):
+            return _rows(text, "\t" if kind == ".tsv" else None, second)
+        if kind in (".jsonl", ".ndjson"):
+            found: Any = [json.loads(line) for line in text.split("\n") if line.strip()]
+        else:
+            found = json.loads(text)
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{name} cannot be read as a table: {error}") from error
+    if isinstance(found, dict):
+        found = _of_mapping(name, found, second)
+    if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
+        raise UserError(f"{name}: each entry must be a record with a picture and a {second}")
+    return found
+
+
+def _text(content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16")
+    return content.decode("utf-8-sig")
+
+
+def _rows(text: str, delimiter: str | None, second: str) -> list[Record]:
+    """Rows under a header; a line break in a quoted cell is part of the cell."""
+    head = text.split("\n", 1)[0]
+    if delimiter is None:
+        delimiter = max(",;\t", key=head.count)
+    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    if not rows:
+        return []
+    header = [cell.strip() for cell in rows[0]]
+    if header[0].lower().endswith(ENDINGS):  # no header: pictures, and what belongs to them
+        header, rows = ["image", second], [header, *rows]
+    return [dict(zip(header, row)) for row in rows[1:]]
+
+
+def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
+    """COCO's {"images": ..., "annotations": ...}, or {"a.png": what belongs to it}."""
+    if "images" not in found or "annotations" not in found:
+        return [{"image": key, second: value} for key, value in found.items()]
+    try:
+        pictures = {image["id"]: image for image in found["images"]}
+        return [
+            {"image": pictures[note["image_id"]]["file_name"], second: note[second]}
+            for note in found["annotations"]
+            if note["image_id"] in pictures
+        ]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{name} is not in COCO's format: {error!r}") from error
+
+
+def column(record: Record, names: Sequence[str]) -> Any:
+    """The first cell of a record that is filled, among columns of these names; None without."""
+    return next((record[n] for n in names if n in record and record[n] not in (None, "")), None)

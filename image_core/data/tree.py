@@ -1,0 +1,141 @@
+"""The files of a folder or of a zip archive, by their paths; nothing is unpacked to the disk."""
+
+import functools
+import os
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from image_core.adversarial.errors import UserError
+
+MOST_BYTES, MOST_TIMES = 2 << 30, 100
+"""A zip archive that unpacks to more bytes than the first, and more times its size, is refused."""
+
+
+class Tree(NamedTuple):
+    """Files by their paths from the top, in order; hidden ones are left out.
+
+    Args:
+        name: Path of the folder or archive.
+        files: Functions that read each file, by path with slashes.
+        empty: Folders that hold no file.
+    """
+
+    name: str
+    files: Mapping[str, Callable[[], bytes]]
+    empty: tuple[str, ...] = ()
+
+    def inside(self, folder: str) -> "Tree":
+        """The files below a folder, by their paths from there."""
+        head = f"{folder}/"
+        files = {p.removeprefix(head): f for p, f in self.files.items() if p.startswith(head)}
+        empty = tuple(e.removeprefix(head) for e in self.empty if e.startswith(head))
+        return Tree(f"{self.name}/{folder}", files, empty)
+
+    def ending(self, *endings: str) -> list[str]:
+        """Paths that end in one of these, in any case."""
+        return [path for path in self.files if PurePosixPath(path).suffix.lower() in endings]
+
+    def tops(self) -> list[str]:
+        """Names of the folders at the top, and "" where files are."""
+        return sorted({path.partition("/")[0] if "/" in path else "" for path in self.files})
+
+
+def open_tree(option: str, path: Path) -> Tree:
+    """The files of a folder or zip; a single folder at the top is entered.
+
+    Args:
+        option: Option that names the data, for complaints.
+        path: Path of a folder, or of a zip archive.
+
+    Raises:
+        UserError: The archive is broken, encrypted, leads out of itself or is a bomb.
+    """
+    tree = _folder(path) if path.is_dir() else _archive(option, path)
+    while len(tree.tops()) == 1 and tree.tops() != [""]:
+        tree = tree.inside(tree.tops()[0])
+    return tree
+
+
+def _folder(path: Path) -> Tree:
+    files, empty, seen = {}, [], set()
+    for place, folders, names in os.walk(path, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = sorted(name for name in folders if not _hidden(name))
+        if real in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(real)
+        here = Path(place)
+        shown = sorted(name for name in names if not _hidden(name))
+        for name in shown:
+            file = here / name
+            files[file.relative_to(path).as_posix()] = functools.partial(_content, file)
+        if not shown and not folders and here != path:
+            empty.append(here.relative_to(path).as_posix())
+    return Tree(str(path), dict(sorted(files.items())), tuple(empty))
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _archive(option: str, path: Path) -> Tree:
+    try:
+        archive = zipfile.ZipFile(path)
+        members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise UserError(f"{option} {path} is not a readable zip archive: {error}") from error
+    check_archive(option, path, members)
+    files = {
+        member.filename: functools.partial(_member, path, archive, member)
+        for member in members
+        if not member.is_dir() and not any(map(_hidden, PurePosixPath(member.filename).parts))
+    }
+    folders = {m.filename.rstrip("/") for m in members if m.is_dir()}
+    used = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+    empty = [f for f in sorted(folders - used) if not any(map(_hidden, f.split("/")))]
+    return Tree(str(path), dict(sorted(files.items())), tuple(empty))
+
+
+def check_archive(option: str, path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse archives that are dangerous to read.
+
+    Args:
+        option: Option that names the archive.
+        path: Path of the archive.
+        members: Members that its directory lists.
+
+    Raises:
+        UserError: A name leads out of the archive, a member is encrypted, or it is a bomb.
+    """
+    for member in members:
+        name = member.orig_filename.replace("\\", "/")
+        if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
+            raise UserError(
+                f"{option} {path} holds {member.orig_filename!r}, a path that leads out of the "
+                "archive; pack it anew from its folder"
+            )
+        if member.flag_bits & 1:
+            raise UserError(f"{option} {path} is encrypted; unpack it and name the folder")
+    total = sum(member.file_size for member in members)
+    if total > MOST_BYTES and total > MOST_TIMES * path.stat().st_size:
+        raise UserError(
+            f"{option} {path} unpacks to {total:,} bytes, more than {MOST_TIMES} times its size; "
+            "such an archive is refused, so unpack it yourself and name the folder"
+        )
+
+
+def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    try:
+        return archive.read(member)
+    except Exception as error:  # a broken archive has errors of many kinds
+        raise UserError(f"{path}: {member.filename} cannot be unpacked ({error})") from error
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX" or name in ("Thumbs.db", "desktop.ini")

@@ -1,0 +1,93 @@
+"""The images of a run: those to learn from, those of the log, and those of the report."""
+
+import sys
+from typing import NamedTuple
+
+import torch
+
+from image_core.adversarial.errors import UserError
+from image_core.data.images import ImageSet, Reading, read_splits
+from image_core.data.overlap import PictureSet, refuse_copies, split_facts, tell_facts
+from image_core.data.split import three_ways
+
+HELD_OUT = 0.1
+"""Share of the images of every class that is drawn for each set to measure with."""
+FEWEST = 10
+"""Images that a set to measure with holds at least."""
+
+
+class Sets(NamedTuple):
+    """Images of one size.
+
+    Args:
+        train: Images to learn from.
+        valid: Images that the log measures with, and that the report puts in the generator's place.
+        test: Images that the report measures with.
+        facts: Sizes, classes and overlaps, for the result.
+    """
+
+    train: ImageSet
+    valid: ImageSet
+    test: ImageSet
+    facts: dict[str, object]
+
+
+def read_sets(
+    source: str, how: Reading, *, valid: str | None = None, test: str | None = None, seed: int = 0
+) -> Sets:
+    """Read the images of a run, draw the sets that no one named, and say what was read.
+
+    Args:
+        source: Place of the images.
+        how: Form of the images, and the place of labels.
+        valid: Place of the images of the log; None for those of the source, or drawn ones.
+        test: Place of the images of the report; None likewise.
+        seed: Seed of the draw of sets that have no place.
+
+    Raises:
+        UserError: They are too few, or the splits are the same images.
+    """
+    sets = read_splits(source, how)
+    print(f"data: {source}: {_told(sets)}", file=sys.stderr)
+    channels, size = sets["train"].images.shape[1:3]
+    for role, own in (("valid", valid), ("test", test)):
+        if own is not None:
+            form = Reading(f"--{role}", int(size), int(channels), how.strict, fit=how.fit)
+            named = read_splits(own, form)
+            images = named.get(role, named["train"])
+            print(f"{role}: {own}: {_told({role: images})}", file=sys.stderr)
+            refuse_copies(f"--{role} {own}", images.images, sets["train"].images)
+            sets[role] = images.by_classes(f"--{role} {own}", sets["train"])
+    wanted = [role for role in ("test", "valid") if role not in sets]
+    if wanted:
+        sets |= _drawn(sets["train"], wanted, seed)
+    for role in ("valid", "test"):
+        if len(sets[role].images) < FEWEST:
+            raise UserError(
+                f"{how.option} {source} leaves {len(sets[role].images)} images for the {role} set, "
+                f"and a measurement needs {FEWEST}; give at least 100, or name a --{role} set"
+            )
+    ordered = {role: sets[role] for role in ("train", "valid", "test")}
+    facts = split_facts({r: PictureSet(s.images, s.labels, s.names) for r, s in ordered.items()})
+    tell_facts(facts)
+    return Sets(**ordered, facts=facts)
+
+
+def _drawn(every: ImageSet, wanted: list[str], seed: int) -> dict[str, ImageSet]:
+    labels = None if every.labels is None else every.labels.tolist()
+    rows = three_ways(len(every.images), HELD_OUT, seed, wanted, labels=labels)
+    return {role: every.pick(torch.tensor(own, dtype=torch.long)) for role, own in rows.items()}
+
+
+def _told(sets: dict[str, ImageSet]) -> str:
+    """What was read, in one line."""
+    first = next(iter(sets.values()))
+    _, channels, size, _ = first.images.shape
+    parts = [f"{len(s.images):,} {role} pictures" for role, s in sets.items()]
+    line = f"{', '.join(parts)} of {size}x{size} pixels, {channels} colours"
+    if first.labels is not None:
+        shown = ", ".join(first.names[:5]) + (", ..." if len(first.names) > 5 else "")
+        line += f", {len(first.names)} classes ({shown})"
+    if first.resize != "none":
+        line += f", resized ({first.resize})"
+    return line + "".join(f"; {s.told}" for s in sets.values() if s.told)

@@ -1,0 +1,183 @@
+"""Which captions are of which picture: tables, and the layouts of CUB, Oxford-102 and COCO."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from image_core.adversarial.errors import UserError
+from image_core.data.pictures import ENDINGS
+from image_core.data.tables import PICTURE, Record, column, read_records, split_of
+from image_core.data.tree import Tree
+
+TABLES = tuple(
+    f"{stem}.{ending}"
+    for stem in ("captions", "metadata")
+    for ending in ("jsonl", "json", "csv", "tsv")
+)
+"""What a folder's table of captions may be called."""
+_TEXT = re.compile(r"(captions?|text|sentences?|description|prompt)_?\d*")
+_GROUP = ("group", "base")
+"""Names of the column that says what belongs together, such as emoji of one code point."""
+
+
+class Pair(NamedTuple):
+    """A picture and its captions.
+
+    Args:
+        split: Split that it is of: train, valid or test.
+        name: Name of the picture, for complaints.
+        content: Reads its file; None where there is none.
+        texts: Captions of the picture.
+        group: Group of the picture.
+    """
+
+    split: str
+    name: str
+    content: Callable[[], bytes] | None
+    texts: Sequence[str]
+    group: str
+
+
+def records_of(name: str, content: bytes) -> list[Record]:
+    """Records of a table of captions; one that says nothing of any picture is refused."""
+    records = read_records(name, content, "caption")
+    if records and not any(_TEXT.fullmatch(key) for record in records for key in record):
+        raise UserError(
+            f"{name} has no column of captions; its columns are {', '.join(map(str, records[0]))}, "
+            "so call one of them `caption`"
+        )
+    return records
+
+
+def texts_of(record: Record) -> list[str]:
+    """All captions of a record; aliases of a name count as captions."""
+    found: list[str] = []
+    for key, value in record.items():
+        values = value if isinstance(value, list) else [value]
+        texts = [" ".join(v.split()) for v in values if isinstance(v, str)]
+        if key == "short":
+            found += [text.replace("_", " ") for text in texts]
+        elif _TEXT.fullmatch(str(key)):
+            found += texts
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def group_of(record: Record, own: str) -> str:
+    """What the record says that its picture belongs to; the picture itself by default."""
+    found = column(record, _GROUP)
+    return own if found is None else str(found)
+
+
+def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pair]:
+    """Pictures of a folder or zip with their captions.
+
+    Args:
+        tree: Files of the folder or zip.
+        captions: File of the captions; None for those in the folder.
+        option: Option that names the folder.
+
+    Raises:
+        UserError: It has no captions, or they are no table.
+    """
+    if captions is not None:
+        try:
+            content = Path(captions).read_bytes()
+        except OSError as error:
+            raise UserError(f"--captions {captions}: {error.strerror}; check the path") from error
+        return _of_table(tree, captions, content, "train")
+    table = next((name for name in TABLES if name in tree.files), None)
+    if table is not None:
+        return _of_table(tree, f"{tree.name}/{table}", tree.files[table](), "train")
+    if any(name.startswith("annotations/") for name in tree.files):
+        return _coco(tree, option)
+    for pictures, texts in (("images", "text"), ("jpg", "text_c10"), ("images", "text_c10")):
+        if {pictures, texts} <= set(tree.tops()):
+            return _side_by_side(tree.inside(pictures), tree.inside(texts))
+    parts = {top: split_of(top) for top in tree.tops()}
+    if "train" in parts.values() and None not in parts.values():
+        return _of_splits(tree, parts, option)
+    if tree.ending(".txt"):
+        return _side_by_side(tree, tree)
+    raise UserError(
+        f"{option} {tree.name} has no captions: put a captions.jsonl in it with records such as "
+        '{"image": "a.png", "caption": "a red circle"}, or name one with --captions'
+    )
+
+
+def _of_splits(tree: Tree, parts: Mapping[str, str | None], option: str) -> Iterator[Pair]:
+    for folder, split in parts.items():
+        for pair in pairs_of_tree(tree.inside(folder), None, option):
+            yield pair._replace(split=str(split), group=f"{folder}/{pair.group}")
+
+
+def _of_table(tree: Tree, name: str, content: bytes, split: str) -> Iterator[Pair]:
+    """Records joined by picture."""
+    joined: dict[str, list[str]] = {}
+    told: dict[str, Record] = {}
+    for number, record in enumerate(records_of(name, content), 1):
+        picture = column(record, PICTURE)
+        key = f"\0{number}" if picture is None else str(picture)
+        joined.setdefault(key, []).extend(texts_of(record))
+        told.setdefault(key, record)
+    find = _finder(tree)
+    for key, texts in joined.items():
+        path = find(key)
+        own = split_of(told[key].get("split", split)) or split
+        reader = None if path is None else tree.files[path]
+        texts = list(dict.fromkeys(texts))
+        yield Pair(own, f"{tree.name}/{key}", reader, texts, group_of(told[key], key))
+
+
+def _finder(tree: Tree) -> Callable[[str], str | None]:
+    """From what a table calls a picture to its path: as it stands, or its name if one has it."""
+    pictures = tree.ending(*ENDINGS)
+    often = Counter(PurePosixPath(path).name for path in pictures)
+    by_name = {PurePosixPath(path).name: path for path in pictures}
+
+    def find(name: str) -> str | None:
+        plain = name.replace("\\", "/").removeprefix("./")
+        for path in (plain, f"images/{plain}"):
+            if path in tree.files:
+                return path
+        last = PurePosixPath(plain).name
+        return by_name[last] if often[last] == 1 and ".." not in plain.split("/") else None
+
+    return find
+
+
+def _side_by_side(pictures: Tree, texts: Tree) -> Iterator[Pair]:
+    """CUB and Oxford-102: a .txt of captions for each picture, at the same path or of its name."""
+    files = {str(PurePosixPath(path).with_suffix("")): path for path in texts.ending(".txt")}
+    often = Counter(PurePosixPath(path).name for path in files)
+    shown = pictures.ending(*ENDINGS)
+    twice = Counter(PurePosixPath(path).stem for path in shown)
+    by_name = {PurePosixPath(place).name: place for place in files}
+    used = set()
+    for path in shown:
+        place = str(PurePosixPath(path).with_suffix(""))
+        stem = PurePosixPath(path).stem
+        if place not in files and often[stem] == 1 and twice[stem] == 1:
+            place = by_name[stem]
+        lines: list[str] = []
+        if place in files:
+            used.add(place)
+            text = texts.files[files[place]]().decode("utf-8", "replace")
+            lines = [" ".join(line.split()) for line in text.split("\n") if line.strip()]
+        yield Pair("train", f"{pictures.name}/{path}", pictures.files[path], lines, path)
+    for place in files.keys() - used:
+        yield Pair("train", f"{texts.name}/{place}.txt", None, [], place)
+
+
+def _coco(tree: Tree, option: str) -> Iterator[Pair]:
+    """annotations/captions_*.json and the folders of pictures beside; a file a split."""
+    names = [n for n in tree.inside("annotations").files if re.fullmatch(r"captions_.*\.json", n)]
+    if not names:
+        raise UserError(f"{option} {tree.name}: annotations/ has no captions_*.json")
+    for name in names:
+        split = "train"
+        if len(names) > 1 and "train" not in name:
+            split = "valid" if "val" in name else "test"
+        content = tree.files[f"annotations/{name}"]()
+        yield from _of_table(tree, f"{tree.name}/annotations/{name}", content, split)

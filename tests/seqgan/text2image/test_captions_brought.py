@@ -1,0 +1,267 @@
+"""Captioned pictures that a user brings: joined rightly, or refused in one sentence."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from image_core.adversarial.errors import UserError
+from seqgan.text2image import recipe
+from seqgan.text2image.captions import read_captioned
+from seqgan.text2image.data import Places, read_data
+from tests.recipes.made import built
+
+COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
+
+
+def png(colour, kind="PNG", **options) -> bytes:
+    content = io.BytesIO()
+    picture = Image.new("RGB", (16, 16), COLOURS[colour]) if isinstance(colour, str) else colour
+    picture.save(content, kind, **options)
+    return content.getvalue()
+
+
+def put(folder, **files):
+    """Files by name, two underscores for a slash."""
+    return place(folder, {name.replace("__", "/"): content for name, content in files.items()})
+
+
+def place(folder, files):
+    for name, content in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder
+
+
+THREE = {f"{c}.png": png(c) for c in COLOURS}
+DEEP = Image.fromarray(np.full((16, 16), 32896, np.uint16))
+SIDE = Image.Exif()
+SIDE[0x0112] = 6
+HALF = Image.fromarray(np.repeat(np.array([[0] * 8 + [255] * 8], np.uint8), 16, 0)).convert("RGB")
+RED = {"r.png": png("red")}
+
+
+def lines(*records) -> str:
+    return "\n".join(map(json.dumps, records))
+
+
+CUB = {
+    f"{part}/{i:03}.{c}/0000.{end}": png(c) if end == "png" else f"a {c} bird\nof {c}\n"
+    for i, c in enumerate(COLOURS, 1)
+    for part, end in (("images", "png"), ("text", "txt"))
+}
+OXFORD = {"jpg/image_1.png": png("red"), "text_c10/class_7/image_1.txt": "a red flower\n"}
+
+
+def coco(split, name, text):
+    found = {"images": [{"id": 1, "file_name": name}, {"id": 2, "file_name": "gone.png"}]}
+    notes = [{"image_id": 1, "caption": text}, {"image_id": 1, "caption": "more"}]
+    content = json.dumps({**found, "annotations": notes})
+    return {f"annotations/captions_{split}.json": content, f"{split}/{name}": png("red")}
+
+
+READ = {
+    "CUB, equal names in every folder": (
+        CUB,
+        [["a red bird", "of red"], ["a green bird", "of green"], ["a blue bird", "of blue"]],
+    ),
+    "CUB in one more folder": ({f"CUB/{n}": c for n, c in CUB.items()}, 3),
+    "Oxford": (OXFORD, [["a red flower"]]),
+    "COCO": (coco("train2014", "a.png", "a red square"), [["a red square", "more"]]),
+    "csv, a line break in quotes": (
+        {**RED, "captions.csv": 'file,caption\nr.png,"a red bird,\nnumber 1"\n'},
+        [["a red bird, number 1"]],
+    ),
+    "csv of semicolons": (
+        {**RED, "captions.csv": "file;caption\nr.png;a red, red bird\n"},
+        [["a red, red bird"]],
+    ),
+    "csv without a header": ({**RED, "captions.csv": "r.png,a red bird\n"}, [["a red bird"]]),
+    "csv of Windows": ({**RED, "captions.csv": "\ufefffile,caption\r\nr.png,red\r\n"}, [["red"]]),
+    "csv in UTF-16": (
+        {**RED, "captions.csv": "file,caption\nr.png,röt\n".encode("utf-16")},
+        [["röt"]],
+    ),
+    "tsv": ({**RED, "captions.tsv": 'image\ttext\nr.png\ta "red" bird\n'}, [['a "red" bird']]),
+    "jsonl with a line separator": (
+        {**RED, "captions.jsonl": '{"image": "r.png", "caption": "a\u2028b"}\n'},
+        [["a b"]],
+    ),
+    "jsonl of several captions": (
+        {**RED, "captions.jsonl": lines({"image": "r.png", "caption_0": "a", "caption_1": "b"})},
+        [["a", "b"]],
+    ),
+    "a path in the table": (
+        {
+            "x/r.png": png("red"),
+            "y/r.png": png("blue"),
+            "captions.csv": "path,caption\ny/r.png,blue\nx\\r.png,red\n",
+        },
+        [["blue"], ["red"]],
+    ),
+    "a name that one picture has": (
+        {"deep/er/r.png": png("red"), "captions.csv": "file,caption\nr.png,red\n"},
+        [["red"]],
+    ),
+    "16 bits": ({"a.png": png(DEEP), "captions.csv": "file,caption\na.png,grey\n"}, (128,) * 3),
+    "transparent colour": (
+        {"a.png": png("red", transparency=COLOURS["red"]), "captions.csv": "a.png,white\n"},
+        (255,) * 3,
+    ),
+    "txt beside pictures": (
+        {**RED, "r.txt": "a red bird\n\n it is red \n"},
+        [["a red bird", "it is red"]],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+def test_what_is_brought_is_read_rightly(tmp_path, name, packed):
+    files, wanted = READ[name]
+    source = place(tmp_path / "set", files)
+    if packed:
+        source = tmp_path / "set.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for file, content in files.items():
+                archive.writestr(file, content)
+            archive.writestr("__MACOSX/._r.png", b"\0\5")
+    found = read_captioned(str(source), 16)["train"]
+    if isinstance(wanted, list):
+        assert found.captions == wanted
+    elif isinstance(wanted, int):
+        assert len(found.captions) == wanted
+    else:
+        assert found.images[0, :, 3, 3].tolist() == pytest.approx(list(wanted), abs=1)
+    shown = [caption.split() for own in found.captions for caption in own[:1]]
+    for words, image in zip(shown, found.images):
+        colours = [COLOURS[word] for word in words if word in COLOURS]
+        assert not colours or image[:, 5, 5].tolist() == list(colours[0])
+
+
+def test_a_picture_on_its_side_is_turned_as_for_image_gans(tmp_path):
+    place(tmp_path, {"a.jpg": png(HALF, "JPEG", exif=SIDE), "captions.csv": "a.jpg,half\n"})
+    found = read_captioned(str(tmp_path), 16)["train"]
+    assert found.images[0, 0, [2, -3], 5].tolist() == pytest.approx([0, 255], abs=5)
+    assert "1 turned by EXIF" in found.told
+
+
+def test_splits_of_the_data_are_kept(tmp_path):
+    place(
+        tmp_path / "coco", {**coco("train2014", "a.png", "one"), **coco("val2014", "b.png", "two")}
+    )
+    found = read_captioned(str(tmp_path / "coco"), 16)
+    assert [own.captions for own in found.values()] == [[["one", "more"]], [["two", "more"]]]
+    assert list(found) == ["train", "valid"]
+    for split in ("train", "test"):
+        table = lines({"file_name": "a.png", "text": split})
+        put(tmp_path / "hf", **{f"{split}__a.png": png("red"), f"{split}__metadata.jsonl": table})
+    found = read_captioned(str(tmp_path / "hf"), 16)
+    assert {split: own.captions for split, own in found.items()} == {
+        "train": [["train"]],
+        "test": [["test"]],
+    }
+
+
+def test_parquet_with_captions(tmp_path, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    datasets.disable_progress_bars()
+    rows = {"image": [{"bytes": png(c), "path": None} for c in COLOURS], "text": list(COLOURS)}
+    kinds = datasets.Features({"image": datasets.Image(), "text": datasets.Value("string")})
+    datasets.Dataset.from_dict(rows, features=kinds).to_parquet(tmp_path / "a.parquet")
+    found = read_captioned(str(tmp_path / "a.parquet"), 16)["train"]
+    datasets.enable_progress_bars()
+    assert found.captions == [["red"], ["green"], ["blue"]]
+    assert found.images[2, :, 0, 0].tolist() == list(COLOURS["blue"])
+
+
+NAMELESS = {"images": [{"id": 1}], "annotations": [{"image_id": 1, "caption": "a"}]}
+REFUSED = {
+    "no column of captions": (
+        {**RED, "captions.csv": "file,words\nr.png,a\n"},
+        "call one of them `caption`",
+    ),
+    "broken json": ({**RED, "captions.json": "{"}, "cannot be read as a table"),
+    "COCO without file names": (
+        {**RED, "annotations/captions_train.json": json.dumps(NAMELESS)},
+        "COCO's format",
+    ),
+    "pictures of other names": (
+        {**RED, "captions.csv": "file,caption\nz.png,a\n"},
+        "the picture is missing",
+    ),
+    "a name of two pictures": (
+        {"a/r.png": png("red"), "b/r.png": png("blue"), "captions.csv": "file,caption\nr.png,a\n"},
+        "the picture is missing",
+    ),
+    "a path out of the folder": (
+        {**RED, "captions.csv": "file,caption\n../set/r.png,a\n"},
+        "missing",
+    ),
+    "no captions": (RED, "put a captions.jsonl in it"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, name):
+    files, says = REFUSED[name]
+    with pytest.raises(UserError) as caught:
+        read_captioned(str(place(tmp_path / "set", files)), 16)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# --------------------------------------------------------------------------------------- splits
+
+
+def emoji(folder, bases=40, tones=3):
+    """Pictures in groups of one base, in their order; and two bases that share a picture."""
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 255, (bases * tones, 16, 16, 3)).astype(np.uint8)
+    images[-1] = images[0]
+    np.savez(folder / "e.npz", images=images)
+    records = [{"caption": f"sign {i}", "base": f"U+{i // tones}"} for i in range(len(images))]
+    (folder / "e.json").write_text(json.dumps(records))
+    return str(folder / "e.npz"), images
+
+
+def config(data, **changes):
+    return Places(data, 16, **changes)
+
+
+def test_what_belongs_together_stays_on_one_side(tmp_path):
+    data, images = emoji(tmp_path)
+    row = {image.transpose(2, 0, 1).tobytes(): i for i, image in enumerate(images)}
+    read = read_data(config(data), 500, 8)
+    parts = [read.training.images, read.validation.images, read.splits["unseen"].images]
+    bases = [{row[image.numpy().tobytes()] // 3 for image in part} for part in parts]
+    shared = row[images[0].transpose(2, 0, 1).tobytes()] // 3  # the base that lent its picture
+    assert shared == 39
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not (bases[one] - {shared}) & (bases[other] - {shared})
+    assert sum(map(len, parts)) == 120
+    assert all(10 <= len(part) <= 14 for part in parts[1:])
+    assert read.facts["test_in_train"] == read.facts["valid_in_train"] == 0
+    assert read.facts["test_captions_in_train"] == 0
+    other = read_data(config(data, split_seed=1), 500, 8)
+    assert set(other.splits["unseen"].captions) != set(read.splits["unseen"].captions)
+
+
+def test_sets_of_ones_own_and_those_that_are_the_training_set(tmp_path):
+    data, _ = emoji(tmp_path)
+    place(
+        tmp_path / "mine",
+        {**THREE, "captions.csv": "file,caption\n" + "".join(f"{c}.png,{c}\n" for c in COLOURS)},
+    )
+    read = read_data(config(data, test=str(tmp_path / "mine")), 500, 8)
+    assert set(read.splits["unseen"].captions) == set(COLOURS)
+    assert len(read.place.captions) == len(read.reference.images) == 3
+    with pytest.raises(UserError, match=r"every picture of --test .* is in the training data too"):
+        read_data(config(data, test=data), 500, 8)
+    with pytest.raises(UserError, match="--test is for data of your own"):
+        built(recipe, "tiny", "stackgan", data="shapes", test="x", out="run")

@@ -23,7 +23,7 @@ DULL = 10
 Row = dict[str, float | str]
 
 
-class Pairs(NamedTuple):
+class AnsweredPairs(NamedTuple):
     """Contexts, and what they are answered with by people.
 
     Args:
@@ -45,7 +45,7 @@ def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
 
 def drawn_of(
     encoded: EncodedPairs, dialogues: Dialogues, most: int, device: torch.device
-) -> tuple[Pairs, Pairs]:
+) -> tuple[AnsweredPairs, AnsweredPairs]:
     """Two disjoint draws of a test set, the same in every run on it.
 
     The models answer the contexts of the first; people's replies of the second stand in the
@@ -62,10 +62,10 @@ def drawn_of(
     order = torch.randperm(len(encoded.reply), generator=generator)
     contexts, replies = texts_of(dialogues)
 
-    def pick(places: torch.Tensor) -> Pairs:
+    def pick(places: torch.Tensor) -> AnsweredPairs:
         some = EncodedPairs(*(part[places].to(device) for part in encoded))
         rows = places.tolist()
-        return Pairs(some, [contexts[i] for i in rows], [replies[i] for i in rows])
+        return AnsweredPairs(some, [contexts[i] for i in rows], [replies[i] for i in rows])
 
     return pick(order[:count]), pick(order[-count:])
 
@@ -77,7 +77,7 @@ def answers(
 
     Args:
         policy: Generator that writes them.
-        pairs: Pairs whose contexts are answered.
+        pairs: AnsweredPairs whose contexts are answered.
         generation: How tokens are sampled.
         length: Most tokens of a reply.
     """

@@ -42,7 +42,7 @@ class Said(NamedTuple):
     replies: Sequence[str]
 
 
-class Judged(NamedTuple):
+class JudgedRows(NamedTuple):
     """Figures of rows, with the control.
 
     Args:
@@ -60,7 +60,7 @@ class Judged(NamedTuple):
 
 def judge_rows(
     human: Said, others: Said, said: Mapping[str, Sequence[str]], text: Sequence[str], judges: int
-) -> Judged:
+) -> JudgedRows:
     """Judge models' replies, and people's in their place, under `HUMAN`.
 
     `adversuc` is 1 - the accuracy of judges of people's and the machine's replies;
@@ -107,10 +107,10 @@ def judge_rows(
             known = {**checks, "machine_vs_machine": court.accuracy(first, second)}
             errors = [abs(known[check] - right) for check, right in CHECKS.items()]
             found[name]["ere"] = sum(errors) / len(errors)
-    return _reported(Judged(found, intervals, [], checks))
+    return _reported(JudgedRows(found, intervals, [], checks))
 
 
-def _reported(found: Judged) -> Judged:
+def _reported(found: JudgedRows) -> JudgedRows:
     """Without the figures for which people's replies in the machine's place do not score .5."""
     biased = [
         key for key, band in found.intervals[HUMAN].items() if not band.low <= 0.5 <= band.high

@@ -18,7 +18,7 @@ from seqgan.dialogue.card import SHOWN, card
 from seqgan.dialogue.config import DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.figures import (
-    Pairs,
+    AnsweredPairs,
     Row,
     Training,
     alike,
@@ -31,7 +31,7 @@ from seqgan.dialogue.figures import (
 )
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.generation import GenerationOptions
-from seqgan.dialogue.judging import HUMAN, OVER, Judged, Said, judge_rows
+from seqgan.dialogue.judging import HUMAN, OVER, JudgedRows, Said, judge_rows
 from seqgan.dialogue.language_models import Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.turns import Splits
@@ -138,7 +138,7 @@ def row_name(policy: str, temperature: float) -> str:
     return f"{policy} T={temperature}"
 
 
-def floors(test: Pairs, training: Training) -> dict[str, list[str]]:
+def floors(test: AnsweredPairs, training: Training) -> dict[str, list[str]]:
     """Replies that need no model, to the contexts that models answer."""
     return {
         "random": random_replies(training.replies, len(test.replies)),
@@ -156,7 +156,7 @@ def best_temperatures(rows: Mapping[str, Row], policies: Sequence[str]) -> dict[
     }
 
 
-def per_word(subject: DialogueSubject, test: Pairs, per_token: float) -> float:
+def per_word(subject: DialogueSubject, test: AnsweredPairs, per_token: float) -> float:
     """Nats a word of what was scored: comparable between tokenizers, as nats a token are not."""
     replies = test.encoded.reply
     tokens = int(subject.policies["GAN"].mask(replies).sum())
@@ -166,8 +166,8 @@ def per_word(subject: DialogueSubject, test: Pairs, per_token: float) -> float:
 
 def _write(
     subject: DialogueSubject,
-    test: Pairs,
-    human: Pairs,
+    test: AnsweredPairs,
+    human: AnsweredPairs,
     nll: Mapping[str, float],
     answered: Mapping[str, list[str]],
     quality: Mapping[str, Mapping[str, float]],
@@ -189,7 +189,7 @@ def _write(
         rows[row_name(name, 1.0)]["nll_word"] = per_word(subject, test, per_token)
     best = best_temperatures(rows, list(nll))
     chosen = dict.fromkeys(row_name(name, t) for name in nll for t in (1.0, best[name]))
-    judged = Judged({}, {}, [], {})
+    judged = JudgedRows({}, {}, [], {})
     if c.judge_seeds:
         judged = _judged(subject, test, human, {name: said[name] for name in chosen}, training)
         for name, found in judged.rows.items():
@@ -225,7 +225,7 @@ def _write(
 
 
 def _save_samples(
-    folder: RunFolder, test: Pairs, human: Pairs, said: Mapping[str, list[str]]
+    folder: RunFolder, test: AnsweredPairs, human: AnsweredPairs, said: Mapping[str, list[str]]
 ) -> None:
     """All replies that were measured, one a line, with their references and contexts."""
     files = {
@@ -241,11 +241,11 @@ def _save_samples(
 
 def _judged(
     subject: DialogueSubject,
-    test: Pairs,
-    human: Pairs,
+    test: AnsweredPairs,
+    human: AnsweredPairs,
     said: Mapping[str, list[str]],
     training: Training,
-) -> Judged:
+) -> JudgedRows:
     """Judges of people's replies, all of them cut and spelled as the models' are."""
     sides = [Said(p.contexts, lines_of(p.encoded.reply, subject.form)) for p in (test, human)]
     text = [*training.contexts, *training.replies]

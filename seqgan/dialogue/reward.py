@@ -7,9 +7,9 @@
 TRL calls a reward with prompts, completions and the data set's columns; what it logs through
 `log_metric` stands beside TRL's own metrics. `trainer.evaluate()` calls it as well: the callback
 shows the reward the trainer's model, and while that is in eval mode the discriminator only scores.
-The reward is on its own for averaging over
-processes, saving and eval mode, so all of that is here: each process brings the completions that it
-made, and all of them hold one discriminator, the first one's to begin with.
+The reward is on its own for averaging over processes, saving and eval mode, so all of that is here:
+each process brings the completions that it made, and all of them hold one discriminator, the first
+one's to begin with.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import Mock
@@ -20,6 +21,7 @@ from safetensors.torch import load_file
 from image_core.runs import options
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
+from seqgan.dialogue import judging
 from seqgan.dialogue import recipe as dialogue
 from seqgan.dialogue.recipe import PRESETS
 from seqgan.dialogue.report import TEMPERATURES
@@ -63,7 +65,9 @@ def trained(tmp_path_factory):
     data, test = written(folder, talks(120)), written(folder, talks(120, seed=2), "test.jsonl")
     run = folder / "run"
     words = [*TINY, "--data", data, "--out", str(run), "--test", test, "--judge_seeds", "1"]
-    assert main(words) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judging, "judge_accuracy", partial(judging.judge_accuracy, epochs=3))
+        assert main(words) == 0
     return run, data
 
 
@@ -91,6 +95,9 @@ def test_people_in_the_machines_place_score_a_half_in_every_figure(trained):
     """48 held-out decisions: the interval is wide, and holds a half unless the judge is biased."""
     result = read_result(trained[0])
     table, intervals = result["table"], result["intervals"]
+    assert result["data"]["train_rows"] > 50
+    assert 0 < result["data"]["test_in_train"] < 1
+    assert result["method"]["reward"] == "potential of probability"
     judged = {"human", "MLE T=1.0", "GAN T=1.0"}
     judged |= {f"{name} T={result['best_temperature'][name]}" for name in ("MLE", "GAN")}
     assert set(intervals) == judged
@@ -240,11 +247,9 @@ def test_a_backward_model_knows_the_question_and_chooses_among_the_beams(
     from seqgan.dialogue.decoding import Backward
 
     run, _ = trained
-    data = written(tmp_path, talks(60, numbered=0))
+    data = written(tmp_path, talks(60, numbered=1))
     back = str(tmp_path / "back")
-    valid = written(tmp_path, [*talks(9, 2, numbered=0), *talks(3)], "valid.jsonl")
-    words = ["--data", data, "--valid", valid, "--backward", "true", "--turns", "1"]
-    words += ["--rounds", "0"]
+    words = ["--data", data, "--backward", "true", "--turns", "1", "--rounds", "0", "--size", "32"]
     words += ["--d_warmup_steps", "0", "--mle_steps", "400", "--mle_lr", "1e-2", "--patience", "9"]
     assert main([*TINY, *words, "--out", back]) == 0
     loaded = open_run(back, data=False)

@@ -1,20 +1,26 @@
-"""The counting task: maximum likelihood, REINFORCE and the dense paper, a JSON line a run.
+"""The counting task: maximum likelihood, REINFORCE and the dense paper, as curves over temperature.
 
-    python benchmarks/counting.py --seeds 0 1 2 [--methods stepgan ...] [--out DIR]
+    python benchmarks/counting.py --seeds 0 1 2 --out DIR [--methods stepgan ...]
 
 Everything is played by `seqgan train dialogue`. All methods go on from one start of the seed, a
 small generator after maximum likelihood, whose model they name as --model. "stepgan" is that paper
 with the sizes and rates below; "reinforce" the same with one reward a reply and the mean of a
 context's other replies as baseline; "mle" goes on with maximum likelihood for at least as many
 seconds as the paper took, its discriminator's counted, and keeps its best weights by validation.
-"mle_steps" takes as many steps as the others' generator. Accuracy is exact, on 10,000 contexts that
-were not learned from, sampled at temperature 1; of the others the last weights are measured.
+"mle_steps" takes as many steps as the others' generator; of the adversaries the last weights are
+measured. "real" is right replies themselves.
+
+Accuracy and evenness are exact, of one reply to each of 10,000 contexts that were not learned from,
+at each temperature. Each run's curve is a file of --out, DIR/NAME_SEED.json, and is not played
+again; a run that was stopped goes on. The last lines are a table: means over seeds.
 """
 
 import argparse
 import json
+import math
+import statistics
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +32,24 @@ from seqgan.cli import main as seqgan
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue.counting import counting_pairs, judge_counting
 from seqgan.dialogue.encode import MARKS
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.turns import Dialogue, Dialogues, Utterance
 
 CONTEXT, REPLY = 11, 4
 """Tokens: a role mark, nine digits and the mark of who is to answer; three digits and the end."""
 
+TEMPERATURES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
+EVENNESS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5)
+"""Bounds at which the methods are compared: a method that loses positions is sharper for free."""
+QUANTILE = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
+"""Student's quantile at .975 by number of seeds."""
+
+Curve = list[dict[str, float]]
+
 SIZES = {
     "context_tokens": CONTEXT, "reply_tokens": REPLY, "turns": 1, "dropout": 0, "falling": "true",
     "patience": 1000, "evaluate_every": 1000, "eval_samples": 50, "judge_seeds": 0,
-    "save_seconds": 1000, "threads": 1, "device": "cpu", "alarms": "off", "length_limit": 0,
+    "save_seconds": 1000, "threads": 1, "device": "cpu", "alarms": "off",
 }  # fmt: skip
 
 LIKELIHOOD = {"d_warmup_steps": 0, "rounds": 0}
@@ -86,15 +101,19 @@ def write_pairs(folder: Path) -> dict[str, str]:
 
 
 def train(out: Path, options: Mapping[str, Any]) -> float:
-    """Train a run; its CPU seconds."""
-    words = [f"--{name}={value}" for name, value in options.items()]
-    if seqgan(["train", "dialogue", "--out", str(out), *words]):
-        raise SystemExit(f"{out} was refused")
-    return float(json.loads((out / "result.json").read_text(encoding="utf-8"))["cpu_seconds"])
+    """Train a run, or go on with one that was stopped; its CPU seconds."""
+    result = out / "result.json"
+    if not result.exists():
+        words = [f"--{name}={value}" for name, value in options.items()]
+        begun = (out / "config.yaml").exists()
+        new = ["train", "dialogue", "--out", str(out), *words]
+        if seqgan(["resume", str(out)] if begun else new):
+            raise SystemExit(f"{out} was refused")
+    return float(json.loads(result.read_text(encoding="utf-8"))["cpu_seconds"])
 
 
-def measured(folder: Path) -> dict[str, float]:
-    """Accuracy and spread of a run's generator on the test's 10,000 contexts."""
+def measured(folder: Path) -> Curve:
+    """Accuracy and evenness of a run's generator on the test's 10,000 contexts."""
     run = open_run(str(folder), data=False)
     run.load()
     torch.manual_seed(0)
@@ -103,10 +122,66 @@ def measured(folder: Path) -> dict[str, float]:
     test = run.form.encode(
         Dialogues("test", items), context_tokens=CONTEXT, reply_tokens=REPLY, turns=1
     )
-    replies = run.game.G.eval().sample(test.context, test.attention_mask, REPLY)
-    said = [run.form.decode(row) for row in replies.tolist()]
-    counted = judge_counting(contexts, said)._asdict()
-    return {name: round(value, 4) for name, value in counted.items()}
+    curve = []
+    for temperature in TEMPERATURES:
+        generation = GenerationOptions(temperature)
+        replies = run.game.G.eval().sample(test.context, test.attention_mask, REPLY, generation)
+        said = [run.form.decode(row) for row in replies.tolist()]
+        curve.append({"temperature": temperature, **judged(contexts, said)})
+    return curve
+
+
+def judged(contexts: Sequence[str], replies: Sequence[str]) -> dict[str, float]:
+    """Accuracy and evenness of replies, rounded."""
+    counted = judge_counting(contexts, replies)
+    return {"accuracy": round(counted.accuracy, 4), "evenness": round(counted.spread, 4)}
+
+
+def played(out: Path, method: str, seed: int, options: Mapping[str, Any]) -> Curve:
+    """The curve of a run: from its file, or trained and measured."""
+    file = out.with_suffix(".json")
+    if not file.exists():
+        found = {"seed": seed, "method": method, "cpu_seconds": train(out, options)}
+        whole = file.with_suffix(".part")
+        whole.write_text(json.dumps(found | {"curve": measured(out)}), encoding="utf-8")
+        whole.rename(file)
+    line = file.read_text(encoding="utf-8")
+    print(line, flush=True)
+    return json.loads(line)["curve"]
+
+
+def mean_told(values: Sequence[float]) -> str:
+    """Mean with the half-width of its 95 % interval over seeds; one seed is marked."""
+    if len(values) == 1:
+        return f"{values[0]:.3f} (one seed)"
+    half = QUANTILE[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+    return f"{statistics.mean(values):.3f} +- {half:.3f}"
+
+
+def best_at(curve: Curve, evenness: float) -> float | None:
+    """Greatest accuracy over temperatures at which replies are at least that even."""
+    return max((p["accuracy"] for p in curve if p["evenness"] >= evenness), default=None)
+
+
+def write_tables(curves: Mapping[str, Sequence[Curve]]) -> None:
+    """Print the curves, and the accuracy that each method has at equal evenness."""
+    print("\naccuracy / evenness by temperature, mean and 95 % interval over seeds")
+    print("| T | " + " | ".join(curves) + " |")
+    print("|---" * (len(curves) + 1) + "|")
+    for place, temperature in enumerate(TEMPERATURES):
+        points = [[curve[place] for curve in found] for found in curves.values()]
+        cells = [
+            " / ".join(mean_told([p[key] for p in row]) for key in ("accuracy", "evenness"))
+            for row in points
+        ]
+        print(f"| {temperature} | " + " | ".join(cells) + " |")
+    print("\ngreatest accuracy over temperatures at which evenness is at least the bound")
+    print("| evenness | " + " | ".join(curves) + " |")
+    print("|---" * (len(curves) + 1) + "|")
+    for bound in EVENNESS:
+        best = [[best_at(curve, bound) for curve in found] for found in curves.values()]
+        cells = [mean_told(row) if None not in row else "not reached" for row in best]
+        print(f"| {bound} | " + " | ".join(cells) + " |")
 
 
 def main() -> None:
@@ -121,21 +196,24 @@ def main() -> None:
         folder = Path(c.out or temporary)
         folder.mkdir(parents=True, exist_ok=True)
         data = write_pairs(folder)
+        curves: dict[str, list[Curve]] = {name: [] for name in ("start", *c.methods)}
         for seed in c.seeds:
             common = SIZES | data | {"seed": seed}
+            blank = folder / f"blank_{seed}"
+            if not blank.exists():
+                write_model(blank, seed)
             start = folder / f"start_{seed}"
-            runs = {}
-            if not start.exists():
-                write_model(folder / f"blank_{seed}", seed)
-                chosen = dict(word.split("=") for word in c.start)
-                runs["start"] = common | START | {"model": folder / f"blank_{seed}"} | chosen
+            chosen = dict(word.split("=") for word in c.start)
+            options = common | START | {"model": blank} | chosen
+            curves["start"].append(played(start, "start", seed, options))
             common["model"] = str(start / "model")
             chosen = dict(word.split("=") for word in c.more)
-            runs |= {name: common | METHODS[name] | chosen for name in c.methods}
-            for name, options in runs.items():
-                out = folder / f"{name}_{seed}"
-                told = {"seed": seed, "method": name, "cpu_seconds": train(out, options)}
-                print(json.dumps(told | measured(out)), flush=True)
+            for name in c.methods:
+                options = common | METHODS[name] | chosen
+                curves[name].append(played(folder / f"{name}_{seed}", name, seed, options))
+        real = judged(*zip(*counting_pairs(10_000, 5), strict=True))
+        print(f"\nreal replies: accuracy {real['accuracy']}, evenness {real['evenness']}")
+        write_tables(curves)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from image_core.runs.papers import Paper
 from seqgan.dialogue.config import DialogueRunOptions
 
 SHOWN = (
-    "bleu2", "distinct2", "entropy4", "length", "nll_test", "adversuc", "ere", "machine_vs_random",
+    "bleu2", "distinct2", "entropy4", "ms_jaccard", "length", "nll_test", "adversuc", "ere",
+    "machine_vs_random",
 )  # fmt: skip
 """Columns of the table."""
 
@@ -28,6 +29,8 @@ of {paper}, seed {seed}.
 
 {contexts} test contexts. BLEU is {bleu}; `adversuc` (0.5 is ideal) means nothing without `ere`
 (low: the judge can be believed) and `machine_vs_random` (high: replies answer their contexts).
+One seed. `human` is people's other replies in the machine's place: 0.5 in both shows that the
+judges go by nothing else than who wrote a reply. `ms_jaccard` is quality and diversity in one.
 
 {table}
 
@@ -46,7 +49,13 @@ Trained on what people said; it may say anything they did. Not filtered for harm
 
 
 def card(
-    c: DialogueRunOptions, paper: Paper, result: Mapping[str, Any], *, contexts: int, seq2seq: bool
+    c: DialogueRunOptions,
+    paper: Paper,
+    result: Mapping[str, Any],
+    rows: Mapping[str, Mapping[str, float | str]],
+    *,
+    contexts: int,
+    seq2seq: bool,
 ) -> str:
     """The page, as Markdown.
 
@@ -54,6 +63,7 @@ def card(
         c: Options of the run.
         paper: Its paper's parts.
         result: Contents of `result.json`.
+        rows: Rows of its table that are shown.
         contexts: Number of contexts that were answered.
         seq2seq: Whether the model has an encoder.
     """
@@ -69,7 +79,7 @@ def card(
         seed=c.seed,
         contexts=contexts,
         bleu=result["bleu"],
-        table=_table(result["table"]),
+        table=_table(rows),
         auto="AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM",
         turns=c.turns,
         context_tokens=c.context_tokens,
@@ -92,10 +102,9 @@ def paper_of(c: DialogueRunOptions, paper: Paper) -> str:
 
 
 def _table(rows: Mapping[str, Mapping[str, float | str]]) -> str:
-    wanted = {name: rows[name] for name in rows if "T=" not in name or name.endswith("T=1.0")}
-    columns = [key for key in SHOWN if any(key in row for row in wanted.values())]
+    columns = [key for key in SHOWN if any(key in row for row in rows.values())]
     lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for name, row in wanted.items():
+    for name, row in rows.items():
         cells = [row.get(key, "") for key in columns]
         shown = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells]
         lines.append(f"| {name} | {' | '.join(shown)} |")

@@ -9,10 +9,10 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from image_core.adversarial import estimators, losses, parallel, sharding
+from image_core.adversarial import estimators, losses, sharding
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -41,7 +41,6 @@ from seqgan.dialogue.discriminators import (
     pool,
 )
 from seqgan.dialogue.generation import PLAIN, GenerationOptions
-from seqgan.dialogue.guards import UNGUARDED, Guards
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.samples import DrawnReplies, draw_samples, importance, mix_people_in
 
@@ -84,15 +83,11 @@ class DialogueGame(Game):
         length_weight: Reward taken off for each |log(length / people's length)|.
         buffer_size: Number of earlier replies that the discriminator is shown again; 0 = none.
         replay_share: Chance of a discriminator's row to be one of them.
-        guards: When a side is to rest.
 
     Source: Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation", Algorithm 1.
     """
 
-    strength: Tensor
     moves: Tensor
-    rested: Tensor
-    held: Tensor
 
     def __init__(
         self,
@@ -124,7 +119,6 @@ class DialogueGame(Game):
         length_weight: float = 0.0,
         buffer_size: int = 0,
         replay_share: float = 0.3,
-        guards: Guards = UNGUARDED,
     ):
         super().__init__()
         self._refuse(D, pooling, baseline, kl, penalty)
@@ -153,14 +147,12 @@ class DialogueGame(Game):
         self.human_share, self.human_steps = human_share, human_steps
         self.human_reward = human_reward
         self.kl, self.kl_coef = kl, KLCoefficient(kl_coef, kl_target)
-        self.uses_reference = kl_coef > 0 or guards.kl > 0
-        self.length_weight, self.guards = length_weight, guards
+        self.uses_reference, self.length_weight = kl_coef > 0, length_weight
         widths = {"context": context_length, "attention_mask": context_length}
         widths |= {"human": length, "reply": length}
         row = {name: torch.zeros(width, dtype=torch.int64) for name, width in widths.items()}
         self.replay_buffer = ReplayBuffer(buffer_size, row, replay_share)
-        for name, start in (("strength", 0.5), ("moves", 0.0), ("rested", 0.0), ("held", 0.0)):
-            self.register_buffer(name, torch.tensor(start))
+        self.register_buffer("moves", torch.tensor(0.0))
         self._drawn: DrawnReplies | None = None
 
     @staticmethod
@@ -201,10 +193,7 @@ class DialogueGame(Game):
         yield Loss(self._nll(batch["context"], batch["attention_mask"], batch["reply"]))
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step.
-
-        Whether a guard holds is read from the device once a move.
-        """
+        """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step."""
         self.G.eval()
         self.D.eval()
         drawn = self._draw(next(batches))
@@ -217,19 +206,14 @@ class DialogueGame(Game):
             with torch.no_grad():
                 reference = self.mle.log_prob(*given, drawn.reply)
         old: Tensor | None = None
-        advantage, held = torch.empty(0), False
+        advantage = torch.empty(0)
         logs: dict[str, Tensor] = {}
         for _ in range(self.policy_updates):
             logits = self.G.logits(*given, drawn.reply)
             log_prob = self.G.picked(logits, drawn.reply)
             if old is None:
                 old = log_prob.detach()
-                advantage, logs, reading = self._assess(
-                    drawn, mask, logits.detach(), old, reference
-                )
-                held = self._holds(*reading)
-                if held:
-                    break
+                advantage, logs = self._assess(drawn, mask, logits.detach(), old, reference)
             if advantage.ndim == 3:
                 loss = -mean_of(expected(logits, advantage), mask)
             else:
@@ -238,14 +222,13 @@ class DialogueGame(Game):
                 loss = loss + self.kl_coef.beta * mean_of(k3(log_prob, reference), mask)
             del logits
             yield Loss(loss, logs)
-        if not held and reference is not None and old is not None:
+        if reference is not None and old is not None:
             self.kl_coef.adapt(summed(old - reference, mask).mean())
-        if held or self.teacher_forcing:
+        if self.teacher_forcing:
             # One human reply a context, however many samples it has
             human = (part[:: self.samples] for part in (*given, drawn.human))
             nll = self._nll(*human)
-            weight = self.teacher_forcing or 1.0
-            yield Loss(weight * nll, {"teacher": nll, **(logs if held else {})})
+            yield Loss(self.teacher_forcing * nll, {"teacher": nll})
 
     def _draw(self, batch: Batch) -> DrawnReplies:
         drawn = draw_samples(self.G, batch, self.length, self.generations, self.samples)
@@ -262,8 +245,8 @@ class DialogueGame(Game):
         logits: Float[Tensor, "N T V"],
         log_prob: Float[Tensor, "N T"],
         reference: Float[Tensor, "N T"] | None,
-    ) -> tuple[Tensor, dict[str, Tensor], tuple[Tensor, Tensor]]:
-        """Advantages, what is logged, and what the guards read: KL a reply, and length ratio."""
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Advantages, and what is logged."""
         context, attention_mask, human, reply, written = drawn
         episode = Episode(
             self.G, self.D, self.pooling, context, attention_mask, reply, mask, human, logits
@@ -273,39 +256,28 @@ class DialogueGame(Game):
         reward = earned.gather(2, reply[..., None])[..., 0] if every else earned
         by_human = self.G.mask(human)
         own = mask & written[:, None]
-        ratio = own.sum() / (by_human & written[:, None]).sum().clamp(min=1)
         logs = {
             "reward": mean_of(reward, own),
             "reward_std": spread_of(reward, own),
             "entropy": -mean_of(log_prob, own),
             "length": mask.sum(1).float().mean(),
         }
-        kl = ratio.new_zeros(())
         if reference is not None:
             each = log_prob - reference
-            kl = summed(each, mask).mean()
-            logs |= {"kl": kl, "beta": self.kl_coef.beta.clone()}
+            logs |= {"kl": summed(each, mask).mean(), "beta": self.kl_coef.beta.clone()}
             if self.kl == "k1":
                 reward = reward - self.kl_coef.beta * kl_to_go(each, mask)
         if self.length_weight:
             reward = reward - self.length_weight * length_cost(mask, by_human)[:, None]
         if every:
-            return earned, logs, (kl, ratio)
+            return earned, logs
         advantage = self.advantage(reward, mask)
         advantage = torch.where(written[:, None], advantage, self.human_reward)
         if len(self.generations) > 1:
             weight = importance(self.G, logits, reply, mask, self.generations)
             logs["weight"] = weight.mean()
             advantage = advantage * weight[:, None]
-        return advantage, logs, (kl, ratio)
-
-    def _holds(self, kl: Tensor, ratio: Tensor) -> bool:
-        """Whether a guard lets only maximum likelihood through; one read of the device."""
-        if not self.guards.kl and not self.guards.length:
-            return False
-        held = self.guards.hold(kl, ratio)
-        self.held += held
-        return bool(held)
+        return advantage, logs
 
     def _nll(self, context: Tensor, attention_mask: Tensor, reply: Tensor) -> Float[Tensor, ""]:
         return self.G.nll(context, attention_mask, reply, self.G.mask(reply))
@@ -330,7 +302,7 @@ class DialogueGame(Game):
         yield Loss(self.D.nll(batch["context"], batch["attention_mask"], batch["reply"], mask))
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Tell people's replies from the policy's; a discriminator that is too strong only looks.
+        """Tell people's replies from the policy's.
 
         The policy step's samples are used where `reuse` says so, else fresh ones are drawn.
         """
@@ -340,33 +312,25 @@ class DialogueGame(Game):
             drawn = draw_samples(self.G, next(batches), self.length, self.generations[:1], 1)
         names = ("context", "attention_mask", "human", "reply")
         rows = self.replay_buffer.mix({name: getattr(drawn, name) for name in names})
-        if self.guards.accuracy and bool(self.strength > self.guards.accuracy):
-            with torch.no_grad():
-                self._look(rows, learning=False)
-            self.rested += 1
-            return
         self.D.train()
-        yield self._look(rows, learning=True)
+        yield self._discriminate(rows)
 
-    def _look(self, rows: Mapping[str, Tensor], *, learning: bool) -> Loss:
+    def _discriminate(self, rows: Mapping[str, Tensor]) -> Loss:
         """The discriminator's loss on people's replies and the policy's to the same contexts."""
         context, attention_mask = rows["context"], rows["attention_mask"].bool()
         both = torch.cat([rows["human"], rows["reply"]])
         scores = self.D(context.repeat(2, 1), attention_mask.repeat(2, 1), both)
         masks = self.G.mask(both)
-        d_real, d_fake = pool(scores, masks, self.pooling, learning=learning).chunk(2)
+        d_real, d_fake = pool(scores, masks, self.pooling, learning=True).chunk(2)
         with torch.no_grad():
             right = (d_real > d_fake).float() + 0.5 * (d_real == d_fake).float()
-            told = parallel.average_logs({"accuracy": right.mean()})["accuracy"]
-            self.strength.lerp_(told, 0.05)
         logs = {
             "d_real": d_real.mean(),
             "d_fake": d_fake.mean(),
             "accuracy": right.mean(),
-            "rested": self.rested.clone(),
         }
         total = self.loss.d(d_real, d_fake)
-        if self.penalty is not None and learning and isinstance(self.D, EmbeddedDiscriminator):
+        if self.penalty is not None and isinstance(self.D, EmbeddedDiscriminator):
             D, longer = self.D, masks[: len(context)] | masks[len(context) :]
 
             def pooled(embedded: Tensor) -> Tensor:
@@ -375,6 +339,26 @@ class DialogueGame(Game):
             logs["penalty"] = self.penalty(pooled, D.embed(rows["human"]), D.embed(rows["reply"]))
             total = total + logs["penalty"]
         return Loss(total, logs)
+
+    @torch.no_grad()
+    def discriminate(
+        self,
+        context: Int64[Tensor, "N C"],
+        attention_mask: Bool[Tensor, "N C"],
+        reply: Int64[Tensor, "N T"],
+    ) -> Float[Tensor, " N"]:
+        """The discriminator's logits of whole replies, of any number; high = human.
+
+        Args:
+            context: Contexts, padded on the left.
+            attention_mask: True where there is no padding.
+            reply: Replies to the contexts.
+        """
+        self.D.eval()
+        parts = zip(*(part.split(64) for part in (context, attention_mask, reply)), strict=True)
+        return torch.cat([
+            pool(self.D(x, seen, y), self.G.mask(y), self.pooling) for x, seen, y in parts
+        ])  # fmt: skip
 
 
 def tiny() -> tuple[DialogueGame, dict[str, Tensor]]:

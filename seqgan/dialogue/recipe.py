@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial import parallel
+from image_core.adversarial.callbacks import Limit
+from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
@@ -24,6 +26,7 @@ from image_core.runs.players import make_engine
 from seqgan import metrics
 from seqgan.dialogue.config import DialogueOptions, DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_tokenizer
+from seqgan.dialogue.facts import facts_of, tell
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language, put_together, save_base, save_model
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
@@ -63,6 +66,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 STRETCH = 50
 """Steps of maximum likelihood in one round, after which a run can be saved."""
 
+FAR = 3.0
+"""Factor by which replies may be longer or shorter than people's before an alarm says so."""
+
 LOOK = 512
 """Validation pairs behind the figures that are logged while a run plays."""
 
@@ -76,7 +82,7 @@ class DialogueRun(recipe.Run):
     """
 
     recipe = "dialogue"
-    show = ("nll_valid", "D/accuracy", "G/reward", "G/kl", "distinct2", "length")
+    show = ("nll_valid", "D/accuracy", "d_auc", "G/reward", "distinct2", "length")
     config: DialogueRunOptions
     game: DialogueGame
 
@@ -96,6 +102,7 @@ class DialogueRun(recipe.Run):
             read = read_splits(c.data, c.valid, c.test, c.limit, c.where)
             self.dialogues = backwards(read) if c.backward else read
             check_measurable(c, sum(1 for d in self.dialogues.test.items for _ in pairs_of(d)))
+            self.facts = facts_of(self.dialogues)
         self.form = Format(self._tokenizer(begun))
         language = Language(self.form, self.base if begun else None)
         self.game = self.paper.game(c, language).to(self.device)
@@ -108,6 +115,8 @@ class DialogueRun(recipe.Run):
         if data:
             self.sets = [self._encode(number) for number in range(3)]
             self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
+            if parallel.first():
+                tell(self.facts, self.dialogues)
         if not parallel.first():
             # Equal weights, other samples
             torch.manual_seed(c.seed + (parallel.world()[0] << 32))
@@ -186,9 +195,18 @@ class DialogueRun(recipe.Run):
             c.rounds,
             self.evaluate,
             c.evaluate_every,
-            limits=() if c.alarms == "off" else limits_of(self._human_look()),
+            limits=() if c.alarms == "off" else self._limits(),
             stop=c.alarms == "stop",
         )
+
+    def _limits(self) -> list[Limit]:
+        """Limits of what is logged: those of any sequences, and of the replies' length."""
+        human = self._sentences(self._look().reply)
+        length = metrics.lengths(human).mean
+        meaning = "the replies have another length than people's; raise --teacher_forcing or "
+        meaning += "--length_weight, or lower --g_lr"
+        far = Limit("length", length / FAR, length * FAR, rounds=1, meaning=meaning)
+        return [*limits_of(human), far]
 
     def _validate(self) -> dict[str, float]:
         """Keep the best model by validation NLL, and count how long it has been the best."""
@@ -202,14 +220,21 @@ class DialogueRun(recipe.Run):
         return {"nll_valid": now}
 
     def evaluate(self) -> dict[str, float]:
-        """Validation NLL, and signs of collapse in replies to validation contexts."""
+        """Validation NLL, the discriminator's quality, and signs of collapse.
+
+        Of whole replies to validation contexts, sampled as those that are learned from.
+        """
         look = self._look()
         replies = self.game.G.eval().sample(
             look.context, look.attention_mask, self.config.reply_tokens, self.config.generation()
         )
         sentences = self._sentences(replies)
+        d_real, d_fake = self._discriminate(look), self._discriminate(look._replace(reply=replies))
         return {
             "nll_valid": self._nll(look),
+            "d_auc": float(auc(d_real, d_fake)),
+            "d_accuracy": float(accuracy(d_real, d_fake)),
+            "length": metrics.lengths(sentences).mean,
             "distinct2": metrics.distinct(sentences, 2),
             "unique": metrics.unique_share(sentences),
             "entropy": metrics.unigram_entropy(sentences),
@@ -223,8 +248,8 @@ class DialogueRun(recipe.Run):
         order = torch.randperm(len(valid.reply), generator=generator)[:LOOK]
         return EncodedPairs(*(part[order].to(self.device) for part in valid))
 
-    def _human_look(self) -> Sentences:
-        return self._sentences(self._look().reply)
+    def _discriminate(self, pairs: EncodedPairs) -> Tensor:
+        return self.game.discriminate(*pairs)
 
     def _sentences(self, replies: Tensor) -> Sentences:
         lengths = (self.game.G.mask(replies) & (replies != self.form.end)).sum(1).tolist()
@@ -276,8 +301,6 @@ class DialogueRun(recipe.Run):
         played = {
             "rounds": engine.round,
             "steps": engine.steps,
-            "discriminator_rested": float(game.rested),
-            "policy_held": float(game.held),
         }
         return DialogueSubject(
             config=self.config,
@@ -285,9 +308,11 @@ class DialogueRun(recipe.Run):
             folder=self.folder,
             source=self.data_source(),
             dialogues=self.dialogues,
+            facts=self.facts,
             pairs=self.sets[2],
             form=self.form,
             policies={"MLE": game.mle, "GAN": game.G},
+            discriminate=self._discriminate,
             device=self.device,
             played=played,
             alarms=engine.notes.get("alarms", []),

@@ -1,52 +1,53 @@
 """The table of a dialogue run: models and floors on the test set, and result.json."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from difflib import SequenceMatcher
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
+from torch import Tensor
 
 from image_core.adversarial import parallel
+from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.papers import Paper
 from image_core.runs.table import print_table
-from seqgan import metrics
-from seqgan.dialogue.card import card
+from seqgan.dialogue.card import SHOWN, card
 from seqgan.dialogue.config import DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format
+from seqgan.dialogue.figures import (
+    AnsweredPairs,
+    Row,
+    Training,
+    alike,
+    answers,
+    drawn_of,
+    figures,
+    line_of,
+    lines_of,
+    training_of,
+)
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.generation import GenerationOptions
+from seqgan.dialogue.judging import HUMAN, OVER, JudgedRows, Said, judge_rows
 from seqgan.dialogue.language_models import Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
-from seqgan.dialogue.turns import Dialogues, Splits, pairs_of
-from seqgan.dialogue.words import joined, matrix_of, number_words, words_of
-from seqgan.judges import judge
-from seqgan.judges.encoders import TransformerEncoder
+from seqgan.dialogue.turns import Splits
+from seqgan.dialogue.words import words_of
 
-TEMPERATURES = (0.5, 0.7, 0.85, 1.0)
+TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of both models' rows; 1 is what the adversary trained."""
 
-SHOWN = (
-    "bleu2", "distinct2", "entropy4", "length", "nll_test", "adversuc", "ere", "machine_vs_random",
-)  # fmt: skip
-"""Columns on the terminal; `result.json` has more."""
-
-WIDTH = 32
-"""Words of a text that a judge reads."""
+BEST = "ms_jaccard"
+"""Figure of quality and diversity in one, whose greatest value chooses the best temperature."""
 
 LEAST = 40
 """Test pairs that a judge and MAUVE need: 20 in each half."""
 
-DULL = 10
-"""So many of the most frequent training replies are called dull."""
-
-Row = dict[str, float | str]
+ALONE = ("bleu2", "bleu4", "likeness", "embedding_average", "embedding_greedy", "embedding_extrema")
+"""Figures of a reply and the reference of its context, which people's other replies do not have."""
 
 
 class DialogueSubject(NamedTuple):
@@ -58,11 +59,13 @@ class DialogueSubject(NamedTuple):
         folder: Folder where everything is written.
         source: Options that name the data, and their values.
         dialogues: Dialogues as they were read.
+        facts: Facts of the data.
         pairs: The whole test set, encoded.
         form: Turns tokens into text.
         policies: Both generators, the one of maximum likelihood under "MLE", the last under "GAN".
+        discriminate: Function from pairs to the discriminator's logits of their replies.
         device: Device of the policies.
-        played: Rounds, steps and how often either player rested, by their names in `result.json`.
+        played: Rounds and steps, by their names in `result.json`.
         alarms: Sentences on signs of collapse.
     """
 
@@ -71,32 +74,14 @@ class DialogueSubject(NamedTuple):
     folder: RunFolder
     source: str
     dialogues: Splits
+    facts: Mapping[str, float]
     pairs: EncodedPairs
     form: Format
     policies: Mapping[str, DialoguePolicy]
+    discriminate: Callable[[EncodedPairs], Tensor]
     device: torch.device
     played: Mapping[str, Any]
     alarms: Sequence[str]
-
-
-class Test(NamedTuple):
-    """Contexts that are answered, and what they are answered with by people.
-
-    Args:
-        pairs: Contexts and replies, encoded.
-        contexts: The last turn of each context.
-        replies: People's replies.
-    """
-
-    pairs: EncodedPairs
-    contexts: list[str]
-    replies: list[str]
-
-
-def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
-    """The turn before each reply, and the reply; in the order in which they are encoded."""
-    pairs = [(before[-1].text, r.text) for d in dialogues.items for before, r in pairs_of(d)]
-    return [context for context, _ in pairs], [reply for _, reply in pairs]
 
 
 def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
@@ -105,182 +90,13 @@ def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
     Raises:
         UserError: The test set is too small; names the options.
     """
-    measured = min(pairs, c.eval_samples)
+    measured = min(pairs // 2, c.eval_samples)
     if measured < LEAST and (c.judge_seeds or c.encoder):
         raise UserError(
-            f"{measured} test pairs are too few for a judge or MAUVE, which need {LEAST}; name a "
-            "larger --test or --eval_samples, or pass --judge_seeds 0 and no --encoder"
+            f"half of {pairs} test pairs, of which --eval_samples {c.eval_samples} are measured, "
+            f"are too few for a judge or MAUVE, which need {LEAST}; name a larger --test or "
+            "--eval_samples, or pass --judge_seeds 0 and no --encoder"
         )
-
-
-def test_of(subject: DialogueSubject) -> Test:
-    """A draw of the test set, the same in every run on it."""
-    encoded = subject.pairs
-    generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(encoded.reply), generator=generator)[: subject.config.eval_samples]
-    contexts, replies = texts_of(subject.dialogues.test)
-    picked = order.tolist()
-    return Test(
-        EncodedPairs(*(part[order].to(subject.device) for part in encoded)),
-        [contexts[i] for i in picked],
-        [replies[i] for i in picked],
-    )
-
-
-def answers(
-    policy: DialoguePolicy,
-    pairs: EncodedPairs,
-    generation: GenerationOptions,
-    form: Format,
-    length: int,
-) -> list[str]:
-    """A model's replies as text.
-
-    Args:
-        policy: Generator that writes them.
-        pairs: Pairs whose contexts are answered.
-        generation: How tokens are sampled.
-        form: Turns tokens into text.
-        length: Most tokens of a reply.
-    """
-    found: list[str] = []
-    for context, attention_mask, _ in zip(*(part.split(64) for part in pairs), strict=True):
-        reply = policy.sample(context, attention_mask, length, generation)
-        found += [form.decode(row) for row in reply.tolist()]
-    return found
-
-
-class Training(NamedTuple):
-    """What a model has read.
-
-    Args:
-        contexts: The turn before each reply.
-        replies: People's replies.
-        often: Number of times that each reply is said, as its words.
-    """
-
-    contexts: list[str]
-    replies: list[str]
-    often: Counter[str]
-
-
-def training_of(dialogues: Dialogues) -> Training:
-    """The training set as text."""
-    contexts, replies = texts_of(dialogues)
-    return Training(contexts, replies, Counter(map(spoken, replies)))
-
-
-def spoken(text: str) -> str:
-    """A text as its words alone."""
-    return " ".join(words_of(text))
-
-
-def figures(
-    replies: Sequence[str], human: Sequence[str], contexts: Sequence[str], training: Training
-) -> Row:
-    """Figures of replies as text; BLEU against people's, in per cent.
-
-    `from_training`: share said word for word in training; `dull`: share that is one of its ten most
-    frequent replies; `from_context`: mean share of a reply that is one piece of its context.
-    """
-    sentences = _numbered(replies)
-    said, asked = [spoken(text) for text in replies], [spoken(text) for text in contexts]
-    dull = {text for text, _ in training.often.most_common(DULL)}
-    plain, wanted = [joined(text) for text in replies], [[joined(text) for text in human]]
-    row: Row = {
-        f"bleu{n}": metrics.corpus_bleu(plain, wanted, order=n, lowercase=True).score
-        for n in (2, 4)
-    }
-    return row | {
-        "distinct1": metrics.distinct(sentences, 1),
-        "distinct2": metrics.distinct(sentences, 2),
-        "entropy4": metrics.ngram_entropy(sentences, 4),
-        "self_bleu4": metrics.self_bleu(sentences, [4])[4],
-        "length": metrics.lengths(sentences).mean,
-        "unique": metrics.unique_share(sentences),
-        "repeats": metrics.repetition_share(sentences, 2),
-        "echoes": sum(a == b for a, b in zip(said, asked, strict=True)) / len(said),
-        "from_context": sum(map(_piece, replies, contexts)) / len(said),
-        "from_training": sum(text in training.often for text in said) / len(said),
-        "dull": sum(text in dull for text in said) / len(said),
-    }
-
-
-def _piece(reply: str, context: str) -> float:
-    """The longest run of words of a reply that its context holds, as a share of the reply."""
-    a, b = words_of(reply), words_of(context)
-    return SequenceMatcher(None, a, b, autojunk=False).find_longest_match().size / max(1, len(a))
-
-
-def _numbered(texts: Sequence[str]) -> list[list[int]]:
-    ids: dict[str, int] = {}
-    return [[ids.setdefault(word, len(ids)) for word in words_of(text)] for text in texts]
-
-
-def judged(test: Test, replies: Sequence[str], judges: int) -> Row:
-    """Adversarial success, never without its reliability and machine against random.
-
-    Args:
-        test: Contexts and people's replies.
-        replies: The model's replies.
-        judges: Number of judges that are trained, each from a seed of its own.
-    """
-    ids = number_words([*test.contexts, *test.replies], 4000)
-    matrices = [matrix_of(texts, ids, WIDTH) for texts in (test.contexts, test.replies, replies)]
-    found = judge.adversuc(*matrices, vocab=len(ids) + 2, seeds=tuple(range(judges)))
-    return {
-        "adversuc": found.success,
-        "ere": found.error,
-        "machine_vs_random": found.machine_vs_random,
-    }
-
-
-def alike(source: str, said: Mapping[str, list[str]]) -> tuple[str, dict[str, Row]]:
-    """Figures of vectors, for each row: likeness to people's replies, word vectors, MAUVE.
-
-    `likeness` is the mean cosine of both sentences' vectors. MAUVE compares one half of the rows
-    with the other half of people's, so that people's own row is its ceiling.
-
-    Args:
-        source: An encoder, see `judges.encoders.TransformerEncoder`.
-        said: Replies by the table's rows, people's under "human".
-
-    Returns:
-        The encoder's name, and figures by row.
-    """
-    encoder, human = TransformerEncoder(source), said["human"]
-    wanted, words = encoder.sentences(human), [words_of(text) for text in human]
-    half, rows = len(human) // 2, {}
-    for name, replies in said.items():
-        vectors = encoder.sentences(replies)
-        found = metrics.embedding_similarity(
-            [words_of(text) for text in replies], words, encoder.words
-        )
-        row: Row = {f"embedding_{key}": value for key, value in found._asdict().items()}
-        row["likeness"] = float(F.cosine_similarity(vectors, wanted).mean())
-        if find_spec("mauve"):
-            row["mauve"] = metrics.mauve(wanted[:half], vectors[half:])
-        rows[name] = row
-    return encoder.name, rows
-
-
-def floors(test: Test, training: Training) -> dict[str, list[str]]:
-    """Replies that need no model, and people's own."""
-    return {
-        "human": test.replies,
-        "random": random_replies(training.replies, len(test.replies)),
-        "dull": dull_replies(training.replies, len(test.replies)),
-        "echo": test.contexts,
-        "nearest": nearest_replies(training.contexts, training.replies, test.contexts),
-    }
-
-
-def per_word(subject: DialogueSubject, test: Test, per_token: float) -> float:
-    """Nats a word of what was scored: comparable between tokenizers, as nats a token are not."""
-    replies = test.pairs.reply
-    tokens = int(subject.policies["GAN"].mask(replies).sum())
-    words = sum(len(words_of(subject.form.decode(row))) for row in replies.tolist())
-    return per_token * tokens / words
 
 
 def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
@@ -293,72 +109,159 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
         cpu_seconds: CPU seconds of the training in this process; None keeps what `result.json`
             says.
     """
-    c, test = subject.config, test_of(subject)
+    c = subject.config
+    test, human = drawn_of(subject.pairs, subject.dialogues.test, c.eval_samples, subject.device)
     torch.manual_seed(c.seed + 1)
     policies = {name: policy.eval() for name, policy in subject.policies.items()}
-    nll = {n: nll_per_token(p, test.pairs, subject.device) for n, p in policies.items()}
+    nll = {n: nll_per_token(p, test.encoded, subject.device) for n, p in policies.items()}
     said: dict[str, list[str]] = {}
+    d_fake = {HUMAN: subject.discriminate(human.encoded)}
     for name, policy in policies.items():
         for temperature in TEMPERATURES:
-            generation = GenerationOptions(temperature, min_length=c.min_length)
-            replies = answers(policy, test.pairs, generation, subject.form, c.reply_tokens)
-            said[f"{name} T={temperature}"] = replies
+            generation = GenerationOptions(temperature)
+            tokens = answers(policy, test.encoded, generation, c.reply_tokens)
+            said[row_name(name, temperature)] = lines_of(tokens, subject.form)
+        # The last temperature is 1
+        d_fake[name] = subject.discriminate(test.encoded._replace(reply=tokens))
+    d_real = subject.discriminate(test.encoded)
+    quality = {
+        name: {"d_auc": float(auc(d_real, fake)), "d_accuracy": float(accuracy(d_real, fake))}
+        for name, fake in d_fake.items()
+    }
     if parallel.first():
         with parallel.alone():
-            _write(subject, test, nll, said, cpu_seconds)
+            _write(subject, test, human, nll, said, quality, cpu_seconds)
+
+
+def row_name(policy: str, temperature: float) -> str:
+    """The table's name of a model at a temperature."""
+    return f"{policy} T={temperature}"
+
+
+def floors(test: AnsweredPairs, training: Training) -> dict[str, list[str]]:
+    """Replies that need no model, to the contexts that models answer."""
+    return {
+        "random": random_replies(training.replies, len(test.replies)),
+        "dull": dull_replies(training.replies, len(test.replies)),
+        "echo": test.contexts,
+        "nearest": nearest_replies(training.contexts, training.replies, test.contexts),
+    }
+
+
+def best_temperatures(rows: Mapping[str, Row], policies: Sequence[str]) -> dict[str, float]:
+    """The temperature of each model's greatest `BEST`."""
+    return {
+        name: max(reversed(TEMPERATURES), key=lambda t: float(rows[row_name(name, t)][BEST]))
+        for name in policies
+    }
+
+
+def per_word(subject: DialogueSubject, test: AnsweredPairs, per_token: float) -> float:
+    """Nats a word of what was scored: comparable between tokenizers, as nats a token are not."""
+    replies = test.encoded.reply
+    tokens = int(subject.policies["GAN"].mask(replies).sum())
+    words = sum(len(words_of(subject.form.decode(row))) for row in replies.tolist())
+    return per_token * tokens / words
 
 
 def _write(
     subject: DialogueSubject,
-    test: Test,
+    test: AnsweredPairs,
+    human: AnsweredPairs,
     nll: Mapping[str, float],
     answered: Mapping[str, list[str]],
+    quality: Mapping[str, Mapping[str, float]],
     cpu_seconds: float | None,
 ) -> None:
     c, training = subject.config, training_of(subject.dialogues.train)
-    said = {**floors(test, training), **answered}
-    rows: dict[str, Row] = {}
-    for name, replies in said.items():
-        rows[name] = figures(replies, test.replies, test.contexts, training)
-        if name == "human":
-            rows[name]["bleu2"] = rows[name]["bleu4"] = ""
-        if name.endswith("T=1.0"):
-            rows[name]["nll_test"] = nll[name.split()[0]]
-            rows[name]["nll_word"] = per_word(subject, test, nll[name.split()[0]])
-            if c.judge_seeds:
-                rows[name] |= judged(test, replies, c.judge_seeds)
-        pairs = zip(test.contexts, replies, strict=True)
-        lines = ("\t".join(" ".join(text.split()) for text in pair) + "\n" for pair in pairs)
-        write_text(subject.folder.samples / f"{name.replace(' ', '_').lower()}.txt", "".join(lines))
+    references = [line_of(text) for text in test.replies]
+    given = {HUMAN: human.replies, **floors(test, training)}
+    said = {name: [line_of(text) for text in texts] for name, texts in given.items()}
+    said |= answered
+    rows = {
+        name: figures(
+            replies, references, human.contexts if name == HUMAN else test.contexts, training
+        )
+        for name, replies in said.items()
+    }
+    for name, per_token in nll.items():
+        rows[row_name(name, 1.0)]["nll_test"] = per_token
+        rows[row_name(name, 1.0)]["nll_word"] = per_word(subject, test, per_token)
+    best = best_temperatures(rows, list(nll))
+    chosen = dict.fromkeys(row_name(name, t) for name in nll for t in (1.0, best[name]))
+    judged = JudgedRows({}, {}, [], {})
+    if c.judge_seeds:
+        judged = _judged(subject, test, human, {name: said[name] for name in chosen}, training)
+        for name, found in judged.rows.items():
+            rows[name] |= found
     encoder = ""
     if c.encoder:
-        encoder, found = alike(c.encoder, said)
-        rows = {name: row | found[name] for name, row in rows.items()}
-    result = _result(subject, rows, encoder, cpu_seconds)
+        encoder, vectors = alike(c.encoder, references, said)
+        rows = {name: row | vectors[name] for name, row in rows.items()}
+    rows[HUMAN] |= {name: "" for name in ALONE if name in rows[HUMAN]}
+    _save_samples(subject.folder, test, human, said)
+    _draw(subject.folder, rows, list(nll))
+    result = {
+        **_result(subject, cpu_seconds),
+        "table": rows,
+        "best_temperature": {**best, "chosen_by": BEST},
+        "discriminator": quality,
+        "intervals": judged.intervals,
+        "intervals_over": OVER,
+        "not_reported": judged.refused,
+        "judge_checks": judged.checks,
+        "encoder": encoder,
+    }
     subject.folder.write_result(result)
+    shown = {name: row for name, row in rows.items() if name in chosen or "T=" not in name}
     seq2seq = isinstance(subject.policies["GAN"], Seq2SeqLMPolicy)
-    page = card(c, subject.paper, result, contexts=len(test.replies), seq2seq=seq2seq)
+    page = card(c, subject.paper, result, shown, contexts=len(test.replies), seq2seq=seq2seq)
     write_text(subject.folder.folder / "model" / "README.md", page)
-    keys = ["nll_valid", "D/accuracy", "G/reward", "distinct2", "G/length", "G/entropy"]
-    subject.folder.plots.mkdir(parents=True, exist_ok=True)
-    figure = plots.draw_learning_curves(plots.read_log(subject.folder.log), keys)
-    plots.write_figure(figure, subject.folder.plots / "learning.png")
-    shown = {n: {k: row[k] for k in SHOWN if k in row} for n, row in rows.items()}
-    print_table(f"{subject.folder.folder}: {len(test.replies)} test contexts", shown)
+    print_table(
+        f"{subject.folder.folder}: {len(test.replies)} test contexts, one seed",
+        {n: {k: row[k] for k in SHOWN if k in row} for n, row in shown.items()},
+    )
+    print(*_told(result), sep="\n")
 
 
-def _result(
-    subject: DialogueSubject, rows: Mapping[str, Row], encoder: str, cpu_seconds: float | None
-) -> dict[str, Any]:
+def _save_samples(
+    folder: RunFolder, test: AnsweredPairs, human: AnsweredPairs, said: Mapping[str, list[str]]
+) -> None:
+    """All replies that were measured, one a line, with their references and contexts."""
+    files = {
+        "references": [line_of(text) for text in test.replies],
+        "contexts": [line_of(text) for text in test.contexts],
+        f"{HUMAN}_contexts": [line_of(text) for text in human.contexts],
+        **said,
+    }
+    for name, lines in files.items():
+        text = "".join(line + "\n" for line in lines)
+        write_text(folder.samples / f"{name.replace(' ', '_').lower()}.txt", text)
+
+
+def _judged(
+    subject: DialogueSubject,
+    test: AnsweredPairs,
+    human: AnsweredPairs,
+    said: Mapping[str, list[str]],
+    training: Training,
+) -> JudgedRows:
+    """Judges of people's replies, all of them cut and spelled as the models' are."""
+    sides = [Said(p.contexts, lines_of(p.encoded.reply, subject.form)) for p in (test, human)]
+    text = [*training.contexts, *training.replies]
+    return judge_rows(sides[0], sides[1], said, text, subject.config.judge_seeds)
+
+
+def _result(subject: DialogueSubject, cpu_seconds: float | None) -> dict[str, Any]:
     import transformers
 
     sets = subject.dialogues._asdict()
     return {
-        "table": rows,
+        "method": subject.config.method(),
         "test": subject.source,
+        "data": dict(subject.facts),
         "selected": "last adversarial round; maximum likelihood by validation NLL",
         "bleu": "sacrebleu, 13a, lower case, detokenized, one reference",
-        "encoder": encoder,
         **subject.played,
         "counts": {name: part.counts.told() for name, part in sets.items()},
         "alarms": subject.alarms,
@@ -367,3 +270,44 @@ def _result(
         "cpu_seconds": subject.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
     }
+
+
+def _told(result: Mapping[str, Any]) -> list[str]:
+    """What is to be read with the table."""
+    best = result["best_temperature"]
+    at = ", ".join(f"{name} at T = {best[name]}" for name in best if name != "chosen_by")
+    aucs = ", ".join(f"{row['d_auc']:.3f} from {n}" for n, row in result["discriminator"].items())
+    lines = [
+        f"Method: {'; '.join(f'{name} {value}' for name, value in result['method'].items())}.",
+        f"Greatest {best['chosen_by']}: {at}. All temperatures are in result.json and plots/.",
+        f"AUC of the discriminator, held-out replies of people: {aucs} (0.5 is chance).",
+    ]
+    if result["intervals"]:
+        bands = result["intervals"][HUMAN].items()
+        found = ", ".join(f"{name} {band.low:.3f} to {band.high:.3f}" for name, band in bands)
+        lines.append(f"People's other replies in the machine's place: {found} ({OVER}).")
+    return [*lines, *(f"{sentence}." for sentence in result["not_reported"])]
+
+
+def _draw(folder: RunFolder, rows: Mapping[str, Row], policies: Sequence[str]) -> None:
+    """The learning curves, and quality over diversity by temperature."""
+    keys = ["nll_valid", "D/accuracy", "d_auc", "G/reward", "distinct2", "G/length", "G/entropy"]
+    folder.plots.mkdir(parents=True, exist_ok=True)
+    learning = plots.draw_learning_curves(plots.read_log(folder.log), keys)
+    plots.write_figure(learning, folder.plots / "learning.png")
+    curves = {}
+    for name in policies:
+        swept = [(rows[row_name(name, t)], t) for t in TEMPERATURES]
+        curves[name] = [
+            plots.Place(float(row["distinct2"]), float(row["bleu2"]), t) for row, t in swept
+        ]
+    curve = plots.draw_quality_diversity(
+        curves,
+        {},
+        "distinct-2: diversity",
+        "BLEU-2, one reference: quality",
+        "Sweep of the temperature",
+        x_better="higher",
+        y_better="higher",
+    )
+    plots.write_figure(curve, folder.plots / "temperature.png")

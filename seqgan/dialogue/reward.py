@@ -5,9 +5,11 @@
     trainer = GRPOTrainer(model, reward_funcs=[reward], ..., callbacks=[reward.callback()])
 
 TRL calls a reward with prompts, completions and the data set's columns; what it logs through
-`log_metric` stands beside TRL's own metrics. The reward is on its own for averaging over
-processes, saving and eval mode, so all of that is here: each process brings the completions that it
-made, and all of them hold one discriminator, the first one's to begin with.
+`log_metric` stands beside TRL's own metrics. `trainer.evaluate()` calls it as well: the callback
+shows the reward the trainer's model, and while that is in eval mode the discriminator only scores.
+The reward is on its own for averaging over processes, saving and eval mode, so all of that is here:
+each process brings the completions that it made, and all of them hold one discriminator, the first
+one's to begin with.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,6 +103,15 @@ class TrainedReward:
         adam = partial(torch.optim.Adam, lr=lr)
         self.engine = Engine(self.game, {"D": adam}, clip={"D": 1.0})
         self._met = False
+        self._model: nn.Module | None = None
+
+    def follow(self, model: nn.Module) -> None:
+        """Only score while the model that is rewarded is in eval mode; the callback calls this.
+
+        Args:
+            model: The trainer's model.
+        """
+        self._model = model
 
     def __call__(
         self,
@@ -112,9 +123,14 @@ class TrainedReward:
     ) -> list[float]:
         """Scores of the completions, given before the discriminator learns from them.
 
+        While the model that it follows is in eval mode, it learns and logs nothing and needs no
+        human replies.
+
         Raises:
             UserError: The data set has no column of human replies.
         """
+        if self._model is not None and not self._model.training:
+            return self._score(self._batch(prompts, completions, completions, completion_ids))
         if columns.get(self.human_column) is None:
             raise UserError(
                 f"the data set has no column {self.human_column!r} of human replies among "
@@ -126,16 +142,19 @@ class TrainedReward:
             parallel.broadcast(self.game)
             self._met = True
         batch = self._batch(prompts, completions, columns[self.human_column], completion_ids)
-        self.game.D.eval()
-        with torch.no_grad():
-            reward = self.game.score(batch, "reply")
+        reward = self._score(batch)
         # The engine gives each process its share of a batch, in their order: its own rows
         joined = {name: parallel.join(tensor) for name, tensor in batch.items()}
         logs = list(self.engine.rounds(lambda index: joined, self.steps))[-1]
         if log_metric is not None:
             for name in ("loss", "accuracy", "margin"):
                 log_metric(f"discriminator/{name}", float(logs[f"D/{name}"]))
-        return reward.float().tolist()
+        return reward
+
+    @torch.no_grad()
+    def _score(self, batch: Mapping[str, Tensor]) -> list[float]:
+        self.game.D.eval()
+        return self.game.score(batch, "reply").float().tolist()
 
     def save(self, folder: str | Path) -> None:
         """Write discriminator and optimizer."""
@@ -150,7 +169,9 @@ class TrainedReward:
         self.engine.load(folder)
 
     def callback(self) -> Any:
-        """A callback for the trainer: saves D with each checkpoint, loads it on resume."""
+        """A callback for the trainer: D is saved with each checkpoint, loaded on resume, and learns
+        nothing in `trainer.evaluate()`.
+        """
         return _callback(self)
 
     def _batch(
@@ -203,7 +224,10 @@ def _callback(reward: TrainedReward) -> Any:
     from transformers import TrainerCallback
 
     class Saves(TrainerCallback):
-        """Keeps the discriminator beside the trainer's checkpoints."""
+        """Keeps the discriminator beside the trainer's checkpoints, and out of evaluations."""
+
+        def on_init_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            reward.follow(others["model"])
 
         def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             reward.save(Path(args.output_dir) / f"checkpoint-{state.global_step}" / "discriminator")

@@ -119,6 +119,8 @@ def read_splits(
 ) -> Splits:
     """Read the sets; a twentieth of the dialogues, drawn, validates where no file does.
 
+    Dialogues that begin alike are all held out or none.
+
     Args:
         data: A file, a hub data set, "chitchat" or "chatterbot".
         valid: The same, or None.
@@ -134,7 +136,7 @@ def read_splits(
         return Splits(*(_checked(part) for part in sets))
     train = _checked(read_dialogues(data, limit))
     if valid is None:
-        same = [str(dialogue) for dialogue in train.items]  # equal ones are on one side
+        same = [_opening(dialogue) for dialogue in train.items]
         places = set(held_out(len(same), HELD_OUT, SPLIT_SEED, groups=same))
         kept = [d for i, d in enumerate(train.items) if i not in places]
         held = [d for i, d in enumerate(train.items) if i in places]
@@ -149,6 +151,16 @@ def read_splits(
         validation = _checked(read_dialogues(valid))
     measured = validation if test is None else _checked(read_dialogues(test, where=where))
     return Splits(train, validation, measured)
+
+
+def _opening(dialogue: Dialogue) -> tuple[Utterance, ...]:
+    """How a dialogue begins: dialogues that begin alike are held out together.
+
+    Equal dialogues do, several answers to one prompt, and the records of one that grows by a turn.
+    """
+    said = [turn for turn in dialogue.turns if turn.role != "system"]
+    asked = not dialogue.equals and said[0].role == "user"
+    return tuple(said[: 1 if asked else 2])
 
 
 def backwards(sets: Splits) -> Splits:

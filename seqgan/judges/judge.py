@@ -136,6 +136,44 @@ def judge_accuracy(
     return Accuracy(float(values.mean()), float(values.std()) if len(seeds) > 1 else 0.0)
 
 
+class HumanPairs(NamedTuple):
+    """Contexts with replies of people.
+
+    Args:
+        human: Contexts with their own replies.
+        random_reply: Contexts with the replies of other contexts.
+        random: Pairs of random utterances.
+        order: Random permutation of the pairs.
+    """
+
+    human: Int64[Tensor, "N 2 T"]
+    random_reply: Int64[Tensor, "N 2 T"]
+    random: Int64[Tensor, "N 2 T"]
+    order: Int64[Tensor, " N"]
+
+
+def human_pairs(contexts: Int64[Tensor, "N T"], human: Int64[Tensor, "N T"]) -> HumanPairs:
+    """The pairs of people's utterances that adversarial evaluation needs, by a fixed draw.
+
+    Args:
+        contexts: Contexts of the replies, padded with 0.
+        human: Replies of people.
+    """
+    generator = torch.Generator().manual_seed(0)
+    # A cyclic shift of a permutation assigns each context the reply of another one
+    order = torch.randperm(len(human), generator=generator)
+    other = torch.empty_like(order)
+    other[order] = order.roll(1)
+    utterances = torch.cat([contexts, human])
+    picked = torch.randint(len(utterances), (2, len(human)), generator=generator)
+    return HumanPairs(
+        torch.stack([contexts, human], 1),
+        torch.stack([contexts, human[other]], 1),
+        torch.stack([utterances[picked[0]], utterances[picked[1]]], 1),
+        order,
+    )
+
+
 def adversuc(
     contexts: Int64[Tensor, "N T"],
     human: Int64[Tensor, "N T"],
@@ -163,19 +201,11 @@ def adversuc(
     """
     if len(contexts) < 2 * LEAST:
         raise UserError(f"adversarial evaluation needs {2 * LEAST} pairs: got {len(contexts)}")
-    generator = torch.Generator().manual_seed(0)
-    # A cyclic shift of a permutation assigns each context the reply of another one
-    order = torch.randperm(len(human), generator=generator)
-    other = torch.empty_like(order)
-    other[order] = order.roll(1)
-    utterances = torch.cat([contexts, human])
-    picked = torch.randint(len(utterances), (2, len(human)), generator=generator)
     pairs = {
-        "human": torch.stack([contexts, human], 1),
+        **human_pairs(contexts, human)._asdict(),
         "machine": torch.stack([contexts, machine], 1),
-        "random_reply": torch.stack([contexts, human[other]], 1),
-        "random": torch.stack([utterances[picked[0]], utterances[picked[1]]], 1),
     }
+    order = pairs.pop("order")
 
     def told(one: Tensor, two: Tensor) -> Accuracy:
         return judge_accuracy(one, two, vocab=vocab, seeds=seeds, epochs=epochs)
@@ -202,7 +232,10 @@ def _one(first: Tensor, second: Tensor, rows: int, vocab: int, seed: int, epochs
     """Accuracy of the judge of one seed on its held-out half."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        kinds = [_utterances(kind)[torch.randperm(len(kind))[:rows]] for kind in (first, second)]
+        # Replies to one context are in one half: a judge that remembers the context of one of them
+        # would take the other for the same kind
+        orders = {len(kind): torch.randperm(len(kind)) for kind in (first, second)}
+        kinds = [_utterances(kind)[orders[len(kind)][:rows]] for kind in (first, second)]
         half, held_out = rows // 2, max(1, rows // 20)
         learned = {name: k[held_out:half] for name, k in zip(("first", "second"), kinds)}
         chooses = [kind[:held_out] for kind in kinds]

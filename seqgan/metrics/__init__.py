@@ -22,6 +22,7 @@ from .diversity import unigram_entropy as unigram_entropy
 from .diversity import unique_share as unique_share
 from .embedding import embedding_similarity as embedding_similarity
 from .mauve import mauve as mauve
+from .ms_jaccard import ms_jaccard as ms_jaccard
 
 __all__ = [
     "adjusted_distinct",
@@ -35,6 +36,7 @@ __all__ = [
     "frechet_distance",
     "lengths",
     "mauve",
+    "ms_jaccard",
     "ngram_entropy",
     "repetition_share",
     "self_bleu",

@@ -14,7 +14,6 @@ from seqgan.dialogue import credit, estimation
 from seqgan.dialogue.advantage import BASELINES, KL
 from seqgan.dialogue.config.shared import DialogueOptions
 from seqgan.dialogue.credit import REWARDS, Credit
-from seqgan.dialogue.guards import Guards
 
 
 @dataclass(kw_only=True)
@@ -52,6 +51,9 @@ class AdvantageOptions(DialogueOptions):
             "length_weight": self.length_weight,
         }
 
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "baseline": self.baseline}
+
 
 @dataclass(kw_only=True)
 class ClippedOptions(AdvantageOptions):
@@ -84,12 +86,15 @@ class CreditOptions(ClippedOptions):
         estimator: Estimator of the generator's gradient: reinforce, clipped (PPO), importance
             (MaliGAN; --reward ratio) or boundary_seeking (--reward logit); the last two weigh a
             context's replies against each other.
+        reuse: Whether the discriminator learns from the replies of the generator's step, not from
+            fresh ones.
     """
 
     credit_assignment: str = "potential"
     rollouts: int = 5
     reward: str = "probability"
     estimator: str = "reinforce"
+    reuse: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -139,6 +144,14 @@ class CreditOptions(ClippedOptions):
     def one_reward(self) -> bool:
         return self.credit_assignment in ("sequence", "paired")
 
+    def adversarial(self) -> dict[str, Any]:
+        return {**super().adversarial(), "reuse": self.reuse}
+
+    def method(self) -> dict[str, str]:
+        read = self.credit_assignment not in ("paired", "advantage", "every_token")
+        reward = self.credit_assignment + (f" of {self.reward}" if read else "")
+        return {**super().method(), "reward": reward, "estimator": self.estimator}
+
     def credit(self) -> Credit:
         """The credit assignment of these options."""
         transform = REWARDS[self.reward]
@@ -164,25 +177,23 @@ class KLOptions(DialogueOptions):
             k1 (taken off the reward) or k3 (added to the loss).
         kl_coef: Weight of the KL term.
         kl_target: KL divergence in nats a reply that the weight adapts to; 0 = it stays.
-        kl_limit: KL divergence in nats a reply above which the generator takes steps of maximum
-            likelihood only; 0 = never.
     """
 
     kl: str = "k3"
     kl_coef: float = 0.0
     kl_target: float = 0.0
-    kl_limit: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_choice("kl", self.kl, tuple(KL))
-        options.check_least(self, 0, "kl_coef", "kl_target", "kl_limit")
+        options.check_least(self, 0, "kl_coef", "kl_target")
         if self.kl_target and not self.kl_coef:
             raise UserError("--kl_target adapts --kl_coef, which is 0; give it a start")
-
-    def guards(self) -> Guards:
-        return super().guards()._replace(kl=self.kl_limit)
 
     def adversarial(self) -> dict[str, Any]:
         terms = {"kl": self.kl, "kl_coef": self.kl_coef, "kl_target": self.kl_target}
         return {**super().adversarial(), **terms}
+
+    def method(self) -> dict[str, str]:
+        term = {"KL term": f"{self.kl} {self.kl_coef}"} if self.kl_coef else {}
+        return super().method() | term

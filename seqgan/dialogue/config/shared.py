@@ -11,8 +11,7 @@ from image_core.runs.players import Player, adam
 from seqgan.dialogue.data import DialogueDataOptions
 from seqgan.dialogue.discriminators import DialogueDiscriminator
 from seqgan.dialogue.game import DialogueGame
-from seqgan.dialogue.generation import GenerationOptions
-from seqgan.dialogue.guards import Guards
+from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.models import (
     DISCRIMINATORS,
     Language,
@@ -42,14 +41,7 @@ class DialogueOptions(LanguageModelOptions):
         max_grad_norm: Greatest norm of either player's gradient; longer ones are scaled down.
         falling: Whether each learning rate rises over a tenth of its steps and then falls to zero.
         samples: Number of replies to each context of a generator step.
-        temperature: Temperature at which the replies are sampled that are learned from.
-        top_p: Probability mass of the likeliest tokens that those replies are sampled from.
-        min_length: Number of tokens of a reply before its end may be sampled.
-        reuse: Whether the discriminator learns from the replies of the generator's step.
         teacher_forcing: Weight of a step of maximum likelihood after each generator step.
-        d_accuracy_limit: Accuracy above which the discriminator rests; 0 = never.
-        length_limit: The generator takes steps of maximum likelihood only while its replies are
-            that many times longer or shorter than people's; 0 = never.
         precision: Precision of the models: no (float32) or bf16; in YAML write 'no' in quotes.
         evaluate_every: Number of rounds between two evaluations.
         alarms: What happens at signs of collapse: warn, stop or off.
@@ -67,13 +59,7 @@ class DialogueOptions(LanguageModelOptions):
     max_grad_norm: float = 1.0
     falling: bool = False
     samples: int = 4
-    temperature: float = 1.0
-    top_p: float = 1.0
-    min_length: int = 0
-    reuse: bool = True
     teacher_forcing: float = 1.0
-    d_accuracy_limit: float = 0.98
-    length_limit: float = 3.0
     precision: str = "no"
     evaluate_every: int = 50
     alarms: str = "warn"
@@ -83,44 +69,27 @@ class DialogueOptions(LanguageModelOptions):
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
         options.check_least(self, 1, "batch", "d_steps", "samples", "evaluate_every")
-        options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "min_length")
-        options.check_least(self, 0, "teacher_forcing", "d_accuracy_limit", "length_limit")
+        options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "teacher_forcing")
         options.check_above_zero(self, "mle_lr", "d_lr", "g_lr", "max_grad_norm")
-        options.check_above_zero(self, "temperature", "top_p")
-        if self.d_accuracy_limit >= 1:
-            raise UserError(f"--d_accuracy_limit {self.d_accuracy_limit}: it must be below 1")
-        if self.top_p > 1:
-            raise UserError(f"--top_p {self.top_p}: it must be at most 1")
         if self.mle_steps + self.d_warmup_steps + self.rounds == 0:
             raise UserError(
                 "--mle_steps, --d_warmup_steps and --rounds are all 0; nothing is played"
-            )
-        if self.min_length >= self.reply_tokens:
-            raise UserError(
-                f"--min_length {self.min_length} leaves no room for an end within --reply_tokens "
-                f"{self.reply_tokens}"
             )
 
     def updates(self) -> int:
         """Optimizer steps on the same replies; a part overrides it."""
         return 1
 
-    def guards(self) -> Guards:
-        """When a side is to rest; a part adds to it."""
-        return Guards(self.d_accuracy_limit, 0.0, self.length_limit)
+    def method(self) -> dict[str, str]:
+        """Reward, loss and estimator of the paper, named beside its results; parts add to it."""
+        return {}
 
     def begin_discriminator(self, game: DialogueGame) -> None:
         """Prepare the discriminator when maximum likelihood is over; a part overrides it."""
 
-    def generation(
-        self, temperature: float | None = None, top_p: float | None = None
-    ) -> GenerationOptions:
-        """How replies are sampled: as the options say, or otherwise."""
-        return GenerationOptions(
-            self.temperature if temperature is None else temperature,
-            top_p=self.top_p if top_p is None else top_p,
-            min_length=self.min_length,
-        )
+    def generation(self) -> GenerationOptions:
+        """How the replies are sampled that are learned from; a part or a paper overrides it."""
+        return PLAIN
 
     def adversarial(self) -> dict[str, Any]:
         """What a game is made with besides its models; a part adds to it."""
@@ -130,9 +99,7 @@ class DialogueOptions(LanguageModelOptions):
             "generation": self.generation(),
             "policy_updates": self.updates(),
             "d_steps": self.d_steps,
-            "reuse": self.reuse,
             "teacher_forcing": self.teacher_forcing,
-            "guards": self.guards(),
         }
 
 
@@ -194,6 +161,9 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
     def adversarial(self) -> dict[str, Any]:
         return {**super().adversarial(), "penalty": make_penalty(self.penalty)}
 
+    def method(self) -> dict[str, str]:
+        return super().method() | ({"penalty": self.penalty} if self.penalty else {})
+
 
 @dataclass(kw_only=True)
 class StepDiscriminatorOptions(DiscriminatorSizeOptions):
@@ -240,6 +210,9 @@ class DialogueLossOptions(DialogueOptions):
 
     def adversarial(self) -> dict[str, Any]:
         return {**super().adversarial(), "loss": getattr(losses, self.loss)}
+
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "loss": self.loss}
 
 
 @dataclass(kw_only=True)

@@ -30,7 +30,6 @@ class Options(DiscriminatorNetworkOptions, DialogueLossOptions, AdvantageOptions
     """
 
     discriminator: str = "hierarchical"
-    reuse: bool = False
     d_steps: int = 5
     samples: int = 2
     rollouts: int = 0
@@ -42,13 +41,19 @@ class Options(DiscriminatorNetworkOptions, DialogueLossOptions, AdvantageOptions
     def one_reward(self) -> bool:
         return False
 
+    def method(self) -> dict[str, str]:
+        reward = "rollouts" if self.rollouts else "dense"
+        return {
+            **super().method(), "reward": f"{reward} of probability", "estimator": "reinforce"
+        }  # fmt: skip
+
 
 def game(o: Options, language: Language) -> DialogueGame:
     """The game of a run's options."""
     policy = o.policy(language)
     prefixes = credit.dense()
     if o.rollouts:
-        prefixes = credit.rollouts(o.rollouts, generation=o.generation())
+        prefixes = credit.rollouts(o.rollouts)
     return DialogueGame(
         policy,
         o.network(language, policy),

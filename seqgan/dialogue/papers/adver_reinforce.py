@@ -24,9 +24,11 @@ class Options(DiscriminatorNetworkOptions, DialogueLossOptions, AdvantageOptions
     """Adversarial REINFORCE."""
 
     discriminator: str = "hierarchical"
-    reuse: bool = False
     d_steps: int = 5
     samples: int = 2
+
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "reward": "sequence of probability", "estimator": "reinforce"}
 
 
 def game(o: Options, language: Language) -> DialogueGame:

@@ -19,6 +19,7 @@ from seqgan.dialogue.config import (
     three_players,
 )
 from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.models import Language
 
 
@@ -37,7 +38,6 @@ class Options(
     cold_temperature: float = 0.5
     cold_top_p: float = 0.9
     buffer_size: int = 1024
-    reuse: bool = False
     teacher_forcing: float = 0.0
 
     def __post_init__(self) -> None:
@@ -47,6 +47,9 @@ class Options(
             raise UserError(f"--cold_top_p {self.cold_top_p}: it must be at most 1")
         if self.samples % 2:
             raise UserError(f"--samples {self.samples}: half of them are cold; give an even number")
+
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "reward": "sequence of probability", "estimator": "reinforce"}
 
 
 PRESETS = {"tiny": {"buffer_size": 16}}
@@ -61,7 +64,7 @@ def game(o: Options, language: Language) -> DialogueGame:
         o.reply_tokens,
         credit=credit.sequence(),
         pooling="last",
-        cold=o.generation(o.cold_temperature, o.cold_top_p),
+        cold=GenerationOptions(o.cold_temperature, top_p=o.cold_top_p),
         **o.adversarial(),
     )
 

@@ -25,6 +25,10 @@ class Options(AdvantageOptions):
     def one_reward(self) -> bool:
         return False
 
+    def method(self) -> dict[str, str]:
+        own = {"reward": "to_go of surprise", "loss": "wasserstein", "estimator": "reinforce"}
+        return {**super().method(), **own}
+
     def begin_discriminator(self, game: DialogueGame) -> None:
         """It begins as the generator is after maximum likelihood."""
         copy_generator(game.D, game.G)
@@ -40,6 +44,7 @@ def game(o: Options, language: Language) -> DialogueGame:
         credit=credit.to_go(),
         loss=losses.wasserstein,
         pooling="mean",
+        reuse=True,
         **o.adversarial(),
     )
 

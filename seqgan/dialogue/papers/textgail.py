@@ -15,6 +15,7 @@ from image_core.runs import options
 from seqgan.dialogue import credit, estimation
 from seqgan.dialogue.config import ClippedOptions, DiscriminatorNetworkOptions, three_players
 from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.models import Language
 
 
@@ -23,6 +24,8 @@ class Options(DiscriminatorNetworkOptions, ClippedOptions):
     """TextGAIL.
 
     Args:
+        temperature: Temperature at which the replies are sampled that are learned from.
+        top_p: Probability mass of the likeliest tokens that those replies are sampled from.
         human_share: Chance of a reply to be replaced by the human one.
         human_steps: Number of generator steps over which that chance falls to 0.
     """
@@ -32,7 +35,6 @@ class Options(DiscriminatorNetworkOptions, ClippedOptions):
     samples: int = 1
     temperature: float = 0.9
     top_p: float = 0.9
-    reuse: bool = False
     teacher_forcing: float = 0.0
     human_share: float = 0.3
     human_steps: int = 1000
@@ -42,8 +44,16 @@ class Options(DiscriminatorNetworkOptions, ClippedOptions):
         options.check_least(self, 0, "human_share", "human_steps")
         if self.human_share >= 1:
             raise UserError(f"--human_share {self.human_share}: it must be below 1")
-        if self.human_share and self.reuse:
-            raise UserError("--human_share mixes human replies in; pass --reuse false")
+        options.check_above_zero(self, "temperature", "top_p")
+        if self.top_p > 1:
+            raise UserError(f"--top_p {self.top_p}: it must be at most 1")
+
+    def generation(self) -> GenerationOptions:
+        return GenerationOptions(self.temperature, top_p=self.top_p)
+
+    def method(self) -> dict[str, str]:
+        own = {"reward": "paired", "loss": "relativistic", "estimator": "clipped"}
+        return {**super().method(), **own}
 
     def adversarial(self) -> dict[str, Any]:
         mixed = {"human_share": self.human_share, "human_steps": self.human_steps}

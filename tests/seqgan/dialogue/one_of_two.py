@@ -1,14 +1,9 @@
-"""One of two processes that play the dialogue game together; run by `test_two_processes.py`.
-
-python -m tests.seqgan.dialogue.one_of_two RANK FOLDER
-"""
+"""What two processes that play the dialogue game together find; `run_of_two.py` starts it."""
 
 import functools
-import sys
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
@@ -77,10 +72,8 @@ def rewarded(rank: int) -> dict[str, torch.Tensor]:
     return found | {"own": torch.tensor(own), "all": torch.tensor(all_)}
 
 
-def main(rank: int, folder: Path) -> None:
+def find(rank: int, folder: Path) -> None:
     """Two rounds, a checkpoint, two more; the same by an engine that loads the checkpoint."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"file://{folder / 'meeting'}", rank=rank, world_size=2)
     engine, batch = new(rank)
     torch.manual_seed(100 + rank)
     engine.run(lambda index: batch, 2)
@@ -96,8 +89,3 @@ def main(rank: int, folder: Path) -> None:
     found |= {"plain": played(rank, shard=False), "sharded": played(rank, shard=True)}
     found["rewards"] = rewarded(rank)
     torch.save(found, folder / f"{rank}.pt")
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,15 +1,19 @@
-"""One of two processes that play whole runs together, as a launcher starts them.
+"""One of two processes that play games and whole runs together, as a launcher starts them.
 
 python -m tests.seqgan.dialogue.run_of_two FOLDER
 """
 
+import functools
 import sys
 from pathlib import Path
 
 import torch
 
+from image_core.adversarial import parallel
 from seqgan.cli import main
+from seqgan.dialogue import judging, report
 from seqgan.dialogue import recipe as dialogue
+from tests.seqgan.dialogue import one_of_two
 
 KILLED = 2
 """Rounds after which a run of four is left; it was saved after each."""
@@ -41,16 +45,19 @@ def play(words: list[str], out: Path, rounds: int | None = None) -> None:
 def run(folder: Path) -> None:
     """A run of shared models, the same one left and gone on with, and one of whole models."""
     torch.set_num_threads(1)
+    report.TEMPERATURES = (1.0,)
+    judging.judge_accuracy = functools.partial(judging.judge_accuracy, epochs=1)
     data = str(folder / "talks.jsonl")
     words = ["train", "dialogue", "--preset", "tiny", "--data", data, "--rounds", "4"]
     words += ["--evaluate_every", "1", "--eval_samples", "40", "--discriminator", "step"]
     words += ["--credit_assignment", "every_token", "--baseline", "none", "--d_mle_steps", "4"]
     play([*words, "--shard", "true"], folder / "sharded")
     # Judges are trained by the first process alone
-    play([*words, "--test", data, "--judge_seeds", "1"], folder / "whole")
+    play([*words, "--test", str(folder / "test.jsonl"), "--judge_seeds", "1"], folder / "whole")
     dialogue.write_report = lambda run, seconds: None  # the same once more
     play([*words, "--shard", "true"], folder / "left", KILLED)
     assert main(["resume", str(folder / "left")]) == 0
+    one_of_two.find(parallel.world()[0], folder)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,22 @@
 """`--paper` of dialogue: every paper trains, ends and resumes; what contradicts it is refused."""
 
+import itertools
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
+from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import parse_config
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue import recipe as dialogue
 from seqgan.dialogue.card import paper_of
+from seqgan.dialogue.encode import Format, train_tokenizer
+from seqgan.dialogue.models import Language
 from tests.recipes.made import built, read_log, refusal
 from tests.seqgan.dialogue.test_dialogue_recipe import short_report as short_report
 from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
@@ -69,6 +74,47 @@ def test_a_paper_has_only_the_options_that_it_reads(tmp_path):
     assert parsed("--config", str(file)) == config
 
 
+@pytest.fixture(scope="module")
+def games():
+    """The tiny preset's game of each paper from one seed, with its options."""
+    form = Format(train_tokenizer([text for row in talks(40) for text in row["turns"]], 300))
+    made = {}
+    for paper in PAPERS:
+        torch.manual_seed(0)
+        config = built(dialogue, "tiny", paper, out="run")
+        made[paper] = config, dialogue.PAPERS.load(paper).game(config, Language(form, None))
+    return made
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_a_result_names_the_reward_loss_estimator_and_baseline_of_its_game(games, paper):
+    config, game = games[paper]
+    method = config.method()
+    assert game.loss is getattr(losses, method["loss"])
+    assert game.credit.__qualname__.split(".")[0] == method["reward"].split()[0]
+    assert type(game.estimator).__name__.lower() == method["estimator"].replace("_", "")
+    assert game.advantage.baseline == method["baseline"]
+
+
+def test_no_two_papers_have_one_gradient(games):
+    """Of the policy, in the first round, from equal weights and the same contexts."""
+    generator = torch.Generator().manual_seed(0)
+    batch = {
+        "context": torch.randint(5, 290, (8, 24), generator=generator),
+        "attention_mask": torch.ones(8, 24, dtype=torch.bool),
+        "reply": torch.randint(5, 290, (8, 8), generator=generator),
+    }
+    gradients = {}
+    for paper, (_, game) in games.items():
+        torch.manual_seed(1)
+        game.zero_grad()
+        next(iter(game.policy_move(iter([batch])))).total.backward()
+        gradients[paper] = torch.cat([p.grad.flatten() for p in game.G.parameters()])
+        assert gradients[paper].norm() > 0, paper
+    for one, other in itertools.combinations(gradients, 2):
+        assert not torch.allclose(gradients[one], gradients[other], rtol=1e-3), (one, other)
+
+
 def test_only_its_module_knows_a_paper():
     """Not the recipe, the game or the card: those read the folder."""
     folder = Path(dialogue.__file__).parent
@@ -107,17 +153,16 @@ CONTRADICTIONS = [
     ({"where": "overlap=0", "data": "x"}, "--where overlap=0"),
     ({"shard": True, "penalty": "r1=1"}, "--shard true"),
     ({"shard": True, "architecture": "lstm"}, "--shard true"),
-    ({"min_length": 32}, "--min_length 32"),
     ({"size": 30}, "--size 30"),
     ({"dropout": 1.0}, "--dropout 1"),
-    ({"top_p": 1.5}, "--top_p 1.5"),
     ({"baseline": "group_normalised"}, "--baseline group_normalised"),
     ({"loss": "hope"}, "--loss hope"),
     ({"pooling": "jury"}, "--pooling jury"),
     ({"mle_steps": 0, "d_warmup_steps": 0, "rounds": 0}, "--mle_steps"),
     ({"kl": "k1", "kl_coef": 0.1, "estimator": "boundary_seeking", "reward": "logit",
       "credit_assignment": "sequence", "baseline": "none"}, "--kl k3"),
-    ({"paper": "textgail", "reuse": True}, "--reuse false"),
+    ({"paper": "textgail", "top_p": 1.5}, "--top_p 1.5"),
+    ({"paper": "gad", "temperature": 0.0}, "--temperature"),
     ({"paper": "textgail", "human_share": 1.0}, "--human_share 1"),
     ({"paper": "cold_gan", "samples": 3}, "--samples 3"),
     ({"paper": "cold_gan", "cold_top_p": 2.0}, "--cold_top_p 2"),

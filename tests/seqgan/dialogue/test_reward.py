@@ -58,6 +58,49 @@ def test_it_goes_on_where_it_was_saved(tmp_path):
     assert [other(PROMPTS, MADE, human=HUMAN) for _ in range(2)] == expected
 
 
+def test_in_evaluation_it_only_scores(tmp_path):
+    """With transformers' own trainer, which TRL's derive from, its events and its modes."""
+    from transformers import Trainer, TrainingArguments
+
+    reward, model, _ = reward_of()
+
+    class Rewarded(Trainer):
+        """Asks for rewards where TRL's trainers do: in training and in evaluation steps."""
+
+        def compute_loss(self, model, inputs, **others):
+            rewards.append(reward(PROMPTS, MADE, human=HUMAN))
+            loss = model(input_ids=inputs["input_ids"], labels=inputs["input_ids"]).loss
+            return (loss, {"loss": loss}) if others.get("return_outputs") else loss
+
+    rewards, row = [], {"input_ids": torch.tensor([5, 6, 7]), "labels": torch.tensor([5, 6, 7])}
+    arguments = TrainingArguments(
+        output_dir=str(tmp_path), max_steps=2, per_device_train_batch_size=2, use_cpu=True,
+        report_to=[], disable_tqdm=True, save_strategy="no",
+    )  # fmt: skip
+    trainer = Rewarded(
+        model, arguments, train_dataset=[row] * 4, eval_dataset=[row] * 4,
+        callbacks=[reward.callback()],
+    )  # fmt: skip
+
+    def weights():
+        return [p.clone() for p in reward.game.D.parameters()]
+
+    start = weights()
+    trainer.train()
+    learned = weights()
+    assert reward.engine.round == 2
+    assert any(not torch.equal(p, q) for p, q in zip(start, learned, strict=True))
+    rewards.clear()
+    trainer.evaluate()
+    assert reward.engine.round == 2
+    assert all(torch.equal(p, q) for p, q in zip(learned, weights(), strict=True))
+    assert rewards == [rewards[0]] * len(rewards)
+    assert reward(PROMPTS, MADE) == rewards[0]  # no column of people's replies is needed
+    model.train()
+    assert reward(PROMPTS, MADE, human=HUMAN) == rewards[0]
+    assert reward.engine.round == 3
+
+
 @pytest.mark.slow
 def test_a_grpo_trainer_trains_with_it_saves_and_resumes(tmp_path):
     trl = pytest.importorskip("trl")
@@ -79,7 +122,8 @@ def test_a_grpo_trainer_trains_with_it_saves_and_resumes(tmp_path):
         )  # fmt: skip
         made = trl.GRPOTrainer(
             model, reward_funcs=[reward], args=options, train_dataset=Dataset.from_list(rows),
-            processing_class=form.tokenizer, callbacks=[reward.callback()],
+            eval_dataset=Dataset.from_list(rows), processing_class=form.tokenizer,
+            callbacks=[reward.callback()],
         )  # fmt: skip
         return made, reward
 
@@ -93,6 +137,8 @@ def test_a_grpo_trainer_trains_with_it_saves_and_resumes(tmp_path):
         logged = {name for line in first.state.log_history for name in line}
         assert any("discriminator/accuracy" in name for name in logged), logged
         assert (tmp_path / "out" / "checkpoint-2" / "discriminator" / "state.json").exists()
+        first.evaluate()
+        assert reward.engine.round == 2
         second, again = trainer(3)
         second.train(resume_from_checkpoint=True)
         assert again.engine.round == 3

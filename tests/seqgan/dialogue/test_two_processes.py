@@ -10,14 +10,27 @@ from safetensors.torch import load_file
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result, refusal
 from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
-from tests.two_processes import ROOT, play
+from tests.two_processes import ROOT
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+def runs(tmp_path_factory):
+    """The folder of games and runs of two processes, started as users start them."""
+    folder = tmp_path_factory.mktemp("runs")
+    written(folder, talks(60))
+    written(folder, talks(60, seed=2), "test.jsonl")
+    launch = "-m accelerate.commands.accelerate_cli launch --multi_gpu --main_process_port 0"
+    words = [*launch.split(), "--num_processes", "2", "-m", "tests.seqgan.dialogue.run_of_two"]
+    words = [sys.executable, *words, str(folder)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pair(runs):
     """What both processes found."""
-    folder = tmp_path_factory.mktemp("pair")
-    return play("tests.seqgan.dialogue.one_of_two", folder, 250)
+    return [torch.load(runs / f"{rank}.pt") for rank in range(2)]
 
 
 def different(one, other):
@@ -65,19 +78,6 @@ def test_a_reward_of_trl_holds_one_discriminator_that_learns_of_both_processes_c
             assert torch.equal(value, two[name])
             assert torch.allclose(value, one["alone." + name[7:]], atol=1e-5), name
     assert torch.allclose(torch.cat([one["own"], two["own"]]), one["all"], atol=1e-4)
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """The folder of three runs of two processes, started as users start them."""
-    folder = tmp_path_factory.mktemp("runs")
-    written(folder, talks(60))
-    launch = "-m accelerate.commands.accelerate_cli launch --multi_gpu --main_process_port 0"
-    words = [*launch.split(), "--num_processes", "2", "-m", "tests.seqgan.dialogue.run_of_two"]
-    words = [sys.executable, *words, str(folder)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import dis
 import functools
+import itertools
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import CodeType
@@ -88,7 +89,7 @@ def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
 
 
 def as_loss(yielded: Any, player: str) -> Loss:
-    """What a move has yielded, as a loss; a scalar tensor is its total, numbers in logs are scalars.
+    """What a move has yielded, as a loss: a scalar tensor is its total, a number a scalar.
 
     Args:
         yielded: Value that the move has yielded.
@@ -170,7 +171,7 @@ def _inside_with(code: CodeType) -> frozenset[int]:
     instructions = list(bytecode)
     closes_with = {
         first.offset
-        for first, second in zip(instructions, instructions[1:])
+        for first, second in itertools.pairwise(instructions)
         if (first.opname, second.opname) == ("PUSH_EXC_INFO", "WITH_EXCEPT_START")
     }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import parse_config, prepare, saved_config
+from image_core.runs.stopping import Stopped, at_once
 from seqgan.commands.recipes import RECIPES, open_run, recipe_module
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def run(words: Sequence[str]) -> None:
         return
     folder.check_unused()
     new = module.Run(config, data=True)
-    new.start()
-    _play(new)
+    with folder.locked():
+        new.start()
+        _play(new)
 
 
 def go_on(folder: str) -> None:
@@ -52,15 +54,27 @@ def go_on(folder: str) -> None:
 
     Args:
         folder: Folder of the run.
+
+    Raises:
+        UserError: The folder is no run, or another process trains it.
     """
-    old = open_run(folder)
-    old.resume()
-    _play(old)
+    from image_core.runs.folder import RunFolder
+
+    run = RunFolder(folder)
+    run.read_config()
+    with run.locked():
+        old = open_run(folder)
+        old.resume()
+        _play(old)
 
 
 def _play(run: "Run") -> None:
+    """Train the run; a signal's exception names what goes on with it."""
     try:
-        run.train()
+        with at_once():
+            run.train()
+    except Stopped:
+        raise Stopped(f"; `seqgan resume {run.config.out}` goes on where it stopped") from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"; `seqgan resume {run.config.out}` resumes from the last checkpoint"

@@ -1,13 +1,11 @@
 """A run killed at any moment goes on from its last checkpoint and ends as if nothing had been."""
 
-import json
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +20,7 @@ from seqgan.cli import main
 from seqgan.text import report
 from tests.recipes.made import TINY, TINY_ORACLE, corpus, is_png, read_log, read_result, shorten
 from tests.recipes.made import short_report as short_report
+from tests.recipes.outside import Forker
 
 KILLS = 6
 SHORT_ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--rounds", "2", "--test_size", "16")
@@ -44,46 +43,9 @@ def assert_same(run: Path, undisturbed: Path) -> None:
     assert not list(run.rglob("*.tmp")) + list(run.rglob("*.old"))
 
 
-class Forker:
-    """Runs commands in processes that can be killed."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.recipes.forker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            cwd=Path(__file__).parents[2],
-        )
-        self.read()
-
-    def read(self) -> str:
-        return self.process.stdout.readline().strip()
-
-    def run(
-        self, words: list[str], seconds: float | None = None, *, pictures: bool = False
-    ) -> tuple[int, float]:
-        """The exit code, and how long it took; killed after some seconds, unless it is done."""
-        self.process.stdin.write(json.dumps([pictures, words]) + "\n")
-        self.process.stdin.flush()
-        child, began = int(self.read()), time.monotonic()
-        killer = None
-        if seconds is not None:
-            killer = threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
-            killer.start()
-        code = int(self.read())
-        if killer is not None:
-            killer.cancel()
-        return code, time.monotonic() - began
-
-    def close(self) -> None:
-        self.process.communicate()
-
-
 @pytest.fixture(scope="module")
-def forker():
-    one = Forker()
+def forker(tmp_path_factory):
+    one = Forker(tmp_path_factory.mktemp("forker"))
     yield one
     one.close()
 

@@ -19,6 +19,7 @@ usage: seqgan COMMAND ...
   seqgan train text --paper maligan ...        a relative of SeqGAN, see `seqgan list papers`
   seqgan train discrete --data FILE --out DIR  boundary-seeking GAN: digits, palette images, lines
   seqgan resume DIR                            resume a stopped run exactly where it stopped
+  seqgan resume DIR --rounds 200               go on past the end of a run, to 200 rounds in all
   seqgan sample DIR --n 20                     write sentences
   seqgan evaluate DIR --sweep                  table, plots and report again; top-p as well
   seqgan evaluate --samples FILE --references FILE    text from any source

@@ -135,11 +135,12 @@ class Engine:
         try:
             move = started(turn, batches)
             while (loss := self._next(move, turn)) is not None:
+                total, scalars = loss
                 yields += 1
-                (loss.total / self.accumulate if self.accumulate > 1 else loss.total).backward()
-                logs.add({f"{player}/{k}": v for k, v in {"loss": loss.total, **loss.logs}.items()})
+                (total / self.accumulate if self.accumulate > 1 else total).backward()
+                logs.add({f"{player}/{k}": v for k, v in {"loss": total, **scalars}.items()})
                 if yields % self.accumulate == 0:
-                    logs.add({f"{player}/grad_norm": self._step(player, loss.total)})
+                    logs.add({f"{player}/grad_norm": self._step(player, total)})
         finally:
             if isinstance(move, Generator):
                 move.close()  # exits the `with` blocks of a rejected move
@@ -229,7 +230,7 @@ class Engine:
 
     # -- one step --------------------------------------------------------------------------------
 
-    def _next(self, move: Iterator[Loss], turn: Turn) -> Loss | None:
+    def _next(self, move: Iterator[Loss], turn: Turn) -> tuple[Tensor, Logs] | None:
         player = turn.player
         with self._autocast():
             try:

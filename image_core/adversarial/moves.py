@@ -4,8 +4,8 @@ import dis
 import functools
 import itertools
 import math
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from types import CodeType
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType, GeneratorType
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.logs import Logs
 
 
 class RuleError(UserError, RuntimeError):
@@ -88,8 +89,8 @@ def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
     return move
 
 
-def as_loss(yielded: Any, player: str) -> Loss:
-    """What a move has yielded, as a loss: a scalar tensor is its total, a number a scalar.
+def as_loss(yielded: Any, player: str) -> tuple[Tensor, Logs]:
+    """Total and logs of what a move has yielded; a scalar tensor is a total without logs.
 
     Args:
         yielded: Value that the move has yielded.
@@ -116,11 +117,9 @@ def as_loss(yielded: Any, player: str) -> Loss:
             f"{who} yielded a loss that carries no gradient; compute it from the player's "
             "parameters, outside torch.no_grad and without .detach() or .item()"
         )
-    if not logs:
-        return yielded
     if not isinstance(logs, Mapping):
         raise RuleError(f"{who} yielded logs that are a {_kind(logs)}, not a mapping of scalars")
-    return Loss(total, {name: _scalar(value, name, who, total) for name, value in logs.items()})
+    return total, {name: _scalar(value, name, who, total) for name, value in logs.items()}
 
 
 def _scalar(value: Any, name: str, who: str, total: Tensor) -> Tensor:
@@ -149,7 +148,7 @@ def check_outside_with(move: Iterator[Any], player: str) -> None:
         RuleError: The move, or a generator to which it delegates, waits inside a `with`.
     """
     inner: Any = move
-    while isinstance(inner, Generator):
+    while isinstance(inner, GeneratorType):
         frame = inner.gi_frame
         if frame is not None and frame.f_lasti in _inside_with(frame.f_code):
             raise RuleError(

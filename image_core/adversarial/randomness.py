@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,5 +73,6 @@ def _python() -> Tensor:
 
 
 def _numpy() -> Tensor:
-    _, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    state: Any = np.random.get_state()  # noqa: NPY002
+    _, keys, position, has_gauss, gauss = state
     return torch.tensor([*keys.tolist(), position, has_gauss, gauss], dtype=torch.float64)

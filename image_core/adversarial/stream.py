@@ -86,7 +86,7 @@ def _again_and_again(data: Iterable[Batch]) -> Iterator[Batch]:
 
 def _epoch(loader: DataLoader[Any], epoch: int) -> Iterator[Batch]:
     """One epoch, whose order and seeds of worker processes are a function of its number."""
-    sampler = loader.sampler
+    sampler: Any = loader.sampler
     drawing = isinstance(sampler, RandomSampler | SubsetRandomSampler | WeightedRandomSampler)
     given = loader.generator, sampler.generator if drawing else None
     own = next((each for each in given if each is not None), torch.default_generator)

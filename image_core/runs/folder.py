@@ -18,6 +18,7 @@ from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.runs import lock
 from image_core.runs.groups import groups
+from image_core.runs.outside import sources
 
 
 def write_text(file: Path, text: str) -> None:
@@ -64,6 +65,8 @@ def _as_yaml(recipe: str, config: Any) -> str:
         f"# {title}\n" + dump({name: values[name] for name in names})
         for title, names in groups(type(config))
     ]
+    if found := sources(config):
+        parts.append("# SHA-256 of own modules\n" + dump({"sources": found}))
     return "\n".join([dump({"recipe": recipe, "format": FORMAT}), *parts])
 
 
@@ -120,6 +123,15 @@ class RunFolder:
             UserError: The folder already contains files, or cannot be created.
         """
         self.check_unused()
+        self.write_config(recipe, config)
+
+    def write_config(self, recipe: str, config: Any) -> None:
+        """Write `config.yaml`.
+
+        Args:
+            recipe: Name of the recipe.
+            config: Options of the run, a dataclass.
+        """
         write_text(self.config, _as_yaml(recipe, config))
 
     def read_config(self) -> dict[str, Any]:

@@ -76,6 +76,7 @@ def play(
                 if stopped and not ended:
                     raise Stopped
             phase.leave()
+            notes.setdefault("played", []).append(notes["phase_round"])
             notes["phase"] += 1
             notes["phase_round"] = 0
             _save(engine, phase, run)

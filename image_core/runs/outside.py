@@ -129,7 +129,7 @@ def sources(config: Any) -> dict[str, str]:
 
 
 def _modules(config: Any) -> Iterator[str]:
-    paper = type(config).__module__  # a paper's options are defined in its module
+    paper = type(config).__module__  # see `Papers.config`
     if paper.partition(".")[0] not in _OURS and "paper" in vars(config):
         yield paper
     for option in OPTIONS:

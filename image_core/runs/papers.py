@@ -86,15 +86,11 @@ class Papers:
 
     def _added(self) -> dict[str, str]:
         """Modules of the entry points, by name; none hides an included paper."""
-        found: dict[str, str] = {}
-        for point in entry_points(group=self.package):
-            if point.name in self._included() or found.get(point.name, point.value) != point.value:
-                raise UserError(
-                    f"the paper {point.name!r} of {point.value} has a name that is taken; change "
-                    f"the entry point of that package, or call it by --paper {point.value}"
-                )
-            found[point.name] = point.value
-        return found
+        return {
+            point.name: point.value
+            for point in entry_points(group=self.package)
+            if point.name not in self._included()
+        }
 
     def load(self, name: str) -> Paper:
         """The parts of a paper.
@@ -116,7 +112,7 @@ class Papers:
         Args:
             name: Name of the paper.
         """
-        return _joined(self.load(name).options, self.own, name)
+        return _joined(self.load(name).options, self.own, name, self.module(name).__name__)
 
     def readers(self, option: str) -> list[str]:
         """The papers that ship and have an option.
@@ -228,7 +224,7 @@ def _declared(options: type, shared: type) -> set[str]:
 
 
 @functools.cache
-def _joined(options: type, own: type, name: str) -> type:
+def _joined(options: type, own: type, name: str, module: str) -> type:
     """One dataclass made of two, each field with the default of the class that declared it last.
 
     Plain inheritance would give every field the default of the first base, declared there or not.
@@ -241,7 +237,7 @@ def _joined(options: type, own: type, name: str) -> type:
             declared = cls.__dict__["__dataclass_fields__"][key]
             hints[key], found[key] = hint, _default(declared)
     hints["paper"], found["paper"] = str, field(default=name)
-    space = {"__annotations__": hints, "__doc__": options.__doc__, "__module__": options.__module__}
+    space = {"__annotations__": hints, "__doc__": options.__doc__, "__module__": module}
     space |= {key: value for key, value in found.items() if value is not MISSING}
     return dataclass(kw_only=True)(type("Config", (options, own), space))
 

@@ -13,7 +13,7 @@ from image_core.runs.losses import make_loss
 from image_core.runs.options import check_estimator, own_estimator
 from image_core.runs.penalties import make_penalty, parse_penalties
 from seqgan.cli import main
-from tests.recipes.made import TINY_ORACLE, refusal
+from tests.recipes.made import TINY_ORACLE, read_result, refusal
 from tests.recipes.made import short_report as short_report
 from tests.recipes.outside import assert_same_weights, command
 
@@ -157,7 +157,7 @@ def test_a_bad_object_is_refused_before_anything_is_written(folder, capsys):
 PAPER = """\
 \"\"\"Ours, after SeqGAN: a paper of another package.\"\"\"
 
-from seqgan.text.papers.seqgan import Options, game, players
+from seqgan.text.papers.seqgan import PRESETS, Options, game, players
 """
 
 
@@ -187,15 +187,20 @@ def test_a_package_adds_a_paper(folder, installed, capsys):
     assert main(["list", "papers"]) == 0
     assert "ours" in capsys.readouterr().out.split()
     assert main([*RUN, "--paper", "ours", "--out", "run"]) == 0
-    assert main([*RUN, "--paper", "seqgan", "--out", "plain"]) == 0
-    assert_same_weights(folder / "run", folder / "plain")
+    saved = yaml.safe_load((folder / "run" / "config.yaml").read_text())
+    assert saved["paper"] == "ours"
+    assert saved["sources"] == {"theirs.ours": hashlib.sha256(PAPER.encode()).hexdigest()}
+    assert "Ours, after SeqGAN" in read_result(folder / "run")["table"]
     assert main(["resume", "run"]) == 0
 
 
-def test_a_name_that_is_taken(folder, installed, capsys):
+def test_no_package_hides_a_paper_of_ours(folder, installed):
     installed("seqgan = theirs.ours")
-    said = refusal(capsys, *RUN, "--paper", "seqgan", "--out", "run")
-    assert "the paper 'seqgan' of theirs.ours has a name that is taken" in said
+    from seqgan.text.oracle_recipe import PAPERS
+
+    assert PAPERS.names().count("seqgan") == 1
+    assert PAPERS.load("seqgan").file.endswith("text/papers/seqgan.py")
+    assert PAPERS.load("theirs.ours").file.endswith("theirs/ours.py")
 
 
 def test_an_entry_point_that_leads_nowhere(folder, installed, capsys):

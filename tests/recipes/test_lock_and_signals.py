@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -12,9 +11,9 @@ import pytest
 from image_core.runs import lock
 from image_core.runs.folder import RunFolder
 from seqgan.cli import main
-from tests.recipes.made import TINY_ORACLE, content, read_log, refusal, shorten
+from tests.recipes.made import TINY_ORACLE, content, refusal, shorten
 from tests.recipes.made import short_report as short_report
-from tests.recipes.outside import Forker, assert_same_weights, wait_for
+from tests.recipes.outside import assert_same_weights
 
 SHORT = (*TINY_ORACLE, "--mle_epochs", "2", "--rounds", "3", "--test_size", "16", "--out")
 NEVER = ("--save_seconds", "1e6")
@@ -27,13 +26,6 @@ def undisturbed(tmp_path_factory):
         shorten(patched, 1.0)
         assert main([*SHORT, str(run)]) == 0
     return run
-
-
-@pytest.fixture(scope="module")
-def forker(tmp_path_factory):
-    one = Forker(tmp_path_factory.mktemp("forker"))
-    yield one
-    one.close()
 
 
 def assert_same(run, other):
@@ -52,43 +44,6 @@ def lines(run) -> int:
 
 def held_by(run, host: str, pid: int, started: int) -> None:
     (run / ".lock").write_text(json.dumps({"host": host, "pid": pid, "started": started}))
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("short_report")
-def test_a_second_trainer_is_refused_and_the_first_ends_the_same(
-    forker, undisturbed, tmp_path, capsys
-):
-    run = tmp_path / "run"
-    child = forker.start([*SHORT, str(run)])
-    try:
-        wait_for(lambda: (run / "config.yaml").exists())
-        os.kill(child, signal.SIGSTOP)  # so that nothing but the second trainer could touch it
-        before = content(run)
-        said = refusal(capsys, "resume", str(run))
-        assert f"{run} is being trained by process {child};" in said
-        assert content(run) == before
-        assert f"--out {run} holds a run" in refusal(capsys, *SHORT, str(run))
-        assert content(run) == before
-    finally:
-        os.kill(child, signal.SIGCONT)
-        os.kill(child, signal.SIGTERM)
-    assert forker.ended().returncode == 75
-    assert main(["resume", str(run)]) == 0
-    assert_same(run, undisturbed)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("short_report")
-def test_the_lock_of_a_killed_process_is_taken_over(forker, undisturbed, tmp_path):
-    run = tmp_path / "run"
-    child = forker.start([*SHORT, str(run)])
-    wait_for(lambda: lines(run) >= 2)
-    os.kill(child, signal.SIGKILL)
-    assert forker.ended().returncode == -signal.SIGKILL
-    assert json.loads((run / ".lock").read_text())["pid"] == child
-    assert main(["resume", str(run)]) == 0
-    assert_same(run, undisturbed)
 
 
 @pytest.mark.usefixtures("short_report")
@@ -229,22 +184,5 @@ def test_a_signal_during_the_report_loses_nothing(undisturbed, tmp_path, monkeyp
         patched.setattr(RunFolder, "write_result", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         assert main([*SHORT, str(run)]) == 75
     assert not (run / "result.json").exists()
-    assert main(["resume", str(run)]) == 0
-    assert_same(run, undisturbed)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("short_report")
-def test_a_process_signalled_at_random_moments_ends_the_same(forker, undisturbed, tmp_path):
-    run, moment = tmp_path / "run", random.Random(0)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
-        begun, target = (run / "config.yaml").exists(), lines(run) + moment.randint(1, 2)
-        child = forker.start(["resume", str(run)] if begun else [*SHORT, str(run), *NEVER])
-        wait_for(lambda: lines(run) >= target)  # noqa: B023
-        os.kill(child, number)
-        done = forker.ended()
-        assert done.returncode == 75, done.stderr
-        assert "Traceback" not in done.stderr
-        assert len(read_log(run)) >= target
     assert main(["resume", str(run)]) == 0
     assert_same(run, undisturbed)

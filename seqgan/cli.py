@@ -7,6 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.stopping import EXIT_CODE, Stopped
 
 HELP = """\
 seqgan: adversarial training where samples are discrete
@@ -18,6 +19,7 @@ usage: seqgan COMMAND ...
   seqgan train text --paper maligan ...        a relative of SeqGAN, see `seqgan list papers`
   seqgan train discrete --data FILE --out DIR  boundary-seeking GAN: digits, palette images, lines
   seqgan resume DIR                            resume a stopped run exactly where it stopped
+  seqgan resume DIR --rounds 200               go on past the end of a run, to 200 rounds in all
   seqgan look --data FILE                      what the reader understands of a text, and examples
   seqgan sample DIR --n 20 --top_p 0.9         write sentences
   seqgan evaluate DIR --sweep                  table, plots and report again; top-p as well
@@ -41,7 +43,8 @@ usage: seqgan COMMAND ...
 
 `seqgan COMMAND --help` and `seqgan train text --help` list every option. Options may come from a
 YAML file (--config FILE); --print_config writes one. A user error ends with one sentence and
-exit code 2.
+exit code 2. SIGTERM, SIGUSR1 and ctrl-C let training save after its round and end with exit code
+75, and `resume` goes on bit for bit; a second ctrl-C ends it at once, with exit code 130.
 """
 
 COMMANDS = (
@@ -62,7 +65,10 @@ COMMANDS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 2 after a user error, 130 when interrupted.
+    """Run one command.
+
+    The exit code is 0, 2 after a user error, 75 when a signal has stopped a run that was saved, or
+    130 when interrupted.
 
     Args:
         argv: Command line; None takes that of the process.
@@ -86,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"seqgan: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
         return 2
+    except Stopped as stop:
+        print(f"seqgan: stopped{stop}", file=sys.stderr)
+        return EXIT_CODE
     except KeyboardInterrupt as stop:
         print(f"seqgan: interrupted{stop}", file=sys.stderr)
         return 130

@@ -12,20 +12,23 @@ import os
 import shutil
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_file, save_model
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.sharding import any_sharded, held, load_weights, twins
 
 FORMAT = 1
+TRIES = 100
+"""Number of saves that may come between before a reader gives up."""
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -65,18 +68,37 @@ def writing(folder: str | Path) -> Iterator[Path]:
         ) from error
 
 
-def place(folder: str | Path) -> Path:
-    """Folder of the complete checkpoint: `folder`, or its predecessor if a save was interrupted.
+def stable(folder: str | Path, read: Callable[[Path], Result]) -> Result:
+    """What `read` makes of one complete checkpoint, even while another process saves.
+
+    A save replaces the folder as a whole, and a folder's files never change. So whatever is read
+    between two looks at one `state.json` belongs to one save; else it is read again.
 
     Args:
-        folder: Folder of the checkpoint.
+        folder: Folder of the checkpoint, or its predecessor if a save was interrupted.
+        read: Function from the folder of the checkpoint to what is read; changes nothing.
 
     Raises:
-        UserError: There is no checkpoint.
+        UserError: There is no checkpoint, it cannot be read, or it changes all the time.
     """
-    for candidate in _candidates(folder):
-        if (candidate / "state.json").is_file():
-            return candidate
+    for _ in range(TRIES):
+        seen = _look(folder)
+        try:
+            found = read(seen[0])
+        except UserError:
+            if _look(folder) == seen:
+                raise
+        else:
+            if _look(folder) == seen:
+                return found
+    raise UserError(f"{folder} is saved more often than it can be read; read it later")
+
+
+def _look(folder: str | Path) -> tuple[Path, bytes]:
+    # Twice: a save may move the folders between two looks
+    for candidate in _candidates(folder) * 2:
+        with suppress(OSError):
+            return candidate, (candidate / "state.json").read_bytes()
     raise UserError(
         f"no checkpoint in {folder}: state.json is missing; name a run that has saved one"
     )
@@ -88,7 +110,7 @@ def has_checkpoint(folder: str | Path) -> bool:
     Args:
         folder: Folder of the checkpoint.
     """
-    return any(candidate.exists() for candidate in _candidates(folder))
+    return any(candidate.exists() for candidate in _candidates(folder) * 2)
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -144,7 +166,7 @@ def save_module(module: nn.Module, file: Path) -> None:
 
 
 def check_module(module: nn.Module, file: Path) -> None:
-    """Check that `load_module` would succeed, and change nothing.
+    """Check that a file holds the weights of a module.
 
     Args:
         module: Module to be filled.
@@ -196,8 +218,8 @@ def _inside(part: tuple[int, int], whole: tuple[int, int]) -> bool:
     return whole[0] <= part[0] < part[1] <= whole[1]
 
 
-def load_module(module: nn.Module, file: Path) -> None:
-    """Load weights from a file of `save_module`, after `check_module` has accepted it.
+def read_module(module: nn.Module, file: Path) -> dict[str, Tensor]:
+    """Weights of a file of `save_module`, checked to fit the module, which is not changed.
 
     Args:
         module: Module to be filled.
@@ -206,18 +228,25 @@ def load_module(module: nn.Module, file: Path) -> None:
     Raises:
         UserError: The file is missing, corrupt, or was made for another architecture.
     """
+    check_module(module, file)
     try:
-        if any_sharded(module):
-            load_weights(module, file)
-        else:
-            load_model(module, str(file), strict=True)
+        return load_file(str(file))
     except (OSError, SafetensorError) as error:
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
-    except RuntimeError as error:
-        detail = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"{file} does not fit this game ({detail}); use the options it was made with"
-        ) from error
+
+
+def fill_module(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Copy weights of `read_module` into the module.
+
+    Args:
+        module: Module to be filled.
+        weights: Weights that fit it.
+    """
+    if any_sharded(module):
+        load_weights(module, weights)
+    else:
+        # A tensor with two names is in the file under one of them, hence not strict
+        module.load_state_dict(weights, strict=False)
 
 
 def save_tensors(value: Any, file: Path) -> None:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from image_core.adversarial.border import check_rewards
 from image_core.adversarial.discrete_variables import DiscreteVariables
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import one_hot_like, with_gumbel
@@ -63,8 +64,8 @@ def rebar(
     relaxed = (z / temperature).softmax(-1)
     soft = relaxed.detach() + _softmax_path(relaxed, path / temperature)
     with torch.no_grad():
-        f_hard = reward(hard)
-    f_soft = reward(soft)
+        f_hard = check_rewards(reward(hard), hard)
+    f_soft = check_rewards(reward(soft), soft)
     log_prob = (_log_p(logits) * hard).flatten(1).sum(1)
     score = (f_hard - eta * f_soft.detach()) * log_prob
     return -(score + eta * f_soft).mean()
@@ -139,16 +140,16 @@ class Relax(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """The reward f(b), and c at z, with the gradient of c(z) - c(z~)."""
         with torch.no_grad():
-            f_hard = reward(hard)
+            f_hard = check_rewards(reward(hard), hard)
         if self.eta is None or self.log_temperature is None:
             c = z.new_zeros(len(z))
         else:
             temperature = self.log_temperature.exp()
             relaxed = (z.detach() / temperature).softmax(-1)
             soft = relaxed + _softmax_path(relaxed, path / temperature)
-            c = self.eta * reward(soft)
+            c = self.eta * check_rewards(reward(soft), soft)
         if self.control is not None:
-            c = c + self.control(z.detach() + path)
+            c = c + check_rewards(self.control(z.detach() + path), z)
         return f_hard, c
 
 
@@ -169,7 +170,8 @@ def disarm(logits: Float[Tensor, " B *variables"], reward: RewardOf) -> Float[Te
         probability = logits.sigmoid()
         u = torch.rand_like(probability)
         one, other = (1 - u < probability).to(logits), (u < probability).to(logits)
-        f_one, f_other = reward(torch.cat([one, other])).chunk(2)
+        both = torch.cat([one, other])
+        f_one, f_other = check_rewards(reward(both), both).chunk(2)
         difference = ((f_one - f_other) / 2).view(-1, *[1] * (logits.dim() - 1))
         # (-1)^(b') [b != b'] is b - b'
         estimate = difference * (one - other) * logits.abs().sigmoid()
@@ -230,7 +232,7 @@ class Taylor(nn.Module):
         x = variables.sample(logits, self.samples)
         with torch.enable_grad():
             leaf = x.flatten(0, 1).requires_grad_()
-            value = reward(leaf)
+            value = check_rewards(reward(leaf), leaf)
             (slope,) = torch.autograd.grad(value.sum(), leaf)
         value = value.detach().view(len(x), self.samples)
         flat, slope = x.flatten(2), slope.view_as(x).flatten(2)

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from image_core.adversarial.border import check_logits
 from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar, logistic_d, logit_reward
 
 __all__ = [
@@ -49,6 +50,7 @@ def kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data.
         fake: Logits of samples.
     """
+    check_logits(real, fake)
     return fake.exp().mean() - real.mean() - 1
 
 
@@ -59,6 +61,7 @@ def reverse_kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data.
         fake: Logits of samples.
     """
+    check_logits(real, fake)
     return (-real).exp().mean() + fake.mean() - 1
 
 
@@ -71,6 +74,7 @@ def squared_hellinger_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data.
         fake: Logits of samples.
     """
+    check_logits(real, fake)
     return (-real / 2).exp().mean() + (fake / 2).exp().mean() - 2
 
 
@@ -81,6 +85,7 @@ def pearson_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data.
         fake: Logits of samples.
     """
+    check_logits(real, fake)
     return (fake.square() / 4 + fake).mean() - real.mean()
 
 
@@ -100,6 +105,7 @@ def weight_g(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data; ignored.
         fake: Logits of samples.
     """
+    check_logits(real, fake)
     return -fake.mean()
 
 
@@ -110,6 +116,7 @@ def pearson_g(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data; ignored.
         fake: Logits of samples.
     """
+    check_logits(real, fake)
     return -pearson_reward(fake).mean()
 
 
@@ -124,6 +131,7 @@ def boundary_g(real: Logits, fake: Logits) -> Scalar:
 
     Source: Hjelm et al. 2018, section 2.4.
     """
+    check_logits(real, fake)
     return fake.square().mean() / 2
 
 
@@ -147,6 +155,7 @@ def boundary_normalised_g(real: Logits, fake: Logits) -> Scalar:
 
     Source: Hjelm et al. 2018, released code.
     """
+    check_logits(real, fake)
     log_z = torch.logsumexp(fake.detach().flatten(), 0) - math.log(fake.numel())
     return (fake - log_z).square().mean() / 2
 

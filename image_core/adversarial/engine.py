@@ -18,14 +18,28 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from image_core.adversarial import parallel, snapshot
 from image_core.adversarial.ema import EMA
-from image_core.adversarial.engine_options import check_names, check_steps
+from image_core.adversarial.engine_options import (
+    check_game,
+    check_names,
+    check_optimizers,
+    check_schedules,
+    check_steps,
+    check_training,
+)
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.finite import Guard
 from image_core.adversarial.finite import NonFiniteError as NonFiniteError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.logs import Logs, Means
+from image_core.adversarial.moves import (
+    RuleError,
+    as_loss,
+    check_outside_with,
+    check_turns,
+    started,
+)
 from image_core.adversarial.sharding import whole
-from image_core.adversarial.stream import Data, batches, to_device
+from image_core.adversarial.stream import Data, as_tensors, batches, to_device
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -66,6 +80,7 @@ class Engine:
         ema: Mapping[str, float] = {},
         schedule: Mapping[str, ScheduleFactory] = {},
     ):
+        check_game(game, optim, schedule)
         check_names(game, optim, clip, ema, schedule)
         check_steps(accumulate, accelerator.mixed_precision if accelerator else "no")
         if accelerator is not None:
@@ -75,7 +90,9 @@ class Engine:
         self.players = {name: list(ps) for name, ps in game.players().items()}
         self._optim, self._schedule = dict(optim), dict(schedule)
         self.optimizers = {name: make(self.players[name]) for name, make in optim.items()}
+        check_optimizers(self.optimizers, self.players)
         self.schedules = {name: make(self.optimizers[name]) for name, make in schedule.items()}
+        check_schedules(self.schedules)
         self.clip = dict(clip)
         self.accumulate = accumulate
         parallel.broadcast(game)
@@ -103,8 +120,8 @@ class Engine:
 
         Raises:
             UserError: The player has no optimizer.
-            RuntimeError: The move breaks one of the rules of `Move`, or its loss reaches no
-                parameter of the player.
+            RuleError: The move breaks one of the rules of `Move`, or its loss reaches no parameter
+                of the player.
         """
         player = turn.player
         if player not in self.optimizers:
@@ -116,20 +133,21 @@ class Engine:
         flags = self._freeze_all_but(player)
         move: Iterator[Loss] | None = None
         try:
-            move = turn.move(batches)
+            move = started(turn, batches)
             while (loss := self._next(move, turn)) is not None:
+                total, scalars = loss
                 yields += 1
-                (loss.total / self.accumulate if self.accumulate > 1 else loss.total).backward()
-                logs.add({f"{player}/{k}": v for k, v in {"loss": loss.total, **loss.logs}.items()})
+                (total / self.accumulate if self.accumulate > 1 else total).backward()
+                logs.add({f"{player}/{k}": v for k, v in {"loss": total, **scalars}.items()})
                 if yields % self.accumulate == 0:
-                    logs.add({f"{player}/grad_norm": self._step(player, loss.total)})
+                    logs.add({f"{player}/grad_norm": self._step(player, total)})
         finally:
             if isinstance(move, Generator):
                 move.close()  # exits the `with` blocks of a rejected move
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
         if yields % self.accumulate:
-            raise RuntimeError(
+            raise RuleError(
                 f"the move of {player!r} yielded {yields} losses, "
                 f"not a multiple of accumulate={self.accumulate}"
             )
@@ -153,7 +171,9 @@ class Engine:
         """
         stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
+        check_turns(turns)
         for _ in range(count):
+            check_training(self.game)
             logs = Means()
             for turn in turns:
                 if self.round % turn.every == 0:
@@ -210,24 +230,26 @@ class Engine:
 
     # -- one step --------------------------------------------------------------------------------
 
-    def _next(self, move: Iterator[Loss], turn: Turn) -> Loss | None:
+    def _next(self, move: Iterator[Loss], turn: Turn) -> tuple[Tensor, Logs] | None:
+        player = turn.player
         with self._autocast():
             try:
-                loss = next(move)
+                yielded = next(move)
             except StopIteration as stop:
                 if stop.value is not None:
-                    raise RuntimeError(
-                        f"the move of {turn.player!r} returned a value; log it instead"
+                    raise RuleError(
+                        f"the move of {player!r} returned a value; log it instead"
                     ) from None
                 return None
-            inside_with = not torch.is_grad_enabled() or torch.is_autocast_enabled(
-                self.device.type
-            ) != (self._mixed)
-        if inside_with:
-            raise RuntimeError(
-                f"the move of {turn.player!r} yielded inside a `with`; leave the block first"
-            )
-        return loss
+            check_outside_with(move, player)
+            if not torch.is_grad_enabled() or (
+                torch.is_autocast_enabled(self.device.type) != self._mixed
+            ):
+                raise RuleError(
+                    f"the move of {player!r} yielded with gradients or autocast switched; switch "
+                    "them back first"
+                )
+        return as_loss(yielded, player)
 
     @property
     def _mixed(self) -> bool:
@@ -241,7 +263,7 @@ class Engine:
         parallel.average_gradients(parameters)
         gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
-            raise RuntimeError(f"the loss of {player!r} reaches none of its parameters")
+            raise RuleError(f"the loss of {player!r} reaches none of its parameters")
         norm = whole(nn.utils.get_total_norm(gradients))
         if player in self.clip:
             nn.utils.clip_grads_with_norm_(parameters, self.clip[player], norm)
@@ -276,9 +298,9 @@ class Engine:
         Args:
             data: Batches, see `rounds`.
         """
-        for batch in batches(data, self.drawn):
+        for batch in batches(data, self.drawn, self.device):
             self.drawn += 1
-            yield to_device(parallel.share(batch), self.device)
+            yield to_device(parallel.share(as_tensors(batch)), self.device)
 
     # -- saving ----------------------------------------------------------------------------------
 

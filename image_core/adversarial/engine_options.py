@@ -1,9 +1,111 @@
 """Checks of the engine's options, made before anything is built."""
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
+
+
+def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any]) -> None:
+    """Reject what is no game, and optimizers or schedules in place of functions that build them.
+
+    Args:
+        game: Game to be played.
+        optim: Functions that build the optimizers, by player.
+        schedule: Functions that build the learning-rate schedules, by player.
+
+    Raises:
+        UserError: One of them is of another kind.
+    """
+    if not isinstance(game, Game):
+        raise UserError(f"an engine plays a Game, not a {type(game).__name__}; derive one from it")
+    if next(game.parameters(), None) is None:
+        raise UserError(f"the game {type(game).__name__} has no parameters; give it its networks")
+    for option, made, example in (
+        ("optim", optim, "lambda parameters: torch.optim.Adam(parameters, lr=1e-3)"),
+        ("schedule", schedule, "lambda optimizer: LambdaLR(optimizer, factor)"),
+    ):
+        if not isinstance(made, Mapping):
+            raise UserError(f"{option} is a {type(made).__name__}; give one function by player")
+        for name, make in made.items():
+            if not callable(make):
+                raise UserError(
+                    f"{option} of {name!r} is a {type(make).__name__}; give a function that builds "
+                    f"it, such as {example}"
+                )
+
+
+def check_optimizers(
+    optimizers: Mapping[str, Any], players: Mapping[str, Sequence[nn.Parameter]]
+) -> None:
+    """Reject optimizers that cannot take one step per loss, or that hold others' parameters.
+
+    Args:
+        optimizers: What the functions of `optim` have built, by player.
+        players: Parameters, by player.
+
+    Raises:
+        UserError: An optimizer is unusable.
+    """
+    for name, optimizer in optimizers.items():
+        kind = type(optimizer).__name__
+        if not isinstance(optimizer, Optimizer):
+            raise UserError(f"optim of {name!r} built a {kind}, which is no torch optimizer")
+        closure = inspect.signature(optimizer.step).parameters.get("closure")
+        if closure is not None and closure.default is inspect.Parameter.empty:
+            raise UserError(
+                f"optim of {name!r} is {kind}, which evaluates a loss several times per step; a "
+                "move yields each loss once, so use one such as Adam or SGD"
+            )
+        own = {id(parameter) for parameter in players[name]}
+        held = (p for group in optimizer.param_groups for p in group["params"])
+        if any(id(parameter) not in own for parameter in held):
+            raise UserError(
+                f"optim of {name!r} holds parameters that are not the player's; build it from the "
+                "parameters it is given"
+            )
+
+
+def check_schedules(schedules: Mapping[str, Any]) -> None:
+    """Reject schedules that need more than the number of the step.
+
+    Args:
+        schedules: What the functions of `schedule` have built, by player.
+
+    Raises:
+        UserError: A schedule is unusable.
+    """
+    for name, schedule in schedules.items():
+        kind = type(schedule).__name__
+        if isinstance(schedule, ReduceLROnPlateau):
+            raise UserError(
+                f"schedule of {name!r} is {kind}, which follows a metric; use a schedule of the "
+                "step's number, or set the optimizer's rate in a callback"
+            )
+        if not isinstance(schedule, LRScheduler):
+            raise UserError(f"schedule of {name!r} built a {kind}, which is no torch schedule")
+
+
+def check_training(game: nn.Module) -> None:
+    """Reject a game in evaluation mode, in which dropout and batch norm do not train.
+
+    Args:
+        game: Game to be played.
+
+    Raises:
+        UserError: The game is in evaluation mode.
+    """
+    if not game.training:
+        raise UserError(
+            "the game is in evaluation mode, in which dropout and batch norm do not train; call "
+            "game.train() before the next round"
+        )
 
 
 def check_names(

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softmax
 
 from image_core.adversarial import parallel
+from image_core.adversarial.border import check_alike, check_samples
 from image_core.adversarial.control_variates import disarm, rebar, relax, taylor
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import gumbel_softmax, reinmax, straight_through
@@ -156,6 +157,7 @@ class Reinforce(nn.Module):
         context: Tensor | None = None,
     ) -> Float[Tensor, ""]:
         """Surrogate loss; a moving baseline is updated with the rewards only afterwards."""
+        check_samples(log_prob, reward, mask)
         reward = reward.detach()
         if self.value is not None:
             return self._learned(self.value, log_prob, reward, mask, context)
@@ -171,6 +173,7 @@ class Reinforce(nn.Module):
         if context is None:
             context = torch.arange(reward.shape[1], device=reward.device).expand(reward.shape)
         expected = value(context)
+        check_alike("a learned baseline", value=expected, reward=reward)
         loss = -_weighted(reward - expected.detach(), log_prob, mask)
         error = (reward - expected).masked_fill(~mask, 0).square().sum() / _count(mask)
         return _reduced(loss, mask, self.reduction) + error
@@ -252,6 +255,7 @@ class Importance(nn.Module):
         mask: Bool[Tensor, "batch time"],
     ) -> Float[Tensor, ""]:
         """Surrogate loss."""
+        check_samples(log_prob, reward, mask)
         samples = self.samples or len(reward)
         ratio = groups(reward.detach().masked_fill(~mask, 0), samples)
         count = groups(mask, samples).sum(dim=1, keepdim=True).clamp(min=1)
@@ -302,6 +306,7 @@ class BoundarySeeking(nn.Module):
         mask: Bool[Tensor, "batch time"],
     ) -> Float[Tensor, ""]:
         """Surrogate loss."""
+        check_samples(log_prob, reward, mask)
         samples = self.samples or len(reward)
         logit = reward.detach().masked_fill(~mask, torch.finfo(reward.dtype).min)
         count = groups(mask, samples).sum(dim=1, keepdim=True)
@@ -352,6 +357,7 @@ class Clipped(nn.Module):
         mask: Bool[Tensor, "batch time"],
     ) -> Float[Tensor, ""]:
         """Surrogate loss. A bounds rho on one side, before exp, which could overflow."""
+        check_samples(log_prob, reward, mask)
         log_ratio, advantage = log_prob.masked_fill(~mask, 0), reward.detach()
         bounded = torch.where(
             advantage >= 0,

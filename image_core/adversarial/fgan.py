@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from image_core.adversarial.border import check_logits
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
 
@@ -170,6 +171,7 @@ class DiscriminatorBound:
         self.__doc__ = doc
 
     def __call__(self, real: Logits, fake: Logits) -> Scalar:
+        check_logits(real, fake)
         return self.divergence.composed(fake).mean() - self.divergence.activation(real).mean()
 
 
@@ -184,6 +186,7 @@ class Raised:
         self.reward = reward
 
     def __call__(self, real: Logits, fake: Logits) -> Scalar:
+        check_logits(real, fake)
         return -self.reward(fake).mean()
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 Batch = Any
-"""An element of the data stream: a tensor, or a mapping of tensors."""
+"""An element of the data stream: a tensor, or mappings and lists of tensors."""
 
 
 class Loss(NamedTuple):
@@ -17,20 +17,21 @@ class Loss(NamedTuple):
 
     Args:
         total: Scalar to minimise, penalties included; carries the gradient.
-        logs: Scalars to record, by name; detached by the engine, and never read on the host inside
-            a round.
+        logs: Scalars to record, by name, tensors or numbers; detached by the engine, and never read
+            on the host inside a round.
     """
 
     total: Tensor
-    logs: Mapping[str, Tensor] = {}
+    logs: Mapping[str, Tensor | float] = {}
 
 
 Move = Callable[[Iterator[Batch]], Iterator[Loss]]
 """A generator function: pull batches with `next`; one yield is one optimizer step.
 
 Code after a yield runs after the step, which is where WGAN clips its weights and BEGAN moves its k.
-Four rules, checked by the engine: batches are pulled with `next`; nothing is yielded inside a
-`with`; the number of yields is a multiple of the engine's `accumulate`; a move returns nothing.
+Four rules, checked by the engine: batches are pulled with `next`, never with `for`; nothing is
+yielded inside a `with`; the number of yields is a multiple of the engine's `accumulate`; a move
+returns nothing. A scalar tensor may be yielded in place of `Loss(total)`.
 """
 
 

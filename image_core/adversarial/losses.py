@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from image_core.adversarial.border import check_logits
 from image_core.adversarial.errors import UserError
 
 __all__ = [
@@ -93,6 +94,7 @@ def logistic_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Goodfellow et al. 2014, eq. 1.
     """
+    check_logits(real, fake)
     return softplus(-real).mean() + softplus(fake).mean()
 
 
@@ -107,6 +109,7 @@ def minimax_g(real: Logits, fake: Logits) -> Scalar:
 
     Source: Goodfellow et al. 2014.
     """
+    check_logits(real, fake)
     return -softplus(fake).mean()
 
 
@@ -132,6 +135,7 @@ def non_saturating_g(real: Logits, fake: Logits) -> Scalar:
 
     Source: Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017.
     """
+    check_logits(real, fake)
     return softplus(-fake).mean()
 
 
@@ -158,6 +162,7 @@ def hinge_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data, of any shape.
         fake: Logits of samples, of any shape.
     """
+    check_logits(real, fake)
     return relu(1 - real).mean() + relu(1 + fake).mean()
 
 
@@ -172,6 +177,7 @@ def wasserstein_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Arjovsky, Chintala & Bottou 2017, eq. 2.
     """
+    check_logits(real, fake)
     return fake.mean() - real.mean()
 
 
@@ -184,6 +190,7 @@ def raise_g(real: Logits, fake: Logits) -> Scalar:
 
     Source: Arjovsky, Chintala & Bottou 2017; for the hinge loss Miyato et al. 2018.
     """
+    check_logits(real, fake)
     return -fake.mean()
 
 
@@ -210,6 +217,7 @@ def least_squares_d(real: Logits, fake: Logits, *, a: float, b: float) -> Scalar
         a: Target of fakes.
         b: Target of reals.
     """
+    check_logits(real, fake)
     return ((real - b).square().mean() + (fake - a).square().mean()) / 2
 
 
@@ -223,6 +231,7 @@ def least_squares_g(real: Logits, fake: Logits, *, c: float) -> Scalar:
 
     Source: Mao et al. 2017, eq. 2.
     """
+    check_logits(real, fake)
     return (fake - c).square().mean() / 2
 
 
@@ -275,6 +284,7 @@ def relativistic_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Jolicoeur-Martineau 2019; with R1 and R2, Huang et al. 2024 (R3GAN).
     """
+    check_logits(real, fake)
     if real.shape != fake.shape:
         raise UserError(
             f"the paired relativistic loss got real logits {tuple(real.shape)} and fake logits "
@@ -314,6 +324,7 @@ def relativistic_average_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Jolicoeur-Martineau 2019.
     """
+    check_logits(real, fake)
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
 
@@ -344,6 +355,7 @@ def relativistic_hinge_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Jolicoeur-Martineau 2019.
     """
+    check_logits(real, fake)
     return relu(1 - real + fake.mean()).mean() + relu(1 + fake - real.mean()).mean()
 
 
@@ -374,6 +386,7 @@ def relativistic_least_squares_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Jolicoeur-Martineau 2019.
     """
+    check_logits(real, fake)
     above, below = real - fake.mean() - 1, fake - real.mean() + 1
     return above.square().mean() + below.square().mean()
 

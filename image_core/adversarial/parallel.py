@@ -71,7 +71,7 @@ def share(batch: Any) -> Any:
     """This process's rows of a batch that every process has drawn.
 
     Args:
-        batch: Tensor, or mapping of tensors, with the same rows in every process.
+        batch: Tensor, or mappings and lists of tensors, with the same rows in every process.
 
     Raises:
         UserError: The batch cannot be split evenly.
@@ -81,6 +81,10 @@ def share(batch: Any) -> Any:
         return batch
     if isinstance(batch, Mapping):
         return {name: share(value) for name, value in batch.items()}
+    if isinstance(batch, list):
+        return [share(part) for part in batch]
+    if batch.dim() == 0:
+        raise UserError("a batch holds a number, which processes cannot share; give it rows")
     rows = batch.shape[0]
     if rows % size:
         raise UserError(
@@ -117,6 +121,15 @@ def all_succeeded(succeeded: bool) -> bool:
     failures = torch.tensor(int(not succeeded), device=device)
     dist.all_reduce(failures)
     return not failures.item()
+
+
+def any_of(value: bool) -> bool:
+    """Whether the value is true in any process; every process must call this function.
+
+    Args:
+        value: Value of this process.
+    """
+    return not all_succeeded(not value)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -23,6 +23,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from image_core.adversarial.border import check_pairs, check_slopes
 from image_core.adversarial.errors import UserError
 
 __all__ = ["dragan", "gradient_penalty", "js_reg", "lipschitz", "mixup", "r1", "r2"]
@@ -32,6 +33,12 @@ Discriminator = Callable[[Tensor], Tensor]
 
 Penalty = Callable[[Discriminator, Tensor, Tensor], Tensor]
 """(discriminator, real, fake) -> scalar to add to the loss; it trains the discriminator only."""
+
+
+_NO_SLOPE = (
+    "the discriminator's logits do not depend on the input of a penalty; compute them from it, "
+    "without .detach() and torch.no_grad"
+)
 
 
 class Flattening:
@@ -75,6 +82,7 @@ class Flattening:
             d_fake: Logits of `fake`, from the same kind of forward pass.
             fake: Samples, (N, ...), a leaf.
         """
+        check_slopes(real)
         terms = [(self.at_real, d_real, real), (self.at_fake, d_fake, fake)]
         used = [term for term in terms if term[0]]
         slopes = torch.autograd.grad(
@@ -142,6 +150,7 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0, one_sided: bool 
         real: Float[Tensor, " batch *rest"],
         fake: Float[Tensor, " batch *rest"],
     ) -> Float[Tensor, ""]:
+        check_pairs(real, fake)
         alpha = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
         slope = torch.linalg.vector_norm(
             input_gradients(discriminator, real + alpha * (fake - real)), dim=1
@@ -227,6 +236,7 @@ def mixup(weight: float = 1.0) -> Penalty:
     """
 
     def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        check_pairs(real, fake)
         real, fake = real.detach(), fake.detach()
         share = torch.rand(len(real), device=real.device, dtype=real.dtype)
         mixed = torch.lerp(fake, real, share.view(-1, *[1] * (real.dim() - 1)))
@@ -310,7 +320,12 @@ def logits_and_gradients(
 
     Returns:
         Logits, (N,), and gradients, (N, features).
+
+    Raises:
+        UserError: Gradients are switched off, the points are not floating, or the logits do not
+            depend on them.
     """
+    check_slopes(points)
     points = points.detach().to(torch.promote_types(points.dtype, torch.float32))
     with torch.autocast(points.device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
         if torch.compiler.is_compiling():  # a compiled graph has no leaves
@@ -318,5 +333,11 @@ def logits_and_gradients(
             (gradient,) = pulled(torch.ones_like(logits))
         else:
             logits = discriminator(points.requires_grad_())
-            (gradient,) = torch.autograd.grad(logits.sum(), points, create_graph=True)
+            if not logits.requires_grad:
+                raise UserError(_NO_SLOPE)
+            (gradient,) = torch.autograd.grad(
+                logits.sum(), points, create_graph=True, allow_unused=True
+            )
+            if gradient is None:
+                raise UserError(_NO_SLOPE)
     return logits.reshape(len(points), -1).sum(1), gradient.reshape(len(points), -1)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from image_core.adversarial.border import check_alike
 from image_core.adversarial.errors import UserError
 
 __all__ = ["discounted", "gae", "group_normalised", "leave_one_out", "position_mean"]
@@ -29,6 +30,7 @@ def discounted(
         mask: True = counts, (B, T). Elsewhere the reward and the result are 0, but time passes.
         gamma: Discount per position, in [0, 1].
     """
+    check_alike("discounted", reward=reward, mask=mask)
     reward = reward.masked_fill(~mask, 0)
     to_go = torch.zeros_like(reward[:, 0])
     backwards = []
@@ -74,6 +76,14 @@ def gae(
 
     Source: Schulman et al. 2016, eqs. 11-16.
     """
+    check_alike(
+        "gae",
+        reward=reward,
+        value=value,
+        next_value=next_value,
+        terminated=terminated,
+        ended=ended,
+    )
     delta = reward + gamma * next_value.masked_fill(terminated, 0) - value
     advantage = torch.zeros_like(reward[0])
     backwards = []

@@ -1,5 +1,6 @@
 """The content of a checkpoint: weights, optimizers, random-number states, counts."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from image_core.adversarial import checkpoint, parallel, sharding
+from image_core.adversarial import checkpoint, parallel, randomness, sharding
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import outsiders
 
@@ -54,9 +55,7 @@ def save(state: State, folder: Path) -> None:
         UserError: The disk is full, or the folder is not writable.
     """
     rank, processes = parallel.world()
-    rng = {"cpu": parallel.gather(torch.get_rng_state())}
-    if state.device.type == "cuda":
-        rng["cuda"] = parallel.gather(torch.cuda.get_rng_state(state.device))
+    rng = {k: parallel.gather(each) for k, each in randomness.states(state.device).items()}
     content = _content(state)
     failure: Exception | None = None
     try:
@@ -139,27 +138,14 @@ def load(state: State, folder: Path) -> State:
     Raises:
         UserError: The checkpoint is missing, corrupt, or belongs to another game or outsider.
     """
-    place = checkpoint.place(folder)
-    counts = checkpoint.read_state(place)
-    rank, processes = parallel.world()
-    if counts["processes"] != processes:
-        raise UserError(
-            f"{place} was saved by {counts['processes']} processes; "
-            f"resume with as many, not {processes}"
-        )
-    # On the CPU: an optimizer moves its moments itself and leaves its step counts where they were.
-    optim = checkpoint.load_tensors(place / "optim.pt")
-    _check_optim(state, optim, place / "optim.pt")
-    rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
-    restored = _load_learned(state, place, counts)
+    saved = checkpoint.stable(folder, functools.partial(_read, state, learned_only=False))
+    restored = _fill(state, saved)
     for name, optimizer in state.optimizers.items():
-        optimizer.load_state_dict(optim["optimizers"][name])
+        optimizer.load_state_dict(saved.optim["optimizers"][name])
         sharding.shard_optimizer(optimizer)
     for name, schedule in state.schedules.items():
-        schedule.load_state_dict(optim["schedules"][name])
-    torch.set_rng_state(rng["cpu"])
-    if "cuda" in rng and state.device.type == "cuda":
-        torch.cuda.set_rng_state(rng["cuda"], state.device)
+        schedule.load_state_dict(saved.optim["schedules"][name])
+    randomness.restore(saved.rng, state.device)
     return restored
 
 
@@ -173,20 +159,53 @@ def load_learned(state: State, folder: Path) -> State:
     Raises:
         UserError: The checkpoint is missing, corrupt, or belongs to another game or outsider.
     """
-    place = checkpoint.place(folder)
-    return _load_learned(state, place, checkpoint.read_state(place))
+    return _fill(
+        state, checkpoint.stable(folder, functools.partial(_read, state, learned_only=True))
+    )
 
 
-def _load_learned(state: State, place: Path, counts: dict[str, Any]) -> State:
-    modules = {"game": state.game, **{f"ema.{name}": each for name, each in state.ema.items()}}
-    files = {place / f"{name}.safetensors": module for name, module in modules.items()}
+class _Saved(NamedTuple):
+    """A checkpoint as it was read: counts, weights by module, optimizers, random-number states."""
+
+    counts: dict[str, Any]
+    weights: dict[str, dict[str, torch.Tensor]]
+    optim: dict[str, Any]
+    rng: dict[str, torch.Tensor]
+
+
+def _read(state: State, place: Path, *, learned_only: bool) -> _Saved:
+    """Read and check everything; change nothing."""
+    counts = checkpoint.read_state(place)
+    rank, processes = parallel.world()
+    if counts["processes"] != processes and not learned_only:
+        raise UserError(
+            f"{place} was saved by {counts['processes']} processes; "
+            f"resume with as many, not {processes}"
+        )
+    optim: dict[str, Any] = {}
+    rng: dict[str, torch.Tensor] = {}
+    if not learned_only:
+        # On the CPU: an optimizer moves its moments itself and leaves its step counts in place
+        optim = checkpoint.load_tensors(place / "optim.pt")
+        _check_optim(state, optim, place / "optim.pt")
+        rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
     _check_outsiders(state, counts.get("outsiders", {}), place)
-    for file, module in files.items():
-        checkpoint.check_module(module, file)
-    for file, module in files.items():
-        checkpoint.load_module(module, file)
+    weights = {
+        name: checkpoint.read_module(module, place / f"{name}.safetensors")
+        for name, module in _modules(state).items()
+    }
+    return _Saved(counts, weights, optim, rng)
+
+
+def _modules(state: State) -> dict[str, nn.Module]:
+    return {"game": state.game, **{f"ema.{name}": each for name, each in state.ema.items()}}
+
+
+def _fill(state: State, saved: _Saved) -> State:
+    for name, module in _modules(state).items():
+        checkpoint.fill_module(module, saved.weights[name])
     names = ("round", "drawn", "steps", "notes")
-    return state._replace(**{name: counts[name] for name in names})
+    return state._replace(**{name: saved.counts[name] for name in names})
 
 
 def _check_outsiders(state: State, saved: Mapping[str, int], place: Path) -> None:

@@ -1,12 +1,13 @@
 """The files of one run, each written atomically.
 
 config.yaml  log.jsonl  checkpoint/  samples/  plots/*.png  result.json  report.html
+.lock                     while a process trains the run
 """
 
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ import yaml
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
+from image_core.runs import lock
 from image_core.runs.groups import groups
+from image_core.runs.outside import sources
 
 
 def write_text(file: Path, text: str) -> None:
@@ -62,6 +65,8 @@ def _as_yaml(recipe: str, config: Any) -> str:
         f"# {title}\n" + dump({name: values[name] for name in names})
         for title, names in groups(type(config))
     ]
+    if found := sources(config):
+        parts.append("# SHA-256 of own modules\n" + dump({"sources": found}))
     return "\n".join([dump({"recipe": recipe, "format": FORMAT}), *parts])
 
 
@@ -77,7 +82,7 @@ class RunFolder:
         self.config, self.log = self.folder / "config.yaml", self.folder / "log.jsonl"
         self.checkpoint, self.samples = self.folder / "checkpoint", self.folder / "samples"
         self.plots, self.result = self.folder / "plots", self.folder / "result.json"
-        self.html = self.folder / "report.html"
+        self.html, self.lock = self.folder / "report.html", self.folder / lock.NAME
 
     def check_unused(self) -> None:
         """Check that a run can start here: in a new or empty folder.
@@ -93,14 +98,19 @@ class RunFolder:
                 f"`seqgan resume {self.folder}` or choose another --out"
             )
         if self.folder.is_dir():
-            # A run killed before it wrote its first file leaves only an unfinished one
-            used = any(file != _unfinished(self.config) for file in self.folder.iterdir())
+            # A run killed before it wrote its first file leaves only these
+            ours = {_unfinished(self.config), self.lock, _unfinished(self.lock)}
+            used = any(file not in ours for file in self.folder.iterdir())
         else:
             used = self.folder.exists()
         if used:
             raise UserError(
                 f"--out {self.folder} is not empty and nothing is overwritten; choose another --out"
             )
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Context in which no other process trains this run; see `lock.locked`."""
+        return lock.locked(self.folder)
 
     def create(self, recipe: str, config: Any) -> None:
         """Start a run in an empty or new folder.
@@ -113,6 +123,15 @@ class RunFolder:
             UserError: The folder already contains files, or cannot be created.
         """
         self.check_unused()
+        self.write_config(recipe, config)
+
+    def write_config(self, recipe: str, config: Any) -> None:
+        """Write `config.yaml`.
+
+        Args:
+            recipe: Name of the recipe.
+            config: Options of the run, a dataclass.
+        """
         write_text(self.config, _as_yaml(recipe, config))
 
     def read_config(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import torch
 from image_core.adversarial.engine import ScheduleFactory
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.precision import cpu_has_bfloat16_lstm
+from image_core.runs import outside
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -36,19 +37,41 @@ def check_estimator(
     """Reject an estimator that a game does not support.
 
     Args:
-        name: Value of --estimator.
+        name: Value of --estimator; `module:name` is a function of the user's own.
         served: Names of the estimators that the game supports.
         reasons: Reason for rejecting other estimators, by their names.
 
     Raises:
         UserError: The estimator is not supported; the message gives the reason or the choices.
     """
+    if outside.is_outside(name):
+        outside.load_function("estimator", name, "that builds the estimator")
+        return
     if name in served:
         return
     for names, reason in reasons.items():
         if name in names:
             raise UserError(f"--estimator {name}: {reason}")
     raise UserError(f"--estimator {name}: choose one of {', '.join(served)}")
+
+
+def own_estimator(name: str, *arguments: Any) -> Any:
+    """The estimator that a function of the user's own builds.
+
+    Args:
+        name: Value of --estimator, `module:name`.
+        arguments: Arguments of the function.
+
+    Raises:
+        UserError: There is no such function, or it builds nothing that can be called.
+    """
+    made = outside.load_function("estimator", name, "that builds the estimator")(*arguments)
+    if not callable(made):
+        raise UserError(
+            f"--estimator {name}: it built a {type(made).__name__}; return a function, such as "
+            "(log_prob, reward, mask) -> loss"
+        )
+    return made
 
 
 def check_least(config: Any, bound: int, *names: str) -> None:

@@ -11,22 +11,27 @@ A paper is one module. It holds, top to bottom:
                        images, two streams in one mapping (optional)
     PRESETS            values for named presets of the recipe (optional)
 
-`--paper NAME` takes a module that ships with the domain, `--paper package.module` any other.
+`--paper NAME` takes a module that ships with the domain, `--paper package.module` any other. An
+installed package adds papers by entry points whose group is the package of the domain's papers:
+
+    [project.entry-points."seqgan.text.papers"]
+    mygan = "mypackage.mygan"
 """
 
 import functools
 import importlib
 import importlib.util
 import pkgutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.groups import own_hints
+from image_core.runs.outside import import_own
 
 PARTS = ("Options", "game", "players")
 """Required parts of a paper."""
@@ -62,7 +67,7 @@ class Papers:
     """The papers of a recipe.
 
     Args:
-        package: Package of the included papers.
+        package: Package of the included papers; also the group of entry points that add papers.
         default: Name of the paper used by default.
         shared: Options of the domain; those of every paper are a subclass.
         own: Options of the recipe, derived from the same shared ones.
@@ -72,9 +77,20 @@ class Papers:
         self.package, self.default, self.shared, self.own = package, default, shared, own
 
     def names(self) -> list[str]:
-        """Names of the included papers."""
+        """Names of the included papers, and of those that installed packages add."""
+        return sorted({*self._included(), *self._added()})
+
+    def _included(self) -> list[str]:
         folder = importlib.import_module(self.package).__path__
-        return sorted(module.name for module in pkgutil.iter_modules(folder))
+        return [module.name for module in pkgutil.iter_modules(folder)]
+
+    def _added(self) -> dict[str, str]:
+        """Modules of the entry points, by name; none hides an included paper."""
+        return {
+            point.name: point.value
+            for point in entry_points(group=self.package)
+            if point.name not in self._included()
+        }
 
     def load(self, name: str) -> Paper:
         """The parts of a paper.
@@ -86,7 +102,7 @@ class Papers:
         Raises:
             UserError: The paper does not exist, cannot be imported, or lacks a part.
         """
-        return _parts(name, self._module(name), self.shared)
+        return _parts(name, self.module(name), self.shared)
 
     def config(self, name: str) -> type:
         """The dataclass of a run of the paper: the recipe's options and the paper's.
@@ -96,7 +112,7 @@ class Papers:
         Args:
             name: Name of the paper.
         """
-        return _joined(self.load(name).options, self.own, name)
+        return _joined(self.load(name).options, self.own, name, self.module(name).__name__)
 
     def readers(self, option: str) -> list[str]:
         """The papers that ship and have an option.
@@ -105,7 +121,9 @@ class Papers:
             option: Name of the option.
         """
         return [
-            name for name in self.names() if option in {f.name for f in fields(self.config(name))}
+            name
+            for name in sorted(self._included())
+            if option in {f.name for f in fields(self.config(name))}
         ]
 
     def preset(self, name: str, values: Mapping[str, Any], preset: str) -> dict[str, Any]:
@@ -128,37 +146,25 @@ class Papers:
             raise UserError(f"{paper.file}: PRESETS name {unknown[0]!r}, not one of its options")
         return {**given, **own}
 
-    def _module(self, name: str) -> ModuleType:
-        if name in self.names():
+    def module(self, name: str) -> ModuleType:
+        """The module of a paper.
+
+        Args:
+            name: Name of the paper.
+
+        Raises:
+            UserError: There is no such module, or it cannot be imported.
+        """
+        if name in self._included():
             return importlib.import_module(f"{self.package}.{name}")
-        here = str(Path.cwd())
-        if here not in sys.path:
-            sys.path.insert(0, here)
-        importlib.invalidate_caches()
-        if "." not in name and importlib.util.find_spec(name) is None:
+        if name in self._added():
+            return import_own("paper", self._added()[name])
+        if "." not in name and not _exists(name):
             raise UserError(
                 f"--paper {name}: choose one of {', '.join(self.names())}, or name your "
                 "own module, for example mypackage.mygan"
             )
-        try:
-            return importlib.import_module(name)
-        except UserError:
-            raise
-        except ModuleNotFoundError as error:
-            if error.name is None or not name.startswith(error.name):
-                raise self._unusable(name, error) from error
-            raise UserError(
-                f"--paper {name}: there is no module {error.name} in {here} or among the installed "
-                "packages"
-            ) from error
-        except Exception as error:  # whatever a user's module raises
-            raise self._unusable(name, error) from error
-
-    def _unusable(self, name: str, error: Exception) -> UserError:
-        where = _place(error, name)
-        return UserError(
-            f"--paper {name}: {where} cannot be imported: {type(error).__name__}: {error}"
-        )
+        return import_own("paper", name)
 
 
 def title(module: ModuleType) -> str:
@@ -171,15 +177,11 @@ def title(module: ModuleType) -> str:
     return line.partition(" (")[0].partition(":")[0].strip().rstrip(".")
 
 
-def _place(error: Exception, name: str) -> str:
-    """The file that caused an error, if it is known."""
-    trace, file = error.__traceback__, name
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        trace = trace.tb_next
-    if isinstance(error, SyntaxError) and error.filename:
-        return error.filename
-    return name if file.startswith("<") or file == __file__ else file
+def _exists(name: str) -> bool:
+    """Whether there is a module of this name in the working directory or installed."""
+    here = Path.cwd()
+    installed = importlib.util.find_spec(name) is not None
+    return installed or (here / f"{name}.py").is_file() or (here / name).is_dir()
 
 
 def _parts(name: str, module: ModuleType, shared: type) -> Paper:
@@ -222,7 +224,7 @@ def _declared(options: type, shared: type) -> set[str]:
 
 
 @functools.cache
-def _joined(options: type, own: type, name: str) -> type:
+def _joined(options: type, own: type, name: str, module: str) -> type:
     """One dataclass made of two, each field with the default of the class that declared it last.
 
     Plain inheritance would give every field the default of the first base, declared there or not.
@@ -235,7 +237,7 @@ def _joined(options: type, own: type, name: str) -> type:
             declared = cls.__dict__["__dataclass_fields__"][key]
             hints[key], found[key] = hint, _default(declared)
     hints["paper"], found["paper"] = str, field(default=name)
-    space = {"__annotations__": hints, "__doc__": options.__doc__, "__module__": options.__module__}
+    space = {"__annotations__": hints, "__doc__": options.__doc__, "__module__": module}
     space |= {key: value for key, value in found.items() if value is not MISSING}
     return dataclass(kw_only=True)(type("Config", (options, own), space))
 

@@ -166,6 +166,7 @@ def config_parser(recipe: str, module: Any, config_class: type) -> Any:
     # So that the config.yaml of a run can be used as a --config
     parser.add_argument("--recipe", default=recipe, choices=[recipe], help=argparse.SUPPRESS)
     parser.add_argument("--format", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--sources", type=dict, default={}, help=argparse.SUPPRESS)
     declared, told_of = {f.name: f for f in fields(config_class)}, meanings(config_class)
     for title, names in groups(config_class):
         group = parser.add_argument_group(title)
@@ -194,6 +195,7 @@ def saved_config(folder: str, recipes: Recipes) -> tuple[str, Any]:
     file = RunFolder(folder).config
     saved = RunFolder(folder).read_config()
     recipe = saved.pop("recipe")
+    saved.pop("sources", None)
     if not isinstance(recipe, str) or recipe not in recipes:
         names = ", ".join(recipes)
         raise UserError(
@@ -258,7 +260,9 @@ def _read_options(file: str, recipe: str) -> dict[str, Any]:
 
 
 def _check_names(file: str, content: Mapping[str, Any], config_class: type) -> None:
-    names = {f.name for f in fields(config_class)} | {"preset", "recipe", "resume", "format"}
+    names = {f.name for f in fields(config_class)} | {
+        *("preset", "recipe", "resume", "format", "sources")
+    }
     for name in content:
         if name not in names:
             raise UserError(f"--config {file}: there is no option {name!r}; leave it out")

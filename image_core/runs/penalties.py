@@ -8,6 +8,7 @@ from typing import Literal
 from image_core.adversarial import penalties, regularizers
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.penalties import Penalty
+from image_core.runs import outside
 from image_core.runs.options import check_choice
 
 WEIGHT = 10.0
@@ -20,6 +21,9 @@ ACTS_ON = {
 }
 """What each term that is not a gradient penalty acts on."""
 PENALTIES = (*penalties.__all__, *ACTS_ON)
+
+FACTORY = "weight -> penalty, which is (discriminator, real, fake) -> scalar"
+"""What a penalty of the user's own is."""
 
 Coupling = tuple[Literal["look_ahead", "consensus"], float]
 
@@ -42,12 +46,14 @@ class Terms:
 
     def slope_penalty(self) -> Penalty | None:
         """Sum of the gradient penalties; None if there are none."""
-        found = [getattr(penalties, name)(weight) for name, weight in self.slopes]
+        found = [_made(name, weight) for name, weight in self.slopes]
         return penalties.total(*found) if found else None
 
 
 def parse_penalties(text: str) -> Terms:
     """Read "NAME=WEIGHT,NAME=WEIGHT".
+
+    A name `module:name` is a function of the user's own, from the weight to a gradient penalty.
 
     Args:
         text: Value of --penalty.
@@ -66,10 +72,22 @@ def parse_penalties(text: str) -> Terms:
             case "consistency":
                 consistency = weight
             case _:
-                (slopes if name in penalties.__all__ else weights).append((name, weight))
+                (weights if name in regularizers.__all__ else slopes).append((name, weight))
     if len(couplings) > 1:
         raise UserError("--penalty names look_ahead and consensus; choose one")
     return Terms(tuple(slopes), tuple(weights), couplings[0] if couplings else None, consistency)
+
+
+def _made(name: str, weight: float) -> Penalty:
+    if not outside.is_outside(name):
+        return getattr(penalties, name)(weight)
+    made = outside.load_function("penalty", name, FACTORY)(weight)
+    if not callable(made):
+        raise UserError(
+            f"--penalty {name}: called with its weight it gave a {type(made).__name__}; return a "
+            "function (discriminator, real, fake) -> scalar"
+        )
+    return made
 
 
 def make_penalty(text: str) -> Penalty | None:
@@ -93,7 +111,10 @@ def _named_weights(text: str, names: Sequence[str]) -> Iterator[tuple[str, float
                 f"--penalty {name} acts on {ACTS_ON[name]}, but the games of this recipe support "
                 f"gradient penalties only: {', '.join(names)}"
             )
-        check_choice("penalty", name, names)
+        if outside.is_outside(name):
+            outside.load_function("penalty", name, FACTORY)
+        else:
+            check_choice("penalty", name, names)
         yield name, _weight(part, number)
 
 

@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from image_core.adversarial.checkpoint import has_checkpoint
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.randomness import seed_all
 from image_core.adversarial.stream import Data
 from image_core.runs import options
 from image_core.runs.folder import RunFolder
@@ -72,7 +73,7 @@ class Run(ABC):
         self.folder = RunFolder(config.out)
         if config.threads:
             torch.set_num_threads(config.threads)
-        torch.manual_seed(config.seed)
+        seed_all(config.seed)
 
     @abstractmethod
     def phases(self) -> list[Phase]:
@@ -102,12 +103,16 @@ class Run(ABC):
     def resume(self) -> None:
         """Load the last checkpoint; a run without a checkpoint starts from the beginning.
 
+        More rounds than the run began with go on past its end.
+
         Raises:
             UserError: Options or data differ from those that the run began with.
         """
         if has_checkpoint(self.folder.checkpoint):
             self.engine.load(self.folder.checkpoint)
         noted, now = self.engine.notes.get("config", {}), self.as_dict()
+        if "rounds" in noted and noted["rounds"] < now["rounds"]:
+            self._lengthen(noted["rounds"])
         for name, value in noted.items():
             if name not in (*MOVABLE, *self.movable) and value != now.get(name):
                 raise UserError(
@@ -115,6 +120,22 @@ class Run(ABC):
                     f"{value}; restore it or start a new run"
                 )
         self._sign()
+
+    def _lengthen(self, before: int) -> None:
+        """Go back into the last phase if it has ended, now that it has more rounds."""
+        notes, config = self.engine.notes, self.config
+        now = [phase.rounds for phase in self.phases()]
+        self.config = replace(config, rounds=before)
+        earlier = [phase.rounds for phase in self.phases()]
+        self.config = config
+        if now[:-1] != earlier[:-1] or now[-1] <= earlier[-1]:
+            raise UserError(
+                f"--rounds {config.rounds}: the rounds of this run are not those of its last phase "
+                "alone, so that it cannot go on past its end; start a new run"
+            )
+        if notes["phase"] == len(now):
+            notes["phase"], notes["phase_round"] = len(now) - 1, notes["played"].pop()
+        notes["config"]["rounds"] = config.rounds
 
     def load(self) -> None:
         """Load the last checkpoint, to sample or evaluate.

@@ -21,6 +21,7 @@ from image_core.adversarial.stream import Data
 from image_core.runs.folder import RunFolder
 from image_core.runs.phase import Phase
 from image_core.runs.progress import Progress
+from image_core.runs.stopping import Stopped, between_rounds
 
 
 def play(
@@ -45,13 +46,14 @@ def play(
 
     Raises:
         UserError: A weight or a metric is not finite.
+        Stopped: A signal has asked for it; the run is saved.
     """
     run.keep_log_until(engine.round)
     notes = engine.notes
     notes.setdefault("phase", 0)
     notes.setdefault("phase_round", 0)
     saved_at = time.monotonic()
-    with Progress(phases, show) as progress:
+    with between_rounds() as request, Progress(phases, show) as progress:
         while notes["phase"] < len(phases):
             phase = phases[notes["phase"]]
             if notes["phase_round"] == 0:
@@ -66,14 +68,21 @@ def play(
                     progress.tell(said)
                     ended = ended or phase.stop
                 ended = parallel.agree(ended)
-                if not ended and parallel.agree(time.monotonic() - saved_at >= save_seconds):
+                stopped = parallel.any_of(request.asked)
+                due = parallel.agree(time.monotonic() - saved_at >= save_seconds)
+                if not ended and (due or stopped):
                     _save(engine, phase, run)
                     saved_at = time.monotonic()
+                if stopped and not ended:
+                    raise Stopped
             phase.leave()
+            notes.setdefault("played", []).append(notes["phase_round"])
             notes["phase"] += 1
             notes["phase_round"] = 0
             _save(engine, phase, run)
             saved_at = time.monotonic()
+            if parallel.any_of(request.asked):
+                raise Stopped
 
 
 def _save(engine: Engine, phase: Phase, run: RunFolder) -> None:

@@ -72,7 +72,7 @@ def named(kind: str, recipe: str) -> Iterator[tuple[str, str]]:
     elif kind == "papers":
         if module.PAPERS is not None:
             for name in module.PAPERS.names():
-                yield name, _doc(import_module(f"{module.PAPERS.package}.{name}"))
+                yield name, _doc(module.PAPERS.module(name))
     elif kind == "games":
         yield from ((game.__name__, _doc(game)) for game in games())
     elif kind == "metrics":

@@ -11,6 +11,9 @@ def run(words: Sequence[str]) -> None:
     parser = folder_parser(
         "resume", "Resume a stopped run exactly where it stopped, with its original options."
     )
-    folder = parser.parse_args(words).folder
+    parser.add_argument(
+        "--rounds", type=int, help="Number of adversarial rounds in all, to go on past the end."
+    )
+    given = parser.parse_args(words)
     prepare()
-    go_on(folder)
+    go_on(given.folder, given.rounds)

@@ -1,12 +1,14 @@
 """`seqgan train RECIPE`: start a new run, or resume the one in --out."""
 
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import parse_config, prepare, saved_config
-from seqgan.commands.recipes import RECIPES, open_run, recipe_module
+from image_core.runs.stopping import Stopped, at_once
+from seqgan.commands.recipes import RECIPES, recipe_module
 
 if TYPE_CHECKING:
     from image_core.runs.recipe import Run
@@ -43,24 +45,55 @@ def run(words: Sequence[str]) -> None:
         return
     folder.check_unused()
     new = module.Run(config, data=True)
-    new.start()
-    _play(new)
+    with folder.locked():
+        new.start()
+        _play(new)
 
 
-def go_on(folder: str) -> None:
+def go_on(folder: str, rounds: int | None = None) -> None:
     """Resume the run in a folder and train it to its end.
 
     Args:
         folder: Folder of the run.
+        rounds: Number of adversarial rounds in all, if it is to go on past its end.
+
+    Raises:
+        UserError: The folder is no run, or another process trains it.
     """
-    old = open_run(folder)
-    old.resume()
-    _play(old)
+    from image_core.adversarial import parallel
+    from image_core.runs import outside
+    from image_core.runs.folder import RunFolder
+
+    run = RunFolder(folder)
+    recorded = run.read_config().get("sources", {})
+    with run.locked():
+        recipe, config = saved_config(folder, RECIPES)
+        if rounds is not None:
+            config = _with_rounds(recipe, config, rounds)
+        old = recipe_module(recipe).Run(config, data=True)
+        for sentence in outside.changes(recorded, old.config) if parallel.first() else ():
+            print(sentence, file=sys.stderr)
+        old.resume()
+        if rounds is not None:
+            run.write_config(recipe, config)
+        _play(old)
+
+
+def _with_rounds(recipe: str, config: Any, rounds: int) -> Any:
+    if "rounds" not in {field.name for field in fields(config)}:
+        raise UserError(f"--rounds {rounds}: the recipe {recipe} has no such option")
+    if rounds < config.rounds:
+        raise UserError(f"--rounds {rounds}: the run has {config.rounds} already; give more")
+    return replace(config, rounds=rounds)
 
 
 def _play(run: "Run") -> None:
+    """Train the run; a signal's exception names what goes on with it."""
     try:
-        run.train()
+        with at_once():
+            run.train()
+    except Stopped:
+        raise Stopped(f"; `seqgan resume {run.config.out}` goes on where it stopped") from None
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"; `seqgan resume {run.config.out}` resumes from the last checkpoint"

@@ -7,7 +7,8 @@ from image_core.adversarial.estimators import (
     SCORE_FUNCTIONS,
     Estimator,
 )
-from image_core.runs.options import check_estimator
+from image_core.runs.options import check_estimator, own_estimator
+from image_core.runs.outside import is_outside
 
 SERVED = SCORE_FUNCTIONS
 WEIGHED = {"importance": "ratio", "boundary_seeking": "logit"}
@@ -29,6 +30,8 @@ def of_replies(name: str, samples: int) -> Estimator:
         samples: Number of replies to a context.
     """
     check_estimator(name, SERVED, REASONS)
+    if is_outside(name):
+        return own_estimator(name)
     match name:
         case "importance":
             return estimators.importance(samples)

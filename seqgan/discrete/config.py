@@ -10,16 +10,20 @@ from image_core.adversarial import divergences, losses
 from image_core.adversarial.discrete_variables import DiscreteVariables
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.losses import make_loss
+from image_core.runs.outside import is_outside
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
 from seqgan.discrete import gradients
 from seqgan.discrete.gradients import GradientEstimator
 
-LOSSES = (
-    *(n for n in divergences.__all__ if getattr(divergences, n).reward),
-    *(n for n in losses.__all__ if getattr(losses, n).reward),
-)
+LOSSES = {
+    name: getattr(module, name)
+    for module in (divergences, losses)
+    for name in module.__all__
+    if getattr(module, name).reward
+}
 """Losses whose reward moves a generator of discrete samples; a divergence's is log w."""
 
 
@@ -152,7 +156,8 @@ class EstimatorOptions(DiscreteOptions):
                 f"--loss {self.loss} compares a sample with the rest of its batch, so that no "
                 "sample has a reward of its own to move the generator by; use --loss non_saturating"
             )
-        options.check_choice("loss", self.loss, LOSSES)
+        if make_loss(self.loss, LOSSES).reward is None:
+            raise UserError(f"--loss {self.loss} has no reward to move the generator by; give one")
         make_penalty(self.penalty)
         if self.samples < 2 and self.estimator in ("bgan", "leave_one_out", "disarm", "taylor"):
             raise UserError(f"--estimator {self.estimator} needs --samples of at least 2")
@@ -161,13 +166,14 @@ class EstimatorOptions(DiscreteOptions):
 
     def gradient(self) -> GradientEstimator:
         """The estimator of the chosen name."""
+        if is_outside(self.estimator):
+            return options.own_estimator(self.estimator, self.samples, self.latent)
         return getattr(gradients, self.estimator)(self.samples, self.latent)
 
     def adversarial(self) -> dict[str, Any]:
         """Loss, penalty, batch and steps of a game."""
-        where = divergences if self.loss in divergences.__all__ else losses
         return {
-            "loss": getattr(where, self.loss),
+            "loss": make_loss(self.loss, LOSSES),
             "penalty": make_penalty(self.penalty),
             "batch": self.batch,
             "d_steps": self.d_steps,

@@ -10,6 +10,7 @@ import torch
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.losses import PLAIN, make_loss
 from image_core.runs.players import Player, adam
 from seqgan.retrieval import estimation
 from seqgan.retrieval.game import centred_sigmoid
@@ -122,7 +123,7 @@ class SoftmaxOptions(RetrievalOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_choice("loss", self.loss, losses.__all__)
+        make_loss(self.loss, PLAIN)
         options.check_choice("reward", self.reward, tuple(REWARDS))
         options.check_least(self, 1, "samples", "d_epochs")
         options.check_least(self, 0, "d_l2", "kl_coef", "mixture")
@@ -149,7 +150,7 @@ class SoftmaxOptions(RetrievalOptions):
     def adversarial(self) -> dict[str, Any]:
         """Arguments of a game, except its networks and data."""
         return {
-            "loss": getattr(losses, self.loss),
+            "loss": make_loss(self.loss, PLAIN),
             "reward": REWARDS[self.reward],
             "exact": self.estimator == "exact",
             "baseline": self.estimator == "leave_one_out",

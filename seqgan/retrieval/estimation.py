@@ -2,7 +2,8 @@
 
 from image_core.adversarial import estimators
 from image_core.adversarial.estimators import CONTROL_VARIATES, RELAXATIONS, Estimator
-from image_core.runs.options import check_estimator
+from image_core.runs.options import check_estimator, own_estimator
+from image_core.runs.outside import is_outside
 
 SERVED = ("exact", "reinforce", "leave_one_out", "importance")
 _LISTED = (
@@ -24,6 +25,8 @@ def of_documents(name: str) -> Estimator:
     weights would push away.
     """
     check_estimator(name, SERVED, REASONS)
+    if is_outside(name):
+        return own_estimator(name)
     if name == "importance":
         return estimators.importance(baseline=0.0)
     return estimators.reinforce(reduction="sum")

@@ -24,7 +24,8 @@ from image_core.adversarial.estimators import (
 )
 from image_core.adversarial.losses import density_ratio
 from image_core.adversarial.relaxations import with_gumbel
-from image_core.runs.options import check_estimator
+from image_core.runs.options import check_estimator, own_estimator
+from image_core.runs.outside import is_outside, load_function
 from seqgan.text.games.relaxed import Relaxation, concrete
 from seqgan.text.rewards import Reward, rollout_reward, sentence_reward
 
@@ -73,6 +74,8 @@ def of_sequences(
         UserError: The estimator is unknown or does not apply, or an option is not available for it.
     """
     check("sequence", name)
+    if is_outside(name):
+        return own_estimator(name)
     for option, value, choices in (
         ("reduction", reduction, estimators.REDUCTIONS),
         ("baseline", baseline, estimators.BASELINES),
@@ -128,6 +131,8 @@ def reward_name(name: str, rollouts: int) -> str:
 def relaxation(name: str) -> Relaxation:
     """Return a relaxation of tokens; straight_through and reinmax ignore the temperature."""
     check("relaxed", name)
+    if is_outside(name):
+        return load_function("estimator", name, "(logits, beta) -> soft sample")
     return {
         "gumbel_softmax": concrete,
         "gumbel_hard": _gumbel_hard,

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch.optim.lr_scheduler import StepLR
 
-from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.data.pictures import FITS
 from image_core.nets.augment import augment
 from image_core.runs import options
+from image_core.runs.losses import PLAIN, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
@@ -180,7 +180,7 @@ class PairOptions(Text2ImageOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_choice("loss", self.loss, losses.__all__)
+        make_loss(self.loss, PLAIN)
         make_penalty(self.penalty)
         augment(torch.zeros(1, 3, 8, 8), self.augment)
         options.check_least(self, 1, "noise", "width", "d_width")
@@ -188,7 +188,7 @@ class PairOptions(Text2ImageOptions):
     def adversarial(self) -> dict[str, Any]:
         """Loss, penalty and wrong pairs of a game."""
         return {
-            "loss": getattr(losses, self.loss),
+            "loss": make_loss(self.loss, PLAIN),
             "penalty": make_penalty(self.penalty),
             "wrong_pairs": self.wrong_pairs,
         }

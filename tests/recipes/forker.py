@@ -1,6 +1,6 @@
 """A process with everything imported: for each line with a command it forks a child that runs it.
 
-So a child is at work at once, and a SIGKILL at a random moment hits its work and not an import.
+So a child is at work at once, and a signal at a random moment hits its work and not an import.
 """
 
 import json
@@ -28,8 +28,9 @@ def serve() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
+            pictures, told, words = json.loads(line)
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
-            pictures, words = json.loads(line)
+            os.dup2(os.open(told, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
             if not pictures:
                 report.draw = lambda *_: None
             os._exit(main(words))

@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,6 +89,64 @@ def died(words: tuple[str, ...], reached: Callable[[dict[str, object]], bool]) -
         patched.setattr(RunFolder, "write_log", write_log)
         with pytest.raises(Died):
             main(list(words))
+
+
+class Forker:
+    """Runs commands in processes of their own, which have everything imported from the start.
+
+    Args:
+        folder: Folder of what they write to standard error.
+    """
+
+    def __init__(self, folder: Path):
+        self.told = folder / "stderr"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.recipes.forker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            cwd=ROOT,
+        )
+        self.read()
+
+    def read(self) -> str:
+        return self.process.stdout.readline().strip()
+
+    def start(self, words: Sequence[str], *, pictures: bool = False) -> int:
+        """The process id of a command that has been started; `ended` waits for it."""
+        self.process.stdin.write(json.dumps([pictures, str(self.told), list(words)]) + "\n")
+        self.process.stdin.flush()
+        return int(self.read())
+
+    def ended(self) -> Done:
+        """The exit code, or minus a signal, and the messages of the command that was started."""
+        return Done(int(self.read()), "", self.told.read_text())
+
+    def run(
+        self, words: Sequence[str], seconds: float | None = None, *, pictures: bool = False
+    ) -> tuple[int, float]:
+        """The exit code, and how long it took; killed after some seconds, unless it is done."""
+        child, began = self.start(words, pictures=pictures), time.monotonic()
+        killer = None
+        if seconds is not None:
+            killer = threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
+            killer.start()
+        code = self.ended().returncode
+        if killer is not None:
+            killer.cancel()
+        return code, time.monotonic() - began
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+def wait_for(reached: Callable[[], bool]) -> None:
+    """Look again and again, for at most two minutes."""
+    deadline = time.monotonic() + 120
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def assert_same_weights(one: Path, other: Path, name: str = "game") -> None:

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +19,19 @@ from image_core.adversarial.engine import Engine
 from image_core.runs.folder import RunFolder
 from seqgan.cli import main
 from seqgan.text import report
-from tests.recipes.made import TINY, TINY_ORACLE, corpus, is_png, read_log, read_result, shorten
+from tests.recipes.made import (
+    TINY,
+    TINY_ORACLE,
+    content,
+    corpus,
+    is_png,
+    read_log,
+    read_result,
+    refusal,
+    shorten,
+)
 from tests.recipes.made import short_report as short_report
+from tests.recipes.outside import Forker, wait_for
 
 KILLS = 6
 SHORT_ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--rounds", "2", "--test_size", "16")
@@ -44,46 +54,9 @@ def assert_same(run: Path, undisturbed: Path) -> None:
     assert not list(run.rglob("*.tmp")) + list(run.rglob("*.old"))
 
 
-class Forker:
-    """Runs commands in processes that can be killed."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.recipes.forker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            cwd=Path(__file__).parents[2],
-        )
-        self.read()
-
-    def read(self) -> str:
-        return self.process.stdout.readline().strip()
-
-    def run(
-        self, words: list[str], seconds: float | None = None, *, pictures: bool = False
-    ) -> tuple[int, float]:
-        """The exit code, and how long it took; killed after some seconds, unless it is done."""
-        self.process.stdin.write(json.dumps([pictures, words]) + "\n")
-        self.process.stdin.flush()
-        child, began = int(self.read()), time.monotonic()
-        killer = None
-        if seconds is not None:
-            killer = threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
-            killer.start()
-        code = int(self.read())
-        if killer is not None:
-            killer.cancel()
-        return code, time.monotonic() - began
-
-    def close(self) -> None:
-        self.process.communicate()
-
-
 @pytest.fixture(scope="module")
-def forker():
-    one = Forker()
+def forker(tmp_path_factory):
+    one = Forker(tmp_path_factory.mktemp("forker"))
     yield one
     one.close()
 
@@ -140,7 +113,7 @@ def test_a_report_killed_at_random_moments_ends_the_same(undisturbed, forker, tm
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_command_itself_killed_ends_the_same(undisturbed, tmp_path):
+def test_the_command_itself_killed_ends_the_same(undisturbed, forker, tmp_path):
     """Without a forker: the command as it is typed, killed once it has logged some rounds."""
     expected, words, _ = undisturbed
     run = tmp_path / "run"
@@ -160,10 +133,7 @@ def test_the_command_itself_killed_ends_the_same(undisturbed, tmp_path):
         time.sleep(0.005)
     assert process.wait() == -signal.SIGKILL
     assert not (run / "result.json").exists()
-    done = subprocess.run(
-        [*command, "resume", str(run)], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+    assert forker.run(["resume", str(run)])[0] == 0
     assert_same(run, expected)
 
 
@@ -245,3 +215,65 @@ def test_going_on_after_the_end_changes_nothing(oracle_run, tmp_path):
     assert main(["resume", str(run)]) == 0
     assert_same(run, oracle_run)
     assert read_result(run)["cpu_seconds"] == read_result(oracle_run)["cpu_seconds"]
+
+
+# ----------------------------------------------------- two trainers, and signals to real processes
+
+
+def lines(run: Path) -> int:
+    log = run / "log.jsonl"
+    return log.read_bytes().count(b"\n") if log.exists() else 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+def test_a_second_trainer_is_refused_and_the_first_ends_the_same(
+    forker, oracle_run, tmp_path, capsys
+):
+    run = tmp_path / "run"
+    child = forker.start([*SHORT_ORACLE, "--out", str(run)])
+    try:
+        wait_for(lambda: (run / "config.yaml").exists())
+        os.kill(child, signal.SIGSTOP)  # so that nothing but the second trainer could touch it
+        before = content(run)
+        said = refusal(capsys, "resume", str(run))
+        assert f"{run} is being trained by process {child};" in said
+        assert content(run) == before
+        assert f"--out {run} holds a run" in refusal(capsys, *SHORT_ORACLE, "--out", str(run))
+        assert content(run) == before
+    finally:
+        os.kill(child, signal.SIGCONT)
+        os.kill(child, signal.SIGTERM)
+    assert forker.ended().returncode == 75
+    assert main(["resume", str(run)]) == 0
+    assert_same(run, oracle_run)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+def test_the_lock_of_a_killed_process_is_taken_over(forker, oracle_run, tmp_path):
+    run = tmp_path / "run"
+    child = forker.start([*SHORT_ORACLE, "--out", str(run)])
+    wait_for(lambda: lines(run) >= 2)
+    os.kill(child, signal.SIGKILL)
+    assert forker.ended().returncode == -signal.SIGKILL
+    assert json.loads((run / ".lock").read_text())["pid"] == child
+    assert main(["resume", str(run)]) == 0
+    assert_same(run, oracle_run)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+def test_a_process_signalled_again_and_again_ends_the_same(forker, oracle_run, tmp_path):
+    run, start = tmp_path / "run", (*SHORT_ORACLE, "--save_seconds", "1e6", "--out")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        begun, target = (run / "config.yaml").exists(), lines(run) + 1
+        child = forker.start(["resume", str(run)] if begun else [*start, str(run)])
+        wait_for(lambda: lines(run) >= target)  # noqa: B023
+        os.kill(child, number)
+        done = forker.ended()
+        assert done.returncode == 75, done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(read_log(run)) >= target
+    assert main(["resume", str(run)]) == 0
+    assert_same(run, oracle_run)

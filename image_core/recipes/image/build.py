@@ -35,7 +35,7 @@ from image_core.recipes.image.config import (
     TrunkOptions,
 )
 from image_core.runs.batches import Batches
-from image_core.runs.losses import CONTINUOUS
+from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.players import Player, adam
 
 ARCHITECTURES = {
@@ -150,7 +150,7 @@ def played(o: LatentOptions) -> dict[str, Any]:
 def adversarial(o: LogitOptions) -> dict[str, Any]:
     """Loss, penalties and tricks of a game of logits, and what `played` gives."""
     _warn_of_slopes(o)
-    named, loss, steps = o.terms(), CONTINUOUS[o.loss], o.rounds * o.d_steps
+    named, loss, steps = o.terms(), make_loss(o.loss, CONTINUOUS), o.rounds * o.d_steps
     transform = functools.partial(augment, policy=o.augment) if o.augment else None
     consistency = None
     if named.consistency and transform is not None:

@@ -333,7 +333,7 @@ class LogitOptions(TrunkOptions):
 
     def _check_logistic(self, terms: Terms) -> None:
         """What is derived for logistic discriminators."""
-        if CONTINUOUS[self.loss].d is logistic_d:
+        if make_loss(self.loss, CONTINUOUS).d is logistic_d:
             return
         if any(name == "js_reg" for name, _ in terms.slopes):
             raise UserError(

@@ -3,6 +3,8 @@
 python -m tests.image_core.adversarial.one_of_two RANK FOLDER
 """
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,6 +21,11 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.estimators import reinforce
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.replay import HistoryPool, ReplayBuffer
+from image_core.runs import lock
+from image_core.runs.folder import RunFolder
+from image_core.runs.phase import Phase
+from image_core.runs.run import play
+from image_core.runs.stopping import Stopped
 from tests.image_core.adversarial.toys import ToyGAN, adam, points, rounds
 
 
@@ -147,6 +154,39 @@ def full(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
 
+def locked(folder: Path) -> dict[str, str]:
+    """What a free folder's lock holds, and what each is told of one that is taken."""
+    with lock.locked(folder / "free"):
+        held = (folder / "free" / lock.NAME).read_text()
+        dist.barrier()
+
+    def take() -> None:
+        with lock.locked(folder / "taken"):
+            pass
+
+    return {"held": held, "taken": message(take)}
+
+
+def stopped(folder: Path, rank: int) -> dict[str, Any]:
+    """How far both play when a signal reaches the second process only."""
+    engine = new(0)
+
+    def evaluate() -> dict[str, float]:
+        if rank == 1 and engine.round == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+    phases = [Phase("adversarial", None, 5, evaluate)]
+    told = ""
+    try:
+        play(engine, points, phases, RunFolder(folder), save_seconds=1e6, show=())
+    except Stopped as stop:
+        told = type(stop).__name__
+    again = new(0)
+    again.load(folder / "checkpoint")
+    return {"told": told, "round": engine.round, "saved": again.round}
+
+
 def nothing_reached(engine: Engine) -> list[Any]:
     """A turn of the generator whose loss is the critic's."""
     game = engine.game
@@ -174,6 +214,9 @@ def main(rank: int, folder: Path) -> None:
         "other": message(lambda: lone.load(folder / "alone")),
         "pools": pools(),
         "sharded": sharded(folder / "sharded"),
+        "locked": locked(folder),
+        "stopped": stopped(folder / "stopped", rank),
+        "pid": os.getpid(),
         "full": failed_save(folder, rank),  # the last: nothing can be saved after it
     }
     torch.save(result, folder / f"{rank}.pt")

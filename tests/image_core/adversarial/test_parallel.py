@@ -4,6 +4,8 @@ All randomness comes with the batches. The processes start from different weight
 has to replace by those of the first.
 """
 
+import json
+
 import pytest
 import torch
 
@@ -22,6 +24,8 @@ def pair(tmp_path_factory):
     """The results of both processes and their folder, in which a run of one process lies too."""
     folder = tmp_path_factory.mktemp("pair")
     one_of_two.new(0).save(folder / "alone")
+    (folder / "taken").mkdir()
+    (folder / "taken" / ".lock").write_text('{"host": "elsewhere", "pid": 3, "started": 4}')
     return play("tests.image_core.adversarial.one_of_two", folder, 200), folder
 
 
@@ -141,3 +145,18 @@ def test_one_process_shares_nothing():
     assert parallel.share(batch) is batch
     (logs,) = rounds(engine, 1, data=points)
     assert parallel.average_logs(logs) is logs
+
+
+def test_the_first_of_two_processes_locks_for_both(pair):
+    (one, other), folder = pair
+    assert json.loads(one["locked"]["held"])["pid"] == one["pid"]
+    assert other["locked"]["held"] == one["locked"]["held"]
+    assert not (folder / "free" / ".lock").exists()
+    assert "being trained by process 3 on elsewhere" in one["locked"]["taken"]
+    assert "see the message of the first process" in other["locked"]["taken"]
+    assert "elsewhere" in (folder / "taken" / ".lock").read_text()
+
+
+def test_a_signal_to_one_of_two_processes_stops_both_after_one_round(pair):
+    for result in pair[0]:
+        assert result["stopped"] == {"told": "Stopped", "round": 2, "saved": 2}

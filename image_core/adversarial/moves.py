@@ -1,0 +1,186 @@
+"""The rules of a move, checked while it is played; each broken rule is one sentence."""
+
+import dis
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from types import CodeType, GeneratorType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.logs import Logs
+
+
+class RuleError(UserError, RuntimeError):
+    """A move breaks one of the rules of `Move`."""
+
+
+class Pulled(Iterator[Batch]):
+    """Batches of a move, which are pulled with `next`: a `for` over an endless stream never ends.
+
+    Args:
+        batches: Batches that the move may pull.
+        player: Name of the player, for messages.
+    """
+
+    def __init__(self, batches: Iterator[Batch], player: str):
+        self._batches, self._player = batches, player
+
+    def __iter__(self) -> "Pulled":
+        raise RuleError(
+            f"the move of {self._player!r} loops over `batches`, which has no end; pull what one "
+            "move needs with next(batches), as in `for _ in range(2): x = next(batches)`"
+        )
+
+    def __next__(self) -> Batch:
+        try:
+            return next(self._batches)
+        except StopIteration:
+            raise RuleError(
+                f"there is no batch left for the move of {self._player!r}; give more batches"
+            ) from None
+
+
+def check_turns(turns: Sequence[Turn]) -> None:
+    """Reject turns that cannot be played.
+
+    Args:
+        turns: Turns of a round.
+
+    Raises:
+        UserError: An element is no turn, or a number of it is out of range.
+    """
+    for turn in turns:
+        if not isinstance(turn, Turn):
+            raise UserError(f"turns hold a {_kind(turn)}; give Turn(player, move)")
+        if not callable(turn.move):
+            raise UserError(
+                f"the move of {turn.player!r} is a {_kind(turn.move)}; give the generator function "
+                "itself, without calling it"
+            )
+        if turn.every < 1 or turn.repeat < 0:
+            raise UserError(
+                f"the turn of {turn.player!r} has every={turn.every} and repeat={turn.repeat}; "
+                "give at least every=1 and repeat=0"
+            )
+
+
+def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
+    """The move of a turn, ready to yield.
+
+    Args:
+        turn: Player and its move.
+        batches: Batches that the move may pull.
+
+    Raises:
+        RuleError: The move is not a generator function.
+    """
+    move = turn.move(Pulled(batches, turn.player))
+    if isinstance(move, Loss | Tensor) or not isinstance(move, Iterator):
+        raise RuleError(
+            f"the move of {turn.player!r} returned a {_kind(move)}; a move is a generator "
+            "function: write `yield Loss(total)` in place of `return`"
+        )
+    return move
+
+
+def as_loss(yielded: Any, player: str) -> tuple[Tensor, Logs]:
+    """Total and logs of what a move has yielded; a scalar tensor is a total without logs.
+
+    Args:
+        yielded: Value that the move has yielded.
+        player: Name of the player, for messages.
+
+    Raises:
+        RuleError: It is neither a loss nor a scalar tensor that carries a gradient.
+    """
+    if isinstance(yielded, Tensor):
+        yielded = Loss(yielded)
+    who = f"the move of {player!r}"
+    if not isinstance(yielded, Loss):
+        raise RuleError(f"{who} yielded a {_kind(yielded)}; write `yield Loss(total, logs)`")
+    total, logs = yielded
+    if not isinstance(total, Tensor):
+        raise RuleError(f"{who} yielded a loss whose total is a {_kind(total)}, not a tensor")
+    if total.dim():
+        raise RuleError(
+            f"{who} yielded a loss of shape {tuple(total.shape)}; reduce it to a scalar, for "
+            "example with .mean()"
+        )
+    if not total.requires_grad:
+        raise RuleError(
+            f"{who} yielded a loss that carries no gradient; compute it from the player's "
+            "parameters, outside torch.no_grad and without .detach() or .item()"
+        )
+    if not isinstance(logs, Mapping):
+        raise RuleError(f"{who} yielded logs that are a {_kind(logs)}, not a mapping of scalars")
+    return total, {name: _scalar(value, name, who, total) for name, value in logs.items()}
+
+
+def _scalar(value: Any, name: str, who: str, total: Tensor) -> Tensor:
+    if not isinstance(value, Tensor):
+        try:
+            return torch.full((), float(value), device=total.device)
+        except (TypeError, ValueError):
+            raise RuleError(f"{who} logs {name!r} as a {_kind(value)}, not a number") from None
+    if value.dim() == 0:
+        return value
+    if math.prod(value.shape) == 1:
+        return value.reshape(())
+    raise RuleError(
+        f"{who} logs {name!r} of shape {tuple(value.shape)}; log a scalar, such as its mean"
+    )
+
+
+def check_outside_with(move: Iterator[Any], player: str) -> None:
+    """Reject a yield inside a `with`: the step and all other turns would run inside the block.
+
+    Args:
+        move: Move that has just yielded.
+        player: Name of the player, for messages.
+
+    Raises:
+        RuleError: The move, or a generator to which it delegates, waits inside a `with`.
+    """
+    inner: Any = move
+    while isinstance(inner, GeneratorType):
+        frame = inner.gi_frame
+        if frame is not None and frame.f_lasti in _inside_with(frame.f_code):
+            raise RuleError(
+                f"the move of {player!r} yielded inside a `with` "
+                f"({frame.f_code.co_filename}, line {frame.f_lineno}); leave the block first"
+            )
+        inner = inner.gi_yieldfrom
+
+
+@functools.cache
+def _inside_with(code: CodeType) -> frozenset[int]:
+    """Positions of the yields of a generator function that lie inside a `with`.
+
+    An instruction's innermost exception handler is in the code's table; a `with` is a handler that
+    calls __exit__, or a handler that lies itself inside such a block.
+    """
+    bytecode = dis.Bytecode(code)
+    entries = bytecode.exception_entries  # type: ignore[attr-defined]  # since Python 3.11
+    instructions = list(bytecode)
+    closes_with = {
+        first.offset
+        for first, second in itertools.pairwise(instructions)
+        if (first.opname, second.opname) == ("PUSH_EXC_INFO", "WITH_EXCEPT_START")
+    }
+
+    def within(offset: int) -> bool:
+        handlers = [entry.target for entry in entries if entry.start <= offset < entry.end]
+        return any(target in closes_with or within(target) for target in handlers)
+
+    yields = (each.offset for each in instructions if each.opname == "YIELD_VALUE")
+    return frozenset(offset for offset in yields if within(offset))
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__

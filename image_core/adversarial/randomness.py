@@ -1,0 +1,78 @@
+"""States of all global random number generators: torch's, numpy's and Python's."""
+
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def states(device: torch.device) -> dict[str, Tensor]:
+    """The state of each generator, as a tensor of a fixed size.
+
+    Args:
+        device: Device whose generator is included, if it has one of its own.
+    """
+    found = {"cpu": torch.get_rng_state(), "python": _python(), "numpy": _numpy()}
+    if device.type == "cuda":
+        found["cuda"] = torch.cuda.get_rng_state(device)
+    return found
+
+
+def restore(saved: Mapping[str, Tensor], device: torch.device) -> None:
+    """Set the generators to states of `states`; one without a saved state is left as it is.
+
+    Args:
+        saved: States by name.
+        device: Device whose generator is included.
+    """
+    torch.set_rng_state(saved["cpu"])
+    if "cuda" in saved and device.type == "cuda":
+        torch.cuda.set_rng_state(saved["cuda"], device)
+    if "python" in saved:
+        *words, has_gauss, gauss = saved["python"].tolist()
+        random.setstate((3, tuple(int(word) for word in words), gauss if has_gauss else None))
+    if "numpy" in saved:
+        *keys, position, has_gauss, gauss = saved["numpy"].tolist()
+        state = ("MT19937", np.array(keys, dtype=np.uint32), int(position), int(has_gauss), gauss)
+        np.random.set_state(state)  # noqa: NPY002  the global generator is what is meant
+
+
+@contextmanager
+def untouched(device: torch.device) -> Iterator[None]:
+    """Context after which all generators are where they were before.
+
+    Args:
+        device: Device whose generator is included.
+    """
+    before = states(device)
+    try:
+        yield
+    finally:
+        restore(before, device)
+
+
+def seed_all(seed: int) -> None:
+    """Seed torch's, numpy's and Python's global generators.
+
+    Args:
+        seed: Seed, at least 0 and below 2^32.
+    """
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  the global generator is what is meant
+    random.seed(seed)
+
+
+def _python() -> Tensor:
+    # float64 holds 32-bit words exactly, and the cached normal number as it is
+    _, words, gauss = random.getstate()
+    return torch.tensor([*words, gauss is not None, gauss or 0.0], dtype=torch.float64)
+
+
+def _numpy() -> Tensor:
+    state: Any = np.random.get_state()  # noqa: NPY002
+    _, keys, position, has_gauss, gauss = state
+    return torch.tensor([*keys.tolist(), position, has_gauss, gauss], dtype=torch.float64)

@@ -1,0 +1,159 @@
+"""A user's own objects: `module:name` wherever an option takes a name.
+
+The module is imported from the working directory or the installed packages. A run records the
+SHA-256 of the module's file, so that `resume` can tell when it has changed.
+"""
+
+import hashlib
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from image_core.adversarial.errors import UserError
+
+OPTIONS = ("loss", "penalty", "estimator", "reward", "policy", "discriminator", "metric")
+"""Options whose value may be, or hold, `module:name`."""
+_OURS = ("image_core", "rl", "seqgan")
+
+
+def is_outside(text: str) -> bool:
+    """Whether a value names a user's own object.
+
+    Args:
+        text: Value of an option.
+    """
+    return ":" in text
+
+
+def load(option: str, text: str) -> Any:
+    """The object of a name.
+
+    Args:
+        option: Name of the option.
+        text: Its value, `module:name`.
+
+    Raises:
+        UserError: The module cannot be imported, or has no such name.
+    """
+    name, _, attribute = text.partition(":")
+    if not re.fullmatch(r"\w+(\.\w+)*", name) or not attribute.isidentifier():
+        raise UserError(f"--{option} {text}: write module:name, for example mypackage.mine:best")
+    module = import_own(option, name)
+    if attribute not in vars(module):
+        file = module.__file__ or name
+        raise UserError(f"--{option} {text}: {file} has no {attribute!r}; name what it defines")
+    return vars(module)[attribute]
+
+
+def load_function(option: str, text: str, signature: str) -> Callable[..., Any]:
+    """The function of a name.
+
+    Args:
+        option: Name of the option.
+        text: Its value, `module:name`.
+        signature: What the function takes and returns, for the message.
+
+    Raises:
+        UserError: There is no such function.
+    """
+    found = load(option, text)
+    if not callable(found):
+        raise UserError(
+            f"--{option} {text}: it is a {type(found).__name__}; give a function {signature}"
+        )
+    return found
+
+
+def import_own(option: str, name: str) -> ModuleType:
+    """A module of the working directory or of the installed packages.
+
+    Args:
+        option: Name of the option, for messages.
+        name: Name of the module.
+
+    Raises:
+        UserError: There is no such module, or it cannot be imported; the message names its file.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    except UserError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _unusable(option, name, error) from error
+        raise UserError(
+            f"--{option} {name}: there is no module {error.name} in {here} or among the installed "
+            "packages"
+        ) from error
+    except Exception as error:  # whatever a user's module raises
+        raise _unusable(option, name, error) from error
+
+
+def _unusable(option: str, name: str, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(
+        f"--{option} {name}: {_place(error, name)} cannot be imported: "
+        f"{type(error).__name__}: {reason}"
+    )
+
+
+def _place(error: Exception, name: str) -> str:
+    """The file that caused an error, if it is known."""
+    trace, file = error.__traceback__, name
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+    if isinstance(error, SyntaxError) and error.filename:
+        return error.filename
+    return name if file.startswith("<") or file == __file__ else file
+
+
+# --------------------------------------------------------------------------------------- the record
+
+
+def sources(config: Any) -> dict[str, str]:
+    """SHA-256 of the file of each own module that a configuration names, by module.
+
+    Args:
+        config: Options of a run, whose modules have been imported.
+    """
+    return {name: _hash(sys.modules[name]) for name in dict.fromkeys(_modules(config))}
+
+
+def _modules(config: Any) -> Iterator[str]:
+    paper = type(config).__module__  # see `Papers.config`
+    if paper.partition(".")[0] not in _OURS and "paper" in vars(config):
+        yield paper
+    for option in OPTIONS:
+        value = vars(config).get(option)
+        if isinstance(value, str) and is_outside(value):
+            yield from (part.partition(":")[0] for part in re.split(r"[,\s]", value) if ":" in part)
+
+
+def _hash(module: ModuleType) -> str:
+    if module.__file__ is None:
+        return ""
+    return hashlib.sha256(Path(module.__file__).read_bytes()).hexdigest()
+
+
+def changes(recorded: Mapping[str, str], config: Any) -> list[str]:
+    """One sentence for each own module whose file is not the one that was recorded.
+
+    Args:
+        recorded: Result of `sources` when the run began.
+        config: Options of the run now.
+    """
+    return [
+        f"{name} has changed since the run began ({sys.modules[name].__file__}); the run goes on "
+        "with the file as it is now"
+        for name, found in sources(config).items()
+        if recorded.get(name, found) != found
+    ]

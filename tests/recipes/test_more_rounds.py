@@ -1,0 +1,72 @@
+"""A run that has ended goes on past its end, as if it had been asked for more from the start."""
+
+import shutil
+
+import pytest
+import yaml
+
+from seqgan.cli import main
+from tests.recipes.made import TINY_ORACLE, content, read_log, read_result, refusal
+from tests.recipes.made import short_report as short_report
+from tests.recipes.outside import assert_same_weights
+
+ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--test_size", "16")
+IMAGE = ("train", "image", "--preset", "tiny", "--data", "shapes", "--evaluate_every", "1")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("short_report")
+@pytest.mark.parametrize("words", [ORACLE, IMAGE], ids=["oracle", "image"])
+def test_one_round_and_two_more_are_three(words, tmp_path):
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    assert main([*words, "--rounds", "3", "--out", str(whole)]) == 0
+    assert main([*words, "--rounds", "1", "--out", str(run)]) == 0
+    with pytest.raises(AssertionError):
+        assert_same_weights(run, whole)
+    assert main(["resume", str(run), "--rounds", "3"]) == 0
+    assert_same_weights(run, whole)
+    assert read_log(run) == read_log(whole)
+    assert yaml.safe_load((run / "config.yaml").read_text())["rounds"] == 3
+    assert read_result(run)["rounds"] == read_result(whole)["rounds"]
+    # And it stays so long
+    assert main(["resume", str(run)]) == 0
+    assert_same_weights(run, whole)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    run = tmp_path_factory.mktemp("ended") / "run"
+    assert main([*ORACLE, "--rounds", "1", "--out", str(run)]) == 0
+    return run
+
+
+@pytest.fixture
+def run(ended, tmp_path):
+    shutil.copytree(ended, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_fewer_rounds_are_refused(run, capsys):
+    before = content(run)
+    said = refusal(capsys, "resume", str(run), "--rounds", "0")
+    assert "--rounds 0: the run has 1 already" in said
+    assert content(run) == before
+
+
+@pytest.mark.usefixtures("short_report")
+def test_as_many_rounds_change_nothing(run, ended):
+    assert main(["resume", str(run), "--rounds", "1"]) == 0
+    assert_same_weights(run, ended)
+
+
+@pytest.mark.usefixtures("short_report")
+def test_killed_before_its_next_checkpoint_it_still_goes_on(run, tmp_path, monkeypatch):
+    """The options are written first: the checkpoint learns of them when it is next saved."""
+    from image_core.adversarial.engine import Engine
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Engine, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert main(["resume", str(run), "--rounds", "2"]) == 130
+    assert yaml.safe_load((run / "config.yaml").read_text())["rounds"] == 2
+    assert main(["resume", str(run)]) == 0
+    assert [row["phase"] for row in read_log(run)].count("adversarial") == 2

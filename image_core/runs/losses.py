@@ -8,11 +8,13 @@ from image_core.adversarial.losses import AdversarialLoss
 from image_core.runs import outside
 from image_core.runs.options import check_choice
 
-PLAIN: Mapping[str, AdversarialLoss] = {name: getattr(losses, name) for name in losses.__all__}
+PLAIN_LOSSES: Mapping[str, AdversarialLoss] = {
+    name: getattr(losses, name) for name in losses.__all__
+}
 """Losses by name, without those of f-GAN."""
 
 LOSSES: Mapping[str, AdversarialLoss] = {
-    **PLAIN,
+    **PLAIN_LOSSES,
     **{name: getattr(fgan, name) for name in fgan.__all__},
 }
 """Losses by name: the plain ones and those of f-GAN."""

@@ -10,7 +10,7 @@ import torch
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
-from image_core.runs.losses import PLAIN, make_loss
+from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.players import Player, adam
 from seqgan.retrieval import estimation
 from seqgan.retrieval.game import centred_sigmoid
@@ -123,7 +123,7 @@ class SoftmaxOptions(RetrievalOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        make_loss(self.loss, PLAIN)
+        make_loss(self.loss, PLAIN_LOSSES)
         options.check_choice("reward", self.reward, tuple(REWARDS))
         options.check_least(self, 1, "samples", "d_epochs")
         options.check_least(self, 0, "d_l2", "kl_coef", "mixture")
@@ -150,7 +150,7 @@ class SoftmaxOptions(RetrievalOptions):
     def adversarial(self) -> dict[str, Any]:
         """Arguments of a game, except its networks and data."""
         return {
-            "loss": make_loss(self.loss, PLAIN),
+            "loss": make_loss(self.loss, PLAIN_LOSSES),
             "reward": REWARDS[self.reward],
             "exact": self.estimator == "exact",
             "baseline": self.estimator == "leave_one_out",

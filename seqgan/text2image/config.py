@@ -11,7 +11,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data.pictures import FITS
 from image_core.nets.augment import augment
 from image_core.runs import options
-from image_core.runs.losses import PLAIN, make_loss
+from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
@@ -180,7 +180,7 @@ class PairOptions(Text2ImageOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        make_loss(self.loss, PLAIN)
+        make_loss(self.loss, PLAIN_LOSSES)
         make_penalty(self.penalty)
         augment(torch.zeros(1, 3, 8, 8), self.augment)
         options.check_least(self, 1, "noise", "width", "d_width")
@@ -188,7 +188,7 @@ class PairOptions(Text2ImageOptions):
     def adversarial(self) -> dict[str, Any]:
         """Loss, penalty and wrong pairs of a game."""
         return {
-            "loss": make_loss(self.loss, PLAIN),
+            "loss": make_loss(self.loss, PLAIN_LOSSES),
             "penalty": make_penalty(self.penalty),
             "wrong_pairs": self.wrong_pairs,
         }

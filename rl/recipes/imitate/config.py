@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
-from image_core.runs.losses import PLAIN, make_loss
+from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
 from image_core.runs.recipe import Run, RunConfig
@@ -257,7 +257,7 @@ class RewardOptions(TransitionDiscriminatorOptions):
 
         super().__post_init__()
         options.check_choice("reward", self.reward, rewards.__all__)
-        make_loss(self.loss, PLAIN)
+        make_loss(self.loss, PLAIN_LOSSES)
 
     def objective(self) -> dict[str, str]:
         return {"reward": self.reward, "loss": self.loss, **super().objective()}
@@ -266,7 +266,7 @@ class RewardOptions(TransitionDiscriminatorOptions):
         """Both as functions, as a game takes them."""
         from rl import rewards
 
-        return {"reward": getattr(rewards, self.reward), "loss": make_loss(self.loss, PLAIN)}
+        return {"reward": getattr(rewards, self.reward), "loss": make_loss(self.loss, PLAIN_LOSSES)}
 
 
 @dataclass(kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
-from image_core.runs.losses import PLAIN, make_loss
+from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from seqgan.dialogue.data import DialogueDataOptions
@@ -206,10 +206,10 @@ class DialogueLossOptions(DialogueOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        make_loss(self.loss, PLAIN)
+        make_loss(self.loss, PLAIN_LOSSES)
 
     def adversarial(self) -> dict[str, Any]:
-        return {**super().adversarial(), "loss": make_loss(self.loss, PLAIN)}
+        return {**super().adversarial(), "loss": make_loss(self.loss, PLAIN_LOSSES)}
 
     def method(self) -> dict[str, str]:
         return {**super().method(), "loss": self.loss}

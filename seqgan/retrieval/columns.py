@@ -358,8 +358,8 @@ def _read_parquet(source: str, roles: Sequence[Role], columns: Sequence[str]) ->
     import pandas as pd
 
     try:
-        from pyarrow import ArrowException  # type: ignore[import-untyped]
-        from pyarrow.parquet import read_schema  # type: ignore[import-untyped]
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_schema
     except ImportError as error:
         raise UserError(f"{source}: parquet needs pyarrow: pip install pyarrow") from error
     try:

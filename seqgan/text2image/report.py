@@ -146,7 +146,7 @@ def enlarge(images: Float[Tensor, "N 3 S S"], side: int) -> Float[Tensor, "N 3 L
     return F.interpolate(images, size=side, mode="bilinear")
 
 
-class Table(NamedTuple):
+class FiguresTable(NamedTuple):
     """What a run is measured by.
 
     Args:
@@ -163,9 +163,9 @@ class Table(NamedTuple):
     left_out: dict[str, str]
 
 
-def table(subject: Text2ImageSubject) -> Table:
+def table(subject: Text2ImageSubject) -> FiguresTable:
     """A row a stage and one of real pictures in its place; R-precision only where it is fair."""
-    made = Table({}, {}, {}, {})
+    made = FiguresTable({}, {}, {}, {})
     painter, data = subject.painter, subject.data
     for stage in range(1, subject.stages + 1):
         name = f"stage {'I' * stage}"
@@ -186,7 +186,7 @@ def table(subject: Text2ImageSubject) -> Table:
     return made
 
 
-def _real_again(painter: Painter, data: Read, made: Table) -> None:
+def _real_again(painter: Painter, data: Read, made: FiguresTable) -> None:
     """The rows of real pictures, and whether R-precision is fair."""
     made.rows[AGAIN], made.rows[SHUFFLED], made.detail[AGAIN] = {}, {}, {}
     for split, pairs in data.splits.items():
@@ -302,7 +302,7 @@ def write_report(subject: Text2ImageSubject, cpu_seconds: float | None) -> None:
     print(f"{folder.result}  {folder.samples}")
 
 
-def _print(painter: Painter, found: Table) -> None:
+def _print(painter: Painter, found: FiguresTable) -> None:
     ends = {name: f"{low:.3f} - {high:.3f}" for name, (low, high) in found.intervals.items()}
     rows: dict[str, Mapping[str, float | str]] = {**found.rows, f"{AGAIN}, 95 %": ends}
     metrics = dict.fromkeys(metric for row in found.rows.values() for metric in row)

@@ -25,7 +25,7 @@ MANY = 2000
 """Images beyond which nearest neighbours among them are too slow to be found for every draw."""
 
 
-class Measures(NamedTuple):
+class RealAgain(NamedTuple):
     """What is measured of a set of images.
 
     Args:
@@ -84,7 +84,7 @@ class Ruler:
         return Seen(x, nearest_distances(self.train, x), classes)
 
     @functools.cached_property
-    def real_again(self) -> Measures:
+    def real_again(self) -> RealAgain:
         """Means and intervals over draws of which held-out images stand in the generator's place.
 
         The draws leave classes as they fall, as a generator does. The sets themselves hold each
@@ -102,7 +102,7 @@ class Ruler:
             values = torch.tensor([one[name] for one in drawn], dtype=torch.float64)
             found[name] = float(values.mean())
             low[name], high[name] = (float(values.quantile(share)) for share in (0.025, 0.975))
-        return Measures(found, low, high)
+        return RealAgain(found, low, high)
 
     def _scores(self, place: "Seen", test: "Seen", *, neighbours: bool = True) -> dict[str, float]:
         """Scores of what stands in the generator's place against what it is measured with."""

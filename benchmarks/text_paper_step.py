@@ -11,6 +11,7 @@ alike.
 """
 
 import argparse
+import dataclasses
 import json
 import statistics
 import time
@@ -50,15 +51,10 @@ def main() -> None:
     own: dict[str, Callable[[], object]] = {}
     for name in PAPERS.names():
         paper, preset = PAPERS.load(name), PAPERS.preset(name, {"samples": given.samples}, "paper")
-        config = PAPERS.config(name)(
-            **{
-                **preset,
-                "out": "unused",
-                "vocab": given.vocab,
-                "length": given.length,
-                "discriminator": given.discriminator,
-            }
-        )
+        known = {field.name for field in dataclasses.fields(PAPERS.config(name))}
+        sizes = {"vocab": given.vocab, "length": given.length, "discriminator": given.discriminator}
+        values = {**preset, "out": "unused", **{k: v for k, v in sizes.items() if k in known}}
+        config = PAPERS.config(name)(**values)
         game = paper.game(config, Sequences(given.vocab, given.length, 0, None, 0, lambda: real))
         engine = make_engine(game, paper.players(config), "no")
         turn = Turn("G", game.policy_move)

@@ -65,13 +65,9 @@ class SharedOptions(RunConfig):
         mle_lr: Adam's learning rate in maximum likelihood.
         rounds: Number of adversarial rounds.
         g_steps: Optimizer steps of the policy in a round.
-        d_steps: Optimizer steps of the discriminator in a round.
         g_lr: Adam's learning rate of the policy in the adversarial rounds.
-        d_lr: Adam's learning rate of the discriminator.
         max_grad_norm: Greatest norm of the policy's gradient; longer gradients are scaled down.
         precision: Precision: no (float32) or bf16; in YAML write 'no' in quotes.
-        compile: Whether the discriminator's training step runs through torch.compile and CUDA
-            graphs; this needs a CUDA device.
         evaluate_every: Rounds between two evaluations.
         alarms: Action at signs of collapse (few different samples, low entropy of tokens, or a
             discriminator with an accuracy above 98 % for three rounds): warn, stop or off.
@@ -87,22 +83,18 @@ class SharedOptions(RunConfig):
     mle_lr: float = 1e-2
     rounds: int = 200
     g_steps: int = 1
-    d_steps: int = 4_680
     g_lr: float = 1e-2
-    d_lr: float = 1e-4
     max_grad_norm: float = 5.0
     precision: str = "no"
-    compile: bool = False
     evaluate_every: int = 5
     alarms: str = "warn"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 1, "embedding", "hidden", "layers", "evaluate_every")
-        options.check_least(self, 1, "g_steps", "d_steps")
+        options.check_least(self, 1, "embedding", "hidden", "layers", "evaluate_every", "g_steps")
         options.check_least(self, 0, "mle_epochs", "rounds", "dropout")
         options.check_least(self, 2, "batch")
-        options.check_above_zero(self, "mle_lr", "g_lr", "d_lr", "max_grad_norm")
+        options.check_above_zero(self, "mle_lr", "g_lr", "max_grad_norm")
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
         if self.dropout >= 1:
@@ -150,16 +142,25 @@ class DiscriminatorOptions(SharedOptions):
         d_dropout: Dropout of the discriminator's features.
         penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see
             `seqgan list penalties`.
+        d_steps: Optimizer steps of the discriminator in a round.
+        d_lr: Adam's learning rate of the discriminator.
+        compile: Whether the discriminator's training step runs through torch.compile and CUDA
+            graphs; this needs a CUDA device.
     """
 
     discriminator: str = "seqgan"
     d_dropout: float = 0.25
     penalty: str = ""
+    d_steps: int = 4_680
+    d_lr: float = 1e-4
+    compile: bool = False
 
     def __post_init__(self) -> None:
         options.check_choice("discriminator", self.discriminator, tuple(FILTERS))
         super().__post_init__()
         options.check_least(self, 0, "d_dropout")
+        options.check_least(self, 1, "d_steps")
+        options.check_above_zero(self, "d_lr")
         make_penalty(self.penalty)
         if self.d_dropout >= 1:
             raise UserError(f"--d_dropout {self.d_dropout}: it must be below 1")
@@ -303,10 +304,14 @@ class ScoreOptions(ClassifierOptions):
         return estimation.of_sequences(self.estimator, self.baseline, reduction, length=length)
 
 
-def two_players(o: SharedOptions) -> list[Player]:
-    """Players with Adam; the policy has a separate optimizer in "mle"."""
+def one_player(o: SharedOptions) -> list[Player]:
+    """The policy with Adam; it has a separate optimizer in "mle"."""
     return [
         Player("mle", adam(o.mle_lr), max_grad_norm=o.max_grad_norm),
         Player("G", adam(o.g_lr), max_grad_norm=o.max_grad_norm),
-        Player("D", adam(o.d_lr)),
     ]
+
+
+def two_players(o: DiscriminatorOptions) -> list[Player]:
+    """Policy and discriminator with Adam."""
+    return [*one_player(o), Player("D", adam(o.d_lr))]

@@ -157,7 +157,7 @@ class LoadedText:
 
     def _policy(self, model: str) -> SequencePolicy:
         game = self._run.game
-        return (game.G if model == "seqgan" else game.mle).eval()
+        return game.writer() if model == "seqgan" else game.mle.eval()
 
     def _encode(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
         if isinstance(sentences, str):

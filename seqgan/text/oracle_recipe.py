@@ -153,7 +153,7 @@ class OracleRun(SequenceRun):
 
     def evaluate(self) -> dict[str, float]:
         """NLL_oracle of new samples, NLL_test of held-out oracle sequences, signs of collapse."""
-        policy = self.game.G.eval()
+        policy = self.game.writer()
         samples = self.draw(policy, self.config.test_size)
         sequences = samples[:SAMPLED].tolist()
         return {

@@ -217,10 +217,11 @@ class TextRun(SequenceRun):
 
     def evaluate(self) -> dict[str, float]:
         """Validation NLL, AUC and accuracy of the discriminator, and two signs of collapse."""
-        drawn = self.draw(self.game.G.eval(), SAMPLED)
+        policy = self.game.writer()
+        drawn = self.draw(policy, SAMPLED)
         samples = self.corpus.sentences(drawn)
         return {
-            "nll_valid": self._nll(self.game.G, self.valid),
+            "nll_valid": self._nll(policy, self.valid),
             **self.discrimination(self.valid[:SAMPLED], drawn),
             "unique": metrics.unique_share(samples),
             "entropy": metrics.unigram_entropy(samples),

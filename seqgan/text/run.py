@@ -21,7 +21,8 @@ from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
-from seqgan.text.config import Sequences, SharedOptions
+from seqgan.text.config import DiscriminatorOptions, Sequences, SharedOptions
+from seqgan.text.games.generator import GeneratorGame
 from seqgan.text.games.policy import PolicyGame
 
 
@@ -39,7 +40,7 @@ class SequenceRun(Run):
     paper: Paper
     data: Batches | SentenceBatches
     has_data: bool
-    game: PolicyGame
+    game: GeneratorGame
     never: Sequence[int] = ()
     """Ids that are never drawn in samples for evaluation or display."""
 
@@ -48,10 +49,10 @@ class SequenceRun(Run):
         c = self.config
         device = options.pick_device(c.device)
         self.game = self.paper.game(c, sequences).to(device)
-        if c.compile:
+        if isinstance(c, DiscriminatorOptions) and c.compile:
             if device.type != "cuda":
                 raise UserError("--compile needs a CUDA device; leave it out on a CPU")
-            self.game.D.compile(mode="reduce-overhead", fullgraph=True)
+            self.game.get_submodule("D").compile(mode="reduce-overhead", fullgraph=True)
         players = self.paper.players(c)
         self.engine = make_engine(self.game, players, c.precision, source=self.paper.file)
 
@@ -67,11 +68,15 @@ class SequenceRun(Run):
         """The paper's phases; by default maximum likelihood, warm-up and adversarial rounds."""
         if self.paper.phases is not None:
             return self.paper.phases(self)
+        if not isinstance(self.game, PolicyGame):
+            return [self.mle_phase(), self.adversarial_phase()]
         return [self.mle_phase(), self.warmup_phase(), self.adversarial_phase()]
 
     def warmup_phase(self) -> Phase:
         """Train only the discriminator, for the number of steps in the options."""
         c, game, engine = self.config, self.game, self.engine
+        assert isinstance(c, DiscriminatorOptions)
+        assert isinstance(game, PolicyGame)
 
         def move(batches: Iterator[Batch]) -> Iterator[Loss]:
             left = c.warmup_steps() - engine.steps["D"]
@@ -133,7 +138,7 @@ class SequenceRun(Run):
 
     def policies(self) -> Mapping[str, SequencePolicy]:
         """Return the two policies that every result compares."""
-        return {"MLE": self.game.mle.eval(), self.paper.title: self.game.G.eval()}
+        return {"MLE": self.game.mle.eval(), self.paper.title: self.game.writer()}
 
     def draw(
         self, policy: SequencePolicy, count: int, temperature: float = 1.0, top_p: float = 1.0
@@ -148,6 +153,8 @@ class SequenceRun(Run):
     ) -> dict[str, float]:
         """AUC and accuracy of the discriminator on whole held-out sequences and new samples."""
         d_real, d_fake = self.game.discriminate(real), self.game.discriminate(fake)
+        if d_real is None or d_fake is None:
+            return {}
         return {
             "d_auc": float(auc(d_real, d_fake)),
             "d_accuracy": float(accuracy(d_real, d_fake)),

@@ -1,0 +1,79 @@
+"""Base of all games of a policy of sequences: its maximum likelihood, its baseline, its samples."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from image_core.adversarial.game import Batch, Game, Loss, Turn
+from seqgan.lm.policies import SequencePolicy
+
+
+class GeneratorGame(Game):
+    """Players "G" (a policy of sequences) and "mle" (G with a separate optimizer).
+
+    The data stream yields real sequences, (B, length), padded after their end.
+
+    Args:
+        G: The policy.
+        length: Tokens of a sequence, including padding.
+        g_steps: Moves of the policy in a round.
+    """
+
+    def __init__(self, G: SequencePolicy, length: int, *, g_steps: int):
+        super().__init__()
+        self.G, self.length, self.g_steps = G, length, g_steps
+        self.mle = copy.deepcopy(G).eval().requires_grad_(False)
+        """The policy at the start of adversarial training, the baseline of every result."""
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        policy = list(self.G.parameters())
+        return {"G": policy, "mle": policy}
+
+    def turns(self) -> Sequence[Turn]:
+        return [Turn("G", self.policy_move, repeat=self.g_steps)]
+
+    @abstractmethod
+    def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Train the policy by the game's objective."""
+
+    def writer(self) -> SequencePolicy:
+        """Return the policy that the game has trained, from which its samples are drawn."""
+        return self.G.eval()
+
+    def discriminate(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"] | None:
+        """Return the discriminator's logit of each whole sequence; None in a game without one."""
+        return None
+
+    def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Take one step of maximum likelihood on a batch of real sequences."""
+        self.G.train()
+        yield Loss(self.G.nll(self.G.trim(next(batches))))
+
+    def sample(
+        self,
+        count: int,
+        *,
+        policy: SequencePolicy | None = None,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        never: Sequence[int] = (),
+        prompt: Int64[Tensor, " P"] | None = None,
+    ) -> Int64[Tensor, "B T"]:
+        """Draw sequences from a policy (by default G), 1,000 at a time to bound memory."""
+        policy = self.G if policy is None else policy
+        sizes = [min(1000, count - i) for i in range(0, count, 1000)]
+        parts = [
+            policy.sample(
+                n, self.length, temperature=temperature, top_p=top_p, never=never, prompt=prompt
+            )
+            for n in sizes
+        ]
+        return torch.cat(parts)
+
+    def keep_mle(self) -> None:
+        """Store the current policy as the maximum-likelihood baseline."""
+        self.mle.load_state_dict(self.G.state_dict())

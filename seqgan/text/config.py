@@ -304,6 +304,26 @@ class ScoreOptions(ClassifierOptions):
         return estimation.of_sequences(self.estimator, self.baseline, reduction, length=length)
 
 
+@dataclass(kw_only=True)
+class SelfPlayOptions(SharedOptions):
+    """Self-play.
+
+    Args:
+        refresh: Policy steps between two copies of the policy to its frozen twin.
+    """
+
+    g_lr: float = 1e-3
+    refresh: int = 50
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "refresh")
+
+    def self_play(self) -> dict[str, Any]:
+        """Arguments of a self-play game, except policy, length and loss."""
+        return {"refresh": self.refresh, "g_steps": self.g_steps}
+
+
 def one_player(o: SharedOptions) -> list[Player]:
     """The policy with Adam; it has a separate optimizer in "mle"."""
     return [

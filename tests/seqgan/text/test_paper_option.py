@@ -137,7 +137,7 @@ def test_a_paper_may_stand_in_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--paper", "leakgan"], "--paper leakgan: choose one of maligan, "),
+        (["--paper", "leakgan"], "--paper leakgan: choose one of "),
         (["--paper", "maligan", "--estimator", "reinforce"], "--estimator"),
         (["--paper", "relgan", "--d_warmup_steps", "3"], "--d_warmup_steps"),
         (["--beta_max", "5"], "--beta_max"),

@@ -152,6 +152,15 @@ class RecurrentPolicy(SequencePolicy):
         """Unnormalised log-probabilities of the next token, differentiable."""
         return torch.addmm(self._output_bias(), hidden, self.output_weight)
 
+    def every_logit(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
+        """Unnormalised log-probabilities of all tokens at each position, given those before it.
+
+        Args:
+            tokens: Token ids, (B, T).
+        """
+        hidden = self._read(tokens)
+        return self.logits(hidden.flatten(0, 1)).view(*tokens.shape, self.vocab)
+
     def drawer(
         self, temperature: float = 1.0, top_p: float = 1.0, never: Sequence[int] = ()
     ) -> Draw:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Int64
@@ -22,7 +23,7 @@ from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text.config import DiscriminatorOptions, Sequences, SharedOptions
-from seqgan.text.games.generator import GeneratorGame
+from seqgan.text.games.generator import GeneratorGame, ScratchGame
 from seqgan.text.games.policy import PolicyGame
 
 
@@ -71,6 +72,17 @@ class SequenceRun(Run):
         if not isinstance(self.game, PolicyGame):
             return [self.mle_phase(), self.adversarial_phase()]
         return [self.mle_phase(), self.warmup_phase(), self.adversarial_phase()]
+
+    def baseline_phase(self) -> Phase:
+        """Maximum likelihood for the baseline, after which the policy starts from new weights."""
+        phase, game = self.mle_phase(), self.game
+        assert isinstance(game, ScratchGame)
+
+        def leave() -> None:
+            phase.leave()
+            game.restart()
+
+        return replace(phase, leave=leave)
 
     def warmup_phase(self) -> Phase:
         """Train only the discriminator, for the number of steps in the options."""

@@ -77,3 +77,21 @@ class GeneratorGame(Game):
     def keep_mle(self) -> None:
         """Store the current policy as the maximum-likelihood baseline."""
         self.mle.load_state_dict(self.G.state_dict())
+
+
+class ScratchGame(GeneratorGame):
+    """A game that starts from the policy's first weights; maximum likelihood is a baseline alone.
+
+    Args:
+        G: The policy.
+        length: Tokens of a sequence, including padding.
+        g_steps: Moves of the policy in a round.
+    """
+
+    def __init__(self, G: SequencePolicy, length: int, *, g_steps: int):
+        super().__init__(G, length, g_steps=g_steps)
+        self.initial = copy.deepcopy(G).eval().requires_grad_(False)
+
+    def restart(self) -> None:
+        """Give the policy its first weights back."""
+        self.G.load_state_dict(self.initial.state_dict())

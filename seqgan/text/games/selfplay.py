@@ -6,7 +6,6 @@ There is no discriminator network: r is the logit. The loss raises r on real seq
 on samples of G', and no gradient flows through a sample. Every few steps G' becomes a copy of G.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 
 import torch
@@ -17,6 +16,7 @@ from torch.nn.functional import softplus
 from image_core.adversarial.game import Batch, Loss
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.text.games.generator import GeneratorGame
+from seqgan.text.twin import Twin
 
 RatioLoss = Callable[[Tensor, Tensor], Tensor]
 """(r of real sequences, r of samples of the twin) -> scalar."""
@@ -81,8 +81,6 @@ class SelfPlayGame(GeneratorGame):
         g_steps: Moves of the policy in a round.
     """
 
-    played: Tensor
-
     def __init__(
         self,
         G: SequencePolicy,
@@ -94,16 +92,13 @@ class SelfPlayGame(GeneratorGame):
         g_steps: int = 1,
     ):
         super().__init__(G, length, g_steps=g_steps)
-        self.twin = copy.deepcopy(G).eval().requires_grad_(False)
-        self.loss, self.refresh, self.ratio = loss, refresh, ratio
-        self.register_buffer("played", torch.zeros((), dtype=torch.int64))
+        self.twin, self.loss, self.ratio = Twin(G, refresh), loss, ratio
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Take one step on a batch of real sequences and as many samples of the twin."""
         self.G.eval()
-        self.renew()
-        real = next(batches)
-        both = self.G.trim(torch.cat([real, self.twin.sample(len(real), self.length)]))
+        real, twin = next(batches), self.twin.renew(self.G)
+        both = self.G.trim(torch.cat([real, twin.sample(len(real), self.length)]))
         r_real, r_twin = self.log_ratio(both).chunk(2)
         logs = {
             "log_ratio_real": r_real.mean(),
@@ -112,18 +107,10 @@ class SelfPlayGame(GeneratorGame):
         }
         yield Loss(self.loss(r_real, r_twin), logs)
 
-    @torch.no_grad()
-    def renew(self) -> None:
-        """Copy G to the twin before every `refresh`-th move, without asking the device."""
-        due = self.played % self.refresh == 0
-        for old, new in zip(self.twin.parameters(), self.G.parameters(), strict=True):
-            old.copy_(torch.where(due, new, old))
-        self.played += 1
-
     def log_ratio(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B *time"]:
         """Compute log G - log G' of each sequence, (B,), or of each token, (B, T)."""
         with torch.no_grad():
-            before = self.twin.log_prob(tokens)
+            before = self.twin.policy.log_prob(tokens)
         ratio = self.G.log_prob(tokens) - before
         return ratio.sum(1) if self.ratio == "sequence" else ratio
 

@@ -73,8 +73,8 @@ def played(loss, ratio="sequence"):
     game = SelfPlayGame(TablePolicy(START), 3, loss=loss, ratio=ratio)
     with torch.no_grad():
         game.G.table.add_(torch.linspace(-1, 1, 39, dtype=torch.float64).view(13, 3))
-    game.played += 1
-    game.refresh = 100
+    game.twin.played += 1
+    game.twin.refresh = 100
     move = next(game.policy_move(iter([multiset(REAL)])))
     return gradient(move.total, game.G), game
 
@@ -90,7 +90,7 @@ def test_a_move_takes_that_loss_of_real_sequences_and_samples_of_the_twin(loss):
 def test_a_ratio_of_tokens_is_a_contrast_at_each_prefix():
     """Its gradient by hand; at the data, where that of sequences vanishes, it does not."""
     found, game = played(nce(), "token")
-    ratio = game.G.log_prob(SEQUENCES) - game.twin.log_prob(SEQUENCES)
+    ratio = game.G.log_prob(SEQUENCES) - game.twin.policy.log_prob(SEQUENCES)
     by_hand = -(P[:, None] * torch.nn.functional.logsigmoid(ratio)).sum() / 3
     by_hand = by_hand - (P0[:, None] * torch.nn.functional.logsigmoid(-ratio)).sum() / 3
     assert torch.allclose(found, gradient(by_hand, game.G), atol=1e-12)
@@ -98,7 +98,7 @@ def test_a_ratio_of_tokens_is_a_contrast_at_each_prefix():
     for ratio in ("sequence", "token"):
         game = SelfPlayGame(TablePolicy(START), 3, loss=nce(), ratio=ratio, refresh=100)
         game.G.become(P)
-        game.played += 1
+        game.twin.played += 1
         move = next(game.policy_move(iter([multiset(REAL)])))
         slopes.append(float(gradient(move.total, game.G).abs().max()))
     assert slopes[0] < 1e-12
@@ -112,11 +112,11 @@ def test_the_twin_is_the_policy_of_the_last_refresh_and_in_the_checkpoint():
     first = game.G.embedding.detach().clone()
     kept = []
     for _ in engine.rounds(lambda index: multiset(REAL)[::20], 3):
-        kept.append((game.G.embedding.detach().clone(), game.twin.embedding.clone()))
+        kept.append((game.G.embedding.detach().clone(), game.twin.policy.embedding.clone()))
     assert torch.equal(kept[0][1], first)
     assert torch.equal(kept[1][1], first)
     assert torch.equal(kept[2][1], kept[1][0])
-    assert torch.equal(game.state_dict()["twin.embedding"], kept[2][1])
+    assert torch.equal(game.state_dict()["twin.policy.embedding"], kept[2][1])
 
 
 def test_equal_policies_cost_two_log_two_and_know_nothing():

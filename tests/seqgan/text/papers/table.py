@@ -83,10 +83,10 @@ class TablePolicy(RecurrentPolicy):
         third = 4 + 3 * tokens[:, 0] + tokens[:, 1]
         return F.embedding(torch.stack([first, second, third], 1), self.table)
 
-    def sample(self, count, length, **_):
+    def sample(self, count, length, **given):
         """The exact multiset, where there is one and it is what is asked for."""
         if self.multiset is None or count != len(self.multiset):
-            return super().sample(count, length)
+            return super().sample(count, length, **given)
         return self.multiset
 
 

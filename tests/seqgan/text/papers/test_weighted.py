@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.offline import OfflineGame
 from seqgan.text.games.weighted import WeightedGame, weighted_likelihood
 from seqgan.text.papers.jsdgan import exact, released
 from seqgan.text.papers.psi_mle import mixture_ratio
+from tests.seqgan.text.papers.exact import Optimal
 from tests.seqgan.text.papers.table import (
     SEQUENCES,
     TablePolicy,
@@ -25,19 +25,9 @@ REAL, START = counts(0), counts(1)
 P, P0 = share(REAL), share(START)
 
 
-class Optimal(CNNDiscriminator):
-    """log p - log G of the distribution at the start, in a discriminator's place."""
-
-    def __init__(self):
-        super().__init__(3, 2, ((1, 2),))
-
-    def scorer(self):
-        return lambda tokens: (P / P0).log()[tokens @ torch.tensor([9, 3, 1])]
-
-
 def weighted(weight, mixed):
     game = WeightedGame(
-        TablePolicy(START), Optimal(), 3, weight=weight, mixed=mixed, samples=int(START.sum())
+        TablePolicy(START), Optimal(P, P0), 3, weight=weight, mixed=mixed, samples=int(START.sum())
     )
     return game, lambda: next(game.policy_move(iter([multiset(REAL)])))
 

@@ -52,8 +52,8 @@ PRESETS = {"tiny": {"samples": 8, "m_hidden": 12}}
 
 def game(o: Options, s: Sequences) -> CooperativeGame:
     """Build the game from a run's options."""
-    size = {"embedding": o.m_hidden, "hidden": o.m_hidden, "dropout": o.m_dropout}
-    mediator = replace(o, **size).lstm(s)
+    larger = replace(o, embedding=o.m_hidden, hidden=o.m_hidden, dropout=o.m_dropout)
+    mediator = larger.lstm(s)
     return CooperativeGame(o.lstm(s), mediator, s.length, samples=o.samples, g_steps=o.g_steps)
 
 

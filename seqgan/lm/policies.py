@@ -25,6 +25,8 @@ class SequencePolicy(nn.Module, ABC):
     start: int
     end: int | None
     pad: int
+    exact: bool = True
+    """Whether samples follow the density of `log_prob`; a divergence needs both of one policy."""
 
     @abstractmethod
     def begin(self, rows: int) -> State:

@@ -248,7 +248,8 @@ class OracleRun(SequenceRun):
             return found  # tokens outside top-p have density zero, so the others are undefined
         t = setting.temperature
         found["nll_test"] = sentence_nll(policy, self.test, t).figure()
-        found["jsd"] = Figure(jsd(self.oracle, policy, self.test, fake, t))
+        if policy.exact:
+            found["jsd"] = Figure(jsd(self.oracle, policy, self.test, fake, t))
         return found
 
 

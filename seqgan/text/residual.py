@@ -33,6 +33,8 @@ class ResidualPolicy(SequencePolicy):
         normalising: Samples from which a normaliser is estimated.
     """
 
+    exact = False
+
     def __init__(
         self,
         G: SequencePolicy,

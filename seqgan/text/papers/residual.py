@@ -5,7 +5,9 @@
 The language model G is fitted by maximum likelihood and then fixed; only D is trained, by
 noise-contrastive estimation with G as noise, which is the ordinary loss of a discriminator. A
 sample is one of several candidates of G, chosen by softmax(d). It is a test of what D knows and G
-does not. The negative log-likelihoods use an estimate of Z from 10,000 samples of G.
+does not. The negative log-likelihoods use an estimate of Z from 10,000 samples of G. They are of
+the density, which samples of few candidates do not follow: on an oracle there is no jsd of this
+row, and D must be watched on held-out text, since a D that has learned its training set raises them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

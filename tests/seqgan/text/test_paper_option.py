@@ -31,6 +31,7 @@ def test_every_paper_trains_on_an_oracle_and_samples(tmp_path, capsys, paper):
     name = oracle.PAPERS.load(paper).title
     assert {"MLE", name} <= set(read_result(run)["table"])
     assert name in capsys.readouterr().out
+    assert ("jsd" in read_result(run)["table"][name]) == (paper != "residual")
     last = read_log(run)[-1]
     assert last[f"{LEARNS.get(paper, 'G')}/grad_norm"] > 0
     if paper == "relgan":

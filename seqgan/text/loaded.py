@@ -151,9 +151,13 @@ class LoadedText:
             sentences: Sentences to judge.
 
         Raises:
-            UserError: A sentence is not of the run's fixed length.
+            UserError: A sentence is not of the run's fixed length, or the paper has no
+                discriminator.
         """
-        return self._run.game.discriminate(self._encode(sentences)).cpu().float().numpy()
+        logits = self._run.game.discriminate(self._encode(sentences))
+        if logits is None:
+            raise UserError(f"{self._run.paper.title} has no discriminator; use score instead")
+        return logits.cpu().float().numpy()
 
     def _policy(self, model: str) -> SequencePolicy:
         game = self._run.game

@@ -184,10 +184,11 @@ def write_report(
 def _told(method: Mapping[str, str], quality: Mapping[str, Mapping[str, float]]) -> list[str]:
     """What was trained, and how well the discriminator tells held-out sequences from samples."""
     parts = [f"{name} {value}" for name, value in method.items()]
-    aucs = [f"{row['d_auc']:.3f} from {name}" for name, row in quality.items()]
+    aucs = ", ".join(f"{row['d_auc']:.3f} from {name}" for name, row in quality.items())
+    auc = f"AUC of the discriminator, held-out real sequences: {aucs} (0.5 is chance)."
     return [
         *([f"Method: {'; '.join(parts)}."] if parts else []),
-        f"AUC of the discriminator, held-out real sequences: {', '.join(aucs)} (0.5 is chance).",
+        *([auc] if quality else ["There is no discriminator."]),
         f"One seed; intervals in result.json and the report: {INTERVALS}.",
     ]
 

@@ -178,7 +178,7 @@ class SequenceRun(Run):
         """AUC and accuracy of the discriminator, against each model and against real sequences.
 
         The held-out sequences are drawn into two halves: one is the real side of every row, the
-        other stands in the generator's place in the last row.
+        other stands in the generator's place in the last row. Empty for a game without one.
 
         Args:
             drawn: Samples of each model.
@@ -188,7 +188,8 @@ class SequenceRun(Run):
         order = torch.randperm(len(held_out), generator=torch.Generator().manual_seed(0))
         one, again = (held_out[part.to(held_out.device)] for part in order.chunk(2))
         rows = {**drawn, real: again} if len(held_out) > 1 else drawn
-        return {name: self.discrimination(one, fake) for name, fake in rows.items()}
+        found = {name: self.discrimination(one, fake) for name, fake in rows.items()}
+        return {name: row for name, row in found.items() if row}
 
     @abstractmethod
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:

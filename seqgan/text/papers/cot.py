@@ -46,6 +46,9 @@ class Options(SharedOptions):
         if self.m_dropout >= 1:
             raise UserError(f"--m_dropout {self.m_dropout}: it must be below 1")
 
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "loss": "KL from the policy to the mediator at each prefix"}
+
 
 PRESETS = {"tiny": {"samples": 8, "m_hidden": 12}}
 

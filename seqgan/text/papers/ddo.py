@@ -31,6 +31,10 @@ class Options(SelfPlayOptions):
         super().__post_init__()
         options.check_above_zero(self, "beta", "alpha")
 
+    def method(self) -> dict[str, str]:
+        scales = f"beta {self.beta:g}, alpha {self.alpha:g}"
+        return {**super().method(), "loss": f"noise contrast with the frozen twin, {scales}"}
+
 
 def game(o: Options, s: Sequences) -> SelfPlayGame:
     """Build the game from a run's options."""

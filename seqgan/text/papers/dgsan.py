@@ -31,6 +31,12 @@ class Options(SelfPlayOptions):
         super().__post_init__()
         options.check_choice("ratio", self.ratio, RATIOS)
 
+    def method(self) -> dict[str, str]:
+        return {
+            **super().method(),
+            "loss": f"noise contrast of each {self.ratio} with the frozen twin",
+        }
+
 
 def game(o: Options, s: Sequences) -> SelfPlayGame:
     """Build the game from a run's options."""

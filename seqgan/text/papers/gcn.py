@@ -24,6 +24,10 @@ class Options(ClassifierOptions):
     g_lr: float = 1e-3
     samples: int = 512
 
+    def method(self) -> dict[str, str]:
+        weight = "D of the whole sentence, normalised over samples"
+        return {**super().method(), "reward": weight, "estimator": "weighted likelihood"}
+
 
 PRESETS = {"tiny": {"samples": 8}}
 

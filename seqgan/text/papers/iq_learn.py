@@ -38,6 +38,12 @@ class Options(SharedOptions):
         super().__post_init__()
         options.check_least(self, 0, "td_weight")
 
+    def method(self) -> dict[str, str]:
+        return {
+            **super().method(),
+            "loss": f"likelihood + {self.td_weight:g} times the squared difference",
+        }
+
 
 class InverseGame(GeneratorGame):
     """Players "G" (a policy of sequences) and "mle" (G with a separate optimizer).

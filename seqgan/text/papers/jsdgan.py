@@ -43,6 +43,9 @@ class Options(SharedOptions):
         super().__post_init__()
         options.check_choice("weights", self.weights, WEIGHTS)
 
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "loss": f"likelihood of real sequences, weights {self.weights}"}
+
 
 def exact(size: Callable[[], int]) -> Weigh:
     """Weights G log((G + p) / G) with p = 1/n, divided by the greatest of the batch.

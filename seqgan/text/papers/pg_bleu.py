@@ -20,6 +20,7 @@ from torch import Tensor
 from image_core.adversarial import parallel
 from image_core.adversarial.game import Batch, Loss
 from image_core.runs import options
+from seqgan.data.compact import TokenRows
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bleu import bleu_per_sentence
 from seqgan.text.config import Sequences, SharedOptions, one_player
@@ -47,6 +48,10 @@ class Options(SharedOptions):
         options.check_least(self, 2, "samples")
         options.check_least(self, 1, "references")
 
+    def method(self) -> dict[str, str]:
+        reward = f"BLEU-{ORDER} of the sentence"
+        return {"reward": reward, "loss": "none", "estimator": "reinforce, baseline mean"}
+
 
 PRESETS = {"tiny": {"samples": 8, "references": 20}}
 
@@ -68,7 +73,7 @@ class BleuGame(GeneratorGame):
         self,
         G: SequencePolicy,
         length: int,
-        real: Callable[[], Tensor],
+        real: Callable[[], Tensor | TokenRows],
         *,
         samples: int = 64,
         references: int = 500,

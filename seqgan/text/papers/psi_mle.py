@@ -24,6 +24,10 @@ class Options(ClassifierOptions):
 
     g_lr: float = 1e-3
 
+    def method(self) -> dict[str, str]:
+        weight = "2 D of the whole sentence, real and sampled"
+        return {**super().method(), "reward": weight, "estimator": "weighted likelihood"}
+
 
 def mixture_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """2 D = p / ((p + G) / 2) at the discriminator's optimum, log(p / G).

@@ -40,6 +40,12 @@ class Options(SharedOptions):
         if self.truth > 1:
             raise UserError(f"--truth {self.truth}: it is a probability, at most 1")
 
+    def method(self) -> dict[str, str]:
+        return {
+            **super().method(),
+            "loss": f"likelihood, inputs real with probability 1 to {self.truth:g}",
+        }
+
 
 class ScheduledGame(GeneratorGame):
     """Players "G" (a policy of sequences) and "mle" (G with a separate optimizer).

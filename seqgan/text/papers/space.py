@@ -29,6 +29,9 @@ class Options(SelfPlayOptions):
         super().__post_init__()
         options.check_above_zero(self, "mu")
 
+    def method(self) -> dict[str, str]:
+        return {**super().method(), "loss": f"noise contrast with the frozen twin, mu {self.mu:g}"}
+
 
 def game(o: Options, s: Sequences) -> SelfPlayGame:
     """Build the game from a run's options."""

@@ -32,6 +32,12 @@ class Options(SelfPlayOptions):
         super().__post_init__()
         options.check_above_zero(self, "beta")
 
+    def method(self) -> dict[str, str]:
+        return {
+            **super().method(),
+            "loss": f"logistic loss of the gap to the frozen twin, beta {self.beta:g}",
+        }
+
 
 def game(o: Options, s: Sequences) -> SelfPlayGame:
     """Build the game from a run's options."""

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import seqgan
+from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import parse_config
 from seqgan.cli import main
 from seqgan.text import oracle_recipe as oracle
@@ -19,6 +21,11 @@ from tests.recipes.made import short_report as short_report
 PAPERS = oracle.PAPERS.names()
 LEARNS = {"residual": "D"}
 """The player of the rounds, where it is not the policy."""
+WITHOUT = (
+    *("ddo", "dgsan", "gold", "iq_learn", "jsdgan"),
+    *("pg_bleu", "scheduled_sampling", "space", "spin"),
+)
+"""Papers without a discriminator."""
 TINY_TEXT = ("--limit", "200", "--mle_epochs", "1", "--rounds", "2")
 
 
@@ -30,12 +37,17 @@ def test_every_paper_trains_on_an_oracle_and_samples(tmp_path, capsys, paper):
     assert main([*words, "--mle_epochs", "1", "--test_size", "16"]) == 0
     name = oracle.PAPERS.load(paper).title
     assert {"MLE", name} <= set(read_result(run)["table"])
-    assert name in capsys.readouterr().out
+    said, judged = capsys.readouterr().out, read_result(run)["discriminator"]
+    assert name in said
+    assert ("There is no discriminator." in said) == (judged == {}) == (paper in WITHOUT)
     assert ("jsd" in read_result(run)["table"][name]) == (paper != "residual")
     last = read_log(run)[-1]
     assert last[f"{LEARNS.get(paper, 'G')}/grad_norm"] > 0
     if paper == "relgan":
         assert last["G/beta"] == pytest.approx(100.0, rel=1e-4)
+    if paper in WITHOUT:
+        with pytest.raises(UserError, match=f"{name} has no discriminator"):
+            seqgan.load(run).discriminate(["1 2 3 4 5 6 7 8 9 10"])
     assert main(["sample", str(run), "--n", "3"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 3
 

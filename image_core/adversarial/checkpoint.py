@@ -85,7 +85,7 @@ def stable(folder: str | Path, read: Callable[[Path], Result]) -> Result:
         seen = _look(folder)
         try:
             found = read(seen[0])
-        except UserError:
+        except (UserError, OSError, RuntimeError):  # safetensors raises all three
             if _look(folder) == seen:
                 raise
         else:
@@ -178,7 +178,7 @@ def check_module(module: nn.Module, file: Path) -> None:
     try:
         with safe_open(str(file), "pt") as content:
             saved = {name: content.get_slice(name).get_shape() for name in content.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
     for what, names in _differences(module, saved).items():
         if names:
@@ -231,7 +231,7 @@ def read_module(module: nn.Module, file: Path) -> dict[str, Tensor]:
     check_module(module, file)
     try:
         return load_file(str(file))
-    except (OSError, SafetensorError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{file} cannot be read: {_reason(error)}") from error
 
 

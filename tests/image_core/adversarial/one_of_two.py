@@ -169,6 +169,7 @@ def locked(folder: Path) -> dict[str, str]:
 
 def stopped(folder: Path, rank: int) -> dict[str, Any]:
     """How far both play when a signal reaches the second process only."""
+    folder.mkdir(exist_ok=True)
     engine = new(0)
 
     def evaluate() -> dict[str, float]:

@@ -1,0 +1,56 @@
+"""One page of reference a package: every module and its public names, from the docstrings."""
+
+from pathlib import Path
+
+PACKAGES = {
+    "The facade": ["seqgan"],
+    "The core": ["image_core.adversarial"],
+    "Runs": ["image_core.runs"],
+    "Images": ["image_core.data", "image_core.nets", "image_core.metrics", "image_core.games"],
+    "Image recipes": ["image_core.recipes"],
+    "Imitation": ["rl"],
+    "Text data and language models": ["seqgan.data", "seqgan.lm"],
+    "Metrics, judges, evaluation": ["seqgan.metrics", "seqgan.judges", "seqgan.evaluation"],
+    "Text": ["seqgan.text"],
+    "Discrete variables": ["seqgan.discrete"],
+    "Dialogue": ["seqgan.dialogue"],
+    "Retrieval": ["seqgan.retrieval"],
+    "Text to image": ["seqgan.text2image"],
+}
+
+
+def modules(root: Path, package: str) -> list[str]:
+    """Names of the modules of a package and its folders, without those that only run.
+
+    Args:
+        root: Folder of the repository.
+        package: Name of the package.
+    """
+    if package == "seqgan":
+        return ["seqgan"]
+    folder = root / package.replace(".", "/")
+    files = sorted(f for f in folder.rglob("*.py") if f.name != "__init__.py")
+    return [".".join(f.relative_to(root).with_suffix("").parts) for f in files]
+
+
+def write_reference(root: Path, folder: Path) -> None:
+    """Write one page a line of `PACKAGES`, and their index.
+
+    Args:
+        root: Folder of the repository.
+        folder: Folder of the pages.
+    """
+    folder.mkdir(exist_ok=True)
+    names = []
+    for title, packages in PACKAGES.items():
+        name = title.lower().replace(",", "").replace(" ", "_")
+        names.append(name)
+        lines = [f"# {title}", ""]
+        for package in packages:
+            for module in modules(root, package):
+                lines += [f"## {module}", "", "```{eval-rst}", f".. automodule:: {module}"]
+                lines += ["   :members:", "```", ""]
+        (folder / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
+    index = ["# Reference", "", "Every public name, with shapes, units, errors and source.", ""]
+    index += ["```{toctree}", *names, "```", ""]
+    (folder / "index.md").write_text("\n".join(index), encoding="utf-8")

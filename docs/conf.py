@@ -7,21 +7,33 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from docstrings import as_rst  # noqa: E402
 from reference import write_reference  # noqa: E402
 
 project = "seqgan"
 author = "the seqgan contributors"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "seqgan"
-exclude_patterns = ["reference.py", "conf.py"]
 myst_heading_anchors = 4
 napoleon_google_docstring = True
 napoleon_custom_sections = ["Source"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
-# A title is one level below that of its page, however the Markdown of the repository begins
-suppress_warnings = ["myst.header"]
+# A page of navigation for each of two thousand names would take most of the build
+toc_object_entries = False
+default_role = "code"
+# Names such as Run and Options stand in several modules
+suppress_warnings = ["ref.python"]
 
 write_reference(ROOT, Path(__file__).parent / "reference")
+
+
+def setup(app):
+    """Read docstrings before napoleon does."""
+
+    def read(app, what, name, obj, options, lines):
+        lines[:] = as_rst(lines)
+
+    app.connect("autodoc-process-docstring", read, priority=400)

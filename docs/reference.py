@@ -19,6 +19,9 @@ PACKAGES = {
 }
 
 
+FACADE = ["   :members:", "   :imported-members:"]
+
+
 def modules(root: Path, package: str) -> list[str]:
     """Names of the modules of a package and its folders, without those that only run.
 
@@ -49,7 +52,9 @@ def write_reference(root: Path, folder: Path) -> None:
         for package in packages:
             for module in modules(root, package):
                 lines += [f"## {module}", "", "```{eval-rst}", f".. automodule:: {module}"]
-                lines += ["   :members:", "```", ""]
+                # The facade's names have their pages where they are defined
+                lines += ["   :no-index:", *FACADE] if module == "seqgan" else ["   :members:"]
+                lines += ["```", ""]
         (folder / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
     index = ["# Reference", "", "Every public name, with shapes, units, errors and source.", ""]
     index += ["```{toctree}", *names, "```", ""]

@@ -1,0 +1,56 @@
+"""Docstrings of this project as reStructuredText: formulas become blocks, signs stay signs."""
+
+import re
+from collections.abc import Iterable
+
+SECTION = re.compile(r"(Args|Returns|Raises|Yields|Source|Attributes):\s*(.*)")
+PROSE = re.compile(r"""^(["'`(A-Z0-9].*[.:)]$)|^(\* )""", re.DOTALL)
+"""A paragraph of sentences, or a list; any other paragraph is a formula."""
+
+
+def as_rst(lines: Iterable[str]) -> list[str]:
+    """Lines of reStructuredText, sections in Google's style left for napoleon.
+
+    Args:
+        lines: Lines of a docstring, without its indentation.
+    """
+    out: list[str] = []
+    paragraph: list[str] = []
+    inside = False
+    for line in [*lines, ""]:
+        inside = inside or bool(SECTION.fullmatch(line.strip()) and not line.startswith(" "))
+        if inside:
+            out.append(escaped(line))
+        elif line.strip():
+            paragraph.append(line)
+        else:
+            out += [*block(paragraph), ""]
+            paragraph = []
+    return out
+
+
+def block(paragraph: list[str]) -> list[str]:
+    """A paragraph of sentences as it is, a formula as a literal block.
+
+    Args:
+        paragraph: Lines of it.
+    """
+    text = "\n".join(paragraph)
+    if not paragraph or PROSE.match(text):
+        return [escaped(line) for line in paragraph]
+    return ["::", "", *(f"    {line}" for line in paragraph)]
+
+
+def escaped(line: str) -> str:
+    """A line whose stars, bars and underscores outside of backticks are plain signs.
+
+    Args:
+        line: Line of prose.
+    """
+    if line.startswith("* "):
+        return "* " + escaped(line[2:])
+    parts = re.split(r"(`[^`]*`)", line)
+    return "".join(
+        part if part.startswith("`") else re.sub(r"([*|]|_(?!\w)|_(?=\W))", r"\\\1", part)
+        for part in parts
+    )

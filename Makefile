@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test lint type bench claims clean
+.PHONY: demo test lint type docs bench claims clean
 
 # torch comes first and alone, so that its pinned build is the one everything else is installed beside.
 $(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/text/_conv_bank.c
@@ -29,6 +29,11 @@ lint: $(BIN)/.installed
 
 type: $(BIN)/.installed
 	$(BIN)/python -m mypy
+
+docs: $(BIN)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	$(BIN)/python -m sphinx -W --keep-going -b html docs build/docs
+	@echo "The site is in build/docs/index.html"
 
 bench: $(BIN)/.installed
 	$(BIN)/python benchmarks/seqgan_step.py

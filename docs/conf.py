@@ -23,9 +23,9 @@ autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 # A page of navigation for each of two thousand names would take most of the build
 toc_object_entries = False
-default_role = "code"
 # Names such as Run and Options stand in several modules
-suppress_warnings = ["ref.python"]
+# and pages may point to files of the repository that are no pages of the site
+suppress_warnings = ["ref.python", "myst.xref_missing"]
 
 write_reference(ROOT, Path(__file__).parent / "reference")
 

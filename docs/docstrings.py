@@ -16,17 +16,34 @@ def as_rst(lines: Iterable[str]) -> list[str]:
     """
     out: list[str] = []
     paragraph: list[str] = []
-    inside = False
+    section = ""
     for line in [*lines, ""]:
-        inside = inside or bool(SECTION.fullmatch(line.strip()) and not line.startswith(" "))
-        if inside:
-            out.append(escaped(line))
+        begun = SECTION.fullmatch(line.strip()) if not line.startswith(" ") else None
+        section = begun[1] if begun else section
+        if section:
+            out += item(line, section)
         elif line.strip():
             paragraph.append(line)
         else:
             out += [*block(paragraph), ""]
             paragraph = []
     return out
+
+
+def item(line: str, section: str) -> list[str]:
+    """A line of a section; names within an argument, and of several results, become a list.
+
+    Args:
+        line: Line of the section, indented by four for each level.
+        section: Name of the section.
+    """
+    level = 4 if section == "Returns" else 8
+    named = re.match(rf" {{{level}}}\w+: \S", line)
+    if named:
+        return ["", " " * level + "* " + escaped(line.strip())]
+    if line.startswith(" " * (level + 4)):
+        return [" " * (level + 2) + escaped(line.strip())]
+    return [escaped(line)]
 
 
 def block(paragraph: list[str]) -> list[str]:
@@ -51,6 +68,6 @@ def escaped(line: str) -> str:
         return "* " + escaped(line[2:])
     parts = re.split(r"(`[^`]*`)", line)
     return "".join(
-        part if part.startswith("`") else re.sub(r"([*|]|_(?!\w)|_(?=\W))", r"\\\1", part)
+        f"`{part}`" if part.startswith("`") else re.sub(r"([*|]|_(?!\w)|_(?=\W))", r"\\\1", part)
         for part in parts
     )

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -132,6 +133,20 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 1 << 32:
         raise UserError(f"--seed {seed}: it must be at least 0 and below {1 << 32}")
+
+
+@contextmanager
+def seeded(seed: int | None) -> Iterator[None]:
+    """Context with torch's random numbers of a seed; afterwards they are as before.
+
+    Args:
+        seed: Seed of the numbers; None goes on with torch's own.
+    """
+    with torch.random.fork_rng(enabled=seed is not None):
+        if seed is not None:
+            check_seed(seed)
+            torch.manual_seed(seed)
+        yield
 
 
 def pick_device(name: str) -> torch.device:

@@ -24,8 +24,11 @@ RECIPES: Mapping[str, str] = {
 }
 
 LOADERS: Mapping[str, str] = {
+    "discrete": "seqgan.discrete.loaded",
+    "image": "image_core.recipes.image.loaded",
     "oracle": "seqgan.text.loaded",
     "text": "seqgan.text.loaded",
+    "text2image": "seqgan.text2image.loaded",
 }
 """Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""
 LOOKS: Mapping[str, str] = {"text": "seqgan.text.look"}
@@ -65,6 +68,8 @@ def load(folder: str | Path) -> Any:
     """
     import torch
 
+    from image_core.adversarial.randomness import untouched
+
     recipe, _ = parsing.saved_config(str(folder), RECIPES)
     if recipe not in LOADERS:
         raise UserError(
@@ -72,7 +77,7 @@ def load(folder: str | Path) -> Any:
         )
     threads = torch.get_num_threads()
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), untouched(torch.device("cpu")):
             return import_module(LOADERS[recipe]).Loaded(open_run(str(folder), data=False))
     finally:
         torch.set_num_threads(threads)

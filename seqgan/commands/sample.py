@@ -1,38 +1,34 @@
-"""`seqgan sample DIR`: sentences of a sequence run, pictures of an image or text-to-image run."""
+"""`seqgan sample DIR`: sentences of a sequence run, pictures of a run that draws."""
 
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.runs.parsing import Parser, folder_parser, prepare
-from seqgan.commands.recipes import open_run
-
-if TYPE_CHECKING:
-    from image_core.runs.recipe import Run
+from image_core.runs.parsing import Parser, folder_parser, prepare, saved_config
+from seqgan.commands import pictures
+from seqgan.commands.recipes import RECIPES, open_run
 
 
 def run(words: Sequence[str]) -> None:
-    """Write sentences, or draw pictures of sentences."""
+    """Write sentences, or draw pictures."""
     options = _parser().parse_args(words)
     prepare()
     from seqgan.text.run import SequenceRun
 
     _check(options)
+    recipe, _ = saved_config(options.folder, RECIPES)
+    if recipe in pictures.RECIPES:
+        pictures.write_samples(recipe, options)
+        return
     trained = open_run(options.folder, data=False)
-    if trained.recipe == "text2image":
-        _draw(trained, options)
-        return
-    if trained.recipe == "image":
-        _draw_unprompted(trained, options)
-        return
     if not isinstance(trained, SequenceRun):
         raise UserError(f"{options.folder} is a run of {trained.recipe}, which writes no sentences")
-    if options.between:
-        raise UserError(f"{options.folder} writes sentences: leave --between out")
+    for name in ("between", *pictures.OF_PICTURES):
+        if getattr(options, name):
+            raise UserError(f"{options.folder} writes sentences: leave --{name} out")
     from seqgan.text.loaded import LoadedText
 
     sentences = LoadedText(trained).sample(
@@ -78,60 +74,16 @@ def _prompts(file: str | None) -> list[str]:
     return list(read_texts(file).lines)
 
 
-def _draw(trained: "Run", options: Namespace) -> None:
-    """Pictures of sentences, as one PNG."""
-    from seqgan.text2image.recipe import Text2ImageRun
-    from seqgan.text2image.sample import PictureSheet, write_drawing
-
-    _check_pictures(options)
-    out = options.out or _unused(options.folder, "prompt")
-    drawing = PictureSheet(
-        tuple(options.prompt or ()), options.n or 10, options.between, options.seed, out
-    )
-    drawing.check()
-    assert isinstance(trained, Text2ImageRun)
-    trained.load()
-    write_drawing(trained, drawing)
-
-
-def _draw_unprompted(trained: "Run", options: Namespace) -> None:
-    """Pictures of an image run, as one PNG."""
-    from image_core.recipes.image.recipe import Run as ImageRun
-    from image_core.recipes.image.sample import SampleSheet, write_sheet
-
-    _check_pictures(options)
-    if options.prompt or options.between:
-        raise UserError(f"{options.folder} reads no sentences; leave out --prompt and --between")
-    sheet = SampleSheet(
-        options.n or 10, options.seed, options.out or _unused(options.folder, "drawn")
-    )
-    sheet.check()
-    assert isinstance(trained, ImageRun)
-    trained.load()
-    write_sheet(trained, sheet)
-
-
-def _check_pictures(options: Namespace) -> None:
-    for name in ("temperature", "top_p", "greedy", "model", "prompts"):
-        if getattr(options, name):
-            raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
-
-
-def _unused(folder: str, name: str) -> str:
-    """The first file of that name and a number that is not there yet."""
-    places = (Path(folder) / "samples" / f"{name}_{i}.png" for i in count(1))
-    return next(str(place) for place in places if not place.exists())
-
-
 def _parser() -> Parser:
     parser = folder_parser(
-        "sample", "Write sentences of a trained run, one per line; or draw pictures of sentences."
+        "sample", "Write sentences of a trained run, one per line; or draw its pictures."
     )
     add = parser.add_argument
     add(
         "--n",
         type=int,
-        help="Number of sentences for each prompt, or of pictures per sentence (10; 1 if greedy).",
+        help="Number of sentences for each prompt, or of pictures for each prompt or label (10; 1 "
+        "if greedy).",
     )
     add(
         "--temperature",
@@ -160,6 +112,14 @@ def _parser() -> Parser:
         default=0,
         help="Number of rows between two sentences, for a text-to-image run (0).",
     )
+    add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")
+    add(
+        "--truncation",
+        type=float,
+        help="Bound of the latents of an image run: less variety, clearer pictures (none).",
+    )
+    add("--gif", metavar="FILE", help="New file for a walk through latents, or between 2 prompts.")
+    add("--frames", type=int, help="Number of pictures of the walk (60).")
     add(
         "--model",
         choices=("seqgan", "mle"),
@@ -169,6 +129,7 @@ def _parser() -> Parser:
     add(
         "--out",
         default=None,
-        help="New file for the output, instead of the terminal or DIR/samples.",
+        help="New file for the output, instead of the terminal or DIR/samples; for pictures a "
+        "grid if it ends in .png, else a new folder of single PNGs.",
     )
     return parser

@@ -1,13 +1,13 @@
 """Discrete data of one size: images in IDX files, palette images in .npz files, lines of text."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
@@ -41,6 +41,55 @@ class DiscreteData(NamedTuple):
         """Some of the rows."""
         labels = None if self.labels is None else self.labels[rows]
         return self._replace(rows=self.rows[rows], labels=labels)
+
+
+class DiscreteForm(NamedTuple):
+    """What a run must know of its data to be built without them.
+
+    Args:
+        variables: Shape of a sample: height and width, or number of characters.
+        classes: Classes of each variable; None for variables of 0 or 1.
+        alphabet: The character of each class, for text.
+        palette: Red, green and blue of each class, for images.
+    """
+
+    variables: Sequence[int]
+    classes: int | None
+    alphabet: str = ""
+    palette: Sequence[Sequence[int]] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the logits of one sample."""
+        return (*self.variables, *(() if self.classes is None else (self.classes,)))
+
+    def colours(self, x: Float[Tensor, "N H W *classes"]) -> UInt8[Tensor, "N C H W"]:
+        """Samples as pictures: grey where there is no palette.
+
+        Args:
+            x: Samples of 0 and 1, or one-hot ones.
+        """
+        if self.classes is None:
+            return (255 * x[:, None]).round().to(torch.uint8)
+        ids = x.argmax(-1)
+        if self.palette is None:
+            return (255 * ids[:, None] / (self.classes - 1)).round().to(torch.uint8)
+        return torch.tensor(self.palette, dtype=torch.uint8)[ids].permute(0, 3, 1, 2)
+
+    def lines(self, x: Float[Tensor, "N T V"]) -> list[str]:
+        """Samples as lines of text, without the blanks that fill short ones.
+
+        Args:
+            x: One-hot samples.
+        """
+        rows = x.argmax(-1).tolist()
+        return ["".join(self.alphabet[k] for k in row).rstrip(BLANK) for row in rows]
+
+
+def form_of(data: DiscreteData) -> DiscreteForm:
+    """The form of data to learn from."""
+    palette = None if data.palette is None else data.palette.tolist()
+    return DiscreteForm(list(data.rows.shape[1:]), data.classes, data.alphabet, palette)
 
 
 def read_discrete(

@@ -21,6 +21,7 @@ from image_core.runs import options, plots, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
 from image_core.runs.folder import write_text
+from image_core.runs.form import read_form, write_form
 from image_core.runs.image_grid import write_image_grid
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
@@ -28,7 +29,7 @@ from image_core.runs.players import make_engine
 from image_core.runs.table import print_table
 from seqgan.discrete import nets
 from seqgan.discrete.config import DiscreteOptions, DiscreteProblem
-from seqgan.discrete.data import BLANK
+from seqgan.discrete.data import DiscreteForm, form_of
 from seqgan.discrete.game import DiscreteGame
 from seqgan.discrete.measures import REAL_AGAIN, Measures, withheld
 from seqgan.discrete.splits import read_splits, split_facts, told
@@ -67,7 +68,7 @@ class Run(recipe.Run):
 
     Args:
         config: Options of the run.
-        data: Ignored: the data say what a sample is, so they are read in any case.
+        data: Whether the data are read; to draw, their form in the run's folder is enough.
     """
 
     recipe = "discrete"
@@ -79,12 +80,19 @@ class Run(recipe.Run):
     def __init__(self, config: DiscreteOptions, *, data: bool = True):
         super().__init__(config)
         self.paper = PAPERS.load(config.paper)
-        self.train_set, self.test_set = read_splits(
-            config.data, config.labels, config.test, length=config.length, seed=config.split_seed
-        )
+        if data:
+            self.train_set, self.test_set = read_splits(
+                config.data,
+                config.labels,
+                config.test,
+                length=config.length,
+                seed=config.split_seed,
+            )
+            self.form = form_of(self.train_set)
+        else:
+            self.form = DiscreteForm(**read_form(self.folder.folder))
         self._check_net()
-        rows, classes = self.train_set.rows, self.train_set.classes
-        self.shape = (*rows.shape[1:], *(() if classes is None else (classes,)))
+        classes, self.shape = self.form.classes, self.form.shape
         self.read_batch = (
             binarised if classes is None else functools.partial(_one_hot, classes=classes)
         )
@@ -99,7 +107,24 @@ class Run(recipe.Run):
             source=self.paper.file,
             ema={"G": config.ema_decay} if config.ema_decay else {},
         )
-        self.data = Batches(rows, config.batch, seed=config.seed)
+        if data:
+            self.data = Batches(self.train_set.rows, config.batch, seed=config.seed)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the run was opened with its data."""
+        return "train_set" in vars(self)
+
+    def load(self) -> None:
+        """Load the last checkpoint, to draw or to evaluate; without data, nothing is compared."""
+        if self.has_data:
+            super().load()
+        else:
+            self.engine.load(self.folder.checkpoint)
+
+    def _sign(self) -> None:
+        super()._sign()
+        write_form(self.folder.folder, self.form._asdict())
 
     def phases(self) -> list[Phase]:
         """The paper's phases; adversarial rounds alone where it has none."""
@@ -173,7 +198,7 @@ class Run(recipe.Run):
             for name in result["withheld"]:
                 del figures[name]
         self.folder.write_result(result)
-        self._write_samples(rows[self.paper.title][:100], measure)
+        self._write_samples(rows[self.paper.title][:100])
         self.folder.plots.mkdir(parents=True, exist_ok=True)
         keys = ["D/accuracy", "d_auc", "D/ess", "D/log_weight_variance", "D/log_z", "mean_gap"]
         plots.learning_curves(self.folder.log, self.folder.plots / "learning.png", keys)
@@ -198,15 +223,10 @@ class Run(recipe.Run):
         )
 
     def _check_net(self) -> None:
-        data = self.train_set
-        if (
-            self.config.net == "conv"
-            and not data.alphabet
-            and any(n % 4 for n in data.rows.shape[1:])
-        ):
+        sides = self.form.variables
+        if self.config.net == "conv" and not self.form.alphabet and any(n % 4 for n in sides):
             raise UserError(
-                f"--net conv halves images twice, but these are {tuple(data.rows.shape[1:])}; "
-                "use --net dense"
+                f"--net conv halves images twice, but these are {tuple(sides)}; use --net dense"
             )
 
     def _width(self) -> dict[str, int]:
@@ -216,13 +236,13 @@ class Run(recipe.Run):
         latent, shape = self.config.latent, self.shape
         if self.config.net == "dense":
             return nets.dense_generator(latent, shape)
-        make = nets.line_generator if self.train_set.alphabet else nets.image_generator
+        make = nets.line_generator if self.form.alphabet else nets.image_generator
         return make(latent, *shape, **self._width())
 
     def _discriminator(self) -> nn.Module:
         if self.config.net == "dense":
             return nets.dense_discriminator(self.shape)
-        make = nets.line_discriminator if self.train_set.alphabet else nets.image_discriminator
+        make = nets.line_discriminator if self.form.alphabet else nets.image_discriminator
         return make(*self.shape, **self._width())
 
     def _look(self) -> dict[str, float]:
@@ -252,19 +272,14 @@ class Run(recipe.Run):
         shares = [(rows == k).float().mean(0) for k in range(classes)]
         return torch.stack(shares, -1).clamp(1e-4, 1 - 1e-4).log()
 
-    def _write_samples(self, x: Tensor, measure: Measures) -> None:
-        if self.train_set.alphabet:
-            text = "".join(line.rstrip(BLANK) + "\n" for line in measure.lines(x.argmax(-1)))
+    def _write_samples(self, x: Tensor) -> None:
+        if self.form.alphabet:
+            text = "".join(line + "\n" for line in self.form.lines(x))
             write_text(self.folder.samples / "samples.txt", text)
             return
-        classes, palette = self.train_set.classes, self.train_set.palette
-        if classes is None:
-            pixels = x[..., None].expand(*x.shape, 3)
-        elif palette is None:
-            pixels = (x.argmax(-1, keepdim=True) / (classes - 1)).expand(*x.shape[:-1], 3)
-        else:
-            pixels = palette[x.argmax(-1)] / 255
-        write_image_grid(pixels, self.folder.samples / "samples.png", scale=2)
+        pixels = self.form.colours(x).permute(0, 2, 3, 1) / 255
+        shown = pixels.expand(*pixels.shape[:-1], 3)
+        write_image_grid(shown, self.folder.samples / "samples.png", scale=2)
 
 
 def _one_hot(rows: Tensor, classes: int) -> Tensor:

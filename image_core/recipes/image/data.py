@@ -32,6 +32,34 @@ class Sets(NamedTuple):
     facts: dict[str, object]
 
 
+class ImageForm(NamedTuple):
+    """What a game must know of the images to be built without them.
+
+    Args:
+        rows: Number of images to learn from.
+        channels: Colours of an image.
+        size: Side of an image in pixels.
+        names: Names of the classes; None where they are not known.
+    """
+
+    rows: int
+    channels: int
+    size: int
+    names: list[str] | None
+
+    def stand_in(self) -> ImageSet:
+        """Grey images of this form, which take no memory."""
+        images = torch.full((1, self.channels, self.size, self.size), 128, dtype=torch.uint8)
+        labels = None if self.names is None else torch.zeros(1, dtype=torch.long).expand(self.rows)
+        return ImageSet(images.expand(self.rows, -1, -1, -1), labels, self.names or [], "none")
+
+
+def form_of(images: ImageSet) -> ImageForm:
+    """The form of images to learn from."""
+    rows, channels, size, _ = (int(n) for n in images.images.shape)
+    return ImageForm(rows, channels, size, None if images.labels is None else images.names)
+
+
 def read_sets(
     source: str, how: Reading, *, valid: str | None = None, test: str | None = None, seed: int = 0
 ) -> Sets:

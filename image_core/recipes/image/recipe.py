@@ -14,11 +14,12 @@ from image_core.recipes.image.build import image_data, limits
 from image_core.recipes.image.config import PAPERS as PAPERS
 from image_core.recipes.image.config import PRESETS as PRESETS
 from image_core.recipes.image.config import ImageOptions, LogitOptions
-from image_core.recipes.image.data import Sets, read_sets
+from image_core.recipes.image.data import ImageForm, Sets, form_of, read_sets
 from image_core.recipes.image.measure import Ruler, RulerOptions, ruler
 from image_core.recipes.image.report import ImageSubject
 from image_core.runs import options, recipe
 from image_core.runs.fingerprint import fingerprint
+from image_core.runs.form import read_form, write_form
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 
@@ -28,7 +29,7 @@ class Run(recipe.Run):
 
     Args:
         config: Its options.
-        data: Read in any case, for it says how large an image is.
+        data: Whether the images are read; to draw, their form in the run's folder is enough.
     """
 
     recipe = "image"
@@ -41,10 +42,15 @@ class Run(recipe.Run):
         super().__init__(config)
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
-        self.sets = self._read_sets()
-        if config.extractor == "clf" and self.sets.train.labels is None:
-            raise UserError("--extractor clf is trained on labels; use pixels or efflite0")
-        self.game = self.paper.game(config, self.sets.train).to(self.device)
+        if data:
+            self.sets = self._read_sets()
+            if config.extractor == "clf" and self.sets.train.labels is None:
+                raise UserError("--extractor clf is trained on labels; use pixels or efflite0")
+            self.form, images = form_of(self.sets.train), self.sets.train
+        else:
+            self.form = ImageForm(**read_form(self.folder.folder))
+            images = self.form.stand_in()
+        self.game = self.paper.game(config, images).to(self.device)
         if config.channels_last:
             for weight in self.game.parameters():
                 if weight.dim() == 4:
@@ -56,10 +62,27 @@ class Run(recipe.Run):
             source=self.paper.file,
             ema={"G": config.ema_decay} if config.ema_decay else {},
         )
-        self.data = (self.paper.data or image_data)(config, self.sets.train)
+        if data:
+            self.data = (self.paper.data or image_data)(config, self.sets.train)
         if isinstance(config, LogitOptions) and config.compile:
             assert isinstance(self.game, LogitGame)
             self.game.compile_steps()
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the run was opened with its data."""
+        return "sets" in vars(self)
+
+    def load(self) -> None:
+        """Load the last checkpoint, to draw or to evaluate; without data, nothing is compared."""
+        if self.has_data:
+            super().load()
+        else:
+            self.engine.load(self.folder.checkpoint)
+
+    def _sign(self) -> None:
+        super()._sign()
+        write_form(self.folder.folder, self.form._asdict())
 
     def phases(self) -> list[Phase]:
         """The paper's phases; the game's own rounds where it has none."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from image_core import metrics
 from image_core.games.common import ImageGame, LatentGame, to_images
+from image_core.games.latents import interpolate
 from image_core.games.semi import SemiSupervisedGAN
 from image_core.recipes.image.build import objective
 from image_core.recipes.image.config import ImageOptions
@@ -150,13 +151,7 @@ def interpolation(
     """Images along the way from one latent to another, on the sphere for a normal prior."""
     one, other = game.inputs(rows), game.inputs(rows)[0]
     share = torch.linspace(0, 1, steps, device=other.device).view(1, steps, 1)
-    a, b = one[0][:, None], other[:, None]
-    if game.prior == "normal":
-        cosine = torch.nn.functional.cosine_similarity(a, b, dim=2).clamp(-0.999, 0.999)[..., None]
-        angle = cosine.acos()
-        way = (((1 - share) * angle).sin() * a + (share * angle).sin() * b) / angle.sin()
-    else:
-        way = a + share * (b - a)
+    way = interpolate(one[0][:, None], other[:, None], share, game.prior)
     labels = [x.repeat_interleave(steps, 0) for x in one[1:]]
     return subject.sampler.eval()(way.flatten(0, 1), *labels).cpu()
 

@@ -1,14 +1,15 @@
-"""Samples of a trained image run, as one picture."""
+"""Samples of a trained image run on the disk: a grid, single pictures, a walk as an animation."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from image_core.adversarial.errors import UserError
-from image_core.recipes.image.recipe import Run
+from image_core.recipes.image.loaded import LoadedImages, check_settings
 from image_core.runs import options
-from image_core.runs.image_grid import to_colours, write_image_grid
+from image_core.runs.picture_files import check_new, write_gif, write_pictures
+
+IN_GRID = 1024
+"""Most images of a grid."""
 
 
 @dataclass(frozen=True)
@@ -16,14 +17,22 @@ class SampleSheet:
     """What to draw.
 
     Args:
-        count: Number of images.
+        count: Number of images, of each label where there are labels.
         seed: Seed of the draws.
-        out: Name of a .png that does not exist yet.
+        out: Name of a .png or of a folder that does not exist yet; None draws no samples.
+        labels: Names of classes; empty takes the run's in turn.
+        truncation: Bound of the latents; None for none.
+        gif: Name of a .gif that does not exist yet, for a walk; None for no walk.
+        frames: Number of images of the walk.
     """
 
     count: int
     seed: int
-    out: str
+    out: str | None
+    labels: tuple[str, ...] = ()
+    truncation: float | None = None
+    gif: str | None = None
+    frames: int = 60
 
     def check(self) -> None:
         """Refuse what makes no sense, before a run is loaded for it.
@@ -31,26 +40,53 @@ class SampleSheet:
         Raises:
             UserError: Names the option.
         """
-        if not 1 <= self.count <= 1024:
-            raise UserError(f"--n {self.count}: it must be at least 1 and at most 1024")
+        check_settings(self.count, self.truncation)
         options.check_seed(self.seed)
-        if Path(self.out).suffix.lower() != ".png":
-            raise UserError(f"--out {self.out}: end the name in .png")
-        if Path(self.out).exists():
-            raise UserError(
-                f"--out {self.out} exists and nothing is overwritten; name another file"
-            )
+        if len(set(self.labels)) < len(self.labels):
+            raise UserError(f"--labels {','.join(self.labels)}: name each class once")
+        if self.out is not None:
+            check_new("out", self.out, ".png", "")
+            if Path(self.out).suffix and self.count * max(1, len(self.labels)) > IN_GRID:
+                raise UserError(
+                    f"--n {self.count}: a grid holds at most {IN_GRID} images; name a folder by "
+                    "--out for more"
+                )
+        if self.gif is not None:
+            check_new("gif", self.gif, ".gif")
+            if self.frames < 4:
+                raise UserError(f"--frames {self.frames}: it must be at least 4")
+            if len(self.labels) > 1:
+                raise UserError(
+                    f"--labels {','.join(self.labels)}: a walk is of one class; name one"
+                )
 
 
-def write_sheet(run: Run, sheet: SampleSheet) -> None:
-    """Draw samples and write one PNG.
+def write_sheet(loaded: LoadedImages, sheet: SampleSheet) -> None:
+    """Draw what is asked for and write it.
 
     Args:
-        run: A run, loaded from its checkpoint.
+        loaded: A trained run.
         sheet: What to draw.
 
     Raises:
-        UserError: The file cannot be written.
+        UserError: The run has no such class, or a file cannot be written.
     """
-    torch.manual_seed(sheet.seed)
-    write_image_grid(to_colours(run.draw(sheet.count)), Path(sheet.out))
+    if sheet.gif is not None:
+        frames = loaded.walk(
+            sheet.frames,
+            label=sheet.labels[0] if sheet.labels else None,
+            truncation=sheet.truncation,
+            seed=sheet.seed,
+        )
+        write_gif(frames, Path(sheet.gif))
+        print(sheet.gif)
+    if sheet.out is not None:
+        images = loaded.sample(
+            sheet.count, labels=sheet.labels, truncation=sheet.truncation, seed=sheet.seed
+        )
+        columns = sheet.count if sheet.labels else 0
+        titles = sheet.labels
+        write_pictures(
+            images, Path(sheet.out), columns=columns, titles=titles, folders=sheet.labels
+        )
+        print(sheet.out)

@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
+import seqgan as sg
 from image_core.adversarial.errors import UserError
 from image_core.runs.folder import RunFolder
 from seqgan.cli import main
@@ -308,10 +310,40 @@ def test_other_data_on_resuming_are_refused(digits, capsys):
     assert "--data" in capsys.readouterr().err
 
 
-def test_sampling_sentences_of_pictures_is_refused(digits, capsys):
-    out, _ = train(digits, "--data", str(digits / "images.gz"))
-    assert main(["sample", str(out)]) == 2
-    assert "discrete" in capsys.readouterr().err
+def test_a_run_draws_without_its_data(tmp_path, capsys):
+    """Grey of four classes, a palette of colours, and lines."""
+    images = np.random.RandomState(0).randint(0, 4, (300, 4, 8)).astype(np.uint8)
+    palette = np.arange(12, dtype=np.uint8).reshape(4, 3) * 20
+    np.savez(tmp_path / "a.npz", images=images, palette=palette)
+    out, _ = train(tmp_path, "--data", str(tmp_path / "a.npz"), "--judge_steps", "1")
+    (tmp_path / "a.npz").unlink()
+    loaded = sg.load(out)
+    found = loaded.sample(5, seed=2)
+    torch.manual_seed(2)
+    ids = loaded._run.game.sample(5, generator=loaded._run.engine.ema["G"].module).argmax(-1)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, palette[ids.numpy()].transpose(0, 3, 1, 2))
+    assert [picture.size for picture in loaded.pictures(2, seed=1)] == [(8, 4), (8, 4)]
+    assert main(["sample", str(out), "--n", "5", "--seed", "2", "--out", str(out / "new")]) == 0
+    files = sorted((out / "new").iterdir())
+    drawn = [np.array(Image.open(file)).transpose(2, 0, 1) for file in files]
+    assert np.array_equal(np.stack(drawn), found)
+    for words in (["--prompt", "a digit"], ["--labels", "3"], ["--gif", "a.gif"]):
+        assert main(["sample", str(out), *words]) == 2
+        assert words[0] in capsys.readouterr().err
+
+
+def test_a_run_of_lines_writes_them_without_its_data(tmp_path, capsys):
+    file = tmp_path / "lines.txt"
+    file.write_text("ab ba\n" * 150 + "b\n" * 150)
+    out, _ = train(tmp_path, "--data", str(file), "--length", "6", "--judge_steps", "1")
+    file.unlink()
+    capsys.readouterr()
+    assert main(["sample", str(out), "--n", "7", "--seed", "1"]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert lines == [*sg.load(out).sample(7, seed=1), ""]
+    assert len(lines) == 8
+    assert all(set(line) <= set("ab ") and line == line.rstrip() for line in lines)
 
 
 def test_a_palette_out_of_range_is_refused(tmp_path):

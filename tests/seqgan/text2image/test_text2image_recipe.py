@@ -10,12 +10,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+import seqgan as sg
+from image_core.adversarial.errors import UserError
 from seqgan.cli import main
 from seqgan.text2image import recipe
 from seqgan.text2image.data import Pairs, Places, read_data
 from seqgan.text2image.encoders import EncodedSentences
+from seqgan.text2image.loaded import line_between
 from seqgan.text2image.recipe import PRESETS, Text2ImageRun
-from seqgan.text2image.sample import between
 from seqgan.text2image.shapes import parse_caption
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
 from tests.recipes.outside import died
@@ -182,9 +184,79 @@ def test_sentences_are_drawn_under_the_same_noise_and_between(run, tmp_path, cap
     assert np.array_equal(rows[2][-row:], rows[0][-row:])
 
 
+CAPTIONS = ("a small red circle on blue", "a large green cross on white")
+
+
+@pytest.fixture(scope="module")
+def loaded(run):
+    return sg.load(run)
+
+
+def test_a_loaded_run_draws_captions_by_its_averaged_generators(loaded):
+    run = loaded._run
+    found = loaded.sample(CAPTIONS, 2, seed=3)
+    assert found.dtype == np.uint8
+    assert found.shape == (4, 3, 32, 32)
+    text = run.encode(CAPTIONS[1:])
+    torch.manual_seed(3)
+    nets = {name: run.engine.ema[name].module for name in ("G1", "G2")}
+    with torch.no_grad():
+        text = text.pick(torch.zeros(2, dtype=torch.long))
+        images = run.game.paint(nets, run.game.G1.draw(2, run.device), text, 2)
+    expected = ((images + 1) / 2 * 255).round().clamp(0, 255).byte().numpy()
+    assert np.array_equal(found[2:], expected)
+
+
+def test_a_walk_through_noise_stays_with_its_caption_and_passes_drawn_noise(loaded):
+    run = loaded._run
+    frames = loaded.walk(6, CAPTIONS[:1], through=3, seed=4)
+    assert frames.shape == (6, 3, 32, 32)
+    torch.manual_seed(4)
+    stops = run.game.G1.draw(3, run.device)
+    for place, z in zip((0, 2, 4), stops, strict=True):
+        wanted = run.draw(run.encode(CAPTIONS[:1]), seed=4, z=z[None])
+        levels = ((wanted[0] + 1) / 2 * 255).round().clamp(0, 255).numpy()
+        assert np.abs(frames[place] - levels).max() <= 1
+    ends = loaded.walk(5, CAPTIONS, seed=4)[[0, -1]]
+    assert np.array_equal(ends, loaded.sample(CAPTIONS, seed=4))
+
+
+def test_the_last_discriminator_judges_pairs(loaded):
+    images = loaded.sample(CAPTIONS, 2, seed=3)
+    own = [CAPTIONS[0]] * 2 + [CAPTIONS[1]] * 2
+    D, text = loaded._run.game.D2.eval(), loaded._run.encode(own).sentence
+    with torch.no_grad():
+        expected = D(torch.from_numpy(images).float() / 127.5 - 1, text)
+    assert np.allclose(loaded.discriminate(images, own), expected, atol=1e-5)
+    for wrong, captions, says in (
+        (images[:, :, :16, :16], own, r"\(N, 3, 32, 32\)"),
+        (images, own[:1], "1 captions for 4"),
+        (images, CAPTIONS[0], r"put it in \[ \]"),
+    ):
+        with pytest.raises(UserError, match=says):
+            loaded.discriminate(wrong, captions)
+
+
+def test_pictures_of_captions_go_into_a_folder_that_trains_again(run, loaded, tmp_path):
+    out, gif = tmp_path / "drawn", tmp_path / "walk.gif"
+    words = [word for caption in CAPTIONS for word in ("--prompt", caption)]
+    assert main(["sample", str(run), *words, "--n", "2", "--seed", "3", "--out", str(out)]) == 0
+    images = loaded.sample(CAPTIONS, 2, seed=3)
+    rows = (out / "captions.csv").read_text().splitlines()
+    assert rows[0] == "file,caption"
+    assert rows[3] == f"0002.png,{CAPTIONS[1]}"
+    for i, own in enumerate(images):
+        found = np.array(Image.open(out / f"{i:04d}.png")).transpose(2, 0, 1)
+        assert np.array_equal(found, own)
+    assert main(["sample", str(run), *words, "--gif", str(gif), "--frames", "5"]) == 0
+    with Image.open(gif) as frames:
+        assert (frames.n_frames, frames.size) == (5, (96, 96))
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
+        (["--prompt", "red", "--labels", "a"], "--labels"),
         ([], "--prompt"),
         (["--prompt", "a purple zebra"], "zebra"),
         (["--prompt", "red " * 30], "reads 24"),
@@ -192,6 +264,7 @@ def test_sentences_are_drawn_under_the_same_noise_and_between(run, tmp_path, cap
         (["--prompt", "red", "--n", "0"], "--n 0"),
         (["--prompt", "red", "--temperature", "2"], "--temperature"),
         (["--prompt", "red", "--out", "a.txt"], ".png"),
+        (["--prompt", "red", "--gif", "a.png"], ".gif"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(run, capsys, words, says):
@@ -273,7 +346,7 @@ def test_between_two_sentences_all_words_are_there_and_count_by_their_share():
     ends = EncodedSentences(
         torch.randn(2, 4, generator=draw), torch.randn(2, 3, 4, generator=draw), mask
     )
-    found = between(ends, 3)
+    found = line_between(ends, 3)
     torch.testing.assert_close(found.sentence[1], 0.75 * ends.sentence[0] + 0.25 * ends.sentence[1])
     assert torch.equal(found.words[2], ends.words.flatten(0, 1))
     assert found.mask[1].tolist() == [0.75, 0.75, 0.0, 0.25, 0.25, 0.25]

@@ -1,0 +1,234 @@
+"""A trained image run to work with, without its training data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Shaped, UInt8
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.games.common import LatentGame, evaluating, to_images
+from image_core.games.conditional import LabelledGAN
+from image_core.games.latents import truncate, walk
+from image_core.recipes.image.recipe import Run
+from image_core.runs import options
+from image_core.runs.picture_files import to_bytes, to_pictures
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CHUNK = 250
+"""Images in memory at once."""
+
+Label = str | int
+"""Name of a class, or its number from 0."""
+
+
+def check_settings(
+    n: int, truncation: float | None = None, steps: int = 2, through: int = 2
+) -> None:
+    """Refuse settings of `LoadedImages` that are out of range.
+
+    Args:
+        n: Number of images.
+        truncation: Bound of the latents.
+        steps: Number of images of a walk.
+        through: Number of latents that a walk passes.
+
+    Raises:
+        UserError: A value is invalid; the message names the option.
+    """
+    if n < 1:
+        raise UserError(f"--n {n}: it must be at least 1")
+    if truncation is not None and not truncation > 0:
+        raise UserError(f"--truncation {truncation}: it must be above 0")
+    if not 2 <= through <= steps:
+        raise UserError(
+            f"a walk of {steps} images through {through} latents: give at least 2 latents, and at "
+            "least as many images"
+        )
+
+
+class LoadedImages:
+    """A trained image run: its averaged generator where it has one, and its discriminator.
+
+    Args:
+        run: Run that was built without data; its last checkpoint is loaded.
+    """
+
+    def __init__(self, run: Run):
+        run.load()
+        self._run = run
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self._run.folder.folder
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes that the generator is told; empty where it is told none."""
+        return list(self._run.form.names or []) if isinstance(self._run.game, LabelledGAN) else []
+
+    def sample(
+        self,
+        n: int = 10,
+        *,
+        labels: Sequence[Label] = (),
+        truncation: float | None = None,
+        seed: int | None = None,
+    ) -> UInt8[np.ndarray, "N C H W"]:
+        """Draw images; with labels, n of each of them in their order.
+
+        Args:
+            n: Number of images, or of images of each label.
+            labels: Names or numbers of classes; empty takes the classes of the run in turn.
+            truncation: Bound of the latents, above 0: less variety, clearer images; None for none.
+            seed: Seed of the draws; None continues torch's random numbers.
+
+        Raises:
+            UserError: A value is invalid, or the generator is told no such class.
+        """
+        check_settings(n, truncation)
+        wanted = self._numbers(labels).repeat_interleave(n)
+        with options.seeded(seed):
+            z, *told = self._inputs(len(wanted) or n, truncation)
+            return self._paint(z, [wanted.to(z.device)] if len(wanted) else told)
+
+    def pictures(
+        self,
+        n: int = 10,
+        *,
+        labels: Sequence[Label] = (),
+        truncation: float | None = None,
+        seed: int | None = None,
+    ) -> "list[Image]":
+        """The images of `sample` as objects of Pillow.
+
+        Args:
+            n: Number of images, or of images of each label.
+            labels: Names or numbers of classes.
+            truncation: Bound of the latents.
+            seed: Seed of the draws.
+
+        Raises:
+            UserError: As `sample`.
+        """
+        return to_pictures(self.sample(n, labels=labels, truncation=truncation, seed=seed))
+
+    def walk(
+        self,
+        steps: int = 60,
+        *,
+        through: int = 4,
+        label: Label | None = None,
+        truncation: float | None = None,
+        seed: int | None = None,
+    ) -> UInt8[np.ndarray, "N C H W"]:
+        """Images along a closed way through latents, on the sphere where these are normal.
+
+        Every (steps / through)-th image is one of `sample(through, labels=[label])` of that seed.
+
+        Args:
+            steps: Number of images.
+            through: Number of drawn latents that the way passes.
+            label: Class of all images; None for the first class.
+            truncation: Bound of the drawn latents, as in `sample`.
+            seed: Seed of the draws; None continues torch's random numbers.
+
+        Raises:
+            UserError: A value is invalid, or the run has no latents to walk through.
+        """
+        check_settings(1, truncation, steps, through)
+        game = self._latent_game()
+        chosen = self._numbers([] if label is None else [label])
+        with options.seeded(seed):
+            stops, *told = self._inputs(through, truncation)
+        way = walk(stops[:, : game.latent], steps, game.prior)
+        codes = stops[:1, game.latent :].expand(steps, -1)  # InfoGAN's stay as they are
+        labels = [chosen[:1].to(x) if len(chosen) else x[:1] for x in told]
+        return self._paint(torch.cat([way, codes], 1), [x.expand(steps) for x in labels])
+
+    def discriminate(
+        self, images: Shaped[np.ndarray, "N C H W"], labels: Sequence[Label] = ()
+    ) -> Float32[np.ndarray, " N"]:
+        """What the discriminator says of each image; high = real.
+
+        Logits, or minus the energies of a paper of energies.
+
+        Args:
+            images: Images as bytes, of the run's size and colours.
+            labels: Class of each image, where the run has classes.
+
+        Raises:
+            UserError: The images are of another form, or labels lack or are too many.
+        """
+        game, given = self._latent_game(), torch.from_numpy(np.asarray(images))
+        form = self._run.form
+        if given.dtype != torch.uint8 or given.shape[1:] != (form.channels, form.size, form.size):
+            raise UserError(
+                f"these images are {given.dtype} {tuple(given.shape)}, and the run judges bytes "
+                f"(N, {form.channels}, {form.size}, {form.size})"
+            )
+        told = self._numbers(labels)
+        wanted = len(given) if self.classes else 0
+        if len(told) != wanted:
+            raise UserError(f"{len(told)} labels for {len(given)} images: give {wanted}")
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(given), CHUNK):
+                rows = slice(start, start + CHUNK)
+                some = to_images(given[rows]).to(game.device)
+                parts.append(
+                    game.d_scores(some, (told[rows].to(game.device),) if wanted else ()).cpu()
+                )
+        return torch.cat(parts).float().numpy()
+
+    def _latent_game(self) -> LatentGame:
+        if not isinstance(self._run.game, LatentGame):
+            raise UserError(f"{self.folder} draws images from no latents that can be changed")
+        return self._run.game
+
+    def _numbers(self, labels: Sequence[Label]) -> Tensor:
+        """Numbers of classes."""
+        if isinstance(labels, str):
+            raise UserError("a list of labels is needed, and this is one string: put it in [ ]")
+        names = self.classes
+        if len(labels) and not names:
+            raise UserError(
+                f"{self.folder}: its generator is told no classes, so that none can be chosen; "
+                "leave the labels out, or train with --paper cgan, acgan or projection"
+            )
+        found = []
+        for label in labels:
+            number = names.index(label) if label in names else label
+            if isinstance(number, str) or not 0 <= int(number) < len(names):
+                shown = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
+                raise UserError(f"label {label!r} is none of the run's classes: {shown}")
+            found.append(int(number))
+        return torch.tensor(found, dtype=torch.int64)
+
+    def _inputs(self, count: int, truncation: float | None) -> tuple[Tensor, ...]:
+        """What the generator is called with."""
+        inputs = self._run.game.inputs(count)
+        if truncation is None:
+            return inputs
+        game = self._latent_game()
+        z, codes = inputs[0][:, : game.latent], inputs[0][:, game.latent :]
+        return torch.cat([truncate(z, truncation, game.prior), codes], 1), *inputs[1:]
+
+    @torch.no_grad()
+    def _paint(self, z: Tensor, told: Sequence[Tensor]) -> UInt8[np.ndarray, "N C H W"]:
+        generator = self._run.sampler()
+        with evaluating(generator):
+            parts = [
+                to_bytes(generator(*(x[i : i + CHUNK] for x in (z, *told))))
+                for i in range(0, len(z), CHUNK)
+            ]
+        return np.concatenate(parts)
+
+
+Loaded = LoadedImages

@@ -1,0 +1,103 @@
+"""The part of `seqgan sample DIR` for runs of image, text2image and discrete."""
+
+import sys
+from argparse import Namespace
+from itertools import count
+from pathlib import Path
+
+from image_core.adversarial.errors import UserError
+from seqgan.commands.recipes import load
+
+RECIPES = ("image", "text2image", "discrete")
+OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts")
+"""Options for runs that write sentences."""
+OF_PICTURES = ("labels", "truncation", "gif", "frames")
+"""Options for runs that draw pictures."""
+FRAMES = 60
+
+
+def write_samples(recipe: str, options: Namespace) -> None:
+    """Draw what the options ask for.
+
+    Args:
+        recipe: Recipe of the run.
+        options: Options of `seqgan sample`.
+
+    Raises:
+        UserError: An option is invalid or not for such a run.
+    """
+    for name in OF_SENTENCES:
+        if getattr(options, name):
+            raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
+    if options.frames is not None and options.gif is None:
+        raise UserError("--frames is of a walk; name its file by --gif")
+    {"image": _images, "text2image": _captions, "discrete": _discrete}[recipe](options)
+
+
+def _images(options: Namespace) -> None:
+    from image_core.recipes.image.sample import SampleSheet, write_sheet
+
+    _refuse(options, "reads no sentences", "prompt", "between")
+    sheet = SampleSheet(
+        10 if options.n is None else options.n,
+        options.seed,
+        _out(options, "drawn"),
+        tuple(options.labels.split(",")) if options.labels else (),
+        options.truncation,
+        options.gif,
+        options.frames or FRAMES,
+    )
+    sheet.check()
+    write_sheet(load(options.folder), sheet)
+
+
+def _captions(options: Namespace) -> None:
+    from seqgan.text2image.sample import PictureSheet, write_drawing
+
+    _refuse(options, "draws sentences, not classes", "labels", "truncation")
+    sheet = PictureSheet(
+        tuple(options.prompt or ()),
+        10 if options.n is None else options.n,
+        options.between,
+        options.seed,
+        _out(options, "prompt"),
+        options.gif,
+        options.frames or FRAMES,
+    )
+    sheet.check()
+    write_drawing(load(options.folder), sheet)
+
+
+def _discrete(options: Namespace) -> None:
+    from image_core.runs.folder import write_text
+    from image_core.runs.picture_files import check_new, write_pictures
+
+    _refuse(options, "has neither classes nor a walk", "prompt", "between", *OF_PICTURES)
+    loaded = load(options.folder)
+    samples = loaded.sample(10 if options.n is None else options.n, seed=options.seed)
+    if isinstance(samples, list):
+        text = "".join(line + "\n" for line in samples)
+        if options.out is None:
+            sys.stdout.write(text)
+        else:
+            write_text(Path(options.out), text)
+        return
+    out = _out(options, "drawn")
+    assert out is not None
+    check_new("out", out, ".png", "")
+    write_pictures(samples, Path(out))
+    print(out)
+
+
+def _refuse(options: Namespace, why: str, *names: str) -> None:
+    for name in names:
+        if getattr(options, name):
+            raise UserError(f"{options.folder} {why}; leave --{name} out")
+
+
+def _out(options: Namespace, name: str) -> str | None:
+    """Where samples go: --out, else the first grid of that name and a number; None beside --gif."""
+    if options.out is not None or options.gif is not None:
+        return options.out
+    places = (Path(options.folder) / "samples" / f"{name}_{i}.png" for i in count(1))
+    return next(str(place) for place in places if not place.exists())

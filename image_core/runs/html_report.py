@@ -35,11 +35,11 @@ class Picture(NamedTuple):
 
     Args:
         caption: Text that says what the plot shows.
-        figure: Figure, embedded in the file as SVG.
+        figure: Figure, embedded in the file as SVG; or path of a PNG file, embedded as it is.
     """
 
     caption: str
-    figure: "matplotlib.figure.Figure"
+    figure: "matplotlib.figure.Figure | Path"
 
 
 def write_html(
@@ -94,7 +94,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
-def _data_uri(figure: "matplotlib.figure.Figure") -> str:
+def _data_uri(figure: "matplotlib.figure.Figure | Path") -> str:
+    if isinstance(figure, Path):
+        return "data:image/png;base64," + base64.b64encode(figure.read_bytes()).decode()
     import matplotlib
 
     stream = BytesIO()

@@ -19,6 +19,7 @@ from image_core.recipes.image.measure import REDRAWS, Ruler, discrimination, som
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder
 from image_core.runs.image_grid import to_colours, write_image_grid
+from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 
 CURVES = (
@@ -29,6 +30,14 @@ CURVES = (
 AGAIN = "real again"
 """Row of held-out real images in the generator's place."""
 OVER = f"held-out images in the generator's place, {REDRAWS} draws of which those are"
+PICTURES = {
+    "Samples of the generator": "grid.png",
+    "Real images to learn from": "real.png",
+    "From the latent on the left to that on the right": "interpolation.png",
+    "Latents a, b, c and a - b + c": "arithmetic.png",
+    "Curves of the log": "learning.png",
+}
+"""File of each picture of the report, by its caption."""
 LOOKED = 200
 """Most images of either kind that the log measures with."""
 
@@ -96,12 +105,13 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
         table[subject.title]["test_accuracy"] = _test_accuracy(subject, subject.game)
     test = some(subject.sets.test, c.eval_samples)
     told = objective(c, subject.game)
+    judged = discrimination(subject.game, test, c.seed)
     subject.folder.write_result(
         {
             "table": table,
             "intervals": {AGAIN: interval, "over": OVER},
             "objective": told,
-            "discriminator": discrimination(subject.game, test, c.seed),
+            "discriminator": judged,
             "data": subject.sets.facts,
             "scores": {row: [s.as_dict() for s in found] for row, found in scores.items()},
             "extractor_accuracy": ruler.net.accuracy,
@@ -115,6 +125,28 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
     )
     subject.folder.plots.mkdir(parents=True, exist_ok=True)
     plots.learning_curves(subject.folder.log, subject.folder.plots / "learning.png", CURVES)
+    notes = [
+        f"{heading(subject, told)}.",
+        f"{AGAIN}: held-out real images in the generator's place; its intervals are of 95 %, over "
+        f"{OVER}.",
+        "Discriminator on held-out images: "
+        + (", ".join(f"{name} {value:.3f}" for name, value in judged.items()) or "not one alone")
+        + " (an AUC of 0.5 is chance).",
+        *told_facts(subject.sets.facts),
+    ]
+    write_page(
+        subject.folder.html,
+        f"{subject.title} on {c.data}",
+        facts=asdict(c),
+        table=table,
+        intervals={AGAIN: interval},
+        notes=notes,
+        pictures={
+            caption: (subject.folder.plots if file == "learning.png" else subject.folder.samples)
+            / file
+            for caption, file in PICTURES.items()
+        },
+    )
     _print(subject, table, interval, told)
 
 
@@ -133,14 +165,21 @@ def _print(
     interval: Mapping[str, Sequence[float]],
     told: Mapping[str, str],
 ) -> None:
+    ends = {name: f"{low:.3f} - {high:.3f}" for name, (low, high) in interval.items()}
+    print_table(
+        f"{subject.folder.folder}: {heading(subject, told)}; {AGAIN}: {OVER}",
+        {**table, f"{AGAIN}, 95 %": ends},
+    )
+
+
+def heading(subject: ImageSubject, told: Mapping[str, str]) -> str:
+    """What the figures of a table were made with."""
     net, count = subject.ruler().net, subject.ruler().count
     known = "" if net.accuracy is None else f", a classifier right on {net.accuracy:.1%}"
     parts = "".join(f", {name} {value}" for name, value in told.items())
-    ends = {name: f"{low:.3f} - {high:.3f}" for name, (low, high) in interval.items()}
-    print_table(
-        f"{subject.folder.folder}: {count} samples of one seed{parts}, against {count} test "
-        f"images, features {net.name}@{net.digest[:8]}{known}; {AGAIN}: {OVER}",
-        {**table, f"{AGAIN}, 95 %": ends},
+    return (
+        f"{count} samples of one seed{parts}, against {count} test images, features "
+        f"{net.name}@{net.digest[:8]}{known}"
     )
 
 

@@ -1,5 +1,6 @@
 """The image recipe: every paper runs from the command line, contradictions are refused in words."""
 
+import base64
 import math
 import random
 
@@ -17,6 +18,12 @@ from image_core.runs.losses import CONTINUOUS as LOSSES
 from image_core.runs.penalties import PENALTIES
 from seqgan.cli import main
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
+
+
+def page_pictures(run):
+    names = ("grid", "real", "interpolation", "arithmetic")
+    return [*(run / "samples" / f"{name}.png" for name in names), run / "plots" / "learning.png"]
+
 
 TINY = ("train", "image", "--preset", "tiny")
 NAMES = PAPERS.names()
@@ -90,6 +97,14 @@ def test_a_run_with_labels_is_judged_by_a_classifier_and_draws_its_curves(tmp_pa
     looks = [row["round"] for row in read_log(run) if "fd" in row]
     assert looks == [1, 3, 4]
     assert (run / "samples" / "round_000004.png").exists()
+    page = (run / "report.html").read_text(encoding="utf-8")
+    pictures = [base64.b64encode(f.read_bytes()).decode() for f in page_pictures(run)]
+    assert [page.count(f"data:image/png;base64,{one}") for one in pictures] == [1] * 5
+    low, high = result["intervals"]["real again"]["fd-clf"]
+    assert f'{row["fd-clf"]:.3f} <span class="band">{low:.3f} to {high:.3f}</span>' in page
+    assert "<th>real again</th>" in page
+    assert f"Data, test: {result['data']['test_rows']} rows" in page
+    assert f"d_auc {result['discriminator']['d_auc']:.3f}" in page
 
 
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):

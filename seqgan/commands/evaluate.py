@@ -1,5 +1,6 @@
-"""`seqgan evaluate DIR` for a run, `seqgan evaluate --samples FILE` for text from any source."""
+"""`seqgan evaluate DIR` for a run, `--samples FILE` for text or pictures from any source."""
 
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +9,12 @@ from image_core.runs.parsing import Parser, prepare
 from seqgan.commands.recipes import open_run
 
 DESCRIPTION = (
-    "Evaluate a trained run again (DIR), or text from any source (--samples FILE "
+    "Evaluate a trained run again (DIR), or text or pictures from any source (--samples FILE "
     "--references FILE)."
 )
-OF_FILES = ("references", "train", "contexts", "field", "count", "level", "metrics", "encoder")
+OF_TEXT = ("contexts", "field", "level", "metrics", "encoder")
+OF_PICTURES = ("extractor", "inception", "size", "fit", "cache")
+OF_FILES = ("references", "train", "count", *OF_TEXT, *OF_PICTURES)
 
 
 def run(words: Sequence[str]) -> None:
@@ -24,14 +27,23 @@ def run(words: Sequence[str]) -> None:
         given = [n for n in ("samples", *OF_FILES) if getattr(options, n) is not None]
         if given or options.lowercase or options.out:
             name = (given or (["lowercase"] if options.lowercase else ["out"]))[0]
-            raise UserError(f"--{name} is for text files, not for the run {options.folder}")
+            raise UserError(f"--{name} is for files, not for the run {options.folder}")
         _evaluate_run(options.folder, options.sweep)
         return
     if options.sweep:
         raise UserError("--sweep is for a run's DIR; a file of samples has no temperature")
     if options.references is None:
-        raise UserError("--samples needs real text to compare with; give it with --references")
+        raise UserError(
+            "--samples needs real text or pictures to compare with; give it with --references"
+        )
     prepare()
+    out = options.out or f"{Path(options.samples).name.split('.')[0]}.evaluation"
+    if _holds_pictures(options.samples):
+        _evaluate_pictures(options, Path(out))
+        return
+    for name in OF_PICTURES:
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} is for pictures, and --samples {options.samples} is text")
     from seqgan.evaluation.case import EvaluationConfig
     from seqgan.evaluation.evaluate import evaluate, parse_metrics
 
@@ -48,8 +60,26 @@ def run(words: Sequence[str]) -> None:
         encoder=options.encoder or "trained",
         seed=options.seed,
     )
-    out = options.out or f"{Path(options.samples).name.split('.')[0]}.evaluation"
     evaluate(config, Path(out))
+
+
+def _holds_pictures(samples: str) -> bool:
+    """Whether a path is of pictures: a folder, a zip or an array; a file that is none is text."""
+    path = Path(samples)
+    return path.is_dir() or path.suffix.lower() in (".zip", ".npz", ".npy")
+
+
+def _evaluate_pictures(options: Namespace, out: Path) -> None:
+    from image_core.recipes.image.evaluate import PictureEvaluation, evaluate
+
+    for name in OF_TEXT:
+        if getattr(options, name) is not None:
+            raise UserError(f"--{name} is for text, and --samples {options.samples} are pictures")
+    if options.lowercase:
+        raise UserError(f"--lowercase is for text; --samples {options.samples} are pictures")
+    names = ("samples", "references", "train", "count", "seed", *OF_PICTURES)
+    given = {name: getattr(options, name) for name in names}
+    evaluate(PictureEvaluation(**{n: v for n, v in given.items() if v is not None}), out)
 
 
 def _evaluate_run(folder: str, sweep: bool) -> None:
@@ -82,14 +112,20 @@ def _parser() -> Parser:
     add(
         "--samples",
         metavar="FILE",
-        help="File with the sentences of a model, one per line, or a table.",
+        help="File with the sentences of a model, one per line, or a table; or a folder, .zip, "
+        ".npz or .npy of its pictures.",
     )
     add(
         "--references",
         metavar="FILE",
-        help="File with real sentences that the model was not trained on.",
+        help="File with real sentences that the model was not trained on, or pictures likewise.",
     )
-    add("--train", metavar="FILE", help="File with its real training sentences: the human row.")
+    add(
+        "--train",
+        metavar="FILE",
+        help="File with its real training sentences: the human row; or training pictures: what is "
+        "too near to them.",
+    )
     add(
         "--contexts",
         metavar="FILE",
@@ -106,6 +142,11 @@ def _parser() -> Parser:
         "--encoder",
         help="Encoder of frechet, mauve and embedding: trained, minilm or a folder (trained).",
     )
+    add("--extractor", help="Features of pictures: auto, clf, pixels, efflite0, inception (auto).")
+    add("--inception", metavar="FILE", help="File of FID's own weights, for --extractor inception.")
+    add("--size", type=int, help="Side that pictures are scaled to (that of all, if it is one).")
+    add("--fit", help="What is done to pictures that are no squares: crop, pad or stretch (crop).")
+    add("--cache", metavar="FILE", help="File of the references' features (beside the references).")
     add("--seed", type=int, default=0, help="Seed of all random numbers (0).")
     add("--out", metavar="DIR", help="New folder for result.json and report.html.")
     parser.epilog = (

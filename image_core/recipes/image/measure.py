@@ -10,6 +10,7 @@ from torch import Tensor
 
 from image_core import metrics
 from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet
 from image_core.games.common import ImageGame, LatentGame, to_images
 from image_core.games.energy import EnergyGAN
@@ -51,21 +52,18 @@ class Ruler:
     """
 
     def __init__(self, by: "RulerOptions", sets: Sets, device: torch.device):
-        self.net = _extractor(by, sets.train, device)
+        self.net = make_extractor(by, sets.train, device)
         most = min(by.eval_samples, len(sets.test.images))
         learned = some(sets.train, 5 * by.eval_samples)
         self.count, self.resize = most, sets.test.resize
         self.train = self.net.of(to_images(learned.images))
-        self.shares: Tensor | None = None
-        if self.net.classify is not None and sets.train.labels is not None:
-            share = sets.train.labels.bincount(minlength=len(sets.train.names)).double()
-            self.shares = share / share.sum()
+        self.shares = class_shares(sets.train) if self.net.classify is not None else None
         self.test = self._seen(to_images(some(sets.test, most).images))
         self.again = self._seen(to_images(some(sets.valid, most).images))
 
     def measure(self, images: Float[Tensor, "N C H W"]) -> dict[str, float]:
         """Every score that the extractor allows, of images in the generator's place."""
-        return self._scores(self._seen(images), self.test)
+        return place_scores(self._seen(images), self.test, self.shares)
 
     def scores(self, found: Mapping[str, float], count: int) -> list[Score]:
         """Scores with the names of what they were made with.
@@ -90,13 +88,13 @@ class Ruler:
         The draws leave classes as they fall, as a generator does. The sets themselves hold each
         class in one proportion and would score better than a generator that equals the data.
         """
-        found, drawn = self._scores(self.again, self.test), []
+        found, drawn = place_scores(self.again, self.test, self.shares), []
         both, count = self.again.joined(self.test), len(self.again.x)
         draw = torch.Generator().manual_seed(0)
         for _ in range(REDRAWS):
             order = torch.randperm(len(both.x), generator=draw)
             placed, kept = both.pick(order[:count]), both.pick(order[count:])
-            drawn.append(self._scores(placed, kept, neighbours=count <= MANY))
+            drawn.append(place_scores(placed, kept, self.shares, neighbours=count <= MANY))
         low, high = {}, {}
         for name in drawn[0]:
             values = torch.tensor([one[name] for one in drawn], dtype=torch.float64)
@@ -104,21 +102,40 @@ class Ruler:
             low[name], high[name] = (float(values.quantile(share)) for share in (0.025, 0.975))
         return RealAgain(found, low, high)
 
-    def _scores(self, place: "Seen", test: "Seen", *, neighbours: bool = True) -> dict[str, float]:
-        """Scores of what stands in the generator's place against what it is measured with."""
-        x, y = place.x, test.x
-        whole = min(len(x), len(y)) <= 1000  # a subset of so many would be all of them
-        kd = metrics.kernel(y, x) if whole else metrics.kernel_subsets(y, x, subsets=20)[0]
-        found = {"fd": metrics.frechet(y, x), "kd": kd}
-        if neighbours:
-            found |= metrics.precision_recall(y, x) | metrics.density_coverage(y, x)
+
+def class_shares(images: ImageSet) -> Float[Tensor, " K"] | None:
+    """Share of each class; None where classes are not known."""
+    if images.labels is None:
+        return None
+    counts = images.labels.bincount(minlength=len(images.names)).double()
+    return counts / counts.sum()
+
+
+def place_scores(
+    place: "Seen", test: "Seen", shares: Tensor | None = None, *, neighbours: bool = True
+) -> dict[str, float]:
+    """Scores of what stands in the generator's place against what it is measured with.
+
+    Args:
+        place: Images in the generator's place.
+        test: Real images.
+        shares: Share of each class in the training data; None where classes are not known.
+        neighbours: Whether precision, recall, density and coverage are measured.
+    """
+    x, y = place.x, test.x
+    whole = min(len(x), len(y)) <= 1000  # a subset of so many would be all of them
+    kd = metrics.kernel(y, x) if whole else metrics.kernel_subsets(y, x, subsets=20)[0]
+    found = {"fd": metrics.frechet(y, x), "kd": kd}
+    if neighbours:
+        found |= metrics.precision_recall(y, x) | metrics.density_coverage(y, x)
+    if test.nearest is not None and place.nearest is not None:
         found |= compare_nearest(test.nearest, place.nearest)
-        if place.classes is not None and self.shares is not None:
-            p = place.classes
-            found["is"] = metrics.class_score(p)[0]
-            found["mode_score"] = metrics.mode_score(p, self.shares)
-            found |= metrics.modes_covered(p.argmax(1), p.shape[1])
-        return found
+    if place.classes is not None and shares is not None:
+        p = place.classes
+        found["is"] = metrics.class_score(p)[0]
+        found["mode_score"] = metrics.mode_score(p, shares)
+        found |= metrics.modes_covered(p.argmax(1), p.shape[1])
+    return found
 
 
 class RulerOptions(NamedTuple):
@@ -140,26 +157,22 @@ class Seen(NamedTuple):
 
     Args:
         x: Features.
-        nearest: Distance of each from the training image most like it.
+        nearest: Distance of each from the training image most like it; None without those.
         classes: Probabilities of classes; None where the extractor knows none.
     """
 
     x: Float[Tensor, "N d"]
-    nearest: Float[Tensor, " N"]
+    nearest: Float[Tensor, " N"] | None
     classes: Float[Tensor, "N K"] | None
 
     def pick(self, rows: Tensor) -> "Seen":
         """Some of the images."""
-        classes = None if self.classes is None else self.classes[rows]
-        return Seen(self.x[rows], self.nearest[rows], classes)
+        return Seen(*(None if part is None else part[rows] for part in self))
 
     def joined(self, other: "Seen") -> "Seen":
         """These images, then the others."""
-        classes = None
-        if self.classes is not None and other.classes is not None:
-            classes = torch.cat([self.classes, other.classes])
-        nearest = torch.cat([self.nearest, other.nearest])
-        return Seen(torch.cat([self.x, other.x]), nearest, classes)
+        parts = zip(self, other, strict=True)
+        return Seen(*(None if a is None or b is None else torch.cat([a, b]) for a, b in parts))
 
 
 _KNOWN: dict[tuple[object, ...], Ruler] = {}
@@ -184,12 +197,26 @@ def ruler(by: RulerOptions, sets: Sets, fingerprint: int, device: torch.device) 
     return _KNOWN[key]
 
 
-def _extractor(by: RulerOptions, train: ImageSet, device: torch.device) -> Extractor:
+def make_extractor(by: RulerOptions, train: ImageSet | None, device: torch.device) -> Extractor:
+    """The extractor of the chosen name.
+
+    Args:
+        by: Its name, and the file of its weights.
+        train: Training images, which a classifier learns from; None for none.
+        device: Where a classifier is trained.
+
+    Raises:
+        UserError: A classifier has no labels to learn from, or a package or file is missing.
+    """
     name = by.extractor
     if name == "auto":
-        name = "pixels" if train.labels is None else "clf"
+        name = "pixels" if train is None or train.labels is None else "clf"
     if name == "clf":
-        assert train.labels is not None
+        if train is None or train.labels is None:
+            raise UserError(
+                "--extractor clf is trained on labels: give --train with a folder for each class, "
+                "or use pixels or efflite0"
+            )
         return features.classifier(train.images, train.labels, seed=0, device=device)
     if name == "efflite0":
         return features.efficientnet()

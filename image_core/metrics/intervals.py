@@ -1,7 +1,8 @@
-"""Intervals of measures that are no means, such as a Frechet distance, by halves of the samples."""
+"""Intervals: of measures that are no means, by halves of the samples; of means over seeds."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from statistics import mean, stdev
 
 import torch
 from jaxtyping import Int64
@@ -51,3 +52,23 @@ def interval(value: float, error: float, low: float = -math.inf) -> tuple[float,
         low: Least value that the statistic can take.
     """
     return max(low, value - REACH * error), value + REACH * error
+
+
+def seed_interval(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean, and half of its 95 % t interval over seeds; one seed has none.
+
+    t(n - 1) sd / sqrt(n)
+
+    Args:
+        values: Value of each seed.
+    """
+    if len(values) < 2:
+        return values[0], None
+    return mean(values), t_quantile(len(values)) * stdev(values) / math.sqrt(len(values))
+
+
+def t_quantile(count: int) -> float:
+    """97.5 % quantile of Student's t of a number of samples."""
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, count - 1))

@@ -1,18 +1,24 @@
 """`seqgan compare DIR DIR ...`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, prepare
+
+COMPARISONS: Mapping[str, str] = {"image": "image_core.recipes.image.compare"}
+"""Module of a recipe with `compare`, for those that are not compared as text is."""
+TEXT = "seqgan.text.compare"
 
 
 def run(words: Sequence[str]) -> None:
     """Draw several runs together."""
     parser = Parser(
         "seqgan compare",
-        "Draw the sweeps of several runs of one recipe on one data set in one plot, with their "
-        "maximum-likelihood models and real text; runs that differ only in seed are combined.",
+        "Compare several runs of one recipe on one data set: the sweeps of text runs in one plot, "
+        "with their maximum-likelihood models and real text; the scores and curves of image runs. "
+        "Runs that differ only in seed are combined.",
     )
     parser.add_argument("folders", metavar="DIR", nargs="+", help="Folders of finished runs.")
     parser.add_argument(
@@ -22,8 +28,9 @@ def run(words: Sequence[str]) -> None:
     if len(options.folders) < 2:
         raise UserError("seqgan compare needs at least two runs; name more folders")
     prepare()
+    from image_core.runs.folder import RunFolder
     from seqgan.evaluation.evaluate import check_unused
-    from seqgan.text.compare import compare
 
     check_unused(Path(options.out))
-    compare(options.folders, Path(options.out))
+    recipe = RunFolder(options.folders[0]).read_config()["recipe"]
+    import_module(COMPARISONS.get(recipe, TEXT)).compare(options.folders, Path(options.out))

@@ -10,6 +10,7 @@ from image_core.nets import augment
 from image_core.nets.discriminators import MINIBATCH
 from image_core.nets.layers import NORMS
 from image_core.nets.resnet import Ablation
+from image_core.recipes.image.measure import EXTRACTORS
 from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
@@ -17,7 +18,6 @@ from image_core.runs.penalties import Terms, parse_penalties
 from image_core.runs.recipe import RunConfig
 
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
-EXTRACTORS = ("auto", "clf", "pixels", "efflite0", "inception")
 
 
 @dataclass(kw_only=True)

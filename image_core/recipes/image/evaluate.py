@@ -20,8 +20,8 @@ from image_core.metrics.intervals import HALVES, interval, standard_errors
 from image_core.metrics.manifold import nearest_distances
 from image_core.metrics.scores import Score
 from image_core.recipes.image.cache import References, fingerprint, read_cache, write_cache
-from image_core.recipes.image.config import EXTRACTORS
 from image_core.recipes.image.measure import (
+    EXTRACTORS,
     MANY,
     RulerOptions,
     Seen,

@@ -20,6 +20,8 @@ from image_core.metrics.manifold import compare_nearest, nearest_distances
 from image_core.metrics.scores import Score
 from image_core.recipes.image.data import Sets
 
+EXTRACTORS = ("auto", "clf", "pixels", "efflite0", "inception")
+"""Names of features; auto is clf where labels are known, else pixels."""
 REDRAWS = 20
 """Draws of which held-out images are measured and which stand in the generator's place."""
 MANY = 2000
@@ -167,12 +169,18 @@ class Seen(NamedTuple):
 
     def pick(self, rows: Tensor) -> "Seen":
         """Some of the images."""
-        return Seen(*(None if part is None else part[rows] for part in self))
+        nearest = None if self.nearest is None else self.nearest[rows]
+        classes = None if self.classes is None else self.classes[rows]
+        return Seen(self.x[rows], nearest, classes)
 
     def joined(self, other: "Seen") -> "Seen":
         """These images, then the others."""
-        parts = zip(self, other, strict=True)
-        return Seen(*(None if a is None or b is None else torch.cat([a, b]) for a, b in parts))
+        nearest = classes = None
+        if self.nearest is not None and other.nearest is not None:
+            nearest = torch.cat([self.nearest, other.nearest])
+        if self.classes is not None and other.classes is not None:
+            classes = torch.cat([self.classes, other.classes])
+        return Seen(torch.cat([self.x, other.x]), nearest, classes)
 
 
 _KNOWN: dict[tuple[object, ...], Ruler] = {}

@@ -6,9 +6,10 @@ import random
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import median
 from typing import Any
 
+from image_core.metrics.intervals import seed_interval
 from image_core.recipes.study.design import Outcome
 from image_core.runs import plots
 from image_core.runs.folder import write_text
@@ -49,23 +50,14 @@ def best_by_budget(
 def over_seeds(scores: Sequence[float], digits: int = 4) -> str:
     """The mean and its 95 % t interval over seeds, in words.
 
-    mean +- t(n - 1) sd / sqrt(n)
-
     Args:
         scores: Score of each seed.
         digits: Significant digits.
     """
-    if len(scores) < 2:
-        return f"{scores[0]:.{digits}g} (one seed)"
-    half = t_quantile(len(scores)) * stdev(scores) / math.sqrt(len(scores))
-    return f"{mean(scores):.{digits}g} ± {half:.{digits}g} ({len(scores)} seeds)"
-
-
-def t_quantile(count: int) -> float:
-    """97.5 % quantile of Student's t of a number of samples."""
-    from scipy.stats import t
-
-    return float(t.ppf(0.975, count - 1))
+    middle, half = seed_interval(scores)
+    if half is None:
+        return f"{middle:.{digits}g} (one seed)"
+    return f"{middle:.{digits}g} ± {half:.{digits}g} ({len(scores)} seeds)"
 
 
 def write_report(

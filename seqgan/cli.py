@@ -38,6 +38,8 @@ usage: seqgan COMMAND ...
   seqgan study --data PATH --out DIR           losses x penalties x norms x nets, by workers
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
+  seqgan sample DIR --out NEW --gif FILE.gif   single PNGs of an image run, a walk through latents
+  seqgan evaluate --samples DIR --references DIR   pictures from any source
   seqgan list losses                           names of losses, penalties, estimators, games,
                                                recipes, metrics, papers
 

@@ -1,6 +1,7 @@
 """`sg.load` of image runs without their data, and `seqgan sample` on the same object."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def folders(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(image_report.plots, "learning_curves", lambda *_: None)
         for paper in ("sngan", "cgan"):
-            made[paper] = top / paper
+            made[paper] = top / "runs" / paper
             words = ["--data", str(top / "data"), "--paper", paper, "--out", str(made[paper])]
             assert main([*TINY, *words]) == 0
     (top / "data").rename(top / "gone")
@@ -185,6 +186,23 @@ def test_single_pictures_go_into_a_folder_by_class_and_a_walk_into_a_gif(
         (["--out", str(out)], "nothing is overwritten"),
     ):
         assert says in refusal(capsys, "sample", str(folders["cgan"]), *words)
+
+
+def test_the_example_of_the_documentation_runs(folders, told, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[3] / "docs" / "images.md").read_text(encoding="utf-8")
+    example = page.partition("```python\n")[2].partition("```")[0]
+    assert len(example.splitlines()) <= 10
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").symlink_to(folders["cgan"].parent)
+    found = {}
+    exec(compile(example, "images.md", "exec"), found)
+    shape = f"(8, 3, {SIDE}, {SIDE}) (24, 3, {SIDE}, {SIDE})"
+    assert capsys.readouterr().out.startswith(f"['ant', 'bee', 'cat'] {shape} ")
+    bee = np.array(Image.open(tmp_path / "bee.png")).transpose(2, 0, 1)
+    assert np.array_equal(bee, told.sample(1, labels=["bee"], seed=0)[0])
+    assert np.abs(bee.astype(int) - found["frames"][0]).max() <= 1
+    names = ["ant"] * 4 + ["cat"] * 4
+    assert np.array_equal(found["logits"], told.discriminate(found["images"], names))
 
 
 def test_a_run_that_lost_its_form_is_refused_in_a_sentence(folders, tmp_path, capsys):

@@ -26,6 +26,7 @@ from image_core.runs.image_grid import write_image_grid
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
+from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 from seqgan.discrete import nets
 from seqgan.discrete.config import DiscreteOptions, DiscreteProblem
@@ -198,11 +199,37 @@ class Run(recipe.Run):
             for name in result["withheld"]:
                 del figures[name]
         self.folder.write_result(result)
-        self._write_samples(rows[self.paper.title][:100])
+        self._write_samples(rows[self.paper.title][:100], "samples")
+        self._write_samples(measure.real[:100], "real")
         self.folder.plots.mkdir(parents=True, exist_ok=True)
         keys = ["D/accuracy", "d_auc", "D/ess", "D/log_weight_variance", "D/log_z", "mean_gap"]
         plots.learning_curves(self.folder.log, self.folder.plots / "learning.png", keys)
+        self._write_page(result)
         self._print(result)
+
+    def _write_page(self, result: dict[str, Any]) -> None:
+        c, game = self.config, ", ".join(f"{n} {v}" for n, v in result["game"].items())
+        write_page(
+            self.folder.html,
+            f"{self.paper.title} on {c.data}",
+            facts=result["config"],
+            table=result["table"],
+            intervals=result["intervals_95_over_samples"],
+            notes=[
+                f"{game}; one seed; intervals of 95 %, over samples.",
+                f"{REAL_AGAIN}: real rows in the generator's place.",
+                f"Judged by fresh networks: {result['judge']}.",
+                f"Discriminator on held-out rows: d_auc {result['d_auc']:.3f}, d_accuracy "
+                f"{result['d_accuracy']:.3f} (0.5 is chance).",
+                *(f"{name} is not shown: {why}." for name, why in result["withheld"].items()),
+                *told_facts(result["data"]),
+            ],
+            pictures={
+                "Samples of the generator": self.folder.samples / "samples.png",
+                "Real rows": self.folder.samples / "real.png",
+                "Curves of the log": self.folder.plots / "learning.png",
+            },
+        )
 
     def _print(self, result: dict[str, Any]) -> None:
         for name, why in result["withheld"].items():
@@ -272,14 +299,14 @@ class Run(recipe.Run):
         shares = [(rows == k).float().mean(0) for k in range(classes)]
         return torch.stack(shares, -1).clamp(1e-4, 1 - 1e-4).log()
 
-    def _write_samples(self, x: Tensor) -> None:
+    def _write_samples(self, x: Tensor, name: str) -> None:
         if self.form.alphabet:
             text = "".join(line + "\n" for line in self.form.lines(x))
-            write_text(self.folder.samples / "samples.txt", text)
+            write_text(self.folder.samples / f"{name}.txt", text)
             return
         pixels = self.form.colours(x).permute(0, 2, 3, 1) / 255
         shown = pixels.expand(*pixels.shape[:-1], 3)
-        write_image_grid(shown, self.folder.samples / "samples.png", scale=2)
+        write_image_grid(shown, self.folder.samples / f"{name}.png", scale=2)
 
 
 def _one_hot(rows: Tensor, classes: int) -> Tensor:

@@ -13,6 +13,7 @@ from image_core.metrics.distances import frechet, kernel
 from image_core.runs.folder import RunFolder
 from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.plots import learning_curves
+from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.config import Text2ImageOptions
@@ -280,26 +281,57 @@ def write_report(subject: Text2ImageSubject, cpu_seconds: float | None) -> None:
     keys += ["D1/loss", "G1/loss", "D2/loss", "G2/loss", "match/right", "d_auc", "d_accuracy"]
     learning_curves(folder.log, folder.plots / "learning.png", keys)
     stages = range(1, subject.stages + 1)
-    folder.write_result(
-        {
-            "table": found.rows,
-            "detail": found.detail,
-            "intervals": {AGAIN: found.intervals, "over": OVER},
-            "left_out": found.left_out,
-            "objective": painter.objective,
-            "discriminator": {
-                f"stage {'I' * s}": painter.discriminate(s, subject.data.place) for s in stages
-            },
-            "config": asdict(c),
-            "data": {"told": subject.data.training.summary(), **subject.data.facts},
-            "rounds": subject.rounds,
-            "steps": subject.steps,
-            "seed": c.seed,
-            "cpu_seconds": cpu_seconds,
-        }
-    )
+    judged = {f"stage {'I' * s}": painter.discriminate(s, subject.data.place) for s in stages}
+    result = {
+        "table": found.rows,
+        "detail": found.detail,
+        "intervals": {AGAIN: found.intervals, "over": OVER},
+        "left_out": found.left_out,
+        "objective": painter.objective,
+        "discriminator": judged,
+        "config": asdict(c),
+        "data": {"told": subject.data.training.summary(), **subject.data.facts},
+        "rounds": subject.rounds,
+        "steps": subject.steps,
+        "seed": c.seed,
+        "cpu_seconds": cpu_seconds,
+    }
+    folder.write_result(result)
+    _write_page(subject, found, judged)
     _print(painter, found)
     print(f"{folder.result}  {folder.samples}")
+
+
+def _write_page(
+    subject: Text2ImageSubject, found: FiguresTable, judged: Mapping[str, Mapping[str, float]]
+) -> None:
+    """report.html: the table with grids, curves and facts of the data."""
+    painter, folder = subject.painter, subject.folder
+    c = painter.config
+    told = ", ".join(f"{name} {value}" for name, value in painter.objective.items())
+    write_page(
+        folder.html,
+        f"{painter.title} on {c.data}",
+        facts=asdict(c),
+        table=found.rows,
+        intervals={AGAIN: found.intervals},
+        notes=[
+            f"{told or 'No loss by name'}; one seed; at most {c.eval_samples} pictures a split.",
+            f"{AGAIN}: {OVER}; intervals of 95 %.",
+            *(
+                f"Discriminator of {stage} on held-out pairs: d_auc {own['d_auc']:.3f}, d_accuracy "
+                f"{own['d_accuracy']:.3f} (0.5 is chance)."
+                for stage, own in judged.items()
+            ),
+            *(f"{name} is left out: {why}." for name, why in found.left_out.items()),
+            *told_facts(subject.data.facts),
+        ],
+        pictures={
+            "Sentences that training has": folder.samples / "seen.png",
+            "Sentences that training has not": folder.samples / "unseen.png",
+            "Curves of the log": folder.plots / "learning.png",
+        },
+    )
 
 
 def _print(painter: Painter, found: FiguresTable) -> None:

@@ -77,6 +77,11 @@ def test_digits_are_judged_beside_real_ones_and_independent_pixels(digits, capsy
         assert row["jsd_bound"] <= 0.6932
     assert (out / "samples/samples.png").read_bytes()[:4] == b"\x89PNG"
     assert (out / "plots/learning.png").exists()
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 3
+    low, high = result["intervals_95_over_samples"]["GAN"]["jsd_bound"]
+    assert f'<span class="band">{low:.3f} to {high:.3f}</span>' in page
+    assert f"Data, test: {result['data']['test_rows']} rows" in page
     logged = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert len(logged) == 6
     assert {"D/ess", "D/log_weight_variance", "D/log_z", "d_auc", "d_accuracy"} <= set(logged[0])

@@ -105,6 +105,10 @@ def test_the_table_has_both_stages_and_real_pictures_which_are_read_without_a_mi
     assert table["stage I"]["attributes_seen"] < 1.0
     assert all(is_png(run / "samples" / f"{split}.png") for split in ("seen", "unseen"))
     assert is_png(run / "plots" / "learning.png")
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 3
+    assert f"<td>{table['real again']['fd_matcher']:.3f} <span" in page
+    assert "Data, unseen: 8 rows" in page
 
 
 def test_stage_two_moves_nothing_of_stage_one(run):

@@ -43,15 +43,18 @@ def standard_errors(
     return {name: float(values.std()) for name, values in columns.items()}
 
 
-def interval(value: float, error: float, low: float = -math.inf) -> tuple[float, float]:
+def interval(
+    value: float, error: float, low: float = -math.inf, high: float = math.inf
+) -> tuple[float, float]:
     """Ends of a 95 % interval.
 
     Args:
         value: Value of the statistic.
         error: Standard error of the statistic.
         low: Least value that the statistic can take.
+        high: Greatest value that the statistic can take.
     """
-    return max(low, value - REACH * error), value + REACH * error
+    return max(low, value - REACH * error), min(high, value + REACH * error)
 
 
 def seed_interval(values: Sequence[float]) -> tuple[float, float | None]:

@@ -27,7 +27,8 @@ def run(words: Sequence[str]) -> None:
         given = [n for n in ("samples", *OF_FILES) if getattr(options, n) is not None]
         if given or options.lowercase or options.out:
             name = (given or (["lowercase"] if options.lowercase else ["out"]))[0]
-            raise UserError(f"--{name} is for files, not for the run {options.folder}")
+            kind = "pictures" if name in OF_PICTURES else "text files"
+            raise UserError(f"--{name} is for {kind}, not for the run {options.folder}")
         _evaluate_run(options.folder, options.sweep)
         return
     if options.sweep:

@@ -128,7 +128,9 @@ def evaluate(c: PictureEvaluation, out: Path) -> None:
     table = {name: place_scores(place, test, shares) for name, place in places.items()}
     errors = {name: _errors(place, test, shares) for name, place in places.items()}
     ends = {
-        row: {n: interval(table[row][n], e, UNBOUNDED.get(n, 0.0)) for n, e in own.items()}
+        row: {
+            n: interval(table[row][n], e, *RANGES.get(n, (0.0, math.inf))) for n, e in own.items()
+        }
         for row, own in errors.items()
     }
     resize = "+".join(dict.fromkeys([chosen.resize, references.resize, net.resize]))
@@ -148,8 +150,12 @@ def evaluate(c: PictureEvaluation, out: Path) -> None:
     _write(folder, result, chosen, references)
 
 
-UNBOUNDED = {"kd": -math.inf}
-"""Least value of the scores that may be below 0."""
+POSITIVE = (0.0, math.inf)
+RANGES = {
+    "kd": (-math.inf, math.inf),
+    **dict.fromkeys(("precision", "recall", "coverage", "copied"), (0.0, 1.0)),
+}
+"""Ends of what a score can be, where these are not 0 and infinity."""
 
 
 def _with_nearest(

@@ -11,6 +11,7 @@ from image_core import metrics
 from image_core.metrics import features
 from image_core.metrics.intervals import interval, standard_errors
 from image_core.recipes.image import evaluate as pictures
+from image_core.recipes.image.cache import fingerprint
 from seqgan.cli import main
 from tests.recipes.made import refusal
 
@@ -103,6 +104,17 @@ def test_references_are_read_once_while_they_are_the_same(folder, tmp_path, monk
     words = [*given, "--cache", str(cache), "--out", str(tmp_path / "3")]
     assert "cannot be read" in refusal(capsys, "evaluate", *words)
     assert cache.read_bytes() == b"mine"
+
+
+def test_a_fingerprint_is_of_names_and_contents(tmp_path):
+    found = []
+    for name, content in (("a.png", b"one"), ("a.png", b"two"), ("b.png", b"two")):
+        for file in tmp_path.iterdir():
+            file.unlink()
+        (tmp_path / name).write_bytes(content)
+        found += [fingerprint("--references", tmp_path) for _ in range(2)]
+    assert found[::2] == found[1::2]
+    assert len(set(found)) == 3
 
 
 def test_training_pictures_show_copies(folder, tmp_path):

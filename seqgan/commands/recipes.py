@@ -28,7 +28,7 @@ LOADERS: Mapping[str, str] = {
     "text": "seqgan.text.loaded",
 }
 """Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""
-LOOKS: Mapping[str, str] = {"text": "seqgan.text.look"}
+LOOKS: Mapping[str, str] = {"dialogue": "seqgan.dialogue.look", "text": "seqgan.text.look"}
 """Module of each recipe with `look`, which prints what was read of the data of a configuration."""
 
 

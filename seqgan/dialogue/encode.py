@@ -171,9 +171,13 @@ class Format:
         return context, torch.tensor([[False] * gap + [True] * len(row)])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of a reply, up to its end."""
+        """The text of a reply, up to its end.
+
+        Byte pairs can spell a NUL, which no text file holds.
+        """
         ids = list(itertools.takewhile(lambda i: i != self.end, ids))
-        return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text.replace("\0", "\ufffd").strip()
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The text that each token of a reply adds, up to its end."""

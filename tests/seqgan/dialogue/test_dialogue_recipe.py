@@ -442,7 +442,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
 def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):
     out = str(tmp_path / "run")
     for rows, says in (
-        ([{"question": "a", "reply": "b"}], "columns are ['question', 'reply']"),
+        ([{"ask": "a", "reply": "b"}], "columns are ['ask', 'reply']"),
         ([{"messages": [{"role": "narrator", "content": "hi"}]}], "unknown role 'narrator'"),
         ([{"turns": ["alone"]}], "no dialogue of two turns"),
         ([{"prompt": "a", "completion": "b"}, {"prompt": "a"}], "record 2 of {} has no completion"),

@@ -1,5 +1,7 @@
 """`seqgan chat DIR`."""
 
+import os
+import sys
 from argparse import Namespace
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -38,9 +40,11 @@ def run(words: Sequence[str]) -> None:
     elif options.web:
         from seqgan.dialogue.web import serve
 
-        serve(chat, options.port, options.seed)
+        serve(chat, options.port, options.seed, options.host)
     else:
-        talk(chat, options.seed, color=not options.no_color)
+        # https://no-color.org; what is not a terminal shows codes as they are
+        plain = options.no_color or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
+        talk(chat, options.seed, color=not plain)
 
 
 def _parser() -> Parser:
@@ -92,13 +96,20 @@ def _parser() -> Parser:
     add(
         "--no_color",
         action="store_true",
-        help="Show the outputs of the discriminator as numbers in brackets.",
+        help="Show the outputs of the discriminator as numbers in brackets, as also where NO_COLOR "
+        "is set or the output is no terminal.",
     )
     add(
         "--web", nargs="?", const="plain", choices=("plain", "gradio"),
         help="Local page for the browser: plain (no further package), or gradio.",
     )  # fmt: skip
     add("--port", type=int, default=7860, help="Port of the page (7860).")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="Address that the plain page listens on (127.0.0.1); any but this machine's own asks "
+        "for a token.",
+    )
     return parser
 
 
@@ -117,6 +128,8 @@ def _check(options: Namespace) -> None:
         )
     if not 0 <= options.weight <= 1:
         raise UserError(f"--weight {options.weight}: it must be between 0 and 1")
+    if options.host != "127.0.0.1" and options.web != "plain":
+        raise UserError(f"--host {options.host} is for --web plain; leave it out")
     if options.backward and options.beams < 2:
         raise UserError("--backward chooses among beams; pass --beams of at least 2")
 

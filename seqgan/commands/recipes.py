@@ -24,7 +24,9 @@ RECIPES: Mapping[str, str] = {
 }
 
 LOADERS: Mapping[str, str] = {
+    "dialogue": "seqgan.dialogue.loaded",
     "oracle": "seqgan.text.loaded",
+    "retrieve": "seqgan.retrieval.loaded",
     "text": "seqgan.text.loaded",
 }
 """Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""

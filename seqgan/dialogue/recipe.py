@@ -290,8 +290,9 @@ class DialogueRun(recipe.Run):
             if self.sharded:
                 whole = put_together(self.config, self.form, self.base, policy)
             if whole is not None and parallel.first():
-                save_model(whole, self.folder.folder / name)
-                self.form.save(self.folder.folder / name)
+                c, folder = self.config, self.folder.folder / name
+                save_model(whole, folder, c.reply_tokens)
+                self.form.save_limited(folder, c.context_tokens, c.turns)
 
     def report(self, cpu_seconds: float | None = None) -> None:
         self.save_models()

@@ -2,7 +2,7 @@
 
 import itertools
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
@@ -125,13 +125,10 @@ class Dialogues:
         Raises:
             UserError: A text holds half of a character.
         """
-        said = [turn for turn in dialogue.turns if turn.text]
-        self.counts.empty += len(dialogue.turns) - len(said)
-        turns: list[Utterance] = []
-        for role, run in itertools.groupby(said, key=lambda turn: turn.role):
-            texts = [turn.text for turn in run]
-            turns.append(Utterance(role, "\n".join(texts)))
-            self.counts.merged += len(texts) - 1
+        blank = sum(not turn.text for turn in dialogue.turns)
+        turns = joined_turns(dialogue.turns)
+        self.counts.empty += blank
+        self.counts.merged += len(dialogue.turns) - blank - len(turns)
         try:
             "".join(turn.text for turn in turns).encode()
         except UnicodeEncodeError as error:
@@ -162,6 +159,17 @@ class Dialogues:
 
     def _has(self, role: str) -> bool:
         return any(turn.role == role for item in self.items for turn in item.turns)
+
+
+def joined_turns(turns: Iterable[Utterance]) -> list[Utterance]:
+    """Turns without the empty ones, those of one speaker in a row as one.
+
+    Args:
+        turns: Turns as they were said.
+    """
+    said = (turn for turn in turns if turn.text)
+    groups = itertools.groupby(said, key=lambda turn: turn.role)
+    return [Utterance(role, "\n".join(turn.text for turn in group)) for role, group in groups]
 
 
 class Splits(NamedTuple):

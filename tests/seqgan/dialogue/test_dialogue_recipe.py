@@ -236,7 +236,7 @@ def test_talking_to_it(trained, capsys, monkeypatch):
     assert all("[0." in line for line in out)
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
     assert main(["chat", str(run), "--beams", "2", "--model", "mle"]) == 0
-    assert "\x1b[38;2;" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("[0.") > 0
     assert "--temperature -1" in refusal(capsys, "chat", str(run), "--temperature", "-1")
 
 

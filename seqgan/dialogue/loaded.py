@@ -1,5 +1,6 @@
 """A trained dialogue run to work with, without its training data."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from seqgan.dialogue.encode import EncodedPairs
 from seqgan.dialogue.messages import alternating, dialogue_of
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.recipe import DialogueRun
+from seqgan.dialogue.reward import TrainedReward, as_reward
 from seqgan.dialogue.turns import Counts, Dialogue, Dialogues, Utterance, joined_turns
 
 MODELS = ("gan", "mle")
@@ -141,6 +143,17 @@ class LoadedDialogue:
             self._policy(model), self._run.game.D, self._run.form,
             c.context_tokens, c.reply_tokens, c.turns, manner, backward,
         )  # fmt: skip
+
+    def as_reward(self, **more: Any) -> TrainedReward:
+        """A reward of TRL's trainers: a copy of the run's discriminator, which learns on.
+
+        Args:
+            more: Options of `TrainedReward`, such as `human_column` and `lr`.
+        """
+        c, game = self._run.config, self._run.game
+        limits = {"context_tokens": c.context_tokens, "reply_tokens": c.reply_tokens}
+        given = {"pooling": game.pooling, **limits, **more}
+        return as_reward(copy.deepcopy(game.D), self._run.form, **given)
 
     def backward_model(self) -> Backward:
         """The model of what was said before a turn, for `chat`.

@@ -108,6 +108,17 @@ def test_the_discriminator_gives_its_logits_of_whole_replies(loaded):
     assert found.dtype == np.float32
 
 
+def test_as_a_reward_it_gives_these_logits_and_only_the_copy_learns(loaded):
+    pairs = [("do you like tea ?", "yes , tea is nice ."), ("why ?", "no .")]
+    before = loaded.discriminate(pairs)
+    reward = loaded.as_reward(lr=0.1)
+    prompts, replies = zip(*pairs, strict=True)
+    first = reward(prompts, replies, human=["no .", "yes ."])
+    assert first == pytest.approx(before.tolist(), abs=1e-5)
+    assert reward(prompts, replies, human=["no .", "yes ."]) != pytest.approx(first, abs=1e-3)
+    assert np.array_equal(loaded.discriminate(pairs), before)
+
+
 def test_seeds_make_replies_and_leave_the_random_numbers_alone(loaded):
     state = torch.get_rng_state()
     said = {loaded.reply("why ?", temperature=2.0, top_p=1.0, seed=seed) for seed in range(6)}

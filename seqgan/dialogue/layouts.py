@@ -221,7 +221,7 @@ def _are_texts(value: Any) -> TypeGuard[list[str]]:
 
 def _answers(value: Any) -> list[Any]:
     """Answers to one prompt; a list of messages is one answer."""
-    if isinstance(value, Mapping) and isinstance(value.get("text"), list):
+    if isinstance(value, Mapping) and _are_texts(value.get("text")):
         value = list(dict.fromkeys(value["text"]))  # SQuAD: answers of several people
     if isinstance(value, list) and not any(isinstance(one, Mapping) for one in value):
         return value
@@ -231,7 +231,8 @@ def _answers(value: Any) -> list[Any]:
 def _before(row: Row, asked: str, place: str, counts: Counts) -> list[Utterance]:
     """What stands before the answer: earlier turns, then the prompt with what it is about."""
     turns = _side(row[asked], "user", asked, place, counts)
-    if name := _about(row, asked):
+    name = _about(row, asked)
+    if name and turns:
         texts = [turns[-1].text, row[name].strip()][:: -1 if asked == "question" else 1]
         turns[-1] = Utterance("user", "\n".join(filter(None, texts)))
     history = row.get("history")
@@ -316,6 +317,11 @@ def _one_turn_a_row(
                 raise UserError(
                     f"record {number} of {source} has no {name}; fill it in, or leave the record "
                     "out"
+                )
+            if isinstance(row[name], (list, Mapping)):
+                raise UserError(
+                    f"record {number} of {source}: {name} is a list or a record; write a name or a "
+                    "number"
                 )
         groups.setdefault(row[identity], []).append((number, row))
     used = ", ".join(filter(None, (identity, order, speaker, text)))

@@ -175,6 +175,7 @@ REFUSED: list[tuple[str, str, dict, str]] = [
     ("a.csv", TURNS + "1,1,A,a\n1,1,B,b\n", {}, "records 1 and 2 of {} are both turn 1"),
     ("a.csv", TURNS + "1,one,A,a\n1,2,B,b\n", {}, "record 1 of {}: turn 'one' is no number"),
     ("a.csv", TURNS + "1,1,A,a\n,2,B,b\n", {}, "record 2 of {} has no dialogue_id"),
+    ("a.jsonl", rows({"dialogue_id": [1], "text": "a"}), {}, "{}: dialogue_id is a list"),
     ("a.txt", "one\ntwo\nthree\n", {}, "put an empty line between two dialogues"),
     ("a.txt", "text:hi\tlabels:x\ntext:a\n", {}, "line 2 of {} has no labels"),
     ("a.txt", "a\tb\n", {"columns": "prompt=a"}, "is plain text and has no columns"),

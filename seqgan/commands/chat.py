@@ -1,36 +1,34 @@
 """`seqgan chat DIR`."""
 
-from argparse import Namespace
+import os
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, folder_parser, prepare
-from seqgan.commands.recipes import open_run
+from seqgan.commands.recipes import load
 
 if TYPE_CHECKING:
-    from seqgan.dialogue.decoding import Backward
-    from seqgan.dialogue.recipe import DialogueRun
+    from seqgan.dialogue.loaded import LoadedDialogue
 
 
 def run(words: Sequence[str]) -> None:
     """Talk to a trained dialogue model."""
     options = _parser().parse_args(words)
-    _check(options)
+    if options.host != "127.0.0.1" and options.web != "plain":
+        raise UserError(f"--host {options.host} is for --web plain; leave it out")
+    if options.backward and options.beams < 2:
+        raise UserError("--backward chooses among beams; pass --beams of at least 2")
     prepare()
-    from seqgan.dialogue.chat import Chat, Manner, talk
+    from seqgan.dialogue.chat import Manner, talk
 
-    trained = _loaded(options.folder)
-    game, c = trained.game, trained.config
-    policy = game.G if options.model == "gan" else game.mle
     manner = Manner(
         options.temperature, options.top_p, options.beams, options.block, options.groups,
         options.weight,
     )  # fmt: skip
-    backward = _backward(options.backward) if options.backward else None
-    chat = Chat(
-        policy, game.D, trained.form, c.context_tokens, c.reply_tokens, c.turns, manner, backward
-    )
+    backward = _loaded(options.backward).backward_model() if options.backward else None
+    chat = _loaded(options.folder).chat(manner, model=options.model, backward=backward)
     if options.web == "gradio":
         from seqgan.dialogue.gradio_page import serve as serve_gradio
 
@@ -38,9 +36,20 @@ def run(words: Sequence[str]) -> None:
     elif options.web:
         from seqgan.dialogue.web import serve
 
-        serve(chat, options.port, options.seed)
+        serve(chat, options.port, options.seed, options.host)
     else:
-        talk(chat, options.seed, color=not options.no_color)
+        # https://no-color.org; what is not a terminal shows codes as they are
+        plain = options.no_color or os.environ.get("NO_COLOR") or not sys.stdout.isatty()
+        talk(chat, options.seed, color=not plain)
+
+
+def _loaded(folder: str) -> "LoadedDialogue":
+    from seqgan.dialogue.loaded import LoadedDialogue
+
+    found = load(folder)
+    if not isinstance(found, LoadedDialogue):
+        raise UserError(f"{folder} is a run of another recipe, which holds no dialogue")
+    return found
 
 
 def _parser() -> Parser:
@@ -92,53 +101,18 @@ def _parser() -> Parser:
     add(
         "--no_color",
         action="store_true",
-        help="Show the outputs of the discriminator as numbers in brackets.",
+        help="Show the outputs of the discriminator as numbers in brackets, as also where NO_COLOR "
+        "is set or the output is no terminal.",
     )
     add(
         "--web", nargs="?", const="plain", choices=("plain", "gradio"),
         help="Local page for the browser: plain (no further package), or gradio.",
     )  # fmt: skip
     add("--port", type=int, default=7860, help="Port of the page (7860).")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="Address that the plain page listens on (127.0.0.1); any but this machine's own asks "
+        "for a token.",
+    )
     return parser
-
-
-def _check(options: Namespace) -> None:
-    """Reject invalid options before anything is loaded."""
-    if options.temperature < 0 or not 0 < options.top_p <= 1:
-        raise UserError(
-            f"--temperature {options.temperature} --top_p {options.top_p}: give at least "
-            "0 for the first, and above 0 and at most 1 for the second"
-        )
-    if options.beams < 0 or options.block < 0:
-        raise UserError("--beams and --block must be at least 0")
-    if options.groups < 1 or (options.groups > 1 and options.beams % options.groups):
-        raise UserError(
-            f"--groups {options.groups} cannot share --beams {options.beams}; use a multiple"
-        )
-    if not 0 <= options.weight <= 1:
-        raise UserError(f"--weight {options.weight}: it must be between 0 and 1")
-    if options.backward and options.beams < 2:
-        raise UserError("--backward chooses among beams; pass --beams of at least 2")
-
-
-def _loaded(folder: str) -> "DialogueRun":
-    from seqgan.dialogue.recipe import DialogueRun
-
-    trained = open_run(folder, data=False)
-    if not isinstance(trained, DialogueRun):
-        raise UserError(f"{folder} is a run of {trained.recipe}, which holds no dialogue")
-    trained.load()
-    return trained
-
-
-def _backward(folder: str) -> "Backward":
-    from seqgan.dialogue.decoding import Backward
-
-    trained = _loaded(folder)
-    c = trained.config
-    if not c.backward:
-        raise UserError(
-            f"--backward {folder} predicts replies, not the turns before them; train one with "
-            "`seqgan train dialogue --backward true --turns 1 --rounds 0`"
-        )
-    return Backward(trained.game.mle.eval(), trained.form, c.context_tokens, c.reply_tokens)

@@ -1,9 +1,14 @@
 """`seqgan rank DIR --query "..."`, or `--trec FILE` for all test queries."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import folder_parser, prepare
+from seqgan.commands.recipes import load
+
+if TYPE_CHECKING:
+    from seqgan.retrieval.loaded import LoadedRetrieval
 
 
 def run(words: Sequence[str]) -> None:
@@ -26,15 +31,35 @@ def run(words: Sequence[str]) -> None:
     if options.k < 1:
         raise UserError(f"--k {options.k}: ask for at least 1 document")
     prepare()
-    from seqgan.retrieval.serve import open_retrieval, rank, write_trec
-
-    trained = open_retrieval(options.folder)
+    trained = loaded_retrieval(options.folder)
     if options.trec is not None:
         if options.documents is not None:
             raise UserError("--trec ranks the documents of the test set; leave --documents away")
-        count = write_trec(trained, options.trec, options.k)
+        count = trained.write_trec(options.trec, options.k)
         print(f"{options.trec}: the first {options.k} documents of {count} test queries")
         return
-    found = rank(trained, options.query, options.documents, options.k)
+    documents = None
+    if options.documents is not None:
+        from seqgan.retrieval.answers import read_lines
+
+        documents = read_lines(options.documents)
+    found = trained.rank(options.query, options.k, documents=documents)
     for place, (name, score) in enumerate(found, 1):
         print(f"{place}\t{score:.4f}\t{name}")
+
+
+def loaded_retrieval(folder: str) -> "LoadedRetrieval":
+    """The run in a folder.
+
+    Args:
+        folder: Folder of the run.
+
+    Raises:
+        UserError: It is no retrieval run, or has no checkpoint.
+    """
+    from seqgan.retrieval.loaded import LoadedRetrieval
+
+    found = load(folder)
+    if not isinstance(found, LoadedRetrieval):
+        raise UserError(f"{folder} is a run of another recipe, which ranks nothing")
+    return found

@@ -24,14 +24,16 @@ RECIPES: Mapping[str, str] = {
 }
 
 LOADERS: Mapping[str, str] = {
+    "dialogue": "seqgan.dialogue.loaded",
     "discrete": "seqgan.discrete.loaded",
     "image": "image_core.recipes.image.loaded",
     "oracle": "seqgan.text.loaded",
+    "retrieve": "seqgan.retrieval.loaded",
     "text": "seqgan.text.loaded",
     "text2image": "seqgan.text2image.loaded",
 }
 """Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""
-LOOKS: Mapping[str, str] = {"text": "seqgan.text.look"}
+LOOKS: Mapping[str, str] = {"dialogue": "seqgan.dialogue.look", "text": "seqgan.text.look"}
 """Module of each recipe with `look`, which prints what was read of the data of a configuration."""
 
 

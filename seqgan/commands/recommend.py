@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import folder_parser, prepare
+from seqgan.commands.rank import loaded_retrieval
 
 
 def run(words: Sequence[str]) -> None:
@@ -17,12 +18,10 @@ def run(words: Sequence[str]) -> None:
     if options.k < 1:
         raise UserError(f"--k {options.k}: ask for at least 1 item")
     prepare()
-    from seqgan.retrieval.serve import open_retrieval, recommend, write_trec
-
-    trained = open_retrieval(options.folder)
+    trained = loaded_retrieval(options.folder)
     if options.trec is not None:
-        count = write_trec(trained, options.trec, options.k)
+        count = trained.write_trec(options.trec, options.k)
         print(f"{options.trec}: the first {options.k} items of {count} test users")
         return
-    for place, (name, score) in enumerate(recommend(trained, options.user, options.k), 1):
+    for place, (name, score) in enumerate(trained.recommend(options.user, options.k), 1):
         print(f"{place}\t{name}\t{score:.4f}")

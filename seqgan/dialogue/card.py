@@ -41,10 +41,20 @@ from transformers import {auto}, AutoTokenizer
 
 model = {auto}.from_pretrained(NAME)
 tokenizer = AutoTokenizer.from_pretrained(NAME)
-```
+{use}```
 
 A context is at most {turns} turns and {context_tokens} tokens, a reply at most {reply_tokens}.
 Trained on what people said; it may say anything they did. Not filtered for harm or truth.
+"""
+
+
+_CHAT = """
+said = [{"role": "user", "content": "hello"}]
+context = tokenizer.apply_chat_template(
+    said, add_generation_prompt=True, truncation=True, return_dict=True, return_tensors="pt"
+)
+replies = model.generate(**context, do_sample=True)
+print(tokenizer.decode(replies[0], skip_special_tokens=True))
 """
 
 
@@ -56,6 +66,7 @@ def card(
     *,
     contexts: int,
     seq2seq: bool,
+    chats: bool,
 ) -> str:
     """The page, as Markdown.
 
@@ -66,6 +77,7 @@ def card(
         rows: Rows of its table that are shown.
         contexts: Number of contexts that were answered.
         seq2seq: Whether the model has an encoder.
+        chats: Whether its tokenizer has a chat template.
     """
     named = c.model is not None and not Path(c.model).exists()
     start = "From scratch" if c.model is None else f"From {Path(c.model).name}"
@@ -80,6 +92,7 @@ def card(
         contexts=contexts,
         bleu=result["bleu"],
         table=_table(rows),
+        use=_CHAT if chats else "",
         auto="AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM",
         turns=c.turns,
         context_tokens=c.context_tokens,

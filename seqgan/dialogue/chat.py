@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from image_core.adversarial.errors import UserError
 from seqgan.dialogue.decoding import (
     Backward,
     beam_search,
@@ -17,11 +18,12 @@ from seqgan.dialogue.discriminators import DialogueDiscriminator
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.turns import Utterance
+from seqgan.dialogue.turns import Utterance, joined_turns
 
 
-class Manner(NamedTuple):
-    """How replies are found.
+@dataclass(frozen=True)
+class Manner:
+    """How replies are found; refuses what is out of range or contradictory.
 
     Args:
         temperature: Temperature of the samples; below 1 sharpens, 0 takes the likeliest token.
@@ -38,6 +40,21 @@ class Manner(NamedTuple):
     block: int = 3
     groups: int = 1
     weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise UserError(
+                f"--temperature {self.temperature} --top_p {self.top_p}: give at least 0 for the "
+                "first, and above 0 and at most 1 for the second"
+            )
+        if self.beams < 0 or self.block < 0:
+            raise UserError("--beams and --block must be at least 0")
+        if self.groups < 1 or (self.groups > 1 and self.beams % self.groups):
+            raise UserError(
+                f"--groups {self.groups} cannot share --beams {self.beams}; use a multiple"
+            )
+        if not 0 <= self.weight <= 1:
+            raise UserError(f"--weight {self.weight}: it must be between 0 and 1")
 
 
 class Piece(NamedTuple):
@@ -79,16 +96,21 @@ class Chat:
     backward: Backward | None = None
     history: list[Utterance] = field(default_factory=list)
 
-    @torch.no_grad()
     def answer(self, text: str) -> list[Piece]:
         """The reply to what the user says now; both are remembered."""
+        self.history.append(Utterance("user", text.strip()))
+        pieces = self.respond()
+        self.history.append(Utterance("assistant", "".join(p.text for p in pieces).strip()))
+        return pieces
+
+    @torch.no_grad()
+    def respond(self) -> list[Piece]:
+        """A reply to the turns so far, which are cut as in training; it is not remembered."""
         self.policy.eval()
         self.discriminator.eval()
-        self.history.append(Utterance("user", text.strip()))
         device = next(self.policy.parameters()).device
-        context, attention_mask = self.form.context(
-            self.history[-self.turns :], self.context_tokens
-        )
+        turns = joined_turns(self.history)[-self.turns :]
+        context, attention_mask = self.form.context(turns, self.context_tokens)
         context, attention_mask = context.to(device), attention_mask.to(device)
         m = self.manner
         generation = GenerationOptions(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
@@ -98,7 +120,6 @@ class Chat:
             reply = self.policy.sample(context, attention_mask, self.reply_tokens, generation)
         human = torch.sigmoid(self.discriminator(context, attention_mask, reply))[0].tolist()
         pieces = self.form.pieces(reply[0].tolist())
-        self.history.append(Utterance("assistant", self.form.decode(reply[0].tolist())))
         return [Piece(text, share) for text, share in zip(pieces, human)]
 
     def _searched(

@@ -1,5 +1,6 @@
 """From turns to padded ids and back: role marks, a chat template, or end tokens between turns."""
 
+import copy
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,18 @@ MARKS = {"user": "<user>", "assistant": "<assistant>", "system": "<system>"}
 """Role marks of a tokenizer that is trained here."""
 
 TEMPLATE = (
-    "{% for message in messages %}{{ '<' + message['role'] + '>' + message['content'] }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<assistant>' }}{% endif %}"
+    "{%% set turns = messages[-%d:] %%}"
+    "{%% for message in turns %%}{{ '<' + message['role'] + '>' + message['content'] }}"
+    "{%% endfor %%}"
+    "{%% if add_generation_prompt %%}{{ '<assistant>' }}"
+    "{%% elif turns and turns[-1]['role'] == 'assistant' %%}{{ '<end>' }}{%% endif %%}"
 )
-"""The same marks as a chat template, for whoever loads the tokenizer elsewhere."""
+"""The same marks as a chat template, for whoever loads the tokenizer elsewhere: the last turns, and
+the end of a reply that is there to be learned.
+"""
+
+UNLIMITED = 1_000_000
+"""More turns than a dialogue has."""
 
 
 class EncodedPairs(NamedTuple):
@@ -70,7 +79,7 @@ def train_tokenizer(texts: Sequence[str], vocab: int) -> Any:
         pad_token="<pad>",
         eos_token="<end>",
         additional_special_tokens=list(MARKS.values()),
-        chat_template=TEMPLATE,
+        chat_template=TEMPLATE % UNLIMITED,
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
@@ -171,9 +180,13 @@ class Format:
         return context, torch.tensor([[False] * gap + [True] * len(row)])
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of a reply, up to its end."""
+        """The text of a reply, up to its end.
+
+        Byte pairs can spell a NUL, which no text file holds.
+        """
         ids = list(itertools.takewhile(lambda i: i != self.end, ids))
-        return self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+        text = self.tokenizer.decode(ids, skip_special_tokens=True)
+        return text.replace("\0", "\ufffd").strip()
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The text that each token of a reply adds, up to its end."""
@@ -185,6 +198,25 @@ class Format:
     def save(self, folder: Path) -> None:
         """Write the tokenizer, as transformers does."""
         self.tokenizer.save_pretrained(str(folder))
+
+    def save_limited(self, folder: Path, context_tokens: int, turns: int) -> None:
+        """Write the tokenizer for use elsewhere: with `truncation=True` it cuts as in training.
+
+        That is to so many tokens, from the left; its own template also to so many turns.
+
+        Args:
+            folder: Folder of the model.
+            context_tokens: Most tokens of a context.
+            turns: Most turns of a context.
+        """
+        limited = copy.deepcopy(self.tokenizer)
+        limited.model_max_length = context_tokens
+        limited.truncation_side = limited.padding_side = "left"
+        # What is saved is what a tokenizer was made with, where the attributes agree
+        limited.init_kwargs |= {"truncation_side": "left", "padding_side": "left"}
+        if self.own_marks:
+            limited.chat_template = TEMPLATE % turns
+        limited.save_pretrained(str(folder))
 
     def texts(self, texts: Sequence[str]) -> list[list[int]]:
         """Ids of each text, special tokens spelled out in it taken for text."""

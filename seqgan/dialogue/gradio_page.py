@@ -1,5 +1,6 @@
 """The chat page as a gradio app: what the plain page shows, with the temperature at hand."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ def app(chat: Chat) -> Any:
     lines: list[str] = []
 
     def say(text: str, temperature: float) -> tuple[str, str]:
-        chat.manner = chat.manner._replace(temperature=temperature)
+        chat.manner = replace(chat.manner, temperature=temperature)
         if text.strip():
             lines.append(exchange(text, chat.answer(text)))
         return "".join(lines), ""

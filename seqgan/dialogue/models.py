@@ -223,12 +223,24 @@ def put_together(
     return copied
 
 
-def save_model(policy: DialoguePolicy, folder: Path) -> None:
-    """Write the model as transformers does; adapters are merged, so that it loads without them."""
+def save_model(policy: DialoguePolicy, folder: Path, reply_tokens: int) -> None:
+    """Write the model as transformers does; adapters are merged, so that it loads without them.
+
+    Its generation config ends replies where they ended in training.
+
+    Args:
+        policy: Policy to write.
+        folder: Folder to write to.
+        reply_tokens: Most tokens of a reply.
+    """
     if isinstance(policy, LanguageModelPolicy) and has_adapters(policy.model):
         merged = copy.deepcopy(policy)
         merged.model = merged.model.merge_and_unload()
         policy = merged
+    if isinstance(policy, LanguageModelPolicy):
+        generation = policy.model.generation_config
+        generation.max_new_tokens = reply_tokens
+        generation.eos_token_id, generation.pad_token_id = policy.end, policy.pad
     with _no_bars():
         policy.save_pretrained(folder)
 

@@ -30,9 +30,10 @@ from seqgan.dialogue.facts import facts_of, tell
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language, put_together, save_base, save_model
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
+from seqgan.dialogue.reading import read_splits
 from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
 from seqgan.dialogue.sharded import shard_discriminator, shard_policy
-from seqgan.dialogue.turns import backwards, pairs_of, read_splits
+from seqgan.dialogue.turns import backwards, pairs_of
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
 
@@ -99,7 +100,7 @@ class DialogueRun(recipe.Run):
                 "by `accelerate launch --multi_gpu --num_processes 2 -m seqgan.cli train dialogue`"
             )
         if data:
-            read = read_splits(c.data, c.valid, c.test, c.limit, c.where)
+            read = read_splits(c.data, c.valid, c.test, c.limit, c.where, c.columns)
             self.dialogues = backwards(read) if c.backward else read
             check_measurable(c, sum(1 for d in self.dialogues.test.items for _ in pairs_of(d)))
             self.facts = facts_of(self.dialogues)
@@ -136,7 +137,7 @@ class DialogueRun(recipe.Run):
             part, context_tokens=c.context_tokens, reply_tokens=c.reply_tokens, turns=c.turns
         )
         if part is not self.dialogues[number - 1] or not number:
-            print(f"{part.source}: {part.counts.told()}, {len(encoded.reply)} pairs")
+            print(f"{part.told()}; {len(encoded.reply)} replies to learn")
         return encoded
 
     # -- phases ------------------------------------------------------------------------------------
@@ -289,8 +290,9 @@ class DialogueRun(recipe.Run):
             if self.sharded:
                 whole = put_together(self.config, self.form, self.base, policy)
             if whole is not None and parallel.first():
-                save_model(whole, self.folder.folder / name)
-                self.form.save(self.folder.folder / name)
+                c, folder = self.config, self.folder.folder / name
+                save_model(whole, folder, c.reply_tokens)
+                self.form.save_limited(folder, c.context_tokens, c.turns)
 
     def report(self, cpu_seconds: float | None = None) -> None:
         self.save_models()

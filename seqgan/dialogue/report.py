@@ -215,7 +215,10 @@ def _write(
     subject.folder.write_result(result)
     shown = {name: row for name, row in rows.items() if name in chosen or "T=" not in name}
     seq2seq = isinstance(subject.policies["GAN"], Seq2SeqLMPolicy)
-    page = card(c, subject.paper, result, shown, contexts=len(test.replies), seq2seq=seq2seq)
+    page = card(
+        c, subject.paper, result, shown, contexts=len(test.replies), seq2seq=seq2seq,
+        chats=subject.form.own_marks or subject.form.template,
+    )  # fmt: skip
     write_text(subject.folder.folder / "model" / "README.md", page)
     print_table(
         f"{subject.folder.folder}: {len(test.replies)} test contexts, one seed",

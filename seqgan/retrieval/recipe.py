@@ -28,8 +28,9 @@ from seqgan.retrieval.config import RetrievalOptions, RetrievalProblem
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.fitting import Fit, batches
 from seqgan.retrieval.game import RetrievalGame
-from seqgan.retrieval.interactions import read_interactions
+from seqgan.retrieval.interactions import Interactions, read_interactions
 from seqgan.retrieval.judged import read_letor
+from seqgan.retrieval.kept import keep, kept
 from seqgan.retrieval.report import START, RetrievalSubject, described, write_report
 from seqgan.retrieval.scorers import FactorsOnPrior, MatrixFactorization, Scorer
 from seqgan.retrieval.split import Split
@@ -55,7 +56,6 @@ def read_task(c: RetrievalOptions) -> Task:
     Raises:
         UserError: The data cannot be read, or hold nothing to learn from or to measure on.
     """
-    choose = c.select == "valid"
     if c.task == "item":
         size = None
         if c.start is not None:
@@ -73,8 +73,9 @@ def read_task(c: RetrievalOptions) -> Task:
             seed=c.seed,
             size=size,
         )
-        return ItemTask(data, choose=choose, eval_samples=c.eval_samples, seed=c.seed)
+        return item_task(c, data)
     assert c.test is not None
+    choose = c.select == "valid"
     if c.task == "web":
         train, test = read_letor(c.data, "train"), read_letor(c.test, "test")
         valid = None if c.valid is None else read_letor(c.valid, "valid")
@@ -98,6 +99,17 @@ def read_task(c: RetrievalOptions) -> Task:
         seed=c.seed,
     )
     return AnswerTask(answers, choose=choose)
+
+
+def item_task(c: RetrievalOptions, data: Interactions) -> ItemTask:
+    """Items for users.
+
+    Args:
+        c: Options of the run.
+        data: Relevant pairs.
+    """
+    choose = c.select == "valid"
+    return ItemTask(data, choose=choose, eval_samples=c.eval_samples, seed=c.seed)
 
 
 PAPERS = Papers("seqgan.retrieval.papers", "irgan", shared=RetrievalOptions, own=RetrievalOptions)
@@ -132,12 +144,13 @@ PRESETS: dict[str, dict[str, Any]] = {
 }
 
 
-class Run(recipe.Run):
+class RetrievalRun(recipe.Run):
     """A run of the retrieval game.
 
     Args:
         config: Options of the run.
-        data: Ignored: names and candidates are part of what a run is.
+        data: False to rank with a trained run, without the files it learned from: a run on ratings
+            has kept its pairs; documents and answers are read again.
     """
 
     recipe = "retrieve"
@@ -151,7 +164,8 @@ class Run(recipe.Run):
         self.paper = PAPERS.load(config.paper)
         c = config
         self.device = options.pick_device(c.device)
-        self.task = read_task(c)
+        own = kept(self.folder.folder) if c.task == "item" and not data else None
+        self.task = read_task(c) if own is None else item_task(c, own)
         for split in self.task.splits:
             split.to(self.device)
         self.refits = self.task.train is not self.task.fit and self.paper.phases is None
@@ -162,6 +176,8 @@ class Run(recipe.Run):
     def start(self) -> None:
         """Create the run's folder, and say what was understood of the data."""
         super().start()
+        if isinstance(self.task, ItemTask):
+            keep(self.task.data, self.folder.folder)
         print("\n".join(described(self.task)), file=sys.stderr)
 
     # -- what is trained -------------------------------------------------------------------------
@@ -396,3 +412,6 @@ class Run(recipe.Run):
 
     def data_source(self) -> str:
         return f"--data {self.config.data}"
+
+
+Run = RetrievalRun

@@ -236,7 +236,7 @@ def test_talking_to_it(trained, capsys, monkeypatch):
     assert all("[0." in line for line in out)
     monkeypatch.setattr("sys.stdin", io.StringIO("hello\n"))
     assert main(["chat", str(run), "--beams", "2", "--model", "mle"]) == 0
-    assert "\x1b[38;2;" in capsys.readouterr().out
+    assert capsys.readouterr().out.count("[0.") > 0
     assert "--temperature -1" in refusal(capsys, "chat", str(run), "--temperature", "-1")
 
 
@@ -442,7 +442,7 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
 def test_what_cannot_be_used_is_refused_in_one_sentence(tmp_path, capsys):
     out = str(tmp_path / "run")
     for rows, says in (
-        ([{"question": "a", "reply": "b"}], "columns are ['question', 'reply']"),
+        ([{"ask": "a", "reply": "b"}], "columns are ['ask', 'reply']"),
         ([{"messages": [{"role": "narrator", "content": "hi"}]}], "unknown role 'narrator'"),
         ([{"turns": ["alone"]}], "no dialogue of two turns"),
         ([{"prompt": "a", "completion": "b"}, {"prompt": "a"}], "record 2 of {} has no completion"),

@@ -4,7 +4,8 @@ import pytest
 
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.facts import facts_of, tell
-from seqgan.dialogue.turns import Dialogue, Dialogues, Splits, Utterance, read_splits
+from seqgan.dialogue.reading import read_splits
+from seqgan.dialogue.turns import Dialogue, Dialogues, Splits, Utterance
 from tests.seqgan.dialogue.test_dialogue_recipe import written
 
 LONG = "one two three four five six seven eight nine ten"

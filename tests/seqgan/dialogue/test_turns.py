@@ -9,16 +9,8 @@ import pytest
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.encode import MARKS, Format, train_tokenizer
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
-from seqgan.dialogue.turns import (
-    Dialogue,
-    Dialogues,
-    Splits,
-    Utterance,
-    backwards,
-    pairs_of,
-    read_dialogues,
-    read_splits,
-)
+from seqgan.dialogue.reading import read_dialogues, read_splits
+from seqgan.dialogue.turns import Dialogue, Dialogues, Splits, Utterance, backwards, pairs_of
 from seqgan.dialogue.words import joined
 
 
@@ -56,10 +48,10 @@ def test_the_same_dialogue_in_every_layout(tmp_path):
 
 def test_empty_turns_and_lone_turns_leave_and_are_counted(tmp_path):
     rows = [{"turns": ["a", " ", "b"]}, {"turns": ["alone"]}, {"turns": ["", ""]}, {"turns": []}]
-    found = read_dialogues(file_of(tmp_path, rows))
-    assert said(found) == [[("user", "a"), ("user", "b")]]
-    assert (found.counts.read, found.counts.short, found.counts.empty) == (4, 3, 3)
-    assert "3 with fewer than two turns left out" in found.counts.told()
+    found = read_dialogues(file_of(tmp_path, [*rows, {"turns": ["a", "", "b", "c"]}]))
+    assert said(found) == [[("user", "a\nb"), ("assistant", "c")]]
+    assert (found.counts.read, found.counts.short, found.counts.empty) == (5, 4, 4)
+    assert "4 with fewer than two turns or without a reply left out" in found.counts.told()
 
 
 def test_rows_are_kept_by_a_column(tmp_path):
@@ -102,22 +94,9 @@ def test_backwards_each_turn_is_what_was_said_before_its_answer():
         pairs = [(before[-1].text, reply.text) for before, reply in pairs_of(part.items[0])]
         assert pairs == [("c", "b"), ("b", "a")]
     assert found.test is found.valid
-
-
-@pytest.mark.parametrize(("row", "says"), [
-    ({"turns": "hi"}, "no list of texts"),
-    ({"turns": ["hi", 3]}, "record 1 of"),
-    ({"messages": [{"role": "user"}]}, "not made of role and content"),
-    ({"messages": [{"role": "narrator", "content": "hi"}]}, "unknown role 'narrator'"),
-    ({"messages": [{"role": "user", "content": [{"image": "x"}]}]}, "holds more than text"),
-    ({"prompt": "hi", "completion": [{"role": "assistant", "content": "x"}]}, "are two texts"),
-    ({"prompt": "hi"}, "name turns, messages, or prompt and completion"),
-])  # fmt: skip
-def test_a_record_that_is_no_dialogue_is_named(tmp_path, row, says):
-    with pytest.raises(UserError) as caught:
-        read_dialogues(file_of(tmp_path, [row]))
-    assert says in str(caught.value)
-    assert "\n" not in str(caught.value)
+    further = Dialogues("other", [Dialogue(turns, False, last_only=True)])
+    (item,) = backwards(Splits(further, further, further)).train.items
+    assert [reply.text for _, reply in pairs_of(item)] == ["b"]
 
 
 TURNS = [

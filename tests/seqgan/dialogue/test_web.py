@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import http.client
 import sys
 import threading
 import urllib.parse
@@ -13,7 +14,7 @@ import pytest
 
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.chat import Chat, Manner, Piece, colored, numbered
-from seqgan.dialogue.web import marked, server
+from seqgan.dialogue.web import ChatServer, is_local, marked
 from tests.browser import browser
 
 
@@ -32,12 +33,12 @@ class Parrot(Chat):
 
 
 @contextmanager
-def served(chat):
-    page = server(chat, 0)
+def served(chat, host="127.0.0.1"):
+    page = ChatServer(chat, 0, host)
     thread = threading.Thread(target=page.serve_forever)
     thread.start()
     try:
-        yield page.server_port
+        yield page
     finally:
         page.shutdown()
         thread.join()
@@ -86,21 +87,90 @@ def test_a_model_cannot_command_the_terminal():
 
 def test_a_conversation_over_http():
     chat = Parrot()
-    with served(chat) as port:
+    with served(chat) as page:
+        port = page.server_port
         post(port, say="<b>hello</b>")
-        page = post(port, say="and & again")
-        assert "&lt;b&gt;hello&lt;/b&gt;" in page
-        assert "no. 2" in page
+        shown = post(port, say="and & again")
+        assert "&lt;b&gt;hello&lt;/b&gt;" in shown
+        assert "no. 2" in shown
         assert chat.history == ["<b>hello</b>", "and & again"]
         assert "hello" not in post(port, new="1")
         assert chat.history == []
         with pytest.raises(UserError, match=f"--port {port}"):
-            server(chat, port)
+            ChatServer(chat, port)
+
+
+def ask(port, method="GET", path="/", body=b"", **headers):
+    """Status, headers and text of a raw request."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    line.putrequest(method, path, skip_host="Host" in headers)
+    if method == "POST":
+        headers.setdefault("Content-Length", str(len(body)))
+    for name, value in headers.items():
+        line.putheader(name, value)
+    line.endheaders(body)
+    answer = line.getresponse()
+    found = answer.status, dict(answer.getheaders()), answer.read().decode()
+    line.close()
+    return found
+
+
+def test_only_the_page_itself_reads_and_posts():
+    chat = Parrot()
+    with served(chat) as page:
+        port = page.server_port
+        here = f"127.0.0.1:{port}"
+        for told in (
+            {"Origin": "http://evil.example"},
+            {"Origin": "null"},
+            {"Origin": f"https://{here}"},
+            {"Host": "evil.example", "Origin": "http://evil.example"},
+            {"Host": f"evil.example:{port}"},
+            {"Host": f"127.0.0.1:{port + 1}"},
+            {"Host": "127.0.0.1:x"},
+        ):
+            assert ask(port, "POST", body=b"say=x", **told)[0] == 403, told
+        assert ask(port, Host=f"evil.example:{port}")[0] == 403
+        assert ask(port, "POST", body=b"say=x", Content_Length="-1")[0] == 411
+        assert ask(port, "POST", Content_Length="20000")[0] == 413
+        assert chat.history == []
+        for host in (here, f"localhost:{port}", f"[::1]:{port}"):
+            assert ask(port, "POST", body=b"say=x", Host=host, Origin=f"http://{host}")[0] == 303
+        assert ask(port, "POST", body=b"say=x")[0] == 303  # no browser
+        assert chat.history == ["x"] * 4
+        policy = ask(port)[1]["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+
+
+def test_others_machines_need_the_token():
+    assert is_local("127.0.0.2")
+    assert not is_local("0.0.0.0")
+    assert not is_local("localhost.evil.example")
+    chat = Parrot()
+    with served(chat, "0.0.0.0") as page:
+        port, path = page.server_port, page.address.partition(f":{page.server_port}")[2]
+        assert len(page.token) > 20
+        for path_, cookie in (("/", ""), ("/?token=x", ""), ("/", "chat=x"), ("/", 'chat="')):
+            assert ask(port, path=path_, Cookie=cookie)[0] == 403
+        assert ask(port, "POST", body=b"say=x")[0] == 403
+        status, headers, _ = ask(port, path=path, Host="my.machine")
+        assert (status, headers["Location"]) == (303, "/")
+        cookie = headers["Set-Cookie"].partition(";")[0]
+        assert "HttpOnly; SameSite=Strict" in headers["Set-Cookie"]
+        assert "seqgan chat" in ask(port, Cookie=cookie, Host="my.machine")[2]
+        own = {"Cookie": cookie, "Host": "my.machine"}
+        assert ask(port, "POST", body=b"say=x", Origin="http://other.machine", **own)[0] == 403
+        assert chat.history == []
+        assert ask(port, "POST", body=b"say=x", Origin="http://my.machine", **own)[0] == 303
+        assert chat.history == ["x"]
 
 
 @pytest.mark.slow
 def test_a_reader_sees_the_conversation():
-    with served(Parrot()) as port, browser() as look:
+    with served(Parrot()) as page, browser() as look:
+        port = page.server_port
         post(port, say="good <i>morning</i>")
         seen = look(Address(port))
     assert seen["title"] == "seqgan chat"

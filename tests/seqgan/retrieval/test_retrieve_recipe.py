@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import seqgan as sg
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.run import play
@@ -390,6 +392,18 @@ def test_recommend(run, capsys):
         assert float(score) == pytest.approx(
             scores[made.task.data.items.index(name)].item(), abs=1e-4
         )
+    # The same from outside, where the table it learned from is gone
+    table = Path(made.config.data)
+    aside = table.rename(table.with_suffix(".aside"))
+    try:
+        loaded = sg.load(run)
+        assert [(name, f"{score:.4f}") for name, score in loaded.recommend(" u3 ", 4)] == [
+            (name, score) for _, name, score in found
+        ]
+        with pytest.raises(UserError, match="ask for at least 1"):
+            loaded.recommend("u3", 0)
+    finally:
+        aside.rename(table)
     everything = lines(capsys, "recommend", str(run), "--user", "u3", "--k", "1000")
     assert len(everything) == len(made.task.data.items) - int(made.task.data.train.counts[user])
 
@@ -404,6 +418,9 @@ def test_rank_answers(answers, tmp_path, capsys):
     found = lines(capsys, "rank", str(answers), "--query", "what is a noun5 ?", *words)
     assert len(found) == 3
     assert found[0][2] == "a noun5 , for sure"
+    texts = documents.read_text().splitlines()
+    ranked = sg.load(answers).rank("what is a noun5 ?", 9, documents=texts)
+    assert ranked[0] == ("a noun5 , for sure", pytest.approx(float(found[0][1]), abs=1e-4))
 
 
 def test_answers_by_a_transformers_encoder(tmp_path, capsys):

@@ -1,0 +1,242 @@
+"""Inputs that readers of dialogues misread: right values, or one sentence with a way out."""
+
+import gzip
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from image_core.adversarial.errors import UserError
+from seqgan.commands.look import run as look
+from seqgan.dialogue.reading import read_dialogues
+from seqgan.dialogue.turns import pairs_of
+
+
+def rows(*values):
+    return "".join(json.dumps(value) + "\n" for value in values)
+
+
+def chat(*said, key="messages", role="role", text="content"):
+    """A record of messages, (role, content) each."""
+    return {key: [{role: who, text: what} for who, what in said]}
+
+
+def U(*texts):
+    """Turns of user and assistant in turn."""
+    return [(("user", "assistant")[i % 2], text) for i, text in enumerate(texts)]
+
+
+HI = U("hi", "hello")
+PAIR = chat(*HI)["messages"]
+CALL = {"id": "1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
+SHARE = {"key": "conversations", "role": "from", "text": "value"}
+PARTS = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "x"}},
+         {"type": "input_text", "text": "at this "}]  # fmt: skip
+ASKED = [{"role": "user", "content": "look"}, {"role": "assistant", "content": "let me see",
+         "tool_calls": [CALL]}, {"role": "tool", "content": "noon"},
+         {"role": "assistant", "content": "noon it is"}]  # fmt: skip
+TURNS = "dialogue_id,turn,speaker,text\n"
+
+READ: list[tuple[str, str | bytes, dict, list, dict]] = [
+    # OpenAI messages
+    ("a.jsonl", rows(chat(*HI)), {}, [HI], {}),
+    ("a.jsonl", rows(chat(("developer", "be kind"), *HI)), {}, [[("system", "be kind"), *HI]], {}),
+    ("a.jsonl", rows(chat(("user", PARTS), ("assistant", "ok"))), {},
+     [U("look\nat this", "ok")], {"parts": 1}),
+    ("a.jsonl", rows({"messages": ASKED}), {}, [U("look", "let me see\nnoon it is")],
+     {"tools": 2, "merged": 1}),
+    ("a.jsonl", rows({"messages": [ASKED[0], {"role": "assistant", "content": None,
+     "tool_calls": [CALL]}, *ASKED[2:]], "tools": [{}]}), {},
+     [U("look", "noon it is")], {"tools": 2, "empty": 0}),
+    ("a.jsonl", rows(chat(("user", "a"), ("assistant", " "), ("user", "b"), ("assistant", "c"))),
+     {}, [U("a\nb", "c")], {"empty": 1, "merged": 1}),
+    ("a.jsonl", rows(chat(("user", "a"), ("user", "b"), ("assistant", "c"), ("user", "d"))), {},
+     [U("a\nb", "c", "d")], {"merged": 1}),
+    ("a.jsonl", rows(chat(("user", "a"), ("user", "b")), chat(*HI)), {}, [HI],
+     {"short": 1, "merged": 1}),
+    ("a.jsonl", rows({"system": "be kind", **chat(*HI)}), {}, [[("system", "be kind"), *HI]], {}),
+    ("a.jsonl", rows(chat(("User", "hi"), ("ASSISTANT", "hello"))), {}, [HI], {}),
+    ("a.csv", 'id,messages\n1,"' + json.dumps(PAIR).replace('"', '""') + '"\n', {}, [HI], {}),
+    ("a.jsonl", rows({"messages": {"role": ["user", "assistant"], "content": ["hi", "hello"]}}),
+     {}, [HI], {}),
+    ("a.jsonl", rows(PAIR), {}, [HI], {}),  # the list itself, a line
+    # ShareGPT
+    ("a.jsonl", rows(chat(("human", "hi"), ("gpt", "hello"), **SHARE)), {}, [HI], {}),
+    ("a.jsonl", rows(chat(("human", "hi"), ("function_call", "f()"), ("observation", "1"),
+     ("gpt", "hello"), **SHARE)), {}, [HI], {"tools": 2}),
+    ("a.jsonl", rows({**chat(("human", "hi"), **SHARE), "chosen": {"from": "gpt", "value": "hello"},
+     "rejected": {"from": "gpt", "value": "no"}}), {}, [HI], {"rejected": 1}),
+    # Prompt and completion, and what else they are called
+    ("a.jsonl", rows({"prompt": "hi", "completion": "hello"}), {}, [HI], {}),
+    ("a.jsonl", rows({"prompt": PAIR[:1], "completion": PAIR[1:]}), {}, [HI], {}),
+    ("a.jsonl", rows({"prompt": "hi", "completion": PAIR[1:]}), {}, [HI], {}),
+    ("a.jsonl", rows({"prompt": "hi", "completion": ["hello", "hey"]}), {},
+     [HI, U("hi", "hey")], {"further": 1, "read": 1}),
+    ("a.jsonl", rows({"prompt": "hi", "completion": "", "id": 1}, {"prompt": "hi",
+     "completion": "hello"}), {}, [HI], {"short": 1, "empty": 1}),
+    ("a.jsonl", rows({"instruction": "sum", "input": "1 2", "output": "3"}), {},
+     [U("sum\n1 2", "3")], {}),
+    ("a.jsonl", rows({"instruction": "say", "input": "", "output": "c", "system": "s",
+     "history": [["hi", "hello"]]}), {}, [[("system", "s"), *U("hi", "hello", "say", "c")]], {}),
+    ("a.jsonl", rows({"instruction": "who", "context": "Ann ran.", "response": "Ann"}), {},
+     [U("who\nAnn ran.", "Ann")], {}),
+    ("a.jsonl", rows({"context": "hi", "response": "hello"}), {}, [HI], {}),
+    ("a.jsonl", rows({"context": ["a", "b", "c"], "response": "d"}), {}, [U("a", "b", "c", "d")],
+     {}),
+    ("a.jsonl", rows({"context": ["b", "c"], "response": "d"}), {},
+     [[("assistant", "b"), *U("c", "d")]], {}),
+    ("a.csv", 'context,response\r\n"hi,\r\nyou",hello\r\n', {}, [U("hi,\r\nyou", "hello")], {}),
+    ("a.csv", "\ufeffcontext;response\nhi;hello, you\n", {}, [U("hi", "hello, you")], {}),
+    ("a.jsonl", rows({"question": "hi", "answer": "hello"}), {}, [HI], {}),
+    ("a.jsonl", rows({"context": "Ann ran.", "question": "who", "answers": {"text": ["Ann", "Ann",
+     "she"], "answer_start": [0, 0, 0]}}), {}, [U("Ann ran.\nwho", "Ann"), U("Ann ran.\nwho",
+     "she")], {"further": 1}),
+    ("a.jsonl", rows({"system_prompt": "s", "question": "hi", "response": "hello"}), {},
+     [[("system", "s"), *HI]], {}),
+    # Preferences: the rejected answer is not learned
+    ("a.jsonl", rows({"prompt": "hi", "chosen": "hello", "rejected": "no"}), {}, [HI],
+     {"rejected": 1}),
+    ("a.jsonl", rows({"prompt": "hi", "chosen": PAIR, "rejected": PAIR}), {}, [HI],
+     {"rejected": 1}),
+    ("a.jsonl", rows({"prompt": PAIR[:1], "chosen": PAIR[1:], "rejected": PAIR[1:]}), {}, [HI],
+     {"rejected": 1}),
+    ("a.jsonl", rows({"chosen": "\n\nHuman: hi\n\nAssistant: hello", "rejected": "x"}), {}, [HI],
+     {"rejected": 1}),
+    ("a.jsonl", rows({"prompt": "hi", "completion": "go away", "label": False},
+     {"prompt": "hi", "completion": "hello", "label": True}), {}, [HI], {"rejected": 1, "read": 2}),
+    # Equals
+    ("a.jsonl", rows({"turns": ["a", "b", "c"]}), {}, [U("a", "b", "c")], {}),
+    ("a.jsonl", rows({"turns": ["a", "", "b", "c"]}), {}, [U("a\nb", "c")],
+     {"empty": 1, "merged": 1}),
+    ("a.jsonl", rows({"dialog": ["hi ", " hello"], "act": [1, 2], "emotion": [0, 0]}), {}, [HI],
+     {}),
+    ("a.jsonl", rows({"dialog": [[{"id": "A", "text": "hi"}, {"id": "B", "text": "hello"}]]}), {},
+     [HI], {}),
+    ("a.jsonl", rows(["hi", "hello"]), {}, [HI], {}),
+    ("a.csv", "dialog\nhi __eou__ hello __eou__\n", {}, [HI], {}),
+    # One turn a row
+    ("a.csv", TURNS + "1,10,B,d\n1,9,A,c\n1,1,A,a\n1,2,B,b\n", {}, [U("a", "b", "c", "d")], {}),
+    ("a.csv", TURNS + '2,1,A,hi\n1,1,A,a\n1,2,B,"b, b"\n2,2,B,hello\n', {},
+     [HI, U("a", "b, b")], {"read": 2}),
+    ("a.csv", TURNS + "1,1,user,a\n1,2,user,b\n1,3,assistant,c\n", {}, [U("a\nb", "c")],
+     {"merged": 1}),
+    ("a.csv", TURNS + "1,1,Ann,a\n1,2,Bob,b\n1,3,Eve,c\n1,4,Ann,d\n", {}, [U("a", "b", "c", "d")],
+     {"several": 1}),
+    ("a.tsv", "conv_id\tutterance_idx\tspeaker_idx\tprompt\tutterance\nx\t1\t0\tp\thi\n"
+     "x\t2\t9\tp\thello\n", {}, [HI], {}),
+    ("a.csv", "dialogue_id,text\n1,hi\n1,hello\n", {}, [HI], {}),
+    # Text
+    ("a.txt", "hi __eou__ hello __eou__\n", {}, [HI], {}),
+    ("a.txt", "hi\thello\n\nalone\na\tb\n", {}, [HI, U("a", "b")], {"short": 1, "read": 3}),
+    ("a.txt", "\n\nhi\nhello\n\n \na\nb\nc\n", {}, [HI, U("a", "b", "c")], {"read": 2}),
+    ("a.txt", "hi\r\nhello\r\n\r\na\r\nb\r\n", {}, [HI, U("a", "b")], {}),
+    ("a.txt", "User: hi\nBot: hello\n\nUser: a\nUser: b\nBot: c\n", {}, [HI, U("a\nb", "c")],
+     {"merged": 1}),
+    ("a.txt", "at 5: hi\nno: what\n\nhe said: x\nas I said: y\n", {},
+     [U("at 5: hi", "no: what"), U("he said: x", "as I said: y")], {}),
+    ("a.txt", "text:hi\tlabels:hello\ntext:a: b\tlabels:c|d\tepisode_done:True\n"
+     "text:e\\nf\tlabels:g\tepisode_done:True\n", {}, [U("hi", "hello", "a: b", "c"),
+     U("hi", "hello", "a: b", "d"), U("e\nf", "g")], {"further": 1, "read": 2}),
+    ("a.txt", "text:hi\teval_labels:hello\n", {}, [HI], {}),
+    ("a.txt", "1 your persona: tall\n2 hi\thello\t0\tx|y\n3 a\tb\n1 c\td\n", {},
+     [U("your persona: tall\nhi", "hello", "a", "b"), U("c", "d")], {"read": 2}),
+    ("a.txt", "1 apple\tred\n3 pears\tgreen\nfigs\tblue\n", {},
+     [U("1 apple", "red"), U("3 pears", "green"), U("figs", "blue")], {}),
+    ("a.txt.gz", gzip.compress(b"hi\thello\n"), {}, [HI], {}),
+    # Wrapped, and columns that are named
+    ("a.json", json.dumps({"data": [chat(*HI)], "version": 1}), {}, [HI], {}),
+    ("a.jsonl", rows({"data": [{"prompt": "hi", "completion": "hello"}]}), {}, [HI], {}),
+    ("a.jsonl", rows({"ask": "hi", "meta": {"say": "hello"}, "text": "x"}),
+     {"columns": "prompt=ask, completion=meta.say"}, [HI], {}),
+    ("a.jsonl", rows({"talk": ["hi", "hello"]}), {"columns": "turns=talk"}, [HI], {}),
+    ("a.csv", "n,who,what,in\n2,B,hello,x\n1,A,hi,x\n",
+     {"columns": "dialogue_id=in,turn=n,speaker=who,text=what"}, [HI], {}),
+    ("a.jsonl", rows({"turns": ["a", "b"], "n": 1}, {"turns": ["hi", "hello"], "n": 2}),
+     {"where": "n=2"}, [HI], {"read": 1}),
+    ("a.jsonl", rows(*[{"turns": ["hi", "hello"]}] * 3), {"limit": 2}, [HI, HI], {"read": 2}),
+]  # fmt: skip
+
+REFUSED: list[tuple[str, str, dict, str]] = [
+    ("a.jsonl", rows({"ask": "a", "say": "b"}), {}, "--columns prompt=question,completion=answer"),
+    ("a.tsv", "hi\thello\na\tb\n", {}, "else call it .txt"),
+    ("a.jsonl", rows({"prompt": "a", "completion": "b"}, {"prompt": "a"}), {},
+     "record 2 of {} has no completion; fill it in"),
+    ("a.jsonl", rows({"prompt": "a", "completion": 3}), {}, "'completion' holds int, not a text"),
+    ("a.jsonl", rows(chat(("narrator", "hi"))), {}, "unknown role 'narrator'"),
+    ("a.jsonl", rows(chat(("user", [{"sound": 1}]))), {},
+     "holds more than text: \"{{'sound': 1}}\""),
+    ("a.jsonl", rows({"messages": [{"role": "user"}]}), {}, "not made of role and content"),
+    ("a.jsonl", rows({"role": "user", "content": "hi"}), {}, "is a single message; add a column"),
+    ("a.jsonl", rows({"turns": "hi"}), {}, "'turns' of record 1 of {} is no list"),
+    ("a.jsonl", rows({"turns": ["hi", 3]}), {}, "record 1 of {} is no list of texts"),
+    ("a.jsonl", rows({"chosen": "hello", "rejected": "no"}), {}, "an answer without its prompt"),
+    ("a.jsonl", '{"turns": ["a", "\\ud800"]}\n', {}, "record 1 of {} holds half of a character"),
+    ("a.jsonl", rows({"text": "no marks"}), {}, "its columns are ['text']"),
+    ("a.csv", TURNS + "1,1,A,a\n1,1,B,b\n", {}, "records 1 and 2 of {} are both turn 1"),
+    ("a.csv", TURNS + "1,one,A,a\n1,2,B,b\n", {}, "record 1 of {}: turn 'one' is no number"),
+    ("a.csv", TURNS + "1,1,A,a\n,2,B,b\n", {}, "record 2 of {} has no dialogue_id"),
+    ("a.jsonl", rows({"dialogue_id": [1], "text": "a"}), {}, "{}: dialogue_id is a list"),
+    ("a.txt", "one\ntwo\nthree\n", {}, "put an empty line between two dialogues"),
+    ("a.txt", "text:hi\tlabels:x\ntext:a\n", {}, "line 2 of {} has no labels"),
+    ("a.txt", "a\tb\n", {"columns": "prompt=a"}, "is plain text and has no columns"),
+    ("a.jsonl", rows(chat(*HI)), {"columns": "prompt=ask,completion=b"}, "no column 'ask'; it has"),
+    ("a.jsonl", rows(chat(*HI)), {"columns": "asked=a"}, "'asked=a' is not NAME=COLUMN"),
+    ("a.jsonl", rows(chat(*HI)), {"where": "n=1"}, "--where n=1: write COLUMN=VALUE"),
+]  # fmt: skip
+
+
+def put(folder, name, text):
+    file = folder / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(file)
+
+
+def found(told: Mapping[str, int], counts) -> dict[str, int]:
+    return {name: vars(counts)[name] for name in told}
+
+
+@pytest.mark.parametrize(("name", "text", "how", "said", "counted"), READ)
+def test_what_is_read(tmp_path, name, text, how, said, counted):
+    read = read_dialogues(put(tmp_path, name, text), **how)
+    assert [[tuple(turn) for turn in item.turns] for item in read.items] == said
+    assert found(counted, read.counts) == counted
+    # What is not named did not happen
+    quiet = {"tools", "parts", "rejected", "further", "several", "merged", "short"} - set(counted)
+    assert sum(vars(read.counts)[key] for key in quiet) == 0
+
+
+@pytest.mark.parametrize(("name", "text", "how", "says"), REFUSED)
+def test_what_is_refused_in_one_sentence(tmp_path, name, text, how, says):
+    file = put(tmp_path, name, text)
+    with pytest.raises(UserError) as caught:
+        read_dialogues(file, **how)
+    assert says.format(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_further_answer_is_the_only_reply_learned_of_its_dialogue(tmp_path):
+    text = "text:a\tlabels:b\ntext:c\tlabels:d|e\tepisode_done:True\n"
+    read = read_dialogues(put(tmp_path, "a.txt", text))
+    assert [[r.text for _, r in pairs_of(item)] for item in read.items] == [["b", "d"], ["e"]]
+
+
+def test_one_line_says_what_was_understood(tmp_path):
+    data = put(tmp_path, "a.jsonl", rows({"messages": ASKED}, chat(*HI), chat(("user", "alone"))))
+    assert read_dialogues(data).told() == (
+        f"{data}: column messages: 3 dialogues, 1 with fewer than two turns or without a reply "
+        "left out, 1 turns joined to the one before, of the same speaker, 2 tool calls and tool "
+        "turns left out; 2 to 2 turns (user and assistant), 1 to 6 words a turn (median 1)"
+    )
+
+
+def test_look_shows_the_sets_and_examples_and_trains_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = [chat(*U(f"hi {i}", f"hello {i}")) for i in range(40)]
+    data = put(tmp_path, "a.jsonl", rows(*texts))
+    look(["--data", data, "--recipe", "dialogue"])
+    out = capsys.readouterr().out.splitlines()
+    assert out[0].startswith(f"{data}: column messages: 40 dialogues; 2 to 2 turns")
+    assert out[1].startswith(f"5% of {data}, drawn: 2 dialogues")
+    assert sum(line.startswith("  example") for line in out) == 5
+    assert "    assistant (learned): hello 1" in out
+    assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]

@@ -24,6 +24,8 @@ RECIPES: Mapping[str, str] = {
 }
 
 LOADERS: Mapping[str, str] = {
+    "expert": "rl.recipes.loaded",
+    "imitate": "rl.recipes.imitate.loaded",
     "oracle": "seqgan.text.loaded",
     "text": "seqgan.text.loaded",
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rl.envs import Envs
     from rl.imitator import AdversarialImitator, Imitator
     from rl.policies import Actor
+    from rl.recipes.imitate.data import DemonstrationSplit
 
 PAPERS = Papers("rl.recipes.imitate.papers", "gail", shared=ImitationOptions, own=ImitationOptions)
 PRESETS: dict[str, dict[str, Any]] = {
@@ -81,7 +82,7 @@ class Run(PhasedRun):
 
     Args:
         config: Its options.
-        data: Read in any case, for the demonstrations are part of the game.
+        data: Whether demonstrations are read; playing and rewarding do not need them.
     """
 
     recipe = "imitate"
@@ -92,23 +93,18 @@ class Run(PhasedRun):
     def __init__(self, config: ImitationOptions, *, data: bool = True):
         super().__init__(config)
         from rl.games.controlled import ControlledGame
-        from rl.recipes.imitate.data import read
+        from rl.recipes.imitate.data import stand_in
 
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
+        self.has_data = data
         envs = self.make_envs(config.env_count())
-        self.shown = read(
-            envs,
-            config.env,
-            config.demos,
-            valid=config.valid,
-            trajectories=config.trajectories,
-            fixed_horizon=config.fixed_horizon,
-            needs_actions=config.reads_actions(),
-        )
+        self.shown = self._read(envs) if data else stand_in(envs)
         self.trajectories = self.shown.learned
         self.expert = self._rows(self.trajectories)
-        self.random = self._play_random(max(len(self.trajectories), 10))
+        self.random = (
+            self._play_random(max(len(self.trajectories), 10)) if data else self.trajectories
+        )
         self.games = self._games(envs)
         self.game = ControlledGame(self.games).to(self.device)
         self.engine = make_engine(
@@ -126,9 +122,15 @@ class Run(PhasedRun):
         from rl.recipes.imitate.data import told_of
 
         super().start()
-        told = told_of(self.shown, self._facts(), judged=self._adversarial() is not None)
+        told = told_of(self.shown, self._facts(), judged=self.adversarial() is not None)
         for line in told:
             print(line, file=sys.stderr)
+
+    def load(self) -> None:
+        if self.has_data:
+            super().load()
+        else:
+            self.engine.load(self.folder.checkpoint)
 
     # ------------------------------------------------------------------------------------- phases
 
@@ -241,7 +243,7 @@ class Run(PhasedRun):
         """
         from rl.metrics import discrimination
 
-        game, real = self._adversarial(), self.shown.held_out or self.shown.learned
+        game, real = self.adversarial(), self.shown.held_out or self.shown.learned
         if game is None:
             return {}
         found = discrimination(game, self._whole(real), self._whole(fresh))
@@ -251,7 +253,7 @@ class Run(PhasedRun):
         """AUC of training rows against held-out ones: above 0.5 they are learned by heart."""
         from rl.metrics import discrimination
 
-        game = self._adversarial()
+        game = self.adversarial()
         if not self.shown.held_out or game is None:
             return {}
         again = self._whole(self.shown.held_out)
@@ -259,7 +261,8 @@ class Run(PhasedRun):
         found = discrimination(game, train, again.pick(~again.absorbing))
         return {"d_auc_real_again": found["d_auc"]}
 
-    def _adversarial(self) -> "AdversarialImitator | None":
+    def adversarial(self) -> "AdversarialImitator | None":
+        """The game of the paper, where it has a discriminator."""
         from rl.imitator import AdversarialImitator
 
         game = self.games["imitation"]
@@ -295,6 +298,20 @@ class Run(PhasedRun):
             max_episode_steps=c.max_episode_steps or None,
             stepping=c.stepping,
             fixed=c.fixed_horizon,
+        )
+
+    def _read(self, envs: "Envs") -> "DemonstrationSplit":
+        from rl.recipes.imitate.data import read
+
+        c = self.config
+        return read(
+            envs,
+            c.env,
+            c.demos,
+            valid=c.valid,
+            trajectories=c.trajectories,
+            fixed_horizon=c.fixed_horizon,
+            needs_actions=c.reads_actions(),
         )
 
     def _rows(self, trajectories: "list[Trajectory]") -> "Expert":

@@ -1,0 +1,178 @@
+"""`sg.load` of imitation and expert runs whose demonstrations are gone: actions and rewards."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+import seqgan as sg
+from image_core.adversarial.errors import UserError
+from rl.wrappers import RewardWrapper
+from seqgan.cli import main
+from seqgan.commands.recipes import open_run
+
+TINY = ["train", "imitate", "--preset", "tiny", "--eval_episodes=1"]
+ALONE = ("--controls=false", "--bc_steps=0")
+
+
+def trained(folder, env, paper, *words):
+    """A tiny run whose demonstrations are gone afterwards."""
+    file = folder / f"{paper}.npz"
+    assert main(["demos", "--env", env, "--episodes", "2", "--out", str(file)]) == 0
+    words = [*TINY, "--env", env, "--paper", paper, "--demos", str(file), *words]
+    assert main([*words, "--out", str(folder / paper)]) == 0
+    file.unlink()
+    return folder / paper
+
+
+@pytest.fixture(scope="module")
+def gail(tmp_path_factory):
+    return trained(tmp_path_factory.mktemp("loaded"), "CartPole-v1", "gail", *ALONE)
+
+
+@pytest.fixture(scope="module")
+def loaded(gail):
+    return sg.load(gail)
+
+
+@pytest.fixture(scope="module")
+def airl(tmp_path_factory):
+    return sg.load(trained(tmp_path_factory.mktemp("loaded"), "Pendulum-v1", "airl", *ALONE, "--max_episode_steps=20"))
+
+
+def steps(env, count, seed=0):
+    """Raw transitions of random actions, one episode after another."""
+    env.action_space.seed(seed)
+    obs, _ = env.reset(seed=seed)
+    rows = []
+    for _ in range(count):
+        act = env.action_space.sample()
+        after, _, ended, cut, _ = env.step(act)
+        rows.append((obs, act, after, ended))
+        obs = env.reset()[0] if ended or cut else after
+    return [np.array(column) for column in zip(*rows, strict=True)]
+
+
+def dense(weights, name, x):
+    """Layers of tanh by hand, from a checkpoint's tensors."""
+    for i in (0, 2):
+        x = (x @ weights[f"{name}.{i}.weight"].T + weights[f"{name}.{i}.bias"]).tanh()
+    return (x @ weights[f"{name}.4.weight"].T + weights[f"{name}.4.bias"]).squeeze(1)
+
+
+def weights_of(folder):
+    from safetensors.torch import load_file
+
+    kept = load_file(folder / "checkpoint" / "game.safetensors")
+    start = "games.imitation."
+    return {name.removeprefix(start): w for name, w in kept.items() if name.startswith(start)}
+
+
+def seen(weights, obs):
+    mean, var = (
+        next(x for name, x in weights.items() if name.endswith(f"normaliser.{kind}"))
+        for kind in ("mean", "var")
+    )
+    return ((torch.as_tensor(obs) - mean) / (var + 1e-8).sqrt()).clamp(-10, 10)
+
+
+def test_the_reward_is_softplus_of_the_logit_and_the_end_is_worth_what_follows_it(gail, loaded):
+    """From the checkpoint's weights by hand; GAIL of the preset tiny rewards softplus(l)."""
+    obs, act, after, done = steps(loaded.env(), 60)
+    assert done.any()
+    weights, flags = weights_of(gail), torch.zeros(60, 1)
+    one_hot = torch.eye(2)[torch.as_tensor(act)]
+    x = torch.cat([seen(weights, obs), flags, one_hot], 1)
+    absorbed = torch.tensor([[0, 0, 0, 0, 5.0, 0, 0]])
+    alone, forever = (softplus(dense(weights, "D.dense", rows)) for rows in (x, absorbed))
+    expected = alone + torch.as_tensor(done) * 0.99 / 0.01 * forever
+    found = loaded.reward(obs, act, after, done)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_actions_are_those_of_the_checkpoint_for_one_and_for_a_batch(gail, loaded):
+    obs, *_ = steps(loaded.env(), 20)
+    weights = weights_of(gail)
+    logits = seen(weights, obs)
+    for i in (0, 2, 4):
+        name = f"learner.policy.net.dense.{i}"
+        logits = logits @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        logits = logits.tanh() if i < 4 else logits
+    found = loaded.predict(obs, deterministic=True)
+    np.testing.assert_array_equal(found, logits.argmax(1).numpy())
+    one = loaded.predict(obs[3], deterministic=True)
+    assert one == found[3]
+    assert loaded.env().action_space.contains(one)
+    torch.manual_seed(0)
+    drawn = np.stack([loaded.predict(obs[:1]) for _ in range(400)])
+    assert drawn.mean() == pytest.approx(float(logits[0].softmax(0)[1]), abs=0.08)
+
+
+def test_airls_reward_carries_log_pi_and_its_transferable_part_is_g(airl):
+    """f - log pi = g + gamma h(s') - h(s) - log pi, all from the checkpoint's weights."""
+    obs, act, after, done = steps(airl.env(), 30)
+    weights = weights_of(airl.folder)
+    now, then = (torch.cat([seen(weights, x), torch.zeros(30, 1)], 1) for x in (obs, after))
+    u = torch.as_tensor(act) / 2  # Pendulum's box is +-2
+    g = dense(weights, "D.g", torch.cat([now, u], 1))
+    np.testing.assert_allclose(
+        airl.transferable_reward().reward(obs, act, after, done), g.numpy(), rtol=1e-4, atol=1e-5
+    )
+    shaping = 0.99 * dense(weights, "D.h", then) - dense(weights, "D.h", now)
+    mean = dense(weights, "learner.policy.net.dense", seen(weights, obs))
+    std = weights["learner.policy.log_std"].exp()
+    log_pi = torch.distributions.Normal(mean, std).log_prob(u[:, 0])
+    found = airl.reward(obs, act, after, done)
+    np.testing.assert_allclose(found, (g + shaping - log_pi).numpy(), rtol=1e-3, atol=1e-4)
+    actions = airl.predict(obs)
+    assert actions.shape == (30, 1)
+    assert all(airl.env().action_space.contains(one) for one in actions)
+
+
+def test_the_wrapper_pays_the_learned_reward_and_freezes_it(loaded):
+    run = open_run(str(loaded.folder), data=False)
+    run.load()
+    before = {name: x.clone() for name, x in run.game.state_dict().items()}
+    env = RewardWrapper(loaded.env(), loaded)
+    plain = loaded.env()
+    (obs, _), (same, _) = env.reset(seed=4), plain.reset(seed=4)
+    np.testing.assert_array_equal(obs, same)
+    ended = False
+    while not ended:
+        after, reward, ended, _, info = env.step(1)
+        same, env_reward, *_ = plain.step(1)
+        np.testing.assert_array_equal(after, same)
+        assert reward == pytest.approx(loaded.reward([obs], [1], [after], [ended])[0])
+        assert info["env_reward"] == env_reward == 1
+        obs = after
+    kept = loaded._run.game.state_dict()
+    assert all(kept[name].equal(x) for name, x in before.items())
+
+
+def test_stable_baselines_learns_from_the_wrapper(loaded):
+    sb3 = pytest.importorskip("stable_baselines3")
+    env = RewardWrapper(loaded.env(), loaded)
+    agent = sb3.PPO("MlpPolicy", env, n_steps=64, batch_size=32, n_epochs=2, seed=0, device="cpu")
+    first = [p.clone() for p in agent.policy.parameters()]
+    agent.learn(128)
+    assert not all(p.equal(q) for p, q in zip(agent.policy.parameters(), first, strict=True))
+    paid = np.array([info["r"] for info in agent.ep_info_buffer])
+    lived = np.array([info["l"] for info in agent.ep_info_buffer])
+    assert not np.allclose(paid, lived)  # CartPole's own reward is 1 a step
+
+
+def test_what_a_paper_has_not_learned_is_refused_in_one_sentence(loaded, tmp_path):
+    with pytest.raises(UserError, match=r"run of gail, which learns no transferable reward"):
+        loaded.transferable_reward()
+    bc = sg.load(trained(tmp_path, "CartPole-v1", "bc"))
+    with pytest.raises(UserError, match=r"run of bc, which learns no reward; load one of"):
+        bc.reward(*steps(bc.env(), 3))
+    with pytest.raises(UserError, match="4 obs, 3 act, 4 next_obs and 4 done"):
+        obs, act, after, done = steps(loaded.env(), 4)
+        loaded.reward(obs, act[:3], after, done)
+    with pytest.raises(UserError, match=r"observations of shape \(3,\)"):
+        loaded.predict(np.zeros((2, 3)))
+    with pytest.raises(UserError, match="takes 0 to 1"):
+        loaded.reward(obs, act + 5, after, done)

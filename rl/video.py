@@ -12,7 +12,7 @@ from image_core.adversarial.errors import UserError
 
 KINDS = (".gif", ".mp4")
 SLOWEST_GIF_MS = 20
-"""Least time between two pictures of a GIF in milliseconds; many viewers show faster ones slowly."""
+"""Least time between two pictures of a GIF, milliseconds; viewers show faster ones slowly."""
 
 
 def check_video(path: Path) -> None:
@@ -30,7 +30,7 @@ def check_video(path: Path) -> None:
             import imageio_ffmpeg  # noqa: F401
         except ImportError as error:
             raise UserError(
-                f'--video {path}: MP4 needs `pip install "imageio[ffmpeg]"`; or end the name in .gif'
+                f'--video {path}: MP4 needs `pip install "imageio[ffmpeg]"`; or name a .gif'
             ) from error
 
 

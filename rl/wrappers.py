@@ -9,7 +9,7 @@ from jaxtyping import Float32
 
 @runtime_checkable
 class Rewarding(Protocol):
-    """What has a reward of transitions: a loaded run, or a `RewardModel`."""
+    """What has a reward of transitions: a loaded run, or its transferable reward."""
 
     def reward(self, obs: Any, act: Any, next_obs: Any, done: Any) -> Float32[np.ndarray, " batch"]:
         """Reward of each transition."""

@@ -93,6 +93,16 @@ def encode(raw: Raw, envs: Envs, where: str, *, needs_actions: bool = True) -> T
 
 
 def encode_observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
+    """Observations as an environment shows them, or encoded already, (N, ...) -> encoded.
+
+    Args:
+        raw: Array, or list of the parts of a Dict or Tuple space.
+        envs: Environments that they must fit.
+        where: Where they are from, for complaints.
+
+    Raises:
+        UserError: They are of another environment, or not finite.
+    """
     wanted = envs.observations
     try:
         parts = isinstance(raw, list) and bool(raw) and isinstance(raw[0], dict | tuple)
@@ -126,6 +136,16 @@ def _no_actions(envs: Envs) -> np.ndarray:
 
 
 def encode_actions(raw: np.ndarray, envs: Envs, where: str) -> np.ndarray:
+    """Actions in the environment's units, (N, ...) -> choices counted from 0, or clipped vectors.
+
+    Args:
+        raw: Actions as the environment receives them.
+        envs: Environments that they must fit.
+        where: Where they are from, for complaints.
+
+    Raises:
+        UserError: They are of another environment, or not finite.
+    """
     actions, acts = envs.actions, np.asarray(raw)
     if acts.dtype.kind not in (NUMBERS + "b" if actions.discrete else NUMBERS):
         raise BadEpisode(f"{where}: its actions are no numbers")

@@ -1,22 +1,18 @@
 """A trained run with a policy to work with, in the environment's own observations and actions."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
 
-from image_core.adversarial.errors import UserError
 from rl.envs import Envs, keywords
 from rl.envs.fixed import FixedHorizon
 from rl.envs.sync import make
 from rl.formats.raw import encode_observations
 from rl.policies import Actor
-
-if TYPE_CHECKING:
-    from rl.recipes import expert
-    from rl.recipes.imitate import recipe as imitate
+from rl.recipes.policy_run import PolicyRun
 
 
 class LoadedPolicy:
@@ -26,9 +22,9 @@ class LoadedPolicy:
         run: Run that was built without data; its last checkpoint is loaded.
     """
 
-    def __init__(self, run: "expert.Run | imitate.Run"):
+    def __init__(self, run: PolicyRun):
         run.load()
-        run.game.eval()
+        run.engine.game.eval()
         self._run = run
         self._envs: Envs = run.make_envs(1)
         self.policy: Actor = run.policy().eval()
@@ -76,7 +72,9 @@ class LoadedPolicy:
         """
         single = self._is_one(obs)
         rows = encode_observations([obs] if single else obs, self._envs, "predict")
-        seen = torch.from_numpy(np.ascontiguousarray(rows)).to(next(self.policy.parameters()).device)
+        seen = torch.from_numpy(np.ascontiguousarray(rows)).to(
+            next(self.policy.parameters()).device
+        )
         act = self._envs.actions.to_env(self.policy.act(seen, deterministic))
         found = act.reshape(len(act), *(self._space.shape or ())).astype(self._space.dtype)
         return found[0] if single else found

@@ -42,7 +42,7 @@ def play(
     Raises:
         UserError: The environment cannot be drawn.
     """
-    env = loaded.env("rgb_array" if film else None)
+    env = _drawable(loaded) if film else loaded.env()
     returns, frames = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -64,14 +64,23 @@ def play(
     return Played(np.array(returns), frames, float(env.metadata.get("render_fps") or FPS))
 
 
+def _drawable(loaded: LoadedPolicy) -> gymnasium.Env[Any, Any]:
+    """An environment that can be drawn.
+
+    Raises:
+        UserError: It has no such mode.
+    """
+    if "rgb_array" not in (loaded.env().metadata.get("render_modes") or ()):
+        raise UserError(f"--video: {loaded.env_id} has no render mode rgb_array; leave --video out")
+    return loaded.env("rgb_array")
+
+
 def _drawn(env: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
     """The picture of the state of an environment.
 
     Raises:
         UserError: It cannot be drawn.
     """
-    if "rgb_array" not in (env.metadata.get("render_modes") or ()):
-        raise UserError(f"--video: {env_id} has no render mode rgb_array; leave --video out")
     try:
         frame = env.render()
     except Exception as error:  # whatever a display or a driver raises, nothing can be drawn

@@ -1,18 +1,24 @@
 """`seqgan compare DIR DIR ...`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.folder import RunFolder
 from image_core.runs.parsing import Parser, prepare
+
+COMPARISONS: Mapping[str, str] = {"imitate": "rl.recipes.imitate.compare"}
+"""Module with `compare` of recipes that are not compared by sweeps of temperature."""
 
 
 def run(words: Sequence[str]) -> None:
     """Draw several runs together."""
     parser = Parser(
         "seqgan compare",
-        "Draw the sweeps of several runs of one recipe on one data set in one plot, with their "
-        "maximum-likelihood models and real text; runs that differ only in seed are combined.",
+        "Draw several runs of one recipe in one plot: sweeps on one text with their "
+        "maximum-likelihood models and real text, or returns of imitation in one environment; runs "
+        "that differ only in seed are combined.",
     )
     parser.add_argument("folders", metavar="DIR", nargs="+", help="Folders of finished runs.")
     parser.add_argument(
@@ -23,7 +29,8 @@ def run(words: Sequence[str]) -> None:
         raise UserError("seqgan compare needs at least two runs; name more folders")
     prepare()
     from seqgan.evaluation.evaluate import check_unused
-    from seqgan.text.compare import compare
 
     check_unused(Path(options.out))
-    compare(options.folders, Path(options.out))
+    recipe = RunFolder(options.folders[0]).read_config()["recipe"]
+    module = import_module(COMPARISONS.get(recipe, "seqgan.text.compare"))
+    module.compare(options.folders, Path(options.out))

@@ -51,7 +51,11 @@ def run(words: Sequence[str]) -> None:
         film=video is not None,
     )
     interval = mean_interval(found.returns)
-    over = "one episode" if interval is None else "95 % over episodes {:.2f} .. {:.2f}".format(*interval)
+    over = (
+        "one episode"
+        if interval is None
+        else "95 % over episodes {:.2f} .. {:.2f}".format(*interval)
+    )
     print(
         f"{options.folder}: {len(found.returns)} episodes in {loaded.env_id}, "
         f"{'likeliest' if options.deterministic else 'sampled'} actions, return "

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from rl.discriminators import ShapedDiscriminator, Transitions
+from rl.recipes.imitate.reward_model import RewardModel
 from rl.recipes.loaded import LoadedPolicy
-from rl.reward_model import RewardModel
 
 if TYPE_CHECKING:
     from rl.recipes.imitate.recipe import Run
@@ -73,7 +73,9 @@ class LoadedImitation(LoadedPolicy):
         return self._of(reward)
 
     def _none(self, what: str, papers: str) -> str:
-        return f"{self.folder} is a run of {self._paper}, which learns no {what}; load one of {papers}"
+        return (
+            f"{self.folder} is a run of {self._paper}, which learns no {what}; load one of {papers}"
+        )
 
     def _of(self, reward: Callable[[Transitions], Tensor]) -> RewardModel:
         return RewardModel(self._envs, reward, absorbing=self._absorbing, device=self._device)

@@ -8,7 +8,7 @@ import functools
 import sys
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from image_core.runs.phase import Phase
 from image_core.runs.players import Player, adam, make_engine
 from image_core.runs.uniform import Uniform
 from rl.recipes.imitate.config import ImitationOptions, PhasedRun
+from rl.recipes.imitate.presets import PRESETS as PRESETS
 from rl.recipes.imitate.report import Returns, write_report
 
 if TYPE_CHECKING:
@@ -32,47 +33,6 @@ if TYPE_CHECKING:
     from rl.recipes.imitate.data import DemonstrationSplit
 
 PAPERS = Papers("rl.recipes.imitate.papers", "gail", shared=ImitationOptions, own=ImitationOptions)
-PRESETS: dict[str, dict[str, Any]] = {
-    "classic": {"env_steps": 1_000_000, "g_lr": 1e-3},
-    "mujoco": {
-        "env_steps": 2_000_000,
-        "rollout": 256,
-        "minibatch": 1024,
-        "gamma": 0.99,
-        "subsample": 20,
-        "eval_episodes": 20,
-    },
-    "paper": {
-        "learner": "trpo",
-        "env_steps": 1_500_000,
-        "envs": 10,
-        "rollout": 500,
-        "gamma": 0.995,
-        "gae_lambda": 0.97,
-        "hidden": 100,
-        "d_hidden": 100,
-        "d_steps": 1,
-        "d_batch": 5_000,
-        "d_lr": 1e-2,
-        "absorbing": False,
-    },
-    "tiny": {
-        "env_steps": 128,
-        "envs": 4,
-        "rollout": 16,
-        "minibatch": 32,
-        "epochs": 2,
-        "hidden": 8,
-        "d_hidden": 8,
-        "d_steps": 2,
-        "d_batch": 8,
-        "bc_steps": 2,
-        "eval_episodes": 2,
-        "evaluate_every": 2,
-        "save_seconds": 0.0,
-        "device": "cpu",
-    },
-}
 POLICIES = {"expert": "rl.recipes.expert", "imitate": "rl.recipes.imitate.recipe"}
 """Recipes whose runs leave a policy."""
 
@@ -213,7 +173,7 @@ class Run(PhasedRun):
             "config": self.as_dict(),
             "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         }
-        write_report(self.folder, self.paper.title, found, facts)
+        write_report(self.folder, self.paper.title, found, c.round_steps(), facts)
 
     def _facts(self) -> dict[str, float | str]:
         from rl.recipes.imitate.data import facts_of
@@ -285,20 +245,6 @@ class Run(PhasedRun):
         ]
 
     # ---------------------------------------------------------------------- environments and data
-
-    def make_envs(self, count: int) -> "Envs":
-        """Fresh environments of the run's kind."""
-        from rl.envs import keywords, make_envs
-
-        c = self.config
-        return make_envs(
-            c.env,
-            count,
-            keywords(c.env_kwargs),
-            max_episode_steps=c.max_episode_steps or None,
-            stepping=c.stepping,
-            fixed=c.fixed_horizon,
-        )
 
     def _read(self, envs: "Envs") -> "DemonstrationSplit":
         from rl.recipes.imitate.data import read

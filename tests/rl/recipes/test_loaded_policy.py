@@ -1,6 +1,5 @@
 """`sg.load` of imitation and expert runs whose demonstrations are gone: actions and rewards."""
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -38,7 +37,15 @@ def loaded(gail):
 
 @pytest.fixture(scope="module")
 def airl(tmp_path_factory):
-    return sg.load(trained(tmp_path_factory.mktemp("loaded"), "Pendulum-v1", "airl", *ALONE, "--max_episode_steps=20"))
+    return sg.load(
+        trained(
+            tmp_path_factory.mktemp("loaded"),
+            "Pendulum-v1",
+            "airl",
+            *ALONE,
+            "--max_episode_steps=20",
+        )
+    )
 
 
 def steps(env, count, seed=0):
@@ -167,10 +174,11 @@ def test_what_a_paper_has_not_learned_is_refused_in_one_sentence(loaded, tmp_pat
     with pytest.raises(UserError, match=r"run of gail, which learns no transferable reward"):
         loaded.transferable_reward()
     bc = sg.load(trained(tmp_path, "CartPole-v1", "bc"))
+    rows = steps(bc.env(), 3)
     with pytest.raises(UserError, match=r"run of bc, which learns no reward; load one of"):
-        bc.reward(*steps(bc.env(), 3))
+        bc.reward(*rows)
+    obs, act, after, done = steps(loaded.env(), 4)
     with pytest.raises(UserError, match="4 obs, 3 act, 4 next_obs and 4 done"):
-        obs, act, after, done = steps(loaded.env(), 4)
         loaded.reward(obs, act[:3], after, done)
     with pytest.raises(UserError, match=r"observations of shape \(3,\)"):
         loaded.predict(np.zeros((2, 3)))

@@ -56,6 +56,9 @@ class RewardModel:
         if len(set(lengths)) > 1 or ends.ndim != 1:
             counts = "{} obs, {} act, {} next_obs and {} done".format(*lengths)
             raise UserError(f"reward needs a batch with one of each a transition, not {counts}")
-        rows = (torch.from_numpy(np.ascontiguousarray(x)) for x in (now, acts, after))
-        flags = torch.zeros(len(ends), dtype=torch.bool), torch.from_numpy(ends & self._absorbing)
-        return self._reward(Transitions(*rows, *flags).to(self._device)).float().cpu().numpy()
+        seen, acted, then, ended = (
+            torch.from_numpy(np.ascontiguousarray(x))
+            for x in (now, acts, after, ends & self._absorbing)
+        )
+        rows = Transitions(seen, acted, then, torch.zeros_like(ended), ended)
+        return self._reward(rows.to(self._device)).float().cpu().numpy()

@@ -55,9 +55,9 @@ def draw_returns(
         x_label: What the steps are.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import StrMethodFormatter
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-    figure = Figure(figsize=(8, 4.2))
+    figure = Figure(figsize=(8, 5))
     figure.set_layout_engine("constrained")
     axes = figure.subplots()
     for index, (name, curve) in enumerate(curves.items()):
@@ -71,7 +71,8 @@ def draw_returns(
         axes.axhline(level, color=plots.GREY, linestyle=style, linewidth=1.2, label=name)
     axes.set_xlabel(x_label)
     axes.set_ylabel("return of an episode")
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     plots.soften(axes)
-    figure.legend(loc="outside right center", frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -67,6 +67,8 @@ def load(folder: str | Path) -> Any:
     """
     import torch
 
+    from image_core.adversarial.randomness import untouched
+
     recipe, _ = parsing.saved_config(str(folder), RECIPES)
     if recipe not in LOADERS:
         raise UserError(
@@ -74,7 +76,7 @@ def load(folder: str | Path) -> Any:
         )
     threads = torch.get_num_threads()
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), untouched(torch.device("cpu")):
             return import_module(LOADERS[recipe]).Loaded(open_run(str(folder), data=False))
     finally:
         torch.set_num_threads(threads)

@@ -26,7 +26,7 @@ class LoadedImitation(LoadedPolicy):
 
     def __init__(self, run: "Run"):
         super().__init__(run)
-        self._paper, self._absorbing = run.config.paper, run.config.reads_absorbing()
+        self._paper, self._absorbing = run.paper.name, run.config.reads_absorbing()
         self._device, self._adversarial = run.device, run.adversarial()
         game = self._adversarial
         self._learned = None if game is None else self._of(game.reward_of)

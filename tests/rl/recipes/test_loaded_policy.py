@@ -1,5 +1,9 @@
 """`sg.load` of imitation and expert runs whose demonstrations are gone: actions and rewards."""
 
+import random
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +11,7 @@ from torch.nn.functional import softplus
 
 import seqgan as sg
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.randomness import states
 from rl.wrappers import RewardWrapper
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
@@ -168,6 +173,33 @@ def test_stable_baselines_learns_from_the_wrapper(loaded):
     paid = np.array([info["r"] for info in agent.ep_info_buffer])
     lived = np.array([info["l"] for info in agent.ep_info_buffer])
     assert not np.allclose(paid, lived)  # CartPole's own reward is 1 a step
+
+
+def test_the_documented_examples_run(gail, tmp_path, monkeypatch, capsys):
+    page = Path(__file__).resolve().parents[3] / "docs" / "imitation.md"
+    first, second = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "gail").symlink_to(gail)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(first, page.name, "exec"), names)
+    shown = capsys.readouterr().out.split()
+    assert float(shown[0]) == pytest.approx(names["batch"][0])
+    assert float(shown[1]) == 1
+    pytest.importorskip("stable_baselines3")
+    exec(compile(second.replace("100_000", "64"), page.name, "exec"), names)
+    assert names["agent"].num_timesteps >= 64
+
+
+def test_loading_leaves_random_numbers_as_they_are(gail):
+    """Of torch and numpy; the checks of shapes in tests draw from Python's."""
+    random.seed(7)
+    before = states(torch.device("cpu"))
+    sg.load(gail)
+    after = states(torch.device("cpu"))
+    assert all(before[name].equal(after[name]) for name in ("cpu", "numpy"))
+    seeded = random.Random(0).getstate()[1]  # what the run's own seed would leave
+    assert random.getstate()[1][:-1] != seeded[:-1]
 
 
 def test_what_a_paper_has_not_learned_is_refused_in_one_sentence(loaded, tmp_path):

@@ -48,7 +48,7 @@ class LoadedImitation(LoadedPolicy):
             UserError: The paper learns no reward, or the transitions are of another environment.
         """
         if self._learned is None:
-            raise UserError(self._none("reward", "a discriminator, such as gail"))
+            raise UserError(self._none("reward", "gail or of another paper with a discriminator"))
         return self._learned.reward(obs, act, next_obs, done)
 
     def transferable_reward(self) -> RewardModel:
@@ -74,7 +74,8 @@ class LoadedImitation(LoadedPolicy):
 
     def _none(self, what: str, papers: str) -> str:
         return (
-            f"{self.folder} is a run of {self._paper}, which learns no {what}; load one of {papers}"
+            f"{self.folder} is a run of {self._paper}, which learns no {what}; load a run of "
+            f"{papers}"
         )
 
     def _of(self, reward: Callable[[Transitions], Tensor]) -> RewardModel:

@@ -81,6 +81,9 @@ def test_without_rewards_or_environment_steps_there_is_less_to_draw():
     assert learning == ({"BC": Curve([1, 2], [1, 2])}, {"random policy": 1.0}, "optimizer steps")
     later = [{"round": 7, "phase": "x"}, {"round": 8, "phase": "x", "return": 2.0}]
     assert curves_of([*rows, *later], 10)["x"] == Curve([20], [2])
+    after = learning_of("GAIL", [*rows, *later], 10, table)  # cloning ended at 2
+    assert after.curves == {"x": Curve([20], [2])}
+    assert after.levels == {"random policy": 1, "behavioural cloning before it": 2}
 
 
 def again(run, name, seed, *, add, **options):

@@ -1,6 +1,7 @@
 """What games of imitation have: a policy, the normaliser of what it sees, and a discriminator."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -24,9 +25,16 @@ class Imitator(Game):
 
 
 class AdversarialImitator(Imitator):
-    """A game whose policy learns from a discriminator D."""
+    """A game whose policy learns from a discriminator D: its logit, made a reward.
+
+    With `absorbing`, terminal states lead to an absorbing state that the discriminator sees, and
+    `gamma` discounts what is earned there for ever.
+    """
 
     D: Discriminator
+    reward: Callable[[Tensor], Tensor]
+    gamma: float
+    absorbing: bool
 
     @torch.no_grad()
     def discriminate(self, rows: Transitions) -> Float[Tensor, " batch"]:
@@ -41,3 +49,28 @@ class AdversarialImitator(Imitator):
     @abstractmethod
     def logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
         """Logit of each transition, as rewards read it."""
+
+    @torch.no_grad()
+    def reward_of(self, rows: Transitions) -> Float[Tensor, " batch"]:
+        """Reward r(l) of each transition by the discriminator as it is, in one pass.
+
+        One that leads to the absorbing state also earns gamma r_abs / (1 - gamma).
+        """
+        return self.with_absorbing_reward(rows, lambda some: self.reward(self.logit(some)))
+
+    def with_absorbing_reward(
+        self, rows: Transitions, reward: Callable[[Transitions], Tensor]
+    ) -> Float[Tensor, " batch"]:
+        """A reward of each transition, and where it leads to the absorbing state what follows.
+
+        Args:
+            rows: Transitions.
+            reward: Reward of each transition by itself.
+        """
+        earned = reward(rows)
+        if not self.absorbing:
+            return earned
+        one = rows.pick(torch.zeros(1, dtype=torch.int64, device=rows.obs.device))
+        yes = torch.ones_like(one.absorbing)
+        forever = reward(one._replace(absorbing=yes, next_absorbing=yes))
+        return earned + rows.next_absorbing * (self.gamma / (1 - self.gamma) * forever)

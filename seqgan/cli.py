@@ -34,6 +34,7 @@ usage: seqgan COMMAND ...
   seqgan train expert --env ID --out DIR       PPO on an environment's own reward
   seqgan demos DIR --episodes N --out FILE     record an expert's episodes
   seqgan train imitate --env ID --demos FILE --out DIR   GAIL and its family, with controls
+  seqgan play DIR --episodes N --video FILE    returns of a trained policy, and a film of it
   seqgan train image --data PATH --out DIR     image GANs: any loss, penalty, norm and architecture
   seqgan study --data PATH --out DIR           losses x penalties x norms x nets, by workers
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
@@ -62,6 +63,7 @@ COMMANDS = (
     "chat",
     "push",
     "demos",
+    "play",
     "study",
 )
 

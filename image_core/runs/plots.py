@@ -152,7 +152,7 @@ def draw_learning_curves(
         panel.tick_params(labelbottom=True)
         for start, _ in phases[1:]:
             panel.axvline(start, color=GREY, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-        _soften(panel)
+        soften(panel)
     for panel in panels[len(shown) :]:
         panel.remove()
     figure.supxlabel("round", fontsize=11)
@@ -203,7 +203,7 @@ def draw_quality_diversity(
     axes.set_xlabel(_towards(x_label, x_better), fontsize=11)
     axes.set_ylabel(_towards(y_label, y_better), fontsize=11)
     axes.set_title(title, loc="left", fontsize=12, pad=10, wrap=True)
-    _soften(axes)
+    soften(axes)
     # Beside the axes, because no place inside is free in every plot.
     legend = figure.legend(loc="outside right center", frameon=False, alignment="left")
     if labels:
@@ -237,7 +237,7 @@ def draw_orders(
     axes.set_xlabel("n")
     axes.set_ylabel(label)
     axes.set_ylim(0, 1)
-    _soften(axes)
+    soften(axes)
     axes.legend(frameon=False)
     return figure
 
@@ -264,7 +264,7 @@ def draw_lengths(lengths: Mapping[str, Sequence[int]]) -> "matplotlib.figure.Fig
         )
     axes.set_xlabel("tokens" if step == 1 else f"tokens, {step} to a step")
     axes.set_ylabel("share of sentences")
-    _soften(axes)
+    soften(axes)
     axes.legend(frameon=False)
     return figure
 
@@ -338,7 +338,8 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _soften(axes: "matplotlib.axes.Axes") -> None:
+def soften(axes: "matplotlib.axes.Axes") -> None:
+    """Draw axes with a faint grid and without a frame."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -68,12 +68,12 @@ def encode(raw: Raw, envs: Envs, where: str, *, needs_actions: bool = True) -> T
     """
     if raw.acts is None and needs_actions:
         raise BadEpisode(f"{where} has no actions; only --paper gaifo learns from states alone")
-    obs = _observations(raw.obs, envs, where)
+    obs = encode_observations(raw.obs, envs, where)
     if raw.acts is None:
         steps, acts = len(obs) - 1, _no_actions(envs)
     else:
         steps = len(raw.acts) if raw.acts.ndim else 0
-        acts = _actions(raw.acts, envs, where) if steps else _no_actions(envs)
+        acts = encode_actions(raw.acts, envs, where) if steps else _no_actions(envs)
     if steps < 1:
         raise BadEpisode(f"{where} is empty; leave it out")
     if len(obs) != steps + 1:
@@ -92,7 +92,17 @@ def encode(raw: Raw, envs: Envs, where: str, *, needs_actions: bool = True) -> T
     return Trajectory(obs[:-1], acts, obs[-1], bool(raw.terminated), rewards, raw.missed)
 
 
-def _observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
+def encode_observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
+    """Observations as an environment shows them, or encoded already, (N, ...) -> encoded.
+
+    Args:
+        raw: Array, or list of the parts of a Dict or Tuple space.
+        envs: Environments that they must fit.
+        where: Where they are from, for complaints.
+
+    Raises:
+        UserError: They are of another environment, or not finite.
+    """
     wanted = envs.observations
     try:
         parts = isinstance(raw, list) and bool(raw) and isinstance(raw[0], dict | tuple)
@@ -125,7 +135,17 @@ def _no_actions(envs: Envs) -> np.ndarray:
     return np.zeros((0, actions.components) if actions.components else 0, kind)
 
 
-def _actions(raw: np.ndarray, envs: Envs, where: str) -> np.ndarray:
+def encode_actions(raw: np.ndarray, envs: Envs, where: str) -> np.ndarray:
+    """Actions in the environment's units, (N, ...) -> choices counted from 0, or clipped vectors.
+
+    Args:
+        raw: Actions as the environment receives them.
+        envs: Environments that they must fit.
+        where: Where they are from, for complaints.
+
+    Raises:
+        UserError: They are of another environment, or not finite.
+    """
     actions, acts = envs.actions, np.asarray(raw)
     if acts.dtype.kind not in (NUMBERS + "b" if actions.discrete else NUMBERS):
         raise BadEpisode(f"{where}: its actions are no numbers")

@@ -70,6 +70,7 @@ class ImitationGame(AdversarialImitator):
         self.normaliser, self.learner, self.D, self.collector = normaliser, learner, D, collector
         self.expert, self.reward, self.loss, self.penalty = expert, reward, loss, penalty
         self.absorbing, self.d_steps, self.env_weight = absorbing, d_steps, env_weight
+        self.gamma = learner.gamma
         self._roll: Rollout | None = None
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -107,14 +108,7 @@ class ImitationGame(AdversarialImitator):
     @torch.no_grad()
     def rewards(self, roll: Rollout) -> Float[Tensor, "time envs"]:
         """Of each row, by the discriminator as it is now, all in one pass."""
-        rows = self._transitions(roll)
-        earned = self.reward(self.logit(rows)).view(roll.reward.shape)
-        if self.absorbing:
-            one = rows.pick(torch.zeros(1, dtype=torch.int64, device=rows.obs.device))
-            yes = torch.ones_like(one.absorbing)
-            forever = self.reward(self.logit(one._replace(absorbing=yes, next_absorbing=yes)))
-            gamma = self.learner.gamma
-            earned = earned + roll.terminated * (gamma / (1 - gamma) * forever)
+        earned = self.reward_of(self._transitions(roll)).view(roll.reward.shape)
         return (1 - self.env_weight) * earned + self.env_weight * roll.reward
 
     def logit(self, rows: Transitions) -> Float[Tensor, " batch"]:

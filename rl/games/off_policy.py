@@ -85,6 +85,7 @@ class OffPolicyImitation(AdversarialImitator):
         self.normaliser, self.collector, self.expert = normaliser, collector, expert
         self.replay = TransitionBuffer(D.features, D.state, buffer_size)
         self.reward, self.loss, self.penalty = reward, loss, penalty
+        self.absorbing = True
         self.gamma, self.gradient_steps, self.batch, self.tau = gamma, gradient_steps, batch, tau
         self.train_discriminator, self.expert_share = train_discriminator, expert_share
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))

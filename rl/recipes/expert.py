@@ -8,16 +8,18 @@ import numpy as np
 import torch
 
 from image_core.adversarial.errors import UserError
-from image_core.runs import options, plots, recipe
+from image_core.runs import options, plots
+from image_core.runs.html_report import Picture, write_html
 from image_core.runs.phase import Phase
 from image_core.runs.players import Player, make_engine
 from image_core.runs.recipe import RunConfig
-from image_core.runs.table import print_table
+from image_core.runs.table import cell, print_table
 from image_core.runs.uniform import Uniform
+from rl.recipes.curves import curves_of, draw_returns
+from rl.recipes.policy_run import PolicyRun
 from rl.recipes.rates import policy_adam, to_zero
 
 if TYPE_CHECKING:
-    from rl.envs import Envs
     from rl.policies import Policy
 
 
@@ -99,9 +101,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 PAPERS = None
+CURVES = ("return", "G/return", "G/kl", "G/entropy", "G/value_error")
 
 
-class Run(recipe.Run):
+class Run(PolicyRun):
     """A run of PPO on the environment's reward.
 
     Args:
@@ -155,20 +158,6 @@ class Run(recipe.Run):
         """The current policy."""
         return self.game.learner.policy
 
-    def make_envs(self, count: int) -> "Envs":
-        """Fresh environments of the run's kind."""
-        from rl.envs import keywords, make_envs
-
-        c = self.config
-        return make_envs(
-            c.env,
-            count,
-            keywords(c.env_kwargs),
-            max_episode_steps=c.max_episode_steps or None,
-            stepping=c.stepping,
-            fixed=c.fixed_horizon,
-        )
-
     def report(self, cpu_seconds: float | None = None) -> None:
         c = self.config
         found = {
@@ -191,12 +180,35 @@ class Run(recipe.Run):
                 "versions": {"torch": torch.__version__},
             }
         )
+        self._draw(table)
+        print_table(self._heading(), table)
+
+    def _draw(self, table: dict[str, dict[str, float]]) -> None:
+        """Plots and report.html."""
+        c, rows = self.config, plots.read_log(self.folder.log)
+        curves = curves_of(rows, c.envs * c.rollout)
+        drawn = {
+            "Returns over training": draw_returns(curves, {}, "environment steps"),
+            "Logged numbers over the rounds": plots.draw_learning_curves(rows, CURVES),
+        }
         self.folder.plots.mkdir(parents=True, exist_ok=True)
-        keys = ["return", "G/return", "G/kl", "G/entropy", "G/value_error"]
-        plots.learning_curves(self.folder.log, self.folder.plots / "learning.png", keys)
-        print_table(
-            f"{self.folder.folder}: returns of {c.eval_episodes} episodes in {c.env}", table
+        for name, figure in zip(("returns.png", "learning.png"), drawn.values()):
+            plots.write_figure(figure, self.folder.plots / name)
+        columns = ["return", "sd", "episodes"]
+        write_html(
+            self.folder.html,
+            title=f"Expert by PPO in {c.env}",
+            facts={name: str(value) for name, value in self.as_dict().items()},
+            columns=columns,
+            table={name: [cell(row[k]) for k in columns] for name, row in table.items()},
+            notes=[f"{self._heading()}."],
+            pictures=[Picture(caption, figure) for caption, figure in drawn.items()],
+            samples=(),
         )
+
+    def _heading(self) -> str:
+        c = self.config
+        return f"{self.folder.folder}: returns of {c.eval_episodes} episodes in {c.env}, one seed"
 
     def _returns(self, episodes: int, deterministic: bool = False) -> np.ndarray:
         from rl.metrics import returns_of

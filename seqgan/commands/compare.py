@@ -7,7 +7,10 @@ from pathlib import Path
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, prepare
 
-COMPARISONS: Mapping[str, str] = {"image": "image_core.recipes.image.compare"}
+COMPARISONS: Mapping[str, str] = {
+    "image": "image_core.recipes.image.compare",
+    "imitate": "rl.recipes.imitate.compare",
+}
 """Module of a recipe with `compare`, for those that are not compared as text is."""
 TEXT = "seqgan.text.compare"
 
@@ -17,7 +20,8 @@ def run(words: Sequence[str]) -> None:
     parser = Parser(
         "seqgan compare",
         "Compare several runs of one recipe on one data set: the sweeps of text runs in one plot, "
-        "with their maximum-likelihood models and real text; the scores and curves of image runs. "
+        "with their maximum-likelihood models and real text; the scores and curves of image runs; "
+        "returns of imitation in one environment. "
         "Runs that differ only in seed are combined.",
     )
     parser.add_argument("folders", metavar="DIR", nargs="+", help="Folders of finished runs.")

@@ -26,7 +26,9 @@ RECIPES: Mapping[str, str] = {
 LOADERS: Mapping[str, str] = {
     "dialogue": "seqgan.dialogue.loaded",
     "discrete": "seqgan.discrete.loaded",
+    "expert": "rl.recipes.loaded",
     "image": "image_core.recipes.image.loaded",
+    "imitate": "rl.recipes.imitate.loaded",
     "oracle": "seqgan.text.loaded",
     "retrieve": "seqgan.retrieval.loaded",
     "text": "seqgan.text.loaded",

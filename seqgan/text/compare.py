@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
-from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.folder import write_text
 from image_core.runs.html_report import Picture, write_html
+from image_core.runs.seeds import Result, check_same, group_by_seed, read_result, settings_of
 from image_core.runs.table import print_table
 from seqgan.metrics.bootstrap import seeds_figure
 from seqgan.text.report import Point, caption, draw_sweep
@@ -19,22 +20,6 @@ SAME = (
     *("oracle", "vocab", "length", "test_size", "sweep_samples", "judge_epochs"),
 )
 """Options that determine the measurements; runs that differ in one cannot be compared."""
-APART = ("out", "seed", "device", "threads", "save_seconds")
-"""Options in which the runs of one group may differ."""
-
-
-class Result(NamedTuple):
-    """The result of a run.
-
-    Args:
-        folder: Folder of the run.
-        recipe: Name of its recipe.
-        content: Content of its result.json.
-    """
-
-    folder: Path
-    recipe: str
-    content: Mapping[str, Any]
 
 
 def compare(folders: Sequence[str], out: Path) -> None:
@@ -49,7 +34,7 @@ def compare(folders: Sequence[str], out: Path) -> None:
     """
     results = [_read(folder) for folder in folders]
     _check_comparable(results)
-    groups = _groups(results)
+    groups = group_by_seed(results, _settings)
     curves: dict[str, list[Point]] = {}
     rows: dict[str, dict[str, str]] = {}
     for label, group in groups.items():
@@ -98,39 +83,23 @@ NOTE = (
 
 
 def _read(folder: str) -> Result:
-    run = RunFolder(folder)
-    recipe = run.read_config()["recipe"]
+    found = read_result(folder)
     try:
-        content = json.loads(run.result.read_text(encoding="utf-8"))
+        content = found.content
         sound = all(content["sweep"].values()) and bool(content["pictures"]) and content["table"]
-    except FileNotFoundError as error:
-        raise UserError(
-            f"{folder} has no result.json; end the run with `seqgan resume {folder}`"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{run.result} cannot be read; write it with `seqgan evaluate`") from error
     except (KeyError, TypeError, AttributeError):
         sound = False
     if not sound:
-        raise UserError(f"{run.result} holds no sweep; write one with `seqgan evaluate {folder}`")
-    return Result(Path(folder), recipe, content)
+        raise UserError(
+            f"{folder}/result.json holds no sweep; write one with `seqgan evaluate {folder}`"
+        )
+    return found
 
 
 def _check_comparable(results: Sequence[Result]) -> None:
+    check_same(results, SAME)
     first = results[0]
     for other in results[1:]:
-        if other.recipe != first.recipe:
-            raise UserError(
-                f"{first.folder} is a run of {first.recipe} and {other.folder} of {other.recipe}; "
-                "compare runs of one recipe"
-            )
-        for name in SAME:
-            one, two = (result.content["config"].get(name) for result in (first, other))
-            if one != two:
-                raise UserError(
-                    f"--{name} is {one} in {first.folder} and {two} in {other.folder}; figures of "
-                    "other data or settings do not compare"
-                )
         apart = first.content["seed"] != other.content["seed"]
         if first.recipe == "oracle" and first.content["config"]["oracle"] is None and apart:
             raise UserError(
@@ -141,34 +110,10 @@ def _check_comparable(results: Sequence[Result]) -> None:
             raise UserError(f"{first.folder} and {other.folder} measured different models")
 
 
-def _groups(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Groups of runs that differ only in their seed, by the folder name of the first run."""
-    groups: list[list[Result]] = []
-    for result in results:
-        for group in groups:
-            if _settings(group[0]) == _settings(result):
-                if any(r.content["seed"] == result.content["seed"] for r in group):
-                    raise UserError(
-                        f"{result.folder} repeats the options and the seed of another run; "
-                        "leave it out, since it is no further evidence"
-                    )
-                group.append(result)
-                break
-        else:
-            groups.append([result])
-    names = [group[0].folder.name for group in groups]
-    return {
-        (name if names.count(name) == 1 else str(group[0].folder))
-        + f" ({len(group)} seeds)".replace("(1 seeds)", "(one seed)"): group
-        for name, group in zip(names, groups)
-    }
-
-
 def _settings(result: Result) -> dict[str, Any]:
     """Return what must be equal within a group: the options and the swept settings."""
-    config = {k: v for k, v in result.content["config"].items() if k not in APART}
     swept = {name: [_setting(p) for p in c] for name, c in result.content["sweep"].items()}
-    return {**config, "swept": swept}
+    return {**settings_of(result), "swept": swept}
 
 
 def _setting(point: Point) -> tuple[str, float]:

@@ -134,3 +134,37 @@ class Breaks(gymnasium.Env):
         if Breaks.left < 0:
             raise ValueError("out of steps")
         return self.np_random.uniform(-1, 1, 2).astype(np.float32), 1.0, False, False, {}
+
+
+class Drawn(gymnasium.Env):
+    """Lasts four steps, pays the number of the choice, and is drawn as a grey that tells the step.
+
+    Args:
+        render_mode: rgb_array, or None.
+        drawing: Whether it works, fails as without a display, or is none at all.
+    """
+
+    observation_space = spaces.Box(-1, 1, (2,), np.float32)
+    action_space = spaces.Discrete(3, start=5)
+
+    def __init__(self, render_mode=None, drawing="works"):
+        self.render_mode, self.drawing = render_mode, drawing
+        modes = [] if drawing == "none" else ["rgb_array"]
+        self.metadata = {"render_modes": modes, "render_fps": 10}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self.np_random.uniform(-1, 1, 2).astype(np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.steps += 1
+        obs = self.np_random.uniform(-1, 1, 2).astype(np.float32)
+        return obs, float(action), self.steps == 4, False, {}
+
+    def render(self):
+        assert self.render_mode == "rgb_array"
+        if self.drawing == "fails":
+            raise gymnasium.error.DependencyNotInstalled("pygame is not installed")
+        return np.full((12, 16, 3), 60 * self.steps, np.uint8)

@@ -10,7 +10,8 @@ from image_core.runs import options
 from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
-from image_core.runs.recipe import Run, RunConfig
+from image_core.runs.recipe import RunConfig
+from rl.recipes.policy_run import PolicyRun
 
 ESTIMATORS = {
     "ppo": "clipped ratio of PPO on generalised advantages",
@@ -31,7 +32,7 @@ class Cloning(NamedTuple):
     lr: float = 1e-3
 
 
-class PhasedRun(Run):
+class PhasedRun(PolicyRun):
     """A run as the `phases` of a paper see it."""
 
     @abstractmethod

@@ -86,6 +86,22 @@ def read(
     return DemonstrationSplit(learned, held_out, source, found.skipped, told)
 
 
+def stand_in(envs: Envs) -> DemonstrationSplit:
+    """Two steps of zeros where demonstrations are not read: games are built, and then loaded.
+
+    Args:
+        envs: Environments that they fit.
+    """
+    seen, actions = envs.observations, envs.actions
+    obs = np.zeros((1, *seen.shape), np.uint8 if seen.image else np.float32)
+    act = np.zeros(
+        (1, actions.components) if actions.components else 1,
+        np.int64 if actions.discrete else np.float32,
+    )
+    one = Trajectory(obs, act, obs[0], False, np.zeros(0, np.float32))
+    return DemonstrationSplit([one, one], [], "", 0, [])
+
+
 def _same(one: Trajectory, other: Trajectory) -> bool:
     return np.array_equal(one.obs, other.obs) and np.array_equal(one.act, other.act)
 

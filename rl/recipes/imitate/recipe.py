@@ -8,7 +8,7 @@ import functools
 import sys
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from image_core.runs.phase import Phase
 from image_core.runs.players import Player, adam, make_engine
 from image_core.runs.uniform import Uniform
 from rl.recipes.imitate.config import ImitationOptions, PhasedRun
+from rl.recipes.imitate.presets import PRESETS as PRESETS
 from rl.recipes.imitate.report import Returns, write_report
 
 if TYPE_CHECKING:
@@ -29,49 +30,9 @@ if TYPE_CHECKING:
     from rl.envs import Envs
     from rl.imitator import AdversarialImitator, Imitator
     from rl.policies import Actor
+    from rl.recipes.imitate.data import DemonstrationSplit
 
 PAPERS = Papers("rl.recipes.imitate.papers", "gail", shared=ImitationOptions, own=ImitationOptions)
-PRESETS: dict[str, dict[str, Any]] = {
-    "classic": {"env_steps": 1_000_000, "g_lr": 1e-3},
-    "mujoco": {
-        "env_steps": 2_000_000,
-        "rollout": 256,
-        "minibatch": 1024,
-        "gamma": 0.99,
-        "subsample": 20,
-        "eval_episodes": 20,
-    },
-    "paper": {
-        "learner": "trpo",
-        "env_steps": 1_500_000,
-        "envs": 10,
-        "rollout": 500,
-        "gamma": 0.995,
-        "gae_lambda": 0.97,
-        "hidden": 100,
-        "d_hidden": 100,
-        "d_steps": 1,
-        "d_batch": 5_000,
-        "d_lr": 1e-2,
-        "absorbing": False,
-    },
-    "tiny": {
-        "env_steps": 128,
-        "envs": 4,
-        "rollout": 16,
-        "minibatch": 32,
-        "epochs": 2,
-        "hidden": 8,
-        "d_hidden": 8,
-        "d_steps": 2,
-        "d_batch": 8,
-        "bc_steps": 2,
-        "eval_episodes": 2,
-        "evaluate_every": 2,
-        "save_seconds": 0.0,
-        "device": "cpu",
-    },
-}
 POLICIES = {"expert": "rl.recipes.expert", "imitate": "rl.recipes.imitate.recipe"}
 """Recipes whose runs leave a policy."""
 
@@ -81,7 +42,7 @@ class Run(PhasedRun):
 
     Args:
         config: Its options.
-        data: Read in any case, for the demonstrations are part of the game.
+        data: Whether demonstrations are read; playing and rewarding do not need them.
     """
 
     recipe = "imitate"
@@ -92,23 +53,18 @@ class Run(PhasedRun):
     def __init__(self, config: ImitationOptions, *, data: bool = True):
         super().__init__(config)
         from rl.games.controlled import ControlledGame
-        from rl.recipes.imitate.data import read
+        from rl.recipes.imitate.data import stand_in
 
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
+        self.has_data = data
         envs = self.make_envs(config.env_count())
-        self.shown = read(
-            envs,
-            config.env,
-            config.demos,
-            valid=config.valid,
-            trajectories=config.trajectories,
-            fixed_horizon=config.fixed_horizon,
-            needs_actions=config.reads_actions(),
-        )
+        self.shown = self._read(envs) if data else stand_in(envs)
         self.trajectories = self.shown.learned
         self.expert = self._rows(self.trajectories)
-        self.random = self._play_random(max(len(self.trajectories), 10))
+        self.random = (
+            self._play_random(max(len(self.trajectories), 10)) if data else self.trajectories
+        )
         self.games = self._games(envs)
         self.game = ControlledGame(self.games).to(self.device)
         self.engine = make_engine(
@@ -126,9 +82,15 @@ class Run(PhasedRun):
         from rl.recipes.imitate.data import told_of
 
         super().start()
-        told = told_of(self.shown, self._facts(), judged=self._adversarial() is not None)
+        told = told_of(self.shown, self._facts(), judged=self.adversarial() is not None)
         for line in told:
             print(line, file=sys.stderr)
+
+    def load(self) -> None:
+        if self.has_data:
+            super().load()
+        else:
+            self.engine.load(self.folder.checkpoint)
 
     # ------------------------------------------------------------------------------------- phases
 
@@ -211,7 +173,7 @@ class Run(PhasedRun):
             "config": self.as_dict(),
             "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         }
-        write_report(self.folder, self.paper.title, found, facts)
+        write_report(self.folder, self.paper.title, found, c.round_steps(), facts)
 
     def _facts(self) -> dict[str, float | str]:
         from rl.recipes.imitate.data import facts_of
@@ -241,7 +203,7 @@ class Run(PhasedRun):
         """
         from rl.metrics import discrimination
 
-        game, real = self._adversarial(), self.shown.held_out or self.shown.learned
+        game, real = self.adversarial(), self.shown.held_out or self.shown.learned
         if game is None:
             return {}
         found = discrimination(game, self._whole(real), self._whole(fresh))
@@ -251,7 +213,7 @@ class Run(PhasedRun):
         """AUC of training rows against held-out ones: above 0.5 they are learned by heart."""
         from rl.metrics import discrimination
 
-        game = self._adversarial()
+        game = self.adversarial()
         if not self.shown.held_out or game is None:
             return {}
         again = self._whole(self.shown.held_out)
@@ -259,7 +221,8 @@ class Run(PhasedRun):
         found = discrimination(game, train, again.pick(~again.absorbing))
         return {"d_auc_real_again": found["d_auc"]}
 
-    def _adversarial(self) -> "AdversarialImitator | None":
+    def adversarial(self) -> "AdversarialImitator | None":
+        """The game of the paper, where it has a discriminator."""
         from rl.imitator import AdversarialImitator
 
         game = self.games["imitation"]
@@ -283,18 +246,18 @@ class Run(PhasedRun):
 
     # ---------------------------------------------------------------------- environments and data
 
-    def make_envs(self, count: int) -> "Envs":
-        """Fresh environments of the run's kind."""
-        from rl.envs import keywords, make_envs
+    def _read(self, envs: "Envs") -> "DemonstrationSplit":
+        from rl.recipes.imitate.data import read
 
         c = self.config
-        return make_envs(
+        return read(
+            envs,
             c.env,
-            count,
-            keywords(c.env_kwargs),
-            max_episode_steps=c.max_episode_steps or None,
-            stepping=c.stepping,
-            fixed=c.fixed_horizon,
+            c.demos,
+            valid=c.valid,
+            trajectories=c.trajectories,
+            fixed_horizon=c.fixed_horizon,
+            needs_actions=c.reads_actions(),
         )
 
     def _rows(self, trajectories: "list[Trajectory]") -> "Expert":

@@ -9,7 +9,9 @@ import torch
 
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder
-from image_core.runs.table import print_table
+from image_core.runs.html_report import Picture, write_html
+from image_core.runs.table import Row, cell, print_table
+from rl.recipes.curves import Curve, curves_of, draw_returns
 
 PASSED = 0.9
 """A control that comes this far from the random policy to the expert proves the task too easy."""
@@ -18,6 +20,29 @@ TITLES = {"untrained": "discriminator never trained", "random": "random demonstr
 AGAIN = "real again"
 """Row of the demonstrations that nothing learned from, in the policy's place."""
 CURVES = ("return", "G/return", "D/accuracy", "d_auc", "D/d_real", "D/d_fake", "G/kl", "G/entropy")
+
+
+OVER = "95 % over episodes"
+"""Column of the intervals."""
+CLONED = "behavioural cloning before it"
+"""Level of the policy that cloning left to the paper."""
+JUDGED = ("d_auc", "d_accuracy", "d_auc_train", "d_accuracy_train", "d_auc_real_again")
+RETURNS = "Returns over training, and those of the expert, of random actions and of cloning"
+LEARNING = "Logged numbers over the rounds"
+
+
+class Learning(NamedTuple):
+    """Returns over training.
+
+    Args:
+        curves: Returns of the paper's policy and of the controls', by row of the table.
+        levels: Returns that do not change: the expert's, random actions', and cloning's.
+        x_label: What the steps of the curves are.
+    """
+
+    curves: dict[str, Curve]
+    levels: dict[str, float]
+    x_label: str
 
 
 class Returns(NamedTuple):
@@ -38,13 +63,16 @@ class Returns(NamedTuple):
     likeliest: np.ndarray
 
 
-def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[str, Any]) -> None:
-    """Write result.json and the curves, and print the table and its conclusion.
+def write_report(
+    folder: RunFolder, title: str, found: Returns, round_steps: int, facts: Mapping[str, Any]
+) -> None:
+    """Write result.json, the curves and report.html, and print the table and its conclusion.
 
     Args:
         folder: Files of the run.
         title: Title of the paper.
         found: What was measured.
+        round_steps: Environment steps of a round; 0 where a round is an optimizer step.
         facts: Further entries of result.json, among them the options as "config", and what the
             paper learns from as "objective".
     """
@@ -57,6 +85,8 @@ def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[s
         known=table["expert"]["return"] is not None,
     )
     intervals = {name: mean_interval(values) for name, values in returns.items()}
+    rows = plots.read_log(folder.log)
+    learning = learning_of(title, rows, round_steps, table)
     folder.write_result(
         {
             "title": title,
@@ -68,14 +98,75 @@ def write_report(folder: RunFolder, title: str, found: Returns, facts: Mapping[s
             },
             "conclusion": conclusion,
             "returns": {name: values.tolist() for name, values in found.sampled.items()},
+            "learning": {
+                "x": learning.x_label,
+                "curves": {
+                    name: {"steps": list(c.steps), "return": list(c.returns)}
+                    for name, c in learning.curves.items()
+                },
+                "levels": learning.levels,
+            },
             **facts,
             "versions": {"torch": torch.__version__},
         }
     )
+    shown = _shown(table, intervals)
+    drawn = draw_returns(*learning), plots.draw_learning_curves(rows, CURVES)
     folder.plots.mkdir(parents=True, exist_ok=True)
-    plots.learning_curves(folder.log, folder.plots / "learning.png", CURVES)
-    print_table(_heading(folder, facts), _shown(table, intervals))
+    for name, figure in zip(("returns.png", "learning.png"), drawn):
+        plots.write_figure(figure, folder.plots / name)
+    columns = [c for c in dict.fromkeys(n for row in shown.values() for n in row) if c != OVER]
+    write_html(
+        folder.html,
+        title=f"{title} in {facts['config']['env']}",
+        facts={**facts["objective"], **{k: str(v) for k, v in facts["config"].items()}},
+        columns=columns,
+        table={name: [_cell(row, c) for c in columns] for name, row in shown.items()},
+        notes=[f"{_heading(folder, facts)}; in brackets {OVER}.", conclusion, *_judged(facts)],
+        pictures=[Picture(c, figure) for c, figure in zip((RETURNS, LEARNING), drawn)],
+        samples=(),
+    )
+    print_table(_heading(folder, facts), shown)
     print(conclusion)
+
+
+def _cell(row: Row, column: str) -> str:
+    """A figure, and beside the return its interval."""
+    band = f" ({row[OVER]})" if column == "return" and row[OVER] else ""
+    return cell(row.get(column, "")) + band
+
+
+def learning_of(
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    round_steps: int,
+    table: Mapping[str, Mapping[str, float | None]],
+) -> Learning:
+    """Returns over training: where something follows cloning, its end is a level.
+
+    Args:
+        title: Title of the paper.
+        rows: Rows of the log.
+        round_steps: Environment steps of a round; 0 where a round is an optimizer step.
+        table: Table of the run.
+    """
+    found = curves_of(rows, round_steps or 1)
+    known = {name: table[name]["return"] for name in ("expert", "random policy")}
+    levels = {name: level for name, level in known.items() if level is not None}
+    if "clone" in found and len(found) > 1:
+        levels[CLONED] = found.pop("clone").returns[-1]
+    names = {**TITLES, "imitation": title, "clone": title}
+    return Learning(
+        {names.get(phase, phase): curve for phase, curve in found.items()},
+        levels,
+        "environment steps" if round_steps else "optimizer steps",
+    )
+
+
+def _judged(facts: Mapping[str, Any]) -> list[str]:
+    """The discriminator's quality as a sentence, where there is one."""
+    told = [f"{name} {facts[name]:.3f}" for name in JUDGED if name in facts]
+    return [f"Discriminator on whole episodes: {', '.join(told)}."] if told else []
 
 
 def _heading(folder: RunFolder, facts: Mapping[str, Any]) -> str:
@@ -96,7 +187,7 @@ def _shown(
         cells = {k: "unknown" if v is None else v for k, v in row.items()}
         interval = intervals[name]
         text = "" if interval is None else f"{interval[0]:.1f} .. {interval[1]:.1f}"
-        shown[name] = {"return": cells.pop("return"), "95 % over episodes": text, **cells}
+        shown[name] = {"return": cells.pop("return"), OVER: text, **cells}
     return shown
 
 

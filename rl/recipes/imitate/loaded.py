@@ -1,0 +1,85 @@
+"""A trained run of imitation to work with, without its demonstrations: policy and reward."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+from jaxtyping import Float32
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from rl.discriminators import ShapedDiscriminator, Transitions
+from rl.recipes.imitate.reward_model import RewardModel
+from rl.recipes.loaded import LoadedPolicy
+
+if TYPE_CHECKING:
+    from rl.recipes.imitate.recipe import Run
+
+
+@final
+class LoadedImitation(LoadedPolicy):
+    """A trained run of imitation: its policy, and the reward that its discriminator learned.
+
+    Args:
+        run: Run that was built without demonstrations; its last checkpoint is loaded.
+    """
+
+    def __init__(self, run: "Run"):
+        super().__init__(run)
+        self._paper, self._absorbing = run.paper.name, run.config.reads_absorbing()
+        self._device, self._adversarial = run.device, run.adversarial()
+        game = self._adversarial
+        self._learned = None if game is None else self._of(game.reward_of)
+
+    def reward(self, obs: Any, act: Any, next_obs: Any, done: Any) -> Float32[np.ndarray, " batch"]:
+        """The paper's reward of each transition, by the discriminator as it is at the end.
+
+        With the logit l, GAIL's is softplus(l). Where the discriminator sees terminal states, one
+        that ends also earns gamma r_abs / (1 - gamma). AIRL's has -log pi(a | s) of the run's own
+        policy in it. The share of the environment's reward that `env_weight` mixes in is left out.
+
+        Args:
+            obs: Observations as the environment shows them, (N, ...).
+            act: Actions in the environment's units, (N, ...).
+            next_obs: Observations that followed, (N, ...).
+            done: Whether next_obs is terminal, (N,); a time limit is not.
+
+        Raises:
+            UserError: The paper learns no reward, or the transitions are of another environment.
+        """
+        if self._learned is None:
+            raise UserError(self._none("reward", "gail or of another paper with a discriminator"))
+        return self._learned.reward(obs, act, next_obs, done)
+
+    def transferable_reward(self) -> RewardModel:
+        """AIRL's g(s, a), or g(s) if it sees states alone, without shaping and without log pi.
+
+        It has `reward` as this run has, and a terminal state earns gamma g_abs / (1 - gamma).
+
+        Raises:
+            UserError: The paper has no such reward.
+        """
+        game = self._adversarial
+        if game is None or not isinstance(game.D, ShapedDiscriminator):
+            raise UserError(self._none("transferable reward", "airl or airl_state"))
+        discriminator = game.D
+
+        def unshaped(rows: Transitions) -> Tensor:
+            return discriminator.transferable(discriminator.encode(rows))
+
+        def reward(rows: Transitions) -> Tensor:
+            return game.with_absorbing_reward(rows, unshaped)
+
+        return self._of(reward)
+
+    def _none(self, what: str, papers: str) -> str:
+        return (
+            f"{self.folder} is a run of {self._paper}, which learns no {what}; load a run of "
+            f"{papers}"
+        )
+
+    def _of(self, reward: Callable[[Transitions], Tensor]) -> RewardModel:
+        return RewardModel(self._envs, reward, absorbing=self._absorbing, device=self._device)
+
+
+Loaded = LoadedImitation

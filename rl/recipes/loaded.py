@@ -1,0 +1,90 @@
+"""A trained run with a policy to work with, in the environment's own observations and actions."""
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+
+from rl.envs import Envs, keywords
+from rl.envs.fixed import FixedHorizon
+from rl.envs.sync import make
+from rl.formats.raw import encode_observations
+from rl.policies import Actor
+from rl.recipes.policy_run import PolicyRun
+
+
+class LoadedPolicy:
+    """A trained run of the recipe expert or imitate.
+
+    Args:
+        run: Run that was built without data; its last checkpoint is loaded.
+    """
+
+    def __init__(self, run: PolicyRun):
+        run.load()
+        run.engine.game.eval()
+        self._run = run
+        self._envs: Envs = run.make_envs(1)
+        self.policy: Actor = run.policy().eval()
+        self._space = self.env().action_space
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self._run.folder.folder
+
+    @property
+    def env_id(self) -> str:
+        """Id of the run's environment."""
+        return str(self._run.config.env)
+
+    def env(self, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
+        """A fresh gymnasium environment of the run's kind, with its time limit.
+
+        Args:
+            render_mode: What `render` returns, as in gymnasium, such as rgb_array.
+
+        Raises:
+            UserError: It cannot be made.
+        """
+        c = self._run.config
+        options = keywords(c.env_kwargs)
+        if render_mode is not None:
+            options["render_mode"] = render_mode
+        _, made = make(c.env, options, c.max_episode_steps or None)
+        if not c.fixed_horizon:
+            return made
+        limit = self._envs.max_episode_steps
+        return gymnasium.wrappers.TimeLimit(FixedHorizon(made), limit)
+
+    def predict(self, obs: Any, deterministic: bool = False) -> np.ndarray | np.generic:
+        """Actions as the environment takes them; one of a Discrete space is a numpy number.
+
+        Args:
+            obs: One observation as the environment shows it, or a batch (N, ...); of a Dict or
+                Tuple space a batch is a list.
+            deterministic: Whether the likeliest action is taken instead of a draw.
+
+        Raises:
+            UserError: It is no observation of the environment.
+        """
+        single = self._is_one(obs)
+        rows = encode_observations([obs] if single else obs, self._envs, "predict")
+        seen = torch.from_numpy(np.ascontiguousarray(rows)).to(
+            next(self.policy.parameters()).device
+        )
+        act = self._envs.actions.to_env(self.policy.act(seen, deterministic))
+        found = act.reshape(len(act), *(self._space.shape or ())).astype(self._space.dtype)
+        return found[0] if single else found
+
+    def _is_one(self, obs: Any) -> bool:
+        """Whether it is one observation and no batch."""
+        space = self._envs.observations.space
+        if isinstance(space, gymnasium.spaces.Dict | gymnasium.spaces.Tuple):
+            return not isinstance(obs, list)
+        return np.shape(obs) == space.shape
+
+
+Loaded = LoadedPolicy

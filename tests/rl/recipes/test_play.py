@@ -1,0 +1,88 @@
+"""`seqgan play`: the returns of a policy's episodes, and a film of the first."""
+
+import re
+import shutil
+
+import gymnasium
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+import seqgan as sg
+from seqgan.cli import main
+from tests.recipes.made import refusal
+
+gymnasium.register("Drawn-v0", "tests.rl.made:Drawn", max_episode_steps=9)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """An expert that knows nothing yet."""
+    folder = str(tmp_path_factory.mktemp("play") / "expert")
+    words = ["--env", "Drawn-v0", "--eval_episodes=1", "--env_steps=16", "--rollout=4"]
+    assert main(["train", "expert", "--preset", "tiny", *words, "--out", folder]) == 0
+    return folder
+
+
+def test_returns_are_printed_with_their_interval_and_the_first_episode_is_drawn(
+    run, tmp_path, capsys
+):
+    film = tmp_path / "films" / "x.gif"
+    words = ["play", run, "--episodes", "6", "--video", str(film), "--seed", "3"]
+    capsys.readouterr()
+    assert main(words) == 0
+    head, returns, drawn = capsys.readouterr().out.splitlines()
+    values = [float(word) for word in returns.removeprefix("returns: ").split()]
+    assert len(values) == 6
+    assert all(20 <= value <= 28 for value in values)  # four choices from 5 to 7
+    assert len(set(values)) > 1
+    assert f"6 episodes in Drawn-v0, sampled actions, return {np.mean(values):.2f} (95 %" in head
+    low, high = map(float, re.search(r"(\d\S+) \.\. (\S+)\)", head).groups())
+    assert min(values) <= low < np.mean(values) < high <= max(values)
+    assert "5 pictures" in drawn
+    with Image.open(film) as picture:
+        greys = [np.asarray(f.convert("RGB"))[0, 0, 0] for f in ImageSequence.Iterator(picture)]
+        assert picture.info["duration"] == 100  # ten pictures a second
+        assert picture.size == (16, 12)
+    np.testing.assert_allclose(greys, [0, 60, 120, 180, 240], atol=3)
+    words[5] = str(tmp_path / "again.gif")
+    assert main(words) == 0
+    assert capsys.readouterr().out.splitlines()[1] == returns
+
+
+def test_the_likeliest_actions_are_those_of_the_loaded_policy(run, capsys):
+    loaded = sg.load(run)
+    env, expected = loaded.env(), 0.0
+    obs, _ = env.reset(seed=0)
+    ended = False
+    while not ended:
+        obs, reward, ended, _, _ = env.step(loaded.predict(obs, deterministic=True))
+        expected += reward
+    assert main(["play", run, "--episodes", "1", "--deterministic"]) == 0
+    head, returns = capsys.readouterr().out.splitlines()
+    assert returns == f"returns: {expected:.2f}"
+    assert head.endswith(f"likeliest actions, return {expected:.2f} (one episode)")
+
+
+def test_what_cannot_be_played_or_drawn_is_one_sentence(run, tmp_path, capsys):
+    film = str(tmp_path / "x.gif")
+    for drawing, says in {
+        "fails": "--video: Drawn-v0 cannot be drawn: pygame is not installed",
+        "none": "--video: Drawn-v0 has no render mode rgb_array",
+    }.items():
+        folder = tmp_path / drawing
+        shutil.copytree(run, folder)
+        config = (folder / "config.yaml").read_text()
+        assert "env_kwargs: ''" in config
+        options = f'env_kwargs: \'{{"drawing": "{drawing}"}}\''
+        (folder / "config.yaml").write_text(config.replace("env_kwargs: ''", options))
+        assert says in refusal(capsys, "play", str(folder), "--video", film)
+    assert "--episodes 0" in refusal(capsys, "play", run, "--episodes", "0")
+    assert ".gif or .mp4" in refusal(capsys, "play", run, "--video", "x.avi")
+    taken = tmp_path / "taken.gif"
+    taken.write_bytes(b"")
+    assert "overwritten" in refusal(capsys, "play", run, "--video", str(taken))
+    assert not (tmp_path / "x.gif").exists()
+    text = "recipe: text\nformat: 2\ndata: none.txt\n"
+    (tmp_path / "config.yaml").write_text(text)
+    assert "is a run of text, which plays no episodes" in refusal(capsys, "play", str(tmp_path))

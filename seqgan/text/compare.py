@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
-from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.folder import RunFolder, as_json, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.table import print_table
 from seqgan.metrics.bootstrap import seeds_figure
@@ -68,7 +68,7 @@ def compare(folders: Sequence[str], out: Path) -> None:
     seeds = {label: [r.content["seed"] for r in group] for label, group in groups.items()}
     runs = {label: [str(r.folder) for r in group] for label, group in groups.items()}
     result = {"table": rows, "sweep": curves, "runs": runs, "seeds": seeds}
-    write_text(out / "result.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "result.json", as_json(result, indent=1) + "\n")
     for file, figure in drawn.items():
         (out / "plots").mkdir(exist_ok=True)
         plots.write_figure(figure, out / "plots" / file)

@@ -167,9 +167,8 @@ def relgan(
     return RelaxedGame(G, D, length, moves=moves, **options)  # type: ignore[arg-type]
 
 
-def game(o: Options, s: Sequences) -> RelaxedGame:
-    """Build the game from a run's options."""
-    policy = RelationalPolicy(
+def _relational(o: Options, s: Sequences) -> RelationalPolicy:
+    return RelationalPolicy(
         s.vocab,
         o.embedding,
         o.hidden,
@@ -179,6 +178,13 @@ def game(o: Options, s: Sequences) -> RelaxedGame:
         pad=s.pad,
         dropout=o.dropout,
     )
+
+
+def game(o: Options, s: Sequences) -> RelaxedGame:
+    """Build the game from a run's options."""
+    policy = o.build_policy(s) if o.policy else _relational(o, s)
+    if not isinstance(policy, RecurrentPolicy):
+        raise UserError(f"--policy {o.policy}: relaxed samples need a RecurrentPolicy")
     views, filters = SIZES[o.discriminator]
     discriminator = ManyEmbeddingsDiscriminator(
         s.vocab, views, views, filters, end=s.end, dropout=o.d_dropout

@@ -109,7 +109,6 @@ class Run(ABC):
 
     def start(self) -> None:
         """Create the run's folder."""
-        track.check_installed(self.config.track)
         self.folder.create(self.recipe, self.config)
         self._sign()
 
@@ -121,7 +120,6 @@ class Run(ABC):
         Raises:
             UserError: Options or data differ from those that the run began with.
         """
-        track.check_installed(self.config.track)
         if has_checkpoint(self.folder.checkpoint):
             self.engine.load(self.folder.checkpoint)
         noted, now = self.engine.notes.get("config", {}), self.as_dict()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import outside
+from seqgan.lm.policies import RecurrentPolicy, SequencePolicy
 
 SIGNATURES = {
     "policy": "(sequences) -> SequencePolicy",
@@ -65,6 +66,23 @@ def build(option: str, name: str, kind: type, argument: Any) -> Any:
             f"{kind.__module__}"
         )
     return made
+
+
+def recurrent(policy: SequencePolicy) -> RecurrentPolicy:
+    """A policy for papers that read the logits of every step.
+
+    Args:
+        policy: Policy, the paper's or the user's own.
+
+    Raises:
+        UserError: It has no such logits.
+    """
+    if not isinstance(policy, RecurrentPolicy):
+        raise UserError(
+            f"--policy: this paper reads the logits of every step, which {type(policy).__name__} "
+            f"does not have; derive it from RecurrentPolicy of {RecurrentPolicy.__module__}"
+        )
+    return policy
 
 
 def objective(

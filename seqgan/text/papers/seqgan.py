@@ -51,7 +51,7 @@ class Options(ScoreOptions):
         if self.reward:
             d_share = f"{1 - self.reward_weight:g} x {reward}"
             reward = f"{d_share} + {self.reward_weight:g} x {self.reward}"
-        return {"reward": reward, **super().method()}
+        return {**super().method(), "reward": reward}
 
     def token_reward(self, s: Sequences) -> Reward:
         """Build the reward of each token."""

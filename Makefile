@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test lint type docs bench claims clean
+.PHONY: demo test test-other lint type docs bench claims clean
 
 # torch comes first and alone, so that its pinned build is the one everything else is installed beside.
 $(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/text/_conv_bank.c
@@ -22,6 +22,15 @@ demo: $(BIN)/.installed
 
 test: $(BIN)/.installed
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# Another Python's environment: everything is imported, a run is trained, the fast tests of the core pass.
+OTHER := build/$(notdir $(PYTHON))
+test-other:
+	$(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(OTHER)/bin/python -m pip install --quiet . pytest pytest-timeout beartype hypothesis scipy
+	cd $(OTHER) && bin/seqgan list papers && bin/seqgan train oracle --preset tiny --report none --out run
+	$(OTHER)/bin/python -m pytest tests/test_package.py tests/image_core/adversarial -m "not slow"
 
 lint: $(BIN)/.installed
 	$(BIN)/python -m ruff check .

@@ -9,6 +9,10 @@ start quickly.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from seqgan.neighbours import check_neighbours
+
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from image_core.adversarial import estimators as estimators
     from image_core.adversarial import losses as losses
@@ -73,10 +77,11 @@ _NAMES = {
     "LSTMPolicy": "seqgan.lm.policies",
     "nll": "seqgan.lm.likelihood",
 }
-__all__ = [*_MODULES, *_NAMES]
+__all__ = ["__version__", *_MODULES, *_NAMES]
 
 
 def __getattr__(name: str) -> Any:
+    check_neighbours()
     if name in _MODULES:
         return import_module(_MODULES[name])
     if name in _NAMES:

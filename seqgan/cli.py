@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
 
-from image_core.adversarial.errors import UserError
-from image_core.runs.stopping import EXIT_CODE, Stopped
+from seqgan import __version__
+from seqgan.neighbours import check_neighbours
 
 HELP = """\
 seqgan: adversarial training where samples are discrete
 
-usage: seqgan COMMAND ...
+usage: seqgan COMMAND ...      or python -m seqgan COMMAND ...; seqgan --version
 
   seqgan train text --data FILE --out DIR      SeqGAN on your text: one sentence per line or a table
   seqgan train oracle --out DIR                SeqGAN on a synthetic language of known density
@@ -81,6 +81,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help", "help"):
         print(HELP, end="")
         return 0
+    if words[0] in ("--version", "-V"):
+        print(f"seqgan {__version__}")
+        return 0
+    try:
+        check_neighbours()
+    except ImportError as error:
+        print(f"seqgan: {error}", file=sys.stderr)
+        return 2
+    return _run(words)
+
+
+def _run(words: Sequence[str]) -> int:
+    # Imported here, once they are known to be ours
+    from image_core.adversarial.errors import UserError
+    from image_core.runs.stopping import EXIT_CODE, Stopped
+
     try:
         if words[0] not in COMMANDS:
             raise UserError(f"no command {words[0]!r}; see `seqgan --help`")

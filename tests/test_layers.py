@@ -95,7 +95,7 @@ CORE, RUNS = "image_core.adversarial", "image_core.runs"
 DOMAINS = tuple(
     f"seqgan.{name}" for name in ("text", "discrete", "dialogue", "retrieval", "text2image")
 )
-FRONT = ("seqgan.commands", "seqgan.cli", "seqgan.games", "seqgan")
+FRONT = ("seqgan.commands", "seqgan.cli", "seqgan.__main__", "seqgan.games", "seqgan")
 """Who may name a domain or rl, lazily; `seqgan` is `seqgan/__init__.py`."""
 
 SHARED = {
@@ -556,6 +556,9 @@ def test_text_needs_no_environments_and_no_language_models():
     assert "datasets" in loaded("import datasets", NOT_FOR_TEXT)
 
 
-@pytest.mark.parametrize("command", [["--help"], ["train", "--help"], ["no such command"]])
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], ["--version"], ["train", "--help"], ["no such command"], ["list", "papers"]],
+)
 def test_help_and_mistakes_load_nothing_heavy(command):
     assert loaded(f"from seqgan.cli import main; main({command!r})", HEAVY) == set()

@@ -5,6 +5,7 @@ config.yaml  log.jsonl  checkpoint/  samples/  plots/*.png  result.json  report.
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
@@ -44,6 +45,24 @@ def write_text(file: Path, text: str) -> None:
         raise UserError(
             f"cannot write {file}: {error.strerror}; free some space or choose another --out"
         ) from error
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """Strict JSON of plain values; numbers that are not finite become null.
+
+    Args:
+        value: Mappings, sequences, numbers and text.
+        indent: Spaces of one level; None writes a single line.
+    """
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _unfinished(file: Path) -> Path:
@@ -204,7 +223,7 @@ class RunFolder:
             return
         try:
             with self.log.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(record) + "\n")
+                stream.write(as_json(record) + "\n")
         except OSError as error:
             raise UserError(
                 f"cannot write {self.log}: {error.strerror}; free some space and resume"
@@ -218,5 +237,5 @@ class RunFolder:
             return None
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`."""
-        write_text(self.result, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+        """Write `result.json`, strict JSON."""
+        write_text(self.result, as_json(result, indent=1) + "\n")

@@ -78,6 +78,8 @@ def import_own(option: str, name: str) -> ModuleType:
     Raises:
         UserError: There is no such module, or it cannot be imported; the message names its file.
     """
+    for ours in _OURS:  # found now, so that a folder of that name here does not hide them
+        importlib.import_module(ours)
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

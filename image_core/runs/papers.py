@@ -78,19 +78,7 @@ class Papers:
 
     def names(self) -> list[str]:
         """Names of the included papers, and of those that installed packages add."""
-        return sorted({*self._included(), *self._added()})
-
-    def _included(self) -> list[str]:
-        folder = importlib.import_module(self.package).__path__
-        return [module.name for module in pkgutil.iter_modules(folder)]
-
-    def _added(self) -> dict[str, str]:
-        """Modules of the entry points, by name; none hides an included paper."""
-        return {
-            point.name: point.value
-            for point in entry_points(group=self.package)
-            if point.name not in self._included()
-        }
+        return list(modules(self.package))
 
     def load(self, name: str) -> Paper:
         """The parts of a paper.
@@ -122,7 +110,7 @@ class Papers:
         """
         return [
             name
-            for name in sorted(self._included())
+            for name in sorted(_included(self.package))
             if option in {f.name for f in fields(self.config(name))}
         ]
 
@@ -155,16 +143,33 @@ class Papers:
         Raises:
             UserError: There is no such module, or it cannot be imported.
         """
-        if name in self._included():
+        if name in _included(self.package):
             return importlib.import_module(f"{self.package}.{name}")
-        if name in self._added():
-            return import_own("paper", self._added()[name])
+        if name in (known := modules(self.package)):
+            return import_own("paper", known[name])
         if "." not in name and not _exists(name):
             raise UserError(
                 f"--paper {name}: choose one of {', '.join(self.names())}, or name your "
                 "own module, for example mypackage.mygan"
             )
         return import_own("paper", name)
+
+
+def modules(package: str) -> dict[str, str]:
+    """Module of each paper by name: those of a package, and those that installed packages add.
+
+    Args:
+        package: Package of the included papers, and group of the entry points. No entry point
+            hides an included paper.
+    """
+    added = {point.name: point.value for point in entry_points(group=package)}
+    included = {name: f"{package}.{name}" for name in _included(package)}
+    return dict(sorted({**added, **included}.items()))
+
+
+def _included(package: str) -> list[str]:
+    folder = importlib.import_module(package).__path__
+    return [module.name for module in pkgutil.iter_modules(folder)]
 
 
 def title(module: ModuleType) -> str:

@@ -57,7 +57,7 @@ def learning_curves(
     Args:
         log_path: Log with one JSON object per line, with "round" (counted through the phases),
             "phase" and scalars, not all in every line. If a resumed run wrote a round again, the
-            later line counts; an incomplete last line is ignored.
+            later line counts; an incomplete last line is ignored, and null is NaN.
         out_path: Path of a .png, .pdf or .svg file, written atomically.
         keys: Metrics to draw, in this order, absent ones omitted; None draws all.
 
@@ -312,7 +312,7 @@ def _phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[int, str]]:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Read the rows of a log; an incomplete last line is ignored.
+    """Read the rows of a log; an incomplete last line is ignored, and null is NaN.
 
     Args:
         path: Path of the log.
@@ -334,7 +334,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
             if number == len(lines):
                 break  # a run was killed while it wrote
             raise UserError(f"{path} line {number} is not an object with a round") from error
-        rows.append(row)
+        rows.append({n: math.nan if value is None else value for n, value in row.items()})
     return rows
 
 

@@ -1,5 +1,6 @@
 """Shared parts of every recipe: the options of a run, and starting, resuming and training it."""
 
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.randomness import seed_all
 from image_core.adversarial.stream import Data
-from image_core.runs import options
+from image_core.runs import options, track
 from image_core.runs.folder import RunFolder
 from image_core.runs.phase import Phase
 from image_core.runs.run import play
@@ -30,6 +31,9 @@ class RunConfig:
         device: Device: auto (cuda if available), cpu or cuda.
         threads: Number of torch's CPU threads; 0 keeps torch's default, and 1 is fastest if other
             work runs on the same machine.
+        track: Trackers that get every logged number besides log.jsonl: tensorboard, wandb or
+            trackio, several separated by commas.
+        report: Report at the end of training: full or none; `seqgan evaluate DIR` writes it later.
     """
 
     out: str
@@ -37,11 +41,19 @@ class RunConfig:
     save_seconds: float = 60.0
     device: str = "auto"
     threads: int = 0
+    track: str = ""
+    report: str = "full"
 
     def __post_init__(self) -> None:
         options.check_least(self, 0, "save_seconds", "threads")
         options.check_choice("device", self.device, ("auto", "cpu", "cuda"))
         options.check_seed(self.seed)
+        options.check_choice("report", self.report, self.reports())
+        track.names(self.track)
+
+    def reports(self) -> tuple[str, ...]:
+        """Values of --report; recipes with a long report add a short one."""
+        return ("full", "none")
 
 
 class Run(ABC):
@@ -148,7 +160,7 @@ class Run(ABC):
         self._sign()
 
     def train(self) -> None:
-        """Play the remaining rounds of the run, then write its result."""
+        """Play the remaining rounds of the run, then write its result unless it is left out."""
         began, ended = time.process_time(), self.engine.notes.get("phase") == len(self.phases())
         play(
             self.engine,
@@ -157,7 +169,11 @@ class Run(ABC):
             self.folder,
             save_seconds=self.config.save_seconds,
             show=self.show,
+            track=self.config.track,
         )
+        if self.config.report == "none":
+            print(f"no report; `seqgan evaluate {self.config.out}` writes it", file=sys.stderr)
+            return
         self.report(None if ended else time.process_time() - began)
 
     def as_dict(self) -> dict[str, Any]:
@@ -175,5 +191,5 @@ class Run(ABC):
             )
 
 
-MOVABLE = ("out", "device", "save_seconds")
+MOVABLE = ("out", "device", "save_seconds", "track", "report")
 """Options that may change while a run is stopped; the content of their files is compared."""

@@ -22,6 +22,7 @@ from image_core.runs.folder import RunFolder
 from image_core.runs.phase import Phase
 from image_core.runs.progress import Progress
 from image_core.runs.stopping import Stopped, between_rounds
+from image_core.runs.track import tracked
 
 
 def play(
@@ -32,6 +33,7 @@ def play(
     *,
     save_seconds: float,
     show: Sequence[str],
+    track: str = "",
 ) -> None:
     """Play all remaining phases, with logging, checkpoints and a progress display.
 
@@ -43,6 +45,7 @@ def play(
         save_seconds: Minimum time in seconds between two checkpoints; the end of a phase is always
             saved.
         show: Names of the logged numbers to show.
+        track: Trackers that get the logged numbers, see `track.names`.
 
     Raises:
         UserError: A weight or a metric is not finite.
@@ -53,7 +56,12 @@ def play(
     notes.setdefault("phase", 0)
     notes.setdefault("phase_round", 0)
     saved_at = time.monotonic()
-    with between_rounds() as request, Progress(phases, show) as progress:
+    config = run.read_config() if track else {}
+    with (
+        between_rounds() as request,
+        tracked(track, run.folder, config, engine.round) as log,
+        Progress(phases, show) as progress,
+    ):
         while notes["phase"] < len(phases):
             phase = phases[notes["phase"]]
             if notes["phase_round"] == 0:
@@ -62,6 +70,7 @@ def play(
             while not ended:
                 record, ended = _round(engine, data, phase)
                 run.write_log(record)
+                log(record)
                 progress.show(notes["phase"], notes["phase_round"], record)
                 if said := crossed(engine, phase.limits, record):
                     notes.setdefault("alarms", []).extend(said)

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
@@ -86,6 +87,7 @@ def _evaluate_pictures(options: Namespace, out: Path) -> None:
 def _evaluate_run(folder: str, sweep: bool) -> None:
     prepare()
     trained = open_run(folder)
+    trained.config = replace(trained.config, report="full")
     if not sweep:
         trained.load()
         trained.report()

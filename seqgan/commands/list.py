@@ -1,40 +1,16 @@
-"""`seqgan list KIND`: the names that recipes accept, found by asking their configurations."""
+"""`seqgan list KIND`: the names that recipes accept, told without loading torch."""
 
-import functools
-import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING, fields
-from importlib import import_module
+import ast
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.runs.parsing import Parser, prepare
-from seqgan.commands.recipes import RECIPES, recipe_module
-
-OPTIONS = {"losses": "loss", "penalties": "penalty", "estimators": "estimator"}
-"""The option that takes a name of each kind."""
-MODULES: Mapping[str, tuple[str, ...]] = {
-    "losses": tuple(f"image_core.adversarial.{n}" for n in ("losses", "fgan", "divergences")),
-    "penalties": ("image_core.adversarial.penalties", "image_core.adversarial.regularizers"),
-    "estimators": (
-        "image_core.adversarial.estimators",
-        "image_core.adversarial.relaxations",
-        "image_core.adversarial.control_variates",
-        "seqgan.discrete.gradients",
-    ),
-}
-"""Where the names of a kind are defined, each module's in its `__all__`."""
-PACKAGES = ("image_core", "rl", "seqgan")
-METRICS: Mapping[str, tuple[str, ...]] = {
-    "text": ("seqgan.metrics", "seqgan.judges.judge"),
-    "image": ("image_core.metrics",),
-    "imitate": ("rl.metrics",),
-    "retrieve": ("seqgan.retrieval.metrics",),
-    "text2image": ("seqgan.text2image.metrics",),
-}
-KINDS = (*OPTIONS, "papers", "games", "metrics", "recipes")
+from image_core.runs import papers
+from image_core.runs.parsing import Parser
+from seqgan.commands import catalogue
+from seqgan.commands.catalogue import KINDS, Entry
+from seqgan.commands.recipes import PAPERS, RECIPES
 
 
 def run(words: Sequence[str]) -> None:
@@ -43,115 +19,37 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("--recipe", choices=tuple(RECIPES), help="Only what this recipe accepts.")
     options = parser.parse_args(words)
-    prepare()
     print("\n".join(lines(options.kind, options.recipe)))
 
 
 def lines(kind: str, recipe: str | None = None) -> list[str]:
     """One line for each name: the name, the recipes that accept it, what it is."""
-    found: dict[str, list[str]] = {}
-    told: dict[str, str] = {}
-    for one in [recipe] if recipe else RECIPES:
-        for name, meaning in named(kind, one):
-            found.setdefault(name, []).append(one)
-            told.setdefault(name, meaning)
+    every = paper_entries() if kind == "papers" else catalogue.read()[kind]
+    found = {n: e for n, e in every.items() if recipe is None or recipe in e.recipes}
     if not found:
         raise UserError(f"the recipe {recipe} has no {kind}; leave --recipe out")
-    shown = {name: "" if recipe else f"[{', '.join(recipes)}]" for name, recipes in found.items()}
-    if kind in ("games", "recipes"):
-        shown = dict.fromkeys(found, "")
+    bare = recipe is not None or kind in ("games", "recipes")
+    shown = {name: "" if bare else f"[{', '.join(e.recipes)}]" for name, e in found.items()}
     wide, wider = (max(map(len, words)) for words in (shown, shown.values()))
-    return [f"{n:<{wide}}  {shown[n]:<{wider}}  {told[n]}".rstrip() for n in found]
+    return [f"{n:<{wide}}  {shown[n]:<{wider}}  {e.meaning}".rstrip() for n, e in found.items()]
 
 
-def named(kind: str, recipe: str) -> Iterator[tuple[str, str]]:
-    """Each name of a kind that a recipe accepts, and what it is."""
-    module = recipe_module(recipe)
-    if kind == "recipes":
-        yield recipe, f"{_doc(module)} Presets: {', '.join(module.PRESETS)}."
-    elif kind == "papers":
-        if module.PAPERS is not None:
-            for name in module.PAPERS.names():
-                yield name, _doc(module.PAPERS.module(name))
-    elif kind == "games":
-        yield from ((game.__name__, _doc(game)) for game in games())
-    elif kind == "metrics":
-        for holder in map(import_module, METRICS.get(recipe, ())):
-            yield from ((name, _doc(getattr(holder, name))) for name in _public(holder))
-    else:
-        for name, meaning in _known(kind).items():
-            if any(refusal(config, kind, name) is None for config in _configs(module)):
-                yield name, meaning
-
-
-def refusal(config: type, kind: str, name: str) -> str | None:
-    """Why a configuration refuses a name; None where it accepts it.
-
-    Args:
-        config: A recipe's dataclass.
-        kind: A key of `OPTIONS`.
-        name: Value of that option.
-    """
-    declared = {field.name: field for field in fields(config)}
-    if OPTIONS[kind] not in declared:
-        return f"there is no --{OPTIONS[kind]}"
-    needed = {n: "x" for n, f in declared.items() if f.default is f.default_factory is MISSING}
-    value = f"{name}=1" if kind == "penalties" else name
-    try:
-        config(**{**needed, OPTIONS[kind]: value})
-    except UserError as error:
-        return str(error)
-    return None
-
-
-def _configs(module: Any) -> list[type]:
-    """The dataclass of a recipe, one for each of its papers."""
-    if module.PAPERS is None:
-        return [module.Config]
-    return [module.PAPERS.config(name) for name in module.PAPERS.names()]
-
-
-def games() -> Iterator[type]:
-    """Every game: the subclasses of Game in the modules that have a `tiny()` of it."""
-    from image_core.adversarial.game import Game
-
-    for package in PACKAGES:
-        (folder,) = import_module(package).__path__
-        for file in sorted(Path(folder).rglob("*.py")):
-            if "\ndef tiny(" in file.read_text(encoding="utf-8"):
-                inside = file.relative_to(Path(folder).parent).with_suffix("")
-                module = import_module(".".join(inside.parts))
-                own = (value for _, value in inspect.getmembers(module, inspect.isclass))
-                yield from (
-                    value
-                    for value in own
-                    if issubclass(value, Game)
-                    and value.__module__ == module.__name__
-                    and not inspect.isabstract(value)
-                )
-
-
-def _public(module: ModuleType) -> list[str]:
-    """The names of `__all__`, else the functions that a module defines."""
-    own = [
-        name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
-    ]
-    return list(vars(module).get("__all__", own))
-
-
-def _known(kind: str) -> dict[str, str]:
-    """Every name of a kind that is defined anywhere."""
-    found: dict[str, str] = {}
-    for holder in map(import_module, MODULES[kind]):
-        for name in holder.__all__:
-            value = getattr(holder, name)
-            meaning = f"D: {_doc(value.d)} G: {_doc(value.g)}" if kind == "losses" else _doc(value)
-            found.setdefault(name, meaning)
+def paper_entries() -> dict[str, Entry]:
+    """The papers that ship and those of installed packages, from the first lines of their files."""
+    found: dict[str, Entry] = {}
+    for recipe, package in PAPERS.items():
+        for name, module in papers.modules(package).items():
+            found.setdefault(name, Entry(_first_line(module), [])).recipes.append(recipe)
     return found
 
 
-def _doc(value: object) -> str:
-    value = value.func if isinstance(value, functools.partial) else value
-    return (inspect.getdoc(value) or "").partition("\n")[0]
+def _first_line(module: str) -> str:
+    """First line of a module's documentation; the module is not imported."""
+    try:
+        spec = find_spec(module)
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        return f"({module} is not installed)"
+    source = Path(spec.origin).read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

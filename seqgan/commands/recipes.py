@@ -23,6 +23,17 @@ RECIPES: Mapping[str, str] = {
     "text2image": "seqgan.text2image.recipe",
 }
 
+PAPERS: Mapping[str, str] = {
+    "dialogue": "seqgan.dialogue.papers",
+    "discrete": "seqgan.discrete.papers",
+    "image": "image_core.recipes.image.papers",
+    "imitate": "rl.recipes.imitate.papers",
+    "oracle": "seqgan.text.papers",
+    "retrieve": "seqgan.retrieval.papers",
+    "text": "seqgan.text.papers",
+    "text2image": "seqgan.text2image.papers",
+}
+"""Package of the papers of each recipe that has some."""
 LOADERS: Mapping[str, str] = {
     "dialogue": "seqgan.dialogue.loaded",
     "discrete": "seqgan.discrete.loaded",

@@ -36,8 +36,10 @@ def run(words: Sequence[str]) -> None:
     module = recipe_module(words[0])
     config, resume = parse_config(words[0], module, words[1:])
     from image_core.adversarial import parallel
+    from image_core.runs import track
     from image_core.runs.folder import RunFolder
 
+    track.check_installed(config.track)
     folder = RunFolder(config.out)
     if resume and parallel.agree(folder.config.exists()):
         _check_same(config, saved_config(config.out, RECIPES)[1])
@@ -61,13 +63,14 @@ def go_on(folder: str, rounds: int | None = None) -> None:
         UserError: The folder is no run, or another process trains it.
     """
     from image_core.adversarial import parallel
-    from image_core.runs import outside
+    from image_core.runs import outside, track
     from image_core.runs.folder import RunFolder
 
     run = RunFolder(folder)
     recorded = run.read_config().get("sources", {})
     with run.locked():
         recipe, config = saved_config(folder, RECIPES)
+        track.check_installed(config.track)
         if rounds is not None:
             config = _with_rounds(recipe, config, rounds)
         old = recipe_module(recipe).Run(config, data=True)

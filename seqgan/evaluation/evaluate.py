@@ -1,6 +1,5 @@
 """From the data of an evaluation to its table, `result.json` and HTML report."""
 
-import json
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -101,7 +100,7 @@ def _cell(figure: Figure) -> str:
 
 def write(case: Case, table: Table, counts: Mapping[str, int], out: Path) -> None:
     """Write `result.json` and `report.html`."""
-    from image_core.runs.folder import write_text
+    from image_core.runs.folder import as_json, write_text
 
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     result = {
@@ -119,7 +118,7 @@ def write(case: Case, table: Table, counts: Mapping[str, int], out: Path) -> Non
         "config": asdict(case.config),
         "versions": versions,
     }
-    write_text(out / "result.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "result.json", as_json(result, indent=1) + "\n")
     write_html(
         out / "report.html",
         title=f"Evaluation of {Path(case.config.samples).name}",

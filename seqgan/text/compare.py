@@ -1,6 +1,5 @@
 """Comparison of runs in common plots; the seeds of one configuration form one curve."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
@@ -8,7 +7,7 @@ from typing import Any
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
-from image_core.runs.folder import write_text
+from image_core.runs.folder import as_json, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.seeds import Result, check_same, group_by_seed, read_result, settings_of
 from image_core.runs.table import print_table
@@ -53,7 +52,7 @@ def compare(folders: Sequence[str], out: Path) -> None:
     seeds = {label: [r.content["seed"] for r in group] for label, group in groups.items()}
     runs = {label: [str(r.folder) for r in group] for label, group in groups.items()}
     result = {"table": rows, "sweep": curves, "runs": runs, "seeds": seeds}
-    write_text(out / "result.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "result.json", as_json(result, indent=1) + "\n")
     for file, figure in drawn.items():
         (out / "plots").mkdir(exist_ok=True)
         plots.write_figure(figure, out / "plots" / file)

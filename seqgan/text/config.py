@@ -1,6 +1,6 @@
 """Options of sequence runs: those common to all papers, and mixins for some of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -8,15 +8,15 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
-from image_core.runs import options
+from image_core.runs import options, outside
 from image_core.runs.losses import make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
 from seqgan.data.compact import TokenRows
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
-from seqgan.text import estimation
-from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator
+from seqgan.text import estimation, own
+from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator, SequenceDiscriminator
 
 FILTERS = {
     "seqgan": SEQGAN_FILTERS,
@@ -26,6 +26,10 @@ FILTERS = {
 
 TEMPERATURES = tuple(1 / a for a in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.6, 2.0))
 """Temperatures of the standard sweep: their inverses range from 1/2 to 2."""
+
+
+def _numbers(tokens: Sequence[int]) -> str:
+    return " ".join(map(str, tokens))
 
 
 class Sequences(NamedTuple):
@@ -39,6 +43,7 @@ class Sequences(NamedTuple):
         pad: Id of the padding after the end.
         real: Function that returns the real sequences, (N, length); they are read only when it is
             called.
+        decode: Function from the tokens of a sequence to its text; by default their ids.
     """
 
     vocab: int
@@ -47,6 +52,7 @@ class Sequences(NamedTuple):
     end: int | None
     pad: int
     real: Callable[[], Tensor | TokenRows]
+    decode: Callable[[Sequence[int]], str] = _numbers
 
 
 @dataclass(kw_only=True)
@@ -57,6 +63,8 @@ class SharedOptions(RunConfig):
         paper: Paper that is trained, see `seqgan list papers`; or a module of your own, as in
             mypackage.mygan.
         batch: Sequences in a step; in a discriminator step half of them are real, half generated.
+        policy: Policy of your own, as in mypackage.mine:policy, a function from the `Sequences` of
+            the run to a `SequencePolicy`; empty for the paper's.
         embedding: Size of a token's vector in the policy.
         hidden: Size of each recurrent state of the policy.
         layers: Number of stacked LSTM layers of the policy.
@@ -71,10 +79,13 @@ class SharedOptions(RunConfig):
         evaluate_every: Rounds between two evaluations.
         alarms: Action at signs of collapse (few different samples, low entropy of tokens, or a
             discriminator with an accuracy above 98 % for three rounds): warn, stop or off.
+        report: Report at the end of training: full, short (temperature 1 alone, without the sweep)
+            or none; `seqgan evaluate DIR` writes the full one later.
     """
 
     paper: str = ""
     batch: int = 64
+    policy: str = ""
     embedding: int = 32
     hidden: int = 32
     layers: int = 1
@@ -97,10 +108,15 @@ class SharedOptions(RunConfig):
         options.check_above_zero(self, "mle_lr", "g_lr", "max_grad_norm")
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
+        if self.policy:
+            own.function("policy", self.policy)
         if self.dropout >= 1:
             raise UserError(f"--dropout {self.dropout}: it must be below 1")
         if not self.mle_epochs + self.rounds + self.warmup_steps():
             raise UserError("--mle_epochs and --rounds are 0: there is nothing to do")
+
+    def reports(self) -> tuple[str, ...]:
+        return ("full", "short", "none")
 
     def warmup_steps(self) -> int:
         """Discriminator steps before the adversarial rounds; mixins override it."""
@@ -112,7 +128,21 @@ class SharedOptions(RunConfig):
 
     def method(self) -> dict[str, str]:
         """Reward, loss and estimator of the paper, named beside its results; papers override it."""
-        return {"reward": "none", "estimator": "none"}
+        own_policy = {"policy": self.policy} if self.policy else {}
+        return {**own_policy, "reward": "none", "estimator": "none"}
+
+    def build_policy(self, s: Sequences) -> SequencePolicy:
+        """Build the policy: the user's own, or else an LSTM of the chosen size."""
+        if not self.policy:
+            return self.lstm(s)
+        policy: SequencePolicy = own.build("policy", self.policy, SequencePolicy, s)
+        for name in ("vocab", "start", "end", "pad"):
+            if vars(policy).get(name) != getattr(s, name):
+                raise UserError(
+                    f"--policy {self.policy}: its `{name}` is {vars(policy).get(name)}, and that "
+                    f"of the sequences is {getattr(s, name)}"
+                )
+        return policy
 
     def lstm(self, s: Sequences) -> LSTMPolicy:
         """Build an LSTM policy of the chosen size."""
@@ -138,7 +168,9 @@ class DiscriminatorOptions(SharedOptions):
 
     Args:
         discriminator: Convolutions of the discriminator: "seqgan" for the released filters, "small"
-            for about a third of them.
+            for about a third of them. In papers whose discriminator classifies whole sentences it
+            may be one of your own, as in mypackage.mine:discriminator, a function from the policy
+            to a `SequenceDiscriminator`.
         d_dropout: Dropout of the discriminator's features.
         penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see
             `seqgan list penalties`.
@@ -156,7 +188,7 @@ class DiscriminatorOptions(SharedOptions):
     compile: bool = False
 
     def __post_init__(self) -> None:
-        options.check_choice("discriminator", self.discriminator, tuple(FILTERS))
+        self.check_discriminator()
         super().__post_init__()
         options.check_least(self, 0, "d_dropout")
         options.check_least(self, 1, "d_steps")
@@ -165,11 +197,20 @@ class DiscriminatorOptions(SharedOptions):
         if self.d_dropout >= 1:
             raise UserError(f"--d_dropout {self.d_dropout}: it must be below 1")
 
+    def check_discriminator(self) -> None:
+        """Refuse a discriminator that there is not; mixins that take the user's own override it."""
+        options.check_choice("discriminator", self.discriminator, tuple(FILTERS))
+
     def shortest(self) -> int:
+        if self.discriminator not in FILTERS:
+            return super().shortest()
         return max(width for width, _ in FILTERS[self.discriminator])
 
     def method(self) -> dict[str, str]:
-        return {"penalty": self.penalty} if self.penalty else {}
+        found = super().method()
+        if self.discriminator not in FILTERS:
+            found["discriminator"] = self.discriminator
+        return {**found, "penalty": self.penalty} if self.penalty else found
 
     def adversarial(self) -> dict[str, Any]:
         """Arguments of a game for its penalty and steps, and its loss where that is an option."""
@@ -268,6 +309,25 @@ class ClassifierOptions(SampledOptions, LossOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 0, "d_l2")
+
+    def check_discriminator(self) -> None:
+        if outside.is_outside(self.discriminator):
+            own.function("discriminator", self.discriminator)
+        else:
+            super().check_discriminator()
+
+    def build_discriminator(self, policy: SequencePolicy) -> SequenceDiscriminator:
+        """Build the discriminator: the user's own, or else SeqGAN's of the chosen size.
+
+        Args:
+            policy: Policy whose vocabulary and end id are used.
+        """
+        if self.discriminator in FILTERS:
+            return self.cnn(policy, self.d_l2)
+        discriminator: SequenceDiscriminator = own.build(
+            "discriminator", self.discriminator, SequenceDiscriminator, policy
+        )
+        return discriminator
 
 
 @dataclass(kw_only=True)

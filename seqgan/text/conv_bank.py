@@ -8,6 +8,8 @@ no window is copied. Windows past a sequence's end are ignored, so features do n
 amount of padding; a sequence shorter than a window has one window, padded with zeros.
 """
 
+import functools
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -116,8 +118,20 @@ class _MaxOverTime(torch.autograd.Function):
         ups = upstream.split([w.shape[2] for w in weights], 1)
         sparse = _conv_bank is not None and x.dtype == torch.float32
         gradients = _sparse_gradients if sparse else _dense_gradients
+        if _conv_bank is None:
+            _tell_it_was_left_out()
         d_x, d_weights = gradients(x, weights, outputs, tops, ups)
         return d_x, None, None, *d_weights, *(up.sum(0) for up in ups)
+
+
+@functools.cache
+def _tell_it_was_left_out() -> None:
+    """Say once that training would be faster with a C compiler."""
+    print(
+        "seqgan was installed without its compiled part, so discriminators of text train more "
+        "slowly on a CPU; install a C compiler and seqgan once more",
+        file=sys.stderr,
+    )
 
 
 def _by_offsets(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:

@@ -27,7 +27,7 @@ from image_core.adversarial.relaxations import with_gumbel
 from image_core.runs.options import check_estimator, own_estimator
 from image_core.runs.outside import is_outside, load_function
 from seqgan.text.games.relaxed import Relaxation, concrete
-from seqgan.text.rewards import Reward, rollout_reward, sentence_reward
+from seqgan.text.rewards import Objective, Reward, rollout_reward, sentence_reward
 
 _DEPENDENT = (
     "it requires variables that are independent of one another, and a token depends on those before"
@@ -99,7 +99,9 @@ def identity(logit: Tensor) -> Tensor:
     return logit
 
 
-def sequence_reward(name: str, rollouts: int) -> Reward:
+def sequence_reward(
+    name: str, rollouts: int, added: Objective | None = None, weight: float = 0.0
+) -> Reward:
     """Build the reward of each token in the form that an estimator reads.
 
     For reinforce and clipped it is the mean D over completions of the token's prefix, for
@@ -109,11 +111,14 @@ def sequence_reward(name: str, rollouts: int) -> Reward:
     Args:
         name: Name of the score function.
         rollouts: Completions of each prefix.
+        added: Value of whole sequences that is mixed with D; not for importance and
+            boundary_seeking.
+        weight: Share of the added value.
     """
     if name == "boundary_seeking":
         return sentence_reward(identity)
     transform: Callable[[Tensor], Tensor] = density_ratio if name == "importance" else torch.sigmoid
-    return rollout_reward(rollouts, transform)
+    return rollout_reward(rollouts, transform, added, weight)
 
 
 def reward_name(name: str, rollouts: int) -> str:

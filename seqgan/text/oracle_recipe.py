@@ -213,6 +213,7 @@ class OracleRun(SequenceRun):
         c = self.config
         torch.manual_seed(c.seed + 1)
         policies = self.policies()
+        temperatures = (1.0,) if c.report == "short" else TEMPERATURES
         drawn = {name: self.draw(policy, c.test_size) for name, policy in policies.items()}
         again = self.draw(self.oracle, c.test_size)
 
@@ -225,7 +226,7 @@ class OracleRun(SequenceRun):
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(list(policies), TEMPERATURES, point, top_ps),
+            curves=sweep(list(policies), temperatures, point, top_ps),
             real=("oracle", self._point(self.oracle, again, Setting())),
             method=c.method(),
             quality=self.quality(drawn, self.test, "oracle"),

@@ -30,6 +30,7 @@ from seqgan.lm.likelihood import nll, sentence_nll
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
+from seqgan.text import own
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.corpus import encode_prompt, read_corpus
 from seqgan.text.report import Setting, sweep, write_report
@@ -46,14 +47,19 @@ class TextOptions(SharedOptions, CorpusConfig):
         sweep_samples: Sentences at each temperature of the final sweep, at most as many as in the
             training set.
         judge_epochs: Maximum number of epochs to fit a language model that scores samples.
+        metric: Metrics of your own, as in mypackage.mine:metric, separated by commas; functions
+            from (samples, references), two lists of sentences, to a number, which is logged and
+            stands in the table.
     """
 
     patience: int = 3
     sweep_samples: int = 10_000
     judge_epochs: int = 6
+    metric: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        own.metrics(self.metric)
         options.check_least(self, 1, "min_count", "patience", "judge_epochs")
         options.check_least(self, 2, "sweep_samples", "vocab_size")
         options.check_least(self, 0, "split_seed")
@@ -162,7 +168,13 @@ class TextRun(SequenceRun):
     def _sequences(self, length: int) -> Sequences:
         end = None if self.config.fixed_length else END
         return Sequences(
-            self.tokenizer.vocab_size, length, START, end, PAD, lambda: self.corpus.train
+            self.tokenizer.vocab_size,
+            length,
+            START,
+            end,
+            PAD,
+            lambda: self.corpus.train,
+            self.decode,
         )
 
     def start(self) -> None:
@@ -225,7 +237,18 @@ class TextRun(SequenceRun):
             **self.discrimination(self.valid[:SAMPLED], drawn),
             "unique": metrics.unique_share(samples),
             "entropy": metrics.unigram_entropy(samples),
+            **{name: figure.value for name, figure in self._own_metrics(drawn).items()},
         }
+
+    def _own_metrics(self, samples: Int64[Tensor, "N T"] | Sequence[str]) -> dict[str, Figure]:
+        """The user's own metrics of samples or of sentences; the test set is the reference."""
+        wanted = own.metrics(self.config.metric)
+        if not wanted:
+            return {}
+        if isinstance(samples, Tensor):
+            samples = [self.decode(row) for row in samples.tolist()]
+        lines: Sequence[str] = samples
+        return {name: Figure(f(lines, self.corpus.test_lines)) for name, f in wanted.items()}
 
     def real_sentences(self) -> Sentences:
         return self.corpus.train_words(SAMPLED)
@@ -265,6 +288,7 @@ class TextRun(SequenceRun):
         start = c.lstm(self._sequences(self.game.length)).to(self.engine.device)
         judge = self._fit(start, self.corpus.train)
         policies, count = self.policies(), self._sweep_samples()
+        temperatures = (1.0,) if c.report == "short" else TEMPERATURES
         # The samples measured at temperature 1 are those that are saved
         drawn = {name: self.draw(policy, count) for name, policy in policies.items()}
 
@@ -277,7 +301,7 @@ class TextRun(SequenceRun):
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(list(policies), TEMPERATURES, point, top_ps),
+            curves=sweep(list(policies), temperatures, point, top_ps),
             real=("human", self._human(judge, start)),
             method=c.method(),
             quality=self.quality(drawn, self.test, "human"),
@@ -328,6 +352,7 @@ class TextRun(SequenceRun):
         start: SequencePolicy,
     ) -> dict[str, Figure]:
         found = self._text_metrics(self.corpus.sentences(samples))
+        found |= self._own_metrics(samples)
         found["lm"] = self._scored(judge, samples)
         found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
         if setting.top_p == 1:  # otherwise the tokens outside top-p have density zero
@@ -353,6 +378,7 @@ class TextRun(SequenceRun):
         """
         count = self._sweep_samples()
         found = self._text_metrics(self.corpus.train_words(count))
+        found |= self._own_metrics(self.corpus.train_lines(count))
         found["lm"] = self._scored(judge, self.test)
         own = self._fit(start, self.corpus.train[:count])
         found["reverse_lm"] = self._scored(own, self.test)

@@ -1,5 +1,6 @@
 """Report of a finished run: table, result.json, plots and samples."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 Point = dict[str, Any]
 """Temperature or top_p, each metric by name, and under "bands" the intervals of some metrics."""
 LEARNING = "Logged numbers over the rounds"
+WIDTH = 80
+"""Columns of what is printed under the table."""
 SHOWN = 15
 """Number of samples of each model in the report."""
 TOP_PS = (0.5, 0.7, 0.8, 0.9, 0.95)
@@ -167,7 +170,7 @@ def write_report(
         for name, row in rows.items()
     }
     print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", shown)
-    print(*_told(method, quality), sep="\n")
+    print(*(textwrap.fill(line, WIDTH) for line in _told(method, quality)), sep="\n")
     if temperature != 1:
         print(f"MLE T: maximum likelihood at the temperature of its lowest {best}.")
     if unknown := facts.get("test_unknown"):

@@ -13,9 +13,15 @@ from seqgan.text.rollout import complete_sequences
 Reward = Callable[[SequencePolicy, SequenceDiscriminator, Tensor], Tensor]
 """(policy, discriminator, the policy's samples (B, T)) -> reward of each token (B, T)."""
 
+Objective = Callable[[Tensor], Tensor]
+"""Whole sequences (N, T) -> value of each (N,)."""
+
 
 def rollout_reward(
-    copies: int = 16, transform: Callable[[Tensor], Tensor] = torch.sigmoid
+    copies: int = 16,
+    transform: Callable[[Tensor], Tensor] = torch.sigmoid,
+    added: Objective | None = None,
+    weight: float = 0.0,
 ) -> Reward:
     """SeqGAN's action value: the discriminator's mean output over completions of each prefix.
 
@@ -26,8 +32,12 @@ def rollout_reward(
         copies: Number N of completions of each prefix.
         transform: Function f from logit to reward; the sigmoid is SeqGAN's D(y), and the `reward`
             of a loss can be used as well.
+        added: Value O of whole sequences; with it f(D(y)) becomes (1 - w) f(D(y)) + w O(y), as in
+            ORGAN.
+        weight: Share w of the added value.
 
-    Source: Yu et al. 2017, eq. 4.
+    Source: Yu et al. 2017, eq. 4; Guimaraes et al. 2017, "Objective-Reinforced Generative
+        Adversarial Networks", eq. 6.
     """
 
     @torch.no_grad()
@@ -36,11 +46,16 @@ def rollout_reward(
     ) -> Float[Tensor, "B T"]:
         samples, length = tokens.shape
         score = discriminator.scorer()
-        whole = transform(score(tokens))[:, None]
+
+        def judge(sequences: Int64[Tensor, "N T"]) -> Float[Tensor, " N"]:
+            told = transform(score(sequences))
+            return told if added is None else (1 - weight) * told + weight * added(sequences)
+
+        whole = judge(tokens)[:, None]
         completions = complete_sequences(policy, tokens, copies)
         value = whole.new_zeros((length - 1) * copies * samples)
         if len(completions.row):  # empty if every sample ended at once
-            value[completions.row] = transform(score(completions.tokens))
+            value[completions.row] = judge(completions.tokens)
         prefix = value.view(length - 1, copies, samples).mean(1).t()
         last = policy.mask(tokens).sum(1, keepdim=True) - 1
         position = torch.arange(length, device=tokens.device)

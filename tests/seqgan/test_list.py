@@ -3,8 +3,10 @@
 import pytest
 
 from seqgan.cli import main
-from seqgan.commands.list import KINDS, OPTIONS, lines, named, refusal
-from seqgan.commands.recipes import RECIPES, recipe_module
+from seqgan.commands import catalogue
+from seqgan.commands.catalogue import KINDS, OPTIONS, named, refusal
+from seqgan.commands.list import lines, paper_entries
+from seqgan.commands.recipes import PAPERS, RECIPES, recipe_module
 
 
 def configs(recipe):
@@ -12,6 +14,25 @@ def configs(recipe):
     if module.PAPERS is None:
         return {None: module.Config}
     return {name: module.PAPERS.config(name) for name in module.PAPERS.names()}
+
+
+def test_the_catalogue_is_what_the_configurations_accept():
+    now = catalogue.build()
+    assert catalogue.read() == now, "write it anew: python -m seqgan.commands.catalogue"
+    assert {kind: list(entries) for kind, entries in catalogue.read().items()} == {
+        kind: list(entries) for kind, entries in now.items()
+    }
+
+
+def test_the_papers_are_those_of_the_recipes():
+    modules = {recipe: recipe_module(recipe).PAPERS for recipe in RECIPES}
+    assert {r: p.package for r, p in modules.items() if p is not None} == PAPERS
+    listed = paper_entries()
+    for recipe, papers in modules.items():
+        for name in papers.names() if papers is not None else ():
+            assert recipe in listed[name].recipes
+            assert listed[name].meaning == papers.module(name).__doc__.partition("\n")[0]
+    assert set(listed) == {n for p in modules.values() if p is not None for n in p.names()}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

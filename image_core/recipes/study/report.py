@@ -1,6 +1,5 @@
 """The report of a study: medians, the best twentieth, and what a budget of runs may expect."""
 
-import json
 import math
 import random
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from image_core.metrics.intervals import seed_interval
 from image_core.recipes.study.design import Outcome
 from image_core.runs import plots
-from image_core.runs.folder import write_text
+from image_core.runs.folder import as_json, write_text
 from image_core.runs.table import print_table
 
 
@@ -97,7 +96,7 @@ def write_report(
         "scores": {o.name: list(o.scores) for o in ended},
         "repeats": {o.name: [list(r) for r in o.repeats] for o in ended},
     }
-    write_text(folder / "result.json", json.dumps(result, indent=1) + "\n")
+    write_text(folder / "result.json", as_json(result, indent=1) + "\n")
     if ended:
         draw(folder / "plots", ended, curves)
     told = f"; real again over {again['over']}" if again else ""

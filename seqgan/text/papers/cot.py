@@ -17,6 +17,7 @@ from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.phase import Phase
 from image_core.runs.players import Player, adam
+from seqgan.text import own
 from seqgan.text.config import Sequences, SharedOptions, one_player
 from seqgan.text.games.cooperative import CooperativeGame
 
@@ -57,7 +58,9 @@ def game(o: Options, s: Sequences) -> CooperativeGame:
     """Build the game from a run's options."""
     larger = replace(o, embedding=o.m_hidden, hidden=o.m_hidden, dropout=o.m_dropout)
     mediator = larger.lstm(s)
-    return CooperativeGame(o.lstm(s), mediator, s.length, samples=o.samples, g_steps=o.g_steps)
+    return CooperativeGame(
+        own.recurrent(o.build_policy(s)), mediator, s.length, samples=o.samples, g_steps=o.g_steps
+    )
 
 
 def players(o: Options) -> list[Player]:

@@ -38,7 +38,7 @@ class Options(SelfPlayOptions):
 
 def game(o: Options, s: Sequences) -> SelfPlayGame:
     """Build the game from a run's options."""
-    return SelfPlayGame(o.lstm(s), s.length, loss=nce(o.beta, o.alpha), **o.self_play())
+    return SelfPlayGame(o.build_policy(s), s.length, loss=nce(o.beta, o.alpha), **o.self_play())
 
 
 players = one_player

@@ -34,8 +34,8 @@ PRESETS = {"tiny": {"samples": 8}}
 
 def game(o: Options, s: Sequences) -> WeightedGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
-    discriminator = o.cnn(policy, o.d_l2)
+    policy = o.build_policy(s)
+    discriminator = o.build_discriminator(policy)
     return WeightedGame(
         policy, discriminator, s.length, weight=torch.sigmoid, mixed=False, **o.sampled()
     )

@@ -99,7 +99,7 @@ class GoldWeights(nn.Module):
 
 def game(o: Options, s: Sequences) -> OfflineGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
+    policy = o.build_policy(s)
     weigh = GoldWeights(
         policy,
         reward=o.reward,

@@ -19,6 +19,7 @@ from torch import Tensor
 from image_core.adversarial.game import Batch, Loss
 from image_core.runs import options
 from seqgan.lm.policies import LSTMPolicy, RecurrentPolicy
+from seqgan.text import own
 from seqgan.text.config import Sequences, SharedOptions, one_player
 from seqgan.text.games.generator import GeneratorGame
 
@@ -77,7 +78,9 @@ class InverseGame(GeneratorGame):
 
 def game(o: Options, s: Sequences) -> InverseGame:
     """Build the game from a run's options."""
-    return InverseGame(o.lstm(s), s.length, td_weight=o.td_weight, g_steps=o.g_steps)
+    return InverseGame(
+        own.recurrent(o.build_policy(s)), s.length, td_weight=o.td_weight, g_steps=o.g_steps
+    )
 
 
 players = one_player

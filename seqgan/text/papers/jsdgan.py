@@ -84,7 +84,7 @@ def released(
 def game(o: Options, s: Sequences) -> OfflineGame:
     """Build the game from a run's options."""
     weigh = released if o.weights == "released" else exact(lambda: len(s.real()))
-    return OfflineGame(o.lstm(s), s.length, weigh=weigh, g_steps=o.g_steps)
+    return OfflineGame(o.build_policy(s), s.length, weigh=weigh, g_steps=o.g_steps)
 
 
 players = one_player

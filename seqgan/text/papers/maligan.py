@@ -48,8 +48,8 @@ def maligan(
 
 def game(o: Options, s: Sequences) -> SequenceGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
-    return maligan(policy, o.cnn(policy, o.d_l2), s.length, **o.sampled())
+    policy = o.build_policy(s)
+    return maligan(policy, o.build_discriminator(policy), s.length, **o.sampled())
 
 
 players = two_players

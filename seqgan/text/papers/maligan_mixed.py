@@ -71,8 +71,8 @@ def maligan_mixed(
 
 def game(o: Options, s: Sequences) -> SequenceGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
-    discriminator, length = o.cnn(policy, o.d_l2), s.length
+    policy = o.build_policy(s)
+    discriminator, length = o.build_discriminator(policy), s.length
     return maligan_mixed(
         policy, discriminator, length, moves=o.g_moves(), copies=o.completions, **o.sampled()
     )

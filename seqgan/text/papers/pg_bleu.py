@@ -50,7 +50,8 @@ class Options(SharedOptions):
 
     def method(self) -> dict[str, str]:
         reward = f"BLEU-{ORDER} of the sentence"
-        return {"reward": reward, "loss": "none", "estimator": "reinforce, baseline mean"}
+        estimator = "reinforce, baseline mean"
+        return {**super().method(), "reward": reward, "loss": "none", "estimator": estimator}
 
 
 PRESETS = {"tiny": {"samples": 8, "references": 20}}
@@ -116,7 +117,7 @@ class BleuGame(GeneratorGame):
 def game(o: Options, s: Sequences) -> BleuGame:
     """Build the game from a run's options."""
     sizes = {"samples": o.samples, "references": o.references, "g_steps": o.g_steps}
-    return BleuGame(o.lstm(s), s.length, s.real, **sizes)
+    return BleuGame(o.build_policy(s), s.length, s.real, **sizes)
 
 
 players = one_player

@@ -40,8 +40,8 @@ def mixture_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 def game(o: Options, s: Sequences) -> WeightedGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
-    discriminator = o.cnn(policy, o.d_l2)
+    policy = o.build_policy(s)
+    discriminator = o.build_discriminator(policy)
     return WeightedGame(
         policy, discriminator, s.length, weight=mixture_ratio, mixed=True, **o.sampled()
     )

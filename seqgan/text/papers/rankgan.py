@@ -214,7 +214,7 @@ def game(o: Options, s: Sequences) -> SequenceGame:
         rows = s.real()
         return rows[torch.linspace(0, len(rows) - 1, min(POOL, len(rows))).long()]
 
-    policy = o.lstm(s)
+    policy = o.build_policy(s)
     return rankgan(
         policy,
         o.cnn(policy),

@@ -19,7 +19,7 @@ from image_core.runs import options
 from seqgan.data.encode import mask_of
 from seqgan.lm.policies import RecurrentPolicy
 from seqgan.lm.relational import RelationalPolicy
-from seqgan.text import estimation
+from seqgan.text import estimation, own
 from seqgan.text.config import LossOptions, Sequences, two_players
 from seqgan.text.discriminators import Scorer, SequenceDiscriminator
 from seqgan.text.games.relaxed import RelaxedGame
@@ -167,9 +167,8 @@ def relgan(
     return RelaxedGame(G, D, length, moves=moves, **options)  # type: ignore[arg-type]
 
 
-def game(o: Options, s: Sequences) -> RelaxedGame:
-    """Build the game from a run's options."""
-    policy = RelationalPolicy(
+def _relational(o: Options, s: Sequences) -> RelationalPolicy:
+    return RelationalPolicy(
         s.vocab,
         o.embedding,
         o.hidden,
@@ -179,6 +178,11 @@ def game(o: Options, s: Sequences) -> RelaxedGame:
         pad=s.pad,
         dropout=o.dropout,
     )
+
+
+def game(o: Options, s: Sequences) -> RelaxedGame:
+    """Build the game from a run's options."""
+    policy = own.recurrent(o.build_policy(s) if o.policy else _relational(o, s))
     views, filters = SIZES[o.discriminator]
     discriminator = ManyEmbeddingsDiscriminator(
         s.vocab, views, views, filters, end=s.end, dropout=o.d_dropout

@@ -90,8 +90,8 @@ class ResidualGame(SampledGame):
 
 def game(o: Options, s: Sequences) -> ResidualGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
-    discriminator = o.cnn(policy, o.d_l2)
+    policy = o.build_policy(s)
+    discriminator = o.build_discriminator(policy)
     return ResidualGame(policy, discriminator, s.length, candidates=o.candidates, **o.sampled())
 
 

@@ -19,6 +19,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss
 from image_core.runs import options
 from seqgan.lm.policies import LSTMPolicy, RecurrentPolicy
+from seqgan.text import own
 from seqgan.text.config import Sequences, SharedOptions, one_player
 from seqgan.text.games.generator import GeneratorGame
 
@@ -103,7 +104,7 @@ class ScheduledGame(GeneratorGame):
 
 def game(o: Options, s: Sequences) -> ScheduledGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
+    policy = own.recurrent(o.build_policy(s))
     return ScheduledGame(policy, s.length, moves=o.g_moves(), truth=o.truth, g_steps=o.g_steps)
 
 

@@ -61,7 +61,8 @@ class Options(SharedOptions):
     def method(self) -> dict[str, str]:
         reward = f"2 D - 1 of each token, discount {self.gamma:g}"
         estimator = "reinforce, baseline moving_average"
-        return {"reward": reward, "loss": "non_saturating, a token", "estimator": estimator}
+        loss = "non_saturating, a token"
+        return {**super().method(), "reward": reward, "loss": loss, "estimator": estimator}
 
 
 PRESETS = {"tiny": {"samples": 8, "d_hidden": 12}}
@@ -73,7 +74,7 @@ def game(o: Options, s: Sequences) -> TokenGame:
         s.vocab, s.length, o.d_hidden, o.d_hidden, dropout=o.d_dropout
     )
     return TokenGame(
-        o.lstm(s),
+        o.build_policy(s),
         discriminator,
         s.length,
         gamma=o.gamma,

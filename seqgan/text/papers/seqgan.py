@@ -5,10 +5,13 @@ Q(y_1..t) = mean over completions of D(y),   gradient = sum_t Q(y_1..t) d log G(
 
 from dataclasses import dataclass
 
+from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from seqgan.text import own
 from seqgan.text.config import ScoreOptions, Sequences, two_players
 from seqgan.text.estimation import reward_name, sequence_reward
 from seqgan.text.games.sequence import SequenceGame
+from seqgan.text.rewards import Reward
 
 __all__ = ["PRESETS", "Options", "game", "players"]
 
@@ -20,16 +23,40 @@ class Options(ScoreOptions):
     Args:
         rollouts: Completions of each prefix of a sample; the discriminator's mean output on them is
             the reward of the prefix's last token.
+        reward: Reward of your own beside D, as in mypackage.mine:reward, a function from a list of
+            sentences to a number for each (ORGAN; Guimaraes et al. 2017); empty for D alone.
+        reward_weight: Share of the reward of your own, from 0 to 1; D has the rest.
     """
 
     rollouts: int = 16
+    reward: str = ""
+    reward_weight: float = 0.5
 
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "rollouts")
+        options.check_least(self, 0, "reward_weight")
+        if self.reward_weight > 1:
+            raise UserError(f"--reward_weight {self.reward_weight}: it is a share, at most 1")
+        if self.reward:
+            own.function("reward", self.reward)
+            if self.estimator in ("importance", "boundary_seeking"):
+                raise UserError(
+                    f"--reward {self.reward}: --estimator {self.estimator} weighs samples by the "
+                    "density ratio of D, to which no other reward can be added; use reinforce"
+                )
 
     def method(self) -> dict[str, str]:
-        return {"reward": reward_name(self.estimator, self.rollouts), **super().method()}
+        reward = reward_name(self.estimator, self.rollouts)
+        if self.reward:
+            d_share = f"{1 - self.reward_weight:g} x {reward}"
+            reward = f"{d_share} + {self.reward_weight:g} x {self.reward}"
+        return {**super().method(), "reward": reward}
+
+    def token_reward(self, s: Sequences) -> Reward:
+        """Build the reward of each token."""
+        added = own.objective(self.reward, s.decode) if self.reward else None
+        return sequence_reward(self.estimator, self.rollouts, added, self.reward_weight)
 
 
 PRESETS = {
@@ -42,12 +69,12 @@ PRESETS = {
 
 def game(o: Options, s: Sequences) -> SequenceGame:
     """Build the game from a run's options."""
-    policy = o.lstm(s)
+    policy = o.build_policy(s)
     return SequenceGame(
         policy,
-        o.cnn(policy, o.d_l2),
+        o.build_discriminator(policy),
         s.length,
-        reward=sequence_reward(o.estimator, o.rollouts),
+        reward=o.token_reward(s),
         estimator=o.score_function(s.length),
         **o.sampled(),
     )

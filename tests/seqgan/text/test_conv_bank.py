@@ -194,3 +194,17 @@ def test_half_precision_stays_near_float32():
     assert not torch.equal(half, full)
     # Eight bits of a sum of up to 80 products, each factor near 1
     assert (half - full).abs().max() < 0.02 * full.abs().max()
+
+
+def test_without_the_compiled_part_one_sentence_says_so_once(monkeypatch, capsys):
+    conv_bank._tell_it_was_left_out.cache_clear()
+    x, weight, bias = torch.randn(5, 2, 3), torch.randn(2, 3, 4, requires_grad=True), torch.zeros(4)
+    max_over_time(x, None, [weight], [bias]).sum().backward()
+    if conv_bank._conv_bank is not None:
+        assert capsys.readouterr().err == ""
+    monkeypatch.setattr(conv_bank, "_conv_bank", None)
+    for _ in range(2):
+        max_over_time(x, None, [weight], [bias]).sum().backward()
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "without its compiled part" in said
+    assert "install a C compiler" in said

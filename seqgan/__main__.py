@@ -1,0 +1,7 @@
+"""`python -m seqgan`, the command line."""
+
+import sys
+
+from seqgan.cli import main
+
+sys.exit(main())

@@ -9,7 +9,7 @@ from image_core.adversarial.errors import UserError
 from image_core.metrics.intervals import seed_interval
 from image_core.recipes.image.report import AGAIN
 from image_core.runs import plots
-from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.folder import RunFolder, as_json, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.run_page import told_facts
 from image_core.runs.table import print_table
@@ -77,7 +77,7 @@ def compare(folders: Sequence[str], out: Path) -> None:
         "seeds": {label: [r.content["seed"] for r in g] for label, g in groups.items()},
         "data": results[0].content["data"],
     }
-    write_text(out / "result.json", json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_text(out / "result.json", as_json(result, indent=1) + "\n")
     (out / "plots").mkdir(exist_ok=True)
     plots.write_figure(figure, out / "plots" / "curves.png")
     grids = {f"{n}: samples": g[0].folder.samples / "grid.png" for n, g in groups.items()}

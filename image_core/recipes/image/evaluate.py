@@ -31,7 +31,7 @@ from image_core.recipes.image.measure import (
     some,
 )
 from image_core.runs import options
-from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.folder import RunFolder, as_json, write_text
 from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.run_page import write_page
 from image_core.runs.table import print_table
@@ -258,7 +258,7 @@ def _write(
     folder: RunFolder, result: dict[str, Any], samples: ImageSet, references: References
 ) -> None:
     """The table on the terminal, result.json, and report.html with both grids."""
-    write_text(folder.result, json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write_text(folder.result, as_json(result, indent=1) + "\n")
     grids = {"Samples": samples.images[:SHOWN], "References": references.shown}
     files = {name: folder.folder / f"{name.lower()}.png" for name in grids}
     for name, images in grids.items():

@@ -1,6 +1,5 @@
 """Comparison of runs of imitation on one axis; the seeds of one configuration form one band."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
-from image_core.runs.folder import write_text
+from image_core.runs.folder import as_json, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.seeds import Result, check_same, group_by_seed, read_result
 from image_core.runs.table import print_table
@@ -75,7 +74,7 @@ def compare(folders: Sequence[str], out: Path) -> None:
         "runs": runs,
         "seeds": {label: [r.content["seed"] for r in group] for label, group in groups.items()},
     }
-    write_text(out / "result.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_text(out / "result.json", as_json(content, indent=1) + "\n")
     (out / "plots").mkdir(exist_ok=True)
     plots.write_figure(figure, out / "plots" / "returns.png")
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))

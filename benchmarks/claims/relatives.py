@@ -1,8 +1,7 @@
 """Relatives of GAIL on CartPole, each by its own reward, loss and penalty.
 
-Data: one episode of an expert that the run itself trains by PPO, every tenth step. Budget: 100,000
-steps of the environment. A share of 0 is the random policy, 1 the expert. Control: demonstrations
-of a random policy, for each paper.
+Data: one episode of an expert, as in `cartpole`. Budget: 100,000 steps of the environment. A share
+of 0 is the random policy, 1 the expert. Control: demonstrations of a random policy, for each paper.
 """
 
 from benchmarks.claims.cartpole import EXPERT, IMITATE, TINY
@@ -38,5 +37,6 @@ CLAIM = Claim(
     ],
     columns=["return", "sd", "share"],
     cpu_seconds=200,
+    seeds=(3, 4, 5),
     tiny=TINY | {"seqgan train imitate": "--env_steps 8192"},
 )

@@ -28,6 +28,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from image_core.metrics.intervals import t_quantile
 from seqgan.cli import main as seqgan
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue.counting import counting_pairs, judge_counting
@@ -41,8 +42,6 @@ CONTEXT, REPLY = 11, 4
 TEMPERATURES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
 EVENNESS = (0.98, 0.95, 0.9, 0.8, 0.7, 0.5)
 """Bounds at which the methods are compared: a method that loses positions is sharper for free."""
-QUANTILE = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
-"""Student's quantile at .975 by number of seeds."""
 
 Curve = list[dict[str, float]]
 
@@ -154,7 +153,7 @@ def mean_told(values: Sequence[float]) -> str:
     """Mean with the half-width of its 95 % interval over seeds; one seed is marked."""
     if len(values) == 1:
         return f"{values[0]:.3f} (one seed)"
-    half = QUANTILE[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+    half = t_quantile(len(values)) * statistics.stdev(values) / math.sqrt(len(values))
     return f"{statistics.mean(values):.3f} +- {half:.3f}"
 
 

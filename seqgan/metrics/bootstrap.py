@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from image_core.adversarial.errors import UserError
+from image_core.metrics.intervals import t_quantile
 
 MANY = 50_000
 """Number of sentences from which on the normal interval is used, the limit of the bootstrap's."""
@@ -88,28 +89,18 @@ def bootstrap_band(
     return Band(float(low), float(high))
 
 
-STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""Quantile .975 of Student's distribution of 1 to 9 degrees of freedom."""
-
-
 def seeds_reach(deviation: float, seeds: int) -> float:
     """Half the width of the 95 % interval of a mean over seeds.
 
-    t_(.975, n-1) s / sqrt(n), by Student's table up to 10 seeds, beyond by its expansion
+    t_(.975, n-1) s / sqrt(n)
 
     Args:
         deviation: Standard deviation over the seeds.
         seeds: Number of seeds, at least 2.
 
-    Source: Student 1908; Abramowitz & Stegun 1964, 26.7.5.
+    Source: Student 1908.
     """
-    if seeds - 1 <= len(STUDENT):
-        t = STUDENT[seeds - 2]
-    else:
-        z, free = NormalDist().inv_cdf(0.975), seeds - 1
-        t = z + (z**3 + z) / (4 * free) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * free**2)
-        t += (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * free**3)
-    return t * deviation / math.sqrt(seeds)
+    return t_quantile(seeds) * deviation / math.sqrt(seeds)
 
 
 def seeds_figure(values: Sequence[float]) -> Figure:

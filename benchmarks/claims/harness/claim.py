@@ -9,16 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from image_core.metrics.intervals import t_quantile
+
 Table = Mapping[str, Mapping[str, float]]
 """Figures of one run, by row and column."""
 
 Place = tuple[str, str, str]
 """Run, row and column of a figure."""
-
-T_95 = dict(
-    zip(range(2, 11), (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622))
-)
-"""Student's quantile at .975 by number of seeds."""
 
 
 class MissingFigure(Exception):
@@ -40,7 +37,7 @@ class Interval(NamedTuple):
 
 
 def t_interval(values: Sequence[float]) -> Interval:
-    """Mean of 1 to 10 values and its 95 % interval of Student's t distribution.
+    """Mean of the values and its 95 % interval of Student's t distribution.
 
     mean +- t(.975, n - 1) s / sqrt(n)
 
@@ -52,7 +49,7 @@ def t_interval(values: Sequence[float]) -> Interval:
     mean = statistics.fmean(values)
     if len(values) == 1:
         return Interval(mean, math.nan, math.nan)
-    half = T_95[len(values)] * statistics.stdev(values) / math.sqrt(len(values))
+    half = t_quantile(len(values)) * statistics.stdev(values) / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half)
 
 

@@ -141,10 +141,10 @@ def test_refusals(call, said):
 
 
 def test_the_interval_over_seeds_is_students():
-    """Of 1, 2, 3: mean 2, deviation 1, t 4.303 of two degrees of freedom."""
+    """Of 1, 2, 3: mean 2, deviation 1, t 4.3027 of two degrees of freedom."""
     found = seeds_figure([1.0, 2.0, 3.0])
     assert found.value == 2.0
-    assert found.band == pytest.approx((2 - 4.303 / 3**0.5, 2 + 4.303 / 3**0.5))
+    assert found.band == pytest.approx((2 - 4.3027 / 3**0.5, 2 + 4.3027 / 3**0.5))
     assert seeds_figure([4.0]) == (4.0, None)
     # Student's quantile of 20 degrees of freedom is 2.086, of 11 it is 2.201
     assert seeds_reach(21**0.5, 21) == pytest.approx(2.086, abs=1e-3)

@@ -103,11 +103,11 @@ def test_seeds_are_joined_and_configurations_are_not(runs, tmp_path, capsys):
     for point, one, other in zip(joined, a["sweep"]["SeqGAN"], b["sweep"]["SeqGAN"]):
         assert point["temperature"] == one["temperature"]
         assert point["bleu5"] == pytest.approx((one["bleu5"] + other["bleu5"]) / 2)
-        low, high = point["bands"]["bleu5"]  # Student's t of one degree of freedom is 12.706
-        assert high - low == pytest.approx(12.706 * abs(one["bleu5"] - other["bleu5"]))
+        low, high = point["bands"]["bleu5"]  # Student's t of one degree of freedom is 12.7062
+        assert high - low == pytest.approx(12.7062 * abs(one["bleu5"] - other["bleu5"]))
     assert result["sweep"]["c (one seed): MLE"] == c["sweep"]["MLE"]
     values = [r["table"]["MLE"]["bleu2"] for r in (a, b)]
-    shown = f"{sum(values) / 2:.3f} ±{12.706 * abs(values[0] - values[1]) / 2:.3f}"
+    shown = f"{sum(values) / 2:.3f} ±{12.7062 * abs(values[0] - values[1]) / 2:.3f}"
     assert result["table"]["a (2 seeds): MLE"]["bleu2"] == shown
     assert "human" in result["table"]
     assert is_png(out / "plots" / "bleu.png")

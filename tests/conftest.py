@@ -17,3 +17,8 @@ def pytest_collection_modifyitems(items):
     """Files with slow tests first, so that no worker is left with one of them at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are named by their argument: gzip writes the second into its header, and two workers must collect alike."""
+    return argname if isinstance(val, bytes) else None

@@ -20,5 +20,5 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_make_parametrize_id(val, argname):
-    """Bytes are named by their argument: gzip writes the second into its header, and two workers must collect alike."""
+    """Bytes get their argument's name: gzip's hold the time, and all workers must collect alike."""
     return argname if isinstance(val, bytes) else None

@@ -14,6 +14,7 @@ from seqgan.neighbours import check_neighbours
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from image_core.adversarial import attacks as attacks
     from image_core.adversarial import estimators as estimators
     from image_core.adversarial import losses as losses
     from image_core.adversarial import penalties as penalties
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 _MODULES = {
     **{
         name: f"image_core.adversarial.{name}"
-        for name in ("estimators", "losses", "penalties", "returns")
+        for name in ("attacks", "estimators", "losses", "penalties", "returns")
     },
     **{name: f"seqgan.{name}" for name in ("data", "games", "metrics")},
     "rewards": "seqgan.text.rewards",

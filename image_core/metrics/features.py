@@ -79,8 +79,14 @@ def pixels(side: int = 8) -> Extractor:
     return Extractor("pixels", f"{side:08d}", f"mean-{side}", features)
 
 
-class _Convolutional(nn.Module):
-    """Images to logits of their classes, through 64 features."""
+class SmallClassifier(nn.Module):
+    """Images to logits of their classes, through 64 features.
+
+    Args:
+        channels: Colours of an image.
+        classes: Number of classes.
+        width: Channels of the first convolution.
+    """
 
     def __init__(self, channels: int, classes: int, width: int = 16):
         super().__init__()
@@ -101,6 +107,41 @@ class _Convolutional(nn.Module):
     def forward(self, images: Images) -> Float[Tensor, "N K"]:
         """Logits."""
         return self.head(self.trunk(images))
+
+
+def train_classifier(
+    images: UInt8[Tensor, "N C H W"],
+    labels: Int64[Tensor, " N"],
+    classes: int,
+    *,
+    steps: int = 900,
+    seed: int = 0,
+    device: torch.device | None = None,
+    game: Callable[[nn.Module], ClassifierGame] = ClassifierGame,
+) -> SmallClassifier:
+    """A small classifier of images in [-1, 1], (N, C, H, W) -> logits (N, K).
+
+    Args:
+        images: Images as bytes.
+        labels: Label of each image.
+        classes: Number K of classes.
+        steps: Steps of Adam on batches of 64.
+        seed: Seed of weights and batches.
+        device: Where it is trained.
+        game: Function from the network to the game in which it learns.
+    """
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        C = SmallClassifier(images.shape[1], classes).to(device or torch.device("cpu"))
+    draw = torch.Generator().manual_seed(seed)
+
+    def batch(index: int) -> dict[str, Tensor]:
+        rows = torch.randint(len(images), (64,), generator=draw)
+        return {"x": images[rows].float() / 127.5 - 1, "y": labels[rows]}
+
+    engine = Engine(game(C), {"C": lambda ps: torch.optim.Adam(ps, lr=1e-3)})
+    engine.run(batch, steps)
+    return C.eval().requires_grad_(False)
 
 
 def classifier(
@@ -127,18 +168,9 @@ def classifier(
     kept = torch.zeros(len(images), dtype=torch.bool)
     kept[held_out(len(images), 0.1, seed, labels=labels.tolist())] = True
     learn, keep = (~kept).nonzero()[:, 0], kept.nonzero()[:, 0]
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        C = _Convolutional(images.shape[1], int(labels.max()) + 1).to(device)
-    draw = torch.Generator().manual_seed(seed)
-
-    def batch(index: int) -> dict[str, Tensor]:
-        rows = learn[torch.randint(len(learn), (64,), generator=draw)]
-        return {"x": images[rows].float() / 127.5 - 1, "y": labels[rows]}
-
-    engine = Engine(ClassifierGame(C), {"C": lambda ps: torch.optim.Adam(ps, lr=1e-3)})
-    engine.run(batch, steps)
-    C.eval().requires_grad_(False)
+    C = train_classifier(
+        images[learn], labels[learn], int(labels.max()) + 1, steps=steps, seed=seed, device=device
+    )
 
     def classify(x: Tensor) -> Tensor:
         return C(x.to(device)).softmax(1)

@@ -57,6 +57,23 @@ def interval(
     return max(low, value - REACH * error), min(high, value + REACH * error)
 
 
+def wilson(share: float, count: int, level: float = 0.95) -> tuple[float, float]:
+    """Ends of the interval of a share of independent decisions; never empty, also at 0 and 1.
+
+    Args:
+        share: Share that was found.
+        count: Number of decisions.
+        level: Confidence level.
+
+    Source: Wilson 1927.
+    """
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    reach = z * (share * (1 - share) / count + (z / (2 * count)) ** 2) ** 0.5
+    reach /= 1 + z * z / count
+    return middle - reach, middle + reach
+
+
 def seed_interval(values: Sequence[float]) -> tuple[float, float | None]:
     """The mean, and half of its 95 % t interval over seeds; one seed has none.
 

@@ -6,13 +6,13 @@ the judges take for people's, must score .5: a figure for which they do not is n
 """
 
 from collections.abc import Mapping, Sequence
-from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from image_core.metrics.intervals import wilson
 from seqgan.dialogue.words import matrix_of, number_words
 from seqgan.judges.judge import CHECKS, human_pairs, judge_accuracy
 from seqgan.metrics.bootstrap import Band
@@ -101,7 +101,9 @@ def judge_rows(
             "machine_vs_random": court.accuracy(answers, people.random_reply),
         }
         decisions = 2 * (len(answers) - len(answers) // 2)
-        intervals[name] = {key: wilson(value, decisions) for key, value in found[name].items()}
+        intervals[name] = {
+            key: Band(*wilson(value, decisions)) for key, value in found[name].items()
+        }
         if name != HUMAN:
             first, second = answering[people.order].chunk(2)
             known = {**checks, "machine_vs_machine": court.accuracy(first, second)}
@@ -141,20 +143,3 @@ class _Court:
 
     def accuracy(self, one: Tensor, two: Tensor) -> float:
         return judge_accuracy(one, two, vocab=len(self.ids) + 2, seeds=self.seeds).mean
-
-
-def wilson(share: float, count: int, level: float = 0.95) -> Band:
-    """Interval of a share of independent decisions; never empty, also at 0 and 1.
-
-    Args:
-        share: Share that was right.
-        count: Number of decisions.
-        level: Confidence level.
-
-    Source: Wilson 1927.
-    """
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    reach = z * (share * (1 - share) / count + (z / (2 * count)) ** 2) ** 0.5
-    reach /= 1 + z * z / count
-    return Band(middle - reach, middle + reach)

@@ -30,7 +30,7 @@ class Best(NamedTuple):
 
 def carlini_wagner(
     victim: Victim,
-    images: Float[Tensor, "N *shape"],
+    images: Float[Tensor, " N *shape"],
     classes: Int64[Tensor, " N"],
     *,
     targeted: bool = False,
@@ -39,7 +39,7 @@ def carlini_wagner(
     rounds: int = 9,
     rate: float = 1e-2,
     weight: float = 1e-3,
-) -> Float[Tensor, "N *shape"]:
+) -> Float[Tensor, " N *shape"]:
     """Images as near as the search finds that fool the victim; the given ones where it finds none.
 
     min_w ||x' - x||^2 + c max(m(x') + confidence, 0),   x' = low + (high - low) (tanh w + 1) / 2

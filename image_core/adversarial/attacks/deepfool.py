@@ -13,12 +13,12 @@ SMALL = 1e-4
 
 def deepfool(
     victim: Victim,
-    images: Float[Tensor, "N *shape"],
+    images: Float[Tensor, " N *shape"],
     *,
     steps: int = 50,
     overshoot: float = 0.02,
     classes: int = 10,
-) -> Float[Tensor, "N *shape"]:
+) -> Float[Tensor, " N *shape"]:
     """Images just beyond the nearest border of their own class, near in L2.
 
     l = argmin_k |f_k| / ||w_k||,  f_k = Z_k - Z_y,  w_k = grad f_k

@@ -1,18 +1,18 @@
 """Attacks within a ball by steps along the gradient: FGSM, BIM and PGD."""
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from image_core.adversarial.attacks.victim import Victim, check_budget, fooled, margin
+from image_core.adversarial.attacks.victim import Victim, check_budget, margin
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.input_search import (
     Norm,
     Objective,
-    Projection,
     StepRule,
     box,
     compose,
@@ -29,12 +29,12 @@ Kind = Literal["cross_entropy", "margin"]
 
 def fgsm(
     victim: Victim,
-    images: Float[Tensor, "N *shape"],
+    images: Float[Tensor, " N *shape"],
     classes: Int64[Tensor, " N"],
     radius: float,
     *,
     targeted: bool = False,
-) -> Float[Tensor, "N *shape"]:
+) -> Float[Tensor, " N *shape"]:
     """One step along the sign of the gradient.
 
     x' = clip(x + radius sign(grad_x -log p(y | x)))              minus for a target
@@ -65,7 +65,7 @@ def fgsm(
 
 def pgd(
     victim: Victim,
-    images: Float[Tensor, "N *shape"],
+    images: Float[Tensor, " N *shape"],
     classes: Int64[Tensor, " N"],
     radius: float,
     *,
@@ -76,7 +76,7 @@ def pgd(
     restarts: int = 1,
     targeted: bool = False,
     loss: Kind = "cross_entropy",
-) -> Float[Tensor, "N *shape"]:
+) -> Float[Tensor, " N *shape"]:
     """Projected gradient steps within a ball; without a random start this is BIM.
 
     x <- P(x + rate s(grad f(x))),   f = -log p(y | x) or -m(x)        minus for a target
@@ -105,40 +105,70 @@ def pgd(
     """
     victim.check(images, classes)
     check_budget(radius)
+    check_budget(steps, "steps")
     if restarts < 1 or (restarts > 1 and not random_start):
         raise UserError(f"{restarts} restarts: several need a random start, and one is the least")
-    inside = compose(BALLS[norm](images, radius), box(victim.low, victim.high))
-    rule = _rule(norm, 2.5 * radius / steps if rate is None else rate)
-    found, done = images, torch.zeros(len(images), dtype=torch.bool, device=images.device)
-    for _ in range(restarts):
-        start = images + draw_in_ball(images, radius, norm) if random_start else images
-        found, done = _once(
-            victim, images, classes, start, rule, steps, inside, targeted, loss, found, done
-        )
+    rate = 2.5 * radius / steps if rate is None else rate
+    walk = Walk(victim, classes, radius, norm, steps, rate, random_start, targeted, loss)
+    found = walk.end(images)
+    for _ in range(restarts - 1):
+        done = walk.fools(found)
         if bool(done.all()):
             break
+        found = torch.where(done.view(-1, *[1] * (images.ndim - 1)), found, walk.end(images))
     return found
 
 
-def _once(
-    victim: Victim,
-    images: Tensor,
-    classes: Tensor,
-    start: Tensor,
-    rule: StepRule,
-    steps: int,
-    inside: Projection,
-    targeted: bool,
-    loss: Kind,
-    found: Tensor,
-    done: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """One start; images that an earlier one fooled keep its result."""
-    x = search(objective(victim, classes, targeted, loss), start, rule, steps, inside)
-    with torch.no_grad():
-        now = fooled(victim.logits(x), classes, targeted)
-    kept = done.view(-1, *[1] * (x.ndim - 1))
-    return torch.where(kept, found, x), done | now
+@dataclass(frozen=True)
+class Walk:
+    """The steps of `pgd`, unchecked, for a step of training: nothing is read on the host.
+
+    Args:
+        victim: Classifier.
+        classes: True classes, or targets, (N,).
+        radius: Radius of the ball around each image.
+        norm: Norm of the ball.
+        steps: Number of steps.
+        rate: Length of a step.
+        random_start: Whether to start at a uniform draw from the ball.
+        targeted: Whether classes are targets.
+        loss: Objective, cross_entropy or margin.
+    """
+
+    victim: Victim
+    classes: Tensor
+    radius: float
+    norm: Norm
+    steps: int
+    rate: float
+    random_start: bool = True
+    targeted: bool = False
+    loss: Kind = "cross_entropy"
+
+    def end(self, images: Float[Tensor, " N *shape"]) -> Float[Tensor, " N *shape"]:
+        """Images after all steps.
+
+        Args:
+            images: Centres of the balls, (N, ...).
+        """
+        inside = compose(
+            BALLS[self.norm](images, self.radius), box(self.victim.low, self.victim.high)
+        )
+        start = images
+        if self.random_start:
+            start = images + draw_in_ball(images, self.radius, self.norm)
+        f = objective(self.victim, self.classes, self.targeted, self.loss)
+        return search(f, start, _rule(self.norm, self.rate), self.steps, inside)
+
+    @torch.no_grad()
+    def fools(self, images: Float[Tensor, " N *shape"]) -> Bool[Tensor, " N"]:
+        """Whether the victim is wrong about each image, or right about its target.
+
+        Args:
+            images: Changed images, (N, ...).
+        """
+        found = self.victim.logits(images).argmax(1) == self.classes
+        return found if self.targeted else ~found
 
 
 def objective(
@@ -180,8 +210,8 @@ def _rule(norm: Norm, rate: float) -> StepRule:
 
 
 def draw_in_ball(
-    like: Float[Tensor, "N *shape"], radius: float, norm: Norm
-) -> Float[Tensor, "N *shape"]:
+    like: Float[Tensor, " N *shape"], radius: float, norm: Norm
+) -> Float[Tensor, " N *shape"]:
     """Uniform draws from balls around 0.
 
     Args:

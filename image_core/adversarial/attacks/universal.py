@@ -11,7 +11,7 @@ from image_core.adversarial.input_search import Norm, gradient, steepest
 
 def universal(
     victim: Victim,
-    images: Float[Tensor, "N *shape"],
+    images: Float[Tensor, " N *shape"],
     classes: Int64[Tensor, " N"],
     radius: float,
     *,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
@@ -31,7 +31,7 @@ class Victim:
         if not self.low < self.high:
             raise UserError(f"inputs from {self.low} to {self.high}: low must be below high")
 
-    def check(self, images: Float[Tensor, "N *shape"], classes: Int64[Tensor, " N"]) -> None:
+    def check(self, images: Float[Tensor, " N *shape"], classes: Int64[Tensor, " N"]) -> None:
         """Refuse what no attack can be measured on.
 
         Args:
@@ -55,8 +55,8 @@ class Victim:
             z = self.logits(x)
         if z.shape[:-1] != x.shape[:1]:
             raise UserError(
-                f"the classifier gives the shape {tuple(z.shape)} for {len(x)} images; attacks need "
-                "logits of shape (N, K)"
+                f"the classifier gives the shape {tuple(z.shape)} for {len(x)} images; attacks "
+                "need logits of shape (N, K)"
             )
         _check_logits(z, x)
         if classes.amin() < 0 or classes.amax() >= z.shape[1]:
@@ -66,7 +66,7 @@ class Victim:
             )
 
     @torch.no_grad()
-    def classify(self, images: Float[Tensor, "N *shape"], batch: int = 256) -> Int64[Tensor, " N"]:
+    def classify(self, images: Float[Tensor, " N *shape"], batch: int = 256) -> Int64[Tensor, " N"]:
         """The class of the greatest logit.
 
         Args:
@@ -120,17 +120,3 @@ def margin(z: Float[Tensor, "N K"], classes: Int64[Tensor, " N"]) -> Float[Tenso
     own = z.gather(1, classes[:, None])[:, 0]
     others = z.scatter(1, classes[:, None], -torch.inf)
     return own - others.amax(1)
-
-
-def fooled(
-    z: Float[Tensor, "N K"], classes: Int64[Tensor, " N"], targeted: bool
-) -> Bool[Tensor, " N"]:
-    """Whether the victim answers with another class, or with the target.
-
-    Args:
-        z: Logits, (N, K).
-        classes: True classes, or targets, (N,).
-        targeted: Whether they are targets.
-    """
-    found = z.argmax(1) == classes
-    return found if targeted else ~found

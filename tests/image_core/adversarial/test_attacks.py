@@ -83,7 +83,8 @@ def test_no_attack_leaves_its_ball_or_the_range(net, norm, radius):
     victim, x, y = net
     moved = attacks.pgd(victim, x, y, radius, norm=norm, steps=7, restarts=2)
     assert distances(moved, x, norm).max() <= radius * (1 + 1e-5)
-    assert moved.min() >= 0 and moved.max() <= 1
+    assert moved.min() >= 0
+    assert moved.max() <= 1
 
 
 def test_more_restarts_never_fool_less(net):
@@ -93,7 +94,8 @@ def test_more_restarts_never_fool_less(net):
         torch.manual_seed(0)
         moved = attacks.pgd(victim, x, y, 0.08, steps=1, rate=1e-3, restarts=restarts)
         fooled.append(victim.classify(moved) != y)
-    assert (fooled[1] >= fooled[0]).all() and fooled[1].sum() > fooled[0].sum()
+    assert (fooled[1] >= fooled[0]).all()
+    assert fooled[1].sum() > fooled[0].sum()
 
 
 @pytest.mark.parametrize("norm", list(NORMS))
@@ -140,7 +142,8 @@ def test_carlini_and_wagner_come_near_the_shortest_way():
     shortest = margin(victim.logits(x), y) / (layer.weight[0] - layer.weight[1]).norm()
     ratio = distances(moved, x, "l2") / shortest
     assert (victim.classify(moved) != y).all()
-    assert ratio.min() >= 1 and ratio.median() < 1.1
+    assert ratio.min() >= 1
+    assert ratio.median() < 1.1
 
 
 def test_carlini_and_wagner_with_confidence_and_target(net):
@@ -155,12 +158,13 @@ def test_carlini_and_wagner_with_confidence_and_target(net):
 
 
 def test_one_universal_change_fools_a_linear_classifier_on_one_side():
-    victim, layer = linear(scale=0.4)  # all images are of class 0
+    victim, _layer = linear(scale=0.4)  # all images are of class 0
     x = middle(64)
     y = victim.classify(x)
     assert (y == 0).all()
     v = attacks.universal(victim, x, y, 0.3, rate=0.05, passes=20, batch=16)
-    assert v.shape == x.shape[1:] and v.abs().max() <= 0.3 + 1e-6
+    assert v.shape == x.shape[1:]
+    assert v.abs().max() <= 0.3 + 1e-6
     others = middle(64)
     assert (victim.classify((others + v).clamp(0, 1)) == 1).float().mean() > 0.9
     signs = 0.3 * torch.randn_like(v).sign()
@@ -189,7 +193,8 @@ def test_no_weight_and_no_gradient_of_a_weight_changes(net):
     attacks.carlini_wagner(victim, x, y, steps=3, rounds=1)
     attacks.universal(victim, x, y, 0.1, passes=1)
     for p, old in zip(victim.logits.parameters(), before, strict=True):
-        assert torch.equal(p, old) and p.grad is None
+        assert torch.equal(p, old)
+        assert p.grad is None
 
 
 class Bad:

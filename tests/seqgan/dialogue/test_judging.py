@@ -5,7 +5,8 @@ import random
 import pytest
 import torch
 
-from seqgan.dialogue.judging import Said, judge_rows, wilson
+from image_core.metrics.intervals import wilson
+from seqgan.dialogue.judging import Said, judge_rows
 from seqgan.judges.judge import judge_accuracy
 
 WORDS = [f"w{i}" for i in range(60)]

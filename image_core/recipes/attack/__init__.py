@@ -1,0 +1,1 @@
+"""Attacks on an image classifier, and a defence."""

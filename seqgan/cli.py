@@ -37,6 +37,7 @@ usage: seqgan COMMAND ...      or python -m seqgan COMMAND ...; seqgan --version
   seqgan play DIR --episodes N --video FILE    returns of a trained policy, and a film of it
   seqgan train image --data PATH --out DIR     image GANs: any loss, penalty, norm and architecture
   seqgan attack --data PATH --out DIR          changes of images that a classifier falls for
+  seqgan attack --texts FILE --model DIR --out DIR    words that a text classifier falls for
   seqgan study --data PATH --out DIR           losses x penalties x norms x nets, by workers
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG

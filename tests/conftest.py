@@ -1,7 +1,13 @@
 import os
 
+import jaxtyping
 import pytest
 import torch
+
+from tests.typecheck import checked
+
+# Found by the import hook of --jaxtyping-packages, before the first module of ours is imported
+jaxtyping.jaxtyped = lambda *, typechecker: checked
 
 # Processes that tests start compute as this one does: with two threads sums end differently.
 os.environ["OMP_NUM_THREADS"] = "1"

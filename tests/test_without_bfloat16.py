@@ -27,6 +27,7 @@ with torch.autocast("cpu", torch.bfloat16):
 outside = lstm(x.bfloat16().float())[0]
 with contextlib.redirect_stderr(io.StringIO()) as told:
     words = ["--preset", "tiny", "--mle_epochs", "1", "--rounds", "1", "--precision", "bf16"]
+    words += ["--report", "none"]
     trained = main(["train", "oracle", *words, "--out", sys.argv[1] + "/run"])
 result = {
     "tests": tested, "trained": trained, "told": told.getvalue(), "has": cpu_has_bfloat16_lstm(),

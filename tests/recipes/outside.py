@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,22 +36,32 @@ def command(folder: Path, *words: str, stdin: str = "") -> Done:
 
     In this process, for the start of another takes longer than what most tests let it do.
     """
-    out, err, path, before = io.StringIO(), io.StringIO(), list(sys.path), sys.stdin
+    out, err, before = io.StringIO(), io.StringIO(), sys.stdin
     sys.stdin = io.StringIO(stdin)
     try:
         told = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
-        with contextlib.chdir(folder), told[0], told[1]:
+        with visited(folder), told[0], told[1]:
             try:
                 code = main(list(words))
             except SystemExit as stop:  # --help
                 code = int(stop.code or 0)
     finally:
-        sys.stdin, sys.path[:] = before, path
-        for name, module in list(sys.modules.items()):
-            places = [getattr(module, "__file__", None) or ""]
-            if any(place.startswith(str(folder)) for place in places):
-                del sys.modules[name]
+        sys.stdin = before
     return Done(code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def visited(folder: Path) -> Iterator[None]:
+    """The folder as the working directory; its modules are forgotten afterwards."""
+    path = list(sys.path)
+    try:
+        with contextlib.chdir(folder):
+            yield
+    finally:
+        sys.path[:] = path
+        for name, module in list(sys.modules.items()):
+            if (getattr(module, "__file__", None) or "").startswith(str(folder)):
+                del sys.modules[name]
 
 
 def killed(folder: Path, words: tuple[str, ...], log: Path, reached: Callable[[str], bool]) -> None:
@@ -76,8 +86,12 @@ class Died(BaseException):
     """As after a SIGKILL: nothing catches it, nothing is saved on the way out."""
 
 
-def died(words: tuple[str, ...], reached: Callable[[dict[str, object]], bool]) -> None:
-    """The command line in this process, which dies once a record of its log is reached."""
+def died(
+    words: tuple[str, ...],
+    reached: Callable[[dict[str, object]], bool],
+    folder: Path = Path("."),
+) -> None:
+    """The command line in this process and a folder, which dies once a log's record is reached."""
     plain = RunFolder.write_log
 
     def write_log(run: RunFolder, record: dict[str, object]) -> None:
@@ -87,7 +101,7 @@ def died(words: tuple[str, ...], reached: Callable[[dict[str, object]], bool]) -
 
     with pytest.MonkeyPatch.context() as patched, contextlib.redirect_stdout(io.StringIO()):
         patched.setattr(RunFolder, "write_log", write_log)
-        with pytest.raises(Died):
+        with visited(folder), pytest.raises(Died):
             main(list(words))
 
 

@@ -134,8 +134,10 @@ def signalled(patched, number: int, calls: int, times: int = 1) -> None:
 
 
 @pytest.mark.usefixtures("short_report")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
-@pytest.mark.parametrize("calls", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("number", "calls"),
+    [(signal.SIGTERM, 1), (signal.SIGTERM, 5), (signal.SIGUSR1, 2), (signal.SIGINT, 2)],
+)
 def test_a_signal_saves_after_the_round_and_the_run_resumes_the_same(
     undisturbed, tmp_path, monkeypatch, capfd, number, calls
 ):

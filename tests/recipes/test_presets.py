@@ -75,6 +75,7 @@ def test_every_preset_runs_when_it_is_shrunk(tmp_path, capsys, recipe, preset):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["oracle", "text"])
+@pytest.mark.pictures
 def test_the_tiny_preset_runs_as_it_is(tmp_path, capsys, recipe):
     words = ["--data", corpus(tmp_path)] if recipe == "text" else []
     run = tmp_path / "run"

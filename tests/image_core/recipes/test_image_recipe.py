@@ -86,6 +86,7 @@ def is_png_of_any_size(file) -> bool:
     return file.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
+@pytest.mark.pictures
 def test_a_run_with_labels_is_judged_by_a_classifier_and_draws_its_curves(tmp_path):
     run = tmp_path / "run"
     assert main([*TINY, "--extractor", "auto", "--out", str(run)]) == 0

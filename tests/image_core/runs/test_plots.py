@@ -12,6 +12,7 @@ from image_core.runs import plots
 from image_core.runs.plot_labels import Label, place_above
 from image_core.runs.plots import draw_learning_curves, draw_quality_diversity
 
+pytestmark = pytest.mark.pictures
 CURVES = {
     "MLE": [(0.4, 0.2, 1.0), (0.6, 0.3, 0.5), (0.3, 0.1, 2.0), (0.45, 0.24, 0.8)],
     "SeqGAN": [(0.5, 0.21, 1.1), (0.65, 0.31, 0.7)],

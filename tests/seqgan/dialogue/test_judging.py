@@ -1,15 +1,23 @@
 """Adversarial evaluation of replies: its control, its intervals, and what it does not report."""
 
 import random
+from functools import partial
 
 import pytest
 import torch
 
 from image_core.metrics.intervals import wilson
+from seqgan.dialogue import judging
 from seqgan.dialogue.judging import Said, judge_rows
 from seqgan.judges.judge import judge_accuracy
 
 WORDS = [f"w{i}" for i in range(60)]
+
+
+@pytest.fixture(autouse=True)
+def _short_training(monkeypatch):
+    """Enough for what these tests give the judges to see."""
+    monkeypatch.setattr(judging, "judge_accuracy", partial(judge_accuracy, epochs=4))
 
 
 def said(count, seed, words=WORDS):

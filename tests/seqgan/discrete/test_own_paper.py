@@ -98,7 +98,7 @@ def test_a_third_player_and_an_option_train_and_evaluate(folder):
 
 
 def test_killed_and_resumed_it_ends_the_same(folder):
-    words = ("--rounds", "60", "--evaluate_every", "60")
+    words = ("--rounds", "30", "--evaluate_every", "30")
     log = folder / "killed" / "log.jsonl"
     killed(
         folder,

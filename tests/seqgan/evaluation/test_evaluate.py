@@ -20,6 +20,8 @@ from tests.browser import browser
 from tests.data_folder import data_folder
 from tests.recipes.made import content, refusal, sentences
 
+pytestmark = pytest.mark.pictures
+
 
 def write(file, lines):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")

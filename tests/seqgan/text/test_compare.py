@@ -91,6 +91,7 @@ def test_a_sweep_on_an_oracle_has_no_density_under_top_p(tmp_path, capsys):
 # -------------------------------------------------------------------------------------- several
 
 
+@pytest.mark.pictures
 def test_seeds_are_joined_and_configurations_are_not(runs, tmp_path, capsys):
     out = tmp_path / "out"
     folders = [str(runs / name) for name in "abc"]

@@ -15,7 +15,7 @@ from seqgan.cli import main
 from seqgan.text import oracle_recipe as oracle
 from seqgan.text import papers
 from seqgan.text.oracle_recipe import PRESETS
-from tests.recipes.made import corpus, read_log, read_result
+from tests.recipes.made import read_log, read_result
 from tests.recipes.made import short_report as short_report
 
 PAPERS = oracle.PAPERS.names()
@@ -26,7 +26,6 @@ WITHOUT = (
     *("pg_bleu", "scheduled_sampling", "space", "spin"),
 )
 """Papers without a discriminator."""
-TINY_TEXT = ("--limit", "200", "--mle_epochs", "1", "--rounds", "2")
 
 
 @pytest.mark.usefixtures("short_report")
@@ -52,29 +51,14 @@ def test_every_paper_trains_on_an_oracle_and_samples(tmp_path, capsys, paper):
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-@pytest.mark.usefixtures("short_report")
-@pytest.mark.parametrize("paper", PAPERS)
-def test_every_paper_trains_on_text_and_samples(tmp_path, capsys, paper):
-    run = tmp_path / "run"
-    words = ["train", "text", "--preset", "tiny", "--paper", paper, "--data", corpus(tmp_path)]
-    assert main([*words, "--out", str(run), *TINY_TEXT]) == 0
-    name = oracle.PAPERS.load(paper).title
-    row = read_result(run)["table"][name]
-    assert {"bleu5", "self_bleu5", "lm", "reverse_lm"} <= set(row)
-    capsys.readouterr()
-    assert main(["sample", str(run), "--n", "2", "--model", "mle"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2
-    assert main(["resume", str(run)]) == 0
-
-
 def ragged(folder):
-    """300 lines of 1 to 40 words, odd characters, blank lines, one endless word."""
+    """150 lines of 1 to 40 words, odd characters, blank lines, one endless word."""
     draw = random.Random(5)
     words = ["the", "a", "cat", "sits", "tree's", "re-do", "e.g.", "3.14", "na\u00efve", ":-)"]
     words += ["\u5317\u4eac", "<unk>", "</s>", "[PAD]", "100%"]
     odd = "\u00e4\u00df\u6f22\U0001f642\t'\"<>&%\\|~{}[]\u2014\u2026\ufb01\u0301\u200b"
     lines = []
-    for _ in range(300):
+    for _ in range(150):
         line = [draw.choice(words) for _ in range(draw.choice((1, 1, 2, 3, 5, 8, 13, 21, 40)))]
         if draw.random() < 0.3:
             line[0] = "".join(draw.choices(odd, k=draw.randint(1, 6)))
@@ -90,7 +74,7 @@ def ragged(folder):
     ("paper", "level"),
     [*((paper, "word") for paper in PAPERS), ("relgan", "char")],
 )
-def test_a_ragged_corpus_of_odd_characters(tmp_path, capsys, paper, level):
+def test_every_paper_trains_on_a_ragged_corpus_of_odd_characters(tmp_path, capsys, paper, level):
     run = tmp_path / "run"
     words = ["train", "text", "--preset", "tiny", "--paper", paper, "--data", ragged(tmp_path)]
     words += ["--level", level, "--max_length", "24", "--long_lines", "truncate"]
@@ -99,9 +83,13 @@ def test_a_ragged_corpus_of_odd_characters(tmp_path, capsys, paper, level):
     for record in read_log(run):
         assert all(math.isfinite(v) for v in record.values() if isinstance(v, float)), record
     assert read_log(run)[-1][f"{LEARNS.get(paper, 'G')}/grad_norm"] > 0
-    capsys.readouterr()
-    assert main(["sample", str(run), "--n", "5"]) == 0
-    assert len(capsys.readouterr().out.rstrip("\n").split("\n")) == 5
+    row = read_result(run)["table"][oracle.PAPERS.load(paper).title]
+    assert {"bleu5", "self_bleu5", "lm", "reverse_lm"} <= set(row)
+    for model in (["--model", "mle"], []):
+        capsys.readouterr()
+        assert main(["sample", str(run), "--n", "5", *model]) == 0
+        assert len(capsys.readouterr().out.rstrip("\n").split("\n")) == 5
+    assert main(["resume", str(run)]) == 0
 
 
 def test_only_its_module_its_tests_and_the_page_know_a_paper():

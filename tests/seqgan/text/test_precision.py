@@ -13,8 +13,8 @@ from seqgan.dialogue.recurrent import AttentionPolicy
 
 
 def losses_of(folder, precision):
-    arguments = f"train oracle --preset tiny --precision {precision} --out {folder}".split()
-    assert main(arguments) == 0
+    arguments = f"train oracle --preset tiny --precision {precision} --report none --rounds 2"
+    assert main([*arguments.split(), "--out", str(folder)]) == 0
     records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [r[name] for r in records for name in ("mle/loss", "D/loss") if name in r]
 

@@ -56,6 +56,7 @@ def train(recipe, out, *words):
     )
 
 
+@pytest.mark.pictures
 def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
     assert train("imitate", tmp_path / "run", "--demos", demos, "--trajectories=3") == 0
     out, told = capsys.readouterr()

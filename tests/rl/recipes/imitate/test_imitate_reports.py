@@ -23,6 +23,7 @@ def run(tmp_path_factory):
     return folder / "gail"
 
 
+@pytest.mark.pictures
 def test_evaluating_a_run_gives_its_result_and_report_again(run, capsys):
     files = ("result.json", "report.html", "plots/returns.png", "plots/learning.png")
     before = {name: (run / name).read_bytes() for name in files}
@@ -101,6 +102,7 @@ def again(run, name, seed, *, add, **options):
     return str(folder)
 
 
+@pytest.mark.pictures
 def test_seeds_become_one_curve_with_a_band(run, tmp_path, capsys):
     second, third = (again(run, f"s{n}", n, add=3.0 * n) for n in (1, 2))
     other = again(run, "other", 0, add=0.5, paper="airl")

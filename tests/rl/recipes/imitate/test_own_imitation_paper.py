@@ -7,7 +7,7 @@ import pytest
 
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result
-from tests.recipes.outside import assert_same_weights, command, killed
+from tests.recipes.outside import assert_same_weights, command, died
 
 ROOT = Path(__file__).resolve().parents[4]
 MINE = '''"""MyGAIL (nobody 2026): a bilinear discriminator, and a reward that is cut off."""
@@ -105,18 +105,8 @@ def test_a_paper_of_ones_own_is_trained_recorded_and_evaluated(folder):
 
 @pytest.mark.slow
 def test_killed_in_its_rounds_it_ends_the_same(folder):
-    words = (*OWN, "--env_steps", "384", "--ceiling", "0.5")
-    log = folder / "killed" / "log.jsonl"
-    killed(
-        folder,
-        (
-            *words,
-            "--out",
-            "killed",
-        ),
-        log,
-        lambda text: '"imitation"' in text,
-    )
+    words = (*OWN, "--env_steps", "192", "--ceiling", "0.5")
+    died((*words, "--out", "killed"), lambda record: record["phase"] == "imitation", folder)
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *words, "--out", "undisturbed").returncode == 0
     assert_same_weights(folder / "killed", folder / "undisturbed")

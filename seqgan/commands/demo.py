@@ -10,7 +10,7 @@ from pathlib import Path
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, prepare
 
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 """Seeds of imitation: each draws the demonstration and everything else."""
 TEXT = "train text --preset demo --threads 1 --out {out}/text"
 EXPERT = "train expert --env CartPole-v1 --threads 1 --out {out}/expert"
@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> None:
     parser = Parser(
         "seqgan demo",
         "Train SeqGAN on chat turns and, beside it, GAIL and behavioural cloning on one episode of "
-        "CartPole, with three seeds and two controls; about five minutes on two cores. Ends with "
+        "CartPole, with five seeds and two controls; about five minutes on two cores. Ends with "
         "DIR/report.html. The chat turns are those of `pip install chitchat-dataset`.",
     )
     parser.add_argument("--out", metavar="DIR", default="runs/demo", help="New folder (runs/demo).")

@@ -16,9 +16,7 @@ $(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/text/_conv_ban
 
 demo: $(BIN)/.installed
 	rm -rf $(DEMO)
-	$(BIN)/seqgan train text --preset demo --out $(DEMO)
-	@echo; echo "Ten sentences of SeqGAN (more in $(DEMO)/samples, plots in $(DEMO)/plots):"
-	@$(BIN)/seqgan sample $(DEMO) --n 10
+	$(BIN)/seqgan demo --out $(DEMO)
 
 test: $(BIN)/.installed
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

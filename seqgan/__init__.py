@@ -25,26 +25,37 @@ if TYPE_CHECKING:
     from image_core.adversarial.callbacks import alarms as alarms
     from image_core.adversarial.callbacks import checkpoint as checkpoint
     from image_core.adversarial.callbacks import every as every
+    from image_core.adversarial.ema import EMA as EMA
     from image_core.adversarial.engine import Engine as Engine
     from image_core.adversarial.errors import UserError as UserError
     from image_core.adversarial.game import Game as Game
     from image_core.adversarial.game import Loss as Loss
+    from image_core.adversarial.game import Outsider as Outsider
     from image_core.adversarial.game import Turn as Turn
+    from image_core.adversarial.losses import AdversarialLoss as AdversarialLoss
+    from image_core.adversarial.losses import density_ratio as density_ratio
+    from image_core.adversarial.replay import HistoryPool as HistoryPool
+    from image_core.adversarial.replay import ReplayBuffer as ReplayBuffer
     from image_core.memory import keep_freed_memory as keep_freed_memory
     from image_core.runs.batches import Batches as Batches
+    from rl.wrappers import RewardWrapper as RewardWrapper
     from seqgan import data as data
     from seqgan import games as games
     from seqgan import metrics as metrics
     from seqgan.commands.recipes import load as load
+    from seqgan.dialogue.reward import as_reward as as_reward
     from seqgan.lm.likelihood import jsd as jsd
     from seqgan.lm.likelihood import nll as nll
     from seqgan.lm.oracle import draw_oracle as draw_oracle
     from seqgan.lm.oracle import load_oracle as load_oracle
     from seqgan.lm.policies import LSTMPolicy as LSTMPolicy
+    from seqgan.lm.policies import RecurrentPolicy as RecurrentPolicy
+    from seqgan.lm.policies import SequencePolicy as SequencePolicy
     from seqgan.metrics.collapse import collapse_alarms as collapse_alarms
     from seqgan.metrics.collapse import limits_of as limits_of
     from seqgan.text import rewards as rewards
     from seqgan.text.discriminators import CNNDiscriminator as CNNDiscriminator
+    from seqgan.text.discriminators import SequenceDiscriminator as SequenceDiscriminator
 
 _MODULES = {
     **{
@@ -57,6 +68,17 @@ _MODULES = {
 _NAMES = {
     "DISCRIMINATOR_AT_CHANCE": "image_core.adversarial.callbacks",
     "DISCRIMINATOR_WINS": "image_core.adversarial.callbacks",
+    "AdversarialLoss": "image_core.adversarial.losses",
+    "density_ratio": "image_core.adversarial.losses",
+    "EMA": "image_core.adversarial.ema",
+    "Outsider": "image_core.adversarial.game",
+    "HistoryPool": "image_core.adversarial.replay",
+    "ReplayBuffer": "image_core.adversarial.replay",
+    "SequencePolicy": "seqgan.lm.policies",
+    "RecurrentPolicy": "seqgan.lm.policies",
+    "SequenceDiscriminator": "seqgan.text.discriminators",
+    "RewardWrapper": "rl.wrappers",
+    "as_reward": "seqgan.dialogue.reward",
     "Limit": "image_core.adversarial.callbacks",
     "alarms": "image_core.adversarial.callbacks",
     "checkpoint": "image_core.adversarial.callbacks",

@@ -43,6 +43,7 @@ usage: seqgan COMMAND ...      or python -m seqgan COMMAND ...; seqgan --version
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
   seqgan sample DIR --out NEW --gif FILE.gif   single PNGs of an image run, a walk through latents
   seqgan evaluate --samples DIR --references DIR   pictures from any source
+  seqgan demo --out DIR                        an adversary on text and on CartPole, in five minutes
   seqgan list losses                           names of losses, penalties, estimators, games,
                                                recipes, metrics, papers
 
@@ -64,6 +65,7 @@ COMMANDS = (
     "rank",
     "chat",
     "push",
+    "demo",
     "demos",
     "play",
     "study",

@@ -1,13 +1,66 @@
 """The pages of the documentation site: docstrings as its reference reads them, tutorials run."""
 
 import re
+import shlex
 import sys
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from seqgan.cli import main
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-TUTORIALS = sorted(p for p in (DOCS / "tutorials").glob("*.md") if p.stem != "index")
+PAGES = sorted(
+    page for folder in ("tutorials", "howto") for page in (DOCS / folder).glob("[!i]*.md")
+)
+NUMBER = re.compile(r"(?<![\w])[-+]?\d[\d,.]*(e[-+]?\d+)?|\bnan\b")
+
+
+def follow(text: str, name: str, capsys) -> None:
+    """Do what a page says, as its reader does, and compare what it shows with what comes out.
+
+    A block of Python whose first line is `# NAME.SUFFIX` is a file; one that begins with
+    `# needs PACKAGE` is run where that is installed. Of a block `sh`, the lines that call seqgan are
+    run. Every line of a block `text` must have come out since the one before, but for its numbers.
+    """
+    names: dict[str, object] = {"__name__": "__main__"}
+    for number, (kind, block) in enumerate(re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL), 1):
+        where = f"{name}, block {number}"
+        first = block.partition("\n")[0]
+        if file := re.fullmatch(r"# (\w+\.\w+)", first):
+            Path(file[1]).write_text(block.partition("\n")[2], encoding="utf-8")
+        elif needs := re.match(r"# needs (\w+)", first):
+            if find_spec(needs[1]):
+                with warnings.catch_warnings(action="ignore"):  # other packages' own
+                    exec(compile(block, where, "exec"), names)
+        elif kind == "python":
+            exec(compile(block, where, "exec"), names)
+        elif kind == "sh":
+            for line in block.replace("\\\n", " ").splitlines():
+                run_line(line, where)
+        elif kind == "text":
+            shown = bare("".join(capsys.readouterr()))
+            for line in block.splitlines():
+                assert line == "..." or bare(line) in shown, (
+                    f"{where}: not shown by what stands before it: {line}\n{shown}"
+                )
+
+
+def run_line(line: str, where: str) -> None:
+    """A line of a shell: seqgan's are run, with the exit code that its comment says, others are not."""
+    command, _, comment = line.partition(" #")
+    if not command.startswith("seqgan "):
+        return
+    wanted = re.search(r"exit code (\d+)", comment)
+    code = main(shlex.split(command)[1:])
+    assert code == (int(wanted[1]) if wanted else 0), f"{where}: exit code {code} of {command}"
+
+
+def bare(text: str) -> str:
+    """Text whose numbers and blanks do not count."""
+    return " ".join(NUMBER.sub("#", text).split())
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +113,36 @@ def test_several_results_are_a_list(docstrings):
     ]
 
 
+# ------------------------------------------------------------------------------- pages that are run
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
-def test_tutorials_run_from_top_to_bottom(page, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
+def test_pages_run_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {}
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)):
-        exec(compile(block, f"{page.name}, block {number + 1}", "exec"), names)
+    monkeypatch.syspath_prepend(tmp_path)  # as in a Python that was started there
+    before = set(sys.modules)
+    try:
+        follow(page.read_text(encoding="utf-8"), page.name, capsys)
+    finally:
+        for name in set(sys.modules) - before:
+            if str(vars(sys.modules[name]).get("__file__", "")).startswith(str(tmp_path)):
+                del sys.modules[name]
+
+
+def test_a_page_that_is_not_true_is_found(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    true = "```python\n# a.txt\nx\n```\n```python\nprint(open('a.txt').read(), 1.5)\n```\n"
+    follow(f"{true}```text\nx\n 7\n...\n```", "page", capsys)
+    with pytest.raises(AssertionError, match="not shown by what stands before it"):
+        follow(f"{true}```text\ny 7\n```", "page", capsys)
+    with pytest.raises(AssertionError, match="exit code 2"):
+        follow("```sh\nseqgan nothing\n```", "page", capsys)
+    follow("```sh\nseqgan nothing    # exit code 2\n```", "page", capsys)
+    follow("```python\n# needs no_such_package\n1 / 0\n```", "page", capsys)
+
+
+def test_every_tutorial_and_how_to_is_in_the_index():
+    for folder in ("tutorials", "howto"):
+        index = (DOCS / folder / "index.md").read_text(encoding="utf-8").splitlines()
+        assert {page.stem for page in PAGES if page.parent.name == folder} <= set(index)

@@ -16,7 +16,8 @@ term, negated, is a reward for a generator that cannot be differentiated through
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from inspect import getdoc
+from typing import Any, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -58,6 +59,33 @@ class AdversarialLoss(NamedTuple):
     d: Callable[[Logits, Logits], Scalar]
     g: Callable[[Logits, Logits], Scalar]
     reward: Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]] | None
+
+
+class _Documentation:
+    """Of the class its own, and of one loss the maths of its parts: what `help(hinge)` shows."""
+
+    def __init__(self, own: str | None):
+        self.own = own
+
+    def __get__(self, loss: AdversarialLoss | None, owner: type) -> str | None:
+        if loss is None:
+            return self.own
+        parts = {"Discriminator": loss.d, "Generator": loss.g, "Reward": loss.reward}
+        return "\n\n".join(f"{name}{_maths(part)}" for name, part in parts.items())
+
+
+def _maths(part: Any) -> str:
+    """Equation and notes of a function, without its arguments."""
+    if part is None:
+        return ": none, for the loss is not a sum over single samples."
+    function = part.func if isinstance(part, partial) else part
+    given = part.keywords if isinstance(part, partial) else {}
+    settings = "".join(f", {name} = {value}" for name, value in given.items())
+    told = (getdoc(function) or "").partition("\n\nArgs:")[0]
+    return f"{settings}: {told}"
+
+
+AdversarialLoss.__doc__ = _Documentation(AdversarialLoss.__doc__)  # type: ignore[assignment]
 
 
 RATIO_BOUND = 10.0

@@ -72,11 +72,12 @@ def write_html(
 
     from image_core.runs.folder import write_text
 
-    images = [(picture.caption, _data_uri(picture.figure)) for picture in pictures]
+    images = [(picture.caption, data_uri(picture.figure)) for picture in pictures]
     page = Environment(autoescape=True, trim_blocks=True).from_string(_PAGE)
     write_text(
         file,
         page.render(
+            style=STYLE,
             title=title,
             facts=facts,
             columns=columns,
@@ -94,7 +95,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + " ..."
 
 
-def _data_uri(figure: "matplotlib.figure.Figure | Path") -> str:
+def data_uri(figure: "matplotlib.figure.Figure | Path") -> str:
+    """A figure as an address that holds it: SVG, or the PNG file of a path.
+
+    Args:
+        figure: Figure, or path of a PNG file.
+    """
     if isinstance(figure, Path):
         return "data:image/png;base64," + base64.b64encode(figure.read_bytes()).decode()
     import matplotlib
@@ -106,17 +112,7 @@ def _data_uri(figure: "matplotlib.figure.Figure | Path") -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
 
 
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{{ title }}</title>
-<style>
+STYLE = """\
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; margin: 2rem auto;
  max-width: 62rem; padding: 0 1rem; }
@@ -135,7 +131,20 @@ figcaption, .notes { color: #555; font-size: .9rem; }
 #samples td { overflow-wrap: anywhere; } #samples td:first-child { white-space: nowrap; }
 .overlap { font-variant-numeric: tabular-nums; }
 .copied { background: #fdecea; }
-</style>
+"""
+"""Style sheet of every report; a page that has one opens without a network connection."""
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<title>{{ title }}</title>
+<style>
+{{ style|safe }}</style>
 </head>
 <body>
 <h1>{{ title }}</h1>

@@ -283,6 +283,11 @@ class DialogueRun(recipe.Run):
             save_base(self.game.G, unfinished)
             unfinished.rename(self.base)
 
+    def train(self) -> None:
+        super().train()
+        if self.config.report == "none":  # a report saves them, too
+            self.save_models()
+
     def save_models(self) -> None:
         """Write both generators as transformers does, each with the tokenizer."""
         for name, policy in (("model", self.game.G), ("mle", self.game.mle)):

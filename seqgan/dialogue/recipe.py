@@ -29,6 +29,7 @@ from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_t
 from seqgan.dialogue.facts import facts_of, tell
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language, put_together, save_base, save_model
+from seqgan.dialogue.own import own_reward
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.reading import read_splits
 from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
@@ -107,6 +108,8 @@ class DialogueRun(recipe.Run):
         self.form = Format(self._tokenizer(begun))
         language = Language(self.form, self.base if begun else None)
         self.game = self.paper.game(c, language).to(self.device)
+        if name := c.own_reward():
+            self.game.add_reward(own_reward(name, self.form), c.reward_weight)
         if self.sharded:
             for model in (self.game.G, self.game.mle):
                 shard_policy(model, self.device)

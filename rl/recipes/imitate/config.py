@@ -264,7 +264,7 @@ class RewardOptions(TransitionDiscriminatorOptions):
 
         super().__post_init__()
         options.check_choice("reward", self.d_reward(), rewards.__all__)
-        check_share(self, "reward_weight")
+        options.check_share(self, "reward_weight")
         if own := self.own_reward():
             outside.load_function("reward", own, SIGNATURE)
         make_loss(self.loss, PLAIN_LOSSES)
@@ -320,7 +320,7 @@ class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
         options.check_least(self, 0, "entropy")
         options.check_choice("learner", self.learner, LEARNERS)
         check_between(self, "gae_lambda")
-        check_share(self, "env_weight")
+        options.check_share(self, "env_weight")
         if self.entropy and self.learner != "ppo":
             raise UserError(f"--entropy is for --learner ppo, not for {self.learner}; pass 0")
 
@@ -345,14 +345,3 @@ def check_between(config: Any, *names: str) -> None:
     for name in names:
         if not 0 < getattr(config, name) < 1:
             raise UserError(f"--{name} {getattr(config, name)}: it must lie above 0 and below 1")
-
-
-def check_share(config: Any, name: str) -> None:
-    """Refuse an option that does not lie between 0 and 1, both included.
-
-    Raises:
-        UserError: Names the option.
-    """
-    options.check_least(config, 0, name)
-    if getattr(config, name) > 1:
-        raise UserError(f"--{name} {getattr(config, name)}: it is a share, at most 1")

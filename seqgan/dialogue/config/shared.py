@@ -1,10 +1,11 @@
 """Options that every paper shares, parts for its discriminator, and its players."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.runs import options
+from image_core.runs import options, outside
 from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
@@ -20,6 +21,7 @@ from seqgan.dialogue.models import (
     new_discriminator,
     new_step_discriminator,
 )
+from seqgan.dialogue.own import SIGNATURE
 from seqgan.dialogue.policies import DialoguePolicy
 
 
@@ -42,6 +44,9 @@ class DialogueOptions(LanguageModelOptions):
         falling: Whether each learning rate rises over a tenth of its steps and then falls to zero.
         samples: Number of replies to each context of a generator step.
         teacher_forcing: Weight of a step of maximum likelihood after each generator step.
+        reward: Reward of your own beside the discriminator's, as in mypackage.mine:reward, a
+            function from texts of contexts and of replies to a number for each; empty for none.
+        reward_weight: Share of the reward of your own, from 0 to 1; the discriminator has the rest.
         precision: Precision of the models: no (float32) or bf16; in YAML write 'no' in quotes.
         evaluate_every: Number of rounds between two evaluations.
         alarms: What happens at signs of collapse: warn, stop or off.
@@ -60,6 +65,8 @@ class DialogueOptions(LanguageModelOptions):
     falling: bool = False
     samples: int = 4
     teacher_forcing: float = 1.0
+    reward: str = ""
+    reward_weight: float = 0.5
     precision: str = "no"
     evaluate_every: int = 50
     alarms: str = "warn"
@@ -71,10 +78,28 @@ class DialogueOptions(LanguageModelOptions):
         options.check_least(self, 1, "batch", "d_steps", "samples", "evaluate_every")
         options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "teacher_forcing")
         options.check_above_zero(self, "mle_lr", "d_lr", "g_lr", "max_grad_norm")
+        options.check_share(self, "reward_weight")
+        self._check_reward()
         if self.mle_steps + self.d_warmup_steps + self.rounds == 0:
             raise UserError(
                 "--mle_steps, --d_warmup_steps and --rounds are all 0; nothing is played"
             )
+
+    def _check_reward(self) -> None:
+        plain, own = outside.plain_and_own("reward", self.reward)
+        if plain and plain not in self.d_rewards():
+            choices = ", ".join((*self.d_rewards(), "a function of your own, module:function"))
+            raise UserError(f"--reward {plain}: choose {choices}")
+        if own:
+            outside.load_function("reward", own, SIGNATURE)
+
+    def d_rewards(self) -> Sequence[str]:
+        """Names that --reward may take for what the discriminator earns; a part overrides it."""
+        return ()
+
+    def own_reward(self) -> str:
+        """The user's own reward, `module:function`; empty for none."""
+        return outside.plain_and_own("reward", self.reward)[1]
 
     def updates(self) -> int:
         """Optimizer steps on the same replies; a part overrides it."""
@@ -82,7 +107,8 @@ class DialogueOptions(LanguageModelOptions):
 
     def method(self) -> dict[str, str]:
         """Reward, loss and estimator of the paper, named beside its results; parts add to it."""
-        return {}
+        own = self.own_reward()
+        return {"own reward": f"{own}, {self.reward_weight:g} of all"} if own else {}
 
     def begin_discriminator(self, game: DialogueGame) -> None:
         """Prepare the discriminator when maximum likelihood is over; a part overrides it."""

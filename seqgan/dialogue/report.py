@@ -98,6 +98,11 @@ def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
         UserError: The test set is too small; names the options.
     """
     measured = min(pairs // 2, c.eval_samples)
+    if measured < 2:
+        raise UserError(
+            f"the test set has {pairs} pairs of context and reply, and half of them are two at "
+            "least; name a larger --test or --valid"
+        )
     if measured < LEAST and (c.judge_seeds or c.encoder):
         raise UserError(
             f"half of {pairs} test pairs, of which --eval_samples {c.eval_samples} are measured, "

@@ -44,7 +44,13 @@ from seqgan.dialogue.discriminators import (
 from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.own import OwnReward
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.samples import DrawnReplies, draw_samples, importance, mix_people_in
+from seqgan.dialogue.samples import (
+    DrawnReplies,
+    draw_samples,
+    importance,
+    mix_people_in,
+    truncated_ratio,
+)
 
 
 class DialogueGame(Game):
@@ -66,7 +72,8 @@ class DialogueGame(Game):
         pooling: How the discriminator's logits become one output a reply, see
             `dialogue.discriminators.pool`.
         samples: K, replies to each context of a policy step.
-        generation: How these replies are sampled.
+        generation: How these replies are sampled; where it is not as the policy itself would,
+            truncated importance weights correct for it.
         cold: Another way in which half of the K replies are sampled; importance weights correct for
             both (ColdGAN). None samples all alike.
         policy_updates: Optimizer steps on the same samples; above 1 is for `estimators.clipped`.
@@ -155,6 +162,8 @@ class DialogueGame(Game):
         row = {name: torch.zeros(width, dtype=torch.int64) for name, width in widths.items()}
         self.replay_buffer = ReplayBuffer(buffer_size, row, replay_share)
         self.register_buffer("moves", torch.tensor(0.0))
+        self.adversarial = True
+        """Whether the rounds are the game's own; else they are maximum likelihood alone."""
         self._own: OwnReward | None = None
         self._own_weight = 0.0
         self._drawn: DrawnReplies | None = None
@@ -181,6 +190,8 @@ class DialogueGame(Game):
         return {**found, "d_mle": discriminator} if self.d_mle else found
 
     def turns(self) -> Sequence[Turn]:
+        if not self.adversarial:
+            return [Turn("G", self.mle_move)]
         learning = Turn("D", self.discriminator_move, repeat=self.d_steps)
         return [Turn("G", self.policy_move), learning]
 
@@ -294,6 +305,11 @@ class DialogueGame(Game):
             weight = importance(self.G, logits, reply, mask, self.generations)
             logs["weight"] = weight.mean()
             advantage = advantage * weight[:, None]
+        elif self.generations[0] != PLAIN:
+            ratio = truncated_ratio(self.G, logits, reply, self.generations[0])
+            ratio = torch.where(written[:, None], ratio, 1.0)
+            logs["weight"] = mean_of(ratio, mask)
+            advantage = advantage * ratio
         return advantage, logs
 
     def _nll(self, context: Tensor, attention_mask: Tensor, reply: Tensor) -> Float[Tensor, ""]:

@@ -10,7 +10,7 @@ from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from seqgan.dialogue.data import DialogueDataOptions
-from seqgan.dialogue.discriminators import DialogueDiscriminator
+from seqgan.dialogue.discriminators import DialogueDiscriminator, StepDiscriminator
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.models import (
@@ -37,7 +37,11 @@ class DialogueOptions(LanguageModelOptions):
         mle_lr: Adam's learning rate in maximum likelihood.
         rounds: Number of adversarial rounds.
         g_lr: Adam's learning rate of the generator in the adversarial rounds.
-        d_warmup_steps: Optimizer steps of the discriminator before the adversarial rounds.
+        d_warmup_steps: Optimizer steps of the discriminator before the adversarial rounds; up to
+            four times as many while it is below --min_auc.
+        min_auc: Least area under the ROC curve of the discriminator, people's held-out replies
+            against the generator's, for the adversarial rounds; below it they are maximum
+            likelihood, or under --alarms stop the run ends; 0 = none.
         d_steps: Optimizer steps of the discriminator in a round.
         d_lr: Adam's learning rate of the discriminator.
         max_grad_norm: Greatest norm of either player's gradient; longer ones are scaled down.
@@ -59,6 +63,7 @@ class DialogueOptions(LanguageModelOptions):
     rounds: int = 1000
     g_lr: float = 1e-4
     d_warmup_steps: int = 200
+    min_auc: float = 0.6
     d_steps: int = 1
     d_lr: float = 3e-4
     max_grad_norm: float = 1.0
@@ -78,7 +83,7 @@ class DialogueOptions(LanguageModelOptions):
         options.check_least(self, 1, "batch", "d_steps", "samples", "evaluate_every")
         options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "teacher_forcing")
         options.check_above_zero(self, "mle_lr", "d_lr", "g_lr", "max_grad_norm")
-        options.check_share(self, "reward_weight")
+        options.check_share(self, "reward_weight", "min_auc")
         self._check_reward()
         if self.mle_steps + self.d_warmup_steps + self.rounds == 0:
             raise UserError(
@@ -150,8 +155,8 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
 
     Args:
         discriminator: Network that judges replies: transformer (a fresh one), copy (of the
-            generator), step (StepGAN's), hierarchical (Li et al. 2017) or language_model
-            (DP-GAN's).
+            generator, with a fresh head), log_ratio (of a copy of the generator to a frozen one),
+            step (StepGAN's), hierarchical (Li et al. 2017) or language_model (DP-GAN's).
         penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`.
     """
 
@@ -169,10 +174,10 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
             )
         if self.shard and self.penalty:
             raise UserError("--shard true goes without --penalty; leave one of them out")
-        if self.recurrent() and self.discriminator not in ("hierarchical", "language_model"):
+        if self.recurrent() and self.discriminator in ("transformer", "copy", "step"):
             raise UserError(
                 f"--discriminator {self.discriminator} copies a transformer; with --architecture "
-                "lstm pass --discriminator hierarchical or language_model"
+                "lstm pass --discriminator log_ratio, hierarchical or language_model"
             )
 
     def network(self, language: Language, policy: DialoguePolicy) -> DialogueDiscriminator:
@@ -181,8 +186,9 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
 
     def begin_discriminator(self, game: DialogueGame) -> None:
         """One that is a copy of the generator begins as the generator is now."""
-        if self.discriminator in ("copy", "language_model"):
+        if self.discriminator in ("copy", "log_ratio", "language_model"):
             copy_generator(game.D, game.G)
+        super().begin_discriminator(game)
 
     def adversarial(self) -> dict[str, Any]:
         return {**super().adversarial(), "penalty": make_penalty(self.penalty)}
@@ -215,6 +221,12 @@ class StepDiscriminatorOptions(DiscriminatorSizeOptions):
         """StepGAN's discriminator, a language model of its own where it learns as one."""
         size = self.d_size if self.d_mle_steps else None
         return new_step_discriminator(self, language.form, policy, size)
+
+    def begin_discriminator(self, game: DialogueGame) -> None:
+        """One that learned no language of its own begins as the generator is now."""
+        if isinstance(game.D, StepDiscriminator) and not self.d_mle_steps:
+            copy_generator(game.D, game.G)
+        super().begin_discriminator(game)
 
     def adversarial(self) -> dict[str, Any]:
         return {**super().adversarial(), "d_mle": self.d_mle_steps > 0}

@@ -33,6 +33,7 @@ from seqgan.dialogue.own import own_reward
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.reading import read_splits
 from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
+from seqgan.dialogue.saved import ScoringOptions, save_discriminator, stands_alone
 from seqgan.dialogue.sharded import shard_discriminator, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of
 from seqgan.dialogue.warmup import Warmup
@@ -310,6 +311,15 @@ class DialogueRun(recipe.Run):
                 c, folder = self.config, self.folder.folder / name
                 save_model(whole, folder, c.reply_tokens)
                 self.form.save_limited(folder, c.context_tokens, c.turns)
+        self._save_discriminator()
+
+    def _save_discriminator(self) -> None:
+        """Write the discriminator on its own, as a reward for other trainers."""
+        c, game = self.config, self.game
+        if self.sharded or not parallel.first() or not stands_alone(game.D):
+            return
+        how = ScoringOptions(game.pooling, c.context_tokens, c.reply_tokens)
+        save_discriminator(game.D, self.form, how, self.folder.folder / "discriminator")
 
     def report(self, cpu_seconds: float | None = None) -> None:
         self.save_models()

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from seqgan import metrics as metrics
     from seqgan.commands.recipes import load as load
     from seqgan.dialogue.reward import as_reward as as_reward
+    from seqgan.dialogue.reward import load_reward as load_reward
     from seqgan.lm.likelihood import jsd as jsd
     from seqgan.lm.likelihood import nll as nll
     from seqgan.lm.oracle import draw_oracle as draw_oracle
@@ -97,6 +98,7 @@ _NAMES = {
     "jsd": "seqgan.lm.likelihood",
     "load_oracle": "seqgan.lm.oracle",
     "load": "seqgan.commands.recipes",
+    "load_reward": "seqgan.dialogue.reward",
     "LSTMPolicy": "seqgan.lm.policies",
     "nll": "seqgan.lm.likelihood",
 }

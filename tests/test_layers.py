@@ -204,7 +204,7 @@ LAYERS = {
     "config": "config",
     **dict.fromkeys(("papers", "build"), "papers"),
     **dict.fromkeys(("report", "card"), "report"),
-    **dict.fromkeys(("recipe", "oracle_recipe", "run", "work"), "recipe"),
+    **dict.fromkeys(("recipe", "oracle_recipe", "run", "work", "warmup"), "recipe"),
     **dict.fromkeys(("sample", "compare", "serve", "loaded"), "above"),
 }
 """Files and folders of a domain by the layer that they are of."""

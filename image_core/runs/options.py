@@ -91,6 +91,22 @@ def check_least(config: Any, bound: int, *names: str) -> None:
             raise UserError(f"--{name} {getattr(config, name)}: it must be at least {bound}")
 
 
+def check_share(config: Any, *names: str) -> None:
+    """Reject options that do not lie between 0 and 1, both included.
+
+    Args:
+        config: Options.
+        names: Names of the options to check.
+
+    Raises:
+        UserError: An option is out of range; the message names it.
+    """
+    check_least(config, 0, *names)
+    for name in names:
+        if getattr(config, name) > 1:
+            raise UserError(f"--{name} {getattr(config, name)}: it is a share, at most 1")
+
+
 def check_finite(config: Any, *names: str) -> None:
     """Reject options that are not finite; None is accepted.
 

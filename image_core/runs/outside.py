@@ -29,6 +29,27 @@ def is_outside(text: str) -> bool:
     return ":" in text
 
 
+def plain_and_own(option: str, text: str) -> tuple[str, str]:
+    """The plain name and the own one of a value such as log_ratio,mine:bonus; each may be "".
+
+    Args:
+        option: Name of the option.
+        text: Its value: a plain name, `module:name`, or both with a comma between.
+
+    Raises:
+        UserError: There are several of one kind.
+    """
+    parts = text.replace(",", " ").split()
+    own = [part for part in parts if is_outside(part)]
+    plain = [part for part in parts if not is_outside(part)]
+    if len(own) > 1 or len(plain) > 1:
+        raise UserError(
+            f"--{option} {text}: give one name, one module:function of your own, or both with a "
+            "comma between"
+        )
+    return "".join(plain), "".join(own)
+
+
 def load(option: str, text: str) -> Any:
     """The object of a name.
 

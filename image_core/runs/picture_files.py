@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 FRAME_MS = 80
 """Time in milliseconds that an animation shows each frame."""
 
+STILL = 12
+"""Times that the last picture of a film is shown again."""
+
 Bytes = UInt8[np.ndarray, "N C H W"]
 
 
@@ -127,7 +130,29 @@ def write_gif(images: Bytes, file: Path) -> None:
         UserError: The file cannot be written.
     """
     scale = max(1, math.ceil(LEAST / images.shape[2]))
-    frames = to_pictures(images.repeat(scale, 2).repeat(scale, 3))
+    _write_frames(to_pictures(images.repeat(scale, 2).repeat(scale, 3)), file)
+
+
+def join_pictures(pictures: Sequence[Path], file: Path) -> None:
+    """Write an animation of pictures of one size; the last one stands longer.
+
+    Args:
+        pictures: Picture files in order.
+        file: Path of a .gif file, written atomically.
+
+    Raises:
+        UserError: A picture cannot be read, or the file cannot be written.
+    """
+    from PIL import Image
+
+    try:
+        frames = [Image.open(picture).convert("RGB") for picture in pictures]
+    except OSError as error:
+        raise UserError(f"a picture of {pictures[0].parent} cannot be read: {error}") from error
+    _write_frames([*frames, *frames[-1:] * STILL], file)
+
+
+def _write_frames(frames: "Sequence[Image]", file: Path) -> None:
     temporary = file.with_name(file.name + ".tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -135,7 +160,7 @@ def write_gif(images: Bytes, file: Path) -> None:
             temporary,
             "gif",
             save_all=True,
-            append_images=frames[1:],
+            append_images=list(frames[1:]),
             duration=FRAME_MS,
             loop=0,
         )

@@ -1,9 +1,9 @@
-"""The report.html of a run that draws pictures: figures, facts of the data, grids and curves."""
+"""The report.html of a run: figures, facts of the data, grids, curves and samples."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from image_core.runs.html_report import Picture, write_html
+from image_core.runs.html_report import Picture, Shown, write_html
 from image_core.runs.table import cell
 
 Interval = Sequence[float]
@@ -14,10 +14,11 @@ def write_page(
     title: str,
     *,
     facts: Mapping[str, object],
-    table: Mapping[str, Mapping[str, float]],
+    table: Mapping[str, Mapping[str, float | str]],
     intervals: Mapping[str, Mapping[str, Interval]],
     notes: Sequence[str],
     pictures: Mapping[str, Path],
+    samples: Sequence[Shown] = (),
 ) -> None:
     """Write a page with a row a metric and a column a model.
 
@@ -29,6 +30,7 @@ def write_page(
         intervals: 95 % intervals by metric, for the models that have them.
         notes: Sentences below the table.
         pictures: PNG files by caption; files that are not there are left out.
+        samples: Sentences to show.
     """
     metrics = dict.fromkeys(metric for row in table.values() for metric in row)
     write_html(
@@ -47,11 +49,11 @@ def write_page(
         pictures=[
             Picture(caption, picture) for caption, picture in pictures.items() if picture.is_file()
         ],
-        samples=(),
+        samples=samples,
     )
 
 
-def _cell(value: float | None, interval: Interval | None) -> str:
+def _cell(value: float | str | None, interval: Interval | None) -> str:
     if value is None:
         return ""
     return cell(value) + (f" {interval[0]:.3f} to {interval[1]:.3f}" if interval else "")

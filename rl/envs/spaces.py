@@ -51,6 +51,14 @@ class Observations(NamedTuple):
         rows = np.stack([spaces.flatten(self.space, one) for one in batch])
         return rows.astype(np.float32, copy=False)
 
+    def as_shown(self, rows: Tensor) -> np.ndarray:
+        """Encoded observations (N, *shape) in a Box's own shape; others stay flattened."""
+        found = rows.cpu().numpy()
+        if self.image:
+            return np.moveaxis(found, 1, -1) if self.channels_last else found
+        shape = self.space.shape if isinstance(self.space, spaces.Box) else self.shape
+        return found.reshape(len(found), *shape)
+
 
 def observations(space: spaces.Space[Any]) -> Observations:
     """How a space is encoded.

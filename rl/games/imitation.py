@@ -71,7 +71,18 @@ class ImitationGame(AdversarialImitator):
         self.expert, self.reward, self.loss, self.penalty = expert, reward, loss, penalty
         self.absorbing, self.d_steps, self.env_weight = absorbing, d_steps, env_weight
         self.gamma = learner.gamma
+        self._own: Callable[[Rollout], Tensor] | None = None
+        self._own_weight = 0.0
         self._roll: Rollout | None = None
+
+    def add_reward(self, own: Callable[[Rollout], Tensor], weight: float) -> None:
+        """Let the policy earn (1 - w) r + w r_own, with r the reward without this call.
+
+        Args:
+            own: Another reward of each row of a rollout.
+            weight: Its share w, from 0 to 1.
+        """
+        self._own, self._own_weight = own, weight
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {**self.learner.players(), "D": list(self.D.parameters())}
@@ -109,7 +120,10 @@ class ImitationGame(AdversarialImitator):
     def rewards(self, roll: Rollout) -> Float[Tensor, "time envs"]:
         """Of each row, by the discriminator as it is now, all in one pass."""
         earned = self.reward_of(self._transitions(roll)).view(roll.reward.shape)
-        return (1 - self.env_weight) * earned + self.env_weight * roll.reward
+        mixed = (1 - self.env_weight) * earned + self.env_weight * roll.reward
+        if self._own is None:
+            return mixed
+        return (1 - self._own_weight) * mixed + self._own_weight * self._own(roll)
 
     def logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
         logit, offset = self.D.score(self.D.encode(rows)), self._offset(rows)

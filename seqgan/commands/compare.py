@@ -8,21 +8,25 @@ from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, prepare
 
 COMPARISONS: Mapping[str, str] = {
+    "dialogue": "seqgan.dialogue.compare",
+    "discrete": "seqgan.discrete.compare",
     "image": "image_core.recipes.image.compare",
     "imitate": "rl.recipes.imitate.compare",
+    "oracle": "seqgan.text.compare",
+    "retrieve": "seqgan.retrieval.compare",
+    "text": "seqgan.text.compare",
+    "text2image": "seqgan.text2image.compare",
 }
-"""Module of a recipe with `compare`, for those that are not compared as text is."""
-TEXT = "seqgan.text.compare"
+"""Module of each recipe whose runs can be compared, with `compare`."""
 
 
 def run(words: Sequence[str]) -> None:
     """Draw several runs together."""
     parser = Parser(
         "seqgan compare",
-        "Compare several runs of one recipe on one data set: the sweeps of text runs in one plot, "
-        "with their maximum-likelihood models and real text; the scores and curves of image runs; "
-        "returns of imitation in one environment. "
-        "Runs that differ only in seed are combined.",
+        "Compare several runs of one recipe on one data set: their tables and curves together, "
+        "with real data and floors once; of text and dialogue also the sweeps of temperature; of "
+        "imitation the returns in one environment. Runs that differ only in seed are combined.",
     )
     parser.add_argument("folders", metavar="DIR", nargs="+", help="Folders of finished runs.")
     parser.add_argument(
@@ -37,4 +41,9 @@ def run(words: Sequence[str]) -> None:
 
     check_unused(Path(options.out))
     recipe = RunFolder(options.folders[0]).read_config()["recipe"]
-    import_module(COMPARISONS.get(recipe, TEXT)).compare(options.folders, Path(options.out))
+    if recipe not in COMPARISONS:
+        raise UserError(
+            f"{options.folders[0]} is a run of {recipe}; runs of {', '.join(COMPARISONS)} are "
+            "compared"
+        )
+    import_module(COMPARISONS[recipe]).compare(options.folders, Path(options.out))

@@ -11,7 +11,7 @@ from seqgan.commands.recipes import load
 RECIPES = ("image", "text2image", "discrete")
 OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts")
 """Options for runs that write sentences."""
-OF_PICTURES = ("labels", "truncation", "gif", "frames")
+OF_PICTURES = ("labels", "truncation", "gif", "frames", "film")
 """Options for runs that draw pictures."""
 FRAMES = 60
 
@@ -35,9 +35,13 @@ def write_samples(recipe: str, options: Namespace) -> None:
 
 
 def _images(options: Namespace) -> None:
-    from image_core.recipes.image.sample import SampleSheet, write_sheet
+    from image_core.recipes.image.sample import SampleSheet, write_film, write_sheet
 
     _refuse(options, "reads no sentences", "prompt", "between")
+    if options.film is not None:
+        write_film(Path(options.folder), options.film)
+        if options.out is None and options.gif is None:
+            return
     sheet = SampleSheet(
         10 if options.n is None else options.n,
         options.seed,
@@ -54,7 +58,7 @@ def _images(options: Namespace) -> None:
 def _captions(options: Namespace) -> None:
     from seqgan.text2image.sample import PictureSheet, write_drawing
 
-    _refuse(options, "draws sentences, not classes", "labels", "truncation")
+    _refuse(options, "draws sentences, not classes", "labels", "truncation", "film")
     sheet = PictureSheet(
         tuple(options.prompt or ()),
         10 if options.n is None else options.n,

@@ -119,6 +119,11 @@ def _parser() -> Parser:
         help="Bound of the latents of an image run: less variety, clearer pictures (none).",
     )
     add("--gif", metavar="FILE", help="New file for a walk through latents, or between 2 prompts.")
+    add(
+        "--film",
+        metavar="FILE",
+        help="New .gif file of an image run's training: the same latents at each evaluation.",
+    )
     add("--frames", type=int, help="Number of pictures of the walk (60).")
     add(
         "--model",

@@ -131,8 +131,24 @@ class StepDiscriminator(DialogueDiscriminator):
 
     @classmethod
     def like(cls, model: Any, vocab: int) -> "StepDiscriminator":
-        """With a copy of a causal language model's transformer as it is now."""
-        return cls(copy_backbone(model), vocab)
+        """A copy of a causal language model as it is now: its logits are the first values."""
+        step = cls(copy_backbone(model), vocab)
+        step.copy_head(model)
+        return step
+
+    @torch.no_grad()
+    def copy_head(self, model: Any) -> None:
+        """Let the values be the logits of a language model of the same transformer.
+
+        Args:
+            model: Causal language model, with a head as wide as `vocab` or wider.
+        """
+        own = model.get_output_embeddings()
+        self.head.weight.copy_(own.weight[: len(self.head.weight)])
+        if own.bias is not None:
+            self.head.bias.copy_(own.bias[: len(self.head.bias)])
+        else:
+            self.head.bias.zero_()
 
     def values(
         self, context: Contexts, attention_mask: AttentionMask, reply: Replies
@@ -182,6 +198,36 @@ class LanguageModelDiscriminator(DialogueDiscriminator):
 
     def forward(self, context: Contexts, attention_mask: AttentionMask, reply: Replies) -> Scores:
         return (-self.model.log_prob(context, attention_mask, reply)).clamp(max=self.cap)
+
+
+@final
+class LogRatioDiscriminator(DialogueDiscriminator):
+    """How much likelier a reply has become to a language model than to its frozen copy.
+
+    score_t = beta sum_(s <= t) log D(y_s | x, y_<s) / D_0(y_s | x, y_<s)
+
+    It begins at 0, and its optimum log p(y | x) / p_0(y | x) is one that a language model can hold:
+    no head has to be found first.
+
+    Args:
+        model: A policy; it learns, so give it a copy.
+        beta: Scale of the log ratio.
+
+    Source: Rafailov et al. 2023, "Direct Preference Optimization", section 4 (beta 0.1); Chen et
+        al. 2024, "Self-Play Fine-Tuning", section 4.1.
+    """
+
+    def __init__(self, model: DialoguePolicy, beta: float = 0.1):
+        super().__init__()
+        self.model, self.beta = model, beta
+        self.frozen = copy.deepcopy(model).requires_grad_(False)
+
+    def forward(self, context: Contexts, attention_mask: AttentionMask, reply: Replies) -> Scores:
+        with torch.no_grad():
+            self.frozen.eval()
+            before = self.frozen.log_prob(context, attention_mask, reply)
+        now = self.model.log_prob(context, attention_mask, reply)
+        return self.beta * (now - before).cumsum(1)
 
 
 @final

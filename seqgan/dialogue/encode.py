@@ -188,6 +188,17 @@ class Format:
         text = self.tokenizer.decode(ids, skip_special_tokens=True)
         return text.replace("\0", "\ufffd").strip()
 
+    def said(self, ids: Sequence[int]) -> str:
+        """The text of a context, a turn a line; under a chat template as that spells it.
+
+        Args:
+            ids: Its tokens, without padding.
+        """
+        marks = set(self.marks)
+        turns = (g for is_mark, g in itertools.groupby(ids, marks.__contains__) if not is_mark)
+        texts = [self.tokenizer.decode(list(turn), skip_special_tokens=True) for turn in turns]
+        return "\n".join(text.strip() for text in texts).replace("\0", "\ufffd").strip()
+
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """The text that each token of a reply adds, up to its end."""
         ids = list(itertools.takewhile(lambda i: i != self.end, ids))

@@ -33,6 +33,7 @@ from seqgan.dialogue.advantage import (
     summed,
 )
 from seqgan.dialogue.credit import Credit, Episode, sequence
+from seqgan.dialogue.discriminator_loss import discriminator_loss
 from seqgan.dialogue.discriminators import (
     POOLINGS,
     DialogueDiscriminator,
@@ -41,8 +42,15 @@ from seqgan.dialogue.discriminators import (
     pool,
 )
 from seqgan.dialogue.generation import PLAIN, GenerationOptions
+from seqgan.dialogue.own import OwnReward
 from seqgan.dialogue.policies import DialoguePolicy
-from seqgan.dialogue.samples import DrawnReplies, draw_samples, importance, mix_people_in
+from seqgan.dialogue.samples import (
+    DrawnReplies,
+    draw_samples,
+    importance,
+    mix_people_in,
+    truncated_ratio,
+)
 
 
 class DialogueGame(Game):
@@ -64,7 +72,8 @@ class DialogueGame(Game):
         pooling: How the discriminator's logits become one output a reply, see
             `dialogue.discriminators.pool`.
         samples: K, replies to each context of a policy step.
-        generation: How these replies are sampled.
+        generation: How these replies are sampled; where it is not as the policy itself would,
+            truncated importance weights correct for it.
         cold: Another way in which half of the K replies are sampled; importance weights correct for
             both (ColdGAN). None samples all alike.
         policy_updates: Optimizer steps on the same samples; above 1 is for `estimators.clipped`.
@@ -153,6 +162,10 @@ class DialogueGame(Game):
         row = {name: torch.zeros(width, dtype=torch.int64) for name, width in widths.items()}
         self.replay_buffer = ReplayBuffer(buffer_size, row, replay_share)
         self.register_buffer("moves", torch.tensor(0.0))
+        self.adversarial = True
+        """Whether the rounds are the game's own; else they are maximum likelihood alone."""
+        self._own: OwnReward | None = None
+        self._own_weight = 0.0
         self._drawn: DrawnReplies | None = None
 
     @staticmethod
@@ -177,12 +190,23 @@ class DialogueGame(Game):
         return {**found, "d_mle": discriminator} if self.d_mle else found
 
     def turns(self) -> Sequence[Turn]:
+        if not self.adversarial:
+            return [Turn("G", self.mle_move)]
         learning = Turn("D", self.discriminator_move, repeat=self.d_steps)
         return [Turn("G", self.policy_move), learning]
 
     def keep_mle(self) -> None:
         """Remember the policy as it is now: the baseline, and the reference of the KL."""
         sharding.copy_weights(self.G, self.mle)
+
+    def add_reward(self, own: OwnReward, weight: float) -> None:
+        """Let each token earn (1 - w) r + w r_own, r what the credit assignment gives it.
+
+        Args:
+            own: Another reward of each whole reply.
+            weight: Its share w, from 0 to 1.
+        """
+        self._own, self._own_weight = own, weight
 
     # -- the generator -----------------------------------------------------------------------------
 
@@ -262,6 +286,10 @@ class DialogueGame(Game):
             "entropy": -mean_of(log_prob, own),
             "length": mask.sum(1).float().mean(),
         }
+        if self._own is not None:
+            added = self._own(context, attention_mask, reply)
+            logs["own_reward"] = mean_of(added[:, None].expand_as(reward), own)
+            reward = (1 - self._own_weight) * reward + self._own_weight * added[:, None]
         if reference is not None:
             each = log_prob - reference
             logs |= {"kl": summed(each, mask).mean(), "beta": self.kl_coef.beta.clone()}
@@ -277,6 +305,11 @@ class DialogueGame(Game):
             weight = importance(self.G, logits, reply, mask, self.generations)
             logs["weight"] = weight.mean()
             advantage = advantage * weight[:, None]
+        elif self.generations[0] != PLAIN:
+            ratio = truncated_ratio(self.G, logits, reply, self.generations[0])
+            ratio = torch.where(written[:, None], ratio, 1.0)
+            logs["weight"] = mean_of(ratio, mask)
+            advantage = advantage * ratio
         return advantage, logs
 
     def _nll(self, context: Tensor, attention_mask: Tensor, reply: Tensor) -> Float[Tensor, ""]:
@@ -313,32 +346,8 @@ class DialogueGame(Game):
         names = ("context", "attention_mask", "human", "reply")
         rows = self.replay_buffer.mix({name: getattr(drawn, name) for name in names})
         self.D.train()
-        yield self._discriminate(rows)
-
-    def _discriminate(self, rows: Mapping[str, Tensor]) -> Loss:
-        """The discriminator's loss on people's replies and the policy's to the same contexts."""
-        context, attention_mask = rows["context"], rows["attention_mask"].bool()
-        both = torch.cat([rows["human"], rows["reply"]])
-        scores = self.D(context.repeat(2, 1), attention_mask.repeat(2, 1), both)
-        masks = self.G.mask(both)
-        d_real, d_fake = pool(scores, masks, self.pooling, learning=True).chunk(2)
-        with torch.no_grad():
-            right = (d_real > d_fake).float() + 0.5 * (d_real == d_fake).float()
-        logs = {
-            "d_real": d_real.mean(),
-            "d_fake": d_fake.mean(),
-            "accuracy": right.mean(),
-        }
-        total = self.loss.d(d_real, d_fake)
-        if self.penalty is not None and isinstance(self.D, EmbeddedDiscriminator):
-            D, longer = self.D, masks[: len(context)] | masks[len(context) :]
-
-            def pooled(embedded: Tensor) -> Tensor:
-                return pool(D.score(context, attention_mask, embedded), longer, self.pooling)
-
-            logs["penalty"] = self.penalty(pooled, D.embed(rows["human"]), D.embed(rows["reply"]))
-            total = total + logs["penalty"]
-        return Loss(total, logs)
+        masks = self.G.mask(rows["human"]), self.G.mask(rows["reply"])
+        yield discriminator_loss(self.D, rows, masks, self.loss, self.penalty, self.pooling)
 
     @torch.no_grad()
     def discriminate(

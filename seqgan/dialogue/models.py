@@ -12,7 +12,7 @@ import torch
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.sharding import copy_weights, whole
+from image_core.adversarial.sharding import any_sharded, copy_weights, whole
 from image_core.runs import options
 from image_core.runs.recipe import RunConfig
 from seqgan.data.errors import reason
@@ -20,6 +20,7 @@ from seqgan.dialogue.discriminators import (
     DialogueDiscriminator,
     HierarchicalDiscriminator,
     LanguageModelDiscriminator,
+    LogRatioDiscriminator,
     StepDiscriminator,
     TransformerDiscriminator,
     has_adapters,
@@ -32,9 +33,11 @@ from seqgan.dialogue.recurrent import AttentionPolicy
 ARCHITECTURES = ("gpt", "lstm")
 """Of a model from scratch: a causal transformer of GPT-2's shape, or an LSTM with attention."""
 
-DISCRIMINATORS = ("transformer", "copy", "step", "hierarchical", "language_model")
-"""A fresh causal transformer; a copy of the generator with a scalar head; StepGAN's; Li et al.'s;
-DP-GAN's.
+DISCRIMINATORS = (
+    "transformer", "copy", "log_ratio", "step", "hierarchical", "language_model",
+)  # fmt: skip
+"""A fresh causal transformer; a copy of the generator with a scalar head; the log ratio of a copy
+to a frozen one; StepGAN's; Li et al.'s; DP-GAN's.
 """
 
 
@@ -154,6 +157,8 @@ def new_discriminator(
             )
         case "language_model":
             return LanguageModelDiscriminator(copy.deepcopy(policy))
+        case "log_ratio":
+            return LogRatioDiscriminator(copy.deepcopy(policy))
         case "step":
             return new_step_discriminator(c, form, policy)
     discriminator = TransformerDiscriminator.like(_causal(kind, policy))
@@ -186,19 +191,24 @@ def _causal(kind: str, policy: DialoguePolicy) -> Any:
     if not isinstance(policy, CausalLMPolicy):
         raise UserError(
             f"the discriminator {kind!r} copies a causal transformer, which this generator is not; "
-            "pass --discriminator hierarchical or language_model, or name another --paper"
+            "pass --discriminator log_ratio, hierarchical or language_model, or another --paper"
         )
     return policy.model
 
 
 def copy_generator(discriminator: DialogueDiscriminator, policy: DialoguePolicy) -> None:
     """Let a discriminator that began as a copy of the generator begin once more, as it is now."""
-    if isinstance(discriminator, LanguageModelDiscriminator):
+    if isinstance(discriminator, LanguageModelDiscriminator | LogRatioDiscriminator):
         copy_weights(policy, discriminator.model)
+        if isinstance(discriminator, LogRatioDiscriminator):
+            copy_weights(policy, discriminator.frozen)
     elif isinstance(discriminator, TransformerDiscriminator | StepDiscriminator) and isinstance(
         policy, CausalLMPolicy
     ):
         copy_weights(_plain(policy.model).base_model, discriminator.backbone)
+        # A sharded head stays as it began, with what the generator's was then
+        if isinstance(discriminator, StepDiscriminator) and not any_sharded(policy):
+            discriminator.copy_head(policy.model)
 
 
 def _plain(model: Any) -> Any:

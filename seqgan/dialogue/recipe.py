@@ -29,11 +29,14 @@ from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_t
 from seqgan.dialogue.facts import facts_of, tell
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language, put_together, save_base, save_model
+from seqgan.dialogue.own import own_reward
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.reading import read_splits
 from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
+from seqgan.dialogue.saved import ScoringOptions, save_discriminator, stands_alone
 from seqgan.dialogue.sharded import shard_discriminator, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of
+from seqgan.dialogue.warmup import Warmup
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
 
@@ -58,6 +61,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "evaluate_every": 2,
         "eval_samples": 48,
         "judge_seeds": 0,
+        "min_auc": 0.0,
         "save_seconds": 0.0,
         "device": "cpu",
     },
@@ -107,12 +111,15 @@ class DialogueRun(recipe.Run):
         self.form = Format(self._tokenizer(begun))
         language = Language(self.form, self.base if begun else None)
         self.game = self.paper.game(c, language).to(self.device)
+        if name := c.own_reward():
+            self.game.add_reward(own_reward(name, self.form), c.reward_weight)
         if self.sharded:
             for model in (self.game.G, self.game.mle):
                 shard_policy(model, self.device)
             shard_discriminator(self.game.D, self.device)
         players = self.paper.players(c)
         self.engine = make_engine(self.game, players, c.precision, source=self.paper.file)
+        self.warmup = Warmup(self.engine, self.game, c, self.discrimination)
         if data:
             self.sets = [self._encode(number) for number in range(3)]
             self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
@@ -176,16 +183,13 @@ class DialogueRun(recipe.Run):
         turns, count = _stretches("d_mle", self.game.discriminator_mle_move, steps)
         return Phase("d_mle", turns, count)
 
-    def warmup_phase(self) -> Phase:
-        """The discriminator alone, for as many steps as the options say."""
-        c, game = self.config, self.game
+    def warmup_phase(self, *, joint: bool = False) -> Phase:
+        """The discriminator, for as many steps as the options say and it needs to earn its turn.
 
-        def enter() -> None:
-            game.keep_mle()
-            c.begin_discriminator(game)
-
-        turn = Turn("D", game.discriminator_move)
-        return Phase("warmup", [turn], c.d_warmup_steps, enter=enter)
+        Args:
+            joint: Whether the generator takes a step of maximum likelihood beside each of D's.
+        """
+        return self.warmup.phase(joint=joint)
 
     def adversarial_phase(self) -> Phase:
         """The game's own rounds."""
@@ -226,21 +230,33 @@ class DialogueRun(recipe.Run):
         Of whole replies to validation contexts, sampled as those that are learned from.
         """
         look = self._look()
-        replies = self.game.G.eval().sample(
-            look.context, look.attention_mask, self.config.reply_tokens, self.config.generation()
-        )
+        replies = self._answers(look)
         sentences = self._sentences(replies)
-        d_real, d_fake = self._discriminate(look), self._discriminate(look._replace(reply=replies))
         return {
             "nll_valid": self._nll(look),
-            "d_auc": float(auc(d_real, d_fake)),
-            "d_accuracy": float(accuracy(d_real, d_fake)),
+            **self._told_apart(look, replies),
             "length": metrics.lengths(sentences).mean,
             "distinct2": metrics.distinct(sentences, 2),
             "unique": metrics.unique_share(sentences),
             "entropy": metrics.unigram_entropy(sentences),
             "repeats": metrics.repetition_share(sentences, 2),
         }
+
+    def _answers(self, look: EncodedPairs) -> Tensor:
+        """The generator's replies, sampled as those that are learned from."""
+        return self.game.G.eval().sample(
+            look.context, look.attention_mask, self.config.reply_tokens, self.config.generation()
+        )
+
+    def discrimination(self) -> dict[str, float]:
+        """The discriminator's quality on whole replies to validation contexts."""
+        look = self._look()
+        return self._told_apart(look, self._answers(look))
+
+    def _told_apart(self, look: EncodedPairs, replies: Tensor) -> dict[str, float]:
+        """The discriminator's AUC and accuracy on people's replies and the generator's."""
+        d_real, d_fake = self._discriminate(look), self._discriminate(look._replace(reply=replies))
+        return {"d_auc": float(auc(d_real, d_fake)), "d_accuracy": float(accuracy(d_real, d_fake))}
 
     def _look(self) -> EncodedPairs:
         """Some validation pairs, the same in each run on the data."""
@@ -267,11 +283,13 @@ class DialogueRun(recipe.Run):
 
     def resume(self) -> None:
         super().resume()
+        self.warmup.recall()
         self._save_base()
 
     def load(self) -> None:
         """Load the last checkpoint, of however many processes, to talk or to evaluate."""
         self.engine.load_learned(self.folder.checkpoint)
+        self.warmup.recall()
         if self.has_data:
             self._sign()
 
@@ -298,6 +316,15 @@ class DialogueRun(recipe.Run):
                 c, folder = self.config, self.folder.folder / name
                 save_model(whole, folder, c.reply_tokens)
                 self.form.save_limited(folder, c.context_tokens, c.turns)
+        self._save_discriminator()
+
+    def _save_discriminator(self) -> None:
+        """Write the discriminator on its own, as a reward for other trainers."""
+        c, game = self.config, self.game
+        if self.sharded or not parallel.first() or not stands_alone(game.D):
+            return
+        how = ScoringOptions(game.pooling, c.context_tokens, c.reply_tokens)
+        save_discriminator(game.D, self.form, how, self.folder.folder / "discriminator")
 
     def report(self, cpu_seconds: float | None = None) -> None:
         self.save_models()
@@ -308,6 +335,8 @@ class DialogueRun(recipe.Run):
         played = {
             "rounds": engine.round,
             "steps": engine.steps,
+            "warmup_auc": engine.notes.get("warmup_auc"),
+            "adversary": self.game.adversarial,
         }
         return DialogueSubject(
             config=self.config,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,7 +12,9 @@ from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.html_report import Shown
 from image_core.runs.papers import Paper
+from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 from seqgan.dialogue.card import SHOWN, card
 from seqgan.dialogue.config import DialogueRunOptions
@@ -37,6 +39,11 @@ from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.turns import Splits
 from seqgan.dialogue.words import words_of
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
+SAMPLES = 8
+"""Replies of each row on the page."""
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of both models' rows; 1 is what the adversary trained."""
 
@@ -91,6 +98,11 @@ def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
         UserError: The test set is too small; names the options.
     """
     measured = min(pairs // 2, c.eval_samples)
+    if measured < 2:
+        raise UserError(
+            f"the test set has {pairs} pairs of context and reply, and half of them are two at "
+            "least; name a larger --test or --valid"
+        )
     if measured < LEAST and (c.judge_seeds or c.encoder):
         raise UserError(
             f"half of {pairs} test pairs, of which --eval_samples {c.eval_samples} are measured, "
@@ -220,11 +232,36 @@ def _write(
         chats=subject.form.own_marks or subject.form.template,
     )  # fmt: skip
     write_text(subject.folder.folder / "model" / "README.md", page)
+    _write_page(subject, result, shown, said)
     print_table(
         f"{subject.folder.folder}: {len(test.replies)} test contexts, one seed",
         {n: {k: row[k] for k in SHOWN if k in row} for n, row in shown.items()},
     )
     print(*_told(result), sep="\n")
+
+
+def _write_page(
+    subject: DialogueSubject,
+    result: Mapping[str, Any],
+    shown: Mapping[str, Row],
+    said: Mapping[str, Sequence[str]],
+) -> None:
+    """report.html: the table, what is to be read with it, curves, and some replies."""
+    c, plots_ = subject.config, subject.folder.plots
+    written = {name: said[name] for name in shown if name in said}
+    write_page(
+        subject.folder.html,
+        f"{subject.paper.title} on {subject.source}",
+        facts=asdict(c),
+        table=shown,
+        intervals=result["intervals"],
+        notes=[*_told(result), f"BLEU is {result['bleu']}.", *told_facts(subject.facts)],
+        pictures={
+            "Curves of the log": plots_ / "learning.png",
+            "Quality over diversity by temperature": plots_ / "temperature.png",
+        },
+        samples=[Shown(name, line) for name, lines in written.items() for line in lines[:SAMPLES]],
+    )
 
 
 def _save_samples(
@@ -304,7 +341,16 @@ def _draw(folder: RunFolder, rows: Mapping[str, Row], policies: Sequence[str]) -
         curves[name] = [
             plots.Place(float(row["distinct2"]), float(row["bleu2"]), t) for row, t in swept
         ]
-    curve = plots.draw_quality_diversity(
+    plots.write_figure(draw_temperatures(curves), folder.plots / "temperature.png")
+
+
+def draw_temperatures(curves: Mapping[str, Sequence[plots.Place]]) -> "matplotlib.figure.Figure":
+    """Quality over diversity, a point a temperature.
+
+    Args:
+        curves: distinct-2, BLEU-2 and temperature of each model.
+    """
+    return plots.draw_quality_diversity(
         curves,
         {},
         "distinct-2: diversity",
@@ -313,4 +359,3 @@ def _draw(folder: RunFolder, rows: Mapping[str, Row], policies: Sequence[str]) -
         x_better="higher",
         y_better="higher",
     )
-    plots.write_figure(curve, folder.plots / "temperature.png")

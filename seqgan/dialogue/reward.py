@@ -29,7 +29,13 @@ from image_core.adversarial.losses import AdversarialLoss
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.discriminators import DialogueDiscriminator, pool
 from seqgan.dialogue.encode import Format
-from seqgan.dialogue.turns import ROLES, Utterance
+from seqgan.dialogue.saved import (
+    ScoringOptions,
+    load_discriminator,
+    positions_of,
+    save_discriminator,
+)
+from seqgan.dialogue.trl_rows import answers, is_one_message, prompt_turns, reply_text
 
 
 class RewardGame(Game):
@@ -56,7 +62,12 @@ class RewardGame(Game):
         """Each generated reply against the human one of its context."""
         self.D.train()
         batch = next(batches)
-        real, fake = (self.score(batch, name, learning=True) for name in ("human", "reply"))
+        known = batch["known"]
+        both = (self.score(batch, name, learning=True) for name in ("human", "reply"))
+        real, fake = (scores[known] for scores in both)
+        if not len(real):  # another process has rows with answers
+            yield Loss(real.sum() + fake.sum(), {})
+            return
         right = (real > fake).float() + 0.5 * (real == fake).float()
         logs = {"accuracy": right.mean(), "margin": (real - fake).mean()}
         yield Loss(self.loss.d(real, fake), logs)
@@ -74,13 +85,20 @@ class TrainedReward:
     Args:
         discriminator: The discriminator, moved to the device of its own parameters, never TRL's.
         form: Tells tokens, as the generator's tokenizer does.
-        human_column: The data set's column of human replies: texts, or lists of messages.
+        human_column: The data set's column of people's (or a teacher's) answers: texts, lists of
+            messages, lists of several answers, or None where a row has none. Of several,
+            completions are set against one after another.
+        shared_tokenizer: Whether the generator has the discriminator's tokenizer, so that TRL's ids
+            are read as they are; else texts are, which every completion then ends.
         context_tokens: Most tokens of a prompt.
         reply_tokens: Most tokens of a reply.
         lr: Adam rate of the discriminator.
         steps: Optimizer steps of the discriminator in a call; TRL calls once a generation batch.
         loss: Loss of the discriminator.
         pooling: How its logits become one output a reply.
+
+    Raises:
+        UserError: The discriminator has fewer positions than a prompt and a reply need.
     """
 
     def __init__(
@@ -89,6 +107,7 @@ class TrainedReward:
         form: Format,
         *,
         human_column: str = "human",
+        shared_tokenizer: bool = True,
         context_tokens: int = 256,
         reply_tokens: int = 128,
         lr: float = 1e-4,
@@ -96,9 +115,16 @@ class TrainedReward:
         loss: AdversarialLoss = losses.relativistic,
         pooling: str = "last",
     ):
+        most, needed = positions_of(discriminator), context_tokens + reply_tokens
+        if most is not None and needed > most:
+            raise UserError(
+                f"context_tokens {context_tokens} and reply_tokens {reply_tokens} need {needed} "
+                f"positions, but the discriminator has {most}; lower them"
+            )
         self.__name__ = "discriminator"
         self.form, self.human_column, self.steps = form, human_column, steps
         self.context_tokens, self.reply_tokens = context_tokens, reply_tokens
+        self.shared_tokenizer = shared_tokenizer
         self.game = RewardGame(discriminator, loss, pooling, form.end)
         adam = partial(torch.optim.Adam, lr=lr)
         self.engine = Engine(self.game, {"D": adam}, clip={"D": 1.0})
@@ -124,37 +150,109 @@ class TrainedReward:
         """Scores of the completions, given before the discriminator learns from them.
 
         While the model that it follows is in eval mode, it learns and logs nothing and needs no
-        human replies.
+        answers. It learns from the rows that have some.
 
         Raises:
-            UserError: The data set has no column of human replies.
+            UserError: The data set has no column of answers, or the discriminator's tokenizer
+                cannot spell a text.
         """
+        ids = completion_ids if self.shared_tokenizer else None
         if self._model is not None and not self._model.training:
-            return self._score(self._batch(prompts, completions, completions, completion_ids))
-        if columns.get(self.human_column) is None:
+            return self._score(self._batch(prompts, completions, [], ids))
+        if self.human_column not in columns:
             raise UserError(
                 f"the data set has no column {self.human_column!r} of human replies among "
                 f"{sorted(columns)}; rename the one that holds them, 'completion' too, which TRL "
                 "does not pass on"
             )
+        batch = self._batch(prompts, completions, self._paired(columns[self.human_column]), ids)
+        reward = self._score(batch)
+        logs = self._learn(batch)
+        if log_metric is not None and "D/accuracy" in logs:
+            for name in ("loss", "accuracy", "margin"):
+                log_metric(f"discriminator/{name}", float(logs[f"D/{name}"]))
+        return reward
+
+    async def acall(
+        self, prompts: Sequence[Any], completions: Sequence[Any], **columns: Any
+    ) -> list[float]:
+        """As a call, for trainers that gather asynchronous rewards: `reward_funcs=[reward.acall]`.
+
+        Another process would train a discriminator of its own: a trainer that asks for rewards
+        there needs one that is served.
+        """
+        return self(prompts, completions, **columns)
+
+    def score(
+        self, completions: Sequence[str], prompts: Sequence[Any] | None = None
+    ) -> list[float]:
+        """Logits of completions, high = human; nothing learns.
+
+        Args:
+            completions: Texts.
+            prompts: Text or messages before each; None where they answer nothing.
+        """
+        return self._score(self._batch(_prompts(prompts, completions), completions, [], None))
+
+    def update(
+        self, real: Sequence[str], fake: Sequence[str], prompts: Sequence[Any] | None = None
+    ) -> dict[str, float]:
+        """Let the discriminator learn from pairs; returns its loss, accuracy and margin.
+
+        Args:
+            real: People's or a teacher's answers.
+            fake: The generator's answer beside each, to the same prompt.
+            prompts: Text or messages before each pair; None where they answer nothing.
+
+        Raises:
+            UserError: There are not as many of one as of the other.
+        """
+        if len(real) != len(fake) or not real:
+            raise UserError(
+                f"update takes pairs: {len(real)} real and {len(fake)} fake texts are none; repeat "
+                "an answer for each text that is set against it"
+            )
+        batch = self._batch(_prompts(prompts, fake), fake, [[text] for text in real], None)
+        logs = self._learn(batch)
+        return {name: float(logs[f"D/{name}"]) for name in ("loss", "accuracy", "margin")}
+
+    def _paired(self, column: Sequence[Any]) -> list[list[str]]:
+        """The answers of each row, the one that is its turn first."""
+        turned = []
+        for row, value in enumerate(column):
+            found = answers(value)
+            first = (self.engine.round + row) % max(1, len(found))
+            turned.append(found[first:] + found[:first])
+        return turned
+
+    def _learn(self, batch: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Steps of the discriminator, of all processes' rows; nothing where no row has answers."""
         if not self._met:
             # The trainer may have brought the processes together after the discriminator was made
             parallel.broadcast(self.game)
             self._met = True
-        batch = self._batch(prompts, completions, columns[self.human_column], completion_ids)
-        reward = self._score(batch)
         # The engine gives each process its share of a batch, in their order: its own rows
         joined = {name: parallel.join(tensor) for name, tensor in batch.items()}
-        logs = list(self.engine.rounds(lambda index: joined, self.steps))[-1]
-        if log_metric is not None:
-            for name in ("loss", "accuracy", "margin"):
-                log_metric(f"discriminator/{name}", float(logs[f"D/{name}"]))
-        return reward
+        if not bool(joined["known"].any()):
+            return {}
+        return list(self.engine.rounds(lambda index: joined, self.steps))[-1]
 
     @torch.no_grad()
     def _score(self, batch: Mapping[str, Tensor]) -> list[float]:
         self.game.D.eval()
         return self.game.score(batch, "reply").float().tolist()
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the discriminator with its tokenizer, for `load_reward` and whoever scores with it.
+
+        Args:
+            folder: New or empty folder, or one that this has written.
+
+        Raises:
+            UserError: The discriminator holds a recurrent generator, which is kept in runs alone.
+        """
+        c = ScoringOptions(self.game.pooling, self.context_tokens, self.reply_tokens)
+        save_discriminator(self.game.D, self.form, c, Path(folder))
 
     def save(self, folder: str | Path) -> None:
         """Write discriminator and optimizer."""
@@ -175,27 +273,54 @@ class TrainedReward:
         return _callback(self)
 
     def _batch(
-        self, prompts: Sequence[Any], replies: Sequence[Any], human: Sequence[Any], ids: Any
+        self,
+        prompts: Sequence[Any],
+        replies: Sequence[Any],
+        human: Sequence[Sequence[str]],
+        ids: Sequence[Sequence[int]] | None,
     ) -> dict[str, Tensor]:
+        """Prompts, completions, and the first answer of each row, if any."""
         device = next(self.game.parameters()).device
-        pairs = [self.form.context(_said(prompt), self.context_tokens) for prompt in prompts]
-        written = self._replies([_text(reply) for reply in replies]) if ids is None else ids
+        pairs = [self.form.context(prompt_turns(p), self.context_tokens) for p in prompts]
+        written = self._spelled([reply_text(reply) for reply in replies])
+        if ids is not None:
+            own = zip(replies, ids, written, strict=True)
+            written = [list(row) if is_one_message(y) else text for y, row, text in own]
+        shown = [row[0] if row else "" for row in human or [[]] * len(replies)]
         batch = {
             "context": torch.cat([context for context, _ in pairs]),
             "attention_mask": torch.cat([attention_mask for _, attention_mask in pairs]),
             "reply": self._padded(written),
-            "human": self._padded(self._replies([_text(reply) for reply in human])),
+            "human": self._padded(self._spelled(shown)),
+            "known": torch.tensor([bool(text) for text in shown]),
         }
         return {name: tensor.to(device) for name, tensor in batch.items()}
 
-    def _replies(self, texts: Sequence[str]) -> list[list[int]]:
-        return [[*ids, self.form.end] for ids in self.form.texts(texts)]
+    def _spelled(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids and an end of each text.
+
+        Raises:
+            UserError: The tokenizer, another one than the generator's, cannot spell a text.
+        """
+        rows = [[*ids, self.form.end] for ids in self.form.texts(texts)]
+        for text, row in zip(texts, rows, strict=True) if not self.shared_tokenizer else ():
+            back = self.form.decode(row)
+            if "".join(back.split()) != "".join(text.split()):
+                raise UserError(
+                    f"the discriminator's tokenizer turns {text[:40]!r} into {back[:40]!r}, so it "
+                    "would judge another text; give it a tokenizer of bytes"
+                )
+        return rows
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> Tensor:
         # One width, so that rows pair and a compiled discriminator sees one shape
         pad, width = self.form.pad, self.reply_tokens
         cut = [torch.tensor(list(row)[:width] or [self.form.end]) for row in rows]
         return torch.stack([F.pad(row, (0, width - len(row)), value=pad) for row in cut])
+
+
+def _prompts(prompts: Sequence[Any] | None, completions: Sequence[str]) -> Sequence[Any]:
+    return [""] * len(completions) if prompts is None else prompts
 
 
 def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any) -> TrainedReward:
@@ -209,15 +334,24 @@ def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any
     return TrainedReward(discriminator, form, **options)
 
 
-def _said(prompt: Any) -> list[Utterance]:
-    """A prompt of TRL, a text or a list of messages, as turns."""
-    if isinstance(prompt, str):
-        return [Utterance("user", prompt)]
-    return [Utterance(ROLES.get(message["role"], "user"), message["content"]) for message in prompt]
+def load_reward(folder: str | Path, **options: Any) -> TrainedReward:
+    """A reward of a discriminator that was saved on its own, which learns on.
 
+    It is a function of a module for `trl grpo --reward_funcs mymodule.reward`, where `mymodule.py`
+    holds `reward = sg.load_reward("runs/chat")`.
 
-def _text(reply: Any) -> str:
-    return reply if isinstance(reply, str) else reply[-1]["content"]
+    Args:
+        folder: Folder of `TrainedReward.save_pretrained`, or of a finished dialogue run, which has
+            one in `discriminator/`.
+        options: Options of `TrainedReward`, such as `human_column` and `lr`.
+
+    Raises:
+        UserError: The folder holds no discriminator.
+    """
+    place = Path(folder)
+    inner = place / "discriminator"
+    discriminator, form, c = load_discriminator(inner if inner.is_dir() else place)
+    return TrainedReward(discriminator, form, **{**c._asdict(), **options})
 
 
 def _callback(reward: TrainedReward) -> Any:

@@ -13,6 +13,8 @@ from seqgan.dialogue.policies import DialoguePolicy
 
 MOST_WEIGHT = 5.0
 """Of a sample that was drawn otherwise than the policy draws."""
+MOST_RATIO = 2.0
+"""Of a token that was drawn otherwise than the policy draws."""
 
 
 class DrawnReplies(NamedTuple):
@@ -81,3 +83,18 @@ def importance(
     drawn = [summed(policy.picked(filtered(logits, way), reply), mask) for way in generations]
     mixture = torch.stack(drawn).logsumexp(0) - torch.log(torch.tensor(float(len(generations))))
     return (own - mixture).exp().clamp(max=MOST_WEIGHT)
+
+
+def truncated_ratio(
+    policy: DialoguePolicy,
+    logits: Float[Tensor, "N T V"],
+    reply: Int64[Tensor, "N T"],
+    generation: GenerationOptions,
+) -> Float[Tensor, "N T"]:
+    """min(pi(y_t | x, y_<t) / b(y_t | x, y_<t), 2) of each token, b what it was drawn from.
+
+    Source: Ionides 2008, "Truncated Importance Sampling"; Yao et al. 2025, "Your Efficient RL
+        Framework Secretly Brings You Off-Policy RL Training" (of a token, bound 2).
+    """
+    drawn = policy.picked(filtered(logits, generation), reply)
+    return (policy.picked(logits, reply) - drawn).exp().clamp(max=MOST_RATIO)

@@ -9,6 +9,7 @@ from seqgan.dialogue.discriminators import (
     DialogueDiscriminator,
     HierarchicalDiscriminator,
     LanguageModelDiscriminator,
+    LogRatioDiscriminator,
 )
 from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy
@@ -34,8 +35,10 @@ def shard_discriminator(discriminator: DialogueDiscriminator, device: torch.devi
 
     if isinstance(discriminator, HierarchicalDiscriminator):
         return
-    if isinstance(discriminator, LanguageModelDiscriminator):
+    if isinstance(discriminator, LanguageModelDiscriminator | LogRatioDiscriminator):
         shard_policy(discriminator.model, device)
+        if isinstance(discriminator, LogRatioDiscriminator):
+            shard_policy(discriminator.frozen, device)
         return
     _shard(discriminator, discriminator.get_submodule("backbone"), device)
     for name in ("values", "nll"):

@@ -10,6 +10,7 @@ import torch
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
+from image_core.runs.run_page import write_page
 from image_core.runs.table import print_table
 from seqgan.retrieval.baseline_rows import baseline, random_order
 from seqgan.retrieval.config import RetrievalOptions
@@ -115,7 +116,31 @@ def write_report(subject: RetrievalSubject, cpu_seconds: float | None) -> None:
         folder.plots.mkdir(parents=True, exist_ok=True)
         keys = ["ndcg@5", "map", "start/loss", "D/accuracy", "d_auc", "G/reward", "G/kl"]
         plots.learning_curves(folder.log, folder.plots / "learning.png", keys)
+    _write_page(subject, result)
     _print(subject, table, result)
+
+
+def _write_page(subject: RetrievalSubject, result: Mapping[str, Any]) -> None:
+    """report.html: every row of the table, what is to be read with it, curves."""
+    c = subject.config
+    queries = "users" if c.task == "item" else "queries"
+    tests = result["p_against_start_over_queries"][subject.trained]
+    write_page(
+        subject.folder.html,
+        f"{subject.trained} on {c.data}",
+        facts=asdict(c),
+        table=result["table"],
+        intervals=result["intervals_95_over_queries"],
+        notes=[
+            f"{result['queries']} test {queries}, one seed; intervals of 95 %, over {queries}.",
+            f"Selected: {result['selected']}.",
+            *(f"{m} against the start: paired p {value:.3f}." for m, value in tests.items()),
+            f"Discriminator on the pairs of the test set: d_auc {result['d_auc']:.3f}, d_accuracy "
+            f"{result['d_accuracy']:.3f} (0.5 is chance).",
+            *(f"{name} is not shown: {why}." for name, why in result["missing"].items()),
+        ],
+        pictures={"Curves of the log": subject.folder.plots / "learning.png"},
+    )
 
 
 def _systems(

@@ -3,19 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.metrics.intervals import seed_interval
+from image_core.recipes.compare import draw_curves
 from image_core.recipes.image.report import AGAIN
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, as_json, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.run_page import told_facts
 from image_core.runs.table import print_table
-
-if TYPE_CHECKING:
-    import matplotlib.figure
 
 SAME = (
     *("data", "labels", "valid", "test", "split_seed", "size", "fit", "channels"),
@@ -70,7 +68,8 @@ def compare(folders: Sequence[str], out: Path) -> None:
         + (f" ({ends[name][0]:.3f} to {ends[name][1]:.3f})" if name in ends else "")
         for name, value in real.items()
     }
-    figure = draw_curves({label: [r.log for r in group] for label, group in groups.items()})
+    logs = {label: [r.log for r in group] for label, group in groups.items()}
+    figure = draw_curves(logs, CURVES)
     result = {
         "table": rows,
         "runs": {label: [str(r.folder.folder) for r in g] for label, g in groups.items()},
@@ -161,32 +160,3 @@ def _row(group: Sequence[ImageResult]) -> dict[str, str]:
         middle, half = seed_interval([table[name] for table in tables if name in table])
         found[name] = f"{middle:.3f}" + ("" if half is None else f" ±{half:.3f}")
     return found
-
-
-def draw_curves(
-    logs: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]],
-) -> "matplotlib.figure.Figure":
-    """The logged distance and AUC of each group over its rounds, one panel each.
-
-    Args:
-        logs: Logs of the runs of each group.
-    """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4))
-    figure.set_layout_engine("constrained")
-    for axes, (key, title) in zip(figure.subplots(1, 2), CURVES.items(), strict=True):
-        for i, (label, runs) in enumerate(logs.items()):
-            colour = plots.COLOURS[i % len(plots.COLOURS)]
-            series = [{row["round"]: row[key] for row in log if key in row} for log in runs]
-            rounds = sorted(set.intersection(*(set(one) for one in series)))
-            points = [seed_interval([one[r] for one in series]) for r in rounds]
-            axes.plot(rounds, [p[0] for p in points], color=colour, label=label)
-            if points and points[0][1] is not None:
-                low, high = ([m + s * (h or 0) for m, h in points] for s in (-1, 1))
-                axes.fill_between(rounds, low, high, color=colour, alpha=0.2, linewidth=0)
-        axes.set_title(title, loc="left", fontsize=11)
-        axes.set_xlabel("round")
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].legend(frameon=False, fontsize=8)
-    return figure

@@ -73,10 +73,15 @@ class ImageSubject(NamedTuple):
 
 
 def look(subject: ImageSubject) -> dict[str, float]:
-    """Write a grid of samples and measure a few of them, with images that the report leaves."""
+    """Write a grid of samples and measure a few of them, with images that the report leaves.
+
+    The grid is of the same latents each time, so that the grids of a run make a film.
+    """
     most = min(LOOKED, subject.config.eval_samples)
     made, valid = subject.draw(most), some(subject.sets.valid, most)
-    write_grid(subject, made[:64], f"round_{subject.rounds:06d}.png")
+    with torch.random.fork_rng():
+        torch.manual_seed(subject.config.seed)
+        write_grid(subject, subject.draw(min(most, 64)), f"round_{subject.rounds:06d}.png")
     net = subject.ruler().net
     fd = metrics.frechet(net.of(to_images(valid.images)), net.of(made))
     return {"fd": fd, **discrimination(subject.game, valid, subject.config.seed)}

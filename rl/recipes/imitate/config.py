@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
-from image_core.runs import options
+from image_core.runs import options, outside
 from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
@@ -246,28 +246,49 @@ class RewardOptions(TransitionDiscriminatorOptions):
     """Reward and loss.
 
     Args:
-        reward: Reward of the discriminator's logit: positive, negative, log_ratio or forward_kl.
+        reward: Reward of the discriminator's logit: positive, negative, log_ratio or forward_kl. A
+            function of your own may stand beside it, from (obs, act, next_obs, done) in the
+            environment's form to a number for each, as in log_ratio,mypackage.mine:bonus; without
+            a name before it, the discriminator's reward is the paper's.
+        reward_weight: Share of the reward of your own, from 0 to 1; the rest is as without it.
         loss: Adversarial loss of the discriminator, see `seqgan list losses`.
     """
 
     reward: str = "positive"
+    reward_weight: float = 0.5
     loss: str = "non_saturating"
 
     def __post_init__(self) -> None:
         from rl import rewards
+        from rl.recipes.imitate.own import SIGNATURE
 
         super().__post_init__()
-        options.check_choice("reward", self.reward, rewards.__all__)
+        options.check_choice("reward", self.d_reward(), rewards.__all__)
+        options.check_share(self, "reward_weight")
+        if own := self.own_reward():
+            outside.load_function("reward", own, SIGNATURE)
         make_loss(self.loss, PLAIN_LOSSES)
 
+    def d_reward(self) -> str:
+        """Name of the reward of the discriminator's logit."""
+        return outside.plain_and_own("reward", self.reward)[0] or type(self).reward
+
+    def own_reward(self) -> str:
+        """The user's own reward beside it, `module:function`; empty for none."""
+        return outside.plain_and_own("reward", self.reward)[1]
+
     def objective(self) -> dict[str, str]:
-        return {"reward": self.reward, "loss": self.loss, **super().objective()}
+        reward = self.d_reward()
+        if own := self.own_reward():
+            reward = f"{1 - self.reward_weight:g} x {reward} + {self.reward_weight:g} x {own}"
+        return {"reward": reward, "loss": self.loss, **super().objective()}
 
     def reward_and_loss(self) -> dict[str, Any]:
         """Both as functions, as a game takes them."""
         from rl import rewards
 
-        return {"reward": getattr(rewards, self.reward), "loss": make_loss(self.loss, PLAIN_LOSSES)}
+        loss = make_loss(self.loss, PLAIN_LOSSES)
+        return {"reward": getattr(rewards, self.d_reward()), "loss": loss}
 
 
 @dataclass(kw_only=True)
@@ -296,11 +317,10 @@ class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "epochs", "d_steps")
-        options.check_least(self, 0, "entropy", "env_weight")
+        options.check_least(self, 0, "entropy")
         options.check_choice("learner", self.learner, LEARNERS)
         check_between(self, "gae_lambda")
-        if self.env_weight > 1:
-            raise UserError(f"--env_weight {self.env_weight}: it is a share, at most 1")
+        options.check_share(self, "env_weight")
         if self.entropy and self.learner != "ppo":
             raise UserError(f"--entropy is for --learner ppo, not for {self.learner}; pass 0")
 

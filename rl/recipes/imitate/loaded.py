@@ -36,7 +36,7 @@ class LoadedImitation(LoadedPolicy):
 
         With the logit l, GAIL's is softplus(l). Where the discriminator sees terminal states, one
         that ends also earns gamma r_abs / (1 - gamma). AIRL's has -log pi(a | s) of the run's own
-        policy in it. The share of the environment's reward that `env_weight` mixes in is left out.
+        policy in it. What `env_weight` and a reward of your own mix in is left out.
 
         Args:
             obs: Observations as the environment shows them, (N, ...).

@@ -20,7 +20,7 @@ from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import Player, adam, make_engine
 from image_core.runs.uniform import Uniform
-from rl.recipes.imitate.config import ImitationOptions, PhasedRun
+from rl.recipes.imitate.config import ImitationOptions, PhasedRun, RewardOptions
 from rl.recipes.imitate.presets import PRESETS as PRESETS
 from rl.recipes.imitate.report import Returns, write_report
 
@@ -309,7 +309,23 @@ class Run(PhasedRun):
                 f"--paper {self.paper.name}: `game` of {self.paper.file} returns no Imitator of "
                 "rl.imitator"
             )
+        self._add_own_reward(game, envs)
         return game
+
+    def _add_own_reward(self, game: "Imitator", envs: "Envs") -> None:
+        """Mix the user's own reward in, where there is one."""
+        c = self.config
+        if not isinstance(c, RewardOptions) or not (name := c.own_reward()):
+            return
+        from rl.games.imitation import ImitationGame
+        from rl.recipes.imitate.own import own_reward
+
+        if not isinstance(game, ImitationGame):
+            raise UserError(
+                f"--reward {name}: {self.paper.title} learns from a replay buffer, which keeps no "
+                "rollouts to reward; take a paper that learns from new ones, such as gail"
+            )
+        game.add_reward(own_reward(name, envs), c.reward_weight)
 
     def _clone(self, game: "Imitator") -> "Imitator":
         from rl.bc import BehaviouralCloning

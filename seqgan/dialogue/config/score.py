@@ -3,13 +3,13 @@
 Their values make a system, so no preset of the recipe changes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
-from image_core.runs import options
+from image_core.runs import options, outside
 from seqgan.dialogue import credit, estimation
 from seqgan.dialogue.advantage import BASELINES, KL
 from seqgan.dialogue.config.shared import DialogueOptions
@@ -82,7 +82,9 @@ class CreditOptions(ClippedOptions):
             every_token (as advantage, of all tokens that could have been sampled) or rollouts.
         rollouts: Number of completions of each prefix, for --credit_assignment rollouts.
         reward: What the discriminator's logit is turned into: probability, logit, log_probability
-            or ratio.
+            or ratio. A reward of your own may stand beside it, as in logit,mypackage.mine:reward,
+            a function from texts of contexts and of replies to a number for each; without a name
+            before it, the logit is turned into what is the paper's.
         estimator: Estimator of the generator's gradient: reinforce, clipped (PPO), importance
             (MaliGAN; --reward ratio) or boundary_seeking (--reward logit); the last two weigh a
             context's replies against each other.
@@ -99,7 +101,6 @@ class CreditOptions(ClippedOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_choice("credit_assignment", self.credit_assignment, credit.__all__)
-        options.check_choice("reward", self.reward, tuple(REWARDS))
         options.check_least(self, 1, "rollouts")
         options.check_estimator(self.estimator, estimation.SERVED, estimation.REASONS)
         if self.credit_assignment == "every_token":
@@ -108,19 +109,32 @@ class CreditOptions(ClippedOptions):
         if self.policy_updates > 1 and self.estimator != "clipped":
             raise UserError("--policy_updates above 1 needs --estimator clipped")
 
+    def d_rewards(self) -> Sequence[str]:
+        return tuple(REWARDS)
+
+    def d_reward(self) -> str:
+        """What the discriminator's logit is turned into."""
+        return outside.plain_and_own("reward", self.reward)[0] or type(self).reward
+
     def _check_every_token(self) -> None:
         """What is made of sampled tokens' rewards says nothing of those that were not sampled."""
+        self._refuse_own_reward("--credit_assignment every_token takes the mean over all tokens")
         values = {"baseline": "none", "estimator": "reinforce", "policy_updates": 1}
         self.require("--credit_assignment every_token takes the mean over all tokens", values)
 
+    def _refuse_own_reward(self, why: str) -> None:
+        if own := self.own_reward():
+            raise UserError(f"{why}, which --reward {own} cannot be added to; leave it out")
+
     def _check_weighing(self) -> None:
-        if (self.estimator == "importance") != (self.reward == "ratio"):
+        if (self.estimator == "importance") != (self.d_reward() == "ratio"):
             raise UserError(
                 f"--reward ratio and --estimator importance go together; got --reward "
-                f"{self.reward} and --estimator {self.estimator}"
+                f"{self.d_reward()} and --estimator {self.estimator}"
             )
         if self.estimator not in estimation.WEIGHED:
             return
+        self._refuse_own_reward(f"--estimator {self.estimator} weighs D's outputs as they are")
         reward = estimation.WEIGHED[self.estimator]
         values = {"reward": reward, "credit_assignment": "sequence", "baseline": "none"}
         self.require(f"--estimator {self.estimator} weighs D's outputs as they are", values)
@@ -149,12 +163,12 @@ class CreditOptions(ClippedOptions):
 
     def method(self) -> dict[str, str]:
         read = self.credit_assignment not in ("paired", "advantage", "every_token")
-        reward = self.credit_assignment + (f" of {self.reward}" if read else "")
+        reward = self.credit_assignment + (f" of {self.d_reward()}" if read else "")
         return {**super().method(), "reward": reward, "estimator": self.estimator}
 
     def credit(self) -> Credit:
         """The credit assignment of these options."""
-        transform = REWARDS[self.reward]
+        transform = REWARDS[self.d_reward()]
         match self.credit_assignment:
             case "paired" | "advantage" | "every_token" as name:
                 return getattr(credit, name)()

@@ -1,15 +1,16 @@
 """Options that every paper shares, parts for its discriminator, and its players."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.runs import options
+from image_core.runs import options, outside
 from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from seqgan.dialogue.data import DialogueDataOptions
-from seqgan.dialogue.discriminators import DialogueDiscriminator
+from seqgan.dialogue.discriminators import DialogueDiscriminator, StepDiscriminator
 from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.models import (
@@ -20,6 +21,7 @@ from seqgan.dialogue.models import (
     new_discriminator,
     new_step_discriminator,
 )
+from seqgan.dialogue.own import SIGNATURE
 from seqgan.dialogue.policies import DialoguePolicy
 
 
@@ -35,13 +37,20 @@ class DialogueOptions(LanguageModelOptions):
         mle_lr: Adam's learning rate in maximum likelihood.
         rounds: Number of adversarial rounds.
         g_lr: Adam's learning rate of the generator in the adversarial rounds.
-        d_warmup_steps: Optimizer steps of the discriminator before the adversarial rounds.
+        d_warmup_steps: Optimizer steps of the discriminator before the adversarial rounds; up to
+            four times as many while it is below --min_auc.
+        min_auc: Least area under the ROC curve of the discriminator, people's held-out replies
+            against the generator's, for the adversarial rounds; below it they are maximum
+            likelihood, or under --alarms stop the run ends; 0 = none.
         d_steps: Optimizer steps of the discriminator in a round.
         d_lr: Adam's learning rate of the discriminator.
         max_grad_norm: Greatest norm of either player's gradient; longer ones are scaled down.
         falling: Whether each learning rate rises over a tenth of its steps and then falls to zero.
         samples: Number of replies to each context of a generator step.
         teacher_forcing: Weight of a step of maximum likelihood after each generator step.
+        reward: Reward of your own beside the discriminator's, as in mypackage.mine:reward, a
+            function from texts of contexts and of replies to a number for each; empty for none.
+        reward_weight: Share of the reward of your own, from 0 to 1; the discriminator has the rest.
         precision: Precision of the models: no (float32) or bf16; in YAML write 'no' in quotes.
         evaluate_every: Number of rounds between two evaluations.
         alarms: What happens at signs of collapse: warn, stop or off.
@@ -54,12 +63,15 @@ class DialogueOptions(LanguageModelOptions):
     rounds: int = 1000
     g_lr: float = 1e-4
     d_warmup_steps: int = 200
+    min_auc: float = 0.6
     d_steps: int = 1
     d_lr: float = 3e-4
     max_grad_norm: float = 1.0
     falling: bool = False
     samples: int = 4
     teacher_forcing: float = 1.0
+    reward: str = ""
+    reward_weight: float = 0.5
     precision: str = "no"
     evaluate_every: int = 50
     alarms: str = "warn"
@@ -71,10 +83,28 @@ class DialogueOptions(LanguageModelOptions):
         options.check_least(self, 1, "batch", "d_steps", "samples", "evaluate_every")
         options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "teacher_forcing")
         options.check_above_zero(self, "mle_lr", "d_lr", "g_lr", "max_grad_norm")
+        options.check_share(self, "reward_weight", "min_auc")
+        self._check_reward()
         if self.mle_steps + self.d_warmup_steps + self.rounds == 0:
             raise UserError(
                 "--mle_steps, --d_warmup_steps and --rounds are all 0; nothing is played"
             )
+
+    def _check_reward(self) -> None:
+        plain, own = outside.plain_and_own("reward", self.reward)
+        if plain and plain not in self.d_rewards():
+            choices = ", ".join((*self.d_rewards(), "a function of your own, module:function"))
+            raise UserError(f"--reward {plain}: choose {choices}")
+        if own:
+            outside.load_function("reward", own, SIGNATURE)
+
+    def d_rewards(self) -> Sequence[str]:
+        """Names that --reward may take for what the discriminator earns; a part overrides it."""
+        return ()
+
+    def own_reward(self) -> str:
+        """The user's own reward, `module:function`; empty for none."""
+        return outside.plain_and_own("reward", self.reward)[1]
 
     def updates(self) -> int:
         """Optimizer steps on the same replies; a part overrides it."""
@@ -82,7 +112,8 @@ class DialogueOptions(LanguageModelOptions):
 
     def method(self) -> dict[str, str]:
         """Reward, loss and estimator of the paper, named beside its results; parts add to it."""
-        return {}
+        own = self.own_reward()
+        return {"own reward": f"{own}, {self.reward_weight:g} of all"} if own else {}
 
     def begin_discriminator(self, game: DialogueGame) -> None:
         """Prepare the discriminator when maximum likelihood is over; a part overrides it."""
@@ -124,8 +155,8 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
 
     Args:
         discriminator: Network that judges replies: transformer (a fresh one), copy (of the
-            generator), step (StepGAN's), hierarchical (Li et al. 2017) or language_model
-            (DP-GAN's).
+            generator, with a fresh head), log_ratio (of a copy of the generator to a frozen one),
+            step (StepGAN's), hierarchical (Li et al. 2017) or language_model (DP-GAN's).
         penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`.
     """
 
@@ -143,10 +174,10 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
             )
         if self.shard and self.penalty:
             raise UserError("--shard true goes without --penalty; leave one of them out")
-        if self.recurrent() and self.discriminator not in ("hierarchical", "language_model"):
+        if self.recurrent() and self.discriminator in ("transformer", "copy", "step"):
             raise UserError(
                 f"--discriminator {self.discriminator} copies a transformer; with --architecture "
-                "lstm pass --discriminator hierarchical or language_model"
+                "lstm pass --discriminator log_ratio, hierarchical or language_model"
             )
 
     def network(self, language: Language, policy: DialoguePolicy) -> DialogueDiscriminator:
@@ -155,8 +186,9 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
 
     def begin_discriminator(self, game: DialogueGame) -> None:
         """One that is a copy of the generator begins as the generator is now."""
-        if self.discriminator in ("copy", "language_model"):
+        if self.discriminator in ("copy", "log_ratio", "language_model"):
             copy_generator(game.D, game.G)
+        super().begin_discriminator(game)
 
     def adversarial(self) -> dict[str, Any]:
         return {**super().adversarial(), "penalty": make_penalty(self.penalty)}
@@ -189,6 +221,12 @@ class StepDiscriminatorOptions(DiscriminatorSizeOptions):
         """StepGAN's discriminator, a language model of its own where it learns as one."""
         size = self.d_size if self.d_mle_steps else None
         return new_step_discriminator(self, language.form, policy, size)
+
+    def begin_discriminator(self, game: DialogueGame) -> None:
+        """One that learned no language of its own begins as the generator is now."""
+        if isinstance(game.D, StepDiscriminator) and not self.d_mle_steps:
+            copy_generator(game.D, game.G)
+        super().begin_discriminator(game)
 
     def adversarial(self) -> dict[str, Any]:
         return {**super().adversarial(), "d_mle": self.d_mle_steps > 0}

@@ -2,18 +2,23 @@
 
     A_i = (D(x, y_i) - mean_j D(x, y_j)) / std_j D(x, y_j)
 
-A copy of the generator is the discriminator; there are 8 replies a context and small batches.
+The discriminator is the log ratio of a copy of the generator to a frozen one, where the paper puts
+a fresh head on a copy; there are 8 replies a context and small batches. Both sides warm up at once.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from image_core.adversarial import losses
 from image_core.runs import options
+from image_core.runs.phase import Phase
+from image_core.runs.players import Player
 from seqgan.dialogue import credit, estimation
 from seqgan.dialogue.config import (
     ClippedOptions,
     DiscriminatorNetworkOptions,
     KLOptions,
+    player,
     three_players,
 )
 from seqgan.dialogue.game import DialogueGame
@@ -29,7 +34,8 @@ class Options(DiscriminatorNetworkOptions, ClippedOptions, KLOptions):
         temperature: Temperature at which the replies are sampled that are learned from.
     """
 
-    discriminator: str = "copy"
+    discriminator: str = "log_ratio"
+    policy_updates: int = 2
     baseline: str = "group_normalised"
     samples: int = 8
     batch: int = 8
@@ -66,4 +72,13 @@ def game(o: Options, language: Language) -> DialogueGame:
     )
 
 
-players = three_players
+def players(o: Options) -> list[Player]:
+    """As of others; the generator also learns in the warm-up."""
+    g_steps = o.d_warmup_steps + o.rounds * (o.updates() + (o.teacher_forcing > 0))
+    mle, _, d = three_players(o)
+    return [mle, player(o, "G", o.g_lr, g_steps), d]
+
+
+def phases(run: Any) -> list[Phase]:
+    """Maximum likelihood; both sides by their own losses; adversarial rounds."""
+    return [run.mle_phase(), run.warmup_phase(joint=True), run.adversarial_phase()]

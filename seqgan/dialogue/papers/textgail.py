@@ -2,8 +2,8 @@
 
     r(x, y) = sigma(D(x, y) - D(x, y_human)),   r = 2 for a person's reply
 
-A copy of the generator is the discriminator, not RoBERTa; the ratio is clipped a token, not a
-sequence.
+The discriminator is the log ratio of a copy of the generator to a frozen one, not RoBERTa; the
+policy's ratio is clipped a token, not a sequence.
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,8 @@ class Options(DiscriminatorNetworkOptions, ClippedOptions):
         human_steps: Number of generator steps over which that chance falls to 0.
     """
 
-    discriminator: str = "copy"
+    discriminator: str = "log_ratio"
+    policy_updates: int = 2
     baseline: str = "running"
     samples: int = 1
     temperature: float = 0.9

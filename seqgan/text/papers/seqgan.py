@@ -35,9 +35,7 @@ class Options(ScoreOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "rollouts")
-        options.check_least(self, 0, "reward_weight")
-        if self.reward_weight > 1:
-            raise UserError(f"--reward_weight {self.reward_weight}: it is a share, at most 1")
+        options.check_share(self, "reward_weight")
         if self.reward:
             own.function("reward", self.reward)
             if self.estimator in ("importance", "boundary_seeking"):

@@ -6,8 +6,8 @@ from statistics import mean, stdev
 
 import pytest
 
+from image_core.recipes.compare import draw_curves
 from image_core.recipes.image import report as image_report
-from image_core.recipes.image.compare import draw_curves
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result, refusal
 
@@ -45,7 +45,7 @@ def test_seeds_are_one_row_with_students_interval(runs, tmp_path, capsys):
 
 def test_curves_are_means_over_seeds(runs):
     logs = {"a": [read_log(runs / n) for n in "ab"], "c": [read_log(runs / "c")]}
-    axes = draw_curves(logs).axes[0]
+    axes = draw_curves(logs, {"fd": "FD"}).axes[0]
     expected = [
         mean(row["fd"] for row in pair) for pair in zip(*logs["a"], strict=True) if "fd" in pair[0]
     ]

@@ -188,6 +188,35 @@ def test_single_pictures_go_into_a_folder_by_class_and_a_walk_into_a_gif(
         assert says in refusal(capsys, "sample", str(folders["cgan"]), *words)
 
 
+def test_a_film_of_training_shows_the_same_latents_at_each_evaluation(
+    folders, plain, tmp_path, capsys
+):
+    film, grids = tmp_path / "film.gif", sorted((folders["sngan"] / "samples").glob("round_*"))
+    assert main(["sample", str(folders["sngan"]), "--film", str(film)]) == 0
+    assert capsys.readouterr().out == f"{film}\n"
+    with Image.open(film) as frames, Image.open(grids[0]) as first:
+        assert (frames.n_frames, frames.size) == (len(grids), first.size)  # equal ones are joined
+        shown = np.array(frames.convert("RGB")).astype(int)
+        assert np.abs(shown - np.array(first.convert("RGB"))).mean() < 20  # a palette of 256
+        times = []
+        for i in range(frames.n_frames):
+            frames.seek(i)
+            times.append(frames.info["duration"])
+    assert times[-1] == 13 * times[0]
+    # The last grid is drawn once more from the weights at the end and the run's seed
+    run = plain._run
+    with torch.random.fork_rng():
+        torch.manual_seed(run.config.seed)
+        again = run.draw(min(run.config.eval_samples, 64))
+    image_report.write_image_grid(
+        image_report.to_colours(again), tmp_path / "grid.png", scale=max(1, 64 // SIDE)
+    )
+    assert (tmp_path / "grid.png").read_bytes() == grids[-1].read_bytes()
+    assert "nothing is overwritten" in refusal(
+        capsys, "sample", str(folders["sngan"]), "--film", str(film)
+    )
+
+
 def test_the_example_of_the_documentation_runs(folders, told, tmp_path, monkeypatch, capsys):
     page = (Path(__file__).parents[3] / "docs" / "images.md").read_text(encoding="utf-8")
     example = page.partition("```python\n")[2].partition("```")[0]

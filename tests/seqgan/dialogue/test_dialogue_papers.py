@@ -15,6 +15,7 @@ from seqgan.cli import main
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue import recipe as dialogue
 from seqgan.dialogue.card import paper_of
+from seqgan.dialogue.discriminators import LogRatioDiscriminator
 from seqgan.dialogue.encode import Format, train_tokenizer
 from seqgan.dialogue.models import Language
 from tests.recipes.made import built, read_log, refusal
@@ -108,6 +109,10 @@ def test_no_two_papers_have_one_gradient(games):
     for paper, (_, game) in games.items():
         torch.manual_seed(1)
         game.zero_grad()
+        if isinstance(game.D, LogRatioDiscriminator):  # 0 until it has learned something
+            with torch.no_grad():
+                for weight in game.D.model.parameters():
+                    weight.add_(0.1 * torch.randn_like(weight))
         next(iter(game.policy_move(iter([batch])))).total.backward()
         gradients[paper] = torch.cat([p.grad.flatten() for p in game.G.parameters()])
         assert gradients[paper].norm() > 0, paper

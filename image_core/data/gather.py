@@ -11,6 +11,9 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.data.pictures import FITS, decode, to_bytes, to_channels, to_size
 
+SHOWN = 5
+"""Pictures that are described as examples."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -52,6 +55,7 @@ class Pictures:
         self.changes: Counter[str] = Counter()
         self.sizes: set[tuple[int, int]] = set()
         self.first: tuple[str, Tensor] | None = None
+        self.examples: list[str] = []
 
     def add(self, name: str, content: Callable[[], bytes]) -> bool:
         """Decode one picture; whether it could be read.
@@ -72,6 +76,10 @@ class Pictures:
             self.bad.append(str(error))
             return False
         self.changes.update(picture.changes)
+        if len(self.examples) < SHOWN:
+            height, width = picture.pixels.shape[1:]
+            said = [f"{width}x{height} {picture.kind}", *picture.changes]
+            self.examples.append(f"{name}: {', '.join(said)}")
         self.first = self.first or (name, picture.pixels)
         self.kept.append(self._formed(name, picture.pixels))
         return True

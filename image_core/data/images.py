@@ -5,6 +5,7 @@ that says which images are for training, validation and test is read so.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ class ImageSet(NamedTuple):
         names: Names of the classes.
         resize: What was done to reach the size, in words that a score can carry.
         told: What was read, skipped and changed, in words.
+        examples: The first pictures as their files have them, in words; none of arrays.
     """
 
     images: UInt8[Tensor, "N C H W"]
@@ -42,6 +44,7 @@ class ImageSet(NamedTuple):
     names: list[str]
     resize: str
     told: str = ""
+    examples: tuple[str, ...] = ()
 
     def pick(self, rows: Tensor) -> "ImageSet":
         """Some of the rows."""
@@ -185,7 +188,19 @@ def _gathered(source: str, found: SplitRows, how: Reading) -> ImageSet:
             names = [found.names[int(name)] for name in names]
     told = [*found.told, *pictures.told()]
     made = _fitted(images, labels, names, how, "; ".join(told))
+    made = made._replace(examples=_examples(pictures.examples, values, found.names))
     return made if made.resize != "none" else made._replace(resize=pictures.resize())
+
+
+def _examples(
+    shown: Sequence[str], values: Sequence[object], names: Sequence[str]
+) -> tuple[str, ...]:
+    """Examples with their labels."""
+    made = []
+    for example, value in zip(shown, values):
+        label = names[value] if names and isinstance(value, int) else value
+        made.append(example if label is None else f"{example}, label {label}")
+    return tuple(made)
 
 
 def _fitted(

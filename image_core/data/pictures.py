@@ -37,10 +37,12 @@ class DecodedPicture(NamedTuple):
         pixels: Bytes, colours first; floats where the file holds floats, whose range only the
             whole set tells.
         changes: What was done to it, in words.
+        kind: Format of the file and mode of its pixels, as in "PNG, RGBA".
     """
 
     pixels: UInt8[Tensor, "C H W"] | Float[Tensor, "C H W"]
     changes: tuple[str, ...]
+    kind: str = ""
 
 
 def decode(name: str, content: bytes) -> DecodedPicture:
@@ -62,7 +64,8 @@ def decode(name: str, content: bytes) -> DecodedPicture:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as picture:
-                return _decoded(picture)
+                kind = f"{picture.format}, {picture.mode}"
+                return _decoded(picture)._replace(kind=kind)
     except Exception as error:  # decoders raise errors of many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{name} is not a readable picture ({reason})") from error

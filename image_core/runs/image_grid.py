@@ -5,9 +5,9 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
@@ -18,8 +18,46 @@ if TYPE_CHECKING:
 
 LEAST = 96
 """Pixels that images are enlarged to at least where no scale is given, each pixel a square."""
+SHEET = 64
+"""Most pictures of a contact sheet."""
 GAP, LINE = 4, 18
 """Pixels around each image, and the height of a line of text."""
+
+
+class Sheet(NamedTuple):
+    """Pictures to look at.
+
+    Args:
+        images: Pictures as bytes, of 1 or 3 colours.
+        titles: Title of each, perhaps empty.
+        columns: Number of pictures in a row.
+    """
+
+    images: UInt8[Tensor, "N C H W"]
+    titles: Sequence[str]
+    columns: int = 8
+
+    def write(self, path: Path) -> None:
+        """Write at most 64 of them, evenly chosen, with the titles of a row above it.
+
+        Args:
+            path: Path of a PNG file.
+
+        Raises:
+            UserError: The file cannot be written.
+        """
+        count = min(SHEET, len(self.images))
+        rows = [i * len(self.images) // count for i in range(count)]
+        titles = [self.titles[i] for i in rows]
+        write_image_grid(
+            to_colours(self.images[rows].float() / 127.5 - 1),
+            path,
+            columns=self.columns,
+            titles=[
+                " | ".join(titles[i : i + self.columns]) if any(titles) else ""
+                for i in range(0, count, self.columns)
+            ],
+        )
 
 
 def to_colours(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N H W 3"]:

@@ -46,7 +46,15 @@ LOADERS: Mapping[str, str] = {
     "text2image": "seqgan.text2image.loaded",
 }
 """Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""
-LOOKS: Mapping[str, str] = {"dialogue": "seqgan.dialogue.look", "text": "seqgan.text.look"}
+LOOKS: Mapping[str, str] = {
+    "dialogue": "seqgan.dialogue.look",
+    "discrete": "seqgan.discrete.look",
+    "image": "image_core.recipes.image.look",
+    "imitate": "rl.recipes.imitate.look",
+    "retrieve": "seqgan.retrieval.look",
+    "text": "seqgan.text.look",
+    "text2image": "seqgan.text2image.look",
+}
 """Module of each recipe with `look`, which prints what was read of the data of a configuration."""
 
 

@@ -1,16 +1,16 @@
 """Sentences as rows of token ids, padded to one matrix, and its mask."""
 
 import sys
+from array import array
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Int, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.data.compact import TokenRows
+from seqgan.data.compact import Remaining, TokenRows
 from seqgan.data.source import Texts
 from seqgan.data.tokenizer import END, UNK, TextTokenizer
 
@@ -121,7 +121,7 @@ def encode_matrix(
         truncated=counts.long if long_lines == "truncate" else 0,
         unknown=counts.unknown,
         counted=counts.tokens,
-        places=counts.places(len(lines)),
+        places=Remaining(len(lines), counts.dropped),
         limit=limit,
     )
 
@@ -132,7 +132,7 @@ class _Counts:
     def __init__(self) -> None:
         self.long = self.longest = self.unknown = self.tokens = self.length = 0
         self.first: int | None = None
-        self.dropped: list[int] = []
+        self.dropped = array("q")
 
     def check_fixed(self, length: int, number: int, source: str) -> None:
         self.length = self.length or length
@@ -141,11 +141,6 @@ class _Counts:
                 f"line {number} of {source} has {length} tokens and those before it "
                 f"{self.length}; leave --fixed_length away, or make them equal"
             )
-
-    def places(self, lines: int) -> Sequence[int]:
-        if not self.dropped:
-            return range(lines)
-        return np.delete(np.arange(lines), self.dropped).tolist()
 
 
 def _encoded(tokenizer: TextTokenizer, lines: Sequence[str]) -> Iterator[list[int]]:

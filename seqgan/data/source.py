@@ -6,6 +6,7 @@ hub data sets are read by `datasets`.
 
 import logging
 import re
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from image_core.adversarial.errors import UserError
-from seqgan.data.compact import Lines
+from seqgan.data.compact import Lines, Remaining, Through
 from seqgan.data.errors import reason
 from seqgan.data.records import KINDS, PACKED, PLAIN, File, Record, exists, find_file, records
 
@@ -41,7 +42,7 @@ class Texts(NamedTuple):
     """
 
     lines: Lines
-    numbers: Sequence[int] | np.ndarray
+    numbers: Sequence[int]
     dropped: int
     labels: np.ndarray = np.zeros(0, dtype=np.int32)
     classes: tuple[str, ...] = ()
@@ -57,8 +58,21 @@ class Texts(NamedTuple):
         rows = np.asarray(places, dtype=np.int64)
         return self._replace(
             lines=self.lines.pick(rows),
-            numbers=np.asarray(self.numbers)[rows],
+            numbers=Through(self.numbers, rows),
             labels=self.labels[rows] if len(self.labels) else self.labels,
+        )
+
+    def without(self, places: Sequence[int]) -> "Texts":
+        """The other sentences.
+
+        Args:
+            places: Indices of the sentences to leave out, ascending.
+        """
+        left = Remaining(len(self.lines), places)
+        return self._replace(
+            lines=self.lines.without(places),
+            numbers=Through(self.numbers, left),
+            labels=np.delete(self.labels, places) if len(self.labels) else self.labels,
         )
 
 
@@ -133,19 +147,21 @@ Sentence = tuple[int, str | None, str | None]
 
 
 def _texts(found: Iterable[Sentence], source: str, limit: int | None, kind: str) -> Texts:
-    numbers, labels, codes = _Numbers(), [], dict[str, int]()
+    blank, labels, codes = array("q"), array("i"), dict[str, int]()
+    last = 0
 
     def kept() -> Iterator[str]:
+        nonlocal last
         for number, text, label in found:
+            last = number
             if text is None or not text.strip():
-                numbers.skip()
+                blank.append(number)
                 continue
             if "\0" in text:
                 raise UserError(
                     f"line {number} of {source} holds a NUL character: the file is no text, or "
                     "UTF-16 without its mark; save it as UTF-8"
                 )
-            numbers.add(number)
             if label is not None:
                 labels.append(codes.setdefault(label, len(codes)))
             yield text
@@ -154,8 +170,7 @@ def _texts(found: Iterable[Sentence], source: str, limit: int | None, kind: str)
         lines = Lines.of(islice(kept(), limit))
     except UnicodeEncodeError as error:
         raise UserError(
-            f"record {numbers.last} of {source} holds half of a character (a lone surrogate); "
-            "repair it"
+            f"record {last} of {source} holds half of a character (a lone surrogate); repair it"
         ) from error
     if not len(lines):
         raise UserError(
@@ -163,30 +178,9 @@ def _texts(found: Iterable[Sentence], source: str, limit: int | None, kind: str)
         )
     classes = tuple(sorted(codes))
     order = np.array([classes.index(name) for name in codes], dtype=np.int32)
-    coded = order[labels] if labels else np.zeros(0, dtype=np.int32)
-    return Texts(lines, numbers.array(), numbers.dropped, coded, classes, kind=kind)
-
-
-class _Numbers:
-    """Record numbers of the sentences that are kept: eight bytes each, none if none is left out."""
-
-    def __init__(self) -> None:
-        self.parts: list[np.ndarray] = []
-        self.part: list[int] = []
-        self.dropped = self.last = 0
-
-    def skip(self) -> None:
-        self.dropped += 1
-
-    def add(self, number: int) -> None:
-        self.last = number
-        self.part.append(number)
-        if len(self.part) == 1 << 16:
-            self.parts.append(np.array(self.part, dtype=np.uint32))
-            self.part = []
-
-    def array(self) -> np.ndarray:
-        return np.concatenate([*self.parts, np.array(self.part, dtype=np.uint32)])
+    coded = order[np.array(labels)] if labels else np.zeros(0, dtype=np.int32)
+    numbers = Remaining(last, blank, first=1)
+    return Texts(lines, numbers, len(blank), coded, classes, kind=kind)
 
 
 def _plain(file: File) -> Iterator[Sentence]:

@@ -17,7 +17,15 @@ from seqgan.dialogue.messages import (
     content,
     dialogue_of,
     split,
-    spoken,
+)
+from seqgan.dialogue.one_turn import IDS, one_turn_a_row
+from seqgan.dialogue.trees import (
+    REPLIES,
+    TEXTS,
+    dialogues_of_mapping,
+    dialogues_of_messages,
+    dialogues_of_nested,
+    names_parents,
 )
 from seqgan.dialogue.turns import Counts, Dialogue, Utterance
 
@@ -29,15 +37,14 @@ WHOLE = ("messages", "conversations", "conversation", "turns", "dialog", "dialog
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "source", "context", "text",
            "user", "human")  # fmt: skip
 ANSWERS = ("completion", "completions", "chosen", "output", "response", "responses", "reply",
-           "answer", "answers", "target", "labels", "assistant", "gpt")  # fmt: skip
+           "answer", "answers", "target", "labels", "assistant", "gpt",
+           "preferred_output")  # fmt: skip
 """Columns of a prompt and of its answer, the first that has a value; see `_pair`."""
 
-SYSTEM = ("system", "system_prompt", "system_message")
-IDS = ("dialogue_id", "dialog_id", "conversation_id", "conv_id", "conv", "chat_id", "thread_id",
-       "session_id", "episode_id")  # fmt: skip
-ORDERS = ("turn", "turn_id", "turn_idx", "turn_number", "utterance_idx", "position", "index")
-"""Columns of one turn a row: its dialogue, and its place there."""
+RECORDED = ("response", "answer", "completion", "output", "text", "content")
+"""Fields of an answer that is a record, such as one with its score."""
 
+SYSTEM = ("system", "system_prompt", "system_message")
 FIELDS = ("messages", "turns", "prompt", "completion", "input", "history", "system",
           "dialogue_id", "turn", "speaker", "role", "text")  # fmt: skip
 """What --columns may name."""
@@ -116,10 +123,13 @@ def dialogues_of_rows(
     """
     rows = list(_unwrapped(rows))
     columns = {name: True for row in rows for name, value in row.items() if value is not None}
+    if names_parents(columns) and not _first(columns, WHOLE):
+        yield from dialogues_of_messages(rows, columns, source, counts)
+        return
     identity, text = _first(columns, IDS), _first(columns, CONTENT_KEYS)
     whole = _first(columns, WHOLE)
     if identity and text and not whole and not _pair(columns):
-        yield from _one_turn_a_row(rows, columns, identity, text, source, counts)
+        yield from one_turn_a_row(rows, columns, identity, text, source, counts)
         return
     for number, row in enumerate(rows, 1):
         place = f"record {number} of {source}"
@@ -127,6 +137,10 @@ def dialogues_of_rows(
         name, pair = _first(row, WHOLE), _pair(row)
         if row.get("label") is False or row.get("kto_tag") is False:
             counts.rejected += 1
+        elif isinstance(row.get("mapping"), Mapping):
+            yield from dialogues_of_mapping(row["mapping"], place, counts)
+        elif _is_tree(row):
+            yield from dialogues_of_nested(row, place, counts)
         elif name and row.get("chosen") is None:
             found = dialogue_of(row[name], name, place, counts)
             yield place, _told_first(found, row, place, counts), f"column {name}"
@@ -149,6 +163,14 @@ def _unwrapped(rows: Sequence[Row]) -> Iterator[Row]:
             yield from inner
         else:
             yield row
+
+
+def _is_tree(row: Row) -> bool:
+    """Whether it is a message that holds its answers, or has one in `prompt`."""
+    first = row.get("prompt") if isinstance(row.get("prompt"), Mapping) else row
+    assert isinstance(first, Mapping)
+    held = any(isinstance(first.get(name), list) for name in REPLIES)
+    return held and any(isinstance(first.get(name), str) for name in TEXTS)
 
 
 def _is_line(value: Any) -> bool:
@@ -193,7 +215,7 @@ def _unknown(
 def _asked(row: Row, pair: tuple[str, str], place: str, counts: Counts) -> Iterator[Dialogue]:
     """A prompt with each of its answers."""
     asked, answered = pair
-    rejected = row.get("rejected")
+    rejected = row.get("rejected", row.get("non_preferred_output"))
     counts.rejected += len(rejected) if _are_texts(rejected) else rejected is not None
     before = [] if asked == answered else _before(row, asked, place, counts)
     answers = _answers(row[answered])
@@ -223,9 +245,19 @@ def _answers(value: Any) -> list[Any]:
     """Answers to one prompt; a list of messages is one answer."""
     if isinstance(value, Mapping) and _are_texts(value.get("text")):
         value = list(dict.fromkeys(value["text"]))  # SQuAD: answers of several people
-    if isinstance(value, list) and not any(isinstance(one, Mapping) for one in value):
-        return value
-    return [value]
+    if not isinstance(value, list) or not value:
+        return [value] if not isinstance(value, list) else []
+    if any(isinstance(one, Mapping) for one in value):
+        keys = [_answer_key(one) for one in value]
+        return [one[key] for one, key in zip(value, keys)] if all(keys) else [value]
+    return value
+
+
+def _answer_key(one: Any) -> str | None:
+    """The text of an answer that is a record (UltraFeedback, Nectar); None of a message."""
+    if not isinstance(one, Mapping) or any(name in one for name in (*ROLE_KEYS, *NAME_KEYS[:3])):
+        return None
+    return next((name for name in RECORDED if isinstance(one.get(name), str)), None)
 
 
 def _before(row: Row, asked: str, place: str, counts: Counts) -> list[Utterance]:
@@ -257,7 +289,8 @@ def _side(value: Any, role: str, name: str, place: str, counts: Counts) -> list[
     if isinstance(value, str):
         value = split(value) if role == "user" and MARKS[0].strip() in value else [value]
     if isinstance(value, Mapping):
-        value = [value]
+        inner = _first(value, WHOLE)
+        value = value[inner] if inner else [value]
     if value and _are_texts(value):
         if role == "user":
             return alternating(value, first=(len(value) + 1) % 2)
@@ -292,72 +325,6 @@ def _told_first(dialogue: Dialogue, row: Row, place: str, counts: Counts) -> Dia
         return dialogue
     told = content(row[name], place, counts)
     return dialogue._replace(turns=[Utterance("system", told)] * bool(told) + dialogue.turns)
-
-
-# ---------------------------------------------------------------------------------- one turn a row
-
-
-def _one_turn_a_row(
-    rows: Sequence[Row],
-    columns: Mapping[str, Any],
-    identity: str,
-    text: str,
-    source: str,
-    counts: Counts,
-) -> Iterator[tuple[str, Dialogue, str]]:
-    """Rows of one dialogue, sorted by their place in it."""
-    order = _first(columns, ORDERS)
-    speaker = _first(columns, ROLE_KEYS) or _first(
-        columns, [name for name in NAME_KEYS if name not in ("id", identity, text)]
-    )
-    groups: dict[Any, list[tuple[int, Row]]] = {}
-    for number, row in enumerate(rows, 1):
-        for name in filter(None, (identity, order, speaker)):
-            if row.get(name) in (None, ""):
-                raise UserError(
-                    f"record {number} of {source} has no {name}; fill it in, or leave the record "
-                    "out"
-                )
-            if isinstance(row[name], (list, Mapping)):
-                raise UserError(
-                    f"record {number} of {source}: {name} is a list or a record; write a name or a "
-                    "number"
-                )
-        groups.setdefault(row[identity], []).append((number, row))
-    used = ", ".join(filter(None, (identity, order, speaker, text)))
-    for members in groups.values():
-        counts.read += 1
-        place = f"record {members[0][0]} of {source}"
-        if order:
-            members = _sorted(members, order, source)
-        texts = [content(row.get(text), f"record {n} of {source}", counts) for n, row in members]
-        if speaker:
-            names = [str(row[speaker]) for _, row in members]
-            said = list(zip(names, texts, strict=True))
-            found = spoken(said, place, counts, by_role=speaker in ROLE_KEYS)
-        else:
-            found = Dialogue(alternating(texts), True)
-        yield place, found, f"one turn a row, columns {used}"
-
-
-def _sorted(members: list[tuple[int, Row]], order: str, source: str) -> list[tuple[int, Row]]:
-    """Rows by a column of numbers."""
-    places: dict[float, int] = {}
-    for number, row in members:
-        try:
-            place = float(row[order])
-        except (TypeError, ValueError):
-            raise UserError(
-                f"record {number} of {source}: {order} {row[order]!r} is no number; number the "
-                "turns of a dialogue"
-            ) from None
-        if place in places:
-            raise UserError(
-                f"records {places[place]} and {number} of {source} are both turn {row[order]} of "
-                "one dialogue; number the turns anew, or give the dialogues different ids"
-            )
-        places[place] = number
-    return sorted(members, key=lambda member: float(member[1][order]))
 
 
 def _listed(names: Sequence[str]) -> str:

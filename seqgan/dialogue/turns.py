@@ -9,9 +9,24 @@ from typing import NamedTuple
 from image_core.adversarial.errors import UserError
 
 ROLES: Mapping[str, str] = {
-    **dict.fromkeys(("user", "human", "customer", "prompter"), "user"),
+    **dict.fromkeys(("user", "human", "customer", "prompter", "client"), "user"),
     **dict.fromkeys(
-        ("assistant", "gpt", "chatgpt", "bot", "model", "agent", "system_agent"), "assistant"
+        (
+            "assistant",
+            "gpt",
+            "chatgpt",
+            "bot",
+            "chatbot",
+            "model",
+            "agent",
+            "system_agent",
+            "ai",
+            "bing",
+            "bard",
+            "claude",
+            "gemini",
+        ),
+        "assistant",
     ),
     **dict.fromkeys(("system", "developer"), "system"),
 }
@@ -60,6 +75,7 @@ class Counts:
         parts: Number of parts of a message left out, for they are no text.
         rejected: Number of rejected answers left out.
         further: Number of further answers to a prompt, each taken as a dialogue.
+        lost: Number of messages of trees left out: deleted, or after one that is not there.
         several: Number of dialogues of more than two speakers, taken by turns.
         cut: Number of contexts cut from the left to fit.
         long: Number of replies cut to their limit.
@@ -73,6 +89,7 @@ class Counts:
     parts: int = 0
     rejected: int = 0
     further: int = 0
+    lost: int = 0
     several: int = 0
     cut: int = 0
     long: int = 0
@@ -93,6 +110,7 @@ _WORDS: Mapping[str, str] = {
     "parts": "parts that are no text left out",
     "rejected": "rejected answers left out",
     "further": "further answers to a prompt taken as dialogues",
+    "lost": "messages left out, deleted or after one that is not there",
     "several": "dialogues of more than two speakers taken by turns",
     "cut": "contexts cut from the left",
     "long": "replies cut",

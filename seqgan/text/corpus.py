@@ -176,7 +176,8 @@ def _facts(
 ) -> dict[str, Any]:
     """Sizes, shares of unknown tokens, labels, and overlaps of held-out sets with training."""
     facts: dict[str, Any] = {}
-    train_keys = line_keys(texts[0][1].lines)
+    held_keys = [np.concatenate(list(line_keys(text.lines))) for _, text in texts[1:]]
+    known = _known(np.unique(np.concatenate(held_keys)), texts[0][1].lines)
     draw = random.Random(0)
     size = len(encoded[0].rows)
     places = sorted(draw.sample(range(size), min(AMONG, size)))
@@ -189,12 +190,20 @@ def _facts(
             facts[f"{role}_classes"] = class_counts(text)
         if role == "train":
             continue
-        keys = line_keys(text.lines)
-        facts[f"{role}_in_train"] = float(np.isin(keys, train_keys).mean())
+        keys = held_keys[0 if role == "valid" else 1]
+        facts[f"{role}_in_train"] = float(np.isin(keys, known).mean())
         rows = words.rows(text.lines, matrix)
         found = nearest(draw.sample(rows, min(COMPARED, len(rows))), among)
         facts[f"{role}_near_train"] = sum(one.overlap >= NEAR for one in found) / len(found)
     return facts
+
+
+def _known(wanted: np.ndarray, lines: Lines) -> np.ndarray:
+    """Those of some keys that lines have."""
+    seen = np.zeros(len(wanted), dtype=bool)
+    for keys in line_keys(lines):
+        seen |= np.isin(wanted, keys)
+    return wanted[seen]
 
 
 def _without_spacing(texts: Texts) -> Texts:

@@ -1,8 +1,9 @@
 """The sentences of a run and their sets: training, validation, test."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -21,6 +22,8 @@ HELD_OUT, MOST = 0.05, 10_000
 """Share of the lines drawn for validation, and again for the test, and their greatest number."""
 CANDIDATES = 200_000
 """Number of lines of a longer text, by their checksums, from which the held-out ones are drawn."""
+KEYS = 1 << 16
+"""Number of checksums that are computed at a time."""
 
 
 @dataclass(kw_only=True)
@@ -91,7 +94,6 @@ def split_texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
         return [(options.data, data), valid, (options.test, _read(options, options.test))]
     parts = 1 if options.test is not None else 2
     held = _drawn(data, parts, options.split_seed)
-    kept = np.delete(np.arange(len(data.lines)), held)
     name = f"{options.data} ({HELD_OUT:.0%} drawn by --split_seed {options.split_seed})"
     if not len(held):
         raise UserError(
@@ -100,13 +102,13 @@ def split_texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
         )
     if options.test is not None:
         test = options.test, _read(options, options.test)
-        return [(options.data, data.pick(kept)), (name, data.pick(held)), test]
+        return [(options.data, data.without(held)), (name, data.pick(held)), test]
     groups = [data.lines[i] for i in held]
     second = held_out(len(held), 0.5, options.split_seed, groups=groups)
     tested = [held[i] for i in second] or held
     rest = sorted(set(held) - set(tested)) or held
     return [
-        (options.data, data.pick(kept)),
+        (options.data, data.without(held)),
         (f"{name}, valid", data.pick(rest)),
         (f"{name}, test", data.pick(tested)),
     ]
@@ -121,8 +123,7 @@ def _drawn(data: Texts, parts: int, seed: int) -> list[int]:
     count = len(data.lines)
     places, share = np.arange(count), parts * min(HELD_OUT, MOST / count)
     if count > CANDIDATES:
-        keys = line_keys(data.lines)
-        places = np.flatnonzero(keys <= np.partition(keys, CANDIDATES)[CANDIDATES])
+        places = _candidates(data.lines)
         share *= count / len(places)
     held = held_out(
         len(places),
@@ -134,20 +135,34 @@ def _drawn(data: Texts, parts: int, seed: int) -> list[int]:
     return places[held].tolist()
 
 
+def _candidates(lines: Lines) -> np.ndarray:
+    """Indices of the lines with the lowest keys; equal lines are all among them or none."""
+    keys, places, first = np.zeros(0, np.uint64), np.zeros(0, np.int64), 0
+    for block in line_keys(lines):
+        keys = np.concatenate([keys, block])
+        places = np.concatenate([places, np.arange(first, first + len(block))])
+        first += len(block)
+        if len(keys) > CANDIDATES:
+            low = keys <= np.partition(keys, CANDIDATES)[CANDIDATES]
+            keys, places = keys[low], places[low]
+    return places
+
+
 def _all(lines: list[str]) -> Texts:
     return Texts(Lines.of(lines), range(1, len(lines) + 1), 0)
 
 
-def line_keys(lines: Lines) -> np.ndarray:
+def line_keys(lines: Iterable[str]) -> Iterator[np.ndarray]:
     """A checksum of 8 bytes of each line, the same for lines that differ in blanks or case only.
 
     Args:
         lines: Sentences.
+
+    Returns:
+        Checksums in order, some thousands at a time.
     """
-
-    def keys() -> Iterator[int]:
-        for line in lines:
-            plain = " ".join(line.lower().split()).encode()
-            yield int.from_bytes(hashlib.blake2b(plain, digest_size=8).digest(), "little")
-
-    return np.fromiter(keys(), np.uint64, len(lines))
+    left = iter(lines)
+    while part := list(islice(left, KEYS)):
+        plain = (" ".join(line.lower().split()).encode() for line in part)
+        digests = b"".join(hashlib.blake2b(one, digest_size=8).digest() for one in plain)
+        yield np.frombuffer(digests, "<u8")

@@ -37,12 +37,14 @@ class Captioned(NamedTuple):
         captions: Captions of each picture, at least one.
         groups: Group of each picture: what belongs together stays on one side of every split.
         told: What was left out and what was changed, in words.
+        examples: The first pictures as their files have them, in words; none of arrays.
     """
 
     images: UInt8[Tensor, "N 3 S S"]
     captions: list[list[str]]
     groups: list[str]
     told: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
     def pick(self, rows: Sequence[int]) -> "Captioned":
         """Some of the pictures."""
@@ -135,7 +137,8 @@ def _collected(source: str, how: Reading, pairs: Iterable[Pair]) -> dict[str, Ca
         images = pictures[split].stacked()
         told = [f"{n:,} left out: {why}" for why, n in lost[split].items()]
         told += [f"{n:,} {what}" for what, n in pictures[split].changes.items()]
-        made[split] = _grouped(images, texts[split], groups[split], told)
+        own = _grouped(images, texts[split], groups[split], told)
+        made[split] = own._replace(examples=tuple(pictures[split].examples))
     return made if "train" in made else {"train": next(iter(made.values()))}
 
 

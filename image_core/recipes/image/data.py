@@ -76,14 +76,14 @@ def read_sets(
         UserError: They are too few, or the splits are the same images.
     """
     sets = read_splits(source, how)
-    print(f"data: {source}: {_told(sets)}", file=sys.stderr)
+    print(f"data: {source}: {told_of(sets)}", file=sys.stderr)
     channels, size = sets["train"].images.shape[1:3]
     for role, own in (("valid", valid), ("test", test)):
         if own is not None:
             form = Reading(f"--{role}", int(size), int(channels), how.strict, fit=how.fit)
             named = read_splits(own, form)
             images = named.get(role, named["train"])
-            print(f"{role}: {own}: {_told({role: images})}", file=sys.stderr)
+            print(f"{role}: {own}: {told_of({role: images})}", file=sys.stderr)
             refuse_copies(f"--{role} {own}", images.images, sets["train"].images)
             sets[role] = images.by_classes(f"--{role} {own}", sets["train"])
     wanted = [role for role in ("test", "valid") if role not in sets]
@@ -107,8 +107,12 @@ def _drawn(every: ImageSet, wanted: list[str], seed: int) -> dict[str, ImageSet]
     return {role: every.pick(torch.tensor(own, dtype=torch.long)) for role, own in rows.items()}
 
 
-def _told(sets: dict[str, ImageSet]) -> str:
-    """What was read, in one line."""
+def told_of(sets: dict[str, ImageSet]) -> str:
+    """What was read, in one line.
+
+    Args:
+        sets: Images by split.
+    """
     first = next(iter(sets.values()))
     _, channels, size, _ = first.images.shape
     parts = [f"{len(s.images):,} {role} pictures" for role, s in sets.items()]

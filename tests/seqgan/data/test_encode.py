@@ -14,11 +14,12 @@ from seqgan.data import (
     Texts,
     TextTokenizer,
     check_vocabulary,
+    compact,
     encode_matrix,
     mask_of,
     read_texts,
 )
-from seqgan.data.compact import Lines, SentenceBatches
+from seqgan.data.compact import Lines, Remaining, SentenceBatches, TokenRows
 from tests.data_folder import data_folder
 
 # ids: a 4, b 5, c 6
@@ -181,3 +182,44 @@ def test_the_captions_have_the_published_words_and_length():
     assert tokens.shape == (10_000, 37 + 1)
     assert (tokens == END).sum(1).unique().tolist() == [1]
     assert (encoded.dropped, encoded.truncated, encoded.unknown) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("in_memory", [0, 1 << 20])
+def test_rows_are_the_same_in_memory_and_on_the_disk(in_memory, monkeypatch):
+    """Lines picked and left out, ids padded, joined and counted, by a list of them."""
+    monkeypatch.setattr(compact, "IN_MEMORY", in_memory)
+    made = [f"{'abc'[i % 3]}é" * (i % 5) for i in range(10_000)]
+    lines = Lines.of(made)
+    assert lines == made
+    assert lines[3:9:2] == made[3:9:2]
+    assert lines[-1] == made[-1]
+    gone = [0, 5, 6, 8191, 9999]
+    left = [line for i, line in enumerate(made) if i not in gone]
+    assert lines.without(gone) == left
+    assert lines.without(gone)[4:7] == left[4:7]
+    assert lines.pick([7, 9000, 2]) == [made[7], made[9000], made[2]]
+    ids = [[4 + i % 3] * (1 + i % 4) for i in range(5000)]
+    rows = TokenRows.of(ids, 70_000)
+    assert rows[torch.tensor([4999, 2])].tolist() == [[5, 5, 5, 5], [6, 6, 6, PAD]]
+    assert rows.padded().tolist() == [row + [PAD] * (4 - len(row)) for row in ids]
+    assert torch.cat(list(rows.parts())).tolist() == [one for row in ids for one in row]
+    assert not rows.equally_long()
+    assert TokenRows.of([[4], [5]], 9).equally_long()
+
+
+def test_an_order_of_very_many_rows_is_computed(monkeypatch):
+    """Every row comes once an epoch, each epoch otherwise, a batch by its number alone."""
+    monkeypatch.setattr(compact, "ORDERED_IN_MEMORY", 10)
+    batches = SentenceBatches(torch.arange(1000)[:, None], 10, seed=3)
+    epochs = [torch.cat([batches(e * 100 + i) for i in range(100)])[:, 0] for e in range(2)]
+    assert all(sorted(epoch.tolist()) == list(range(1000)) for epoch in epochs)
+    assert torch.equal(SentenceBatches(batches.rows, 10, seed=3)(150), batches(150))
+    ranks = torch.stack([*epochs, torch.arange(1000)]).double()
+    assert (ranks.corrcoef() - torch.eye(3)).abs().max() < 0.1
+
+
+def test_what_is_left_has_numbers():
+    left = Remaining(8, [2, 3, 7], first=1)
+    assert list(left) == [1, 4, 5, 6, 8]
+    assert left[1:3] == [4, 5]
+    assert left[-1] == 8

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from nltk.tokenize import NLTKWordTokenizer
 
 from image_core.adversarial.errors import UserError
-from seqgan.data import END, PAD, SPECIALS, START, UNK, TextTokenizer, read_texts
+from seqgan.data import END, PAD, SPECIALS, START, UNK, TextTokenizer, counting, read_texts
+from seqgan.data.counting import frequent_tokens
 from tests.data_folder import data_folder
 
 LEVELS = ["word", "char", "bpe"]
@@ -240,3 +241,23 @@ def test_the_quatrains_have_24_characters():
     tokenizer = TextTokenizer.train((text.replace(" ", "") for text in texts), "char")
     rows = tokenizer.encode([text.replace(" ", "") for text in texts])
     assert {len(row) for row in rows} == {24}
+
+
+def test_counts_that_go_to_the_disk_are_the_same(monkeypatch):
+    rows = [[f"w{i * i % 97}", "é\n", "a"] for i in range(300)]
+    expected = frequent_tokens(rows, 2, "blank")
+    monkeypatch.setattr(counting, "IN_MEMORY", 20)
+    assert frequent_tokens(rows, 2, "blank") == expected
+    assert expected[:2] == ["a", "é\n"]
+    monkeypatch.setattr(counting, "MOST_TOKENS", 30)
+    with pytest.raises(UserError, match="more than 30 different tokens that occur 2 times; raise"):
+        frequent_tokens(rows, 2, "blank")
+
+
+def test_words_that_are_spelled_like_special_tokens_are_unknown(tmp_path):
+    """Such as <unk> in Penn Treebank; once they moved the ids of the special tokens themselves."""
+    made = TextTokenizer.train(["a <end> b <unk> c c"], "blank")
+    assert made.encode(["c <unk> q <end>"]) == [[4, UNK, UNK, UNK]]
+    made.save(tmp_path)
+    assert TextTokenizer.load(tmp_path).ids() == made.ids()
+    assert [made.ids()[name] for name in SPECIALS] == [0, 1, 2, 3]

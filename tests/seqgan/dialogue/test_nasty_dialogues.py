@@ -30,6 +30,35 @@ HI = U("hi", "hello")
 PAIR = chat(*HI)["messages"]
 CALL = {"id": "1", "type": "function", "function": {"name": "clock", "arguments": "{}"}}
 SHARE = {"key": "conversations", "role": "from", "text": "value"}
+SAID = [("1", None, "prompter", "hi", None), ("3", "1", "assistant", "hey", 1),
+        ("2", "1", "assistant", "hello", 0), ("4", "2", "prompter", "and", None),
+        ("5", "4", "assistant", "so", None), ("6", "5", "prompter", "gone", None),
+        ("7", "6", "assistant", "orphan", None)]  # fmt: skip
+TREE = [
+    {"message_id": i, "parent_id": to, "role": who, "text": text, "rank": rank, "user_id": "u",
+     "deleted": i == "6", "labels": {"name": ["spam"], "value": [0.0]}, "message_tree_id": "1"}
+    for i, to, who, text, rank in SAID
+]  # fmt: skip
+"""Messages as OpenAssistant publishes them."""
+
+
+def nested(i):
+    _, _, who, text, rank = SAID[i]
+    replies = [nested(j) for j, one in enumerate(SAID[:5]) if one[1] == SAID[i][0]]
+    return {"role": who, "text": text, "rank": rank, "replies": replies}
+
+
+NESTED = nested(0)
+
+
+def node(parent, role="", *parts):
+    said = {"author": {"role": role}, "content": {"content_type": "text", "parts": list(parts)}}
+    return {"parent": parent, "children": [], "message": said if role else None}
+
+
+EXPORT = {"r": node(None), "s": node("r", "system", ""), "u": node("s", "user", "hi"),
+          "t": node("u", "tool", "1"), "a": node("t", "assistant", "hello"),
+          "b": node("u", "assistant", "hey")}  # fmt: skip
 PARTS = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "x"}},
          {"type": "input_text", "text": "at this "}]  # fmt: skip
 ASKED = [{"role": "user", "content": "look"}, {"role": "assistant", "content": "let me see",
@@ -125,6 +154,28 @@ READ: list[tuple[str, str | bytes, dict, list, dict]] = [
     ("a.tsv", "conv_id\tutterance_idx\tspeaker_idx\tprompt\tutterance\nx\t1\t0\tp\thi\n"
      "x\t2\t9\tp\thello\n", {}, [HI], {}),
     ("a.csv", "dialogue_id,text\n1,hi\n1,hello\n", {}, [HI], {}),
+    # Trees of messages: each reply is learned once
+    ("a.jsonl", rows(*TREE), {}, [U("hi", "hello", "and", "so"), U("hi", "hey")],
+     {"further": 1, "lost": 2, "read": 1}),
+    ("a.jsonl", rows(*TREE[::-1]), {}, [U("hi", "hello", "and", "so"), U("hi", "hey")],
+     {"further": 1, "lost": 2, "read": 1}),
+    ("a.jsonl", rows({"message_tree_id": "t", "prompt": NESTED}), {},
+     [U("hi", "hello", "and", "so"), U("hi", "hey")], {"further": 1}),
+    ("a.jsonl", rows(*({"id": n, "conversation_id": 0, "speaker": who, "text": text, "reply-to": to}
+     for n, who, text, to in [(0, "A", "a", None), (1, "B", "b", 0), (2, "C", "c", 0),
+     (3, "A", "d", 2)])), {}, [U("a", "b"), U("a", "c"), U("a", "c", "d")], {"further": 2}),
+    ("a.jsonl", rows({"id": "x", "parent_id": "t3_q", "author": "A", "body": "a"}, {"id": "y",
+     "parent_id": "t1_x", "author": "B", "body": "b"}, {"id": "z", "parent_id": "t1_y",
+     "author": "[deleted]", "body": "[removed]"}), {}, [U("a", "b")], {"lost": 1}),
+    ("a.json", json.dumps([{"title": "t", "mapping": EXPORT}]), {}, [HI, U("hi", "hey")],
+     {"further": 1, "tools": 1}),
+    # Several answers, each a record
+    ("a.jsonl", rows({"instruction": "hi", "completions": [{"model": "m", "response": "hello"},
+     {"model": "n", "response": "hey"}]}), {}, [HI, U("hi", "hey")], {"further": 1}),
+    ("a.jsonl", rows({"question": "hi", "answers": [{"answer_id": 1, "text": "hello", "score": 2}]
+     }), {}, [HI], {}),
+    ("a.jsonl", rows({"input": {"messages": PAIR[:1], "tools": []}, "preferred_output": PAIR[1:],
+     "non_preferred_output": PAIR[1:]}), {}, [HI], {"rejected": 1}),
     # Text
     ("a.txt", "hi __eou__ hello __eou__\n", {}, [HI], {}),
     ("a.txt", "hi\thello\n\nalone\na\tb\n", {}, [HI, U("a", "b")], {"short": 1, "read": 3}),

@@ -1,0 +1,208 @@
+"""Translation without pairs: two generators whose round trips come back to where they began."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from image_core.adversarial import losses
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.penalties import Penalty
+from image_core.adversarial.replay import HistoryPool
+from image_core.adversarial.tricks import Schedule, match_features
+from image_core.games.common import evaluating, lifted
+from image_core.games.translation import (
+    Adversary,
+    Direction,
+    Images,
+    TranslationGame,
+    distance,
+    domain,
+    raised,
+)
+from image_core.nets.layers import mixes_samples
+from image_core.nets.patch import PatchDiscriminator, mean_logit
+
+
+class CycleGAN(TranslationGame):
+    """Players "G" (both generators), "DA" and "DB". The stream yields {"a", "b"}, unpaired.
+
+    g: w_a (L.g(DB(Gab(a))) + L.g(DA(Gba(b)))) + w_c (|Gba(Gab(a)) - a| + |Gab(Gba(b)) - b|)
+       + w_i (|Gba(a) - a| + |Gab(b) - b|) + w_f (gap of mean features of DA and of DB)
+
+    The generators learn first; the discriminators read the same fakes, mixed with earlier ones.
+    Where no batch statistic forbids it, a generator reads the pictures to translate and those to
+    keep in one pass.
+
+    Args:
+        ab: Generator, pictures of A -> pictures of B.
+        ba: Generator, pictures of B -> pictures of A.
+        DA: Discriminator of A.
+        DB: Discriminator of B.
+        pool: Rows of each pool of earlier fakes; 0 = none.
+        rows: One picture of A and one of B, whose shapes the pools take.
+        loss: Adversarial loss.
+        penalty: Gradient penalty.
+        adversarial: Weight w_a of the adversarial terms.
+        cycle: Weight w_c of the round trips, by generator step.
+        kind: Distance of round trips, l1 or l2.
+        identity: Weight w_i of pictures that are of the target domain already.
+        feature_matching: Weight w_f of the squared gap of mean features of each inner layer.
+        g_steps: Optimizer steps of the generators in a round.
+        d_steps: Optimizer steps of each discriminator in a round.
+        noisy: Whether dropout is the generators' noise.
+
+    Source: Zhu et al. 2017, eq. 3; Yi et al. 2017, eq. 3; Kim et al. 2017, eq. 5.
+    """
+
+    step: Tensor
+
+    def __init__(
+        self,
+        ab: nn.Module,
+        ba: nn.Module,
+        DA: nn.Module,
+        DB: nn.Module,
+        *,
+        pool: int = 50,
+        rows: tuple[Tensor, Tensor],
+        loss: AdversarialLoss = losses.least_squares,
+        penalty: Penalty | None = None,
+        adversarial: float = 1.0,
+        cycle: Schedule | float = 10.0,
+        kind: str = "l1",
+        identity: float = 0.0,
+        feature_matching: float = 0.0,
+        g_steps: int = 1,
+        d_steps: int = 1,
+        noisy: bool = False,
+    ):
+        super().__init__()
+        self.ab, self.ba, self.DA, self.DB, self.noisy = ab, ba, DA, DB, noisy
+        self.adversary = Adversary(loss, penalty)
+        self.adversary.check(DA, DB)
+        if identity and rows[0].shape[0] != rows[1].shape[0]:
+            raise UserError(
+                f"--identity keeps pictures of the target domain, but A has {rows[0].shape[0]} "
+                f"colours and B {rows[1].shape[0]}; give --channels 3, or --identity 0"
+            )
+        self.pool_a, self.pool_b = (HistoryPool(pool, {"images": row}) for row in rows)
+        self.adversarial, self.cycle, self.kind = adversarial, cycle, kind
+        self.identity, self.feature_matching = identity, feature_matching
+        self.g_steps, self.d_steps = g_steps, d_steps
+        self.register_buffer("step", torch.zeros(()))
+        self._made: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
+        return {
+            "G": [*self.ab.parameters(), *self.ba.parameters()],
+            "DA": list(self.DA.parameters()),
+            "DB": list(self.DB.parameters()),
+        }
+
+    def turns(self) -> Sequence[Turn]:
+        return [
+            Turn("G", self.generator_move, repeat=self.g_steps),
+            Turn("DA", self.a_move, repeat=self.d_steps),
+            Turn("DB", self.b_move, repeat=self.d_steps),
+        ]
+
+    def translators(self) -> Mapping[Direction, nn.Module]:
+        return {"ab": self.ab, "ba": self.ba}
+
+    def d_scores(self, direction: Direction, source: Images, images: Images) -> Tensor:
+        D = self.DB if direction == "ab" else self.DA
+        with evaluating(D):
+            return mean_logit(D(images)).float()
+
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Real to the discriminators as they are, and back again."""
+        a, b = self._two(batches)
+        if self.identity:
+            of_b, same_b = self._both(self.ab, a, b)
+            of_a, same_a = self._both(self.ba, b, a)
+        else:
+            of_b, of_a = self.ab(a), self.ba(b)
+        logs = {
+            "cycle_a": distance(self.kind, self.ba(of_b), a),
+            "cycle_b": distance(self.kind, self.ab(of_a), b),
+        }
+        total = self._cycle() * (logs["cycle_a"] + logs["cycle_b"])
+        for name, D, real, fake in (("a", self.DA, a, of_a), ("b", self.DB, b, of_b)):
+            if self.feature_matching:
+                logs[f"adversarial_{name}"], matched = self._matched(D, real, fake)
+                logs[f"feature_matching_{name}"] = matched
+                total = total + self.feature_matching * matched
+            else:
+                logs[f"adversarial_{name}"] = self.adversary.g(D, real, fake)
+            total = total + self.adversarial * logs[f"adversarial_{name}"]
+        if self.identity:
+            logs["identity"] = distance("l1", same_a, a) + distance("l1", same_b, b)
+            total = total + self.identity * logs["identity"]
+        self._made = {"a": (a, of_a.detach()), "b": (b, of_b.detach())}
+        yield Loss(total, logs)
+        self.step += 1
+
+    def a_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Tell pictures of A from translations, some of them earlier ones."""
+        real, fake = self._real_and_fake("a", batches)
+        mixed = self.pool_a.mix({"images": fake})["images"]
+        yield Loss(*self.adversary.d(self.DA, real, mixed))
+
+    def b_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Tell pictures of B from translations, some of them earlier ones."""
+        real, fake = self._real_and_fake("b", batches)
+        mixed = self.pool_b.mix({"images": fake})["images"]
+        yield Loss(*self.adversary.d(self.DB, real, mixed))
+
+    def _real_and_fake(self, name: str, batches: Iterator[Batch]) -> tuple[Images, Images]:
+        """Those of the generators' step, once; then further ones."""
+        if name in self._made:
+            return self._made.pop(name)
+        a, b = self._two(batches)
+        with torch.no_grad():
+            return (a, self.ba(b)) if name == "a" else (b, self.ab(a))
+
+    def _two(self, batches: Iterator[Batch]) -> tuple[Images, Images]:
+        batch = next(batches)
+        self.ab.train()
+        self.ba.train()
+        return domain(batch, "a"), domain(batch, "b")
+
+    def _both(self, net: nn.Module, one: Images, other: Images) -> tuple[Tensor, Tensor]:
+        """Two groups of pictures in one pass; batch norm sees either alone."""
+        if self._together:
+            made = net(torch.cat([one, other]))
+            return made[: len(one)], made[len(one) :]
+        return net(one), net(other)
+
+    @property
+    def _together(self) -> bool:
+        return not mixes_samples(self.ab)
+
+    def _cycle(self) -> Tensor | float:
+        return self.cycle(self.step) if callable(self.cycle) else self.cycle
+
+    def _matched(self, D: nn.Module, real: Images, fake: Images) -> tuple[Tensor, Tensor]:
+        """The adversarial term, and the mean over inner layers of the gap of mean features."""
+        assert isinstance(D, PatchDiscriminator)
+        with torch.no_grad():
+            wanted = D.features(real)
+        found = D.features(fake)
+        gaps = [match_features(lifted(w), lifted(f)) for w, f in zip(wanted[:-1], found[:-1])]
+        logits = raised(wanted[-1]), raised(found[-1])
+        return self.adversary.over_maps.g(*logits), torch.stack(gaps).mean()
+
+
+def tiny() -> tuple[CycleGAN, dict[str, Tensor]]:
+    """A game of seconds and data for it, for tests."""
+    from image_core.nets.translator import Translator
+
+    draw = torch.Generator().manual_seed(1)
+    a, b = torch.rand(2, 5, 1, 16, 16, generator=draw) * 2 - 1
+    nets = [Translator(1, 1, 3, 1, 1) for _ in range(2)]
+    judges = [PatchDiscriminator(1, 3, 1, "none") for _ in range(2)]
+    game = CycleGAN(*nets, *judges, pool=7, rows=(a[0], b[0]), identity=5.0)
+    return game, {"a": a, "b": b}

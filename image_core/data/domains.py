@@ -32,7 +32,7 @@ PALETTE = (
 )
 """Inks of the domain of coloured pictures."""
 
-Images = UInt8[Tensor, "N C H W"]
+Images = UInt8[Tensor, "_ _ _ _"]
 
 
 class Domains(NamedTuple):

@@ -16,7 +16,6 @@ from image_core.games.common import evaluating, lifted
 from image_core.games.translation import (
     Adversary,
     Direction,
-    Images,
     TranslationGame,
     distance,
     domain,
@@ -112,7 +111,7 @@ class CycleGAN(TranslationGame):
     def translators(self) -> Mapping[Direction, nn.Module]:
         return {"ab": self.ab, "ba": self.ba}
 
-    def d_scores(self, direction: Direction, source: Images, images: Images) -> Tensor:
+    def d_scores(self, direction: Direction, source: Tensor, images: Tensor) -> Tensor:
         D = self.DB if direction == "ab" else self.DA
         with evaluating(D):
             return mean_logit(D(images)).float()
@@ -157,7 +156,7 @@ class CycleGAN(TranslationGame):
         mixed = self.pool_b.mix({"images": fake})["images"]
         yield Loss(*self.adversary.d(self.DB, real, mixed))
 
-    def _real_and_fake(self, name: str, batches: Iterator[Batch]) -> tuple[Images, Images]:
+    def _real_and_fake(self, name: str, batches: Iterator[Batch]) -> tuple[Tensor, Tensor]:
         """Those of the generators' step, once; then further ones."""
         if name in self._made:
             return self._made.pop(name)
@@ -165,13 +164,13 @@ class CycleGAN(TranslationGame):
         with torch.no_grad():
             return (a, self.ba(b)) if name == "a" else (b, self.ab(a))
 
-    def _two(self, batches: Iterator[Batch]) -> tuple[Images, Images]:
+    def _two(self, batches: Iterator[Batch]) -> tuple[Tensor, Tensor]:
         batch = next(batches)
         self.ab.train()
         self.ba.train()
         return domain(batch, "a"), domain(batch, "b")
 
-    def _both(self, net: nn.Module, one: Images, other: Images) -> tuple[Tensor, Tensor]:
+    def _both(self, net: nn.Module, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Two groups of pictures in one pass; batch norm sees either alone."""
         if self._together:
             made = net(torch.cat([one, other]))
@@ -185,7 +184,7 @@ class CycleGAN(TranslationGame):
     def _cycle(self) -> Tensor | float:
         return self.cycle(self.step) if callable(self.cycle) else self.cycle
 
-    def _matched(self, D: nn.Module, real: Images, fake: Images) -> tuple[Tensor, Tensor]:
+    def _matched(self, D: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial term, and the mean over inner layers of the gap of mean features."""
         assert isinstance(D, PatchDiscriminator)
         with torch.no_grad():

@@ -14,7 +14,6 @@ from image_core.games.common import evaluating
 from image_core.games.translation import (
     Adversary,
     Direction,
-    Images,
     TranslationGame,
     beside,
     distance,
@@ -92,7 +91,7 @@ class PairedGAN(TranslationGame):
     def translators(self) -> Mapping[Direction, nn.Module]:
         return {"ab": self.G}
 
-    def d_scores(self, direction: Direction, source: Images, images: Images) -> Tensor:
+    def d_scores(self, direction: Direction, source: Tensor, images: Tensor) -> Tensor:
         with evaluating(self.D):
             return mean_logit(self.D(beside(self._told(source), images))).float()
 
@@ -133,14 +132,14 @@ class PairedGAN(TranslationGame):
         a, b, fake = made
         yield Loss(*self.adversary.d(self.D, b, fake, self._told(a)))
 
-    def _pair(self, batches: Iterator[Batch]) -> tuple[Images, Images]:
+    def _pair(self, batches: Iterator[Batch]) -> tuple[Tensor, Tensor]:
         batch = next(batches)
         return domain(batch, "a"), domain(batch, "b")
 
-    def _told(self, a: Images) -> Images | None:
+    def _told(self, a: Tensor) -> Tensor | None:
         return a if self.conditional else None
 
-    def _matched(self, a: Images, b: Images, fake: Images) -> tuple[Tensor, Tensor]:
+    def _matched(self, a: Tensor, b: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial term and the gap of features, from one pass of the discriminator each."""
         assert isinstance(self.D, MultiScale)
         told = self._told(a)

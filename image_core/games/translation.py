@@ -40,7 +40,7 @@ class TranslationGame(Game):
         """The generator of each direction that is learned, pictures -> pictures."""
 
     @abstractmethod
-    def d_scores(self, direction: Direction, source: Images, images: Images) -> Tensor:
+    def d_scores(self, direction: Direction, source: Tensor, images: Tensor) -> Tensor:
         """Mean logit of each picture of the target domain, in evaluation mode; high = real.
 
         Args:
@@ -55,7 +55,9 @@ class TranslationGame(Game):
         return next(self.parameters()).device
 
     @torch.no_grad()
-    def translate(self, images: Images, direction: Direction = "ab", chunk: int = 64) -> Images:
+    def translate(
+        self, images: Images, direction: Direction = "ab", chunk: int = 64
+    ) -> Float[Tensor, "N D G F"]:
         """Translations in evaluation mode, on the CPU.
 
         Pictures may have any size; they are reflected at the border to what the network divides,
@@ -72,7 +74,7 @@ class TranslationGame(Game):
         return torch.cat(parts)
 
 
-def padded(net: nn.Module, images: Images) -> Images:
+def padded(net: nn.Module, images: Images) -> Float[Tensor, "N D G F"]:
     """Translations of pictures of any size, by a network with `multiple` and `scale`."""
     multiple, scale = int(net.multiple), int(net.scale)  # type: ignore[arg-type]
     height, width = images.shape[2:]
@@ -145,7 +147,7 @@ class Adversary:
         for D in discriminators:
             check_discriminator(D, self.loss, self.penalty)
 
-    def d(self, D: nn.Module, real: Images, fake: Images, told: Images | None = None) -> Judged:
+    def d(self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None) -> Judged:
         """The discriminator's loss; fakes carry no gradient.
 
         Args:
@@ -168,7 +170,7 @@ class Adversary:
             total, logs = total + penalty, {**logs, "penalty": penalty.detach()}
         return Judged(total, logs)
 
-    def g(self, D: nn.Module, real: Images, fake: Images, told: Images | None = None) -> Tensor:
+    def g(self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None) -> Tensor:
         """The generator's loss; the real pictures are read only by losses that compare.
 
         Args:
@@ -183,7 +185,7 @@ class Adversary:
         return self.over_maps.g(of_fake, of_fake)
 
     def both(
-        self, D: nn.Module, real: Images, fake: Images, told: Images | None
+        self, D: nn.Module, real: Images, fake: Images, told: Tensor | None
     ) -> tuple[Logits, Logits]:
         """Logits of both, in one pass where no batch statistic would give the label away."""
         one, other = beside(told, real), beside(told, fake)
@@ -193,7 +195,7 @@ class Adversary:
         return cut(found, slice(None, n)), cut(found, slice(n, None))
 
 
-def beside(told: Images | None, images: Images) -> Images:
+def beside(told: Float[Tensor, "N P H W"] | None, images: Images) -> Float[Tensor, "N Q H W"]:
     """Channels of what is told, then those of the pictures."""
     return images if told is None else torch.cat([told, images], 1)
 

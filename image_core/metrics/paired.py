@@ -12,7 +12,7 @@ WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
 """Constants of SSIM."""
 
-Images = Float[Tensor, "N C H W"]
+Images = Float[Tensor, "_ _ _ _"]
 
 
 def psnr(made: Images, true: Images) -> Float[Tensor, " N"]:

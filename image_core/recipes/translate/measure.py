@@ -21,7 +21,7 @@ from image_core.metrics.intervals import REACH
 from image_core.recipes.image.measure import RulerOptions, make_extractor, some
 from image_core.recipes.translate.data import DomainSets
 
-Images = Float[Tensor, "N C H W"]
+Images = Float[Tensor, "_ _ _ _"]
 ENDS: Mapping[Direction, tuple[str, str]] = {"ab": ("a", "b"), "ba": ("b", "a")}
 """Source and target domain of a direction."""
 COPY, MEAN, AGAIN = "copy of the input", "mean picture", "real again"

@@ -22,14 +22,16 @@ from image_core.games.translation import (
     raised,
 )
 from image_core.nets.layers import mixes_samples
-from image_core.nets.patch import PatchDiscriminator, mean_logit
+from image_core.nets.patch import features_of, mean_logit
 
 
 class CycleGAN(TranslationGame):
     """Players "G" (both generators), "DA" and "DB". The stream yields {"a", "b"}, unpaired.
 
-    g: w_a (L.g(DB(Gab(a))) + L.g(DA(Gba(b)))) + w_c (|Gba(Gab(a)) - a| + |Gab(Gba(b)) - b|)
-       + w_i (|Gba(a) - a| + |Gab(b) - b|) + w_f (gap of mean features of DA and of DB)
+    g: w_a (L.g(DB(Gab(a))) + L.g(DA(Gba(b)))) + w_f (gap of mean features of DA and of DB)
+       + w_c (|Gba(Gab(a)) - a| + |Gab(Gba(b)) - b|) + w_i (|Gba(a) - a| + |Gab(b) - b|)
+
+    With a curriculum r, the first line is multiplied by 1 - r and the round trips by r.
 
     The generators learn first; the discriminators read the same fakes, mixed with earlier ones.
     Where no batch statistic forbids it, a generator reads the pictures to translate and those to
@@ -45,8 +47,9 @@ class CycleGAN(TranslationGame):
         loss: Adversarial loss.
         penalty: Gradient penalty.
         adversarial: Weight w_a of the adversarial terms.
-        cycle: Weight w_c of the round trips, by generator step.
+        cycle: Weight w_c of the round trips.
         kind: Distance of round trips, l1 or l2.
+        curriculum: Share r in [0, 1] of the round trips, by generator step; None for none.
         identity: Weight w_i of pictures that are of the target domain already.
         feature_matching: Weight w_f of the squared gap of mean features of each inner layer.
         g_steps: Optimizer steps of the generators in a round.
@@ -70,8 +73,9 @@ class CycleGAN(TranslationGame):
         loss: AdversarialLoss = losses.least_squares,
         penalty: Penalty | None = None,
         adversarial: float = 1.0,
-        cycle: Schedule | float = 10.0,
+        cycle: float = 10.0,
         kind: str = "l1",
+        curriculum: Schedule | None = None,
         identity: float = 0.0,
         feature_matching: float = 0.0,
         g_steps: int = 1,
@@ -89,6 +93,7 @@ class CycleGAN(TranslationGame):
             )
         self.pool_a, self.pool_b = (HistoryPool(pool, {"images": row}) for row in rows)
         self.adversarial, self.cycle, self.kind = adversarial, cycle, kind
+        self.curriculum = curriculum
         self.identity, self.feature_matching = identity, feature_matching
         self.g_steps, self.d_steps = g_steps, d_steps
         self.register_buffer("step", torch.zeros(()))
@@ -128,15 +133,21 @@ class CycleGAN(TranslationGame):
             "cycle_a": distance(self.kind, self.ba(of_b), a),
             "cycle_b": distance(self.kind, self.ab(of_a), b),
         }
-        total = self._cycle() * (logs["cycle_a"] + logs["cycle_b"])
-        for name, D, real, fake in (("a", self.DA, a, of_a), ("b", self.DB, b, of_b)):
+        trips = self.cycle * (logs["cycle_a"] + logs["cycle_b"])
+        real = torch.zeros_like(trips)
+        for name, D, data, fake in (("a", self.DA, a, of_a), ("b", self.DB, b, of_b)):
             if self.feature_matching:
-                logs[f"adversarial_{name}"], matched = self._matched(D, real, fake)
+                logs[f"adversarial_{name}"], matched = self._matched(D, data, fake)
                 logs[f"feature_matching_{name}"] = matched
-                total = total + self.feature_matching * matched
+                real = real + self.feature_matching * matched
             else:
-                logs[f"adversarial_{name}"] = self.adversary.g(D, real, fake)
-            total = total + self.adversarial * logs[f"adversarial_{name}"]
+                logs[f"adversarial_{name}"] = self.adversary.g(D, data, fake)
+            real = real + self.adversarial * logs[f"adversarial_{name}"]
+        if self.curriculum is None:
+            total = real + trips
+        else:
+            share = self.curriculum(self.step)
+            total = (1 - share) * real + share * trips
         if self.identity:
             logs["identity"] = distance("l1", same_a, a) + distance("l1", same_b, b)
             total = total + self.identity * logs["identity"]
@@ -181,22 +192,23 @@ class CycleGAN(TranslationGame):
     def _together(self) -> bool:
         return not mixes_samples(self.ab)
 
-    def _cycle(self) -> Tensor | float:
-        return self.cycle(self.step) if callable(self.cycle) else self.cycle
-
     def _matched(self, D: nn.Module, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial term, and the mean over inner layers of the gap of mean features."""
-        assert isinstance(D, PatchDiscriminator)
         with torch.no_grad():
-            wanted = D.features(real)
-        found = D.features(fake)
-        gaps = [match_features(lifted(w), lifted(f)) for w, f in zip(wanted[:-1], found[:-1])]
-        logits = raised(wanted[-1]), raised(found[-1])
+            wanted = features_of(D, real)
+        found = features_of(D, fake)
+        gaps = [
+            match_features(lifted(w), lifted(f))
+            for one, other in zip(wanted, found)
+            for w, f in zip(one[:-1], other[:-1])
+        ]
+        logits = [raised([maps[-1] for maps in side]) for side in (wanted, found)]
         return self.adversary.over_maps.g(*logits), torch.stack(gaps).mean()
 
 
 def tiny() -> tuple[CycleGAN, dict[str, Tensor]]:
     """A game of seconds and data for it, for tests."""
+    from image_core.nets.patch import PatchDiscriminator
     from image_core.nets.translator import Translator
 
     draw = torch.Generator().manual_seed(1)

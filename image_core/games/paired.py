@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial import losses
-from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Loss, Outsider, Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
 from image_core.games.common import evaluating
@@ -21,14 +20,13 @@ from image_core.games.translation import (
     layer_gap,
     raised,
 )
-from image_core.nets.patch import MultiScale, mean_logit
+from image_core.nets.patch import MultiScale, features_of, mean_logit
 
 
 class PairedGAN(TranslationGame):
     """Players "G" and "D": D: (a, b) -> map of logits. The stream yields pairs {"a", "b"}.
 
     d: L.d(D(a, b), D(a, G(a))),    g: w_a L.g + w_r |b - G(a)| + w_f gap of D's layers
-                                       + w_p |phi(b) - phi(G(a))|^2
 
     G learns first; D then reads the same fakes, which are made once a round.
 
@@ -41,9 +39,7 @@ class PairedGAN(TranslationGame):
         adversarial: Weight w_a of the adversarial term.
         reconstruction: Weight w_r of the distance from the true picture.
         kind: Distance, l1 or l2.
-        feature_matching: Weight w_f of the distance of features of D, which is a `MultiScale`.
-        perceptual: Network phi whose features are compared; None for none.
-        perceptual_weight: Weight w_p of their squared distance.
+        feature_matching: Weight w_f of the distance of features of D, of patches at any scales.
         d_steps: Optimizer steps of the discriminator in a round.
         noisy: Whether dropout is the generator's noise.
 
@@ -62,8 +58,6 @@ class PairedGAN(TranslationGame):
         reconstruction: float = 100.0,
         kind: str = "l1",
         feature_matching: float = 0.0,
-        perceptual: nn.Module | None = None,
-        perceptual_weight: float = 0.0,
         d_steps: int = 1,
         noisy: bool = False,
     ):
@@ -71,12 +65,8 @@ class PairedGAN(TranslationGame):
         self.G, self.D, self.conditional, self.noisy = G, D, conditional, noisy
         self.adversary = Adversary(loss, penalty)
         self.adversary.check(D)
-        if feature_matching and not isinstance(D, MultiScale):
-            raise UserError("matched features are those of a MultiScale discriminator; give one")
         self.adversarial, self.reconstruction, self.kind = adversarial, reconstruction, kind
-        self.feature_matching, self.perceptual_weight = feature_matching, perceptual_weight
-        self.phi = None if perceptual is None else Outsider(perceptual)
-        self.d_steps = d_steps
+        self.feature_matching, self.d_steps = feature_matching, d_steps
         self._made: tuple[Tensor, Tensor, Tensor] | None = None
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -108,9 +98,6 @@ class PairedGAN(TranslationGame):
         else:
             adversarial = self.adversary.g(self.D, b, fake, self._told(a))
         total, logs["adversarial"] = total + self.adversarial * adversarial, adversarial
-        if self.phi is not None:
-            seen = distance("l2", self.phi(fake), self.phi(b))
-            total, logs["perceptual"] = total + self.perceptual_weight * seen, seen
         self._made = a, b, fake.detach()
         yield Loss(total, logs)
 
@@ -141,11 +128,10 @@ class PairedGAN(TranslationGame):
 
     def _matched(self, a: Tensor, b: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial term and the gap of features, from one pass of the discriminator each."""
-        assert isinstance(self.D, MultiScale)
         told = self._told(a)
         with torch.no_grad():
-            real = self.D.features(beside(told, b))
-        made = self.D.features(beside(told, fake))
+            real = features_of(self.D, beside(told, b))
+        made = features_of(self.D, beside(told, fake))
         logits = [raised([maps[-1] for maps in side]) for side in (real, made)]
         return self.adversary.over_maps.g(*logits), layer_gap(real, made)
 

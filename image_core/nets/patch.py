@@ -82,6 +82,19 @@ class MultiScale(nn.Module):
         return [maps[-1] for maps in self.features(images)]
 
 
+def features_of(D: nn.Module, images: Float[Tensor, "N C H W"]) -> list[list[Tensor]]:
+    """Features of each layer of each scale of a discriminator of patches, the logits last.
+
+    Args:
+        D: `PatchDiscriminator` or `MultiScale`.
+        images: What it reads.
+    """
+    if isinstance(D, MultiScale):
+        return D.features(images)
+    assert isinstance(D, PatchDiscriminator)
+    return [D.features(images)]
+
+
 def patch_side(side: int, layers: int) -> int:
     """Side of the map of logits of a square picture; below 1 there is none.
 

@@ -1,5 +1,6 @@
 """Parts that papers of translation are built from: networks, losses, players, batches."""
 
+import functools
 from typing import Any
 
 import torch
@@ -12,10 +13,11 @@ from image_core.adversarial.game import Batch
 from image_core.adversarial.stream import Data
 from image_core.data.domains import Domains
 from image_core.data.images import ImageSet
-from image_core.nets.patch import PatchDiscriminator, patch_side
+from image_core.nets.patch import MultiScale, PatchDiscriminator, patch_side
 from image_core.nets.translator import Translator
 from image_core.nets.unet import UNet
 from image_core.recipes.translate.config import (
+    AdamOfAll,
     AdversarialOptions,
     TranslateOptions,
     TranslatorOptions,
@@ -48,9 +50,8 @@ def unet(o: UNetOptions, source: ImageSet, target: ImageSet) -> UNet:
     """
     side = same_side(source, target)
     check_side(side, 1 << o.levels, f"--levels {o.levels}")
-    dropout = o.dropout
     channels, out = form(source)[0], form(target)[0]
-    return UNet(channels, out, o.levels, o.g_width, o.generator_norm, dropout)
+    return UNet(channels, out, o.levels, o.g_width, o.generator_norm, o.dropout)
 
 
 def translator(o: TranslatorOptions, source: ImageSet, target: ImageSet) -> Translator:
@@ -69,23 +70,29 @@ def translator(o: TranslatorOptions, source: ImageSet, target: ImageSet) -> Tran
     return Translator(channels, out, o.g_width, o.halvings, o.blocks, o.generator_norm)
 
 
-def patches(o: AdversarialOptions, channels: int, side: int) -> PatchDiscriminator:
-    """A discriminator of patches.
+def patches(o: AdversarialOptions, channels: int, side: int) -> PatchDiscriminator | MultiScale:
+    """A discriminator of patches, or several of them at smaller and smaller sizes.
 
     Args:
-        o: Width, depth and norm.
+        o: Width, depth, norm and number of scales.
         channels: Channels of what it reads.
         side: Side of the pictures.
 
     Raises:
-        UserError: The pictures are too small for so many layers.
+        UserError: The pictures are too small for so many layers or scales.
     """
-    if patch_side(side, o.patch_layers) < 1:
+    least = side
+    for _ in range(o.scales - 1):
+        least = (least + 1) // 2
+    if patch_side(least, o.patch_layers) < 1:
         raise UserError(
-            f"--patch_layers {o.patch_layers}: pictures of {side} pixels leave no map of logits; "
-            "use fewer layers or a greater --size"
+            f"--patch_layers {o.patch_layers} --scales {o.scales}: pictures of {side} pixels leave "
+            "no map of logits; use fewer layers or scales, or a greater --size"
         )
-    return PatchDiscriminator(channels, o.d_width, o.patch_layers, o.norm)
+    made = [
+        PatchDiscriminator(channels, o.d_width, o.patch_layers, o.norm) for _ in range(o.scales)
+    ]
+    return MultiScale(made) if len(made) > 1 else made[0]
 
 
 def check_side(side: int, multiple: int, option: str) -> None:
@@ -150,7 +157,7 @@ def falls(o: TranslateOptions, steps: int) -> ScheduleFactory | None:
     return lambda optimizer: LambdaLR(optimizer, factor)
 
 
-def player(o: TranslateOptions, name: str, lr: float, steps: int = 1) -> Player:
+def player(o: AdamOfAll, name: str, lr: float, steps: int = 1) -> Player:
     """A player that learns by Adam.
 
     Args:
@@ -161,6 +168,23 @@ def player(o: TranslateOptions, name: str, lr: float, steps: int = 1) -> Player:
     """
     schedule = falls(o, steps * o.rounds)
     return Player(name, adam(lr, (o.beta1, o.beta2)), o.max_grad_norm, schedule)
+
+
+RMS_DECAY = 0.9
+"""Decay of RMSprop's mean of squared gradients."""
+
+
+def rmsprop_player(o: TranslateOptions, name: str, lr: float, steps: int = 1) -> Player:
+    """A player that learns by RMSprop.
+
+    Args:
+        o: Schedule and norm of the gradients.
+        name: Name of the player in the game.
+        lr: Learning rate.
+        steps: Optimizer steps in a round.
+    """
+    rms = functools.partial(torch.optim.RMSprop, lr=lr, alpha=RMS_DECAY)
+    return Player(name, rms, o.max_grad_norm, falls(o, steps * o.rounds))
 
 
 # ------------------------------------------------------------------------------------------ data

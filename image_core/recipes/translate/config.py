@@ -51,8 +51,6 @@ class TranslateOptions(RunConfig):
         rounds: Number of rounds: steps of the generator, then of the discriminator.
         g_lr: Learning rate of the generators.
         d_lr: Learning rate of the discriminators.
-        beta1: Decay of Adam's mean of gradients.
-        beta2: Decay of Adam's mean of squared gradients.
         decay_from: Share of the rounds after which the rates fall linearly to 0; at 1 they do not.
         max_grad_norm: Greatest norm of each player's gradient; longer gradients are scaled down.
         evaluate_every: Rounds between two grids of translations.
@@ -79,8 +77,6 @@ class TranslateOptions(RunConfig):
     rounds: int = 1_000
     g_lr: float = 5e-4
     d_lr: float = 5e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
     decay_from: float = 1.0
     max_grad_norm: float | None = None
     evaluate_every: int = 250
@@ -96,7 +92,6 @@ class TranslateOptions(RunConfig):
         options.check_above_zero(self, "g_lr", "d_lr", "decay_from")
         if self.max_grad_norm is not None:
             options.check_above_zero(self, "max_grad_norm")
-        check_share(self, "beta1", "beta2")
         if self.decay_from > 1:
             raise UserError(f"--decay_from {self.decay_from}: it is a share, at most 1")
         options.check_choice("domains", self.domains, tuple(MADE))
@@ -116,6 +111,23 @@ class TranslateOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
+class AdamOfAll(TranslateOptions):
+    """Adam.
+
+    Args:
+        beta1: Decay of the mean of gradients.
+        beta2: Decay of the mean of squared gradients.
+    """
+
+    beta1: float = 0.5
+    beta2: float = 0.999
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_share(self, "beta1", "beta2")
+
+
+@dataclass(kw_only=True)
 class AdversarialOptions(TranslateOptions):
     """Discriminator.
 
@@ -126,6 +138,7 @@ class AdversarialOptions(TranslateOptions):
         d_width: Channels of the first layer of a discriminator; 64 in the papers.
         patch_layers: Strided layers of a discriminator: a logit sees 1, 16, 34 or 70 pixels with 0
             to 3 of them.
+        scales: Discriminators of the picture, of its half, of its quarter and so on; 3 in pix2pixHD.
         norm: Norm of the discriminators: none, batch, layer, instance, pixel, spectral, weight or
             equalised.
     """
@@ -135,12 +148,13 @@ class AdversarialOptions(TranslateOptions):
     d_steps: int = 1
     d_width: int = 24
     patch_layers: int = 1
+    scales: int = 1
     norm: str = "instance"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         make_loss(self.loss, CONTINUOUS)
-        options.check_least(self, 1, "d_steps", "d_width")
+        options.check_least(self, 1, "d_steps", "d_width", "scales")
         options.check_least(self, 0, "patch_layers")
         options.check_choice("norm", self.norm, OWN_NORMS)
         if make_penalty(self.penalty) is not None and self.norm == "batch":
@@ -205,14 +219,17 @@ class PairedOptions(AdversarialOptions):
     Args:
         adversarial: Weight of the adversarial term of the generator.
         reconstruction: Weight of the generator's distance from the true picture.
+        feature_matching: Weight of the distance of the discriminators' features of translations
+            from those of the true pictures; 40 for the 10 of pix2pixHD, which multiplies by 4.
     """
 
     adversarial: float = 1.0
     reconstruction: float = 100.0
+    feature_matching: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 0, "adversarial", "reconstruction")
+        options.check_least(self, 0, "adversarial", "reconstruction", "feature_matching")
 
 
 @dataclass(kw_only=True)

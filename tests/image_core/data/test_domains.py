@@ -111,7 +111,7 @@ def test_arrays_hold_pairs_by_row(tmp_path):
     one, other = tmp_path / "a.npy", tmp_path / "b.npy"
     np.save(one, x)
     np.save(other, x[:4])
-    with pytest.raises(UserError, match="holds 5 pictures and .* 4, and this paper learns from"):
+    with pytest.raises(UserError, match=r"holds 5 pictures and .* 4, and this paper learns from"):
         read_two(str(one), str(other), Reading(), paired=True)
 
 

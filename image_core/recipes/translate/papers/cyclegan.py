@@ -15,14 +15,14 @@ from image_core.recipes.translate.build import (
     rows_of,
     translator,
 )
-from image_core.recipes.translate.config import CycleOptions, TranslatorOptions
+from image_core.recipes.translate.config import AdamOfAll, CycleOptions, TranslatorOptions
 from image_core.runs.players import Player
 
 __all__ = ["Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(CycleOptions, TranslatorOptions):
+class Options(AdamOfAll, CycleOptions, TranslatorOptions):
     """CycleGAN."""
 
     g_lr: float = 4e-4

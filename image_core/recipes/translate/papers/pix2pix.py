@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from image_core.data.domains import Domains
 from image_core.games.paired import PairedGAN
 from image_core.recipes.translate.build import adversarial, form, patches, player, unet
-from image_core.recipes.translate.config import PairedOptions, UNetOptions
+from image_core.recipes.translate.config import AdamOfAll, PairedOptions, UNetOptions
 from image_core.runs.players import Player
 
 __all__ = ["Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(PairedOptions, UNetOptions):
+class Options(AdamOfAll, PairedOptions, UNetOptions):
     """pix2pix."""
 
 
@@ -28,6 +28,7 @@ def game(o: Options, domains: Domains) -> PairedGAN:
         patches(o, channels + out, side),
         adversarial=o.adversarial,
         reconstruction=o.reconstruction,
+        feature_matching=o.feature_matching,
         noisy=True,
         **adversarial(o),
     )

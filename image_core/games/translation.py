@@ -74,6 +74,29 @@ class TranslationGame(Game):
         return torch.cat(parts)
 
 
+class EncodingGame(TranslationGame):
+    """A game that learns a code of each picture beside its translations."""
+
+    @abstractmethod
+    def encode(self, images: Images) -> Float[Tensor, "N F"]:
+        """Codes of pictures, in evaluation mode.
+
+        Args:
+            images: Pictures in [-1, 1].
+        """
+
+    @torch.no_grad()
+    def codes(self, images: Images, chunk: int = 250) -> Float[Tensor, "N F"]:
+        """Codes of many pictures, on the CPU.
+
+        Args:
+            images: Pictures in [-1, 1].
+            chunk: Number of pictures in memory at once.
+        """
+        parts = [self.encode(part.to(self.device)).float().cpu() for part in images.split(chunk)]
+        return torch.cat(parts)
+
+
 def padded(net: nn.Module, images: Images) -> Float[Tensor, "N D G F"]:
     """Translations of pictures of any size, by a network with `multiple` and `scale`."""
     multiple, scale = int(net.multiple), int(net.scale)  # type: ignore[arg-type]

@@ -13,12 +13,16 @@ from image_core.adversarial.game import Batch
 from image_core.adversarial.stream import Data
 from image_core.data.domains import Domains
 from image_core.data.images import ImageSet
+from image_core.games.common import Prior
+from image_core.games.joint import JointGAN
+from image_core.nets.joint import joint_networks
 from image_core.nets.patch import MultiScale, PatchDiscriminator, patch_side
 from image_core.nets.translator import Translator
 from image_core.nets.unet import UNet
 from image_core.recipes.translate.config import (
     AdamOfAll,
     AdversarialOptions,
+    JointOptions,
     TranslateOptions,
     TranslatorOptions,
     UNetOptions,
@@ -128,6 +132,27 @@ def same_side(a: ImageSet, b: ImageSet) -> int:
     return one
 
 
+def joint_game(o: JointOptions, domains: Domains, *, sampled: bool) -> JointGAN:
+    """A game of pictures and their codes.
+
+    Args:
+        o: Sizes, prior and loss.
+        domains: Domains of which B is learned.
+        sampled: Whether codes of pictures are drawn.
+    """
+    channels, side = form(domains.b)
+    same_side(domains.a, domains.b)
+    made = joint_networks(side, channels, o.latent, o.width, sampled=sampled)
+    prior: Prior = "normal" if o.prior == "normal" else "uniform"
+    loss = make_loss(o.loss, CONTINUOUS)
+    return JointGAN(*made, o.latent, side, loss=loss, d_steps=o.d_steps, prior=prior)
+
+
+def joint_players(o: JointOptions) -> list[Player]:
+    """Generator and encoder as one player, and the discriminator."""
+    return [player(o, "GE", o.g_lr), player(o, "D", o.d_lr, o.d_steps)]
+
+
 # ----------------------------------------------------------------------------- losses and players
 
 
@@ -210,7 +235,7 @@ def domain_data(o: TranslateOptions, domains: Domains) -> Data:
 def limits(o: TranslateOptions) -> list[Limit]:
     """Alarms of the discriminator: at chance; and too strong, where 0 is the logit of even odds."""
     at_zero = (
-        isinstance(o, AdversarialOptions)
+        isinstance(o, (AdversarialOptions, JointOptions))
         and o.loss != "wasserstein"
         and make_loss(o.loss, CONTINUOUS).reward is not None
     )
@@ -222,6 +247,8 @@ def objective(o: TranslateOptions) -> dict[str, str]:
     """Names of loss and penalty, as tables print them."""
     if isinstance(o, AdversarialOptions):
         return {"loss": o.loss, "penalty": o.penalty or "none"}
+    if isinstance(o, JointOptions):
+        return {"loss": f"{o.loss}, for both sides the discriminator's", "penalty": "none"}
     return {}
 
 

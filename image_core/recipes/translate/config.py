@@ -138,7 +138,7 @@ class AdversarialOptions(TranslateOptions):
         d_width: Channels of the first layer of a discriminator; 64 in the papers.
         patch_layers: Strided layers of a discriminator: a logit sees 1, 16, 34 or 70 pixels with 0
             to 3 of them.
-        scales: Discriminators of the picture, of its half, of its quarter and so on; 3 in pix2pixHD.
+        scales: Discriminators of the picture, of its half, of its quarter and so on.
         norm: Norm of the discriminators: none, batch, layer, instance, pixel, spectral, weight or
             equalised.
     """
@@ -256,6 +256,35 @@ class CycleOptions(AdversarialOptions):
         return False
 
 
+@dataclass(kw_only=True)
+class JointOptions(AdamOfAll):
+    """Codes.
+
+    Args:
+        loss: Adversarial loss, see `seqgan list losses`, of which the discriminator's side is used.
+        d_steps: Optimizer steps of the discriminator in a round.
+        latent: Size of a code.
+        prior: Distribution of codes, normal or uniform.
+        width: Channels of the networks, as a multiple of DCGAN's.
+    """
+
+    domains: str = "same"
+    g_lr: float = 2e-4
+    d_lr: float = 2e-4
+    loss: str = "non_saturating"
+    d_steps: int = 1
+    latent: int = 32
+    prior: str = "normal"
+    width: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        make_loss(self.loss, CONTINUOUS)
+        options.check_least(self, 1, "d_steps", "latent")
+        options.check_above_zero(self, "width")
+        options.check_choice("prior", self.prior, ("normal", "uniform"))
+
+
 PAPERS = Papers(
     "image_core.recipes.translate.papers", "pix2pix", shared=TranslateOptions, own=TranslateOptions
 )
@@ -274,5 +303,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "g_width": 3,
         "d_width": 3,
         "pool": 8,
+        "width": 0.06,
+        "latent": 4,
+        "pretrain": 1,
     },
 }

@@ -14,7 +14,7 @@ from image_core.data.domains import Domains
 from image_core.data.images import ImageSet
 from image_core.data.pictures import to_channels
 from image_core.games.common import to_images
-from image_core.games.translation import Direction, TranslationGame
+from image_core.games.translation import Direction, EncodingGame, TranslationGame
 from image_core.metrics.distances import Moments, moments
 from image_core.metrics.features import Extractor
 from image_core.metrics.intervals import REACH
@@ -163,6 +163,44 @@ def round_trip(
     if back not in game.translators():
         return {}
     return {"cycle_l1": float((game.translate(made, back) - source).abs().mean())}
+
+
+def neighbour_accuracy(
+    known: Float[Tensor, "K F"],
+    labels: Int64[Tensor, " K"],
+    asked: Float[Tensor, "N F"],
+    true: Int64[Tensor, " N"],
+) -> float:
+    """Share of vectors whose nearest known vector has their label.
+
+    Args:
+        known: Vectors whose labels are known.
+        labels: Their labels.
+        asked: Vectors to label.
+        true: The right labels.
+    """
+    nearest = torch.cat([torch.cdist(part, known).argmin(1) for part in asked.split(500)])
+    return float((labels[nearest] == true).float().mean())
+
+
+def neighbours(game: TranslationGame, sets: DomainSets, held: Examples) -> dict[str, float]:
+    """Accuracy of nearest neighbours in the codes of a game that has some, and in pixels.
+
+    `knn` is of the codes and `knn_pixels` of the pictures themselves; both know the pictures of B
+    to learn from, at most 5,000 of them. Nothing is said where classes are not known.
+
+    Args:
+        game: Game of the run.
+        sets: All pictures of the run.
+        held: Held-out pictures.
+    """
+    learned = some(sets.train.b, 5_000)
+    if not isinstance(game, EncodingGame) or learned.labels is None or held.labels is None:
+        return {}
+    known, found = to_images(learned.images), {}
+    for name, of in (("knn", game.codes), ("knn_pixels", lambda x: x.flatten(1))):
+        found[name] = neighbour_accuracy(of(known), learned.labels, of(held.source), held.labels)
+    return found
 
 
 def discrimination(

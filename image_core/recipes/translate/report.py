@@ -23,6 +23,7 @@ from image_core.recipes.translate.measure import (
     control_rows,
     discrimination,
     examples,
+    neighbours,
     round_trip,
 )
 from image_core.runs import options, plots
@@ -107,7 +108,8 @@ def translated(
         made = game.translate(held.source, direction)
         trip = round_trip(game, held.source, made, direction)
     found = ruler.measure(made, ruler.moments(held.target), held.true, held.labels)
-    row = Measured({**found.scores, **trip}, found.ends)
+    codes = neighbours(game, subject.sets, held)
+    row = Measured({**found.scores, **trip, **codes}, found.ends)
     return Translated(held, made, row, discrimination(game, held, made, direction))
 
 

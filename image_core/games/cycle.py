@@ -7,25 +7,18 @@ from torch import Tensor, nn
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
-from image_core.adversarial.replay import HistoryPool
 from image_core.adversarial.tricks import Schedule, match_features
-from image_core.games.common import evaluating, lifted
-from image_core.games.translation import (
-    Adversary,
-    Direction,
-    TranslationGame,
-    distance,
-    domain,
-    raised,
-)
+from image_core.games.common import lifted
+from image_core.games.translation import Adversary, Direction, distance, raised
+from image_core.games.two_way import TwoWayGAN
 from image_core.nets.layers import mixes_samples
-from image_core.nets.patch import features_of, mean_logit
+from image_core.nets.patch import features_of
 
 
-class CycleGAN(TranslationGame):
+class CycleGAN(TwoWayGAN):
     """Players "G" (both generators), "DA" and "DB". The stream yields {"a", "b"}, unpaired.
 
     g: w_a (L.g(DB(Gab(a))) + L.g(DA(Gba(b)))) + w_f (gap of mean features of DA and of DB)
@@ -82,48 +75,38 @@ class CycleGAN(TranslationGame):
         d_steps: int = 1,
         noisy: bool = False,
     ):
-        super().__init__()
-        self.ab, self.ba, self.DA, self.DB, self.noisy = ab, ba, DA, DB, noisy
-        self.adversary = Adversary(loss, penalty)
-        self.adversary.check(DA, DB)
+        super().__init__(
+            DA,
+            DB,
+            Adversary(loss, penalty),
+            pool=pool,
+            rows=rows,
+            g_steps=g_steps,
+            d_steps=d_steps,
+        )
+        self.ab, self.ba, self.noisy = ab, ba, noisy
         if identity and rows[0].shape[0] != rows[1].shape[0]:
             raise UserError(
                 f"--identity keeps pictures of the target domain, but A has {rows[0].shape[0]} "
                 f"colours and B {rows[1].shape[0]}; give --channels 3, or --identity 0"
             )
-        self.pool_a, self.pool_b = (HistoryPool(pool, {"images": row}) for row in rows)
         self.adversarial, self.cycle, self.kind = adversarial, cycle, kind
         self.curriculum = curriculum
         self.identity, self.feature_matching = identity, feature_matching
-        self.g_steps, self.d_steps = g_steps, d_steps
         self.register_buffer("step", torch.zeros(()))
-        self._made: dict[str, tuple[Tensor, Tensor]] = {}
 
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        return {
-            "G": [*self.ab.parameters(), *self.ba.parameters()],
-            "DA": list(self.DA.parameters()),
-            "DB": list(self.DB.parameters()),
-        }
-
-    def turns(self) -> Sequence[Turn]:
-        return [
-            Turn("G", self.generator_move, repeat=self.g_steps),
-            Turn("DA", self.a_move, repeat=self.d_steps),
-            Turn("DB", self.b_move, repeat=self.d_steps),
-        ]
+    def generators(self) -> Sequence[nn.Parameter]:
+        return [*self.ab.parameters(), *self.ba.parameters()]
 
     def translators(self) -> Mapping[Direction, nn.Module]:
         return {"ab": self.ab, "ba": self.ba}
 
-    def d_scores(self, direction: Direction, source: Tensor, images: Tensor) -> Tensor:
-        D = self.DB if direction == "ab" else self.DA
-        with evaluating(D):
-            return mean_logit(D(images)).float()
+    def into(self, name: str, images: Tensor) -> Tensor:
+        return self.ba(images) if name == "a" else self.ab(images)
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Real to the discriminators as they are, and back again."""
-        a, b = self._two(batches)
+        a, b = self.two(batches)
         if self.identity:
             of_b, same_b = self._both(self.ab, a, b)
             of_a, same_a = self._both(self.ba, b, a)
@@ -151,35 +134,9 @@ class CycleGAN(TranslationGame):
         if self.identity:
             logs["identity"] = distance("l1", same_a, a) + distance("l1", same_b, b)
             total = total + self.identity * logs["identity"]
-        self._made = {"a": (a, of_a.detach()), "b": (b, of_b.detach())}
+        self.keep(a, b, of_a, of_b)
         yield Loss(total, logs)
         self.step += 1
-
-    def a_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Tell pictures of A from translations, some of them earlier ones."""
-        real, fake = self._real_and_fake("a", batches)
-        mixed = self.pool_a.mix({"images": fake})["images"]
-        yield Loss(*self.adversary.d(self.DA, real, mixed))
-
-    def b_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Tell pictures of B from translations, some of them earlier ones."""
-        real, fake = self._real_and_fake("b", batches)
-        mixed = self.pool_b.mix({"images": fake})["images"]
-        yield Loss(*self.adversary.d(self.DB, real, mixed))
-
-    def _real_and_fake(self, name: str, batches: Iterator[Batch]) -> tuple[Tensor, Tensor]:
-        """Those of the generators' step, once; then further ones."""
-        if name in self._made:
-            return self._made.pop(name)
-        a, b = self._two(batches)
-        with torch.no_grad():
-            return (a, self.ba(b)) if name == "a" else (b, self.ab(a))
-
-    def _two(self, batches: Iterator[Batch]) -> tuple[Tensor, Tensor]:
-        batch = next(batches)
-        self.ab.train()
-        self.ba.train()
-        return domain(batch, "a"), domain(batch, "b")
 
     def _both(self, net: nn.Module, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Two groups of pictures in one pass; batch norm sees either alone."""

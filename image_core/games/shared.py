@@ -65,7 +65,7 @@ class SharedCodeGAN(TwoWayGAN):
         DB: Discriminator of B.
         multiple: What the side of a picture is a multiple of.
         rows: One picture of A and one of B.
-        weights: Weights of the terms.
+        weights: Weights of the terms; None for those of `CodeWeights`.
         loss: Adversarial loss.
         penalty: Gradient penalty.
         d_steps: Optimizer steps of each discriminator in a round.
@@ -84,7 +84,7 @@ class SharedCodeGAN(TwoWayGAN):
         *,
         multiple: int,
         rows: tuple[Tensor, Tensor],
-        weights: CodeWeights = CodeWeights(),
+        weights: CodeWeights | None = None,
         loss: AdversarialLoss = losses.least_squares,
         penalty: Penalty | None = None,
         d_steps: int = 1,
@@ -94,7 +94,8 @@ class SharedCodeGAN(TwoWayGAN):
         )
         self.from_a, self.from_b = encoders
         self.to_a, self.to_b = decoders
-        self.inward, self.outward, self.multiple, self.weights = inward, outward, multiple, weights
+        self.inward, self.outward, self.multiple = inward, outward, multiple
+        self.weights = weights or CodeWeights()
 
     def generators(self) -> Sequence[nn.Parameter]:
         nets = (self.from_a, self.from_b, self.inward, self.outward, self.to_a, self.to_b)

@@ -305,6 +305,5 @@ PRESETS: dict[str, dict[str, Any]] = {
         "pool": 8,
         "width": 0.06,
         "latent": 4,
-        "pretrain": 1,
     },
 }

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from image_core.adversarial.errors import UserError
 from image_core.nets.patch import MultiScale, PatchDiscriminator, mean_logit, patch_side
+from image_core.nets.superresolution import SRResNet
 from image_core.nets.translator import Translator
 from image_core.nets.unet import UNet
 
@@ -68,3 +70,15 @@ def test_a_translator_keeps_the_size_and_reads_one_picture_alone(halvings):
     assert made.shape == (3, 3, 16, 24)
     assert torch.allclose(made[1:2], G(images[1:2]), atol=1e-6)
     assert G.multiple == 1 << halvings
+
+
+def test_super_resolution_multiplies_the_side_and_begins_with_a_residual():
+    G = SRResNet(1, 4, 2, 4, "none")
+    images = torch.rand(2, 1, 5, 7)
+    assert G(images).shape == (2, 1, 20, 28)
+    with torch.no_grad():
+        for weight in G.blocks.parameters():
+            weight.zero_()
+    assert torch.equal(G(images), G.larger(G.first(images)))
+    with pytest.raises(UserError, match="3 times the side"):
+        SRResNet(1, 4, 2, 3)

@@ -184,6 +184,24 @@ def test_folders_of_any_size_are_translated(runs, tmp_path, capsys):
     assert "has learned ab" in refusal(capsys, "sample", str(runs["pix2pix"]), *words)
 
 
+def test_super_resolution_learns_alone_first_and_reads_any_size(runs):
+    phases = [row["phase"] for row in read_log(runs["srgan"])]
+    assert phases == ["pretrain"] + ["adversarial"] * 3
+    assert read_result(runs["srgan"])["steps"] == {"G": 4, "D": 3}
+    table = read_result(runs["srgan"])["table"]
+    assert table["copy of the input"]["psnr"] > table["mean picture"]["psnr"]  # bicubic
+    made = sg.load(runs["srgan"]).translate(np.zeros((2, 3, 5, 7), np.uint8))
+    assert made.shape == (2, 1, 20, 28)
+
+
+def test_codes_are_measured_by_their_neighbours(runs):
+    for paper, title in (("bigan", "BiGAN"), ("ali", "ALI")):
+        row = read_result(runs[paper])["table"][title]
+        assert 0 <= row["knn"] <= 1
+        assert row["knn_pixels"] > 0.7
+        assert "knn" not in read_result(runs["pix2pix"])["table"]["pix2pix"]
+
+
 # -------------------------------------------------------------------- combinations, refusals
 
 ADVERSARIAL = [n for n in NAMES if issubclass(PAPERS.config(n), AdversarialOptions)]

@@ -196,7 +196,11 @@ def only_the_front_names_domains(sources: Sources) -> list[str]:
 
 # ------------------------------------------------------------------------ rule 7: within a domain
 
-ORDERED = (*DOMAINS, "image_core.recipes.image", "image_core.recipes.study", "rl.recipes.imitate")
+ORDERED = (
+    *DOMAINS,
+    *(f"image_core.recipes.{name}" for name in ("image", "study", "translate")),
+    "rl.recipes.imitate",
+)
 LAYERS = {
     # Whatever is not named here is the domain's library
     **dict.fromkeys(("game", "games", "estimation"), "game"),

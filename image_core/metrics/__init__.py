@@ -10,6 +10,9 @@ from image_core.metrics.modes import class_score as class_score
 from image_core.metrics.modes import mode_score as mode_score
 from image_core.metrics.modes import modes_covered as modes_covered
 from image_core.metrics.modes import near_modes as near_modes
+from image_core.metrics.paired import psnr as psnr
+from image_core.metrics.paired import sharpness as sharpness
+from image_core.metrics.paired import ssim as ssim
 from image_core.metrics.scores import Score as Score
 from image_core.metrics.scores import difference as difference
 
@@ -25,4 +28,7 @@ __all__ = [
     "modes_covered",
     "near_modes",
     "precision_recall",
+    "psnr",
+    "sharpness",
+    "ssim",
 ]

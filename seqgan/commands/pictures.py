@@ -1,4 +1,4 @@
-"""The part of `seqgan sample DIR` for runs of image, text2image and discrete."""
+"""The part of `seqgan sample DIR` for runs of image, text2image, discrete and translate."""
 
 import sys
 from argparse import Namespace
@@ -8,11 +8,13 @@ from pathlib import Path
 from image_core.adversarial.errors import UserError
 from seqgan.commands.recipes import load
 
-RECIPES = ("image", "text2image", "discrete")
+RECIPES = ("image", "text2image", "discrete", "translate")
 OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts")
 """Options for runs that write sentences."""
 OF_PICTURES = ("labels", "truncation", "gif", "frames", "film")
 """Options for runs that draw pictures."""
+OF_FOLDERS = ("input", "direction")
+"""Options for runs that translate pictures."""
 FRAMES = 60
 
 
@@ -31,7 +33,10 @@ def write_samples(recipe: str, options: Namespace) -> None:
             raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
     if options.frames is not None and options.gif is None:
         raise UserError("--frames is of a walk; name its file by --gif")
-    {"image": _images, "text2image": _captions, "discrete": _discrete}[recipe](options)
+    if recipe != "translate":
+        _refuse(options, "draws pictures and translates none", *OF_FOLDERS)
+    writers = {"image": _images, "text2image": _captions, "discrete": _discrete}
+    {**writers, "translate": _translations}[recipe](options)
 
 
 def _images(options: Namespace) -> None:
@@ -91,6 +96,20 @@ def _discrete(options: Namespace) -> None:
     check_new("out", out, ".png", "")
     write_pictures(samples, Path(out))
     print(out)
+
+
+def _translations(options: Namespace) -> None:
+    from image_core.recipes.translate.sample import Translation, write_translations
+
+    _refuse(options, "translates pictures", "n", "prompt", "between", *OF_PICTURES)
+    if options.input is None or options.out is None:
+        raise UserError(
+            f"{options.folder} translates pictures: name their folder by --input and a new one by "
+            "--out"
+        )
+    what = Translation(options.input, options.out, options.direction or "ab", options.seed)
+    what.check()
+    write_translations(load(options.folder), what)
 
 
 def _refuse(options: Namespace, why: str, *names: str) -> None:

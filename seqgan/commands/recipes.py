@@ -21,6 +21,7 @@ RECIPES: Mapping[str, str] = {
     "retrieve": "seqgan.retrieval.recipe",
     "text": "seqgan.text.recipe",
     "text2image": "seqgan.text2image.recipe",
+    "translate": "image_core.recipes.translate.recipe",
 }
 
 PAPERS: Mapping[str, str] = {
@@ -32,6 +33,7 @@ PAPERS: Mapping[str, str] = {
     "retrieve": "seqgan.retrieval.papers",
     "text": "seqgan.text.papers",
     "text2image": "seqgan.text2image.papers",
+    "translate": "image_core.recipes.translate.papers",
 }
 """Package of the papers of each recipe that has some."""
 LOADERS: Mapping[str, str] = {
@@ -44,6 +46,7 @@ LOADERS: Mapping[str, str] = {
     "retrieve": "seqgan.retrieval.loaded",
     "text": "seqgan.text.loaded",
     "text2image": "seqgan.text2image.loaded",
+    "translate": "image_core.recipes.translate.loaded",
 }
 """Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""
 LOOKS: Mapping[str, str] = {

@@ -26,7 +26,7 @@ def run(words: Sequence[str]) -> None:
     trained = open_run(options.folder, data=False)
     if not isinstance(trained, SequenceRun):
         raise UserError(f"{options.folder} is a run of {trained.recipe}, which writes no sentences")
-    for name in ("between", *pictures.OF_PICTURES):
+    for name in ("between", *pictures.OF_PICTURES, *pictures.OF_FOLDERS):
         if getattr(options, name):
             raise UserError(f"{options.folder} writes sentences: leave --{name} out")
     from seqgan.text.loaded import LoadedText
@@ -125,6 +125,8 @@ def _parser() -> Parser:
         help="New .gif file of an image run's training: the same latents at each evaluation.",
     )
     add("--frames", type=int, help="Number of pictures of the walk (60).")
+    add("--input", metavar="DIR", help="Pictures to translate, for a translation run.")
+    add("--direction", choices=("ab", "ba"), help="From domain A to B, or back (ab).")
     add(
         "--model",
         choices=("seqgan", "mle"),

@@ -1,0 +1,113 @@
+"""Networks on pictures and their codes: encoders, and discriminators of pairs."""
+
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from image_core.adversarial.errors import UserError
+from image_core.nets.dcgan import dcgan
+from image_core.nets.layers import Leaky, weighted
+
+
+@final
+class Encoder(nn.Module):
+    """Pictures to codes, given (BiGAN) or drawn from N(mu(x), sigma(x)^2) (ALI).
+
+    Evaluation gives mu.
+
+    Args:
+        trunk: Network from pictures to features (N, F).
+        features: Number of features F.
+        latent: Size of a code.
+        sampled: Whether codes are drawn.
+    """
+
+    def __init__(self, trunk: nn.Module, features: int, latent: int, sampled: bool):
+        super().__init__()
+        self.trunk, self.sampled = trunk, sampled
+        self.head = weighted("none", nn.Linear(features, latent * (2 if sampled else 1)))
+
+    def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N latent"]:
+        found = self.head(self.trunk(images))
+        if not self.sampled:
+            return found
+        mu, log_sigma = found.chunk(2, 1)
+        return mu + log_sigma.exp() * torch.randn_like(mu) if self.training else mu
+
+
+@final
+class JointDiscriminator(nn.Module):
+    """Pictures and codes to logits, high = (x, E(x)); the code meets deep features.
+
+    Args:
+        trunk: Network from pictures to features (N, F).
+        features: Number of features F.
+        latent: Size of a code.
+        hidden: Width of the layers after the trunk.
+
+    Source: Dumoulin et al. 2017, table 2.
+    """
+
+    def __init__(self, trunk: nn.Module, features: int, latent: int, hidden: int):
+        super().__init__()
+        self.trunk = trunk
+        self.of_codes = nn.Sequential(weighted("none", nn.Linear(latent, hidden)), Leaky(0.2))
+        self.joint = nn.Sequential(
+            weighted("none", nn.Linear(features + hidden, hidden)),
+            Leaky(0.2),
+            weighted("none", nn.Linear(hidden, 1)),
+        )
+
+    def forward(
+        self, images: Float[Tensor, "N C H W"], codes: Float[Tensor, "N latent"]
+    ) -> Float[Tensor, " N"]:
+        met = torch.cat([self.trunk(images), self.of_codes(codes)], 1)
+        return self.joint(met).squeeze(1)
+
+
+@final
+class Redraw(nn.Module):
+    """Pictures of one size, drawn again from their codes.
+
+    Args:
+        E: Encoder.
+        G: Generator.
+        side: Side of the pictures in pixels.
+    """
+
+    def __init__(self, E: nn.Module, G: nn.Module, side: int):
+        super().__init__()
+        self.E, self.G, self.side = E, G, side
+        self.multiple = self.scale = 1
+
+    def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        if tuple(images.shape[2:]) != (self.side, self.side):
+            raise UserError(
+                f"this run redraws pictures of {self.side}x{self.side} pixels and was given "
+                f"{images.shape[3]}x{images.shape[2]}; scale them first"
+            )
+        return self.G(self.E(images))
+
+
+def joint_networks(
+    side: int, channels: int, latent: int, width: float, *, sampled: bool
+) -> tuple[Encoder, nn.Module, JointDiscriminator]:
+    """Encoder, generator and discriminator of DCGAN's form; the discriminator has no norm.
+
+    Args:
+        side: Side of the pictures, a power of two.
+        channels: Colours of the pictures.
+        latent: Size of a code.
+        width: Channels, as a multiple of DCGAN's.
+        sampled: Whether codes of pictures are drawn.
+    """
+    G, towards = dcgan(side, channels, latent, width=width, norm="batch")
+    _, D = dcgan(side, channels, latent, width=width, norm="none")
+    hidden = max(16, round(256 * width))
+    return (
+        Encoder(towards.trunk, towards.features, latent, sampled),
+        G,
+        JointDiscriminator(D.trunk, D.features, latent, hidden),
+    )

@@ -1,0 +1,1 @@
+"""Pictures from pictures: two domains, and systems that learn to go between them."""

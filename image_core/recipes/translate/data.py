@@ -1,0 +1,164 @@
+"""The domains of a run: those to learn from, those of the log, and those of the report."""
+
+import sys
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from image_core.adversarial.errors import UserError
+from image_core.data.domains import Domains, make_domains, read_pairs, read_two
+from image_core.data.images import ImageSet, Reading, read_splits
+from image_core.data.overlap import PictureSet, split_facts, tell_facts
+from image_core.data.split import three_ways
+from image_core.recipes.translate.config import TranslateOptions
+
+HELD_OUT = 0.1
+"""Share of the pictures of every class that is drawn for each set to measure with."""
+FEWEST = 10
+"""Pictures that a set to measure with holds at least."""
+
+
+class DomainSets(NamedTuple):
+    """Domains by what they are for.
+
+    Args:
+        train: Pictures to learn from.
+        valid: Pictures of the log, which the report puts in the generator's place.
+        test: Pictures that the report measures with.
+        facts: Sizes, classes and overlaps, for the result.
+    """
+
+    train: Domains
+    valid: Domains
+    test: Domains
+    facts: dict[str, object]
+
+
+class DomainForm(NamedTuple):
+    """What a game must know of the domains to be built without them.
+
+    Args:
+        rows: Number of pictures of A and of B to learn from.
+        channels: Colours of A and of B.
+        size: Sides of the pictures of A and of B in pixels.
+        names: Names of the classes of A and of B; empty where they are not known.
+    """
+
+    rows: tuple[int, int]
+    channels: tuple[int, int]
+    size: tuple[int, int]
+    names: tuple[list[str], list[str]]
+
+    def stand_in(self) -> Domains:
+        """Grey pictures of this form, which take no memory."""
+        sides = []
+        for rows, channels, size, names in zip(*self):
+            images = torch.full((1, channels, size, size), 128, dtype=torch.uint8)
+            labels = torch.zeros(1, dtype=torch.long).expand(rows) if names else None
+            sides.append(ImageSet(images.expand(rows, -1, -1, -1), labels, names, "none"))
+        return Domains(sides[0], sides[1], paired=False)
+
+
+def form_of(domains: Domains) -> DomainForm:
+    """The form of domains to learn from."""
+    shapes = [tuple(int(n) for n in s.images.shape) for s in domains[:2]]
+    rows, channels, size, _ = zip(*shapes)
+    names = [list(s.names) if s.labels is not None else [] for s in domains[:2]]
+    return DomainForm(rows, channels, size, (names[0], names[1]))
+
+
+def read_sets(o: TranslateOptions) -> DomainSets:
+    """Read the domains of a run, draw the sets to measure with, and say what was read.
+
+    A paper that learns from no pairs sees one half of the pairs in A and the other half in B.
+
+    Args:
+        o: Where the pictures are, and their form.
+
+    Raises:
+        UserError: They cannot be read, are too few, or are no pairs where a paper needs them.
+    """
+    found = _read(o)
+    source = source_of(o)
+    print(f"data: {source}: {_told(found)}", file=sys.stderr)
+    if o.swap:
+        found = {split: domains.swapped() for split, domains in found.items()}
+    wanted = [role for role in ("test", "valid") if role not in found]
+    if wanted:
+        found |= _drawn(found["train"], wanted, o.split_seed)
+    _check_counts(o, found, source)
+    if found["train"].paired and not o.learns_pairs():
+        found["train"] = _halved(found["train"], o.split_seed)
+    facts: dict[str, object] = {}
+    for name in ("a", "b"):
+        sides = {role: found[role].of(name) for role in ("train", "valid", "test")}
+        own = split_facts({r: PictureSet(s.images, s.labels, s.names) for r, s in sides.items()})
+        tell_facts(own)
+        facts |= {f"{name}_{key}": value for key, value in own.items()}
+    return DomainSets(found["train"], found["valid"], found["test"], facts)
+
+
+def source_of(o: TranslateOptions) -> str:
+    """The options that name the domains, and their values."""
+    if o.pairs is not None:
+        return f"--pairs {o.pairs}"
+    if o.a is not None:
+        return f"--a {o.a} --b {o.b}"
+    return f"--data {o.data} --domains {o.domains}"
+
+
+def _read(o: TranslateOptions) -> dict[str, Domains]:
+    how = Reading("--data", o.size, o.channels, o.strict, fit=o.fit)
+    if o.pairs is not None:
+        return read_pairs(o.pairs, Reading("--pairs", o.size, o.channels, o.strict, fit=o.fit))
+    if o.a is not None and o.b is not None:
+        return read_two(o.a, o.b, how, paired=o.learns_pairs())
+    splits = read_splits(o.data, how)
+    return {s: make_domains(images, o.domains, o.split_seed) for s, images in splits.items()}
+
+
+def _drawn(every: Domains, wanted: list[str], seed: int) -> dict[str, Domains]:
+    """Sets drawn from the pictures to learn from: pairs together, other pictures by domain."""
+    rows = [_parted(every.a, wanted, seed)]
+    rows.append(rows[0] if every.paired else _parted(every.b, wanted, seed))
+    return {role: every.pick(rows[0][role], rows[1][role]) for role in rows[0]}
+
+
+def _parted(images: ImageSet, wanted: list[str], seed: int) -> dict[str, Tensor]:
+    labels = None if images.labels is None else images.labels.tolist()
+    parts = three_ways(len(images.images), HELD_OUT, seed, wanted, labels=labels)
+    return {role: torch.tensor(own, dtype=torch.long) for role, own in parts.items()}
+
+
+def _halved(pairs: Domains, seed: int) -> Domains:
+    """One half of the pairs in A, the other half in B."""
+    draw = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(pairs.a.images), generator=draw)
+    half = len(order) // 2
+    return pairs.pick(order[:half], order[half:])
+
+
+def _check_counts(o: TranslateOptions, found: Mapping[str, Domains], source: str) -> None:
+    for role in ("valid", "test"):
+        for name, images in (("A", found[role].a), ("B", found[role].b)):
+            if len(images.images) < FEWEST:
+                raise UserError(
+                    f"{source} leaves {len(images.images)} pictures of domain {name} for the "
+                    f"{role} set, and a measurement needs {FEWEST}; give at least 100 of each"
+                )
+
+
+def _told(found: Mapping[str, Domains]) -> str:
+    """What was read, in one line."""
+    parts = []
+    for name in ("a", "b"):
+        sides = {role: domains.of(name) for role, domains in found.items()}
+        _, channels, side, _ = sides["train"].images.shape
+        count = ", ".join(f"{len(images.images):,} {role}" for role, images in sides.items())
+        told = "".join(f"; {images.told}" for images in sides.values() if images.told)
+        parts.append(
+            f"{name.upper()}: {count} pictures of {side}x{side} pixels, {channels} colours{told}"
+        )
+    return "; ".join(parts)

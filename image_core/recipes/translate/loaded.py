@@ -1,0 +1,101 @@
+"""A trained translation run to work with, without its training data."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+
+from image_core.adversarial.errors import UserError
+from image_core.data.pictures import to_channels
+from image_core.games.common import to_images
+from image_core.games.translation import Direction
+from image_core.recipes.translate.measure import ENDS
+from image_core.recipes.translate.recipe import Run
+from image_core.runs import options
+from image_core.runs.picture_files import to_bytes, to_pictures
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class LoadedTranslator:
+    """A trained translation run.
+
+    Args:
+        run: Run that was built without data; its last checkpoint is loaded.
+    """
+
+    def __init__(self, run: Run):
+        run.load()
+        self._run = run
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the run."""
+        return self._run.folder.folder
+
+    @property
+    def directions(self) -> list[str]:
+        """Directions that the run has learned: ab, and ba where it goes back too."""
+        return list(self._run.game.translators())
+
+    def translate(
+        self,
+        images: UInt8[np.ndarray, "N C H W"],
+        direction: str = "ab",
+        *,
+        seed: int | None = None,
+    ) -> UInt8[np.ndarray, "N D G F"]:
+        """Translations of pictures of any size.
+
+        Args:
+            images: Pictures as bytes, of 1 or 3 colours; they are brought to the source domain's.
+            direction: ab, or ba where the run has learned it.
+            seed: Seed of a generator's noise; None continues torch's random numbers.
+
+        Raises:
+            UserError: The run has not learned the direction, or these are no pictures.
+        """
+        way = self._direction(direction)
+        given = torch.from_numpy(np.asarray(images))
+        if given.dtype != torch.uint8 or given.dim() != 4 or given.shape[1] not in (1, 3):
+            raise UserError(
+                f"these images are {given.dtype} {tuple(given.shape)}; give bytes (N, C, H, W) of "
+                "1 or 3 colours"
+            )
+        place = "ab".index(ENDS[way][0])
+        shown = to_channels(given, self._run.form.channels[place])
+        with options.seeded(seed):
+            return to_bytes(self._run.game.translate(to_images(shown), way))
+
+    def pictures(
+        self, images: "Sequence[Image]", direction: str = "ab", *, seed: int | None = None
+    ) -> "list[Image]":
+        """Translations of objects of Pillow, each of its own size.
+
+        Args:
+            images: Pictures.
+            direction: ab, or ba where the run has learned it.
+            seed: Seed of a generator's noise; None continues torch's random numbers.
+
+        Raises:
+            UserError: The run has not learned the direction.
+        """
+        arrays = [np.array(image.convert("RGB")).transpose(2, 0, 1) for image in images]
+        with options.seeded(seed):
+            made = [self.translate(array[None], direction)[0] for array in arrays]
+        return [to_pictures(one[None])[0] for one in made]
+
+    def _direction(self, name: str) -> Direction:
+        for known in self._run.game.translators():
+            if known == name:
+                return known
+        raise UserError(
+            f"--direction {name}: {self.folder} has learned {', '.join(self.directions)}"
+        )
+
+
+Loaded = LoadedTranslator

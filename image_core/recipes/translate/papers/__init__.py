@@ -1,0 +1,1 @@
+"""Systems of picture translation, one a file."""

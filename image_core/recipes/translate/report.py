@@ -1,0 +1,242 @@
+"""The end of a translation run: scores beside controls, grids, curves, result.json."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from image_core.games.translation import Direction, TranslationGame
+from image_core.metrics.features import Extractor
+from image_core.recipes.translate.build import objective
+from image_core.recipes.translate.config import TranslateOptions
+from image_core.recipes.translate.data import DomainSets, source_of
+from image_core.recipes.translate.measure import (
+    ENDS,
+    DomainRuler,
+    Examples,
+    Measured,
+    control_rows,
+    discrimination,
+    examples,
+    neighbours,
+    round_trip,
+)
+from image_core.runs import options, plots
+from image_core.runs.folder import RunFolder
+from image_core.runs.image_grid import to_colours, write_image_grid
+from image_core.runs.run_page import told_facts, write_page
+from image_core.runs.table import print_table
+
+CURVES = (
+    *("D/loss", "DA/loss", "DB/loss", "G/loss", "G/reconstruction", "G/cycle_a", "G/cycle_b"),
+    *("D/d_real", "D/d_fake", "l1", "l1_ba", "accuracy", "accuracy_ba", "fd", "fd_ba"),
+    *("cycle_l1", "d_auc", "d_accuracy"),
+)
+LOOKED = 200
+"""Most pictures of either kind that the log measures with."""
+SHOWN = 10
+"""Pictures in a row of a grid: what is translated, the translations, and the true ones."""
+NAMES: Mapping[Direction, str] = {"ab": "A to B", "ba": "B to A"}
+CONTROLS = (
+    "copy of the input: the picture to translate in its translation's place; mean picture: the "
+    "mean of the pictures to learn from; real again: further held-out pictures of the target "
+    "domain."
+)
+OVER = "held-out pictures"
+
+
+class TranslateSubject(NamedTuple):
+    """What of a run its report measures.
+
+    Args:
+        config: Options of the run.
+        title: Title of the paper, as tables print it.
+        folder: Folder where everything is written.
+        sets: Domains learned from, of the log, and of the report.
+        ruler: Function that gives the measures of the domain "a" or "b".
+        game: Game that is played.
+        rounds: Number of rounds played so far.
+        steps: Optimizer steps of each player.
+    """
+
+    config: TranslateOptions
+    title: str
+    folder: RunFolder
+    sets: DomainSets
+    ruler: Callable[[str], DomainRuler]
+    game: TranslationGame
+    rounds: int
+    steps: Mapping[str, int]
+
+
+class Translated(NamedTuple):
+    """What a game makes of held-out pictures.
+
+    Args:
+        held: Held-out pictures.
+        made: Translations.
+        row: Scores of the translations.
+        judged: Quality of the discriminator.
+    """
+
+    held: Examples
+    made: Float[Tensor, "N C H W"]
+    row: Measured
+    judged: dict[str, float]
+
+
+def translated(
+    subject: TranslateSubject, direction: Direction, *, role: str, most: int
+) -> Translated:
+    """Translations of held-out pictures, and their scores.
+
+    Args:
+        subject: A run as it is.
+        direction: Direction of the translation.
+        role: Set to measure with, valid or test.
+        most: Number of pictures of each domain.
+    """
+    domains = subject.sets.valid if role == "valid" else subject.sets.test
+    held = examples(domains, direction, most)
+    game, ruler = subject.game, subject.ruler(ENDS[direction][1])
+    with options.seeded(subject.config.seed + 1):  # dropout may be a generator's noise
+        made = game.translate(held.source, direction)
+        trip = round_trip(game, held.source, made, direction)
+    found = ruler.measure(made, ruler.moments(held.target), held.true, held.labels)
+    codes = neighbours(game, subject.sets, held)
+    row = Measured({**found.scores, **trip, **codes}, found.ends)
+    return Translated(held, made, row, discrimination(game, held, made, direction))
+
+
+def look(subject: TranslateSubject) -> dict[str, float]:
+    """Write grids of translations and measure a few, with pictures that the report leaves.
+
+    Args:
+        subject: A run as it is.
+    """
+    found: dict[str, float] = {}
+    for direction in subject.game.translators():
+        most = min(LOOKED, subject.config.eval_samples)
+        now = translated(subject, direction, role="valid", most=most)
+        end = "" if direction == "ab" else "_ba"
+        found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
+        write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
+    return found
+
+
+def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
+    """Scores of translations and of controls, grids, curves, result.json.
+
+    Args:
+        subject: A run at its end.
+        cpu_seconds: CPU time of the training in this process; None keeps what `result.json` says.
+    """
+    c, folder = subject.config, subject.folder
+    rows: dict[str, Measured] = {}
+    judged: dict[Direction, dict[str, float]] = {}
+    grids = {}
+    for direction in subject.game.translators():
+        many = len(subject.game.translators()) > 1
+        end = f", {NAMES[direction]}" if many else ""
+        now = translated(subject, direction, role="test", most=c.eval_samples)
+        rows[f"{subject.title}{end}"], judged[direction] = now.row, now.judged
+        ruler = subject.ruler(ENDS[direction][1])
+        controls = control_rows(ruler, now.held, subject.sets, direction, c.eval_samples)
+        rows |= {f"{name}{end}": row for name, row in controls.items()}
+        caption = f"{NAMES[direction]}: pictures, translations" + (
+            ", true translations" if now.held.true is not None else ""
+        )
+        grids[caption] = write_grid(subject, now, f"grid_{direction}.png", 3)
+    table = {name: row.scores for name, row in rows.items()}
+    intervals = {name: {n: list(e) for n, e in row.ends.items()} for name, row in rows.items()}
+    nets = {name: subject.ruler(name).net for name in sorted({ENDS[d][1] for d in judged})}
+    folder.write_result(
+        {
+            "table": table,
+            "intervals": {**intervals, "over": OVER},
+            "objective": objective(c),
+            "discriminator": judged,
+            "data": subject.sets.facts,
+            "extractors": {
+                name: {"name": net.name, "digest": net.digest, "accuracy": net.accuracy}
+                for name, net in nets.items()
+            },
+            "paired": subject.sets.test.paired,
+            "rounds": subject.rounds,
+            "steps": subject.steps,
+            "seed": c.seed,
+            "config": asdict(c),
+            "cpu_seconds": folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
+            "versions": {"torch": torch.__version__},
+        }
+    )
+    folder.plots.mkdir(parents=True, exist_ok=True)
+    plots.learning_curves(folder.log, folder.plots / "learning.png", CURVES)
+    heading = told(subject, nets)
+    write_page(
+        folder.html,
+        f"{subject.title} on {source_of(c)}",
+        facts=asdict(c),
+        table=table,
+        intervals=intervals,
+        notes=[
+            f"{heading}.",
+            f"{CONTROLS} Intervals are of 95 %, over {OVER}.",
+            *(
+                f"Discriminator, {NAMES[d]}, on held-out pictures: "
+                + ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+                + " (an AUC of 0.5 is chance)."
+                for d, found in judged.items()
+            ),
+            *told_facts(subject.sets.facts),
+        ],
+        pictures={**grids, "Curves of the log": folder.plots / "learning.png"},
+    )
+    print_table(f"{folder.folder}: {heading}", table)
+
+
+def told(subject: TranslateSubject, nets: Mapping[str, Extractor]) -> str:
+    """What the figures of a table were made with.
+
+    Args:
+        subject: A run at its end.
+        nets: Extractor of each target domain.
+    """
+    count = min(subject.config.eval_samples, len(subject.sets.test.a.images))
+    parts = "".join(f", {name} {value}" for name, value in objective(subject.config).items())
+    features = ", ".join(
+        f"{net.name}@{net.digest[:8]} of {name.upper()}" for name, net in nets.items()
+    )
+    return f"{count} held-out pictures, one seed{parts}, features {features}"
+
+
+def write_grid(subject: TranslateSubject, now: Translated, name: str, groups: int = 1) -> Path:
+    """Rows of pictures, below them their translations, below these the true ones.
+
+    Args:
+        subject: A run.
+        now: Translations.
+        name: Name of the file among the samples.
+        groups: Number of such groups of rows.
+    """
+    parts = []
+    for start in range(0, min(groups * SHOWN, len(now.made)), SHOWN):
+        rows = slice(start, start + SHOWN)
+        parts += [enlarged(now.held.source[rows], now.made), now.made[rows]]
+        if now.held.true is not None:
+            parts.append(now.held.true[rows])
+    shown = torch.cat([to_colours(part) for part in parts])
+    file = subject.folder.samples / name
+    columns = min(SHOWN, len(now.made))
+    write_image_grid(shown, file, scale=max(1, 48 // int(shown.shape[1])), columns=columns)
+    return file
+
+
+def enlarged(images: Float[Tensor, "N C H W"], like: Tensor) -> Float[Tensor, "N C G F"]:
+    """Pictures with pixels repeated to the size of others."""
+    return interpolate(images, (int(like.shape[2]), int(like.shape[3])), mode="nearest")

@@ -1,0 +1,316 @@
+"""The translation recipe: papers from the command line, resumed, sampled, refused in words."""
+
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import seqgan as sg
+from image_core.adversarial import penalties
+from image_core.adversarial.errors import UserError
+from image_core.recipes.image import measure as image_measure
+from image_core.recipes.translate import recipe as translate
+from image_core.recipes.translate import report as translate_report
+from image_core.recipes.translate.config import OWN_NORMS, AdversarialOptions
+from image_core.recipes.translate.recipe import PAPERS, PRESETS, Run
+from image_core.runs.losses import CONTINUOUS as LOSSES
+from seqgan.cli import main
+from tests.recipes.made import built, read_log, read_result, refusal
+
+TINY = ("train", "translate", "--preset", "tiny")
+NAMES = PAPERS.names()
+
+
+def made(paper="pix2pix", preset="tiny", **changes):
+    """A configuration as the command line would make it."""
+    return built(translate, preset, paper, **{"out": "run", **changes})
+
+
+@pytest.fixture(autouse=True)
+def _no_plots(monkeypatch):
+    monkeypatch.setattr(translate_report.plots, "learning_curves", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A tiny run of every paper."""
+    top = tmp_path_factory.mktemp("translate")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(translate_report.plots, "learning_curves", lambda *_: None)
+        for paper in NAMES:
+            assert main([*TINY, "--paper", paper, "--out", str(top / paper)]) == 0
+    return {paper: top / paper for paper in NAMES}
+
+
+@pytest.mark.parametrize("paper", NAMES)
+def test_every_paper_runs_and_leaves_its_files(runs, paper):
+    run, title = runs[paper], PAPERS.load(paper).title
+    rows = read_log(run)
+    assert all(math.isfinite(v) for row in rows for k, v in row.items() if k != "phase")
+    result = read_result(run)
+    assert result["config"]["paper"] == paper
+    names = set(result["table"])
+    assert any(name.startswith(title) for name in names)
+    assert any(name.startswith("real again") for name in names)
+    assert set(result["discriminator"]) <= {"ab", "ba"}
+    assert result["data"]["b_train_rows"] >= 719
+    assert (run / "report.html").exists()
+
+
+def test_the_rows_of_a_table_are_the_model_and_its_controls(runs):
+    table = read_result(runs["pix2pix"])["table"]
+    assert list(table) == ["pix2pix", "copy of the input", "mean picture", "real again"]
+    sets = Run(made()).sets
+    held = sets.test.b.images[image_rows(sets)].float() / 127.5 - 1
+    copies = sets.test.a.images[image_rows(sets)].float() / 127.5 - 1
+    l1 = float((copies - held).abs().mean())
+    assert table["copy of the input"]["l1"] == pytest.approx(l1, abs=1e-5)
+    mean = (sets.train.b.images.float() / 127.5 - 1).mean(0)
+    assert table["mean picture"]["mse"] == pytest.approx(
+        float((held - mean).square().mean()), abs=1e-5
+    )
+    assert "l1" not in table["real again"]
+    low, high = read_result(runs["pix2pix"])["intervals"]["pix2pix"]["l1"]
+    assert low < table["pix2pix"]["l1"] < high
+
+
+def image_rows(sets):
+    order = torch.randperm(len(sets.test.a.images), generator=torch.Generator().manual_seed(0))
+    return order[:20]
+
+
+def test_unpaired_papers_see_no_pair(runs):
+    table = read_result(runs["cyclegan"])["table"]
+    assert {"CycleGAN, A to B", "CycleGAN, B to A", "real again, B to A"} <= set(table)
+    assert table["CycleGAN, A to B"]["cycle_l1"] > 0
+    run = Run(made("cyclegan", domains="negative"))
+    rows = {bytes((255 - x).flatten().tolist()) for x in run.sets.train.b.images}
+    own = {bytes(x.flatten().tolist()) for x in run.sets.train.a.images}
+    assert [len(x.images) for x in (run.sets.train.a, run.sets.train.b)] == [719, 720]
+    assert not own & rows
+    assert run.sets.test.paired
+    batch = run.data(0)
+    assert {name: len(x) for name, x in batch.items()} == {"a": 6, "b": 6}
+
+
+def test_pairs_stay_together_in_batches():
+    run = Run(made("pix2pix", domains="negative"))
+    for index in range(2):
+        batch = run.data(index)
+        assert torch.equal(batch["a"], 255 - batch["b"])
+
+
+def test_a_judge_tells_whether_translations_show_the_same(tmp_path, monkeypatch):
+    plain = image_measure.features.classifier
+    monkeypatch.setattr(
+        image_measure.features, "classifier", lambda *a, **o: plain(*a, **{**o, "steps": 60})
+    )
+    run = tmp_path / "run"
+    words = ["--domains", "same", "--extractor", "auto", "--rounds", "1", "--eval_samples", "100"]
+    assert main([*TINY, *words, "--out", str(run)]) == 0
+    result = read_result(run)
+    copies, mean = (result["table"][n]["accuracy"] for n in ("copy of the input", "mean picture"))
+    assert copies > mean + 0.2
+    assert result["extractors"]["b"]["accuracy"] == pytest.approx(copies, abs=0.25)
+    assert result["table"]["copy of the input"]["psnr"] == 100.0
+
+
+@pytest.mark.parametrize("paper", ["pix2pix", "cyclegan"])
+def test_a_stopped_run_goes_on_bit_for_bit(runs, tmp_path, monkeypatch, paper):
+    plain, calls, cut = translate_report.look, [], tmp_path / "cut"
+
+    def stopped(subject):
+        calls.append(subject.rounds)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return plain(subject)
+
+    monkeypatch.setattr(translate_report, "look", stopped)
+    assert main([*TINY, "--paper", paper, "--out", str(cut)]) == 130
+    assert calls == [1, 3]  # saved after the second round, stopped in the third
+    monkeypatch.setattr(translate_report, "look", plain)
+    assert main(["resume", str(cut)]) == 0
+    assert read_log(cut) == read_log(runs[paper])
+    states = [sg.load(folder)._run.game.state_dict() for folder in (cut, runs[paper])]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    assert read_result(cut)["table"] == read_result(runs[paper])["table"]
+
+
+def test_evaluation_writes_the_same_table(runs):
+    before = read_result(runs["pix2pix"])
+    assert main(["evaluate", str(runs["pix2pix"])]) == 0
+    assert read_result(runs["pix2pix"])["table"] == before["table"]
+
+
+def opened(file):
+    with Image.open(file) as picture:
+        return np.array(picture)
+
+
+def test_folders_of_any_size_are_translated(runs, tmp_path, capsys):
+    source, out = tmp_path / "in", tmp_path / "out"
+    (source / "sub").mkdir(parents=True)
+    grey = np.arange(21 * 34, dtype=np.uint16).reshape(21, 34) % 256
+    Image.fromarray(grey.astype(np.uint8)).save(source / "one.png")
+    Image.new("RGB", (16, 9), (200, 30, 90)).save(source / "sub" / "two.jpg")
+    run = runs["cyclegan"]
+    words = ["--input", str(source), "--out", str(out), "--direction", "ba"]
+    assert main(["sample", str(run), *words]) == 0
+    assert opened(out / "one.png").shape == (21, 34)
+    assert opened(out / "sub" / "two.png").shape == (9, 16)
+    loaded = sg.load(run)
+    assert loaded.directions == ["ab", "ba"]
+    expected = loaded.translate(grey[None, None].astype(np.uint8), "ba")
+    assert np.array_equal(opened(out / "one.png"), expected[0, 0])
+    game = loaded._run.game.eval()
+    with torch.no_grad():
+        plain = game.ba(torch.from_numpy(grey[None, None, :20]).float() / 127.5 - 1)
+    levels = ((plain + 1) * 127.5).round().clamp(0, 255)
+    whole = loaded.translate(grey[None, None, :20].astype(np.uint8), "ba")
+    assert np.abs(whole - levels.numpy()).max() <= 1
+    (picture,) = loaded.pictures([Image.fromarray(grey.astype(np.uint8))], "ba")
+    assert np.array_equal(np.array(picture), expected[0, 0])
+    for words, says in (
+        (["--input", str(source)], "a new one by --out"),
+        (["--input", str(source), "--out", str(out)], "nothing is overwritten"),
+        (["--input", str(tmp_path / "no"), "--out", str(tmp_path / "x")], "no such folder"),
+        (["--input", str(source), "--out", str(tmp_path / "x"), "--n", "3"], "--n"),
+    ):
+        assert says in refusal(capsys, "sample", str(run), *words)
+    words = ["--input", str(source), "--out", str(tmp_path / "y"), "--direction", "ba"]
+    assert "has learned ab" in refusal(capsys, "sample", str(runs["pix2pix"]), *words)
+
+
+def test_super_resolution_learns_alone_first_and_reads_any_size(runs):
+    phases = [row["phase"] for row in read_log(runs["srgan"])]
+    assert phases == ["pretrain"] + ["adversarial"] * 3
+    assert read_result(runs["srgan"])["steps"] == {"G": 4, "D": 3}
+    table = read_result(runs["srgan"])["table"]
+    assert table["copy of the input"]["psnr"] > table["mean picture"]["psnr"]  # bicubic
+    made = sg.load(runs["srgan"]).translate(np.zeros((2, 3, 5, 7), np.uint8))
+    assert made.shape == (2, 1, 20, 28)
+
+
+def test_codes_are_measured_by_their_neighbours(runs):
+    for paper, title in (("bigan", "BiGAN"), ("ali", "ALI")):
+        row = read_result(runs[paper])["table"][title]
+        assert 0 <= row["knn"] <= 1
+        assert row["knn_pixels"] > 0.7
+        assert "knn" not in read_result(runs["pix2pix"])["table"]["pix2pix"]
+
+
+# -------------------------------------------------------------------- combinations, refusals
+
+ADVERSARIAL = [n for n in NAMES if issubclass(PAPERS.config(n), AdversarialOptions)]
+DRAWN = random.Random(7)
+COMBINATIONS = [
+    (
+        DRAWN.choice(ADVERSARIAL),
+        DRAWN.choice(list(LOSSES)),
+        DRAWN.choice(["", *penalties.__all__]),
+        DRAWN.choice(OWN_NORMS),
+    )
+    for _ in range(60)
+]
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Two dozen digits in two domains, read once."""
+    sets = translate.read_sets(made())
+    rows = torch.arange(24)
+    return sets._replace(**{n: getattr(sets, n).pick(rows, rows) for n in ("train", "valid")})
+
+
+def test_sixty_combinations_play_or_are_refused_in_a_sentence(few, monkeypatch):
+    monkeypatch.setattr(translate, "read_sets", lambda _: few)
+    played = 0
+    for paper, loss, penalty, norm in COMBINATIONS:
+        options = {
+            "scales": 1 + played % 2 * (paper != "discogan"),
+            "loss": loss,
+            "penalty": penalty,
+            "norm": norm,
+        }
+        if penalty and norm == "batch":
+            with pytest.raises(UserError, match="batch norm mixes"):
+                made(paper, **options)
+            continue
+        run = Run(made(paper, **options))
+        for logs in run.engine.rounds(run.data, 1):
+            assert all(math.isfinite(float(value)) for value in logs.values())
+        played += 1
+    assert played > 45
+
+
+REFUSED = [
+    ({"a": "x"}, "--a and --b belong together"),
+    ({"a": "x", "b": "y", "pairs": "z"}, "--pairs holds both"),
+    ({"domains": "hope"}, "--domains hope"),
+    ({"channels": 2}, "--channels 2"),
+    ({"decay_from": 1.5}, "--decay_from 1.5"),
+    ({"norm": "virtual"}, "--norm virtual"),
+    ({"penalty": "r1=1", "norm": "batch"}, "--norm batch"),
+    ({"levels": 5}, "--levels 5.*no multiple of 32; give --size 32"),
+    ({"patch_layers": 4}, "--patch_layers 4"),
+    ({"patch_layers": 2, "scales": 2}, "--scales 2"),
+    ({"size": 20}, "give --size 16"),
+    ({"domains": "small"}, "A are of 4 pixels"),
+    ({"batch": 2_000}, "lower --batch"),
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), REFUSED, ids=lambda x: "-".join(x))
+def test_what_contradicts_itself_is_refused(changes, says):
+    with pytest.raises(UserError, match=says):
+        Run(made(**changes))
+
+
+def folder_of(path, count, size=16, mode="L"):
+    path.mkdir(parents=True)
+    draw = np.random.default_rng(count)
+    for i in range(count):
+        shape = (size, size, 3) if mode == "RGB" else (size, size)
+        Image.fromarray(draw.integers(0, 256, shape, np.uint8)).save(path / f"{i:03d}.png")
+    return str(path)
+
+
+def test_ones_own_folders(tmp_path, capsys):
+    a, b = folder_of(tmp_path / "a", 130), folder_of(tmp_path / "b", 110, mode="RGB")
+    run = tmp_path / "run"
+    own = ["--a", a, "--b", b]
+    words = [*own, "--paper", "cyclegan", "--rounds", "1", "--out", str(run)]
+    assert main([*TINY, *words]) == 0
+    result = read_result(run)
+    assert (result["data"]["a_train_rows"], result["data"]["b_train_rows"]) == (104, 88)
+    assert set(result["table"]["CycleGAN, A to B"]) == {"fd", "sharpness", "cycle_l1"}
+    out = str(tmp_path / "no")
+    says = refusal(capsys, *TINY, *own, "--out", out)
+    assert "20 pictures have no partner" in says
+    says = refusal(capsys, *TINY, *own, "--paper", "cyclegan", "--identity", "1", "--out", out)
+    assert "give --channels 3" in says
+    few = folder_of(tmp_path / "few", 20)
+    says = refusal(capsys, *TINY, "--a", few, "--b", b, "--paper", "cyclegan", "--out", out)
+    assert "domain A" in says
+    small = folder_of(tmp_path / "small", 110, 32)
+    words = ["--a", a, "--b", small, "--paper", "cyclegan"]
+    assert "A are of 16 pixels and those of B of 32" in refusal(capsys, *TINY, *words, "--out", out)
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
+def test_every_preset_makes_its_configuration(preset):
+    config = made("pix2pix", preset)
+    assert {n: getattr(config, n) for n in PRESETS[preset]} == PRESETS[preset]
+
+
+def test_rates_fall_to_zero_at_the_end(few, monkeypatch):
+    monkeypatch.setattr(translate, "read_sets", lambda _: few)
+    run = Run(made(rounds=8, decay_from=0.5, d_steps=2))
+    for _ in run.engine.rounds(run.data, 6):
+        pass
+    rates = {n: o.param_groups[0]["lr"] for n, o in run.engine.optimizers.items()}
+    assert rates == {"G": pytest.approx(5e-4 / 2), "D": pytest.approx(5e-4 / 2)}

@@ -199,7 +199,7 @@ def only_the_front_names_domains(sources: Sources) -> list[str]:
 ORDERED = (*DOMAINS, "image_core.recipes.image", "image_core.recipes.study", "rl.recipes.imitate")
 LAYERS = {
     # Whatever is not named here is the domain's library
-    **dict.fromkeys(("game", "games", "estimation"), "game"),
+    **dict.fromkeys(("game", "games", "estimation", "controls"), "game"),
     **dict.fromkeys(("fit_game", "fitting", "baseline_rows"), "game"),
     "config": "config",
     **dict.fromkeys(("papers", "build"), "papers"),

@@ -146,6 +146,13 @@ class RecurrentPolicy(SequencePolicy):
     output_bias: nn.Parameter
     forbidden: Tensor
 
+    def forbid_start_and_pad(self) -> None:
+        """Make `forbidden` of the ids: where sequences end, neither pad nor start is drawn."""
+        forbidden = torch.zeros(self.vocab, dtype=torch.bool)
+        if self.end is not None:
+            forbidden[[self.pad, self.start]] = True
+        self.register_buffer("forbidden", forbidden, persistent=False)
+
     @abstractmethod
     def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
         """Hidden state that predicts each token, from the start token and all tokens before it."""
@@ -252,10 +259,7 @@ class LSTMPolicy(RecurrentPolicy):
         self.output_bias = nn.Parameter(torch.empty(vocab))
         # torch's LSTM has a second bias; it is a constant zero, so that one bias is trained.
         self.register_buffer("no_bias", torch.zeros(4 * hidden), persistent=False)
-        forbidden = torch.zeros(vocab, dtype=torch.bool)
-        if end is not None:
-            forbidden[[pad, start]] = True
-        self.register_buffer("forbidden", forbidden, persistent=False)
+        self.forbid_start_and_pad()
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=init_std)
 

@@ -132,6 +132,8 @@ class SequencePolicy(nn.Module, ABC):
                 going = previous != self.end
                 rows, previous = rows[going], previous[going]
                 state = tuple(part[going] for part in state)
+                if not len(rows):
+                    break
         return torch.where(self.mask(tokens), tokens, self.pad)
 
 
@@ -181,8 +183,23 @@ class RecurrentPolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
+        return self.log_prob_of(self._read(tokens), tokens, temperature)
+
+    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
+        return self.nll_of(self._read(tokens), tokens)
+
+    def log_prob_of(
+        self, states: Float[Tensor, "B T H"], tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+    ) -> Float[Tensor, "B T"]:
+        """`log_prob` where the hidden states that predict the tokens are computed already.
+
+        Args:
+            states: Hidden state that predicts each token, (B, T, H).
+            tokens: Token ids, (B, T).
+            temperature: Temperature of the density.
+        """
         mask = self.mask(tokens)
-        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        hidden, counted = states.flatten(0, 1), self._counted(mask)
         bias = self._output_bias() / temperature
         values = softmax.log_prob(
             hidden[counted] / temperature, self.output_weight, bias, tokens.flatten()[counted]
@@ -190,9 +207,17 @@ class RecurrentPolicy(SequencePolicy):
         all_values = values.new_zeros(mask.numel()).index_copy(0, counted, values)
         return torch.where(mask, all_values.view_as(tokens), 0.0)
 
-    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
+    def nll_of(
+        self, states: Float[Tensor, "B T H"], tokens: Int64[Tensor, "B T"]
+    ) -> Float[Tensor, ""]:
+        """`nll` where the hidden states that predict the tokens are computed already.
+
+        Args:
+            states: Hidden state that predicts each token, (B, T, H).
+            tokens: Token ids, (B, T).
+        """
         mask = self.mask(tokens)
-        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        hidden, counted = states.flatten(0, 1), self._counted(mask)
         weight, bias = self.output_weight, self._output_bias()
         tokens, mask = tokens.flatten()[counted], mask.flatten()[counted]
         return softmax.mean_nll(hidden[counted], weight, bias, tokens, mask)

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from image_core.adversarial.game import Batch, Move, Turn
+from image_core.adversarial.game import Batch, Move
 from image_core.runs.phase import Phase
 from seqgan.text.games.generator import GeneratorGame
 
@@ -38,8 +38,8 @@ def controlled(control: str, phases: Sequence[Phase], game: GeneratorGame) -> li
         return [_without_real(phase, game) for phase in phases]
     if control == "more_mle":
         kept = [phase for phase in phases if phase.name != "warmup"]
-        likelihood = [Turn("G", game.mle_move, repeat=game.g_steps)]
-        return [p if p.name == "mle" else replace(p, turns=likelihood) for p in kept]
+        turns = game.likelihood_turns()
+        return [phase if phase.name == "mle" else replace(phase, turns=turns) for phase in kept]
     return list(phases)
 
 

@@ -57,6 +57,10 @@ class GeneratorGame(Game):
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Train the policy by the game's objective."""
 
+    def likelihood_turns(self) -> Sequence[Turn]:
+        """Turns of as many steps of maximum likelihood as the policy has in a round, a control."""
+        return [Turn("G", self.mle_move, repeat=self.g_steps)]
+
     def writer(self) -> SequencePolicy:
         """Return the policy that the game has trained, from which its samples are drawn."""
         return self.G.eval()

@@ -203,7 +203,7 @@ ORDERED = (
 )
 LAYERS = {
     # Whatever is not named here is the domain's library
-    **dict.fromkeys(("game", "games", "estimation"), "game"),
+    **dict.fromkeys(("game", "games", "estimation", "controls"), "game"),
     **dict.fromkeys(("fit_game", "fitting", "baseline_rows"), "game"),
     "config": "config",
     **dict.fromkeys(("papers", "build"), "papers"),

@@ -14,7 +14,7 @@ PAD, START, END, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
 """Spelling of ids 0 to 3, in this order, in every vocabulary of this toolkit."""
 
-Level = Literal["word", "blank", "char", "bpe"]
+Level = Literal["word", "blank", "char", "bpe", "model"]
 
 _FORMAT = 1
 _BYTES = 256
@@ -35,16 +35,17 @@ class TextTokenizer:
     word: NLTK's Treebank rules, as in the published COCO figures. blank: what stands between
     blanks. Decoding of both joins with blanks. char: every code point, including blanks. bpe: byte
     pairs, without unknown tokens. Both decode to exactly the encoded text, if its characters are
-    known.
+    known. model: the tokens of a pretrained language model, whose ids follow the special ones here.
 
     Args:
         tokenizer: Tokenizer that turns a list of words (word, blank) or a text (char, bpe) into
             ids.
-        level: Unit of a token: word, blank, char or bpe.
+        level: Unit of a token: word, blank, char, bpe or model.
         lowercase: Whether texts are lower-cased first.
     """
 
     def __init__(self, tokenizer: Any, level: Level, lowercase: bool) -> None:
+        self._shift = len(SPECIALS) if level == "model" else 0
         self._tokenizer = tokenizer
         self._tokenizer.encode_special_tokens = True  # "<end>" written in a text is text
         self.level = level
@@ -86,10 +87,32 @@ class TextTokenizer:
         )
         return cls(_word_level(frequent, level), level, lowercase)
 
+    @classmethod
+    def of_model(cls, name: str, lowercase: bool = False) -> "TextTokenizer":
+        """The tokenizer of a pretrained model.
+
+        Args:
+            name: Folder or name on the hub.
+            lowercase: Whether to lower-case the texts first.
+
+        Raises:
+            UserError: There is none, or it has no fast form.
+        """
+        from transformers import AutoTokenizer
+
+        try:
+            inner = AutoTokenizer.from_pretrained(name).backend_tokenizer
+        except Exception as error:  # transformers and the hub raise many kinds
+            raise UserError(
+                f"--policy {name}: no tokenizer of tokens can be read there ({reason(error)}); "
+                "save one beside the model"
+            ) from error
+        return cls(inner, "model", lowercase)
+
     @property
     def vocab_size(self) -> int:
         """Number of ids, the four special ones included."""
-        return self._tokenizer.get_vocab_size()
+        return self._tokenizer.get_vocab_size() + self._shift
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Convert every text to ids, without start, end or padding.
@@ -105,12 +128,12 @@ class TextTokenizer:
         while part := list(islice(lowered, _SLICE)):
             batch = self._tokenizer.encode_batch_fast(part, add_special_tokens=False)
             ids.extend(encoding.ids for encoding in batch)
-        return ids
+        return [[i + self._shift for i in row] for row in ids] if self._shift else ids
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """The tokens of every text as written, unknown ones too; words between blanks for bpe."""
+        """The tokens of every text as written, unknown ones too; words for bpe and model."""
         lowered = list(_lower(texts, self.lowercase))
-        if self.level == "bpe":
+        if self.level in ("bpe", "model"):
             return [text.split() for text in lowered]
         if self.level == "char":
             return [list(text) for text in lowered]
@@ -118,7 +141,7 @@ class TextTokenizer:
 
     def ids(self) -> dict[str, int]:
         """The id of each token of the vocabulary."""
-        return dict(self._tokenizer.get_vocab())
+        return {token: i + self._shift for token, i in self._tokenizer.get_vocab().items()}
 
     def decode(self, ids: Sequence[int]) -> str:
         """Convert ids to text, up to the first end token; pad and start are left out.
@@ -138,8 +161,8 @@ class TextTokenizer:
                 )
             if token == END:
                 break
-            if token not in (PAD, START):
-                kept.append(token)
+            if token not in (PAD, START) and token >= self._shift:
+                kept.append(token - self._shift)
         return self._tokenizer.decode(kept, skip_special_tokens=False)
 
     def save(self, folder: str | Path) -> None:
@@ -184,6 +207,8 @@ class TextTokenizer:
             raise UserError(
                 f"{file} is corrupt ({reason(error)}); copy it again or train again"
             ) from error
+        if options["level"] == "model":
+            return cls(tokenizer, "model", options["lowercase"])
         vocabulary = tokenizer.get_vocab()
         ordered = sorted(vocabulary, key=vocabulary.__getitem__)
         whole = sorted(vocabulary.values()) == list(range(len(vocabulary)))

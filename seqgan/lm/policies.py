@@ -132,6 +132,8 @@ class SequencePolicy(nn.Module, ABC):
                 going = previous != self.end
                 rows, previous = rows[going], previous[going]
                 state = tuple(part[going] for part in state)
+                if not len(rows):
+                    break
         return torch.where(self.mask(tokens), tokens, self.pad)
 
 
@@ -145,6 +147,13 @@ class RecurrentPolicy(SequencePolicy):
     output_weight: nn.Parameter
     output_bias: nn.Parameter
     forbidden: Tensor
+
+    def forbid_start_and_pad(self) -> None:
+        """Make `forbidden` of the ids: where sequences end, neither pad nor start is drawn."""
+        forbidden = torch.zeros(self.vocab, dtype=torch.bool)
+        if self.end is not None:
+            forbidden[[self.pad, self.start]] = True
+        self.register_buffer("forbidden", forbidden, persistent=False)
 
     @abstractmethod
     def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
@@ -174,8 +183,23 @@ class RecurrentPolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
+        return self.log_prob_of(self._read(tokens), tokens, temperature)
+
+    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
+        return self.nll_of(self._read(tokens), tokens)
+
+    def log_prob_of(
+        self, states: Float[Tensor, "B T H"], tokens: Int64[Tensor, "B T"], temperature: float = 1.0
+    ) -> Float[Tensor, "B T"]:
+        """`log_prob` where the hidden states that predict the tokens are computed already.
+
+        Args:
+            states: Hidden state that predicts each token, (B, T, H).
+            tokens: Token ids, (B, T).
+            temperature: Temperature of the density.
+        """
         mask = self.mask(tokens)
-        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        hidden, counted = states.flatten(0, 1), self._counted(mask)
         bias = self._output_bias() / temperature
         values = softmax.log_prob(
             hidden[counted] / temperature, self.output_weight, bias, tokens.flatten()[counted]
@@ -183,9 +207,17 @@ class RecurrentPolicy(SequencePolicy):
         all_values = values.new_zeros(mask.numel()).index_copy(0, counted, values)
         return torch.where(mask, all_values.view_as(tokens), 0.0)
 
-    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
+    def nll_of(
+        self, states: Float[Tensor, "B T H"], tokens: Int64[Tensor, "B T"]
+    ) -> Float[Tensor, ""]:
+        """`nll` where the hidden states that predict the tokens are computed already.
+
+        Args:
+            states: Hidden state that predicts each token, (B, T, H).
+            tokens: Token ids, (B, T).
+        """
         mask = self.mask(tokens)
-        hidden, counted = self._read(tokens).flatten(0, 1), self._counted(mask)
+        hidden, counted = states.flatten(0, 1), self._counted(mask)
         weight, bias = self.output_weight, self._output_bias()
         tokens, mask = tokens.flatten()[counted], mask.flatten()[counted]
         return softmax.mean_nll(hidden[counted], weight, bias, tokens, mask)
@@ -252,10 +284,7 @@ class LSTMPolicy(RecurrentPolicy):
         self.output_bias = nn.Parameter(torch.empty(vocab))
         # torch's LSTM has a second bias; it is a constant zero, so that one bias is trained.
         self.register_buffer("no_bias", torch.zeros(4 * hidden), persistent=False)
-        forbidden = torch.zeros(vocab, dtype=torch.bool)
-        if end is not None:
-            forbidden[[pad, start]] = True
-        self.register_buffer("forbidden", forbidden, persistent=False)
+        self.forbid_start_and_pad()
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=init_std)
 

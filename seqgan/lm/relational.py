@@ -70,10 +70,7 @@ class RelationalPolicy(RecurrentPolicy):
         nn.init.trunc_normal_(self.output_weight, std=0.1)
         with torch.no_grad():  # the memory is kept initially, until the model learns to forget
             self.gate_read.bias[hidden:] = 1.0
-        forbidden = torch.zeros(vocab, dtype=torch.bool)
-        if end is not None:
-            forbidden[[pad, start]] = True
-        self.register_buffer("forbidden", forbidden, persistent=False)
+        self.forbid_start_and_pad()
 
     def begin(self, rows: int) -> State:
         """Initial slots, distinguished by an identity matrix.

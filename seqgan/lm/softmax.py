@@ -4,7 +4,7 @@ Logits are computed and consumed in chunks of rows that fit the cache, and never
 V = 5,000 they make up nearly all of an LSTM's memory. Symbols: N rows, H hidden size, V vocabulary.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -96,6 +96,29 @@ def drawer(
                 _keep_nucleus(mass, top_p)
             tokens[now] = _invert(mass.view(-1, blocks, BLOCK), uniform[now])
         return tokens
+
+    return draw_rows
+
+
+def logit_drawer(temperature: float, top_p: float = 1.0, never: Sequence[int] = ()) -> Draw:
+    """`drawer` for rows of logits (N, V) that are computed already.
+
+    Args:
+        temperature: Sampling temperature, above 0; below 1 sharpens.
+        top_p: Probability mass of nucleus sampling, in (0, 1].
+        never: Ids that are not drawn.
+    """
+
+    @torch.no_grad()
+    def draw_rows(logits: Float[Tensor, "N V"]) -> Int64[Tensor, " N"]:
+        banned = torch.tensor(list(never), dtype=torch.int64, device=logits.device)
+        logits = logits.index_fill(1, banned, float("-inf")) / temperature
+        mass = (logits - logits.amax(1, keepdim=True)).exp_()
+        if top_p < 1:
+            _keep_nucleus(mass, top_p)
+        mass = F.pad(mass, (0, -mass.shape[1] % BLOCK))
+        uniform = torch.rand(len(mass), 1, device=mass.device)
+        return _invert(mass.view(len(mass), -1, BLOCK), uniform)
 
     return draw_rows
 

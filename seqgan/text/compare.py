@@ -12,13 +12,15 @@ from image_core.runs.html_report import Picture, write_html
 from image_core.runs.seeds import Result, check_same, group_by_seed, read_result, settings_of
 from image_core.runs.table import print_table
 from seqgan.metrics.bootstrap import seeds_figure
-from seqgan.text.report import Point, caption, draw_sweep
+from seqgan.text.report import NUCLEUS, Point, at_best, caption, draw_sweep
 
 SAME = (
     *("test", "field", "limit", "level", "min_count", "lowercase", "data", "valid"),
     *("oracle", "vocab", "length", "test_size", "sweep_samples", "judge_epochs"),
 )
 """Options that determine the measurements; runs that differ in one cannot be compared."""
+UNSHARED = ("track", "report", "alarms", "evaluate_every")
+"""Options in which a run and its control may differ."""
 
 
 def compare(folders: Sequence[str], out: Path) -> None:
@@ -39,8 +41,8 @@ def compare(folders: Sequence[str], out: Path) -> None:
     for label, group in groups.items():
         for model in group[0].content["sweep"]:
             curves[f"{label}: {model}"] = _joined([r.content["sweep"][model] for r in group])
-        for model in list(group[0].content["table"])[:-1]:
-            rows[f"{label}: {model}"] = _spread([r.content["table"][model] for r in group])
+        for model, of_seeds in _models(group).items():
+            rows[f"{label}: {model}"] = _spread(of_seeds)
     real = list(results[0].content["table"])[-1]
     reals = [result.content["table"][real] for result in results]
     rows[real] = _spread(reals)
@@ -51,7 +53,8 @@ def compare(folders: Sequence[str], out: Path) -> None:
     }
     seeds = {label: [r.content["seed"] for r in group] for label, group in groups.items()}
     runs = {label: [str(r.folder) for r in group] for label, group in groups.items()}
-    result = {"table": rows, "sweep": curves, "runs": runs, "seeds": seeds}
+    said = {label: controls_told(group[0], results) for label, group in groups.items()}
+    result = {"table": rows, "sweep": curves, "runs": runs, "seeds": seeds, "controls": said}
     write_text(out / "result.json", as_json(result, indent=1) + "\n")
     for file, figure in drawn.items():
         (out / "plots").mkdir(exist_ok=True)
@@ -63,7 +66,7 @@ def compare(folders: Sequence[str], out: Path) -> None:
         facts={label: ", ".join(paths) for label, paths in runs.items()},
         columns=list(rows),
         table={c: [row.get(c, "") for row in rows.values()] for c in columns},
-        notes=[NOTE],
+        notes=[NOTE, *said.values()],
         pictures=[
             Picture(caption(across, up), drawn[file])
             for file, across, up in results[0].content["pictures"]
@@ -71,7 +74,36 @@ def compare(folders: Sequence[str], out: Path) -> None:
         samples=(),
     )
     print_table(f"at temperature 1 (curves: {out / 'report.html'})", rows)
-    print(NOTE)
+    print(NOTE, *said.values(), sep="\n")
+
+
+def _models(group: Sequence[Result]) -> dict[str, list[Mapping[str, float]]]:
+    """Rows of each model of a group, one for each seed; MLE's best temperature is each seed's."""
+    names = [n for n in group[0].content["sweep"] if not n.endswith(NUCLEUS)]
+    rows = {name: [result.content["table"][name] for result in group] for name in names}
+    chosen = [result.content["best_temperature"]["chosen_by"] for result in group]
+    best = [at_best(r.content["sweep"]["MLE"], by)[1] for r, by in zip(group, chosen)]
+    return rows if best == rows["MLE"] else {**rows, "MLE at its best T": best}
+
+
+def controls_told(run: Result, results: Sequence[Result]) -> str:
+    """One sentence on the controls that stand beside a run.
+
+    Args:
+        run: A run, with its result.
+        results: All runs that are compared.
+    """
+
+    def without(result: Result) -> dict[str, Any]:
+        apart = ("control", *UNSHARED)
+        return {k: v for k, v in settings_of(result).items() if k not in apart}
+
+    name, own = run.folder.name, run.content["config"]["control"]
+    if own != "none":
+        return f"{name} is a control: {own}."
+    found = {r.content["config"]["control"] for r in results if without(r) == without(run)}
+    beside = sorted(found - {"none"}) + list(run.content["controls"]["in_table"])
+    return f"Controls beside {name}: {', '.join(beside)}." if beside else f"{name}: no controls."
 
 
 NOTE = (
@@ -105,7 +137,8 @@ def _check_comparable(results: Sequence[Result]) -> None:
                 f"{first.folder} and {other.folder} each drew an oracle from their seed; train "
                 "both on one --oracle FILE"
             )
-        if list(other.content["table"]) != list(first.content["table"]):
+        rows = ("MLE", list(first.content["table"])[-1])
+        if not all(name in other.content[kind] for name, kind in zip(rows, ("sweep", "table"))):
             raise UserError(f"{first.folder} and {other.folder} measured different models")
 
 

@@ -1,10 +1,7 @@
 """Options of sequence runs: those common to all papers, and mixins for some of them."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-from torch import Tensor
+from typing import Any
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
@@ -13,10 +10,10 @@ from image_core.runs.losses import make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
-from seqgan.data.compact import TokenRows
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
-from seqgan.text import estimation, own
+from seqgan.text import estimation, own, policies
 from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator, SequenceDiscriminator
+from seqgan.text.sequences import Sequences as Sequences
 
 FILTERS = {
     "seqgan": SEQGAN_FILTERS,
@@ -28,33 +25,6 @@ TEMPERATURES = tuple(1 / a for a in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.
 """Temperatures of the standard sweep: their inverses range from 1/2 to 2."""
 
 
-def _numbers(tokens: Sequence[int]) -> str:
-    return " ".join(map(str, tokens))
-
-
-class Sequences(NamedTuple):
-    """The sequences that a game is played on.
-
-    Args:
-        vocab: Number of token ids.
-        length: Tokens of a sequence, including padding.
-        start: Id of the input before the first token.
-        end: Id that ends a sequence; None if all sequences have one length.
-        pad: Id of the padding after the end.
-        real: Function that returns the real sequences, (N, length); they are read only when it is
-            called.
-        decode: Function from the tokens of a sequence to its text; by default their ids.
-    """
-
-    vocab: int
-    length: int
-    start: int
-    end: int | None
-    pad: int
-    real: Callable[[], Tensor | TokenRows]
-    decode: Callable[[Sequence[int]], str] = _numbers
-
-
 @dataclass(kw_only=True)
 class SharedOptions(RunConfig):
     """Training.
@@ -63,11 +33,12 @@ class SharedOptions(RunConfig):
         paper: Paper that is trained, see `seqgan list papers`; or a module of your own, as in
             mypackage.mygan.
         batch: Sequences in a step; in a discriminator step half of them are real, half generated.
-        policy: Policy of your own, as in mypackage.mine:policy, a function from the `Sequences` of
-            the run to a `SequencePolicy`; empty for the paper's.
+        policy: Policy: lstm, transformer, in `train text` the folder or hub name of a causal
+            language model of transformers, or your own, as in mypackage.mine:policy, a function
+            from the `Sequences` of the run to a `SequencePolicy`; empty for the paper's.
         embedding: Size of a token's vector in the policy.
-        hidden: Size of each recurrent state of the policy.
-        layers: Number of stacked LSTM layers of the policy.
+        hidden: Size of each layer of the policy.
+        layers: Number of stacked layers of the policy.
         dropout: Dropout of the policy in maximum likelihood.
         mle_epochs: Most epochs of maximum likelihood before the adversarial rounds.
         mle_lr: Adam's learning rate in maximum likelihood.
@@ -79,6 +50,9 @@ class SharedOptions(RunConfig):
         evaluate_every: Rounds between two evaluations.
         alarms: Action at signs of collapse (few different samples, low entropy of tokens, or a
             discriminator with an accuracy above 98 % for three rounds): warn, stop or off.
+        control: Control in the paper's place: permuted (rewards or weights shuffled over the rows
+            of a batch), none_real (samples of the policy in place of real sequences) or more_mle
+            (as many steps of maximum likelihood); none for the paper itself.
         report: Report at the end of training: full, short (temperature 1 alone, without the sweep)
             or none; `seqgan evaluate DIR` writes the full one later.
     """
@@ -99,6 +73,7 @@ class SharedOptions(RunConfig):
     precision: str = "no"
     evaluate_every: int = 5
     alarms: str = "warn"
+    control: str = "none"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -108,7 +83,10 @@ class SharedOptions(RunConfig):
         options.check_above_zero(self, "mle_lr", "g_lr", "max_grad_norm")
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
-        if self.policy:
+        if self.control not in ("none", *self.controls()):
+            choices = ", ".join(("none", *self.controls()))
+            raise UserError(f"--control {self.control}: choose one of {choices} for this paper")
+        if outside.is_outside(self.policy):
             own.function("policy", self.policy)
         if self.dropout >= 1:
             raise UserError(f"--dropout {self.dropout}: it must be below 1")
@@ -117,6 +95,10 @@ class SharedOptions(RunConfig):
 
     def reports(self) -> tuple[str, ...]:
         return ("full", "short", "none")
+
+    def controls(self) -> tuple[str, ...]:
+        """Controls of the paper, see `seqgan.text.controls`; papers override it."""
+        return ("none_real", "more_mle")
 
     def warmup_steps(self) -> int:
         """Discriminator steps before the adversarial rounds; mixins override it."""
@@ -132,30 +114,12 @@ class SharedOptions(RunConfig):
         return {**own_policy, "reward": "none", "estimator": "none"}
 
     def build_policy(self, s: Sequences) -> SequencePolicy:
-        """Build the policy: the user's own, or else an LSTM of the chosen size."""
-        if not self.policy:
-            return self.lstm(s)
-        policy: SequencePolicy = own.build("policy", self.policy, SequencePolicy, s)
-        for name in ("vocab", "start", "end", "pad"):
-            if vars(policy).get(name) != getattr(s, name):
-                raise UserError(
-                    f"--policy {self.policy}: its `{name}` is {vars(policy).get(name)}, and that "
-                    f"of the sequences is {getattr(s, name)}"
-                )
-        return policy
+        """Build the policy that --policy names; an LSTM if it names none."""
+        return policies.build(self, s)
 
     def lstm(self, s: Sequences) -> LSTMPolicy:
         """Build an LSTM policy of the chosen size."""
-        return LSTMPolicy(
-            s.vocab,
-            self.embedding,
-            self.hidden,
-            layers=self.layers,
-            start=s.start,
-            end=s.end,
-            pad=s.pad,
-            dropout=self.dropout,
-        )
+        return policies.lstm(self, s)
 
     def g_moves(self) -> int:
         """Number of policy steps in the whole run, at least one."""
@@ -270,6 +234,9 @@ class SampledOptions(DiscriminatorOptions):
 
     def warmup_steps(self) -> int:
         return self.d_warmup_steps
+
+    def controls(self) -> tuple[str, ...]:
+        return ("permuted", *super().controls())
 
     def cnn(self, policy: SequencePolicy, l2: float = 0.0) -> CNNDiscriminator:
         """Build SeqGAN's discriminator of the chosen size.

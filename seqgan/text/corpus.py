@@ -67,7 +67,7 @@ class Corpus(NamedTuple):
         """
         lengths = (mask_of(tokens, END) & (tokens != END)).sum(1).tolist()
         rows = [row[:n] for row, n in zip(tokens.tolist(), lengths, strict=True)]
-        if self.tokenizer.level != "bpe":
+        if self.tokenizer.level not in ("bpe", "model"):
             return rows
         return [[_hashed(word) for word in self.tokenizer.decode(row).split()] for row in rows]
 
@@ -82,7 +82,8 @@ class Words:
     With a single id for all unknown words, an unknown word of a sample would match any other.
 
     Args:
-        tokenizer: Tokenizer whose vocabulary keeps its ids; at level "bpe" words are hashed.
+        tokenizer: Tokenizer whose vocabulary keeps its ids; at levels "bpe" and "model" words are
+            hashed.
     """
 
     def __init__(self, tokenizer: TextTokenizer):
@@ -93,7 +94,7 @@ class Words:
     ) -> list[list[int]]:
         """Word numbers of the first lines that were kept, truncated as in the encoding."""
         split = self.tokenizer.split([lines[place] for place in matrix.places[:count]])
-        if self.tokenizer.level == "bpe":
+        if self.tokenizer.level in ("bpe", "model"):
             return [[_hashed(word) for word in words] for words in split]
         return [
             [self.number.setdefault(word, len(self.number)) for word in words[: matrix.limit - 1]]
@@ -117,12 +118,14 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
         texts = [(name, _without_spacing(lines)) for name, lines in texts]
     if level == "word" and texts[0][1].tokens:
         level = "blank"  # a list of tokens is not to be split again
-    if tokenizer_folder is None:
+    if tokenizer_folder is not None:
+        tokenizer = TextTokenizer.load(tokenizer_folder)
+    elif level == "model":
+        tokenizer = TextTokenizer.of_model(options.model(), options.lowercase)
+    else:
         tokenizer = TextTokenizer.train(
             texts[0][1].lines, level, options.min_count, options.vocab_size, options.lowercase
         )
-    else:
-        tokenizer = TextTokenizer.load(tokenizer_folder)
     shared = texts[1][0] == texts[2][0]
     encoded = []
     for role, (name, lines) in zip(_roles(shared), texts):

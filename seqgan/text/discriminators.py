@@ -75,6 +75,7 @@ class CNNDiscriminator(SequenceDiscriminator):
         end: Id that ends a sequence; None if all sequences have one length.
         dropout: Probability of dropping a feature in training mode.
         l2: Weight of the squared norm of the output layer's parameters.
+        highway: Whether there is a highway layer; without one, features are maxima over time.
 
     Source: Yu et al. 2017, sizes and initial values of the released code; Zhang & LeCun 2015;
         Srivastava et al. 2015.
@@ -89,6 +90,7 @@ class CNNDiscriminator(SequenceDiscriminator):
         end: int | None = None,
         dropout: float = 0.25,
         l2: float = 0.2,
+        highway: bool = True,
     ):
         super().__init__()
         self.end, self.dropout, self.l2 = end, dropout, l2
@@ -96,14 +98,17 @@ class CNNDiscriminator(SequenceDiscriminator):
         self.embedding = nn.Parameter(torch.empty(vocab, embedding).uniform_(-1, 1))
         self.conv_weight = nn.ParameterList([torch.empty(w, embedding, n) for w, n in filters])
         self.conv_bias = nn.ParameterList([torch.full((n,), 0.1) for _, n in filters])
-        self.highway_weight = nn.Parameter(torch.empty(features, 2 * features))
-        self.highway_bias = nn.Parameter(torch.zeros(2 * features))
+        self.highway_weight = self.highway_bias = None
+        if highway:
+            self.highway_weight = nn.Parameter(torch.empty(features, 2 * features))
+            self.highway_bias = nn.Parameter(torch.zeros(2 * features))
         self.output_weight = nn.Parameter(torch.empty(features, 2))
         self.output_bias = nn.Parameter(torch.full((2,), 0.1))
         for weight in (*self.conv_weight, self.output_weight):
             nn.init.trunc_normal_(weight, std=0.1, a=-0.2, b=0.2)
-        for half in self.highway_weight.detach().chunk(2, 1):
-            nn.init.xavier_uniform_(half)
+        if self.highway_weight is not None:
+            for half in self.highway_weight.detach().chunk(2, 1):
+                nn.init.xavier_uniform_(half)
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
         return self._output(self.represent(tokens))
@@ -174,9 +179,42 @@ class CNNDiscriminator(SequenceDiscriminator):
         return score
 
     def _highway(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
+        return F.dropout(self._gated(features), self.dropout, self.training)
+
+    def _gated(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
+        if self.highway_weight is None or self.highway_bias is None:
+            return features
         plain, gate = torch.addmm(self.highway_bias, features, self.highway_weight).chunk(2, 1)
-        x = features + gate.sigmoid() * (plain.relu() - features)
-        return F.dropout(x, self.dropout, self.training)
+        return features + gate.sigmoid() * (plain.relu() - features)
+
+    def no_maxima(self, rows: int) -> Float[Tensor, "N F"]:
+        """Maxima of the filters over a sequence of no tokens, before their biases: zeros."""
+        return self.output_weight.new_zeros(rows, len(self.output_weight))
+
+    def next_maxima(
+        self, maxima: Float[Tensor, "N F"], tokens: Int64[Tensor, "N t"]
+    ) -> Float[Tensor, "N F"]:
+        """Maxima of the filters over sequences that have become one token longer.
+
+        A window that is wider than a sequence begins with it and hangs over its end, as elsewhere.
+
+        Args:
+            maxima: Maxima over the sequences without their last token, (N, F).
+            tokens: Sequences that have not ended before their last token, (N, t).
+        """
+        found, length = [], tokens.shape[1]
+        sizes = [weight.shape[2] for weight in self.conv_weight]
+        widest = max(len(weight) for weight in self.conv_weight)
+        vectors = F.embedding(tokens[:, -widest:], self.embedding)
+        for weight, before in zip(self.conv_weight, maxima.split(sizes, 1), strict=True):
+            width = min(len(weight), length)
+            now = vectors[:, -width:].flatten(1) @ weight[:width].flatten(0, 1)
+            found.append(now if length <= len(weight) else torch.maximum(before, now))
+        return torch.cat(found, 1)
+
+    def features_of(self, maxima: Float[Tensor, "N F"]) -> Float[Tensor, "N F"]:
+        """Features, as `represent` computes them without dropout, from maxima of the filters."""
+        return self._gated((maxima + torch.cat(list(self.conv_bias))).relu())
 
     def _output(self, x: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
         outputs = torch.addmm(self.output_bias, x, self.output_weight)

@@ -28,7 +28,7 @@ def _as_tokens(tokenizer: TextTokenizer, line: str) -> str:
     """Tokens with bars between; unknown ones in angle brackets."""
     (ids,) = tokenizer.encode([line])
     names = {number: token for token, number in tokenizer.ids().items()}
-    if tokenizer.level == "bpe":
+    if tokenizer.level in ("bpe", "model"):
         return " | ".join(tokenizer.decode([number]) for number in ids)
     (words,) = tokenizer.split([line])
     return " | ".join(

@@ -28,6 +28,7 @@ from seqgan.lm.oracle import draw_oracle, load_oracle
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.ngrams import Sentences
+from seqgan.text import policies
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.report import Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
@@ -54,6 +55,11 @@ class OracleOptions(SharedOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 2, "vocab", "length", "test_size")
+        if policies.is_model(self.policy):
+            raise UserError(
+                f"--policy {self.policy}: a language model reads text, and an oracle's tokens are "
+                "numbers; give lstm, transformer or mypackage.mine:policy"
+            )
         if self.length < self.shortest():
             raise UserError(
                 f"--length {self.length} is below the widest filter of the discriminator, "
@@ -229,6 +235,7 @@ class OracleRun(SequenceRun):
             curves=sweep(list(policies), temperatures, point, top_ps),
             real=("oracle", self._point(self.oracle, again, Setting())),
             method=c.method(),
+            controls=self.control_facts(),
             quality=self.quality(drawn, self.test, "oracle"),
             pictures=[("nll.png", "nll_test", "nll_oracle")],
             samples={

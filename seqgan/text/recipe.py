@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import torch
 from jaxtyping import Int64
@@ -24,13 +24,14 @@ from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from seqgan import metrics
 from seqgan.data.compact import SentenceBatches, TokenRows
-from seqgan.data.tokenizer import END, PAD, START, UNK, TextTokenizer
+from seqgan.data.tokenizer import END, PAD, START, UNK, Level, TextTokenizer
+from seqgan.lm.causal import CausalPolicy
 from seqgan.lm.fit import fit_language_model
 from seqgan.lm.likelihood import nll, sentence_nll
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
-from seqgan.text import own
+from seqgan.text import own, policies, presets
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.corpus import encode_prompt, read_corpus
 from seqgan.text.report import Setting, sweep, write_report
@@ -63,10 +64,12 @@ class TextOptions(SharedOptions, CorpusConfig):
         options.check_least(self, 1, "min_count", "patience", "judge_epochs")
         options.check_least(self, 2, "sweep_samples", "vocab_size")
         options.check_least(self, 0, "split_seed")
-        options.check_choice("level", self.level, ("word", "blank", "char", "bpe"))
+        options.check_choice("level", self.level, get_args(Level))
         options.check_choice("long_lines", self.long_lines, ("error", "drop", "truncate"))
-        if self.fixed_length and (self.max_length is not None or self.level == "bpe"):
-            name = "level bpe" if self.level == "bpe" else "max_length"
+        if (self.level == "model") != policies.is_model(self.policy):
+            raise UserError(_UNFIT.format(policy=self.policy or "''", level=self.level))
+        if self.fixed_length and (self.max_length is not None or self.level in ("bpe", "model")):
+            name = "max_length" if self.max_length is not None else f"level {self.level}"
             raise UserError(f"--{name} is not for --fixed_length, whose lines have one length")
         for name in ("valid", "test", "field", "label_field"):
             if self.data == CHITCHAT and getattr(self, name) is not None:
@@ -75,62 +78,16 @@ class TextOptions(SharedOptions, CorpusConfig):
             if getattr(self, name) is not None:
                 options.check_least(self, 2, name)
 
+    def model(self) -> str:
+        return self.policy
 
+
+_UNFIT = (
+    "--policy {policy} with --level {level}: a causal language model of transformers needs --level "
+    "model, which is for no other policy (lstm, transformer or mypackage.mine:policy)"
+)
 PAPERS = Papers("seqgan.text.papers", "seqgan", shared=SharedOptions, own=TextOptions)
-_DEFAULT: dict[str, Any] = {
-    "dropout": 0.3,
-    "embedding": 128,
-    "hidden": 128,
-    "mle_epochs": 80,
-    "mle_lr": 3e-3,
-    "d_warmup_steps": 620,
-    "d_epochs": 1,
-    "d_steps": 62,
-    "d_lr": 1e-3,
-    "negatives": 2_000,
-    "rounds": 100,
-    "g_lr": 1e-3,
-}
-PRESETS: dict[str, dict[str, Any]] = {
-    "default": _DEFAULT,
-    "paper": {},
-    "demo": {
-        **_DEFAULT,
-        "data": "chitchat",
-        "limit": 10_000,
-        "min_count": 3,
-        "discriminator": "small",
-        "hidden": 64,
-        "embedding": 64,
-        "mle_epochs": 10,
-        "d_warmup_steps": 93,
-        "d_steps": 31,
-        "negatives": 1_000,
-        "rounds": 15,
-        "g_steps": 3,
-        "evaluate_every": 5,
-        "sweep_samples": 1_000,
-        "judge_epochs": 2,
-    },
-    "tiny": {
-        **_DEFAULT,
-        "batch": 16,
-        "embedding": 8,
-        "hidden": 8,
-        "discriminator": "small",
-        "mle_epochs": 3,
-        "d_warmup_steps": 4,
-        "d_steps": 4,
-        "negatives": 32,
-        "rounds": 3,
-        "samples": 8,
-        "evaluate_every": 1,
-        "save_seconds": 0.0,
-        "sweep_samples": 32,
-        "judge_epochs": 1,
-        "device": "cpu",
-    },
-}
+PRESETS = presets.TEXT
 
 
 SAMPLED, SEARCHED = 1000, 100_000
@@ -191,6 +148,8 @@ class TextRun(SequenceRun):
             unfinished = self._tokenizer_folder.with_name("tokenizer.tmp")
             self.tokenizer.save(unfinished)
             unfinished.rename(self._tokenizer_folder)
+        if isinstance(self.game.G, CausalPolicy):
+            self.game.G.model.config.save_pretrained(self.folder.folder / policies.FOLDER)
 
     def data_fingerprint(self) -> int:
         return fingerprint(chain(self.corpus.train.parts(), [self.corpus.valid, self.corpus.test]))
@@ -304,6 +263,7 @@ class TextRun(SequenceRun):
             curves=sweep(list(policies), temperatures, point, top_ps),
             real=("human", self._human(judge, start)),
             method=c.method(),
+            controls=self.control_facts(),
             quality=self.quality(drawn, self.test, "human"),
             pictures=[
                 ("bleu.png", "self_bleu5", "bleu5"),

@@ -101,6 +101,7 @@ def write_report(
     curves: Mapping[str, Sequence[Point]],
     real: tuple[str, Mapping[str, Figure]],
     method: Mapping[str, str],
+    controls: tuple[Sequence[str], str],
     quality: Mapping[str, Mapping[str, float]],
     pictures: Sequence[tuple[str, str, str]],
     samples: Mapping[str, Sequence[str]],
@@ -120,6 +121,7 @@ def write_report(
         curves: Sweep of each model.
         real: Name and metrics of real text or of the oracle, the reference row of the table.
         method: Reward, loss and estimator of the paper.
+        controls: Controls that stand in the table, and a sentence on them.
         quality: AUC and accuracy of the discriminator on held-out sequences, by model.
         pictures: (file name, metric of the x axis, metric of the y axis) of each sweep plot.
         samples: Sentences of each model, at temperature 1.
@@ -148,6 +150,7 @@ def write_report(
         "bands": {real[0]: {name: list(f.band) for name, f in real[1].items() if f.band}},
         "intervals": INTERVALS,
         "method": dict(method),
+        "controls": {"in_table": list(controls[0]), "told": controls[1]},
         "discriminator": quality,
         "temperature": 1.0,
         "selected": "last adversarial round; MLE by validation NLL where there is a validation set",
@@ -170,7 +173,7 @@ def write_report(
         for name, row in rows.items()
     }
     print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", shown)
-    print(*(textwrap.fill(line, WIDTH) for line in _told(method, quality)), sep="\n")
+    print(*(textwrap.fill(line, WIDTH) for line in _told(method, controls[1], quality)), sep="\n")
     if temperature != 1:
         print(f"MLE T: maximum likelihood at the temperature of its lowest {best}.")
     if unknown := facts.get("test_unknown"):
@@ -184,7 +187,9 @@ def write_report(
         print("BLEU's references keep them as written; no measured sample holds one.")
 
 
-def _told(method: Mapping[str, str], quality: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _told(
+    method: Mapping[str, str], controls: str, quality: Mapping[str, Mapping[str, float]]
+) -> list[str]:
     """What was trained, and how well the discriminator tells held-out sequences from samples."""
     parts = [f"{name} {value}" for name, value in method.items()]
     aucs = ", ".join(f"{row['d_auc']:.3f} from {name}" for name, row in quality.items())
@@ -192,6 +197,7 @@ def _told(method: Mapping[str, str], quality: Mapping[str, Mapping[str, float]])
     return [
         *([f"Method: {'; '.join(parts)}."] if parts else []),
         *([auc] if quality else ["There is no discriminator."]),
+        controls,
         f"One seed; intervals in result.json and the report: {INTERVALS}.",
     ]
 
@@ -228,7 +234,7 @@ def draw(
         notes=[
             "All rows at temperature 1, a number of sentences each that is the same for all.",
             f"Selected: {result['selected']}.",
-            *_told(result["method"], result["discriminator"]),
+            *_told(result["method"], result["controls"]["told"], result["discriminator"]),
             "A model that is sharpened moves along its curve; only a curve that lies beyond "
             "another is better. Bars are 95 % bootstrap intervals over sentences.",
             *(f"Alarm: {alarm}" for alarm in result["alarms"]),

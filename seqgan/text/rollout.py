@@ -59,7 +59,7 @@ def complete_sequences(
     main = policy.begin(samples)
     start = torch.full((samples,), policy.start, dtype=torch.int64, device=tokens.device)
     _, main = policy.step(start, main)
-    state = tuple(part[:0] for part in main)
+    state = main
     draw, started = policy.drawer(), []
     for t in range(1, length):
         hidden_main, main = policy.step(tokens[:, t - 1], main)
@@ -68,7 +68,10 @@ def complete_sequences(
         if drop_ended:
             alive = open_prefix[:, t - 1].repeat(copies)
             new, pick = new[alive], pick[alive]
-        hidden, state = policy.step(result[rows, t - 1], state)
+        if len(rows):
+            hidden, state = policy.step(result[rows, t - 1], state)
+        else:  # none yet, or all have ended; not every model reads zero rows
+            hidden, state = hidden_main[:0], tuple(part[:0] for part in main)
         rows = torch.cat([rows, new])
         hidden = torch.cat([hidden, hidden_main[pick]])
         state = tuple(torch.cat([a, b[pick]]) for a, b in zip(state, main, strict=True))

@@ -22,6 +22,7 @@ from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
 from seqgan.metrics.ngrams import Sentences
+from seqgan.text import controls
 from seqgan.text.config import DiscriminatorOptions, Sequences, SharedOptions
 from seqgan.text.games.generator import GeneratorGame, ScratchGame
 from seqgan.text.games.policy import PolicyGame
@@ -66,7 +67,11 @@ class SequenceRun(Run):
         """Compute metrics of the current policy, for the log."""
 
     def phases(self) -> list[Phase]:
-        """The paper's phases; by default maximum likelihood, warm-up and adversarial rounds."""
+        """The paper's phases, or those of a control in its place."""
+        return controls.controlled(self.config.control, self._phases(), self.game)
+
+    def _phases(self) -> list[Phase]:
+        """By default maximum likelihood, warm-up and adversarial rounds."""
         if self.paper.phases is not None:
             return self.paper.phases(self)
         if not isinstance(self.game, PolicyGame):
@@ -164,6 +169,8 @@ class SequenceRun(Run):
         self, real: Int64[Tensor, "N T"], fake: Int64[Tensor, "M T"]
     ) -> dict[str, float]:
         """AUC and accuracy of the discriminator on whole held-out sequences and new samples."""
+        if self.config.control == "more_mle":
+            return {}  # it has no discriminator that was trained
         d_real, d_fake = self.game.discriminate(real), self.game.discriminate(fake)
         if d_real is None or d_fake is None:
             return {}
@@ -190,6 +197,12 @@ class SequenceRun(Run):
         rows = {**drawn, real: again} if len(held_out) > 1 else drawn
         found = {name: self.discrimination(one, fake) for name, fake in rows.items()}
         return {name: row for name, row in found.items() if row}
+
+    def control_facts(self) -> tuple[list[str], str]:
+        """Controls that the result table holds, and a sentence on them."""
+        c = self.config
+        swept = [controls.SWEPT] if c.report != "short" else []
+        return swept, controls.told(c.control, c.controls(), bool(swept))
 
     @abstractmethod
     def report(self, cpu_seconds: float | None = None, *, top_ps: Sequence[float] = ()) -> None:

@@ -44,7 +44,8 @@ class CorpusConfig:
             and the lines of each are counted.
         limit: Maximum number of lines of the data to read.
         level: Level of the tokens: word (NLTK's tokens), blank (what stands between blanks), char,
-            or bpe (byte pairs learned from the data).
+            bpe (byte pairs learned from the data) or model (the tokens of the language model that
+            --policy names).
         min_count: Minimum count of a word or character; rarer ones are unknown.
         vocab_size: Maximum number of byte pairs.
         lowercase: Whether the text is lower-cased.
@@ -67,6 +68,10 @@ class CorpusConfig:
     max_length: int | None = None
     long_lines: LongLines = "error"
     fixed_length: bool = False
+
+    def model(self) -> str:
+        """Name of the model whose tokens are read at level "model"; runs override it."""
+        return ""
 
 
 def split_texts(options: CorpusConfig) -> list[tuple[str, Texts]]:

@@ -5,11 +5,25 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from seqgan.lm.policies import SequencePolicy
+
+
+def shuffled(
+    values: Float[Tensor, " B time"], mask: Bool[Tensor, " B time"]
+) -> Float[Tensor, " B time"]:
+    """Values in random order over the rows, at each position among those that count.
+
+    Args:
+        values: Rewards or weights, (B, T).
+        mask: True = counts, (B, T); other values stay where they are.
+    """
+    drawn = (torch.rand(mask.shape, device=mask.device) + ~mask).argsort(0)
+    source = drawn.gather(0, (mask.cumsum(0) - 1).clamp(min=0))
+    return torch.where(mask, values.gather(0, source), values)
 
 
 class GeneratorGame(Game):
@@ -22,6 +36,9 @@ class GeneratorGame(Game):
         length: Tokens of a sequence, including padding.
         g_steps: Moves of the policy in a round.
     """
+
+    permuted: bool = False
+    """Whether rewards and weights are shuffled over the rows of a batch, a control."""
 
     def __init__(self, G: SequencePolicy, length: int, *, g_steps: int):
         super().__init__()
@@ -40,6 +57,10 @@ class GeneratorGame(Game):
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Train the policy by the game's objective."""
 
+    def likelihood_turns(self) -> Sequence[Turn]:
+        """Turns of as many steps of maximum likelihood as the policy has in a round, a control."""
+        return [Turn("G", self.mle_move, repeat=self.g_steps)]
+
     def writer(self) -> SequencePolicy:
         """Return the policy that the game has trained, from which its samples are drawn."""
         return self.G.eval()
@@ -47,6 +68,17 @@ class GeneratorGame(Game):
     def discriminate(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"] | None:
         """Return the discriminator's logit of each whole sequence; None in a game without one."""
         return None
+
+    def told(
+        self, values: Float[Tensor, " B time"], mask: Bool[Tensor, " B time"]
+    ) -> Float[Tensor, " B time"]:
+        """Return the rewards or weights that the policy learns from; shuffled in a control.
+
+        Args:
+            values: Rewards or weights, (B, T).
+            mask: True = counts, (B, T).
+        """
+        return shuffled(values, mask) if self.permuted else values
 
     def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Take one step of maximum likelihood on a batch of real sequences."""

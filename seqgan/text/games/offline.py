@@ -40,8 +40,10 @@ class OfflineGame(GeneratorGame):
         self.G.eval()
         with torch.no_grad():
             weight = self.weigh(self.G, self.mle, real)
+        mask = self.G.mask(real)
+        weight = self.told(weight, mask[:, : weight.shape[1]])
         self.G.train()
-        yield weighted_likelihood(self.G.log_prob(real), weight, self.G.mask(real))
+        yield weighted_likelihood(self.G.log_prob(real), weight, mask)
 
 
 class _Likelihood(nn.Module):

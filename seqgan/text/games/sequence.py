@@ -69,8 +69,8 @@ class SequenceGame(SampledGame):
         else:
             tokens, given = self.teacher(self.G, count, next(batches))
         tokens = self.G.trim(tokens)
-        reward = self.reward(self.G, self.D, tokens)
         mask = self.G.mask(tokens)
+        reward = self.told(self.reward(self.G, self.D, tokens), mask)
         written = mask & (torch.arange(tokens.shape[1], device=mask.device) >= given)
         behaviour: Tensor | None = None
         for _ in range(self.policy_updates):

@@ -105,7 +105,7 @@ class TokenGame(ScratchGame):
         count = parallel.portion(self.samples, "samples")
         tokens = self.G.trim(self.G.sample(count, self.length))
         mask = self.G.mask(tokens)
-        reward = self.rewards(tokens, mask)
+        reward = self.told(self.rewards(tokens, mask), mask)
         returns = discounted(reward, mask, self.gamma)
         loss = self.estimator(self.G.log_prob(tokens), returns, mask)
         yield Loss(loss, {"reward": (reward * mask).sum() / mask.sum()})

@@ -83,10 +83,11 @@ class WeightedGame(SampledGame):
             share = torch.cat(halves)
         tokens = self.G.trim(tokens)
         with torch.no_grad():
-            weight = share * self.weight(self.D.scorer()(tokens))
+            weight = self.weight(self.D.scorer()(tokens))[:, None]
+        weight = share[:, None] * self.told(weight, torch.ones_like(weight, dtype=torch.bool))
         self.G.train()
         log_prob, mask = self.G.log_prob(tokens), self.G.mask(tokens)
-        yield weighted_likelihood(log_prob, weight[:, None], mask, normalise=not self.mixed)
+        yield weighted_likelihood(log_prob, weight, mask, normalise=not self.mixed)
 
 
 def tiny() -> tuple[WeightedGame, Tensor]:

@@ -51,6 +51,9 @@ class Options(SharedOptions):
         options.check_least(self, 0, "least_weight", "least_reward")
         options.check_least(self, 1, "horizon", "refresh")
 
+    def controls(self) -> tuple[str, ...]:
+        return ("permuted", *super().controls())
+
     def method(self) -> dict[str, str]:
         weight = f"the policy's own probability times reward {self.reward}"
         return {**super().method(), "loss": f"likelihood of real sequences, weighted by {weight}"}

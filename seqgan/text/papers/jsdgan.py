@@ -43,6 +43,9 @@ class Options(SharedOptions):
         super().__post_init__()
         options.check_choice("weights", self.weights, WEIGHTS)
 
+    def controls(self) -> tuple[str, ...]:
+        return ("permuted", *super().controls())
+
     def method(self) -> dict[str, str]:
         return {**super().method(), "loss": f"likelihood of real sequences, weights {self.weights}"}
 

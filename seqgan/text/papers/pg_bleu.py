@@ -53,6 +53,9 @@ class Options(SharedOptions):
         estimator = "reinforce, baseline mean"
         return {**super().method(), "reward": reward, "loss": "none", "estimator": estimator}
 
+    def controls(self) -> tuple[str, ...]:
+        return ("permuted", "more_mle")
+
 
 PRESETS = {"tiny": {"samples": 8, "references": 20}}
 
@@ -89,9 +92,9 @@ class BleuGame(GeneratorGame):
         self.G.eval()
         count = parallel.portion(self.samples, "samples")
         tokens = self.G.trim(self.G.sample(count, self.length))
-        reward = self.bleu(tokens)
-        mask = self.G.mask(tokens)
-        weight = (reward - reward.mean())[:, None] * mask
+        reward, mask = self.bleu(tokens)[:, None], self.G.mask(tokens)
+        reward = self.told(reward, mask[:, :1])
+        weight = (reward - reward.mean()) * mask
         loss = -(weight * self.G.log_prob(tokens)).sum() / mask.sum()
         yield Loss(loss, {"reward": reward.mean()})
 

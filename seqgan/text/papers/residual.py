@@ -40,6 +40,9 @@ class Options(ClassifierOptions):
         super().__post_init__()
         options.check_least(self, 1, "candidates")
 
+    def controls(self) -> tuple[str, ...]:
+        return ("none_real",)
+
     def method(self) -> dict[str, str]:
         samples = f"one of {self.candidates} candidates, by softmax of the logit"
         none = {"reward": "none", "estimator": "none"}

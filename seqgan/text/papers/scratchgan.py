@@ -58,6 +58,9 @@ class Options(SharedOptions):
         if self.d_dropout >= 1:
             raise UserError(f"--d_dropout {self.d_dropout}: it must be below 1")
 
+    def controls(self) -> tuple[str, ...]:
+        return ("permuted", *super().controls())
+
     def method(self) -> dict[str, str]:
         reward = f"2 D - 1 of each token, discount {self.gamma:g}"
         estimator = "reinforce, baseline moving_average"

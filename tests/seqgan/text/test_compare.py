@@ -132,7 +132,7 @@ def test_what_cannot_be_compared(runs, tmp_path, capsys):
         (lambda r: r["config"].update(test="x.txt"), "--test is None in .* and x.txt in"),
         (lambda r: r["config"].update(lowercase=False), "--lowercase is True in"),
         (lambda r: r.pop("sweep"), "holds no sweep"),
-        (lambda r: r["table"].pop("MLE"), "measured different models"),
+        (lambda r: r["sweep"].pop("MLE"), "measured different models"),
         (lambda r: None, "repeats the options and the seed"),
     ]:
         found = refusal(capsys, "compare", a, changed(runs, other, change), *out)

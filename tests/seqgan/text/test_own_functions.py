@@ -90,13 +90,15 @@ def papers_with(option):
             yield name, config
 
 
-NEED_THEIR_OWN = {"rankgan", "relgan"}
+NEED_THEIR_OWN = {"leakgan", "rankgan", "relgan"}
 """Papers that need more of a discriminator than the logit of a sequence."""
 
 
 def test_every_paper_that_takes_a_policy_plays_with_it(folder):
     names = set()
     for name, _ in papers_with("policy"):
+        if name == "leakgan":  # refused, see its tests
+            continue
         config = built(oracle, paper=name, out="run", policy="mine:Wide")
         assert type(oracle.PAPERS.load(name).game(config, SEQUENCES).G).__name__ == "Wide"
         assert config.method()["policy"] == "mine:Wide"
@@ -184,7 +186,7 @@ def test_a_run_of_own_parts(folder):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--policy", "lstm"), "--policy lstm: name a function of your own, as in mypackage"),
+        (("--policy", "gru"), "--policy gru with --level word: a causal language model of transf"),
         (("--policy", "mine:number"), "--policy mine:number: it is a int; give a function"),
         (("--policy", "mine:nothing"), "--policy mine:nothing: it built a NoneType; return a Seq"),
         (("--policy", "mine:other_words"), "and that of the sequences is 22"),

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Worker:
         """
         self.process = subprocess.Popen(self.command)
         code = self._wait()
+        self.process.wait()
         if code:
             raise RuntimeError(f"{' '.join(self.command)}: exit code {code}")
 
@@ -45,9 +47,10 @@ class Worker:
         from submitit.helpers import DelayedSubmission
 
         if self.process is not None:
-            self.process.send_signal(signal.SIGUSR1)
-            code = self._wait()
-            print(f"stopped with exit code {code}; {EXIT_CODE} means saved", flush=True)
+            with suppress(ChildProcessError):  # it has ended in this moment
+                self.process.send_signal(signal.SIGUSR1)
+                code = self._wait()
+                print(f"stopped with exit code {code}; {EXIT_CODE} means saved", flush=True)
         return DelayedSubmission(Worker(self.command))
 
     def _wait(self) -> int:

@@ -118,7 +118,7 @@ class Beats:
         seconds: Time between two signs of life.
     """
 
-    def __init__(self, folder: Path, seconds: float):
+    def __init__(self, folder: Path, seconds: int):
         self.folder, self.seconds = folder / "beats", seconds
         self.folder.mkdir(parents=True, exist_ok=True)
 

@@ -28,7 +28,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from image_core.metrics.intervals import t_quantile
+from image_core.student import t_quantile
 from seqgan.cli import main as seqgan
 from seqgan.commands.recipes import open_run
 from seqgan.dialogue.counting import counting_pairs, judge_counting

@@ -23,7 +23,7 @@ from benchmarks.claims.harness.claim import (
 )
 from benchmarks.claims.harness.play import RunFailed, play
 from benchmarks.claims.harness.results import Record, read_records, valid_records
-from image_core.metrics.intervals import t_quantile
+from image_core.student import t_quantile
 from seqgan.cli import main as seqgan
 
 CLAIMS = program.load_claims()

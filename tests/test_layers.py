@@ -108,8 +108,8 @@ SHARED = {
 
 
 def core_stands_alone(sources: Sources) -> list[str]:
-    """1. The core imports only itself; runs only the core, itself, and memory.py below both."""
-    allowed = {CORE: (CORE,), RUNS: (CORE, RUNS, "image_core.memory")}
+    """1. The core imports only itself; runs the core, itself, and memory.py and student.py."""
+    allowed = {CORE: (CORE,), RUNS: (CORE, RUNS, "image_core.memory", "image_core.student")}
     return [
         i.told()
         for i in ours(sources)
@@ -126,6 +126,7 @@ def image_core_is_layered(sources: Sources) -> list[str]:
         "image_core.games": (CORE, *low, "image_core.games"),
         "image_core.recipes": ("image_core",),
         "image_core.memory": (),
+        "image_core.student": (),
     }
     return [
         i.told()

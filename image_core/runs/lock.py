@@ -66,7 +66,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _take(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with _one_at_a_time(folder):
+    with one_at_a_time(folder):
         if holder := _holder(folder / NAME):
             _check_gone(holder, folder)
         text = json.dumps(_myself()._asdict())
@@ -76,7 +76,7 @@ def _take(folder: Path) -> None:
 
 
 def _release(folder: Path) -> None:
-    with suppress(OSError), _one_at_a_time(folder):
+    with suppress(OSError), one_at_a_time(folder):
         if _holder(folder / NAME) == _myself():
             (folder / NAME).unlink()
 
@@ -129,8 +129,12 @@ def _started(pid: int) -> int | None:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Context that one process of this machine is in at a time: to look and to write is one act."""
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Context that one process of this machine is in at a time: to look and to write is one act.
+
+    Args:
+        folder: Folder that the processes share.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # some network file systems do not lock folders

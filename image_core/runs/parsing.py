@@ -91,7 +91,7 @@ def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, b
     preset = chosen["preset"] if chosen["preset"] in module.PRESETS else next(iter(module.PRESETS))
     config_class, defaults = _class_and_defaults(module, chosen["paper"], preset)
     for file, content in zip(known.config, contents, strict=True):
-        _check_names(file, content, config_class)
+        _check_names(f"--config {file}", content, config_class)
     if module.PAPERS is not None:
         _check_read(module.PAPERS, config_class, rest)
     parser = config_parser(recipe, module, config_class)
@@ -100,6 +100,29 @@ def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, b
         rest = ["--config", file, *rest]
     values = told(lambda: parser.parse_args(rest), parser.prog)
     return _built(config_class, values), values["resume"]
+
+
+def config_of(recipe: str, module: Any, values: Mapping[str, Any], where: str) -> Any:
+    """The configuration of plain values: options, paper and preset by name.
+
+    Args:
+        recipe: Name of the recipe.
+        module: Module of the recipe.
+        values: Value of each option that is given.
+        where: Option and file that the values stand in, for messages.
+
+    Raises:
+        UserError: An option is unknown or invalid; the message names it.
+    """
+    preset = values.get("preset", next(iter(module.PRESETS)))
+    if preset not in module.PRESETS:
+        raise UserError(f"{where}: preset {preset}: choose among {', '.join(module.PRESETS)}")
+    config_class, defaults = _class_and_defaults(module, values.get("paper"), preset)
+    _check_names(where, values, config_class)
+    parser = config_parser(recipe, module, config_class)
+    parser.set_defaults(defaults)
+    parsed = told(lambda: parser.parse_object(dict(values)), parser.prog)
+    return _built(config_class, parsed)
 
 
 def _check_read(papers: "Papers", config_class: type, words: Sequence[str]) -> None:
@@ -259,13 +282,13 @@ def _read_options(file: str, recipe: str) -> dict[str, Any]:
     return content
 
 
-def _check_names(file: str, content: Mapping[str, Any], config_class: type) -> None:
+def _check_names(where: str, content: Mapping[str, Any], config_class: type) -> None:
     names = {f.name for f in fields(config_class)} | {
         *("preset", "recipe", "resume", "format", "sources")
     }
     for name in content:
         if name not in names:
-            raise UserError(f"--config {file}: there is no option {name!r}; leave it out")
+            raise UserError(f"{where}: there is no option {name!r}; leave it out")
 
 
 def told(parse: Callable[[], Any], prog: str) -> Any:

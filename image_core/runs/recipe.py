@@ -17,7 +17,7 @@ from image_core.adversarial.stream import Data
 from image_core.runs import options, track
 from image_core.runs.folder import RunFolder
 from image_core.runs.phase import Phase
-from image_core.runs.run import play
+from image_core.runs.run import Watch, play, unwatched
 
 
 @dataclass(kw_only=True)
@@ -159,8 +159,12 @@ class Run(ABC):
         self.engine.load(self.folder.checkpoint)
         self._sign()
 
-    def train(self) -> None:
-        """Play the remaining rounds of the run, then write its result unless it is left out."""
+    def train(self, watch: Watch = unwatched) -> None:
+        """Play the remaining rounds of the run, then write its result unless it is left out.
+
+        Args:
+            watch: Function called with each logged record; what it raises ends the training.
+        """
         began, ended = time.process_time(), self.engine.notes.get("phase") == len(self.phases())
         play(
             self.engine,
@@ -170,6 +174,7 @@ class Run(ABC):
             save_seconds=self.config.save_seconds,
             show=self.show,
             track=self.config.track,
+            watch=watch,
         )
         if self.config.report == "none":
             print(f"no report; `seqgan evaluate {self.config.out}` writes it", file=sys.stderr)

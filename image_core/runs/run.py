@@ -6,7 +6,7 @@ uninterrupted one.
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,6 +24,16 @@ from image_core.runs.progress import Progress
 from image_core.runs.stopping import Stopped, between_rounds
 from image_core.runs.track import tracked
 
+Watch = Callable[[Mapping[str, Any]], None]
+
+
+def unwatched(record: Mapping[str, Any]) -> None:
+    """Let a record pass.
+
+    Args:
+        record: Logged record of a round.
+    """
+
 
 def play(
     engine: Engine,
@@ -34,6 +44,7 @@ def play(
     save_seconds: float,
     show: Sequence[str],
     track: str = "",
+    watch: Watch = unwatched,
 ) -> None:
     """Play all remaining phases, with logging, checkpoints and a progress display.
 
@@ -46,6 +57,7 @@ def play(
             saved.
         show: Names of the logged numbers to show.
         track: Trackers that get the logged numbers, see `track.names`.
+        watch: Function called with each logged record; what it raises ends the play.
 
     Raises:
         UserError: A weight or a metric is not finite.
@@ -71,6 +83,7 @@ def play(
                 record, ended = _round(engine, data, phase)
                 run.write_log(record)
                 log(record)
+                watch(record)
                 progress.show(notes["phase"], notes["phase_round"], record)
                 if said := crossed(engine, phase.limits, record):
                     notes.setdefault("alarms", []).extend(said)

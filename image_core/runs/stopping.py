@@ -1,8 +1,8 @@
 """Signals that stop a run: it saves at the end of the round, and resumes bit for bit.
 
-SIGTERM, SIGUSR1 (which schedulers send before the time is up) and ctrl-C are noted while rounds are
-played; a ctrl-C after any of them stops at once. Outside of rounds there is nothing to save, and
-they stop at once.
+SIGTERM, SIGUSR1 and SIGUSR2 (which schedulers send before the time is up) and ctrl-C are noted
+while rounds are played; a ctrl-C after any of them stops at once. Outside of rounds there is
+nothing to save, and they stop at once.
 """
 
 import os
@@ -14,7 +14,8 @@ from types import FrameType
 
 EXIT_CODE = 75
 """Exit code of a run that a signal has stopped and `resume` goes on with: EX_TEMPFAIL."""
-_NOTED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+_SCHEDULERS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+_NOTED = (signal.SIGINT, *_SCHEDULERS)
 
 
 class Stopped(KeyboardInterrupt):
@@ -53,16 +54,16 @@ def between_rounds() -> Iterator[Request]:
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """Context in which SIGTERM and SIGUSR1 stop the run at once, as ctrl-C does.
+    """Context in which a scheduler's signals stop the run at once, as ctrl-C does.
 
     Raises:
-        Stopped: One of the two has arrived.
+        Stopped: One of them has arrived.
     """
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped
 
-    with _handled((signal.SIGTERM, signal.SIGUSR1), stop):
+    with _handled(_SCHEDULERS, stop):
         yield
 
 

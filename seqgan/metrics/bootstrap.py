@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from image_core.adversarial.errors import UserError
-from image_core.metrics.intervals import t_quantile
+from image_core.student import t_quantile
 
 MANY = 50_000
 """Number of sentences from which on the normal interval is used, the limit of the bootstrap's."""

@@ -22,7 +22,7 @@ from image_core.runs.batches import Batches
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
-from image_core.runs.run import play
+from image_core.runs.run import Watch, play, unwatched
 from seqgan.retrieval.answers import Answers
 from seqgan.retrieval.config import RetrievalOptions, RetrievalProblem
 from seqgan.retrieval.evaluate import evaluate, means
@@ -299,8 +299,12 @@ class RetrievalRun(recipe.Run):
         steps = len(batches(split, int(c.batch or 0), c.seed))
         return [Turn("start", move, repeat=steps)]
 
-    def train(self) -> None:
-        """Choose; then play what was chosen on all data; then write the result."""
+    def train(self, watch: Watch = unwatched) -> None:
+        """Choose; then play what was chosen on all data; then write the result.
+
+        Args:
+            watch: Function called with each logged record; what it raises ends the training.
+        """
         began = time.process_time()
         ended = self.engine.notes.get("phase") == len(self.phases())
         # What is chosen in the first two phases is how long the last two are
@@ -313,6 +317,7 @@ class RetrievalRun(recipe.Run):
                 self.folder,
                 save_seconds=self.config.save_seconds,
                 show=self.show,
+                watch=watch,
             )
         self.report(None if ended else time.process_time() - began)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from image_core.metrics.intervals import t_quantile
+from image_core.student import t_quantile
 
 Table = Mapping[str, Mapping[str, float]]
 """Figures of one run, by row and column."""

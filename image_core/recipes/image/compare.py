@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
-from image_core.metrics.intervals import seed_interval
 from image_core.recipes.compare import draw_curves
 from image_core.recipes.image.report import AGAIN
 from image_core.runs import plots
@@ -14,6 +13,7 @@ from image_core.runs.folder import RunFolder, as_json, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.run_page import told_facts
 from image_core.runs.table import print_table
+from image_core.student import seed_interval
 
 SAME = (
     *("data", "labels", "valid", "test", "split_seed", "size", "fit", "channels"),

@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from image_core.metrics.intervals import seed_interval
 from image_core.recipes.study.design import Outcome
 from image_core.runs import plots
 from image_core.runs.folder import as_json, write_text
 from image_core.runs.table import print_table
+from image_core.student import over_seeds
 
 
 def best_twentieth(scores: Sequence[float]) -> list[float]:
@@ -44,19 +44,6 @@ def best_by_budget(
         low, high = bests[resamplings // 20], bests[-1 - resamplings // 20]
         found.append((sum(bests) / resamplings, low, high))
     return found
-
-
-def over_seeds(scores: Sequence[float], digits: int = 4) -> str:
-    """The mean and its 95 % t interval over seeds, in words.
-
-    Args:
-        scores: Score of each seed.
-        digits: Significant digits.
-    """
-    middle, half = seed_interval(scores)
-    if half is None:
-        return f"{middle:.{digits}g} (one seed)"
-    return f"{middle:.{digits}g} ± {half:.{digits}g} ({len(scores)} seeds)"
 
 
 def write_report(

@@ -10,16 +10,16 @@ from statistics import median
 from typing import Any
 
 import optuna
-import yaml
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from image_core.adversarial.engine import NonFiniteError
-from image_core.adversarial.errors import UserError
 from image_core.recipes.image.report import AGAIN
-from image_core.recipes.study.design import RANGES, Combination, Design, Outcome
+from image_core.recipes.study.design import PAPER, RANGES, Combination, Design, Outcome
 from image_core.recipes.study.report import write_report
 from image_core.recipes.study.ucb import BatchUCB
+from image_core.runs.study.agree import agree
+from image_core.runs.study.runs import Diverged, finish
+from image_core.runs.study.storage import Memory, open_memory, origin
 
 DIVERGED = 1e6
 """Score of a run that did not end in finite numbers."""
@@ -32,38 +32,22 @@ def work(design: Design) -> None:
         UserError: The folder holds a study of another design.
     """
     folder = Path(design.out)
-    _agree(folder, design)
+    agree(folder, design.same(), asdict(design))
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage, left = open_storage(design), design.most or sys.maxsize
-    studies = {c: open_study(design, c, storage) for c in design.combinations()}
+    memory = open_memory(design.storage, folder, design.heartbeat)
+    left = design.most or sys.maxsize
+    studies = {c: open_study(design, c, memory.storage) for c in design.combinations()}
     again = True
     while again and left:
         again = False
         for combination, study in studies.items():
-            while left and _todo(design, combination, study):
-                _one(design, combination, study, folder)
+            while left and _todo(design, memory, study):
+                _one(design, combination, study, memory)
                 left, again = left - 1, True
         again = again or repeat_best(design, list(studies.values()))
     write_report(
         folder, [outcome(c, s) for c, s in studies.items()], design.same(), real_again(folder)
     )
-
-
-def open_storage(design: Design) -> optuna.storages.RDBStorage:
-    """The shared memory of the study's workers; a dead worker's run is begun again."""
-    url = design.storage or f"sqlite:///{Path(design.out).resolve() / 'study.db'}"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # optuna calls its heartbeat experimental
-        try:
-            return optuna.storages.RDBStorage(
-                url,
-                heartbeat_interval=design.heartbeat,
-                grace_period=3 * design.heartbeat,
-                failed_trial_callback=optuna.storages.RetryFailedTrialCallback(max_retry=3),
-            )
-        except Exception as error:  # of SQLAlchemy and of drivers that are missing
-            reason = " ".join(str(error).split())[:200]
-            raise UserError(f"--storage {url} cannot be opened: {reason}") from error
 
 
 def search_space(design: Design, combination: Combination) -> dict[str, FloatDistribution]:
@@ -142,11 +126,9 @@ def _key(point: dict[str, Any]) -> str:
     return json.dumps({n: float(v) for n, v in sorted(point.items())})
 
 
-def _todo(design: Design, combination: Combination, study: optuna.Study) -> bool:
+def _todo(design: Design, memory: Memory, study: optuna.Study) -> bool:
     """Whether a point is left for this worker; runs of dead workers come back to the queue."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        optuna.storages.fail_stale_trials(study)
+    memory.recover(study)
     trials = study.get_trials(deepcopy=False)
     if any(t.state == TrialState.WAITING for t in trials):
         return True
@@ -158,12 +140,16 @@ def _todo(design: Design, combination: Combination, study: optuna.Study) -> bool
     return taken < design.search_rounds * design.points
 
 
-def _one(design: Design, combination: Combination, study: optuna.Study, folder: Path) -> None:
+def _one(design: Design, combination: Combination, study: optuna.Study, memory: Memory) -> None:
+    """Run one point, in the folder of the dead worker that has begun it, if there was one."""
+
     def objective(trial: Trial) -> float:
-        point = _point(design, combination, trial)
-        place = folder / "runs" / combination.name.replace("/", "-") / f"{trial.number:04d}"
-        print(f"{combination.name} {trial.number}: {point}", file=sys.stderr)
-        return train(design, combination, point, place)
+        number = origin(study.get_trials(deepcopy=False)[trial.number])
+        runs = Path(design.out) / "runs" / combination.name.replace("/", "-")
+        with memory.alive(trial):
+            point = _point(design, combination, trial)
+            print(f"{combination.name} {number}: {point}", file=sys.stderr)
+            return train(design, combination, point, runs / f"{number:04d}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -186,22 +172,15 @@ def _point(design: Design, combination: Combination, trial: Trial) -> dict[str, 
 
 
 def train(design: Design, combination: Combination, point: dict[str, Any], place: Path) -> float:
-    """One run; its Frechet distance to unseen images."""
-    from image_core.recipes.image.recipe import Run
+    """One run, from its last checkpoint if it has one; its Frechet distance to unseen images."""
+    from image_core.recipes.image import recipe
 
-    config = design.config(combination, point, str(place))
-    run = Run(config)
-    run.start()
     try:
-        run.train()
-    except NonFiniteError as error:
+        result = finish(recipe, design.config(combination, point, str(place)))
+    except Diverged as error:
         print(f"{place}: {error}", file=sys.stderr)
         return DIVERGED
-    except UserError as error:
-        if "not finite" in str(error):
-            return DIVERGED
-        raise
-    table = json.loads(run.folder.result.read_text(encoding="utf-8"))["table"][run.paper.title]
+    table = result["table"][recipe.PAPERS.load(PAPER).title]
     return float(table[_distance(table)])
 
 
@@ -226,23 +205,3 @@ def real_again(folder: Path) -> dict[str, Any]:
         value, over = result["table"][AGAIN][name], result["intervals"]["over"]
         return {"value": value, "low": low, "high": high, "over": over, "data": result["data"]}
     return {}
-
-
-def _agree(folder: Path, design: Design) -> None:
-    """Leave the design in the folder, or agree with the one that is there."""
-    file = folder / "study.yaml"
-    text = yaml.safe_dump(asdict(design), sort_keys=False)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-        return
-    except FileExistsError:
-        pass
-    known = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    for name, value in design.same().items():
-        if known.get(name) != value:
-            raise UserError(
-                f"--{name} is {value}, but the study in {folder} was begun with "
-                f"{known.get(name)}; join it with that value or choose another --out"
-            )

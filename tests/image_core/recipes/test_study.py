@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +13,16 @@ optuna = pytest.importorskip("optuna")
 from image_core.adversarial.errors import UserError  # noqa: E402
 from image_core.recipes.study import work as working  # noqa: E402
 from image_core.recipes.study.design import Combination, Design  # noqa: E402
-from image_core.recipes.study.report import best_by_budget, best_twentieth, over_seeds  # noqa: E402
+from image_core.recipes.study.report import best_by_budget, best_twentieth  # noqa: E402
 from image_core.recipes.study.ucb import BatchUCB  # noqa: E402
 from image_core.recipes.study.work import (  # noqa: E402
-    open_storage,
     open_study,
     outcome,
     search_space,
     work,
 )
+from image_core.runs.study.storage import open_memory  # noqa: E402
+from image_core.student import over_seeds  # noqa: E402
 from seqgan.cli import main  # noqa: E402
 
 NAME = "non_saturating/none/none/dcgan"
@@ -42,6 +44,10 @@ def design(out, **changes) -> Design:
         "device": "cpu",
     }
     return Design(out=str(out), **{**given, **changes})
+
+
+def opened(made):
+    return open_memory(made.storage, Path(made.out), made.heartbeat).storage
 
 
 @pytest.fixture
@@ -125,7 +131,7 @@ def test_a_round_of_the_search_spreads(tmp_path):
     made = design(tmp_path, design="search", points=4)
     tmp_path.mkdir(exist_ok=True)
     combination = made.combinations()[0]
-    study = open_study(made, combination, open_storage(made))
+    study = open_study(made, combination, opened(made))
     space = search_space(made, combination)
     for i in range(8):
         trial = study.ask(space)
@@ -154,15 +160,13 @@ def test_expected_best_of_a_budget_and_the_best_twentieth():
 def test_runs_that_diverge_are_scored_and_do_not_stop_the_study(tmp_path, monkeypatch):
     from image_core.adversarial.engine import NonFiniteError
 
-    def fails(self):
+    def fails(self, watch):
         raise NonFiniteError("the loss of 'D' is not finite")
 
     monkeypatch.setattr("image_core.recipes.image.recipe.Run.train", fails)
     made = design(tmp_path, most=2)
     work(made)
-    found = outcome(
-        made.combinations()[0], open_study(made, made.combinations()[0], open_storage(made))
-    )
+    found = outcome(made.combinations()[0], open_study(made, made.combinations()[0], opened(made)))
     assert found.scores == [working.DIVERGED] * 2
 
 
@@ -186,7 +190,7 @@ def test_a_real_study_by_a_worker_that_dies_and_another(tmp_path, monkeypatch, c
         main(command)
     monkeypatch.setattr(working, "train", plain)
     made = design(tmp_path, design="search", heartbeat=5)
-    study = open_study(made, Combination(*NAME.split("/")), open_storage(made))
+    study = open_study(made, Combination(*NAME.split("/")), opened(made))
     states = [trial.state.name for trial in study.get_trials()]
     assert states == ["COMPLETE", "RUNNING"]
     with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as memory, memory:

@@ -1,7 +1,8 @@
-"""Intervals of measures that are no means, by halves of the samples."""
+"""Intervals of measures that are no means, by halves of the samples; of shares."""
 
 import math
 from collections.abc import Callable, Mapping
+from statistics import NormalDist
 
 import torch
 from jaxtyping import Int64

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
-from image_core.metrics.intervals import seed_interval
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, as_json, write_text
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.run_page import told_facts
 from image_core.runs.seeds import Result, check_same, group_by_seed, read_result
 from image_core.runs.table import print_table
+from image_core.student import seed_interval
 
 if TYPE_CHECKING:
     import matplotlib.figure

@@ -23,6 +23,7 @@ from image_core.runs.batches import Batches
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
+from image_core.runs.run import Watch, unwatched
 from seqgan import metrics
 from seqgan.dialogue.config import DialogueOptions, DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_tokenizer
@@ -301,8 +302,8 @@ class DialogueRun(recipe.Run):
             save_base(self.game.G, unfinished)
             unfinished.rename(self.base)
 
-    def train(self) -> None:
-        super().train()
+    def train(self, watch: Watch = unwatched) -> None:
+        super().train(watch)
         if self.config.report == "none":  # a report saves them, too
             self.save_models()
 

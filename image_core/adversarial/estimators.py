@@ -28,14 +28,15 @@ from typing import Any, final
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn.functional import softmax
 
 from image_core.adversarial import parallel
 from image_core.adversarial.border import check_alike, check_samples
 from image_core.adversarial.control_variates import disarm, rebar, relax, taylor
+from image_core.adversarial.counted import check_group, count, weighted_sum
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import gumbel_softmax, reinmax, straight_through
-from image_core.adversarial.returns import groups, leave_one_out, position_mean
+from image_core.adversarial.returns import leave_one_out, position_mean
+from image_core.adversarial.self_normalised import boundary_seeking, importance
 
 __all__ = [
     "boundary_seeking",
@@ -139,7 +140,7 @@ class Reinforce(nn.Module):
             raise UserError("baseline = 'learned' and a value network go together: give both")
         self.baseline = _choice("baseline", baseline, BASELINES)
         self.reduction = _choice("reduction", reduction, REDUCTIONS)
-        self.samples = _samples(samples)
+        self.samples = check_group(samples)
         if not 0 <= momentum < 1:
             raise UserError(f"momentum = {momentum}: give a number in [0, 1)")
         self.momentum = momentum
@@ -161,7 +162,7 @@ class Reinforce(nn.Module):
         reward = reward.detach()
         if self.value is not None:
             return self._learned(self.value, log_prob, reward, mask, context)
-        loss = -_weighted(reward - self._baseline(reward, mask), log_prob, mask)
+        loss = -weighted_sum(reward - self._baseline(reward, mask), log_prob, mask)
         if self.moving:
             self._remember(reward, mask)
         return _reduced(loss, mask, self.reduction)
@@ -174,8 +175,8 @@ class Reinforce(nn.Module):
             context = torch.arange(reward.shape[1], device=reward.device).expand(reward.shape)
         expected = value(context)
         check_alike("a learned baseline", value=expected, reward=reward)
-        loss = -_weighted(reward - expected.detach(), log_prob, mask)
-        error = (reward - expected).masked_fill(~mask, 0).square().sum() / _count(mask)
+        loss = -weighted_sum(reward - expected.detach(), log_prob, mask)
+        error = (reward - expected).masked_fill(~mask, 0).square().sum() / count(mask)
         return _reduced(loss, mask, self.reduction) + error
 
     def _baseline(self, reward: Tensor, mask: Tensor) -> Tensor:
@@ -193,125 +194,13 @@ class Reinforce(nn.Module):
     def _remember(self, reward: Tensor, mask: Tensor) -> None:
         """Update total and weight alike, so that their quotient is a mean from the start."""
         if self.baseline == "log_z":
-            mean = reward.masked_fill(~mask, -math.inf).flatten().logsumexp(0) - _count(mask).log()
+            mean = reward.masked_fill(~mask, -math.inf).flatten().logsumexp(0) - count(mask).log()
             mean = torch.where(mask.any(), mean, 0.0)
         else:
-            mean = reward.masked_fill(~mask, 0).sum() / _count(mask)
+            mean = reward.masked_fill(~mask, 0).sum() / count(mask)
         step = (1 - self.momentum) * mask.any().to(self.weight)
         self.total.lerp_(mean.to(self.total), step)
         self.weight.lerp_(torch.ones_like(self.weight), step)
-
-
-def importance(samples: int | None = None, baseline: float = 1.0) -> "Importance":
-    """Likelihood of the samples re-weighted towards the data (MaliGAN).
-
-    w_i = r_i / sum_j r_j,   loss = -(1/T) sum_(i,t) (w_i - b/B) log_prob_(i,t)   (Che et al. 2017)
-
-    at each position, over the B rows of the batch, or the mean over groups of B = `samples` rows.
-    For rows of different lengths, with r' = r / (mean of the counted r of the group at that
-    position):
-
-    loss = -sum mask (r' - b) log_prob / (counted elements)
-
-    Hence the loss has the scale of `reinforce` with a reward of mean 1, and a row that is longer
-    than all others counts once, not B times.
-
-    The reward is r = D / (1 - D) = exp(logit) > 0, which estimates p/q; if it can overflow, use
-    `boundary_seeking`, which takes the logit. The weights are self-normalised, hence biased; the
-    bias falls as 1/B.
-
-    Args:
-        samples: Number of rows that share one normalisation; None takes the whole batch.
-        baseline: Baseline b, in units of 1/B. 1 centres the weights, as in the authors' code; the
-            paper raises b from 0 to 1 during training, for which `.baseline` may be set between
-            rounds.
-
-    Raises:
-        UserError: There are fewer than two samples.
-
-    Source: Che et al. 2017 (MaliGAN).
-    """
-    return Importance(samples, baseline)
-
-
-@final
-class Importance(nn.Module):
-    """The estimator built by `importance`.
-
-    Args:
-        samples: Number of rows that share one normalisation, see `importance`.
-        baseline: Baseline b, see `importance`; may be set between rounds.
-    """
-
-    def __init__(self, samples: int | None, baseline: float) -> None:
-        super().__init__()
-        self.samples = _samples(samples)
-        self.baseline = baseline
-
-    def forward(
-        self,
-        log_prob: Float[Tensor, "batch time"],
-        reward: Float[Tensor, "batch time"],
-        mask: Bool[Tensor, "batch time"],
-    ) -> Float[Tensor, ""]:
-        """Surrogate loss."""
-        check_samples(log_prob, reward, mask)
-        samples = self.samples or len(reward)
-        ratio = groups(reward.detach().masked_fill(~mask, 0), samples)
-        count = groups(mask, samples).sum(dim=1, keepdim=True).clamp(min=1)
-        mean = ratio.sum(dim=1, keepdim=True) / count
-        weight = (ratio / mean.clamp(min=torch.finfo(ratio.dtype).tiny)).flatten(0, 1)
-        return -_weighted(weight - self.baseline, log_prob, mask) / _count(mask)
-
-
-def boundary_seeking(samples: int | None = None) -> "BoundarySeeking":
-    """Likelihood of M samples of a latent, re-weighted towards the decision boundary (BGAN).
-
-    w_m = softmax_m(F_m),   loss = -mean_z sum_m w_m log g(x_m | z)            (Hjelm et al. 2018)
-
-    with log g summed over positions. The weights are computed at each position, so the reward may
-    vary along the sample. If only n of the M samples count at a position, the weights there add up
-    to n/M. The mean is over rows with at least one counted element, M of them per latent: this is
-    `importance(samples, 0.0)` of exp(F), times the number of counted positions per row.
-
-    The reward is the logit F, the log of the density ratio. The bias falls as 1/M: use about 20.
-
-    Args:
-        samples: Number M of contiguous rows per latent; None normalises over the whole batch.
-
-    Raises:
-        UserError: There are fewer than two samples.
-
-    Source: Hjelm et al. 2018 (boundary-seeking GAN).
-    """
-    return BoundarySeeking(samples)
-
-
-@final
-class BoundarySeeking(nn.Module):
-    """The estimator built by `boundary_seeking`.
-
-    Args:
-        samples: Number of rows per latent, see `boundary_seeking`.
-    """
-
-    def __init__(self, samples: int | None) -> None:
-        super().__init__()
-        self.samples = _samples(samples)
-
-    def forward(
-        self,
-        log_prob: Float[Tensor, "batch time"],
-        reward: Float[Tensor, "batch time"],
-        mask: Bool[Tensor, "batch time"],
-    ) -> Float[Tensor, ""]:
-        """Surrogate loss."""
-        check_samples(log_prob, reward, mask)
-        samples = self.samples or len(reward)
-        logit = reward.detach().masked_fill(~mask, torch.finfo(reward.dtype).min)
-        count = groups(mask, samples).sum(dim=1, keepdim=True)
-        weight = (softmax(groups(logit, samples), dim=1) * count).flatten(0, 1)
-        return -_weighted(weight, log_prob, mask) / _count(mask.any(dim=1))
 
 
 def clipped(clip: float = 0.2, reduction: str = "mean") -> "Clipped":
@@ -364,39 +253,21 @@ class Clipped(nn.Module):
             log_ratio.clamp(max=math.log1p(self.clip)),
             log_ratio.clamp(min=math.log1p(-self.clip)),
         )
-        loss = -_weighted(advantage, bounded.exp(), mask)
+        loss = -weighted_sum(advantage, bounded.exp(), mask)
         return _reduced(loss, mask, self.reduction)
 
 
 # ------------------------------------------------------------------------------------ shared by all
 
 
-def _weighted(weight: Tensor, term: Tensor, mask: Tensor) -> Tensor:
-    """Sum of weight * term over the counted elements; elsewhere 0 * inf never arises."""
-    return (weight.masked_fill(~mask, 0) * term.masked_fill(~mask, 0)).sum()
-
-
 def _reduced(total: Tensor, mask: Tensor, reduction: str) -> Tensor:
     """The mean over the counted elements, or the sum over the samples of all processes."""
     if reduction == "mean":
-        return total / _count(mask)
+        return total / count(mask)
     return total * parallel.world()[1]  # the engine averages gradients over processes
-
-
-def _count(mask: Tensor) -> Tensor:
-    """Number of counted elements, but at least 1 to avoid a division by 0."""
-    return mask.sum().clamp(min=1)
 
 
 def _choice(option: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise UserError(f"{option} = {value!r}: choose one of {', '.join(choices)}")
     return value
-
-
-def _samples(samples: int | None) -> int | None:
-    if samples is not None and samples < 2:
-        raise UserError(
-            f"samples = {samples}: weighing samples against each other needs at least 2"
-        )
-    return samples

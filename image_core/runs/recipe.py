@@ -3,7 +3,7 @@
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from image_core.adversarial.randomness import seed_all
 from image_core.adversarial.stream import Data
 from image_core.runs import options, track
 from image_core.runs.folder import RunFolder
+from image_core.runs.form import write_form
 from image_core.runs.phase import Phase
 from image_core.runs.run import Watch, play, unwatched
 
@@ -65,6 +66,7 @@ class Run(ABC):
 
     Args:
         config: Options of the run.
+        data: Whether the data are read; a trained run can be used without.
     """
 
     recipe: str
@@ -80,8 +82,8 @@ class Run(ABC):
     engine: Engine
     data: Data
 
-    def __init__(self, config: RunConfig):
-        self.config = config
+    def __init__(self, config: RunConfig, *, data: bool = True):
+        self.config, self.has_data = config, data
         self.folder = RunFolder(config.out)
         if config.threads:
             torch.set_num_threads(config.threads)
@@ -150,14 +152,15 @@ class Run(ABC):
         notes["config"]["rounds"] = config.rounds
 
     def load(self) -> None:
-        """Load the last checkpoint, to sample or evaluate.
+        """Load the last checkpoint, to sample or evaluate; without data, nothing is compared.
 
         Raises:
             UserError: There is no checkpoint, or the data differ from those that the run began
                 with.
         """
         self.engine.load(self.folder.checkpoint)
-        self._sign()
+        if self.has_data:
+            self._sign()
 
     def train(self, watch: Watch = unwatched) -> None:
         """Play the remaining rounds of the run, then write its result unless it is left out.
@@ -185,6 +188,10 @@ class Run(ABC):
         """The options as plain values."""
         return asdict(self.config)
 
+    def data_form(self) -> Mapping[str, Any]:
+        """What is known of the data where they are not read, kept in form.json; most need none."""
+        return {}
+
     def _sign(self) -> None:
         """Record options and data; reject data that differ from those recorded at the start."""
         notes, fingerprint = self.engine.notes, self.data_fingerprint()
@@ -194,6 +201,8 @@ class Run(ABC):
                 f"{self.data_source()} is not what {self.config.out} began with; "
                 "restore it or start a new run"
             )
+        if form := self.data_form():
+            write_form(self.folder.folder, form)
 
 
 MOVABLE = ("out", "device", "save_seconds", "track", "report")

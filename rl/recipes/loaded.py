@@ -1,12 +1,12 @@
 """A trained run with a policy to work with, in the environment's own observations and actions."""
 
-from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 import torch
 
+from image_core.runs.loaded import LoadedRun
 from rl.envs import Envs, keywords
 from rl.envs.fixed import FixedHorizon
 from rl.envs.sync import make
@@ -15,7 +15,7 @@ from rl.policies import Actor
 from rl.recipes.policy_run import PolicyRun
 
 
-class LoadedPolicy:
+class LoadedPolicy(LoadedRun[PolicyRun]):
     """A trained run of the recipe expert or imitate.
 
     Args:
@@ -23,17 +23,11 @@ class LoadedPolicy:
     """
 
     def __init__(self, run: PolicyRun):
-        run.load()
+        super().__init__(run)
         run.engine.game.eval()
-        self._run = run
         self._envs: Envs = run.make_envs(1)
         self.policy: Actor = run.policy().eval()
         self._space = self.env().action_space
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     @property
     def env_id(self) -> str:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Float32, Float64
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.loaded import LoadedRun
 from seqgan.dialogue.chat import Chat, Manner
 from seqgan.dialogue.decoding import Backward
 from seqgan.dialogue.encode import EncodedPairs
@@ -27,7 +27,7 @@ Said = str | Sequence[str] | Sequence[Mapping[str, Any]]
 """What was said so far: a user's text; texts in turn, a user's last; or messages."""
 
 
-class LoadedDialogue:
+class LoadedDialogue(LoadedRun[DialogueRun]):
     """A trained run on dialogues.
 
     A conversation is cut as in training: to the last `turns` turns, then to `context_tokens`
@@ -36,15 +36,6 @@ class LoadedDialogue:
     Args:
         run: Run that was built without data; its last checkpoint is loaded.
     """
-
-    def __init__(self, run: DialogueRun):
-        run.load()
-        self._run = run
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     @property
     def tokenizer(self) -> Any:

@@ -93,9 +93,9 @@ class DialogueRun(recipe.Run):
     game: DialogueGame
 
     def __init__(self, config: DialogueRunOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         c, self.paper = config, PAPERS.load(config.paper)
-        self.has_data, self.device = data, options.pick_device(c.device)
+        self.device = options.pick_device(c.device)
         self.base = Path(c.out) / "base"
         begun = parallel.agree(self.base.exists())
         self.sharded = data and c.shard and parallel.world()[1] > 1

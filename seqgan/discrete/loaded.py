@@ -1,7 +1,6 @@
 """A trained discrete run to work with, without its training data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +8,7 @@ from jaxtyping import UInt8
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.loaded import LoadedRun
 from image_core.runs.picture_files import to_pictures
 from seqgan.discrete.recipe import Run
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class LoadedDiscrete:
+class LoadedDiscrete(LoadedRun[Run]):
     """A trained run on images or lines of discrete variables.
 
     Its averaged generator is used where it has one.
@@ -24,15 +24,6 @@ class LoadedDiscrete:
     Args:
         run: Run that was built without data; its last checkpoint is loaded.
     """
-
-    def __init__(self, run: Run):
-        run.load()
-        self._run = run
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     @property
     def writes_lines(self) -> bool:

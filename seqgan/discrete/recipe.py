@@ -7,6 +7,7 @@ classifier.
 
 import functools
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from image_core.runs import options, plots, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
 from image_core.runs.folder import write_text
-from image_core.runs.form import read_form, write_form
+from image_core.runs.form import read_form
 from image_core.runs.image_grid import write_image_grid
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
@@ -79,7 +80,7 @@ class Run(recipe.Run):
     game: DiscreteGame
 
     def __init__(self, config: DiscreteOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         self.paper = PAPERS.load(config.paper)
         if data:
             self.train_set, self.test_set = read_splits(
@@ -111,21 +112,8 @@ class Run(recipe.Run):
         if data:
             self.data = Batches(self.train_set.rows, config.batch, seed=config.seed)
 
-    @property
-    def has_data(self) -> bool:
-        """Whether the run was opened with its data."""
-        return "train_set" in vars(self)
-
-    def load(self) -> None:
-        """Load the last checkpoint, to draw or to evaluate; without data, nothing is compared."""
-        if self.has_data:
-            super().load()
-        else:
-            self.engine.load(self.folder.checkpoint)
-
-    def _sign(self) -> None:
-        super()._sign()
-        write_form(self.folder.folder, self.form._asdict())
+    def data_form(self) -> Mapping[str, Any]:
+        return self.form._asdict()
 
     def phases(self) -> list[Phase]:
         """The paper's phases; adversarial rounds alone where it has none."""

@@ -2,10 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import partial
-from typing import Any, Literal, NamedTuple
-
-import torch
+from typing import Any, NamedTuple
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
@@ -54,7 +51,6 @@ class RetrievalOptions(RankingOptions):
         d_steps: Optimizer steps of the discriminator in a round.
         g_lr: Learning rate of the generator.
         d_lr: Learning rate of the discriminator.
-        optimizer: Optimizer of all players: adam or sgd.
         batch: Queries of a step; 0 takes all.
         pool: Candidates drawn for a step, for item; 0 takes all.
     """
@@ -65,7 +61,6 @@ class RetrievalOptions(RankingOptions):
     d_steps: int = 5
     g_lr: float | None = None
     d_lr: float | None = None
-    optimizer: Literal["adam", "sgd"] = "adam"
     batch: int | None = None
     pool: int = 0
 
@@ -101,40 +96,28 @@ class SoftmaxOptions(RetrievalOptions):
         estimator: Estimator of the generator's gradient: exact (the expectation over all
             candidates), reinforce, leave_one_out (the mean reward of the query's other samples is
             subtracted) or importance (MaliGAN's and BGAN's weights over a batch).
-        negative_temperature: Temperature of the generator as it draws negatives.
         mixture: Share lambda of the positives in what the generator's gradient is sampled from.
         samples: Documents per positive that the gradient is sampled from.
         kl_coef: Weight of KL(generator || its start).
-        d_epochs: Discriminator steps on the same negatives before new ones are drawn.
         d_l2: Weight of the squared norm of what scores each of the discriminator's documents.
-        reduction: Reduction over pairs and queries: mean or sum.
     """
 
     loss: str = "non_saturating"
     reward: str = "sigmoid"
     estimator: str = "exact"
-    negative_temperature: float = 1.0
     mixture: float = 0.0
     samples: int | None = None
     kl_coef: float = 0.3
-    d_epochs: int = 1
     d_l2: float | None = None
-    reduction: Literal["mean", "sum"] = "mean"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         make_loss(self.loss, PLAIN_LOSSES)
         options.check_choice("reward", self.reward, tuple(REWARDS))
-        options.check_least(self, 1, "samples", "d_epochs")
+        options.check_least(self, 1, "samples")
         options.check_least(self, 0, "d_l2", "kl_coef", "mixture")
-        options.check_above_zero(self, "negative_temperature")
         if self.mixture >= 1:
             raise UserError(f"--mixture {self.mixture}: it must be below 1")
-        if self.d_steps % self.d_epochs:
-            raise UserError(
-                f"--d_steps {self.d_steps}: it must be a multiple of --d_epochs {self.d_epochs}, "
-                "the steps on the same negatives"
-            )
         if self.estimator == "leave_one_out" and self.samples == 1:
             raise UserError("--estimator leave_one_out compares samples: --samples must be 2")
         self._check_estimator()
@@ -155,22 +138,17 @@ class SoftmaxOptions(RetrievalOptions):
             "exact": self.estimator == "exact",
             "baseline": self.estimator == "leave_one_out",
             "estimator": estimation.of_documents(self.estimator),
-            "negative_temperature": self.negative_temperature,
             "mixture": self.mixture,
             "samples": self.samples,
             "kl_coef": self.kl_coef,
             "d_l2": self.d_l2,
-            "reduction": self.reduction,
             "g_steps": self.g_steps,
             "d_steps": self.d_steps,
-            "d_epochs": self.d_epochs,
             "pool": self.pool or None,
         }
 
 
 def three_players(o: RetrievalOptions) -> list[Player]:
-    """The generator in pretraining and against the discriminator, all by one kind of optimizer."""
+    """The generator in pretraining and against the discriminator, by Adam."""
     rates = {"start": o.pretrain_lr, "G": o.g_lr, "D": o.d_lr}
-    if o.optimizer == "sgd":
-        return [Player(n, partial(torch.optim.SGD, lr=float(lr or 0))) for n, lr in rates.items()]
     return [Player(name, adam(float(lr or 0))) for name, lr in rates.items()]

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.folder import write_text
+from image_core.runs.loaded import LoadedRun
 from seqgan.retrieval.evaluate import top
 from seqgan.retrieval.metrics import CELLS
 from seqgan.retrieval.recipe import RetrievalRun
@@ -20,7 +21,7 @@ Ranked = list[tuple[str, float]]
 TREC_TAG = "seqgan"
 
 
-class LoadedRetrieval:
+class LoadedRetrieval(LoadedRun[RetrievalRun]):
     """A trained run that ranks.
 
     One on ratings has all it needs in its folder; one on documents or answers reads them again.
@@ -28,15 +29,6 @@ class LoadedRetrieval:
     Args:
         run: Run that was built without training data; its last checkpoint is loaded.
     """
-
-    def __init__(self, run: RetrievalRun):
-        run.load()
-        self._run = run
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     @torch.no_grad()
     def recommend(self, user: str, k: int = 10) -> Ranked:

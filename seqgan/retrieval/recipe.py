@@ -23,107 +23,23 @@ from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from image_core.runs.run import Watch, play, unwatched
-from seqgan.retrieval.answers import Answers
+from seqgan.retrieval.build import item_task, read_task
 from seqgan.retrieval.config import RetrievalOptions, RetrievalProblem
 from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.fitting import Fit, batches
 from seqgan.retrieval.game import RetrievalGame
-from seqgan.retrieval.interactions import Interactions, read_interactions
-from seqgan.retrieval.judged import read_letor
 from seqgan.retrieval.kept import keep, kept
 from seqgan.retrieval.report import START, RetrievalSubject, described, write_report
 from seqgan.retrieval.scorers import FactorsOnPrior, MatrixFactorization, Scorer
 from seqgan.retrieval.split import Split
-from seqgan.retrieval.tasks import (
-    AnswerTask,
-    ItemTask,
-    Sizes,
-    Task,
-    WebTask,
-    read_start,
-)
-
-SHARE = 0.2
-"""Of the training data, held out to choose settings where no validation set is given."""
+from seqgan.retrieval.tasks import ItemTask, Sizes, read_start
 
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Of EASE's scores, which are no logits: the most likely one is taken."""
 
-
-def read_task(c: RetrievalOptions) -> Task:
-    """The data of a configuration, split.
-
-    Raises:
-        UserError: The data cannot be read, or hold nothing to learn from or to measure on.
-    """
-    if c.task == "item":
-        size = None
-        if c.start is not None:
-            start = read_start(c.start, c.start_prefix)
-            size = (len(start["query"]), len(start["document"]))
-        data = read_interactions(
-            c.data,
-            c.test,
-            c.valid,
-            columns=c.column_names(),
-            header=c.header,
-            relevant=c.relevant,
-            split=c.split,
-            share=SHARE,
-            seed=c.seed,
-            size=size,
-        )
-        return item_task(c, data)
-    assert c.test is not None
-    choose = c.select == "valid"
-    if c.task == "web":
-        train, test = read_letor(c.data, "train"), read_letor(c.test, "test")
-        valid = None if c.valid is None else read_letor(c.valid, "valid")
-        return WebTask(
-            train,
-            test,
-            valid,
-            share=SHARE,
-            label_fraction=c.label_fraction,
-            seed=c.seed,
-            choose=choose,
-            graded=c.graded,
-        )
-    answers = Answers(
-        c.data,
-        c.test,
-        c.valid,
-        columns=c.column_names(),
-        header=c.header,
-        share=SHARE,
-        seed=c.seed,
-    )
-    return AnswerTask(answers, choose=choose)
-
-
-def item_task(c: RetrievalOptions, data: Interactions) -> ItemTask:
-    """Items for users.
-
-    Args:
-        c: Options of the run.
-        data: Relevant pairs.
-    """
-    choose = c.select == "valid"
-    return ItemTask(data, choose=choose, eval_samples=c.eval_samples, seed=c.seed)
-
-
 PAPERS = Papers("seqgan.retrieval.papers", "irgan", shared=RetrievalOptions, own=RetrievalOptions)
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
-    "authors": {
-        "pretrain": "none",
-        "start_prefix": "dns_",
-        "relevant": 4.0,
-        "rounds": 15,
-        "select": "test",
-        "select_metric": "p@5",
-        "ties": "last",
-    },
     "large": {
         "scorer": "mf_ease",
         "dim": 50,
@@ -222,7 +138,7 @@ class RetrievalRun(recipe.Run):
 
     def _load_start(self, scorer: nn.Module) -> None:
         c = self.config
-        made = read_start(str(c.start), c.start_prefix)
+        made = read_start(str(c.start), c.prefix())
         assert isinstance(scorer, MatrixFactorization)
         if made["query"].shape[1] != c.dim:
             raise UserError(

@@ -72,7 +72,6 @@ ONLY_FOR: Mapping[str, tuple[str, ...]] = {
     "relevant": ("item",),
     "split": ("item",),
     "start": ("item",),
-    "start_prefix": ("item",),
     "pool": ("item",),
     "eval_samples": ("item",),
     "columns": ("item", "qa"),
@@ -180,7 +179,6 @@ class StartOptions(ScorerOptions):
     Args:
         start: An .npz of a matrix factorisation to start the generator from, with ids from 0; for
             item.
-        start_prefix: Prefix of the names of its arrays, as in dns_ for dns_user.
         pretrain: Method that the generator learns by before the adversarial rounds: softmax
             (maximum likelihood), bpr, dns or none.
         pretrain_epochs: Most passes of pretraining.
@@ -190,7 +188,6 @@ class StartOptions(ScorerOptions):
     """
 
     start: str | None = None
-    start_prefix: str = ""
     pretrain: str | None = None
     pretrain_epochs: int | None = None
     pretrain_l2: float | None = None
@@ -204,6 +201,10 @@ class StartOptions(ScorerOptions):
         options.check_least(self, 0, "pretrain_epochs", "pretrain_l2")
         if self.start is not None and (self.scorer != "mf" or self.pretrain != "none"):
             raise UserError("--start is a start: it needs --scorer mf and --pretrain none")
+
+    def prefix(self) -> str:
+        """Prefix of the names of the arrays of --start; a paper overrides it."""
+        return ""
 
     @property
     def pretrain_lr(self) -> float:
@@ -222,16 +223,16 @@ class RankingOptions(StartOptions):
             from; test, the test set, which only repeats what IRGAN's authors did; last, nothing.
         select_metric: Metric that is chosen by.
         baselines: Further rows of the table with commas between; all of the task's, or none.
-        ties: Order of equal scores: random (seeded), first or last.
         graded: Whether NDCG weighs documents by their label, for web; else all relevant ones count
             the same.
     """
 
+    ties = "random"
+    """Order of equal scores, drawn from the seed; a paper overrides it."""
     eval_samples: int = 0
     select: Literal["valid", "test", "last"] = "valid"
     select_metric: str = "ndcg@5"
     baselines: str = "all"
-    ties: Literal["random", "first", "last"] = "random"
     graded: bool = False
 
     def __post_init__(self) -> None:

@@ -329,7 +329,7 @@ def read_start(source: str, prefix: str = "") -> dict[str, Tensor]:
     if len(arrays) < 3:
         raise UserError(
             f"--start {source} holds {', '.join(there)}, not {', '.join(names.values())}; name "
-            "the model's prefix with --start_prefix"
+            "them so, or begin them with the prefix that the paper names"
         )
     made = {key: torch.from_numpy(array).float() for key, array in arrays.items()}
     query, document, bias = made["query"], made["document"], made["bias"]

@@ -1,7 +1,6 @@
 """A trained run of sequences to work with, without its training data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
+from image_core.runs.loaded import LoadedRun
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.likelihood import sentence_nll
 from seqgan.lm.policies import SequencePolicy
@@ -56,7 +56,7 @@ def check_settings(
         )
 
 
-class LoadedText:
+class LoadedText(LoadedRun[SequenceRun]):
     """A trained run on text or on an oracle.
 
     Sentences are strings: those of an oracle are numbers with blanks between.
@@ -64,15 +64,6 @@ class LoadedText:
     Args:
         run: Run that was built without data; its last checkpoint is loaded.
     """
-
-    def __init__(self, run: SequenceRun):
-        run.load()
-        self._run = run
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     @property
     def tokenizer(self) -> TextTokenizer:

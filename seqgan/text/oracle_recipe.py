@@ -129,9 +129,8 @@ class OracleRun(SequenceRun):
     config: OracleOptions
 
     def __init__(self, config: OracleOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         self.paper = PAPERS.load(config.paper)
-        self.has_data = data
         file = config.oracle
         oracle = draw_oracle(config.vocab, config.seed) if file is None else load_oracle(file)
         self.oracle = oracle.to(options.pick_device(config.device))

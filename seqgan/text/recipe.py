@@ -105,10 +105,9 @@ class TextRun(SequenceRun):
     config: TextOptions
 
     def __init__(self, config: TextOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         self.paper = PAPERS.load(config.paper)
         self.never = (PAD, START, UNK, *((END,) if config.fixed_length else ()))
-        self.has_data = data
         self._tokenizer_folder = Path(config.out) / "tokenizer"
         if not data:
             self.tokenizer = TextTokenizer.load(self._tokenizer_folder)

@@ -41,7 +41,6 @@ class SequenceRun(Run):
     config: SharedOptions
     paper: Paper
     data: Batches | SentenceBatches
-    has_data: bool
     game: GeneratorGame
     never: Sequence[int] = ()
     """Ids that are never drawn in samples for evaluation or display."""
@@ -125,10 +124,7 @@ class SequenceRun(Run):
             UserError: There is no checkpoint, or the data differ from those at the start of the
                 run.
         """
-        if self.has_data:
-            super().load()
-        else:
-            self.engine.load(self.folder.checkpoint)
+        super().load()
         if "length" not in self.engine.notes:
             raise UserError(f"{self.folder.checkpoint} is of an older version; train it anew")
         self.game.length = self.engine.notes["length"]

@@ -1,7 +1,6 @@
 """A trained run of text to image to work with, without its training data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Float32, Shaped, UInt8
 from image_core.adversarial.errors import UserError
 from image_core.games.latents import walk
 from image_core.runs import options
+from image_core.runs.loaded import LoadedRun
 from image_core.runs.picture_files import to_bytes, to_pictures
 from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.games.stack import as_floats, shrink
@@ -23,21 +23,12 @@ CHUNK = 250
 """Pictures in memory at once."""
 
 
-class LoadedPictures:
+class LoadedPictures(LoadedRun[Text2ImageRun]):
     """A trained run of text to image: its averaged generators, and its discriminators.
 
     Args:
         run: Run that was built without data; its last checkpoint is loaded.
     """
-
-    def __init__(self, run: Text2ImageRun):
-        run.load()
-        self._run = run
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     def sample(
         self,

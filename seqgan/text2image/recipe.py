@@ -65,7 +65,7 @@ class Text2ImageRun(recipe.Run):
     game: StackGame | TreeGame
 
     def __init__(self, config: Text2ImageOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
         if data:
@@ -236,17 +236,9 @@ class Text2ImageRun(recipe.Run):
         self._use_features()
 
     def load(self) -> None:
-        """Load the last checkpoint, to draw or to evaluate; without data, nothing is compared."""
+        super().load()
         if self.has_data:
-            super().load()
             self._use_features()
-        else:
-            self.engine.load(self.folder.checkpoint)
-
-    @property
-    def has_data(self) -> bool:
-        """Whether the run was opened with its data."""
-        return "train_set" in vars(self)
 
     def _use_features(self) -> None:
         """Vectors of all captions, once the encoder stands still; of unit variance."""

@@ -1,7 +1,6 @@
 """A trained image run to work with, without its training data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from image_core.games.conditional import LabelledGAN
 from image_core.games.latents import truncate, walk
 from image_core.recipes.image.recipe import Run
 from image_core.runs import options
+from image_core.runs.loaded import LoadedRun
 from image_core.runs.picture_files import to_bytes, to_pictures
 
 if TYPE_CHECKING:
@@ -52,21 +52,12 @@ def check_settings(
         )
 
 
-class LoadedImages:
+class LoadedImages(LoadedRun[Run]):
     """A trained image run: its averaged generator where it has one, and its discriminator.
 
     Args:
         run: Run that was built without data; its last checkpoint is loaded.
     """
-
-    def __init__(self, run: Run):
-        run.load()
-        self._run = run
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     @property
     def classes(self) -> list[str]:

@@ -1,6 +1,8 @@
 """Image GANs: a paper's game, loss, penalty, norm and architecture, from one command."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,7 @@ from image_core.recipes.image.measure import Ruler, RulerOptions, ruler
 from image_core.recipes.image.report import ImageSubject
 from image_core.runs import options, recipe
 from image_core.runs.fingerprint import fingerprint
-from image_core.runs.form import read_form, write_form
+from image_core.runs.form import read_form
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 
@@ -39,7 +41,7 @@ class Run(recipe.Run):
     game: ImageGame
 
     def __init__(self, config: ImageOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
         if data:
@@ -68,21 +70,8 @@ class Run(recipe.Run):
             assert isinstance(self.game, LogitGame)
             self.game.compile_steps()
 
-    @property
-    def has_data(self) -> bool:
-        """Whether the run was opened with its data."""
-        return "sets" in vars(self)
-
-    def load(self) -> None:
-        """Load the last checkpoint, to draw or to evaluate; without data, nothing is compared."""
-        if self.has_data:
-            super().load()
-        else:
-            self.engine.load(self.folder.checkpoint)
-
-    def _sign(self) -> None:
-        super()._sign()
-        write_form(self.folder.folder, self.form._asdict())
+    def data_form(self) -> Mapping[str, Any]:
+        return self.form._asdict()
 
     def phases(self) -> list[Phase]:
         """The paper's phases; the game's own rounds where it has none."""

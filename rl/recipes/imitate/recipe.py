@@ -51,13 +51,12 @@ class Run(PhasedRun):
     config: ImitationOptions
 
     def __init__(self, config: ImitationOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         from rl.games.controlled import ControlledGame
         from rl.recipes.imitate.data import stand_in
 
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
-        self.has_data = data
         envs = self.make_envs(config.env_count())
         self.shown = self._read(envs) if data else stand_in(envs)
         self.trajectories = self.shown.learned
@@ -85,12 +84,6 @@ class Run(PhasedRun):
         told = told_of(self.shown, self._facts(), judged=self.adversarial() is not None)
         for line in told:
             print(line, file=sys.stderr)
-
-    def load(self) -> None:
-        if self.has_data:
-            super().load()
-        else:
-            self.engine.load(self.folder.checkpoint)
 
     # ------------------------------------------------------------------------------------- phases
 

@@ -5,14 +5,13 @@ as in the released code.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.scorers import Scorer
 from seqgan.retrieval.split import Split
 
-__all__ = ["AUTHORS", "PRESETS", "Options", "game", "irgan", "players"]
+__all__ = ["Options", "game", "irgan", "players"]
 
 
 @dataclass(kw_only=True)
@@ -22,24 +21,6 @@ class Options(SoftmaxOptions):
     loss: str = "non_saturating"
     reward: str = "sigmoid"
     mixture: float = 0.2
-
-
-AUTHORS: dict[str, Any] = {
-    "estimator": "reinforce",
-    "negative_temperature": 0.2,
-    "samples": 2,
-    "kl_coef": 0.0,
-    "d_steps": 100,
-    "d_epochs": 5,
-    "g_steps": 50,
-    "d_lr": 1e-3,
-    "g_lr": 1e-3,
-    "d_l2": 0.2,
-    "optimizer": "sgd",
-    "reduction": "sum",
-}
-"""Settings of the released code, whose schedule of steps belongs to them."""
-PRESETS = {"authors": AUTHORS}
 
 
 def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:

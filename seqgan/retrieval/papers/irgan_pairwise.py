@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from image_core.adversarial import losses
 from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
 from seqgan.retrieval.game import RetrievalGame
-from seqgan.retrieval.papers.irgan import AUTHORS
 from seqgan.retrieval.scorers import Scorer
 from seqgan.retrieval.split import Split
 
-__all__ = ["PRESETS", "Options", "game", "irgan_pairwise", "players"]
+__all__ = ["Options", "game", "irgan_pairwise", "players"]
 
 
 @dataclass(kw_only=True)
@@ -25,9 +24,6 @@ class Options(SoftmaxOptions):
     loss: str = "relativistic"
     reward: str = "log_sigmoid"
     mixture: float = 0.0
-
-
-PRESETS = {"authors": AUTHORS}
 
 
 def irgan_pairwise(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:

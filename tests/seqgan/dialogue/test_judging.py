@@ -17,7 +17,7 @@ WORDS = [f"w{i}" for i in range(60)]
 @pytest.fixture(autouse=True)
 def _short_training(monkeypatch):
     """Enough for what these tests give the judges to see."""
-    monkeypatch.setattr(judging, "judge_accuracy", partial(judge_accuracy, epochs=4))
+    monkeypatch.setattr(judging, "judge_accuracy", partial(judge_accuracy, epochs=7))
 
 
 def said(count, seed, words=WORDS):

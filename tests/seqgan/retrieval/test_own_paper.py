@@ -104,9 +104,13 @@ def test_what_a_paper_declares_is_its_own():
     assert (pairwise.loss, pairwise.reward, pairwise.mixture) == ("relativistic", "log_sigmoid", 0)
     assert (pairwise.rounds, pairwise.d_steps) == (3, 1)
     assert (parsed().loss, parsed().mixture) == ("non_saturating", 0.2)
-    authors = parsed("--preset", "authors")
+    authors = parsed("--paper", "irgan_authors")
     assert (authors.d_steps, authors.d_epochs, authors.estimator) == (100, 5, "reinforce")
-    assert (authors.select, authors.rounds) == ("test", 15)
+    assert (authors.select, authors.rounds, authors.ties) == ("test", 15, "last")
+    for option in ("d_epochs", "negative_temperature", "start_prefix"):
+        assert option not in asdict(parsed())
+        with pytest.raises(UserError, match=option):
+            parsed(f"--{option}", "1")
     assert parsed("--mixture", "0.5").mixture == 0.5
 
 

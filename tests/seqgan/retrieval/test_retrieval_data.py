@@ -463,7 +463,7 @@ def test_starts(tmp_path):
         "document": (4, 3),
         "bias": (4,),
     }
-    with pytest.raises(UserError, match="start_prefix"):
+    with pytest.raises(UserError, match="name them so"):
         read_start(str(tmp_path / "a.npz"))
     np.savez(tmp_path / "b.npz", **{**good, "g_bias": np.ones(3)})
     with pytest.raises(UserError, match="do not fit"):

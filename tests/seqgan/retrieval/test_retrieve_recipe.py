@@ -19,7 +19,7 @@ from image_core.runs.run import play
 from seqgan.cli import main
 from seqgan.retrieval import recipe
 from seqgan.retrieval.evaluate import evaluate, means
-from seqgan.retrieval.recipe import PAPERS, PRESETS, Run
+from seqgan.retrieval.recipe import PRESETS, Run
 from seqgan.retrieval.task_options import BASELINES, DEFAULTS
 from tests.data_folder import data_folder
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
@@ -194,9 +194,9 @@ def start(tmp_path):
             "--test", str(tmp_path / "test.tsv"), "--out", str(tmp_path / "run")]  # fmt: skip
 
 
-def test_the_authors_preset_selects_on_the_test_set_and_says_so(tmp_path, start, capsys):
+def test_the_authors_code_selects_on_the_test_set_and_says_so(tmp_path, start, capsys):
     sizes = ["--rounds", "2", "--d_steps", "5", "--g_steps", "2", "--baselines", "none"]
-    assert main(["train", "retrieve", "--preset", "authors", *start, *sizes]) == 0
+    assert main(["train", "retrieve", "--paper", "irgan_authors", *start, *sizes]) == 0
     assert "TEST set" in capsys.readouterr().out
     result = read_result(tmp_path / "run")
     assert "TEST set" in result["selected"]
@@ -204,17 +204,17 @@ def test_the_authors_preset_selects_on_the_test_set_and_says_so(tmp_path, start,
     log = [row["p@5"] for row in read_log(tmp_path / "run")]
     table = result["table"]
     best = max([table["start (no adversary)"]["p@5"], *log])
-    assert table["IRGAN"]["p@5"] == pytest.approx(best, abs=1e-6)
-    values = PAPERS.preset("irgan", PRESETS["authors"], "authors")
-    unsized = {k: v for k, v in values.items() if f"--{k}" not in sizes}
-    assert {name: result["config"][name] for name in unsized} == unsized
+    assert table["IRGAN as released"]["p@5"] == pytest.approx(best, abs=1e-6)
+    assert (result["ties"], result["config"]["relevant"]) == ("last", 4.0)
+    optimizers = opened(tmp_path / "run").engine.optimizers
+    assert {type(one).__name__ for one in optimizers.values()} == {"SGD"}
 
 
 def test_a_start_alone_is_evaluated(tmp_path, start):
-    words = ["--preset", "authors", "--rounds", "0", "--baselines", "none"]
+    words = ["--paper", "irgan_authors", "--rounds", "0", "--baselines", "none"]
     assert main(["train", "retrieve", *words, *start]) == 0
     table = read_result(tmp_path / "run")["table"]
-    assert table["IRGAN"] == table["start (no adversary)"]
+    assert table["IRGAN as released"] == table["start (no adversary)"]
 
 
 def test_the_large_preset(tmp_path):
@@ -482,14 +482,15 @@ def test_serving_refuses_in_one_sentence(run, answers, capsys):
         ({"pretrain": "magic"}, "--pretrain"),
         ({"reward": "gold"}, "--reward"),
         ({"g_lr": 0.0}, "--g_lr"),
-        ({"d_steps": 3, "d_epochs": 2}, "--d_steps 3"),
+        ({"paper": "irgan_authors", "d_steps": 3, "d_epochs": 2}, "--d_steps 3"),
         ({"estimator": "importance"}, "--reward ratio"),
-        ({"negative_temperature": -1.0}, "--negative_temperature"),
+        ({"paper": "irgan_authors", "negative_temperature": -1.0}, "--negative_temperature"),
     ],
 )
 def test_contradictions_are_refused(options, said):
+    given = {"paper": "irgan", "out": "run", "data": "a", "test": "b", **options}
     with pytest.raises(UserError, match=said):
-        built(recipe, "default", "irgan", **{"out": "run", "data": "a", "test": "b", **options})
+        built(recipe, "default", **given)
 
 
 def test_bad_data_end_with_one_sentence_and_leave_nothing(tmp_path, capsys):
@@ -509,7 +510,7 @@ def test_bad_data_end_with_one_sentence_and_leave_nothing(tmp_path, capsys):
 def test_published_figures_to_four_digits(tmp_path):
     """The authors' two saved models under their protocol; the rows that IRGAN is compared with."""
     folder = data_folder("ir")
-    words = ["train", "retrieve", "--preset", "authors", "--rounds", "0",
+    words = ["train", "retrieve", "--paper", "irgan_authors", "--rounds", "0",
              "--data", str(folder / "ml100k_u1_train.tsv.gz"),
              "--test", str(folder / "ml100k_u1_test.tsv.gz"),
              "--start", str(folder / "irgan_ml100k_author_models.npz")]  # fmt: skip
@@ -526,7 +527,7 @@ def test_published_figures_to_four_digits(tmp_path):
         assert main([*words, *options]) == 0
         result = read_result(out)
         assert result["queries"] == 456
-        found = result["table"]["IRGAN"]
+        found = result["table"]["IRGAN as released"]
         assert {name: round(found[name], 4) for name in row} == row
     table = read_result(tmp_path / "gan_")["table"]
     assert round(table["popularity"]["ndcg@5"], 4) == 0.2568

@@ -39,9 +39,11 @@ def _figures_unpainted(request, monkeypatch):
     if not request.node.get_closest_marker("pictures"):
         from matplotlib.figure import Figure
 
-        def savefig(self, target, *, format, **options):
-            write = target.write_bytes if isinstance(target, Path) else target.write
-            write(EMPTY[format])
+        def savefig(self, target, *, format=None, **options):
+            if isinstance(target, str | Path):
+                Path(target).write_bytes(EMPTY[format or Path(target).suffix[1:]])
+            else:
+                target.write(EMPTY[format])
 
         monkeypatch.setattr(Figure, "savefig", savefig)
 

@@ -47,12 +47,12 @@ def gae(
     terminated: Bool[Tensor, "time envs"],
     ended: Bool[Tensor, "time envs"],
     gamma: float,
-    lam: float,
+    gae_lambda: float,
 ) -> Float[Tensor, "time envs"]:
     """Generalised advantage estimate; time-major. The value's regression target is result + value.
 
     delta_t = r_t + gamma V(s_(t+1)) [not terminated_t] - V(s_t)
-    A_t     = delta_t + gamma lam A_(t+1) [not ended_t]         (Schulman et al. 2016, eqs. 11-16)
+    A_t     = delta_t + gamma lambda A_(t+1) [not ended_t]       (Schulman et al. 2016, eqs. 11-16)
 
     Termination and truncation differ. After a terminal state there is no more reward, so nothing is
     bootstrapped. A time limit only ends the observation, so the value of the last observed state is
@@ -72,7 +72,7 @@ def gae(
         ended: True = the episode ends after row t, terminated or truncated, (T, N); true for every
             terminated row.
         gamma: Discount per step, in [0, 1].
-        lam: Trace decay lambda: 0 = one-step differences, 1 = whole returns minus the value.
+        gae_lambda: Trace decay lambda: 0 = one-step differences, 1 = whole returns minus the value.
 
     Source: Schulman et al. 2016, eqs. 11-16.
     """
@@ -88,7 +88,7 @@ def gae(
     advantage = torch.zeros_like(reward[0])
     backwards = []
     for step, last in zip(delta.flip(0), ended.flip(0), strict=True):
-        advantage = step + gamma * lam * advantage.masked_fill(last, 0)
+        advantage = step + gamma * gae_lambda * advantage.masked_fill(last, 0)
         backwards.append(advantage)
     return torch.stack(backwards).flip(0)
 

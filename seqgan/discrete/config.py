@@ -15,6 +15,7 @@ from image_core.runs.outside import is_outside
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
+from image_core.runs.shared_options import PrecisionOptions
 from seqgan.discrete import gradients
 from seqgan.discrete.gradients import GradientEstimator
 
@@ -70,7 +71,7 @@ class DiscreteDataOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
-class DiscreteOptions(DiscreteDataOptions):
+class DiscreteOptions(DiscreteDataOptions, PrecisionOptions):
     """Training.
 
     Args:
@@ -93,7 +94,6 @@ class DiscreteOptions(DiscreteDataOptions):
             are its training set, a tenth its validation set, and half its test set. If fewer are
             held out, its training set includes rows of the generator's training set.
         judge_steps: Maximum number of steps of the judge; the classifier takes four times as many.
-        precision: Precision of training: no (float32) or bf16; in YAML write 'no' in quotes.
     """
 
     paper: str = ""
@@ -110,7 +110,6 @@ class DiscreteOptions(DiscreteDataOptions):
     evaluate_every: int = 200
     eval_samples: int = 10_000
     judge_steps: int = 400
-    precision: str = "no"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -120,7 +119,6 @@ class DiscreteOptions(DiscreteDataOptions):
         options.check_least(self, 0, "channels")
         options.check_above_zero(self, "g_lr", "d_lr")
         options.check_choice("net", self.net, ("dense", "conv"))
-        options.check_choice("precision", self.precision, ("no", "bf16"))
         if self.channels and self.net == "dense":
             raise UserError(f"--channels {self.channels} is of --net conv; leave it out, or use it")
         for name in ("beta1", "ema_decay"):

@@ -9,7 +9,7 @@ from image_core.runs import options, outside
 from image_core.runs.losses import make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
-from image_core.runs.recipe import RunConfig
+from image_core.runs.shared_options import AlarmOptions, PrecisionOptions
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.text import estimation, own, policies
 from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator, SequenceDiscriminator
@@ -26,7 +26,7 @@ TEMPERATURES = tuple(1 / a for a in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.
 
 
 @dataclass(kw_only=True)
-class SharedOptions(RunConfig):
+class SharedOptions(PrecisionOptions, AlarmOptions):
     """Training.
 
     Args:
@@ -46,13 +46,15 @@ class SharedOptions(RunConfig):
         g_steps: Optimizer steps of the policy in a round.
         g_lr: Adam's learning rate of the policy in the adversarial rounds.
         max_grad_norm: Greatest norm of the policy's gradient; longer gradients are scaled down.
-        precision: Precision: no (float32) or bf16; in YAML write 'no' in quotes.
         evaluate_every: Rounds between two evaluations.
+<<<<<<< HEAD
         alarms: Action at signs of collapse (few different samples, low entropy of tokens, or a
             discriminator with an accuracy above 98 % for three rounds): warn, stop or off.
         control: Control in the paper's place: permuted (rewards or weights shuffled over the rows
             of a batch), none_real (samples of the policy in place of real sequences) or more_mle
             (as many steps of maximum likelihood); none for the paper itself.
+=======
+>>>>>>> 0e59f72 (Precision and alarms are declared once; gae_lambda, summed_rewards)
         report: Report at the end of training: full, short (temperature 1 alone, without the sweep)
             or none; `seqgan evaluate DIR` writes the full one later.
     """
@@ -70,10 +72,12 @@ class SharedOptions(RunConfig):
     g_steps: int = 1
     g_lr: float = 1e-2
     max_grad_norm: float = 5.0
-    precision: str = "no"
     evaluate_every: int = 5
+<<<<<<< HEAD
     alarms: str = "warn"
     control: str = "none"
+=======
+>>>>>>> 0e59f72 (Precision and alarms are declared once; gae_lambda, summed_rewards)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,12 +85,16 @@ class SharedOptions(RunConfig):
         options.check_least(self, 0, "mle_epochs", "rounds", "dropout")
         options.check_least(self, 2, "batch")
         options.check_above_zero(self, "mle_lr", "g_lr", "max_grad_norm")
+<<<<<<< HEAD
         options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
         options.check_choice("precision", self.precision, ("no", "bf16"))
         if self.control not in ("none", *self.controls()):
             choices = ", ".join(("none", *self.controls()))
             raise UserError(f"--control {self.control}: choose one of {choices} for this paper")
         if outside.is_outside(self.policy):
+=======
+        if self.policy:
+>>>>>>> 0e59f72 (Precision and alarms are declared once; gae_lambda, summed_rewards)
             own.function("policy", self.policy)
         if self.dropout >= 1:
             raise UserError(f"--dropout {self.dropout}: it must be below 1")

@@ -15,6 +15,7 @@ from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
+from image_core.runs.shared_options import PrecisionOptions
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.nets.stack import NORMS
 
@@ -92,7 +93,7 @@ class CaptionOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
-class Text2ImageOptions(CaptionOptions):
+class Text2ImageOptions(CaptionOptions, PrecisionOptions):
     """Training.
 
     Args:
@@ -110,7 +111,6 @@ class Text2ImageOptions(CaptionOptions):
             for never.
         ema_decay: Decay of the generators' weight average, which draws all pictures.
         max_grad_norm: Greatest norm of a gradient; longer ones are scaled down.
-        precision: Precision of training: no (float32) or bf16; in YAML write 'no' in quotes.
         evaluate_every: Rounds between two measurements, on sentences that the result does not use.
         eval_samples: Number of pictures of a measurement.
     """
@@ -127,13 +127,11 @@ class Text2ImageOptions(CaptionOptions):
     halve_every: int = 0
     ema_decay: float = 0.995
     max_grad_norm: float = 10.0
-    precision: str = "no"
     evaluate_every: int = 25
     eval_samples: int = 500
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_choice("precision", self.precision, ("no", "bf16"))
         options.check_least(self, 1, "steps", "evaluate_every", "rounds")
         options.check_least(self, 2, "batch", "eval_samples")
         options.check_least(self, 0, "match_rounds", "halve_every")

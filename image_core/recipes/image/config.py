@@ -15,13 +15,13 @@ from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import Terms, parse_penalties
-from image_core.runs.recipe import RunConfig
+from image_core.runs.shared_options import PrecisionOptions
 
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
 
 
 @dataclass(kw_only=True)
-class ImageOptions(RunConfig):
+class ImageOptions(PrecisionOptions):
     """Images, training and evaluation.
 
     Rates are such that images of 16 to 32 pixels come out in 2,000 rounds, not in 100,000; the
@@ -57,8 +57,6 @@ class ImageOptions(RunConfig):
         extractor: Features that the scores read: auto (clf where labels are known, else pixels),
             clf, pixels, efflite0 or inception.
         inception: File of FID's own weights, for --extractor inception.
-        precision: Number format of the networks, no (float32) or bf16; penalties and losses stay in
-            float32. In YAML write 'no' in quotes.
         channels_last: Whether images and weights lie in memory as a GPU's bfloat16 convolutions
             like them.
     """
@@ -84,7 +82,6 @@ class ImageOptions(RunConfig):
     eval_samples: int = 1_000
     extractor: str = "auto"
     inception: str | None = None
-    precision: str = "no"
     channels_last: bool = False
 
     def __post_init__(self) -> None:
@@ -98,7 +95,6 @@ class ImageOptions(RunConfig):
             options.check_above_zero(self, "max_grad_norm")
         check_share(self, "ema_decay")
         options.check_choice("extractor", self.extractor, EXTRACTORS)
-        options.check_choice("precision", self.precision, ("no", "bf16"))
         options.check_choice("fit", self.fit, tuple(FITS))
         if self.channels not in (0, 1, 3):
             raise UserError(f"--channels {self.channels}: choose 1 or 3, or 0 for the data's own")

@@ -9,6 +9,7 @@ from image_core.runs import options, outside
 from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
+from image_core.runs.shared_options import AlarmOptions, PrecisionOptions
 from seqgan.dialogue.data import DialogueDataOptions
 from seqgan.dialogue.discriminators import DialogueDiscriminator, StepDiscriminator
 from seqgan.dialogue.game import DialogueGame
@@ -26,7 +27,7 @@ from seqgan.dialogue.policies import DialoguePolicy
 
 
 @dataclass(kw_only=True)
-class DialogueOptions(LanguageModelOptions):
+class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
     """Training.
 
     Args:
@@ -51,9 +52,7 @@ class DialogueOptions(LanguageModelOptions):
         reward: Reward of your own beside the discriminator's, as in mypackage.mine:reward, a
             function from texts of contexts and of replies to a number for each; empty for none.
         reward_weight: Share of the reward of your own, from 0 to 1; the discriminator has the rest.
-        precision: Precision of the models: no (float32) or bf16; in YAML write 'no' in quotes.
         evaluate_every: Number of rounds between two evaluations.
-        alarms: What happens at signs of collapse: warn, stop or off.
     """
 
     paper: str = ""
@@ -72,14 +71,10 @@ class DialogueOptions(LanguageModelOptions):
     teacher_forcing: float = 1.0
     reward: str = ""
     reward_weight: float = 0.5
-    precision: str = "no"
     evaluate_every: int = 50
-    alarms: str = "warn"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
-        options.check_choice("precision", self.precision, ("no", "bf16"))
         options.check_least(self, 1, "batch", "d_steps", "samples", "evaluate_every")
         options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "teacher_forcing")
         options.check_above_zero(self, "mle_lr", "d_lr", "g_lr", "max_grad_norm")

@@ -34,7 +34,7 @@ class Options(SharedOptions):
         reward: Reward of a token: delta, s or p.
         least_weight: Least probability u in the weight of a token; 1 leaves the reward alone.
         least_reward: Least reward c of a token.
-        horizon: Number of rewards that are summed.
+        summed_rewards: Number of rewards that are summed.
         refresh: Policy steps between two copies of the policy to the older one.
     """
 
@@ -42,14 +42,14 @@ class Options(SharedOptions):
     reward: str = "p"
     least_weight: float = 0.1
     least_reward: float = 1.0
-    horizon: int = 6
+    summed_rewards: int = 6
     refresh: int = 50
 
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_choice("reward", self.reward, REWARDS)
         options.check_least(self, 0, "least_weight", "least_reward")
-        options.check_least(self, 1, "horizon", "refresh")
+        options.check_least(self, 1, "summed_rewards", "refresh")
 
     def controls(self) -> tuple[str, ...]:
         return ("permuted", *super().controls())
@@ -68,7 +68,7 @@ class GoldWeights(nn.Module):
         reward: Name of the reward, see `REWARDS`.
         least_weight: Least probability u.
         least_reward: Least reward c.
-        horizon: Number of rewards that are summed.
+        summed_rewards: Number of rewards that are summed.
         refresh: Steps between two copies of the policy.
     """
 
@@ -79,11 +79,11 @@ class GoldWeights(nn.Module):
         reward: str = "p",
         least_weight: float = 0.1,
         least_reward: float = 1.0,
-        horizon: int = 6,
+        summed_rewards: int = 6,
         refresh: int = 50,
     ):
         super().__init__()
-        self.twin, self.reward, self.horizon = Twin(policy, refresh), reward, horizon
+        self.twin, self.reward, self.summed_rewards = Twin(policy, refresh), reward, summed_rewards
         self.least_weight, self.least_reward = least_weight, least_reward
 
     def forward(
@@ -97,7 +97,7 @@ class GoldWeights(nn.Module):
         log_prob, mask = mle.log_prob(real), mle.mask(real)
         reward = log_prob.exp() if self.reward == "s" else log_prob + 10
         reward = reward.clamp(min=self.least_reward) * mask
-        return F.pad(reward, (0, self.horizon - 1)).unfold(1, self.horizon, 1).sum(2)
+        return F.pad(reward, (0, self.summed_rewards - 1)).unfold(1, self.summed_rewards, 1).sum(2)
 
 
 def game(o: Options, s: Sequences) -> OfflineGame:
@@ -108,7 +108,7 @@ def game(o: Options, s: Sequences) -> OfflineGame:
         reward=o.reward,
         least_weight=o.least_weight,
         least_reward=o.least_reward,
-        horizon=o.horizon,
+        summed_rewards=o.summed_rewards,
         refresh=o.refresh,
     )
     return OfflineGame(policy, s.length, weigh=weigh, g_steps=o.g_steps)

@@ -71,7 +71,7 @@ def test_gae_by_hand_with_a_termination():
         column(F, T, F),
         column(F, T, F),
         gamma=0.9,
-        lam=0.5,
+        gae_lambda=0.5,
     )
     # deltas: 1 + .9 - .5 = 1.4; 2 - 1 = 1 (nothing bootstrapped); 3 + 1.8 - 1.5 = 3.3
     same(result, column(1.4 + 0.45 * 1.0, 1.0, 3.3))
@@ -85,7 +85,7 @@ def test_gae_by_hand_with_a_truncation():
         column(F, F, F),
         column(F, T, F),
         gamma=0.9,
-        lam=0.5,
+        gae_lambda=0.5,
     )
     # row 1 bootstraps from 4, the value of its last observation, and takes nothing from row 2
     same(result, column(1.4 + 0.45 * 4.6, 4.6, 3.3))

@@ -63,7 +63,7 @@ def test_the_returns_by_loops_stop_at_the_end(reward, least):
     torch.manual_seed(0)
     policy = LSTMPolicy(8, 4, 4, start=1, end=2, init_std=1.0)
     real = torch.tensor([[4, 5, 6, 2, 0], [3, 4, 5, 6, 2], [2, 0, 0, 0, 0]])
-    given = {"reward": reward, "least_reward": least, "horizon": 3, "least_weight": 0.2}
+    given = {"reward": reward, "least_reward": least, "summed_rewards": 3, "least_weight": 0.2}
     found = GoldWeights(policy, **given)(policy, policy, real)
     with torch.no_grad():
         log_prob = policy.log_prob(real)

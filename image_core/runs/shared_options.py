@@ -1,0 +1,38 @@
+"""Groups of options that several recipes have, each declared once."""
+
+from dataclasses import dataclass
+
+from image_core.runs import options
+from image_core.runs.recipe import RunConfig
+
+
+@dataclass(kw_only=True)
+class PrecisionOptions(RunConfig):
+    """Precision.
+
+    Args:
+        precision: Number format of the networks: no (float32) or bf16, in which losses and
+            penalties stay in float32; in YAML write 'no' in quotes.
+    """
+
+    precision: str = "no"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("precision", self.precision, ("no", "bf16"))
+
+
+@dataclass(kw_only=True)
+class AlarmOptions(RunConfig):
+    """Alarms.
+
+    Args:
+        alarms: Action at signs of collapse (few different samples, low entropy of tokens, or a
+            discriminator that wins or is at chance): warn, stop or off.
+    """
+
+    alarms: str = "warn"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))

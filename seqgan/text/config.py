@@ -47,14 +47,9 @@ class SharedOptions(PrecisionOptions, AlarmOptions):
         g_lr: Adam's learning rate of the policy in the adversarial rounds.
         max_grad_norm: Greatest norm of the policy's gradient; longer gradients are scaled down.
         evaluate_every: Rounds between two evaluations.
-<<<<<<< HEAD
-        alarms: Action at signs of collapse (few different samples, low entropy of tokens, or a
-            discriminator with an accuracy above 98 % for three rounds): warn, stop or off.
         control: Control in the paper's place: permuted (rewards or weights shuffled over the rows
             of a batch), none_real (samples of the policy in place of real sequences) or more_mle
             (as many steps of maximum likelihood); none for the paper itself.
-=======
->>>>>>> 0e59f72 (Precision and alarms are declared once; gae_lambda, summed_rewards)
         report: Report at the end of training: full, short (temperature 1 alone, without the sweep)
             or none; `seqgan evaluate DIR` writes the full one later.
     """
@@ -73,11 +68,7 @@ class SharedOptions(PrecisionOptions, AlarmOptions):
     g_lr: float = 1e-2
     max_grad_norm: float = 5.0
     evaluate_every: int = 5
-<<<<<<< HEAD
-    alarms: str = "warn"
     control: str = "none"
-=======
->>>>>>> 0e59f72 (Precision and alarms are declared once; gae_lambda, summed_rewards)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -85,16 +76,10 @@ class SharedOptions(PrecisionOptions, AlarmOptions):
         options.check_least(self, 0, "mle_epochs", "rounds", "dropout")
         options.check_least(self, 2, "batch")
         options.check_above_zero(self, "mle_lr", "g_lr", "max_grad_norm")
-<<<<<<< HEAD
-        options.check_choice("alarms", self.alarms, ("warn", "stop", "off"))
-        options.check_choice("precision", self.precision, ("no", "bf16"))
         if self.control not in ("none", *self.controls()):
             choices = ", ".join(("none", *self.controls()))
             raise UserError(f"--control {self.control}: choose one of {choices} for this paper")
         if outside.is_outside(self.policy):
-=======
-        if self.policy:
->>>>>>> 0e59f72 (Precision and alarms are declared once; gae_lambda, summed_rewards)
             own.function("policy", self.policy)
         if self.dropout >= 1:
             raise UserError(f"--dropout {self.dropout}: it must be below 1")

@@ -12,7 +12,7 @@ from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import make_penalty
-from image_core.runs.recipe import RunConfig
+from image_core.runs.shared_options import PrecisionOptions
 
 EXTRACTORS = ("auto", "clf", "pixels", "efflite0")
 """Names of features; auto is clf where labels are known, else pixels."""
@@ -21,7 +21,7 @@ OWN_NORMS = tuple(norm for norm in NORMS if norm != "virtual")
 
 
 @dataclass(kw_only=True)
-class TranslateOptions(RunConfig):
+class TranslateOptions(PrecisionOptions):
     """Domains, training and evaluation.
 
     Rates are such that pictures of 16 to 32 pixels are translated after 1,000 rounds, not after
@@ -57,8 +57,6 @@ class TranslateOptions(RunConfig):
         eval_samples: Most pictures that the scores use.
         extractor: Features that the Frechet distance reads: auto (clf where labels are known, else
             pixels), clf, pixels or efflite0.
-        precision: Number format of the networks, no (float32) or bf16. In YAML write 'no' in
-            quotes.
     """
 
     paper: str = ""
@@ -82,7 +80,6 @@ class TranslateOptions(RunConfig):
     evaluate_every: int = 250
     eval_samples: int = 1_000
     extractor: str = "auto"
-    precision: str = "no"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +93,6 @@ class TranslateOptions(RunConfig):
             raise UserError(f"--decay_from {self.decay_from}: it is a share, at most 1")
         options.check_choice("domains", self.domains, tuple(MADE))
         options.check_choice("extractor", self.extractor, EXTRACTORS)
-        options.check_choice("precision", self.precision, ("no", "bf16"))
         options.check_choice("fit", self.fit, tuple(FITS))
         if self.channels not in (0, 1, 3):
             raise UserError(f"--channels {self.channels}: choose 1 or 3, or 0 for the data's own")

@@ -1,7 +1,6 @@
 """A trained translation run to work with, without its training data."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,27 +14,19 @@ from image_core.games.translation import Direction
 from image_core.recipes.translate.measure import ENDS
 from image_core.recipes.translate.recipe import Run
 from image_core.runs import options
+from image_core.runs.loaded import LoadedRun
 from image_core.runs.picture_files import to_bytes, to_pictures
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class LoadedTranslator:
+class LoadedTranslator(LoadedRun[Run]):
     """A trained translation run.
 
     Args:
         run: Run that was built without data; its last checkpoint is loaded.
     """
-
-    def __init__(self, run: Run):
-        run.load()
-        self._run = run
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the run."""
-        return self._run.folder.folder
 
     @property
     def directions(self) -> list[str]:

@@ -1,6 +1,8 @@
 """Translation of pictures: two domains and a paper's game, from one command."""
 
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 from image_core.games.translation import TranslationGame
 from image_core.recipes.translate import report as translate_report
@@ -13,7 +15,7 @@ from image_core.recipes.translate.measure import DomainRuler
 from image_core.recipes.translate.report import TranslateSubject
 from image_core.runs import options, recipe
 from image_core.runs.fingerprint import fingerprint
-from image_core.runs.form import read_form, write_form
+from image_core.runs.form import read_form
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 
@@ -34,10 +36,9 @@ class Run(recipe.Run):
     sets: DomainSets
 
     def __init__(self, config: TranslateOptions, *, data: bool = True):
-        super().__init__(config)
+        super().__init__(config, data=data)
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
-        self.has_data = data
         if data:
             self.sets = read_sets(config)
             self.form, domains = form_of(self.sets.train), self.sets.train
@@ -51,16 +52,8 @@ class Run(recipe.Run):
         if data:
             self.data = (self.paper.data or domain_data)(config, domains)
 
-    def load(self) -> None:
-        """Load the last checkpoint, to translate or to evaluate; without data, none is compared."""
-        if self.has_data:
-            super().load()
-        else:
-            self.engine.load(self.folder.checkpoint)
-
-    def _sign(self) -> None:
-        super()._sign()
-        write_form(self.folder.folder, self.form._asdict())
+    def data_form(self) -> Mapping[str, Any]:
+        return self.form._asdict()
 
     def phases(self) -> list[Phase]:
         """The paper's phases; the game's own rounds where it has none."""

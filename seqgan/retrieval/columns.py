@@ -10,46 +10,19 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
+from seqgan.retrieval.roles import Role, Table, filled, lacking, numbered, places, told_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".parquet", ".data", ".dat", ".inter")
 HEADERS = ("auto", "yes", "no")
-UNCOUNTED = ("time", "question", "answer")
-"""Roles whose values hardly ever repeat, so that categories of them would save nothing."""
-
-
-class Role(NamedTuple):
-    """What a column is for.
-
-    Args:
-        name: Name of the role.
-        names: Further names that headers use, in lower case without marks.
-        needed: Whether a table must have the column.
-    """
-
-    name: str
-    names: tuple[str, ...] = ()
-    needed: bool = True
-
-
-class Table(NamedTuple):
-    """Columns as strings under their roles' names.
-
-    Args:
-        frame: Columns; empty strings where a field is missing. Categories, but for times and texts.
-        told: What was understood, for one line.
-    """
-
-    frame: "pd.DataFrame"
-    told: str
 
 
 def read_table(
@@ -112,66 +85,6 @@ def _content(path: Path, source: str) -> str:
     return text
 
 
-# ----------------------------------------------------------------------------------- which is what
-
-
-def _plain(name: str) -> str:
-    """A column's name without case and marks; of user_id:token, user_id."""
-    return re.sub(r"[^a-z0-9]", "", name.lower().partition(":")[0])
-
-
-def _places(
-    names: Sequence[str], roles: Sequence[Role], columns: Sequence[str]
-) -> dict[str, int] | None:
-    """Place of each role's column among named ones; None where a needed one has no known name."""
-    if columns:
-        found = {role.name: names.index(n) for role, n in zip(roles, columns) if n in names}
-        return found if len(found) == len(columns) else None
-    wanted = {role.name: [role.name, *role.names] for role in roles}
-    there = [_plain(name) for name in names]
-    found = {
-        role: there.index(name)
-        for role, called in wanted.items()
-        for name in [next((n for n in called if n in there), None)]
-        if name is not None
-    }
-    needed = {role.name for role in roles if role.needed}
-    return found if needed <= set(found) else None
-
-
-def _numbers(columns: Sequence[str], roles: Sequence[Role], width: int) -> dict[str, int]:
-    """Place of each role's column where none is named: by number, or in the roles' order."""
-    if columns and all(name.isdigit() for name in columns):
-        found = {role.name: int(name) - 1 for role, name in zip(roles, columns)}
-    else:
-        count = len(columns) or len(roles)
-        found = {role.name: place for place, role in enumerate(roles[:count]) if place < width}
-    return found
-
-
-def _lacking(
-    source: str, roles: Sequence[Role], columns: Sequence[str], names: Sequence[str]
-) -> UserError:
-    """The complaint about columns that have no known name."""
-    needed = [role.name for role in roles if role.needed]
-    if columns:
-        missing = next((name for name in columns if name not in names), columns[0])
-        return UserError(
-            f"{source} has no column {missing!r}, only {', '.join(map(str, names[:20]))}; name "
-            f"those of {', '.join(needed)} in this order with --columns"
-        )
-    return UserError(
-        f"{source} has the columns {', '.join(map(str, names[:20]))}, whose names do not say which "
-        f"are {', '.join(needed)}; name them in this order with --columns"
-    )
-
-
-def _told(found: Mapping[str, int], names: Sequence[str] | None) -> str:
-    if names is None:
-        return ", ".join(f"{role} = column {place + 1}" for role, place in found.items())
-    return ", ".join(f"{role} = {names[place]}" for role, place in found.items())
-
-
 # -------------------------------------------------------------------------------------------- text
 
 
@@ -217,8 +130,8 @@ def _read_text(
     frame = frame[[*found.values()]]
     frame.columns = [*found]
     told = f"{len(frame):,} rows separated by {layout.between}, "
-    told += f"{doubt or ('a header' if names else 'no header')}: {_told(found, names)}"
-    return Table(_filled(frame, source), told)
+    told += f"{doubt or ('a header' if names else 'no header')}: {told_of(found, names)}"
+    return Table(filled(frame, source), told)
 
 
 def _header(
@@ -231,9 +144,9 @@ def _header(
     """
     first, needed = [field.strip() for field in layout.rows[0]], sum(r.needed for r in roles)
     by_number = bool(columns) and all(name.isdigit() for name in columns)
-    if header != "no" and not by_number and (named := _places(first, roles, columns)):
+    if header != "no" and not by_number and (named := places(first, roles, columns)):
         return named, first, ""
-    found = _numbers(columns, roles, len(first))
+    found = numbered(columns, roles, len(first))
     if "rating" in found and "time" not in found and not columns:
         rest = layout.rows[1:] if header == "yes" else layout.rows
         if delimited.is_time(rest, found["rating"]):
@@ -241,7 +154,7 @@ def _header(
     if header == "no":
         return found, None, ""
     if header == "yes" and not by_number:
-        raise _lacking(source, roles, columns, first)
+        raise lacking(source, roles, columns, first)
     if header == "yes":
         return found, first, ""
     if delimited.words_over_numbers(layout.rows, len(roles)):
@@ -258,26 +171,6 @@ def _header(
     return found, None, ""
 
 
-def _filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
-    """Columns as strings, fields that are missing as empty ones; few names for many rows.
-
-    Raises:
-        UserError: There is no row.
-    """
-    import pandas as pd
-
-    if not len(frame):
-        raise UserError(f"{source} holds no rows; name a file with rows in it")
-    made = {}
-    for name in map(str, frame.columns):
-        column = frame[name].fillna("")
-        if name not in UNCOUNTED:
-            codes, names = pd.factorize(column)
-            column = pd.Series(pd.Categorical.from_codes(codes, names), frame.index)
-        made[name] = column
-    return pd.DataFrame(made)
-
-
 # ------------------------------------------------------------------------------------- other kinds
 
 
@@ -289,17 +182,17 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
     first = next(rows, (1, {}))
     names = list(first[1])
     nested = [name for name in columns if name not in names and "." in name]
-    places = _places([*names, *nested], roles, columns)
-    if places is None:
-        raise _lacking(source, roles, columns, names)
-    found = {role: [*names, *nested][place] for role, place in places.items()}
+    known = places([*names, *nested], roles, columns)
+    if known is None:
+        raise lacking(source, roles, columns, names)
+    found = {role: [*names, *nested][place] for role, place in known.items()}
     made: dict[str, list[str]] = {role: [] for role in found}
     for number, row in (first, *rows):
         for role, key in found.items():
             made[role].append(_text(_inside(row, key), source, number, key))
     frame = pd.DataFrame({role: pd.array(values, "string") for role, values in made.items()})
     told = f"{len(frame):,} objects: {', '.join(f'{role} = {key}' for role, key in found.items())}"
-    return Table(_filled(frame, source), told)
+    return Table(filled(frame, source), told)
 
 
 def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -364,9 +257,9 @@ def _read_parquet(source: str, roles: Sequence[Role], columns: Sequence[str]) ->
         raise UserError(f"{source}: parquet needs pyarrow: pip install pyarrow") from error
     try:
         names = [str(name) for name in read_schema(source).names]
-        found = _places(names, roles, columns)
+        found = places(names, roles, columns)
         if found is None:
-            raise _lacking(source, roles, columns, names)
+            raise lacking(source, roles, columns, names)
         frame = pd.read_parquet(source, columns=[names[place] for place in found.values()])
     except (ArrowException, OSError, ValueError) as error:
         raise UserError(f"{source} cannot be read as parquet: {reason(error)}") from error
@@ -385,8 +278,8 @@ def _named(
         if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
             column = column.astype("Int64")
         made[role] = column.astype("string")
-    told = f"{len(frame):,} rows: {_told(found, names)}"
-    return Table(_filled(pd.DataFrame(made), source), told)
+    told = f"{len(frame):,} rows: {told_of(found, names)}"
+    return Table(filled(pd.DataFrame(made), source), told)
 
 
 def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Table:
@@ -401,7 +294,7 @@ def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Tab
             f"({reason(error)}); check the path or your connection"
         ) from error
     names = [str(column) for column in frame.columns]
-    found = _places(names, roles, columns)
+    found = places(names, roles, columns)
     if found is None:
-        raise _lacking(source, roles, columns, names)
+        raise lacking(source, roles, columns, names)
     return _named(frame, found, names, source)

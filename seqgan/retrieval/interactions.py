@@ -10,9 +10,10 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.retrieval.columns import Role, read_table
+from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.holding import hold_out
 from seqgan.retrieval.ragged import Ragged
+from seqgan.retrieval.roles import Role
 from seqgan.retrieval.split import Split
 
 if TYPE_CHECKING:

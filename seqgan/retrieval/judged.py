@@ -12,8 +12,9 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
-from seqgan.retrieval.columns import Role, read_table
+from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.ragged import Ragged
+from seqgan.retrieval.roles import Role
 from seqgan.retrieval.split import Split
 
 

@@ -4,13 +4,12 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from seqgan.cli import main
+from tests.full_disk import files_up_to
 from tests.recipes.made import TINY, content, corpus, refusal, sentences
 
 TEXT = ("\n".join(sentences(60)) + "\n").encode()
@@ -321,33 +320,20 @@ def test_one_step_too_long_is_not_saved_as_good(tmp_path, capsys, phase):
 # ---------------------------------------------------------------------------------------- full disk
 
 
-def limited(kilobytes: int, *words: str) -> subprocess.CompletedProcess:
-    """A command that may write no file above a size, which the system says as a full disk does."""
-    import resource
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes << 10, kilobytes << 10))
-
-    return subprocess.run(
-        [sys.executable, "-m", "seqgan.cli", *words],
-        capture_output=True,
-        text=True,
-        preexec_fn=limit,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
+def last_words(capsys, kilobytes: int, *words: str) -> str:
+    """What a command says that may write no file above a size."""
+    capsys.readouterr()
+    with files_up_to(kilobytes << 10):
+        assert main(list(words)) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.splitlines()[-1]
 
 
-def last_words(done: subprocess.CompletedProcess) -> str:
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    return done.stderr.splitlines()[-1]
-
-
-@pytest.mark.slow
-def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path):
+def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path, capsys):
     """The weights fit; the optimizers only until the critic's has its moments."""
     data, out = corpus(tmp_path), tmp_path / "run"
-    said = last_words(limited(4000, *TINY, "--data", data, "--out", str(out)))
+    said = last_words(capsys, 4000, *TINY, "--data", data, "--out", str(out))
     assert said.startswith(f"seqgan: cannot write {out / 'checkpoint'}: File too large")
     assert [file.name for file in tmp_path.rglob("*tmp*")] == []
     assert json.loads((out / "checkpoint" / "state.json").read_text())["round"] == 3
@@ -355,10 +341,10 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint(tmp_path):
     assert (out / "result.json").exists()
 
 
-@pytest.mark.slow
-def test_a_disk_without_room_for_a_picture(run):
+@pytest.mark.pictures
+def test_a_disk_without_room_for_a_picture(run, capsys):
     before = content(run / "checkpoint")
-    said = last_words(limited(40, "evaluate", str(run)))
+    said = last_words(capsys, 40, "evaluate", str(run))
     assert said.startswith(f"seqgan: cannot write {run / 'plots'}")
     assert "File too large" in said
     assert content(run / "checkpoint") == before

@@ -3,8 +3,6 @@
 import io
 import json
 import pickle
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +14,9 @@ from image_core.adversarial.callbacks import checkpoint as checkpoint_callback
 from image_core.adversarial.callbacks import every
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
+from tests.full_disk import files_up_to
 from tests.image_core.adversarial.toys import ToyGAN, adam, points, rounds
 
-ROOT = Path(__file__).resolve().parents[3]
 FILES = ["game.safetensors", "ema.G.safetensors", "optim.pt", "rng.0.pt"]
 
 
@@ -182,42 +180,20 @@ def test_a_save_cut_anywhere_leaves_a_checkpoint(saved, monkeypatch):
     assert outcomes.count(1) >= 2
 
 
-FULL_DISK = """
-import resource, signal, sys
-from pathlib import Path
-from image_core.adversarial.errors import UserError
-from tests.image_core.adversarial.test_checkpoint import everything, new, points, rounds
-
-folder, hard = Path(sys.argv[1]), resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-engine = new()
-engine.load(folder)
-rounds(engine, 1, data=points)
-for limit in map(int, sys.argv[2:]):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        engine.save(folder)
-        print("saved")
-    except UserError as error:
-        print(error)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-"""
-
-
 def test_a_full_disk_is_one_sentence_and_the_previous_checkpoint_survives(saved):
     """A limit on the size of files, below each file of the checkpoint in turn."""
     sizes = sorted((saved / name).stat().st_size for name in [*FILES, "state.json"])
     before = {file.name: file.read_bytes() for file in saved.iterdir()}
-    limits = [str(size - 1) for size in sizes]
-    command = [sys.executable, "-c", FULL_DISK, str(saved), *limits]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert len(lines) == len(limits)
-    for line in lines:
-        assert line.startswith(f"cannot write {saved}: ")
-        assert "File too large" in line
-        assert "previous checkpoint is untouched" in line
+    engine = new()
+    engine.load(saved)
+    rounds(engine, 1, data=points)
+    for size in sizes:
+        with files_up_to(size - 1), pytest.raises(UserError) as refused:
+            engine.save(saved)
+        said = str(refused.value)
+        assert said.startswith(f"cannot write {saved}: ")
+        assert "File too large" in said
+        assert "previous checkpoint is untouched" in said
     assert {file.name: file.read_bytes() for file in saved.iterdir()} == before
     assert [file.name for file in saved.parent.iterdir()] == ["run"]
     new(seed=1).load(saved)

@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from docstrings import as_rst  # noqa: E402
 from reference import write_reference  # noqa: E402
+from systems import write_systems  # noqa: E402
 
 project = "seqgan"
 author = "the seqgan contributors"
@@ -28,6 +29,7 @@ toc_object_entries = False
 suppress_warnings = ["ref.python", "myst.xref_missing"]
 
 write_reference(ROOT, Path(__file__).parent / "reference")
+write_systems(ROOT, Path(__file__).parent / "systems")
 
 
 def setup(app):

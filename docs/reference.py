@@ -3,8 +3,8 @@
 from pathlib import Path
 
 PACKAGES = {
-    "The facade": ["seqgan"],
-    "The core": ["image_core.adversarial"],
+    "The facade": ["seqgan", "seqgan.commands.recipes"],
+    "The core": ["image_core.adversarial", "image_core.memory"],
     "Runs": ["image_core.runs"],
     "Images": ["image_core.data", "image_core.nets", "image_core.metrics", "image_core.games"],
     "Image recipes": ["image_core.recipes"],
@@ -23,15 +23,15 @@ FACADE = ["   :members:", "   :imported-members:"]
 
 
 def modules(root: Path, package: str) -> list[str]:
-    """Names of the modules of a package and its folders, without those that only run.
+    """Names of the modules of a package and its folders, or of one module.
 
     Args:
         root: Folder of the repository.
-        package: Name of the package.
+        package: Name of the package, or of a module.
     """
-    if package == "seqgan":
-        return ["seqgan"]
     folder = root / package.replace(".", "/")
+    if package == "seqgan" or folder.with_suffix(".py").is_file():
+        return [package]
     files = sorted(f for f in folder.rglob("*.py") if f.name != "__init__.py")
     return [".".join(f.relative_to(root).with_suffix("").parts) for f in files]
 

@@ -1,5 +1,6 @@
 """The pages of the documentation site: docstrings as its reference reads them, tutorials run."""
 
+import pydoc
 import re
 import shlex
 import sys
@@ -9,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
+import seqgan as sg
 from seqgan.cli import main
+from seqgan.commands.list import paper_entries
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(
-    page for folder in ("tutorials", "howto") for page in (DOCS / folder).glob("[!i]*.md")
+    page
+    for folder in ("tutorials", "howto")
+    for page in (DOCS / folder).glob("*.md")
+    if page.stem != "index"
 )
 NUMBER = re.compile(r"(?<![\w])[-+]?\d[\d,.]*(e[-+]?\d+)?|\bnan\b")
 
@@ -22,8 +28,8 @@ def follow(text: str, name: str, capsys) -> None:
     """Do what a page says, as its reader does, and compare what it shows with what comes out.
 
     A block of Python whose first line is `# NAME.SUFFIX` is a file; one that begins with
-    `# needs PACKAGE` is run where that is installed. Of a block `sh`, the lines that call seqgan are
-    run. Every line of a block `text` must have come out since the one before, but for its numbers.
+    `# needs PACKAGE` is run where that is installed. Of a block `sh`, the lines that call seqgan
+    are run. Every line of a block `text` must have come out since the one before, but for numbers.
     """
     names: dict[str, object] = {"__name__": "__main__"}
     for number, (kind, block) in enumerate(re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL), 1):
@@ -49,7 +55,7 @@ def follow(text: str, name: str, capsys) -> None:
 
 
 def run_line(line: str, where: str) -> None:
-    """A line of a shell: seqgan's are run, with the exit code that its comment says, others are not."""
+    """A line of a shell: seqgan's are run, and end with the exit code that a comment says."""
     command, _, comment = line.partition(" #")
     if not command.startswith("seqgan "):
         return
@@ -113,6 +119,69 @@ def test_several_results_are_a_list(docstrings):
     ]
 
 
+# ------------------------------------------------------------------------------- generated pages
+
+
+@pytest.fixture(scope="module")
+def systems():
+    """The module that writes a page for each paper."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        import systems
+
+        yield systems
+    finally:
+        sys.path.remove(str(DOCS))
+
+
+def test_every_paper_has_a_page_with_its_command_and_links_that_lead_somewhere(systems, tmp_path):
+    systems.write_systems(DOCS.parent, tmp_path)
+    listed = {name for name, entry in paper_entries().items() if entry.recipes}
+    assert {system.name for system in systems.systems()} == listed
+    index = (tmp_path / "index.md").read_text(encoding="utf-8")
+    for system in systems.systems():
+        text = (tmp_path / f"{system.page}.md").read_text(encoding="utf-8")
+        assert text.startswith(f"# {system.title}\n")
+        assert f"\n{system.page}\n" in index
+        for file, anchor in re.findall(r"\(\.\./papers/(\w+)\.md#([^)]+)\)", text):
+            results = (DOCS / "papers" / f"{file}.md").read_text(encoding="utf-8")
+            assert anchor in {systems.anchor(title) for title, _ in systems._sections(results)}
+
+
+def test_the_page_of_a_paper_holds_what_it_needs_and_changes(systems):
+    (gail,) = (system for system in systems.systems() if system.name == "gail")
+    text = "\n".join(systems.lines_of(gail, DOCS.parent))
+    assert "\nseqgan train imitate --paper gail --out DIR --env ID --demos FILE\n" in text
+    assert "| `--penalty` | `r1=1` | Penalties of the discriminator, as in" in text
+    assert "(../papers/imitation.md#the-relatives)" in text
+
+
+def test_the_reference_holds_every_name_of_the_facade():
+    sys.path.insert(0, str(DOCS))
+    try:
+        import reference
+    finally:
+        sys.path.remove(str(DOCS))
+    packages = [package for row in reference.PACKAGES.values() for package in row]
+    held = {module for package in packages for module in reference.modules(DOCS.parent, package)}
+    homes = {vars(sg)["_NAMES"][name] for name in sg.__all__ if name in vars(sg)["_NAMES"]}
+    homes |= {vars(sg.games)["_NAMES"][name] for name in sg.games.__all__}
+    homes |= {vars(sg)["_MODULES"][name] for name in ("losses", "estimators", "rewards")}
+    assert homes - held == set()
+
+
+def test_a_loss_tells_its_maths_and_a_name_its_meaning():
+    shown = pydoc.render_doc(sg.losses.hinge, renderer=pydoc.plaintext)
+    assert "E_r[max(0, 1 - d)] + E_f[max(0, 1 + d)]" in shown
+    assert "Generator: Increase the logits of the fakes" in shown
+    assert "Reward: none" in pydoc.render_doc(sg.losses.relativistic, renderer=pydoc.plaintext)
+    assert "b = 1.0" in sg.losses.least_squares.__doc__
+    assert "one adversarial loss" in sg.AdversarialLoss.__doc__.lower()
+    names = [name for name in sg.__all__[1:] if not name.isupper()]
+    undocumented = [name for name in names if not pydoc.getdoc(getattr(sg, name))]
+    assert undocumented == []
+
+
 # ------------------------------------------------------------------------------- pages that are run
 
 
@@ -132,8 +201,10 @@ def test_pages_run_from_top_to_bottom(page, tmp_path, monkeypatch, capsys):
 
 def test_a_page_that_is_not_true_is_found(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    true = "```python\n# a.txt\nx\n```\n```python\nprint(open('a.txt').read(), 1.5)\n```\n"
+    true = "```python\n# a.txt\nx\n```\n```python\nprint('x', 1.5)\n```\n"
+    assert not Path("a.txt").exists()
     follow(f"{true}```text\nx\n 7\n...\n```", "page", capsys)
+    assert Path("a.txt").read_text() == "x\n"
     with pytest.raises(AssertionError, match="not shown by what stands before it"):
         follow(f"{true}```text\ny 7\n```", "page", capsys)
     with pytest.raises(AssertionError, match="exit code 2"):

@@ -1,5 +1,6 @@
 """Checks of option values, and engines and devices built from them."""
 
+import inspect
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,9 +65,18 @@ def own_estimator(name: str, *arguments: Any) -> Any:
         arguments: Arguments of the function.
 
     Raises:
-        UserError: There is no such function, or it builds nothing that can be called.
+        UserError: There is no such function, it does not take these arguments, or it builds nothing
+            that can be called.
     """
-    made = outside.load_function("estimator", name, "that builds the estimator")(*arguments)
+    build = outside.load_function("estimator", name, "that builds the estimator")
+    try:
+        inspect.signature(build).bind(*arguments)
+    except TypeError as error:
+        raise UserError(
+            f"--estimator {name}: it is called with {len(arguments)} arguments to build the "
+            f"estimator, a function of (log_prob, reward, mask), but {error}"
+        ) from error
+    made = build(*arguments)
     if not callable(made):
         raise UserError(
             f"--estimator {name}: it built a {type(made).__name__}; return a function, such as "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STEPS = 500
 """Steps of a whole episode of CartPole-v1."""
 UNKNOWN = "<unk>"
-SHOWN, DRAWN = 12, 5
+SHOWN, DRAWN = 12, 9
 """Sentences of each model on the page, and in the picture."""
 WRAPPED = 50
 """Characters of a line of the picture's sentences."""
@@ -156,7 +156,7 @@ def draw(found: Findings) -> "matplotlib.figure.Figure":
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12.5, 4.3), layout="constrained")
+    figure = Figure(figsize=(12.5, 4.4), layout="constrained")
     upright, dots, sentences = figure.subplots(1, 3, width_ratios=(1, 1.15, 1.15))
     colours = dict(zip(EPISODES, plots.COLOURS))
     _draw_upright(upright, found.episodes, colours)
@@ -187,13 +187,11 @@ def _draw_returns(
 ) -> None:
     for place, (row, values) in enumerate(returns.items()):
         colour, mean = colours.get(row, plots.GREY), float(np.mean(values))
-        axes.barh(place, mean, color=colour, alpha=0.35, height=0.62)
-        axes.plot(values, [place] * len(values), "o", color=colour, markersize=5)
-        axes.annotate(
-            f"{row}: {mean:.0f}", (6, place), va="center", fontsize=9.5, color="black", zorder=5
-        )
+        axes.barh(place + 0.17, mean, color=colour, alpha=0.35, height=0.36)
+        axes.plot(values, [place + 0.17] * len(values), "o", color=colour, markersize=5)
+        axes.text(4, place - 0.14, f"{row}: {mean:.0f}", va="center", fontsize=9.5)
     axes.set(
-        title="Steps before the pole falls:\nmean, and each seed as a dot",
+        title="Steps until the pole falls:\nmean, and each seed as a dot",
         xlabel="return, at most 500",
         xlim=(0, STEPS * 1.02),
         yticks=[],

@@ -79,6 +79,7 @@ def test_own_objects_are_built_as_named_ones_are(folder):
         (lambda: make_penalty("mine:nothing=1"), "called with its weight it gave a NoneType"),
         (lambda: make_penalty("mine:pull=-1"), "the weight must be a positive number"),
         (lambda: check_estimator("mine:number", (), {}), "--estimator mine:number: it is a float"),
+        (lambda: own_estimator("mine:pull"), "with 0 arguments to build .* but missing a required"),
         (lambda: own_estimator("mine:nothing"), "it built a NoneType; return a function"),
     ],
 )

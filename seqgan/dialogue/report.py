@@ -16,7 +16,7 @@ from image_core.runs.html_report import Shown
 from image_core.runs.papers import Paper
 from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
-from seqgan.dialogue.card import SHOWN, card
+from seqgan.dialogue.card import AUTO, SHOWN, card
 from seqgan.dialogue.config import DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.figures import (
@@ -34,7 +34,7 @@ from seqgan.dialogue.figures import (
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.generation import GenerationOptions
 from seqgan.dialogue.judging import HUMAN, OVER, JudgedRows, Said, judge_rows
-from seqgan.dialogue.language_models import Seq2SeqLMPolicy
+from seqgan.dialogue.language_models import LanguageModelPolicy, Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.turns import Splits
 from seqgan.dialogue.words import words_of
@@ -98,7 +98,7 @@ def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
         UserError: The test set is too small; names the options.
     """
     measured = min(pairs // 2, c.eval_samples)
-    if measured < 2:
+    if measured < 2 and c.report != "none":
         raise UserError(
             f"the test set has {pairs} pairs of context and reply, and half of them are two at "
             "least; name a larger --test or --valid"
@@ -226,11 +226,7 @@ def _write(
     }
     subject.folder.write_result(result)
     shown = {name: row for name, row in rows.items() if name in chosen or "T=" not in name}
-    seq2seq = isinstance(subject.policies["GAN"], Seq2SeqLMPolicy)
-    page = card(
-        c, subject.paper, result, shown, contexts=len(test.replies), seq2seq=seq2seq,
-        chats=subject.form.own_marks or subject.form.template,
-    )  # fmt: skip
+    page = card(c, subject.paper, result, shown, contexts=len(test.replies), auto=_loader(subject))
     write_text(subject.folder.folder / "model" / "README.md", page)
     _write_page(subject, result, shown, said)
     print_table(
@@ -238,6 +234,14 @@ def _write(
         {n: {k: row[k] for k in SHOWN if k in row} for n, row in shown.items()},
     )
     print(*_told(result), sep="\n")
+
+
+def _loader(subject: DialogueSubject) -> str | None:
+    """The class of transformers that loads the saved model; None where none does."""
+    policy, (causal, seq2seq) = subject.policies["GAN"], AUTO
+    if isinstance(policy, Seq2SeqLMPolicy):
+        return seq2seq
+    return causal if isinstance(policy, LanguageModelPolicy) else None
 
 
 def _write_page(

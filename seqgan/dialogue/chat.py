@@ -124,7 +124,7 @@ class Chat:
         return [Piece(text, share) for text, share in zip(pieces, human)]
 
     def _read(self) -> list[Utterance]:
-        """The last turns, as many as in training; a system turn of `manner` is the first of them."""
+        """The last turns, as many as in training; a system turn is the first of them."""
         turns, said = joined_turns(self.history), self.manner.system.strip()
         if not said:
             return turns[-self.turns :]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -32,7 +33,7 @@ from seqgan.dialogue.figures import (
     training_of,
 )
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
-from seqgan.dialogue.generation import GenerationOptions
+from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.judging import HUMAN, OVER, JudgedRows, Said, judge_rows
 from seqgan.dialogue.language_models import LanguageModelPolicy, Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 8
 """Replies of each row on the page."""
+BEST_OF = " best of "
+"""In the name of a row whose replies the discriminator has chosen."""
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of both models' rows; 1 is what the adversary trained."""
 
@@ -135,6 +138,14 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
             said[row_name(name, temperature)] = lines_of(tokens, subject.form)
         # The last temperature is 1
         d_fake[name] = subject.discriminate(test.encoded._replace(reply=tokens))
+        if c.best_of > 1:
+            tokens = best_replies(
+                tokens,
+                c.best_of,
+                partial(answers, policy, test.encoded, PLAIN, c.reply_tokens),
+                lambda tokens: subject.discriminate(test.encoded._replace(reply=tokens)),
+            )
+            said[f"{name}{BEST_OF}{c.best_of}"] = lines_of(tokens, subject.form)
     d_real = subject.discriminate(test.encoded)
     quality = {
         name: {"d_auc": float(auc(d_real, fake)), "d_accuracy": float(accuracy(d_real, fake))}
@@ -148,6 +159,26 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
 def row_name(policy: str, temperature: float) -> str:
     """The table's name of a model at a temperature."""
     return f"{policy} T={temperature}"
+
+
+def best_replies(
+    first: Tensor, count: int, answer: Callable[[], Tensor], score: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Of several replies to each context, that of the greatest score.
+
+    Args:
+        first: One reply to each context (N, T).
+        count: Number of replies to each.
+        answer: Gives another reply to each.
+        score: Scores of such replies (N,).
+    """
+    best, highest = first, score(first)
+    for _ in range(count - 1):
+        other = answer()
+        found = score(other)
+        best = torch.where((found > highest)[:, None], other, best)
+        highest = torch.maximum(found, highest)
+    return best
 
 
 def floors(test: AnsweredPairs, training: Training) -> dict[str, list[str]]:
@@ -201,6 +232,7 @@ def _write(
         rows[row_name(name, 1.0)]["nll_word"] = per_word(subject, test, per_token)
     best = best_temperatures(rows, list(nll))
     chosen = dict.fromkeys(row_name(name, t) for name in nll for t in (1.0, best[name]))
+    chosen |= dict.fromkeys(name for name in answered if BEST_OF in name)
     judged = JudgedRows({}, {}, [], {})
     if c.judge_seeds:
         judged = _judged(subject, test, human, {name: said[name] for name in chosen}, training)

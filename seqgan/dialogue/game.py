@@ -309,7 +309,7 @@ class DialogueGame(Game):
             weight = importance(self.G, logits, reply, mask, self.generations)
             logs["weight"] = weight.mean()
             advantage = advantage * weight[:, None]
-        elif self.generations[0] != PLAIN:
+        elif self.generations[0].is_filtered:
             ratio = truncated_ratio(self.G, logits, reply, self.generations[0])
             ratio = torch.where(written[:, None], ratio, 1.0)
             logs["weight"] = mean_of(ratio, mask)

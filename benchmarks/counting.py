@@ -59,7 +59,7 @@ LONGER = LIKELIHOOD | {"batch": 64, "mle_lr": 2e-3}
 
 ADVERSARIAL = {
     "paper": "stepgan", "mle_steps": 0, "batch": 64, "d_size": 64, "d_mle_lr": 3e-3,
-    "d_warmup_steps": 0, "rounds": 100, "g_lr": 2e-3,
+    "d_warmup_steps": 0, "min_auc": 0.0, "rounds": 100, "g_lr": 2e-3,
 }  # fmt: skip
 
 METHODS = {

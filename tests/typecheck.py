@@ -16,6 +16,7 @@ from typing import (
     Any,
     NamedTuple,
     NoReturn,
+    TypeGuard,
     Union,
     get_args,
     get_origin,
@@ -150,6 +151,8 @@ def compiled(hint: Any) -> Check:
     """What checks that a value is what a hint says."""
     if hint in (Any, object, NoReturn):
         return None
+    if get_origin(hint) is TypeGuard:
+        return (bool,)
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if all(inspect.isclass(kind) and not get_args(kind) for kind in kinds):
         return kinds

@@ -25,7 +25,7 @@ def run(words: Sequence[str]) -> None:
 
     manner = Manner(
         options.temperature, options.top_p, options.beams, options.block, options.groups,
-        options.weight,
+        options.weight, options.system,
     )  # fmt: skip
     backward = _loaded(options.backward).backward_model() if options.backward else None
     chat = _loaded(options.folder).chat(manner, model=options.model, backward=backward)
@@ -90,6 +90,11 @@ def _parser() -> Parser:
         type=int,
         default=3,
         help="Order of the n-grams that may not be repeated in a reply (3).",
+    )
+    add(
+        "--system",
+        default="",
+        help="What a system turn says before the chat; cut with the oldest turns where it is long.",
     )
     add("--seed", type=int, default=0, help="Seed of the replies (0).")
     add(

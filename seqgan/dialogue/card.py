@@ -37,10 +37,6 @@ judges go by nothing else than who wrote a reply. `ms_jaccard` is quality and di
 ## Use
 
 ```python
-from transformers import {auto}, AutoTokenizer
-
-model = {auto}.from_pretrained(NAME)
-tokenizer = AutoTokenizer.from_pretrained(NAME)
 {use}```
 
 A context is at most {turns} turns and {context_tokens} tokens, a reply at most {reply_tokens}.
@@ -48,14 +44,29 @@ Trained on what people said; it may say anything they did. Not filtered for harm
 """
 
 
-_CHAT = """
-said = [{"role": "user", "content": "hello"}]
+_CHAT = """\
+from transformers import {auto}, AutoTokenizer
+
+model = {auto}.from_pretrained(NAME)
+tokenizer = AutoTokenizer.from_pretrained(NAME)
+
+said = [{{"role": "user", "content": "hello"}}]
 context = tokenizer.apply_chat_template(
     said, add_generation_prompt=True, truncation=True, return_dict=True, return_tensors="pt"
 )
 replies = model.generate(**context, do_sample=True)
 print(tokenizer.decode(replies[0], skip_special_tokens=True))
 """
+
+_RECURRENT = """\
+import seqgan as sg
+
+run = sg.load(NAME)  # the folder of the run, one above this one
+print(run.reply("hello"))
+"""
+
+AUTO = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM")
+"""Classes of transformers that load a model."""
 
 
 def card(
@@ -65,8 +76,7 @@ def card(
     rows: Mapping[str, Mapping[str, float | str]],
     *,
     contexts: int,
-    seq2seq: bool,
-    chats: bool,
+    auto: str | None,
 ) -> str:
     """The page, as Markdown.
 
@@ -76,8 +86,7 @@ def card(
         result: Contents of `result.json`.
         rows: Rows of its table that are shown.
         contexts: Number of contexts that were answered.
-        seq2seq: Whether the model has an encoder.
-        chats: Whether its tokenizer has a chat template.
+        auto: Class of `AUTO` that loads the model; None of a recurrent one, which they do not know.
     """
     named = c.model is not None and not Path(c.model).exists()
     start = "From scratch" if c.model is None else f"From {Path(c.model).name}"
@@ -92,8 +101,7 @@ def card(
         contexts=contexts,
         bleu=result["bleu"],
         table=_table(rows),
-        use=_CHAT if chats else "",
-        auto="AutoModelForSeq2SeqLM" if seq2seq else "AutoModelForCausalLM",
+        use=_RECURRENT if auto is None else _CHAT.format(auto=auto),
         turns=c.turns,
         context_tokens=c.context_tokens,
         reply_tokens=c.reply_tokens,

@@ -32,6 +32,7 @@ class Manner:
         block: Length of n-grams that a reply may not repeat; 0 = any.
         groups: Number of groups of beams, each of which avoids what those before it chose.
         weight: Weight of the backward model in the choice among the beams.
+        system: What a system turn says before everything else; empty for none.
     """
 
     temperature: float = 0.7
@@ -40,6 +41,7 @@ class Manner:
     block: int = 3
     groups: int = 1
     weight: float = 0.5
+    system: str = ""
 
     def __post_init__(self) -> None:
         if self.temperature < 0 or not 0 < self.top_p <= 1:
@@ -109,8 +111,7 @@ class Chat:
         self.policy.eval()
         self.discriminator.eval()
         device = next(self.policy.parameters()).device
-        turns = joined_turns(self.history)[-self.turns :]
-        context, attention_mask = self.form.context(turns, self.context_tokens)
+        context, attention_mask = self.form.context(self._read(), self.context_tokens)
         context, attention_mask = context.to(device), attention_mask.to(device)
         m = self.manner
         generation = GenerationOptions(m.temperature, top_p=m.top_p, min_length=1, block=m.block)
@@ -121,6 +122,13 @@ class Chat:
         human = torch.sigmoid(self.discriminator(context, attention_mask, reply))[0].tolist()
         pieces = self.form.pieces(reply[0].tolist())
         return [Piece(text, share) for text, share in zip(pieces, human)]
+
+    def _read(self) -> list[Utterance]:
+        """The last turns, as many as in training; a system turn is the first of them."""
+        turns, said = joined_turns(self.history), self.manner.system.strip()
+        if not said:
+            return turns[-self.turns :]
+        return [Utterance("system", said), *turns[-max(1, self.turns - 1) :]]
 
     def _searched(
         self, context: Tensor, attention_mask: Tensor, generation: GenerationOptions

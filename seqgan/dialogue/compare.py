@@ -9,15 +9,16 @@ from image_core.recipes.compare import Comparison, Groups, compare_runs
 from image_core.runs import plots
 from image_core.runs.seeds import Result
 from seqgan.dialogue.card import SHOWN
-from seqgan.dialogue.report import draw_temperatures
+from seqgan.dialogue.report import BEST_OF, draw_temperatures
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
 
 def _floors(result: Result) -> Sequence[str]:
-    """The rows that are no model at a temperature."""
-    return [name for name in result.content["table"] if " T=" not in name]
+    """The rows that are no model: neither at a temperature nor by the discriminator's choice."""
+    table = result.content["table"]
+    return [name for name in table if " T=" not in name and BEST_OF not in name]
 
 
 def _brief(row: str) -> bool:

@@ -19,6 +19,8 @@ class DialogueDataOptions(RunConfig):
             dialogues), a hub data set, "chitchat" or "chatterbot" of an installed package.
         valid: Dialogues that stop maximum likelihood; a drawn twentieth of the data when left out.
         test: Dialogues to measure on; the validation set when left out.
+        prompts: Prompts that nobody has answered, which the adversarial rounds answer besides: a
+            file with one a line, or with a column prompt of texts or messages.
         where: Condition that dialogues of --test meet in a column, as in train_overlap=0.
         columns: Columns of tables whose names are not told, as in prompt=question,completion=reply.
         limit: Most dialogues of the data; all when left out.
@@ -29,6 +31,7 @@ class DialogueDataOptions(RunConfig):
     data: str = CHITCHAT
     valid: str | None = None
     test: str | None = None
+    prompts: str | None = None
     where: str = ""
     columns: str = ""
     limit: int | None = None

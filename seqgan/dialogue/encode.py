@@ -18,15 +18,22 @@ MARKS = {"user": "<user>", "assistant": "<assistant>", "system": "<system>"}
 """Role marks of a tokenizer that is trained here."""
 
 TEMPLATE = (
-    "{%% set turns = messages[-%d:] %%}"
-    "{%% for message in turns %%}{{ '<' + message['role'] + '>' + message['content'] }}"
-    "{%% endfor %%}"
-    "{%% if add_generation_prompt %%}{{ '<assistant>' }}"
-    "{%% elif turns and turns[-1]['role'] == 'assistant' %%}{{ '<end>' }}{%% endif %%}"
+    "{%% for message in messages[-%d:] %%}{{ '<' + message['role'] + '>' }}"
+    "{%% if message['role'] == 'assistant' %%}"
+    "{%% generation %%}{{ message['content'] + '<end>' }}{%% endgeneration %%}"
+    "{%% else %%}{{ message['content'] }}{%% endif %%}{%% endfor %%}"
+    "{%% if add_generation_prompt %%}{{ '<assistant>' }}{%% endif %%}"
 )
 """The same marks as a chat template, for whoever loads the tokenizer elsewhere: the last turns, and
-the end of a reply that is there to be learned.
+marks for `return_assistant_tokens_mask` around what an assistant says and its end.
 """
+
+ENDED = (
+    "{%% for message in messages[-%d:] %%}{%% if message['role'] == 'assistant' %%}"
+    "{%% generation %%}{{ message['content'] + eos_token }}{%% endgeneration %%}"
+    "{%% else %%}{{ message['content'] + eos_token }}{%% endif %%}{%% endfor %%}"
+)
+"""The same for a tokenizer that has neither marks nor a template: an end token after each turn."""
 
 UNLIMITED = 1_000_000
 """More turns than a dialogue has."""
@@ -213,7 +220,7 @@ class Format:
     def save_limited(self, folder: Path, context_tokens: int, turns: int) -> None:
         """Write the tokenizer for use elsewhere: with `truncation=True` it cuts as in training.
 
-        That is to so many tokens, from the left; its own template also to so many turns.
+        That is to so many tokens, from the left; by the templates here also to so many turns.
 
         Args:
             folder: Folder of the model.
@@ -225,8 +232,8 @@ class Format:
         limited.truncation_side = limited.padding_side = "left"
         # What is saved is what a tokenizer was made with, where the attributes agree
         limited.init_kwargs |= {"truncation_side": "left", "padding_side": "left"}
-        if self.own_marks:
-            limited.chat_template = TEMPLATE % turns
+        if not self.template:
+            limited.chat_template = (TEMPLATE if self.own_marks else ENDED) % turns
         limited.save_pretrained(str(folder))
 
     def texts(self, texts: Sequence[str]) -> list[list[int]]:
@@ -249,7 +256,11 @@ class Format:
             if self.template:
                 return self._templated([Utterance(role(t), t.text) for t in turns], limit)
             if self.own_marks:
-                parts = [[self._marks[role(t)], *row] for t, row in zip(turns, ids, strict=True)]
+                # What the assistant said ends as a reply does, as the chat template writes it
+                parts = [
+                    [self._marks[role(t)], *row, *([self.end] if role(t) == "assistant" else [])]
+                    for t, row in zip(turns, ids, strict=True)
+                ]
                 ending = [self._marks["assistant"]]
             else:
                 parts, ending = [[*row, self.end] for row in ids], []

@@ -50,6 +50,7 @@ from seqgan.dialogue.samples import (
     importance,
     mix_people_in,
     truncated_ratio,
+    with_prompts,
 )
 
 
@@ -57,7 +58,8 @@ class DialogueGame(Game):
     """Players "G" (the policy), "D", and both under optimizers of their own: "mle", "d_mle".
 
     The data stream yields mappings: `context` (B, C) padded on the left, `attention_mask` (B, C)
-    True where there is no padding, `reply` (B, T) people's replies, padded after their end.
+    True where there is no padding, `reply` (B, T) people's replies, padded after their end; perhaps
+    also `prompt` and `prompt_mask`, contexts that nobody has answered, for the policy's step.
 
     Args:
         G: The policy.
@@ -220,8 +222,10 @@ class DialogueGame(Game):
         """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step."""
         self.G.eval()
         self.D.eval()
-        drawn = self._draw(next(batches))
-        self._drawn = drawn if self.reuse else None
+        batch = next(batches)
+        answered = len(batch["reply"]) * self.samples  # prompts that nobody answers come after
+        drawn = self._draw(with_prompts(batch, self.G.end))
+        self._drawn = drawn.first(answered) if self.reuse else None
         self.moves += 1
         mask = self.G.mask(drawn.reply)
         given = drawn.context, drawn.attention_mask
@@ -250,7 +254,7 @@ class DialogueGame(Game):
             self.kl_coef.adapt(summed(old - reference, mask).mean())
         if self.teacher_forcing:
             # One human reply a context, however many samples it has
-            human = (part[:: self.samples] for part in (*given, drawn.human))
+            human = (part[: answered : self.samples] for part in (*given, drawn.human))
             nll = self._nll(*human)
             yield Loss(self.teacher_forcing * nll, {"teacher": nll})
 
@@ -305,7 +309,7 @@ class DialogueGame(Game):
             weight = importance(self.G, logits, reply, mask, self.generations)
             logs["weight"] = weight.mean()
             advantage = advantage * weight[:, None]
-        elif self.generations[0] != PLAIN:
+        elif self.generations[0].is_filtered:
             ratio = truncated_ratio(self.G, logits, reply, self.generations[0])
             ratio = torch.where(written[:, None], ratio, 1.0)
             logs["weight"] = mean_of(ratio, mask)
@@ -321,14 +325,8 @@ class DialogueGame(Game):
         """Maximum likelihood of people's replies, by a `StepDiscriminator` as a language model.
 
         A token's value is then how well it goes on, which a fresh head takes long to find out.
-
-        Raises:
-            UserError: The discriminator is another one.
         """
-        if not isinstance(self.D, StepDiscriminator):
-            raise UserError(
-                f"{type(self.D).__name__} is no language model; use a StepDiscriminator"
-            )
+        assert isinstance(self.D, StepDiscriminator)  # only this one plays "d_mle"
         self.D.train()
         batch = next(batches)
         mask = self.G.mask(batch["reply"])

@@ -26,6 +26,11 @@ class GenerationOptions(NamedTuple):
     block: int = 0
     block_context: bool = False
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether `filtered` changes the distribution."""
+        return self.temperature not in (0, 1) or self.top_k > 0 or self.top_p < 1
+
 
 PLAIN = GenerationOptions()
 """From the distribution as it is."""

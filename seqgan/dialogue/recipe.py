@@ -18,6 +18,7 @@ from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
+from image_core.adversarial.stream import Data
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.papers import Papers
@@ -32,6 +33,7 @@ from seqgan.dialogue.game import DialogueGame
 from seqgan.dialogue.models import Language, put_together, save_base, save_model
 from seqgan.dialogue.own import own_reward
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
+from seqgan.dialogue.prompts import PromptedBatches, encode_prompts, read_prompts
 from seqgan.dialogue.reading import read_splits
 from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
 from seqgan.dialogue.saved import ScoringOptions, save_discriminator, stands_alone
@@ -95,6 +97,7 @@ class DialogueRun(recipe.Run):
     def __init__(self, config: DialogueRunOptions, *, data: bool = True):
         super().__init__(config, data=data)
         c, self.paper = config, PAPERS.load(config.paper)
+        self.prompts: dict[str, Tensor] = {}
         self.device = options.pick_device(c.device)
         self.base = Path(c.out) / "base"
         begun = parallel.agree(self.base.exists())
@@ -123,7 +126,7 @@ class DialogueRun(recipe.Run):
         self.warmup = Warmup(self.engine, self.game, c, self.discrimination)
         if data:
             self.sets = [self._encode(number) for number in range(3)]
-            self.data = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
+            self.data = self._stream()
             if parallel.first():
                 tell(self.facts, self.dialogues)
         if not parallel.first():
@@ -147,6 +150,21 @@ class DialogueRun(recipe.Run):
         if part is not self.dialogues[number - 1] or not number:
             print(f"{part.told()}; {len(encoded.reply)} replies to learn")
         return encoded
+
+    def _stream(self) -> Data:
+        """Batches of the training set, with prompts beside them where there are some."""
+        c = self.config
+        answered = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
+        if c.prompts is None:
+            return answered
+        if self.game.human_share or self.game.length_weight or c.method().get("reward") == "paired":
+            raise UserError(
+                f"--prompts {c.prompts}: {self.paper.title} sets replies against people's to the "
+                "same context, which these have not; leave them out, or name another --paper"
+            )
+        rows = encode_prompts(read_prompts(c.prompts), self.form, c.context_tokens, c.turns)
+        self.prompts = rows
+        return PromptedBatches(answered, Batches(rows, c.batch, seed=c.seed))
 
     # -- phases ------------------------------------------------------------------------------------
 
@@ -357,14 +375,15 @@ class DialogueRun(recipe.Run):
 
     def data_fingerprint(self) -> int:
         crc = 0
-        for part in self.sets:
+        for part in (*self.sets, tuple(self.prompts.values())):
             for tensor in part:
                 crc = zlib.crc32(tensor.numpy().tobytes(), crc)
         return crc
 
     def data_source(self) -> str:
         c = self.config
-        named = (f"--{n} {v}" for n in ("data", "valid", "test") if (v := getattr(c, n)))
+        names = ("data", "valid", "test", "prompts")
+        named = (f"--{n} {v}" for n in names if (v := getattr(c, n)))
         return " with ".join(named)
 
 

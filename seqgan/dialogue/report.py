@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from image_core.runs.html_report import Shown
 from image_core.runs.papers import Paper
 from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
-from seqgan.dialogue.card import SHOWN, card
+from seqgan.dialogue.card import AUTO, SHOWN, card
 from seqgan.dialogue.config import DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format
 from seqgan.dialogue.figures import (
@@ -32,9 +33,9 @@ from seqgan.dialogue.figures import (
     training_of,
 )
 from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
-from seqgan.dialogue.generation import GenerationOptions
+from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.judging import HUMAN, OVER, JudgedRows, Said, judge_rows
-from seqgan.dialogue.language_models import Seq2SeqLMPolicy
+from seqgan.dialogue.language_models import LanguageModelPolicy, Seq2SeqLMPolicy
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.turns import Splits
 from seqgan.dialogue.words import words_of
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 8
 """Replies of each row on the page."""
+BEST_OF = " best of "
+"""In the name of a row whose replies the discriminator has chosen."""
 TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of both models' rows; 1 is what the adversary trained."""
 
@@ -98,7 +101,7 @@ def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
         UserError: The test set is too small; names the options.
     """
     measured = min(pairs // 2, c.eval_samples)
-    if measured < 2:
+    if measured < 2 and c.report != "none":
         raise UserError(
             f"the test set has {pairs} pairs of context and reply, and half of them are two at "
             "least; name a larger --test or --valid"
@@ -135,6 +138,14 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
             said[row_name(name, temperature)] = lines_of(tokens, subject.form)
         # The last temperature is 1
         d_fake[name] = subject.discriminate(test.encoded._replace(reply=tokens))
+        if c.best_of > 1:
+            tokens = best_replies(
+                tokens,
+                c.best_of,
+                partial(answers, policy, test.encoded, PLAIN, c.reply_tokens),
+                lambda tokens: subject.discriminate(test.encoded._replace(reply=tokens)),
+            )
+            said[f"{name}{BEST_OF}{c.best_of}"] = lines_of(tokens, subject.form)
     d_real = subject.discriminate(test.encoded)
     quality = {
         name: {"d_auc": float(auc(d_real, fake)), "d_accuracy": float(accuracy(d_real, fake))}
@@ -148,6 +159,26 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
 def row_name(policy: str, temperature: float) -> str:
     """The table's name of a model at a temperature."""
     return f"{policy} T={temperature}"
+
+
+def best_replies(
+    first: Tensor, count: int, answer: Callable[[], Tensor], score: Callable[[Tensor], Tensor]
+) -> Tensor:
+    """Of several replies to each context, that of the greatest score.
+
+    Args:
+        first: One reply to each context (N, T).
+        count: Number of replies to each.
+        answer: Gives another reply to each.
+        score: Scores of such replies (N,).
+    """
+    best, highest = first, score(first)
+    for _ in range(count - 1):
+        other = answer()
+        found = score(other)
+        best = torch.where((found > highest)[:, None], other, best)
+        highest = torch.maximum(found, highest)
+    return best
 
 
 def floors(test: AnsweredPairs, training: Training) -> dict[str, list[str]]:
@@ -201,6 +232,7 @@ def _write(
         rows[row_name(name, 1.0)]["nll_word"] = per_word(subject, test, per_token)
     best = best_temperatures(rows, list(nll))
     chosen = dict.fromkeys(row_name(name, t) for name in nll for t in (1.0, best[name]))
+    chosen |= dict.fromkeys(name for name in answered if BEST_OF in name)
     judged = JudgedRows({}, {}, [], {})
     if c.judge_seeds:
         judged = _judged(subject, test, human, {name: said[name] for name in chosen}, training)
@@ -226,11 +258,7 @@ def _write(
     }
     subject.folder.write_result(result)
     shown = {name: row for name, row in rows.items() if name in chosen or "T=" not in name}
-    seq2seq = isinstance(subject.policies["GAN"], Seq2SeqLMPolicy)
-    page = card(
-        c, subject.paper, result, shown, contexts=len(test.replies), seq2seq=seq2seq,
-        chats=subject.form.own_marks or subject.form.template,
-    )  # fmt: skip
+    page = card(c, subject.paper, result, shown, contexts=len(test.replies), auto=_loader(subject))
     write_text(subject.folder.folder / "model" / "README.md", page)
     _write_page(subject, result, shown, said)
     print_table(
@@ -238,6 +266,14 @@ def _write(
         {n: {k: row[k] for k in SHOWN if k in row} for n, row in shown.items()},
     )
     print(*_told(result), sep="\n")
+
+
+def _loader(subject: DialogueSubject) -> str | None:
+    """The class of transformers that loads the saved model; None where none does."""
+    policy, (causal, seq2seq) = subject.policies["GAN"], AUTO
+    if isinstance(policy, Seq2SeqLMPolicy):
+        return seq2seq
+    return causal if isinstance(policy, LanguageModelPolicy) else None
 
 
 def _write_page(

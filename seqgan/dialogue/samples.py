@@ -34,6 +34,29 @@ class DrawnReplies(NamedTuple):
     reply: Int64[Tensor, "N T"]
     written: Bool[Tensor, " N"]
 
+    def first(self, rows: int) -> "DrawnReplies":
+        """The first rows alone."""
+        return DrawnReplies(*(part[:rows] for part in self))
+
+
+def with_prompts(batch: Mapping[str, Tensor], end: int) -> Mapping[str, Tensor]:
+    """A batch with its prompts, which nobody has answered, after its contexts.
+
+    In place of people's replies to them stands an end alone.
+
+    Args:
+        batch: Tensors `context`, `attention_mask`, `reply`, and perhaps `prompt`, `prompt_mask`.
+        end: Id that ends a reply.
+    """
+    if "prompt" not in batch:
+        return batch
+    none = batch["reply"].new_full((len(batch["prompt"]), batch["reply"].shape[1]), end)
+    return {
+        "context": torch.cat([batch["context"], batch["prompt"]]),
+        "attention_mask": torch.cat([batch["attention_mask"], batch["prompt_mask"]]),
+        "reply": torch.cat([batch["reply"], none]),
+    }
+
 
 @torch.no_grad()
 def draw_samples(

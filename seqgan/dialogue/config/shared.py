@@ -273,6 +273,8 @@ class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
     Args:
         patience: Evaluations without a better validation NLL before maximum likelihood stops.
         eval_samples: Most contexts of the test set that are answered and measured.
+        best_of: Replies at temperature 1 of which the discriminator chooses one, in a row of its
+            own of each model; 0 leaves those rows out.
         judge_seeds: Number of fresh judges of the adversarial evaluation; 0 leaves it out.
         encoder: Encoder behind likeness to people's replies, word vectors and MAUVE: minilm, a
             folder or a hub name; no such figures when left out.
@@ -280,6 +282,7 @@ class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
 
     patience: int = 3
     eval_samples: int = 1000
+    best_of: int = 0
     judge_seeds: int = 3
     encoder: str = ""
 
@@ -287,7 +290,7 @@ class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
         super().__post_init__()
         options.check_least(self, 1, "patience")
         options.check_least(self, 2, "eval_samples", "vocab_size")
-        options.check_least(self, 0, "judge_seeds")
+        options.check_least(self, 0, "judge_seeds", "best_of")
         if self.backward and self.turns != 1:
             raise UserError(f"--backward true reads one turn: pass --turns 1, not {self.turns}")
 

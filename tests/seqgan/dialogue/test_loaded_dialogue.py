@@ -13,10 +13,12 @@ from image_core.adversarial.errors import UserError
 from seqgan.cli import main
 from seqgan.dialogue import recipe
 from seqgan.dialogue.chat import Manner
+from seqgan.dialogue.encode import Format
 from seqgan.dialogue.turns import Utterance
 from tests.recipes.made import refusal
 
 CONTEXT, REPLY, TURNS = 24, 8, 2
+LAST = [Utterance("user", "why ?")]
 """Of the tiny preset."""
 
 
@@ -110,6 +112,22 @@ def test_a_long_chat_is_cut_as_in_training(loaded):
     assert scores[0] != pytest.approx(scores[2], abs=1e-3)
 
 
+def test_a_system_turn_stands_before_the_last_turns(folder, loaded, monkeypatch, capsys):
+    talk = loaded.chat(Manner(system=" be brief "))
+    talk.history = [Utterance("user", "hi"), Utterance("assistant", "no ."), *LAST]
+    assert talk._read() == [Utterance("system", "be brief"), *LAST]  # of two turns
+    talk.manner = Manner()
+    assert talk._read() == [Utterance("assistant", "no ."), *LAST]
+    monkeypatch.setattr("sys.stdin", io.StringIO("why ?\n"))
+    read = []
+    context = Format.context
+    monkeypatch.setattr(
+        Format, "context", lambda form, turns, n: read.append(turns) or context(form, turns, n)
+    )
+    assert main(["chat", str(folder), "--system", "be brief"]) == 0
+    assert read[0] == [Utterance("system", "be brief"), Utterance("user", "why ?")]
+
+
 def test_the_discriminator_gives_its_logits_of_whole_replies(loaded):
     pairs = [("do you like tea ?", "yes , tea is nice ."), ("why ?", "no .")]
     found, game, form = loaded.discriminate(pairs), loaded._run.game, loaded._run.form
@@ -182,11 +200,16 @@ def test_plain_transformers_answer_a_chat_longer_than_the_model(folder, loaded):
     assert said["input_ids"].tolist() == context[mask][None].tolist()
     written = model.generate(**said, do_sample=False)
     assert CONTEXT < written.shape[1] <= CONTEXT + REPLY
-    # A reply that is there to be learned ends, others are as the model read them
+    # What the assistant says is marked as what has to be learned, its end too
     texts = tokenizer.apply_chat_template(chat("a", "b"), tokenize=False)
     assert texts == "<user>a<assistant>b<end>"
     last = tokenizer.apply_chat_template(chat("a", "b", "c"), tokenize=False)
-    assert last == "<assistant>b<user>c"
+    marked = tokenizer.apply_chat_template(
+        chat("a", "b", "c"), return_dict=True, return_assistant_tokens_mask=True
+    )
+    kept = zip(marked["input_ids"], marked["assistant_masks"], strict=True)
+    assert tokenizer.decode([i for i, learned in kept if learned]) == "b<end>"
+    assert last == "<assistant>b<end><user>c"
 
 
 @pytest.mark.parametrize(("call", "says"), [

@@ -1,10 +1,14 @@
 """Our discriminator as a reward inside a real GRPOTrainer of TRL."""
 
+import json
 import warnings
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
+import seqgan as sg
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.discriminators import TransformerDiscriminator
 from seqgan.dialogue.encode import Format, train_tokenizer
@@ -142,3 +146,29 @@ def test_a_grpo_trainer_trains_with_it_saves_and_resumes(tmp_path):
         second, again = trainer(3)
         second.train(resume_from_checkpoint=True)
         assert again.engine.round == 3
+
+
+@pytest.mark.slow
+def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
+    trl = pytest.importorskip("trl")
+    page = (Path(__file__).parents[3] / "docs" / "dialogue.md").read_text(encoding="utf-8")
+    examples = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    (example,) = (text for text in examples if "GRPOTrainer(" in text)
+    assert len(example.splitlines()) <= 15
+    reward, model, form = reward_of()
+    reward.save_pretrained(tmp_path / "runs" / "chat" / "discriminator")
+    model.save_pretrained(tmp_path / "runs" / "chat" / "model")
+    form.save_limited(tmp_path / "runs" / "chat" / "model", 24, 4)
+    rows = [{"prompt": TEXTS[0], "human": TEXTS[1:3]}, {"prompt": TEXTS[3], "human": None}] * 4
+    (tmp_path / "talks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    small = {
+        "max_steps": 1, "per_device_train_batch_size": 8, "use_cpu": True, "bf16": False,
+        "report_to": [], "disable_tqdm": True,
+    }  # fmt: skip
+    monkeypatch.setattr(trl, "GRPOConfig", partial(trl.GRPOConfig, **small))
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(compile(example, "dialogue.md", "exec"), {})
+    again = sg.load_reward("runs/grpo/discriminator")
+    assert again.score(["no ."]) != reward.score(["no ."])  # it has learned

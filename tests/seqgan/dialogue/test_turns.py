@@ -121,7 +121,7 @@ def test_contexts_carry_roles_relative_to_who_answers(form):
     ]
     assert texts == [
         "<user>do you like tea ?<assistant>",
-        "<assistant>do you like tea ?<user>yes .<assistant>",
+        "<assistant>do you like tea ?<end><user>yes .<assistant>",
     ]
     assert [form.decode(row.tolist()) for row in encoded.reply] == ["yes .", "why ?"]
     assert (encoded.context[~encoded.attention_mask] == form.pad).all()

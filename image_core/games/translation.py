@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -95,6 +95,19 @@ class EncodingGame(TranslationGame):
         """
         parts = [self.encode(part.to(self.device)).float().cpu() for part in images.split(chunk)]
         return torch.cat(parts)
+
+
+class DrawingGame(TranslationGame):
+    """A game that also draws pictures of a class from a prior."""
+
+    @abstractmethod
+    @torch.no_grad()
+    def draw(self, labels: Int64[Tensor, " N"]) -> Images:
+        """Pictures of the named classes, in evaluation mode.
+
+        Args:
+            labels: Number of the class of each picture.
+        """
 
 
 def padded(net: nn.Module, images: Images) -> Float[Tensor, "N D G F"]:

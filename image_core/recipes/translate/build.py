@@ -229,6 +229,27 @@ def domain_data(o: TranslateOptions, domains: Domains) -> Data:
     return both
 
 
+def classes_of(o: TranslateOptions, images: ImageSet) -> int:
+    """Number of labels.
+
+    Raises:
+        UserError: The pictures have none.
+    """
+    if images.labels is None:
+        raise UserError(
+            f"--paper {o.paper} needs labels: give pictures in class folders, or --data digits or "
+            "shapes"
+        )
+    return len(images.names)
+
+
+def labelled_data(o: TranslateOptions, domains: Domains) -> Data:
+    """Batches {"b", "labels"}."""
+    assert domains.b.labels is not None
+    rows = {"b": domains.b.images, "labels": domains.b.labels}
+    return Batches(rows, o.batch, seed=o.seed)
+
+
 # --------------------------------------------------------------------------------------- telling
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from image_core.games.translation import Direction, TranslationGame
+from image_core.games.translation import Direction, DrawingGame, TranslationGame
 from image_core.metrics.features import Extractor
 from image_core.recipes.translate.build import objective
 from image_core.recipes.translate.config import TranslateOptions
@@ -146,6 +146,8 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
         now = translated(subject, direction, role="test", most=c.eval_samples)
         rows[f"{subject.title}{end}"], judged[direction] = now.row, now.judged
         ruler = subject.ruler(ENDS[direction][1])
+        if isinstance(subject.game, DrawingGame):
+            rows[f"{subject.title}, drawn"] = drawn_row(subject, subject.game, ruler, now.held)
         controls = control_rows(ruler, now.held, subject.sets, direction, c.eval_samples)
         rows |= {f"{name}{end}": row for name, row in controls.items()}
         caption = f"{NAMES[direction]}: pictures, translations" + (
@@ -195,9 +197,33 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
             ),
             *told_facts(subject.sets.facts),
         ],
-        pictures={**grids, "Curves of the log": folder.plots / "learning.png"},
+        pictures={
+            **grids,
+            "Drawn from the prior, a row a class": folder.samples / "drawn.png",
+            "Curves of the log": folder.plots / "learning.png",
+        },
     )
     print_table(f"{folder.folder}: {heading}", table)
+
+
+def drawn_row(
+    subject: TranslateSubject, game: DrawingGame, ruler: DomainRuler, held: Examples
+) -> Measured:
+    """Scores of pictures drawn from the prior, of the classes of the held-out ones; a grid of some.
+
+    Args:
+        subject: A run at its end.
+        game: Its game.
+        ruler: Measures of the domain.
+        held: Held-out pictures.
+    """
+    assert held.target_labels is not None
+    classes = len(subject.sets.train.b.names)
+    with options.seeded(subject.config.seed + 2):
+        made = game.draw(held.target_labels).cpu()
+        grid = game.draw(torch.arange(SHOWN * classes) // SHOWN).cpu()
+    write_image_grid(to_colours(grid), subject.folder.samples / "drawn.png", columns=SHOWN)
+    return ruler.measure(made, ruler.moments(held.target), None, held.target_labels)
 
 
 def told(subject: TranslateSubject, nets: Mapping[str, Extractor]) -> str:

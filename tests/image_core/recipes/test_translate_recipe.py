@@ -194,6 +194,13 @@ def test_super_resolution_learns_alone_first_and_reads_any_size(runs):
     assert made.shape == (2, 1, 20, 28)
 
 
+def test_what_is_drawn_from_the_prior_is_a_row_of_its_own(runs):
+    table = read_result(runs["cvae_gan"])["table"]
+    assert list(table)[:2] == ["CVAE-GAN", "CVAE-GAN, drawn"]
+    assert set(table["CVAE-GAN, drawn"]) == {"fd", "sharpness"}
+    assert (runs["cvae_gan"] / "samples" / "drawn.png").exists()
+
+
 def test_codes_are_measured_by_their_neighbours(runs):
     for paper, title in (("bigan", "BiGAN"), ("ali", "ALI")):
         row = read_result(runs[paper])["table"][title]
@@ -290,6 +297,8 @@ def test_ones_own_folders(tmp_path, capsys):
     out = str(tmp_path / "no")
     says = refusal(capsys, *TINY, *own, "--out", out)
     assert "20 pictures have no partner" in says
+    says = refusal(capsys, *TINY, "--paper", "cvae_gan", "--data", a, "--out", out)
+    assert "--paper cvae_gan needs labels" in says
     says = refusal(capsys, *TINY, *own, "--paper", "cyclegan", "--identity", "1", "--out", out)
     assert "give --channels 3" in says
     few = folder_of(tmp_path / "few", 20)

@@ -26,7 +26,16 @@ Logits = Any
 """A tensor of logits, or nested lists of such tensors."""
 
 
-class TranslationGame(Game):
+class DomainGame(Game):
+    """A game on the pictures of one or two domains."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the networks."""
+        return next(self.parameters()).device
+
+
+class TranslationGame(DomainGame):
     """A game whose generators turn pictures of one domain into pictures of the other.
 
     Its data stream yields {"a", "b"}, pictures of either domain.
@@ -48,11 +57,6 @@ class TranslationGame(Game):
             source: Pictures that they are, or stand for, translations of.
             images: Real or translated pictures.
         """
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the networks."""
-        return next(self.parameters()).device
 
     @torch.no_grad()
     def translate(
@@ -97,7 +101,7 @@ class EncodingGame(TranslationGame):
         return torch.cat(parts)
 
 
-class DrawingGame(TranslationGame):
+class DrawingGame(DomainGame):
     """A game that also draws pictures of a class from a prior."""
 
     @abstractmethod
@@ -107,6 +111,18 @@ class DrawingGame(TranslationGame):
 
         Args:
             labels: Number of the class of each picture.
+        """
+
+
+class ClassifyingGame(DomainGame):
+    """A game that also names the classes of pictures."""
+
+    @abstractmethod
+    def classify(self, images: Images) -> Mapping[str, Int64[Tensor, " N"]]:
+        """Numbers of the classes, in evaluation mode: of the system "", and of controls by name.
+
+        Args:
+            images: Pictures in [-1, 1].
         """
 
 

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, softplus
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.games.common import evaluating, lifted
 from image_core.games.conditional import LabelledGenerator, labels_of
-from image_core.games.translation import Direction, DrawingGame, domain
+from image_core.games.translation import Direction, DrawingGame, TranslationGame, domain
 from image_core.nets.discriminators import ClassDiscriminator, ImageDiscriminator
 from image_core.nets.joint import GaussianEncoder, check_side
 
@@ -52,10 +52,10 @@ class RedrawAsNamed(nn.Module):
         return self.G(self.E(images, labels)[0], labels)
 
 
-class VariationalGAN(DrawingGame):
+class VariationalGAN(TranslationGame, DrawingGame):
     """Players "EG", "D" and "C". The stream yields {"b", "labels"}.
 
-    x' = G(z', c), z' ~ N(mu(x, c), sigma(x, c)^2);   x~ = G(z, c), z ~ N(0, 1);   sums over elements
+    x' = G(z', c), z' ~ N(mu(x, c), sigma(x, c)^2);   x~ = G(z, c), z ~ N(0, 1);   sums of squares
 
         eg: w_k KL + w_r/2 (|x - x'|^2 + |f_D(x) - f_D(x')|^2 + |f_C(x) - f_C(x')|^2)
             + w_m/2 (|E f_D(x) - E f_D(x~)|^2 + sum_c |E f_C(x|c) - E f_C(x~|c)|^2)

@@ -10,19 +10,28 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from image_core.games.translation import Direction, DrawingGame, TranslationGame
+from image_core.games.translation import (
+    ClassifyingGame,
+    Direction,
+    DomainGame,
+    DrawingGame,
+    TranslationGame,
+)
 from image_core.metrics.features import Extractor
 from image_core.recipes.translate.build import objective
 from image_core.recipes.translate.config import TranslateOptions
 from image_core.recipes.translate.data import DomainSets, source_of
 from image_core.recipes.translate.measure import (
+    AGAIN,
     ENDS,
     DomainRuler,
     Examples,
     Measured,
+    again_row,
     control_rows,
     discrimination,
     examples,
+    named_right,
     neighbours,
     round_trip,
 )
@@ -69,7 +78,7 @@ class TranslateSubject(NamedTuple):
     folder: RunFolder
     sets: DomainSets
     ruler: Callable[[str], DomainRuler]
-    game: TranslationGame
+    game: DomainGame
     rounds: int
     steps: Mapping[str, int]
 
@@ -104,6 +113,7 @@ def translated(
     domains = subject.sets.valid if role == "valid" else subject.sets.test
     held = examples(domains, direction, most)
     game, ruler = subject.game, subject.ruler(ENDS[direction][1])
+    assert isinstance(game, TranslationGame)
     with options.seeded(subject.config.seed + 1):  # dropout may be a generator's noise
         made = game.translate(held.source, direction)
         trip = round_trip(game, held.source, made, direction)
@@ -120,13 +130,21 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         subject: A run as it is.
     """
     found: dict[str, float] = {}
-    for direction in subject.game.translators():
-        most = min(LOOKED, subject.config.eval_samples)
+    most = min(LOOKED, subject.config.eval_samples)
+    for direction in directions(subject.game):
         now = translated(subject, direction, role="valid", most=most)
         end = "" if direction == "ab" else "_ba"
         found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
         write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
+    if isinstance(subject.game, ClassifyingGame):
+        right = named_right(subject.game, examples(subject.sets.valid, "ab", most))
+        found["test_accuracy"] = right[""]
     return found
+
+
+def directions(game: DomainGame) -> list[Direction]:
+    """Directions that a game has learned, none where it translates nothing."""
+    return list(game.translators()) if isinstance(game, TranslationGame) else []
 
 
 def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
@@ -140,23 +158,22 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
     rows: dict[str, Measured] = {}
     judged: dict[Direction, dict[str, float]] = {}
     grids = {}
-    for direction in subject.game.translators():
-        many = len(subject.game.translators()) > 1
-        end = f", {NAMES[direction]}" if many else ""
+    ways = directions(subject.game)
+    for direction in ways:
+        end = f", {NAMES[direction]}" if len(ways) > 1 else ""
         now = translated(subject, direction, role="test", most=c.eval_samples)
         rows[f"{subject.title}{end}"], judged[direction] = now.row, now.judged
         ruler = subject.ruler(ENDS[direction][1])
-        if isinstance(subject.game, DrawingGame):
-            rows[f"{subject.title}, drawn"] = drawn_row(subject, subject.game, ruler, now.held)
         controls = control_rows(ruler, now.held, subject.sets, direction, c.eval_samples)
         rows |= {f"{name}{end}": row for name, row in controls.items()}
         caption = f"{NAMES[direction]}: pictures, translations" + (
             ", true translations" if now.held.true is not None else ""
         )
         grids[caption] = write_grid(subject, now, f"grid_{direction}.png", 3)
+    rows = {**class_rows(subject), **rows}
     table = {name: row.scores for name, row in rows.items()}
     intervals = {name: {n: list(e) for n, e in row.ends.items()} for name, row in rows.items()}
-    nets = {name: subject.ruler(name).net for name in sorted({ENDS[d][1] for d in judged})}
+    nets = {name: subject.ruler(name).net for name in sorted({ENDS[d][1] for d in ways} or {"b"})}
     folder.write_result(
         {
             "table": table,
@@ -204,6 +221,25 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
         },
     )
     print_table(f"{folder.folder}: {heading}", table)
+
+
+def class_rows(subject: TranslateSubject) -> dict[str, Measured]:
+    """Rows of games that name classes, or draw pictures of them.
+
+    Args:
+        subject: A run at its end.
+    """
+    game, most = subject.game, subject.config.eval_samples
+    held, rows = examples(subject.sets.test, "ab", most), {}
+    if isinstance(game, ClassifyingGame):
+        for name, share in named_right(game, held).items():
+            rows[name or subject.title] = Measured({"test_accuracy": share}, {})
+    if isinstance(game, DrawingGame):
+        ruler = subject.ruler("b")
+        rows[f"{subject.title}, drawn"] = drawn_row(subject, game, ruler, held)
+        if not directions(game):
+            rows[AGAIN] = again_row(ruler, held, subject.sets, "b", most)
+    return rows
 
 
 def drawn_row(

@@ -196,9 +196,21 @@ def test_super_resolution_learns_alone_first_and_reads_any_size(runs):
 
 def test_what_is_drawn_from_the_prior_is_a_row_of_its_own(runs):
     table = read_result(runs["cvae_gan"])["table"]
-    assert list(table)[:2] == ["CVAE-GAN", "CVAE-GAN, drawn"]
+    assert list(table)[:2] == ["CVAE-GAN, drawn", "CVAE-GAN"]
     assert set(table["CVAE-GAN, drawn"]) == {"fd", "sharpness"}
     assert (runs["cvae_gan"] / "samples" / "drawn.png").exists()
+
+
+def test_a_classifier_stands_beside_one_of_the_labels_alone(runs):
+    table = read_result(runs["triple_gan"])["table"]
+    assert list(table) == ["Triple-GAN", "labels alone", "Triple-GAN, drawn", "real again"]
+    assert all(0 <= table[n]["test_accuracy"] <= 1 for n in ("Triple-GAN", "labels alone"))
+    assert sg.load(runs["triple_gan"]).directions == []
+    run = Run(made("triple_gan", labelled=20))
+    known = {bytes(x.flatten().tolist()) for i in range(9) for x in run.data(i)["labelled"]}
+    assert len(known) == 20
+    with pytest.raises(UserError, match=r"--labelled 9: give at least one .* 10 classes"):
+        Run(made("triple_gan", labelled=9))
 
 
 def test_codes_are_measured_by_their_neighbours(runs):

@@ -114,6 +114,18 @@ class DrawingGame(DomainGame):
         """
 
 
+class PairDrawingGame(DomainGame):
+    """A game that draws pairs of pictures of A and of B from a prior."""
+
+    @abstractmethod
+    def draw_pairs(self, count: int) -> tuple[Tensor, Tensor]:
+        """Pictures of A and of B of the same latents, in evaluation mode.
+
+        Args:
+            count: Number of pairs.
+        """
+
+
 class ClassifyingGame(DomainGame):
     """A game that also names the classes of pictures."""
 

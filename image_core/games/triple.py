@@ -1,4 +1,4 @@
-"""Three players on pairs of picture and label: generator, classifier, discriminator (Triple-GAN)."""
+"""Three players on pairs of picture and label: generator, classifier, discriminator."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, final

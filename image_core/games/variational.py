@@ -41,7 +41,7 @@ class RedrawAsNamed(nn.Module):
         side: Side of the pictures in pixels.
     """
 
-    def __init__(self, E: nn.Module, G: nn.Module, C: nn.Module, side: int):
+    def __init__(self, E: GaussianEncoder, G: LabelledGenerator, C: ClassDiscriminator, side: int):
         super().__init__()
         self.E, self.G, self.C, self.side = E, G, C, side
         self.multiple = self.scale = 1
@@ -96,8 +96,9 @@ class VariationalGAN(TranslationGame, DrawingGame):
         super().__init__()
         self.redraw, self.D = RedrawAsNamed(E, G, C, side), D
         self.latent, self.weights, self.decay = latent, weights or MatchingWeights(), decay
+        features = C.head.get_parameter("weight").shape[1]
         for name in ("of_data", "of_draws"):
-            self.register_buffer(name, torch.zeros(G.classes, C.head.in_features))
+            self.register_buffer(name, torch.zeros(G.classes, features))
         self._made: tuple[Tensor, ...] | None = None
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:

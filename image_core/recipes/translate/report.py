@@ -10,11 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from image_core.data.domains import pair_gap
+from image_core.games.common import to_images
 from image_core.games.translation import (
     ClassifyingGame,
     Direction,
     DomainGame,
     DrawingGame,
+    PairDrawingGame,
     TranslationGame,
 )
 from image_core.metrics.features import Extractor
@@ -38,6 +41,7 @@ from image_core.recipes.translate.measure import (
 from image_core.runs import options, plots
 from image_core.runs.folder import RunFolder
 from image_core.runs.image_grid import to_colours, write_image_grid
+from image_core.runs.picture_files import to_bytes
 from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 
@@ -216,6 +220,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
         ],
         pictures={
             **grids,
+            "Pairs drawn from the prior, A above B": folder.samples / "pairs.png",
             "Drawn from the prior, a row a class": folder.samples / "drawn.png",
             "Curves of the log": folder.plots / "learning.png",
         },
@@ -234,12 +239,59 @@ def class_rows(subject: TranslateSubject) -> dict[str, Measured]:
     if isinstance(game, ClassifyingGame):
         for name, share in named_right(game, held).items():
             rows[name or subject.title] = Measured({"test_accuracy": share}, {})
+    if isinstance(game, PairDrawingGame):
+        rows |= pair_rows(subject, game)
     if isinstance(game, DrawingGame):
         ruler = subject.ruler("b")
         rows[f"{subject.title}, drawn"] = drawn_row(subject, game, ruler, held)
         if not directions(game):
             rows[AGAIN] = again_row(ruler, held, subject.sets, "b", most)
     return rows
+
+
+def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Measured]:
+    """Scores of pairs drawn from the prior, domain by domain, and whether they are pairs.
+
+    `coupling` is the distance of drawn pairs from true ones, as a share of that of the same
+    pictures put together at random: 1 where nothing couples them.
+
+    Args:
+        subject: A run at its end.
+        game: Its game.
+    """
+    c = subject.config
+    most, rows = min(c.eval_samples, len(subject.sets.test.a.images)), {}
+    with options.seeded(c.seed + 2):
+        pairs = [images.cpu() for images in game.draw_pairs(most)]
+    shown = torch.stack([to_colours(images[: 2 * SHOWN]) for images in pairs], 1)
+    pairs_in_rows = shown.unflatten(0, (-1, SHOWN)).transpose(1, 2).flatten(0, 2)
+    write_image_grid(pairs_in_rows, subject.folder.samples / "pairs.png", columns=SHOWN)
+    gap = coupling(subject, *(torch.from_numpy(to_bytes(images)) for images in pairs))
+    for name, made in zip(("a", "b"), pairs):
+        ruler, held = subject.ruler(name), to_images(subject.sets.test.of(name).images[:most])
+        found = ruler.measure(made, ruler.moments(held), None, None)
+        own = Measured({**found.scores, **gap}, found.ends)
+        again = to_images(subject.sets.valid.of(name).images[:most])
+        rows[f"{subject.title}, {name.upper()} drawn"] = own
+        rows[f"{AGAIN}, {name.upper()}"] = ruler.measure(again, ruler.moments(held), None, None)
+    return rows
+
+
+def coupling(subject: TranslateSubject, a: Tensor, b: Tensor) -> dict[str, float]:
+    """Distance of drawn pairs from true ones, over that of pictures put together at random.
+
+    Args:
+        subject: A run at its end.
+        a: Drawn pictures of A as bytes.
+        b: Drawn pictures of B as bytes, of the same latents.
+    """
+    c = subject.config
+    if c.a is not None or c.pairs is not None:
+        return {}
+    if c.swap:
+        a, b = b, a
+    own, apart = pair_gap(c.domains, a, b), pair_gap(c.domains, a, b.roll(1, 0))
+    return {} if own is None or not apart else {"coupling": own / apart}
 
 
 def drawn_row(

@@ -213,12 +213,36 @@ def test_a_classifier_stands_beside_one_of_the_labels_alone(runs):
         Run(made("triple_gan", labelled=9))
 
 
+def test_drawn_pairs_are_measured_in_both_domains(runs):
+    table = read_result(runs["cogan"])["table"]
+    assert list(table) == ["CoGAN, A drawn", "real again, A", "CoGAN, B drawn", "real again, B"]
+    assert table["CoGAN, A drawn"]["coupling"] == table["CoGAN, B drawn"]["coupling"] > 0
+    with Image.open(runs["cogan"] / "samples" / "pairs.png") as picture:
+        assert picture.size == (10 * 100 + 4, 4 * 100 + 4)
+    run = Run(made("cogan", sharing=False))
+    assert run.game.G.trunk_b is not None
+
+
 def test_codes_are_measured_by_their_neighbours(runs):
     for paper, title in (("bigan", "BiGAN"), ("ali", "ALI")):
         row = read_result(runs[paper])["table"][title]
         assert 0 <= row["knn"] <= 1
         assert row["knn_pixels"] > 0.7
         assert "knn" not in read_result(runs["pix2pix"])["table"]["pix2pix"]
+
+
+def test_runs_on_the_same_domains_are_compared(runs, tmp_path, capsys):
+    out = tmp_path / "both"
+    folders = [str(runs[paper]) for paper in ("cyclegan", "dualgan")]
+    assert main(["compare", *folders, "--out", str(out)]) == 0
+    table = read_result(out)["table"]
+    own = read_result(runs["cyclegan"])["table"]
+    assert next(iter(table)).endswith(": CycleGAN, A to B")
+    l1 = own["copy of the input, B to A"]["l1"]
+    assert float(table["copy of the input, B to A"]["l1"].split()[0]) == pytest.approx(l1, abs=1e-3)
+    assert len(table) == 4 + 6  # either model both ways; the controls once
+    folders = [str(runs[paper]) for paper in ("cyclegan", "bigan")]
+    assert "domains" in refusal(capsys, "compare", *folders, "--out", str(tmp_path / "no"))
 
 
 # -------------------------------------------------------------------- combinations, refusals

@@ -8,7 +8,7 @@ from torch.nn.functional import cross_entropy, softplus
 
 from image_core.adversarial.engine import Engine
 from image_core.games.triple import TripleWeights, tiny
-from image_core.recipes.translate.papers.triple_gan import labelled_rows
+from image_core.recipes.translate.build import even_rows
 
 SGD = partial(torch.optim.SGD, lr=0.05)
 
@@ -87,8 +87,8 @@ def test_the_control_learns_from_the_labels_alone():
 
 def test_labels_are_seen_of_every_class_equally():
     labels = torch.tensor([0] * 50 + [1] * 9 + [2] * 20)
-    rows = labelled_rows(labels, 10, 0)
+    rows = even_rows(labels, 10, 0)
     assert sorted(labels[rows].bincount().tolist()) == [3, 3, 4]
     assert len(set(rows.tolist())) == 10
-    assert not torch.equal(rows, labelled_rows(labels, 10, 1))
-    assert labels[labelled_rows(labels, 40, 0)].bincount()[1] == 9
+    assert not torch.equal(rows, even_rows(labels, 10, 1))
+    assert labels[even_rows(labels, 40, 0)].bincount()[1] == 9

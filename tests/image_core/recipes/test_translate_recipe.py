@@ -37,8 +37,15 @@ def _no_plots(monkeypatch):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A tiny run of every paper."""
-    top = tmp_path_factory.mktemp("translate")
+    top, plain, known = tmp_path_factory.mktemp("translate"), translate.read_sets, {}
+
+    def read_once(o):
+        key = o.domains, o.learns_pairs()
+        known[key] = known[key] if key in known else plain(o)
+        return known[key]
+
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(translate, "read_sets", read_once)
         patched.setattr(translate_report.plots, "learning_curves", lambda *_: None)
         for paper in NAMES:
             assert main([*TINY, "--paper", paper, "--out", str(top / paper)]) == 0
@@ -223,6 +230,21 @@ def test_drawn_pairs_are_measured_in_both_domains(runs):
     assert run.game.G.trunk_b is not None
 
 
+def test_few_pairs_are_seen_and_the_other_pictures_apart():
+    run = Run(made("triangle_gan", domains="negative"))
+    seen, a, b = set(), set(), set()
+    for index in range(60):
+        batch = {name: x.flatten(1).tolist() for name, x in run.data(index).items()}
+        assert [[255 - v for v in x] for x in batch["pair_a"]] == batch["pair_b"]
+        seen |= {tuple(x) for x in batch["pair_a"]}
+        a |= {tuple(x) for x in batch["a"]}
+        b |= {tuple(255 - v for v in x) for x in batch["b"]}
+    assert len(seen) == 20
+    assert not any((a & b, a & seen, b & seen))
+    with pytest.raises(UserError, match="--pairs_seen 1430"):
+        Run(made("triangle_gan", pairs_seen=1430))
+
+
 def test_codes_are_measured_by_their_neighbours(runs):
     for paper, title in (("bigan", "BiGAN"), ("ali", "ALI")):
         row = read_result(runs[paper])["table"][title]
@@ -262,14 +284,16 @@ COMBINATIONS = [
 
 @pytest.fixture(scope="module")
 def few():
-    """Two dozen digits in two domains, read once."""
-    sets = translate.read_sets(made())
-    rows = torch.arange(24)
-    return sets._replace(**{n: getattr(sets, n).pick(rows, rows) for n in ("train", "valid")})
+    """Two dozen digits in two domains, read once for each kind of domains."""
+    found = {}
+    for kind in ("edges", "small"):
+        sets, rows = translate.read_sets(made(domains=kind)), torch.arange(24)
+        found[kind] = sets._replace(train=sets.train.pick(rows, rows))
+    return found
 
 
 def test_sixty_combinations_play_or_are_refused_in_a_sentence(few, monkeypatch):
-    monkeypatch.setattr(translate, "read_sets", lambda _: few)
+    monkeypatch.setattr(translate, "read_sets", lambda o: few[o.domains])
     played = 0
     for paper, loss, penalty, norm in COMBINATIONS:
         options = {
@@ -299,7 +323,7 @@ REFUSED = [
     ({"penalty": "r1=1", "norm": "batch"}, "--norm batch"),
     ({"levels": 5}, "--levels 5.*no multiple of 32; give --size 32"),
     ({"patch_layers": 4}, "--patch_layers 4"),
-    ({"patch_layers": 2, "scales": 2}, "--scales 2"),
+    ({"patch_layers": 2, "scales": 2}, "--patch_layers 2.*of 8 pixels.*fewer layers or scales"),
     ({"size": 20}, "give --size 16"),
     ({"domains": "small"}, "A are of 4 pixels"),
     ({"batch": 2_000}, "lower --batch"),
@@ -353,7 +377,7 @@ def test_every_preset_makes_its_configuration(preset):
 
 
 def test_rates_fall_to_zero_at_the_end(few, monkeypatch):
-    monkeypatch.setattr(translate, "read_sets", lambda _: few)
+    monkeypatch.setattr(translate, "read_sets", lambda o: few[o.domains])
     run = Run(made(rounds=8, decay_from=0.5, d_steps=2))
     for _ in run.engine.rounds(run.data, 6):
         pass

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
@@ -24,7 +23,7 @@ from image_core.nets.discriminators import (
     ProjectionDiscriminator,
 )
 from image_core.recipes.image.config import check_share
-from image_core.recipes.translate.build import classes_of, form, player
+from image_core.recipes.translate.build import classes_of, even_rows, form, player
 from image_core.recipes.translate.config import AdamOfAll
 from image_core.runs import options
 from image_core.runs.batches import Batches
@@ -126,7 +125,7 @@ def data(o: Options, domains: Domains) -> Data:
     """Batches {"b", "labelled", "labels"}: any pictures, and those whose label is seen."""
     images, labels = domains.b.images, domains.b.labels
     assert labels is not None
-    seen = labelled_rows(labels, o.labelled, o.seed)
+    seen = even_rows(labels, o.labelled, o.seed)
     every = Batches({"b": images}, o.batch, seed=o.seed)
     rows = {"labelled": images[seen], "labels": labels[seen]}
     few = Batches(rows, min(o.batch, len(seen)), seed=o.seed + 1)
@@ -138,18 +137,3 @@ def data(o: Options, domains: Domains) -> Data:
         return {**some, **known}
 
     return both
-
-
-def labelled_rows(labels: Tensor, count: int, seed: int) -> Tensor:
-    """So many rows, of every class equally many or one more.
-
-    Args:
-        labels: Label of each row.
-        count: Number of rows.
-        seed: Seed of the draw.
-    """
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
-    drawn = labels[order]
-    earlier = (drawn[:, None] == torch.arange(int(labels.max()) + 1)).cumsum(0)
-    rank = earlier.gather(1, drawn[:, None])[:, 0]  # 1 for the first of a class
-    return order[rank.argsort(stable=True)[:count]]

@@ -163,6 +163,23 @@ def make_domains(images: ImageSet, kind: str, seed: int = 0) -> Domains:
     return Domains(images._replace(images=a), images._replace(images=b), True)
 
 
+def pair_gap(kind: str, a: Images, b: Images) -> float | None:
+    """How far pictures are from being pairs: mean difference of levels from what they should be.
+
+    The domain that the other is made of is taken as it is. None where the other is drawn.
+
+    Args:
+        kind: One of `MADE`.
+        a: Pictures of A.
+        b: Pictures of B.
+    """
+    if kind == "colours":
+        return None
+    made = MADE[kind](a if kind in ("negative", "rotation") else b)
+    gaps = [(own.float() - true.float()).abs().mean() for own, true in zip((a, b), made)]
+    return float(max(gaps))
+
+
 # --------------------------------------------------------------------------------- brought along
 
 

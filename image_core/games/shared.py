@@ -158,12 +158,13 @@ def tiny() -> tuple[SharedCodeGAN, dict[str, Tensor]]:
     ends = [(encoder(1, 3, 1, 0, "instance"), decoder(1, 3, 1, 0, "instance")) for _ in range(2)]
     inner = [ResidualBlock(6, "instance") for _ in range(2)]
     judges = [MultiScale([PatchDiscriminator(1, 3, 1, "none") for _ in range(2)]) for _ in range(2)]
-    encoders, decoders = zip(*ends)
     game = SharedCodeGAN(
-        (encoders[0], encoders[1]),
-        *inner,
-        (decoders[0], decoders[1]),
-        *judges,
+        (ends[0][0], ends[1][0]),
+        inner[0],
+        inner[1],
+        (ends[0][1], ends[1][1]),
+        judges[0],
+        judges[1],
         multiple=2,
         rows=(a[0], b[0]),
     )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -26,7 +26,16 @@ Logits = Any
 """A tensor of logits, or nested lists of such tensors."""
 
 
-class TranslationGame(Game):
+class DomainGame(Game):
+    """A game on the pictures of one or two domains."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the networks."""
+        return next(self.parameters()).device
+
+
+class TranslationGame(DomainGame):
     """A game whose generators turn pictures of one domain into pictures of the other.
 
     Its data stream yields {"a", "b"}, pictures of either domain.
@@ -48,11 +57,6 @@ class TranslationGame(Game):
             source: Pictures that they are, or stand for, translations of.
             images: Real or translated pictures.
         """
-
-    @property
-    def device(self) -> torch.device:
-        """Device of the networks."""
-        return next(self.parameters()).device
 
     @torch.no_grad()
     def translate(
@@ -95,6 +99,43 @@ class EncodingGame(TranslationGame):
         """
         parts = [self.encode(part.to(self.device)).float().cpu() for part in images.split(chunk)]
         return torch.cat(parts)
+
+
+class DrawingGame(DomainGame):
+    """A game that also draws pictures of a class from a prior."""
+
+    @abstractmethod
+    @torch.no_grad()
+    def draw(self, labels: Int64[Tensor, " N"]) -> Images:
+        """Pictures of the named classes, in evaluation mode.
+
+        Args:
+            labels: Number of the class of each picture.
+        """
+
+
+class PairDrawingGame(DomainGame):
+    """A game that draws pairs of pictures of A and of B from a prior."""
+
+    @abstractmethod
+    def draw_pairs(self, count: int) -> tuple[Tensor, Tensor]:
+        """Pictures of A and of B of the same latents, in evaluation mode.
+
+        Args:
+            count: Number of pairs.
+        """
+
+
+class ClassifyingGame(DomainGame):
+    """A game that also names the classes of pictures."""
+
+    @abstractmethod
+    def classify(self, images: Images) -> Mapping[str, Int64[Tensor, " N"]]:
+        """Numbers of the classes, in evaluation mode: of the system "", and of controls by name.
+
+        Args:
+            images: Pictures in [-1, 1].
+        """
 
 
 def padded(net: nn.Module, images: Images) -> Float[Tensor, "N D G F"]:

@@ -3,8 +3,9 @@
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn.functional import one_hot
 
 from image_core.adversarial.errors import UserError
 from image_core.nets.dcgan import dcgan
@@ -83,12 +84,25 @@ class Redraw(nn.Module):
         self.multiple = self.scale = 1
 
     def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
-        if tuple(images.shape[2:]) != (self.side, self.side):
-            raise UserError(
-                f"this run redraws pictures of {self.side}x{self.side} pixels and was given "
-                f"{images.shape[3]}x{images.shape[2]}; scale them first"
-            )
+        check_side(images, self.side)
         return self.G(self.E(images))
+
+
+def check_side(images: Float[Tensor, "N C H W"], side: int) -> None:
+    """Refuse pictures of another size than a network's.
+
+    Args:
+        images: Pictures.
+        side: Side in pixels of those that the network reads.
+
+    Raises:
+        UserError: They are of another size.
+    """
+    if tuple(images.shape[2:]) != (side, side):
+        raise UserError(
+            f"this run redraws pictures of {side}x{side} pixels and was given "
+            f"{images.shape[3]}x{images.shape[2]}; scale them first"
+        )
 
 
 def joint_networks(
@@ -111,3 +125,28 @@ def joint_networks(
         G,
         JointDiscriminator(D.trunk, D.features, latent, hidden),
     )
+
+
+@final
+class GaussianEncoder(nn.Module):
+    """Pictures and their classes to the moments of a Gaussian of codes.
+
+    Args:
+        trunk: Network from pictures to features (N, F).
+        features: Number of features F.
+        classes: Number of classes.
+        latent: Size of a code.
+    """
+
+    def __init__(self, trunk: nn.Module, features: int, classes: int, latent: int):
+        super().__init__()
+        self.trunk, self.classes = trunk, classes
+        self.head = weighted("none", nn.Linear(features + classes, 2 * latent))
+
+    def forward(
+        self, images: Float[Tensor, "N C H W"], labels: Int64[Tensor, " N"]
+    ) -> tuple[Float[Tensor, "N latent"], Float[Tensor, "N latent"]]:
+        """Means and logarithms of variances."""
+        told = one_hot(labels, self.classes).to(images)
+        mu, log_variance = self.head(torch.cat([self.trunk(images), told], 1)).chunk(2, 1)
+        return mu, log_variance

@@ -16,6 +16,7 @@ COMPARISONS: Mapping[str, str] = {
     "retrieve": "seqgan.retrieval.compare",
     "text": "seqgan.text.compare",
     "text2image": "seqgan.text2image.compare",
+    "translate": "image_core.recipes.translate.compare",
 }
 """Module of each recipe whose runs can be compared, with `compare`."""
 

@@ -4,6 +4,7 @@ import functools
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS, Limit
@@ -23,6 +24,7 @@ from image_core.recipes.translate.config import (
     AdamOfAll,
     AdversarialOptions,
     JointOptions,
+    PatchOptions,
     TranslateOptions,
     TranslatorOptions,
     UNetOptions,
@@ -74,6 +76,25 @@ def translator(o: TranslatorOptions, source: ImageSet, target: ImageSet) -> Tran
     return Translator(channels, out, o.g_width, o.halvings, o.blocks, o.generator_norm)
 
 
+def patch(o: PatchOptions, channels: int, side: int) -> PatchDiscriminator:
+    """A discriminator of patches.
+
+    Args:
+        o: Width, depth and norm.
+        channels: Channels of what it reads.
+        side: Side of the pictures.
+
+    Raises:
+        UserError: The pictures are too small for so many layers.
+    """
+    if patch_side(side, o.patch_layers) < 1:
+        raise UserError(
+            f"--patch_layers {o.patch_layers}: pictures of {side} pixels leave no map of logits; "
+            "use fewer layers or scales, or a greater --size"
+        )
+    return PatchDiscriminator(channels, o.d_width, o.patch_layers, o.norm)
+
+
 def patches(o: AdversarialOptions, channels: int, side: int) -> PatchDiscriminator | MultiScale:
     """A discriminator of patches, or several of them at smaller and smaller sizes.
 
@@ -85,17 +106,10 @@ def patches(o: AdversarialOptions, channels: int, side: int) -> PatchDiscriminat
     Raises:
         UserError: The pictures are too small for so many layers or scales.
     """
-    least = side
-    for _ in range(o.scales - 1):
-        least = (least + 1) // 2
-    if patch_side(least, o.patch_layers) < 1:
-        raise UserError(
-            f"--patch_layers {o.patch_layers} --scales {o.scales}: pictures of {side} pixels leave "
-            "no map of logits; use fewer layers or scales, or a greater --size"
-        )
-    made = [
-        PatchDiscriminator(channels, o.d_width, o.patch_layers, o.norm) for _ in range(o.scales)
-    ]
+    made = []
+    for _ in range(o.scales):
+        made.append(patch(o, channels, side))
+        side = (side + 1) // 2
     return MultiScale(made) if len(made) > 1 else made[0]
 
 
@@ -229,6 +243,42 @@ def domain_data(o: TranslateOptions, domains: Domains) -> Data:
     return both
 
 
+def classes_of(o: TranslateOptions, images: ImageSet) -> int:
+    """Number of labels.
+
+    Raises:
+        UserError: The pictures have none.
+    """
+    if images.labels is None:
+        raise UserError(
+            f"--paper {o.paper} needs labels: give pictures in class folders, or --data digits or "
+            "shapes"
+        )
+    return len(images.names)
+
+
+def labelled_data(o: TranslateOptions, domains: Domains) -> Data:
+    """Batches {"b", "labels"}."""
+    assert domains.b.labels is not None
+    rows = {"b": domains.b.images, "labels": domains.b.labels}
+    return Batches(rows, o.batch, seed=o.seed)
+
+
+def even_rows(labels: Tensor, count: int, seed: int) -> Tensor:
+    """So many rows, of every class equally many or one more.
+
+    Args:
+        labels: Label of each row.
+        count: Number of rows.
+        seed: Seed of the draw.
+    """
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
+    drawn = labels[order]
+    earlier = (drawn[:, None] == torch.arange(int(labels.max()) + 1)).cumsum(0)
+    rank = earlier.gather(1, drawn[:, None])[:, 0]  # 1 for the first of a class
+    return order[rank.argsort(stable=True)[:count]]
+
+
 # --------------------------------------------------------------------------------------- telling
 
 
@@ -252,7 +302,7 @@ def objective(o: TranslateOptions) -> dict[str, str]:
     return {}
 
 
-def rows_of(domains: Domains) -> tuple[torch.Tensor, torch.Tensor]:
+def rows_of(domains: Domains) -> tuple[Tensor, Tensor]:
     """One picture of A and one of B as a network sees them, whose shapes pools take."""
     channels, sides = zip(form(domains.a), form(domains.b))
     return (

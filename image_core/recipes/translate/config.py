@@ -124,35 +124,48 @@ class AdamOfAll(TranslateOptions):
 
 
 @dataclass(kw_only=True)
-class AdversarialOptions(TranslateOptions):
+class PatchOptions(TranslateOptions):
     """Discriminator.
 
     Args:
-        loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
-        penalty: Gradient penalties of the discriminators, as in r1=10 or gradient_penalty=10.
         d_steps: Optimizer steps of each discriminator in a round.
         d_width: Channels of the first layer of a discriminator; 64 in the papers.
         patch_layers: Strided layers of a discriminator: a logit sees 1, 16, 34 or 70 pixels with 0
             to 3 of them.
-        scales: Discriminators of the picture, of its half, of its quarter and so on.
         norm: Norm of the discriminators: none, batch, layer, instance, pixel, spectral, weight or
             equalised.
     """
 
-    loss: str = "non_saturating"
-    penalty: str = ""
     d_steps: int = 1
     d_width: int = 24
     patch_layers: int = 1
-    scales: int = 1
     norm: str = "instance"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        make_loss(self.loss, CONTINUOUS)
-        options.check_least(self, 1, "d_steps", "d_width", "scales")
+        options.check_least(self, 1, "d_steps", "d_width")
         options.check_least(self, 0, "patch_layers")
         options.check_choice("norm", self.norm, OWN_NORMS)
+
+
+@dataclass(kw_only=True)
+class AdversarialOptions(PatchOptions):
+    """Loss and penalty of the discriminators.
+
+    Args:
+        loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
+        penalty: Gradient penalties of the discriminators, as in r1=10 or gradient_penalty=10.
+        scales: Discriminators of the picture, of its half, of its quarter and so on.
+    """
+
+    loss: str = "non_saturating"
+    penalty: str = ""
+    scales: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        make_loss(self.loss, CONTINUOUS)
+        options.check_least(self, 1, "scales")
         if make_penalty(self.penalty) is not None and self.norm == "batch":
             raise UserError(
                 f"--norm batch with --penalty {self.penalty}: batch norm mixes the pictures of a "

@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 from image_core.adversarial.errors import UserError
 from image_core.data.pictures import to_channels
 from image_core.games.common import to_images
-from image_core.games.translation import Direction
+from image_core.games.translation import Direction, TranslationGame
 from image_core.recipes.translate.measure import ENDS
 from image_core.recipes.translate.recipe import Run
 from image_core.runs import options
@@ -31,7 +31,8 @@ class LoadedTranslator(LoadedRun[Run]):
     @property
     def directions(self) -> list[str]:
         """Directions that the run has learned: ab, and ba where it goes back too."""
-        return list(self._run.game.translators())
+        game = self._run.game
+        return list(game.translators()) if isinstance(game, TranslationGame) else []
 
     def translate(
         self,
@@ -50,7 +51,7 @@ class LoadedTranslator(LoadedRun[Run]):
         Raises:
             UserError: The run has not learned the direction, or these are no pictures.
         """
-        way = self._direction(direction)
+        game, way = self._translating(direction)
         given = torch.from_numpy(np.asarray(images))
         if given.dtype != torch.uint8 or given.dim() != 4 or given.shape[1] not in (1, 3):
             raise UserError(
@@ -60,7 +61,7 @@ class LoadedTranslator(LoadedRun[Run]):
         place = "ab".index(ENDS[way][0])
         shown = to_channels(given, self._run.form.channels[place])
         with options.seeded(seed):
-            return to_bytes(self._run.game.translate(to_images(shown), way))
+            return to_bytes(game.translate(to_images(shown), way))
 
     def pictures(
         self, images: "Sequence[Image]", direction: str = "ab", *, seed: int | None = None
@@ -80,12 +81,15 @@ class LoadedTranslator(LoadedRun[Run]):
             made = [self.translate(array[None], direction)[0] for array in arrays]
         return [to_pictures(one[None])[0] for one in made]
 
-    def _direction(self, name: str) -> Direction:
-        for known in self._run.game.translators():
-            if known == name:
-                return known
+    def _translating(self, name: str) -> tuple[TranslationGame, Direction]:
+        game = self._run.game
+        if isinstance(game, TranslationGame):
+            for known in game.translators():
+                if known == name:
+                    return game, known
         raise UserError(
-            f"--direction {name}: {self.folder} has learned {', '.join(self.directions)}"
+            f"--direction {name}: {self.folder} has learned "
+            f"{', '.join(self.directions) or 'no translation'}"
         )
 
 

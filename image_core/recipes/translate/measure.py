@@ -14,7 +14,12 @@ from image_core.data.domains import Domains
 from image_core.data.images import ImageSet
 from image_core.data.pictures import to_channels
 from image_core.games.common import to_images
-from image_core.games.translation import Direction, EncodingGame, TranslationGame
+from image_core.games.translation import (
+    ClassifyingGame,
+    Direction,
+    EncodingGame,
+    TranslationGame,
+)
 from image_core.metrics.distances import Moments, moments
 from image_core.metrics.features import Extractor
 from image_core.metrics.intervals import REACH
@@ -203,6 +208,21 @@ def neighbours(game: TranslationGame, sets: DomainSets, held: Examples) -> dict[
     return found
 
 
+def named_right(game: ClassifyingGame, held: Examples) -> dict[str, float]:
+    """Share of held-out pictures of B that are named rightly, by the system "" and by controls.
+
+    Args:
+        game: Game of the run.
+        held: Held-out pictures.
+    """
+    assert held.target_labels is not None
+    right: dict[str, list[Tensor]] = {}
+    for images, labels in zip(held.target.split(250), held.target_labels.split(250)):
+        for name, found in game.classify(images.to(game.device)).items():
+            right.setdefault(name, []).append(found.cpu() == labels)
+    return {name: float(torch.cat(parts).float().mean()) for name, parts in right.items()}
+
+
 def discrimination(
     game: TranslationGame, held: Examples, made: Images, direction: Direction
 ) -> dict[str, float]:
@@ -241,10 +261,27 @@ def control_rows(
     target = ENDS[direction][1]
     learned = to_images(sets.train.of(target).images)
     mean = learned.mean(0, keepdim=True).repeat(len(held.source), 1, 1, 1)
-    again, real = some(sets.valid.of(target), most), ruler.moments(held.target)
+    real = ruler.moments(held.target)
     copies = copied(held.source, held.target)
     return {
         COPY: ruler.measure(copies, real, held.true, held.labels),
         MEAN: ruler.measure(mean, real, held.true, held.labels),
-        AGAIN: ruler.measure(to_images(again.images), real, None, again.labels),
+        AGAIN: again_row(ruler, held, sets, target, most),
     }
+
+
+def again_row(
+    ruler: DomainRuler, held: Examples, sets: DomainSets, name: str, most: int
+) -> Measured:
+    """Scores of further held-out pictures in the place of made ones.
+
+    Args:
+        ruler: Measures of the domain.
+        held: Held-out pictures to measure with.
+        sets: All pictures of the run.
+        name: Name of the domain.
+        most: Number of pictures.
+    """
+    again = some(sets.valid.of(name), most)
+    real = ruler.moments(held.target)
+    return ruler.measure(to_images(again.images), real, None, again.labels)

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from image_core.games.translation import TranslationGame
+from image_core.games.translation import DomainGame
 from image_core.recipes.translate import report as translate_report
 from image_core.recipes.translate.build import domain_data, limits
 from image_core.recipes.translate.config import PAPERS as PAPERS
@@ -29,10 +29,20 @@ class Run(recipe.Run):
     """
 
     recipe = "translate"
-    show = ("G/loss", "D/loss", "DB/loss", "l1", "accuracy", "fd", "d_auc")
+    show = (
+        "G/loss",
+        "D/loss",
+        "DB/loss",
+        "C/loss",
+        "l1",
+        "accuracy",
+        "test_accuracy",
+        "fd",
+        "d_auc",
+    )
     movable = ("data", "a", "b", "pairs")
     config: TranslateOptions
-    game: TranslationGame
+    game: DomainGame
     sets: DomainSets
 
     def __init__(self, config: TranslateOptions, *, data: bool = True):

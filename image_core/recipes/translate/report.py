@@ -10,25 +10,38 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from image_core.games.translation import Direction, TranslationGame
+from image_core.data.domains import pair_gap
+from image_core.games.common import to_images
+from image_core.games.translation import (
+    ClassifyingGame,
+    Direction,
+    DomainGame,
+    DrawingGame,
+    PairDrawingGame,
+    TranslationGame,
+)
 from image_core.metrics.features import Extractor
 from image_core.recipes.translate.build import objective
 from image_core.recipes.translate.config import TranslateOptions
 from image_core.recipes.translate.data import DomainSets, source_of
 from image_core.recipes.translate.measure import (
+    AGAIN,
     ENDS,
     DomainRuler,
     Examples,
     Measured,
+    again_row,
     control_rows,
     discrimination,
     examples,
+    named_right,
     neighbours,
     round_trip,
 )
 from image_core.runs import options, plots
 from image_core.runs.folder import RunFolder
 from image_core.runs.image_grid import to_colours, write_image_grid
+from image_core.runs.picture_files import to_bytes
 from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 
@@ -69,7 +82,7 @@ class TranslateSubject(NamedTuple):
     folder: RunFolder
     sets: DomainSets
     ruler: Callable[[str], DomainRuler]
-    game: TranslationGame
+    game: DomainGame
     rounds: int
     steps: Mapping[str, int]
 
@@ -104,6 +117,7 @@ def translated(
     domains = subject.sets.valid if role == "valid" else subject.sets.test
     held = examples(domains, direction, most)
     game, ruler = subject.game, subject.ruler(ENDS[direction][1])
+    assert isinstance(game, TranslationGame)
     with options.seeded(subject.config.seed + 1):  # dropout may be a generator's noise
         made = game.translate(held.source, direction)
         trip = round_trip(game, held.source, made, direction)
@@ -120,13 +134,21 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         subject: A run as it is.
     """
     found: dict[str, float] = {}
-    for direction in subject.game.translators():
-        most = min(LOOKED, subject.config.eval_samples)
+    most = min(LOOKED, subject.config.eval_samples)
+    for direction in directions(subject.game):
         now = translated(subject, direction, role="valid", most=most)
         end = "" if direction == "ab" else "_ba"
         found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
         write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
+    if isinstance(subject.game, ClassifyingGame):
+        right = named_right(subject.game, examples(subject.sets.valid, "ab", most))
+        found["test_accuracy"] = right[""]
     return found
+
+
+def directions(game: DomainGame) -> list[Direction]:
+    """Directions that a game has learned, none where it translates nothing."""
+    return list(game.translators()) if isinstance(game, TranslationGame) else []
 
 
 def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
@@ -140,9 +162,9 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
     rows: dict[str, Measured] = {}
     judged: dict[Direction, dict[str, float]] = {}
     grids = {}
-    for direction in subject.game.translators():
-        many = len(subject.game.translators()) > 1
-        end = f", {NAMES[direction]}" if many else ""
+    ways = directions(subject.game)
+    for direction in ways:
+        end = f", {NAMES[direction]}" if len(ways) > 1 else ""
         now = translated(subject, direction, role="test", most=c.eval_samples)
         rows[f"{subject.title}{end}"], judged[direction] = now.row, now.judged
         ruler = subject.ruler(ENDS[direction][1])
@@ -152,9 +174,10 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
             ", true translations" if now.held.true is not None else ""
         )
         grids[caption] = write_grid(subject, now, f"grid_{direction}.png", 3)
+    rows = {**class_rows(subject), **rows}
     table = {name: row.scores for name, row in rows.items()}
     intervals = {name: {n: list(e) for n, e in row.ends.items()} for name, row in rows.items()}
-    nets = {name: subject.ruler(name).net for name in sorted({ENDS[d][1] for d in judged})}
+    nets = {name: subject.ruler(name).net for name in sorted({ENDS[d][1] for d in ways} or {"b"})}
     folder.write_result(
         {
             "table": table,
@@ -195,9 +218,100 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
             ),
             *told_facts(subject.sets.facts),
         ],
-        pictures={**grids, "Curves of the log": folder.plots / "learning.png"},
+        pictures={
+            **grids,
+            "Pairs drawn from the prior, A above B": folder.samples / "pairs.png",
+            "Drawn from the prior, a row a class": folder.samples / "drawn.png",
+            "Curves of the log": folder.plots / "learning.png",
+        },
     )
     print_table(f"{folder.folder}: {heading}", table)
+
+
+def class_rows(subject: TranslateSubject) -> dict[str, Measured]:
+    """Rows of games that name classes, or draw pictures of them.
+
+    Args:
+        subject: A run at its end.
+    """
+    game, most = subject.game, subject.config.eval_samples
+    held, rows = examples(subject.sets.test, "ab", most), {}
+    if isinstance(game, ClassifyingGame):
+        for name, share in named_right(game, held).items():
+            rows[name or subject.title] = Measured({"test_accuracy": share}, {})
+    if isinstance(game, PairDrawingGame):
+        rows |= pair_rows(subject, game)
+    if isinstance(game, DrawingGame):
+        ruler = subject.ruler("b")
+        rows[f"{subject.title}, drawn"] = drawn_row(subject, game, ruler, held)
+        if not directions(game):
+            rows[AGAIN] = again_row(ruler, held, subject.sets, "b", most)
+    return rows
+
+
+def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Measured]:
+    """Scores of pairs drawn from the prior, domain by domain, and whether they are pairs.
+
+    `coupling` is the distance of drawn pairs from true ones, as a share of that of the same
+    pictures put together at random: 1 where nothing couples them.
+
+    Args:
+        subject: A run at its end.
+        game: Its game.
+    """
+    c = subject.config
+    most, rows = min(c.eval_samples, len(subject.sets.test.a.images)), {}
+    with options.seeded(c.seed + 2):
+        pairs = [images.cpu() for images in game.draw_pairs(most)]
+    shown = torch.stack([to_colours(images[: 2 * SHOWN]) for images in pairs], 1)
+    pairs_in_rows = shown.unflatten(0, (-1, SHOWN)).transpose(1, 2).flatten(0, 2)
+    write_image_grid(pairs_in_rows, subject.folder.samples / "pairs.png", columns=SHOWN)
+    gap = coupling(subject, *(torch.from_numpy(to_bytes(images)) for images in pairs))
+    for name, made in zip(("a", "b"), pairs):
+        ruler, held = subject.ruler(name), to_images(subject.sets.test.of(name).images[:most])
+        found = ruler.measure(made, ruler.moments(held), None, None)
+        own = Measured({**found.scores, **gap}, found.ends)
+        again = to_images(subject.sets.valid.of(name).images[:most])
+        rows[f"{subject.title}, {name.upper()} drawn"] = own
+        rows[f"{AGAIN}, {name.upper()}"] = ruler.measure(again, ruler.moments(held), None, None)
+    return rows
+
+
+def coupling(subject: TranslateSubject, a: Tensor, b: Tensor) -> dict[str, float]:
+    """Distance of drawn pairs from true ones, over that of pictures put together at random.
+
+    Args:
+        subject: A run at its end.
+        a: Drawn pictures of A as bytes.
+        b: Drawn pictures of B as bytes, of the same latents.
+    """
+    c = subject.config
+    if c.a is not None or c.pairs is not None:
+        return {}
+    if c.swap:
+        a, b = b, a
+    own, apart = pair_gap(c.domains, a, b), pair_gap(c.domains, a, b.roll(1, 0))
+    return {} if own is None or not apart else {"coupling": own / apart}
+
+
+def drawn_row(
+    subject: TranslateSubject, game: DrawingGame, ruler: DomainRuler, held: Examples
+) -> Measured:
+    """Scores of pictures drawn from the prior, of the classes of the held-out ones; a grid of some.
+
+    Args:
+        subject: A run at its end.
+        game: Its game.
+        ruler: Measures of the domain.
+        held: Held-out pictures.
+    """
+    assert held.target_labels is not None
+    classes = len(subject.sets.train.b.names)
+    with options.seeded(subject.config.seed + 2):
+        made = game.draw(held.target_labels).cpu()
+        grid = game.draw(torch.arange(SHOWN * classes) // SHOWN).cpu()
+    write_image_grid(to_colours(grid), subject.folder.samples / "drawn.png", columns=SHOWN)
+    return ruler.measure(made, ruler.moments(held.target), None, held.target_labels)
 
 
 def told(subject: TranslateSubject, nets: Mapping[str, Extractor]) -> str:

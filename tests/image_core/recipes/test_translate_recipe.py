@@ -37,8 +37,15 @@ def _no_plots(monkeypatch):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A tiny run of every paper."""
-    top = tmp_path_factory.mktemp("translate")
+    top, plain, known = tmp_path_factory.mktemp("translate"), translate.read_sets, {}
+
+    def read_once(o):
+        key = o.domains, o.learns_pairs()
+        known[key] = known[key] if key in known else plain(o)
+        return known[key]
+
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(translate, "read_sets", read_once)
         patched.setattr(translate_report.plots, "learning_curves", lambda *_: None)
         for paper in NAMES:
             assert main([*TINY, "--paper", paper, "--out", str(top / paper)]) == 0
@@ -194,12 +201,70 @@ def test_super_resolution_learns_alone_first_and_reads_any_size(runs):
     assert made.shape == (2, 1, 20, 28)
 
 
+def test_what_is_drawn_from_the_prior_is_a_row_of_its_own(runs):
+    table = read_result(runs["cvae_gan"])["table"]
+    assert list(table)[:2] == ["CVAE-GAN, drawn", "CVAE-GAN"]
+    assert set(table["CVAE-GAN, drawn"]) == {"fd", "sharpness"}
+    assert (runs["cvae_gan"] / "samples" / "drawn.png").exists()
+
+
+def test_a_classifier_stands_beside_one_of_the_labels_alone(runs):
+    table = read_result(runs["triple_gan"])["table"]
+    assert list(table) == ["Triple-GAN", "labels alone", "Triple-GAN, drawn", "real again"]
+    assert all(0 <= table[n]["test_accuracy"] <= 1 for n in ("Triple-GAN", "labels alone"))
+    assert sg.load(runs["triple_gan"]).directions == []
+    run = Run(made("triple_gan", labelled=20))
+    known = {bytes(x.flatten().tolist()) for i in range(9) for x in run.data(i)["labelled"]}
+    assert len(known) == 20
+    with pytest.raises(UserError, match=r"--labelled 9: give at least one .* 10 classes"):
+        Run(made("triple_gan", labelled=9))
+
+
+def test_drawn_pairs_are_measured_in_both_domains(runs):
+    table = read_result(runs["cogan"])["table"]
+    assert list(table) == ["CoGAN, A drawn", "real again, A", "CoGAN, B drawn", "real again, B"]
+    assert table["CoGAN, A drawn"]["coupling"] == table["CoGAN, B drawn"]["coupling"] > 0
+    with Image.open(runs["cogan"] / "samples" / "pairs.png") as picture:
+        assert picture.size == (10 * 100 + 4, 4 * 100 + 4)
+    run = Run(made("cogan", sharing=False))
+    assert run.game.G.trunk_b is not None
+
+
+def test_few_pairs_are_seen_and_the_other_pictures_apart():
+    run = Run(made("triangle_gan", domains="negative"))
+    seen, a, b = set(), set(), set()
+    for index in range(60):
+        batch = {name: x.flatten(1).tolist() for name, x in run.data(index).items()}
+        assert [[255 - v for v in x] for x in batch["pair_a"]] == batch["pair_b"]
+        seen |= {tuple(x) for x in batch["pair_a"]}
+        a |= {tuple(x) for x in batch["a"]}
+        b |= {tuple(255 - v for v in x) for x in batch["b"]}
+    assert len(seen) == 20
+    assert not any((a & b, a & seen, b & seen))
+    with pytest.raises(UserError, match="--pairs_seen 1430"):
+        Run(made("triangle_gan", pairs_seen=1430))
+
+
 def test_codes_are_measured_by_their_neighbours(runs):
     for paper, title in (("bigan", "BiGAN"), ("ali", "ALI")):
         row = read_result(runs[paper])["table"][title]
         assert 0 <= row["knn"] <= 1
         assert row["knn_pixels"] > 0.7
         assert "knn" not in read_result(runs["pix2pix"])["table"]["pix2pix"]
+
+
+def test_runs_on_the_same_domains_are_compared(runs, tmp_path, capsys):
+    out = tmp_path / "both"
+    folders = [str(runs[paper]) for paper in ("cyclegan", "dualgan")]
+    assert main(["compare", *folders, "--out", str(out)]) == 0
+    table = read_result(out)["table"]
+    own = read_result(runs["cyclegan"])["table"]
+    assert next(iter(table)).endswith(": CycleGAN, A to B")
+    l1 = own["copy of the input, B to A"]["l1"]
+    assert float(table["copy of the input, B to A"]["l1"].split()[0]) == pytest.approx(l1, abs=1e-3)
+    assert len(table) == 4 + 6  # either model both ways; the controls once
+    folders = [str(runs[paper]) for paper in ("cyclegan", "bigan")]
+    assert "domains" in refusal(capsys, "compare", *folders, "--out", str(tmp_path / "no"))
 
 
 # -------------------------------------------------------------------- combinations, refusals
@@ -219,14 +284,16 @@ COMBINATIONS = [
 
 @pytest.fixture(scope="module")
 def few():
-    """Two dozen digits in two domains, read once."""
-    sets = translate.read_sets(made())
-    rows = torch.arange(24)
-    return sets._replace(**{n: getattr(sets, n).pick(rows, rows) for n in ("train", "valid")})
+    """Two dozen digits in two domains, read once for each kind of domains."""
+    found = {}
+    for kind in ("edges", "small"):
+        sets, rows = translate.read_sets(made(domains=kind)), torch.arange(24)
+        found[kind] = sets._replace(train=sets.train.pick(rows, rows))
+    return found
 
 
 def test_sixty_combinations_play_or_are_refused_in_a_sentence(few, monkeypatch):
-    monkeypatch.setattr(translate, "read_sets", lambda _: few)
+    monkeypatch.setattr(translate, "read_sets", lambda o: few[o.domains])
     played = 0
     for paper, loss, penalty, norm in COMBINATIONS:
         options = {
@@ -256,7 +323,7 @@ REFUSED = [
     ({"penalty": "r1=1", "norm": "batch"}, "--norm batch"),
     ({"levels": 5}, "--levels 5.*no multiple of 32; give --size 32"),
     ({"patch_layers": 4}, "--patch_layers 4"),
-    ({"patch_layers": 2, "scales": 2}, "--scales 2"),
+    ({"patch_layers": 2, "scales": 2}, "--patch_layers 2.*of 8 pixels.*fewer layers or scales"),
     ({"size": 20}, "give --size 16"),
     ({"domains": "small"}, "A are of 4 pixels"),
     ({"batch": 2_000}, "lower --batch"),
@@ -290,6 +357,8 @@ def test_ones_own_folders(tmp_path, capsys):
     out = str(tmp_path / "no")
     says = refusal(capsys, *TINY, *own, "--out", out)
     assert "20 pictures have no partner" in says
+    says = refusal(capsys, *TINY, "--paper", "cvae_gan", "--data", a, "--out", out)
+    assert "--paper cvae_gan needs labels" in says
     says = refusal(capsys, *TINY, *own, "--paper", "cyclegan", "--identity", "1", "--out", out)
     assert "give --channels 3" in says
     few = folder_of(tmp_path / "few", 20)
@@ -308,7 +377,7 @@ def test_every_preset_makes_its_configuration(preset):
 
 
 def test_rates_fall_to_zero_at_the_end(few, monkeypatch):
-    monkeypatch.setattr(translate, "read_sets", lambda _: few)
+    monkeypatch.setattr(translate, "read_sets", lambda o: few[o.domains])
     run = Run(made(rounds=8, decay_from=0.5, d_steps=2))
     for _ in run.engine.rounds(run.data, 6):
         pass

@@ -76,8 +76,11 @@ class TextTokenizer:
             lowercase: Whether to lower-case the texts first.
 
         Raises:
-            UserError: No token is that frequent, or `vocab_size` is too small for the bytes.
+            UserError: No token is that frequent, `vocab_size` is too small for the bytes, or the
+                level is model, whose tokens are not made from texts.
         """
+        if level == "model":
+            raise UserError("--level model is for `train text` with a language model as --policy")
         if level == "bpe":
             return cls(
                 _train_bpe(_lower(texts, lowercase), min_count, vocab_size), level, lowercase

@@ -58,7 +58,7 @@ class TransformerPolicy(RecurrentPolicy):
                 f"--hidden {hidden}: a transformer of {heads} heads needs a multiple of {2 * heads}"
             )
         self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
-        self.dropout, self.size = dropout, hidden // heads
+        self.dropout, self.heads, self.size = dropout, heads, hidden // heads
         self.embedding = nn.Embedding(vocab, embedding)
         self.project = nn.Linear(embedding, hidden, bias=False)
         self.blocks = nn.ModuleList([_Block(hidden, heads, dropout) for _ in range(layers)])
@@ -69,7 +69,7 @@ class TransformerPolicy(RecurrentPolicy):
         self.forbid_start_and_pad()
 
     def begin(self, rows: int) -> State:
-        empty = self.output_bias.new_zeros(rows, 2, self.blocks[0].heads, 0, self.size)
+        empty = self.output_bias.new_zeros(rows, 2, self.heads, 0, self.size)
         return (empty,) * len(self.blocks)
 
     def step(self, tokens: Int64[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N H"], State]:

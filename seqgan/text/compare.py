@@ -77,7 +77,7 @@ def compare(folders: Sequence[str], out: Path) -> None:
     print(NOTE, *said.values(), sep="\n")
 
 
-def _models(group: Sequence[Result]) -> dict[str, list[Mapping[str, float]]]:
+def _models(group: Sequence[Result]) -> dict[str, list[Mapping[str, Any]]]:
     """Rows of each model of a group, one for each seed; MLE's best temperature is each seed's."""
     names = [n for n in group[0].content["sweep"] if not n.endswith(NUCLEUS)]
     rows = {name: [result.content["table"][name] for result in group] for name in names}

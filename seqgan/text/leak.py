@@ -158,8 +158,8 @@ class HierarchicalPolicy(RecurrentPolicy):
 
 def _next(net: nn.LSTM, x: Tensor, state: list[Tensor]) -> tuple[Tensor, Tensor]:
     """State (h, c) of an LSTM of one layer after one more input."""
-    weights = (net.weight_ih_l0, net.weight_hh_l0, net.bias_ih_l0, net.bias_hh_l0)
-    return torch.lstm_cell(x, (state[0], state[1]), *weights)
+    w_x, w_h, b_x, b_h = net.parameters()
+    return torch.lstm_cell(x, (state[0], state[1]), w_x, w_h, b_x, b_h)
 
 
 def towards(

@@ -18,7 +18,7 @@ FOLDER = "policy"
 
 
 @runtime_checkable
-class Sizes(Protocol):
+class PolicySizes(Protocol):
     """Options of a policy.
 
     Args:
@@ -47,7 +47,7 @@ def is_model(name: str) -> bool:
     return bool(name) and name not in BUILT_IN and not outside.is_outside(name)
 
 
-def build(o: Sizes, s: Sequences) -> SequencePolicy:
+def build(o: PolicySizes, s: Sequences) -> SequencePolicy:
     """Build the policy that the options name; an LSTM if they name none.
 
     Args:
@@ -74,7 +74,7 @@ def build(o: Sizes, s: Sequences) -> SequencePolicy:
     return policy
 
 
-def lstm(o: Sizes, s: Sequences) -> LSTMPolicy:
+def lstm(o: PolicySizes, s: Sequences) -> LSTMPolicy:
     """Build an LSTM of the chosen size.
 
     Args:
@@ -93,7 +93,7 @@ def lstm(o: Sizes, s: Sequences) -> LSTMPolicy:
     )
 
 
-def transformer(o: Sizes, s: Sequences) -> TransformerPolicy:
+def transformer(o: PolicySizes, s: Sequences) -> TransformerPolicy:
     """Build a transformer of the chosen size.
 
     Args:

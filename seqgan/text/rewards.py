@@ -22,6 +22,7 @@ def rollout_reward(
     transform: Callable[[Tensor], Tensor] = torch.sigmoid,
     added: Objective | None = None,
     weight: float = 0.0,
+    every: int = 1,
 ) -> Reward:
     """SeqGAN's action value: the discriminator's mean output over completions of each prefix.
 
@@ -35,6 +36,7 @@ def rollout_reward(
         added: Value O of whole sequences; with it f(D(y)) becomes (1 - w) f(D(y)) + w O(y), as in
             ORGAN.
         weight: Share w of the added value.
+        every: Tokens of a block, which share the value of the prefix that ends with the block.
 
     Source: Yu et al. 2017, eq. 4; Guimaraes et al. 2017, "Objective-Reinforced Generative
         Adversarial Networks", eq. 6.
@@ -52,14 +54,15 @@ def rollout_reward(
             return told if added is None else (1 - weight) * told + weight * added(sequences)
 
         whole = judge(tokens)[:, None]
-        completions = complete_sequences(policy, tokens, copies)
+        completions = complete_sequences(policy, tokens, copies, every)
         value = whole.new_zeros((length - 1) * copies * samples)
         if len(completions.row):  # empty if every sample ended at once
             value[completions.row] = judge(completions.tokens)
         prefix = value.view(length - 1, copies, samples).mean(1).t()
         last = policy.mask(tokens).sum(1, keepdim=True) - 1
         position = torch.arange(length, device=tokens.device)
-        return torch.where(position < last, torch.cat([prefix, whole], 1), whole)
+        position = (position // every * every + every - 1).clamp(max=length - 1)
+        return torch.where(position < last, torch.cat([prefix, whole], 1)[:, position], whole)
 
     return reward
 

@@ -36,7 +36,7 @@ class SequenceCompletions(NamedTuple):
 
 @torch.no_grad()
 def complete_sequences(
-    policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int
+    policy: SequencePolicy, tokens: Int64[Tensor, "B T"], copies: int, every: int = 1
 ) -> SequenceCompletions:
     """Complete each prefix y_1..y_t, t < T, `copies` times with draws of the policy.
 
@@ -48,6 +48,7 @@ def complete_sequences(
         policy: Policy that continues the prefixes, at temperature 1.
         tokens: Samples of the policy, (B, T), padded after their end.
         copies: Number N of completions of each prefix.
+        every: Only prefixes whose length is a multiple of this number of tokens are completed.
     """
     samples, length = tokens.shape
     joining = copies * samples
@@ -65,7 +66,9 @@ def complete_sequences(
         hidden_main, main = policy.step(tokens[:, t - 1], main)
         new = torch.arange((t - 1) * joining, t * joining, device=tokens.device)
         pick = torch.arange(samples, device=tokens.device).repeat(copies)
-        if drop_ended:
+        if t % every:
+            new, pick = new[:0], pick[:0]
+        elif drop_ended:
             alive = open_prefix[:, t - 1].repeat(copies)
             new, pick = new[alive], pick[alive]
         if len(rows):
@@ -83,7 +86,7 @@ def complete_sequences(
             result[rows[~going], t + 1 :] = policy.pad
             rows, state = rows[going], tuple(part[going] for part in state)
     row = torch.cat([rows[:0], *started])
-    completed = result[row] if drop_ended else result
+    completed = result[row] if drop_ended or every > 1 else result
     if policy.end is not None and not drop_ended:
         completed = torch.where(policy.mask(completed), completed, policy.pad)
     return SequenceCompletions(completed, row)

@@ -150,5 +150,5 @@ def tiny() -> tuple[HierarchicalGame, Tensor]:
     data[:, 4], data[:, 5] = 2, 0
     D = CNNDiscriminator(12, 8, ((1, 4), (2, 4), (3, 4)), end=2, dropout=0.0, highway=False)
     G = HierarchicalPolicy(D, 12, 8, 8, horizon=2, goal_size=3, start=1, end=2, pad=0)
-    sizes = {"samples": 8, "d_steps": 2, "d_epochs": 1, "negatives": 8}
+    sizes: dict[str, Any] = {"samples": 8, "d_steps": 2, "d_epochs": 1, "negatives": 8}
     return HierarchicalGame(G, 6, reward=rollout_reward(2), mle_every=1, **sizes), data

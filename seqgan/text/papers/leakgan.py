@@ -35,7 +35,8 @@ class Options(SampledOptions, LossOptions):
 
     Args:
         rollouts: Completions of each prefix of a sample, whose mean D is ranked.
-        horizon: Number of goals that direct a token, and of tokens over which a goal is followed.
+        horizon: Number of goals that direct a token, of tokens over which a goal is followed, and
+            of those that share a reward of D.
         goal_size: Number of values to which the goals are projected.
         mle_every: Rounds from one epoch of maximum likelihood to the next; 0 for none.
         credit: "paper" for a reward of each token, "released" for one of the batch.
@@ -101,7 +102,7 @@ def game(o: Options, s: Sequences) -> HierarchicalGame:
     return HierarchicalGame(
         policy,
         s.length,
-        reward=rollout_reward(o.rollouts),
+        reward=rollout_reward(o.rollouts, every=o.horizon),
         credit=o.credit,
         mle_every=o.mle_every,
         **o.sampled(),

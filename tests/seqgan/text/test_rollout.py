@@ -47,6 +47,22 @@ def test_every_prefix_is_completed_equally_often():
     assert completions.row.tolist() == list(range((LENGTH - 1) * 3 * len(samples)))
 
 
+@pytest.mark.parametrize("end", [None, 2])
+def test_a_block_shares_the_value_of_the_prefix_that_ends_it(end):
+    """A policy that always continues in the same way, so that no value depends on chance."""
+    policy, samples = policy_and_samples(end)
+    found = complete_sequences(policy, samples, 2, every=2)
+    assert set(places(found, samples, 2)[0].tolist()) == {2}
+    policy.output_bias[4 if end else 1] = 1e4
+    D = CNNDiscriminator(policy.vocab, 4, ((1, 3), (2, 3)), end=end)
+    single, of_blocks = (rollout_reward(2, every=n)(policy, D, samples) for n in (1, 2))
+    last = policy.mask(samples).sum(1) - 1
+    for row, stop in zip(range(len(samples)), last.tolist(), strict=True):
+        expected = [single[row, min(t // 2 * 2 + 1, stop)] for t in range(stop + 1)]
+        torch.testing.assert_close(of_blocks[row, : stop + 1], torch.stack(expected))
+    assert not torch.equal(single, of_blocks)
+
+
 def test_prefixes_that_have_ended_are_left_out():
     policy, samples = policy_and_samples(2)
     completions = complete_sequences(policy, samples, 3)

@@ -11,16 +11,18 @@ from image_core.runs import papers
 from image_core.runs.groups import meanings, own_hints
 from seqgan.commands.recipes import PAPERS, recipe_module
 
-RESULTS = {
-    "seqgan.text.papers": ("Text", "text"),
-    "seqgan.dialogue.papers": ("Dialogue", "dialogue"),
-    "rl.recipes.imitate.papers": ("Imitation", "imitation"),
-    "image_core.recipes.image.papers": ("Images", "images"),
-    "seqgan.text2image.papers": ("Text to image", "text2image"),
-    "seqgan.discrete.papers": ("Discrete variables", "discrete"),
-    "seqgan.retrieval.papers": ("Retrieval", "retrieval"),
+DOMAINS = {
+    "text": ("Text", "text"),
+    "dialogue": ("Dialogue", "dialogue"),
+    "imitate": ("Imitation", "imitation"),
+    "image": ("Images", "images"),
+    "translate": ("Images from images", "images"),
+    "text2image": ("Images from text", "text2image"),
+    "discrete": ("Discrete variables", "discrete"),
+    "retrieve": ("Retrieval", "retrieval"),
 }
-"""Title of the domain and name of its page of results in docs/papers, by package of the papers."""
+"""Title of a recipe's systems, and name of the page of their results in docs/papers."""
+OTHERS = ("Others", "README")
 SHIPPED = ("seqgan.", "rl.", "image_core.")
 VALUES = {"data": "PATH", "env": "ID", "demos": "FILE", "out": "DIR"}
 
@@ -29,13 +31,11 @@ class System(NamedTuple):
     """A paper and where it is used.
 
     Args:
-        package: Package of the papers.
         name: Name for --paper.
         module: Name of the module.
         recipes: Recipes that train it.
     """
 
-    package: str
     name: str
     module: str
     recipes: list[str]
@@ -43,7 +43,12 @@ class System(NamedTuple):
     @property
     def page(self) -> str:
         """Name of its page."""
-        return f"{RESULTS[self.package][1]}_{self.name}"
+        return f"{self.recipes[-1]}_{self.name}"
+
+    @property
+    def domain(self) -> tuple[str, str]:
+        """Title of its domain, and name of the page of results."""
+        return DOMAINS.get(self.recipes[-1], OTHERS)
 
     @property
     def title(self) -> str:
@@ -57,8 +62,9 @@ def systems() -> list[System]:
     for recipe, package in PAPERS.items():
         for name, module in papers.modules(package).items():
             if module.startswith(SHIPPED):
-                found.setdefault(module, System(package, name, module, [])).recipes.append(recipe)
-    return sorted(found.values(), key=lambda s: (list(RESULTS).index(s.package), s.name))
+                found.setdefault(module, System(name, module, [])).recipes.append(recipe)
+    order = [*DOMAINS.values(), OTHERS]
+    return sorted(found.values(), key=lambda s: (order.index(s.domain), s.name))
 
 
 def write_systems(root: Path, folder: Path) -> None:
@@ -73,8 +79,8 @@ def write_systems(root: Path, folder: Path) -> None:
     for system in every:
         (folder / f"{system.page}.md").write_text("\n".join(lines_of(system, root)), "utf-8")
     index = ["# Systems", "", f"The {len(every)} papers of `seqgan list papers`, a page each.", ""]
-    for package, (title, _) in RESULTS.items():
-        pages = [s.page for s in every if s.package == package]
+    for domain in dict.fromkeys(system.domain for system in every):
+        title, pages = domain[0], [system.page for system in every if system.domain == domain]
         index += [f"## {title}", "", "```{toctree}", ":maxdepth: 1", "", *pages, "```", ""]
     (folder / "index.md").write_text("\n".join(index), encoding="utf-8")
 
@@ -126,7 +132,7 @@ def _options(system: System) -> Iterator[tuple[str, object, str]]:
 
 def _results(system: System, root: Path) -> Iterator[str]:
     """Links to the sections of the domain's results that name the system."""
-    file = RESULTS[system.package][1]
+    file = system.domain[1]
     text = (root / "docs" / "papers" / f"{file}.md").read_text(encoding="utf-8")
     word = re.escape(system.title.partition(" (")[0])
     named = re.compile(rf"`{system.name}`|--paper {system.name}\b|\b{word}\b", re.IGNORECASE)

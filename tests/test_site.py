@@ -65,8 +65,8 @@ def run_line(line: str, where: str) -> None:
 
 
 def bare(text: str) -> str:
-    """Text whose numbers and blanks do not count."""
-    return " ".join(NUMBER.sub("#", text).split())
+    """Text whose numbers and blanks do not count, those inside of brackets of an array neither."""
+    return re.sub(r"(?<=\[) | (?=\])", "", " ".join(NUMBER.sub("#", text).split()))
 
 
 @pytest.fixture(scope="module")

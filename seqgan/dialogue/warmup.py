@@ -90,7 +90,8 @@ class Warmup:
             return
         if not c.d_warmup_steps:
             self._look()
-        if (reached := notes["warmup_auc"]) >= c.min_auc:
+        reached = notes["warmup_auc"]
+        if parallel.agree(reached >= c.min_auc):  # each process has sampled replies of its own
             return
         weak = (
             f"after {self.engine.steps['D']} steps the discriminator tells people's held-out "

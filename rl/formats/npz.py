@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -13,6 +13,8 @@ from rl.envs import Envs
 from rl.formats.flat import d4rl_episodes, imitation_episodes, stable_baselines_episodes
 from rl.formats.raw import Raw, Source
 
+MOST_BYTES, MOST_TIMES = 2 << 30, 100
+"""What unpacks to more bytes than the first, and more times its size, is refused."""
 NEEDED = ("obs", "terminals", "last_obs", "traj_len")
 LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], Source]], ...] = (
     ({"obs", "actions", "episode_starts"}, stable_baselines_episodes),
@@ -28,6 +30,7 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
     """Episodes of any layout that is known by its names."""
     try:
         with path.open("rb") as stream:
+            _check_size(path, where)
             file = np.load(stream, allow_pickle=False)
             if not isinstance(file, NpzFile):
                 raise ValueError("one array, not an archive")
@@ -35,7 +38,7 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
                 found = {name: file[name] for name in file.files if name in NAMES}
         if not all(isinstance(array, np.ndarray) for array in found.values()):
             raise ValueError("an archive of something else")
-    except (OSError, ValueError, BadZipFile, EOFError, KeyError) as error:
+    except (OSError, ValueError, BadZipFile, EOFError, KeyError, MemoryError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{where} is no readable npz file; record it again") from error
@@ -49,6 +52,17 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
         )
     _check_npz(found, where)
     return Source("npz", _episodes(found), str(found.get("env_id", "")))
+
+
+def _check_size(path: Path, where: str) -> None:
+    """Refuse an archive that unpacks to very much more than it is."""
+    with ZipFile(path) as archive:
+        total = sum(member.file_size for member in archive.infolist())
+    if total > MOST_BYTES and total > MOST_TIMES * path.stat().st_size:
+        raise UserError(
+            f"{where} unpacks to {total:,} bytes, over {MOST_TIMES} times its size; such a file is "
+            "refused, so save it anew by np.savez, unpacked"
+        )
 
 
 def _check_npz(arrays: Mapping[str, np.ndarray], where: str) -> None:

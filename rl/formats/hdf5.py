@@ -35,7 +35,8 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
                     _episode(file[name], f"{where}, trajectory {i}")
                     for i, name in enumerate(groups)
                 ]
-                return Source("Minari", episodes, environment_of(path.parent, about))
+                env, kwargs = environment_of(path.parent, about)
+                return Source("Minari", episodes, env, env_kwargs=kwargs)
             arrays = {name: _whole(file[name], where) for name in D4RL if name in file}
     except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
@@ -52,8 +53,10 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
     return d4rl_episodes(arrays, where, envs)
 
 
-def environment_of(folder: Path, about: dict[str, Any]) -> str:
-    """What a Minari data set says it was made in: beside the data, or before Minari 0.5 in them.
+def environment_of(folder: Path, about: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """Id and keyword arguments of the environment that a Minari data set says it was made in.
+
+    They stand beside the data, or before Minari 0.5 in them.
 
     Args:
         folder: Folder of the data.
@@ -63,8 +66,9 @@ def environment_of(folder: Path, about: dict[str, Any]) -> str:
     try:
         if beside.exists():
             about = json.loads(beside.read_text(encoding="utf-8"))
-        spec = about.get("env_spec") or "{}"
-        return str((json.loads(spec) if isinstance(spec, str) else spec).get("id", ""))
+        told = about.get("env_spec") or "{}"
+        spec = json.loads(told) if isinstance(told, str) else told
+        return str(spec.get("id", "")), spec.get("kwargs")
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{beside} does not say what environment its data are of") from error
 

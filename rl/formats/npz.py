@@ -1,7 +1,9 @@
 """Archives of numpy: our own layout, and those of other packages."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import numpy as np
@@ -22,8 +24,13 @@ LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], S
     ({"observations", "terminals"}, d4rl_episodes),
 )
 """Names that tell other packages' layouts, and what reads them."""
-NAMES = {"acts", "rews", "env_id", "episode_returns", "rewards", "timeouts", "next_observations"}
-NAMES |= {"actions", *NEEDED, *(name for names, _ in LAYOUTS for name in names)}
+NAMES = {"acts", "rews", "env_id", "env_kwargs", "episode_returns", "rewards", "timeouts"}
+NAMES |= {
+    "actions",
+    "next_observations",
+    *NEEDED,
+    *(name for names, _ in LAYOUTS for name in names),
+}
 
 
 def read_npz(path: Path, where: str, envs: Envs) -> Source:
@@ -51,7 +58,17 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
             f"{where} lacks {', '.join(missing)}; see docs/demonstrations.md for the formats"
         )
     _check_npz(found, where)
-    return Source("npz", _episodes(found), str(found.get("env_id", "")))
+    kwargs = _kwargs(found)
+    return Source("npz", _episodes(found), str(found.get("env_id", "")), env_kwargs=kwargs)
+
+
+def _kwargs(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    """Keyword arguments of the environment, if the file has them as JSON."""
+    try:
+        found = json.loads(str(arrays["env_kwargs"]) or "{}")
+    except (KeyError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _check_size(path: Path, where: str) -> None:
@@ -112,7 +129,9 @@ def _episodes(arrays: Mapping[str, np.ndarray]) -> list[Raw]:
     return raw
 
 
-def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: str) -> None:
+def save_npz(
+    path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: str, env_kwargs: str = ""
+) -> None:
     """Write episodes in the format that `read_npz` reads.
 
     Args:
@@ -120,6 +139,7 @@ def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: st
         trajectories: Episodes to write.
         envs: Environments that they are of.
         env: Id of the environment.
+        env_kwargs: Its keyword arguments as JSON; empty for none.
 
     Raises:
         UserError: The file exists, or cannot be written.
@@ -133,6 +153,7 @@ def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: st
         "last_obs": np.stack([t.last_obs for t in trajectories]),
         "traj_len": np.array([len(t.obs) for t in trajectories]),
         "env_id": np.array(env),
+        "env_kwargs": np.array(env_kwargs or "{}"),
     }
     if all(len(t.act) for t in trajectories):
         arrays["acts"] = np.concatenate([t.act for t in trajectories]) + envs.actions.start

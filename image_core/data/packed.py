@@ -10,6 +10,16 @@ from image_core.adversarial.errors import UserError
 MOST_BYTES, MOST_TIMES = 2 << 30, 100
 """What unpacks to more bytes than the first, and more times its size, is refused."""
 
+PICKLE = (
+    "pickles, which would run whatever they say; if you trust them, load them yourself and save "
+    "arrays by np.savez(FILE, images=..., labels=...)"
+)
+
+
+def is_pickle(head: bytes) -> bool:
+    """Whether a file begins as a pickle of protocol 2 or later does."""
+    return head[:1] == b"\x80" and 2 <= head[1] <= 5 if len(head) > 1 else False
+
 
 def check_unpacked(name: str, unpacked: int, packed: int) -> None:
     """Refuse what unpacks to very much more than it is.

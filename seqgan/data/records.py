@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.data.packed import Bounded
@@ -146,14 +146,14 @@ def _bytes(file: File) -> Any:
         head = stream.read(6)
     for magic, unpack in _UNPACK.items():
         if head.startswith(magic):
-            return io.BufferedReader(Bounded(unpack(str(file.path), "rb"), file.path), 1 << 16)
+            return io.BufferedReader(Bounded(unpack(str(file.path), "rb"), file.path), 1 << 13)
     if file.path.suffix.lower() in PACKED and head:
         raise gzip.BadGzipFile(f"it begins with {head[:2]!r}")
     return file.path.open("rb")
 
 
 @contextmanager
-def _text(file: File, newline: str | None = None) -> Iterator[IO[str]]:
+def _text(file: File, newline: str | None = None) -> Iterator[io.TextIOWrapper]:
     """The file's text; a line ends at a line feed, a carriage return, or both."""
     with _bytes(file) as stream, io.TextIOWrapper(stream, file.encoding, newline=newline) as text:
         yield text
@@ -165,7 +165,7 @@ def _lines(file: File) -> Iterator[Record]:
             yield number, line.rstrip("\n")
 
 
-def _bounded(text: IO[str], file: File) -> Iterator[str]:
+def _bounded(text: io.TextIOWrapper, file: File) -> Iterator[str]:
     """Lines with their ends, none of which fills the memory."""
     number = 0
     while line := text.readline(MOST_CHARACTERS):

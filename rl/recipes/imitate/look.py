@@ -47,9 +47,9 @@ def _told(episode: Trajectory) -> str:
     end = "ended in a terminal state" if episode.terminated else "cut by a time limit"
     earned = "unknown" if math.isnan(episode.ret) else f"{episode.ret:.2f}"
     parts = [f"{len(episode.obs)} steps, {end}, return {earned}"]
-    parts.append(f"first observation {_numbers(episode.obs[0])}")
+    parts.append(f"first observation {_numbers(np.asarray(episode.obs[0]))}")
     if len(episode.act):
-        parts.append(f"first action {_numbers(episode.act[0])}")
+        parts.append(f"first action {_numbers(np.asarray(episode.act[0]))}")
     return ", ".join(parts)
 
 

@@ -58,7 +58,7 @@ TOLD = {
                  "splits: users 6, items 5, ", "  u4: ")),
     "imitate": (("car.npz", "--env", "MountainCar-v0"), ("npz, 2 episodes of 4 steps (8 in all), 1 "
                 "ended in a terminal state; return -4.00", "episode 2: 4 steps, cut by a time "
-                "limit, return -4.00, first observation [", "first action 1")),
+                "limit, return -4.00, first observation [", "first action [1]")),
     "dialogue": (("chat.jsonl",), ("columns prompt, completion: ", "assistant (learned): hello")),
     "text": (("text.txt",), ("text.txt, 54 lines, at most 5 tokens", "a | line | of | ")),
 }  # fmt: skip

@@ -210,7 +210,7 @@ LAYERS = {
     **dict.fromkeys(("papers", "build"), "papers"),
     **dict.fromkeys(("report", "card"), "report"),
     **dict.fromkeys(("recipe", "oracle_recipe", "run", "work", "warmup"), "recipe"),
-    **dict.fromkeys(("sample", "compare", "serve", "loaded"), "above"),
+    **dict.fromkeys(("sample", "compare", "serve", "loaded", "look"), "above"),
 }
 """Files and folders of a domain by the layer that they are of."""
 

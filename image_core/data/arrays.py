@@ -66,6 +66,8 @@ def read_arrays(option: str, path: Path, labels: str | None) -> dict[str, Arrays
     if not head.startswith((b"\x1f\x8b", b"\0\0")) and head:
         return None
     content = read_bytes(option, path)
+    if content[257:262] == b"ustar":
+        raise UserError(f"{option} {path} is a tar archive; unpack it and name the folder")
     if content[:2] != b"\0\0":
         found = content[:4].hex() or "missing"
         raise UserError(
@@ -120,7 +122,9 @@ def load_npy(option: str, path: Path) -> Shaped[np.ndarray, "*shape"]:
     try:
         return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except Exception as error:  # a broken file raises errors of many kinds
-        raise UserError(f"{option} {path} is not a readable .npy file: {error}") from error
+        raise UserError(
+            f"{option} {path} is not a readable .npy file ({error}); save an array of numbers anew"
+        ) from error
 
 
 def _is_npz(option: str, path: Path) -> bool:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.data.gather import Reading
+from image_core.data.packed import PICKLE, is_pickle
 from image_core.data.pictures import ENDINGS
-from image_core.data.tables import LABEL, PICTURE, column, read_records, split_of
+from image_core.data.tables import LABEL, PICTURE, Record, column, read_records, split_of
 from image_core.data.tree import Tree
 
 METADATA = ("metadata.csv", "metadata.jsonl", "labels.csv", "labels.tsv", "labels.jsonl")
@@ -56,6 +57,8 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
         UserError: There are no pictures, or it is not clear what folders mean.
     """
     pictures = tree.ending(*ENDINGS)
+    if not pictures and any(is_pickle(tree.files[path]()[:2]) for path in list(tree.files)[:3]):
+        raise UserError(f"{how.option} {tree.name} holds {PICKLE}")
     if not pictures:
         raise UserError(
             f"{how.option} {tree.name} holds no pictures ({', '.join(ENDINGS)}), nor folders of "
@@ -80,7 +83,7 @@ def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> SplitRows:
     """The pictures of one split; with `labelled` a single folder is a class too."""
     pictures = tree.ending(*ENDINGS)
     told = [f"folders without files passed over: {', '.join(tree.empty[:3])}"] if tree.empty else []
-    table = _table(tree, how)
+    table = _table(tree, how, told)
     if table is not None:
         return _by_table(tree, pictures, table, how, told)
     tops = _folders(tree)
@@ -103,7 +106,15 @@ def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> SplitRows:
     return SplitRows(rows, told=told)
 
 
-def _table(tree: Tree, how: Reading) -> dict[str, object] | None:
+def _label(record: Record) -> object:
+    """The label of a record; of two columns that which is not the picture's."""
+    found = column(record, LABEL)
+    if found is None and len(record) == 2:
+        found = next((v for name, v in record.items() if name not in PICTURE and v), None)
+    return found
+
+
+def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | None:
     """Labels by path, from --labels or a table beside the pictures that has a column of labels."""
     if how.labels is not None:
         try:
@@ -116,10 +127,12 @@ def _table(tree: Tree, how: Reading) -> dict[str, object] | None:
             return None
         content = tree.files[name]()
     records = read_records(name, content, "label")
-    found = {str(column(r, PICTURE)): column(r, LABEL) for r in records if column(r, PICTURE)}
+    found = {str(column(r, PICTURE)): _label(r) for r in records if column(r, PICTURE)}
     if any(label is not None for label in found.values()):
         return found
     if how.labels is None:
+        if name.startswith("labels"):
+            told.append(f"{name} passed over: no columns of pictures and labels are known in it")
         return None
     raise UserError(
         f"--labels {how.labels} has no columns of pictures ({', '.join(PICTURE[:3])}) and labels "
@@ -136,7 +149,8 @@ def _by_table(
 ) -> SplitRows:
     rows, without = [], 0
     for path in pictures:
-        label = table.get(path, table.get(PurePosixPath(path).name))
+        place = PurePosixPath(path)
+        label = next((table[key] for key in (path, place.name, place.stem) if key in table), None)
         if not isinstance(label, (str, int)):
             without += 1
             continue

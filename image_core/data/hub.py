@@ -26,20 +26,36 @@ def load_hub(option: str, source: str) -> "dict[str, Dataset]":
     """
     import datasets
 
+    shown = not datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
     try:
         if source.endswith(".parquet"):
             held = datasets.load_dataset("parquet", data_files=source)
+        elif is_saved(Path(source)):
+            found = datasets.load_from_disk(source)
+            held = {"train": found} if isinstance(found, datasets.Dataset) else found
         else:
             held = datasets.load_dataset(source)
     except Exception as error:  # of many kinds
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{option} {source} cannot be loaded: {reason}") from error
+        raise UserError(
+            f"{option} {source} cannot be loaded ({reason}); check the path, the name or your "
+            "connection"
+        ) from error
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
     named = {split_of(name) or str(name): rows for name, rows in held.items()}
     if len(named) == 1:
         return {"train": next(iter(named.values()))}
     if "train" not in named:
         raise UserError(f"{option} {source} has no split `train`, only {', '.join(named)}")
     return {split: named[split] for split in ("train", "valid", "test") if split in named}
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a folder was written by `save_to_disk` of `datasets`."""
+    return any((path / name).is_file() for name in ("state.json", "dataset_dict.json"))
 
 
 def image_column(option: str, source: str, rows: "Dataset") -> str:

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.packed import gunzip
 
 MAGIC = b"\0\0\x08"
 """What an IDX file of unsigned bytes begins with; the number of dimensions follows."""
@@ -24,7 +25,7 @@ def read_bytes(option: str, file: str | Path) -> bytes:
     """
     try:
         content = Path(file).read_bytes()
-        return gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        return gunzip(f"{option} {file}", content) if content[:2] == b"\x1f\x8b" else content
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UserError(f"{option} {file} is a broken gzip file; get it anew") from error
     except OSError as error:

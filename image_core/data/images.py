@@ -18,8 +18,9 @@ from image_core.data.arrays import read_arrays
 from image_core.data.folders import SplitRows, find_rows
 from image_core.data.gather import AS_IT_IS, Pictures, resize_name
 from image_core.data.gather import Reading as Reading
-from image_core.data.hub import find_hub
+from image_core.data.hub import find_hub, is_saved
 from image_core.data.labels import number_labels, renumber
+from image_core.data.packed import PICKLE, is_pickle
 from image_core.data.pictures import ENDINGS, FITS, to_channels, to_size
 from image_core.data.toy_shapes import draw_shapes
 from image_core.data.tree import open_tree
@@ -96,7 +97,7 @@ def read_splits(source: str, how: Reading = AS_IT_IS) -> dict[str, ImageSet]:
             made = {s: _fitted(*own[:3], how, own.told) for s, own in arrays.items()}
             return _aligned(name, made)
         _check_archive_is_meant(name, path)
-    if path.exists() and path.suffix != ".parquet":
+    if path.exists() and path.suffix != ".parquet" and not is_saved(path):
         tree = open_tree(how.option, path)
         if tree.ending(*ENDINGS) or not tree.ending(".parquet"):
             found = find_rows(tree, how)
@@ -121,8 +122,11 @@ def is_hub_name(source: str) -> bool:
 
 def _check_archive_is_meant(name: str, path: Path) -> None:
     with path.open("rb") as file:
-        if file.read(2) == b"PK":
-            return
+        head = file.read(2)
+    if head == b"PK":
+        return
+    if is_pickle(head):
+        raise UserError(f"{name} is one of the {PICKLE}")
     if path.suffix.lower() in ENDINGS:
         raise UserError(f"{name} is one picture; name the folder that holds them all")
     raise UserError(

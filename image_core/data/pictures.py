@@ -68,6 +68,7 @@ def decode(name: str, content: bytes) -> DecodedPicture:
                 return _decoded(picture)._replace(kind=kind)
     except Exception as error:  # decoders raise errors of many kinds
         reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = reason.partition(" <_io.BytesIO")[0]  # whose address differs from run to run
         raise UserError(f"{name} is not a readable picture ({reason})") from error
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +12,8 @@ from image_core.adversarial.errors import UserError
 from image_core.data.pictures import ENDINGS
 
 Record = dict[str, Any]
-PICTURE = ("image", "file_name", "filename", "file", "path", "img", "picture", "image_path")
+PICTURE = ("image", "file_name", "filename", "file", "path", "img", "picture", "image_path",
+           "image_name", "image_id", "name", "id")  # fmt: skip
 """Names of the column of pictures."""
 LABEL = ("label", "labels", "class", "category", "target", "fine_label", "y")
 """Names of the column of labels."""
@@ -43,14 +45,17 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
     kind = PurePosixPath(name).suffix.lower()
     try:
         text = _text(content)
-        if kind in (".csv", ".tsv"):
+        if kind in (".csv", ".tsv", ".txt", ".token"):
             return _rows(text, "\t" if kind == ".tsv" else None, second)
         if kind in (".jsonl", ".ndjson"):
             found: Any = [json.loads(line) for line in text.split("\n") if line.strip()]
         else:
             found = json.loads(text)
     except (ValueError, csv.Error) as error:
-        raise UserError(f"{name} cannot be read as a table: {error}") from error
+        raise UserError(
+            f"{name} cannot be read as a table ({error}); write a .csv with the columns image and "
+            f"{second}, or a record a line in a .jsonl"
+        ) from error
     if isinstance(found, dict):
         found = _of_mapping(name, found, second)
     if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
@@ -68,14 +73,20 @@ def _rows(text: str, delimiter: str | None, second: str) -> list[Record]:
     """Rows under a header; a line break in a quoted cell is part of the cell."""
     head = text.split("\n", 1)[0]
     if delimiter is None:
-        delimiter = max(",;\t", key=head.count)
+        delimiter = max("\t,;|", key=lambda one: (one == "\t" and one in head, head.count(one)))
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     if not rows:
         return []
     header = [cell.strip() for cell in rows[0]]
-    if header[0].lower().endswith(ENDINGS):  # no header: pictures, and what belongs to them
+    if _picture(header[0]).lower().endswith(ENDINGS):  # no header
         header, rows = ["image", second], [header, *rows]
-    return [dict(zip(header, row)) for row in rows[1:]]
+        rows = [rows[0], *([_picture(row[0]), *row[1:]] for row in rows[1:])]
+    return [dict(zip(header, (cell.strip() for cell in row))) for row in rows[1:]]
+
+
+def _picture(cell: str) -> str:
+    """The picture of a.jpg#0, as Flickr30k numbers its captions."""
+    return re.sub(r"#\d+$", "", cell)
 
 
 def _of_mapping(name: str, found: Record, second: str) -> list[Record]:

@@ -8,9 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from image_core.adversarial.errors import UserError
-
-MOST_BYTES, MOST_TIMES = 2 << 30, 100
-"""A zip archive that unpacks to more bytes than the first, and more times its size, is refused."""
+from image_core.data.packed import check_unpacked
 
 
 class Tree(NamedTuple):
@@ -123,11 +121,7 @@ def check_archive(option: str, path: Path, members: list[zipfile.ZipInfo]) -> No
         if member.flag_bits & 1:
             raise UserError(f"{option} {path} is encrypted; unpack it and name the folder")
     total = sum(member.file_size for member in members)
-    if total > MOST_BYTES and total > MOST_TIMES * path.stat().st_size:
-        raise UserError(
-            f"{option} {path} unpacks to {total:,} bytes, more than {MOST_TIMES} times its size; "
-            "such an archive is refused, so unpack it yourself and name the folder"
-        )
+    check_unpacked(f"{option} {path}", total, path.stat().st_size)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -9,6 +9,7 @@ import numpy as np
 from image_core.adversarial.errors import UserError
 from rl.envs import Envs
 from rl.formats.flat import d4rl_episodes
+from rl.formats.npz import MOST_BYTES, MOST_TIMES
 from rl.formats.raw import BadEpisode, Raw, Source
 
 D4RL = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
@@ -34,10 +35,15 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
                     _episode(file[name], f"{where}, trajectory {i}")
                     for i, name in enumerate(groups)
                 ]
-                return Source("Minari", episodes, environment_of(path.parent, about))
-            arrays = {name: file[name][()] for name in D4RL if name in file}
-    except (OSError, KeyError, IndexError, TypeError) as error:
-        raise UserError(f"{where} is no readable data set of Minari or D4RL") from error
+                env, kwargs = environment_of(path.parent, about)
+                return Source("Minari", episodes, env, env_kwargs=kwargs)
+            arrays = {name: _whole(file[name], where) for name in D4RL if name in file}
+    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{where} is no readable data set of Minari or D4RL ({error}); save it anew"
+        ) from error
     missing = [name for name in ("observations", "terminals") if name not in arrays]
     if missing:
         raise UserError(
@@ -47,8 +53,10 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
     return d4rl_episodes(arrays, where, envs)
 
 
-def environment_of(folder: Path, about: dict[str, Any]) -> str:
-    """What a Minari data set says it was made in: beside the data, or before Minari 0.5 in them.
+def environment_of(folder: Path, about: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
+    """Id and keyword arguments of the environment that a Minari data set says it was made in.
+
+    They stand beside the data, or before Minari 0.5 in them.
 
     Args:
         folder: Folder of the data.
@@ -58,8 +66,9 @@ def environment_of(folder: Path, about: dict[str, Any]) -> str:
     try:
         if beside.exists():
             about = json.loads(beside.read_text(encoding="utf-8"))
-        spec = about.get("env_spec") or "{}"
-        return str((json.loads(spec) if isinstance(spec, str) else spec).get("id", ""))
+        told = about.get("env_spec") or "{}"
+        spec = json.loads(told) if isinstance(told, str) else told
+        return str(spec.get("id", "")), spec.get("kwargs")
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{beside} does not say what environment its data are of") from error
 
@@ -78,6 +87,20 @@ def _episode(group: Any, where: str) -> Raw | BadEpisode:
     return Raw(_steps(_parts(group["observations"]), len(acts)), acts, bool(ends[-1]), rewards)
 
 
+def _whole(data: Any, where: str) -> np.ndarray:
+    """A data set in memory, unless it unpacks to very much more than its file."""
+    size, stored = data.size * data.dtype.itemsize, data.id.get_storage_size()
+    if size > MOST_BYTES and size > MOST_TIMES * stored:
+        raise UserError(
+            f"{where} unpacks to {size:,} bytes, over {MOST_TIMES} times its size; such a file is "
+            "refused, so save it anew unpacked"
+        )
+    found = data[()]
+    if not isinstance(found, np.ndarray):
+        raise TypeError("one value, not an array")
+    return found
+
+
 def _steps(found: Any, steps: int) -> Any:
     """An array, or one dict or tuple a step where the space is made of parts."""
     if isinstance(found, np.ndarray):
@@ -90,7 +113,7 @@ def _parts(node: Any) -> Any:
     import h5py
 
     if isinstance(node, h5py.Dataset):
-        return node[()]
+        return _whole(node, node.name)
     if all(key.startswith("_index_") for key in node):
         return tuple(_parts(node[f"_index_{i}"]) for i in range(len(node)))
     return {key: _parts(node[key]) for key in node}

@@ -1,10 +1,11 @@
 """Demonstrations of any format: read, checked, bad episodes left out and counted."""
 
+import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,7 +41,13 @@ def load_demonstrations(path: str, envs: Envs, env: str) -> list[Trajectory]:
 
 
 def read_demonstrations(
-    path: str, envs: Envs, env: str, *, option: str = "--demos", needs_actions: bool = True
+    path: str,
+    envs: Envs,
+    env: str,
+    *,
+    option: str = "--demos",
+    needs_actions: bool = True,
+    env_kwargs: Mapping[str, Any] | None = None,
 ) -> Demonstrations:
     """Whole episodes of a file or folder, checked against the environment.
 
@@ -50,6 +57,7 @@ def read_demonstrations(
         env: Id of the environment.
         option: Option that named the file, for complaints.
         needs_actions: Whether episodes without actions are of no use.
+        env_kwargs: Keyword arguments of the environments, to compare; None compares none.
 
     Raises:
         UserError: The file cannot be read, holds no sound episode, or is not of this environment.
@@ -73,6 +81,12 @@ def read_demonstrations(
             skipped.append(error)
     if not found:
         raise UserError(str(skipped[0])) from skipped[0]
+    if env_kwargs is not None and source.env_kwargs not in (None, env_kwargs):
+        note = (
+            f"they were recorded with --env_kwargs '{json.dumps(source.env_kwargs)}' and not "
+            f"'{json.dumps(env_kwargs)}'"
+        )
+        source = source._replace(notes=[*source.notes, note])
     return Demonstrations(found, _told(where, source, found, skipped), len(skipped))
 
 

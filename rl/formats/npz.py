@@ -1,8 +1,10 @@
 """Archives of numpy: our own layout, and those of other packages."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from zipfile import BadZipFile
+from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -13,6 +15,8 @@ from rl.envs import Envs
 from rl.formats.flat import d4rl_episodes, imitation_episodes, stable_baselines_episodes
 from rl.formats.raw import Raw, Source
 
+MOST_BYTES, MOST_TIMES = 2 << 30, 100
+"""What unpacks to more bytes than the first, and more times its size, is refused."""
 NEEDED = ("obs", "terminals", "last_obs", "traj_len")
 LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], Source]], ...] = (
     ({"obs", "actions", "episode_starts"}, stable_baselines_episodes),
@@ -20,14 +24,20 @@ LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], S
     ({"observations", "terminals"}, d4rl_episodes),
 )
 """Names that tell other packages' layouts, and what reads them."""
-NAMES = {"acts", "rews", "env_id", "episode_returns", "rewards", "timeouts", "next_observations"}
-NAMES |= {"actions", *NEEDED, *(name for names, _ in LAYOUTS for name in names)}
+NAMES = {"acts", "rews", "env_id", "env_kwargs", "episode_returns", "rewards", "timeouts"}
+NAMES |= {
+    "actions",
+    "next_observations",
+    *NEEDED,
+    *(name for names, _ in LAYOUTS for name in names),
+}
 
 
 def read_npz(path: Path, where: str, envs: Envs) -> Source:
     """Episodes of any layout that is known by its names."""
     try:
         with path.open("rb") as stream:
+            _check_size(path, where)
             file = np.load(stream, allow_pickle=False)
             if not isinstance(file, NpzFile):
                 raise ValueError("one array, not an archive")
@@ -35,7 +45,7 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
                 found = {name: file[name] for name in file.files if name in NAMES}
         if not all(isinstance(array, np.ndarray) for array in found.values()):
             raise ValueError("an archive of something else")
-    except (OSError, ValueError, BadZipFile, EOFError, KeyError) as error:
+    except (OSError, ValueError, BadZipFile, EOFError, KeyError, MemoryError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{where} is no readable npz file; record it again") from error
@@ -48,7 +58,28 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
             f"{where} lacks {', '.join(missing)}; see docs/demonstrations.md for the formats"
         )
     _check_npz(found, where)
-    return Source("npz", _episodes(found), str(found.get("env_id", "")))
+    kwargs = _kwargs(found)
+    return Source("npz", _episodes(found), str(found.get("env_id", "")), env_kwargs=kwargs)
+
+
+def _kwargs(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    """Keyword arguments of the environment, if the file has them as JSON."""
+    try:
+        found = json.loads(str(arrays["env_kwargs"]) or "{}")
+    except (KeyError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _check_size(path: Path, where: str) -> None:
+    """Refuse an archive that unpacks to very much more than it is."""
+    with ZipFile(path) as archive:
+        total = sum(member.file_size for member in archive.infolist())
+    if total > MOST_BYTES and total > MOST_TIMES * path.stat().st_size:
+        raise UserError(
+            f"{where} unpacks to {total:,} bytes, over {MOST_TIMES} times its size; such a file is "
+            "refused, so save it anew by np.savez, unpacked"
+        )
 
 
 def _check_npz(arrays: Mapping[str, np.ndarray], where: str) -> None:
@@ -98,7 +129,9 @@ def _episodes(arrays: Mapping[str, np.ndarray]) -> list[Raw]:
     return raw
 
 
-def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: str) -> None:
+def save_npz(
+    path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: str, env_kwargs: str = ""
+) -> None:
     """Write episodes in the format that `read_npz` reads.
 
     Args:
@@ -106,6 +139,7 @@ def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: st
         trajectories: Episodes to write.
         envs: Environments that they are of.
         env: Id of the environment.
+        env_kwargs: Its keyword arguments as JSON; empty for none.
 
     Raises:
         UserError: The file exists, or cannot be written.
@@ -119,6 +153,7 @@ def save_npz(path: Path, trajectories: Sequence[Trajectory], envs: Envs, env: st
         "last_obs": np.stack([t.last_obs for t in trajectories]),
         "traj_len": np.array([len(t.obs) for t in trajectories]),
         "env_id": np.array(env),
+        "env_kwargs": np.array(env_kwargs or "{}"),
     }
     if all(len(t.act) for t in trajectories):
         arrays["acts"] = np.concatenate([t.act for t in trajectories]) + envs.actions.start

@@ -1,6 +1,6 @@
 """One episode as its file has it: checked against an environment and encoded."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +44,7 @@ class Source(NamedTuple):
         kind: Name of its format.
         episodes: Whole episodes; what is wrong with one stands in its place.
         env: Environment that it names, empty where it names none.
+        env_kwargs: Keyword arguments of that environment; None where the file does not say.
         notes: What had to be decided to read it.
     """
 
@@ -51,6 +52,7 @@ class Source(NamedTuple):
     episodes: Sequence[Raw | BadEpisode]
     env: str = ""
     notes: Sequence[str] = ()
+    env_kwargs: Mapping[str, Any] | None = None
 
 
 def encode(raw: Raw, envs: Envs, where: str, *, needs_actions: bool = True) -> Trajectory:

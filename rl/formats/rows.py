@@ -76,7 +76,8 @@ def read_arrow(path: Path, where: str, envs: Envs) -> Source:
             found.append(_of_table(table, f"{where}, trajectory {i}"))
         except (OSError, KeyError, IndexError, pyarrow.ArrowException) as error:
             raise UserError(f"{where} is no readable Minari data set: {folder}") from error
-    return Source("Minari", found, environment_of(data, {}))
+    env, kwargs = environment_of(data, {})
+    return Source("Minari", found, env, env_kwargs=kwargs)
 
 
 def _of_table(table: Any, where: str) -> Raw | BadEpisode:

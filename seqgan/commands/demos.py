@@ -110,10 +110,10 @@ def run(words: Sequence[str]) -> None:
         if not isinstance(trained, expert.Run | imitate.Run):
             raise UserError(f"{options.folder} is a run of {trained.recipe}, which has no episodes")
         trained.load()
-        actor, env = trained.policy(), trained.config.env
+        actor, env, env_kwargs = trained.policy(), trained.config.env, trained.config.env_kwargs
         envs = trained.make_envs(count)
     else:
-        env = options.env
+        env, env_kwargs = options.env, options.env_kwargs
         envs = make_envs(
             env,
             count,
@@ -124,7 +124,7 @@ def run(words: Sequence[str]) -> None:
         if options.expert is not None:
             actor = load_actor(options.expert, envs.actions)
     found = _converted(options, envs) if options.convert else _recorded(options, envs, actor)
-    save_npz(Path(options.out), found, envs, env)
+    save_npz(Path(options.out), found, envs, env, env_kwargs)
     returns = torch.tensor([t.ret for t in found])
     earned = f"{returns.mean():.2f} ± {returns.std(correction=0):.2f}"
     steps = sum(len(t.obs) for t in found)
@@ -146,10 +146,20 @@ def _recorded(
 
 
 def _converted(options: argparse.Namespace, envs: "Envs") -> "list[Trajectory]":
+    from rl.demos import record
+    from rl.envs import keywords
     from rl.formats import read_demonstrations
+    from rl.formats.likeness import unlike
 
     found = read_demonstrations(
-        options.convert, envs, options.env, option="--convert", needs_actions=False
+        options.convert,
+        envs,
+        options.env,
+        option="--convert",
+        needs_actions=False,
+        env_kwargs=keywords(options.env_kwargs),
     )
     print(found.told, file=sys.stderr)
+    for said in unlike(found.trajectories, record(envs, None, envs.count), envs):
+        print(f"warning: --convert: {said}", file=sys.stderr)
     return found.trajectories

@@ -17,6 +17,8 @@ Print what was read of the data, one line a set, and five examples; nothing is t
 RECIPE is text by default; others: {others}. With --recipe imitate the environment is
 named by --env. --sheet writes a contact sheet of pictures to a PNG file.
 """
+PICTURES = ("discrete", "image", "text2image")
+"""Recipes that may show pictures."""
 
 
 def run(words: Sequence[str]) -> None:
@@ -32,6 +34,8 @@ def run(words: Sequence[str]) -> None:
     recipe = known.recipe or "text"
     if recipe not in LOOKS:
         raise UserError(f"--recipe {recipe}: choose one of {', '.join(LOOKS)}")
+    if known.sheet is not None and recipe not in PICTURES:
+        raise UserError(f"--sheet is for --recipe {' and '.join(PICTURES)}, which show pictures")
     if known.sheet is not None and known.sheet.exists():
         raise UserError(f"--sheet {known.sheet} exists and nothing is overwritten; choose another")
     prepare()
@@ -48,6 +52,6 @@ def run(words: Sequence[str]) -> None:
     if known.sheet is None:
         return
     if shown is None:
-        raise UserError(f"--sheet {known.sheet}: the data of --recipe {recipe} are no pictures")
+        raise UserError(f"--sheet {known.sheet}: these data are no pictures; leave it away")
     shown.write(known.sheet)
     print(f"{known.sheet}: contact sheet")

@@ -145,8 +145,8 @@ class _File:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-class Rows:
-    """Rows of bytes, one after the other.
+class StoredRows:
+    """StoredRows of bytes, one after the other.
 
     Args:
         rows: The rows; each is read once.
@@ -188,7 +188,7 @@ class Rows:
         return self._content.read(int(edges[0]), int(edges[-1])), edges - edges[0]
 
     def each(self, places: Places) -> Iterator[bytes]:
-        """Rows by their indices, read in blocks.
+        """StoredRows by their indices, read in blocks.
 
         Args:
             places: Indices of the rows.
@@ -217,7 +217,7 @@ class Lines(Sequence[str]):
         places: Indices of the rows that are these sentences.
     """
 
-    def __init__(self, rows: Rows, places: Places):
+    def __init__(self, rows: StoredRows, places: Places):
         self._rows, self._places = rows, places
 
     @classmethod
@@ -227,7 +227,7 @@ class Lines(Sequence[str]):
         Args:
             lines: Sentences.
         """
-        rows = Rows(line.encode() for line in lines)
+        rows = StoredRows(line.encode() for line in lines)
         return cls(rows, range(rows.count))
 
     def pick(self, places: Sequence[int] | np.ndarray) -> "Lines":
@@ -280,7 +280,7 @@ class TokenRows:
         width: Number of columns of padded rows.
     """
 
-    def __init__(self, rows: Rows, kind: np.dtype, width: int):
+    def __init__(self, rows: StoredRows, kind: np.dtype, width: int):
         self._rows, self._kind, self.width = rows, kind, width
 
     @classmethod
@@ -292,7 +292,7 @@ class TokenRows:
             vocab_size: Number of ids, which decides how many bytes each takes.
         """
         kind = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.int32)
-        kept = Rows(np.asarray(row, dtype=kind).tobytes() for row in rows)
+        kept = StoredRows(np.asarray(row, dtype=kind).tobytes() for row in rows)
         return cls(kept, kind, kept.most // kind.itemsize)
 
     def equally_long(self) -> bool:

@@ -11,14 +11,15 @@ import io
 import json
 import lzma
 import os
-import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
+from image_core.data.packed import Bounded
 from seqgan.data.errors import reason
 
 Record = tuple[int, Any]
@@ -45,9 +46,16 @@ _OTHER = {
     b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
     b"%PDF": "a PDF document; save its text as UTF-8",
     b"SQLite": "a database; export the table as CSV",
+    b"\x80\x04": "a pickle, which would run whatever it says; save its text as JSON lines",
 }
+_TAR = slice(257, 262)
+"""Where a tar archive says that it is one."""
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 _ROWS = 4096
+MOST_CHARACTERS = 1 << 26
+"""Characters of a line, or of a field of a table."""
+MOST_OF_JSON = 1 << 29
+"""Characters of a JSON document, which is read as one value."""
 
 
 class File(NamedTuple):
@@ -85,12 +93,14 @@ def find_file(source: str) -> File:
         name = name.with_suffix("")
     file = File(path, source, KINDS.get(name.suffix, PLAIN), "utf-8-sig")
     with told(file), _bytes(file) as stream:
-        head = stream.read(16)
+        head = stream.read(_TAR.stop)
     if not head:
         raise UserError(f"{source} is empty; name a file with sentences in it")
     for magic, what in _OTHER.items():
         if head.startswith(magic):
             raise UserError(f"{source} is {what}")
+    if head[_TAR] == b"ustar":
+        raise UserError(f"{source} is a tar archive; unpack it and name a file in it")
     if file.kind != "parquet" and head.startswith(b"PAR1"):
         return file._replace(kind="parquet")
     return file._replace(encoding=_MARKS.get(head[:2], "utf-8-sig"))
@@ -136,14 +146,14 @@ def _bytes(file: File) -> Any:
         head = stream.read(6)
     for magic, unpack in _UNPACK.items():
         if head.startswith(magic):
-            return unpack(str(file.path), "rb")
+            return io.BufferedReader(Bounded(unpack(str(file.path), "rb"), file.path), 1 << 13)
     if file.path.suffix.lower() in PACKED and head:
         raise gzip.BadGzipFile(f"it begins with {head[:2]!r}")
     return file.path.open("rb")
 
 
 @contextmanager
-def _text(file: File, newline: str | None = None) -> Iterator[IO[str]]:
+def _text(file: File, newline: str | None = None) -> Iterator[io.TextIOWrapper]:
     """The file's text; a line ends at a line feed, a carriage return, or both."""
     with _bytes(file) as stream, io.TextIOWrapper(stream, file.encoding, newline=newline) as text:
         yield text
@@ -151,14 +161,27 @@ def _text(file: File, newline: str | None = None) -> Iterator[IO[str]]:
 
 def _lines(file: File) -> Iterator[Record]:
     with _text(file) as text:
-        for number, line in enumerate(text, 1):
+        for number, line in enumerate(_bounded(text, file), 1):
             yield number, line.rstrip("\n")
+
+
+def _bounded(text: io.TextIOWrapper, file: File) -> Iterator[str]:
+    """Lines with their ends, none of which fills the memory."""
+    number = 0
+    while line := text.readline(MOST_CHARACTERS):
+        number += 1
+        if len(line) == MOST_CHARACTERS:
+            raise UserError(
+                f"line {number} of {file.source} has more than {MOST_CHARACTERS:,} characters; "
+                "write one sentence or record a line"
+            )
+        yield line
 
 
 def _json_lines(file: File) -> Iterator[Record]:
     record = 0
     with _text(file) as text:
-        for number, line in enumerate(text, 1):
+        for number, line in enumerate(_bounded(text, file), 1):
             if line.strip():
                 record += 1
                 yield record, _row(_parsed(file, line, f"line {number} of "))
@@ -166,9 +189,17 @@ def _json_lines(file: File) -> Iterator[Record]:
 
 def _json(file: File) -> Iterator[Record]:
     with _text(file) as text:
-        content = text.read()
+        content = text.read(MOST_OF_JSON + 1)
+    if len(content) > MOST_OF_JSON:
+        raise UserError(
+            f"{file.source} is a JSON document of more than {MOST_OF_JSON:,} characters, which is "
+            "one value and not streamed; write one record a line in a file called .jsonl, for "
+            "example by `jq -c '.[]'`"
+        )
     try:
         value = json.loads(content)
+    except RecursionError as error:
+        raise _unreadable(file, error) from error
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             raise _unreadable(file, error) from error
@@ -194,18 +225,19 @@ def _row(value: Any) -> dict[str, Any]:
 def _parsed(file: File, line: str, place: str) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(file, error, place) from error
 
 
 def _csv(file: File) -> Iterator[Record]:
-    csv.field_size_limit(sys.maxsize)
+    csv.field_size_limit(MOST_CHARACTERS)
     with _text(file, newline="") as text:
-        separator = "\t" if file.kind == "TSV" else _separator(text.readline())
-        text.seek(0)
+        lines = _bounded(text, file)
+        first = next(lines, "")
+        separator = "\t" if file.kind == "TSV" else _separator(first)
         number = 0
         try:
-            rows = csv.reader(text, delimiter=separator, strict=True)
+            rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)
             header = [name.strip() for name in next(rows, [])]
             if twice := [name for name in header if header.count(name) > 1]:
                 raise UserError(
@@ -235,7 +267,7 @@ def _parquet(file: File, columns: Sequence[str]) -> Iterator[Record]:
 
     with _bytes(file) as stream:
         whole = stream
-        if stream.__class__ is not io.BufferedReader:  # packed: reading goes back and forth
+        if not stream.seekable():  # packed: reading goes back and forth
             whole = io.BytesIO(stream.read())
         try:
             table = pyarrow.parquet.ParquetFile(whole)

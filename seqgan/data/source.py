@@ -104,7 +104,7 @@ def read_texts(
         UserError: The source is missing, unreadable, empty or in another format than its name says,
             or `field` or `split` does not fit it.
     """
-    if not exists(source):
+    if not exists(source) or is_saved(source):
         found = list(_hub_records(source, split))
         return _texts_of_rows(found, iter(found), source, field, label_field, limit, "hub data set")
     if split != "train":
@@ -136,7 +136,8 @@ def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
     Raises:
         UserError: The source is missing, unreadable, empty or in another format than its name says.
     """
-    found = records(find_file(source)) if exists(source) else _hub_records(source, split)
+    local = exists(source) and not is_saved(source)
+    found = records(find_file(source)) if local else _hub_records(source, split)
     rows = [value if isinstance(value, dict) else {"text": value} for _, value in found]
     columns = dict.fromkeys(name for row in rows for name in row)
     return [columns | row for row in rows]
@@ -296,9 +297,33 @@ def _no_text(source: str, name: str, value: Any, number: int, textual: Sequence[
 
 
 def _hub_records(source: str, split: str) -> Iterator[Record]:
+    if is_saved(source):
+        return iter(enumerate(_saved(source, split), 1))
     if not _HUB_NAME.fullmatch(source) or source.endswith(_FILE_SUFFIX):
         raise UserError(f"there is no file {source}; check the path")
     return iter(enumerate(_hub_dataset(source, split), 1))
+
+
+def is_saved(source: str) -> bool:
+    """Whether it is a folder that `save_to_disk` of `datasets` wrote.
+
+    Args:
+        source: Path of a folder, or something else.
+    """
+    return any(exists(f"{source}/{name}") for name in ("state.json", "dataset_dict.json"))
+
+
+def _saved(source: str, split: str) -> Any:
+    import datasets
+
+    try:
+        found = datasets.load_from_disk(source)
+        return found[split] if isinstance(found, datasets.DatasetDict) else found
+    except Exception as error:  # of many kinds
+        raise UserError(
+            f"{source} cannot be read as a saved data set ({reason(error)}); save it anew, with a "
+            f"split {split!r} if it has splits"
+        ) from error
 
 
 def _hub_dataset(source: str, split: str) -> Any:

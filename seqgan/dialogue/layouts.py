@@ -18,7 +18,7 @@ from seqgan.dialogue.messages import (
     dialogue_of,
     split,
 )
-from seqgan.dialogue.one_turn import IDS, one_turn_a_row
+from seqgan.dialogue.one_turn import IDS, ORDERS, one_turn_a_row
 from seqgan.dialogue.trees import (
     REPLIES,
     TEXTS,
@@ -121,7 +121,7 @@ def dialogues_of_rows(
     Raises:
         UserError: A row is in no known layout, or a value of another kind than its column's.
     """
-    rows = list(_unwrapped(rows))
+    rows = _plain(list(_unwrapped(rows)))
     columns = {name: True for row in rows for name, value in row.items() if value is not None}
     if names_parents(columns) and not _first(columns, WHOLE):
         yield from dialogues_of_messages(rows, columns, source, counts)
@@ -163,6 +163,20 @@ def _unwrapped(rows: Sequence[Row]) -> Iterator[Row]:
             yield from inner
         else:
             yield row
+
+
+KNOWN_NAMES = frozenset((*WHOLE, *PROMPTS, *ANSWERS, *SYSTEM, *IDS, *ORDERS, *ROLE_KEYS,
+                         *NAME_KEYS, *CONTENT_KEYS))  # fmt: skip
+
+
+def _plain(rows: list[Row]) -> list[Row]:
+    """Rows with Question as question, where the table has no column of that name already."""
+    there = {name for row in rows for name in row}
+    named = {n: n.strip().lower() for n in there if isinstance(n, str)}
+    named = {n: p for n, p in named.items() if n != p and p in KNOWN_NAMES and p not in there}
+    if not named:
+        return rows
+    return [{named.get(name, name): value for name, value in row.items()} for row in rows]
 
 
 def _is_tree(row: Row) -> bool:

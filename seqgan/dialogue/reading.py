@@ -11,7 +11,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
 from seqgan.data.chat import chitchat_conversations
 from seqgan.data.records import PLAIN, exists, find_file, records
-from seqgan.data.source import read_rows
+from seqgan.data.source import is_saved, read_rows
 from seqgan.dialogue.layouts import dialogues_of_rows, renamed
 from seqgan.dialogue.messages import alternating
 from seqgan.dialogue.plain import dialogues_of_lines
@@ -106,7 +106,7 @@ def read_dialogues(
     if source == CHATTERBOT:
         return _equals(source, _chatterbot()[:limit])
     counts = Counts()
-    file = find_file(source) if exists(source) else None
+    file = find_file(source) if exists(source) and not is_saved(source) else None
     if file is not None and file.kind == PLAIN:
         if columns or where:
             raise UserError(

@@ -1,7 +1,7 @@
 """Discrete data of one size: images in IDX files, palette images in .npz files, lines of text."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.arrays import load_npz
 from image_core.data.idx import MAGIC, parse_idx, read_bytes
 
 BLANK = " "
@@ -111,7 +112,7 @@ def read_discrete(
     """
     content = read_bytes(option, file)
     if content[:2] == b"PK":
-        return _palette_images(option, file, content)
+        return _palette_images(option, file)
     if content.startswith(MAGIC):
         images = parse_idx(option, file, content)
         if images.dim() != 3:
@@ -134,12 +135,8 @@ def read_labels(option: str, file: str | Path, rows: int) -> Int64[Tensor, " N"]
     return labels.long()
 
 
-def _palette_images(option: str, file: str | Path, content: bytes) -> DiscreteData:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            found: Mapping[str, np.ndarray] = {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # a broken zip raises other errors
-        raise UserError(f"{option} {file} is not a readable .npz file: {error}") from error
+def _palette_images(option: str, file: str | Path) -> DiscreteData:
+    found = load_npz(option, Path(file))
     part = "test" if option == "--test" and "packed_test" in found else "train"
     if "images" in found:
         images = found["images"]

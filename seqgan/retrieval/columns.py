@@ -3,11 +3,10 @@
 One reader for ratings and for judged answers. It says in one line what it took for what.
 """
 
-import gzip
 import io
 import json
 import re
-import zlib
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from seqgan.data.errors import reason
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
 from seqgan.retrieval.roles import Role, Table, filled, lacking, numbered, places, told_of
+from seqgan.retrieval.table_files import SUFFIXES, decoded, read_member, split_path, unpacked
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".parquet", ".data", ".dat", ".inter")
 HEADERS = ("auto", "yes", "no")
 
 
@@ -40,49 +39,30 @@ def read_table(
     Raises:
         UserError: The source is missing, unreadable, empty, not UTF-8, or lacks a column.
     """
-    path = Path(source)
+    path, member = split_path(source)
     if path.is_dir():
         raise UserError(f"{source} is a folder; name a file in it")
     if not path.exists():
-        if _suffix(path) in SUFFIXES or len(path.parts) > 2:
+        if _suffix(path) in (*SUFFIXES, ".zip") or len(path.parts) > 2:
             raise UserError(f"there is no file {source}; check the path")
         return _read_hub(source, roles, columns)
     if _suffix(path) == ".parquet":
-        return _read_parquet(source, roles, columns)
-    content = _content(path, source)
-    if _suffix(path) in (".jsonl", ".json"):
+        return _read_parquet(source, source, roles, columns)
+    if zipfile.is_zipfile(path):
+        member, raw = read_member(path, member)
+        path, source = path / member, f"{path}/{member}"
+        if _suffix(path) == ".parquet":
+            return _read_parquet(io.BytesIO(raw), source, roles, columns)
+    else:
+        raw = unpacked(path, source)
+    content = decoded(raw, source)
+    if _suffix(path) in (".jsonl", ".json", ".ndjson"):
         return _read_json(content, source, roles, columns)
     return _read_text(content, source, roles, columns, header)
 
 
 def _suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
-
-
-def _content(path: Path, source: str) -> str:
-    """The text of a file, unzipped and decoded.
-
-    Raises:
-        UserError: The file cannot be read, is no text, or not UTF-8.
-    """
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
-    if content[:4] == b"PK\x03\x04":
-        raise UserError(f"{source} is a zip archive or a workbook; unpack it, or save it as .csv")
-    try:
-        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return content.decode("utf-16")
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = content[: error.start].count(b"\n") + 1
-        raise UserError(f"{source}, row {row} is not UTF-8; save the file as UTF-8") from error
-    if "\0" in text[:10_000]:
-        raise UserError(f"{source} is no text: it holds null bytes; name a table")
-    return text
 
 
 # -------------------------------------------------------------------------------------------- text
@@ -151,6 +131,10 @@ def _header(
         rest = layout.rows[1:] if header == "yes" else layout.rows
         if delimited.is_time(rest, found["rating"]):
             found["time"] = found.pop("rating")
+    if not columns and "rating" in found and not delimited.is_rating(layout.rows, found["rating"]):
+        found = {role: found[role] for role in ("user", "item")}  # names of items, or the like
+    if not {role.name for role in roles if role.needed} <= set(found):
+        raise lacking(source, roles, columns, first)
     if header == "no":
         return found, None, ""
     if header == "yes" and not by_number:
@@ -204,7 +188,7 @@ def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "").startswith('{"data"'):
         try:
             whole = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{source} is not JSON: {reason(error)}; mend it") from error
         listed = enumerate(whole if isinstance(whole, list) else whole["data"], 1)
         rows = ((number, row) for number, row in listed)
@@ -220,7 +204,7 @@ def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
 def _parsed(line: str, source: str, number: int) -> Any:
     try:
         return json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{source}, row {number} is not JSON: {reason(error)}; mend it") from error
 
 
@@ -247,7 +231,9 @@ def _text(value: Any, source: str, number: int, key: str) -> str:
     return "" if value is None else str(value)
 
 
-def _read_parquet(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Table:
+def _read_parquet(
+    file: str | io.BytesIO, source: str, roles: Sequence[Role], columns: Sequence[str]
+) -> Table:
     import pandas as pd
 
     try:
@@ -256,11 +242,11 @@ def _read_parquet(source: str, roles: Sequence[Role], columns: Sequence[str]) ->
     except ImportError as error:
         raise UserError(f"{source}: parquet needs pyarrow: pip install pyarrow") from error
     try:
-        names = [str(name) for name in read_schema(source).names]
+        names = [str(name) for name in read_schema(file).names]
         found = places(names, roles, columns)
         if found is None:
             raise lacking(source, roles, columns, names)
-        frame = pd.read_parquet(source, columns=[names[place] for place in found.values()])
+        frame = pd.read_parquet(file, columns=[names[place] for place in found.values()])
     except (ArrowException, OSError, ValueError) as error:
         raise UserError(f"{source} cannot be read as parquet: {reason(error)}") from error
     return _named(frame, found, names, source)

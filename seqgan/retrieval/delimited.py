@@ -60,10 +60,14 @@ def find_layout(lines: Sequence[str], source: str, suffix: str, needed: int) -> 
     skipped = 0
     while skipped < len(lines) and _passed_over(lines[skipped]):
         skipped += 1
+    if lines and lines[0].startswith("%%MatrixMarket"):
+        skipped += 1  # the sizes of the matrix
     sample = [line for line in lines[skipped:] if line.strip()][:SAMPLE]
     if not sample:
         raise UserError(f"{source} is empty; name a file with rows in it")
     first = {".csv": ",", ".tsv": "\t"}.get(suffix)
+    if first == "," and _widths(sample, ";") > _widths(sample, ","):
+        first = ";"  # commas are in its numbers
     for separator in dict.fromkeys([first, *SEPARATORS, BLANKS]):
         if separator is None:
             continue
@@ -79,6 +83,12 @@ def find_layout(lines: Sequence[str], source: str, suffix: str, needed: int) -> 
         f"{source} has no {needed} columns: its first line is {sample[0].strip()[:60]!r}; separate "
         "the columns by tabs, commas, semicolons, bars, blanks or ::, the same in each line"
     )
+
+
+def _widths(lines: Sequence[str], separator: str) -> int:
+    """Number of fields of every line; 1 where they differ."""
+    found = {len(row) for row in _fields(lines, separator, True)}
+    return found.pop() if len(found) == 1 else 1
 
 
 def _passed_over(line: str) -> bool:
@@ -130,6 +140,12 @@ def stands_alone(rows: Sequence[Sequence[str]], columns: int) -> bool:
             seen[field] = seen.get(field, 0) + 1
     again = sum(any(seen[f] > 1 for seen, f in zip(counts, row)) for row in rest)
     return 2 * again > len(rest) and not any(f in seen for seen, f in zip(counts, first))
+
+
+def is_rating(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether a column holds a number in some row, or nothing."""
+    fields = [row[column] for row in rows if len(row) > column]
+    return any(is_number(f) for f in fields) or not any(f.strip() for f in fields)
 
 
 def is_time(rows: Sequence[Sequence[str]], column: int) -> bool:

@@ -1,6 +1,5 @@
 """Queries with judged documents: LETOR features, question-answer pairs. Candidates a query."""
 
-import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.arrays import load_npz
+from image_core.data.packed import gunzip
 from seqgan.data.errors import reason
 from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.ragged import Ragged
@@ -169,8 +170,8 @@ def read_letor(source: str, part: str = "") -> Judged:
 def _lines(path: Path, source: str) -> list[str]:
     try:
         content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        if content[:2] == b"\x1f\x8b":
+            content = gunzip(source, content)
         return content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f"{source} is not UTF-8 ({reason(error)}); save it as UTF-8") from error
@@ -179,11 +180,7 @@ def _lines(path: Path, source: str) -> list[str]:
 
 
 def _read_npz(source: str, part: str) -> Judged:
-    try:
-        with np.load(source, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise UserError(f"{source} cannot be read as .npz: {reason(error)}") from error
+    arrays = load_npz("--data", Path(source))
     names: tuple[str, ...] = ("x", "label", "qid")
     if not set(names) <= set(arrays):
         names = tuple(f"{part}_{name}" for name in names)

@@ -13,11 +13,13 @@ from image_core.data.tree import Tree
 
 TABLES = tuple(
     f"{stem}.{ending}"
-    for stem in ("captions", "metadata")
-    for ending in ("jsonl", "json", "csv", "tsv")
+    for stem in ("captions", "metadata", "results")
+    for ending in ("jsonl", "json", "csv", "tsv", "txt", "token")
 )
 """What a folder's table of captions may be called."""
-_TEXT = re.compile(r"(captions?|text|sentences?|description|prompt)_?\d*")
+_TEXT = re.compile(r"(captions?|comments?|text|sentences?|description|prompt)_?\d*")
+SIDE = (".txt", ".caption")
+"""What names of files of captions end in, a file a picture."""
 _GROUP = ("group", "base")
 """Names of the column that says what belongs together, such as emoji of one code point."""
 
@@ -88,6 +90,7 @@ def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pai
             raise UserError(f"--captions {captions}: {error.strerror}; check the path") from error
         return _of_table(tree, captions, content, "train")
     table = next((name for name in TABLES if name in tree.files), None)
+    table = table or next((n for n in tree.files if re.fullmatch(r"results_\d+\.token", n)), None)
     if table is not None:
         return _of_table(tree, f"{tree.name}/{table}", tree.files[table](), "train")
     if any(name.startswith("annotations/") for name in tree.files):
@@ -98,7 +101,7 @@ def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pai
     parts = {top: split_of(top) for top in tree.tops()}
     if "train" in parts.values() and None not in parts.values():
         return _of_splits(tree, parts, option)
-    if tree.ending(".txt"):
+    if tree.ending(*SIDE):
         return _side_by_side(tree, tree)
     raise UserError(
         f"{option} {tree.name} has no captions: put a captions.jsonl in it with records such as "
@@ -149,7 +152,7 @@ def _finder(tree: Tree) -> Callable[[str], str | None]:
 
 def _side_by_side(pictures: Tree, texts: Tree) -> Iterator[Pair]:
     """CUB and Oxford-102: a .txt of captions for each picture, at the same path or of its name."""
-    files = {str(PurePosixPath(path).with_suffix("")): path for path in texts.ending(".txt")}
+    files = {str(PurePosixPath(path).with_suffix("")): path for path in texts.ending(*SIDE)}
     often = Counter(PurePosixPath(path).name for path in files)
     shown = pictures.ending(*ENDINGS)
     twice = Counter(PurePosixPath(path).stem for path in shown)

@@ -18,7 +18,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.data.arrays import load_npy, load_npz
 from image_core.data.gather import Pictures, Reading
-from image_core.data.hub import cell_content, image_column, load_hub
+from image_core.data.hub import cell_content, image_column, is_saved, load_hub
 from image_core.data.images import is_hub_name
 from image_core.data.pictures import drop_opacity, planes_first, to_bytes, to_channels, to_size
 from image_core.data.tables import split_of
@@ -91,7 +91,8 @@ def read_captioned(
         made = make_shapes(size, side, seed=seed)
         numbers = [str(i) for i in range(size)]
         return {"train": Captioned(made.images, made.captions, numbers)}
-    if path.suffix == ".parquet" or (not path.exists() and is_hub_name(source)):
+    saved = path.is_dir() and is_saved(path)
+    if path.suffix == ".parquet" or saved or (not path.exists() and is_hub_name(source)):
         return _collected(source, how, _pairs_of_hub(source, how))
     if path.is_file() and path.suffix in (".npz", ".npy"):
         return _read_arrays(source, how, captions)

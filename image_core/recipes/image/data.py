@@ -122,4 +122,6 @@ def told_of(sets: dict[str, ImageSet]) -> str:
         line += f", {len(first.names)} classes ({shown})"
     if first.resize != "none":
         line += f", resized ({first.resize})"
-    return line + "".join(f"; {s.told}" for s in sets.values() if s.told)
+    several = len([s for s in sets.values() if s.told]) > 1
+    said = (f"{role}: {s.told}" if several else s.told for role, s in sets.items() if s.told)
+    return "; ".join([line, *said])

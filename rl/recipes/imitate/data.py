@@ -7,8 +7,9 @@ import numpy as np
 
 from image_core.adversarial.errors import UserError
 from rl.demos import Trajectory
-from rl.envs import Envs
+from rl.envs import Envs, keywords
 from rl.formats import read_demonstrations
+from rl.formats.likeness import unlike
 
 COMPARED, AMONG = 500, 5_000
 """Held-out rows whose nearest training row is looked for, and training rows among which."""
@@ -45,6 +46,7 @@ def read(
     trajectories: int = 0,
     fixed_horizon: bool = False,
     needs_actions: bool = True,
+    env_kwargs: str = "",
 ) -> DemonstrationSplit:
     """Read the files that the options name.
 
@@ -59,17 +61,21 @@ def read(
         trajectories: Number of episodes to learn from; 0 takes all.
         fixed_horizon: Whether all must be as long as the time limit.
         needs_actions: Whether episodes without actions are of no use.
+        env_kwargs: Value of --env_kwargs.
 
     Raises:
         UserError: A file is of no use, holds too few episodes, or the sets are the same.
     """
-    found = read_demonstrations(demos, envs, env, needs_actions=needs_actions)
+    given = keywords(env_kwargs)
+    found = read_demonstrations(demos, envs, env, needs_actions=needs_actions, env_kwargs=given)
     told, shown = [found.told], found.trajectories
     if trajectories > len(shown):
         raise UserError(f"--trajectories {trajectories}: --demos {demos} hold only {len(shown)}")
     learned = shown[: trajectories or None]
     if valid:
-        more = read_demonstrations(valid, envs, env, option="--valid", needs_actions=needs_actions)
+        more = read_demonstrations(
+            valid, envs, env, option="--valid", needs_actions=needs_actions, env_kwargs=given
+        )
         told.append(more.told)
         held_out, source = more.trajectories, f"--valid {valid}"
     else:
@@ -161,6 +167,17 @@ def told_of(
         f"held out: {len(shown.held_out)} episodes, {shown.source}; "
         f"{facts['valid_in_train']:.1%} of their steps are training steps too{told}",
     ]
+
+
+def told_unlike(shown: Sequence[Trajectory], random: Sequence[Trajectory], envs: Envs) -> list[str]:
+    """Warnings about demonstrations that do not fit the environment, a line each.
+
+    Args:
+        shown: Episodes that are learned from.
+        random: Episodes of random actions.
+        envs: Environments that both are of.
+    """
+    return [f"warning: --demos: {said}" for said in unlike(shown, random, envs)]
 
 
 def _rows(trajectories: Sequence[Trajectory], acts: bool) -> np.ndarray:

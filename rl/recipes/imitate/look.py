@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from rl.demos import Trajectory
+from rl.demos import Trajectory, record
 from rl.envs import keywords, make_envs
 from rl.recipes.imitate.config import ImitationOptions
-from rl.recipes.imitate.data import read
+from rl.recipes.imitate.data import read, told_unlike
 
-SHOWN, NUMBERS = 5, 6
-"""Episodes that are shown, and numbers of an observation or an action."""
+SHOWN, NUMBERS, RANDOM = 5, 6, 10
+"""Episodes that are shown, numbers of an observation or an action, episodes of random actions."""
 
 
 def look(config: ImitationOptions) -> None:
@@ -35,8 +35,10 @@ def look(config: ImitationOptions) -> None:
         trajectories=c.trajectories,
         fixed_horizon=c.fixed_horizon,
         needs_actions=c.reads_actions(),
+        env_kwargs=c.env_kwargs,
     )
-    print("\n".join(shown.told))
+    warned = told_unlike(shown.learned, record(envs, None, RANDOM), envs)
+    print("\n".join([*shown.told, *warned]))
     for number, episode in enumerate(shown.learned[:SHOWN], 1):
         print(f"  episode {number}: {_told(episode)}")
 
@@ -45,9 +47,9 @@ def _told(episode: Trajectory) -> str:
     end = "ended in a terminal state" if episode.terminated else "cut by a time limit"
     earned = "unknown" if math.isnan(episode.ret) else f"{episode.ret:.2f}"
     parts = [f"{len(episode.obs)} steps, {end}, return {earned}"]
-    parts.append(f"first observation {_numbers(episode.obs[0])}")
+    parts.append(f"first observation {_numbers(np.asarray(episode.obs[0]))}")
     if len(episode.act):
-        parts.append(f"first action {_numbers(episode.act[0])}")
+        parts.append(f"first action {_numbers(np.asarray(episode.act[0]))}")
     return ", ".join(parts)
 
 

@@ -78,10 +78,11 @@ class Run(PhasedRun):
         self.data = Uniform(config.stream_rows(), config.seed)
 
     def start(self) -> None:
-        from rl.recipes.imitate.data import told_of
+        from rl.recipes.imitate.data import told_of, told_unlike
 
         super().start()
         told = told_of(self.shown, self._facts(), judged=self.adversarial() is not None)
+        told += told_unlike(self.trajectories, self.random, self.make_envs(1))
         for line in told:
             print(line, file=sys.stderr)
 
@@ -251,6 +252,7 @@ class Run(PhasedRun):
             trajectories=c.trajectories,
             fixed_horizon=c.fixed_horizon,
             needs_actions=c.reads_actions(),
+            env_kwargs=c.env_kwargs,
         )
 
     def _rows(self, trajectories: "list[Trajectory]") -> "Expert":

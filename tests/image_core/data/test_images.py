@@ -259,4 +259,4 @@ def test_what_is_wrong_with_a_data_set_of_the_hub(tmp_path, monkeypatch):
         raise ConnectionError("no\nnet")
 
     monkeypatch.setattr(datasets, "load_dataset", fails)
-    assert "owner/words cannot be loaded: no net" in refused("owner/words")
+    assert "owner/words cannot be loaded (no net); check the path" in refused("owner/words")

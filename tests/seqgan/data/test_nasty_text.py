@@ -9,16 +9,22 @@ from pathlib import Path
 import pytest
 
 from image_core.adversarial.errors import UserError
-from seqgan.data import read_texts
+from image_core.data import packed
+from seqgan.data import read_texts, records
 
 
-def packed(path: Path, content: bytes) -> None:
+def pack_to(path: Path, content: bytes) -> None:
     pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
     path.write_bytes(pack.get(path.suffix, bytes)(content))
 
 
 def rows(*values: object) -> bytes:
     return "".join(json.dumps(value) + "\n" for value in values).encode()
+
+
+def put(folder: Path, name: str, content: bytes) -> str:
+    (folder / name).write_bytes(content)
+    return str(folder / name)
 
 
 NESTED = rows({"id": 1, "meta": {"text": "a b"}}, {"id": 2, "meta": {"text": "c"}})
@@ -86,7 +92,7 @@ READ: list[tuple[str, bytes, dict, list[str]]] = [
 @pytest.mark.parametrize(("name", "content", "options", "lines"), READ)
 def test_it_is_read_rightly(tmp_path, name, content, options, lines):
     path = tmp_path / name
-    packed(path, content)
+    pack_to(path, content)
     if content.startswith(b"\x1f\x8b"):
         path.write_bytes(content)
     assert list(read_texts(str(path), **options).lines) == lines
@@ -156,7 +162,7 @@ def test_a_limit_reads_no_further(tmp_path, name):
     """What follows the limit is damaged, and is not seen."""
     good = {"a.jsonl": '{"t": "a"}\n', "a.csv": "a\n"}.get(name, "a\n").encode()
     content = (b"t\n" if name == "a.csv" else b"") + good * 30_000
-    packed(tmp_path / name, content)
+    pack_to(tmp_path / name, content)
     with (tmp_path / name).open("ab") as stream:
         stream.write(b"\xff\xff\n")
     texts = read_texts(str(tmp_path / name), limit=1500)
@@ -164,3 +170,40 @@ def test_a_limit_reads_no_further(tmp_path, name):
     assert list(texts.pick([3, 7]).numbers) == [4, 8]
     with pytest.raises(UserError):
         read_texts(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["a.txt.gz", "a.jsonl.gz", "a.csv.gz"])
+def test_a_packed_file_that_fills_the_disk_is_refused(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(packed, "MOST_BYTES", 1 << 16)
+    row = b'{"t": "a"}\n' if "json" in name else b"t,u\n"
+    path = put(tmp_path, name, gzip.compress(row * (1 << 16)))
+    with pytest.raises(UserError, match=rf"{name} unpacks to .* over 100 times its size"):
+        read_texts(path, None if name == "a.txt.gz" else "t")
+
+
+def test_a_line_or_a_document_that_fills_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "MOST_CHARACTERS", 1000)
+    path = put(tmp_path, "a.txt.gz", gzip.compress(b"a b\n" + b"0" * 5000))
+    with pytest.raises(UserError, match=r"line 2 of .*a.txt.gz has more than 1,000 characters; wr"):
+        read_texts(path)
+    path = put(tmp_path, "a.csv", b't\n"' + b"0\n" * 5000)
+    with pytest.raises(UserError, match=r"record 1 of .*a.csv cannot be read as CSV \(field la"):
+        read_texts(path)
+    monkeypatch.setattr(records, "MOST_OF_JSON", 1000)
+    path = put(tmp_path, "a.json", b"[" + b"1," * 5000 + b"1]")
+    with pytest.raises(UserError, match=r"a.json is a JSON document of more than 1,000 charact"):
+        read_texts(path)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_lists_in_lists_without_end_are_refused(tmp_path, name):
+    with pytest.raises(UserError, match="maximum recursion depth"):
+        read_texts(put(tmp_path, name, b"[" * 100_000))
+
+
+def test_tar_archives_and_pickles_are_refused_with_a_way_out(tmp_path):
+    tar = bytes(257) + b"ustar" + bytes(250)
+    with pytest.raises(UserError, match=r"a.txt is a tar archive; unpack it and name a file in it"):
+        read_texts(put(tmp_path, "a.txt", tar))
+    with pytest.raises(UserError, match="is a pickle, which would run whatever it says; save its"):
+        read_texts(put(tmp_path, "a.pkl", b"\x80\x04."))

@@ -117,6 +117,7 @@ READ: list[tuple[str, str | bytes, dict, list, dict]] = [
     ("a.csv", 'context,response\r\n"hi,\r\nyou",hello\r\n', {}, [U("hi,\r\nyou", "hello")], {}),
     ("a.csv", "\ufeffcontext;response\nhi;hello, you\n", {}, [U("hi", "hello, you")], {}),
     ("a.jsonl", rows({"question": "hi", "answer": "hello"}), {}, [HI], {}),
+    ("a.csv", "\ufeffQuestion, Answer\r\nhi,hello\r\n", {}, [HI], {}),
     ("a.jsonl", rows({"context": "Ann ran.", "question": "who", "answers": {"text": ["Ann", "Ann",
      "she"], "answer_start": [0, 0, 0]}}), {}, [U("Ann ran.\nwho", "Ann"), U("Ann ran.\nwho",
      "she")], {"further": 1}),
@@ -291,3 +292,13 @@ def test_look_shows_the_sets_and_examples_and_trains_nothing(tmp_path, capsys, m
     assert sum(line.startswith("  example") for line in out) == 5
     assert "    assistant (learned): hello 1" in out
     assert [file.name for file in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_a_data_set_that_was_saved_to_the_disk(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    made = datasets.Dataset.from_list([chat(*HI), chat(*U("a", "b"))])
+    made.save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict({"train": made}).save_to_disk(str(tmp_path / "two"))
+    for name in ("one", "two"):
+        read = read_dialogues(str(tmp_path / name))
+        assert [[tuple(t) for t in item.turns] for item in read.items] == [HI, U("a", "b")]

@@ -1,7 +1,9 @@
 """Tables of ratings and of answers as users have them: read rightly, or refused in one sentence."""
 
 import gzip
+import io
 import json
+import zipfile
 
 import pandas as pd
 import pytest
@@ -36,6 +38,14 @@ def joined(columns, between, header=None):
     return "".join(between.join(row) + "\n" for row in ([header] if header else []) + rows)
 
 
+def zipped(files):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return content.getvalue()
+
+
 JSON = [{"uid": 1, "asin": "a", "overall": 5.0}, {"uid": 2, "asin": "b", "overall": 3.0},
         {"uid": 2.0, "asin": "a", "overall": 1}]  # fmt: skip
 WORDS = rated(("ann", "fig"), ("ann", "nut"), ("bob", "fig"), ("bob", "nut"))
@@ -63,6 +73,24 @@ NASTY = {
                                     rated(("u", '12" disc', 5), ("v", '"c', 3)), {}),
     "all in quotes among tabs": ("r.tsv", '"u"\t"a"\n"v"\t"b"\n', rated(("u", "a"), ("v", "b")),
                                  {}),
+    "commas in the numbers of .csv": ("r.csv", "user;item;rating\n1;a;4,5\n2;b;3,5\n",
+                                      rated((1, "a", "4,5"), (2, "b", "3,5")), {}),
+    "commas in numbers, no header": ("r.csv", "1;a;4,5\n2;b;3,5\n",
+                                     rated((1, "a", "4,5"), (2, "b", "3,5")), {}),
+    "names of items in the third column": ("plays.tsv", "u1\tm1\tBlur\t7\nu2\tm2\tPulp\t9\n",
+                                           rated(("u1", "m1"), ("u2", "m2")), {}),
+    "a matrix of MatrixMarket": ("r.mtx", "%%MatrixMarket matrix coordinate real general\n%\n"
+                                 "2 2 3\n" + joined(THREE, " "), THREE, {}),
+    # archives
+    "MovieLens latest": ("ml.zip", zipped({"ml/movies.csv": "movieId,title\n1,x\n",
+                         "ml/ratings.csv": joined(FOUR, ",", ("userId", "movieId", "rating",
+                         "timestamp")), "ml/tags.csv": "1,2\n"}), FOUR, {}),
+    "MovieLens 100k": ("ml.zip", zipped({"ml/u.data": joined(FOUR, "\t"), "ml/u1.test": "1\t2\n",
+                       "ml/u.item": b"1|\xe9|x\n"}), FOUR, {}),
+    "MovieLens 1M": ("ml.zip", zipped({"ml/ratings.dat": joined(FOUR, "::"), "ml/users.dat": "1::F",
+                     "__MACOSX/ml/._ratings.dat": b"\0"}), FOUR, {}),
+    "a gzipped table in a zip": ("a.zip", zipped({"r.tsv.gz": gzip.compress(
+        joined(FOUR, "\t").encode())}), FOUR, {}),
     # lines
     "Windows": ("r.csv", joined(FOUR, ",").replace("\n", "\r\n"), FOUR, {}),
     "old Macs": ("r.csv", joined(FOUR, ",").replace("\n", "\r"), FOUR, {}),
@@ -163,7 +191,7 @@ REFUSED = {
     "nothing": ("r.csv", "", "empty", {}),
     "blank lines alone": ("r.csv", "\n \n", "empty", {}),
     "latin-1": ("r.csv", "1,a\n2,café\n".encode("latin-1"), "row 2 is not UTF-8", {}),
-    "a workbook": ("r.csv", b"PK\x03\x04rest", "workbook", {}),
+    "a torn workbook": ("r.csv", b"PK\x03\x04rest", "a broken zip archive; get it", {}),
     "null bytes": ("r.csv", b"1,a\0\n", "null bytes", {}),
     "a torn gzip": ("r.csv.gz", gzip.compress(b"1,a\n" * 999)[:-20], "cannot be read", {}),
     "a torn object": ("r.jsonl", '{"user": 1, "item": 2}\n{"user": 1,\n', "row 2 is not JSON", {}),

@@ -1,0 +1,135 @@
+"""Files of tables: unpacked, decoded; of a zip archive the table that is meant, by its name."""
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from image_core.adversarial.errors import UserError
+from image_core.data.packed import gunzip
+from image_core.data.tree import check_archive
+from seqgan.data.errors import reason
+
+SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".data", ".dat",
+            ".inter")  # fmt: skip
+"""What names of tables end in."""
+OTHER = {
+    b"PK": "a broken zip archive; get it anew",
+    b"\x80\x04": "a pickle, which would run whatever it says; save the table as .csv",
+    b"BZh": "packed by bzip2; unpack it with `bunzip2`",
+    b"\xfd7zXZ": "packed by xz; unpack it with `unxz`",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `unzstd`",
+}
+"""What files that are no text begin with, and what to do."""
+LIKELY = ("ratings", "rating", "interactions", "u.data", "reviews", "events")
+"""What a table of pairs is called in archives of several tables, without its ending."""
+
+
+def unpacked(path: Path, source: str) -> bytes:
+    """The content of a file, gzipped or not.
+
+    Args:
+        path: Path of the file.
+        source: Name of the file, for complaints.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+        return gunzip(source, content) if content[:2] == b"\x1f\x8b" else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
+
+
+def decoded(content: bytes, source: str) -> str:
+    """The text of a file.
+
+    Args:
+        content: Bytes of the file.
+        source: Name of the file, for complaints.
+
+    Raises:
+        UserError: It is no text, or not UTF-8.
+    """
+    for magic, what in OTHER.items():
+        if content.startswith(magic):
+            raise UserError(f"{source} is {what}")
+    if content[257:262] == b"ustar":
+        raise UserError(f"{source} is a tar archive; unpack it and name a table in it")
+    try:
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            return content.decode("utf-16")
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{source}, row {row} is not UTF-8; save the file as UTF-8, for example with `iconv "
+            "-f latin1 -t utf-8`"
+        ) from error
+    if "\0" in text[:10_000]:
+        raise UserError(f"{source} is no text: it holds null bytes; name a table")
+    return text
+
+
+def split_path(source: str) -> tuple[Path, str]:
+    """A file, and the path of a member in it: FILE.zip/MEMBER names both.
+
+    Args:
+        source: Value of an option.
+    """
+    path = Path(source)
+    for parent in path.parents:
+        if parent.suffix.lower() == ".zip" and parent.is_file():
+            return parent, path.relative_to(parent).as_posix()
+    return path, ""
+
+
+def read_member(path: Path, member: str) -> tuple[str, bytes]:
+    """Name and content of a table in a zip archive.
+
+    Args:
+        path: Path of the archive.
+        member: Path of the table in it; empty for the only one, or the one of a likely name.
+
+    Raises:
+        UserError: The archive is broken or dangerous, or does not tell which table is meant.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            check_archive("the archive", path, members)
+            names = [m.filename for m in members if not m.is_dir() and not _hidden(m.filename)]
+            if "[Content_Types].xml" in names:
+                raise UserError(f"{path} is a workbook; save the table as .csv")
+            name = member if member in names else _picked(path, member, names)
+            content = archive.read(name)
+    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError) as error:
+        raise UserError(f"{path} is not a readable zip archive ({error}); get it anew") from error
+    if content[:2] == b"\x1f\x8b":
+        content = gunzip(f"{path}/{name}", content)
+    return name, content
+
+
+def _picked(path: Path, member: str, names: Sequence[str]) -> str:
+    tables = [name for name in names if _ending(name) in SUFFIXES]
+    likely = [name for name in tables if _stem(name) in LIKELY]
+    found = likely if len(likely) == 1 else tables
+    if len(found) == 1 and not member:
+        return found[0]
+    shown = ", ".join((tables or names)[:10]) + (" ..." if len(tables or names) > 10 else "")
+    what = f"has no member {member!r}" if member else "holds several tables or none"
+    raise UserError(f"{path} {what}: {shown}; name one as {path}/{(tables or ['NAME'])[0]}")
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def _ending(name: str) -> str:
+    return PurePosixPath(name.lower().removesuffix(".gz")).suffix
+
+
+def _stem(name: str) -> str:
+    plain = PurePosixPath(name.lower().removesuffix(".gz"))
+    return plain.name if plain.name in LIKELY else plain.stem

@@ -1,0 +1,68 @@
+"""Demonstrations that do not fit their environment are told, with numbers."""
+
+import numpy as np
+import pytest
+import torch
+
+from rl.demos import record
+from rl.envs import make_envs
+from rl.formats import read_demonstrations, save_npz
+from rl.formats.likeness import unlike
+
+
+@pytest.fixture(scope="module")
+def car():
+    """MountainCar, ten episodes of random actions, and another ten."""
+    torch.manual_seed(0)
+    envs = make_envs("MountainCar-v0", 10)
+    return envs, record(envs, None, 10), record(make_envs("MountainCar-v0", 10), None, 10)
+
+
+def every_second(t):
+    return t._replace(obs=t.obs[::2], act=t.act[::2], rewards=t.rewards[::2])
+
+
+def test_what_fits_is_not_told(car):
+    envs, random, shown = car
+    assert unlike(shown, random, envs) == []
+
+
+def test_another_frame_skip_is_told_by_its_factor(car):
+    envs, random, shown = car
+    (said,) = unlike([every_second(t) for t in shown], random, envs)
+    assert said.startswith("component 0 changes in a step by 1.9")
+    assert "frame skip, the time step or --env_kwargs may differ" in said
+
+
+def test_normalised_observations_are_told(car):
+    envs, random, shown = car
+    made = [t._replace(obs=t.obs * np.array([1, 10], np.float32) + 5) for t in shown]
+    outside, begin, *_ = unlike(made, random, envs)
+    assert outside.startswith("component 0 of 100.0% of the observations is outside")
+    assert "environment's -1.2 to 0.6: it goes from 4." in outside
+    assert begin.startswith("episodes begin with component 0 from 4.")
+
+
+def test_scaled_actions_and_long_episodes_are_told():
+    envs = make_envs("Pendulum-v1", 2, max_episode_steps=20)
+    random = record(envs, None, 10)
+    assert unlike(random, random, envs) == []
+    made = [t._replace(act=np.clip(t.act, -1, 1)) for t in random]
+    (said,) = unlike(made, random, envs)
+    assert "of the actions are exactly -1 or 1 and none is beyond, in a box of +-2" in said
+    envs.max_episode_steps = 10
+    assert unlike(random, random, envs)[0] == (
+        "an episode of 20 steps is longer than the environment's time limit of 10; "
+        "--max_episode_steps sets another"
+    )
+
+
+def test_other_keyword_arguments_are_told(car, tmp_path):
+    envs, _, shown = car
+    save_npz(tmp_path / "a.npz", shown, envs, "MountainCar-v0", '{"goal_velocity": 1}')
+    file = str(tmp_path / "a.npz")
+    read = read_demonstrations(file, envs, "MountainCar-v0", env_kwargs={})
+    assert """recorded with --env_kwargs '{"goal_velocity": 1}' and not '{}'""" in read.told
+    for same in ({"goal_velocity": 1}, None):
+        told = read_demonstrations(file, envs, "MountainCar-v0", env_kwargs=same).told
+        assert "env_kwargs" not in told

@@ -130,11 +130,12 @@ class ClassifyingGame(DomainGame):
     """A game that also names the classes of pictures."""
 
     @abstractmethod
-    def classify(self, images: Images) -> Mapping[str, Int64[Tensor, " N"]]:
+    def classify(self, a: Images, b: Float[Tensor, "N D G F"]) -> Mapping[str, Int64[Tensor, " N"]]:
         """Numbers of the classes, in evaluation mode: of the system "", and of controls by name.
 
         Args:
-            images: Pictures in [-1, 1].
+            a: Pictures of A in [-1, 1].
+            b: Pictures of B that they are pairs with.
         """
 
 

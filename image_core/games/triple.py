@@ -94,11 +94,13 @@ class TripleGAN(DrawingGame, ClassifyingGame):
             return self.G(z, labels.to(self.device))
 
     @torch.no_grad()
-    def classify(self, images: Float[Tensor, "N C H W"]) -> Mapping[str, Int64[Tensor, " N"]]:
+    def classify(
+        self, a: Float[Tensor, "N C H W"], b: Float[Tensor, "N D G F"]
+    ) -> Mapping[str, Int64[Tensor, " N"]]:
         found = {}
         for name, net in (("", self.C), ("labels alone", self.alone)):
             with evaluating(net):
-                found[name] = net(images)[0].argmax(1)
+                found[name] = net(b)[0].argmax(1)
         return found
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:

@@ -208,17 +208,20 @@ def neighbours(game: TranslationGame, sets: DomainSets, held: Examples) -> dict[
     return found
 
 
-def named_right(game: ClassifyingGame, held: Examples) -> dict[str, float]:
-    """Share of held-out pictures of B that are named rightly, by the system "" and by controls.
+def named_right(game: ClassifyingGame, held: Domains, most: int) -> dict[str, float]:
+    """Share of held-out pictures that are named rightly, by the system "" and by controls.
 
     Args:
         game: Game of the run.
         held: Held-out pictures.
+        most: Number of pictures.
     """
-    assert held.target_labels is not None
+    a, b = some(held.a, most), some(held.b, most)
+    assert b.labels is not None
     right: dict[str, list[Tensor]] = {}
-    for images, labels in zip(held.target.split(250), held.target_labels.split(250)):
-        for name, found in game.classify(images.to(game.device)).items():
+    for one, other, labels in zip(a.images.split(250), b.images.split(250), b.labels.split(250)):
+        named = game.classify(*(to_images(x).to(game.device) for x in (one, other)))
+        for name, found in named.items():
             right.setdefault(name, []).append(found.cpu() == labels)
     return {name: float(torch.cat(parts).float().mean()) for name, parts in right.items()}
 

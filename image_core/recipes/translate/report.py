@@ -21,9 +21,9 @@ from image_core.games.translation import (
     TranslationGame,
 )
 from image_core.metrics.features import Extractor
-from image_core.recipes.translate.build import objective
+from image_core.recipes.translate.build import objective, source_of
 from image_core.recipes.translate.config import TranslateOptions
-from image_core.recipes.translate.data import DomainSets, source_of
+from image_core.recipes.translate.data import DomainSets
 from image_core.recipes.translate.measure import (
     AGAIN,
     ENDS,
@@ -141,7 +141,7 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
         write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
     if isinstance(subject.game, ClassifyingGame):
-        right = named_right(subject.game, examples(subject.sets.valid, "ab", most))
+        right = named_right(subject.game, subject.sets.valid, most)
         found["test_accuracy"] = right[""]
     return found
 
@@ -203,7 +203,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
     heading = told(subject, nets)
     write_page(
         folder.html,
-        f"{subject.title} on {source_of(c)}",
+        f"{subject.title} on {source_of(c).told()}",
         facts=asdict(c),
         table=table,
         intervals=intervals,
@@ -237,7 +237,7 @@ def class_rows(subject: TranslateSubject) -> dict[str, Measured]:
     game, most = subject.game, subject.config.eval_samples
     held, rows = examples(subject.sets.test, "ab", most), {}
     if isinstance(game, ClassifyingGame):
-        for name, share in named_right(game, held).items():
+        for name, share in named_right(game, subject.sets.test, most).items():
             rows[name or subject.title] = Measured({"test_accuracy": share}, {})
     if isinstance(game, PairDrawingGame):
         rows |= pair_rows(subject, game)

@@ -174,7 +174,7 @@ def domain(batch: Batch, name: str) -> Images:
     return to_images(batch[name])
 
 
-class Judged(NamedTuple):
+class DiscriminatorLoss(NamedTuple):
     """A discriminator's loss.
 
     Args:
@@ -212,7 +212,9 @@ class Adversary:
         for D in discriminators:
             check_discriminator(D, self.loss, self.penalty)
 
-    def d(self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None) -> Judged:
+    def d(
+        self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None
+    ) -> DiscriminatorLoss:
         """The discriminator's loss; fakes carry no gradient.
 
         Args:
@@ -233,7 +235,7 @@ class Adversary:
                 lambda x: mean_logit(D(beside(told, x))), real.detach(), fake.detach()
             )
             total, logs = total + penalty, {**logs, "penalty": penalty.detach()}
-        return Judged(total, logs)
+        return DiscriminatorLoss(total, logs)
 
     def g(self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None) -> Tensor:
         """The generator's loss; the real pictures are read only by losses that compare.

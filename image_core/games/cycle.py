@@ -21,10 +21,12 @@ from image_core.nets.patch import features_of
 class CycleGAN(TwoWayGAN):
     """Players "G" (both generators), "DA" and "DB". The stream yields {"a", "b"}, unpaired.
 
-    g: w_a (L.g(DB(Gab(a))) + L.g(DA(Gba(b)))) + w_f (gap of mean features of DA and of DB)
-       + w_c (|Gba(Gab(a)) - a| + |Gab(Gba(b)) - b|) + w_i (|Gba(a) - a| + |Gab(b) - b|)
+        g: w_a A + w_f (gap of mean features of DA and of DB) + w_c C + w_i I
+        A = L.g(DB(Gab(a))) + L.g(DA(Gba(b)))
+        C = |Gba(Gab(a)) - a| + |Gab(Gba(b)) - b|
+        I = |Gba(a) - a| + |Gab(b) - b|
 
-    With a curriculum r, the first line is multiplied by 1 - r and the round trips by r.
+    With a curriculum r, the first two terms are multiplied by 1 - r and the round trips by r.
 
     The generators learn first; the discriminators read the same fakes, mixed with earlier ones.
     Where no batch statistic forbids it, a generator reads the pictures to translate and those to

@@ -10,7 +10,7 @@ from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.games.common import Prior, draw, evaluating, lifted
 from image_core.games.translation import Direction, EncodingGame, domain
-from image_core.nets.joint import Encoder, JointDiscriminator, Redraw
+from image_core.nets.joint import CodeEncoder, JointDiscriminator, Redraw
 
 
 class JointGAN(EncodingGame):
@@ -23,7 +23,7 @@ class JointGAN(EncodingGame):
     first, and D reads the same pairs.
 
     Args:
-        E: Encoder, pictures -> codes.
+        E: CodeEncoder, pictures -> codes.
         G: Generator, codes -> pictures.
         D: Discriminator of pairs.
         latent: Size of a code.
@@ -37,7 +37,7 @@ class JointGAN(EncodingGame):
 
     def __init__(
         self,
-        E: Encoder,
+        E: CodeEncoder,
         G: nn.Module,
         D: JointDiscriminator,
         latent: int,

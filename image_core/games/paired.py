@@ -26,7 +26,7 @@ from image_core.nets.patch import MultiScale, features_of, mean_logit
 class PairedGAN(TranslationGame):
     """Players "G" and "D": D: (a, b) -> map of logits. The stream yields pairs {"a", "b"}.
 
-    d: L.d(D(a, b), D(a, G(a))),    g: w_a L.g + w_r |b - G(a)| + w_f gap of D's layers
+    d: L.d(D(a, b), D(a, G(a))),    g: w_a L.g + w_r |b - G(a)| + w_f (gap of D's layers)
 
     G learns first; D then reads the same fakes, which are made once a round.
 

@@ -48,13 +48,14 @@ class Route(nn.Sequential):
 class SharedCodeGAN(TwoWayGAN):
     """Players "G" (encoders, decoders, shared layers), "DA" and "DB". The stream: {"a", "b"}.
 
-    h_a = E(a), noise n ~ N(0, 1) in training:
+    With codes h_a = E(a), and noise n ~ N(0, 1) in training:
 
-        g: w_a (L.g(DB(b~)) + L.g(DA(a~))) + w_r (|Ga(h_a + n) - a| + |Gb(h_b + n) - b|)
-           + w_c (|Ga(E(b~) + n) - a| + |Gb(E(a~) + n) - b|) + w_k sum mean h^2,
+        g: w_a (L.g(DB(b~)) + L.g(DA(a~))) + w_r R + w_c C + w_k sum mean h^2
         b~ = Gb(h_a + n),   a~ = Ga(h_b + n)
+        R = |Ga(h_a + n) - a| + |Gb(h_b + n) - b|
+        C = |Ga(E(b~) + n) - a| + |Gb(E(a~) + n) - b|
 
-    The last sum is over the codes of a, b, a~ and b~. A shared weight is listed once.
+    The sum is over the codes of a, b, a~ and b~. A shared weight is listed once.
 
     Args:
         encoders: Encoders of A and of B, pictures -> maps.

@@ -130,11 +130,12 @@ class ClassifyingGame(DomainGame):
     """A game that also names the classes of pictures."""
 
     @abstractmethod
-    def classify(self, images: Images) -> Mapping[str, Int64[Tensor, " N"]]:
+    def classify(self, a: Images, b: Float[Tensor, "N D G F"]) -> Mapping[str, Int64[Tensor, " N"]]:
         """Numbers of the classes, in evaluation mode: of the system "", and of controls by name.
 
         Args:
-            images: Pictures in [-1, 1].
+            a: Pictures of A in [-1, 1].
+            b: Pictures of B that they are pairs with.
         """
 
 
@@ -173,7 +174,7 @@ def domain(batch: Batch, name: str) -> Images:
     return to_images(batch[name])
 
 
-class Judged(NamedTuple):
+class DiscriminatorLoss(NamedTuple):
     """A discriminator's loss.
 
     Args:
@@ -211,7 +212,9 @@ class Adversary:
         for D in discriminators:
             check_discriminator(D, self.loss, self.penalty)
 
-    def d(self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None) -> Judged:
+    def d(
+        self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None
+    ) -> DiscriminatorLoss:
         """The discriminator's loss; fakes carry no gradient.
 
         Args:
@@ -232,7 +235,7 @@ class Adversary:
                 lambda x: mean_logit(D(beside(told, x))), real.detach(), fake.detach()
             )
             total, logs = total + penalty, {**logs, "penalty": penalty.detach()}
-        return Judged(total, logs)
+        return DiscriminatorLoss(total, logs)
 
     def g(self, D: nn.Module, real: Images, fake: Images, told: Tensor | None = None) -> Tensor:
         """The generator's loss; the real pictures are read only by losses that compare.

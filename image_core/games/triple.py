@@ -39,8 +39,8 @@ class TripleGAN(DrawingGame, ClassifyingGame):
 
         d: E[softplus(-D(x_l, y_l))] + a E[softplus(D(x_u, k))] + (1 - a) E[softplus(D(x~, y))]
         g: (1 - a) E[softplus(-D(x~, y))]
-        c: CE(C(x_l), y_l) + a E[p_k softplus(-D(x_u, k))] + w_e H(p) + w_b CE(1/K, mean p)
-           + w_p CE(C(x~), y)
+        c: CE(C(x_l), y_l) + a E[p_k softplus(-D(x_u, k))] + w_e H(p) + w_b B + w_p CE(C(x~), y)
+        B = CE(1/K, mean p)
 
     The argmax has no gradient: p_k carries it. "alone" is a classifier of C's form that sees the
     same labelled pictures and nothing else, a control of equal steps.
@@ -94,11 +94,13 @@ class TripleGAN(DrawingGame, ClassifyingGame):
             return self.G(z, labels.to(self.device))
 
     @torch.no_grad()
-    def classify(self, images: Float[Tensor, "N C H W"]) -> Mapping[str, Int64[Tensor, " N"]]:
+    def classify(
+        self, a: Float[Tensor, "N C H W"], b: Float[Tensor, "N D G F"]
+    ) -> Mapping[str, Int64[Tensor, " N"]]:
         found = {}
         for name, net in (("", self.C), ("labels alone", self.alone)):
             with evaluating(net):
-                found[name] = net(images)[0].argmax(1)
+                found[name] = net(b)[0].argmax(1)
         return found
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:

@@ -57,16 +57,17 @@ class VariationalGAN(TranslationGame, DrawingGame):
 
     x' = G(z', c), z' ~ N(mu(x, c), sigma(x, c)^2);   x~ = G(z, c), z ~ N(0, 1);   sums of squares
 
-        eg: w_k KL + w_r/2 (|x - x'|^2 + |f_D(x) - f_D(x')|^2 + |f_C(x) - f_C(x')|^2)
-            + w_m/2 (|E f_D(x) - E f_D(x~)|^2 + sum_c |E f_C(x|c) - E f_C(x~|c)|^2)
+        eg: w_k KL + w_r/2 R + w_m/2 M
         d:  E[softplus(-D(x))] + E[softplus(D(x'))] + E[softplus(D(x~))]
         c:  CE(C(x), c)
+        R = |x - x'|^2 + |f_D(x) - f_D(x')|^2 + |f_C(x) - f_C(x')|^2
+        M = |E f_D(x) - E f_D(x~)|^2 + sum_c |E f_C(x|c) - E f_C(x~|c)|^2
 
     Encoder and generator are one player, for no term of one alone reaches the other: the KL term
     has no G in it, and x~ no E. Means of a class are moving averages, kept in the checkpoint.
 
     Args:
-        E: Encoder, pictures and labels -> moments of codes.
+        E: CodeEncoder, pictures and labels -> moments of codes.
         G: Generator, codes and labels -> pictures.
         D: Discriminator, whose trunk gives f_D.
         C: Classifier, whose trunk gives f_C.

@@ -13,7 +13,7 @@ from image_core.nets.layers import Leaky, weighted
 
 
 @final
-class Encoder(nn.Module):
+class CodeEncoder(nn.Module):
     """Pictures to codes, given (BiGAN) or drawn from N(mu(x), sigma(x)^2) (ALI).
 
     Evaluation gives mu.
@@ -107,7 +107,7 @@ def check_side(images: Float[Tensor, "N C H W"], side: int) -> None:
 
 def joint_networks(
     side: int, channels: int, latent: int, width: float, *, sampled: bool
-) -> tuple[Encoder, nn.Module, JointDiscriminator]:
+) -> tuple[CodeEncoder, nn.Module, JointDiscriminator]:
     """Encoder, generator and discriminator of DCGAN's form; the discriminator has no norm.
 
     Args:
@@ -121,7 +121,7 @@ def joint_networks(
     _, D = dcgan(side, channels, latent, width=width, norm="none")
     hidden = max(16, round(256 * width))
     return (
-        Encoder(towards.trunk, towards.features, latent, sampled),
+        CodeEncoder(towards.trunk, towards.features, latent, sampled),
         G,
         JointDiscriminator(D.trunk, D.features, latent, hidden),
     )

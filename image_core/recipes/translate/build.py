@@ -13,7 +13,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch
 from image_core.adversarial.stream import Data
 from image_core.data.domains import Domains
-from image_core.data.images import ImageSet
+from image_core.data.images import ImageSet, Reading
 from image_core.games.common import Prior
 from image_core.games.joint import JointGAN
 from image_core.nets.joint import joint_networks
@@ -29,6 +29,7 @@ from image_core.recipes.translate.config import (
     TranslatorOptions,
     UNetOptions,
 )
+from image_core.recipes.translate.data import DomainSource
 from image_core.runs.batches import Batches
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.penalties import make_penalty
@@ -227,6 +228,13 @@ def rmsprop_player(o: TranslateOptions, name: str, lr: float, steps: int = 1) ->
 
 
 # ------------------------------------------------------------------------------------------ data
+
+
+def source_of(o: TranslateOptions) -> DomainSource:
+    """Where the domains of a run come from."""
+    how = Reading("--data", o.size, o.channels, o.strict, fit=o.fit)
+    places = o.data, o.domains, o.a, o.b, o.pairs, o.swap, o.split_seed
+    return DomainSource(*places, how, o.learns_pairs())
 
 
 def domain_data(o: TranslateOptions, domains: Domains) -> Data:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -12,12 +13,45 @@ from image_core.data.domains import Domains, make_domains, read_pairs, read_two
 from image_core.data.images import ImageSet, Reading, read_splits
 from image_core.data.overlap import PictureSet, split_facts, tell_facts
 from image_core.data.split import three_ways
-from image_core.recipes.translate.config import TranslateOptions
 
 HELD_OUT = 0.1
 """Share of the pictures of every class that is drawn for each set to measure with."""
 FEWEST = 10
 """Pictures that a set to measure with holds at least."""
+
+
+class DomainSource(NamedTuple):
+    """Where two domains come from.
+
+    Args:
+        data: Place of the pictures that domains are made of.
+        domains: Domains that are made of them, see `MADE`.
+        a: Place of the pictures of A, in place of made domains; None for those.
+        b: Place of the pictures of B, likewise.
+        pairs: Place of pairs, likewise.
+        swap: Whether A and B are exchanged.
+        split_seed: Seed of the draws.
+        how: Form of the pictures; its option is not used.
+        paired: Whether pairs are learned from as pairs.
+    """
+
+    data: str
+    domains: str
+    a: str | None
+    b: str | None
+    pairs: str | None
+    swap: bool
+    split_seed: int
+    how: Reading
+    paired: bool
+
+    def told(self) -> str:
+        """The options that name the domains, and their values."""
+        if self.pairs is not None:
+            return f"--pairs {self.pairs}"
+        if self.a is not None:
+            return f"--a {self.a} --b {self.b}"
+        return f"--data {self.data} --domains {self.domains}"
 
 
 class DomainSets(NamedTuple):
@@ -69,7 +103,7 @@ def form_of(domains: Domains) -> DomainForm:
     return DomainForm(rows, channels, size, (names[0], names[1]))
 
 
-def read_sets(o: TranslateOptions) -> DomainSets:
+def read_sets(o: DomainSource) -> DomainSets:
     """Read the domains of a run, draw the sets to measure with, and say what was read.
 
     A paper that learns from no pairs sees one half of the pairs in A and the other half in B.
@@ -81,15 +115,14 @@ def read_sets(o: TranslateOptions) -> DomainSets:
         UserError: They cannot be read, are too few, or are no pairs where a paper needs them.
     """
     found = _read(o)
-    source = source_of(o)
-    print(f"data: {source}: {_told(found)}", file=sys.stderr)
+    print(f"data: {o.told()}: {_told(found)}", file=sys.stderr)
     if o.swap:
         found = {split: domains.swapped() for split, domains in found.items()}
     wanted = [role for role in ("test", "valid") if role not in found]
     if wanted:
         found |= _drawn(found["train"], wanted, o.split_seed)
-    _check_counts(o, found, source)
-    if found["train"].paired and not o.learns_pairs():
+    _check_counts(o.told(), found)
+    if found["train"].paired and not o.paired:
         found["train"] = _halved(found["train"], o.split_seed)
     facts: dict[str, object] = {}
     for name in ("a", "b"):
@@ -100,22 +133,12 @@ def read_sets(o: TranslateOptions) -> DomainSets:
     return DomainSets(found["train"], found["valid"], found["test"], facts)
 
 
-def source_of(o: TranslateOptions) -> str:
-    """The options that name the domains, and their values."""
+def _read(o: DomainSource) -> dict[str, Domains]:
     if o.pairs is not None:
-        return f"--pairs {o.pairs}"
-    if o.a is not None:
-        return f"--a {o.a} --b {o.b}"
-    return f"--data {o.data} --domains {o.domains}"
-
-
-def _read(o: TranslateOptions) -> dict[str, Domains]:
-    how = Reading("--data", o.size, o.channels, o.strict, fit=o.fit)
-    if o.pairs is not None:
-        return read_pairs(o.pairs, Reading("--pairs", o.size, o.channels, o.strict, fit=o.fit))
+        return read_pairs(o.pairs, replace(o.how, option="--pairs"))
     if o.a is not None and o.b is not None:
-        return read_two(o.a, o.b, how, paired=o.learns_pairs())
-    splits = read_splits(o.data, how)
+        return read_two(o.a, o.b, o.how, paired=o.paired)
+    splits = read_splits(o.data, replace(o.how, option="--data"))
     return {s: make_domains(images, o.domains, o.split_seed) for s, images in splits.items()}
 
 
@@ -140,7 +163,7 @@ def _halved(pairs: Domains, seed: int) -> Domains:
     return pairs.pick(order[:half], order[half:])
 
 
-def _check_counts(o: TranslateOptions, found: Mapping[str, Domains], source: str) -> None:
+def _check_counts(source: str, found: Mapping[str, Domains]) -> None:
     for role in ("valid", "test"):
         for name, images in (("A", found[role].a), ("B", found[role].b)):
             if len(images.images) < FEWEST:

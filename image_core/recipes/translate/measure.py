@@ -34,7 +34,7 @@ COPY, MEAN, AGAIN = "copy of the input", "mean picture", "real again"
 the mean of those learned from, and further held-out pictures of the target domain."""
 
 
-class Measured(NamedTuple):
+class Scored(NamedTuple):
     """Scores of translations.
 
     Args:
@@ -106,7 +106,7 @@ class DomainRuler:
         real: Moments,
         true: Images | None,
         labels: Int64[Tensor, " N"] | None,
-    ) -> Measured:
+    ) -> Scored:
         """Every score that is known of pictures.
 
         Args:
@@ -127,7 +127,7 @@ class DomainRuler:
         found = {name: float(values.mean()) for name, values in each.items()}
         found["fd"] = metrics.frechet(real, self.net.of(made))
         found["sharpness"] = float(metrics.sharpness(made).mean() / self.sharp)
-        return Measured(found, {name: _ends(values) for name, values in each.items()})
+        return Scored(found, {name: _ends(values) for name, values in each.items()})
 
     def moments(self, images: Images) -> Moments:
         """Moments of the features of pictures of the domain."""
@@ -208,17 +208,20 @@ def neighbours(game: TranslationGame, sets: DomainSets, held: Examples) -> dict[
     return found
 
 
-def named_right(game: ClassifyingGame, held: Examples) -> dict[str, float]:
-    """Share of held-out pictures of B that are named rightly, by the system "" and by controls.
+def named_right(game: ClassifyingGame, held: Domains, most: int) -> dict[str, float]:
+    """Share of held-out pictures that are named rightly, by the system "" and by controls.
 
     Args:
         game: Game of the run.
         held: Held-out pictures.
+        most: Number of pictures.
     """
-    assert held.target_labels is not None
+    a, b = some(held.a, most), some(held.b, most)
+    assert b.labels is not None
     right: dict[str, list[Tensor]] = {}
-    for images, labels in zip(held.target.split(250), held.target_labels.split(250)):
-        for name, found in game.classify(images.to(game.device)).items():
+    for one, other, labels in zip(a.images.split(250), b.images.split(250), b.labels.split(250)):
+        named = game.classify(*(to_images(x).to(game.device) for x in (one, other)))
+        for name, found in named.items():
             right.setdefault(name, []).append(found.cpu() == labels)
     return {name: float(torch.cat(parts).float().mean()) for name, parts in right.items()}
 
@@ -248,7 +251,7 @@ def discrimination(
 
 def control_rows(
     ruler: DomainRuler, held: Examples, sets: DomainSets, direction: Direction, most: int
-) -> dict[str, Measured]:
+) -> dict[str, Scored]:
     """Scores of what stands in the translations' place: copies, the mean picture, real ones.
 
     Args:
@@ -270,9 +273,7 @@ def control_rows(
     }
 
 
-def again_row(
-    ruler: DomainRuler, held: Examples, sets: DomainSets, name: str, most: int
-) -> Measured:
+def again_row(ruler: DomainRuler, held: Examples, sets: DomainSets, name: str, most: int) -> Scored:
     """Scores of further held-out pictures in the place of made ones.
 
     Args:

@@ -6,11 +6,11 @@ from typing import Any
 
 from image_core.games.translation import DomainGame
 from image_core.recipes.translate import report as translate_report
-from image_core.recipes.translate.build import domain_data, limits
+from image_core.recipes.translate.build import domain_data, limits, source_of
 from image_core.recipes.translate.config import PAPERS as PAPERS
 from image_core.recipes.translate.config import PRESETS as PRESETS
 from image_core.recipes.translate.config import TranslateOptions
-from image_core.recipes.translate.data import DomainForm, DomainSets, form_of, read_sets, source_of
+from image_core.recipes.translate.data import DomainForm, DomainSets, form_of, read_sets
 from image_core.recipes.translate.measure import DomainRuler
 from image_core.recipes.translate.report import TranslateSubject
 from image_core.runs import options, recipe
@@ -50,7 +50,7 @@ class Run(recipe.Run):
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
         if data:
-            self.sets = read_sets(config)
+            self.sets = read_sets(source_of(config))
             self.form, domains = form_of(self.sets.train), self.sets.train
         else:
             self.form = DomainForm(*read_form(self.folder.folder).values())
@@ -84,7 +84,7 @@ class Run(recipe.Run):
         return fingerprint([s.images for sets in self.sets[:3] for s in (sets.a, sets.b)])
 
     def data_source(self) -> str:
-        return source_of(self.config)
+        return source_of(self.config).told()
 
     def look(self) -> dict[str, float]:
         """Grids of translations, scores of few of them, and the discriminators' quality."""

@@ -21,15 +21,15 @@ from image_core.games.translation import (
     TranslationGame,
 )
 from image_core.metrics.features import Extractor
-from image_core.recipes.translate.build import objective
+from image_core.recipes.translate.build import objective, source_of
 from image_core.recipes.translate.config import TranslateOptions
-from image_core.recipes.translate.data import DomainSets, source_of
+from image_core.recipes.translate.data import DomainSets
 from image_core.recipes.translate.measure import (
     AGAIN,
     ENDS,
     DomainRuler,
     Examples,
-    Measured,
+    Scored,
     again_row,
     control_rows,
     discrimination,
@@ -99,7 +99,7 @@ class Translated(NamedTuple):
 
     held: Examples
     made: Float[Tensor, "N C H W"]
-    row: Measured
+    row: Scored
     judged: dict[str, float]
 
 
@@ -123,7 +123,7 @@ def translated(
         trip = round_trip(game, held.source, made, direction)
     found = ruler.measure(made, ruler.moments(held.target), held.true, held.labels)
     codes = neighbours(game, subject.sets, held)
-    row = Measured({**found.scores, **trip, **codes}, found.ends)
+    row = Scored({**found.scores, **trip, **codes}, found.ends)
     return Translated(held, made, row, discrimination(game, held, made, direction))
 
 
@@ -141,7 +141,7 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
         write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
     if isinstance(subject.game, ClassifyingGame):
-        right = named_right(subject.game, examples(subject.sets.valid, "ab", most))
+        right = named_right(subject.game, subject.sets.valid, most)
         found["test_accuracy"] = right[""]
     return found
 
@@ -159,7 +159,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
         cpu_seconds: CPU time of the training in this process; None keeps what `result.json` says.
     """
     c, folder = subject.config, subject.folder
-    rows: dict[str, Measured] = {}
+    rows: dict[str, Scored] = {}
     judged: dict[Direction, dict[str, float]] = {}
     grids = {}
     ways = directions(subject.game)
@@ -203,7 +203,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
     heading = told(subject, nets)
     write_page(
         folder.html,
-        f"{subject.title} on {source_of(c)}",
+        f"{subject.title} on {source_of(c).told()}",
         facts=asdict(c),
         table=table,
         intervals=intervals,
@@ -228,7 +228,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
     print_table(f"{folder.folder}: {heading}", table)
 
 
-def class_rows(subject: TranslateSubject) -> dict[str, Measured]:
+def class_rows(subject: TranslateSubject) -> dict[str, Scored]:
     """Rows of games that name classes, or draw pictures of them.
 
     Args:
@@ -237,8 +237,8 @@ def class_rows(subject: TranslateSubject) -> dict[str, Measured]:
     game, most = subject.game, subject.config.eval_samples
     held, rows = examples(subject.sets.test, "ab", most), {}
     if isinstance(game, ClassifyingGame):
-        for name, share in named_right(game, held).items():
-            rows[name or subject.title] = Measured({"test_accuracy": share}, {})
+        for name, share in named_right(game, subject.sets.test, most).items():
+            rows[name or subject.title] = Scored({"test_accuracy": share}, {})
     if isinstance(game, PairDrawingGame):
         rows |= pair_rows(subject, game)
     if isinstance(game, DrawingGame):
@@ -249,7 +249,7 @@ def class_rows(subject: TranslateSubject) -> dict[str, Measured]:
     return rows
 
 
-def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Measured]:
+def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Scored]:
     """Scores of pairs drawn from the prior, domain by domain, and whether they are pairs.
 
     `coupling` is the distance of drawn pairs from true ones, as a share of that of the same
@@ -270,7 +270,7 @@ def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Mea
     for name, made in zip(("a", "b"), pairs):
         ruler, held = subject.ruler(name), to_images(subject.sets.test.of(name).images[:most])
         found = ruler.measure(made, ruler.moments(held), None, None)
-        own = Measured({**found.scores, **gap}, found.ends)
+        own = Scored({**found.scores, **gap}, found.ends)
         again = to_images(subject.sets.valid.of(name).images[:most])
         rows[f"{subject.title}, {name.upper()} drawn"] = own
         rows[f"{AGAIN}, {name.upper()}"] = ruler.measure(again, ruler.moments(held), None, None)
@@ -296,7 +296,7 @@ def coupling(subject: TranslateSubject, a: Tensor, b: Tensor) -> dict[str, float
 
 def drawn_row(
     subject: TranslateSubject, game: DrawingGame, ruler: DomainRuler, held: Examples
-) -> Measured:
+) -> Scored:
     """Scores of pictures drawn from the prior, of the classes of the held-out ones; a grid of some.
 
     Args:

@@ -11,7 +11,7 @@ from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.games.joint import JointGAN
-from image_core.nets.joint import Encoder, joint_networks
+from image_core.nets.joint import CodeEncoder, joint_networks
 from image_core.recipes.translate.measure import neighbour_accuracy
 
 SGD = partial(torch.optim.SGD, lr=0.05)
@@ -72,7 +72,7 @@ def test_joint_games_learn_as_in_a_textbook():
 
 
 def test_codes_are_drawn_in_training_and_means_in_evaluation():
-    E = Encoder(nn.Flatten(1), 64, 3, True)
+    E = CodeEncoder(nn.Flatten(1), 64, 3, True)
     assert not torch.equal(E(IMAGES), E(IMAGES))
     E.eval()
     assert torch.equal(E(IMAGES), E.head(IMAGES.flatten(1))[:, :3])

@@ -80,7 +80,7 @@ def test_the_control_learns_from_the_labels_alone():
         cross_entropy(plain(batch["labelled"]), batch["labels"]).backward()
         optimizer.step()
     assert all(torch.allclose(p, q, atol=1e-6) for p, q in zip(game.alone.parameters(), after))
-    names = game.classify(batch["b"])
+    names = game.classify(batch["b"], batch["b"])
     assert set(names) == {"", "labels alone"}
     assert torch.equal(names["labels alone"], plain(batch["b"]).argmax(1))
 

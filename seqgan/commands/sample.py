@@ -35,6 +35,7 @@ def run(words: Sequence[str]) -> None:
         options.n,
         prompts=[*(options.prompt or ()), *_prompts(options.prompts)],
         seed=options.seed,
+        label=options.label,
         **_settings(options),
     )
     text = "".join(sentence + "\n" for sentence in sentences)
@@ -112,6 +113,7 @@ def _parser() -> Parser:
         default=0,
         help="Number of rows between two sentences, for a text-to-image run (0).",
     )
+    add("--label", help="Label of the sentences, for a text run that has labels (all).")
     add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")
     add(
         "--truncation",

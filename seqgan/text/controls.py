@@ -14,8 +14,6 @@ curve is that of its permuted control has learned nothing from its discriminator
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from image_core.adversarial.game import Batch, Move
 from image_core.runs.phase import Phase
 from seqgan.text.games.generator import GeneratorGame
@@ -54,7 +52,7 @@ def _on_samples(move: Move, game: GeneratorGame) -> Move:
     return lambda batches: move(_Samples(batches, game))
 
 
-class _Samples(Iterator[Tensor]):
+class _Samples(Iterator[Batch]):
     """Samples of the policy, as many as there are real sequences in each batch.
 
     Args:
@@ -65,12 +63,12 @@ class _Samples(Iterator[Tensor]):
     def __init__(self, batches: Iterator[Batch], game: GeneratorGame):
         self.batches, self.game = batches, game
 
-    def __next__(self) -> Tensor:
-        policy, count = self.game.G, len(next(self.batches))
+    def __next__(self) -> Batch:
+        real, policy = next(self.batches), self.game.G
         training = policy.training
         policy.eval()
         try:
-            return policy.sample(count, self.game.length)
+            return self.game.without_real(real)
         finally:
             policy.train(training)
 

@@ -15,8 +15,9 @@ from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Lines, TokenRows
 from seqgan.data.encode import Encoded, encode_matrix, mask_of
 from seqgan.data.source import Texts
-from seqgan.data.tokenizer import END, UNK, TextTokenizer
+from seqgan.data.tokenizer import END, PAD, UNK, TextTokenizer
 from seqgan.metrics.neighbours import nearest
+from seqgan.text.labels import Labels, NaiveBayes, labels_of
 from seqgan.text.notes import NEAR, advise, check_known, class_counts, tell, tell_overlap
 from seqgan.text.splits import CorpusConfig, line_keys, split_texts
 
@@ -37,6 +38,8 @@ class Corpus(NamedTuple):
         train_text: Lines of the training set as written.
         train_encoded: Result of encoding them.
         test_lines: The test set as text: words separated by spaces, unknown words as written.
+        labels: Labels of the sentences; None without --label_field.
+        classifier: Classifier of labels, of sentences that no player has seen; None without labels.
         facts: Sizes, shares of unknown tokens and overlaps of the sets, for the result.
     """
 
@@ -49,6 +52,8 @@ class Corpus(NamedTuple):
     train_text: Lines
     train_encoded: Encoded
     test_lines: list[str]
+    labels: Labels | None
+    classifier: NaiveBayes | None
     facts: dict[str, Any]
 
     def train_words(self, count: int) -> list[list[int]]:
@@ -146,6 +151,14 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
     width = max(matrix.rows.width for matrix in encoded)
     words = Words(tokenizer)
     facts = _facts(texts, encoded, words)
+    labels, classifier = labels_of(texts, encoded), None
+    if labels is not None:
+        # A label that validation lacks, or validation that is the test, leaves the training set
+        few = shared or len(labels.valid.unique()) < len(labels.names)
+        held, own = (0, labels.train) if few else (1, labels.valid)
+        rows = words.rows(texts[held][1].lines, encoded[held])
+        classifier = NaiveBayes(rows, own.tolist(), len(labels.names))
+        facts["label_classifier"] = f"naive Bayes of {len(rows)} {('train', 'valid')[held]} lines"
     tell_overlap(facts)
     return Corpus(
         tokenizer,
@@ -157,6 +170,8 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
         texts[0][1].lines,
         encoded[0],
         _as_lines(tokenizer, texts[2][1].lines, encoded[2]),
+        labels,
+        classifier,
         facts,
     )
 
@@ -236,3 +251,31 @@ def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[T
             f"--prompt has words outside the vocabulary: {', '.join(unknown) or prompt}; use others"
         )
     return tokens
+
+
+def encode_sentences(
+    tokenizer: TextTokenizer, sentences: Sequence[str], length: int, *, fixed_length: bool
+) -> Int64[Tensor, "N T"]:
+    """Encode whole sentences, each with its end, at least as wide as the run's sequences.
+
+    Args:
+        tokenizer: Tokenizer of the run.
+        sentences: Sentences.
+        length: Tokens of a sequence of the run.
+        fixed_length: Whether all sentences have that number of tokens, and no end.
+
+    Raises:
+        UserError: A sentence is not of the run's fixed length.
+    """
+    rows = [[*row, END] for row in tokenizer.encode(sentences)]
+    if fixed_length:
+        rows = [row[:-1] for row in rows]
+        for place, row in enumerate(rows, 1):
+            if len(row) != length:
+                raise UserError(
+                    f"sentence {place} has {len(row)} tokens, and the run was trained on "
+                    f"sentences of {length}"
+                )
+    width = max([length, *map(len, rows)])
+    padded = [[*row, *[PAD] * (width - len(row))] for row in rows]
+    return torch.tensor(padded, dtype=torch.int64).view(-1, width)

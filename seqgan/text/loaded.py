@@ -13,6 +13,7 @@ from image_core.runs.loaded import LoadedRun
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.likelihood import sentence_nll
 from seqgan.lm.policies import SequencePolicy
+from seqgan.text.mixture import MixturePolicy
 from seqgan.text.run import SequenceRun
 
 HOTTEST = 1000.0
@@ -83,6 +84,7 @@ class LoadedText(LoadedRun[SequenceRun]):
         top_p: float = 1.0,
         greedy: bool = False,
         model: str = "seqgan",
+        label: str | None = None,
         seed: int | None = None,
     ) -> list[str]:
         """Draw sentences; with prompts, n for each of them in their order.
@@ -95,6 +97,8 @@ class LoadedText(LoadedRun[SequenceRun]):
             greedy: Whether the likeliest token is taken each time.
             model: "seqgan" for the policy after the adversarial rounds, "mle" for that after
                 maximum likelihood.
+            label: Label of the sentences, in a run that writes text by label; None for all labels
+                with their frequencies.
             seed: Seed of the draws; None continues torch's random numbers.
 
         Raises:
@@ -110,7 +114,7 @@ class LoadedText(LoadedRun[SequenceRun]):
                 torch.manual_seed(seed)
             rows = self._draw(
                 [prompt for prompt in given or [empty] for _ in range(count)],
-                self._policy(model),
+                self._labelled(self._policy(model), label),
                 temperature,
                 GREEDY if greedy else top_p,
             )
@@ -153,6 +157,19 @@ class LoadedText(LoadedRun[SequenceRun]):
     def _policy(self, model: str) -> SequencePolicy:
         game = self._run.game
         return game.writer() if model == "seqgan" else game.mle.eval()
+
+    def _labelled(self, policy: SequencePolicy, label: str | None) -> SequencePolicy:
+        """The policy of a label."""
+        if label is None:
+            return policy
+        names = list(self._run.label_counts)
+        if not isinstance(policy, MixturePolicy):
+            raise UserError(
+                f"--label {label}: {self.folder} does not write text by label; train one with "
+                "--paper sentigan"
+            )
+        options.check_choice("label", label, names)
+        return policy.get_submodule(f"parts.{names.index(label)}")  # type: ignore[return-value]
 
     def _encode(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
         if isinstance(sentences, str):

@@ -6,6 +6,7 @@ temperature sweep of both policies: BLEU-5 against Self-BLEU-5, and LM score aga
 score.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -20,6 +21,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.runs import options
 from image_core.runs.fingerprint import fingerprint
+from image_core.runs.folder import write_text
 from image_core.runs.papers import Papers
 from image_core.runs.phase import Phase
 from seqgan import metrics
@@ -33,7 +35,11 @@ from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text import own, policies, presets
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
-from seqgan.text.corpus import encode_prompt, read_corpus
+from seqgan.text.corpus import encode_prompt, encode_sentences, read_corpus
+from seqgan.text.games.multi import LabelledGame
+from seqgan.text.labels import FILE as LABELS
+from seqgan.text.labels import read_counts
+from seqgan.text.mixture import MixturePolicy
 from seqgan.text.report import Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
 from seqgan.text.splits import CHITCHAT, CorpusConfig
@@ -90,8 +96,10 @@ PAPERS = Papers("seqgan.text.papers", "seqgan", shared=SharedOptions, own=TextOp
 PRESETS = presets.TEXT
 
 
-SAMPLED, SEARCHED = 1000, 100_000
-"""Samples drawn at an evaluation during training; training sentences searched for copies."""
+SAMPLED, SEARCHED, LABELLED = 1000, 100_000, 2_000
+"""Samples drawn at an evaluation during training; training sentences searched for copies; samples
+of all labels whose labels are measured.
+"""
 
 
 class TextRun(SequenceRun):
@@ -109,6 +117,7 @@ class TextRun(SequenceRun):
         self.paper = PAPERS.load(config.paper)
         self.never = (PAD, START, UNK, *((END,) if config.fixed_length else ()))
         self._tokenizer_folder = Path(config.out) / "tokenizer"
+        self.label_counts = read_counts(self.folder.folder)
         if not data:
             self.tokenizer = TextTokenizer.load(self._tokenizer_folder)
             self.build(self._sequences(2))  # the checkpoint contains the length
@@ -116,10 +125,15 @@ class TextRun(SequenceRun):
         begun = self._tokenizer_folder.exists()
         self.corpus = read_corpus(config, self._tokenizer_folder if begun else None)
         self.tokenizer = self.corpus.tokenizer
+        if self.corpus.labels is not None:
+            self.label_counts = self.corpus.labels.counts()
         self.build(self._sequences(self.corpus.train.width))
         device = self.engine.device
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
-        self.data = SentenceBatches(self.corpus.train, config.batch, seed=config.seed)
+        if self.paper.data is not None:
+            self.data = self.paper.data(config, self.corpus)
+        else:
+            self.data = SentenceBatches(self.corpus.train, config.batch, seed=config.seed)
 
     def _sequences(self, length: int) -> Sequences:
         end = None if self.config.fixed_length else END
@@ -131,6 +145,7 @@ class TextRun(SequenceRun):
             PAD,
             lambda: self.corpus.train,
             self.decode,
+            self.label_counts,
         )
 
     def start(self) -> None:
@@ -147,6 +162,8 @@ class TextRun(SequenceRun):
             unfinished = self._tokenizer_folder.with_name("tokenizer.tmp")
             self.tokenizer.save(unfinished)
             unfinished.rename(self._tokenizer_folder)
+        if self.label_counts:
+            write_text(self.folder.folder / LABELS, json.dumps(self.label_counts))
         if isinstance(self.game.G, CausalPolicy):
             self.game.G.model.config.save_pretrained(self.folder.folder / policies.FOLDER)
 
@@ -215,23 +232,8 @@ class TextRun(SequenceRun):
         return encode_prompt(self.tokenizer, prompt, self.game.length)
 
     def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
-        """Encode whole sentences.
-
-        Raises:
-            UserError: A sentence is not of the run's fixed length.
-        """
-        rows = [[*row, END] for row in self.tokenizer.encode(sentences)]
-        if self.config.fixed_length:
-            rows = [row[:-1] for row in rows]
-            for place, row in enumerate(rows, 1):
-                if len(row) != self.game.length:
-                    raise UserError(
-                        f"sentence {place} has {len(row)} tokens, and the run was trained on "
-                        f"sentences of {self.game.length}"
-                    )
-        width = max([self.game.length, *map(len, rows)])
-        padded = [[*row, *[PAD] * (width - len(row))] for row in rows]
-        return torch.tensor(padded, dtype=torch.int64).view(-1, width)
+        fixed = self.config.fixed_length
+        return encode_sentences(self.tokenizer, sentences, self.game.length, fixed_length=fixed)
 
     def text_tokenizer(self) -> TextTokenizer:
         return self.tokenizer
@@ -312,6 +314,7 @@ class TextRun(SequenceRun):
     ) -> dict[str, Figure]:
         found = self._text_metrics(self.corpus.sentences(samples))
         found |= self._own_metrics(samples)
+        found |= self._label_metrics(policy, setting)
         found["lm"] = self._scored(judge, samples)
         found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
         if setting.top_p == 1:  # otherwise the tokens outside top-p have density zero
@@ -319,6 +322,28 @@ class TextRun(SequenceRun):
             every = sentence_nll(policy, self.test, setting.temperature).figure()
             found = {"nll_test": own, "nll_test_unk": every, **found}
         return found
+
+    def _label_metrics(self, policy: SequencePolicy, setting: Setting) -> dict[str, Figure]:
+        """Accuracy of the wanted labels by a classifier, and the least unique share of a label."""
+        classifier, game = self.corpus.classifier, self.game
+        if classifier is None or not isinstance(policy, MixturePolicy):
+            return {}
+        assert isinstance(game, LabelledGame)
+        each = max(1, min(self._sweep_samples(), LABELLED) // len(policy.parts))
+        rows, labels = game.by_label(
+            policy,
+            [each] * len(policy.parts),
+            temperature=setting.temperature,
+            top_p=setting.top_p,
+            never=self.never,
+        )
+        sentences = self.corpus.sentences(rows)
+        parts = [sentences[i : i + each] for i in range(0, len(sentences), each)]
+        right = classifier.accuracy(sentences, labels.tolist())
+        return {
+            "label_accuracy": mean_figure(right),
+            "label_unique": Figure(min(metrics.unique_share(part) for part in parts)),
+        }
 
     def _scored(
         self, policy: SequencePolicy, tokens: Int64[Tensor, "N T"], temperature: float = 1.0
@@ -338,6 +363,10 @@ class TextRun(SequenceRun):
         count = self._sweep_samples()
         found = self._text_metrics(self.corpus.train_words(count))
         found |= self._own_metrics(self.corpus.train_lines(count))
+        if self.corpus.classifier is not None and self.corpus.labels is not None:
+            labels = self.corpus.labels.test.tolist()
+            right = self.corpus.classifier.accuracy(self.corpus.references, labels)
+            found["label_accuracy"] = mean_figure(right)
         found["lm"] = self._scored(judge, self.test)
         own = self._fit(start, self.corpus.train[:count])
         found["reverse_lm"] = self._scored(own, self.test)

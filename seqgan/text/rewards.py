@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from seqgan.lm.policies import SequencePolicy
+from seqgan.text.class_discriminator import ClassDiscriminator
 from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.rollout import complete_sequences
 
@@ -46,23 +47,13 @@ def rollout_reward(
     def reward(
         policy: SequencePolicy, discriminator: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
     ) -> Float[Tensor, "B T"]:
-        samples, length = tokens.shape
         score = discriminator.scorer()
 
         def judge(sequences: Int64[Tensor, "N T"]) -> Float[Tensor, " N"]:
             told = transform(score(sequences))
             return told if added is None else (1 - weight) * told + weight * added(sequences)
 
-        whole = judge(tokens)[:, None]
-        completions = complete_sequences(policy, tokens, copies, every)
-        value = whole.new_zeros((length - 1) * copies * samples)
-        if len(completions.row):  # empty if every sample ended at once
-            value[completions.row] = judge(completions.tokens)
-        prefix = value.view(length - 1, copies, samples).mean(1).t()
-        last = policy.mask(tokens).sum(1, keepdim=True) - 1
-        position = torch.arange(length, device=tokens.device)
-        position = (position // every * every + every - 1).clamp(max=length - 1)
-        return torch.where(position < last, torch.cat([prefix, whole], 1)[:, position], whole)
+        return _of_prefixes(policy, tokens, judge, copies, every)
 
     return reward
 
@@ -77,3 +68,45 @@ def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Re
         return transform(discriminator.scorer()(tokens))[:, None].expand(tokens.shape)
 
     return reward
+
+
+@torch.no_grad()
+def label_reward(
+    policy: SequencePolicy,
+    discriminator: ClassDiscriminator,
+    tokens: Int64[Tensor, "B T"],
+    label: int,
+    copies: int,
+) -> Float[Tensor, "B T"]:
+    """Mean probability of a label over completions of each prefix.
+
+    Args:
+        policy: Policy of the samples.
+        discriminator: Discriminator of labels.
+        tokens: Samples of the policy, (B, T).
+        label: Number of the label.
+        copies: Completions of each prefix.
+    """
+    score = discriminator.label_scorer(label)
+    return _of_prefixes(policy, tokens, lambda y: torch.sigmoid(score(y)), copies, 1)
+
+
+def _of_prefixes(
+    policy: SequencePolicy,
+    tokens: Int64[Tensor, "B T"],
+    judge: Objective,
+    copies: int,
+    every: int,
+) -> Float[Tensor, "B T"]:
+    """Mean value of the completions of each prefix; the value itself from the last token on."""
+    samples, length = tokens.shape
+    whole = judge(tokens)[:, None]
+    completions = complete_sequences(policy, tokens, copies, every)
+    value = whole.new_zeros((length - 1) * copies * samples)
+    if len(completions.row):  # empty if every sample ended at once
+        value[completions.row] = judge(completions.tokens)
+    prefix = value.view(length - 1, copies, samples).mean(1).t()
+    last = policy.mask(tokens).sum(1, keepdim=True) - 1
+    position = torch.arange(length, device=tokens.device)
+    position = (position // every * every + every - 1).clamp(max=length - 1)
+    return torch.where(position < last, torch.cat([prefix, whole], 1)[:, position], whole)

@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from jaxtyping import Int64
@@ -12,12 +14,10 @@ from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.runs import options
-from image_core.runs.batches import Batches
 from image_core.runs.papers import Paper
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from image_core.runs.recipe import Run
-from seqgan.data.compact import SentenceBatches
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.collapse import limits_of
@@ -40,8 +40,11 @@ class SequenceRun(Run):
     movable = ("data", "valid", "test", "oracle")
     config: SharedOptions
     paper: Paper
-    data: Batches | SentenceBatches
+    data: Any
+    """Batches as a function of their number, with a length; of a form that the paper reads."""
     game: GeneratorGame
+    label_counts: Mapping[str, int] = MappingProxyType({})
+    """Number of training sentences of each label; empty without labels."""
     never: Sequence[int] = ()
     """Ids that are never drawn in samples for evaluation or display."""
 

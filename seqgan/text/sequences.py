@@ -1,6 +1,7 @@
 """The sequences that a game is played on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from torch import Tensor
@@ -24,6 +25,7 @@ class Sequences(NamedTuple):
         real: Function that returns the real sequences, (N, length); they are read only when it is
             called.
         decode: Function from the tokens of a sequence to its text; by default their ids.
+        labels: Number of training sequences of each label; empty without labels.
     """
 
     vocab: int
@@ -33,3 +35,4 @@ class Sequences(NamedTuple):
     pad: int
     real: Callable[[], Tensor | TokenRows]
     decode: Callable[[Sequence[int]], str] = _numbers
+    labels: Mapping[str, int] = MappingProxyType({})

@@ -109,7 +109,8 @@ def split_texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
         test = options.test, _read(options, options.test)
         return [(options.data, data.without(held)), (name, data.pick(held)), test]
     groups = [data.lines[i] for i in held]
-    second = held_out(len(held), 0.5, options.split_seed, groups=groups)
+    labels = data.labels[held].tolist() if len(data.labels) else None
+    second = held_out(len(held), 0.5, options.split_seed, labels=labels, groups=groups)
     tested = [held[i] for i in second] or held
     rest = sorted(set(held) - set(tested)) or held
     return [

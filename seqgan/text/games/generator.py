@@ -57,6 +57,10 @@ class GeneratorGame(Game):
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Train the policy by the game's objective."""
 
+    def without_real(self, batch: Batch) -> Batch:
+        """Samples in place of a batch of real sequences, as many, a control."""
+        return self.G.sample(len(batch), self.length)
+
     def likelihood_turns(self) -> Sequence[Turn]:
         """Turns of as many steps of maximum likelihood as the policy has in a round, a control."""
         return [Turn("G", self.mle_move, repeat=self.g_steps)]

@@ -101,6 +101,6 @@ def _check_finite(reward: np.ndarray, valid: np.ndarray) -> None:
         step, place = bad[0].tolist()
         raise UserError(
             f"--env: environment {place + 1} of {reward.shape[1]} paid {reward[step, place]} at "
-            f"step {step + 1} of a rollout; mend its reward, then `seqgan resume` goes on from the last "
-            "checkpoint"
+            f"step {step + 1} of a rollout; mend its reward, then `seqgan resume` goes on from the "
+            "last checkpoint"
         )

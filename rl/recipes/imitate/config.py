@@ -274,9 +274,10 @@ class RewardOptions(TransitionDiscriminatorOptions):
 
     Args:
         reward: Reward of the discriminator's logit: positive, negative, log_ratio, forward_kl,
-            density_ratio, discovered or quadratic. A function of your own may stand beside it, from (obs, act, next_obs, done) in the
-            environment's form to a number for each, as in log_ratio,mypackage.mine:bonus; without
-            a name before it, the discriminator's reward is the paper's.
+            density_ratio, discovered or quadratic. A function of your own may stand beside it, from
+            (obs, act, next_obs, done) in the environment's form to a number for each, as in
+            log_ratio,mypackage.mine:bonus; without a name before it, the discriminator's reward is
+            the paper's.
         reward_weight: Share of the reward of your own, from 0 to 1; the rest is as without it.
         loss: Adversarial loss of the discriminator, see `seqgan list losses`.
     """

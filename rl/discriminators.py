@@ -65,7 +65,55 @@ def with_absorbing(t: Transitions) -> Transitions:
     return Transitions(*(torch.cat(pair) for pair in zip(t, extra)))
 
 
-class Discriminator(nn.Module, ABC):
+class Encoding(nn.Module):
+    """How transitions become the rows of a matrix.
+
+    Args:
+        observations: Observations that are seen.
+        actions: Actions that are seen.
+        normaliser: Normaliser of observations, shared by all networks.
+        sees: What a row holds, one of `SEES`.
+    """
+
+    def __init__(
+        self,
+        observations: Observations,
+        actions: Actions,
+        normaliser: Normaliser,
+        sees: str = "state_action",
+    ):
+        super().__init__()
+        if sees not in SEES:
+            raise UserError(f"sees = {sees!r}: choose one of {', '.join(SEES)}")
+        self.observations, self.actions, self.normaliser = observations, actions, normaliser
+        self.sees = sees
+        self.state = int(torch.tensor(observations.shape).prod()) + 1
+        self.features = self.width(self.state)
+
+    def width(self, state: int) -> int:
+        """Numbers of a row whose states have so many."""
+        acted = self.actions.features * ("action" in self.sees)
+        return state * (1 + ("next" in self.sees)) + acted
+
+    def encode(self, t: Transitions) -> Float[Tensor, "batch inputs"]:
+        """The matrix of transitions, without gradients."""
+        with torch.no_grad():
+            parts = [self.encode_state(t.obs, t.absorbing)]
+            if "next" in self.sees:
+                parts.append(self.encode_state(t.next_obs, t.next_absorbing))
+            if "action" in self.sees:
+                parts.append(self.actions.encode(t.act) * ~t.absorbing[:, None])
+            return torch.cat(parts, 1)
+
+    def encode_state(
+        self, obs: Tensor, absorbing: Bool[Tensor, " batch"]
+    ) -> Float[Tensor, "batch inputs"]:
+        """Normalised observations, zero in the absorbing state, and its flag behind them."""
+        seen = self.normaliser(obs).flatten(1)
+        return torch.cat([seen * ~absorbing[:, None], FLAG * absorbing[:, None]], 1)
+
+
+class Discriminator(Encoding, ABC):
     """A discriminator of transitions.
 
     Args:
@@ -87,25 +135,11 @@ class Discriminator(nn.Module, ABC):
         sees: str = "state_action",
         hidden: Sequence[int] = (64, 64),
     ):
-        super().__init__()
-        if sees not in SEES:
-            raise UserError(f"sees = {sees!r}: choose one of {', '.join(SEES)}")
-        self.observations, self.actions, self.normaliser = observations, actions, normaliser
-        self.sees, self.hidden = sees, tuple(hidden)
+        super().__init__(observations, actions, normaliser, sees)
+        self.hidden = tuple(hidden)
         self.eye = image_net(observations.shape, hidden[0]) if observations.image else None
-        self.state = int(torch.tensor(observations.shape).prod()) + 1
-        seen = (hidden[0] if observations.image else observations.shape[0]) + 1
-        self.features = seen * (1 + ("next" in sees)) + actions.features * ("action" in sees)
-
-    def encode(self, t: Transitions) -> Float[Tensor, "batch inputs"]:
-        """The matrix that the discriminator reads, without gradients."""
-        with torch.no_grad():
-            parts = [self.encode_state(t.obs, t.absorbing)]
-            if "next" in self.sees:
-                parts.append(self.encode_state(t.next_obs, t.next_absorbing))
-            if "action" in self.sees:
-                parts.append(self.actions.encode(t.act) * ~t.absorbing[:, None])
-            return torch.cat(parts, 1)
+        if observations.image:
+            self.features = self.width(hidden[0] + 1)
 
     @abstractmethod
     def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
@@ -119,13 +153,6 @@ class Discriminator(nn.Module, ABC):
 
     def after_step(self) -> None:
         """Called after each optimizer step."""
-
-    def encode_state(
-        self, obs: Tensor, absorbing: Bool[Tensor, " batch"]
-    ) -> Float[Tensor, "batch inputs"]:
-        """Normalised observations, zero in the absorbing state, and its flag behind them."""
-        seen = self.normaliser(obs).flatten(1)
-        return torch.cat([seen * ~absorbing[:, None], FLAG * absorbing[:, None]], 1)
 
     def _read(self, x: Tensor) -> Tensor:
         """Replace images by features and keep the other inputs."""
@@ -164,7 +191,7 @@ class DenseDiscriminator(Discriminator):
         super().__init__(observations, actions, normaliser, sees, hidden)
         self.dense = mlp([self.features, *hidden, 1], 1.0)
         if spectral:
-            _bound(self.dense)
+            bound(self.dense)
 
     def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
         return self.dense(self._read(x)).squeeze(1)
@@ -209,7 +236,7 @@ class ShapedDiscriminator(Discriminator):
         inputs = self.state + (0 if state_only else actions.features)
         self.g, self.h = mlp([inputs, *hidden, 1], 1.0), mlp([self.state, *hidden, 1], 1.0)
         if spectral:
-            _bound(self.g, self.h)
+            bound(self.g, self.h)
 
     def score(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
         now, after = x[:, : self.state], x[:, self.state : 2 * self.state]
@@ -261,10 +288,11 @@ class BottleneckDiscriminator(Discriminator):
     ):
         super().__init__(observations, actions, normaliser, sees, hidden)
         self.code = hidden[-1] // 2
-        self.encoder = mlp([self.features, *hidden[:-1], 2 * self.code], 1.0)
+        # At the prior: a code that starts far from it is first of all unlearned
+        self.encoder = mlp([self.features, *hidden[:-1], 2 * self.code], 0.01)
         self.head = nn.Linear(self.code, 1)
         if spectral:
-            _bound(self.encoder, self.head)
+            bound(self.encoder, self.head)
         self.information, self.beta_rate = information, beta_rate
         self.register_buffer("beta", torch.tensor(0.1))
         self.register_buffer("excess", torch.zeros(()))
@@ -291,7 +319,7 @@ class BottleneckDiscriminator(Discriminator):
         return mean, log_std.clamp(-5, 2)
 
 
-def _bound(*modules: nn.Module) -> None:
+def bound(*modules: nn.Module) -> None:
     """Divide each dense weight by its largest singular value, from now on."""
     for module in modules:
         for layer in [*module.modules()]:

@@ -1,16 +1,18 @@
 """What games of imitation have: a policy, the normaliser of what it sees, and a discriminator."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from image_core.adversarial.game import Game
+from image_core.adversarial.game import Batch, Game, Loss, Turn
 from rl.discriminators import Discriminator, Transitions
+from rl.learner import Learner
 from rl.nets import Normaliser
-from rl.policies import Actor
+from rl.policies import Actor, Policy
+from rl.rollout import Collector, Rollout
 
 
 class Imitator(Game):
@@ -22,6 +24,73 @@ class Imitator(Game):
     @abstractmethod
     def policy(self) -> Actor:
         """The policy that learns."""
+
+
+class LearnerImitator(Imitator):
+    """A game whose policy learns by PPO or TRPO from rewards of whole rollouts.
+
+    Args:
+        learner: Policy and values, and how they learn from rewards.
+        collector: Collector of the policy's rollouts.
+        normaliser: Normaliser of observations, which sees each rollout after it was learned from.
+    """
+
+    def __init__(self, learner: Learner, collector: Collector, normaliser: Normaliser):
+        super().__init__()
+        self.normaliser, self.learner, self.collector = normaliser, learner, collector
+        self._roll: Rollout | None = None
+
+    @abstractmethod
+    def rewards(self, roll: Rollout) -> Float[Tensor, "time envs"]:
+        """Reward of each row; one that ends an episode holds what the end is worth."""
+
+    @property
+    def policy(self) -> Policy:
+        """G."""
+        return self.learner.policy
+
+    def collect(self) -> Rollout:
+        """A new rollout, of which the learner's turns then make use."""
+        self._roll = self.collector.collect(self.learner.policy)
+        return self._roll
+
+    def learner_turns(self) -> Sequence[Turn]:
+        """The learner's turns; the first one rewards the rollout, or collects one if none waits."""
+        *values, policy = self.learner.turns()
+        first = values[0].player if values else policy.player
+        return [
+            *(Turn(t.player, self._prepared(t) if t.player == first else t.move) for t in values),
+            Turn(policy.player, self._policy_move(policy, prepares=policy.player == first)),
+        ]
+
+    def _prepared(self, turn: Turn) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
+        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+            self._prepare_rewards()
+            yield from turn.move(batches)
+
+        return move
+
+    def _policy_move(
+        self, turn: Turn, prepares: bool
+    ) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
+        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+            logs = self._prepare_rewards() if prepares else {}
+            for loss in turn.move(batches):
+                yield Loss(loss.total, {**loss.logs, **logs})
+            assert self._roll is not None
+            self.normaliser.see(self._roll.obs[self._roll.valid])
+            self._roll = None
+
+        return move
+
+    def _prepare_rewards(self) -> Mapping[str, Tensor]:
+        roll = self._roll or self.collect()
+        reward = self.rewards(roll)
+        self.learner.prepare(roll, reward)
+        logs = {"reward": reward.mean()}
+        if len(roll.returns):
+            logs["return"] = roll.returns.mean()
+        return logs
 
 
 class AdversarialImitator(Imitator):

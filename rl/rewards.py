@@ -10,7 +10,18 @@ from torch import Tensor
 
 from image_core.adversarial import losses
 
-__all__ = ["forward_kl", "log_ratio", "negative", "positive"]
+__all__ = [
+    "density_ratio",
+    "discovered",
+    "forward_kl",
+    "log_ratio",
+    "negative",
+    "positive",
+    "quadratic",
+]
+
+FARTHEST = 5.0
+"""Logits are cut at + and - so much where they are made an exponent."""
 
 
 def positive(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -29,9 +40,40 @@ def log_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def forward_kl(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """FAIRL's -l exp(l), of either sign, which leads to the forward KL; l is cut at +-5.
+    """FAIRL's -l exp(l), of either sign; l is cut at +-5.
+
+    Its mean over the policy's rows is -KL(expert, policy), but it is not that divergence's
+    derivative: it falls where l is above -1, so that what the expert does more often than the
+    policy earns least of all. See `density_ratio`.
 
     Source: Ghasemipour, Zemel & Gu 2019.
     """
-    bounded = torch.clamp(logit, -5, 5)
+    bounded = torch.clamp(logit, -FARTHEST, FARTHEST)
     return -bounded * bounded.exp()
+
+
+def discovered(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """DAIL's sigmoid(l) (tanh(l) + 1) / 2 = sigmoid(l) sigmoid(2 l), between 0 and 1.
+
+    It was found by a search over formulas, and pays almost nothing where l is far below 0.
+
+    Source: "Discovered reward assignment for adversarial imitation", 2025, arXiv 2510.00922.
+    """
+    return torch.sigmoid(logit) * torch.sigmoid(2 * logit)
+
+
+def quadratic(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """AMP's max(0, 1 - (d - 1)^2 / 4) of an output d with targets -1 and 1: from 0 to 1.
+
+    Source: Peng et al. 2021, eq. 7.
+    """
+    return (1 - (logit - 1).square() / 4).clamp(min=0)
+
+
+def density_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """exp(l) = D / (1 - D), above 0: the derivative of -KL(expert, policy); l is cut at +-5.
+
+    With e and p the expert's and the policy's shares of a row, KL = sum e log(e / p), and
+    -dKL/dp = e / p, which is exp(l) of the best discriminator.
+    """
+    return torch.clamp(logit, -FARTHEST, FARTHEST).exp()

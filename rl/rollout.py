@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from image_core.adversarial.errors import UserError
 from rl.envs import Envs
 from rl.policies import Actor
 
@@ -57,7 +58,11 @@ class Collector(torch.nn.Module):
         self.register_buffer("so_far", torch.zeros(envs.count))
 
     def collect(self, policy: Actor) -> Rollout:
-        """T more steps of each environment, from where they stand."""
+        """T more steps of each environment, from where they stand.
+
+        Raises:
+            UserError: An environment paid a reward that is not finite.
+        """
         envs, device = self.envs, next(policy.parameters()).device
         shape = (self.steps, envs.count)
         kind = np.uint8 if envs.observations.image else np.float32
@@ -72,6 +77,7 @@ class Collector(torch.nn.Module):
             step = envs.step(envs.actions.to_env(act))
             next_obs[t], reward[t], valid[t] = step.obs, step.reward, step.valid
             terminated[t], truncated[t] = step.terminated, step.truncated
+        _check_finite(reward, valid)
         returns = self._returns(reward, terminated | truncated, valid)
         arrays = (obs, torch.stack(acts), next_obs, reward, terminated, truncated, valid, returns)
         return Rollout(*(torch.as_tensor(a).to(device) for a in arrays))
@@ -87,3 +93,14 @@ class Collector(torch.nn.Module):
                 so_far = np.where(ended[t], 0, so_far)
         self.so_far.copy_(torch.from_numpy(so_far))
         return np.concatenate(found).astype(np.float32) if found else np.empty(0, np.float32)
+
+
+def _check_finite(reward: np.ndarray, valid: np.ndarray) -> None:
+    bad = np.argwhere(valid & ~np.isfinite(reward))
+    if len(bad):
+        step, place = bad[0].tolist()
+        raise UserError(
+            f"--env: environment {place + 1} of {reward.shape[1]} paid {reward[step, place]} at "
+            f"step {step + 1} of a rollout; mend its reward, then `seqgan resume` goes on from the "
+            "last checkpoint"
+        )

@@ -100,10 +100,13 @@ class TwinValues(nn.Module):
             self.weights.append(nn.Parameter(torch.stack(pair)))
             self.biases.append(nn.Parameter(torch.zeros(2, 1, outputs)))
 
-    def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "2 batch"]:
-        """Both values."""
+    def forward(
+        self, x: Float[Tensor, "batch features"], *, frozen: bool = False
+    ) -> Float[Tensor, "2 batch"]:
+        """Both values; frozen, their gradients reach x and none of the weights."""
         h = x.expand(2, *x.shape)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases)):
+        for i, pair in enumerate(zip(self.weights, self.biases)):
+            weight, bias = (p.detach() for p in pair) if frozen else pair
             h = torch.baddbmm(bias, h.relu() if i else h, weight)
         return h.squeeze(2)
 

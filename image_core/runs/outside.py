@@ -15,7 +15,16 @@ from typing import Any
 
 from image_core.adversarial.errors import UserError
 
-OPTIONS = ("loss", "penalty", "estimator", "reward", "policy", "discriminator", "metric")
+OPTIONS = (
+    "loss",
+    "penalty",
+    "estimator",
+    "reward",
+    "policy",
+    "discriminator",
+    "metric",
+    "features",
+)
 """Options whose value may be, or hold, `module:name`."""
 _OURS = ("image_core", "rl", "seqgan")
 

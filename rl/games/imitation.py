@@ -17,15 +17,14 @@ from image_core.adversarial.penalties import Penalty
 from rl import rewards
 from rl.demos import Expert
 from rl.discriminators import DenseDiscriminator, Discriminator, Transitions, with_absorbing
-from rl.imitator import AdversarialImitator
+from rl.imitator import AdversarialImitator, LearnerImitator
 from rl.learner import Learner
 from rl.nets import Normaliser
-from rl.policies import Policy
 from rl.ppo import PPO
 from rl.rollout import Collector, Rollout
 
 
-class ImitationGame(AdversarialImitator):
+class ImitationGame(LearnerImitator, AdversarialImitator):
     """Players of the learner, "G" and perhaps "V", and "D".
 
     The data stream yields uniform numbers (B,) that pick the expert's rows of a discriminator step.
@@ -66,14 +65,13 @@ class ImitationGame(AdversarialImitator):
         d_steps: int = 8,
         env_weight: float = 0.0,
     ):
-        super().__init__()
-        self.normaliser, self.learner, self.D, self.collector = normaliser, learner, D, collector
+        super().__init__(learner, collector, normaliser)
+        self.D = D
         self.expert, self.reward, self.loss, self.penalty = expert, reward, loss, penalty
         self.absorbing, self.d_steps, self.env_weight = absorbing, d_steps, env_weight
         self.gamma = learner.gamma
         self._own: Callable[[Rollout], Tensor] | None = None
         self._own_weight = 0.0
-        self._roll: Rollout | None = None
 
     def add_reward(self, own: Callable[[Rollout], Tensor], weight: float) -> None:
         """Let the policy earn (1 - w) r + w r_own, with r the reward without this call.
@@ -88,23 +86,12 @@ class ImitationGame(AdversarialImitator):
         return {**self.learner.players(), "D": list(self.D.parameters())}
 
     def turns(self) -> Sequence[Turn]:
-        *values, policy = self.learner.turns()
         discriminator = [Turn("D", self.discriminator_move)] if self.d_steps else []
-        first = values[0].player if values else policy.player
-        return [
-            *discriminator,
-            *(Turn(t.player, self._prepared(t) if t.player == first else t.move) for t in values),
-            Turn(policy.player, self._policy_move(policy, prepares=policy.player == first)),
-        ]
-
-    @property
-    def policy(self) -> Policy:
-        """G."""
-        return self.learner.policy
+        return [*discriminator, *self.learner_turns()]
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A new rollout, and steps against it, the expert's rows drawn with replacement."""
-        roll = self._rollout()
+        roll = self.collect()
         agent = self._of(roll)
         fakes, offsets = self.D.encode(agent), self._offset(agent)
         for _ in range(self.d_steps):
@@ -130,39 +117,6 @@ class ImitationGame(AdversarialImitator):
         return logit if offset is None else logit - offset
 
     # ------------------------------------------------------------------------------------- parts
-
-    def _prepared(self, turn: Turn) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
-        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
-            self._prepare_rewards()
-            yield from turn.move(batches)
-
-        return move
-
-    def _policy_move(
-        self, turn: Turn, prepares: bool
-    ) -> Callable[[Iterator[Batch]], Iterator[Loss]]:
-        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
-            logs = self._prepare_rewards() if prepares else {}
-            for loss in turn.move(batches):
-                yield Loss(loss.total, {**loss.logs, **logs})
-            assert self._roll is not None
-            self.normaliser.see(self._roll.obs[self._roll.valid])
-            self._roll = None
-
-        return move
-
-    def _prepare_rewards(self) -> Mapping[str, Tensor]:
-        roll = self._roll or self._rollout()
-        reward = self.rewards(roll)
-        self.learner.prepare(roll, reward)
-        logs = {"reward": reward.mean()}
-        if len(roll.returns):
-            logs["return"] = roll.returns.mean()
-        return logs
-
-    def _rollout(self) -> Rollout:
-        self._roll = self.collector.collect(self.learner.policy)
-        return self._roll
 
     def _transitions(self, roll: Rollout) -> Transitions:
         obs, act, following = (x.flatten(0, 1) for x in (roll.obs, roll.act, roll.next_obs))

@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 
 from image_core.adversarial.engine import Engine
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game, Turn
 from rl.advantages import prepare
 from rl.envs import make_envs
@@ -308,3 +309,18 @@ def test_inner_products():
         float(sum_of_products([torch.ones(2), torch.ones(1)], [torch.ones(2), torch.ones(1)])) == 3
     )
     assert np.isfinite(float(sum_of_products([torch.zeros(1)], [torch.zeros(1)])))
+
+
+def test_a_reward_that_is_no_number_is_refused_and_its_place_named():
+    *_, policy, _, collector = parts(count=2, steps=3)
+    inner = collector.envs.step
+    left = iter([0.0, float("nan"), 0.0])
+
+    def step(act):
+        found = inner(act)
+        found.reward[1] = next(left)
+        return found
+
+    object.__setattr__(collector.envs, "step", step)
+    with pytest.raises(UserError, match="environment 2 of 2 paid nan at step 2"):
+        collector.collect(policy)

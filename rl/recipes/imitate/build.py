@@ -19,7 +19,7 @@ from rl.learner import Learner
 from rl.nets import Normaliser
 from rl.policies import Actor, make_policy, value_net
 from rl.ppo import PPO
-from rl.recipes.imitate.config import OnPolicyOptions
+from rl.recipes.imitate.config import OnPolicyOptions, PolicyGradientOptions
 from rl.recipes.rates import policy_adam, to_zero
 from rl.rollout import Collector
 from rl.trpo import TRPO
@@ -49,7 +49,7 @@ class ImitationTask(NamedTuple):
         return self.envs.observations, self.envs.actions, self.normaliser
 
 
-def make_learner(o: OnPolicyOptions, task: ImitationTask) -> Learner:
+def make_learner(o: PolicyGradientOptions, task: ImitationTask) -> Learner:
     """A policy and its values of the chosen size, and how they learn from rewards."""
     policy = make_policy(*task.parts, o.layers())
     value = value_net(task.envs.observations, task.normaliser, o.layers())
@@ -99,6 +99,14 @@ def make_game(
     )
 
 
+def policy_players(o: PolicyGradientOptions) -> list[Player]:
+    """Policy and values by PPO, whose rates fall to 0 over the run, or by TRPO."""
+    if o.learner == "trpo":
+        step = functools.partial(torch.optim.SGD, lr=1.0)
+        return [Player("V", policy_adam(o.g_lr)), Player("G", step)]
+    return [Player("G", policy_adam(o.g_lr), max_grad_norm=0.5, schedule=to_zero(o.g_moves()))]
+
+
 def on_policy_players(o: OnPolicyOptions) -> list[Player]:
     """Policy, values and discriminator by PPO or TRPO.
 
@@ -106,10 +114,5 @@ def on_policy_players(o: OnPolicyOptions) -> list[Player]:
     that goes on alone learns the few demonstrations by heart, and the policy, whose rate is gone,
     cannot answer.
     """
-    if o.learner == "trpo":
-        step = functools.partial(torch.optim.SGD, lr=1.0)
-        return [Player("V", policy_adam(o.g_lr)), Player("G", step), Player("D", adam(o.d_lr))]
-    return [
-        Player("G", policy_adam(o.g_lr), max_grad_norm=0.5, schedule=to_zero(o.g_moves())),
-        Player("D", adam(o.d_lr), schedule=to_zero(o.rounds() * o.d_steps)),
-    ]
+    falls = to_zero(o.rounds() * o.d_steps) if o.learner == "ppo" else None
+    return [*policy_players(o), Player("D", adam(o.d_lr), schedule=falls)]

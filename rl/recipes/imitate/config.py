@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -127,9 +128,9 @@ class ImitationOptions(RunConfig):
         """Whether demonstrations must hold actions; a part overrides it."""
         return True
 
-    def plays_controls(self) -> bool:
-        """Whether the game is played again as two controls; a part overrides it."""
-        return False
+    def controls_played(self) -> Sequence[str]:
+        """Names of the controls as which the game is played again; a part overrides it."""
+        return ()
 
     def objective(self) -> dict[str, str]:
         """What is learned from, as the result names it; a part overrides it."""
@@ -196,11 +197,39 @@ class CloningOptions(ImitationOptions):
 
 
 @dataclass(kw_only=True)
-class TransitionDiscriminatorOptions(RolloutOptions):
-    """Discriminator.
+class DiscountOptions(RolloutOptions):
+    """Discount.
 
     Args:
         gamma: Discount per step.
+    """
+
+    gamma: float = 0.99
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_between(self, "gamma")
+
+
+@dataclass(kw_only=True)
+class RandomControlOptions(DiscountOptions):
+    """Control.
+
+    Args:
+        controls: Whether the game is played once more, with demonstrations of a random policy.
+    """
+
+    controls: bool = True
+
+    def controls_played(self) -> Sequence[str]:
+        return ("random",) if self.controls else ()
+
+
+@dataclass(kw_only=True)
+class TransitionDiscriminatorOptions(DiscountOptions):
+    """Discriminator.
+
+    Args:
         penalty: Penalties of the discriminator, as in r1=1 or r1=1,r2=1; an empty text is none. See
             `seqgan list penalties`.
         spectral: Whether the discriminator's weights are divided by their largest singular value.
@@ -212,7 +241,6 @@ class TransitionDiscriminatorOptions(RolloutOptions):
             and with demonstrations of a random policy.
     """
 
-    gamma: float = 0.99
     penalty: str = "r1=1"
     spectral: bool = False
     d_batch: int = 256
@@ -225,13 +253,12 @@ class TransitionDiscriminatorOptions(RolloutOptions):
         options.check_least(self, 1, "d_batch", "d_hidden")
         options.check_above_zero(self, "d_lr")
         make_penalty(self.penalty)
-        check_between(self, "gamma")
 
     def stream_rows(self) -> int:
         return self.d_batch
 
-    def plays_controls(self) -> bool:
-        return self.controls
+    def controls_played(self) -> Sequence[str]:
+        return ("untrained", "random") if self.controls else ()
 
     def objective(self) -> dict[str, str]:
         return {**super().objective(), "penalty": self.penalty or "none"}
@@ -246,10 +273,11 @@ class RewardOptions(TransitionDiscriminatorOptions):
     """Reward and loss.
 
     Args:
-        reward: Reward of the discriminator's logit: positive, negative, log_ratio or forward_kl. A
-            function of your own may stand beside it, from (obs, act, next_obs, done) in the
-            environment's form to a number for each, as in log_ratio,mypackage.mine:bonus; without
-            a name before it, the discriminator's reward is the paper's.
+        reward: Reward of the discriminator's logit: positive, negative, log_ratio, forward_kl,
+            density_ratio, discovered or quadratic. A function of your own may stand beside it, from
+            (obs, act, next_obs, done) in the environment's form to a number for each, as in
+            log_ratio,mypackage.mine:bonus; without a name before it, the discriminator's reward is
+            the paper's.
         reward_weight: Share of the reward of your own, from 0 to 1; the rest is as without it.
         loss: Adversarial loss of the discriminator, see `seqgan list losses`.
     """
@@ -292,7 +320,7 @@ class RewardOptions(TransitionDiscriminatorOptions):
 
 
 @dataclass(kw_only=True)
-class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
+class PolicyGradientOptions(DiscountOptions, CloningOptions):
     """Policy gradient.
 
     Args:
@@ -300,32 +328,21 @@ class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
         gae_lambda: Decay of generalised advantage estimates.
         epochs: Passes of the learner over a round.
         entropy: Weight of the policy's entropy, in PPO alone.
-        absorbing: Whether the discriminator sees terminal states, which removes the bias to long or
-            to short episodes that the sign of a reward has.
-        d_steps: Optimizer steps of the discriminator in a round.
-        env_weight: Share of the environment's own reward, from 0 to 1.
     """
 
     learner: str = "ppo"
     gae_lambda: float = 0.95
     epochs: int = 10
     entropy: float = 0.0
-    absorbing: bool = True
-    d_steps: int = 8
-    env_weight: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 1, "epochs", "d_steps")
+        options.check_least(self, 1, "epochs")
         options.check_least(self, 0, "entropy")
         options.check_choice("learner", self.learner, LEARNERS)
         check_between(self, "gae_lambda")
-        options.check_share(self, "env_weight")
         if self.entropy and self.learner != "ppo":
             raise UserError(f"--entropy is for --learner ppo, not for {self.learner}; pass 0")
-
-    def reads_absorbing(self) -> bool:
-        return self.absorbing
 
     def objective(self) -> dict[str, str]:
         return {**super().objective(), "estimator": ESTIMATORS[self.learner]}
@@ -334,6 +351,30 @@ class OnPolicyOptions(TransitionDiscriminatorOptions, CloningOptions):
         """Optimizer steps of PPO in the whole run."""
         rows = self.round_steps()
         return self.rounds() * self.epochs * max(1, rows // min(self.minibatch, rows))
+
+
+@dataclass(kw_only=True)
+class OnPolicyOptions(TransitionDiscriminatorOptions, PolicyGradientOptions):
+    """Rounds of policy and discriminator.
+
+    Args:
+        absorbing: Whether the discriminator sees terminal states, which removes the bias to long or
+            to short episodes that the sign of a reward has.
+        d_steps: Optimizer steps of the discriminator in a round.
+        env_weight: Share of the environment's own reward, from 0 to 1.
+    """
+
+    absorbing: bool = True
+    d_steps: int = 8
+    env_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "d_steps")
+        options.check_share(self, "env_weight")
+
+    def reads_absorbing(self) -> bool:
+        return self.absorbing
 
 
 def check_between(config: Any, *names: str) -> None:

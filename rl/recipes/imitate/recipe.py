@@ -278,10 +278,12 @@ class Run(PhasedRun):
         played = {"imitation": self._game(envs, self.expert)}
         if c.cloning().steps:
             played["clone"] = self._clone(played["imitation"])
-        if c.plays_controls():
+        controls = c.controls_played()
+        if "untrained" in controls:
             played["untrained"] = self._game(
                 self.make_envs(c.env_count()), self.expert, trained=False
             )
+        if "random" in controls:
             # Each leaves one row at least, and two are the fewest
             others = self._rows(self.random[: max(2, len(self.trajectories))])
             played["random"] = self._game(self.make_envs(c.env_count()), others)

@@ -246,4 +246,5 @@ def conclusion_of(shares: Mapping[str, float | None], *, known: bool = True) -> 
             "the random policy to the expert."
         )
     reached = "reached" if far[name] >= PASSED else "did not reach"
-    return f"{name} {reached} {PASSED:.0%} of the way to the expert; neither control did."
+    none = "neither control did" if len(controls) > 1 else f"{controls[0]} did not"
+    return f"{name} {reached} {PASSED:.0%} of the way to the expert; {none}."

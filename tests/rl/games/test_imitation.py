@@ -70,6 +70,27 @@ def test_rewards_are_what_their_names_say(logit):
     assert float(rewards.log_ratio(one)) == logit
     cut = max(-5.0, min(5.0, logit))
     assert float(rewards.forward_kl(one)) == pytest.approx(-cut * math.exp(cut))
+    assert float(rewards.density_ratio(one)) == pytest.approx(math.exp(cut))
+    likely = math.exp(log_d)
+    assert float(rewards.discovered(one)) == pytest.approx(likely * (math.tanh(logit) + 1) / 2)
+    assert float(rewards.quadratic(one)) == pytest.approx(max(0.0, 1 - (logit - 1) ** 2 / 4))
+
+
+def test_the_density_ratio_leads_down_the_forward_divergence_and_the_published_reward_does_not():
+    """Slope of KL(expert, softmax(z)) by autograd, against the policy gradient of each reward.
+
+    The best discriminator's logit is log e / p, and rewards are held still, as in a step.
+    """
+    e = torch.tensor([0.6, 0.3, 0.1], dtype=torch.float64)
+    z = torch.tensor([0.1, -0.4, 0.9], dtype=torch.float64, requires_grad=True)
+    p = z.softmax(0)
+    (down,) = torch.autograd.grad(-(e * (e / p).log()).sum(), z, retain_graph=True)
+    found = {}
+    for name in ("density_ratio", "forward_kl"):
+        reward = getattr(rewards, name)((e / p).log().detach())
+        (found[name],) = torch.autograd.grad((p * reward).sum(), z, retain_graph=True)
+    torch.testing.assert_close(found["density_ratio"], down)
+    assert float(found["forward_kl"] @ down) < 0
 
 
 def test_discriminator_read_normalised_rows_flags_and_carried_out_actions():

@@ -1,6 +1,10 @@
-"""FAIRL (Ghasemipour, Zemel & Gu 2019): GAIL with the reward -l e^l of the logit l.
+"""FAIRL (Ghasemipour, Zemel & Gu 2019): GAIL down the forward divergence KL(expert, policy).
 
-It leads to the forward divergence KL(expert, policy). Logits are cut at +-5.
+The published reward of the logit l is -l e^l (`--reward forward_kl`, in the preset paper). It falls
+where l > -1: the expert's rows earn less than the policy's, and where episodes end, ending at once
+earns most. The default is e^l, the derivative of the same divergence. Logits are cut at +-5.
+The discriminator takes three times the relatives' steps: a policy that is ahead of it finds rows
+that it takes for better than the expert's, and e^l pays for them without bound.
 """
 
 from dataclasses import dataclass
@@ -15,12 +19,16 @@ from rl.recipes.imitate.config import OnPolicyOptions, RewardOptions
 class Options(OnPolicyOptions, RewardOptions):
     """FAIRL."""
 
-    reward: str = "forward_kl"
+    reward: str = "density_ratio"
     loss: str = "non_saturating"
     penalty: str = "r1=1"
+    d_steps: int = 24
 
 
-PRESETS = {"paper": {"penalty": ""}}
+PRESETS = {
+    "paper": {"penalty": "", "reward": "forward_kl", "d_steps": 1},
+    "tiny": {"d_steps": 2},
+}
 
 
 def game(o: Options, task: ImitationTask) -> ImitationGame:

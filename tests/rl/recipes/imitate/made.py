@@ -8,7 +8,21 @@ from rl.recipes.imitate.build import ImitationTask
 from rl.recipes.imitate.recipe import PAPERS, PRESETS
 from tests.rl.made import some_expert
 
-ADVERSARIAL = ("airl", "airl_state", "dac", "fairl", "gaifo", "gail", "vail", "wail")
+ADVERSARIAL = (
+    "airl",
+    "airl_state",
+    "amp",
+    "dac",
+    "dail",
+    "drail",
+    "fairl",
+    "gaifo",
+    "gail",
+    "vail",
+    "wail",
+)
+"""Papers with a discriminator."""
+OTHERS = ("bc", "dagger", "iq_learn", "pwil", "sqil")
 NEEDED = {"out": "run", "env": "CartPole-v1", "demos": "demos.npz"}
 
 

@@ -15,13 +15,16 @@ from rl.recipes.imitate import recipe
 from rl.recipes.imitate.papers import airl_state
 from rl.recipes.imitate.recipe import PAPERS, PRESETS
 from tests.rl.made import rollout
-from tests.rl.recipes.imitate.made import ADVERSARIAL, options_of, task_of
+from tests.rl.recipes.imitate.made import ADVERSARIAL, OTHERS, options_of, task_of
 
 REWARDS = {
     "airl": "log_ratio",
     "airl_state": "log_ratio",
     "dac": "log_ratio",
-    "fairl": "forward_kl",
+    "amp": "quadratic",
+    "dail": "discovered",
+    "drail": "log_ratio",
+    "fairl": "density_ratio",
     "gaifo": "positive",
     "gail": "positive",
     "vail": "positive",
@@ -29,6 +32,7 @@ REWARDS = {
 }
 """What each paper's reward is."""
 TITLES = {"airl_state": "State-only AIRL", "dagger": "DAgger", "gaifo": "GAIfO"}
+TITLES |= {"iq_learn": "IQ-Learn"}
 SMALL = {"hidden": 8, "d_hidden": 8, "envs": 4, "rollout": 8, "minibatch": 16, "d_batch": 8}
 
 
@@ -37,7 +41,7 @@ def uniform(index):
 
 
 def test_the_papers_are_these():
-    assert PAPERS.names() == sorted([*ADVERSARIAL, "bc", "dagger"])
+    assert PAPERS.names() == sorted([*ADVERSARIAL, *OTHERS])
 
 
 @pytest.mark.parametrize("paper", PAPERS.names())
@@ -127,7 +131,7 @@ def test_every_paper_names_what_it_learns_from(paper):
         own = {"gail": "log_ratio"}.get(paper, REWARDS[paper])
         assert told["reward"] == own
         assert told["estimator"]
-        assert told["penalty"] == options_of(paper, "classic").penalty
+        assert told["penalty"] == (options_of(paper, "classic").penalty or "none")
 
 
 # --------------------------------------------------------------------------------- they all play
@@ -185,17 +189,21 @@ def test_a_reward_of_states_sees_neither_actions_nor_what_follows():
 
 
 def test_options_of_one_paper_are_no_options_of_another():
-    assert "d_lr" not in fields("bc") | fields("dagger")
-    assert "learner" not in fields("bc") | fields("dagger") | fields("dac")
+    assert "d_lr" not in set().union(*map(fields, OTHERS))
+    assert "learner" not in set().union(*map(fields, ("bc", "dagger", "dac", "iq_learn", "sqil")))
     for option, owner in {
         "expert_share": "dac",
-        "target_entropy": "dac",
+        "draws": "drail",
+        "features": "amp",
+        "offline": "iq_learn",
+        "beta": "pwil",
         "expert_policy": "dagger",
         "information": "vail",
     }.items():
         assert [p for p in PAPERS.names() if option in fields(p)] == [owner]
     for option in ("gradient_steps", "buffer_size"):
-        assert [p for p in PAPERS.names() if option in fields(p)] == ["dac", "dagger"]
+        having = [p for p in PAPERS.names() if option in fields(p)]
+        assert having == ["dac", "dagger", "iq_learn", "sqil"]
 
 
 def fields(paper):

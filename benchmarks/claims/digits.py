@@ -17,7 +17,7 @@ UNTRAINED = "seqgan train image --preset digits --paper dcgan --rounds 1 --threa
 
 def read(out: Path) -> Table:
     """The table of the one run in {out}; its first row, the paper's, is called generated."""
-    below = list(out.glob("run/digits-*/result.json"))  # of image_papers.py
+    below = list(out.glob("run/*-*-*/result.json"))  # of image_papers.py
     file = below[0] if below else out / "run" / "result.json"
     result = json.loads(file.read_text(encoding="utf-8"))
     paper, *others = result["table"]
@@ -47,7 +47,7 @@ CLAIM = Claim(
         "untrained": f"{UNTRAINED} --seed {{seed}} --out {{out}}/run",
         **{
             paper: f"python benchmarks/image_papers.py --data digits --papers {paper} --seconds 30 "
-            "--seed {seed} --out {out}/run"
+            "--seeds {seed} --out {out}/run"
             for paper in PAPERS.names()
         },
     },

@@ -1,6 +1,9 @@
 """One page of reference a package: every module and its public names, from the docstrings."""
 
+from importlib import import_module
 from pathlib import Path
+
+from image_core.adversarial.losses import AdversarialLoss
 
 PACKAGES = {
     "The facade": ["seqgan", "seqgan.commands.recipes"],
@@ -18,8 +21,9 @@ PACKAGES = {
     "Text to image": ["seqgan.text2image"],
 }
 
-
 FACADE = ["   :members:", "   :imported-members:"]
+MEMBERS = ["   :members:", "   :ignore-module-all:"]
+"""`__all__` is the table of names that the command line takes, not all that is public."""
 
 
 def modules(root: Path, package: str) -> list[str]:
@@ -34,6 +38,16 @@ def modules(root: Path, package: str) -> list[str]:
         return [package]
     files = sorted(f for f in folder.rglob("*.py") if f.name != "__init__.py")
     return [".".join(f.relative_to(root).with_suffix("").parts) for f in files]
+
+
+def losses_of(module: str) -> list[str]:
+    """Names of the adversarial losses of a module: values, whose documentation is of their parts.
+
+    Args:
+        module: Name of the module.
+    """
+    held = vars(import_module(module))
+    return [name for name in held.get("__all__", ()) if isinstance(held.get(name), AdversarialLoss)]
 
 
 def write_reference(root: Path, folder: Path) -> None:
@@ -53,7 +67,9 @@ def write_reference(root: Path, folder: Path) -> None:
             for module in modules(root, package):
                 lines += [f"## {module}", "", "```{eval-rst}", f".. automodule:: {module}"]
                 # The facade's names have their pages where they are defined
-                lines += ["   :no-index:", *FACADE] if module == "seqgan" else ["   :members:"]
+                lines += ["   :no-index:", *FACADE] if module == "seqgan" else MEMBERS
+                for loss in losses_of(module):
+                    lines += ["", f".. autodata:: {module}.{loss}", "   :no-value:"]
                 lines += ["```", ""]
         (folder / f"{name}.md").write_text("\n".join(lines), encoding="utf-8")
     index = ["# Reference", "", "Every public name, with shapes, units, errors and source.", ""]

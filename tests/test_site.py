@@ -168,6 +168,9 @@ def test_the_reference_holds_every_name_of_the_facade():
     homes |= {vars(sg.games)["_NAMES"][name] for name in sg.games.__all__}
     homes |= {vars(sg)["_MODULES"][name] for name in ("losses", "estimators", "rewards")}
     assert homes - held == set()
+    shown = {f"{module}.{loss}" for module in held for loss in reference.losses_of(module)}
+    assert {f"image_core.adversarial.losses.{name}" for name in sg.losses.__all__} <= shown
+    assert "image_core.adversarial.fgan.f_pearson" in shown
 
 
 def test_a_loss_tells_its_maths_and_a_name_its_meaning():

@@ -82,7 +82,8 @@ class _Documentation:
         if loss is None:
             return self.own
         parts = {"Discriminator": loss.d, "Generator": loss.g, "Reward": loss.reward}
-        return "\n\n".join(f"{name}{_maths(part)}" for name, part in parts.items())
+        told = (f"{name}{_maths(part)}" for name, part in parts.items())
+        return "\n\n".join(["Objectives of both players, and the reward of the second.", *told])
 
 
 def _maths(part: Any) -> str:
@@ -92,7 +93,7 @@ def _maths(part: Any) -> str:
     function = part.func if isinstance(part, partial) else part
     given = part.keywords if isinstance(part, partial) else {}
     settings = "".join(f", {name} = {value}" for name, value in given.items())
-    told = (getdoc(function) or "").partition("\n\nArgs:")[0]
+    told = (getdoc(function) or "without documentation of its own.").partition("\n\nArgs:")[0]
     return f"{settings}: {told}"
 
 

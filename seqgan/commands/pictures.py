@@ -99,17 +99,29 @@ def _discrete(options: Namespace) -> None:
 
 
 def _translations(options: Namespace) -> None:
-    from image_core.recipes.translate.sample import Translation, write_translations
+    from image_core.recipes.translate import sample
 
-    _refuse(options, "translates pictures", "n", "prompt", "between", *OF_PICTURES)
-    if options.input is None or options.out is None:
-        raise UserError(
-            f"{options.folder} translates pictures: name their folder by --input and a new one by "
-            "--out"
-        )
-    what = Translation(options.input, options.out, options.direction or "ab", options.seed)
+    _refuse(options, "translates pictures", "prompt", "between", *OF_PICTURES[1:])
+    if options.input is None:
+        loaded = load(options.folder)
+        place = _out(options, "drawn")
+        if not (loaded.draws_pairs or loaded.classes):
+            raise UserError(
+                f"{options.folder} translates pictures: name their folder by --input and a new one "
+                "by --out"
+            )
+        assert place is not None
+        labels = tuple(options.labels.split(",")) if options.labels else ()
+        drawn = sample.Drawn(10 if options.n is None else options.n, place, labels, options.seed)
+        drawn.check()
+        sample.write_drawn(loaded, drawn)
+        return
+    _refuse(options, "translates what --input holds", "n", "labels")
+    if options.out is None:
+        raise UserError(f"--input {options.input}: name a new folder for its translations by --out")
+    what = sample.Translation(options.input, options.out, options.direction or "ab", options.seed)
     what.check()
-    write_translations(load(options.folder), what)
+    sample.write_translations(load(options.folder), what)
 
 
 def _refuse(options: Namespace, why: str, *names: str) -> None:

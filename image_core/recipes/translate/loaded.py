@@ -10,7 +10,12 @@ from jaxtyping import UInt8
 from image_core.adversarial.errors import UserError
 from image_core.data.pictures import to_channels
 from image_core.games.common import to_images
-from image_core.games.translation import Direction, TranslationGame
+from image_core.games.translation import (
+    Direction,
+    DrawingGame,
+    PairDrawingGame,
+    TranslationGame,
+)
 from image_core.recipes.translate.measure import ENDS
 from image_core.recipes.translate.recipe import Run
 from image_core.runs import options
@@ -19,6 +24,19 @@ from image_core.runs.picture_files import to_bytes, to_pictures
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+def check_count(n: int) -> None:
+    """Refuse a number of pictures below 1.
+
+    Args:
+        n: Number of pictures.
+
+    Raises:
+        UserError: It is too small.
+    """
+    if n < 1:
+        raise UserError(f"--n {n}: it must be at least 1")
 
 
 class LoadedTranslator(LoadedRun[Run]):
@@ -80,6 +98,63 @@ class LoadedTranslator(LoadedRun[Run]):
         with options.seeded(seed):
             made = [self.translate(array[None], direction)[0] for array in arrays]
         return [to_pictures(one[None])[0] for one in made]
+
+    @property
+    def draws_pairs(self) -> bool:
+        """Whether the run draws pairs from a prior."""
+        return isinstance(self._run.game, PairDrawingGame)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes that the run draws from a prior; empty where it draws none."""
+        drawn = isinstance(self._run.game, DrawingGame)
+        return list(self._run.form.names[1]) if drawn else []
+
+    def draw(
+        self, n: int = 10, *, labels: Sequence[str] = (), seed: int | None = None
+    ) -> UInt8[np.ndarray, "N C H W"]:
+        """Draw n pictures of each class from the prior, in the order of the classes.
+
+        Args:
+            n: Number of pictures of each class.
+            labels: Names of classes; empty takes all.
+            seed: Seed of the draws; None continues torch's random numbers.
+
+        Raises:
+            UserError: The run draws none, or has no such class.
+        """
+        game, names = self._run.game, self.classes
+        if not isinstance(game, DrawingGame):
+            raise UserError(f"{self.folder} draws no pictures of classes")
+        check_count(n)
+        unknown = [label for label in labels if label not in names]
+        if unknown:
+            raise UserError(
+                f"label {unknown[0]!r} is none of the run's classes: {', '.join(names[:20])}"
+            )
+        numbers = torch.tensor([names.index(label) for label in labels or names])
+        with options.seeded(seed):
+            return to_bytes(game.draw(numbers.repeat_interleave(n)))
+
+    def draw_pairs(
+        self, n: int = 10, *, seed: int | None = None
+    ) -> tuple[UInt8[np.ndarray, "N C H W"], UInt8[np.ndarray, "N D H W"]]:
+        """Draw pairs of pictures of A and of B from the prior.
+
+        Args:
+            n: Number of pairs.
+            seed: Seed of the draws; None continues torch's random numbers.
+
+        Raises:
+            UserError: The run draws none.
+        """
+        game = self._run.game
+        if not isinstance(game, PairDrawingGame):
+            raise UserError(f"{self.folder} draws no pairs")
+        check_count(n)
+        with options.seeded(seed):
+            a, b = game.draw_pairs(n)
+        return to_bytes(a), to_bytes(b)
 
     def _translating(self, name: str) -> tuple[TranslationGame, Direction]:
         game = self._run.game

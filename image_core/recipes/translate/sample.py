@@ -1,14 +1,17 @@
-"""Translations of a trained run on the disk: a folder of pictures in, a folder of pictures out."""
+"""Pictures of a trained run on the disk: translations of a folder, or drawn from a prior."""
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+from jaxtyping import UInt8
+
 from image_core.adversarial.errors import UserError
 from image_core.data.pictures import ENDINGS, decode
 from image_core.data.tree import open_tree
-from image_core.recipes.translate.loaded import LoadedTranslator
+from image_core.recipes.translate.loaded import LoadedTranslator, check_count
 from image_core.runs import options
-from image_core.runs.picture_files import check_new, to_pictures
+from image_core.runs.picture_files import check_new, to_pictures, write_pictures
 
 
 @dataclass(frozen=True)
@@ -71,3 +74,58 @@ def write_translations(loaded: LoadedTranslator, what: Translation) -> None:
         except OSError as error:
             raise UserError(f"cannot write {file}: {error.strerror or error}") from error
     print(what.out)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What to draw from a prior.
+
+    Args:
+        count: Number of pictures of each class, or of pairs.
+        out: Name of a .png for a grid, or of a folder that does not exist yet.
+        labels: Names of classes; empty takes all.
+        seed: Seed of the draws.
+    """
+
+    count: int
+    out: str
+    labels: tuple[str, ...] = ()
+    seed: int = 0
+
+    def check(self) -> None:
+        """Refuse what makes no sense.
+
+        Raises:
+            UserError: Names the option.
+        """
+        options.check_seed(self.seed)
+        check_count(self.count)
+        check_new("out", self.out, ".png", "")
+
+
+def write_drawn(loaded: LoadedTranslator, what: Drawn) -> None:
+    """Draw pictures of classes, or pairs, from the prior of a run that has one.
+
+    Args:
+        loaded: A trained run.
+        what: What to draw.
+
+    Raises:
+        UserError: The run has no such class, or a file cannot be written.
+    """
+    heads: tuple[str, ...]
+    if loaded.draws_pairs:
+        if what.labels:
+            raise UserError(f"{loaded.folder} draws pairs, not classes; leave --labels out")
+        sides = [to_colour(side) for side in loaded.draw_pairs(what.count, seed=what.seed)]
+        images, heads = np.concatenate(sides), ("a", "b")
+    else:
+        images = loaded.draw(what.count, labels=what.labels, seed=what.seed)
+        heads = what.labels or tuple(loaded.classes)
+    write_pictures(images, Path(what.out), columns=what.count, titles=heads, folders=heads)
+    print(what.out)
+
+
+def to_colour(images: UInt8[np.ndarray, "N C H W"]) -> UInt8[np.ndarray, "N 3 H W"]:
+    """Grey pictures with three equal colours, others as they are."""
+    return np.repeat(images, 3, 1) if images.shape[1] == 1 else images

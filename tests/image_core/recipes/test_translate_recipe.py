@@ -1,7 +1,6 @@
 """The translation recipe: papers from the command line, resumed, sampled, refused in words."""
 
 import math
-import random
 
 import numpy as np
 import pytest
@@ -9,26 +8,16 @@ import torch
 from PIL import Image
 
 import seqgan as sg
-from image_core.adversarial import penalties
 from image_core.adversarial.errors import UserError
 from image_core.recipes.image import measure as image_measure
 from image_core.recipes.translate import recipe as translate
 from image_core.recipes.translate import report as translate_report
-from image_core.recipes.translate.build import source_of
-from image_core.recipes.translate.config import OWN_NORMS, AdversarialOptions
 from image_core.recipes.translate.recipe import PAPERS, PRESETS, Run
-from image_core.runs.losses import CONTINUOUS as LOSSES
 from seqgan.cli import main
-from tests.recipes.made import built, read_log, read_result, refusal
+from tests.image_core.recipes.translated import NAMES, TINY, made
+from tests.recipes.made import read_log, read_result, refusal
 
-TINY = ("train", "translate", "--preset", "tiny")
-NAMES = PAPERS.names()
 LARGE = "the same classifier on large pictures"
-
-
-def made(paper="pix2pix", preset="tiny", **changes):
-    """A configuration as the command line would make it."""
-    return built(translate, preset, paper, **{"out": "run", **changes})
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +172,8 @@ def test_folders_of_any_size_are_translated(runs, tmp_path, capsys):
     (picture,) = loaded.pictures([Image.fromarray(grey.astype(np.uint8))], "ba")
     assert np.array_equal(np.array(picture), expected[0, 0])
     for words, says in (
-        (["--input", str(source)], "a new one by --out"),
+        ([], "a new one by --out"),
+        (["--input", str(source)], "by --out"),
         (["--input", str(source), "--out", str(out)], "nothing is overwritten"),
         (["--input", str(tmp_path / "no"), "--out", str(tmp_path / "x")], "no such folder"),
         (["--input", str(source), "--out", str(tmp_path / "x"), "--n", "3"], "--n"),
@@ -256,6 +246,31 @@ def test_small_objects_are_named_beside_the_same_classifier(runs):
     assert all(0 <= row["test_accuracy"] <= 1 for row in table.values())
 
 
+def test_priors_are_drawn_from(runs, tmp_path, capsys):
+    out = tmp_path / "drawn"
+    words = ["--labels", "3,5", "--n", "2", "--seed", "1", "--out", str(out)]
+    assert main(["sample", str(runs["cvae_gan"]), *words]) == 0
+    names = sorted(file.relative_to(out).as_posix() for file in out.rglob("*.png"))
+    assert names == ["3/0000.png", "3/0001.png", "5/0000.png", "5/0001.png"]
+    loaded = sg.load(runs["cvae_gan"])
+    drawn = loaded.draw(2, labels=["3", "5"], seed=1)
+    assert np.array_equal(opened(out / "5" / "0001.png"), drawn[3, 0])
+    assert loaded.draw(1).shape == (10, 1, 16, 16)
+    pairs = tmp_path / "pairs"
+    words = ["--n", "3", "--seed", "1", "--out", str(pairs)]
+    assert main(["sample", str(runs["cogan"]), *words]) == 0
+    a, b = sg.load(runs["cogan"]).draw_pairs(3, seed=1)
+    assert np.array_equal(opened(pairs / "a" / "0002.png")[..., 0], a[2, 0])
+    assert np.array_equal(opened(pairs / "b" / "0000.png")[..., 1], b[0, 0])
+    for paper, words, says in (
+        ("cvae_gan", ["--labels", "x", "--out", str(tmp_path / "x")], "label 'x' is none"),
+        ("cvae_gan", ["--n", "0", "--out", str(tmp_path / "x")], "--n 0"),
+        ("cogan", ["--labels", "3", "--out", str(tmp_path / "x")], "leave --labels out"),
+        ("cyclegan", ["--out", str(tmp_path / "x")], "by --input"),
+    ):
+        assert says in refusal(capsys, "sample", str(runs[paper]), *words)
+
+
 def test_codes_are_measured_by_their_neighbours(runs):
     for paper, title in (("bigan", "BiGAN"), ("ali", "ALI")):
         row = read_result(runs[paper])["table"][title]
@@ -278,119 +293,7 @@ def test_runs_on_the_same_domains_are_compared(runs, tmp_path, capsys):
     assert "domains" in refusal(capsys, "compare", *folders, "--out", str(tmp_path / "no"))
 
 
-# -------------------------------------------------------------------- combinations, refusals
-
-ADVERSARIAL = [n for n in NAMES if issubclass(PAPERS.config(n), AdversarialOptions)]
-DRAWN = random.Random(7)
-COMBINATIONS = [
-    (
-        DRAWN.choice(ADVERSARIAL),
-        DRAWN.choice(list(LOSSES)),
-        DRAWN.choice(["", *penalties.__all__]),
-        DRAWN.choice(OWN_NORMS),
-    )
-    for _ in range(60)
-]
-
-
-@pytest.fixture(scope="module")
-def few():
-    """Two dozen digits in two domains, read once for each kind of domains."""
-    found = {}
-    for kind in ("edges", "small"):
-        sets, rows = translate.read_sets(source_of(made(domains=kind))), torch.arange(24)
-        found[kind] = sets._replace(train=sets.train.pick(rows, rows))
-    return found
-
-
-def test_sixty_combinations_play_or_are_refused_in_a_sentence(few, monkeypatch):
-    monkeypatch.setattr(translate, "read_sets", lambda o: few[o.domains])
-    played = 0
-    for paper, loss, penalty, norm in COMBINATIONS:
-        options = {
-            "scales": 1 + played % 2 * (paper != "discogan"),
-            "loss": loss,
-            "penalty": penalty,
-            "norm": norm,
-        }
-        if penalty and norm == "batch":
-            with pytest.raises(UserError, match="batch norm mixes"):
-                made(paper, **options)
-            continue
-        run = Run(made(paper, **options))
-        for logs in run.engine.rounds(run.data, 1):
-            assert all(math.isfinite(float(value)) for value in logs.values())
-        played += 1
-    assert played > 45
-
-
-REFUSED = [
-    ({"a": "x"}, "--a and --b belong together"),
-    ({"a": "x", "b": "y", "pairs": "z"}, "--pairs holds both"),
-    ({"domains": "hope"}, "--domains hope"),
-    ({"channels": 2}, "--channels 2"),
-    ({"decay_from": 1.5}, "--decay_from 1.5"),
-    ({"norm": "virtual"}, "--norm virtual"),
-    ({"penalty": "r1=1", "norm": "batch"}, "--norm batch"),
-    ({"levels": 5}, "--levels 5.*no multiple of 32; give --size 32"),
-    ({"patch_layers": 4}, "--patch_layers 4"),
-    ({"patch_layers": 2, "scales": 2}, "--patch_layers 2.*of 8 pixels.*fewer layers or scales"),
-    ({"size": 20}, "give --size 16"),
-    ({"domains": "small"}, "A are of 4 pixels"),
-    ({"batch": 2_000}, "lower --batch"),
-]
-
-
-@pytest.mark.parametrize(("changes", "says"), REFUSED, ids=lambda x: "-".join(x))
-def test_what_contradicts_itself_is_refused(changes, says):
-    with pytest.raises(UserError, match=says):
-        Run(made(**changes))
-
-
-def folder_of(path, count, size=16, mode="L"):
-    path.mkdir(parents=True)
-    draw = np.random.default_rng(count)
-    for i in range(count):
-        shape = (size, size, 3) if mode == "RGB" else (size, size)
-        Image.fromarray(draw.integers(0, 256, shape, np.uint8)).save(path / f"{i:03d}.png")
-    return str(path)
-
-
-def test_ones_own_folders(tmp_path, capsys):
-    a, b = folder_of(tmp_path / "a", 130), folder_of(tmp_path / "b", 110, mode="RGB")
-    run = tmp_path / "run"
-    own = ["--a", a, "--b", b]
-    words = [*own, "--paper", "cyclegan", "--rounds", "1", "--out", str(run)]
-    assert main([*TINY, *words]) == 0
-    result = read_result(run)
-    assert (result["data"]["a_train_rows"], result["data"]["b_train_rows"]) == (104, 88)
-    assert set(result["table"]["CycleGAN, A to B"]) == {"fd", "sharpness", "cycle_l1"}
-    out = str(tmp_path / "no")
-    says = refusal(capsys, *TINY, *own, "--out", out)
-    assert "20 pictures have no partner" in says
-    says = refusal(capsys, *TINY, "--paper", "cvae_gan", "--data", a, "--out", out)
-    assert "--paper cvae_gan needs labels" in says
-    says = refusal(capsys, *TINY, *own, "--paper", "cyclegan", "--identity", "1", "--out", out)
-    assert "give --channels 3" in says
-    few = folder_of(tmp_path / "few", 20)
-    says = refusal(capsys, *TINY, "--a", few, "--b", b, "--paper", "cyclegan", "--out", out)
-    assert "domain A" in says
-    small = folder_of(tmp_path / "small", 110, 32)
-    words = ["--a", a, "--b", small, "--paper", "cyclegan"]
-    assert "A are of 16 pixels and those of B of 32" in refusal(capsys, *TINY, *words, "--out", out)
-    assert not (tmp_path / "no").exists()
-
-
 @pytest.mark.parametrize("preset", [name for name in PRESETS if name != "tiny"])
 def test_every_preset_makes_its_configuration(preset):
     config = made("pix2pix", preset)
     assert {n: getattr(config, n) for n in PRESETS[preset]} == PRESETS[preset]
-
-
-def test_rates_fall_to_zero_at_the_end(few, monkeypatch):
-    monkeypatch.setattr(translate, "read_sets", lambda o: few[o.domains])
-    run = Run(made(rounds=8, decay_from=0.5, d_steps=2))
-    for _ in run.engine.rounds(run.data, 6):
-        pass
-    rates = {n: o.param_groups[0]["lr"] for n, o in run.engine.optimizers.items()}
-    assert rates == {"G": pytest.approx(5e-4 / 2), "D": pytest.approx(5e-4 / 2)}

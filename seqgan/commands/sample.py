@@ -36,6 +36,7 @@ def run(words: Sequence[str]) -> None:
         prompts=[*(options.prompt or ()), *_prompts(options.prompts)],
         seed=options.seed,
         label=options.label,
+        rescore=options.rescore,
         **_settings(options),
     )
     text = "".join(sentence + "\n" for sentence in sentences)
@@ -112,6 +113,12 @@ def _parser() -> Parser:
         type=int,
         default=0,
         help="Number of rows between two sentences, for a text-to-image run (0).",
+    )
+    add(
+        "--rescore",
+        type=int,
+        default=1,
+        help="Candidates of each sentence, of which one is drawn by the discriminator's logit (1).",
     )
     add("--label", help="Label of the sentences, for a text run that has labels (all).")
     add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")

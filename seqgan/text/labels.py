@@ -110,7 +110,8 @@ class LabelBatches:
 
     def __call__(self, index: int) -> list[Tensor]:
         """List number `index`: one batch for each label."""
-        return [self.rows[own(index)] for own in self._places]
+        places = [own(index) for own in self._places]
+        return [self.rows[part] for part in places if isinstance(part, Tensor)]
 
 
 class NaiveBayes:

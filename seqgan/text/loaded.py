@@ -13,7 +13,9 @@ from image_core.runs.loaded import LoadedRun
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.likelihood import sentence_nll
 from seqgan.lm.policies import SequencePolicy
+from seqgan.text.games.policy import PolicyGame
 from seqgan.text.mixture import MixturePolicy
+from seqgan.text.residual import ResidualPolicy
 from seqgan.text.run import SequenceRun
 
 HOTTEST = 1000.0
@@ -85,6 +87,7 @@ class LoadedText(LoadedRun[SequenceRun]):
         greedy: bool = False,
         model: str = "seqgan",
         label: str | None = None,
+        rescore: int = 1,
         seed: int | None = None,
     ) -> list[str]:
         """Draw sentences; with prompts, n for each of them in their order.
@@ -99,6 +102,8 @@ class LoadedText(LoadedRun[SequenceRun]):
                 maximum likelihood.
             label: Label of the sentences, in a run that writes text by label; None for all labels
                 with their frequencies.
+            rescore: Candidates of each sentence, of which one is drawn by the softmax of the
+                discriminator's logit: the policy becomes a residual energy model.
             seed: Seed of the draws; None continues torch's random numbers.
 
         Raises:
@@ -114,7 +119,7 @@ class LoadedText(LoadedRun[SequenceRun]):
                 torch.manual_seed(seed)
             rows = self._draw(
                 [prompt for prompt in given or [empty] for _ in range(count)],
-                self._labelled(self._policy(model), label),
+                self._rescored(self._labelled(self._policy(model), label), rescore),
                 temperature,
                 GREEDY if greedy else top_p,
             )
@@ -158,6 +163,20 @@ class LoadedText(LoadedRun[SequenceRun]):
         game = self._run.game
         return game.writer() if model == "seqgan" else game.mle.eval()
 
+    def _rescored(self, policy: SequencePolicy, candidates: int) -> SequencePolicy:
+        """The policy corrected by the discriminator, if there is more than one candidate."""
+        if candidates < 1:
+            raise UserError(f"--rescore {candidates}: it must be at least 1")
+        if candidates == 1:
+            return policy
+        game, title = self._run.game, self._run.paper.title
+        if not isinstance(game, PolicyGame) or isinstance(policy, ResidualPolicy):
+            raise UserError(
+                f"--rescore {candidates}: {title} has no discriminator of whole sentences that is "
+                "not used already; leave it out"
+            )
+        return ResidualPolicy(policy, game.D, game.length, candidates=candidates)
+
     def _labelled(self, policy: SequencePolicy, label: str | None) -> SequencePolicy:
         """The policy of a label."""
         if label is None:
@@ -169,7 +188,7 @@ class LoadedText(LoadedRun[SequenceRun]):
                 "--paper sentigan"
             )
         options.check_choice("label", label, names)
-        return policy.get_submodule(f"parts.{names.index(label)}")  # type: ignore[return-value]
+        return policy.labelled()[names.index(label)]
 
     def _encode(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
         if isinstance(sentences, str):

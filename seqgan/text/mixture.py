@@ -28,10 +28,14 @@ class MixturePolicy(SequencePolicy):
         self.log_share: Tensor
         self.register_buffer("log_share", torch.tensor(shares).log())
 
+    def labelled(self) -> list[RecurrentPolicy]:
+        """The policy of each label, in the order of the labels."""
+        return [part for part in self.parts if isinstance(part, RecurrentPolicy)]
+
     def begin(self, rows: int) -> State:
         """Log-weights of the labels, their hidden states (none yet), and the state of each part."""
-        states = [part for policy in self.parts for part in policy.begin(rows)]
-        empty = self.log_share.new_zeros(rows, len(self.parts), 0)
+        states = [part for policy in self.labelled() for part in policy.begin(rows)]
+        empty = self.log_share.new_zeros(rows, len(self.labelled()), 0)
         return (self.log_share.expand(rows, -1), empty, *states)
 
     def step(self, tokens: Int64[Tensor, " N"], state: State) -> tuple[Float[Tensor, "N H"], State]:
@@ -39,12 +43,12 @@ class MixturePolicy(SequencePolicy):
         if hidden.shape[2]:  # what was read tells which label it may be
             told = [
                 part.logits(h).log_softmax(-1).gather(1, tokens[:, None])
-                for part, h in zip(self.parts, hidden.unbind(1), strict=True)
+                for part, h in zip(self.labelled(), hidden.unbind(1), strict=True)
             ]
             weight = weight + torch.cat(told, 1)
-        each, after = len(states) // len(self.parts), []
+        each, after = len(states) // len(self.labelled()), []
         now = []
-        for i, part in enumerate(self.parts):
+        for i, part in enumerate(self.labelled()):
             h, own = part.step(tokens, tuple(states[i * each : (i + 1) * each]))
             now.append(h)
             after += own
@@ -55,7 +59,7 @@ class MixturePolicy(SequencePolicy):
     def drawer(
         self, temperature: float = 1.0, top_p: float = 1.0, never: Sequence[int] = ()
     ) -> Draw:
-        draws = [part.drawer(temperature, top_p, never) for part in self.parts]
+        draws = [part.drawer(temperature, top_p, never) for part in self.labelled()]
 
         def draw(seen: Float[Tensor, "N H"]) -> Int64[Tensor, " N"]:
             parts = seen.view(len(seen), len(draws), -1)
@@ -68,7 +72,7 @@ class MixturePolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
-        each = torch.stack([part.log_prob(tokens, temperature) for part in self.parts], 2)
+        each = torch.stack([part.log_prob(tokens, temperature) for part in self.labelled()], 2)
         so_far = (each.cumsum(1) + self.log_share).logsumexp(2)
         before = torch.nn.functional.pad(so_far[:, :-1], (1, 0))
         return so_far - before

@@ -56,16 +56,18 @@ class LabelledGame(PolicyGame):
         self.G.train()
         each = [
             share.exp() * part.nll(part.trim(real))
-            for share, part, real in zip(self.G.log_share, self.G.parts, next(batches), strict=True)
+            for share, part, real in zip(
+                self.G.log_share, self.G.labelled(), next(batches), strict=True
+            )
         ]
         yield Loss(torch.stack(each).sum())
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Sample from each policy, and lower the probability of tokens by their penalty."""
         self.G.eval()
-        count = max(1, self.samples // len(self.G.parts))
+        count = max(1, self.samples // len(self.G.labelled()))
         losses, penalties = [], []
-        for label, part in enumerate(self.G.parts):
+        for label, part in enumerate(self.G.labelled()):
             tokens = part.trim(part.sample(count, self.length))
             mask = part.mask(tokens)
             penalty = self.told(1 - label_reward(part, self.D, tokens, label, self.rollouts), mask)
@@ -79,7 +81,9 @@ class LabelledGame(PolicyGame):
         for _ in range(steps):
             self.G.eval()
             real = [rows[: (len(rows) + 1) // 2] for rows in next(batches)]
-            drawn = [p.sample(len(r), self.length) for p, r in zip(self.G.parts, real, strict=True)]
+            drawn = [
+                p.sample(len(r), self.length) for p, r in zip(self.G.labelled(), real, strict=True)
+            ]
             tokens = self.G.trim(torch.cat([*real, *drawn]))
             labels = [torch.full((len(rows),), i) for i, rows in enumerate(real)]
             label = torch.cat(labels).to(tokens.device)
@@ -100,7 +104,7 @@ class LabelledGame(PolicyGame):
     def without_real(self, batch: Batch) -> Batch:
         return [
             part.sample(len(rows), self.length)
-            for part, rows in zip(self.G.parts, batch, strict=True)
+            for part, rows in zip(self.G.labelled(), batch, strict=True)
         ]
 
     def by_label(
@@ -121,10 +125,9 @@ class LabelledGame(PolicyGame):
             top_p: Probability mass of nucleus sampling.
             never: Ids that are not drawn.
         """
-        settings = {"temperature": temperature, "top_p": top_p, "never": never}
         drawn = [
-            self.sample(count, policy=part, **settings)
-            for count, part in zip(counts, policy.parts, strict=True)
+            self.sample(count, policy=part, temperature=temperature, top_p=top_p, never=never)
+            for count, part in zip(counts, policy.labelled(), strict=True)
             if count
         ]
         return torch.cat(drawn), torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))

@@ -195,3 +195,25 @@ def test_lines_of_one_length_give_samples_of_that_length(tmp_path):
     with pytest.raises(UserError, match="sentence 1 has 2 tokens, and the run was trained on"):
         run.score(["my cat"])
     assert run.score(lines[:1])[0] < 0
+
+
+def test_rescored_sentences_are_drawn_by_the_discriminators_logit(loaded, monkeypatch):
+    """A discriminator that wants a word gets it, as often as its odds among the candidates say."""
+    plain = loaded.sample(300, seed=1)
+    wanted = loaded.tokenizer.ids()["cat"]
+    game = loaded._run.game
+    share = sum("cat" in line.split() for line in plain) / 300
+    assert 0.02 < share < 0.7
+
+    def told(tokens):
+        return 3.0 * (tokens == wanted).any(1).float()
+
+    monkeypatch.setattr(game.D, "scorer", lambda: told)
+    found = sum("cat" in line.split() for line in loaded.sample(300, rescore=64, seed=1)) / 300
+    expected = share * np.exp(3) / (share * np.exp(3) + 1 - share)
+    assert found == pytest.approx(expected, abs=0.13)  # four standard errors, few candidates
+    monkeypatch.setattr(game.D, "scorer", lambda: lambda tokens: torch.zeros(len(tokens)))
+    blind = sum("cat" in line.split() for line in loaded.sample(300, rescore=8, seed=2)) / 300
+    assert blind == pytest.approx(share, abs=0.13)
+    with pytest.raises(UserError, match="--rescore 0: it must be at least 1"):
+        loaded.sample(1, rescore=0)

@@ -46,8 +46,9 @@ class MixturePolicy(SequencePolicy):
                 for part, h in zip(self.labelled(), hidden.unbind(1), strict=True)
             ]
             weight = weight + torch.cat(told, 1)
-        each, after = len(states) // len(self.labelled()), []
-        now = []
+        each = len(states) // len(self.labelled())
+        now: list[Tensor] = []
+        after: list[Tensor] = []
         for i, part in enumerate(self.labelled()):
             h, own = part.step(tokens, tuple(states[i * each : (i + 1) * each]))
             now.append(h)

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from seqgan.lm.policies import SequencePolicy
-from seqgan.text.class_discriminator import ClassDiscriminator
 from seqgan.text.discriminators import SequenceDiscriminator
+from seqgan.text.label_discriminator import LabelDiscriminator
 from seqgan.text.rollout import complete_sequences
 
 Reward = Callable[[SequencePolicy, SequenceDiscriminator, Tensor], Tensor]
@@ -73,7 +73,7 @@ def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Re
 @torch.no_grad()
 def label_reward(
     policy: SequencePolicy,
-    discriminator: ClassDiscriminator,
+    discriminator: LabelDiscriminator,
     tokens: Int64[Tensor, "B T"],
     label: int,
     copies: int,

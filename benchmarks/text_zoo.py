@@ -212,7 +212,8 @@ def table(cells: list[Cell]) -> dict[str, Any]:
         if world not in found:
             print(f"\n| {world} | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 1) + "|")
         label = paper if control == "none" else f"{paper}, {control}"
-        cells_of = [interval([row[name] for row in rows]) for name in names]
+        columns = [[row[name] for row in rows] for name in names]
+        cells_of = ["-" if any(map(math.isnan, each)) else interval(each) for each in columns]
         print(f"| {label} | " + " | ".join(cells_of) + " |")
         found.setdefault(world, {})[label] = rows
     return found

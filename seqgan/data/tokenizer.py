@@ -124,10 +124,8 @@ class TextTokenizer:
             texts: Sentences.
         """
         lowered = _lower(texts, self.lowercase)
-        if self.level not in (
-            "bpe",
-            "model",
-        ):  # the library is ten times slower where it only looks ids up
+        if self.level not in ("bpe", "model"):
+            # The library is ten times slower where it only looks ids up
             number = self._number
             return [[number.get(t, UNK) for t in row] for row in _split(lowered, self.level)]
         ids: list[list[int]] = []

@@ -136,7 +136,7 @@ def systems():
 
 def test_every_paper_has_a_page_with_its_command_and_links_that_lead_somewhere(systems, tmp_path):
     systems.write_systems(DOCS.parent, tmp_path)
-    listed = {name for name, entry in paper_entries().items() if entry.recipes}
+    listed = {name for name, entry in paper_entries() if entry.recipes}
     assert {system.name for system in systems.systems()} == listed
     index = (tmp_path / "index.md").read_text(encoding="utf-8")
     for system in systems.systems():

@@ -24,23 +24,27 @@ def run(words: Sequence[str]) -> None:
 
 def lines(kind: str, recipe: str | None = None) -> list[str]:
     """One line for each name: the name, the recipes that accept it, what it is."""
-    every = paper_entries() if kind == "papers" else catalogue.read()[kind]
-    found = {n: e for n, e in every.items() if recipe is None or recipe in e.recipes}
+    every = paper_entries() if kind == "papers" else list(catalogue.read()[kind].items())
+    found = [(n, e) for n, e in every if recipe is None or recipe in e.recipes]
     if not found:
         raise UserError(f"the recipe {recipe} has no {kind}; leave --recipe out")
     bare = recipe is not None or kind in ("games", "recipes")
-    shown = {name: "" if bare else f"[{', '.join(e.recipes)}]" for name, e in found.items()}
-    wide, wider = (max(map(len, words)) for words in (shown, shown.values()))
-    return [f"{n:<{wide}}  {shown[n]:<{wider}}  {e.meaning}".rstrip() for n, e in found.items()]
+    shown = [(n, "" if bare else f"[{', '.join(e.recipes)}]", e.meaning) for n, e in found]
+    wide, wider = (max(len(row[i]) for row in shown) for i in (0, 1))
+    return [f"{n:<{wide}}  {of:<{wider}}  {meaning}".rstrip() for n, of, meaning in shown]
 
 
-def paper_entries() -> dict[str, Entry]:
-    """The papers that ship and those of installed packages, from the first lines of their files."""
-    found: dict[str, Entry] = {}
+def paper_entries() -> list[tuple[str, Entry]]:
+    """The papers that ship and those of installed packages, from the first lines of their files.
+
+    Two domains may each have a paper of one name: a name and an entry for each module.
+    """
+    found: dict[str, tuple[str, Entry]] = {}
     for recipe, package in PAPERS.items():
         for name, module in papers.modules(package).items():
-            found.setdefault(name, Entry(_first_line(module), [])).recipes.append(recipe)
-    return found
+            entry = (name, Entry(_first_line(module), []))
+            found.setdefault(module, entry)[1].recipes.append(recipe)
+    return list(found.values())
 
 
 def _first_line(module: str) -> str:

@@ -38,9 +38,7 @@ CLAIM = Claim(
     },
     checks=[
         Check(says="SeqGAN gains less than 0.1", figure=DIFFERENCE, by=-MARGIN),
-        Check(
-            says="SeqGAN loses less than 0.1", figure=0.0, against=DIFFERENCE, by=-MARGIN
-        ),
+        Check(says="SeqGAN loses less than 0.1", figure=0.0, against=DIFFERENCE, by=-MARGIN),
         Check(
             says="control: the exact divergence tells SeqGAN from the oracle",
             figure=("quick", "SeqGAN", "jsd"),

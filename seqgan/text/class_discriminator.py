@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from seqgan.text.discriminators import CNNDiscriminator, Scorer
 
 
-class ClassDiscriminator(CNNDiscriminator):
+class TextClassDiscriminator(CNNDiscriminator):
     """k + 1 classes: one for the real sequences of each label, the last for generated ones.
 
     logit = log sum_(i <= k) exp(o_i) - o_(k+1)                    (real against generated)

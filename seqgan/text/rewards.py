@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from seqgan.lm.policies import SequencePolicy
-from seqgan.text.class_discriminator import ClassDiscriminator
+from seqgan.text.class_discriminator import TextClassDiscriminator
 from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.rollout import complete_sequences
 
@@ -73,7 +73,7 @@ def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Re
 @torch.no_grad()
 def label_reward(
     policy: SequencePolicy,
-    discriminator: ClassDiscriminator,
+    discriminator: TextClassDiscriminator,
     tokens: Int64[Tensor, "B T"],
     label: int,
     copies: int,

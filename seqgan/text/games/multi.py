@@ -15,7 +15,7 @@ from torch import Tensor
 
 from image_core.adversarial.game import Batch, Loss
 from seqgan.lm.policies import LSTMPolicy
-from seqgan.text.class_discriminator import ClassDiscriminator
+from seqgan.text.class_discriminator import TextClassDiscriminator
 from seqgan.text.games.policy import PolicyGame
 from seqgan.text.mixture import MixturePolicy
 from seqgan.text.rewards import label_reward
@@ -35,12 +35,12 @@ class LabelledGame(PolicyGame):
     """
 
     G: MixturePolicy
-    D: ClassDiscriminator
+    D: TextClassDiscriminator
 
     def __init__(
         self,
         G: MixturePolicy,
-        D: ClassDiscriminator,
+        D: TextClassDiscriminator,
         length: int,
         *,
         rollouts: int,
@@ -150,6 +150,6 @@ def tiny() -> tuple[LabelledGame, list[Tensor]]:
     data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
     data[:, 4], data[:, 5] = 2, 0
     parts = [LSTMPolicy(12, 8, 8, start=1, end=2, pad=0) for _ in range(2)]
-    D = ClassDiscriminator(12, 2, ((1, 4), (2, 4)), end=2)
+    D = TextClassDiscriminator(12, 2, ((1, 4), (2, 4)), end=2)
     game = LabelledGame(MixturePolicy(parts, [0.5, 0.5]), D, 6, rollouts=2, samples=8)
     return game, list(data.chunk(2))

@@ -14,7 +14,7 @@ from typing import Any
 
 from image_core.runs import options
 from seqgan.text import own
-from seqgan.text.class_discriminator import ClassDiscriminator
+from seqgan.text.class_discriminator import TextClassDiscriminator
 from seqgan.text.config import FILTERS, DiscriminatorOptions, Sequences, two_players
 from seqgan.text.corpus import Corpus
 from seqgan.text.games.multi import LabelledGame
@@ -66,7 +66,7 @@ def game(o: Options, s: Sequences) -> LabelledGame:
     total = sum(s.labels.values())
     parts = [own.recurrent(o.build_policy(s)) for _ in s.labels]
     policy = MixturePolicy(parts, [count / total for count in s.labels.values()])
-    discriminator = ClassDiscriminator(
+    discriminator = TextClassDiscriminator(
         s.vocab,
         len(s.labels),
         FILTERS[o.discriminator],

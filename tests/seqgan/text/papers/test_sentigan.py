@@ -11,7 +11,7 @@ import seqgan as sg
 from image_core.adversarial.errors import UserError
 from seqgan.cli import main
 from seqgan.text import oracle_recipe as oracle
-from seqgan.text.class_discriminator import ClassDiscriminator
+from seqgan.text.class_discriminator import TextClassDiscriminator
 from seqgan.text.config import Sequences
 from seqgan.text.games.multi import penalised, tiny
 from seqgan.text.labels import LabelBatches, NaiveBayes
@@ -67,7 +67,7 @@ def test_steps_of_a_mixture_know_what_was_read(mixture):
 
 def test_classes_by_hand():
     torch.manual_seed(0)
-    D = ClassDiscriminator(12, 2, ((1, 4), (2, 4)), end=2).eval()
+    D = TextClassDiscriminator(12, 2, ((1, 4), (2, 4)), end=2).eval()
     tokens = torch.randint(3, 12, (5, 6))
     with torch.no_grad():
         p = D.classify(tokens).softmax(1)

@@ -1,7 +1,7 @@
 """What was read of ratings or judged documents, with examples; nothing is trained."""
 
+from seqgan.retrieval.build import read_task
 from seqgan.retrieval.config import RetrievalOptions
-from seqgan.retrieval.recipe import read_task
 from seqgan.retrieval.report import described
 from seqgan.retrieval.tasks import Task
 

@@ -59,6 +59,7 @@ def test_every_preset_runs_when_it_is_shrunk(tmp_path, preset):
     assert (run / "result.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paper", NAMES)
 def test_every_paper_runs_and_leaves_its_files(tmp_path, capsys, paper, monkeypatch):
     monkeypatch.setattr(image_report.plots, "learning_curves", lambda *_: None)

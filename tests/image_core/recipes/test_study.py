@@ -170,6 +170,7 @@ def test_runs_that_diverge_are_scored_and_do_not_stop_the_study(tmp_path, monkey
     assert found.scores == [working.DIVERGED] * 2
 
 
+@pytest.mark.slow
 def test_a_real_study_by_a_worker_that_dies_and_another(tmp_path, monkeypatch, capsys):
     """The second worker begins the dead one's run again, and ends the study."""
     words = "--data digits --penalties none --norms none --archs dcgan --rounds 1"

@@ -27,6 +27,7 @@ def said(count, seed, words=WORDS):
     return Said(some[:count], some[count:])
 
 
+@pytest.mark.slow
 def test_people_in_the_machines_place_score_a_half_and_a_machine_that_stammers_does_not():
     human, others = said(80, 1), said(80, 2)
     machine = {"stammers": ["w1 w1 w1"] * 80, "person": said(80, 3).replies}

@@ -19,7 +19,7 @@ from tests.recipes.made import read_log, read_result
 from tests.recipes.made import short_report as short_report
 
 PAPERS = oracle.PAPERS.names()
-LEARNS = {"residual": "D"}
+LEARNS = {"leakgan": "worker", "residual": "D"}
 """The player of the rounds, where it is not the policy."""
 WITHOUT = (
     *("ddo", "dgsan", "gold", "iq_learn", "jsdgan"),

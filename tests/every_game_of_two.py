@@ -24,7 +24,7 @@ from seqgan.lm.policies import LSTMPolicy
 from tests import traps
 from tests.test_every_game import GAMES
 
-ROUNDS = 2
+ROUNDS = 1
 
 
 class Rows(TorchDispatchMode):

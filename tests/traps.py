@@ -53,7 +53,10 @@ def find(rank) -> dict:
 
     D = fully_shard(net(), mesh=init_device_mesh("cpu", (2,)))
     try:
-        (penalty(D, x) + D(x).mean()).backward()
+        loss = D(x).mean()
+        (loss + penalty(D, x)).backward()
+        torch.optim.SGD(D.parameters(), 0.1).step()
+        (D(x).mean() + penalty(D, x)).backward()
         found["fsdp_penalty"] = "no error"
     except RuntimeError as error:
         found["fsdp_penalty"] = str(error)

@@ -217,5 +217,5 @@ class Run(ABC):
             write_form(self.folder.folder, form)
 
 
-MOVABLE = ("out", "device", "save_seconds", "track", "report")
+MOVABLE = ("out", "device", "save_seconds", "track", "report", "shard")
 """Options that may change while a run is stopped; the content of their files is compared."""

@@ -5,30 +5,23 @@ import torch
 from torch.nn import functional
 
 from tests import every_game_of_two
-from tests.test_every_game import GAMES
+from tests.every_game_of_two import GAMES
 from tests.two_processes import play
 
 SUMS = 1e-6
 """Two means of some rows, added, are rounded differently from one mean of all."""
 MEANS = "its loss is not a mean over rows: it takes means or negatives of a process's own rows"
 ORDER = "rows are drawn, dropped or put together in another order than one process's"
-OWN = "each process plays environments of its own"
 OF_ALL_ROWS = {
-    "seqgan.dialogue.game": MEANS,
     "seqgan.retrieval.game": MEANS,
     "seqgan.text.games.hierarchical": ORDER,
     "seqgan.text.games.offline": MEANS,
     "seqgan.text.games.sequence": ORDER,
-    "seqgan.text.games.token": MEANS,
     "seqgan.text.games.weighted": ORDER,
     "seqgan.text2image.games.stack": MEANS,
     "seqgan.text2image.papers.attngan": MEANS,
     "seqgan.text2image.papers.dfgan": MEANS,
     "seqgan.text2image.papers.stackgan_v2": MEANS,
-    "rl.games.control": OWN,
-    "rl.games.dagger": OWN,
-    "rl.games.imitation": OWN,
-    "rl.games.off_policy": OWN,
     "image_core.games.semi": MEANS,
     "image_core.games.shared": ORDER,
 }
@@ -58,7 +51,8 @@ def test_two_processes_equal_one(name, pair, monkeypatch):
         torch.set_num_threads(threads)
     apart = distance(one, pair[0][name][0])
     if name in OF_ALL_ROWS:
-        assert apart > SUMS, "it does equal one: take it off the list"
+        # Rounding alone leaves some 1e-8
+        assert apart > SUMS / 10, "it does equal one: take it off the list"
     else:
         assert apart <= SUMS
 

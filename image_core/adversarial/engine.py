@@ -7,7 +7,7 @@ ends.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -321,6 +321,16 @@ class Engine:
         for batch in batches(data, self.drawn, self.device):
             self.drawn += 1
             yield to_device(parallel.share(as_tensors(batch)), self.device)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Context in which sharded modules are whole, to evaluate; every process must enter it."""
+        self._cut.gather()
+        try:
+            yield
+            self._cut.keep()
+        finally:
+            self._cut.release()
 
     # -- saving ----------------------------------------------------------------------------------
 

@@ -45,12 +45,13 @@ class Cut:
     def __init__(self, modules: "Sequence[FSDPModule]" = ()):
         self.modules = modules
         self.gathered = False
-        self.names = {
-            id(parameter): (module, name)
+        self.shards = [
+            (module, name, parameter)
             for module in modules
             for name, parameter in _named(module)
             if is_sharded(parameter)
-        }
+        ]
+        self.names = {id(shard): (module, name) for module, name, shard in self.shards}
 
     def gather(self) -> None:
         """Put the weights together, for a move that may use them in any way."""
@@ -72,13 +73,20 @@ class Cut:
             found.append(parameter if module is None else as_module(module).get_parameter(name))
         return found
 
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Take over what has been written into the gathered weights, the same in all processes."""
+        for module, name, shard in self.shards:
+            now = as_module(module).get_parameter(name).detach()
+            held(shard).copy_(held(_part_of_equal(now, shard)))
+
     def release(self) -> None:
         """Leave each process its part: of the weights, and of the gradients, equal in all."""
-        if not self.gathered:
-            return
         for module in self.modules:
-            gradients = {name: p.grad for name, p in _named(module) if p.grad is not None}
-            for _, parameter in _named(module):
+            # A forward pass outside of a move has gathered them too, by torch's own hooks
+            gathered = [(name, p) for name, p in _named(module) if not is_sharded(p)]
+            gradients = {name: p.grad for name, p in gathered if p.grad is not None}
+            for _, parameter in gathered:
                 parameter.grad = None
             module.reshard()
             for name, parameter in _named(module):

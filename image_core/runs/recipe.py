@@ -194,7 +194,8 @@ class Run(ABC):
         if self.config.report == "none":
             print(f"no report; `seqgan evaluate {self.config.out}` writes it", file=sys.stderr)
             return
-        self.report(None if ended else time.process_time() - began)
+        with self.engine.whole():
+            self.report(None if ended else time.process_time() - began)
 
     def as_dict(self) -> dict[str, Any]:
         """The options as plain values."""

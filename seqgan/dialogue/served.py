@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from image_core.adversarial.errors import UserError
 
 
-class Drawn(NamedTuple):
+class ServedReply(NamedTuple):
     """One reply as a server returns it.
 
     Args:
@@ -35,7 +35,9 @@ class Drawn(NamedTuple):
 class GenerationServer(Protocol):
     """What is needed of a server: vLLM's `/generate` and weight update, or TRL's `vllm-serve`."""
 
-    def generate(self, prompts: Sequence[Sequence[int]], *, max_tokens: int) -> Sequence[Drawn]:
+    def generate(
+        self, prompts: Sequence[Sequence[int]], *, max_tokens: int
+    ) -> Sequence[ServedReply]:
         """One reply to each prompt, in their order.
 
         Args:
@@ -142,10 +144,10 @@ class ServedPolicy:
             f"max_staleness={self.max_staleness} refuses that: see whether its updates arrive"
         )
 
-    def _stale(self, drawn: Drawn) -> bool:
+    def _stale(self, drawn: ServedReply) -> bool:
         return self.version - drawn.version > self.max_staleness
 
-    def _drawn(self, prompts: Sequence[Sequence[int]]) -> Sequence[Drawn]:
+    def _drawn(self, prompts: Sequence[Sequence[int]]) -> Sequence[ServedReply]:
         found = self.server.generate(prompts, max_tokens=self.max_tokens)
         if len(found) != len(prompts):
             raise UserError(f"the server gave {len(found)} replies to {len(prompts)} prompts")
@@ -157,7 +159,7 @@ class ServedPolicy:
                 )
         return found
 
-    def _padded(self, drawn: Sequence[Drawn]) -> Replies:
+    def _padded(self, drawn: Sequence[ServedReply]) -> Replies:
         longest = max(len(each.tokens) for each in drawn)
         tokens = torch.full((len(drawn), longest), self.pad)
         log_prob = torch.zeros(len(drawn), longest)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.served import Drawn, Replies, ServedPolicy, served_loss, truncated_ratio
+from seqgan.dialogue.served import Replies, ServedPolicy, ServedReply, served_loss, truncated_ratio
 
 
 class Table(nn.Module):
@@ -37,7 +37,7 @@ class Server:
         log_prob, version = self.held[max(0, len(self.held) - 1 - self.late)]
         # Prompt n gets n tokens: what is drawn is known
         tokens = [[i % 3 for i in range(min(max_tokens, len(prompt)))] for prompt in prompts]
-        return [Drawn(row, [float(log_prob[t]) for t in row], version) for row in tokens]
+        return [ServedReply(row, [float(log_prob[t]) for t in row], version) for row in tokens]
 
 
 def served(server, **options):
@@ -145,6 +145,6 @@ def test_weights_are_capped_logged_and_without_gradient():
 def test_log_probabilities_of_another_number_of_tokens_are_refused():
     server = Server()
     policy = served(server)
-    server.generate = lambda prompts, *, max_tokens: [Drawn([1, 2], [0.0], 0)]
+    server.generate = lambda prompts, *, max_tokens: [ServedReply([1, 2], [0.0], 0)]
     with pytest.raises(UserError, match="1 log-probabilities of 2 tokens"):
         policy.sample([[5]])

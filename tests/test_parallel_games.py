@@ -15,6 +15,7 @@ ORDER = "rows are drawn, dropped or put together in another order than one proce
 OF_ALL_ROWS = {
     "seqgan.retrieval.game": MEANS,
     "seqgan.text.games.hierarchical": ORDER,
+    "seqgan.text.games.multi": ORDER,
     "seqgan.text.games.offline": MEANS,
     "seqgan.text.games.sequence": ORDER,
     "seqgan.text.games.weighted": ORDER,

@@ -39,6 +39,8 @@ usage: seqgan COMMAND ...      or python -m seqgan COMMAND ...; seqgan --version
   seqgan attack --data PATH --out DIR          changes of images that a classifier falls for
   seqgan attack --texts FILE --model DIR --out DIR    words that a text classifier falls for
   seqgan study --data PATH --out DIR           losses x penalties x norms x nets, by workers
+  seqgan study --recipe NAME --search FILE --out DIR   search the options of any recipe
+  seqgan study best DIR --points 3             its best points again, with new seeds
   seqgan train text2image --data PATH --out DIR    StackGAN; --data shapes to try
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
   seqgan sample DIR --out NEW --gif FILE.gif   single PNGs of an image run, a walk through latents

@@ -113,6 +113,15 @@ def has_checkpoint(folder: str | Path) -> bool:
     return any(candidate.exists() for candidate in _candidates(folder) * 2)
 
 
+def saved_processes(folder: str | Path) -> int:
+    """Number of processes that have saved a checkpoint.
+
+    Args:
+        folder: Folder of the checkpoint.
+    """
+    return int(stable(folder, read_state)["processes"])
+
+
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write `state.json`, with the size and CRC-32 of every file already in the folder.
 

@@ -7,7 +7,7 @@ ends.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ from image_core.adversarial.moves import (
     check_turns,
     started,
 )
-from image_core.adversarial.sharding import whole
+from image_core.adversarial.sharding import Cut, is_sharded, whole
 from image_core.adversarial.stream import Data, as_tensors, batches, to_device
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 OptimizerFactory = Callable[[Sequence[nn.Parameter]], Optimizer]
 ScheduleFactory = Callable[[Optimizer], LRScheduler]
+WHOLE = Cut()
+"""No module is sharded."""
 Callback = Callable[["Engine", Logs], None]
 """Function called after a round; see `callbacks.py`."""
 
@@ -64,6 +66,7 @@ class Engine:
         ema: Decay of the weight average, by name of a submodule of the game.
         schedule: Function that builds the learning-rate schedule, by player; advanced after each of
             the player's steps.
+        cut: Modules that are sharded among processes, see `parallel.shard`.
 
     Raises:
         UserError: An option names no player or submodule, or a value is out of range.
@@ -79,6 +82,7 @@ class Engine:
         accumulate: int = 1,
         ema: Mapping[str, float] = {},
         schedule: Mapping[str, ScheduleFactory] = {},
+        cut: Cut = WHOLE,
     ):
         check_game(game, optim, schedule)
         check_names(game, optim, clip, ema, schedule)
@@ -105,6 +109,7 @@ class Engine:
         self.saved: Path | None = None
         self._accelerator = accelerator
         self._guard = Guard(self.players, self.device)
+        self._cut = cut
 
     # -- playing ---------------------------------------------------------------------------------
 
@@ -128,9 +133,11 @@ class Engine:
             raise UserError(f"player {player!r} has a turn but no optimizer; add it to optim")
         logs = Means()
         yields = 0
+        self._cut.release()
         # Gradients left by a move that failed between two steps
         self.optimizers[player].zero_grad(set_to_none=True)
         flags = self._freeze_all_but(player)
+        self._cut.gather()
         move: Iterator[Loss] | None = None
         try:
             move = started(turn, batches)
@@ -144,6 +151,7 @@ class Engine:
         finally:
             if isinstance(move, Generator):
                 move.close()  # exits the `with` blocks of a rejected move
+            self._cut.release()
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
         if yields % self.accumulate:
@@ -260,17 +268,19 @@ class Engine:
 
     def _step(self, player: str, loss: Tensor) -> Tensor:
         parameters = self.players[player]
-        parallel.average_gradients(parameters)
+        parallel.average_gradients(self._cut.whole(parameters))
+        self._cut.release()
         gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
             raise RuleError(f"the loss of {player!r} reaches none of its parameters")
-        norm = whole(nn.utils.get_total_norm(gradients))
+        norm = self._norm(gradients)
         if player in self.clip:
             nn.utils.clip_grads_with_norm_(parameters, self.clip[player], norm)
         self.optimizers[player].step()
         self.optimizers[player].zero_grad(set_to_none=True)
         if player in self.schedules:
             self.schedules[player].step()
+        self._cut.gather()
         self.steps[player] += 1
         self._guard.note(player, norm + loss.detach(), self.steps[player])
         learned = {id(p) for p in parameters}
@@ -279,6 +289,16 @@ class Engine:
             if any(id(p) in learned for p in module.parameters()):
                 average.update(module)
         return norm
+
+    def _norm(self, gradients: Sequence[Tensor]) -> Tensor:
+        """The norm of all gradients together, those of shards and those that are whole."""
+        cut = [g for g in gradients if is_sharded(g)]
+        if not cut:
+            return nn.utils.get_total_norm(gradients)
+        norms = [whole(nn.utils.get_total_norm(cut))]
+        if rest := [g for g in gradients if not is_sharded(g)]:
+            norms.append(nn.utils.get_total_norm(rest))
+        return torch.linalg.vector_norm(torch.stack(norms))
 
     def _freeze_all_but(self, player: str) -> list[tuple[nn.Parameter, bool]]:
         """Let only the player's parameters require gradients; return the previous flags to restore.
@@ -302,6 +322,16 @@ class Engine:
             self.drawn += 1
             yield to_device(parallel.share(as_tensors(batch)), self.device)
 
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Context in which sharded modules are whole, to evaluate; every process must enter it."""
+        self._cut.gather()
+        try:
+            yield
+            self._cut.keep()
+        finally:
+            self._cut.release()
+
     # -- saving ----------------------------------------------------------------------------------
 
     def save(self, folder: str | Path) -> None:
@@ -313,6 +343,7 @@ class Engine:
         Raises:
             UserError: The disk is full, or the folder is not writable.
         """
+        self._cut.release()
         snapshot.save(self._state(), Path(folder))
         self.saved = Path(folder)
 

@@ -5,7 +5,8 @@ a head is unused in one player's turn, and lets processes diverge silently when 
 `forward` is called; adversarial games do both.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.sharding import is_sharded
+from image_core.adversarial.sharding import Cut, is_sharded
 
 _by_itself = False
 
@@ -65,6 +66,57 @@ def broadcast(module: nn.Module) -> None:
         for tensor in module.state_dict().values():
             if not is_sharded(tensor):
                 dist.broadcast(tensor, src=0)
+
+
+def shard(game: nn.Module, names: Sequence[str]) -> Cut:
+    """Leave each process its part of some modules (FSDP2); the engine is built afterwards.
+
+    Parameters without a dimension stay whole.
+
+    Args:
+        game: Game on its device.
+        names: Names of its submodules.
+
+    Returns:
+        The modules, for the engine.
+
+    Raises:
+        UserError: There is no such submodule, or only one process.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    known = dict(game.named_children())
+    for name in names:
+        if name not in known:
+            raise UserError(f"--shard {name}: the modules of this game are {', '.join(known)}")
+    if world()[1] == 1:
+        raise UserError(
+            f"--shard {','.join(names)} cuts modules among processes, of which there is one; start "
+            "several with `torchrun --nproc_per_node 2 -m seqgan train ...`"
+        )
+    # Nothing depends on the hook that it says may be lost
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view tensor")
+    broadcast(game)
+    device = next(game.parameters()).device
+    mesh = init_device_mesh(device.type, (world()[1],))
+    cut = []
+    for module in (part for name in names for part in _with_forward(known[name])):
+        whole = {p for p in module.parameters() if p.dim() == 0}
+        sharded = fully_shard(module, mesh=mesh, reshard_after_forward=False, ignored_params=whole)
+        sharded.set_reshard_after_backward(False)
+        sharded.set_requires_gradient_sync(False)  # the engine averages, as it does elsewhere
+        cut.append(sharded)
+    return Cut(cut)
+
+
+def _with_forward(module: nn.Module) -> Iterator[nn.Module]:
+    """The module, or the members of a container, which has no forward pass of its own."""
+    if isinstance(module, nn.ModuleList | nn.ModuleDict):
+        for child in module.children():
+            yield from _with_forward(child)
+    else:
+        yield module
 
 
 def share(batch: Any) -> Any:

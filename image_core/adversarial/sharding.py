@@ -1,22 +1,27 @@
 """Parameters that are sharded among processes (FSDP2): saving and loading them.
 
-    fully_shard(game.G, reshard_after_forward=True); engine = Engine(game, ...)
+    engine = Engine(game, ..., cut=parallel.shard(game, ["G", "D"]))
 
-Every process has to build the same weights before they are sharded. Without `reshard_after_forward`
-a root module keeps its gathered weights, and the engine would freeze those instead of the shards. A
-weight average of a sharded player is not supported: torch refuses to copy it. All functions here
+The engine gathers these modules when a move begins and lets go of them before each step and when
+the move ends. In between their weights are whole, whatever the move does with them. Left to itself,
+`fully_shard` gathers and frees them around each call: then a gradient penalty, which differentiates
+twice, ends with "setStorage ... storage of size 0", and a method other than `forward` finds shards.
+A weight average of a sharded module is not supported: torch refuses to copy it. All functions here
 must be called by all processes at once.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+if TYPE_CHECKING:
+    from torch.distributed.fsdp import FSDPModule
 
 
 def is_sharded(value: Any) -> bool:
@@ -28,6 +33,90 @@ def is_sharded(value: Any) -> bool:
     # The import takes a third of a second; if it has not been made, nothing is sharded
     module = sys.modules.get("torch.distributed.tensor")
     return module is not None and isinstance(value, module.DTensor)
+
+
+class Cut:
+    """Sharded modules that are gathered and let go of as a whole; see `parallel.shard`.
+
+    Args:
+        modules: Modules that `fully_shard` has cut, without reductions of its own.
+    """
+
+    def __init__(self, modules: "Sequence[FSDPModule]" = ()):
+        self.modules = modules
+        self.gathered = False
+        self.shards = [
+            (module, name, parameter)
+            for module in modules
+            for name, parameter in _named(module)
+            if is_sharded(parameter)
+        ]
+        self.names = {id(shard): (module, name) for module, name, shard in self.shards}
+
+    def gather(self) -> None:
+        """Put the weights together, for a move that may use them in any way."""
+        for module in self.modules:
+            module.unshard()
+        self.gathered = True
+
+    def whole(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+        """The gathered parameters in place of the shards, with the gradients of a backward pass.
+
+        Args:
+            parameters: Parameters of a player.
+        """
+        if not self.gathered:
+            return list(parameters)
+        found = []
+        for parameter in parameters:
+            module, name = self.names.get(id(parameter), (None, ""))
+            found.append(parameter if module is None else as_module(module).get_parameter(name))
+        return found
+
+    @torch.no_grad()
+    def keep(self) -> None:
+        """Take over what has been written into the gathered weights, the same in all processes."""
+        for module, name, shard in self.shards:
+            now = as_module(module).get_parameter(name).detach()
+            held(shard).copy_(held(_part_of_equal(now, shard)))
+
+    def release(self) -> None:
+        """Leave each process its part: of the weights, and of the gradients, equal in all."""
+        for module in self.modules:
+            # A forward pass outside of a move has gathered them too, by torch's own hooks
+            gathered = [(name, p) for name, p in _named(module) if not is_sharded(p)]
+            gradients = {name: p.grad for name, p in gathered if p.grad is not None}
+            for _, parameter in gathered:
+                parameter.grad = None
+            module.reshard()
+            for name, parameter in _named(module):
+                if name in gradients:
+                    parameter.grad = _part_of_equal(gradients[name], parameter)
+        self.gathered = False
+
+
+def as_module(module: "FSDPModule") -> nn.Module:
+    """The same object as the module that it also is.
+
+    Args:
+        module: Module that `fully_shard` has cut.
+    """
+    assert isinstance(module, nn.Module)
+    return module
+
+
+def _named(module: "FSDPModule") -> list[tuple[str, nn.Parameter]]:
+    return list(as_module(module).named_parameters())
+
+
+def _part_of_equal(value: Tensor, like: Tensor) -> Tensor:
+    """This process's part of a tensor that all processes hold."""
+    if not is_sharded(like):
+        return value
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(like, DTensor)
+    return distribute_tensor(value, like.device_mesh, like.placements, src_data_rank=None)
 
 
 def any_sharded(module: nn.Module) -> bool:

@@ -129,7 +129,8 @@ def _fingerprints(state: State) -> dict[str, int]:
 def load(state: State, folder: Path) -> State:
     """Restore a checkpoint of `save`: the objects of `state` in place, its values in the result.
 
-    Everything is checked before anything is copied.
+    Everything is checked before anything is copied. Where other processes than now have saved it,
+    batches come in the same order, but what each process draws is not what one of them drew.
 
     Args:
         state: State of a game built with the same options.
@@ -145,7 +146,10 @@ def load(state: State, folder: Path) -> State:
         sharding.shard_optimizer(optimizer)
     for name, schedule in state.schedules.items():
         schedule.load_state_dict(saved.optim["schedules"][name])
-    randomness.restore(saved.rng, state.device)
+    if saved.rng:
+        randomness.restore(saved.rng, state.device)
+    else:  # a process more than there were: numbers of its own
+        randomness.seed_all(saved.counts["round"] * 1009 + parallel.world()[0])
     return restored
 
 
@@ -176,19 +180,15 @@ class _Saved(NamedTuple):
 def _read(state: State, place: Path, *, learned_only: bool) -> _Saved:
     """Read and check everything; change nothing."""
     counts = checkpoint.read_state(place)
-    rank, processes = parallel.world()
-    if counts["processes"] != processes and not learned_only:
-        raise UserError(
-            f"{place} was saved by {counts['processes']} processes; "
-            f"resume with as many, not {processes}"
-        )
+    rank = parallel.world()[0]
     optim: dict[str, Any] = {}
     rng: dict[str, torch.Tensor] = {}
     if not learned_only:
         # On the CPU: an optimizer moves its moments itself and leaves its step counts in place
         optim = checkpoint.load_tensors(place / "optim.pt")
         _check_optim(state, optim, place / "optim.pt")
-        rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
+        if rank < counts["processes"]:
+            rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
     _check_outsiders(state, counts.get("outsiders", {}), place)
     weights = {
         name: checkpoint.read_module(module, place / f"{name}.safetensors")

@@ -141,8 +141,18 @@ class RunFolder:
         Raises:
             UserError: The folder already contains files, or cannot be created.
         """
-        self.check_unused()
-        self.write_config(recipe, config)
+        failure: UserError | None = None
+        try:
+            self.check_unused()
+            self.write_config(recipe, config)
+        except UserError as error:  # the other processes must not wait for this one
+            failure = error
+        # No process writes into the folder before the first has seen that it is empty
+        succeeded = parallel.all_succeeded(failure is None)
+        if failure is not None:
+            raise failure
+        if not succeeded:
+            raise UserError(f"{self.folder} was not begun; see the message of the first process")
 
     def write_config(self, recipe: str, config: Any) -> None:
         """Write `config.yaml`.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ def write_image_grid(
     Raises:
         UserError: The file cannot be written.
     """
+    if not parallel.first():
+        return
     from PIL import Image, ImageDraw
 
     count, height, width, _ = images.shape

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import torch
 
+from image_core.adversarial import parallel
 from image_core.adversarial.engine import Engine, OptimizerFactory, ScheduleFactory
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
+from image_core.adversarial.sharding import Cut
 from image_core.runs.options import mixed_precision
 
 
@@ -45,6 +47,7 @@ def make_engine(
     *,
     source: str = "players",
     ema: Mapping[str, float] = {},
+    shard: str = "",
 ) -> Engine:
     """An engine that trains the players.
 
@@ -54,9 +57,11 @@ def make_engine(
         precision: Name of the precision: no or bf16.
         source: File that names the players, used in error messages.
         ema: Decay of the weight average by name of a submodule.
+        shard: Submodules of which each process holds a part, separated by commas.
 
     Raises:
-        UserError: A player is named twice, does not exist in the game, or is missing.
+        UserError: A player is named twice, does not exist in the game, or is missing; a sharded
+            module has a weight average.
     """
     names, known = [player.name for player in players], list(game.players())
     for name in names:
@@ -76,4 +81,16 @@ def make_engine(
         clip={p.name: p.max_grad_norm for p in players if p.max_grad_norm is not None},
         schedule={p.name: p.schedule for p in players if p.schedule is not None},
         ema=ema,
+        cut=_cut(game, shard, ema),
     )
+
+
+def _cut(game: Game, shard: str, ema: Mapping[str, float]) -> Cut:
+    """The modules of --shard, cut where there are several processes to hold them."""
+    names = shard.replace(",", " ").split()
+    for name in names:
+        if name in ema:
+            raise UserError(
+                f"--shard {name}: a sharded module has no weight average; give --ema_decay 0 too"
+            )
+    return parallel.shard(game, names) if names and parallel.world()[1] > 1 else Cut()

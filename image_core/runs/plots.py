@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.runs.plot_labels import Label, place_above, place_beside
 
@@ -346,7 +347,7 @@ def soften(axes: "matplotlib.axes.Axes") -> None:
 
 
 def write_figure(figure: "matplotlib.figure.Figure", path: Path) -> None:
-    """Write a figure atomically.
+    """Write a figure atomically; among several processes only the first writes.
 
     Args:
         figure: Figure to write.
@@ -358,6 +359,8 @@ def write_figure(figure: "matplotlib.figure.Figure", path: Path) -> None:
     kind = path.suffix.removeprefix(".").lower()
     if kind not in ("png", "pdf", "svg"):
         raise UserError(f"cannot draw {path.name}: end the name in .png, .pdf or .svg")
+    if not parallel.first():
+        return
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         figure.savefig(temporary, format=kind, dpi=160, facecolor="white")

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from image_core.adversarial.checkpoint import has_checkpoint
+from image_core.adversarial import parallel
+from image_core.adversarial.checkpoint import has_checkpoint, saved_processes
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.randomness import seed_all
@@ -124,6 +125,7 @@ class Run(ABC):
         """
         if has_checkpoint(self.folder.checkpoint):
             self.engine.load(self.folder.checkpoint)
+            self._tell_processes()
         noted, now = self.engine.notes.get("config", {}), self.as_dict()
         if "rounds" in noted and noted["rounds"] < now["rounds"]:
             self._lengthen(noted["rounds"])
@@ -134,6 +136,16 @@ class Run(ABC):
                     f"{value}; restore it or start a new run"
                 )
         self._sign()
+
+    def _tell_processes(self) -> None:
+        """Say that a run goes on by another number of processes, which is not bit for bit."""
+        saved, now = saved_processes(self.folder.checkpoint), parallel.world()[1]
+        if saved != now and parallel.first():
+            print(
+                f"saved by {saved} processes, goes on by {now}: batches in the same order, each "
+                "shared by those there are; random draws and sums differ, so not bit for bit",
+                file=sys.stderr,
+            )
 
     def _lengthen(self, before: int) -> None:
         """Go back into the last phase if it has ended, now that it has more rounds."""
@@ -182,7 +194,8 @@ class Run(ABC):
         if self.config.report == "none":
             print(f"no report; `seqgan evaluate {self.config.out}` writes it", file=sys.stderr)
             return
-        self.report(None if ended else time.process_time() - began)
+        with self.engine.whole():
+            self.report(None if ended else time.process_time() - began)
 
     def as_dict(self) -> dict[str, Any]:
         """The options as plain values."""
@@ -205,5 +218,5 @@ class Run(ABC):
             write_form(self.folder.folder, form)
 
 
-MOVABLE = ("out", "device", "save_seconds", "track", "report")
+MOVABLE = ("out", "device", "save_seconds", "track", "report", "shard")
 """Options that may change while a run is stopped; the content of their files is compared."""

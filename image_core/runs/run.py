@@ -139,7 +139,8 @@ def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bo
     ended = done >= phase.rounds
     if ended or (done - 1) % phase.evaluate_every == 0:
         _check_weights(engine, phase)
-        measured = phase.evaluate()
+        with engine.whole():
+            measured = phase.evaluate()
         for name, value in measured.items():
             if not math.isfinite(value):
                 raise _stop(engine, f"in phase {phase.name} {name} is not finite")

@@ -23,6 +23,18 @@ class PrecisionOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
+class ShardOptions(PrecisionOptions):
+    """Precision, and modules that processes share.
+
+    Args:
+        shard: Modules of which each of several processes holds a part between moves (FSDP2), as in
+            G,D.
+    """
+
+    shard: str = ""
+
+
+@dataclass(kw_only=True)
 class AlarmOptions(RunConfig):
     """Alarms.
 

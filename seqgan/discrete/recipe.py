@@ -107,6 +107,7 @@ class Run(recipe.Run):
             self.paper.players(config),
             config.precision,
             source=self.paper.file,
+            shard=config.shard,
             ema={"G": config.ema_decay} if config.ema_decay else {},
         )
         if data:

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
+from image_core.adversarial.sharding import copy_weights
 from image_core.runs import options
 from image_core.runs.fingerprint import fingerprint
 from image_core.runs.folder import write_text
@@ -179,7 +180,7 @@ class TextRun(SequenceRun):
         c, game = self.config, self.game
 
         def leave() -> None:
-            game.G.load_state_dict(game.mle.state_dict())
+            copy_weights(game.mle, game.G)
 
         return Phase(
             "mle",

@@ -58,7 +58,9 @@ class SequenceRun(Run):
                 raise UserError("--compile needs a CUDA device; leave it out on a CPU")
             self.game.get_submodule("D").compile(mode="reduce-overhead", fullgraph=True)
         players = self.paper.players(c)
-        self.engine = make_engine(self.game, players, c.precision, source=self.paper.file)
+        self.engine = make_engine(
+            self.game, players, c.precision, source=self.paper.file, shard=c.shard
+        )
 
     @abstractmethod
     def mle_phase(self) -> Phase:

@@ -78,6 +78,7 @@ class Text2ImageRun(recipe.Run):
             self.paper.players(config),
             config.precision,
             source=self.paper.file,
+            shard=config.shard,
             ema=dict.fromkeys(generators, config.ema_decay),
         )
         if data:

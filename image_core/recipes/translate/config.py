@@ -12,7 +12,7 @@ from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import make_penalty
-from image_core.runs.shared_options import PrecisionOptions
+from image_core.runs.shared_options import ShardOptions
 
 EXTRACTORS = ("auto", "clf", "pixels", "efflite0")
 """Names of features; auto is clf where labels are known, else pixels."""
@@ -21,7 +21,7 @@ OWN_NORMS = tuple(norm for norm in NORMS if norm != "virtual")
 
 
 @dataclass(kw_only=True)
-class TranslateOptions(PrecisionOptions):
+class TranslateOptions(ShardOptions):
     """Domains, training and evaluation.
 
     Rates are such that pictures of 16 to 32 pixels are translated after 1,000 rounds, not after

@@ -57,7 +57,11 @@ class Run(recipe.Run):
             domains = self.form.stand_in()
         self.game = self.paper.game(config, domains).to(self.device)
         self.engine = make_engine(
-            self.game, self.paper.players(config), config.precision, source=self.paper.file
+            self.game,
+            self.paper.players(config),
+            config.precision,
+            source=self.paper.file,
+            shard=config.shard,
         )
         if data:
             self.data = (self.paper.data or domain_data)(config, domains)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.game import Batch, Game, Loss, Turn
+from image_core.adversarial.sharding import copy_weights
 from seqgan.lm.policies import SequencePolicy
 
 
@@ -112,7 +113,7 @@ class GeneratorGame(Game):
 
     def keep_mle(self) -> None:
         """Store the current policy as the maximum-likelihood baseline."""
-        self.mle.load_state_dict(self.G.state_dict())
+        copy_weights(self.G, self.mle)
 
 
 class ScratchGame(GeneratorGame):
@@ -130,4 +131,4 @@ class ScratchGame(GeneratorGame):
 
     def restart(self) -> None:
         """Give the policy its first weights back."""
-        self.G.load_state_dict(self.initial.state_dict())
+        copy_weights(self.initial, self.G)

@@ -75,6 +75,14 @@ def resumed(seed: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def more(folder: Path) -> dict[str, Any]:
+    """Four rounds of two processes from the start that one has saved; and what is drawn next."""
+    engine = new(3)
+    engine.load(folder)
+    drawn = torch.rand(3)
+    return {"drawn": drawn, "weights": summary(engine, rounds(engine, 4, data=points))}
+
+
 def unsharded() -> Engine:
     """Without an average: torch refuses to copy a sharded module."""
     torch.manual_seed(0)
@@ -212,7 +220,7 @@ def main(rank: int, folder: Path) -> None:
         "uneven": message(lambda: rounds(lone, 1, data=partial(points, rows=7))),
         "summed": summed(slice(2 * rank, 2 * rank + 2)),
         "nothing": message(lambda: nothing_reached(new(0))),
-        "other": message(lambda: lone.load(folder / "alone")),
+        "other": more(folder / "alone"),
         "pools": pools(),
         "sharded": sharded(folder / "sharded"),
         "locked": locked(folder),

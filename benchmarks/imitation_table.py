@@ -3,9 +3,10 @@
     python benchmarks/imitation_table.py --demos FOLDER --out runs/table [--env CartPole-v1]
 
 FOLDER holds ENV.npz for each environment. Methods are all papers that apply, and iq_learn_offline;
-dagger where --experts names a folder with a run or a file ENV of experts. Each cell is a run of `seqgan train imitate` in a folder
-of its own under --out. Stopped at any moment, the same command goes on: finished runs are kept, a
-killed one is resumed. Runs end with the process that started them, however that ends. Writes
+dagger where --experts names a folder with a run or a file ENV of experts. Each cell is a run of
+`seqgan train imitate` in a folder of its own under --out. Stopped at any moment, the same command
+goes on: finished runs are kept, a killed one is resumed. Runs end with the process that started
+them, however that ends. Writes
 result.json, methods.json, table.md, one picture of learning curves a row, and methods.png.
 
 Columns: `return` of sampled actions; `likeliest` of the likeliest action, by which the paper's
@@ -13,7 +14,8 @@ released code evaluates. Both are inter-quartile means over seeds of mean return
 bootstrap intervals over seeds; with one seed there is none, and the row says "one seed". The second
 table is over environments: the share of the way from the random policy to the expert, the
 inter-quartile mean over all runs, and the interval of a bootstrap that draws runs anew within each
-environment (Agarwal et al. 2021). `d_auc` is that of the discriminator on the demonstrations beyond those that were learned from.
+environment (Agarwal et al. 2021). `d_auc` is that of the discriminator on the demonstrations beyond
+those that were learned from.
 """
 
 import argparse

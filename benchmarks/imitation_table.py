@@ -6,8 +6,8 @@ FOLDER holds ENV.npz for each environment. Methods are all papers that apply, an
 dagger where --experts names a folder with a run or a file ENV of experts. Each cell is a run of
 `seqgan train imitate` in a folder of its own under --out. Stopped at any moment, the same command
 goes on: finished runs are kept, a killed one is resumed. Runs end with the process that started
-them, however that ends. Writes
-result.json, methods.json, table.md, one picture of learning curves a row, and methods.png.
+them, however that ends. Writes result.json, methods.json, table.md, one picture of learning curves
+a row, and methods.png.
 
 Columns: `return` of sampled actions; `likeliest` of the likeliest action, by which the paper's
 released code evaluates. Both are inter-quartile means over seeds of mean returns, with 95 %

@@ -38,9 +38,11 @@ def cosine_schedule(steps: int = STEPS) -> Float[Tensor, " steps"]:
 class DiffusionDiscriminator(Discriminator):
     """logit = L_0 - L_1, where L_c = |eps - eps_hat(x_t, t, c)|^2 in the mean over a row's numbers.
 
-    x_t = sqrt(a_t) x + sqrt(1 - a_t) eps; c is 1 for the expert and 0 for the policy. Both labels
-    see the same noise, and steps come in pairs t and T - 1 - t, so that less of the logit is
-    chance. In eval mode the noise is the same each time.
+    x_t = sqrt(a_t) x + sqrt(1 - a_t) eps
+
+    c is 1 for the expert and 0 for the policy. Both labels see the same noise, and steps come in
+    pairs t and T - 1 - t, so that less of the logit is chance. In eval mode the noise is the same
+    each time.
 
     Args:
         observations: Observations that it sees; vectors only.

@@ -1,16 +1,21 @@
-"""The GAIL paper's table: environments x trajectories x methods, over seeds, with controls.
+"""The table of imitation: environments x trajectories x methods, over seeds, with controls.
 
     python benchmarks/imitation_table.py --demos FOLDER --out runs/table [--env CartPole-v1]
 
-FOLDER holds ENV.npz for each environment. Each cell is a run of `seqgan train imitate` in a folder
-of its own under --out. Stopped at any moment, the same command goes on: finished runs are kept, a
-killed one is resumed. Runs end with the process that started them, however that ends. Writes
-result.json, table.md and one picture of learning curves a row.
+FOLDER holds ENV.npz for each environment. Methods are all papers that apply, and iq_learn_offline;
+dagger where --experts names a folder with a run or a file ENV of experts. Each cell is a run of
+`seqgan train imitate` in a folder of its own under --out. Stopped at any moment, the same command
+goes on: finished runs are kept, a killed one is resumed. Runs end with the process that started
+them, however that ends. Writes result.json, methods.json, table.md, one picture of learning curves
+a row, and methods.png.
 
 Columns: `return` of sampled actions; `likeliest` of the likeliest action, by which the paper's
 released code evaluates. Both are inter-quartile means over seeds of mean returns, with 95 %
-bootstrap intervals over seeds; with one seed there is none, and the row says "one seed". `d_auc` is
-that of the discriminator on the demonstrations beyond those that were learned from.
+bootstrap intervals over seeds; with one seed there is none, and the row says "one seed". The second
+table is over environments: the share of the way from the random policy to the expert, the
+inter-quartile mean over all runs, and the interval of a bootstrap that draws runs anew within each
+environment (Agarwal et al. 2021). `d_auc` is that of the discriminator on the demonstrations beyond
+those that were learned from.
 """
 
 import argparse
@@ -29,6 +34,12 @@ SUBSAMPLE = {"CartPole-v1": 10, "Acrobot-v1": 5, "MountainCar-v0": 5}
 TRAJECTORIES = {"CartPole-v1": (1, 4, 7, 10), "Acrobot-v1": (1, 4, 7, 10)}
 TRAJECTORIES["MountainCar-v0"] = (1, 4, 7, 10)
 PASSED = 0.9
+VARIANTS = {"iq_learn_offline": ("iq_learn", {"offline": "true"})}
+"""Methods that are a paper with other options."""
+ANYWHERE = ("bc", "gail", "airl", "airl_state", "fairl", "gaifo", "vail", "wail", "dail", "drail")
+SOFT = ("pwil", "sqil", "iq_learn", "iq_learn_offline")
+WITHOUT_CONTROLS = ("bc", "dagger")
+CONTROLS = ("discriminator never trained", "random demonstrations")
 TIED = """
 import os, sys, threading
 
@@ -44,30 +55,35 @@ sys.exit(main(sys.argv[1:]))
 Cell = tuple[str, int, str]
 
 
-def methods(env: str) -> tuple[str, ...]:
+def methods(env: str, *, experts: bool) -> tuple[str, ...]:
     """All that apply; discriminator-actor-critic is for continuous actions."""
-    return ("bc", "gail") if env in SUBSAMPLE else ("bc", "gail", "dac")
+    asked = ("dagger",) if experts else ()
+    return (*ANYWHERE, *SOFT, *(() if env in SUBSAMPLE else ("dac",)), *asked)
 
 
 def words(cell: Cell, seed: int, folder: Path, options: argparse.Namespace) -> list[str]:
     """The command of one run."""
     env, count, method = cell
-    named = {
+    paper, more = VARIANTS.get(method, (method, {}))
+    named: dict[str, Any] = {
         "env": env,
         "demos": Path(options.demos) / f"{env}.npz",
         "trajectories": count,
         "subsample": SUBSAMPLE.get(env, 20),
-        "paper": method,
+        "paper": paper,
         "seed": seed,
         "threads": 1,
         "out": folder,
     }
     if method == "bc":
         named["bc_steps"] = 2000
-    else:
+    if method == "dagger":
+        named["expert_policy"] = Path(options.experts) / env
+    if method not in WITHOUT_CONTROLS:
         named["controls"] = str(options.controls).lower()
-        if options.env_steps:
-            named["env_steps"] = options.env_steps
+    if method != "bc" and options.env_steps:
+        named["env_steps"] = options.env_steps
+    named |= more
     given = [f"--{name}={value}" for name, value in named.items()]
     preset = "classic" if env in SUBSAMPLE else "mujoco"
     return ["train", "imitate", "--preset", preset, *given, "--resume"]
@@ -121,16 +137,16 @@ def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         row["d_auc"] = interquartile_mean(judged)
     row["expert"] = tables[0]["expert"]["return"]
     row["random policy"] = tables[0]["random policy"]["return"]
-    for control in ("discriminator never trained", "random demonstrations"):
+    for control in CONTROLS:
         if control in tables[0]:
             row[control] = interquartile_mean([table[control]["return"] for table in tables])
     far = PASSED * (row["expert"] - row["random policy"])
     passed = [
-        name
-        for name in ("discriminator never trained", "random demonstrations")
-        if name in row and (row[name] - row["random policy"]) >= far
+        name for name in CONTROLS if name in row and (row[name] - row["random policy"]) >= far
     ]
-    controlled = "discriminator never trained" in row
+    controlled = any(name in row for name in CONTROLS)
+    way = row["expert"] - row["random policy"]
+    row["shares"] = [(t[title]["return"] - row["random policy"]) / way for t in tables if way > 0]
     reached = row["return"]["value"] - row["random policy"] >= far
     row["proves"] = (
         "nothing"
@@ -144,10 +160,11 @@ def summary(cell: Cell, results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _figure(found: Mapping[str, float]) -> str:
-    if "low" not in found:
-        return f"{found['value']:.1f} (one seed)"
-    return f"{found['value']:.1f} ({found['low']:.1f} .. {found['high']:.1f})"
+def _figure(found: Mapping[str, float], digits: int = 1) -> str:
+    said = {name: f"{value:.{digits}f}" for name, value in found.items()}
+    if "low" not in said:
+        return f"{said['value']} (one seed)"
+    return f"{said['value']} ({said['low']} .. {said['high']})"
 
 
 def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -165,6 +182,54 @@ def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
         cells = [shown.get(column, "") for column in columns]
         lines.append(" | ".join(f"{c:.1f}" if isinstance(c, float) else str(c) for c in cells))
     return "".join(f"| {line} |\n" for line in lines)
+
+
+def over_environments(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Shares of the way to the expert, a row for each method and number of trajectories."""
+    from rl.metrics import stratified_bootstrap
+
+    found = []
+    for method, count in dict.fromkeys((row["method"], row["trajectories"]) for row in rows):
+        mine = [r for r in rows if (r["method"], r["trajectories"]) == (method, count)]
+        shares = {r["env"]: r["shares"] for r in mine if r["shares"]}
+        if not shares:
+            continue
+        interval = stratified_bootstrap(list(shares.values()))._asdict()
+        several = any(len(runs) > 1 for runs in shares.values())
+        share = interval if several else {"value": interval["value"]}
+        head = {"method": method, "trajectories": count, "environments": sorted(shares)}
+        found.append({**head, "runs": sum(map(len, shares.values())), "share": share})
+    return found
+
+
+def markdown_of_methods(found: Sequence[Mapping[str, Any]]) -> str:
+    """The table over environments as text."""
+    lines = ["method | trajectories | environments | runs | share (95 % over seeds)"]
+    lines.append("--- | --- | --- | --- | ---")
+    for row in found:
+        share = _figure(row["share"], digits=3)
+        cells = [row["method"], row["trajectories"], len(row["environments"]), row["runs"], share]
+        lines.append(" | ".join(map(str, cells)))
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def draw_methods(found: Sequence[Mapping[str, Any]], out: Path) -> None:
+    """Shares of the methods as points with their intervals; 0 is random, 1 the expert."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 1 + 0.3 * len(found)), layout="constrained")
+    axes = figure.subplots()
+    for place, row in enumerate(found):
+        share = row["share"]
+        axes.plot(
+            [share.get("low", share["value"]), share.get("high", share["value"])], [place] * 2
+        )
+        axes.plot(share["value"], place, "o", color="black")
+    axes.set_yticks(range(len(found)), [f"{r['method']}, {r['trajectories']}" for r in found])
+    axes.axvline(0, color="gray", ls=":")
+    axes.axvline(1, color="gray", ls=":")
+    axes.set_xlabel("share of the way from the random policy to the expert")
+    figure.savefig(out, dpi=120)
 
 
 def draw(
@@ -201,6 +266,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--env", action="append", help="may be given several times")
     parser.add_argument("--trajectories", type=int, action="append")
     parser.add_argument("--method", action="append", help="bc, gail or any --paper of imitate")
+    parser.add_argument("--experts", help="folder with experts, a run or a file ENV, for dagger")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--env_steps", type=int, default=0, help="0 takes the preset's")
     parser.add_argument(
@@ -215,7 +281,7 @@ def main(given: Sequence[str] | None = None) -> None:
         (env, count, method)
         for env in options.env or SUBSAMPLE
         for count in options.trajectories or TRAJECTORIES.get(env, (4, 11, 18, 25))
-        for method in options.method or methods(env)
+        for method in options.method or methods(env, experts=bool(options.experts))
     ]
     Path(options.out).mkdir(parents=True, exist_ok=True)
     jobs = list(itertools.product(cells, range(options.seeds)))
@@ -232,8 +298,12 @@ def main(given: Sequence[str] | None = None) -> None:
         draw(cell, mine, range(options.seeds), options)
     out = Path(options.out)
     (out / "result.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    (out / "table.md").write_text(markdown(rows), encoding="utf-8")
-    print(markdown(rows), end="")
+    over = over_environments(rows)
+    (out / "methods.json").write_text(json.dumps(over, indent=1) + "\n", encoding="utf-8")
+    draw_methods(over, out / "methods.png")
+    text = f"{markdown(rows)}\n{markdown_of_methods(over)}"
+    (out / "table.md").write_text(text, encoding="utf-8")
+    print(text, end="")
 
 
 if __name__ == "__main__":

@@ -121,6 +121,29 @@ def bootstrap(
     return Interval(value, float(low), float(high))
 
 
+def stratified_bootstrap(
+    scores: Sequence[Sequence[float]], *, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Inter-quartile mean over all runs of all tasks; runs are drawn anew within each task.
+
+    Args:
+        scores: Normalised scores, a sequence of runs a task; tasks may have other numbers of runs.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
+
+    Raises:
+        UserError: There is no run.
+
+    Source: Agarwal et al. 2021, section 4.2.
+    """
+    runs = [np.asarray(task, float) for task in scores]
+    value = interquartile_mean(np.concatenate(runs) if runs else [])
+    draw = np.random.default_rng(seed)
+    drawn = np.hstack([draw.choice(task, (resamples, len(task))) for task in runs])
+    low, high = np.quantile(_middle(np.sort(drawn, axis=1)), [0.025, 0.975])
+    return Interval(value, float(low), float(high))
+
+
 def _middle(rows: np.ndarray) -> np.ndarray:
     count = rows.shape[1]
     edges = np.arange(count + 1) / count

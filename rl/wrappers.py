@@ -1,5 +1,6 @@
 """A gymnasium environment that pays a learned reward, for agents of any library."""
 
+import copy
 from typing import Any, Protocol, final, runtime_checkable
 
 import gymnasium
@@ -25,10 +26,15 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
     Args:
         env: Environment of the kind that the reward was learned in.
         loaded: A loaded run of imitation, its transferable reward, or another reward.
+
+    Raises:
+        UserError: The reward is of an environment with other spaces.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], loaded: Rewarding):
         super().__init__(env)
+        seen, acted = (copy.deepcopy(space) for space in (env.observation_space, env.action_space))
+        loaded.reward([seen.sample()], [acted.sample()], [seen.sample()], [False])
         self._loaded = loaded
         self._obs: Any = None
 

@@ -1,16 +1,20 @@
 """The table of imitation: what it starts ends with it and goes on; each method has its controls."""
 
+import argparse
 import functools
 import importlib.util
 import json
+import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from rl.metrics import stratified_bootstrap
 from seqgan.cli import main
 
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "imitation_table.py"
@@ -134,6 +138,63 @@ def test_a_figure_is_the_mean_of_the_middle_half_and_a_single_seed_is_marked():
     unknown[0]["table"]["expert"]["return"] = None
     with pytest.raises(SystemExit, match="A-v0: the demonstrations hold no rewards"):
         bench.summary(("A-v0", 4, "gail"), unknown)
+
+
+def test_runs_are_drawn_anew_within_each_environment():
+    """By hand, and by a plain loop; one run an environment leaves nothing to draw."""
+    alone = stratified_bootstrap([[0.2], [0.9], [0.5], [0.4]])
+    assert alone == (pytest.approx(0.45),) * 3  # the middle two of four
+    # Both runs of one environment: 0, 1/2 or 1, with probabilities 1/4, 1/2, 1/4
+    pair = stratified_bootstrap([[0.0, 1.0]])
+    assert pair == (0.5, 0.0, 1.0)
+    scores = [[0.1, 0.3, 0.2, 0.9], [0.8, 0.7, 1.0, 0.9], [0.0, 0.1, 0.5, 0.2]]
+    found = stratified_bootstrap(scores, resamples=20_000)
+    draw = random.Random(7)
+    means = []
+    for _ in range(4000):
+        cells = sorted(draw.choice(task) for task in scores for _ in task)
+        means.append(sum(cells[3:9]) / 6)
+    means.sort()
+    assert found.value == pytest.approx(sum(sorted(np.ravel(scores))[3:9]) / 6)
+    assert found.low == pytest.approx(means[100], abs=0.02)
+    assert found.high == pytest.approx(means[3899], abs=0.02)
+
+
+def test_the_interval_is_that_of_rliable():
+    rly = pytest.importorskip("rliable.library")
+    metrics = pytest.importorskip("rliable.metrics")
+    scores = np.random.default_rng(0).random((8, 3))
+    np.random.seed(0)  # noqa: NPY002 (the package draws from the global generator)
+    points, ends = rly.get_interval_estimates(
+        {"x": scores}, lambda s: np.array([metrics.aggregate_iqm(s)]), reps=20_000
+    )
+    found = stratified_bootstrap(scores.T.tolist(), resamples=20_000)
+    assert found.value == pytest.approx(float(points["x"][0]))
+    assert (found.low, found.high) == pytest.approx(tuple(ends["x"][:, 0]), abs=0.01)
+
+
+def test_methods_are_compared_over_environments():
+    rows = [
+        bench.summary((env, 4, "gail"), results_of(*seeds))
+        for env, seeds in (("A-v0", (50.0, 70.0)), ("B-v0", (80.0, 100.0)))
+    ]
+    (row,) = bench.over_environments(rows)
+    assert (row["runs"], row["environments"]) == (4, ["A-v0", "B-v0"])
+    assert row["share"]["value"] == pytest.approx((0.7 + 0.8) / 2)
+    assert "| gail | 4 | 2 | 4 | 0.750 (" in bench.markdown_of_methods([row])
+    one = bench.over_environments([bench.summary(("A-v0", 4, "gail"), results_of(50.0))])
+    assert "0.500 (one seed)" in bench.markdown_of_methods(one)
+
+
+def test_methods_that_are_a_paper_with_other_options(tmp_path):
+    options = argparse.Namespace(demos="d", experts="e", controls=True, env_steps=7)
+    said = bench.words(("CartPole-v1", 4, "iq_learn_offline"), 0, tmp_path, options)
+    assert {"--paper=iq_learn", "--offline=true", "--controls=true"} <= set(said)
+    said = bench.words(("Hopper-v5", 4, "dagger"), 0, tmp_path, options)
+    assert f"--expert_policy={Path('e/Hopper-v5')}" in said
+    assert not any("controls" in word for word in said)
+    assert "dac" in bench.methods("Hopper-v5", experts=False)
+    assert "dac" not in bench.methods("CartPole-v1", experts=True)
 
 
 @pytest.mark.slow

@@ -207,7 +207,7 @@ LAYERS = {
     **dict.fromkeys(("game", "games", "estimation", "controls"), "game"),
     **dict.fromkeys(("fit_game", "fitting", "baseline_rows"), "game"),
     "config": "config",
-    **dict.fromkeys(("papers", "build", "soft"), "papers"),
+    **dict.fromkeys(("papers", "build", "soft_build"), "papers"),
     **dict.fromkeys(("report", "card"), "report"),
     **dict.fromkeys(("recipe", "oracle_recipe", "run", "work", "warmup"), "recipe"),
     **dict.fromkeys(("sample", "compare", "serve", "loaded", "look"), "above"),

@@ -162,6 +162,17 @@ def test_the_wrapper_pays_the_learned_reward_and_freezes_it(loaded):
     assert all(kept[name].equal(x) for name, x in before.items())
 
 
+def test_a_reward_is_refused_where_the_spaces_are_others(loaded):
+    """Before the first step, and the environment's own random numbers stay as they are."""
+    with pytest.raises(UserError, match=r"observations of shape \(3,\).*another environment"):
+        RewardWrapper(gymnasium.make("Pendulum-v1"), loaded)
+    env, plain = loaded.env(), loaded.env()
+    for one in (env, plain):
+        one.action_space.seed(3)
+    drawn = [RewardWrapper(env, loaded).action_space.sample() for _ in range(8)]
+    assert drawn == [plain.action_space.sample() for _ in range(8)]
+
+
 def test_stable_baselines_learns_from_the_wrapper(loaded):
     sb3 = pytest.importorskip("stable_baselines3")
     env = RewardWrapper(loaded.env(), loaded)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rl.games.soft import SoftImitation, regression
 from rl.recipes.imitate.build import ImitationTask
-from rl.recipes.imitate.soft import SOFT_PRESETS, SoftOptions, make_soft, soft_players
+from rl.recipes.imitate.soft_build import SOFT_PRESETS, SoftOptions, make_soft, soft_players
 
 
 @dataclass(kw_only=True)

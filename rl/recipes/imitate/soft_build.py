@@ -53,7 +53,7 @@ class SoftOptions(RandomControlOptions):
     buffer_size: int = 100_000
     temperature: float = 0.1
     target_entropy: float = -1.0
-    tau: float = 0.005
+    tau: float = 0.02
 
     def __post_init__(self) -> None:
         super().__post_init__()

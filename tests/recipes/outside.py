@@ -105,6 +105,17 @@ def died(
             main(list(words))
 
 
+def logged(phase: str, times: int) -> Callable[[dict[str, object]], bool]:
+    """Whether a phase has logged so many rounds: all but the last of them are in the checkpoint."""
+    rounds = []
+
+    def reached(record: dict[str, object]) -> bool:
+        rounds.extend([record] * (record["phase"] == phase))
+        return len(rounds) == times
+
+    return reached
+
+
 class Forker:
     """Runs commands in processes of their own, which have everything imported from the start.
 

@@ -9,7 +9,7 @@ from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import parse_config
 from seqgan.retrieval import recipe
 from tests.recipes.made import read_log, read_result
-from tests.recipes.outside import assert_same_weights, command, died
+from tests.recipes.outside import assert_same_weights, command, died, logged
 from tests.seqgan.retrieval.made import write_pairs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -85,7 +85,7 @@ def test_a_paper_of_ones_own_trains_and_evaluates(folder):
 
 def test_killed_and_resumed_it_ends_the_same(folder):
     words = ("--rounds", "4", "--entropy_coef", "0.2")
-    died((*OWN, "--out", "killed", *words), lambda record: record["phase"] == "adversarial", folder)
+    died((*OWN, "--out", "killed", *words), logged("adversarial", 3), folder)
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *OWN, "--out", "undisturbed", *words).returncode == 0
     assert_same_weights(folder / "killed", folder / "undisturbed")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.recipes.made import content, corpus, read_log, read_result
 from tests.recipes.made import short_report as short_report
-from tests.recipes.outside import assert_same_weights, command, died
+from tests.recipes.outside import assert_same_weights, command, died, logged
 
 ROOT = Path(__file__).resolve().parents[3]
 MANAGED = '''"""ManagedGAN (nobody 2026): a manager turns the verdict into a goal."""
@@ -126,7 +126,7 @@ def test_a_third_player_a_phase_and_an_option_train_resume_sample_and_evaluate(f
 @pytest.mark.usefixtures("short_report")
 def test_killed_in_its_own_phase_it_ends_the_same(folder):
     words = ("--out", "killed", "--manager_rounds", "4", "--rounds", "1")
-    died((*OWN, *words), lambda record: record["phase"] == "manager", folder)
+    died((*OWN, *words), logged("manager", 3), folder)
     assert command(folder, "resume", "killed").returncode == 0
     whole = (*words[2:], "--out", "undisturbed")
     assert command(folder, *OWN, *whole).returncode == 0

@@ -7,7 +7,7 @@ import pytest
 
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result
-from tests.recipes.outside import assert_same_weights, command, died
+from tests.recipes.outside import assert_same_weights, command, died, logged
 
 ROOT = Path(__file__).resolve().parents[4]
 MINE = '''"""MyGAIL (nobody 2026): a bilinear discriminator, and a reward that is cut off."""
@@ -105,8 +105,8 @@ def test_a_paper_of_ones_own_is_trained_recorded_and_evaluated(folder):
 
 @pytest.mark.slow
 def test_killed_in_its_rounds_it_ends_the_same(folder):
-    words = (*OWN, "--env_steps", "192", "--ceiling", "0.5")
-    died((*words, "--out", "killed"), lambda record: record["phase"] == "imitation", folder)
+    words = (*OWN, "--env_steps", "256", "--ceiling", "0.5")
+    died((*words, "--out", "killed"), logged("imitation", 3), folder)
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *words, "--out", "undisturbed").returncode == 0
     assert_same_weights(folder / "killed", folder / "undisturbed")

@@ -115,6 +115,8 @@ def test_a_run_learns_from_it_and_records_it(mine):
     assert main([*demos, *short]) == 0
     words = ["train", "imitate", "--preset", "tiny", "--env", "CartPole-v1", *short]
     own = [
+        "--demos",
+        "demos.npz",
         "--reward",
         "mine:far",
         "--reward_weight",

@@ -82,7 +82,8 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
     assert (objective["reward"], objective["loss"]) == ("positive", "non_saturating")
     assert "PPO" in objective["estimator"]
     heading = " ".join(out.split())
-    assert "one seed; reward positive; loss non_saturating; penalty r1=1" in heading
+    assert "one seed; reward positive; loss non_saturating; estimator" in heading
+    assert "; penalty r1=1" in heading
     assert "95 % over episodes" in heading
     low, high = result["intervals"]["return"]["real again"] or (None, None)
     assert (low, high, result["intervals"]["over"]) == (None, None, "episodes")  # of one episode

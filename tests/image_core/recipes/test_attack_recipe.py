@@ -58,8 +58,8 @@ def run(images, out, *words):
 
 def test_attacks_and_a_defence(images, tmp_path, capsys):
     out = tmp_path / "attacks"
-    words = ["--attacks", "fgsm,pgd,deepfool,universal,advgan", "--radius", "0.15", "--steps", "8"]
-    words += ["--count", "20", "--train_steps", "30", "--defend", "0.1"]
+    words = ["--attacks", "fgsm,pgd,deepfool,universal,advgan", "--radius", "0.15", "--steps", "5"]
+    words += ["--count", "10", "--train_steps", "15", "--defend", "0.1"]
     assert run(images, out, *words) == 0
     result = json.loads((out / "result.json").read_text())
     table = result["table"]

@@ -22,6 +22,21 @@ from image_core.runs.groups import groups
 from image_core.runs.outside import sources
 
 
+def check_unused(out: Path) -> None:
+    """Reject a folder that is not empty.
+
+    Args:
+        out: Folder to check.
+
+    Raises:
+        UserError: The folder is not empty, or is a file.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(
+            f"--out {out} is not an empty folder and nothing is overwritten; choose another --out"
+        )
+
+
 def write_text(file: Path, text: str) -> None:
     """Write a file atomically; among several processes only the first writes.
 

@@ -291,6 +291,24 @@ def _check_names(where: str, content: Mapping[str, Any], config_class: type) -> 
             raise UserError(f"{where}: there is no option {name!r}; leave it out")
 
 
+def class_parser(prog: str, description: str) -> Any:
+    """A parser for the options of a dataclass, whose errors `told` makes one sentence.
+
+    Args:
+        prog: Name of the program.
+        description: What it does.
+    """
+    import jsonargparse
+
+    return jsonargparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        formatter_class=jsonargparse.DefaultHelpFormatter,
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+
+
 def told(parse: Callable[[], Any], prog: str) -> Any:
     """Result of `parse`; a parser error becomes one sentence that names the option.
 

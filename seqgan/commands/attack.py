@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any
 
-from image_core.runs.parsing import prepare, told
+from image_core.runs.parsing import class_parser, prepare, told
 
 
 def run(words: Sequence[str]) -> None:
@@ -30,15 +30,7 @@ def run(words: Sequence[str]) -> None:
 
 
 def _attack(words: Sequence[str], kind: type, attack: Callable[[Any], object], about: str) -> None:
-    import jsonargparse
-
-    parser = jsonargparse.ArgumentParser(
-        prog="seqgan attack",
-        description=about,
-        formatter_class=jsonargparse.DefaultHelpFormatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
+    parser = class_parser("seqgan attack", about)
     parser.add_argument("--config", action="config", help="YAML file of options.")
     parser.add_class_arguments(kind)
     values: Any = told(lambda: parser.parse_args(list(words)), parser.prog)

@@ -37,8 +37,7 @@ def run(words: Sequence[str]) -> None:
     if len(options.folders) < 2:
         raise UserError("seqgan compare needs at least two runs; name more folders")
     prepare()
-    from image_core.runs.folder import RunFolder
-    from seqgan.evaluation.evaluate import check_unused
+    from image_core.runs.folder import RunFolder, check_unused
 
     check_unused(Path(options.out))
     recipe = RunFolder(options.folders[0]).read_config()["recipe"]

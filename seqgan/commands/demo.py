@@ -37,8 +37,8 @@ def run(words: Sequence[str]) -> None:
     out = Path(parser.parse_args(words).out)
     from importlib.util import find_spec
 
+    from image_core.runs.folder import check_unused
     from seqgan.commands.demo_page import read_findings, write_page
-    from seqgan.evaluation.evaluate import check_unused
 
     check_unused(out)
     if find_spec(PACKAGE) is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.runs.parsing import Parser, prepare, told
+from image_core.runs.parsing import Parser, class_parser, prepare, told
 from seqgan.commands.recipes import RECIPES, recipe_module
 
 HELP = """\
@@ -127,12 +127,5 @@ def _best(words: Sequence[str]) -> None:
 
 
 def _parser(description: str) -> Any:
-    import jsonargparse
-
-    return jsonargparse.ArgumentParser(
-        prog="seqgan study",
-        description=f"{description} The same command with the same --out adds one more worker.",
-        formatter_class=jsonargparse.DefaultHelpFormatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
+    more = "The same command with the same --out adds one more worker."
+    return class_parser("seqgan study", f"{description} {more}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import plots
+from image_core.runs.folder import as_json, check_unused, write_text
 from image_core.runs.html_report import Picture, Shown, write_html
 from seqgan.evaluation import suite
 from seqgan.evaluation.case import Case, EvaluationConfig
@@ -49,21 +50,6 @@ def evaluate(config: EvaluationConfig, out: Path) -> Table:
     return table
 
 
-def check_unused(out: Path) -> None:
-    """Reject a folder that is not empty.
-
-    Args:
-        out: Folder to check.
-
-    Raises:
-        UserError: The folder is not empty, or is a file.
-    """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(
-            f"--out {out} is not an empty folder and nothing is overwritten; choose another --out"
-        )
-
-
 def print_figures(table: Table, counts: Mapping[str, int]) -> None:
     """Print one line per metric and one column per row of the case.
 
@@ -100,8 +86,6 @@ def _cell(figure: Figure) -> str:
 
 def write(case: Case, table: Table, counts: Mapping[str, int], out: Path) -> None:
     """Write `result.json` and `report.html`."""
-    from image_core.runs.folder import as_json, write_text
-
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     result = {
         "table": {row: {n: f.value for n, f in fs.items()} for row, fs in table.items()},

@@ -12,7 +12,7 @@ import torch
 from image_core.adversarial.errors import UserError
 from image_core.metrics.intervals import wilson
 from image_core.runs import options
-from image_core.runs.folder import as_json, write_text
+from image_core.runs.folder import as_json, check_unused, write_text
 from image_core.runs.table import print_table
 from seqgan.data.source import Texts, read_texts
 from seqgan.judges.word_attacks import (
@@ -90,8 +90,7 @@ def attack(c: TextAttackOptions) -> dict[str, dict[str, float]]:
         UserError: The model, its labels or the texts do not fit.
     """
     out = Path(c.out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {c.out} exists and nothing is overwritten; name another folder")
+    check_unused(out)
     victim = _victim(c)
     read = read_texts(c.texts, c.field, label_field=c.label_field)
     labels = _numbers(read, victim, c)

@@ -20,7 +20,7 @@ from image_core.recipes.attack.config import AttackOptions
 from image_core.recipes.attack.suite import Attacked, Centred, Known, measure
 from image_core.recipes.image.data import Sets, read_sets
 from image_core.runs import options, outside
-from image_core.runs.folder import as_json, write_text
+from image_core.runs.folder import as_json, check_unused, write_text
 from image_core.runs.image_grid import to_colours, write_image_grid
 from image_core.runs.run_page import write_page
 from image_core.runs.table import print_table
@@ -41,7 +41,9 @@ def attack(c: AttackOptions) -> dict[str, dict[str, float]]:
     Raises:
         UserError: The data has no labels, or the classifier cannot be attacked.
     """
-    out = _new_folder(c.out)
+    out = Path(c.out)
+    check_unused(out)
+    out.mkdir(parents=True, exist_ok=True)
     device = options.pick_device(c.device)
     if c.threads:
         torch.set_num_threads(c.threads)
@@ -59,14 +61,6 @@ def attack(c: AttackOptions) -> dict[str, dict[str, float]]:
         victim.check(x, y)
         found[name] = measure(victim, x, y, Known(*_scaled(sets.train, c, device)), c)
     return _write(out, c, sets, clean, found)
-
-
-def _new_folder(name: str) -> Path:
-    out = Path(name)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {name} exists and nothing is overwritten; name another folder")
-    out.mkdir(parents=True, exist_ok=True)
-    return out
 
 
 def _read(c: AttackOptions) -> Sets:

@@ -214,7 +214,7 @@ def test_the_command_writes_a_table_and_the_texts(saved, tmp_path):
         (["--label_field", "text"], "is none of the model's bad, good"),
         (["--synonyms", "{out}"], "cannot be read"),
         (["--model", "{out}/none"], "is no sequence classifier with a tokenizer"),
-        (["--out", "{saved}"], "exists and nothing is overwritten"),
+        (["--out", "{saved}"], "is not an empty folder and nothing is overwritten"),
     ],
 )
 def test_bad_input_is_one_sentence(saved, tmp_path, capsys, words, sentence):

@@ -1,42 +1,48 @@
 """The counting task: the dense adversary against maximum likelihood, each at its best temperature.
 
 Data: the task draws its own. Budget: 2,000 steps of maximum likelihood, then equal CPU time.
-Baselines: the untouched start, and maximum likelihood for as long as the adversary took.
+Baselines: the untouched start, and maximum likelihood for as long as the adversary took. Accuracy
+can be bought with evenness of the positions, so methods compare by the harmonic mean of both. On
+the seeds 0 to 2 the figure was the best accuracy at an evenness of .9, which an adversary that
+never gets there does not have: no interval could be made of it. The seeds are now fresh ones.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.claims.harness.claim import Check, Claim, Table
 
-EVEN = 0.9
-"""Evenness of the positions from which on accuracies compare: fewer positions are easier."""
+BEST = "best balance"
+
+
+def balance(point: Mapping[str, float]) -> float:
+    """Harmonic mean of accuracy and evenness: high only where both are."""
+    a, e = point["accuracy"], point["evenness"]
+    return 2 * a * e / (a + e) if a + e else 0.0
 
 
 def read(out: Path) -> Table:
-    """Each method at temperature 1, and at its best temperature that keeps the positions even.
-
-    The best accuracy is 0 where no temperature is even enough.
-    """
+    """Each method at temperature 1, and at the temperature of its best balance."""
     table = {}
     for file in sorted((out / "run").glob("*_*.json")):
         found = json.loads(file.read_text(encoding="utf-8"))
         plain = min(found["curve"], key=lambda p: abs(p["temperature"] - 1))
-        even = [p for p in found["curve"] if p["evenness"] >= EVEN]
-        best = max(even, key=lambda p: p["accuracy"], default={"accuracy": 0.0, "temperature": 0.0})
+        best = max(found["curve"], key=balance)
         table[found["method"]] = {
             "accuracy, T = 1": plain["accuracy"],
             "evenness, T = 1": plain["evenness"],
-            "best accuracy": best["accuracy"],
-            "best T": best["temperature"],
+            BEST: balance(best),
+            "its accuracy": best["accuracy"],
+            "its evenness": best["evenness"],
+            "its T": best["temperature"],
         }
     return table
 
 
-BEST = "best accuracy"
 CLAIM = Claim(
-    says="On the counting task the dense adversary (`stepgan`) gains less than 0.01 of accuracy "
-    "over maximum likelihood at its best temperature.",
+    says="On the counting task the dense adversary (`stepgan`) does not beat "
+    "maximum likelihood where each method has its best temperature.",
     runs={
         "all": "python benchmarks/counting.py --seeds {seed} --methods stepgan reinforce mle "
         "mle_steps --out {out}/run"
@@ -61,8 +67,12 @@ CLAIM = Claim(
         ),
     ],
     rows=[("all", row) for row in ("start", "mle_steps", "mle", "reinforce", "stepgan")],
-    columns=["accuracy, T = 1", "evenness, T = 1", BEST, "best T"],
+    columns=[
+        *("accuracy, T = 1", "evenness, T = 1"),
+        *(BEST, "its accuracy", "its evenness", "its T"),
+    ],
     cpu_seconds=600,
+    seeds=range(3, 8),
     tiny={"python": "--start mle_steps=20 --more mle_steps=5"},
     read=read,
 )

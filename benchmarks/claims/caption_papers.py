@@ -70,6 +70,6 @@ CLAIM = Claim(
     + [("all", "human")],
     columns=["nll_test", "bleu5", "self_bleu5", "lm", "reverse_lm", GAP, "lowest reverse_lm"],
     cpu_seconds=900,
-    tiny={"python": "--lines 300 --test_lines 100 --papers maligan"},
+    tiny={"python": "--lines 300 --test_lines 100"},
     read=read,
 )

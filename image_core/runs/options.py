@@ -117,6 +117,21 @@ def check_share(config: Any, *names: str) -> None:
             raise UserError(f"--{name} {getattr(config, name)}: it is a share, at most 1")
 
 
+def check_below_one(config: Any, *names: str) -> None:
+    """Reject options that do not lie in [0, 1).
+
+    Args:
+        config: Options.
+        names: Names of the options to check.
+
+    Raises:
+        UserError: An option is out of range; the message names it.
+    """
+    for name in names:
+        if not 0 <= getattr(config, name) < 1:
+            raise UserError(f"--{name} {getattr(config, name)}: it lies in [0, 1)")
+
+
 def check_finite(config: Any, *names: str) -> None:
     """Reject options that are not finite; None is accepted.
 

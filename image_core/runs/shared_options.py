@@ -35,6 +35,23 @@ class ShardOptions(PrecisionOptions):
 
 
 @dataclass(kw_only=True)
+class AdamDecays(RunConfig):
+    """Adam.
+
+    Args:
+        beta1: Decay of the mean of gradients.
+        beta2: Decay of the mean of squared gradients.
+    """
+
+    beta1: float = 0.5
+    beta2: float = 0.999
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_share(self, "beta1", "beta2")
+
+
+@dataclass(kw_only=True)
 class AlarmOptions(RunConfig):
     """Alarms.
 

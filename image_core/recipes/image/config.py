@@ -15,7 +15,7 @@ from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import Terms, parse_penalties
-from image_core.runs.shared_options import ShardOptions
+from image_core.runs.shared_options import AdamDecays, ShardOptions
 
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
 
@@ -93,7 +93,7 @@ class ImageOptions(ShardOptions):
         options.check_above_zero(self, "g_lr", "d_lr")
         if self.max_grad_norm is not None:
             options.check_above_zero(self, "max_grad_norm")
-        check_share(self, "ema_decay")
+        options.check_below_one(self, "ema_decay")
         options.check_choice("extractor", self.extractor, EXTRACTORS)
         options.check_choice("fit", self.fit, tuple(FITS))
         if self.channels not in (0, 1, 3):
@@ -102,36 +102,9 @@ class ImageOptions(ShardOptions):
             raise UserError("--extractor inception and --inception FILE belong together")
 
 
-def check_share(config: Any, *names: str) -> None:
-    """Refuse options outside of [0, 1).
-
-    Args:
-        config: Holds the options.
-        names: Names of the options.
-
-    Raises:
-        UserError: Names the option.
-    """
-    for name in names:
-        if not 0 <= getattr(config, name) < 1:
-            raise UserError(f"--{name} {getattr(config, name)}: it lies in [0, 1)")
-
-
 @dataclass(kw_only=True)
-class AdamOptions(ImageOptions):
-    """Adam.
-
-    Args:
-        beta1: Decay of the mean of gradients.
-        beta2: Decay of the mean of squared gradients.
-    """
-
-    beta1: float = 0.5
-    beta2: float = 0.999
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_share(self, "beta1", "beta2")
+class AdamOptions(AdamDecays, ImageOptions):
+    """Images by players that learn by Adam."""
 
 
 @dataclass(kw_only=True)

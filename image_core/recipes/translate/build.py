@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS, Limit
@@ -15,6 +15,7 @@ from image_core.adversarial.stream import Data
 from image_core.data.domains import Domains
 from image_core.data.images import ImageSet, Reading
 from image_core.games.common import Prior
+from image_core.games.cycle import CycleGAN
 from image_core.games.joint import JointGAN
 from image_core.nets.joint import joint_networks
 from image_core.nets.patch import MultiScale, PatchDiscriminator, patch_side
@@ -23,6 +24,7 @@ from image_core.nets.unet import UNet
 from image_core.recipes.translate.config import (
     AdamOfAll,
     AdversarialOptions,
+    CycleOptions,
     JointOptions,
     PatchOptions,
     TranslateOptions,
@@ -166,6 +168,33 @@ def joint_game(o: JointOptions, domains: Domains, *, sampled: bool) -> JointGAN:
 def joint_players(o: JointOptions) -> list[Player]:
     """Generator and encoder as one player, and the discriminator."""
     return [player(o, "GE", o.g_lr), player(o, "D", o.d_lr, o.d_steps)]
+
+
+def cycle_game(
+    o: CycleOptions, domains: Domains, ab: nn.Module, ba: nn.Module, **own: Any
+) -> CycleGAN:
+    """A game of round trips.
+
+    Args:
+        o: Weights, loss, penalty, pools and discriminators.
+        domains: Domains A and B.
+        ab: Generator, pictures of A -> pictures of B.
+        ba: Generator, pictures of B -> pictures of A.
+        own: What the paper adds, as `CycleGAN` takes it.
+    """
+    return CycleGAN(
+        ab,
+        ba,
+        patches(o, *form(domains.a)),
+        patches(o, *form(domains.b)),
+        pool=o.pool,
+        rows=rows_of(domains),
+        adversarial=o.adversarial,
+        cycle=o.cycle,
+        identity=o.identity,
+        **adversarial(o),
+        **own,
+    )
 
 
 # ----------------------------------------------------------------------------- losses and players

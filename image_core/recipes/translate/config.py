@@ -7,12 +7,11 @@ from image_core.adversarial.errors import UserError
 from image_core.data.domains import MADE
 from image_core.data.pictures import FITS
 from image_core.nets.layers import NORMS
-from image_core.recipes.image.config import check_share
 from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import make_penalty
-from image_core.runs.shared_options import ShardOptions
+from image_core.runs.shared_options import AdamDecays, ShardOptions
 
 EXTRACTORS = ("auto", "clf", "pixels", "efflite0")
 """Names of features; auto is clf where labels are known, else pixels."""
@@ -107,20 +106,8 @@ class TranslateOptions(ShardOptions):
 
 
 @dataclass(kw_only=True)
-class AdamOfAll(TranslateOptions):
-    """Adam.
-
-    Args:
-        beta1: Decay of the mean of gradients.
-        beta2: Decay of the mean of squared gradients.
-    """
-
-    beta1: float = 0.5
-    beta2: float = 0.999
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_share(self, "beta1", "beta2")
+class AdamOfAll(AdamDecays, TranslateOptions):
+    """Translation by players that learn by Adam."""
 
 
 @dataclass(kw_only=True)
@@ -194,7 +181,7 @@ class UNetOptions(TranslateOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "g_width", "levels")
-        check_share(self, "dropout")
+        options.check_below_one(self, "dropout")
         options.check_choice("generator_norm", self.generator_norm, OWN_NORMS)
 
 

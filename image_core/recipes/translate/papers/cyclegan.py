@@ -7,14 +7,7 @@ from dataclasses import dataclass
 
 from image_core.data.domains import Domains
 from image_core.games.cycle import CycleGAN
-from image_core.recipes.translate.build import (
-    adversarial,
-    form,
-    patches,
-    player,
-    rows_of,
-    translator,
-)
+from image_core.recipes.translate.build import cycle_game, player, translator
 from image_core.recipes.translate.config import AdamOfAll, CycleOptions, TranslatorOptions
 from image_core.runs.players import Player
 
@@ -33,18 +26,7 @@ class Options(AdamOfAll, CycleOptions, TranslatorOptions):
 def game(o: Options, domains: Domains) -> CycleGAN:
     """The game of a run's options."""
     a, b = domains.a, domains.b
-    return CycleGAN(
-        translator(o, a, b),
-        translator(o, b, a),
-        patches(o, *form(a)),
-        patches(o, *form(b)),
-        pool=o.pool,
-        rows=rows_of(domains),
-        adversarial=o.adversarial,
-        cycle=o.cycle,
-        identity=o.identity,
-        **adversarial(o),
-    )
+    return cycle_game(o, domains, translator(o, a, b), translator(o, b, a))
 
 
 def players(o: Options) -> list[Player]:

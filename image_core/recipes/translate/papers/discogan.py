@@ -10,15 +10,7 @@ import torch
 from image_core.adversarial.tricks import Schedule
 from image_core.data.domains import Domains
 from image_core.games.cycle import CycleGAN
-from image_core.recipes.image.config import check_share
-from image_core.recipes.translate.build import (
-    adversarial,
-    form,
-    patches,
-    player,
-    rows_of,
-    translator,
-)
+from image_core.recipes.translate.build import cycle_game, player, translator
 from image_core.recipes.translate.config import AdamOfAll, CycleOptions, TranslatorOptions
 from image_core.runs import options
 from image_core.runs.players import Player
@@ -55,27 +47,21 @@ class Options(AdamOfAll, CycleOptions, TranslatorOptions):
         super().__post_init__()
         options.check_least(self, 0, "feature_matching")
         options.check_least(self, 1, "g_steps")
-        check_share(self, "early", "early_share", "late_share")
+        options.check_below_one(self, "early", "early_share", "late_share")
 
 
 def game(o: Options, domains: Domains) -> CycleGAN:
     """The game of a run's options."""
     a, b = domains.a, domains.b
-    return CycleGAN(
+    return cycle_game(
+        o,
+        domains,
         translator(o, a, b),
         translator(o, b, a),
-        patches(o, *form(a)),
-        patches(o, *form(b)),
-        pool=o.pool,
-        rows=rows_of(domains),
-        adversarial=o.adversarial,
-        cycle=o.cycle,
         kind="l2",
         curriculum=curriculum(o),
-        identity=o.identity,
         feature_matching=o.feature_matching,
         g_steps=o.g_steps,
-        **adversarial(o),
     )
 
 

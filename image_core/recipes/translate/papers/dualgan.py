@@ -8,14 +8,7 @@ from dataclasses import dataclass
 
 from image_core.data.domains import Domains
 from image_core.games.cycle import CycleGAN
-from image_core.recipes.translate.build import (
-    adversarial,
-    form,
-    patches,
-    rmsprop_player,
-    rows_of,
-    unet,
-)
+from image_core.recipes.translate.build import cycle_game, rmsprop_player, unet
 from image_core.recipes.translate.config import CycleOptions, UNetOptions
 from image_core.runs.players import Player
 
@@ -38,19 +31,7 @@ class Options(CycleOptions, UNetOptions):
 def game(o: Options, domains: Domains) -> CycleGAN:
     """The game of a run's options."""
     a, b = domains.a, domains.b
-    return CycleGAN(
-        unet(o, a, b),
-        unet(o, b, a),
-        patches(o, *form(a)),
-        patches(o, *form(b)),
-        pool=o.pool,
-        rows=rows_of(domains),
-        adversarial=o.adversarial,
-        cycle=o.cycle,
-        identity=o.identity,
-        noisy=True,
-        **adversarial(o),
-    )
+    return cycle_game(o, domains, unet(o, a, b), unet(o, b, a), noisy=True)
 
 
 def players(o: Options) -> list[Player]:

@@ -22,7 +22,6 @@ from image_core.nets.discriminators import (
     ImageDiscriminator,
     ProjectionDiscriminator,
 )
-from image_core.recipes.image.config import check_share
 from image_core.recipes.translate.build import classes_of, even_rows, form, player
 from image_core.recipes.translate.config import AdamOfAll
 from image_core.runs import options
@@ -70,7 +69,7 @@ class Options(AdamOfAll):
         options.check_least(self, 1, "labelled", "latent")
         options.check_least(self, 0, "pretrain", "entropy", "balance", "pseudo")
         options.check_above_zero(self, "c_lr", "width")
-        check_share(self, "dropout", "pseudo_from", "share")
+        options.check_below_one(self, "dropout", "pseudo_from", "share")
 
 
 PRESETS = {"tiny": {"width": 0.06, "latent": 4, "pretrain": 1, "labelled": 20}}

@@ -1,7 +1,5 @@
 """One of two processes that play every game with batches of tensors; run by `test_parallel_games`.
 
-python -m tests.every_game_of_two RANK FOLDER
-
 What is random must be the same whether one process draws all rows or each draws its own: `Rows`
 draws for all of them, by the number of the draw, and gives a process its part. Nothing is dropped
 out, no sentence ends early, and a batch norm's statistics, which are of a process's own rows by
@@ -9,7 +7,6 @@ design, are fixed.
 """
 
 import math
-import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -163,7 +160,3 @@ def main(rank: int, folder: Path) -> None:
     found["traps"] = traps.find(rank)
     torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -1,29 +1,22 @@
 """Two processes of one module of tests, each told its rank and a folder to write RANK.pt in."""
 
-import subprocess
-import sys
-from pathlib import Path
+from importlib import import_module
 
 import torch
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.forked import forked
 
 
 def play(module, folder, seconds):
     """What both wrote, in rank order; an error of either is shown."""
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", module, str(rank), str(folder)],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
+    told, work = [folder / f"{rank}.err" for rank in range(2)], import_module(module).main
+    processes = [forked(work, rank, folder, told=told[rank]) for rank in range(2)]
     try:
-        errors = [process.communicate(timeout=seconds)[1] for process in processes]
+        for process in processes:
+            process.join(seconds)
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+    said = "\n".join(file.read_text() for file in told)
+    assert [process.exitcode for process in processes] == [0, 0], said
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]

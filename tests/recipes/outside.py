@@ -2,12 +2,8 @@
 
 import contextlib
 import io
-import json
-import os
 import signal
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,8 +15,8 @@ from safetensors.torch import load_file
 
 from image_core.runs.folder import RunFolder
 from seqgan.cli import main
-
-ROOT = Path(__file__).resolve().parents[2]
+from seqgan.text import report
+from tests.forked import forked
 
 
 class Done(NamedTuple):
@@ -64,22 +60,26 @@ def visited(folder: Path) -> Iterator[None]:
                 del sys.modules[name]
 
 
-def killed(folder: Path, words: tuple[str, ...], log: Path, reached: Callable[[str], bool]) -> None:
-    """Start the command line in a process of its own and kill it when its log has got somewhere."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 120
-    while not (log.exists() and reached(log.read_text())):
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+def killed(words: Sequence[str], run: Path, lines: int, folder: Path = Path(".")) -> None:
+    """The command line in a process of its own, killed once a run's log has so many lines."""
+    process = forked(_within, folder, list(words))
+    try:
+        wait_for(lambda: process.exitcode is not None or logged_lines(run) >= lines)
+    finally:
+        process.kill()
+        process.join()
+    assert process.exitcode == -signal.SIGKILL, "it ended before it could be killed"
+    assert not (run / "result.json").exists()
+
+
+def _within(folder: Path, words: Sequence[str]) -> int:
+    with visited(folder):
+        return main(list(words))
+
+
+def logged_lines(run: Path) -> int:
+    log = run / "log.jsonl"
+    return log.read_bytes().count(b"\n") if log.exists() else 0
 
 
 class Died(BaseException):
@@ -117,7 +117,7 @@ def logged(phase: str, times: int) -> Callable[[dict[str, object]], bool]:
 
 
 class Forker:
-    """Runs commands in processes of their own, which have everything imported from the start.
+    """Runs commands in processes of their own.
 
     Args:
         folder: Folder of what they write to standard error.
@@ -125,45 +125,33 @@ class Forker:
 
     def __init__(self, folder: Path):
         self.told = folder / "stderr"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.recipes.forker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            cwd=ROOT,
-        )
-        self.read()
-
-    def read(self) -> str:
-        return self.process.stdout.readline().strip()
 
     def start(self, words: Sequence[str], *, pictures: bool = False) -> int:
         """The process id of a command that has been started; `ended` waits for it."""
-        self.process.stdin.write(json.dumps([pictures, str(self.told), list(words)]) + "\n")
-        self.process.stdin.flush()
-        return int(self.read())
+        self.process = forked(_reported, pictures, list(words), told=self.told)
+        return self.process.pid
 
     def ended(self) -> Done:
         """The exit code, or minus a signal, and the messages of the command that was started."""
-        return Done(int(self.read()), "", self.told.read_text())
+        self.process.join()
+        return Done(self.process.exitcode, "", self.told.read_text())
 
     def run(
         self, words: Sequence[str], seconds: float | None = None, *, pictures: bool = False
     ) -> tuple[int, float]:
         """The exit code, and how long it took; killed after some seconds, unless it is done."""
-        child, began = self.start(words, pictures=pictures), time.monotonic()
-        killer = None
+        began = time.monotonic()
+        self.start(words, pictures=pictures)
+        self.process.join(seconds)
         if seconds is not None:
-            killer = threading.Timer(seconds, os.kill, (child, signal.SIGKILL))
-            killer.start()
-        code = self.ended().returncode
-        if killer is not None:
-            killer.cancel()
-        return code, time.monotonic() - began
+            self.process.kill()
+        return self.ended().returncode, time.monotonic() - began
 
-    def close(self) -> None:
-        self.process.communicate()
+
+def _reported(pictures: bool, words: Sequence[str]) -> int:
+    if not pictures:
+        report.draw = lambda *_: None
+    return main(list(words))
 
 
 def wait_for(reached: Callable[[], bool]) -> None:

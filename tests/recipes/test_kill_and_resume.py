@@ -31,7 +31,7 @@ from tests.recipes.made import (
     shorten,
 )
 from tests.recipes.made import short_report as short_report
-from tests.recipes.outside import Forker, wait_for
+from tests.recipes.outside import Forker, logged_lines, wait_for
 
 KILLS = 4
 SHORT_ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--rounds", "2", "--test_size", "16")
@@ -56,9 +56,7 @@ def assert_same(run: Path, undisturbed: Path) -> None:
 
 @pytest.fixture(scope="module")
 def forker(tmp_path_factory):
-    one = Forker(tmp_path_factory.mktemp("forker"))
-    yield one
-    one.close()
+    return Forker(tmp_path_factory.mktemp("forker"))
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +89,7 @@ def test_a_run_killed_at_random_moments_ends_the_same(undisturbed, forker, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.pictures
 @pytest.mark.timeout(600)
 def test_a_report_killed_at_random_moments_ends_the_same(undisturbed, forker, tmp_path):
     expected, _, _ = undisturbed
@@ -125,9 +124,8 @@ def test_the_command_itself_killed_ends_the_same(undisturbed, forker, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    log = run / "log.jsonl"
     while process.poll() is None:
-        if log.exists() and log.read_bytes().count(b"\n") >= 6:
+        if logged_lines(run) >= 6:
             process.kill()
             break
         time.sleep(0.005)
@@ -220,11 +218,6 @@ def test_going_on_after_the_end_changes_nothing(oracle_run, tmp_path):
 # ----------------------------------------------------- two trainers, and signals to real processes
 
 
-def lines(run: Path) -> int:
-    log = run / "log.jsonl"
-    return log.read_bytes().count(b"\n") if log.exists() else 0
-
-
 @pytest.mark.slow
 @pytest.mark.usefixtures("short_report")
 def test_a_second_trainer_is_refused_and_the_first_ends_the_same(
@@ -254,7 +247,7 @@ def test_a_second_trainer_is_refused_and_the_first_ends_the_same(
 def test_the_lock_of_a_killed_process_is_taken_over(forker, oracle_run, tmp_path):
     run = tmp_path / "run"
     child = forker.start([*SHORT_ORACLE, "--out", str(run)])
-    wait_for(lambda: lines(run) >= 2)
+    wait_for(lambda: logged_lines(run) >= 2)
     os.kill(child, signal.SIGKILL)
     assert forker.ended().returncode == -signal.SIGKILL
     assert json.loads((run / ".lock").read_text())["pid"] == child
@@ -267,9 +260,9 @@ def test_the_lock_of_a_killed_process_is_taken_over(forker, oracle_run, tmp_path
 def test_a_process_signalled_again_and_again_ends_the_same(forker, oracle_run, tmp_path):
     run, start = tmp_path / "run", (*SHORT_ORACLE, "--save_seconds", "1e6", "--out")
     for number in (signal.SIGTERM, signal.SIGINT):
-        begun, target = (run / "config.yaml").exists(), lines(run) + 1
+        begun, target = (run / "config.yaml").exists(), logged_lines(run) + 1
         child = forker.start(["resume", str(run)] if begun else [*start, str(run)])
-        wait_for(lambda: lines(run) >= target)  # noqa: B023
+        wait_for(lambda: logged_lines(run) >= target)  # noqa: B023
         os.kill(child, number)
         done = forker.ended()
         assert done.returncode == 75, done.stderr

@@ -1,18 +1,18 @@
 """The command line itself: help, lists, options from flags and files, and how it is left."""
 
-import functools
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
 
 from seqgan.cli import COMMANDS, main
 from seqgan.commands.recipes import recipe_module
+from tests.forked import forked
 from tests.recipes.made import TINY, content, corpus, refusal
+from tests.recipes.outside import logged_lines, wait_for
 
 
 def python(*words: str) -> subprocess.CompletedProcess:
@@ -221,19 +221,13 @@ def test_a_wrong_file_of_options_is_refused(tmp_path, capsys, held, says):
 def test_an_interrupt_says_how_to_go_on(tmp_path):
     run = tmp_path / "run"
     words = ("--data", corpus(tmp_path), "--out", str(run), "--mle_epochs", "500")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", *TINY, *words, "--patience", "500"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        # A shell that starts the tests in the background lets them ignore interrupts
-        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    while process.poll() is None and not (run / "log.jsonl").exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    err = process.communicate()[1]
-    assert process.returncode == 75
+    told = tmp_path / "told"
+    process = forked(main, [*TINY, *words, "--patience", "500"], told=told)
+    wait_for(lambda: process.exitcode is not None or logged_lines(run))
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    err = told.read_text()
+    assert process.exitcode == 75
     assert "Traceback" not in err
     assert err.splitlines()[-1] == (
         f"seqgan: stopped; `seqgan resume {run}` goes on where it stopped"

@@ -1,11 +1,7 @@
-"""One of two processes that play the toy games together; run by `test_parallel.py`.
-
-python -m tests.image_core.adversarial.one_of_two RANK FOLDER
-"""
+"""One of two processes that play the toy games together; run by `test_parallel.py`."""
 
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -230,7 +226,3 @@ def main(rank: int, folder: Path) -> None:
     }
     torch.save(result, folder / f"{rank}.pt")
     dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), Path(sys.argv[2]))

@@ -4,10 +4,6 @@ import io
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +22,7 @@ from seqgan.dialogue import recipe as dialogue
 from seqgan.dialogue.recipe import PRESETS
 from seqgan.dialogue.report import TEMPERATURES
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
+from tests.recipes.outside import killed
 
 TINY = ("train", "dialogue", "--preset", "tiny")
 
@@ -423,17 +420,9 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path):
     words += ["--falling", "true"]
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
     run = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", *words, "--out", str(run)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    log = run / "log.jsonl"
-    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 9):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    killed([*words, "--out", str(run)], run, 9)
     assert main(["resume", str(run)]) == 0
+    log = run / "log.jsonl"
     assert log.read_bytes() == (tmp_path / "whole" / "log.jsonl").read_bytes()
     name = "checkpoint/game.safetensors"
     weights, expected = load_file(run / name), load_file(tmp_path / "whole" / name)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from safetensors.torch import load_file
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result, refusal
 from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
-from tests.two_processes import ROOT
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -99,18 +99,7 @@ def test_a_third_player_and_an_option_train_and_evaluate(folder):
 
 def test_killed_and_resumed_it_ends_the_same(folder):
     words = ("--rounds", "30", "--evaluate_every", "30")
-    log = folder / "killed" / "log.jsonl"
-    killed(
-        folder,
-        (
-            *OWN,
-            "--out",
-            "killed",
-            *words,
-        ),
-        log,
-        lambda text: text.count("\n") > 5,
-    )
+    killed((*OWN, "--out", "killed", *words), folder / "killed", 6, folder)
     assert command(folder, "resume", "killed").returncode == 0
     assert command(folder, *OWN, "--out", "undisturbed", *words).returncode == 0
     assert_same_weights(folder / "killed", folder / "undisturbed")

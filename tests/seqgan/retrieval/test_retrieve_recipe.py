@@ -1,10 +1,5 @@
 """The retrieval recipe: its three tasks, what it selects, resumes, serves and refuses."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +18,7 @@ from seqgan.retrieval.recipe import PRESETS, Run
 from seqgan.retrieval.task_options import BASELINES, DEFAULTS
 from tests.data_folder import data_folder
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
+from tests.recipes.outside import killed
 from tests.seqgan.retrieval.made import write_answers, write_encoder, write_letor, write_pairs
 
 LEARNING_CURVES = plots.learning_curves
@@ -301,19 +297,7 @@ def test_a_run_stopped_in_any_phase_goes_on(tmp_path, monkeypatch, undisturbed, 
 def test_a_killed_process_is_resumed(tmp_path, undisturbed):
     cut = tmp_path / "cut"
     options = ["--preset", "tiny", *files(tmp_path), "--out", str(cut), *LONG]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqgan.cli", "train", "retrieve", *options],
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if (cut / "log.jsonl").exists() and (cut / "log.jsonl").read_bytes().count(b"\n") > 3:
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (cut / "result.json").exists()
+    killed(["train", "retrieve", *options], cut, 4)
     assert main(["resume", str(cut)]) == 0
     same(cut, undisturbed)
 

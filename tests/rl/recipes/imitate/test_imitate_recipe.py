@@ -2,11 +2,6 @@
 
 import json
 import math
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import gymnasium
@@ -23,6 +18,7 @@ from rl.recipes.imitate.report import conclusion_of
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
 from tests.recipes.made import is_png, read_log, read_result, refusal
+from tests.recipes.outside import killed
 from tests.rl.made import Breaks
 
 gymnasium.register("Breaks-v0", "tests.rl.made:Breaks", max_episode_steps=5)
@@ -353,26 +349,14 @@ def test_mistakes_end_in_one_sentence_and_leave_nothing(tmp_path, capsys, demos)
 STEPS = ("--env_steps", "384", "--bc_steps", "0")
 
 
-def start(run, demos):
-    words = ["train", "imitate", "--preset", "tiny", "--env", "CartPole-v1", "--demos", demos]
-    command = [sys.executable, "-m", "seqgan.cli", *words, "--out", str(run), *STEPS, "--threads=1"]
-    null = subprocess.DEVNULL
-    return subprocess.Popen(command, stdout=null, stderr=null, env={**os.environ})
-
-
 @pytest.mark.slow
 def test_a_killed_run_goes_on_exactly(tmp_path, demos):
     """SIGKILL in the middle of the rounds; weights, environments, log and returns end the same."""
     whole, run = tmp_path / "whole", tmp_path / "run"
     assert train("imitate", whole, "--demos", demos, *STEPS, "--threads=1") == 0
-    process = start(run, demos)
-    log, until = Path(run) / "log.jsonl", time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
-        if log.exists() and log.read_bytes().count(b"\n") >= 6:
-            break
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    words = ["train", "imitate", "--preset", "tiny", "--env", "CartPole-v1", "--demos", demos]
+    killed([*words, "--out", str(run), *STEPS, "--threads=1"], run, 6)
+    log = run / "log.jsonl"
     assert 0 < log.read_bytes().count(b"\n") < len(read_log(whole))
     assert main(["resume", str(run)]) == 0
     one, other = (load_file(f / "checkpoint/game.safetensors") for f in (run, whole))

@@ -50,7 +50,7 @@ def main() -> None:
     steps: dict[str, Callable[[], object]] = {}
     own: dict[str, Callable[[], object]] = {}
     for name in PAPERS.names():
-        if name in ("residual", "leakgan", "sentigan"):  # no step; two steps; labels
+        if name in ("residual", "leakgan"):  # no step; two steps
             continue
         paper, preset = PAPERS.load(name), PAPERS.preset(name, {"samples": given.samples}, "paper")
         known = {field.name for field in dataclasses.fields(PAPERS.config(name))}

@@ -61,7 +61,7 @@ def systems() -> list[System]:
     found: dict[str, System] = {}
     for recipe, package in PAPERS.items():
         for name, module in papers.modules(package).items():
-            if module.startswith(SHIPPED):
+            if module.startswith(SHIPPED) and papers.told(module).fits(recipe):
                 found.setdefault(module, System(name, module, [])).recipes.append(recipe)
     order = [*DOMAINS.values(), OTHERS]
     return sorted(found.values(), key=lambda s: (order.index(s.domain), s.name))

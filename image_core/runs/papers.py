@@ -10,6 +10,8 @@ A paper is one module. It holds, top to bottom:
     data(options, x)   batches of the real data x, if the recipe's own do not fit: labels beside
                        images, two streams in one mapping (optional)
     PRESETS            values for named presets of the recipe (optional)
+    RECIPES            names of the recipes that have what the paper needs, where recipes share a
+                       package of papers and not all do (optional)
 
 `--paper NAME` takes a module that ships with the domain, `--paper package.module` any other. An
 installed package adds papers by entry points whose group is the package of the domain's papers:
@@ -18,6 +20,7 @@ installed package adds papers by entry points whose group is the package of the 
     mygan = "mypackage.mygan"
 """
 
+import ast
 import functools
 import importlib
 import importlib.util
@@ -71,14 +74,16 @@ class Papers:
         default: Name of the paper used by default.
         shared: Options of the domain; those of every paper are a subclass.
         own: Options of the recipe, derived from the same shared ones.
+        recipe: Name of the recipe, where recipes share the package; a paper can leave it out.
     """
 
-    def __init__(self, package: str, default: str, *, shared: type, own: type):
+    def __init__(self, package: str, default: str, *, shared: type, own: type, recipe: str = ""):
         self.package, self.default, self.shared, self.own = package, default, shared, own
+        self.recipe = recipe
 
     def names(self) -> list[str]:
         """Names of the included papers, and of those that installed packages add."""
-        return list(modules(self.package))
+        return [n for n, module in modules(self.package).items() if told(module).fits(self.recipe)]
 
     def load(self, name: str) -> Paper:
         """The parts of a paper.
@@ -88,9 +93,17 @@ class Papers:
                 mypackage.mygan.
 
         Raises:
-            UserError: The paper does not exist, cannot be imported, or lacks a part.
+            UserError: The paper does not exist, cannot be imported, lacks a part, or is for other
+                recipes.
         """
-        return _parts(name, self.module(name), self.shared)
+        module = self.module(name)
+        recipes = tuple(vars(module).get("RECIPES", ()))
+        if not Told("", recipes).fits(self.recipe):
+            raise UserError(
+                f"--paper {name} needs what only the recipe {' or '.join(recipes)} has: run "
+                f"`seqgan train {recipes[0]}` in place of {self.recipe}"
+            )
+        return _parts(name, module, self.shared)
 
     def config(self, name: str) -> type:
         """The dataclass of a run of the paper: the recipe's options and the paper's.
@@ -165,6 +178,48 @@ def modules(package: str) -> dict[str, str]:
     added = {point.name: point.value for point in entry_points(group=package)}
     included = {name: f"{package}.{name}" for name in _included(package)}
     return dict(sorted({**added, **included}.items()))
+
+
+class Told(NamedTuple):
+    """What a paper's file tells without being imported.
+
+    Args:
+        meaning: First line of its documentation.
+        recipes: Its `RECIPES`; empty for all that share its package.
+    """
+
+    meaning: str
+    recipes: tuple[str, ...] = ()
+
+    def fits(self, recipe: str) -> bool:
+        """Whether a recipe has what the paper needs."""
+        return not (recipe and self.recipes) or recipe in self.recipes
+
+
+def told(module: str) -> Told:
+    """What the file of a module tells.
+
+    Args:
+        module: Full name of a paper's module.
+    """
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception:  # of the package that holds it, which may be anybody's
+        spec = None
+    if spec is None or spec.origin is None:
+        return Told(f"({module} is not installed)")
+    return _told(Path(spec.origin))
+
+
+@functools.cache
+def _told(file: Path) -> Told:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    recipes: tuple[str, ...] = ()
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="RECIPES")], value=value):
+                recipes = tuple(ast.literal_eval(value))
+    return Told((ast.get_docstring(tree) or "").partition("\n")[0], recipes)
 
 
 def _included(package: str) -> list[str]:

@@ -1,9 +1,6 @@
 """`seqgan list KIND`: the names that recipes accept, told without loading torch."""
 
-import ast
 from collections.abc import Sequence
-from importlib.util import find_spec
-from pathlib import Path
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import papers
@@ -42,18 +39,8 @@ def paper_entries() -> list[tuple[str, Entry]]:
     found: dict[str, tuple[str, Entry]] = {}
     for recipe, package in PAPERS.items():
         for name, module in papers.modules(package).items():
-            entry = (name, Entry(_first_line(module), []))
-            found.setdefault(module, entry)[1].recipes.append(recipe)
+            told = papers.told(module)
+            if told.fits(recipe):
+                entry = (name, Entry(told.meaning, []))
+                found.setdefault(module, entry)[1].recipes.append(recipe)
     return list(found.values())
-
-
-def _first_line(module: str) -> str:
-    """First line of a module's documentation; the module is not imported."""
-    try:
-        spec = find_spec(module)
-    except ImportError:
-        spec = None
-    if spec is None or spec.origin is None:
-        return f"({module} is not installed)"
-    source = Path(spec.origin).read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]

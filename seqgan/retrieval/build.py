@@ -4,7 +4,7 @@ from seqgan.retrieval.answers import Answers
 from seqgan.retrieval.config import RetrievalOptions
 from seqgan.retrieval.interactions import Interactions, read_interactions
 from seqgan.retrieval.judged import read_letor
-from seqgan.retrieval.tasks import AnswerTask, ItemTask, Task, WebTask, read_start
+from seqgan.retrieval.tasks import AnswerTask, ItemTask, Task, WebTask
 
 SHARE = 0.2
 """Of the training data, held out to choose settings where no validation set is given."""
@@ -17,9 +17,8 @@ def read_task(c: RetrievalOptions) -> Task:
         UserError: The data cannot be read, or hold nothing to learn from or to measure on.
     """
     if c.task == "item":
-        size = None
-        if c.start is not None:
-            start = read_start(c.start, c.prefix())
+        size, start = None, c.start_factors()
+        if start is not None:
             size = (len(start["query"]), len(start["document"]))
         data = read_interactions(
             c.data,

@@ -71,10 +71,13 @@ class RetrievalOptions(RankingOptions):
         options.check_above_zero(self, "g_lr", "d_lr")
         if self.pool == 1:
             raise UserError("--pool 1: draw at least 2 candidates, or 0 for all")
-        starts = self.start is not None or (self.pretrain != "none" and self.pretrain_epochs)
-        if not self.rounds and not starts:
+        if not self.rounds and not self.starts():
             raise UserError("no --rounds and no start: nothing to do")
         self._check_task()
+
+    def starts(self) -> bool:
+        """Whether the generator has a start; a paper overrides it."""
+        return self.pretrain != "none" and bool(self.pretrain_epochs)
 
     def _check_task(self) -> None:
         """Refuse what the task would not read."""

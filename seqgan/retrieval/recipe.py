@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.errors import UserError
@@ -32,7 +32,7 @@ from seqgan.retrieval.kept import keep, kept
 from seqgan.retrieval.report import START, RetrievalSubject, described, write_report
 from seqgan.retrieval.scorers import FactorsOnPrior, MatrixFactorization, Scorer
 from seqgan.retrieval.split import Split
-from seqgan.retrieval.tasks import ItemTask, Sizes, read_start
+from seqgan.retrieval.tasks import ItemTask, Sizes
 
 SCALES = (1.0, 2.0, 5.0, 10.0, 20.0)
 """Of EASE's scores, which are no logits: the most likely one is taken."""
@@ -132,19 +132,17 @@ class RetrievalRun(recipe.Run):
         self.game.load_state_dict(self._game(split).state_dict())
         for optimizer in self.engine.optimizers.values():
             optimizer.state.clear()
-        if self.config.start is not None:
-            self._load_start(self.game.G)
+        start = self.config.start_factors()
+        if start is not None:
+            self._load_start(self.game.G, start)
         self.game.keep_start()
 
-    def _load_start(self, scorer: nn.Module) -> None:
-        c = self.config
-        made = read_start(str(c.start), c.prefix())
+    def _load_start(self, scorer: nn.Module, start: Mapping[str, Tensor]) -> None:
         assert isinstance(scorer, MatrixFactorization)
-        if made["query"].shape[1] != c.dim:
-            raise UserError(
-                f"--start {c.start} has vectors of {made['query'].shape[1]}, but --dim is {c.dim}"
-            )
-        scorer.load_state_dict(made)
+        size, dim = start["query"].shape[1], self.config.dim
+        if size != dim:
+            raise UserError(f"--start has vectors of {size}, but --dim is {dim}")
+        scorer.load_state_dict(start)
 
     def _keep_start(self) -> None:
         """The start is complete: what stands on fixed scores is calibrated, and remembered."""

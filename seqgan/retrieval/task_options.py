@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from torch import Tensor
+
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.recipe import RunConfig
@@ -71,7 +73,6 @@ PRETRAIN_LR = {"item": 0.03, "web": 0.003, "qa": 0.003}
 ONLY_FOR: Mapping[str, tuple[str, ...]] = {
     "relevant": ("item",),
     "split": ("item",),
-    "start": ("item",),
     "pool": ("item",),
     "eval_samples": ("item",),
     "columns": ("item", "qa"),
@@ -177,8 +178,6 @@ class StartOptions(ScorerOptions):
     """Start of the generator.
 
     Args:
-        start: An .npz of a matrix factorisation to start the generator from, with ids from 0; for
-            item.
         pretrain: Method that the generator learns by before the adversarial rounds: softmax
             (maximum likelihood), bpr, dns or none.
         pretrain_epochs: Most passes of pretraining.
@@ -187,7 +186,6 @@ class StartOptions(ScorerOptions):
         evaluate_every: Epochs of pretraining between two evaluations.
     """
 
-    start: str | None = None
     pretrain: str | None = None
     pretrain_epochs: int | None = None
     pretrain_l2: float | None = None
@@ -199,12 +197,10 @@ class StartOptions(ScorerOptions):
         options.check_choice("pretrain", str(self.pretrain), PRETRAIN)
         options.check_least(self, 1, "patience", "evaluate_every")
         options.check_least(self, 0, "pretrain_epochs", "pretrain_l2")
-        if self.start is not None and (self.scorer != "mf" or self.pretrain != "none"):
-            raise UserError("--start is a start: it needs --scorer mf and --pretrain none")
 
-    def prefix(self) -> str:
-        """Prefix of the names of the arrays of --start; a paper overrides it."""
-        return ""
+    def start_factors(self) -> Mapping[str, Tensor] | None:
+        """The factorisation that the generator begins as; a paper with a --start overrides it."""
+        return None
 
     @property
     def pretrain_lr(self) -> float:

@@ -71,7 +71,9 @@ class OracleOptions(SharedOptions):
             )
 
 
-PAPERS = Papers("seqgan.text.papers", "seqgan", shared=SharedOptions, own=OracleOptions)
+PAPERS = Papers(
+    "seqgan.text.papers", "seqgan", shared=SharedOptions, own=OracleOptions, recipe="oracle"
+)
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "quick": {

@@ -2,6 +2,8 @@
 
 import pytest
 
+from image_core.adversarial.errors import UserError
+from image_core.runs.papers import modules
 from seqgan.cli import main
 from seqgan.commands import catalogue
 from seqgan.commands.catalogue import KINDS, OPTIONS, refusal
@@ -38,6 +40,21 @@ def test_the_papers_are_those_of_the_recipes():
             meaning = papers.module(name).__doc__.partition("\n")[0]
             assert listed.pop((name, recipe)).meaning == meaning
     assert not listed
+
+
+def test_a_recipe_without_what_a_paper_needs_neither_lists_nor_loads_it():
+    refused = set()
+    for recipe, package in PAPERS.items():
+        papers = recipe_module(recipe).PAPERS
+        for name in modules(package):
+            if name in papers.names():
+                assert papers.load(name).name == name
+            else:
+                refused.add((name, recipe))
+                with pytest.raises(UserError, match=f"--paper {name} needs what only the recipe"):
+                    papers.load(name)
+    assert ("sentigan", "oracle") in refused  # an oracle has no labels
+    assert "sentigan" not in {line.split()[0] for line in lines("papers", "oracle")}
 
 
 @pytest.mark.parametrize("recipe", RECIPES)

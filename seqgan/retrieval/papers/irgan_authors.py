@@ -5,11 +5,13 @@ the best round on the test set. It plays from their start, `--start MODELS.npz`,
 one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
@@ -17,6 +19,7 @@ from image_core.runs.players import Player
 from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.papers.irgan import irgan
+from seqgan.retrieval.tasks import read_start
 
 __all__ = ["PRESETS", "Options", "game", "players"]
 
@@ -26,12 +29,15 @@ class Options(SoftmaxOptions):
     """IRGAN as released.
 
     Args:
+        start: An .npz of a matrix factorisation to start the generator from, with ids from 0; left
+            out, it is drawn.
         start_prefix: Prefix of the names of the arrays of --start, as in dns_ for dns_user.
         negative_temperature: Temperature of the generator as it draws negatives.
         d_epochs: Discriminator steps on the same negatives before new ones are drawn.
     """
 
     ties = "last"
+    start: str | None = None
     start_prefix: str = "dns_"
     negative_temperature: float = 0.2
     d_epochs: int = 5
@@ -59,9 +65,14 @@ class Options(SoftmaxOptions):
                 f"--d_steps {self.d_steps}: it must be a multiple of --d_epochs {self.d_epochs}, "
                 "the steps on the same negatives"
             )
+        if self.start is not None and (self.scorer != "mf" or self.pretrain != "none"):
+            raise UserError("--start is a start: it needs --scorer mf and --pretrain none")
 
-    def prefix(self) -> str:
-        return self.start_prefix
+    def starts(self) -> bool:
+        return self.start is not None or super().starts()
+
+    def start_factors(self) -> Mapping[str, Tensor] | None:
+        return None if self.start is None else read_start(self.start, self.start_prefix)
 
     def adversarial(self) -> dict[str, Any]:
         own = {"negative_temperature": self.negative_temperature, "d_epochs": self.d_epochs}

@@ -58,6 +58,8 @@ class Options(DiscriminatorOptions):
 
 
 PRESETS = {"tiny": {"rollouts": 2, "samples": 8, "d_warmup_steps": 4}}
+RECIPES = ("text",)
+"""An oracle has no labels."""
 
 
 def game(o: Options, s: Sequences) -> LabelledGame:

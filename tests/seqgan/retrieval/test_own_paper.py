@@ -107,7 +107,7 @@ def test_what_a_paper_declares_is_its_own():
     authors = parsed("--paper", "irgan_authors")
     assert (authors.d_steps, authors.d_epochs, authors.estimator) == (100, 5, "reinforce")
     assert (authors.select, authors.rounds, authors.ties) == ("test", 15, "last")
-    for option in ("d_epochs", "negative_temperature", "start_prefix"):
+    for option in ("d_epochs", "negative_temperature", "start", "start_prefix"):
         assert option not in asdict(parsed())
         with pytest.raises(UserError, match=option):
             parsed(f"--{option}", "1")

@@ -454,7 +454,7 @@ def test_serving_refuses_in_one_sentence(run, answers, capsys):
         ({"split": "magic"}, "--split"),
         ({"scorer": "cnn"}, "--scorer cnn"),
         ({"task": "qa", "scorer": "encoder"}, "--encoder"),
-        ({"start": "m.npz"}, "--pretrain none"),
+        ({"paper": "irgan_authors", "start": "m.npz", "pretrain": "bpr"}, "--pretrain none"),
         ({"mixture": 1.0}, "--mixture 1.0"),
         ({"estimator": "leave_one_out", "samples": 1}, "--samples"),
         ({"baselines": "ease,magic"}, "--baselines magic"),

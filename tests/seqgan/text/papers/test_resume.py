@@ -20,7 +20,7 @@ def started(paper, seed):
     return make_engine(game, loaded.players(config), "no")
 
 
-@pytest.mark.parametrize("paper", [n for n in PAPERS.names() if n != "sentigan"])  # labels
+@pytest.mark.parametrize("paper", PAPERS.names())
 def test_a_papers_game_goes_on_bit_for_bit(tmp_path, paper):
     def data(index):
         return ROWS[16 * (index % 4) :][:16]

@@ -1,48 +1,16 @@
 import gzip
-import http.server
-import importlib
 import json
-import logging
 import os
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 
 from image_core.adversarial.errors import UserError
-from seqgan.data import Texts, read_texts
+from seqgan.data import read_texts
+from tests.seqgan.data.reading import found, json_lines, parquet, sentence_of, write
 
 LINES = ["one two", "three\u2028four", "fi\x85ve\x0bsix", "seven\x1cei\x0cght", "last"]
-
-
-def write(path: Path, content: bytes) -> str:
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return str(path)
-
-
-def json_lines(*rows: object) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def parquet(path: Path, **columns: list) -> str:
-    import pyarrow
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
-    return str(path)
-
-
-def found(texts: Texts) -> tuple:
-    return list(texts.lines), list(texts.numbers), texts.dropped
-
-
-def sentence_of(source: str, *args: str) -> str:
-    with pytest.raises(UserError) as caught:
-        read_texts(source, *args)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    return sentence
 
 
 @pytest.mark.parametrize(
@@ -149,39 +117,6 @@ def test_a_local_read_leaves_nothing_behind_and_speaks_to_nobody(tmp_path, monke
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "bad.jsonl", "temporary"]
     assert not list((tmp_path / "temporary").iterdir())
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("name", ["datasets", "huggingface_hub"])
-def test_progress_bars_and_logs_fall_silent_and_come_back(offline, monkeypatch, name):
-    import datasets
-
-    library = importlib.import_module(f"{name}.utils")
-    level, records = library.logging.get_verbosity(), []
-    bars_off, bars = library.are_progress_bars_disabled(), []
-
-    def noisy(*args: object, **options: object) -> object:
-        logging.getLogger(name).error("noise")
-        bars.append(not library.are_progress_bars_disabled())
-        return datasets.Dataset.from_dict({"text": ["a"]})
-
-    handler = logging.Handler()
-    monkeypatch.setattr(handler, "emit", records.append)
-    monkeypatch.setattr(datasets, "load_dataset", noisy)
-    logging.getLogger(name).addHandler(handler)
-    try:
-        library.logging.set_verbosity(logging.INFO)
-        library.enable_progress_bars()
-        read_texts("own/er")
-        assert (records, bars) == ([], [False])
-        assert library.logging.get_verbosity() == logging.INFO
-        assert not library.are_progress_bars_disabled()
-        library.disable_progress_bars()
-        read_texts("own/er")
-        assert library.are_progress_bars_disabled()
-    finally:
-        logging.getLogger(name).removeHandler(handler)
-        library.logging.set_verbosity(level)
-        (library.disable_progress_bars if bars_off else library.enable_progress_bars)()
 
 
 @pytest.mark.parametrize(
@@ -326,97 +261,3 @@ def test_a_file_has_no_split(tmp_path):
     source = write(tmp_path / "a.txt", b"a\n")
     with pytest.raises(UserError, match="is a file and has no split 'test'; leave --split away"):
         read_texts(source, split="test")
-
-
-@pytest.fixture
-def hub(monkeypatch):
-    """A hub of our own that answers every question with one status, and notes the questions."""
-    import datasets
-    import huggingface_hub
-
-    asked: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        status = 404
-
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_response(self.status)
-            if self.status in (401, 404):
-                self.send_header("X-Error-Code", "RepoNotFound")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", url)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    yield Handler, asked
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    huggingface_hub.close_session()
-
-
-def test_an_unknown_hub_name(hub):
-    handler, asked = hub
-    for handler.status in (401, 404):
-        sentence = sentence_of("nobody/nothing", "text")
-        assert "no file nobody/nothing, nor a hub data set of that name" in sentence
-    assert [path for path in asked if "nothing" in path] == ["/api/datasets/nobody/nothing"] * 2
-
-
-def test_a_hub_that_fails_is_asked_once(hub):
-    handler, asked = hub
-    handler.status = 503
-    sentence = sentence_of("nothing:configuration", "text")
-    assert "no file nothing:configuration, and the hub request for a data set" in sentence
-    assert "503" in sentence
-    assert [path for path in asked if "nothing" in path] == ["/api/datasets/nothing"]
-
-
-def test_no_connection(hub, monkeypatch):
-    import huggingface_hub
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        closed = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", closed)
-    sentence = sentence_of("nobody/nothing", "text")
-    assert "no file nobody/nothing, and the hub request for a data set" in sentence
-    assert "Connection refused" in sentence
-    assert "HF_HUB_OFFLINE=1" in sentence
-
-
-@pytest.fixture
-def offline(tmp_path, monkeypatch):
-    import datasets
-
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
-    return datasets
-
-
-def test_offline_without_a_copy(offline):
-    sentence = sentence_of("nobody/nothing", "text")
-    assert "there is no file nobody/nothing, and the hub data set of that name cannot" in sentence
-
-
-def test_a_hub_data_set(offline, monkeypatch):
-    asked = []
-
-    def load_dataset(*args: object, **options: object) -> object:
-        asked.append((args, options))
-        return offline.Dataset.from_dict({"t": ["a", "", None, "b\nc"], "i": [1, 2, 3, 4]})
-
-    monkeypatch.setattr(offline, "load_dataset", load_dataset)
-    assert found(read_texts("own-er/na.me:con-fig", "t", "test[:4]")) == (["a", "b c"], [1, 4], 2)
-    assert asked == [(("own-er/na.me", "con-fig"), {"split": "test[:4]"})]
-    read_texts("name", "t")
-    assert asked[1] == (("name", None), {"split": "train"})
-    assert read_texts("own/er").lines == ["a", "b c"]

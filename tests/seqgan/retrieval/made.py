@@ -85,3 +85,8 @@ def write_encoder(folder, words):
     BertModel(config).save_pretrained(folder)
     BertTokenizer(vocab_file=str(folder / "vocab.txt")).save_pretrained(folder)
     return str(folder)
+
+
+def saved(file, text):
+    file.write_text(text, encoding="utf-8")
+    return str(file)

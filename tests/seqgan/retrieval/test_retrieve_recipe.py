@@ -5,46 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
 import seqgan as sg
 from image_core.adversarial.errors import UserError
-from image_core.runs import plots
-from image_core.runs.run import play
 from seqgan.cli import main
 from seqgan.retrieval import recipe
 from seqgan.retrieval.evaluate import evaluate, means
-from seqgan.retrieval.recipe import PRESETS, Run
-from seqgan.retrieval.task_options import BASELINES, DEFAULTS
-from tests.data_folder import data_folder
+from seqgan.retrieval.recipe import Run
+from seqgan.retrieval.task_options import BASELINES
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
-from tests.recipes.outside import killed
-from tests.seqgan.retrieval.made import write_answers, write_encoder, write_letor, write_pairs
-
-LEARNING_CURVES = plots.learning_curves
-
-
-def files(folder, task="item"):
-    """Options that name made data."""
-    if task == "item":
-        return ["--data", write_pairs(folder / "pairs.tsv", users=40, each=12), "--relevant", "4"]
-    make, end = (write_letor, "txt") if task == "web" else (write_answers, "tsv")
-    names = [make(folder / f"{part}.{end}", seed=n) for n, part in enumerate(("train", "test"))]
-    return ["--task", task, "--data", names[0], "--test", names[1]]
-
-
-def tiny(folder, *words, task="item", out="run"):
-    options = ["--preset", "tiny", *files(folder, task), "--out", str(folder / out), *words]
-    assert main(["train", "retrieve", *options]) == 0
-    return folder / out
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_pictures():
-    """But those of the first run: they take longer than what they show."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("image_core.runs.plots.learning_curves", lambda *names: None)
-        yield
+from tests.seqgan.retrieval.made import write_encoder
+from tests.seqgan.retrieval.runs import LEARNING_CURVES, opened, tiny
+from tests.seqgan.retrieval.runs import no_pictures as no_pictures
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +90,6 @@ def test_what_was_understood_of_the_data_is_said_once(tmp_path, capsys):
     assert "separated by" not in capsys.readouterr().err
 
 
-def opened(folder):
-    from seqgan.commands.recipes import open_run
-
-    made = open_run(str(folder))
-    made.load()
-    return made
-
-
 def test_the_rows_of_the_run_are_its_saved_networks(run):
     made, table = opened(run), read_result(run)["table"]
     assert isinstance(made, Run)
@@ -172,140 +136,6 @@ def test_scorers_that_know_histories(tmp_path, scorer):
     if scorer == "mf_ease":
         assert torch.equal(made.game.G.prior, made.task.prior(made.task.train))
         assert made.game.G.scale > 0
-
-
-# ---------------------------------------------------------------------------- presets and selection
-
-
-@pytest.fixture
-def start(tmp_path):
-    """A model of 40 users and 40 items with names that are numbers, and pairs to go with it."""
-    random = np.random.default_rng(0)
-    arrays = {"dns_user": (40, 5), "dns_item": (40, 5), "dns_bias": (40,)}
-    np.savez(tmp_path / "m.npz", **{n: random.normal(size=s) for n, s in arrays.items()})
-    pairs = [f"{u}\t{i}\t5" for u in range(40) for i in random.choice(40, 9, replace=False)]
-    (tmp_path / "train.tsv").write_text("\n".join(pairs[::2]), encoding="utf-8")
-    (tmp_path / "test.tsv").write_text("\n".join(pairs[1::2]), encoding="utf-8")
-    return ["--start", str(tmp_path / "m.npz"), "--data", str(tmp_path / "train.tsv"),
-            "--test", str(tmp_path / "test.tsv"), "--out", str(tmp_path / "run")]  # fmt: skip
-
-
-def test_the_authors_code_selects_on_the_test_set_and_says_so(tmp_path, start, capsys):
-    sizes = ["--rounds", "2", "--d_steps", "5", "--g_steps", "2", "--baselines", "none"]
-    assert main(["train", "retrieve", "--paper", "irgan_authors", *start, *sizes]) == 0
-    assert "TEST set" in capsys.readouterr().out
-    result = read_result(tmp_path / "run")
-    assert "TEST set" in result["selected"]
-    assert [row["phase"] for row in read_log(tmp_path / "run")] == ["adversarial"] * 2
-    log = [row["p@5"] for row in read_log(tmp_path / "run")]
-    table = result["table"]
-    best = max([table["start (no adversary)"]["p@5"], *log])
-    assert table["IRGAN as released"]["p@5"] == pytest.approx(best, abs=1e-6)
-    assert (result["ties"], result["config"]["relevant"]) == ("last", 4.0)
-    optimizers = opened(tmp_path / "run").engine.optimizers
-    assert {type(one).__name__ for one in optimizers.values()} == {"SGD"}
-
-
-def test_a_start_alone_is_evaluated(tmp_path, start):
-    words = ["--paper", "irgan_authors", "--rounds", "0", "--baselines", "none"]
-    assert main(["train", "retrieve", *words, *start]) == 0
-    table = read_result(tmp_path / "run")["table"]
-    assert table["IRGAN as released"] == table["start (no adversary)"]
-
-
-def test_the_large_preset(tmp_path):
-    sizes = [
-        "--rounds",
-        "2",
-        "--pretrain_epochs",
-        "4",
-        "--evaluate_every",
-        "2",
-        "--baselines",
-        "none",
-    ]
-    words = ["--preset", "large", *files(tmp_path), *sizes, "--out", str(tmp_path / "run")]
-    assert main(["train", "retrieve", *words]) == 0
-    config = read_result(tmp_path / "run")["config"]
-    assert {name: config[name] for name in PRESETS["large"]} == PRESETS["large"]
-
-
-def test_the_default_preset_is_the_tasks_own(tmp_path):
-    assert not PRESETS["default"]
-    for task, defaults in DEFAULTS.items():
-        config = built(recipe, "default", "irgan", out="run", data="a", test="b", task=task)
-        assert {name: getattr(config, name) for name in defaults} == defaults
-
-
-def test_selecting_nothing_plays_each_phase_once_on_all_data(tmp_path):
-    run = tiny(tmp_path, "--select", "last", "--baselines", "none")
-    assert [row["phase"] for row in read_log(run)] == ["start"] * 6 + ["adversarial"] * 3
-    assert read_result(run)["best"] == {}
-
-
-# ------------------------------------------------------------------------------------------- resume
-
-
-def same(run, other):
-    name = "checkpoint/game.safetensors"
-    weights, wanted = load_file(run / name), load_file(other / name)
-    assert all(torch.equal(weights[key], wanted[key]) for key in wanted | weights)
-    assert (run / "log.jsonl").read_bytes() == (other / "log.jsonl").read_bytes()
-    assert read_result(run)["table"] == read_result(other)["table"]
-
-
-LONG = ("--baselines", "none", "--rounds", "8", "--pretrain_epochs", "8", "--patience", "9",
-        "--evaluate_every", "1", "--estimator", "reinforce")  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    return tiny(tmp_path_factory.mktemp("undisturbed"), *LONG)
-
-
-@pytest.mark.parametrize("stop", [3, 11, 17])
-def test_a_run_stopped_in_any_phase_goes_on(tmp_path, monkeypatch, undisturbed, stop):
-    """Stopped in the start, among the adversarial rounds, and in what is played again."""
-    played = []
-
-    def interrupt(*args, **kwargs):
-        from image_core.runs.folder import RunFolder
-
-        write = RunFolder.write_log
-
-        def writing(self, record):
-            write(self, record)
-            played.append(record)
-            if len(played) == stop:
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(RunFolder, "write_log", writing)
-        try:
-            return play(*args, **kwargs)
-        finally:
-            monkeypatch.setattr(RunFolder, "write_log", write)
-
-    with monkeypatch.context() as patched:
-        patched.setattr("seqgan.retrieval.recipe.play", interrupt)
-        options = ["--preset", "tiny", *files(tmp_path), "--out", str(tmp_path / "cut"), *LONG]
-        assert main(["train", "retrieve", *options]) == 130
-    assert len(played) == stop
-    assert main(["resume", str(tmp_path / "cut")]) == 0
-    same(tmp_path / "cut", undisturbed)
-
-
-def test_a_killed_process_is_resumed(tmp_path, undisturbed):
-    cut = tmp_path / "cut"
-    options = ["--preset", "tiny", *files(tmp_path), "--out", str(cut), *LONG]
-    killed(["train", "retrieve", *options], cut, 4)
-    assert main(["resume", str(cut)]) == 0
-    same(cut, undisturbed)
-
-
-def test_other_data_are_not_resumed(tmp_path, capsys):
-    run = tiny(tmp_path, "--baselines", "none")
-    write_pairs(tmp_path / "pairs.tsv", users=40, each=12, seed=5)
-    assert "is not what" in refusal(capsys, "resume", str(run))
 
 
 # ------------------------------------------------------------------------------------------ serving
@@ -486,62 +316,3 @@ def test_bad_data_end_with_one_sentence_and_leave_nothing(tmp_path, capsys):
     file.write_text("1\t2\t3\n", encoding="utf-8")
     assert "no relevant pair" in refusal(capsys, *words, "--relevant", "4")
     assert not (tmp_path / "run").exists()
-
-
-# ---------------------------------------------------------------------------------------- real data
-
-
-def test_published_figures_to_four_digits(tmp_path):
-    """The authors' two saved models under their protocol; the rows that IRGAN is compared with."""
-    folder = data_folder("ir")
-    words = ["train", "retrieve", "--paper", "irgan_authors", "--rounds", "0",
-             "--data", str(folder / "ml100k_u1_train.tsv.gz"),
-             "--test", str(folder / "ml100k_u1_test.tsv.gz"),
-             "--start", str(folder / "irgan_ml100k_author_models.npz")]  # fmt: skip
-    published = {
-        "gan_": {"p@3": 0.4057, "p@5": 0.3785, "p@10": 0.3184, "map": 0.2442,
-                 "ndcg@3": 0.4228, "ndcg@5": 0.4053, "ndcg@10": 0.3775, "mrr": 0.6103},
-        "dns_": {"p@3": 0.3845, "p@5": 0.3474, "p@10": 0.2967, "map": 0.2222,
-                 "ndcg@3": 0.3986, "ndcg@5": 0.3749, "ndcg@10": 0.3518, "mrr": 0.5798},
-    }  # fmt: skip
-    baselines = {"gan_": "popularity,ease", "dns_": "none"}
-    for prefix, row in published.items():
-        out = tmp_path / prefix
-        options = ["--start_prefix", prefix, "--baselines", baselines[prefix], "--out", str(out)]
-        assert main([*words, *options]) == 0
-        result = read_result(out)
-        assert result["queries"] == 456
-        found = result["table"]["IRGAN as released"]
-        assert {name: round(found[name], 4) for name in row} == row
-    table = read_result(tmp_path / "gan_")["table"]
-    assert round(table["popularity"]["ndcg@5"], 4) == 0.2568
-    assert round(table["popularity"]["map"], 4) == 0.1515
-
-
-def test_ease_on_movielens_and_the_best_feature_of_mq2008(tmp_path):
-    """Figures that were computed elsewhere, by other code, on the same files."""
-    from seqgan.retrieval.baseline_rows import baseline
-    from seqgan.retrieval.baselines import ease
-    from seqgan.retrieval.interactions import read_interactions
-    from seqgan.retrieval.judged import read_letor
-    from seqgan.retrieval.tasks import ItemTask, Sizes, WebTask
-
-    folder = data_folder("ir")
-    data = read_interactions(
-        str(folder / "ml100k_u1_train.tsv.gz"), str(folder / "ml100k_u1_test.tsv.gz"), relevant=4.0
-    )
-    task = ItemTask(data, choose=False)
-    assert (len(data.train.values), len(data.test.values)) == (44_140, 11_235)
-    score = ease(data.train, len(data.items), l2=300.0)
-    found = means(evaluate(lambda rows: score(task.test.queries[rows]), task.test))
-    assert round(found["ndcg@5"], 3) == 0.457
-    assert round(found["map"], 3) == 0.283
-    sets = [read_letor(str(folder / "mq2008_fold1.npz"), part) for part in ("train", "test")]
-    web = WebTask(*sets, None, share=0.2, label_fraction=1.0, seed=0, choose=False, graded=False)
-    config = built(recipe, "default", "irgan", out="r", data="a", test="b")
-    run = Run.fitting(type("Configured", (), {"config": config})())
-    row = baseline("best_feature", web, lambda: web.scorer("mlp", Sizes()), run)
-    assert row.settings["feature"] == 39
-    found = means(evaluate(row.score, web.test))
-    wanted = {"p@3": 0.530, "p@5": 0.474, "p@10": 0.347, "ndcg@5": 0.636, "map": 0.641}
-    assert {name: round(found[name], 3) for name in wanted} == pytest.approx(wanted, abs=0.0015)

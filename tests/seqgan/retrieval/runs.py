@@ -1,0 +1,40 @@
+"""Tiny runs of retrieval on made data."""
+
+import pytest
+
+from image_core.runs import plots
+from seqgan.cli import main
+from tests.seqgan.retrieval.made import write_answers, write_letor, write_pairs
+
+LEARNING_CURVES = plots.learning_curves
+
+
+def files(folder, task="item"):
+    """Options that name made data."""
+    if task == "item":
+        return ["--data", write_pairs(folder / "pairs.tsv", users=40, each=12), "--relevant", "4"]
+    make, end = (write_letor, "txt") if task == "web" else (write_answers, "tsv")
+    names = [make(folder / f"{part}.{end}", seed=n) for n, part in enumerate(("train", "test"))]
+    return ["--task", task, "--data", names[0], "--test", names[1]]
+
+
+def tiny(folder, *words, task="item", out="run"):
+    options = ["--preset", "tiny", *files(folder, task), "--out", str(folder / out), *words]
+    assert main(["train", "retrieve", *options]) == 0
+    return folder / out
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures():
+    """But those of the first run: they take longer than what they show."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("image_core.runs.plots.learning_curves", lambda *names: None)
+        yield
+
+
+def opened(folder):
+    from seqgan.commands.recipes import open_run
+
+    made = open_run(str(folder))
+    made.load()
+    return made

@@ -1,10 +1,12 @@
 """Types and shapes of arguments and results, checked at every call while tests run.
 
 jaxtyping's import hook puts `jaxtyping.jaxtyped` before every function and dataclass of ours. Its
-own decorator compiles two functions for each, again for every closure, and checks the arguments
-twice where there is a result: a quarter of the time of all tests. `checked` stands in its place and
-checks the same. Hints are compiled by beartype when a function is first called, once for all
-closures of one source.
+own decorator compiles two functions for each at once, about 1 ms, called or not and again for every
+closure (losses, penalties and moves are closures), and checks the arguments twice where there is a
+result. `checked` stands in its place and checks the same by the same beartype: a closure made and
+called takes 30 us in place of 1,000, a call with shapes 12 us in place of 24. Hints are compiled
+when a function is first called, once for all closures of one source. As with jaxtyping's, a
+default is not checked, and of a generator only that it is one.
 """
 
 import functools
@@ -56,8 +58,11 @@ class Checks(NamedTuple):
     shaped: bool
 
 
-KNOWN: dict[CodeType, Checks] = {}
-"""By source: the closures of one have the same hints."""
+KNOWN: dict[int, tuple[CodeType, Checks]] = {}
+"""By the identity of the source, which the closures of one share; it is kept, so that none gets it.
+
+Sources that are equal may differ in their hints: two dataclasses with fields of the same names.
+"""
 
 
 def checked(fn: Any) -> Any:
@@ -75,7 +80,8 @@ def checked(fn: Any) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         if config.jaxtyping_disable:
             return fn(*args, **kwargs)
-        checks = KNOWN.get(fn.__code__) or checks_of(fn)
+        known = KNOWN.get(id(fn.__code__))
+        checks = known[1] if known else checks_of(fn)
         if not checks.shaped:
             return run(fn, checks, args, kwargs)
         with CONTEXT:
@@ -131,7 +137,7 @@ def checks_of(fn: FunctionType) -> Checks:
         made.get("return"),
         any(map(is_shaped, hints.values())),
     )
-    KNOWN[code] = checks
+    KNOWN[id(code)] = (code, checks)
     return checks
 
 

@@ -34,13 +34,16 @@ def lines(kind: str, recipe: str | None = None) -> list[str]:
 def paper_entries() -> list[tuple[str, Entry]]:
     """The papers that ship and those of installed packages, from the first lines of their files.
 
-    Two domains may each have a paper of one name: a name and an entry for each module.
+    Two domains may each have a paper of one name: a name and an entry for each module, by domain.
     """
     found: dict[str, tuple[str, Entry]] = {}
+    domains = list(dict.fromkeys(PAPERS.values()))
     for recipe, package in PAPERS.items():
         for name, module in papers.modules(package).items():
             told = papers.told(module)
             if told.fits(recipe):
                 entry = (name, Entry(told.meaning, []))
                 found.setdefault(module, entry)[1].recipes.append(recipe)
-    return list(found.values())
+    return sorted(
+        found.values(), key=lambda pair: (domains.index(PAPERS[pair[1].recipes[0]]), pair)
+    )

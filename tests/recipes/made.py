@@ -105,3 +105,11 @@ def short_report(monkeypatch):
 @pytest.fixture
 def no_pictures(monkeypatch):
     shorten(monkeypatch, *TEMPERATURES)
+
+
+def last_sentence(capsys, *words: str) -> str:
+    """The last line of a command that is refused once it has told what it read."""
+    assert main(list(words)) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err.strip().splitlines()[-1]

@@ -9,7 +9,7 @@ from seqgan.text2image.encoders import EncodedSentences
 from seqgan.text2image.loaded import line_between
 from seqgan.text2image.recipe import Text2ImageRun
 from seqgan.text2image.shapes import parse_caption
-from tests.recipes.made import built, is_png, read_log, read_result, refusal
+from tests.recipes.made import built, is_png, last_sentence, read_log, read_result
 
 
 def test_between_two_sentences_all_words_are_there_and_count_by_their_share():
@@ -99,7 +99,7 @@ def test_dfgan_runs_by_its_name(tmp_path):
 )
 def test_a_contradiction_is_refused_and_its_option_named(tmp_path, capsys, words, says):
     out = tmp_path / "run"
-    assert says in refusal(
+    assert says in last_sentence(
         capsys, "train", "text2image", "--preset", "tiny", "--out", str(out), *words
     )
     assert not out.exists()

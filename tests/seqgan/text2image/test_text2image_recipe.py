@@ -16,7 +16,7 @@ from seqgan.cli import main
 from seqgan.text2image import recipe
 from seqgan.text2image.data import Pairs, Places, read_data
 from seqgan.text2image.recipe import PRESETS, Text2ImageRun
-from tests.recipes.made import built, is_png, read_log, read_result, refusal
+from tests.recipes.made import built, is_png, last_sentence, read_log, read_result, refusal
 from tests.recipes.outside import died
 
 TINY = ("train", "text2image", "--preset", "tiny")
@@ -283,7 +283,7 @@ def test_other_data_and_other_options_are_refused_when_resuming(run, capsys, tmp
         text = config.read_text()
         assert old in text
         config.write_text(text.replace(old, new))
-        assert says in refusal(capsys, "resume", str(folder))
+        assert says in last_sentence(capsys, "resume", str(folder))
         config.write_text(text)
 
 

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "gymnasium", "transformers", "datasets", "accelerate", "matplotlib")
+HEAVY = (
+    *("torch", "gymnasium", "transformers", "datasets", "accelerate", "nltk"),
+    *("matplotlib", "matplotlib.pyplot"),
+)
 COMMANDS = ("--help", "--version", "train --help", "no such command", "list papers")
 STEPS = (
     "import seqgan, seqgan.cli",
     *(f"seqgan.cli.main({words.split()!r})" for words in COMMANDS),
     "seqgan.Engine",
+    "import seqgan.metrics",
+    "from image_core.runs.plots import draw_quality_diversity as draw",
+    "draw({'a': [(0, 0, 1), (1, 1, 2)]}, {}, 'x', 'y', '')",
     "import seqgan.text.recipe",
     "import gymnasium",
 )
@@ -36,8 +42,12 @@ def loaded():
 
 
 def test_the_toolkit_help_and_mistakes_load_nothing_heavy(loaded):
-    assert [step for step in STEPS[:-3] if loaded[step]] == []
-    assert loaded["seqgan.Engine"] == {"torch"}
+    assert [step for step in STEPS[: len(COMMANDS) + 1] if loaded[step]] == []
+    assert loaded["seqgan.Engine"] == loaded["import seqgan.metrics"] == {"torch"}
+
+
+def test_drawing_leaves_pyplot_alone(loaded):
+    assert loaded[STEPS[-3]] == {"torch", "matplotlib"}
 
 
 def test_text_needs_no_environments_and_no_language_models(loaded):

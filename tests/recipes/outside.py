@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -116,6 +117,10 @@ def logged(phase: str, times: int) -> Callable[[dict[str, object]], bool]:
     return reached
 
 
+WARM = ("datasets", "matplotlib.backends.backend_agg", "nltk.tokenize", "rich.table", "tokenizers")
+"""What a run imports on its way; imported before the fork, a signal hits its work and no import."""
+
+
 class Forker:
     """Runs commands in processes of their own.
 
@@ -125,6 +130,8 @@ class Forker:
 
     def __init__(self, folder: Path):
         self.told = folder / "stderr"
+        for name in WARM:
+            import_module(name)
 
     def start(self, words: Sequence[str], *, pictures: bool = False) -> int:
         """The process id of a command that has been started; `ended` waits for it."""

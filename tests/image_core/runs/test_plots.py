@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from itertools import combinations
 
 import numpy as np
@@ -245,17 +243,3 @@ def test_labels_above_stay_inside_even_if_wider_than_the_axes():
     figure = draw_learning_curves(ROWS, ["G/nll"])
     place_above(figure.axes[0], [Label("w" * 200, 3, 0, "black")])
     assert figure.axes[0].texts[-1].get_window_extent().x0 >= figure.axes[0].get_window_extent().x0
-
-
-def test_importing_is_light_and_drawing_leaves_pyplot_alone():
-    program = (
-        "import sys, seqgan.metrics\n"
-        "from image_core.runs.plots import draw_quality_diversity as draw\n"
-        "print(sorted({'matplotlib', 'nltk', 'transformers', 'datasets'} & set(sys.modules)))\n"
-        "draw({'a': [(0, 0, 1), (1, 1, 2)]}, {}, 'x', 'y', '')\n"
-        "print('matplotlib' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert said.stdout.splitlines() == ["[]", "True False"]

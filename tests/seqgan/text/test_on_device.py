@@ -5,8 +5,6 @@ Tensors on the device "meta" have shapes and no values, so anything that would w
 """
 
 import functools
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -21,6 +19,7 @@ from seqgan.text.games.sequence import seqgan
 from seqgan.text.papers.maligan import maligan
 from seqgan.text.papers.maligan_mixed import maligan_mixed
 from seqgan.text.papers.rankgan import rankgan
+from tests.forked import forked
 
 adam = functools.partial(torch.optim.Adam, lr=1e-3)
 
@@ -78,27 +77,23 @@ def test_meta_tensors_do_tell():
         torch.ones(3, device="meta").nonzero()
 
 
-ONE_GRAPH = """
-import torch
-from seqgan.text.discriminators import CNNDiscriminator
-torch.manual_seed(0)
-critic = CNNDiscriminator(50, 8, ((1, 4), (3, 4)), end=2).eval()
-embedded, lengths = torch.randn(6, 8, 8, requires_grad=True), torch.tensor([8, 8, 5, 3, 2, 1])
-compiled = torch.compile(critic.score, backend="aot_eager", fullgraph=True)
-found = []
-for score in (critic.score, compiled):
-    logits = score(embedded, lengths)
-    found.append([logits, *torch.autograd.grad(logits.sum(), [embedded, *critic.conv_weight])])
-for one, other in zip(*found, strict=True):
-    torch.testing.assert_close(one, other)
-print("equal")
-"""
+def one_graph():
+    critic = CNNDiscriminator(50, 8, ((1, 4), (3, 4)), end=2).eval()
+    embedded, lengths = torch.randn(6, 8, 8, requires_grad=True), torch.tensor([8, 8, 5, 3, 2, 1])
+    compiled = torch.compile(critic.score, backend="aot_eager", fullgraph=True)
+    found = []
+    for score in (critic.score, compiled):
+        logits = score(embedded, lengths)
+        found.append([logits, *torch.autograd.grad(logits.sum(), [embedded, *critic.conv_weight])])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
 
 
-def test_the_critics_gpu_step_is_one_graph():
+def test_the_critics_gpu_step_is_one_graph(tmp_path):
     """`score` takes the path of a GPU; with fullgraph a break of the graph raises.
 
     In a process of its own: checks of shapes, which are on here, are no part of a graph.
     """
-    done = subprocess.run([sys.executable, "-c", ONE_GRAPH], capture_output=True, text=True)
-    assert done.stdout == "equal\n", done.stderr
+    process = forked(one_graph, told=tmp_path / "told")
+    process.join()
+    assert process.exitcode == 0, (tmp_path / "told").read_text()

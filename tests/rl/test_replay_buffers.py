@@ -10,8 +10,6 @@ from rl.formats import replay_episodes
 from tests.rl.pendulum import ACTS, LENGTHS, OBS, REWS
 from tests.rl.pendulum import envs as envs
 
-# ---------------------------------------------------------------------------------- replay buffers
-
 
 class Buffer:
     """The fields of a ReplayBuffer of stable-baselines3, filled as its `add` fills them."""

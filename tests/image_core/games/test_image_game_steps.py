@@ -1,8 +1,5 @@
 """What a step of an image game costs: forwards, gradients, penalties, graphs."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch import nn
@@ -12,8 +9,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.games import PlainGAN, common
 from image_core.nets import dcgan, sndcgan
-
-# ------------------------------------------------------------------------- what each step costs
+from tests.forked import forked
 from tests.image_core.games.small import adam, images, play, small
 
 
@@ -131,46 +127,39 @@ def test_bytes_and_floats_are_the_same_images():
     assert common.to_images({"images": read}) is read
 
 
-COMPILED = """
-import functools, torch
-from image_core.adversarial import penalties
-from image_core.adversarial.engine import Engine
-from image_core.games import PlainGAN
-from image_core.nets import dcgan
-adam = functools.partial(torch.optim.Adam, lr=1e-3)
-data = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
-for norm, options in (
-    ("spectral", {}),
-    ("layer", {"penalty": penalties.gradient_penalty(10.0)}),
-    ("none", {"penalty": penalties.r1(10.0), "lazy": 2}),
-):
-    found = []
-    for compiled in (False, True):
-        torch.manual_seed(0)
-        G, D = dcgan(8, 1, 4, width=0.1, norm=norm)
-        with torch.no_grad():
-            for weight in D.parameters():
-                weight.mul_(4)  # as it starts, the slope is nearly 0
-        game = PlainGAN(G, D, 4, batch=4, **options)
-        if compiled:
-            game.compile_steps(backend="aot_eager")
-        engine = Engine(game, {"G": adam, "D": adam})
-        torch.manual_seed(1)
-        logs = list(engine.rounds(lambda index: data, 3))
-        found.append((logs, game.state_dict()))
-    torch.testing.assert_close(*found)
-    assert not options or float(found[0][0][0]["D/penalty"]) > 0.01
-print("equal")
-"""
+def compiled_steps():
+    data = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    for norm, options in (
+        ("spectral", {}),
+        ("layer", {"penalty": penalties.gradient_penalty(10.0)}),
+        ("none", {"penalty": penalties.r1(10.0), "lazy": 2}),
+    ):
+        found = []
+        for compiled in (False, True):
+            torch.manual_seed(0)
+            G, D = dcgan(8, 1, 4, width=0.1, norm=norm)
+            with torch.no_grad():
+                for weight in D.parameters():
+                    weight.mul_(4)  # as it starts, the slope is nearly 0
+            game = PlainGAN(G, D, 4, batch=4, **options)
+            if compiled:
+                game.compile_steps(backend="aot_eager")
+            engine = Engine(game, {"G": adam, "D": adam})
+            torch.manual_seed(1)
+            logs = list(engine.rounds(lambda index: data, 3))
+            found.append((logs, game.state_dict()))
+        torch.testing.assert_close(*found)
+        assert not options or float(found[0][0][0]["D/penalty"]) > 0.01
 
 
-def test_a_compiled_step_is_the_same_step():
+def test_a_compiled_step_is_the_same_step(tmp_path):
     """One graph, or `fullgraph` raises; power iterations are taken as often.
 
     In a process of its own: checks of shapes, which are on here, are no part of a graph.
     """
-    done = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True)
-    assert done.stdout == "equal\n", done.stderr
+    process = forked(compiled_steps, told=tmp_path / "told")
+    process.join()
+    assert process.exitcode == 0, (tmp_path / "told").read_text()
 
 
 def test_steps_that_take_the_discriminator_apart_are_not_compiled():

@@ -17,8 +17,6 @@ from tests.image_core.recipes.imaged import NAMES, TINY, made, tiny
 from tests.image_core.recipes.imaged import one_small_classifier as one_small_classifier
 from tests.recipes.made import refusal
 
-# -------------------------------------------------------------------- combinations, refusals
-
 LOGITS = [name for name in NAMES if issubclass(PAPERS.config(name), LogitOptions)]
 DRAWN = random.Random(3)
 PAIRS = [

@@ -12,8 +12,6 @@ from seqgan.retrieval.scorers import MatrixFactorization
 from seqgan.retrieval.split import Split
 from tests.seqgan.retrieval.small import adam, small
 
-# ------------------------------------------------------------------------------------------- starts
-
 
 def test_softmax_loss_by_hand():
     game = small()

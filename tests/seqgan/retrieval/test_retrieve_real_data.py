@@ -9,8 +9,6 @@ from seqgan.retrieval.recipe import Run
 from tests.data_folder import data_folder
 from tests.recipes.made import built, read_result
 
-# ---------------------------------------------------------------------------------------- real data
-
 
 def test_published_figures_to_four_digits(tmp_path):
     """The authors' two saved models under their protocol; the rows that IRGAN is compared with."""

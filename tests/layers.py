@@ -237,7 +237,7 @@ def only_the_front_names_domains(sources: Sources) -> list[str]:
 
 ORDERED = (
     *DOMAINS,
-    *(f"image_core.recipes.{name}" for name in ("image", "study", "translate")),
+    *(f"image_core.recipes.{name}" for name in ("image", "study", "translate", "attack")),
     "rl.recipes.imitate",
 )
 LAYERS = {
@@ -246,7 +246,7 @@ LAYERS = {
     **dict.fromkeys(("fit_game", "fitting", "baseline_rows"), "game"),
     "config": "config",
     **dict.fromkeys(("papers", "build", "soft_build"), "papers"),
-    **dict.fromkeys(("report", "card"), "report"),
+    **dict.fromkeys(("report", "card", "suite"), "report"),
     **dict.fromkeys(("recipe", "oracle_recipe", "run", "work", "warmup"), "recipe"),
     **dict.fromkeys(("sample", "compare", "serve", "loaded", "look"), "above"),
 }

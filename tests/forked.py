@@ -39,7 +39,8 @@ def forked(work: Callable[..., int | None], *args: Any, told: Path | None = None
 
 
 def _alone(work: Callable[..., int | None], args: tuple[Any, ...], told: Path | str) -> None:
-    """As a new interpreter: nothing is captured, an interrupt is heard, types are not checked."""
+    """As a new interpreter: nothing is captured, interrupts are heard, no type is checked."""
+    warnings.resetwarnings()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     jaxtyping.config.update("jaxtyping_disable", True)

@@ -52,8 +52,10 @@ def prepare() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         from accelerate import PartialState
 
-        # Only the first process prints
-        if PartialState().process_index:
+        from image_core.adversarial import parallel
+
+        PartialState()  # joins the group; without GPUs it calls each process the only one
+        if not parallel.first():  # only the first process prints
             sys.stdout = open(os.devnull, "w")  # noqa: SIM115  until the process ends
 
 

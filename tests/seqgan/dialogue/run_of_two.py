@@ -1,10 +1,6 @@
-"""One of two processes that play games and whole runs together, as a launcher starts them.
-
-python -m tests.seqgan.dialogue.run_of_two FOLDER
-"""
+"""One of two processes that play games and whole runs together, as a launcher starts them."""
 
 import functools
-import sys
 from pathlib import Path
 
 import torch
@@ -69,7 +65,3 @@ def run(folder: Path) -> None:
     play([*words, "--shard", "true"], folder / "left", KILLED)
     assert main(["resume", str(folder / "left")]) == 0
     one_of_two.find(parallel.world()[0], folder)
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]))

@@ -1,18 +1,14 @@
 """Two processes that play the dialogue game: one policy, discriminator and replay buffer."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from seqgan.cli import main
 from tests.recipes.made import read_log, read_result, refusal
+from tests.seqgan.dialogue import run_of_two
 from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.two_processes import launch
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +17,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     written(folder, talks(60))
     written(folder, talks(60, seed=2), "test.jsonl")
-    launch = "-m accelerate.commands.accelerate_cli launch --multi_gpu --main_process_port 0"
-    words = [*launch.split(), "--num_processes", "2", "-m", "tests.seqgan.dialogue.run_of_two"]
-    words = [sys.executable, *words, str(folder)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+    launch(run_of_two.run, folder, 280)
     return folder
 
 

@@ -115,19 +115,18 @@ class GPT2Decoder:
     def __init__(self, model: Any, rows: int):
         self.model, self.heads = model.transformer, model.config.n_head
         self.head = _linear(model.lm_head.weight, None, rows)
+
+        def turned(part: Any) -> Linear:
+            return _linear(part.weight.t(), part.bias, rows)  # it lies the other way round
+
         self.layers = [
             Layer(
                 layer.ln_1,
-                # These matrices lie the other way round
-                *(
-                    _linear(part.weight.t(), part.bias, rows)
-                    for part in (layer.attn.c_attn, layer.attn.c_proj)
-                ),
+                turned(layer.attn.c_attn),
+                turned(layer.attn.c_proj),
                 layer.ln_2,
-                *(
-                    _linear(part.weight.t(), part.bias, rows)
-                    for part in (layer.mlp.c_fc, layer.mlp.c_proj)
-                ),
+                turned(layer.mlp.c_fc),
+                turned(layer.mlp.c_proj),
             )
             for layer in self.model.h
         ]

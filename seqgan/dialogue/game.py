@@ -5,7 +5,6 @@ Li et al. 2017 and its relatives differ in the discriminator, in what a token ea
 D discriminator, x context, y reply, K samples a context.
 """
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -146,7 +145,7 @@ class DialogueGame(Game):
                 f"samples = {samples}: half of them are drawn cold; give an even number"
             )
         self.G, self.D, self.length = G, D, length
-        self.mle = copy.deepcopy(G).eval().requires_grad_(False)
+        self.mle = G.twin().eval().requires_grad_(False)
         """The policy adversarial training started from: baseline, and reference of the KL."""
         self.credit = sequence() if credit is None else credit
         self.estimator = estimators.reinforce() if estimator is None else estimator

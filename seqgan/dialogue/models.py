@@ -156,9 +156,9 @@ def new_discriminator(
                 form.vocab, form.marks, size, turns=c.turns, turn_tokens=c.reply_tokens
             )
         case "language_model":
-            return LanguageModelDiscriminator(copy.deepcopy(policy))
+            return LanguageModelDiscriminator(policy.twin())
         case "log_ratio":
-            return LogRatioDiscriminator(copy.deepcopy(policy))
+            return LogRatioDiscriminator(policy.twin())
         case "step":
             return new_step_discriminator(c, form, policy)
     discriminator = TransformerDiscriminator.like(_causal(kind, policy))

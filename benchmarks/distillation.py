@@ -15,6 +15,7 @@ lines are a table: means and 95 % intervals over seeds.
 """
 
 import argparse
+import itertools
 import json
 import math
 import random
@@ -32,6 +33,8 @@ THINGS = (
 )  # fmt: skip
 KINDS = ("cold", "old", "quiet", "bright", "strange", "simple", "slow", "early", "late", "wild")
 ASKED = ("do you like {k} {t} ?", "tell me about {k} {t} .", "what about {k} {t} ?")
+TEST = 120
+"""Prompts that nobody learns from."""
 SAID = (
     "yes , i like {t} when it is {k} .", "{k} {t} is not for me .", "i had some {t} today , {k} .",
     "who does not love {t} ?", "why is it {k} ?", "no , {t} should not be {k} at all .",
@@ -43,21 +46,24 @@ SIZES = {
     "best_of": 8, "threads": 1, "device": "cpu",
 }  # fmt: skip
 LIKELIHOOD = {"rounds": 0, "d_warmup_steps": 0, "batch": 32, "mle_lr": 1e-3}
-START = LIKELIHOOD | {"mle_steps": 1500}
+START = LIKELIHOOD | {"mle_steps": 600}
 LONGER = LIKELIHOOD | {"patience": 1000}
-GAD = {"paper": "gad", "mle_steps": 0, "d_warmup_steps": 100, "rounds": 150, "evaluate_every": 25}
+GAD = {"paper": "gad", "mle_steps": 0, "d_warmup_steps": 60, "rounds": 100, "evaluate_every": 25}
 
 
-def write_teacher(file: Path) -> None:
-    """A template's answers, two to each prompt, as a teacher's file has them."""
+def write_teacher(folder: Path) -> dict[str, str]:
+    """A template's answers, two to each prompt, as a teacher's file has them; files by option."""
     draw, rows = random.Random(0), []
-    for asked in ASKED:
-        for thing in THINGS:
-            for kind in KINDS:
-                said = [text.format(t=thing, k=kind) for text in draw.sample(SAID, 2)]
-                rows.append({"prompt": asked.format(t=thing, k=kind), "completions": said})
+    for asked, thing, kind in itertools.product(ASKED, THINGS, KINDS):
+        said = [text.format(t=thing, k=kind) for text in draw.sample(SAID, 2)]
+        rows.append({"prompt": asked.format(t=thing, k=kind), "completions": said})
     draw.shuffle(rows)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    sets, named = {"data": rows[TEST:], "test": rows[:TEST]}, {}
+    for name, part in sets.items():
+        file = folder / f"{name}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in part), encoding="utf-8")
+        named[name] = str(file)
+    return named
 
 
 def read(out: Path) -> dict[str, Any]:
@@ -126,10 +132,8 @@ def main() -> None:
     c = parser.parse_args()
     folder = Path(c.out)
     folder.mkdir(parents=True, exist_ok=True)
-    data = Path(c.data) if c.data else folder / "teacher.jsonl"
-    if not data.exists():
-        write_teacher(data)
-    more = {"data": str(data)} | dict(word.split("=", 1) for word in c.more)
+    data = {"data": c.data} if c.data else write_teacher(folder)
+    more = data | dict(word.split("=", 1) for word in c.more)
     results = [played(folder, SIZES | more | {"seed": seed}, c.model, seed) for seed in c.seeds]
     write_table([rows_of(result) for result in results])
 

@@ -124,7 +124,7 @@ class Format:
         tokenizer: A tokenizer of transformers.
 
     Raises:
-        UserError: The tokenizer names no end token.
+        UserError: The tokenizer names no end token, or its chat template cannot write a chat.
     """
 
     def __init__(self, tokenizer: Any):
@@ -138,6 +138,8 @@ class Format:
         self._marks = {role: vocabulary[mark] for role, mark in MARKS.items() if mark in vocabulary}
         self.own_marks = len(self._marks) == len(MARKS)
         self.template = not self.own_marks and tokenizer.chat_template is not None
+        if self.template:
+            _check_template(tokenizer)
         self.forbidden = [int(i) for i in tokenizer.all_special_ids if i != self.end]
 
     @property
@@ -306,6 +308,31 @@ class Format:
                         f"the tokenizer's chat template refuses the dialogue ({reason(error)})"
                     ) from error
         raise UserError("a context without turns cannot be answered")
+
+
+def _check_template(tokenizer: Any) -> None:
+    """A template without the roles would leave turns out, or run them together.
+
+    Raises:
+        UserError: It refuses a chat of user and assistant, or writes the texts and nothing else.
+    """
+    from jinja2 import TemplateError
+
+    roles, texts = ("user", "assistant", "user"), ("a", "b", "c")
+    chat = [{"role": r, "content": text} for r, text in zip(roles, texts, strict=True)]
+    needed = "give the model one that marks the turns of user and assistant"
+    try:
+        written = tokenizer.apply_chat_template(chat, tokenize=False)
+    except TemplateError as error:
+        raise UserError(
+            f"the tokenizer's chat template refuses a chat of user and assistant "
+            f"({reason(error)}); {needed}"
+        ) from error
+    if "".join(written.split()) == "".join(texts):
+        raise UserError(
+            f"the tokenizer's chat template writes the texts of a chat alone, so that nobody could "
+            f"tell who says what; {needed}"
+        )
 
 
 def _length(parts: Sequence[Sequence[int]]) -> int:

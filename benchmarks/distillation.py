@@ -7,7 +7,8 @@ the teacher's answers, stopped by validation. From there go on "gad" (Ye et al. 
 "distilled longer", maximum likelihood for at least as many seconds as gad took, its discriminator's
 counted. Each stands at temperature 1 and at its best one; "best of 8" is the discriminator's choice
 among eight replies. "teacher" are the teacher's own answers to other prompts, "random" its answers
-to any.
+to any. `adversary` is the share of seeds on which the discriminator earned its turn (`--min_auc`):
+on the others gad's rounds are maximum likelihood as well.
 
 Without --data the teacher is a template with several answers a prompt. Runs are kept in --out,
 DIR/NAME_SEED; one that was stopped goes on, one that is finished is not played again. The last
@@ -72,8 +73,8 @@ def read(out: Path) -> dict[str, Any]:
 
 
 def steps_for(seconds: float, run: Mapping[str, Any]) -> int:
-    """Steps of maximum likelihood that take so many seconds, by a run that took some."""
-    return math.ceil(seconds * run["steps"]["mle"] / run["cpu_seconds"])
+    """Steps of maximum likelihood that take so many seconds and a tenth more, by another run."""
+    return math.ceil(1.1 * seconds * run["steps"]["mle"] / run["cpu_seconds"])
 
 
 def played(folder: Path, common: Mapping[str, Any], model: str | None, seed: int) -> dict[str, Any]:
@@ -99,10 +100,10 @@ def rows_of(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, flo
         # After maximum likelihood alone both models are one
         model = "GAN" if name == "gad" else "MLE"
         best, table = result["best_temperature"][model], result["table"]
-        seconds = {"cpu_seconds": result["cpu_seconds"]}
-        rows[name] = table[f"{model} T=1.0"] | seconds
+        rows[name] = table[f"{model} T=1.0"] | {"cpu_seconds": result["cpu_seconds"]}
         rows[f"{name}, best T"] = table[f"{model} T={best}"] | {"T": best}
         if name == "gad":
+            rows[name] |= {"adversary": float(result["adversary"])}
             rows["sequence distillation, best of 8"] = table["MLE best of 8"]
             rows["gad, best of 8"] = table["GAN best of 8"]
     return rows
@@ -110,7 +111,7 @@ def rows_of(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, flo
 
 def write_table(seeds: Sequence[Mapping[str, Mapping[str, float]]]) -> None:
     """Print means over seeds with their intervals."""
-    columns = (*COLUMNS, "T", "cpu_seconds")
+    columns = (*COLUMNS, "T", "cpu_seconds", "adversary")
     print("| | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for name in seeds[0]:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
+from seqgan.dialogue.templates import with_marks
 from seqgan.dialogue.turns import Dialogues, Utterance, pairs_of
 
 MARKS = {"user": "<user>", "assistant": "<assistant>", "system": "<system>"}
@@ -234,7 +235,9 @@ class Format:
         limited.truncation_side = limited.padding_side = "left"
         # What is saved is what a tokenizer was made with, where the attributes agree
         limited.init_kwargs |= {"truncation_side": "left", "padding_side": "left"}
-        if not self.template:
+        if self.template:
+            limited.chat_template = with_marks(limited)
+        else:
             limited.chat_template = (TEMPLATE if self.own_marks else ENDED) % turns
         limited.save_pretrained(str(folder))
 

@@ -236,7 +236,7 @@ class Format:
         # What is saved is what a tokenizer was made with, where the attributes agree
         limited.init_kwargs |= {"truncation_side": "left", "padding_side": "left"}
         if self.template:
-            limited.chat_template = with_marks(limited)
+            limited.chat_template = with_marks(self.tokenizer)
         else:
             limited.chat_template = (TEMPLATE if self.own_marks else ENDED) % turns
         limited.save_pretrained(str(folder))

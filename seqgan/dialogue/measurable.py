@@ -1,28 +1,24 @@
 """Which test sets are large enough for which figures."""
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.config import DialogueRunOptions
 
 LEAST = 40
 """Pairs of either half of the test set that a judge and MAUVE need."""
 
 
-def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
-    """Refuse a test set of too few pairs for the report, before anything is learned.
-
-    Without a report nothing is measured, and any test set will do.
+def check_measurable(pairs: int, eval_samples: int, *, judged: bool) -> None:
+    """Refuse a test set of too few pairs for a report, before anything is learned.
 
     Args:
-        c: Options of the run.
         pairs: Number of pairs of context and reply of the test set.
+        eval_samples: Most of them that are measured.
+        judged: Whether there are judges, or an encoder.
 
     Raises:
         UserError: The test set is too small; names the options.
     """
-    if c.report == "none":
-        return
     check_halves(pairs)
-    if few := too_few(c, pairs):
+    if judged and (few := too_few(pairs, eval_samples)):
         raise UserError(
             f"{few}; name a larger --test or --eval_samples, or pass --judge_seeds 0 and no "
             "--encoder"
@@ -45,16 +41,16 @@ def check_halves(pairs: int) -> None:
         )
 
 
-def too_few(c: DialogueRunOptions, pairs: int) -> str:
-    """Why a test set of so many pairs has no judge and no vectors; empty where it may have them.
+def too_few(pairs: int, eval_samples: int) -> str:
+    """Why a test set of so many pairs can have no judge and no vectors; empty where it can.
 
     Args:
-        c: Options of the run.
         pairs: Number of its pairs.
+        eval_samples: Most of them that are measured.
     """
-    if min(pairs // 2, c.eval_samples) >= LEAST or not (c.judge_seeds or c.encoder):
+    if min(pairs // 2, eval_samples) >= LEAST:
         return ""
     return (
-        f"half of {pairs} test pairs, of which --eval_samples {c.eval_samples} are measured, are "
+        f"half of {pairs} test pairs, of which --eval_samples {eval_samples} are measured, are "
         f"too few for a judge or MAUVE, which need {LEAST}"
     )

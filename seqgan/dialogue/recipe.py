@@ -111,7 +111,9 @@ class DialogueRun(recipe.Run):
         if data:
             read = read_splits(c.data, c.valid, c.test, c.limit, c.where, c.columns)
             self.dialogues = backwards(read) if c.backward else read
-            check_measurable(c, sum(1 for d in self.dialogues.test.items for _ in pairs_of(d)))
+            pairs = sum(1 for d in self.dialogues.test.items for _ in pairs_of(d))
+            if c.report != "none":  # else nothing is measured, and any test set will do
+                check_measurable(pairs, c.eval_samples, judged=bool(c.judge_seeds or c.encoder))
             self.facts = facts_of(self.dialogues)
         self.form = Format(self._tokenizer(begun))
         language = Language(self.form, self.base if begun else None)
@@ -385,8 +387,7 @@ class DialogueRun(recipe.Run):
     def data_source(self) -> str:
         c = self.config
         names = ("data", "valid", "test", "prompts")
-        named = (f"--{n} {v}" for n in names if (v := getattr(c, n)))
-        return " with ".join(named)
+        return " with ".join(f"--{n} {v}" for n in names if (v := getattr(c, n)))
 
 
 def _stretches(player: str, move: Move, steps: int) -> tuple[list[Turn], int]:

@@ -212,7 +212,7 @@ def _write(
     chosen = dict.fromkeys(row_name(name, t) for name in nll for t in (1.0, best[name]))
     chosen |= dict.fromkeys(name for name in answered if BEST_OF in name)
     # A run without a report may have had any test set
-    few = too_few(c, len(subject.pairs.reply))
+    few = too_few(len(subject.pairs.reply), c.eval_samples) if c.judge_seeds or c.encoder else ""
     judged = JudgedRows({}, {}, [few] if few else [], {})
     if c.judge_seeds and not few:
         judged = _judged(subject, test, human, {name: said[name] for name in chosen}, training)

@@ -1,7 +1,8 @@
 """RARO (Cai & Provilkov 2025): a judge of pairs, which may also call a tie.
 
-    p(y is the expert's | y, z) = e^(d / 2) / (e^(d / 2) + 1 + e^(-d / 2)),   d = D(x, y) - D(x, z)
-    reward of G: p(y is the expert's) + tau_G p(tie),   of D: p(it is right) + tau_D p(tie)
+    p(y is chosen) = e^(d / 2) / (e^(d / 2) + 1 + e^(-d / 2)),   d = D(x, y) - D(x, z)
+    r_G = p(y is chosen) + tau_G p(tie)
+    r_D = p(the expert's is chosen) + tau_D p(tie)
 
 In the paper one language model plays both roles and writes out its reasons, as a judge too. Here
 the judge is a discriminator, whose three verdicts follow from its outputs on both replies (ties as

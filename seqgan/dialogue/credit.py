@@ -86,16 +86,20 @@ def sequence(transform: Transform = torch.sigmoid) -> Credit:
     return credit
 
 
-def paired() -> Credit:
-    """The chance that a reply is taken for the human one of the same context.
+def paired(transform: Transform = torch.sigmoid) -> Credit:
+    """What a reply earns beside the human one of the same context.
 
-    r = sigma(D(x, y) - D(x, y_human))                                    (TextGAIL, Wu et al. 2021)
+    r = f(D(x, y) - D(x, y_human)),   f = sigma                           (TextGAIL, Wu et al. 2021)
+
+    Args:
+        transform: Turns the difference of logits into a reward, f; the chance that the reply is
+            taken for the human one.
     """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
         real = e.discriminator(e.context, e.attention_mask, e.human)
         d_real = pool(real, e.policy.mask(e.human), e.pooling)
-        return e.spread(torch.sigmoid(pool(e.scores(), e.mask, e.pooling) - d_real))
+        return e.spread(transform(pool(e.scores(), e.mask, e.pooling) - d_real))
 
     return credit
 

@@ -220,7 +220,7 @@ class LogRatioDiscriminator(DialogueDiscriminator):
     def __init__(self, model: DialoguePolicy, beta: float = 0.1):
         super().__init__()
         self.model, self.beta = model, beta
-        self.frozen = copy.deepcopy(model).requires_grad_(False)
+        self.frozen = model.twin().requires_grad_(False)
 
     def forward(self, context: Contexts, attention_mask: AttentionMask, reply: Replies) -> Scores:
         with torch.no_grad():

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
+from seqgan.dialogue.templates import with_marks
 from seqgan.dialogue.turns import Dialogues, Utterance, pairs_of
 
 MARKS = {"user": "<user>", "assistant": "<assistant>", "system": "<system>"}
@@ -124,7 +125,7 @@ class Format:
         tokenizer: A tokenizer of transformers.
 
     Raises:
-        UserError: The tokenizer names no end token.
+        UserError: The tokenizer names no end token, or its chat template cannot write a chat.
     """
 
     def __init__(self, tokenizer: Any):
@@ -138,6 +139,8 @@ class Format:
         self._marks = {role: vocabulary[mark] for role, mark in MARKS.items() if mark in vocabulary}
         self.own_marks = len(self._marks) == len(MARKS)
         self.template = not self.own_marks and tokenizer.chat_template is not None
+        if self.template:
+            _check_template(tokenizer)
         self.forbidden = [int(i) for i in tokenizer.all_special_ids if i != self.end]
 
     @property
@@ -232,7 +235,9 @@ class Format:
         limited.truncation_side = limited.padding_side = "left"
         # What is saved is what a tokenizer was made with, where the attributes agree
         limited.init_kwargs |= {"truncation_side": "left", "padding_side": "left"}
-        if not self.template:
+        if self.template:
+            limited.chat_template = with_marks(self.tokenizer)
+        else:
             limited.chat_template = (TEMPLATE if self.own_marks else ENDED) % turns
         limited.save_pretrained(str(folder))
 
@@ -306,6 +311,31 @@ class Format:
                         f"the tokenizer's chat template refuses the dialogue ({reason(error)})"
                     ) from error
         raise UserError("a context without turns cannot be answered")
+
+
+def _check_template(tokenizer: Any) -> None:
+    """A template without the roles would leave turns out, or run them together.
+
+    Raises:
+        UserError: It refuses a chat of user and assistant, or writes the texts and nothing else.
+    """
+    from jinja2 import TemplateError
+
+    roles, texts = ("user", "assistant", "user"), ("a", "b", "c")
+    chat = [{"role": r, "content": text} for r, text in zip(roles, texts, strict=True)]
+    needed = "give the model one that marks the turns of user and assistant"
+    try:
+        written = tokenizer.apply_chat_template(chat, tokenize=False)
+    except TemplateError as error:
+        raise UserError(
+            f"the tokenizer's chat template refuses a chat of user and assistant "
+            f"({reason(error)}); {needed}"
+        ) from error
+    if "".join(written.split()) == "".join(texts):
+        raise UserError(
+            f"the tokenizer's chat template writes the texts of a chat alone, so that nobody could "
+            f"tell who says what; {needed}"
+        )
 
 
 def _length(parts: Sequence[Sequence[int]]) -> int:

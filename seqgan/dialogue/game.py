@@ -5,7 +5,6 @@ Li et al. 2017 and its relatives differ in the discriminator, in what a token ea
 D discriminator, x context, y reply, K samples a context.
 """
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
@@ -47,9 +46,8 @@ from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.samples import (
     DrawnReplies,
     draw_samples,
-    importance,
+    drawn_weights,
     mix_people_in,
-    truncated_ratio,
     with_prompts,
 )
 
@@ -79,6 +77,8 @@ class DialogueGame(Game):
         cold: Another way in which half of the K replies are sampled; importance weights correct for
             both (ColdGAN). None samples all alike.
         policy_updates: Optimizer steps on the same samples; above 1 is for `estimators.clipped`.
+        sequence_level: Whether a reply is one action: the policy's ratio and the weights are of
+            whole replies, which count alike whatever their length (TextGAIL).
         d_steps: Optimizer steps of the discriminator in a round.
         d_mle: Whether the discriminator also plays "d_mle", maximum likelihood of its own; for a
             `StepDiscriminator`.
@@ -117,6 +117,7 @@ class DialogueGame(Game):
         generation: GenerationOptions = PLAIN,
         cold: GenerationOptions | None = None,
         policy_updates: int = 1,
+        sequence_level: bool = False,
         d_steps: int = 1,
         d_mle: bool = False,
         reuse: bool = False,
@@ -144,7 +145,7 @@ class DialogueGame(Game):
                 f"samples = {samples}: half of them are drawn cold; give an even number"
             )
         self.G, self.D, self.length = G, D, length
-        self.mle = copy.deepcopy(G).eval().requires_grad_(False)
+        self.mle = G.twin().eval().requires_grad_(False)
         """The policy adversarial training started from: baseline, and reference of the KL."""
         self.credit = sequence() if credit is None else credit
         self.estimator = estimators.reinforce() if estimator is None else estimator
@@ -152,7 +153,7 @@ class DialogueGame(Game):
         self.loss, self.penalty, self.pooling = loss, penalty, pooling
         self.samples = samples
         self.generations = (generation,) if cold is None else (generation, cold)
-        self.policy_updates, self.reuse = policy_updates, reuse
+        self.policy_updates, self.sequence_level, self.reuse = policy_updates, sequence_level, reuse
         self.d_steps, self.d_mle = d_steps, d_mle
         self.teacher_forcing = teacher_forcing
         self.human_share, self.human_steps = human_share, human_steps
@@ -245,7 +246,7 @@ class DialogueGame(Game):
             if advantage.ndim == 3:
                 loss = -mean_of(expected(logits, advantage), mask)
             else:
-                loss = self.estimator(log_prob - old, advantage, mask)
+                loss = self._surrogate(log_prob - old, advantage, mask)
             if reference is not None and self.kl == "k3":
                 loss = loss + self.kl_coef.beta * mean_of(k3(log_prob, reference), mask)
             del logits
@@ -257,6 +258,11 @@ class DialogueGame(Game):
             human = (part[: answered : self.samples] for part in (*given, drawn.human))
             nll = self._nll(*human)
             yield Loss(self.teacher_forcing * nll, {"teacher": nll})
+
+    def _surrogate(self, log_ratio: Tensor, advantage: Tensor, mask: Tensor) -> Tensor:
+        if self.sequence_level:
+            log_ratio, mask = summed(log_ratio, mask)[:, None], mask[:, :1]
+        return self.estimator(log_ratio, advantage, mask)
 
     def _draw(self, batch: Batch) -> DrawnReplies:
         drawn = draw_samples(self.G, batch, self.length, self.generations, self.samples)
@@ -282,7 +288,6 @@ class DialogueGame(Game):
         earned = self.credit(episode)
         every = earned.ndim == 3
         reward = earned.gather(2, reply[..., None])[..., 0] if every else earned
-        by_human = self.G.mask(human)
         own = mask & written[:, None]
         logs = {
             "reward": mean_of(reward, own),
@@ -300,20 +305,19 @@ class DialogueGame(Game):
             if self.kl == "k1":
                 reward = reward - self.kl_coef.beta * kl_to_go(each, mask)
         if self.length_weight:
-            reward = reward - self.length_weight * length_cost(mask, by_human)[:, None]
+            reward = reward - self.length_weight * length_cost(mask, self.G.mask(human))[:, None]
         if every:
             return earned, logs
+        if self.sequence_level:
+            reward, mask = reward[:, :1], mask[:, :1]
         advantage = self.advantage(reward, mask)
         advantage = torch.where(written[:, None], advantage, self.human_reward)
-        if len(self.generations) > 1:
-            weight = importance(self.G, logits, reply, mask, self.generations)
-            logs["weight"] = weight.mean()
-            advantage = advantage * weight[:, None]
-        elif self.generations[0].is_filtered:
-            ratio = truncated_ratio(self.G, logits, reply, self.generations[0])
-            ratio = torch.where(written[:, None], ratio, 1.0)
-            logs["weight"] = mean_of(ratio, mask)
-            advantage = advantage * ratio
+        if len(self.generations) > 1 or self.generations[0].is_filtered:
+            weight = drawn_weights(
+                self.G, logits, drawn, self.generations, sequence_level=self.sequence_level
+            )
+            logs["weight"] = mean_of(*torch.broadcast_tensors(weight, mask))
+            advantage = advantage * weight
         return advantage, logs
 
     def _nll(self, context: Tensor, attention_mask: Tensor, reply: Tensor) -> Float[Tensor, ""]:

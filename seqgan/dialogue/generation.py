@@ -70,7 +70,24 @@ def draw(
         logits = block_ngrams(logits, generation, end, written, context, attention_mask)
     if generation.temperature == 0:
         return logits.argmax(-1)
-    return torch.multinomial(filtered(logits, generation).float().softmax(-1), 1)[:, 0]
+    share = filtered(logits, generation).float().softmax(-1)
+    return one_of(share) if share.device.type == "cpu" else torch.multinomial(share, 1)[:, 0]
+
+
+def one_of(share: Float[Tensor, "N V"]) -> Int64[Tensor, " N"]:
+    """One token a row, by one random number where torch draws one for each of V.
+
+    y = the first token with u < F(y), F the cumulative share, u uniform
+
+    Args:
+        share: Probability of each token.
+    """
+    below = share.cumsum(-1, dtype=torch.float64)
+    total = below[:, -1:]
+    place = torch.rand(len(share), 1, dtype=torch.float64) * total
+    # Rounded up to the total it would be beyond every token
+    place = torch.minimum(place, torch.nextafter(total, torch.zeros_like(total)))
+    return torch.searchsorted(below, place, right=True)[:, 0].clamp(max=share.shape[-1] - 1)
 
 
 def block_ngrams(

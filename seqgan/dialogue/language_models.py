@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from seqgan.dialogue.gpt2_decoding import GPT2Decoder, StaticState, decodes
 from seqgan.dialogue.policies import AttentionMask, Contexts, DialoguePolicy, Replies
 
 
@@ -64,7 +65,12 @@ class CausalLMPolicy(LanguageModelPolicy):
 
     def read(
         self, context: Contexts, attention_mask: AttentionMask
-    ) -> tuple[Float[Tensor, "B V"], CausalState]:
+    ) -> tuple[Float[Tensor, "B V"], CausalState | StaticState]:
+        if decodes(self.model):
+            seen = ready_mask(attention_mask, attention_mask.shape[1])
+            decoder = GPT2Decoder(self.model, len(context))
+            logits, read = decoder.read(context, attention_mask, seen, positions(attention_mask))
+            return self.ban(logits), read
         out = self.model(
             input_ids=context,
             attention_mask=mask_for(self.model, attention_mask, attention_mask.shape[1]),
@@ -76,8 +82,11 @@ class CausalLMPolicy(LanguageModelPolicy):
         return self.ban(out.logits[:, -1]), state
 
     def step(
-        self, tokens: Int64[Tensor, " B"], state: CausalState
-    ) -> tuple[Float[Tensor, "B V"], CausalState]:
+        self, tokens: Int64[Tensor, " B"], state: CausalState | StaticState
+    ) -> tuple[Float[Tensor, "B V"], CausalState | StaticState]:
+        if isinstance(state, StaticState):
+            logits, written = state.decoder.step(tokens, state)
+            return self.ban(logits), written
         attention_mask = F.pad(state.attention_mask, (0, 1), value=True)
         out = self.model(
             input_ids=tokens[:, None],
@@ -89,7 +98,11 @@ class CausalLMPolicy(LanguageModelPolicy):
         after = CausalState(out.past_key_values, attention_mask, state.position + 1)
         return self.ban(out.logits[:, -1]), after
 
-    def select(self, state: CausalState, rows: Int64[Tensor, " N"]) -> CausalState:
+    def select(
+        self, state: CausalState | StaticState, rows: Int64[Tensor, " N"]
+    ) -> CausalState | StaticState:
+        if isinstance(state, StaticState):
+            return state.select(rows)
         cache = select_cache(state.cache, rows)
         return CausalState(cache, state.attention_mask[rows], state.position[rows])
 

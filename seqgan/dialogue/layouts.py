@@ -264,7 +264,7 @@ def _answers(value: Any) -> list[Any]:
     if any(isinstance(one, Mapping) for one in value):
         keys = [_answer_key(one) for one in value]
         return [one[key] for one, key in zip(value, keys)] if all(keys) else [value]
-    return value
+    return ["" if one is None else one for one in value]
 
 
 def _answer_key(one: Any) -> str | None:

@@ -156,9 +156,9 @@ def new_discriminator(
                 form.vocab, form.marks, size, turns=c.turns, turn_tokens=c.reply_tokens
             )
         case "language_model":
-            return LanguageModelDiscriminator(copy.deepcopy(policy))
+            return LanguageModelDiscriminator(policy.twin())
         case "log_ratio":
-            return LogRatioDiscriminator(copy.deepcopy(policy))
+            return LogRatioDiscriminator(policy.twin())
         case "step":
             return new_step_discriminator(c, form, policy)
     discriminator = TransformerDiscriminator.like(_causal(kind, policy))
@@ -236,7 +236,8 @@ def put_together(
 def save_model(policy: DialoguePolicy, folder: Path, reply_tokens: int) -> None:
     """Write the model as transformers does; adapters are merged, so that it loads without them.
 
-    Its generation config ends replies where they ended in training.
+    Its generation config samples, and ends replies where they ended in training; where a model
+    came with further end tokens, it keeps them.
 
     Args:
         policy: Policy to write.
@@ -249,10 +250,18 @@ def save_model(policy: DialoguePolicy, folder: Path, reply_tokens: int) -> None:
         policy = merged
     if isinstance(policy, LanguageModelPolicy):
         generation = policy.model.generation_config
-        generation.max_new_tokens = reply_tokens
-        generation.eos_token_id, generation.pad_token_id = policy.end, policy.pad
+        generation.max_new_tokens, generation.do_sample = reply_tokens, True
+        generation.eos_token_id = _ends(generation.eos_token_id, policy)
+        generation.pad_token_id = policy.pad
     with _no_bars():
         policy.save_pretrained(folder)
+
+
+def _ends(configured: int | list[int] | None, policy: DialoguePolicy) -> int | list[int]:
+    """The end of the replies, and others that a model came with: one id, or a list of several."""
+    known = configured if isinstance(configured, list) else [configured]
+    more = [i for i in known if i is not None and i != policy.end and i < policy.vocab]
+    return [policy.end, *more] if more else policy.end
 
 
 @contextmanager

@@ -5,6 +5,7 @@ right, after the first end token. Positions count what is no padding, so that a 
 whatever it is batched with. Symbols: B rows, C tokens of a context, T tokens of a reply, V ids.
 """
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,6 +69,14 @@ class DialoguePolicy(nn.Module, ABC):
     @abstractmethod
     def save_pretrained(self, folder: Path) -> None:
         """Write the model to a folder."""
+
+    def twin(self) -> "DialoguePolicy":
+        """A copy that learns and changes alone, but shares what learns in neither.
+
+        Under adapters that is the whole language model, which is then in memory once.
+        """
+        still = {id(p): p for p in self.parameters() if not p.requires_grad}
+        return copy.deepcopy(self, still)
 
     def mask(self, reply: Replies) -> Bool[Tensor, "B T"]:
         """True up to and including the first end token."""

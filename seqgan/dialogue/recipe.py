@@ -30,12 +30,13 @@ from seqgan.dialogue.config import DialogueOptions, DialogueRunOptions
 from seqgan.dialogue.encode import EncodedPairs, Format, load_tokenizer, train_tokenizer
 from seqgan.dialogue.facts import facts_of, tell
 from seqgan.dialogue.game import DialogueGame
+from seqgan.dialogue.measurable import check_measurable
 from seqgan.dialogue.models import Language, put_together, save_base, save_model
 from seqgan.dialogue.own import own_reward
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.prompts import PromptedBatches, encode_prompts, read_prompts
 from seqgan.dialogue.reading import read_splits
-from seqgan.dialogue.report import DialogueSubject, check_measurable, write_report
+from seqgan.dialogue.report import DialogueSubject, write_report
 from seqgan.dialogue.saved import ScoringOptions, save_discriminator, stands_alone
 from seqgan.dialogue.sharded import shard_discriminator, shard_policy
 from seqgan.dialogue.turns import backwards, pairs_of
@@ -110,7 +111,9 @@ class DialogueRun(recipe.Run):
         if data:
             read = read_splits(c.data, c.valid, c.test, c.limit, c.where, c.columns)
             self.dialogues = backwards(read) if c.backward else read
-            check_measurable(c, sum(1 for d in self.dialogues.test.items for _ in pairs_of(d)))
+            pairs = sum(1 for d in self.dialogues.test.items for _ in pairs_of(d))
+            if c.report != "none":  # else nothing is measured, and any test set will do
+                check_measurable(pairs, c.eval_samples, judged=bool(c.judge_seeds or c.encoder))
             self.facts = facts_of(self.dialogues)
         self.form = Format(self._tokenizer(begun))
         language = Language(self.form, self.base if begun else None)
@@ -157,7 +160,8 @@ class DialogueRun(recipe.Run):
         answered = Batches(self.sets[0]._asdict(), c.batch, seed=c.seed)
         if c.prompts is None:
             return answered
-        if self.game.human_share or self.game.length_weight or c.method().get("reward") == "paired":
+        paired = c.method().get("reward", "").startswith("paired")
+        if self.game.human_share or self.game.length_weight or paired:
             raise UserError(
                 f"--prompts {c.prompts}: {self.paper.title} sets replies against people's to the "
                 "same context, which these have not; leave them out, or name another --paper"
@@ -383,8 +387,7 @@ class DialogueRun(recipe.Run):
     def data_source(self) -> str:
         c = self.config
         names = ("data", "valid", "test", "prompts")
-        named = (f"--{n} {v}" for n in names if (v := getattr(c, n)))
-        return " with ".join(named)
+        return " with ".join(f"--{n} {v}" for n in names if (v := getattr(c, n)))
 
 
 def _stretches(player: str, move: Move, steps: int) -> tuple[list[Turn], int]:

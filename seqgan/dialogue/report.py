@@ -10,7 +10,6 @@ from torch import Tensor
 
 from image_core.adversarial import parallel
 from image_core.adversarial.discrimination import accuracy, auc
-from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.html_report import Shown
@@ -36,6 +35,7 @@ from seqgan.dialogue.floors import dull_replies, nearest_replies, random_replies
 from seqgan.dialogue.generation import PLAIN, GenerationOptions
 from seqgan.dialogue.judging import HUMAN, OVER, JudgedRows, Said, judge_rows
 from seqgan.dialogue.language_models import LanguageModelPolicy, Seq2SeqLMPolicy
+from seqgan.dialogue.measurable import check_halves, too_few
 from seqgan.dialogue.policies import DialoguePolicy, nll_per_token
 from seqgan.dialogue.turns import Splits
 from seqgan.dialogue.words import words_of
@@ -52,9 +52,6 @@ TEMPERATURES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 BEST = "ms_jaccard"
 """Figure of quality and diversity in one, whose greatest value chooses the best temperature."""
-
-LEAST = 40
-"""Test pairs that a judge and MAUVE need: 20 in each half."""
 
 ALONE = ("bleu2", "bleu4", "likeness", "embedding_average", "embedding_greedy", "embedding_extrema")
 """Figures of a reply and the reference of its context, which people's other replies do not have."""
@@ -94,26 +91,6 @@ class DialogueSubject(NamedTuple):
     alarms: Sequence[str]
 
 
-def check_measurable(c: DialogueRunOptions, pairs: int) -> None:
-    """Refuse a test set of so few pairs before anything is learned.
-
-    Raises:
-        UserError: The test set is too small; names the options.
-    """
-    measured = min(pairs // 2, c.eval_samples)
-    if measured < 2 and c.report != "none":
-        raise UserError(
-            f"the test set has {pairs} pairs of context and reply, and half of them are two at "
-            "least; name a larger --test or --valid"
-        )
-    if measured < LEAST and (c.judge_seeds or c.encoder):
-        raise UserError(
-            f"half of {pairs} test pairs, of which --eval_samples {c.eval_samples} are measured, "
-            f"are too few for a judge or MAUVE, which need {LEAST}; name a larger --test or "
-            "--eval_samples, or pass --judge_seeds 0 and no --encoder"
-        )
-
-
 def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
     """Write `result.json`, samples and plots, and print the table.
 
@@ -125,6 +102,7 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
             says.
     """
     c = subject.config
+    check_halves(len(subject.pairs.reply))
     test, human = drawn_of(subject.pairs, subject.dialogues.test, c.eval_samples, subject.device)
     torch.manual_seed(c.seed + 1)
     policies = {name: policy.eval() for name, policy in subject.policies.items()}
@@ -233,13 +211,15 @@ def _write(
     best = best_temperatures(rows, list(nll))
     chosen = dict.fromkeys(row_name(name, t) for name in nll for t in (1.0, best[name]))
     chosen |= dict.fromkeys(name for name in answered if BEST_OF in name)
-    judged = JudgedRows({}, {}, [], {})
-    if c.judge_seeds:
+    # A run without a report may have had any test set
+    few = too_few(len(subject.pairs.reply), c.eval_samples) if c.judge_seeds or c.encoder else ""
+    judged = JudgedRows({}, {}, [few] if few else [], {})
+    if c.judge_seeds and not few:
         judged = _judged(subject, test, human, {name: said[name] for name in chosen}, training)
         for name, found in judged.rows.items():
             rows[name] |= found
     encoder = ""
-    if c.encoder:
+    if c.encoder and not few:
         encoder, vectors = alike(c.encoder, references, said)
         rows = {name: row | vectors[name] for name, row in rows.items()}
     rows[HUMAN] |= {name: "" for name in ALONE if name in rows[HUMAN]}

@@ -14,7 +14,7 @@ from seqgan.dialogue.policies import DialoguePolicy
 MOST_WEIGHT = 5.0
 """Of a sample that was drawn otherwise than the policy draws."""
 MOST_RATIO = 2.0
-"""Of a token that was drawn otherwise than the policy draws."""
+"""Of a token, or of a reply as one action, that was drawn otherwise than the policy draws."""
 
 
 class DrawnReplies(NamedTuple):
@@ -91,6 +91,32 @@ def mix_people_in(drawn: DrawnReplies, chance: Tensor | float) -> DrawnReplies:
     return drawn._replace(reply=reply, written=written)
 
 
+def drawn_weights(
+    policy: DialoguePolicy,
+    logits: Float[Tensor, "N T V"],
+    drawn: DrawnReplies,
+    generations: Sequence[GenerationOptions],
+    *,
+    sequence_level: bool,
+) -> Float[Tensor, "N U"]:
+    """Weights that correct for how replies were sampled; U is T, or 1 for weights of whole replies.
+
+    Args:
+        policy: Policy that drew them.
+        logits: Its logits at the replies.
+        drawn: The replies; those of people count once.
+        generations: Ways of sampling, see `draw_samples`.
+        sequence_level: Whether weights are of whole replies; those of several ways always are.
+    """
+    if len(generations) > 1:
+        mask = policy.mask(drawn.reply)
+        return importance(policy, logits, drawn.reply, mask, generations)[:, None]
+    ratio = truncated_ratio(
+        policy, logits, drawn.reply, generations[0], sequence_level=sequence_level
+    )
+    return torch.where(drawn.written[:, None], ratio, 1.0)
+
+
 def importance(
     policy: DialoguePolicy,
     logits: Float[Tensor, "N T V"],
@@ -113,11 +139,23 @@ def truncated_ratio(
     logits: Float[Tensor, "N T V"],
     reply: Int64[Tensor, "N T"],
     generation: GenerationOptions,
-) -> Float[Tensor, "N T"]:
+    *,
+    sequence_level: bool = False,
+) -> Float[Tensor, "N U"]:
     """min(pi(y_t | x, y_<t) / b(y_t | x, y_<t), 2) of each token, b what it was drawn from.
+
+    Args:
+        policy: Policy pi.
+        logits: Its logits at the replies.
+        reply: The replies.
+        generation: How they were drawn.
+        sequence_level: Whether it is min(pi(y | x) / b(y | x), 2), one ratio a reply.
 
     Source: Ionides 2008, "Truncated Importance Sampling"; Yao et al. 2025, "Your Efficient RL
         Framework Secretly Brings You Off-Policy RL Training" (of a token, bound 2).
     """
     drawn = policy.picked(filtered(logits, generation), reply)
-    return (policy.picked(logits, reply) - drawn).exp().clamp(max=MOST_RATIO)
+    log_ratio = policy.picked(logits, reply) - drawn
+    if sequence_level:
+        log_ratio = summed(log_ratio, policy.mask(reply))[:, None]
+    return log_ratio.exp().clamp(max=MOST_RATIO)

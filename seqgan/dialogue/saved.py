@@ -122,7 +122,8 @@ def _merged(discriminator: DialogueDiscriminator) -> DialogueDiscriminator:
     merged = copy.deepcopy(discriminator)
     for part in merged.modules():
         if isinstance(part, LanguageModelPolicy):
-            part.model = part.model.merge_and_unload()
+            # Twins share the model that their adapters are merged into
+            part.model = copy.deepcopy(part.model).merge_and_unload()
     return merged
 
 

@@ -1,9 +1,10 @@
 """TextGAIL (Wu, Li & Yu 2021): PPO with people's replies among the generator's own.
 
-    r(x, y) = sigma(D(x, y) - D(x, y_human)),   r = 2 for a person's reply
+    r(x, y) = sigma(D(x, y) - D(x, y_human)),   A = 2 for a person's reply
+    loss = -mean_y min(rho A, clip(rho, 0.8, 1.2) A),   rho = G(y | x) / G_old(y | x)
 
-The discriminator is the log ratio of a copy of the generator to a frozen one, not RoBERTa; the
-policy's ratio is clipped a token, not a sequence.
+The discriminator is the log ratio of a copy of the generator to a frozen one, not RoBERTa; there
+are two steps on one batch, where the paper goes through a buffer of 128 in batches of 8.
 """
 
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Options(DiscriminatorNetworkOptions, ClippedOptions):
 
     def method(self) -> dict[str, str]:
         own = {"reward": "paired", "loss": "relativistic", "estimator": "clipped"}
-        return {**super().method(), **own}
+        return {**super().method(), **own, "ratio": "of whole replies"}
 
     def adversarial(self) -> dict[str, Any]:
         mixed = {"human_share": self.human_share, "human_steps": self.human_steps}
@@ -72,6 +73,7 @@ def game(o: Options, language: Language) -> DialogueGame:
         estimator=estimation.of_replies("clipped", o.samples),
         loss=losses.relativistic,
         pooling="last",
+        sequence_level=True,
         **o.adversarial(),
     )
 

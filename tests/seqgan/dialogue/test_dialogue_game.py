@@ -115,7 +115,7 @@ def test_cold_samples_with_importance_weights_have_the_same_gradient(monkeypatch
     assert error(plain) < 0.12
     assert error(cold) < 0.12
     monkeypatch.setattr(
-        "seqgan.dialogue.game.importance",
+        "seqgan.dialogue.samples.importance",
         lambda policy, logits, reply, mask, generations: torch.ones(len(reply)),
     )
     assert error(cold) > 0.3
@@ -191,6 +191,36 @@ def test_ppo_takes_several_steps_and_stops_where_the_ratio_is_clipped():
     torch.manual_seed(0)
     engine.play(Turn("G", game.policy_move), iter([data(8)]))
     assert engine.steps["G"] == 5
+
+
+def test_at_sequence_level_a_reply_is_one_action():
+    """Loss and gradient of a second step, against the formula over replies of several lengths."""
+    torch.manual_seed(0)
+    seen, value = [], torch.randn(V)
+    whole = credit.sequence(credit.identity)
+    game = game_of(
+        None, Likes(value), credit=lambda e: seen.append(e.reply) or whole(e),
+        estimator=estimators.clipped(0.2), policy_updates=2, samples=8, baseline="none",
+        sequence_level=True,
+    )  # fmt: skip
+    move = game.policy_move(iter([data()]))
+    first = float(next(move).total.detach())
+    (reply,), many = seen, [part.repeat_interleave(8, 0) for part in contexts()]
+    mask, old = game.G.mask(reply), game.G.log_prob(*many, reply).sum(1).detach()
+    earned = value[reply.gather(1, mask.sum(1, keepdim=True) - 1)[:, 0]]
+    assert mask.sum(1).unique().numel() > 2
+    assert first == pytest.approx(-float(earned.mean()), rel=1e-5)
+    with torch.no_grad():
+        for weight in game.G.parameters():
+            weight.add_(0.02 * torch.randn_like(weight))
+    rho = (game.G.log_prob(*many, reply).sum(1) - old).exp()
+    wanted = -torch.minimum(rho * earned, rho.clamp(0.8, 1.2) * earned).mean()
+    assert 0 < int((rho > 1.2).sum() + (rho < 0.8).sum()) < len(rho)
+    second = next(move).total
+    torch.testing.assert_close(second, wanted)
+    parameters = list(game.G.parameters())
+    found, exact = (torch.autograd.grad(loss, parameters) for loss in (second, wanted))
+    torch.testing.assert_close(found, exact, rtol=1e-4, atol=1e-6)
 
 
 def test_a_length_weight_earns_less_for_another_length():

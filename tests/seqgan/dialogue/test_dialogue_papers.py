@@ -1,6 +1,7 @@
 """`--paper` of dialogue: every paper trains, ends and resumes; what contradicts it is refused."""
 
 import itertools
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from seqgan.dialogue.card import paper_of
 from seqgan.dialogue.discriminators import LogRatioDiscriminator
 from seqgan.dialogue.encode import Format, train_tokenizer
 from seqgan.dialogue.models import Language
+from seqgan.dialogue.papers import raro
 from tests.recipes.made import built, read_log, refusal
 from tests.seqgan.dialogue.test_dialogue_recipe import short_report as short_report
 from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
@@ -91,10 +93,26 @@ def games():
 def test_a_result_names_the_reward_loss_estimator_and_baseline_of_its_game(games, paper):
     config, game = games[paper]
     method = config.method()
-    assert game.loss is getattr(losses, method["loss"])
+    if method["loss"] != "verdicts":  # raro's own, below
+        assert game.loss is getattr(losses, method["loss"])
     assert game.credit.__qualname__.split(".")[0] == method["reward"].split()[0]
     assert type(game.estimator).__name__.lower() == method["estimator"].replace("_", "")
     assert game.advantage.baseline == method["baseline"]
+
+
+def test_a_judge_of_pairs_may_call_a_tie():
+    """By the formula in plain numbers; the reward of both players, and its slope at the start."""
+    difference = torch.tensor([-1e4, -2.0, 0.0, 0.5, 1e4], dtype=torch.float64)
+    for tie in (0.0, 0.3, 1.0):
+        for found, d in zip(raro.worth(difference, tie).tolist(), difference.tolist(), strict=True):
+            lost, won = (math.exp(min(50.0, max(-50.0, s * d / 2))) for s in (-1, 1))
+            assert found == pytest.approx((won + tie) / (won + 1 + lost), abs=1e-9)
+    loss, real, fake = raro.verdicts(0.3, 0.6), torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])
+    torch.testing.assert_close(loss.d(real, fake), -raro.worth(real - fake, 0.6).mean())
+    torch.testing.assert_close(loss.g(real, fake), -raro.worth(fake - real, 0.3).mean())
+    even = torch.zeros(1, requires_grad=True)
+    (slope,) = torch.autograd.grad(loss.d(even, torch.zeros(1)), even)
+    assert float(slope) == pytest.approx(-1 / 6)
 
 
 def test_no_two_papers_have_one_gradient(games):
@@ -173,6 +191,7 @@ CONTRADICTIONS = [
     ({"paper": "cold_gan", "cold_top_p": 2.0}, "--cold_top_p 2"),
     ({"paper": "dp_gan", "baseline": "group_normalised", "samples": 2}, "group_normalised"),
     ({"paper": "adver_regs", "rollouts": -1}, "--rollouts -1"),
+    ({"paper": "raro", "tie_reward": 1.5}, "--tie_reward 1.5"),
 ]  # fmt: skip
 
 

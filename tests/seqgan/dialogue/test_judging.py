@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from image_core.metrics.intervals import wilson
-from seqgan.dialogue import judging
+from seqgan.cli import main
+from seqgan.dialogue import judging, report
 from seqgan.dialogue.judging import Said, judge_rows
 from seqgan.judges.judge import judge_accuracy
+from tests.recipes.made import read_result
+from tests.seqgan.dialogue.test_dialogue_recipe import TINY, talks, written
 
 WORDS = [f"w{i}" for i in range(60)]
 
@@ -76,3 +79,19 @@ def test_the_interval_of_a_share():
     """Wilson's, against its published values for 0 and 5 of 10."""
     assert wilson(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
     assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_a_small_test_set_is_measured_later_without_judges(tmp_path, capsys, monkeypatch):
+    """Nothing is refused that nobody measures; the report leaves out what it cannot tell."""
+    monkeypatch.setattr(report, "TEMPERATURES", (1.0,))
+    monkeypatch.setattr(report, "_draw", lambda *rest: None)
+    data, run = written(tmp_path, talks(40)), tmp_path / "run"
+    words = [*TINY, "--data", data, "--judge_seeds", "1", "--mle_steps", "2", "--rounds", "0"]
+    assert main([*words, "--report", "none", "--out", str(run)]) == 0
+    assert main(["evaluate", str(run)]) == 0
+    result = read_result(run)
+    (sentence,) = result["not_reported"]
+    assert "too few for a judge or MAUVE, which need 40" in sentence
+    assert sentence in capsys.readouterr().out
+    assert result["intervals"] == {}
+    assert "bleu2" in result["table"]["MLE T=1.0"]

@@ -14,8 +14,10 @@ from seqgan.cli import main
 from seqgan.dialogue import recipe
 from seqgan.dialogue.chat import Manner
 from seqgan.dialogue.encode import Format
+from seqgan.dialogue.models import save_model
 from seqgan.dialogue.turns import Utterance
 from tests.recipes.made import refusal
+from tests.seqgan.dialogue.made import END, V, policy_of
 
 CONTEXT, REPLY, TURNS = 24, 8, 2
 LAST = [Utterance("user", "why ?")]
@@ -210,6 +212,32 @@ def test_plain_transformers_answer_a_chat_longer_than_the_model(folder, loaded):
     kept = zip(marked["input_ids"], marked["assistant_masks"], strict=True)
     assert tokenizer.decode([i for i, learned in kept if learned]) == "b<end>"
     assert last == "<assistant>b<end><user>c"
+
+
+def test_the_template_passes_trls_own_checks(folder, tmp_path):
+    """Which want of a saved tokenizer's template that training on it teaches a model to stop."""
+    checks = pytest.importorskip("trl.chat_template_utils", reason="trl is not installed")
+    from transformers import AutoTokenizer
+
+    form = Format(AutoTokenizer.from_pretrained(folder / "model"))
+    form.save_limited(tmp_path, CONTEXT, 3)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    assert checks.has_generation_markers(tokenizer.chat_template)
+    assert checks.is_chat_template_stop_token_trained(tokenizer)
+    assert checks.is_chat_template_prefix_preserving(tokenizer)
+
+
+def test_a_model_keeps_the_end_tokens_that_it_came_with(tmp_path):
+    from transformers import GenerationConfig
+
+    policy = policy_of("gpt2")
+    outside = V + 7  # as the default of GPT-2's configuration, of a small vocabulary
+    policy.model.generation_config.eos_token_id = [5, END, outside]
+    policy.model.generation_config.temperature = 0.7
+    save_model(policy, tmp_path, REPLY)
+    kept = GenerationConfig.from_pretrained(tmp_path)
+    assert kept.eos_token_id == [END, 5]
+    assert (kept.do_sample, kept.temperature, kept.max_new_tokens) == (True, 0.7, REPLY)
 
 
 @pytest.mark.parametrize(("call", "says"), [

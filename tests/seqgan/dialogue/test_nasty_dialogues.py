@@ -177,6 +177,9 @@ READ: list[tuple[str, str | bytes, dict, list, dict]] = [
      }), {}, [HI], {}),
     ("a.jsonl", rows({"input": {"messages": PAIR[:1], "tools": []}, "preferred_output": PAIR[1:],
      "non_preferred_output": PAIR[1:]}), {}, [HI], {"rejected": 1}),
+    # Empty ones among them
+    ("a.jsonl", rows({"prompt": "hi", "completions": ["hello", "", None]}), {}, [HI],
+     {"further": 2, "short": 2, "empty": 2}),
     # Text
     ("a.txt", "hi __eou__ hello __eou__\n", {}, [HI], {}),
     ("a.txt", "hi\thello\n\nalone\na\tb\n", {}, [HI, U("a", "b")], {"short": 1, "read": 3}),

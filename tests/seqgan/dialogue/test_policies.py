@@ -8,7 +8,8 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import mask_of
-from seqgan.dialogue.generation import GenerationOptions, block_ngrams, filtered
+from seqgan.dialogue.generation import GenerationOptions, block_ngrams, filtered, one_of
+from seqgan.dialogue.gpt2_decoding import decodes
 from seqgan.dialogue.language_models import CausalLMPolicy
 from tests.seqgan.dialogue.made import (
     END,
@@ -55,6 +56,54 @@ def test_reading_token_by_token_gives_the_teacher_forced_logits(kind):
         forked, _ = policy.step(reply[rows, t], fork)
         logits, state = policy.step(reply[:, t], state)
         assert torch.allclose(forked, logits[rows], atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [2, 6])  # below and above where matrices are packed
+@torch.no_grad()
+def test_a_static_cache_decodes_as_transformers_does_and_makes_room(rows, monkeypatch):
+    from seqgan.dialogue import gpt2_decoding, language_models
+
+    monkeypatch.setattr(gpt2_decoding, "ROOM", 3)
+    policy, (context, attention_mask) = policy_of("gpt2"), contexts(rows)
+    reply = torch.randint(3, V, (rows, 12), generator=torch.Generator().manual_seed(0))
+    logits, state = policy.read(context, attention_mask)
+    assert isinstance(state, gpt2_decoding.StaticState)
+    with monkeypatch.context() as patch:
+        patch.setattr(language_models, "decodes", lambda model: False)
+        theirs, their_state = policy.read(context, attention_mask)
+        assert not isinstance(their_state, gpt2_decoding.StaticState)
+        for t in range(12):
+            torch.testing.assert_close(logits, theirs, rtol=1e-4, atol=1e-4)
+            logits, state = policy.step(reply[:, t], state)
+            theirs, their_state = policy.step(reply[:, t], their_state)
+    assert state.used == 18 > context.shape[1] + 3
+
+
+def test_other_models_are_left_to_transformers():
+    policy = policy_of("gpt2")
+    assert not decodes(policy.model)  # a gradient may be wanted
+    with torch.no_grad():
+        assert decodes(policy.model)
+        assert not decodes(policy.model.train())  # dropout
+        assert not decodes(policy_of("llama").model)
+        assert not decodes(gpt2(activation_function="relu").eval())
+        assert not decodes(gpt2(scale_attn_by_inverse_layer_idx=True).eval())
+        assert not decodes(gpt2().eval().bfloat16())
+
+
+def test_one_random_number_draws_a_token():
+    """The shares are met, what has none is never drawn, not even by the greatest number."""
+    share = torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0])
+    torch.manual_seed(0)
+    drawn = torch.bincount(one_of(share.expand(20_000, 6)), minlength=6) / 20_000
+    assert drawn[share == 0].tolist() == [0.0, 0.0, 0.0]
+    assert (drawn - share).abs().max() < 5 * (0.25 / 20_000) ** 0.5
+    with pytest.MonkeyPatch.context() as patch:
+        for number, token in ((0.0, 1), (0.4999, 1), (0.5, 3), (0.85, 4), (1.0, 4)):
+            patch.setattr(
+                torch, "rand", lambda *size, n=number, **how: torch.full(size, n).double()
+            )
+            assert one_of(share[None]).tolist() == [token]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,6 +17,7 @@ from seqgan.dialogue.discriminators import (
 )
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.language_models import CausalLMPolicy
+from seqgan.dialogue.models import with_adapters
 from seqgan.dialogue.reward import as_reward
 from seqgan.dialogue.trl_rows import answers, prompt_turns, reply_text
 from seqgan.dialogue.turns import Utterance
@@ -192,6 +193,31 @@ def test_a_saved_discriminator_scores_alike(tmp_path, kind):
     assert other.score(texts, prompts) == one.score(texts, prompts)
     assert len(set(other.score(texts, prompts))) == 2
     assert sg.load_reward(tmp_path / "discriminator", reply_tokens=5).reply_tokens == 5
+
+
+def test_adapters_of_a_discriminator_share_their_model_and_are_merged_apart(tmp_path):
+    pytest.importorskip("peft", reason="peft is not installed")
+    _, model, form = reward_of()
+    policy = CausalLMPolicy(
+        with_adapters(model, 2), form.vocab, end=form.end, pad=form.pad, forbidden=form.forbidden
+    )
+    D = LogRatioDiscriminator(policy.twin())
+    own = {p.data_ptr() for p in policy.parameters()}
+    for part in (D.model, D.frozen):
+        apart = [n for n, p in part.named_parameters() if p.data_ptr() not in own]
+        assert apart
+        assert all("lora" in name for name in apart)
+    with torch.no_grad():  # both have moved, each for itself
+        for name, weight in D.named_parameters():
+            if "lora" in name:
+                weight.add_(0.1 * torch.randn_like(weight))
+    one = as_reward(D, form, context_tokens=20, reply_tokens=12)
+    texts = ["yes , tea is nice .", "no ."]
+    before = one.score(texts)
+    one.save_pretrained(tmp_path)
+    assert sg.load_reward(tmp_path).score(texts) == pytest.approx(before, rel=1e-3, abs=1e-4)
+    assert one.score(texts) == before
+    assert abs(before[0]) > 1e-3
 
 
 def test_a_broken_folder_is_told(tmp_path):

@@ -188,6 +188,16 @@ def test_without_marks_or_template_turns_end_and_without_padding_the_end_pads(fo
     assert text == "#do you like tea ?#yes .#why ?"
     context, attention_mask = templated.context(TURNS, 8)
     assert other.decode(context[0][attention_mask[0]]).endswith("why ?")
+    for template, says in (
+        ("{{ raise_exception('users only') if messages|length > 1 }}", "user and assistant .*only"),
+        (
+            "{% for m in messages %}{{ m['content'] + ' ' }}{% endfor %}",
+            "the texts of a chat alone",
+        ),
+    ):
+        other.chat_template = template
+        with pytest.raises(UserError, match=f"{says}.*; give the model one that marks the turns"):
+            Format(other)
     other.eos_token = None
     with pytest.raises(UserError, match="eos_token"):
         Format(other)

@@ -79,6 +79,10 @@ def test_a_token_is_weighed_by_how_much_likelier_the_policy_itself_makes_it():
     weights = truncated_ratio(G, row.expand(V, 1, V), every, GenerationOptions(0.8))[:, 0]
     torch.testing.assert_close(((row / 0.8).softmax(-1)[0, 0] * weights).sum(), torch.tensor(1.0))
     assert truncated_ratio(G, logits, REPLY, way).max() <= 2
+    # Of a reply as one action it is the product, bounded once
+    product = torch.where(mask, (p / b).gather(2, REPLY[..., None])[..., 0], 1.0).prod(1)
+    found = truncated_ratio(G, logits, REPLY, GenerationOptions(0.5), sequence_level=True)
+    torch.testing.assert_close(found, product.clamp(max=2)[:, None])
 
 
 # ----------------------------------------------------------------------------------- the warm-up

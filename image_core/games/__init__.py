@@ -14,6 +14,7 @@ from image_core.games.semi import SemiSupervisedGAN as SemiSupervisedGAN
 from image_core.games.shared import SharedCodeGAN as SharedCodeGAN
 from image_core.games.triangle import TriangleGAN as TriangleGAN
 from image_core.games.triple import TripleGAN as TripleGAN
+from image_core.games.unrolled import UnrolledGAN as UnrolledGAN
 from image_core.games.variational import VariationalGAN as VariationalGAN
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "SharedCodeGAN",
     "TriangleGAN",
     "TripleGAN",
+    "UnrolledGAN",
     "VariationalGAN",
 ]

@@ -5,6 +5,7 @@ from image_core.games.conditional import ConditionalGAN as ConditionalGAN
 from image_core.games.coupled import CoupledGAN as CoupledGAN
 from image_core.games.cycle import CycleGAN as CycleGAN
 from image_core.games.energy import EnergyGAN as EnergyGAN
+from image_core.games.ensemble import MixtureGAN as MixtureGAN
 from image_core.games.info import InfoGAN as InfoGAN
 from image_core.games.joint import JointGAN as JointGAN
 from image_core.games.paired import PairedGAN as PairedGAN
@@ -25,6 +26,7 @@ __all__ = [
     "EnergyGAN",
     "InfoGAN",
     "JointGAN",
+    "MixtureGAN",
     "PairedGAN",
     "PerceptualGAN",
     "PlainGAN",

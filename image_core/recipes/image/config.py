@@ -351,6 +351,21 @@ class LogitOptions(TrunkOptions):
 
 
 @dataclass(kw_only=True)
+class LossOptions(ImageOptions):
+    """Loss.
+
+    Args:
+        loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
+    """
+
+    loss: str = "non_saturating"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        make_loss(self.loss, CONTINUOUS)
+
+
+@dataclass(kw_only=True)
 class AdamLogitOptions(AdamOptions, LogitOptions):
     """Discriminator with logits that learns by Adam."""
 

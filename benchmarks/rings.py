@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial.engine import Engine
-from image_core.games.unrolled import UnrolledGAN
 from image_core.adversarial.randomness import seed_all
+from image_core.games.unrolled import UnrolledGAN
 
 LATENT, WIDTH, BATCH, STD = 32, 64, 128, 0.02
 SAMPLES = 2_500

@@ -11,6 +11,7 @@ from image_core.games.joint import JointGAN as JointGAN
 from image_core.games.paired import PairedGAN as PairedGAN
 from image_core.games.perceptual import PerceptualGAN as PerceptualGAN
 from image_core.games.plain import PlainGAN as PlainGAN
+from image_core.games.progressive import ProgressiveGAN as ProgressiveGAN
 from image_core.games.semi import SemiSupervisedGAN as SemiSupervisedGAN
 from image_core.games.shared import SharedCodeGAN as SharedCodeGAN
 from image_core.games.triangle import TriangleGAN as TriangleGAN
@@ -30,6 +31,7 @@ __all__ = [
     "PairedGAN",
     "PerceptualGAN",
     "PlainGAN",
+    "ProgressiveGAN",
     "SemiSupervisedGAN",
     "SharedCodeGAN",
     "TriangleGAN",

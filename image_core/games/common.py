@@ -127,6 +127,10 @@ class LatentGame(ImageGame):
         """What is known of the real images of a batch."""
         return ()
 
+    def images_of(self, batch: Batch) -> Tensor:
+        """The real images of a batch as the discriminator meets them, in [-1, 1]."""
+        return to_images(batch)
+
     @torch.no_grad()
     def d_scores_of(
         self, batch: Batch, *, chunk: int = 250

@@ -114,12 +114,12 @@ class MixtureGAN(LatentGame):
             of: Side, d or g.
         """
         side = self.loss.d if of == "d" else self.loss.g
-        total = []
-        for j, rows in enumerate(of_fakes):
-            for i, fake in enumerate(rows):
-                value = side(fake if of_real is None else of_real[j], fake)
-                total.append(self.G.shares()[i] * self.D.shares()[j] * value)
-        return torch.stack(total).sum()
+        values = [
+            [side(fake if of_real is None else of_real[j], fake) for fake in rows]
+            for j, rows in enumerate(of_fakes)
+        ]
+        table = torch.stack([torch.stack(row) for row in values])
+        return self.D.shares() @ table @ self.G.shares()
 
 
 def tiny() -> tuple[MixtureGAN, Tensor]:

@@ -67,9 +67,7 @@ class UnrolledGAN(LogitGame):
 
         D = unroll(self.D, loss_d, steps=self.unroll_steps, learning_rate=self.unroll_lr)
         of_real, of_fake = self._both(D, real, (), fake, ())
-        yield Loss(
-            self.loss.g(of_real.logits, of_fake.logits), {"d_fake": of_fake.logits.mean()}
-        )
+        yield Loss(self.loss.g(of_real.logits, of_fake.logits), {"d_fake": of_fake.logits.mean()})
 
 
 def tiny() -> tuple[UnrolledGAN, Tensor]:

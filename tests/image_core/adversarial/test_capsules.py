@@ -61,7 +61,7 @@ def test_a_capsules_dimensions_are_channels_of_one_place():
     D = capsule_discriminator(16, 1, width=0.25, norm="none").double()
     images = torch.randn(2, 1, 16, 16, dtype=torch.float64)
     maps = D.trunk[:-3](images)
-    n, c, h, w = maps.shape
+    h, w = maps.shape[2:]
     capsules = D.trunk(images).unflatten(1, (-1, 8))
     place = (1 * h + 2) * w + 3  # capsule 1, row 2, column 3
     torch.testing.assert_close(capsules[:, place], maps[:, 8:16, 2, 3])

@@ -26,7 +26,17 @@ from image_core.nets.discriminators import (
 )
 
 adam = partial(torch.optim.Adam, lr=1e-3)
-SHAPES = ("plain", "energy", "conditional", "auxiliary", "semi", "info")
+SHAPES = (
+    "plain",
+    "energy",
+    "conditional",
+    "auxiliary",
+    "semi",
+    "info",
+    "unrolled",
+    "ensemble",
+    "progressive",
+)
 LOSSES = {n: getattr(losses, n) for n in losses.__all__} | {
     n: getattr(fgan, n) for n in fgan.__all__
 }
@@ -55,7 +65,7 @@ def test_every_shape_learns_and_goes_on_bit_for_bit(name, tmp_path):
     assert all(torch.equal(v, other[k]) for k, v in engine.game.state_dict().items())
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", [*SHAPES, "progressive"])
 def test_a_round_asks_nothing_back_from_the_device(name, monkeypatch):
     """On the device "meta" tensors have no values, so whatever waits for one raises."""
     off = torch.autocast("cpu", enabled=False)  # autocast does not know that device

@@ -1,6 +1,6 @@
 """MIX+GAN (Arora, Ge, Liang, Ma & Zhang 2017): several generators and discriminators, with shares.
 
-Every pair of them plays in every step; the authors' script skips steps of a discriminator that wins.
+Every pair plays in every step; the authors' script skips steps of a discriminator that wins.
 """
 
 from dataclasses import dataclass

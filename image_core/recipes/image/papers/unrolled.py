@@ -42,8 +42,12 @@ class Options(AdamPlainOptions):
 def game(o: Options, images: ImageSet) -> UnrolledGAN:
     """The game of a run's options."""
     G, D = with_trunk(o, networks(o, images, generator_norm=o.generator_norm))
-    ahead = {"unroll_steps": o.unroll_steps, "unroll_lr": o.unroll_lr}
-    return UnrolledGAN(G, D, o.latent, **ahead, **adversarial(o))
+    return UnrolledGAN(
+        *(G, D, o.latent),
+        unroll_steps=o.unroll_steps,
+        unroll_lr=o.unroll_lr,
+        **adversarial(o),
+    )
 
 
 players = logit_players

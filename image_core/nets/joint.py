@@ -105,6 +105,22 @@ def check_side(images: Float[Tensor, "N C H W"], side: int) -> None:
         )
 
 
+def code_encoder(
+    side: int, channels: int, latent: int, width: float, *, sampled: bool = False
+) -> CodeEncoder:
+    """Encoder of the form of DCGAN's discriminator, with batch norm.
+
+    Args:
+        side: Side of the pictures, a power of two.
+        channels: Colours of the pictures.
+        latent: Size of a code.
+        width: Channels, as a multiple of DCGAN's.
+        sampled: Whether codes of pictures are drawn.
+    """
+    _, towards = dcgan(side, channels, latent, width=width, norm="batch")
+    return CodeEncoder(towards.trunk, towards.features, latent, sampled)
+
+
 def joint_networks(
     side: int, channels: int, latent: int, width: float, *, sampled: bool
 ) -> tuple[CodeEncoder, nn.Module, JointDiscriminator]:

@@ -117,6 +117,24 @@ def check_share(config: Any, *names: str) -> None:
             raise UserError(f"--{name} {getattr(config, name)}: it lies in [0, 1)")
 
 
+def check_left_out(config: Any, *names: str) -> None:
+    """Refuse terms that a paper with steps of its own does not read.
+
+    Args:
+        config: Holds the options.
+        names: Names of the options.
+
+    Raises:
+        UserError: Names the option.
+    """
+    for name in names:
+        if getattr(config, name):
+            raise UserError(
+                f"--{name} {getattr(config, name)}: --paper {config.paper} has steps of its own, "
+                f"which know nothing of it; leave out --{name}"
+            )
+
+
 @dataclass(kw_only=True)
 class AdamOptions(ImageOptions):
     """Adam.

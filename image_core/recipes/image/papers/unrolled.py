@@ -5,11 +5,10 @@ The steps ahead are of gradient descent; the authors' are of Adam.
 
 from dataclasses import dataclass
 
-from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet
 from image_core.games.unrolled import UnrolledGAN
 from image_core.recipes.image.build import adversarial, logit_players, networks, with_trunk
-from image_core.recipes.image.config import AdamPlainOptions
+from image_core.recipes.image.config import AdamPlainOptions, check_left_out
 from image_core.runs import options
 
 __all__ = ["Options", "game", "players"]
@@ -32,11 +31,7 @@ class Options(AdamPlainOptions):
         super().__post_init__()
         options.check_least(self, 0, "unroll_steps")
         options.check_above_zero(self, "unroll_lr")
-        if self.penalty or self.feature_matching or self.historical_averaging or self.compile:
-            raise UserError(
-                "--paper unrolled takes steps of the discriminator's loss alone; leave out "
-                "--penalty, --feature_matching, --historical_averaging and --compile"
-            )
+        check_left_out(self, "penalty", "feature_matching", "historical_averaging", "compile")
 
 
 def game(o: Options, images: ImageSet) -> UnrolledGAN:

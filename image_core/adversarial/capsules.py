@@ -12,6 +12,8 @@ from torch.nn.functional import relu
 from image_core.adversarial.border import check_logits
 from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
 
+__all__ = ["capsule_margin"]
+
 LONG, SHORT, DOWN = 0.9, 0.1, 0.5
 """Length of a thing that is there, of one that is not, and weight of the latter."""
 EPS = 1e-12

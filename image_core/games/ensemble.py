@@ -28,8 +28,9 @@ class MixtureGAN(LatentGame):
     min_G max_D sum_i sum_j w^G_i w^D_j V(G_i, D_j), and each side adds lambda R(w) to its loss
                                                           (Arora et al. 2017, section 5)
 
-    R = -1/T sum_i log w_i keeps every member alive. A sample is one of generator i's with
-    probability w^G_i.
+    R = -1/T sum_i log w_i
+
+    R keeps every member alive. A sample is one of generator i's with probability w^G_i.
 
     Args:
         G: Generators, latents -> images.

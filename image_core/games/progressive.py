@@ -36,6 +36,7 @@ class ProgressiveGAN(LogitGame):
         self, G: ProgressiveGenerator, D: ProgressiveDiscriminator, latent: int, **options: Any
     ):
         super().__init__(G, D, latent, **options)
+        self.stage = G.top, 0
 
     def conditions(self, count: int, real: Told) -> tuple[Told, Told]:
         return (self.draw(count),), ()
@@ -56,18 +57,21 @@ class ProgressiveGAN(LogitGame):
 
     # -- stages ----------------------------------------------------------------------------------
 
-    def enter(self, level: int, *, fading: bool) -> None:
+    def enter(self, level: int, *, fade_rounds: int = 0) -> None:
         """Go to the beginning of a stage.
 
         Args:
             level: Level of the stage.
-            fading: Whether its newest layers fade in.
+            fade_rounds: Rounds in which its newest layers fade in; 0 = they are there.
         """
+        self.stage = level, fade_rounds
         for net in (self.G, self.D):
-            net.enter(level, fading=fading)
+            net.enter(level, fading=fade_rounds > 0)
 
     def turns(self) -> Sequence[Turn]:
-        return self.turns_of(self.G.top, fade_rounds=0)
+        """Turns of the stage that was entered last; of all layers where none was."""
+        level, fade_rounds = self.stage
+        return self.turns_of(level, fade_rounds=fade_rounds)
 
     def turns_of(self, level: int, *, fade_rounds: int) -> list[Turn]:
         """Turns of a stage.
@@ -99,8 +103,10 @@ def tiny() -> tuple[ProgressiveGAN, Tensor]:
     """A game of seconds and data for it, for tests."""
     from image_core.adversarial import losses, penalties
 
-    G = ProgressiveGenerator(16, 1, 4, width=0.01)
-    D = ProgressiveDiscriminator(16, 1, width=0.01)
-    data = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    G = ProgressiveGenerator(8, 1, 4, width=0.01)
+    D = ProgressiveDiscriminator(8, 1, width=0.01)
+    data = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
     penalty = penalties.gradient_penalty(10.0)
-    return ProgressiveGAN(G, D, 4, loss=losses.wasserstein, penalty=penalty, batch=6), data
+    game = ProgressiveGAN(G, D, 4, loss=losses.wasserstein, penalty=penalty, batch=6)
+    game.enter(1, fade_rounds=4)
+    return game, data

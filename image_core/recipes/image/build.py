@@ -26,12 +26,12 @@ from image_core.nets.layers import Referenced
 from image_core.recipes.image.config import (
     AdamLogitOptions,
     AdamOptions,
+    AnyLossOptions,
     ArchitectureOptions,
     AutoencoderOptions,
     ImageOptions,
     LatentOptions,
     LogitOptions,
-    LossOptions,
     PlainOptions,
     TrunkOptions,
 )
@@ -283,7 +283,7 @@ def objective(o: ImageOptions, game: ImageGame) -> dict[str, str]:
     """Names of loss and penalty, as tables print them; nothing of a game that is not known."""
     if isinstance(o, LogitOptions):
         return {"loss": o.loss, "penalty": o.penalty or "none"}
-    if isinstance(o, LossOptions):
+    if isinstance(o, AnyLossOptions):
         return {"loss": o.loss, "penalty": "none"}
     if isinstance(game, EnergyGAN):
         pull = ", pulling away" if game.pull else ""

@@ -369,7 +369,7 @@ class LogitOptions(TrunkOptions):
 
 
 @dataclass(kw_only=True)
-class LossOptions(ImageOptions):
+class AnyLossOptions(ImageOptions):
     """Loss.
 
     Args:

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
+from image_core.adversarial import losses
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.games.progressive import tiny
+from image_core.games.progressive import ProgressiveGAN
 from image_core.nets.progressive import (
     ProgressiveDiscriminator,
     ProgressiveGenerator,
@@ -63,21 +64,25 @@ def test_half_way_is_the_mean_of_both_paths():
     torch.testing.assert_close(G(z), (doubled(old) + new) / 2)
 
 
+def start(seed):
+    torch.manual_seed(seed)
+    game = ProgressiveGAN(*nets(), 4, loss=losses.wasserstein, batch=3)
+    return Engine(game, {"G": adam, "D": adam}, ema={"G": 0.9}), lambda i: IMAGES
+
+
 def played(rounds, folder=None, at=None):
     """Stages of 3 rounds: 8 pixels, 16 fading in; saved after round `at`."""
-    torch.manual_seed(0)
-    game, data = tiny()
-    engine = Engine(game, {"G": adam, "D": adam}, ema={"G": 0.9})
-    found = []
+    engine, data = start(0)
+    game, found = engine.game, []
     plan = [(1, False), (2, True)]
     while engine.round < rounds:
         level, fading = plan[engine.round // 3]
         if engine.round % 3 == 0:
-            game.enter(level, fading=fading)
+            game.enter(level, fade_rounds=3 if fading else 0)
             for player in engine.players:
                 engine.reset(player)
         turns = game.turns_of(level, fade_rounds=3 if fading else 0)
-        (logs,) = engine.rounds(lambda i: data, 1, turns=turns)
+        (logs,) = engine.rounds(data, 1, turns=turns)
         found.append({k: float(v) for k, v in logs.items()})
         if engine.round == at:
             engine.save(folder)
@@ -102,12 +107,10 @@ def test_the_fade_rises_with_the_rounds():
 
 def test_a_run_goes_on_in_the_middle_of_a_fade(tmp_path):
     whole, logs = played(6, tmp_path / "run", at=4)
-    torch.manual_seed(9)
-    game, data = tiny()
-    engine = Engine(game, {"G": adam, "D": adam}, ema={"G": 0.9})
+    engine, data = start(9)
     engine.load(tmp_path / "run")
-    turns = game.turns_of(2, fade_rounds=3)
-    rest = engine.rounds(lambda i: data, 2, turns=turns)
+    game = engine.game
+    rest = engine.rounds(data, 2, turns=game.turns_of(2, fade_rounds=3))
     again = [{k: float(v) for k, v in x.items()} for x in rest]
     assert again == logs[4:]
     for mine, theirs in ((game, whole.game), (engine.ema["G"], whole.ema["G"])):
@@ -116,8 +119,8 @@ def test_a_run_goes_on_in_the_middle_of_a_fade(tmp_path):
 
 
 def test_samples_have_the_full_side_at_every_level():
-    game, _ = tiny()
-    game.enter(0, fading=False)
+    game = start(0)[0].game
+    game.enter(0)
     images = game.sample(2)
     assert images.shape == (2, 1, 16, 16)
     torch.testing.assert_close(images, doubled(doubled(avg_pool2d(images, 4))))

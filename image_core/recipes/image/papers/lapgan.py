@@ -13,7 +13,7 @@ from image_core.games.pyramid import PyramidGAN
 from image_core.nets.dcgan import dcgan
 from image_core.nets.laplacian import BandDiscriminator, BandGenerator, PyramidGenerator
 from image_core.recipes.image.build import adam_players, played
-from image_core.recipes.image.config import AdamOptions, LatentOptions, LossOptions
+from image_core.recipes.image.config import AdamOptions, AnyLossOptions, LatentOptions
 from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.phase import Phase
@@ -22,7 +22,7 @@ __all__ = ["PRESETS", "Options", "game", "phases", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(AdamOptions, LatentOptions, LossOptions):
+class Options(AdamOptions, LatentOptions, AnyLossOptions):
     """LAPGAN.
 
     Args:

@@ -9,7 +9,7 @@ from image_core.data.images import ImageSet
 from image_core.games.ensemble import MixtureGAN
 from image_core.nets.mixture import MixtureDiscriminator, MixtureGenerator
 from image_core.recipes.image.build import adam_players, networks, played
-from image_core.recipes.image.config import AdamOptions, GeneratorNormOptions, LossOptions
+from image_core.recipes.image.config import AdamOptions, AnyLossOptions, GeneratorNormOptions
 from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 
@@ -17,7 +17,7 @@ __all__ = ["PRESETS", "Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
-class Options(AdamOptions, GeneratorNormOptions, LossOptions):
+class Options(AdamOptions, GeneratorNormOptions, AnyLossOptions):
     """MIX+GAN.
 
     Args:

@@ -57,7 +57,7 @@ class Options(AdamPlainOptions):
                 )
 
 
-PRESETS = {"tiny": {"width": 0.01, "first_size": 8}}
+PRESETS = {"tiny": {"width": 0.01, "first_size": 16}}
 
 
 def game(o: Options, images: ImageSet) -> ProgressiveGAN:
@@ -118,14 +118,14 @@ def phases(run: Any) -> list[Phase]:
                 rounds,
                 phase.evaluate,
                 phase.evaluate_every,
-                enter=functools.partial(_enter, run, level, fading=fading),
+                enter=functools.partial(_enter, run, level, rounds if fading else 0),
                 limits=phase.limits,
             )
         )
     return found
 
 
-def _enter(run: Any, level: int, *, fading: bool) -> None:
-    run.game.enter(level, fading=fading)
+def _enter(run: Any, level: int, fade_rounds: int) -> None:
+    run.game.enter(level, fade_rounds=fade_rounds)
     for player in run.engine.players:
         run.engine.reset(player)

@@ -117,8 +117,8 @@ def _parser() -> Parser:
     add(
         "--rescore",
         type=int,
-        help="Candidates of each sentence, or each picture of an image run, of which one is drawn by "
-        "the discriminator's logit (1).",
+        help="Candidates of each sentence, or of each picture of an image run; one is drawn by the "
+        "discriminator's logit (1).",
     )
     add("--label", help="Label of the sentences, for a text run that has labels (all).")
     add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")

@@ -31,11 +31,17 @@ class CodeEncoder(nn.Module):
         self.head = weighted("none", nn.Linear(features, latent * (2 if sampled else 1)))
 
     def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N latent"]:
-        found = self.head(self.trunk(images))
         if not self.sampled:
-            return found
-        mu, log_sigma = found.chunk(2, 1)
+            return self.head(self.trunk(images))
+        mu, log_sigma = self.moments(images)
         return mu + log_sigma.exp() * torch.randn_like(mu) if self.training else mu
+
+    def moments(
+        self, images: Float[Tensor, "N C H W"]
+    ) -> tuple[Float[Tensor, "N latent"], Float[Tensor, "N latent"]]:
+        """mu(x) and log sigma(x) of codes that are drawn."""
+        mu, log_sigma = self.head(self.trunk(images)).chunk(2, 1)
+        return mu, log_sigma
 
 
 @final

@@ -20,7 +20,7 @@ NEAR_LINES, NEAR_PIXELS = 0.8, 0.95
 """Least Dice coefficient of two lines, and least likeness of two pictures, of near duplicates."""
 
 
-class Splits(NamedTuple):
+class RowSplits(NamedTuple):
     """Rows by what they are for.
 
     Args:
@@ -42,7 +42,7 @@ def read_splits(
     *,
     length: int,
     seed: int,
-) -> Splits:
+) -> RowSplits:
     """What is learned from, and what is kept from everything but the measures.
 
     Rows are drawn one by one, though equal ones may fall on both sides: a measure compares
@@ -81,7 +81,7 @@ def read_splits(
         raise UserError(
             f"--data {source} leaves {len(data.rows)} rows to learn from; give at least {2 * LEAST}"
         )
-    return Splits(data, test if valid is None else valid, test)
+    return RowSplits(data, test if valid is None else valid, test)
 
 
 def _more(option: str, source: str, length: int, data: DiscreteData) -> DiscreteData:
@@ -95,7 +95,7 @@ def _more(option: str, source: str, length: int, data: DiscreteData) -> Discrete
     return more
 
 
-def split_facts(splits: Splits) -> dict[str, object]:
+def split_facts(splits: RowSplits) -> dict[str, object]:
     """Sizes, counts of labels, and shares of held-out rows that training has too, or nearly so."""
     data, valid, test = splits
     known = {row.tobytes() for row in data.rows.numpy()}

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import logistic_d
-from image_core.games.common import LatentGame, evaluating, to_images
+from image_core.games.common import LatentGame, PriorGame, evaluating, to_images
 from image_core.games.conditional import LabelledGAN
 from image_core.games.latents import truncate, walk
 from image_core.recipes.image.config import LogitOptions
@@ -178,7 +178,7 @@ class LoadedImages(LoadedRun[Run]):
         Raises:
             UserError: The images are of another form, or labels lack or are too many.
         """
-        game, given = self._latent_game(), torch.from_numpy(np.asarray(images))
+        game, given = self._judge(), torch.from_numpy(np.asarray(images))
         form = self._run.form
         if given.dtype != torch.uint8 or given.shape[1:] != (form.channels, form.size, form.size):
             raise UserError(
@@ -199,9 +199,14 @@ class LoadedImages(LoadedRun[Run]):
                 )
         return torch.cat(parts).float().numpy()
 
-    def _latent_game(self) -> LatentGame:
-        if not isinstance(self._run.game, LatentGame):
+    def _latent_game(self) -> PriorGame:
+        if not isinstance(self._run.game, PriorGame):
             raise UserError(f"{self.folder} draws images from no latents that can be changed")
+        return self._run.game
+
+    def _judge(self) -> LatentGame:
+        if not isinstance(self._run.game, LatentGame):
+            raise UserError(f"{self.folder} has no discriminator of images alone")
         return self._run.game
 
     def _numbers(self, labels: Sequence[Label]) -> Tensor:
@@ -248,7 +253,7 @@ class LoadedImages(LoadedRun[Run]):
         self, count: int, told: Sequence[Tensor], truncation: float | None, candidates: int
     ) -> UInt8[np.ndarray, "N C H W"]:
         """Images drawn among candidates by the softmax of their logits."""
-        game, config = self._latent_game(), self._run.config
+        game, config = self._judge(), self._run.config
         if (
             not isinstance(config, LogitOptions)
             or make_loss(config.loss, CONTINUOUS).d is not logistic_d

@@ -19,7 +19,7 @@ from seqgan.discrete import recipe as discrete
 from seqgan.discrete.config import LOSSES
 from seqgan.discrete.data import DiscreteData, read_discrete
 from seqgan.discrete.recipe import PRESETS, binarised
-from seqgan.discrete.splits import Splits, read_splits, split_facts
+from seqgan.discrete.splits import RowSplits, read_splits, split_facts
 from tests.data_folder import data_folder
 from tests.recipes.made import built
 
@@ -129,7 +129,7 @@ def test_a_test_file_is_compared_with_training(tmp_path):
 
 
 def facts_of(train, test):
-    return split_facts(Splits(train, test, test))
+    return split_facts(RowSplits(train, test, test))
 
 
 def test_the_log_measures_with_the_validation_rows(tmp_path):

@@ -29,7 +29,8 @@ class Options(AdamPlainOptions):
             one a share in which its layers fade in and a share in which they are there.
         first_size: Side of the first stage's images, a power of two; the size of the images trains
             all layers from the start.
-        width: Channels of the networks, as a multiple of the published ones, which are at most 512.
+        width: Channels of the networks, as a multiple of the published ones, which are at most 512;
+            of small images all layers have the most.
     """
 
     loss: str = "wasserstein"
@@ -42,7 +43,7 @@ class Options(AdamPlainOptions):
     beta1: float = 0.0
     beta2: float = 0.99
     ema_decay: float = 0.999
-    width: float = 0.125
+    width: float = 0.03125
     first_size: int = 8
 
     def __post_init__(self) -> None:

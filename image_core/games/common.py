@@ -71,6 +71,14 @@ class ImageGame(Game):
     def inputs(self, count: int) -> tuple[Tensor, ...]:
         """What G is called with for so many images; a grid of samples shows them in this order."""
 
+    def own_scores(self, images: Tensor) -> dict[str, float]:
+        """What the game itself measures on held-out images, by name.
+
+        Args:
+            images: Held-out images, bytes or in [-1, 1].
+        """
+        return {}
+
     @torch.no_grad()
     def sample(self, count: int, *, generator: nn.Module | None = None) -> Images:
         """Images in evaluation mode, of G if no generator is named; on the device."""
@@ -80,7 +88,29 @@ class ImageGame(Game):
         return torch.cat(parts)
 
 
-class LatentGame(ImageGame):
+class PriorGame(ImageGame):
+    """A game whose generator reads latents of a prior.
+
+    Args:
+        G: Generator, latents (and labels, in a conditional game) -> images in [-1, 1].
+        latent: Size of z.
+        prior: Distribution of z.
+    """
+
+    def __init__(self, G: nn.Module, latent: int, prior: Prior):
+        super().__init__(G)
+        self.latent, self.prior = latent, prior
+
+    def draw(self, count: int) -> Float[Tensor, "N latent"]:
+        """Latents of this process's share of a batch."""
+        return draw(count, self.latent, self.prior, self.device)
+
+    def inputs(self, count: int) -> tuple[Tensor, ...]:
+        """Fresh latents, and labels where the game has them: what G is called with."""
+        return (self.draw(count),)
+
+
+class LatentGame(PriorGame):
     """Players "G" and "D": a generator that reads latents, and one discriminator.
 
     Args:
@@ -95,9 +125,8 @@ class LatentGame(ImageGame):
     def __init__(
         self, G: nn.Module, D: nn.Module, latent: int, d_steps: int, batch: int, prior: Prior
     ):
-        super().__init__(G)
-        self.D, self.latent = D, latent
-        self.d_steps, self.batch, self.prior = d_steps, batch, prior
+        super().__init__(G, latent, prior)
+        self.D, self.d_steps, self.batch = D, d_steps, batch
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {"G": list(self.G.parameters()), "D": list(self.D.parameters())}
@@ -127,6 +156,10 @@ class LatentGame(ImageGame):
         """What is known of the real images of a batch."""
         return ()
 
+    def images_of(self, batch: Batch) -> Tensor:
+        """The real images of a batch as the discriminator meets them, in [-1, 1]."""
+        return to_images(batch)
+
     @torch.no_grad()
     def d_scores_of(
         self, batch: Batch, *, chunk: int = 250
@@ -149,17 +182,9 @@ class LatentGame(ImageGame):
             found[1].append(self.d_scores(fake, given[1:]))
         return torch.cat(found[0]).cpu(), torch.cat(found[1]).cpu()
 
-    def draw(self, count: int) -> Float[Tensor, "N latent"]:
-        """Latents of this process's share of a batch."""
-        return draw(count, self.latent, self.prior, self.device)
-
     def share(self) -> int:
         """Samples of a generator step in this process."""
         return self.batch // parallel.world()[1]
-
-    def inputs(self, count: int) -> tuple[Tensor, ...]:
-        """Fresh latents, and labels where the game has them: what G is called with."""
-        return (self.draw(count),)
 
 
 def check_discriminator(

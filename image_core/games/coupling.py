@@ -1,4 +1,4 @@
-"""Terms on the gradients of the game itself: look ahead, and consensus.
+"""Terms on the gradients of the game itself: look ahead, consensus, and unrolled steps.
 
 The engine freezes players that do not learn, so a copy of their weights takes the gradient.
 """
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from image_core.adversarial import regularizers
+from image_core.adversarial.unrolling import Weights, unrolled
 
 Reader = Callable[..., Any]
 """A network, or the network with other weights."""
@@ -61,6 +62,30 @@ def consensus(
     both = (leaves, learning) if learns_d else (learning, leaves)
     pair = losses(copy, D) if learns_d else losses(G, copy)
     return regularizers.consensus(pair, both, weight)
+
+
+def unroll(
+    D: nn.Module, loss_d: Callable[[Reader], Tensor], *, steps: int, learning_rate: float
+) -> Reader:
+    """The discriminator that some steps of its own make of it, for the generator.
+
+    Running statistics are those of a copy; the discriminator's own do not move.
+
+    Args:
+        D: Discriminator, which does not learn.
+        loss_d: Loss of a discriminator.
+        steps: Number of steps.
+        learning_rate: Length of a step.
+    """
+    statistics = {n: b.clone() for n, b in D.named_buffers()}
+
+    def reader(weights: Weights) -> Reader:
+        return lambda *given: functional_call(D, {**weights, **statistics}, given)
+
+    own = dict(D.named_parameters())
+    return reader(
+        unrolled(own, lambda w: loss_d(reader(w)), steps=steps, learning_rate=learning_rate)
+    )
 
 
 def _copy(net: nn.Module) -> tuple[list[Tensor], Reader]:

@@ -33,7 +33,6 @@ from image_core.games.common import (
     check_discriminator,
     evaluating,
     lifted,
-    to_images,
 )
 from image_core.games.common import Told as Told
 from image_core.games.coupling import Coupling as Coupling
@@ -226,7 +225,7 @@ class LogitGame(LatentGame):
         """The penalty alone, for all the steps that went without."""
         if isinstance(self.penalty, Flattening) and not self.penalty.at_fake:
             batch = next(batches)
-            told_real, real = self.told(batch), to_images(batch)
+            told_real, real = self.told(batch), self.images_of(batch)
             fake = real  # R1 looks at no fakes
         else:
             real, told_real, fake, _ = self._pair(batches)
@@ -239,7 +238,7 @@ class LogitGame(LatentGame):
         self.G.train()
         pairs = self.loss.reward is None or self.coupling is not None
         batch = next(batches) if pairs or self.feature_matching else None
-        real, told_real = (None, ()) if batch is None else (to_images(batch), self.told(batch))
+        real, told_real = (None, ()) if batch is None else (self.images_of(batch), self.told(batch))
         count = self.share() if real is None else len(real)
         given, told = self.conditions(count, told_real if pairs else ())
         fake = self.G(*given)
@@ -271,7 +270,7 @@ class LogitGame(LatentGame):
 
     def _pair(self, batches: Iterator[Batch]) -> tuple[Tensor, Told, Tensor, Told]:
         batch = next(batches)
-        real, told_real = to_images(batch), self.told(batch)
+        real, told_real = self.images_of(batch), self.told(batch)
         # A penalty may read the slope at reals, at fakes or between: one label for both
         paired = self.penalty is not None or self.loss.reward is None
         given, told_fake = self.conditions(len(real), told_real if paired else ())

@@ -31,11 +31,17 @@ class CodeEncoder(nn.Module):
         self.head = weighted("none", nn.Linear(features, latent * (2 if sampled else 1)))
 
     def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N latent"]:
-        found = self.head(self.trunk(images))
         if not self.sampled:
-            return found
-        mu, log_sigma = found.chunk(2, 1)
+            return self.head(self.trunk(images))
+        mu, log_sigma = self.moments(images)
         return mu + log_sigma.exp() * torch.randn_like(mu) if self.training else mu
+
+    def moments(
+        self, images: Float[Tensor, "N C H W"]
+    ) -> tuple[Float[Tensor, "N latent"], Float[Tensor, "N latent"]]:
+        """mu(x) and log sigma(x) of codes that are drawn."""
+        mu, log_sigma = self.head(self.trunk(images)).chunk(2, 1)
+        return mu, log_sigma
 
 
 @final
@@ -103,6 +109,22 @@ def check_side(images: Float[Tensor, "N C H W"], side: int) -> None:
             f"this run redraws pictures of {side}x{side} pixels and was given "
             f"{images.shape[3]}x{images.shape[2]}; scale them first"
         )
+
+
+def code_encoder(
+    side: int, channels: int, latent: int, width: float, *, sampled: bool = False
+) -> CodeEncoder:
+    """Encoder of the form of DCGAN's discriminator, with batch norm.
+
+    Args:
+        side: Side of the pictures, a power of two.
+        channels: Colours of the pictures.
+        latent: Size of a code.
+        width: Channels, as a multiple of DCGAN's.
+        sampled: Whether codes of pictures are drawn.
+    """
+    _, towards = dcgan(side, channels, latent, width=width, norm="batch")
+    return CodeEncoder(towards.trunk, towards.features, latent, sampled)
 
 
 def joint_networks(

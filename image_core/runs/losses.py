@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from image_core.adversarial import divergences, fgan, losses
+from image_core.adversarial.capsules import capsule_margin
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.runs import outside
@@ -22,8 +23,9 @@ LOSSES: Mapping[str, AdversarialLoss] = {
 CONTINUOUS: Mapping[str, AdversarialLoss] = {
     **LOSSES,
     **{name: getattr(divergences, name) for name in ("boundary", "boundary_normalised")},
+    "capsule_margin": capsule_margin,
 }
-"""With boundary seeking for samples that can be differentiated."""
+"""With boundary seeking for samples that can be differentiated, and the loss of capsules."""
 
 
 def make_loss(name: str, known: Mapping[str, AdversarialLoss] = LOSSES) -> AdversarialLoss:

@@ -19,8 +19,9 @@ from seqgan.commands.recipes import RECIPES, recipe_module
 
 OPTIONS = {"losses": "loss", "penalties": "penalty", "estimators": "estimator"}
 """The option that takes a name of each kind."""
+LOSSES = ("losses", "fgan", "divergences", "capsules")
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "losses": tuple(f"image_core.adversarial.{n}" for n in ("losses", "fgan", "divergences")),
+    "losses": tuple(f"image_core.adversarial.{name}" for name in LOSSES),
     "penalties": ("image_core.adversarial.penalties", "image_core.adversarial.regularizers"),
     "estimators": (
         "image_core.adversarial.estimators",

@@ -9,7 +9,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.commands.recipes import load
 
 RECIPES = ("image", "text2image", "discrete", "translate")
-OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts")
+OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts", "label")
 """Options for runs that write sentences."""
 OF_PICTURES = ("labels", "truncation", "gif", "frames", "film")
 """Options for runs that draw pictures."""
@@ -33,6 +33,8 @@ def write_samples(recipe: str, options: Namespace) -> None:
             raise UserError(f"--{name} is for sentences; {options.folder} draws pictures")
     if options.frames is not None and options.gif is None:
         raise UserError("--frames is of a walk; name its file by --gif")
+    if recipe != "image":
+        _refuse(options, "has no discriminator that rescores", "rescore")
     if recipe != "translate":
         _refuse(options, "draws pictures and translates none", *OF_FOLDERS)
     writers = {"image": _images, "text2image": _captions, "discrete": _discrete}
@@ -53,6 +55,7 @@ def _images(options: Namespace) -> None:
         _out(options, "drawn"),
         tuple(options.labels.split(",")) if options.labels else (),
         options.truncation,
+        1 if options.rescore is None else options.rescore,
         options.gif,
         options.frames or FRAMES,
     )

@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> None:
         prompts=[*(options.prompt or ()), *_prompts(options.prompts)],
         seed=options.seed,
         label=options.label,
-        rescore=options.rescore,
+        rescore=1 if options.rescore is None else options.rescore,
         **_settings(options),
     )
     text = "".join(sentence + "\n" for sentence in sentences)
@@ -117,8 +117,8 @@ def _parser() -> Parser:
     add(
         "--rescore",
         type=int,
-        default=1,
-        help="Candidates of each sentence, of which one is drawn by the discriminator's logit (1).",
+        help="Candidates of each sentence, or of each picture of an image run; one is drawn by the "
+        "discriminator's logit (1).",
     )
     add("--label", help="Label of the sentences, for a text run that has labels (all).")
     add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")

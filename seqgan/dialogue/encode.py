@@ -245,9 +245,9 @@ class Format:
         """Ids of each text, special tokens spelled out in it taken for text."""
         if not texts:
             return []
-        return self.tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)[
-            "input_ids"
-        ]
+        return self.tokenizer(
+            list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False
+        )["input_ids"]
 
     def _context(self, turns: Sequence[Utterance], ids: Sequence[list[int]], speaker: str) -> Any:
         """A function from a limit to the context's ids and whether it was cut."""

@@ -52,6 +52,8 @@ class DiscreteDataOptions(RunConfig):
         data: What to learn from: IDX images (made binary anew in every batch: a grey level is the
             probability of 1), an .npz of palette images, or text, a line a row; gzipped or not.
         labels: IDX labels of --data; they train the classifier that judges.
+        valid: More of the same that nothing learns from, for the log to measure with; the rows of
+            --test when left out.
         test: More of the same that nothing learns from, to judge with, or the same .npz file if it
             has `packed_test` too; left out, a sixth of the rows of each label is drawn.
         split_seed: Seed of that draw.
@@ -60,6 +62,7 @@ class DiscreteDataOptions(RunConfig):
 
     data: str
     labels: str | None = None
+    valid: str | None = None
     test: str | None = None
     split_seed: int = 0
     length: int = 32

@@ -24,9 +24,10 @@ def look(config: DiscreteDataOptions) -> Sheet | None:
     if c.labels is not None:
         data = data._replace(labels=read_labels("--labels", c.labels, len(data.rows)))
     print(f"data: {data.told}{_classes(data)}")
-    if c.test is not None:
-        test = read_discrete("--test", c.test, c.length, data.alphabet or None)
-        print(f"test: {test.told}")
+    for role, file in (("valid", c.valid), ("test", c.test)):
+        if file is not None:
+            more = read_discrete(f"--{role}", file, c.length, data.alphabet or None)
+            print(f"{role}: {more.told}")
     form = form_of(data)
     if data.alphabet:
         lines = ("".join(data.alphabet[k] for k in row) for row in data.rows[:SHOWN].tolist())

@@ -75,7 +75,7 @@ class Run(recipe.Run):
 
     recipe = "discrete"
     show = ("D/accuracy", "d_auc", "D/ess", "D/log_z", "mean_gap")
-    movable = ("data", "test", "labels")
+    movable = ("data", "valid", "test", "labels")
     config: DiscreteOptions
     game: DiscreteGame
 
@@ -83,14 +83,15 @@ class Run(recipe.Run):
         super().__init__(config, data=data)
         self.paper = PAPERS.load(config.paper)
         if data:
-            self.train_set, self.test_set = read_splits(
+            self.splits = read_splits(
                 config.data,
                 config.labels,
+                config.valid,
                 config.test,
                 length=config.length,
                 seed=config.split_seed,
             )
-            self.form = form_of(self.train_set)
+            self.form = form_of(self.splits.train)
         else:
             self.form = DiscreteForm(**read_form(self.folder.folder))
         self._check_net()
@@ -111,7 +112,7 @@ class Run(recipe.Run):
             ema={"G": config.ema_decay} if config.ema_decay else {},
         )
         if data:
-            self.data = Batches(self.train_set.rows, config.batch, seed=config.seed)
+            self.data = Batches(self.splits.train.rows, config.batch, seed=config.seed)
 
     def data_form(self) -> Mapping[str, Any]:
         return self.form._asdict()
@@ -125,11 +126,12 @@ class Run(recipe.Run):
         return [Phase("adversarial", None, c.rounds, self._look, c.evaluate_every, limits=limits)]
 
     def data_fingerprint(self) -> int:
-        return fingerprint([self.train_set.rows, self.test_set.rows])
+        return fingerprint([each.rows for each in self.splits])
 
     def data_source(self) -> str:
         c = self.config
-        return f"--data {c.data}" + (f" with --test {c.test}" if c.test else "")
+        named = {"valid": c.valid, "test": c.test}
+        return f"--data {c.data}" + "".join(f" with --{n} {v}" for n, v in named.items() if v)
 
     def draw(self, count: int) -> Tensor:
         """Samples of the averaged generator, or of the generator where none is kept."""
@@ -139,21 +141,22 @@ class Run(recipe.Run):
     def start(self) -> None:
         """Create the run's folder, and say what the splits hold."""
         super().start()
-        said = [f"data: {self.train_set.told}"]
-        said += [f"test: {self.test_set.told}"] if self.config.test else []
+        said = [f"data: {self.splits.train.told}"]
+        said += [f"valid: {self.splits.valid.told}"] if self.config.valid else []
+        said += [f"test: {self.splits.test.told}"] if self.config.test else []
         print("\n".join([*said, told(self.facts)]), file=sys.stderr)
 
     @functools.cached_property
     def facts(self) -> dict[str, object]:
         """Sizes, counts of labels and overlap of the splits."""
-        return split_facts(self.train_set, self.test_set)
+        return split_facts(self.splits)
 
     def report(self, cpu_seconds: float | None = None) -> None:
         c = self.config
         torch.manual_seed(c.seed + 1)
         measure = Measures(
-            self.train_set,
-            self.test_set,
+            self.splits.train,
+            self.splits.test,
             self.read_batch,
             most=c.eval_samples,
             steps=c.judge_steps,
@@ -263,8 +266,8 @@ class Run(recipe.Run):
 
     def _look(self) -> dict[str, float]:
         """Cheap alarms: distance of the variables' frequencies, and the discriminator's quality."""
-        some = torch.randperm(len(self.test_set.rows))[:LOOKED_AT]
-        real = self.read_batch(self.test_set.rows[some])
+        rows = self.splits.valid.rows
+        real = self.read_batch(rows[torch.randperm(len(rows))[:LOOKED_AT]])
         gap = self.draw(LOOKED_AT).mean(0) - real.mean(0)
         return {"mean_gap": float(gap.abs().mean()), **self.discrimination(real)}
 
@@ -282,7 +285,7 @@ class Run(recipe.Run):
 
     def _independent_logits(self) -> Tensor:
         """Logits of independent variables at the training rows' own frequencies."""
-        rows, classes = self.train_set.rows, self.train_set.classes
+        rows, classes = self.splits.train.rows, self.splits.train.classes
         if classes is None:
             return (rows.float().mean(0) / 255).clamp(1e-4, 1 - 1e-4).logit()
         shares = [(rows == k).float().mean(0) for k in range(classes)]

@@ -1,5 +1,7 @@
 """The rows that nothing learns from, and what they share with the rows that are learned from."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,29 @@ NEAR_LINES, NEAR_PIXELS = 0.8, 0.95
 """Least Dice coefficient of two lines, and least likeness of two pictures, of near duplicates."""
 
 
+class RowSplits(NamedTuple):
+    """Rows by what they are for.
+
+    Args:
+        train: Rows to learn from.
+        valid: Rows that the log measures with; those of the test set where none are named.
+        test: Rows that the report measures with.
+    """
+
+    train: DiscreteData
+    valid: DiscreteData
+    test: DiscreteData
+
+
 def read_splits(
-    source: str, labels: str | None, test_source: str | None, *, length: int, seed: int
-) -> tuple[DiscreteData, DiscreteData]:
+    source: str,
+    labels: str | None,
+    valid_source: str | None,
+    test_source: str | None,
+    *,
+    length: int,
+    seed: int,
+) -> RowSplits:
     """What is learned from, and what is kept from everything but the measures.
 
     Rows are drawn one by one, though equal ones may fall on both sides: a measure compares
@@ -29,6 +51,7 @@ def read_splits(
     Args:
         source: File to learn from, see `read_discrete`.
         labels: IDX labels of that file; None takes those inside it, if there are any.
+        valid_source: File that the log measures with; None takes the test rows.
         test_source: File to measure with; None draws a sixth of the rows of each label.
         length: Characters of a line of text.
         seed: Seed of that draw.
@@ -39,42 +62,51 @@ def read_splits(
     data = read_discrete("--data", source, length)
     if labels is not None:
         data = data._replace(labels=read_labels("--labels", labels, len(data.rows)))
+    valid = None if valid_source is None else _more("--valid", valid_source, length, data)
     if test_source is not None:
-        test = read_discrete("--test", test_source, length, data.alphabet or None)
-        if test.rows.shape[1:] != data.rows.shape[1:] or test.classes != data.classes:
-            raise UserError(
-                f"--test {test_source} holds {tuple(test.rows.shape[1:])} variables a row, but "
-                f"--data {tuple(data.rows.shape[1:])}; give more of the same"
-            )
+        test = _more("--test", test_source, length, data)
     else:
         strata = None if data.labels is None else data.labels.tolist()
         held = torch.tensor(held_out(len(data.rows), HELD_OUT, seed, labels=strata))
         kept = torch.ones(len(data.rows), dtype=torch.bool)
         kept[held] = False
         test, data = data.pick(held), data.pick(kept.nonzero()[:, 0])
-    if len(test.rows) < LEAST:
-        raise UserError(
-            f"{len(test.rows)} rows to judge with are too few; give at least {LEAST}, in --test or "
-            "by more --data"
-        )
+    for role, held_rows in (("test", test), ("valid", test if valid is None else valid)):
+        if len(held_rows.rows) < LEAST:
+            raise UserError(
+                f"{len(held_rows.rows)} rows to judge with are too few; give at least {LEAST}, in "
+                f"--{role} or by more --data"
+            )
     if len(data.rows) < 2 * LEAST:
         raise UserError(
             f"--data {source} leaves {len(data.rows)} rows to learn from; give at least {2 * LEAST}"
         )
-    return data, test
+    return RowSplits(data, test if valid is None else valid, test)
 
 
-def split_facts(data: DiscreteData, test: DiscreteData) -> dict[str, object]:
+def _more(option: str, source: str, length: int, data: DiscreteData) -> DiscreteData:
+    """More rows of the form of those to learn from."""
+    more = read_discrete(option, source, length, data.alphabet or None)
+    if more.rows.shape[1:] != data.rows.shape[1:] or more.classes != data.classes:
+        raise UserError(
+            f"{option} {source} holds {tuple(more.rows.shape[1:])} variables a row, but "
+            f"--data {tuple(data.rows.shape[1:])}; give more of the same"
+        )
+    return more
+
+
+def split_facts(splits: RowSplits) -> dict[str, object]:
     """Sizes, counts of labels, and shares of held-out rows that training has too, or nearly so."""
+    data, valid, test = splits
     known = {row.tobytes() for row in data.rows.numpy()}
-    same = [row.tobytes() in known for row in test.rows.numpy()]
-    facts: dict[str, object] = {
-        "train_rows": len(data.rows),
-        "test_rows": len(test.rows),
-        "test_in_train": sum(same) / len(same),
-        "test_near_train": _near(data, test),
-    }
-    for role, each in (("train", data), ("test", test)):
+    facts: dict[str, object] = {"train_rows": len(data.rows)}
+    held = {"test": test} if valid is test else {"valid": valid, "test": test}
+    for role, each in held.items():
+        same = [row.tobytes() in known for row in each.rows.numpy()]
+        facts[f"{role}_rows"] = len(each.rows)
+        facts[f"{role}_in_train"] = sum(same) / len(same)
+        facts[f"{role}_near_train"] = _near(data, each)
+    for role, each in (("train", data), *held.items()):
         if each.labels is not None:
             counts = enumerate(each.labels.bincount().tolist())
             facts[f"{role}_classes"] = {str(label): n for label, n in counts if n}

@@ -26,6 +26,7 @@ from image_core.nets.layers import Referenced
 from image_core.recipes.image.config import (
     AdamLogitOptions,
     AdamOptions,
+    AnyLossOptions,
     ArchitectureOptions,
     AutoencoderOptions,
     ImageOptions,
@@ -282,6 +283,8 @@ def objective(o: ImageOptions, game: ImageGame) -> dict[str, str]:
     """Names of loss and penalty, as tables print them; nothing of a game that is not known."""
     if isinstance(o, LogitOptions):
         return {"loss": o.loss, "penalty": o.penalty or "none"}
+    if isinstance(o, AnyLossOptions):
+        return {"loss": o.loss, "penalty": "none"}
     if isinstance(game, EnergyGAN):
         pull = ", pulling away" if game.pull else ""
         return {"loss": f"energies, {game.rule.name}{pull}", "penalty": "none"}

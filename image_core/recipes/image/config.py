@@ -102,6 +102,24 @@ class ImageOptions(ShardOptions):
             raise UserError("--extractor inception and --inception FILE belong together")
 
 
+def check_left_out(config: Any, *names: str) -> None:
+    """Refuse terms that a paper with steps of its own does not read.
+
+    Args:
+        config: Holds the options.
+        names: Names of the options.
+
+    Raises:
+        UserError: Names the option.
+    """
+    for name in names:
+        if getattr(config, name):
+            raise UserError(
+                f"--{name} {getattr(config, name)}: --paper {config.paper} has steps of its own, "
+                f"which know nothing of it; leave out --{name}"
+            )
+
+
 @dataclass(kw_only=True)
 class AdamOptions(AdamDecays, ImageOptions):
     """Images by players that learn by Adam."""
@@ -321,6 +339,21 @@ class LogitOptions(TrunkOptions):
                 "--compile goes with neither --penalty look_ahead or consensus nor "
                 "--feature_matching, which take the discriminator apart; leave out one of them"
             )
+
+
+@dataclass(kw_only=True)
+class AnyLossOptions(ImageOptions):
+    """Loss.
+
+    Args:
+        loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
+    """
+
+    loss: str = "non_saturating"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        make_loss(self.loss, CONTINUOUS)
 
 
 @dataclass(kw_only=True)

@@ -1,6 +1,6 @@
 """A trained image run to work with, without its training data."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,12 +9,15 @@ from jaxtyping import Float32, Shaped, UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.games.common import LatentGame, evaluating, to_images
+from image_core.adversarial.losses import logistic_d
+from image_core.games.common import LatentGame, PriorGame, evaluating, to_images
 from image_core.games.conditional import LabelledGAN
 from image_core.games.latents import truncate, walk
+from image_core.recipes.image.config import LogitOptions
 from image_core.recipes.image.recipe import Run
 from image_core.runs import options
 from image_core.runs.loaded import LoadedRun
+from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.picture_files import to_bytes, to_pictures
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ Label = str | int
 
 
 def check_settings(
-    n: int, truncation: float | None = None, steps: int = 2, through: int = 2
+    n: int, truncation: float | None = None, steps: int = 2, through: int = 2, rescore: int = 1
 ) -> None:
     """Refuse settings of `LoadedImages` that are out of range.
 
@@ -37,12 +40,14 @@ def check_settings(
         truncation: Bound of the latents.
         steps: Number of images of a walk.
         through: Number of latents that a walk passes.
+        rescore: Candidates of an image.
 
     Raises:
         UserError: A value is invalid; the message names the option.
     """
-    if n < 1:
-        raise UserError(f"--n {n}: it must be at least 1")
+    for name, value in (("n", n), ("rescore", rescore)):
+        if value < 1:
+            raise UserError(f"--{name} {value}: it must be at least 1")
     if truncation is not None and not truncation > 0:
         raise UserError(f"--truncation {truncation}: it must be above 0")
     if not 2 <= through <= steps:
@@ -70,24 +75,36 @@ class LoadedImages(LoadedRun[Run]):
         *,
         labels: Sequence[Label] = (),
         truncation: float | None = None,
+        rescore: int = 1,
         seed: int | None = None,
     ) -> UInt8[np.ndarray, "N C H W"]:
         """Draw images; with labels, n of each of them in their order.
+
+        Rescored, an image x_i is one of R candidates, drawn with probability
+        exp(d_i) / sum_j exp(d_j), d the discriminator's logit: at the best d, where it is
+        log p(x)/q(x), and for many candidates, that is a draw from the data.
 
         Args:
             n: Number of images, or of images of each label.
             labels: Names or numbers of classes; empty takes the classes of the run in turn.
             truncation: Bound of the latents, above 0: less variety, clearer images; None for none.
+            rescore: Candidates R of each image; 1 takes every image.
             seed: Seed of the draws; None continues torch's random numbers.
 
         Raises:
-            UserError: A value is invalid, or the generator is told no such class.
+            UserError: A value is invalid, the generator is told no such class, or images are to be
+                rescored by a discriminator whose output is no logarithm of a ratio.
+
+        Source: Rubin 1988; with a GAN's discriminator Azadi et al. 2019.
         """
-        check_settings(n, truncation)
+        check_settings(n, truncation, rescore=rescore)
         wanted = self._numbers(labels).repeat_interleave(n)
         with options.seeded(seed):
             z, *told = self._inputs(len(wanted) or n, truncation)
-            return self._paint(z, [wanted.to(z.device)] if len(wanted) else told)
+            told = [wanted.to(z.device)] if len(wanted) else told
+            if rescore == 1:
+                return self._paint(z, told)
+            return self._rescored(len(z), told if self.classes else [], truncation, rescore)
 
     def pictures(
         self,
@@ -95,6 +112,7 @@ class LoadedImages(LoadedRun[Run]):
         *,
         labels: Sequence[Label] = (),
         truncation: float | None = None,
+        rescore: int = 1,
         seed: int | None = None,
     ) -> "list[Image]":
         """The images of `sample` as objects of Pillow.
@@ -103,12 +121,14 @@ class LoadedImages(LoadedRun[Run]):
             n: Number of images, or of images of each label.
             labels: Names or numbers of classes.
             truncation: Bound of the latents.
+            rescore: Candidates of each image.
             seed: Seed of the draws.
 
         Raises:
             UserError: As `sample`.
         """
-        return to_pictures(self.sample(n, labels=labels, truncation=truncation, seed=seed))
+        drawn = self.sample(n, labels=labels, truncation=truncation, rescore=rescore, seed=seed)
+        return to_pictures(drawn)
 
     def walk(
         self,
@@ -141,7 +161,8 @@ class LoadedImages(LoadedRun[Run]):
         way = walk(stops[:, : game.latent], steps, game.prior)
         codes = stops[:1, game.latent :].expand(steps, -1)  # InfoGAN's stay as they are
         labels = [chosen[:1].to(x) if len(chosen) else x[:1] for x in told]
-        return self._paint(torch.cat([way, codes], 1), [x.expand(steps) for x in labels])
+        held = [x.expand(steps, *x.shape[1:]) for x in labels]
+        return self._paint(torch.cat([way, codes], 1), held)
 
     def discriminate(
         self, images: Shaped[np.ndarray, "N C H W"], labels: Sequence[Label] = ()
@@ -157,7 +178,7 @@ class LoadedImages(LoadedRun[Run]):
         Raises:
             UserError: The images are of another form, or labels lack or are too many.
         """
-        game, given = self._latent_game(), torch.from_numpy(np.asarray(images))
+        game, given = self._judge(), torch.from_numpy(np.asarray(images))
         form = self._run.form
         if given.dtype != torch.uint8 or given.shape[1:] != (form.channels, form.size, form.size):
             raise UserError(
@@ -178,9 +199,14 @@ class LoadedImages(LoadedRun[Run]):
                 )
         return torch.cat(parts).float().numpy()
 
-    def _latent_game(self) -> LatentGame:
-        if not isinstance(self._run.game, LatentGame):
+    def _latent_game(self) -> PriorGame:
+        if not isinstance(self._run.game, PriorGame):
             raise UserError(f"{self.folder} draws images from no latents that can be changed")
+        return self._run.game
+
+    def _judge(self) -> LatentGame:
+        if not isinstance(self._run.game, LatentGame):
+            raise UserError(f"{self.folder} has no discriminator of images alone")
         return self._run.game
 
     def _numbers(self, labels: Sequence[Label]) -> Tensor:
@@ -211,15 +237,39 @@ class LoadedImages(LoadedRun[Run]):
         z, codes = inputs[0][:, : game.latent], inputs[0][:, game.latent :]
         return torch.cat([truncate(z, truncation, game.prior), codes], 1), *inputs[1:]
 
-    @torch.no_grad()
     def _paint(self, z: Tensor, told: Sequence[Tensor]) -> UInt8[np.ndarray, "N C H W"]:
+        return np.concatenate([to_bytes(images) for images in self._made(z, told)])
+
+    @torch.no_grad()
+    def _made(self, z: Tensor, told: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Images of the averaged generator in [-1, 1], a few at a time."""
         generator = self._run.sampler()
-        with evaluating(generator):
-            parts = [
-                to_bytes(generator(*(x[i : i + CHUNK] for x in (z, *told))))
-                for i in range(0, len(z), CHUNK)
-            ]
-        return np.concatenate(parts)
+        for start in range(0, len(z), CHUNK):
+            with evaluating(generator):
+                yield generator(*(x[start : start + CHUNK] for x in (z, *told)))
+
+    @torch.no_grad()
+    def _rescored(
+        self, count: int, told: Sequence[Tensor], truncation: float | None, candidates: int
+    ) -> UInt8[np.ndarray, "N C H W"]:
+        """Images drawn among candidates by the softmax of their logits."""
+        game, config = self._judge(), self._run.config
+        if (
+            not isinstance(config, LogitOptions)
+            or make_loss(config.loss, CONTINUOUS).d is not logistic_d
+        ):
+            raise UserError(
+                f"--rescore {candidates}: {self.folder} has no logistic discriminator, whose logit "
+                "would be the logarithm of a ratio of densities; leave it out"
+            )
+        chosen = []
+        for i in range(count):
+            z, *own = self._inputs(candidates, truncation)
+            same = [x[i : i + 1].expand(candidates) for x in told] or own
+            images = torch.cat(list(self._made(z, same)))
+            d = game.d_scores(images, tuple(same) if told else ())
+            chosen.append(images[torch.multinomial(d.softmax(0), 1)])
+        return to_bytes(torch.cat(chosen))
 
 
 Loaded = LoadedImages

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core import metrics
-from image_core.games.common import ImageGame, LatentGame, to_images
+from image_core.games.common import ImageGame, PriorGame, to_images
 from image_core.games.latents import interpolate
 from image_core.games.semi import SemiSupervisedGAN
 from image_core.recipes.image.build import objective
@@ -109,6 +109,7 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
     if isinstance(subject.game, SemiSupervisedGAN) and subject.sets.test.labels is not None:
         table[subject.title]["test_accuracy"] = _test_accuracy(subject, subject.game)
     test = some(subject.sets.test, c.eval_samples)
+    table[subject.title] |= subject.game.own_scores(test.images)
     told = objective(c, subject.game)
     judged = discrimination(subject.game, test, c.seed)
     subject.folder.write_result(
@@ -158,7 +159,7 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
 def _write_grids(subject: ImageSubject) -> None:
     write_grid(subject, subject.draw(100), "grid.png")
     write_grid(subject, to_images(some(subject.sets.train, 100).images), "real.png")
-    if isinstance(subject.game, LatentGame):
+    if isinstance(subject.game, PriorGame):
         walk = interpolation(subject, subject.game)
         write_grid(subject, walk, "interpolation.png", columns=8)
         write_grid(subject, arithmetic(subject, subject.game), "arithmetic.png", columns=4)
@@ -190,7 +191,7 @@ def heading(subject: ImageSubject, told: Mapping[str, str]) -> str:
 
 @torch.no_grad()
 def interpolation(
-    subject: ImageSubject, game: LatentGame, rows: int = 8, steps: int = 8
+    subject: ImageSubject, game: PriorGame, rows: int = 8, steps: int = 8
 ) -> Float[Tensor, "N C H W"]:
     """Images along the way from one latent to another, on the sphere for a normal prior."""
     one, other = game.inputs(rows), game.inputs(rows)[0]
@@ -201,7 +202,7 @@ def interpolation(
 
 
 @torch.no_grad()
-def arithmetic(subject: ImageSubject, game: LatentGame, rows: int = 8) -> Float[Tensor, "N C H W"]:
+def arithmetic(subject: ImageSubject, game: PriorGame, rows: int = 8) -> Float[Tensor, "N C H W"]:
     """Rows of images of a, b, c and a - b + c.
 
     Where classes are known, a, b and c are mean latents of samples of three classes each, as in

@@ -22,6 +22,7 @@ class SampleSheet:
         out: Name of a .png or of a folder that does not exist yet; None draws no samples.
         labels: Names of classes; empty takes the run's in turn.
         truncation: Bound of the latents; None for none.
+        rescore: Candidates of each image.
         gif: Name of a .gif that does not exist yet, for a walk; None for no walk.
         frames: Number of images of the walk.
     """
@@ -31,6 +32,7 @@ class SampleSheet:
     out: str | None
     labels: tuple[str, ...] = ()
     truncation: float | None = None
+    rescore: int = 1
     gif: str | None = None
     frames: int = 60
 
@@ -40,7 +42,7 @@ class SampleSheet:
         Raises:
             UserError: Names the option.
         """
-        check_settings(self.count, self.truncation)
+        check_settings(self.count, self.truncation, rescore=self.rescore)
         options.check_seed(self.seed)
         if len(set(self.labels)) < len(self.labels):
             raise UserError(f"--labels {','.join(self.labels)}: name each class once")
@@ -82,7 +84,11 @@ def write_sheet(loaded: LoadedImages, sheet: SampleSheet) -> None:
         print(sheet.gif)
     if sheet.out is not None:
         images = loaded.sample(
-            sheet.count, labels=sheet.labels, truncation=sheet.truncation, seed=sheet.seed
+            sheet.count,
+            labels=sheet.labels,
+            truncation=sheet.truncation,
+            rescore=sheet.rescore,
+            seed=sheet.seed,
         )
         columns = sheet.count if sheet.labels else 0
         titles = sheet.labels

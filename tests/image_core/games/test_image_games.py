@@ -24,7 +24,10 @@ from image_core.nets.discriminators import (
 )
 from tests.image_core.games.small import adam, images, play, small
 
-SHAPES = ("plain", "energy", "conditional", "auxiliary", "semi", "info")
+SHAPES = (
+    *("plain", "energy", "conditional", "auxiliary", "semi", "info", "unrolled", "ensemble"),
+    *("mode_regularised", "autoencoding", "progressive", "pyramid"),
+)
 LOSSES = {n: getattr(losses, n) for n in losses.__all__} | {
     n: getattr(fgan, n) for n in fgan.__all__
 }

@@ -242,3 +242,49 @@ def test_a_run_that_lost_its_form_is_refused_in_a_sentence(folders, tmp_path, ca
         assert "seqgan evaluate" in refusal(capsys, "sample", str(folders["sngan"]))
     finally:
         form.write_text(kept)
+
+
+def test_rescored_images_are_drawn_by_the_softmax_of_their_logits(plain, monkeypatch):
+    """Candidates of one group whose logits are 0, log 2 and log 5: shares of 1, 2 and 5 in 8."""
+    levels = torch.tensor([-1.0, 0.0, 1.0])
+    flat = torch.ones(3, 3, SIDE, SIDE) * levels[:, None, None, None]
+    monkeypatch.setattr(type(plain), "_made", lambda self, z, told: iter([flat]))
+    monkeypatch.setattr(
+        plain._run.game, "d_scores", lambda images, told: torch.tensor([1.0, 2.0, 5.0]).log()
+    )
+    monkeypatch.setattr(plain._run.config, "loss", "non_saturating")
+    found = plain.sample(4000, rescore=3, seed=0)[:, 0, 0, 0]
+    shares = [(found == level).mean() for level in (0, 128, 255)]
+    for share, due in zip(shares, (1 / 8, 2 / 8, 5 / 8), strict=True):
+        assert abs(share - due) < 4 * math.sqrt(due * (1 - due) / 4000)
+
+
+def test_rescored_images_keep_their_classes(told, monkeypatch):
+    seen = []
+    monkeypatch.setattr(told._run.config, "loss", "non_saturating")
+    real = told._run.game.d_scores
+
+    def scores(images, labels):
+        seen.append(labels[0].tolist())
+        return real(images, labels)
+
+    monkeypatch.setattr(told._run.game, "d_scores", scores)
+    assert told.sample(2, labels=["bee", "cat"], rescore=3, seed=0).shape[0] == 4
+    assert seen == [[1] * 3, [1] * 3, [2] * 3, [2] * 3]
+
+
+@pytest.mark.parametrize(
+    ("loss", "rescore", "said"),
+    [("hinge", 2, "--rescore 2: .* no logistic"), ("hinge", 0, "--rescore 0")],
+)
+def test_refused_rescoring(plain, monkeypatch, loss, rescore, said):
+    monkeypatch.setattr(plain._run.config, "loss", loss)
+    with pytest.raises(UserError, match=said):
+        plain.sample(2, rescore=rescore)
+
+
+def test_rescoring_from_the_command_line(folders, capsys, tmp_path):
+    words = ["--rescore", "2", "--out", str(tmp_path / "x.png")]
+    assert main(["sample", str(folders["cgan"]), "--n", "1", *words]) == 0
+    assert (tmp_path / "x.png").exists()
+    assert "--label" in refusal(capsys, "sample", str(folders["cgan"]), "--label", "x")

@@ -19,7 +19,7 @@ from seqgan.discrete import recipe as discrete
 from seqgan.discrete.config import LOSSES
 from seqgan.discrete.data import DiscreteData, read_discrete
 from seqgan.discrete.recipe import PRESETS, binarised
-from seqgan.discrete.splits import read_splits, split_facts
+from seqgan.discrete.splits import RowSplits, read_splits, split_facts
 from tests.data_folder import data_folder
 from tests.recipes.made import built
 
@@ -106,7 +106,7 @@ def test_splits_are_drawn_by_label_and_said(digits, capsys):
         discrete.Run(built(discrete, "tiny", "gan", out="run", data=words[1], split_seed=seed))
         for seed in (0, 0, 1)
     ]
-    one, same, other = (run.test_set.rows for run in sets)
+    one, same, other = (run.splits.test.rows for run in sets)
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
@@ -117,14 +117,35 @@ def test_a_test_file_is_compared_with_training(tmp_path):
     (tmp_path / "a.txt").write_text("\n".join(lines))
     held = [lines[3], lines[3].replace("sea", "man"), "sea sea the the a a bus to bus"] * 20
     (tmp_path / "b.txt").write_text("\n".join([*held, "Q"]))
-    data, test = read_splits(
-        str(tmp_path / "a.txt"), None, str(tmp_path / "b.txt"), length=40, seed=0
-    )
-    assert test.told.endswith("b.txt, 60 lines of 24 different characters, "
+    (tmp_path / "c.txt").write_text("\n".join(lines[:50]))
+    files = [str(tmp_path / f"{name}.txt") for name in "acb"]
+    splits = read_splits(files[0], None, *files[1:], length=40, seed=0)
+    assert splits.test.told.endswith("b.txt, 60 lines of 24 different characters, "
                               "1 with characters that --data lacks left out")  # fmt: skip
-    facts = split_facts(data, test)
+    facts = split_facts(splits)
+    assert (facts["valid_rows"], facts["valid_in_train"]) == (50, 1.0)
     assert (facts["test_rows"], facts["test_in_train"]) == (60, pytest.approx(1 / 3))
     assert facts["test_near_train"] == pytest.approx(2 / 3)
+
+
+def facts_of(train, test):
+    return split_facts(RowSplits(train, test, test))
+
+
+def test_the_log_measures_with_the_validation_rows(tmp_path):
+    """Half of the rows are of one letter; those of --valid are, and the samples."""
+    both = ["aaaa", "bbbb"] * 60
+    for name, lines in (("data", both), ("test", both), ("valid", ["aaaa"] * 60)):
+        (tmp_path / f"{name}.txt").write_text("\n".join(lines))
+    gaps = []
+    for names in (("data", "test"), ("data", "test", "valid")):
+        files = {name: str(tmp_path / f"{name}.txt") for name in names}
+        run = discrete.Run(built(discrete, "tiny", "gan", out="run", length=4, **files))
+        ones = run.read_batch(torch.full((400, 4), run.form.alphabet.index("a"), dtype=torch.uint8))
+        run.draw = lambda count, ones=ones: ones[:count]
+        gaps.append(run._look()["mean_gap"])
+    assert gaps[0] > 0.2
+    assert gaps[1] == 0
 
 
 def test_near_duplicates_of_pictures():
@@ -133,12 +154,12 @@ def test_near_duplicates_of_pictures():
     grey[0, 2], grey[1, :, 5] = 200, 200
     darker = (grey[:1].float() * 0.95).byte()
     held = torch.cat([grey[:1], darker, grey[1:].roll(1, 2)])
-    facts = split_facts(DiscreteData(grey, None), DiscreteData(held, None))
+    facts = facts_of(DiscreteData(grey, None), DiscreteData(held, None))
     assert facts["test_in_train"] == facts["test_near_train"] / 2 == pytest.approx(1 / 3)
     colours = torch.arange(64, dtype=torch.uint8).view(1, 8, 8) % 4
     one, many = colours.clone(), colours.clone()
     one[0, 0, 0], many[0, :2] = 3, 3
-    facts = split_facts(DiscreteData(colours, 4), DiscreteData(torch.cat([one, many]), 4))
+    facts = facts_of(DiscreteData(colours, 4), DiscreteData(torch.cat([one, many]), 4))
     assert (facts["test_in_train"], facts["test_near_train"]) == (0, 0.5)
 
 

@@ -268,7 +268,8 @@ def save_tensors(value: Any, file: Path) -> None:
     # Through memory: torch's own writer hides the cause of a failed write.
     buffer = io.BytesIO()
     torch.save(value, buffer)
-    file.write_bytes(buffer.getbuffer())
+    # Not a view of it: Python 3.12.1 dies in its garbage collector on one whose write has failed
+    file.write_bytes(buffer.getvalue())
 
 
 def load_tensors(file: Path) -> Any:

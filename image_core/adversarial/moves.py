@@ -160,9 +160,9 @@ def check_outside_with(move: Iterator[Any], player: str) -> None:
 
 @functools.cache
 def _inside_with(code: CodeType) -> frozenset[int]:
-    """Positions of the yields of a generator function that lie inside a `with`.
+    """Positions of the instructions of a generator function that lie inside a `with`.
 
-    An instruction's innermost exception handler is in the code's table; a `with` is a handler that
+    A generator waits at its yield, and from Python 3.13 at the instruction behind it. An instruction's innermost exception handler is in the code's table; a `with` is a handler that
     calls __exit__, or a handler that lies itself inside such a block.
     """
     bytecode = dis.Bytecode(code)
@@ -178,8 +178,7 @@ def _inside_with(code: CodeType) -> frozenset[int]:
         handlers = [entry.target for entry in entries if entry.start <= offset < entry.end]
         return any(target in closes_with or within(target) for target in handlers)
 
-    yields = (each.offset for each in instructions if each.opname == "YIELD_VALUE")
-    return frozenset(offset for offset in yields if within(offset))
+    return frozenset(each.offset for each in instructions if within(each.offset))
 
 
 def _kind(value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
@@ -61,8 +61,12 @@ class Expert(NamedTuple):
 
     def pick(self, uniform: Float[Tensor, " batch"]) -> Transitions:
         """Rows by numbers from [0, 1): with replacement, each as often as its weight says."""
+        return self.rows.pick(self.places(uniform))
+
+    def places(self, uniform: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
+        """Which rows `pick` takes."""
         found = torch.searchsorted(self.weight, uniform, right=True)
-        return self.rows.pick(found.clamp(max=len(self.weight) - 1))
+        return found.clamp(max=len(self.weight) - 1)
 
     def steps(self) -> Transitions:
         """The transitions alone: what behavioural cloning learns from."""

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from rl.discriminators import Discriminator, Transitions
 from rl.learner import Learner
@@ -24,6 +25,21 @@ class Imitator(Game):
     @abstractmethod
     def policy(self) -> Actor:
         """The policy that learns."""
+
+    def add_reward(self, own: Callable[[Transitions], Tensor], weight: float) -> None:
+        """Let the policy earn (1 - w) r + w r_own, with r the reward without this call.
+
+        Args:
+            own: Another reward of each transition, 0 in the absorbing state.
+            weight: Its share w, from 0 to 1.
+
+        Raises:
+            UserError: The policy of this game does not learn from rewards.
+        """
+        raise UserError(
+            f"--reward: the policy of {type(self).__name__} learns from no reward that another "
+            "could stand beside; leave it out"
+        )
 
 
 class LearnerImitator(Imitator):

@@ -117,10 +117,12 @@ class Rows(NamedTuple):
     Args:
         now: Normalised observation, flag of the absorbing state, action in [-1, 1].
         after: Normalised observation that followed, and its flag.
+        own: What a reward of the user's own pays beside the discriminator's; 0 without one.
     """
 
     now: Float[Tensor, "batch inputs"]
     after: Float[Tensor, "batch state"]
+    own: Float[Tensor, " batch"]
 
 
 class TransitionBuffer(nn.Module):
@@ -134,6 +136,7 @@ class TransitionBuffer(nn.Module):
 
     now: Tensor
     after: Tensor
+    own: Tensor
     count: Tensor
 
     def __init__(self, inputs: int, state: int, buffer_size: int):
@@ -141,13 +144,14 @@ class TransitionBuffer(nn.Module):
         self.buffer_size = buffer_size
         self.register_buffer("now", torch.zeros(buffer_size, inputs))
         self.register_buffer("after", torch.zeros(buffer_size, state))
+        self.register_buffer("own", torch.zeros(buffer_size))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     def add(self, rows: Rows) -> None:
         """Keep more rows."""
         new = len(rows.now)
         place = (int(self.count) + torch.arange(new, device=self.now.device)) % self.buffer_size
-        self.now[place], self.after[place] = rows
+        self.now[place], self.after[place], self.own[place] = rows
         self.count += new
 
     def draw(self, size: int) -> Rows:
@@ -155,7 +159,7 @@ class TransitionBuffer(nn.Module):
         rows = torch.randint(
             min(int(self.count), self.buffer_size), (size,), device=self.now.device
         )
-        return Rows(self.now[rows], self.after[rows])
+        return Rows(self.now[rows], self.after[rows], self.own[rows])
 
 
 def transitions(roll: Rollout, absorbing: bool) -> Transitions:

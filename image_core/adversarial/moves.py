@@ -162,7 +162,8 @@ def check_outside_with(move: Iterator[Any], player: str) -> None:
 def _inside_with(code: CodeType) -> frozenset[int]:
     """Positions of the instructions of a generator function that lie inside a `with`.
 
-    A generator waits at its yield, and from Python 3.13 at the instruction behind it. An instruction's innermost exception handler is in the code's table; a `with` is a handler that
+    A generator waits at its yield, and from Python 3.13 at the instruction behind it. An
+    instruction's innermost exception handler is in the code's table; a `with` is a handler that
     calls __exit__, or a handler that lies itself inside such a block.
     """
     bytecode = dis.Bytecode(code)

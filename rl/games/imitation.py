@@ -22,6 +22,7 @@ from rl.learner import Learner
 from rl.nets import Normaliser
 from rl.ppo import PPO
 from rl.rollout import Collector, Rollout
+from rl.sac import transitions
 
 
 class ImitationGame(LearnerImitator, AdversarialImitator):
@@ -70,16 +71,10 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
         self.expert, self.reward, self.loss, self.penalty = expert, reward, loss, penalty
         self.absorbing, self.d_steps, self.env_weight = absorbing, d_steps, env_weight
         self.gamma = learner.gamma
-        self._own: Callable[[Rollout], Tensor] | None = None
+        self._own: Callable[[Transitions], Tensor] | None = None
         self._own_weight = 0.0
 
-    def add_reward(self, own: Callable[[Rollout], Tensor], weight: float) -> None:
-        """Let the policy earn (1 - w) r + w r_own, with r the reward without this call.
-
-        Args:
-            own: Another reward of each row of a rollout.
-            weight: Its share w, from 0 to 1.
-        """
+    def add_reward(self, own: Callable[[Transitions], Tensor], weight: float) -> None:
         self._own, self._own_weight = own, weight
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -110,7 +105,9 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
         mixed = (1 - self.env_weight) * earned + self.env_weight * roll.reward
         if self._own is None:
             return mixed
-        return (1 - self._own_weight) * mixed + self._own_weight * self._own(roll)
+        own = torch.zeros_like(mixed)
+        own[roll.valid] = self._own(transitions(roll, absorbing=True))
+        return (1 - self._own_weight) * mixed + self._own_weight * own
 
     def logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
         logit, offset = self.D.score(self.D.encode(rows)), self._offset(rows)

@@ -90,6 +90,13 @@ class OffPolicyImitation(AdversarialImitator):
         self.train_discriminator, self.expert_share = train_discriminator, expert_share
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))
         self.wanted = target_entropy * policy.actions.features
+        self._own: Callable[[Transitions], Tensor] | None = None
+        self._own_weight = 0.0
+        self._own_shown = torch.zeros(len(expert.weight), device=expert.weight.device)
+
+    def add_reward(self, own: Callable[[Transitions], Tensor], weight: float) -> None:
+        self._own, self._own_weight = own, weight
+        self._own_shown = own(self.expert.rows)
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         return {
@@ -127,7 +134,7 @@ class OffPolicyImitation(AdversarialImitator):
         if not self.train_discriminator:
             self._collect()
         drawn = self._draw(2 * self.gradient_steps)
-        rewards, forever = self.rewards(drawn.now), self.forever()
+        rewards, forever = self.rewards(drawn.now, drawn.own), self.forever()
         then, bonus = self.following(drawn.after)
         mine: list[Tensor] = list(self.Q.parameters())
         slow: list[Tensor] = list(self.target.parameters())
@@ -141,9 +148,11 @@ class OffPolicyImitation(AdversarialImitator):
                 torch._foreach_lerp_(slow, mine, self.tau)
 
     @torch.no_grad()
-    def rewards(self, now: Float[Tensor, "batch inputs"]) -> Float[Tensor, " batch"]:
-        """Of each row, by the discriminator as it is now."""
-        return self.reward(self.D.score(now))
+    def rewards(
+        self, now: Float[Tensor, "batch inputs"], own: Float[Tensor, " batch"]
+    ) -> Float[Tensor, " batch"]:
+        """Of each row, by the discriminator as it is now, and the share of the user's own."""
+        return (1 - self._own_weight) * self.reward(self.D.score(now)) + self._own_weight * own
 
     def logit(self, rows: Transitions) -> Float[Tensor, " batch"]:
         return self.D.score(self.D.encode(rows))
@@ -157,7 +166,8 @@ class OffPolicyImitation(AdversarialImitator):
         obs = self.normaliser.mean.new_zeros(1, self.D.state - 1)
         gone = self.D.encode_state(obs, torch.ones_like(obs[:, 0], dtype=torch.bool))
         still = gone.new_zeros(1, self.D.features - self.D.state)
-        return self.rewards(torch.cat([gone, still], 1)).squeeze(0) / (1 - self.gamma)
+        paid = self.rewards(torch.cat([gone, still], 1), gone.new_zeros(1))
+        return paid.squeeze(0) / (1 - self.gamma)
 
     @torch.no_grad()
     def following(
@@ -208,17 +218,24 @@ class OffPolicyImitation(AdversarialImitator):
         kept = self.replay.draw(batches * (self.batch - shown))
         if not shown:
             return kept
-        rows = self.expert.pick(torch.rand(batches * shown, device=kept.now.device))
-        after = self.D.encode_state(rows.next_obs, rows.next_absorbing)
-        parts = zip(kept, Rows(self.D.encode(rows), after))
+        places = self.expert.places(torch.rand(batches * shown, device=kept.now.device))
+        parts = zip(kept, self._rows(self.expert.rows.pick(places), self._own_shown[places]))
         mixed = (torch.cat([x.unflatten(0, (batches, -1)) for x in pair], 1) for pair in parts)
         return Rows(*(x.flatten(0, 1) for x in mixed))
+
+    def _rows(self, t: Transitions, own: Float[Tensor, " batch"]) -> Rows:
+        after = self.D.encode_state(t.next_obs, t.next_absorbing)
+        return Rows(self.D.encode(t), after, own)
 
     def _collect(self) -> dict[str, Tensor]:
         roll = self.collector.collect(self.G)
         done = with_absorbing(transitions(roll, absorbing=True))
-        after = self.D.encode_state(done.next_obs, done.next_absorbing)
-        self.replay.add(Rows(self.D.encode(done), after))
+        own = (
+            torch.zeros(len(done.obs), device=done.obs.device)
+            if self._own is None
+            else self._own(done)
+        )
+        self.replay.add(self._rows(done, own))
         return {"return": roll.returns.mean()} if len(roll.returns) else {}
 
     @property

@@ -119,7 +119,7 @@ class SoftImitation(Imitator):
 
     def _rows(self, t: Transitions) -> Rows:
         after = self.encoding.encode_state(t.next_obs, t.next_absorbing)
-        return Rows(self.encoding.encode(t), after)
+        return Rows(self.encoding.encode(t), after, after.new_zeros(len(after)))
 
     def _collect(self, collector: Collector) -> dict[str, Tensor]:
         roll = collector.collect(self.policy)

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import outside
+from rl.discriminators import Transitions
 from rl.envs import Envs
-from rl.rollout import Rollout
 
 SIGNATURE = "(obs, act, next_obs, done) -> a number for each"
 
 
-def own_reward(name: str, envs: Envs) -> Callable[[Rollout], Tensor]:
-    """The user's function as a reward of rollouts; rows that are resets earn 0.
+def own_reward(name: str, envs: Envs) -> Callable[[Transitions], Tensor]:
+    """The user's function as a reward of transitions; in the absorbing state nothing is earned.
 
     It is called with numpy arrays of N transitions: observations and actions as the environment
     has them, those of a Dict, Tuple or Discrete space flattened by gymnasium, and whether next_obs
@@ -31,9 +31,10 @@ def own_reward(name: str, envs: Envs) -> Callable[[Rollout], Tensor]:
     """
     function = outside.load_function("reward", name, SIGNATURE)
 
-    def reward(roll: Rollout) -> Tensor:
+    def reward(rows: Transitions) -> Tensor:
+        lives = ~rows.absorbing
         obs, act, after, done = (
-            part[roll.valid] for part in (roll.obs, roll.act, roll.next_obs, roll.terminated)
+            part[lives] for part in (rows.obs, rows.act, rows.next_obs, rows.next_absorbing)
         )
         shown, then = (envs.observations.as_shown(part) for part in (obs, after))
         found = np.asarray(
@@ -46,8 +47,8 @@ def own_reward(name: str, envs: Envs) -> Callable[[Rollout], Tensor]:
             )
         if not np.isfinite(found).all():
             raise UserError(f"--reward {name}: it returned a number that is not finite")
-        rewards = torch.zeros_like(roll.reward)
-        rewards[roll.valid] = torch.from_numpy(found).to(rewards)
+        rewards = torch.zeros(len(lives), device=lives.device)
+        rewards[lives] = torch.from_numpy(found).to(rewards)
         return rewards
 
     return reward

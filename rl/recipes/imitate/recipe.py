@@ -314,14 +314,8 @@ class Run(PhasedRun):
         c = self.config
         if not isinstance(c, RewardOptions) or not (name := c.own_reward()):
             return
-        from rl.games.imitation import ImitationGame
         from rl.recipes.imitate.own import own_reward
 
-        if not isinstance(game, ImitationGame):
-            raise UserError(
-                f"--reward {name}: {self.paper.title} learns from a replay buffer, which keeps no "
-                "rollouts to reward; take a paper that learns from new ones, such as gail"
-            )
         game.add_reward(own_reward(name, envs), c.reward_weight)
 
     def _clone(self, game: "Imitator") -> "Imitator":

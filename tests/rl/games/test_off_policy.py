@@ -25,7 +25,8 @@ def rows_of(count, absorbing=False, next_absorbing=False):
     now, after = torch.randn(count, 5).clamp(-1, 1), torch.randn(count, 4)
     now[:, 3], after[:, 3] = 0, 0
     gone = torch.tensor([0.0, 0, 0, 1, 0]).repeat(count, 1)
-    return Rows(gone if absorbing else now, gone[:, :4] if next_absorbing else after)
+    own = torch.zeros(count)
+    return Rows(gone if absorbing else now, gone[:, :4] if next_absorbing else after, own)
 
 
 def test_densities_of_squashed_actions_integrate_to_one_and_match_torch():
@@ -71,7 +72,7 @@ def test_the_absorbing_state_is_worth_its_reward_for_ever():
     game, _ = tiny()
     flags = torch.ones(1, dtype=torch.bool)
     gone = Transitions(torch.randn(1, 3), torch.randn(1, 1), torch.randn(1, 3), flags, flags)
-    reward = game.rewards(game.D.encode(gone)).squeeze()
+    reward = game.rewards(game.D.encode(gone), torch.zeros(1)).squeeze()
     assert reward != 0
     torch.testing.assert_close(game.forever(), reward + 0.99 * game.forever())
 
@@ -97,7 +98,7 @@ def test_what_is_kept_is_what_the_discriminator_reads():
     roll = rollout(2, 4, features=3, act=torch.full((2, 4, 1), 9.0), terminated=ends)
     game.collector.collect = lambda policy: roll
     game._collect()
-    kept = Rows(game.replay.now[:9], game.replay.after[:9])
+    kept = Rows(game.replay.now[:9], game.replay.after[:9], game.replay.own[:9])
     seen = game.normaliser(roll.obs.flatten(0, 1))
     expected = torch.cat([seen, torch.zeros(8, 1), torch.ones(8, 1)], 1)
     torch.testing.assert_close(kept.now[:8], expected)
@@ -127,7 +128,7 @@ def test_each_batch_of_values_and_policy_holds_the_experts_share():
     mine = rows_of(50)
     game.replay.add(mine)
     drawn = game._draw(3)
-    done = {(*now.tolist(), *after.tolist()) for now, after in zip(*mine)}
+    done = {(*now.tolist(), *after.tolist()) for now, after in zip(mine.now, mine.after)}
     shown = game.expert.rows
     after = game.D.encode_state(shown.next_obs, shown.next_absorbing)
     theirs = {(*a.tolist(), *b.tolist()) for a, b in zip(game.D.encode(shown), after, strict=True)}
@@ -135,6 +136,30 @@ def test_each_batch_of_values_and_policy_holds_the_experts_share():
         rows = [(*a.tolist(), *b.tolist()) for a, b in zip(now, following, strict=True)]
         assert [row in done for row in rows] == [True] * 6 + [False] * 2
         assert [row in theirs for row in rows] == [False] * 6 + [True] * 2
+
+
+def test_a_reward_of_ones_own_is_kept_with_each_row_and_mixed_in():
+    """What the function says of rows done and of the expert's, and 0 in the absorbing state."""
+    torch.manual_seed(0)
+    game, _ = tiny()
+    game.expert_share = 0.25
+    before = game.forever()
+    game.add_reward(lambda rows: (7 + rows.obs[:, 0]).masked_fill(rows.absorbing, 0), 0.2)
+    ends = torch.zeros(2, 4, dtype=torch.bool)
+    ends[1, 2] = True
+    roll = rollout(2, 4, features=3, act=torch.zeros(2, 4, 1), terminated=ends)
+    game.collector.collect = lambda policy: roll
+    game._collect()
+    paid = torch.cat([7 + roll.obs[..., 0].flatten(), torch.zeros(1)])
+    torch.testing.assert_close(game.replay.own[:9], paid)
+    drawn, normaliser = game._draw(20), game.normaliser
+    alive = drawn.now[:, 3] == 0
+    raw = drawn.now[:, 0] * normaliser.var[0].sqrt() + normaliser.mean[0]
+    near = drawn.now[:, 0].abs() < 4  # the normaliser cuts what is far
+    torch.testing.assert_close(drawn.own[alive & near], 7 + raw[alive & near], atol=1e-3, rtol=0)
+    expected = 0.8 * game.reward(game.D.score(drawn.now)) + 0.2 * drawn.own
+    torch.testing.assert_close(game.rewards(drawn.now, drawn.own), expected)
+    torch.testing.assert_close(game.forever(), 0.8 * before)
 
 
 def test_rollouts_become_rows_without_resets_and_with_flags():

@@ -48,7 +48,7 @@ def rows_of(game, count=5):
     act = torch.eye(2)[torch.randint(2, (count,))]
     after = torch.randn(count, game.encoding.state)
     after[:, -1] = 0
-    return Rows(torch.cat([state, act], 1), after)
+    return Rows(torch.cat([state, act], 1), after, torch.zeros(count))
 
 
 def test_choices_are_drawn_from_the_softmax_of_their_values():

@@ -12,6 +12,9 @@ from image_core.adversarial.errors import UserError
 from rl.envs import make_envs
 from rl.envs.spaces import observations
 from rl.recipes.imitate.own import own_reward
+from rl.recipes.imitate.papers.bc import game as bc
+from rl.recipes.imitate.papers.dac import game as dac
+from rl.sac import transitions
 from seqgan.cli import main
 from tests.rl.made import rollout
 from tests.rl.recipes.imitate.made import options_of, task_of
@@ -25,6 +28,10 @@ def far(obs, act, next_obs, done):
 
 def ended(obs, act, next_obs, done):
     return done.astype(float)
+
+def cost(obs, act, next_obs, done):
+    assert act.shape == (len(obs), 1)
+    return -abs(obs[:, 0])
 
 def few(obs, act, next_obs, done):
     return [1.0]
@@ -48,14 +55,17 @@ def test_it_is_called_with_transitions_as_the_environment_has_them(mine):
     valid = torch.ones(6, 3, dtype=torch.bool)
     valid[2, 1] = False  # a reset
     roll = rollout(features=4, valid=valid)
-    found = own_reward("mine:far", envs)(roll)
-    wanted = (roll.next_obs[..., 0].abs() + 10 * roll.act) * valid
-    torch.testing.assert_close(found, wanted)
+    rows = transitions(roll, absorbing=True)
+    found = own_reward("mine:far", envs)(rows)
+    torch.testing.assert_close(found, (roll.next_obs[..., 0].abs() + 10 * roll.act)[valid])
     obs, act, _, done = sys.modules["mine"].seen[0]
     assert obs.shape == (17, 4)
     np.testing.assert_array_equal(obs, roll.obs[valid].numpy())
     assert set(act.tolist()) <= {0, 1}
     assert done.dtype == bool
+    flags = torch.arange(len(rows.obs)) % 2 == 0
+    halved = own_reward("mine:far", envs)(rows._replace(absorbing=flags))
+    torch.testing.assert_close(halved, found * ~flags)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +89,7 @@ def test_observations_come_back_as_the_environment_shows_them(box):
 def test_what_it_must_return(mine, name, says):
     reward = own_reward(f"mine:{name}", make_envs("CartPole-v1", 3))
     with pytest.raises(UserError, match=f"--reward mine:{name}: {says}"):
-        reward(rollout(features=4))
+        reward(transitions(rollout(features=4), absorbing=True))
 
 
 def test_it_has_its_share_beside_both_other_rewards():
@@ -90,8 +100,8 @@ def test_it_has_its_share_beside_both_other_rewards():
     played = game(o, task_of())
     roll = played.collector.collect(played.policy)
     before = played.rewards(roll)
-    own = torch.full_like(before, 7.0)
-    played.add_reward(lambda _: own, 0.2)
+    played.add_reward(lambda rows: rows.obs[:, 0] + 7, 0.2)
+    own = (roll.obs[..., 0] + 7) * roll.valid
     torch.testing.assert_close(played.rewards(roll), 0.8 * before + 0.2 * own)
 
 
@@ -138,8 +148,21 @@ def test_a_run_learns_from_it_and_records_it(mine):
     assert first["G/reward"] == pytest.approx(wanted, rel=0.2)  # resets earn 0 and are in the mean
 
 
-def test_a_replay_buffer_keeps_no_rollouts_to_reward(mine, capsys):
-    words = ["train", "imitate", "--preset", "tiny", "--env", "Pendulum-v1", "--paper", "dac"]
-    assert main(["demos", "--env", "Pendulum-v1", "--episodes", "2", "--out", "p.npz"]) == 0
-    assert main([*words, "--demos", "p.npz", "--reward", "mine:ended", "--out", "dac"]) == 2
-    assert "learns from a replay buffer, which keeps no rollouts" in capsys.readouterr().err
+def test_a_paper_with_a_replay_buffer_learns_from_it_too(mine):
+    played = dac(options_of("dac", reward="mine:cost"), task_of("Pendulum-v1"))
+    played.add_reward(own_reward("mine:cost", played.collector.envs), 0.5)
+    played._collect()
+    count = int(played.replay.count)
+    obs = played.replay.now[:count, 0] * played.normaliser.var[0].sqrt()
+    near = played.replay.now[:count, 0].abs() < 4
+    wanted = -(obs + played.normaliser.mean[0]).abs()
+    torch.testing.assert_close(played.replay.own[:count][near], wanted[near], atol=1e-4, rtol=0)
+    assert count == 64
+
+
+def test_a_game_that_learns_from_no_reward_takes_none_beside_it():
+    o = options_of("bc")
+    with pytest.raises(
+        UserError, match="--reward: the policy of BehaviouralCloning learns from no"
+    ):
+        bc(o, task_of()).add_reward(lambda rows: rows.obs[:, 0], 0.2)

@@ -133,6 +133,27 @@ def write_gif(images: Bytes, file: Path) -> None:
     _write_frames(to_pictures(images.repeat(scale, 2).repeat(scale, 3)), file)
 
 
+def write_film(run: Path, film: str) -> None:
+    """Join the grids of a run's evaluations, of the same latents each, into an animation.
+
+    Args:
+        run: Folder of the run.
+        film: Name of a .gif that does not exist yet.
+
+    Raises:
+        UserError: The run has fewer than two such grids, or the file cannot be written.
+    """
+    check_new("film", film, ".gif")
+    grids = sorted((run / "samples").glob("round_*.png"))
+    if len(grids) < 2:
+        raise UserError(
+            f"{run} has {len(grids)} grids of evaluations in samples/; a film needs two: train "
+            "for longer, or with a smaller --evaluate_every"
+        )
+    join_pictures(grids, Path(film))
+    print(film)
+
+
 def join_pictures(pictures: Sequence[Path], file: Path) -> None:
     """Write an animation of pictures of one size; the last one stands longer.
 

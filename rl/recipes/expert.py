@@ -20,6 +20,7 @@ from rl.recipes.policy_run import PolicyRun
 from rl.recipes.rates import policy_adam, to_zero
 
 if TYPE_CHECKING:
+    from rl.demos import Trajectory
     from rl.policies import Policy
 
 
@@ -159,9 +160,12 @@ class Run(PolicyRun):
         return self.game.learner.policy
 
     def report(self, cpu_seconds: float | None = None) -> None:
+        from rl.recipes.samples import write_samples
+
         c = self.config
+        sampled = self._episodes(c.eval_episodes)
         found = {
-            "sampled": self._returns(c.eval_episodes),
+            "sampled": np.array([t.ret for t in sampled]),
             "likeliest action": self._returns(c.eval_episodes, deterministic=True),
         }
         table = {
@@ -181,6 +185,7 @@ class Run(PolicyRun):
             }
         )
         self._draw(table)
+        write_samples(self, sampled)
         print_table(self._heading(), table)
 
     def _draw(self, table: dict[str, dict[str, float]]) -> None:
@@ -210,11 +215,14 @@ class Run(PolicyRun):
         c = self.config
         return f"{self.folder.folder}: returns of {c.eval_episodes} episodes in {c.env}, one seed"
 
-    def _returns(self, episodes: int, deterministic: bool = False) -> np.ndarray:
-        from rl.metrics import returns_of
+    def _episodes(self, episodes: int, deterministic: bool = False) -> "list[Trajectory]":
+        from rl.metrics import episodes_of
 
         envs, seed = self.make_envs(min(episodes, 50)), self.config.seed + 1
-        return returns_of(self.policy(), envs, episodes, seed=seed, deterministic=deterministic)
+        return episodes_of(self.policy(), envs, episodes, seed=seed, deterministic=deterministic)
+
+    def _returns(self, episodes: int, deterministic: bool = False) -> np.ndarray:
+        return np.array([t.ret for t in self._episodes(episodes, deterministic)])
 
     def _look(self) -> dict[str, float]:
         return {"return": float(self._returns(10).mean())}

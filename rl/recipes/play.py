@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from image_core.adversarial.errors import UserError
 from rl.recipes.loaded import LoadedPolicy
@@ -40,9 +41,12 @@ def play(
         film: Whether the first episode is drawn.
 
     Raises:
-        UserError: The environment cannot be drawn.
+        UndrawableError: A film is asked for, and the environment cannot be drawn.
     """
-    env = _drawable(loaded) if film else loaded.env()
+    env = loaded.env()
+    if film:
+        check_drawable(env, loaded.env_id)
+        env = loaded.env("rgb_array")
     returns, frames = [], []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -52,40 +56,48 @@ def play(
             draws = film and episode == 0
             while not ended:
                 if draws:
-                    frames.append(_drawn(env, loaded.env_id))
+                    frames.append(drawn(env, loaded.env_id))
                 obs, reward, terminated, truncated, _ = env.step(
                     loaded.predict(obs, deterministic=deterministic)
                 )
                 earned, ended = earned + float(reward), terminated or truncated
             if draws:
-                frames.append(_drawn(env, loaded.env_id))
+                frames.append(drawn(env, loaded.env_id))
             returns.append(earned)
     env.close()
-    return Played(np.array(returns), frames, float(env.metadata.get("render_fps") or FPS))
+    return Played(np.array(returns), frames, fps_of(env))
 
 
-def _drawable(loaded: LoadedPolicy) -> gymnasium.Env[Any, Any]:
-    """An environment that can be drawn.
+def fps_of(env: gymnasium.Env[Any, Any]) -> float:
+    """Pictures a second of an environment's film."""
+    return float(env.metadata.get("render_fps") or FPS)
+
+
+class UndrawableError(UserError):
+    """An environment cannot be drawn."""
+
+
+def check_drawable(env: gymnasium.Env[Any, Any], env_id: str) -> None:
+    """Check that an environment has a mode that returns pictures.
 
     Raises:
-        UserError: It has no such mode.
+        UndrawableError: It has none.
     """
-    if "rgb_array" not in (loaded.env().metadata.get("render_modes") or ()):
-        raise UserError(f"--video: {loaded.env_id} has no render mode rgb_array; leave --video out")
-    return loaded.env("rgb_array")
+    if "rgb_array" not in (env.metadata.get("render_modes") or ()):
+        raise UndrawableError(f"{env_id} has no render mode rgb_array")
 
 
-def _drawn(env: gymnasium.Env[Any, Any], env_id: str) -> np.ndarray:
+def drawn(env: gymnasium.Env[Any, Any], env_id: str) -> UInt8[np.ndarray, "height width 3"]:
     """The picture of the state of an environment.
 
     Raises:
-        UserError: It cannot be drawn.
+        UndrawableError: It cannot be drawn.
     """
     try:
         frame = env.render()
     except Exception as error:  # whatever a display or a driver raises, nothing can be drawn
         reason = " ".join(f"{error}".split())[:200] or type(error).__name__
-        raise UserError(f"--video: {env_id} cannot be drawn: {reason}") from error
+        raise UndrawableError(f"{env_id} cannot be drawn: {reason}") from error
     if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
-        raise UserError(f"--video: {env_id} draws no pictures of height x width x 3")
+        raise UndrawableError(f"{env_id} draws no pictures of height x width x 3")
     return frame.astype(np.uint8)

@@ -42,7 +42,8 @@ def write_samples(recipe: str, options: Namespace) -> None:
 
 
 def _images(options: Namespace) -> None:
-    from image_core.recipes.image.sample import SampleSheet, write_film, write_sheet
+    from image_core.recipes.image.sample import SampleSheet, write_sheet
+    from image_core.runs.picture_files import write_film
 
     _refuse(options, "reads no sentences", "prompt", "between")
     if options.film is not None:
@@ -64,9 +65,14 @@ def _images(options: Namespace) -> None:
 
 
 def _captions(options: Namespace) -> None:
+    from image_core.runs.picture_files import write_film
     from seqgan.text2image.sample import PictureSheet, write_drawing
 
-    _refuse(options, "draws sentences, not classes", "labels", "truncation", "film")
+    _refuse(options, "draws sentences, not classes", "labels", "truncation")
+    if options.film is not None:
+        write_film(Path(options.folder), options.film)
+        if not options.prompt:
+            return
     sheet = PictureSheet(
         tuple(options.prompt or ()),
         10 if options.n is None else options.n,

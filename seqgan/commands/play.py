@@ -35,7 +35,7 @@ def run(words: Sequence[str]) -> None:
     prepare()
     from image_core.runs.options import check_seed
     from rl.metrics import mean_interval
-    from rl.recipes.play import play
+    from rl.recipes.play import UndrawableError, play
     from rl.video import check_video, write_video
 
     check_seed(options.seed)
@@ -43,13 +43,16 @@ def run(words: Sequence[str]) -> None:
     if video is not None:
         check_video(video)
     loaded = load(options.folder)
-    found = play(
-        loaded,
-        options.episodes,
-        seed=options.seed,
-        deterministic=options.deterministic,
-        film=video is not None,
-    )
+    try:
+        found = play(
+            loaded,
+            options.episodes,
+            seed=options.seed,
+            deterministic=options.deterministic,
+            film=video is not None,
+        )
+    except UndrawableError as error:
+        raise UserError(f"--video: {error}; leave --video out") from error
     interval = mean_interval(found.returns)
     over = (
         "one episode"

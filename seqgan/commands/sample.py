@@ -131,7 +131,8 @@ def _parser() -> Parser:
     add(
         "--film",
         metavar="FILE",
-        help="New .gif file of an image run's training: the same latents at each evaluation.",
+        help="New .gif file of the training of a run of image or text2image: the same latents, "
+        "or the same sentences, at each evaluation.",
     )
     add("--frames", type=int, help="Number of pictures of the walk (60).")
     add("--input", metavar="DIR", help="Pictures to translate, for a translation run.")

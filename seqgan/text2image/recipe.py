@@ -310,8 +310,9 @@ class Text2ImageRun(recipe.Run):
 
     def evaluate(self, stage: Stage) -> dict[str, float]:
         """What pictures of the stage show, against what the log's sentences ask for."""
-        pairs = self.read.validation
-        return {**judge(self.painter(), pairs, stage), **self.discrimination(stage, pairs)}
+        pairs, grid = self.read.validation, f"round_{self.engine.round:06d}.png"
+        judged = judge(self.painter(), pairs, stage, self.folder.samples / grid)
+        return {**judged, **self.discrimination(stage, pairs)}
 
     @torch.no_grad()
     def discrimination(self, stage: int, pairs: Pairs) -> dict[str, float]:

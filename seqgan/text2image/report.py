@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -42,6 +43,7 @@ OVER = (
     f"distances over {REDRAWS} draws of which groups stand in the generator's place"
 )
 SHOWN, COLUMNS = 12, 8
+FILM_COLUMNS = 4
 NEAREST = 2000
 """Training pictures that the nearest is looked for among."""
 
@@ -92,16 +94,20 @@ class Text2ImageSubject(NamedTuple):
     steps: dict[str, int]
 
 
-def judge(painter: Painter, pairs: Pairs, stage: int) -> Row:
-    """The figures worth following while a stage is trained.
+def judge(painter: Painter, pairs: Pairs, stage: int, grid: Path) -> Row:
+    """The figures worth following while a stage is trained, and a grid of what it draws.
+
+    The grid is of the same sentences and noise each time, so that the grids of a run make a film.
 
     Args:
         painter: What draws and judges.
         pairs: Pairs whose sentences are drawn; they are in no final table.
         stage: Stage that draws.
+        grid: PNG of the first pictures.
     """
-    text = painter.encode(pairs.captions)
-    images = painter.draw(text, seed=painter.config.seed, stage=stage)
+    text, c = painter.encode(pairs.captions), painter.config
+    images = painter.draw(text, seed=c.seed, stage=stage)
+    write_image_grid(to_colours(enlarge(images[:SHOWN], c.side)), grid, columns=FILM_COLUMNS)
     fit = fits(painter, images, pairs)
     return {f"{key}_validation": fit[key] for key in FOLLOWED if key in fit}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from image_core.adversarial.errors import UserError
 from image_core.recipes.image.loaded import LoadedImages, check_settings
 from image_core.runs import options
-from image_core.runs.picture_files import check_new, join_pictures, write_gif, write_pictures
+from image_core.runs.picture_files import check_new, write_gif, write_pictures
 
 IN_GRID = 1024
 """Most images of a grid."""
@@ -96,24 +96,3 @@ def write_sheet(loaded: LoadedImages, sheet: SampleSheet) -> None:
             images, Path(sheet.out), columns=columns, titles=titles, folders=sheet.labels
         )
         print(sheet.out)
-
-
-def write_film(run: Path, film: str) -> None:
-    """Join the grids of a run's evaluations, of the same latents each, into an animation.
-
-    Args:
-        run: Folder of the run.
-        film: Name of a .gif that does not exist yet.
-
-    Raises:
-        UserError: The run has fewer than two such grids, or the file cannot be written.
-    """
-    check_new("film", film, ".gif")
-    grids = sorted((run / "samples").glob("round_*.png"))
-    if len(grids) < 2:
-        raise UserError(
-            f"{run} has {len(grids)} grids of evaluations in samples/; a film needs two: train "
-            "for longer, or with a smaller --evaluate_every"
-        )
-    join_pictures(grids, Path(film))
-    print(film)

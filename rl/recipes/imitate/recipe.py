@@ -142,6 +142,8 @@ class Run(PhasedRun):
     # ------------------------------------------------------------------------------------- report
 
     def report(self, cpu_seconds: float | None = None) -> None:
+        from rl.recipes.samples import write_samples
+
         c, played = self.config, [name for name in self.games if name != "clone"]
         sampled = {name: self._episodes(name, c.eval_episodes) for name in played}
         likeliest = self._episodes("imitation", c.eval_episodes, deterministic=True)
@@ -168,6 +170,7 @@ class Run(PhasedRun):
             "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         }
         write_report(self.folder, self.paper.title, found, c.round_steps(), facts)
+        write_samples(self, sampled["imitation"])
 
     def _facts(self) -> dict[str, float | str]:
         from rl.recipes.imitate.data import facts_of

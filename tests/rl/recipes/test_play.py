@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -86,3 +87,34 @@ def test_what_cannot_be_played_or_drawn_is_one_sentence(run, tmp_path, capsys):
     text = "recipe: text\nformat: 2\ndata: none.txt\n"
     (tmp_path / "config.yaml").write_text(text)
     assert "is a run of text, which plays no episodes" in refusal(capsys, "play", str(tmp_path))
+
+
+def test_a_run_keeps_episodes_that_demonstrate_and_a_film(run, tmp_path, capsys):
+    samples, out = Path(run) / "samples", str(tmp_path / "again.npz")
+    kept = np.load(samples / "episodes.npz")
+    assert kept["traj_len"].tolist() == [4]  # of one episode that was evaluated
+    assert (
+        main(
+            ["demos", "--convert", str(samples / "episodes.npz"), "--env", "Drawn-v0", "--out", out]
+        )
+        == 0
+    )
+    assert "1 episodes of Drawn-v0, 4 steps" in capsys.readouterr().out
+    np.testing.assert_array_equal(np.load(out)["acts"], kept["acts"])
+    with Image.open(samples / "episode.gif") as picture:
+        greys = [np.asarray(f.convert("RGB"))[0, 0, 0] for f in ImageSequence.Iterator(picture)]
+    np.testing.assert_allclose(greys, [0, 60, 120, 180], atol=3)
+
+
+@pytest.mark.parametrize("drawing", ["fails", "none"])
+def test_what_cannot_be_drawn_leaves_episodes_alone(run, tmp_path, capsys, drawing):
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    config = (folder / "config.yaml").read_text()
+    options = f'env_kwargs: \'{{"drawing": "{drawing}"}}\''
+    (folder / "config.yaml").write_text(config.replace("env_kwargs: ''", options))
+    capsys.readouterr()
+    assert main(["evaluate", str(folder)]) == 0
+    missed = "no film of an episode: Drawn-v0 cannot be drawn: pygame is not installed"
+    assert (missed in capsys.readouterr().err) == (drawing == "fails")
+    assert [file.name for file in (folder / "samples").iterdir()] == ["episodes.npz"]

@@ -16,6 +16,7 @@ from seqgan.cli import main
 from seqgan.text2image import recipe
 from seqgan.text2image.data import Pairs, Places, read_data
 from seqgan.text2image.recipe import PRESETS, Text2ImageRun
+from seqgan.text2image.report import judge
 from tests.recipes.made import built, is_png, last_sentence, read_log, read_result, refusal
 from tests.recipes.outside import died
 
@@ -252,6 +253,19 @@ def test_pictures_of_captions_go_into_a_folder_that_trains_again(run, loaded, tm
     assert main(["sample", str(run), *words, "--gif", str(gif), "--frames", "5"]) == 0
     with Image.open(gif) as frames:
         assert (frames.n_frames, frames.size) == (5, (96, 96))
+
+
+def test_a_film_of_training_draws_the_same_sentences_at_each_evaluation(run, tmp_path):
+    film, grids = tmp_path / "film.gif", sorted((run / "samples").glob("round_*.png"))
+    judged = [row["round"] for row in read_log(run) if "attributes_validation" in row]
+    assert [file.stem for file in grids] == [f"round_{round_:06d}" for round_ in judged]
+    assert main(["sample", str(run), "--film", str(film)]) == 0
+    with Image.open(film) as frames:
+        assert frames.n_frames == len(grids) == 4
+    made = Text2ImageRun(built(recipe, "tiny", "stackgan", out=str(run)))
+    made.load()
+    judge(made.painter(), made.read.validation, 2, tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == grids[-1].read_bytes()
 
 
 @pytest.mark.parametrize(

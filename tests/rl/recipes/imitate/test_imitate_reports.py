@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 from rl.recipes.curves import Curve, curves_of, draw_returns
@@ -21,6 +22,15 @@ def run(tmp_path_factory):
     words += ["--trajectories=2", "--eval_episodes=4", "--out", str(folder / "gail")]
     assert main(["train", "imitate", *words]) == 0
     return folder / "gail"
+
+
+def test_its_first_evaluated_episodes_are_its_samples(run):
+    kept = np.load(run / "samples" / "episodes.npz")
+    ends = np.cumsum(kept["traj_len"])[:-1]
+    returns = [float(part.sum()) for part in np.split(kept["rews"], ends)]
+    assert returns == read_result(run)["returns"]["imitation"]
+    assert len(returns) == 4
+    assert str(kept["env_id"]) == "CartPole-v1"
 
 
 @pytest.mark.pictures

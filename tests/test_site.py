@@ -1,9 +1,13 @@
 """The pages of the documentation site: docstrings as its reference reads them, tutorials run."""
 
+import contextlib
 import pydoc
 import re
 import shlex
+import signal
+import subprocess
 import sys
+import time
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,9 +33,16 @@ def follow(text: str, name: str, capsys) -> None:
 
     A block of Python whose first line is `# NAME.SUFFIX` is a file; one that begins with
     `# needs PACKAGE` is run where that is installed. Of a block `sh`, the lines that call seqgan
-    are run. Every line of a block `text` must have come out since the one before, but for numbers.
+    are run, those that end in & as processes that `kill -SIGNAL $!` and `wait $!` mean. Every line
+    of a block `text` must have come out since the one before, but for numbers.
     """
     names: dict[str, object] = {"__name__": "__main__"}
+    with Background() as background:
+        follow_blocks(text, name, names, background, capsys)
+
+
+def follow_blocks(text, name, names, background, capsys) -> None:
+    """The blocks of a page one after another."""
     for number, (kind, block) in enumerate(re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL), 1):
         where = f"{name}, block {number}"
         first = block.partition("\n")[0]
@@ -45,7 +56,7 @@ def follow(text: str, name: str, capsys) -> None:
             exec(compile(block, where, "exec"), names)
         elif kind == "sh":
             for line in block.replace("\\\n", " ").splitlines():
-                run_line(line, where)
+                run_line(line, where, background)
         elif kind == "text":
             shown = bare("".join(capsys.readouterr()))
             for line in block.splitlines():
@@ -54,13 +65,38 @@ def follow(text: str, name: str, capsys) -> None:
                 )
 
 
-def run_line(line: str, where: str) -> None:
+class Background(contextlib.ExitStack):
+    """The process that a line of a shell has left in the background."""
+
+    process: subprocess.Popen
+
+    def start(self, words: list[str]) -> None:
+        """Start seqgan, and come back when its run is being trained."""
+        out, begin = Path(words[words.index("--out") + 1]), [sys.executable, "-m", "seqgan"]
+        self.process = subprocess.Popen([*begin, *words], stderr=subprocess.DEVNULL)
+        self.callback(self.process.kill)
+        while not (out / "log.jsonl").exists():
+            assert self.process.poll() is None, f"seqgan {shlex.join(words)} has ended"
+            time.sleep(0.05)
+
+
+def run_line(line: str, where: str, background: Background) -> None:
     """A line of a shell: seqgan's are run, and end with the exit code that a comment says."""
     command, _, comment = line.partition(" #")
-    if not command.startswith("seqgan "):
-        return
     wanted = re.search(r"exit code (\d+)", comment)
-    code = main(shlex.split(command)[1:])
+    words = shlex.split(command)
+    if words[:1] == ["seqgan"] and words[-1] == "&":
+        background.start(words[1:-1])
+        return
+    if words[:1] == ["kill"]:
+        background.process.send_signal(signal.Signals[f"SIG{words[1].removeprefix('-')}"])
+        return
+    if words == ["wait", "$!"]:
+        code = background.process.wait(timeout=60)
+    elif words[:1] == ["seqgan"]:
+        code = main(words[1:])
+    else:
+        return
     assert code == (int(wanted[1]) if wanted else 0), f"{where}: exit code {code} of {command}"
 
 

@@ -12,10 +12,12 @@ from reference import write_reference  # noqa: E402
 from systems import write_systems  # noqa: E402
 
 project = "seqgan"
-author = "the seqgan contributors"
+author = copyright = "the seqgan contributors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 html_title = "seqgan"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 myst_heading_anchors = 4
 napoleon_google_docstring = True
 napoleon_custom_sections = ["Source"]
@@ -36,6 +38,8 @@ def setup(app):
     """Read docstrings before napoleon does."""
 
     def read(app, what, name, obj, options, lines):
+        if lines and lines[0].startswith("Alias for field number"):
+            lines.clear()  # of a NamedTuple, whose fields stand among its arguments
         lines[:] = as_rst(lines)
 
     app.connect("autodoc-process-docstring", read, priority=400)

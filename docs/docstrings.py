@@ -4,8 +4,11 @@ import re
 from collections.abc import Iterable
 
 SECTION = re.compile(r"(Args|Returns|Raises|Yields|Source|Attributes):\s*(.*)")
-PROSE = re.compile(r"""^(["'`(A-Z0-9].*[.:)]$)|^(\* )""", re.DOTALL)
-"""A paragraph of sentences, or a list; any other paragraph is a formula."""
+PROSE = re.compile(
+    r"""(["'`(A-Z0-9].*[.:)]$)|\* |(?!.*\n )(.*\b[a-z]{2,}\s[a-z]{2,}\s[a-z]{2,}\b.*[.:]$)""",
+    re.DOTALL,
+)
+"""A paragraph of sentences, which may begin with a symbol, or a list; any other is a formula."""
 
 
 def as_rst(lines: Iterable[str]) -> list[str]:

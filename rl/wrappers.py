@@ -7,6 +7,8 @@ import gymnasium
 import numpy as np
 from jaxtyping import Float32
 
+from image_core.adversarial.errors import UserError
+
 
 @runtime_checkable
 class Rewarding(Protocol):
@@ -28,10 +30,15 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         loaded: A loaded run of imitation, its transferable reward, or another reward.
 
     Raises:
-        UserError: The reward is of an environment with other spaces.
+        UserError: It has no reward, or one of an environment with other spaces.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], loaded: Rewarding):
+        if not isinstance(loaded, Rewarding):
+            raise UserError(
+                f"RewardWrapper takes what has a reward, not a {type(loaded).__name__}: a run of "
+                "sg.load, or its transferable_reward()"
+            )
         super().__init__(env)
         seen, acted = (copy.deepcopy(space) for space in (env.observation_space, env.action_space))
         loaded.reward([seen.sample()], [acted.sample()], [seen.sample()], [False])

@@ -118,7 +118,8 @@ def docstrings():
 
 
 def test_formulas_are_blocks_and_signs_stay_signs(docstrings):
-    said = ["Mean |x| of a_ and `a*b`.", "", "loss = -sum_(b,t) r * log_prob", "", "Args:"]
+    said = ["Mean |x| of a_ and `a*b`.", "", "loss = -sum_(b,t) r * log_prob", ""]
+    said += ["r is the reward of a row.", "", "Args:"]
     said += ["    x: Rows *N*.", "        none: No baseline;", "            unbiased."]
     assert docstrings.as_rst(said) == [
         "Mean \\|x\\| of a\\_ and ``a*b``.",
@@ -126,6 +127,8 @@ def test_formulas_are_blocks_and_signs_stay_signs(docstrings):
         "::",
         "",
         "    loss = -sum_(b,t) r * log_prob",
+        "",
+        "r is the reward of a row.",
         "",
         "Args:",
         "    x: Rows \\*N\\*.",

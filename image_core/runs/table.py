@@ -33,9 +33,9 @@ def print_table(title: str, rows: Mapping[str, Row]) -> None:
 
 
 def cell(value: float | str) -> str:
-    """A value as printed in the table, with three decimals.
+    """A value as printed in the table: numbers with three decimals, counts without.
 
     Args:
         value: Number, or text that is printed unchanged.
     """
-    return value if isinstance(value, str) else f"{value:.3f}"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -169,7 +169,7 @@ class Run(PolicyRun):
             "likeliest action": self._returns(c.eval_episodes, deterministic=True),
         }
         table = {
-            name: {"return": float(v.mean()), "sd": float(v.std()), "episodes": float(len(v))}
+            name: {"return": float(v.mean()), "sd": float(v.std()), "episodes": len(v)}
             for name, v in found.items()
         }
         self.folder.write_result(

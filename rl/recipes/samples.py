@@ -69,7 +69,8 @@ def filmed(run: PolicyRun, envs: SyncEnvs) -> list[np.ndarray]:
     Raises:
         UndrawableError: It cannot be drawn.
     """
-    policy, frames = run.policy(), []
+    policy = run.policy()
+    frames: list[np.ndarray] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.config.seed + 2)
         while len(frames) < PICTURES:

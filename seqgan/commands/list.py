@@ -9,20 +9,41 @@ from seqgan.commands import catalogue
 from seqgan.commands.catalogue import KINDS, Entry
 from seqgan.commands.recipes import PAPERS, RECIPES
 
+SHOWN = 4
+"""Names of a kind that stand for all of it."""
+
 
 def run(words: Sequence[str]) -> None:
     """Print the names of a kind."""
     parser = Parser("seqgan list", "What can be named on the command line, with one line each.")
-    parser.add_argument("kind", choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    kinds = f"One of {', '.join(KINDS)}; without it, how many there are of each."
+    parser.add_argument("kind", choices=KINDS, nargs="?", metavar="KIND", help=kinds)
     parser.add_argument("--recipe", choices=tuple(RECIPES), help="Only what this recipe accepts.")
     options = parser.parse_args(words)
-    print("\n".join(lines(options.kind, options.recipe)))
+    kind, recipe = options.kind, options.recipe
+    print("\n".join(lines(kind, recipe) if kind else counts(recipe)))
+
+
+def counts(recipe: str | None = None) -> list[str]:
+    """One line for each kind: how many names there are, and some of them."""
+    shown = []
+    for kind in KINDS:
+        names = [name for name, _ in entries(kind, recipe)]
+        if names:
+            some = names[:SHOWN] + ["..."] * (len(names) > SHOWN)
+            shown.append(f"{kind:<10}  {len(names):>3}: {', '.join(some)}")
+    return [*shown, "`seqgan list KIND` tells what each one is."]
+
+
+def entries(kind: str, recipe: str | None) -> list[tuple[str, Entry]]:
+    """Names and entries of a kind, of one recipe or of all."""
+    every = paper_entries() if kind == "papers" else list(catalogue.read()[kind].items())
+    return [(n, e) for n, e in every if recipe is None or recipe in e.recipes]
 
 
 def lines(kind: str, recipe: str | None = None) -> list[str]:
     """One line for each name: the name, the recipes that accept it, what it is."""
-    every = paper_entries() if kind == "papers" else list(catalogue.read()[kind].items())
-    found = [(n, e) for n, e in every if recipe is None or recipe in e.recipes]
+    found = entries(kind, recipe)
     if not found:
         raise UserError(f"the recipe {recipe} has no {kind}; leave --recipe out")
     bare = recipe is not None or kind in ("games", "recipes")

@@ -103,7 +103,7 @@ def test_recipes_are_listed_with_their_presets(capsys):
         (["train"], "oracle"),
         (["train", "poem"], "oracle"),
         (["train", "--preset", "tiny"], "oracle"),
-        (["list"], "KIND"),
+        (["list", "things"], "KIND"),
         (["list", "cats"], "cats"),
         (["list", "losses", "twice"], "twice"),
         (["resume"], "DIR"),

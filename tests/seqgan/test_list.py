@@ -104,3 +104,13 @@ def test_what_a_recipe_has_none_of_is_said(capsys):
     assert "the recipe expert has no papers" in capsys.readouterr().err
     assert main(["list", "hopes"]) == 2
     assert main(["list", "papers", "--recipe", "hope"]) == 2
+
+
+def test_without_a_kind_it_tells_how_many_names_each_has(capsys):
+    assert main(["list", "--recipe", "imitate"]) == 0
+    told = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()}
+    assert main(["list", "papers", "--recipe", "imitate"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert told["papers"].split(maxsplit=1)[1] == f"{len(names)}: {', '.join(names[:4])}, ..."
+    assert told["recipes"].endswith("1: imitate")
+    assert "estimators" not in told  # imitation has none by name

@@ -213,7 +213,7 @@ def table_of(title: str, found: Returns) -> dict[str, dict[str, float | None]]:
 
 def _row(returns: np.ndarray, low: float, high: float) -> dict[str, float | None]:
     """Mean and deviation, and how far it is from the random policy's 0 to the expert's 1."""
-    mean, episodes = float(returns.mean()), float(len(returns))
+    mean, episodes = float(returns.mean()), len(returns)
     if math.isnan(mean):
         return {"return": None, "sd": None, "episodes": episodes}
     row: dict[str, float | None] = {"return": mean, "sd": float(returns.std())}

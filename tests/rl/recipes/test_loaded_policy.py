@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import gymnasium
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -160,6 +161,15 @@ def test_the_wrapper_pays_the_learned_reward_and_freezes_it(loaded):
         obs = after
     kept = loaded._run.game.state_dict()
     assert all(kept[name].equal(x) for name, x in before.items())
+
+
+def test_the_method_in_place_of_the_run_is_refused(loaded):
+    jaxtyping.config.update("jaxtyping_disable", True)  # as where the toolkit is installed
+    try:
+        with pytest.raises(UserError, match=r"what has a reward, not a method: a run of sg\.load"):
+            RewardWrapper(gymnasium.make("CartPole-v1"), loaded.reward)
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_a_reward_is_refused_where_the_spaces_are_others(loaded):

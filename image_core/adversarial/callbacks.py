@@ -18,7 +18,12 @@ def every(rounds: int, callback: Callback) -> Callback:
     Args:
         rounds: Number of rounds between two calls.
         callback: Function of (engine, logs).
+
+    Raises:
+        UserError: The number is below 1.
     """
+    if rounds < 1:
+        raise UserError(f"every({rounds}, ...): give a number of rounds of at least 1")
 
     def call(engine: Engine, logs: Logs) -> None:
         if engine.round % rounds == 0:

@@ -19,6 +19,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from image_core.adversarial import parallel, snapshot
 from image_core.adversarial.ema import EMA
 from image_core.adversarial.engine_options import (
+    check_callbacks,
+    check_count,
     check_game,
     check_names,
     check_optimizers,
@@ -177,6 +179,7 @@ class Engine:
             NonFiniteError: A loss or gradient was not finite; the message names the step and the
                 last checkpoint.
         """
+        check_count(count)
         stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
         check_turns(turns)
@@ -210,6 +213,7 @@ class Engine:
         Raises:
             NonFiniteError: A loss or gradient was not finite.
         """
+        check_callbacks(callbacks)
         for logs in self.rounds(data, count, turns=turns):
             for callback in callbacks:
                 callback(self, logs)

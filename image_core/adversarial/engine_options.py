@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 from torch import nn
@@ -39,6 +40,43 @@ def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any])
                     f"{option} of {name!r} is a {type(make).__name__}; give a function that builds "
                     f"it, such as {example}"
                 )
+    for name, own in game.players().items():
+        if not isinstance(own, Sequence | nn.ParameterList):
+            raise UserError(
+                f"players() of {type(game).__name__} has a {type(own).__name__} for {name!r}; give "
+                "a list of parameters, such as list(module.parameters())"
+            )
+
+
+def check_count(count: Any) -> None:
+    """Reject a number of rounds that is none.
+
+    Args:
+        count: Number of rounds to play.
+
+    Raises:
+        UserError: It is no whole number of at least 0.
+    """
+    if not isinstance(count, Integral) or count < 0:
+        raise UserError(f"{count!r} rounds cannot be played; give a whole number of at least 0")
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Reject callbacks that cannot be called.
+
+    Args:
+        callbacks: Functions called after each round.
+
+    Raises:
+        UserError: They are no list of functions.
+    """
+    if not isinstance(callbacks, Iterable):
+        raise UserError(f"callbacks is a {type(callbacks).__name__}; put it in [ ]")
+    for callback in callbacks:
+        if not callable(callback):
+            raise UserError(
+                f"callbacks hold a {type(callback).__name__}; give functions of (engine, logs)"
+            )
 
 
 def check_optimizers(
@@ -111,7 +149,7 @@ def check_training(game: nn.Module) -> None:
 def check_names(
     game: Game,
     optim: Iterable[str],
-    clip: Iterable[str],
+    clip: Mapping[str, float],
     ema: Mapping[str, float],
     schedule: Iterable[str],
 ) -> None:
@@ -120,13 +158,19 @@ def check_names(
     Args:
         game: Game to be played.
         optim: Names of players with an optimizer.
-        clip: Names of players whose gradient is clipped.
+        clip: Maximum gradient norm, by player.
         ema: Decay of the weight average, by name of a submodule.
         schedule: Names of players with a learning-rate schedule.
 
     Raises:
-        UserError: A player, a name or a decay is invalid.
+        UserError: A player, a name, a norm or a decay is invalid.
     """
+    for option, numbers in (("clip", clip), ("ema", ema)):
+        if not isinstance(numbers, Mapping):
+            raise UserError(f"{option} is a {type(numbers).__name__}; give one number by name")
+        for name, number in numbers.items():
+            if not isinstance(number, Real) or number < 0:
+                raise UserError(f"{option} of {name!r} is {number!r}; give a number of at least 0")
     players, modules = game.players(), dict(game.named_modules())
     for option, names in (("optim", optim), ("clip", clip), ("schedule", schedule)):
         for name in names:

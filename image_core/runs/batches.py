@@ -19,10 +19,16 @@ class Batches:
         seed: Seed of the shuffles, a new shuffle each epoch; None keeps the order of the rows.
 
     Raises:
-        UserError: There are fewer rows than one batch needs.
+        UserError: The rows are no tensors, or fewer than one batch needs.
     """
 
     def __init__(self, rows: Rows, size: int, *, seed: int | None):
+        if not isinstance(rows, Tensor | Mapping):
+            raise UserError(
+                f"rows are a {type(rows).__name__}; give a tensor, or a mapping of tensors by name"
+            )
+        if size < 1:
+            raise UserError(f"a batch of {size} rows is none; give at least 1")
         self.rows, self.size, self.seed = rows, size, seed
         lengths = {len(r) for r in ([rows] if isinstance(rows, Tensor) else rows.values())}
         if len(lengths) != 1:

@@ -38,7 +38,8 @@ def read_result(folder: str) -> Result:
         content = json.loads(run.result.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
-            f"{folder} has no result.json; end the run with `seqgan resume {folder}`"
+            f"{folder} has no result.json; end the run with `seqgan resume {folder}`, or "
+            f"let `seqgan evaluate {folder}` write it where it has ended"
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{run.result} cannot be read; write it with `seqgan evaluate`") from error

@@ -111,6 +111,8 @@ class LoadedText(LoadedRun[SequenceRun]):
         """
         count = n if n is not None else 1 if greedy else 10
         check_settings(count, temperature, top_p, greedy, model)
+        if isinstance(prompts, str):
+            raise UserError("prompts is one string; put it in [ ]")
         given = [self._run.encode_prompt(prompt) for prompt in prompts]
         empty = torch.zeros(0, dtype=torch.int64)
         with torch.random.fork_rng(enabled=seed is not None):

@@ -107,7 +107,8 @@ def _read(folder: str) -> ImageResult:
         sound = {"table", "intervals", "scores", "data", "config", "seed"} <= content.keys()
     except FileNotFoundError as error:
         raise UserError(
-            f"{folder} has no result.json; end the run with `seqgan resume {folder}`"
+            f"{folder} has no result.json; end the run with `seqgan resume {folder}`, or "
+            f"let `seqgan evaluate {folder}` write it where it has ended"
         ) from error
     except (OSError, ValueError, AttributeError) as error:
         raise UserError(f"{run.result} cannot be read; write it with `seqgan evaluate`") from error

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from image_core.adversarial.callbacks import every
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Loss, Turn
+from image_core.runs.batches import Batches
 from tests.image_core.adversarial.toys import (
     A0,
     Bilinear,
@@ -328,3 +330,50 @@ def test_an_iterator_is_read_once():
     assert len(played(iter([torch.ones(1)] * 2), 2)) == 2
     with pytest.raises(UserError, match="the data ended after 1 epoch: an iterator is read once"):
         played(iter([torch.ones(1)] * 2), 3)
+
+
+# -------------------------------------------------------------------------------- options, numbers
+
+
+class Modules(Bilinear):
+    def players(self):
+        return {"A": nn.Linear(1, 1), "B": [self.b]}
+
+
+class Generators(Bilinear):
+    def players(self):
+        return {"A": (p for p in [self.a]), "B": [self.b]}
+
+
+OPTIONS = {"A": sgd, "B": sgd}
+WRONG_CALLS = {
+    "a module as parameters": (
+        lambda: Engine(Modules(), OPTIONS),
+        "has a Linear for 'A'; give a l",
+    ),
+    "a generator": (lambda: Engine(Generators(), OPTIONS), "has a generator for 'A'; give a list"),
+    "one norm": (lambda: Engine(Bilinear(), OPTIONS, clip=1.0), "clip is a float; give one number"),
+    "a norm below 0": (
+        lambda: Engine(Bilinear(), OPTIONS, clip={"A": -1.0}),
+        "clip of 'A' is -1.0",
+    ),
+    "one average": (lambda: Engine(Bilinear(), OPTIONS, ema="a"), "ema is a str; give one number"),
+    "a decay in words": (lambda: Engine(Bilinear(), OPTIONS, ema={"a": "x"}), "ema of 'a' is 'x'"),
+    "half a round": (lambda: bilinear()[1].run(points, 1.5), r"^1\.5 rounds cannot be played"),
+    "fewer than none": (lambda: bilinear()[1].run(points, -1), "^-1 rounds cannot be played"),
+    "one callback": (lambda: bilinear()[1].run(points, 0, callbacks=print), r"put it in \[ \]"),
+    "a number called": (
+        lambda: bilinear()[1].run(points, 0, callbacks=[3]),
+        "callbacks hold a int",
+    ),
+    "data without a number": (lambda: next(bilinear()[1].stream(lambda: 1)), "not take the number"),
+    "every none": (lambda: every(0, print), r"every\(0, \.\.\.\): give a number of rounds of at l"),
+    "a list of rows": (lambda: Batches([1, 2, 3], 2, seed=0), "rows are a list; give a tensor"),
+    "a batch of none": (lambda: Batches(torch.zeros(3), 0, seed=0), "a batch of 0 rows is none"),
+}
+
+
+@pytest.mark.parametrize(("call", "says"), WRONG_CALLS.values(), ids=WRONG_CALLS)
+def test_options_and_numbers_of_another_kind(call, says):
+    with pytest.raises(UserError, match=says):
+        call()

@@ -68,7 +68,7 @@ def told_facts(data: Mapping[str, object]) -> list[str]:
     roles = [name.removesuffix("_rows") for name in data if name.endswith("_rows")]
     told = []
     for role in roles:
-        line = f"Data, {role}: {data[f'{role}_rows']:,} rows"
+        line = f"Data, {role}: {data[f'{role}_rows']:,.0f} rows"
         same, near = data.get(f"{role}_in_train"), data.get(f"{role}_near_train")
         if isinstance(same, float) and isinstance(near, float):
             line += f", {same:.1%} of them training rows too and {near:.1%} nearly so"

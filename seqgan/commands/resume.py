@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from image_core.runs.parsing import folder_parser, prepare
+from image_core.runs.stopping import at_once
 from seqgan.commands.train import go_on
 
 
@@ -15,5 +16,6 @@ def run(words: Sequence[str]) -> None:
         "--rounds", type=int, help="Number of adversarial rounds in all, to go on past the end."
     )
     given = parser.parse_args(words)
-    prepare()
-    go_on(given.folder, given.rounds)
+    with at_once():
+        prepare()
+        go_on(given.folder, given.rounds)

@@ -32,6 +32,11 @@ def run(words: Sequence[str]) -> None:
         raise UserError(
             f"seqgan train needs one of {', '.join(RECIPES)}, for example `seqgan train text`"
         )
+    with at_once():  # reading data may take long, and a signal must not end in another exit code
+        _train(words)
+
+
+def _train(words: Sequence[str]) -> None:
     prepare()
     module = recipe_module(words[0])
     config, resume = parse_config(words[0], module, words[1:])

@@ -267,7 +267,7 @@ def _write_page(
     written = {name: said[name] for name in shown if name in said}
     write_page(
         subject.folder.html,
-        f"{subject.paper.title} on {subject.source}",
+        f"{subject.paper.title} on {subject.source.removeprefix('--data ')}",
         facts=asdict(c),
         table=shown,
         intervals=result["intervals"],

@@ -11,6 +11,7 @@ import pytest
 from image_core.runs import lock
 from image_core.runs.folder import RunFolder
 from seqgan.cli import main
+from seqgan.commands import train
 from tests.recipes.made import TINY_ORACLE, content, refusal, shorten
 from tests.recipes.made import short_report as short_report
 from tests.recipes.outside import assert_same_weights
@@ -188,3 +189,20 @@ def test_a_signal_during_the_report_loses_nothing(undisturbed, tmp_path, monkeyp
     assert not (run / "result.json").exists()
     assert main(["resume", str(run)]) == 0
     assert_same(run, undisturbed)
+
+
+@pytest.mark.parametrize("words", [("train", "oracle", "--out"), ("resume",)])
+def test_a_signal_before_the_first_round_ends_in_the_same_code(
+    undisturbed, tmp_path, monkeypatch, words
+):
+    def signalled(name):
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    monkeypatch.setattr(train, "recipe_module", signalled)
+    handler = signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # which would let the run go on
+    try:
+        out = undisturbed if words == ("resume",) else tmp_path / "run"
+        assert main([*words, str(out)]) == 75
+    finally:
+        signal.signal(signal.SIGUSR1, handler)
+    assert not (out / ".lock").exists()

@@ -32,7 +32,7 @@ def print_table(title: str, rows: Mapping[str, Row]) -> None:
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120).print(table)
 
 
-def cell(value: float | str) -> str:
+def cell(value: int | float | str) -> str:
     """A value as printed in the table: numbers with three decimals, counts without.
 
     Args:

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from rl.discriminators import ShapedDiscriminator, Transitions
+from rl.envs import Envs
 from rl.games.soft import SoftImitation
 from rl.imitator import AdversarialImitator
 from rl.recipes.imitate.reward_model import RewardModel
 from rl.recipes.loaded import LoadedPolicy
+from rl.rollout import Rollout
 
 if TYPE_CHECKING:
     from rl.recipes.imitate.recipe import Run
@@ -31,8 +33,11 @@ class LoadedImitation(LoadedPolicy):
         self._paper, self._absorbing = run.paper.name, run.config.reads_absorbing()
         self._device, self._adversarial = run.device, run.adversarial()
         played = run.games["imitation"]
-        learns = isinstance(played, AdversarialImitator | SoftImitation)
-        self._learned = self._of(played.reward_of) if learns else None
+        self._learned = (
+            self._of(played.reward_of)
+            if isinstance(played, AdversarialImitator | SoftImitation)
+            else None
+        )
 
     def reward(self, obs: Any, act: Any, next_obs: Any, done: Any) -> Float32[np.ndarray, " batch"]:
         """The paper's reward of each transition, by the discriminator as it is at the end.
@@ -75,6 +80,27 @@ class LoadedImitation(LoadedPolicy):
             return game.with_absorbing_reward(rows, unshaped)
 
         return self._of(reward)
+
+    def rollout_reward(self, envs: Envs) -> Callable[[Rollout], Tensor]:
+        """The transferable reward, or the paper's where there is none, of each row of rollouts.
+
+        Args:
+            envs: Environments of the rollouts; their dynamics may be others.
+
+        Raises:
+            UserError: The paper learns no reward, or the environments have other spaces.
+        """
+        game = self._adversarial
+        shaped = game is not None and isinstance(game.D, ShapedDiscriminator)
+        model = self.transferable_reward() if shaped else self._learned
+        if model is None:
+            raise UserError(self._none("reward", "gail or of another paper that learns one"))
+        if not model.fits(envs):
+            raise UserError(
+                f"{self.folder} has a reward of {self.env_id}, whose observations or actions are "
+                "of other sizes; take a run of an environment with the same spaces"
+            )
+        return model.of_rollout
 
     def _none(self, what: str, papers: str) -> str:
         return (

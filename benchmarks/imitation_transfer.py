@@ -1,6 +1,6 @@
 """Rewards that travel: a reward learned by imitation trains a new agent under other dynamics.
 
-    python benchmarks/imitation_transfer.py --out runs/transfer [--seeds 3]
+    python benchmarks/imitation_transfer.py --out runs/transfer [--seeds 0 1 2]
 
 An expert of CartPole-v1 is imitated. Then the cart's motor is reversed, so that what the expert did
 is wrong in every state, and PPO starts anew on the learned reward alone. Rows of the table, returns
@@ -18,12 +18,11 @@ is finished is kept, and the same command goes on. Writes result.json and table.
 """
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import gymnasium
+import kept_runs
 from gymnasium.envs.classic_control.cartpole import CartPoleEnv
 
 SOURCE = "CartPole-v1"
@@ -49,7 +48,7 @@ gymnasium.register("ReversedCartPole-v0", ReversedCartPole, max_episode_steps=50
 
 
 class Transfer:
-    """The commands of one seed.
+    """The runs of one seed.
 
     Args:
         out: Folder of its runs.
@@ -61,14 +60,9 @@ class Transfer:
         self.out, self.seed, self.env_steps = out, seed, env_steps
 
     def train(self, recipe: str, name: str, **named: Any) -> dict[str, Any]:
-        """The result of a run; a finished one is read."""
-        folder = self.out / name
-        if not (folder / "result.json").exists():
-            named |= {"env_steps": self.env_steps, "seed": self.seed, "threads": 1, "out": folder}
-            given = [f"--{option}={value}" for option, value in named.items()]
-            tell("train", recipe, *given, "--resume")
-        found: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        return found
+        """The result of a run."""
+        sized = {"env_steps": self.env_steps, "seed": self.seed, "threads": 1}
+        return kept_runs.train(recipe, self.out / name, **named, **sized)
 
     def demonstrations(self, whose: str) -> Path:
         """Four episodes of a new expert, or of random actions."""
@@ -78,7 +72,7 @@ class Transfer:
             if whose == "expert":
                 self.train("expert", "expert", env=SOURCE)
                 who = [str(self.out / "expert")]
-            tell("demos", *who, "--episodes=4", f"--seed={self.seed}", f"--out={file}")
+            kept_runs.command("demos", *who, "--episodes=4", f"--seed={self.seed}", f"--out={file}")
         return file
 
     def imitated(self, row: str) -> Path:
@@ -102,15 +96,6 @@ class Transfer:
         }
 
 
-def tell(*words: str) -> None:
-    """One command of seqgan, told before it begins."""
-    from seqgan.cli import main as command
-
-    print("seqgan", *words, file=sys.stderr, flush=True)
-    if code := command(list(words)):
-        raise SystemExit(code)
-
-
 def moved(folder: Path, seed: int) -> float:
     """Mean return of a run's policy under the changed dynamics."""
     import torch
@@ -124,35 +109,20 @@ def moved(folder: Path, seed: int) -> float:
     return float(returns_of(policy, make_envs(TARGET, 50), 50, seed=seed + 1).mean())
 
 
-def markdown(table: dict[str, list[float]]) -> str:
-    """Returns by seed, and their inter-quartile mean with a 95 % interval over seeds."""
-    from rl.metrics import bootstrap
-
-    lines = ["reward | return by seed | inter-quartile mean (95 % over seeds)", "--- | --- | ---"]
-    for row, values in table.items():
-        told = ", ".join(f"{value:.0f}" for value in values)
-        mean = bootstrap(values)
-        over = f"{mean.low:.0f} .. {mean.high:.0f}" if len(values) > 1 else "one seed"
-        lines.append(f"{row} | {told} | {mean.value:.0f} ({over})")
-    return "".join(f"| {line} |\n" for line in lines)
-
-
 def main(given: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--env_steps", type=int, default=100_000, help="of every run")
     options = parser.parse_args(given)
-    out, table = Path(options.out), dict[str, list[float]]()
+    out, returns = Path(options.out), dict[str, list[float]]()
     for seed in options.seeds:
-        one = Transfer(out / f"seed{seed}", seed, options.env_steps)
-        for row, value in one.returns().items():
-            table.setdefault(row, []).append(value)
-    config = {"seeds": options.seeds, "env_steps": options.env_steps}
-    found = json.dumps({**config, "interval_over": "seeds", "returns": table}, indent=1)
-    (out / "result.json").write_text(found + "\n", encoding="utf-8")
-    (out / "table.md").write_text(markdown(table), encoding="utf-8")
-    print(markdown(table), end="")
+        for row, value in Transfer(out / f"seed{seed}", seed, options.env_steps).returns().items():
+            returns.setdefault(row, []).append(value)
+    facts = {"seeds": options.seeds, "env_steps": options.env_steps, "interval_over": "seeds"}
+    kept_runs.write(
+        out, {**facts, "return": returns}, kept_runs.table_over_seeds({"return": returns})
+    )
 
 
 if __name__ == "__main__":

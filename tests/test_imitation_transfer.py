@@ -47,7 +47,7 @@ def test_every_row_is_there_and_finished_runs_are_kept(bench, tmp_path, capsys, 
             json.dumps({"table": {"sampled": {"return": float(len(told))}}})
         )
 
-    monkeypatch.setattr(bench, "tell", tell)
+    monkeypatch.setattr(bench.kept_runs, "command", tell)
     monkeypatch.setattr(bench, "moved", lambda folder, seed: float(seed))
     words = ["--out", str(tmp_path), "--seeds", "4", "--env_steps=64"]
     (tmp_path / "seed4").mkdir()
@@ -64,7 +64,7 @@ def test_every_row_is_there_and_finished_runs_are_kept(bench, tmp_path, capsys, 
     assert "reward_of" not in trained[f"retrain {bench.TRUE}"]
     fields = {f.name for f in dataclasses.fields(expert.Config)}
     assert all(set(given) <= fields for name, given in trained.items() if "retrain" in name)
-    found = json.loads((tmp_path / "result.json").read_text())["returns"]
+    found = json.loads((tmp_path / "result.json").read_text())["return"]
     assert list(found) == [*bench.REWARDS, bench.TRUE, bench.MOVED]
     assert found[bench.MOVED] == [4]
     assert "one seed" in first

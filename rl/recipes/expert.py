@@ -1,11 +1,14 @@
 """An expert for an environment, by PPO on the environment's reward or on one that was learned."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, plots
@@ -20,10 +23,6 @@ from rl.recipes.policy_run import PolicyRun, open_quietly
 from rl.recipes.rates import policy_adam, to_zero
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from torch import Tensor
-
     from rl.envs import Envs
     from rl.policies import Policy
     from rl.rollout import Rollout
@@ -111,6 +110,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 PAPERS = None
+REWARDING = {"imitate": "rl.recipes.imitate.recipe"}
+"""Recipes whose runs leave a reward."""
+LOADER = "rl.recipes.imitate.loaded"
+"""Module that loads a run with its reward."""
 CURVES = ("return", "G/return", "G/kl", "G/entropy", "G/value_error")
 
 
@@ -159,12 +162,9 @@ class Run(PolicyRun):
         """The learned reward that stands in the place of the environment's, where there is one."""
         if not self.config.reward_of:
             return None
-        from rl.recipes.imitate.loaded import LoadedImitation
-        from rl.recipes.imitate.recipe import Run as ImitationRun
-
-        run = open_quietly(self.config.reward_of, {"imitate": ImitationRun.__module__})
-        assert isinstance(run, ImitationRun)
-        return LoadedImitation(run).rollout_reward(envs)
+        run = open_quietly(self.config.reward_of, REWARDING)
+        found: Callable[[Rollout], Tensor] = import_module(LOADER).Loaded(run).rollout_reward(envs)
+        return found
 
     def phases(self) -> list[Phase]:
         c = self.config

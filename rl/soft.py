@@ -1,7 +1,8 @@
 """Soft values: of choices, whose policy is their softmax, and of boxes, with a policy beside them.
 
 Q(s, a) is what a move is worth, V(s) = E_a[Q(s, a) - T log pi(a | s)] what a state is. States are
-rows of a normalised observation and the flag of the absorbing state, where nothing is chosen.
+rows of a normalised observation and the flag of the absorbing state, which has no choices and whose
+value is found elsewhere.
 """
 
 import copy
@@ -113,15 +114,13 @@ class SoftChoices(SoftValues):
         if observations.image:
             raise UserError("soft values read vectors, not images; use another --paper")
         state = observations.shape[0] + 1
-        super().__init__(mlp([state, *hidden, actions.choices], 1.0, nn.ReLU), tau)
+        # Values that begin at 0: others drown the margins, a few T, that the few shown rows ask for
+        super().__init__(mlp([state, *hidden, actions.choices], 0.01, nn.ReLU), tau)
         self.state, self.temperature = state, temperature
         self.policy = SoftmaxPolicy(normaliser, self.quick, temperature)
 
     def q(self, now: Float[Tensor, "batch inputs"]) -> Float[Tensor, "heads batch"]:
-        state, act = now[:, : self.state], now[:, self.state :]
-        found = self.quick(state)
-        taken = (found * act).sum(1)
-        return torch.where(state[:, -1] > 0, self._soft(found), taken)[None]
+        return (self.quick(now[:, : self.state]) * now[:, self.state :]).sum(1)[None]
 
     def v(
         self, state: Float[Tensor, "batch state"], *, slow: bool = False
@@ -176,9 +175,9 @@ class SoftBox(SoftValues):
         self, state: Float[Tensor, "batch state"], *, slow: bool = False
     ) -> Float[Tensor, " batch"]:
         with torch.no_grad():
-            act, log_prob, lives = self._draw(state)
-            bonus = -self.log_alpha.exp() * log_prob * lives
-        found = (self.slow if slow else self.quick)(torch.cat([state, act * lives[:, None]], 1))
+            act, log_prob, _ = self._draw(state)
+            bonus = -self.log_alpha.exp() * log_prob
+        found = (self.slow if slow else self.quick)(torch.cat([state, act], 1))
         return torch.minimum(*found) + bonus
 
     def policy_loss(self, state: Float[Tensor, "batch state"]) -> Loss:

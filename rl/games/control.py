@@ -1,4 +1,4 @@
-"""Learning from the environment's own reward: how experts are made."""
+"""Learning from a reward that stands still: the environment's own, or one that was learned."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from rl.nets import Normaliser
 from rl.ppo import PPO
-from rl.rollout import Collector
+from rl.rollout import Collector, Rollout
 
 
 class ControlGame(Game):
-    """Player "G": policy and value, trained by PPO on the environment's reward.
+    """Player "G": policy and value, trained by PPO on the environment's reward or on another.
 
     Draws no batches.
 
@@ -20,10 +20,18 @@ class ControlGame(Game):
         learner: Policy and values, and how they learn.
         collector: Collector of rollouts.
         normaliser: Normaliser of observations, which sees each rollout after it was learned from.
+        reward: Reward of each row of a rollout; None takes the environment's.
     """
 
-    def __init__(self, learner: PPO, collector: Collector, normaliser: Normaliser):
+    def __init__(
+        self,
+        learner: PPO,
+        collector: Collector,
+        normaliser: Normaliser,
+        reward: Callable[[Rollout], Tensor] | None = None,
+    ):
         super().__init__()
+        self.reward = reward
         self.learner, self.collector, self.normaliser = learner, collector, normaliser
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -35,7 +43,7 @@ class ControlGame(Game):
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A rollout, and epochs on it."""
         roll = self.collector.collect(self.learner.policy)
-        self.learner.prepare(roll, roll.reward)
+        self.learner.prepare(roll, roll.reward if self.reward is None else self.reward(roll))
         logs = {"return": roll.returns.mean()} if len(roll.returns) else {}
         for loss in self.learner.policy_move(batches):
             yield Loss(loss.total, {**loss.logs, **logs})

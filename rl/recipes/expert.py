@@ -1,11 +1,14 @@
-"""An expert for an environment, trained by PPO on the environment's own reward."""
+"""An expert for an environment, by PPO on the environment's reward or on one that was learned."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, plots
@@ -16,12 +19,14 @@ from image_core.runs.recipe import RunConfig
 from image_core.runs.table import cell, print_table
 from image_core.runs.uniform import Uniform
 from rl.recipes.curves import curves_of, draw_returns
-from rl.recipes.policy_run import PolicyRun
+from rl.recipes.policy_run import PolicyRun, open_quietly
 from rl.recipes.rates import policy_adam, to_zero
 
 if TYPE_CHECKING:
     from rl.demos import Trajectory
+    from rl.envs import Envs
     from rl.policies import Policy
+    from rl.rollout import Rollout
 
 
 @dataclass(kw_only=True)
@@ -31,6 +36,9 @@ class Config(RunConfig):
     Args:
         env: Id of a gymnasium environment, as in CartPole-v1 or module:Env-v0.
         env_kwargs: Keyword arguments of the environment as JSON, as in {"gravity": 9.0}.
+        reward_of: Folder of a run of imitation in an environment with the same spaces; the reward
+            that it learned is maximised in the place of the environment's. AIRL's is taken without
+            its shaping, that of another paper as it is. Returns stay the environment's.
         env_steps: Environment steps of the whole run, of all environments together.
         envs: Number of environments that are stepped side by side.
         rollout: Steps of each environment in a round.
@@ -52,6 +60,7 @@ class Config(RunConfig):
 
     env: str
     env_kwargs: str = ""
+    reward_of: str = ""
     env_steps: int = 200_000
     envs: int = 16
     rollout: int = 256
@@ -102,11 +111,15 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 PAPERS = None
+REWARDING = {"imitate": "rl.recipes.imitate.recipe"}
+"""Recipes whose runs leave a reward."""
+LOADER = "rl.recipes.imitate.loaded"
+"""Module that loads a run with its reward."""
 CURVES = ("return", "G/return", "G/kl", "G/entropy", "G/value_error")
 
 
 class Run(PolicyRun):
-    """A run of PPO on the environment's reward.
+    """A run of PPO on the environment's reward or on a learned one.
 
     Args:
         config: Its options.
@@ -115,6 +128,7 @@ class Run(PolicyRun):
 
     recipe = "expert"
     show = ("G/return", "return")
+    movable = ("reward_of",)
     config: Config
 
     def __init__(self, config: Config, *, data: bool = True):
@@ -137,13 +151,21 @@ class Run(PolicyRun):
             minibatch=c.minibatch,
             entropy=c.entropy,
         )
-        self.game = ControlGame(learner, Collector(envs, c.rollout), normaliser)
+        self.game = ControlGame(learner, Collector(envs, c.rollout), normaliser, self._reward(envs))
         self.game.to(options.pick_device(c.device))
         rows = c.envs * c.rollout
         total = self._rounds() * c.epochs * max(1, rows // min(c.minibatch, rows))
         player = Player("G", policy_adam(c.g_lr), max_grad_norm=0.5, schedule=to_zero(total))
         self.engine = make_engine(self.game, [player], "no")
         self.data = Uniform(1, c.seed)
+
+    def _reward(self, envs: "Envs") -> "Callable[[Rollout], Tensor] | None":
+        """The learned reward that stands in the place of the environment's, where there is one."""
+        if not self.config.reward_of:
+            return None
+        run = open_quietly(self.config.reward_of, REWARDING)
+        found: Callable[[Rollout], Tensor] = import_module(LOADER).Loaded(run).rollout_reward(envs)
+        return found
 
     def phases(self) -> list[Phase]:
         c = self.config

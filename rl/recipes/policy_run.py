@@ -3,6 +3,9 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+import torch
+
+from image_core.runs.parsing import Recipes, open_run
 from image_core.runs.recipe import Run
 
 if TYPE_CHECKING:
@@ -37,3 +40,23 @@ class PolicyRun(Run):
             stepping=c.stepping,
             fixed=c.fixed_horizon,
         )
+
+
+def open_quietly(folder: str, recipes: Recipes) -> PolicyRun:
+    """The run in a folder, without its data; random numbers and threads stay as they were.
+
+    Args:
+        folder: Folder of the run.
+        recipes: Modules of the recipes that leave a policy, by name.
+
+    Raises:
+        UserError: The folder is no run of these.
+    """
+    threads = torch.get_num_threads()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            run = open_run(folder, recipes, data=False)
+    finally:
+        torch.set_num_threads(threads)
+    assert isinstance(run, PolicyRun)
+    return run

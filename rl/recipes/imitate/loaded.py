@@ -9,8 +9,12 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from rl.discriminators import ShapedDiscriminator, Transitions
+from rl.envs import Envs
+from rl.games.soft import SoftImitation
+from rl.imitator import AdversarialImitator
 from rl.recipes.imitate.reward_model import RewardModel
 from rl.recipes.loaded import LoadedPolicy
+from rl.rollout import Rollout
 
 if TYPE_CHECKING:
     from rl.recipes.imitate.recipe import Run
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
 
 @final
 class LoadedImitation(LoadedPolicy):
-    """A trained run of imitation: its policy, and the reward that its discriminator learned.
+    """A trained run of imitation: its policy, and the reward that it learned.
 
     Args:
         run: Run that was built without demonstrations; its last checkpoint is loaded.
@@ -28,15 +32,20 @@ class LoadedImitation(LoadedPolicy):
         super().__init__(run)
         self._paper, self._absorbing = run.paper.name, run.config.reads_absorbing()
         self._device, self._adversarial = run.device, run.adversarial()
-        game = self._adversarial
-        self._learned = None if game is None else self._of(game.reward_of)
+        played = run.games["imitation"]
+        self._learned = (
+            self._of(played.reward_of)
+            if isinstance(played, AdversarialImitator | SoftImitation)
+            else None
+        )
 
     def reward(self, obs: Any, act: Any, next_obs: Any, done: Any) -> Float32[np.ndarray, " batch"]:
         """The paper's reward of each transition, by the discriminator as it is at the end.
 
         With the logit l, GAIL's is softplus(l). Where the discriminator sees terminal states, one
         that ends also earns gamma r_abs / (1 - gamma). AIRL's has -log pi(a | s) of the run's own
-        policy in it. What `env_weight` and a reward of your own mix in is left out.
+        policy in it. What `env_weight` and a reward of your own mix in is left out. Of soft values
+        it is Q(s, a) - gamma V(s'), and Q(s, a) where the episode ends.
 
         Args:
             obs: Observations as the environment shows them, (N, ...).
@@ -48,7 +57,7 @@ class LoadedImitation(LoadedPolicy):
             UserError: The paper learns no reward, or the transitions are of another environment.
         """
         if self._learned is None:
-            raise UserError(self._none("reward", "gail or of another paper with a discriminator"))
+            raise UserError(self._none("reward", "gail or of another paper that learns one"))
         return self._learned.reward(obs, act, next_obs, done)
 
     def transferable_reward(self) -> RewardModel:
@@ -71,6 +80,27 @@ class LoadedImitation(LoadedPolicy):
             return game.with_absorbing_reward(rows, unshaped)
 
         return self._of(reward)
+
+    def rollout_reward(self, envs: Envs) -> Callable[[Rollout], Tensor]:
+        """The transferable reward, or the paper's where there is none, of each row of rollouts.
+
+        Args:
+            envs: Environments of the rollouts; their dynamics may be others.
+
+        Raises:
+            UserError: The paper learns no reward, or the environments have other spaces.
+        """
+        game = self._adversarial
+        shaped = game is not None and isinstance(game.D, ShapedDiscriminator)
+        model = self.transferable_reward() if shaped else self._learned
+        if model is None:
+            raise UserError(self._none("reward", "gail or of another paper that learns one"))
+        if not model.fits(envs):
+            raise UserError(
+                f"{self.folder} has a reward of {self.env_id}, whose observations or actions are "
+                "of other sizes; take a run of an environment with the same spaces"
+            )
+        return model.of_rollout
 
     def _none(self, what: str, papers: str) -> str:
         return (

@@ -22,7 +22,8 @@ from image_core.runs.players import Player, adam, make_engine
 from image_core.runs.uniform import Uniform
 from rl.recipes.imitate.config import ImitationOptions, PhasedRun, RewardOptions
 from rl.recipes.imitate.presets import PRESETS as PRESETS
-from rl.recipes.imitate.report import Returns, write_report
+from rl.recipes.imitate.report import AGAIN, TITLES, Returns, write_report
+from rl.recipes.policy_run import open_quietly
 
 if TYPE_CHECKING:
     from rl.demos import Expert, Trajectory
@@ -142,6 +143,7 @@ class Run(PhasedRun):
     # ------------------------------------------------------------------------------------- report
 
     def report(self, cpu_seconds: float | None = None) -> None:
+        from rl.recipes.occupancy import occupancy_of
         from rl.recipes.samples import write_samples
 
         c, played = self.config, [name for name in self.games if name != "clone"]
@@ -169,7 +171,15 @@ class Run(PhasedRun):
             "config": self.as_dict(),
             "cpu_seconds": self.folder.cpu_seconds() if cpu_seconds is None else cpu_seconds,
         }
-        write_report(self.folder, self.paper.title, found, c.round_steps(), facts)
+        visited = occupancy_of(
+            {
+                "expert": shown.learned,
+                **({AGAIN: shown.held_out} if shown.held_out else {}),
+                **{TITLES.get(name, self.paper.title): some for name, some in sampled.items()},
+                "random policy": self.random,
+            }
+        )
+        write_report(self.folder, self.paper.title, found, c.round_steps(), facts, visited)
         write_samples(self, sampled["imitation"])
 
     def _facts(self) -> dict[str, float | str]:
@@ -334,19 +344,13 @@ class Run(PhasedRun):
         return BehaviouralCloning(game.policy, steps, game.normaliser, self.config.seed)
 
     def _load_policy(self, envs: "Envs", option: str, where: str) -> "Actor":
-        """The policy of a run or a file; that leaves random numbers and threads as they were."""
+        """The policy of a run or a file."""
         from rl.experts import load_actor
 
         if not Path(where).is_dir():
             return load_actor(where, envs.actions, f"--{option}")
-        from image_core.runs.parsing import open_run
-        from rl.recipes import expert
-
-        threads = torch.get_num_threads()
-        with torch.random.fork_rng(devices=[]):
-            run = open_run(where, POLICIES, data=False)
-        torch.set_num_threads(threads)
-        if not isinstance(run, expert.Run | Run) or run.config.env != self.config.env:
+        run = open_quietly(where, POLICIES)
+        if run.config.env != self.config.env:
             raise UserError(
                 f"--{option} {where} is no run of expert or imitate in {self.config.env}"
             )

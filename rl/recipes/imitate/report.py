@@ -12,6 +12,7 @@ from image_core.runs.folder import RunFolder
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.table import Row, cell, print_table
 from rl.recipes.curves import Curve, curves_of, draw_returns
+from rl.recipes.occupancy import Occupancy, draw_occupancy
 
 PASSED = 0.9
 """A control that comes this far from the random policy to the expert proves the task too easy."""
@@ -29,6 +30,7 @@ CLONED = "behavioural cloning before it"
 JUDGED = ("d_auc", "d_accuracy", "d_auc_train", "d_accuracy_train", "d_auc_real_again")
 RETURNS = "Returns over training, and those of the expert, of random actions and of cloning"
 LEARNING = "Logged numbers over the rounds"
+VISITED = "States that were visited, and the total variation from the expert's"
 
 
 class Learning(NamedTuple):
@@ -64,7 +66,12 @@ class Returns(NamedTuple):
 
 
 def write_report(
-    folder: RunFolder, title: str, found: Returns, round_steps: int, facts: Mapping[str, Any]
+    folder: RunFolder,
+    title: str,
+    found: Returns,
+    round_steps: int,
+    facts: Mapping[str, Any],
+    visited: Occupancy | None,
 ) -> None:
     """Write result.json, the curves and report.html, and print the table and its conclusion.
 
@@ -75,6 +82,7 @@ def write_report(
         round_steps: Environment steps of a round; 0 where a round is an optimizer step.
         facts: Further entries of result.json, among them the options as "config", and what the
             paper learns from as "objective".
+        visited: States that were visited, the expert's first; None where they cannot be drawn.
     """
     from rl.metrics import mean_interval
 
@@ -106,14 +114,20 @@ def write_report(
                 },
                 "levels": learning.levels,
             },
+            **({} if visited is None else {"occupancy": visited.distances()}),
             **facts,
             "versions": {"torch": torch.__version__},
         }
     )
     shown = _shown(table, intervals)
-    drawn = draw_returns(*learning), plots.draw_learning_curves(rows, CURVES)
+    pictures = {
+        "returns.png": (RETURNS, draw_returns(*learning)),
+        "learning.png": (LEARNING, plots.draw_learning_curves(rows, CURVES)),
+    }
+    if visited is not None:
+        pictures["occupancy.png"] = VISITED, draw_occupancy(visited)
     folder.plots.mkdir(parents=True, exist_ok=True)
-    for name, figure in zip(("returns.png", "learning.png"), drawn):
+    for name, (_, figure) in pictures.items():
         plots.write_figure(figure, folder.plots / name)
     columns = [c for c in dict.fromkeys(n for row in shown.values() for n in row) if c != OVER]
     write_html(
@@ -123,7 +137,7 @@ def write_report(
         columns=columns,
         table={name: [_cell(row, c) for c in columns] for name, row in shown.items()},
         notes=[f"{_heading(folder, facts)}; in brackets {OVER}.", conclusion, *_judged(facts)],
-        pictures=[Picture(c, figure) for c, figure in zip((RETURNS, LEARNING), drawn)],
+        pictures=[Picture(*picture) for picture in pictures.values()],
         samples=(),
     )
     print_table(_heading(folder, facts), shown)

@@ -5,13 +5,15 @@ from typing import Any, final
 
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from rl.discriminators import Transitions
 from rl.envs import Envs
 from rl.formats.raw import encode_actions, encode_observations
+from rl.rollout import Rollout
+from rl.sac import transitions
 
 
 @final
@@ -62,3 +64,28 @@ class RewardModel:
         )
         rows = Transitions(seen, acted, then, torch.zeros_like(ended), ended)
         return self._reward(rows.to(self._device)).float().cpu().numpy()
+
+    @torch.no_grad()
+    def of_rollout(self, roll: Rollout) -> Float[Tensor, "time envs"]:
+        """Reward of each row of a rollout in environments that `fits`; rows that are resets earn 0.
+
+        Args:
+            roll: Rollout of any policy.
+        """
+        rows = transitions(roll, self._absorbing).to(self._device)
+        rewards = torch.zeros_like(roll.reward)
+        rewards[roll.valid] = self._reward(rows).to(rewards)
+        return rewards
+
+    def fits(self, envs: Envs) -> bool:
+        """Whether other environments show as many numbers and take as many actions.
+
+        Args:
+            envs: Environments, perhaps with other dynamics.
+        """
+        return _sizes(self._envs) == _sizes(envs)
+
+
+def _sizes(envs: Envs) -> tuple[tuple[int, ...], int, tuple[int, ...], int]:
+    actions = envs.actions
+    return envs.observations.shape, actions.choices, actions.parts, actions.features

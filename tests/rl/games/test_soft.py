@@ -64,15 +64,10 @@ def test_choices_are_drawn_from_the_softmax_of_their_values():
     assert int(values.policy.act(state[:, :3], deterministic=True)) == int(q.argmax())
 
 
-def test_in_the_absorbing_state_nothing_is_chosen():
+def test_values_of_choices_begin_near_0_so_that_no_choice_is_likelier():
     torch.manual_seed(0)
-    gone = torch.tensor([[0.0, 0, 0, FLAG]])
     values = SoftChoices(THREE, CHOICES, Normaliser(THREE), (8, 8), temperature=0.5)
-    torch.testing.assert_close(values.q(torch.cat([gone, torch.zeros(1, 2)], 1))[0], values.v(gone))
-    box = Actions(0, 0, -torch.ones(1), torch.ones(1))
-    values = SoftBox(THREE, box, Normaliser(THREE), (8, 8), temperature=0.5, target_entropy=-1.0)
-    still = values.quick(torch.cat([gone, torch.zeros(1, 1)], 1)).min(0).values
-    torch.testing.assert_close(values.v(gone), still)
+    assert float(values.quick(3 * torch.randn(100, 4)).detach().abs().max()) < 0.1
 
 
 def test_a_policy_of_a_box_moves_and_the_values_do_not():
@@ -89,55 +84,88 @@ def test_sqil_regresses_on_ones_for_the_expert_and_zeros_for_its_own_steps():
     game = game_of(regression)
     shown, own = rows_of(game), rows_of(game)
     own.after[1, -1] = FLAG
-    game.replay.add(own)
-    found = game.objective(game, shown, own).total
+    own.now[2, 4] = FLAG
+    found = game.objective.loss(game, shown, own, torch.tensor(7.0)).total
     expected = 0.0
     for rows, reward in ((shown, 1.0), (own, 0.0)):
         q = (game.values.quick(rows.now[:, :5]) * rows.now[:, 5:]).sum(1)
         v = 0.5 * (game.values.slow(rows.after) / 0.5).logsumexp(1)
-        v = torch.where(rows.after[:, -1] > 0, game.forever(), v)
-        expected = expected + (q - reward - 0.9 * v).square().mean()
+        v = torch.where(rows.after[:, -1] > 0, 7.0, v)
+        errors = (q - reward - 0.9 * v).square() * (rows.now[:, 4] == 0)
+        expected = expected + errors.mean()
     torch.testing.assert_close(found, expected)
 
 
-@pytest.mark.parametrize(("shown", "own", "worth"), [(True, False, 10.0), (False, True, 0.0)])
-def test_the_absorbing_state_earns_the_experts_share_of_its_rows_for_ever(shown, own, worth):
-    game = game_of(regression, data=expert([trajectory(5, terminated=shown)] * 2))
-    rows = rows_of(game)
-    if own:
-        rows.now[0, 4] = FLAG
-    game.replay.add(rows)
-    assert float(game.forever()) == pytest.approx(worth)  # 1 / (1 - 0.9), or nothing
+@pytest.mark.parametrize(
+    ("shown", "own", "sqil", "iq"),
+    [(True, False, 10.0, 10.0), (False, True, 0.0, -10.0), (True, True, 5.0, 0.0)],
+)
+def test_the_absorbing_state_is_worth_its_reward_for_ever(shown, own, sqil, iq):
+    """By the expert's share x of its rows: SQIL's regression finds x there, and what IQ-Learn says
+    of one reward, -x r + (r + r^2 / (4 alpha)) / 2, is least at 2 alpha (2 x - 1)."""
+    data = expert([trajectory(5, terminated=shown)] * 2)
+    for objective, worth in ((regression, sqil), (inverse(0.5), iq)):
+        game = game_of(objective, data=data)
+        rows = rows_of(game, 6)  # as many as the expert's with its absorbing one
+        if own:
+            rows.now[0, 4] = FLAG
+        game.replay.add(rows)
+        assert float(game.forever()) == pytest.approx(worth)  # r / (1 - 0.9)
+    assert float(game_of(inverse(0.5), collects=False, data=data).forever()) == 0
 
 
 def test_iq_learn_by_hand_and_its_reward_is_that_of_its_values():
-    game = game_of(inverse(0.5))
+    game = game_of(inverse(0.25))
     shown, own = rows_of(game), rows_of(game)
+    own.after[0, -1] = FLAG
+    own.now[1, 4] = FLAG
     both = Rows(*(torch.cat(pair) for pair in zip(shown, own)))
     q = (game.values.quick(both.now[:, :5]) * both.now[:, 5:]).sum(1)
-    v = 0.5 * (game.values.quick(both.now[:, :5]) / 0.5).logsumexp(1)
-    after = 0.9 * 0.5 * (game.values.slow(both.after) / 0.5).logsumexp(1)
-    r = q - after
-    expected = -r[:5].mean() + (v - after).mean() + r.square().mean() / 2
-    torch.testing.assert_close(game.objective(game, shown, own).total, expected)
+    v, after = (
+        0.5 * (game.values.quick(x) / 0.5).logsumexp(1) for x in (both.now[:, :5], both.after)
+    )
+    after = 0.9 * torch.where(both.after[:, -1] > 0, -7.0, after)
+    lives = both.now[:, 4] == 0
+    r = (q - after) * lives
+    expected = -r[:5].mean() + ((v - after) * lives).mean() + r.square().mean()
+    found = game.objective.loss(game, shown, own, torch.tensor(-7.0)).total
+    torch.testing.assert_close(found, expected)
+    weights = list(game.values.quick.parameters())
+    for mine, wanted in zip(*(torch.autograd.grad(x, weights) for x in (found, expected))):
+        torch.testing.assert_close(mine, wanted)  # V' learns too
     data = game.expert.steps()
     rows = game._rows(data)
-    implied = game.values.q(rows.now)[0] - 0.9 * game.values.v(rows.after)
+    implied = game.values.q(rows.now)[0] - 0.9 * game.values.v(rows.after) * ~data.next_absorbing
     torch.testing.assert_close(game.reward_of(data), implied.detach())
 
 
-def test_the_best_reward_of_iq_learn_offline_is_bounded_by_its_divergence():
+def test_the_best_reward_of_iq_learn_is_bounded_by_its_divergence():
     """Where V and V' are 0 the loss of one row is -r + r^2 / (4 alpha), least at r = 2 alpha."""
     game = game_of(inverse(0.25), collects=False)
-    rows = rows_of(game)
+    rows, zero = rows_of(game), torch.tensor(0.0)
     game.values.v = lambda state, slow=False: torch.zeros(len(state))
-    free = torch.zeros(1, 5, requires_grad=True)
     game.values.q = lambda now: free
-    (slope,) = torch.autograd.grad(game.objective(game, rows, None).total, free)
+    free = torch.zeros(1, 5, requires_grad=True)
+    (slope,) = torch.autograd.grad(game.objective.loss(game, rows, None, zero).total, free)
     torch.testing.assert_close(slope, torch.full((1, 5), -0.2))
     free = torch.full((1, 5), 2 * 0.25, requires_grad=True)
-    (slope,) = torch.autograd.grad(game.objective(game, rows, None).total, free)
+    (slope,) = torch.autograd.grad(game.objective.loss(game, rows, None, zero).total, free)
     torch.testing.assert_close(slope, torch.zeros(1, 5))
+
+
+def test_iq_learns_values_telescope_to_that_of_the_first_state():
+    """Over an episode, each step by gamma^t, E[V(s) - gamma V(s')] is V of its first state: without
+    a reward the loss moves nothing else."""
+    game = game_of(inverse(0.5))
+    states = torch.randn(6, 5)
+    states[:, 4] = 0
+    states[5, 4] = FLAG
+    first, *_ = states
+    value = lambda state, slow=False: 0.5 * (net(state) / 0.5).logsumexp(1)  # noqa: E731
+    net, forever = game.values.quick, torch.tensor(-3.0)
+    after = game.next_value(Rows(states[:5], states[1:]), forever)
+    total = ((value(states[:5]) - 0.9 * after) * 0.9 ** torch.arange(5)).sum()
+    torch.testing.assert_close(total, value(first[None])[0] - 0.9**5 * forever)
 
 
 @pytest.mark.parametrize("objective", [regression, inverse(0.5)])

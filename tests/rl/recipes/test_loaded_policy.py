@@ -14,8 +14,10 @@ from torch.nn.functional import softplus
 import seqgan as sg
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.randomness import states
+from rl.envs import make_envs
 from rl.recipes import expert
 from rl.recipes.imitate import recipe as imitate
+from rl.rollout import Collector
 from rl.wrappers import RewardWrapper
 from seqgan.cli import main
 from seqgan.commands.recipes import open_run
@@ -102,6 +104,69 @@ def test_the_reward_is_softplus_of_the_logit_and_the_end_is_worth_what_follows_i
     found = loaded.reward(obs, act, after, done)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_reward_of_soft_values_is_q_less_v_of_what_follows_and_q_where_it_ends(tmp_path):
+    """Q(s, a) - gamma V(s'), V = T log sum exp(Q / T), from the checkpoint's weights by hand."""
+    folder = trained(tmp_path, "CartPole-v1", "iq_learn", controls=False)
+    loaded, weights = sg.load(folder), weights_of(folder)
+    obs, act, after, done = steps(loaded.env(), 60)
+    assert done.any()
+
+    def q(x):
+        h = torch.cat([seen(weights, x), torch.zeros(60, 1)], 1)
+        for i in (0, 2, 4):
+            name = f"values.policy.net.{i}"
+            h = h.relu() if i else h
+            h = h @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        return h
+
+    v = 0.01 * (q(after) / 0.01).logsumexp(1)
+    taken = q(obs)[torch.arange(60), torch.as_tensor(act)]
+    expected = torch.where(torch.as_tensor(done), taken, taken - 0.99 * v)
+    found = loaded.reward(obs, act, after, done)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-3, atol=1e-5)
+
+
+def test_rewards_of_rollouts_are_those_of_their_transitions(loaded, airl):
+    """In environments of the same spaces; AIRL's without shaping; resets earn nothing."""
+    torch.manual_seed(0)
+    envs = make_envs("CartPole-v1", 3)
+    roll = Collector(envs, 60).collect(loaded.policy)
+    roll.valid[3, 1] = False
+    found = loaded.rollout_reward(envs)(roll)
+    rows = roll.valid
+    parts = (roll.obs, roll.act, roll.next_obs, roll.terminated)
+    obs, act, after, done = (part[rows].numpy() for part in parts)
+    assert done.any()
+    np.testing.assert_allclose(found[rows], loaded.reward(obs, act, after, done), rtol=1e-5)
+    assert not found[~rows].any()
+    swinging = make_envs("Pendulum-v1", 2, {"g": 5.0})
+    roll = Collector(swinging, 5).collect(airl.policy)
+    obs, act, after = (part.flatten(0, 1).numpy() for part in (roll.obs, roll.act, roll.next_obs))
+    wanted = airl.transferable_reward().reward(obs, act.clip(-2, 2), after, [False] * 10)
+    found = airl.rollout_reward(swinging)(roll)
+    np.testing.assert_allclose(found.flatten(), wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(UserError, match="has a reward of CartPole-v1, whose observations or"):
+        loaded.rollout_reward(swinging)
+
+
+def test_an_expert_learns_from_the_reward_of_a_run_and_tells_the_environments_returns(
+    gail, loaded, tmp_path
+):
+    tiny = {**expert.PRESETS["tiny"], "env": "CartPole-v1", "env_steps": 64}
+    config = expert.Config(**{**tiny, "reward_of": str(gail), "out": str(tmp_path / "r")})
+    run = expert.Run(config)
+    taken = []
+    run.game.learner.prepare = lambda roll, reward: taken.append((roll, reward))
+    move = run.game.policy_move(iter([]))
+    with pytest.raises(AssertionError):  # nothing was prepared
+        next(move)
+    ((roll, reward),) = taken
+    torch.testing.assert_close(reward, loaded.rollout_reward(run.make_envs(1))(roll))
+    assert not torch.equal(reward, roll.reward)
+    with pytest.raises(UserError, match="missing"):
+        expert.Run(expert.Config(**{**tiny, "reward_of": "missing", "out": str(tmp_path / "s")}))
 
 
 def test_actions_are_those_of_the_checkpoint_for_one_and_for_a_batch(gail, loaded):

@@ -174,7 +174,12 @@ def test_an_environment_that_raises_is_named_and_the_run_goes_on_when_it_is_mend
     assert "seqgan resume" in found
     monkeypatch.setattr(Breaks, "left", 10**6)
     assert main(["resume", str(tmp_path / "run")]) == 0
-    assert read_result(tmp_path / "run")["rounds"] == 2
+    result = read_result(tmp_path / "run")
+    assert result["rounds"] == 2
+    # Its observations are two numbers, drawn anew by everyone
+    assert set(result["occupancy"]) == {"GAIL", "random policy"}
+    assert all(0 < far < 1 for far in result["occupancy"].values())
+    assert (tmp_path / "run" / "plots" / "occupancy.png").exists()
 
 
 def test_demonstrations_are_converted_and_environments_take_their_arguments(

@@ -37,7 +37,7 @@ from seqgan.metrics.ngrams import Sentences
 from seqgan.text import own, policies, presets
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.corpus import encode_prompt, encode_sentences, read_corpus
-from seqgan.text.games.multi import LabelledGame
+from seqgan.text.games.labelled import LabelledGame
 from seqgan.text.labels import FILE as LABELS
 from seqgan.text.labels import read_counts
 from seqgan.text.mixture import MixturePolicy
@@ -229,8 +229,8 @@ class TextRun(SequenceRun):
     def real_sentences(self) -> Sentences:
         return self.corpus.train_words(SAMPLED)
 
-    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
-        return encode_prompt(self.tokenizer, prompt, self.game.length)
+    def encode_prompt(self, prompt: str, option: str = "prompt") -> Int64[Tensor, " P"]:
+        return encode_prompt(self.tokenizer, prompt, self.game.length, option)
 
     def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
         fixed = self.config.fixed_length

@@ -1,14 +1,8 @@
 """A player's weights and optimizer state, kept to try several steps from them.
 
-A move that tries steps takes a fork, yields a loss, and after the yield puts the player back:
-
-    parent = Fork(engine, "G")
-    yield first_loss
-    best = Fork(engine, "G")
-    parent.restore()
-    yield second_loss
-    best.take(second_is_better)
-    best.restore()
+A move that tries steps takes a fork of the parent, yields a loss, and takes a fork of what came of
+it; then it restores the parent, yields the next loss, and lets the second fork take the player as
+it is now where that is better. In the end it restores the second fork.
 """
 
 from typing import TYPE_CHECKING

@@ -136,6 +136,9 @@ class InfillPolicy(RecurrentPolicy):
         self.output_bias = nn.Parameter(torch.zeros(vocab))
         self.forbid_start_and_pad()
 
+    def token_vectors(self) -> nn.Parameter:
+        return self.reader.embedding
+
     def begin(self, rows: int) -> State:
         return self._begun(self.output_bias.new_zeros(rows, 1, 2 * self.hidden))
 

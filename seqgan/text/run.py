@@ -37,7 +37,7 @@ class SequenceRun(Run):
     """
 
     show = ("nll_oracle", "nll_test", "nll_valid", "mle/loss", "D/accuracy", "G/reward")
-    movable = ("data", "valid", "test", "oracle")
+    movable = ("data", "valid", "test", "oracle", "embeddings")
     config: SharedOptions
     paper: Paper
     data: Any

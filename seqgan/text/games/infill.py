@@ -1,8 +1,10 @@
 """The in-filling game: a policy fills gaps, a discriminator judges each token that it fills in.
 
-L_D = 1/2 E softplus(-d_t(x)) + 1/2 E softplus(d_t(y)),   t the gaps, y filled sentences
-R_t = sum_(s >= t) gamma^(s - t) log D_s,   A_t = R_t - V_t between -5 and 5
-gradient = E_G sum_t A_t d log G(y_t | y_<t, gaps),   L_V = E (R_t - V_t)^2
+    L_D = 1/2 E softplus(-d_t(x)) + 1/2 E softplus(d_t(y)),   t the gaps, y filled sentences
+    R_t = sum_(s >= t) gamma^(s - t) log D_s,   A_t = R_t - V_t between -5 and 5
+    gradient = E_G sum_t A_t d log G(y_t | y_<t, gaps),   L_V = E (R_t - V_t)^2
+
+Tokens that are given have neither reward nor loss. V is a value of the discriminator's state.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

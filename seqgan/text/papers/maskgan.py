@@ -5,10 +5,10 @@
 Policy and discriminator both read the sentence with its gaps; each token that was filled in has a
 reward of its own, and V is a value of the discriminator's state before it. The paper trains a
 language model, then in-filling by maximum likelihood, then the game; here the first two are learned
-together, half and half, so that the row MLE fills gaps too and validation stops both. Sentences
-without gaps are written by the language model, of which the NLL and samples of the table are. The paper's
-encoder and decoder are joined by attention; here by place, since both have one length. Fill gaps
-with `seqgan infill RUN --text "the ___ sat on ___"`.
+together, half and half, so that the row MLE fills gaps too and validation stops both. NLL and
+samples of the table are of sentences that are written without reading any. The paper's encoder and
+decoder are joined by attention; here by place, since both have one length. Gaps are filled with
+`seqgan infill RUN --text "the ___ sat on ___"`.
 """
 
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ Gumbel noise, and there is no code to recover. A port lets the discriminator low
 that it should raise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -30,7 +30,10 @@ from seqgan.text.config import FILTERS, LossOptions, Sequences, two_players
 from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.relaxed import RelaxedGame, compared
 
-MATCHINGS = {"mmd": squared_mmd, "mean": match_features}
+MATCHINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "mmd": squared_mmd,
+    "mean": match_features,
+}
 
 
 @dataclass(kw_only=True)

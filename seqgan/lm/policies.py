@@ -80,7 +80,7 @@ class SequencePolicy(nn.Module, ABC):
         """True up to and including the first end token."""
         return mask_of(tokens, self.end)
 
-    def token_vectors(self) -> nn.Parameter | None:
+    def token_vectors(self) -> Tensor | None:
         """The learned vector of each token, (V, E); None if the policy has no such table."""
         return None
 
@@ -292,7 +292,7 @@ class LSTMPolicy(RecurrentPolicy):
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=init_std)
 
-    def token_vectors(self) -> nn.Parameter:
+    def token_vectors(self) -> Tensor:
         return self.embedding
 
     def begin(self, rows: int) -> State:

@@ -68,7 +68,7 @@ class TransformerPolicy(RecurrentPolicy):
         nn.init.normal_(self.output_weight, std=hidden**-0.5)
         self.forbid_start_and_pad()
 
-    def token_vectors(self) -> nn.Parameter:
+    def token_vectors(self) -> Tensor:
         return self.embedding.weight
 
     def begin(self, rows: int) -> State:

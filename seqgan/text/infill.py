@@ -136,7 +136,7 @@ class InfillPolicy(RecurrentPolicy):
         self.output_bias = nn.Parameter(torch.zeros(vocab))
         self.forbid_start_and_pad()
 
-    def token_vectors(self) -> nn.Parameter:
+    def token_vectors(self) -> Tensor:
         return self.reader.embedding
 
     def begin(self, rows: int) -> State:

@@ -77,7 +77,7 @@ class HierarchicalPolicy(RecurrentPolicy):
         parts = (self.embedding, self.worker, self.project)
         return [*(p for part in parts for p in part.parameters()), self.output_weight]
 
-    def token_vectors(self) -> nn.Parameter:
+    def token_vectors(self) -> Tensor:
         return self.embedding.weight
 
     def begin(self, rows: int) -> State:

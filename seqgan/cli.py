@@ -22,6 +22,7 @@ usage: seqgan COMMAND ...      or python -m seqgan COMMAND ...; seqgan --version
   seqgan resume DIR --rounds 200               go on past the end of a run, to 200 rounds in all
   seqgan look --data FILE                      what the reader understands of a text, and examples
   seqgan sample DIR --n 20 --top_p 0.9         write sentences
+  seqgan infill DIR --text "the ___ sat"       fill gaps, for a run of --paper maskgan
   seqgan evaluate DIR --sweep                  table, plots and report again; top-p as well
   seqgan evaluate --samples FILE --references FILE    text from any source
   seqgan compare DIR DIR                       the curves of several runs, or seeds, in one plot
@@ -65,6 +66,7 @@ COMMANDS = (
     "look",
     "recommend",
     "rank",
+    "infill",
     "chat",
     "push",
     "demo",

@@ -14,6 +14,7 @@ MEANS = "its loss is not a mean over rows: it takes means or negatives of a proc
 ORDER = "rows are drawn, dropped or put together in another order than one process's"
 OF_ALL_ROWS = {
     "seqgan.retrieval.game": MEANS,
+    "seqgan.text.games.evolved": MEANS,
     "seqgan.text.games.hierarchical": ORDER,
     "seqgan.text.games.multi": ORDER,
     "seqgan.text.games.offline": MEANS,

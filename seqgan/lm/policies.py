@@ -80,6 +80,10 @@ class SequencePolicy(nn.Module, ABC):
         """True up to and including the first end token."""
         return mask_of(tokens, self.end)
 
+    def token_vectors(self) -> Tensor | None:
+        """The learned vector of each token, (V, E); None if the policy has no such table."""
+        return None
+
     def trim(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, "B U"]:
         """Remove columns of padding only; unchanged on a GPU, where the check costs more.
 
@@ -287,6 +291,9 @@ class LSTMPolicy(RecurrentPolicy):
         self.forbid_start_and_pad()
         for parameter in self.parameters():
             nn.init.normal_(parameter, std=init_std)
+
+    def token_vectors(self) -> Tensor:
+        return self.embedding
 
     def begin(self, rows: int) -> State:
         zeros = self.embedding.new_zeros(rows, self.layers, self.hidden)

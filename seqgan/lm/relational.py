@@ -72,6 +72,9 @@ class RelationalPolicy(RecurrentPolicy):
             self.gate_read.bias[hidden:] = 1.0
         self.forbid_start_and_pad()
 
+    def token_vectors(self) -> Tensor:
+        return self.embedding.weight
+
     def begin(self, rows: int) -> State:
         """Initial slots, distinguished by an identity matrix.
 

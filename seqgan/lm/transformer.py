@@ -68,6 +68,9 @@ class TransformerPolicy(RecurrentPolicy):
         nn.init.normal_(self.output_weight, std=hidden**-0.5)
         self.forbid_start_and_pad()
 
+    def token_vectors(self) -> Tensor:
+        return self.embedding.weight
+
     def begin(self, rows: int) -> State:
         empty = self.output_bias.new_zeros(rows, 2, self.heads, 0, self.size)
         return (empty,) * len(self.blocks)

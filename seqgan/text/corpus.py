@@ -234,8 +234,16 @@ def _without_spacing(texts: Texts) -> Texts:
     return texts
 
 
-def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[Tensor, " P"]:
-    """Encode the prompt, the tokens that every sample begins with.
+def encode_prompt(
+    tokenizer: TextTokenizer, prompt: str, length: int, option: str = "prompt"
+) -> Int64[Tensor, " P"]:
+    """Encode the prompt, the tokens that every sample begins with; or a part of a sentence.
+
+    Args:
+        tokenizer: Tokenizer of the run.
+        prompt: Words.
+        length: Tokens of a sequence of the run.
+        option: Option that they come from, for messages.
 
     Raises:
         UserError: The prompt is too long, or it has a word outside the vocabulary.
@@ -243,12 +251,13 @@ def encode_prompt(tokenizer: TextTokenizer, prompt: str, length: int) -> Int64[T
     tokens = torch.tensor(tokenizer.encode([prompt])[0], dtype=torch.int64)
     if len(tokens) >= length:
         raise UserError(
-            f"--prompt has {len(tokens)} tokens, but sequences have at most {length}; shorten it"
+            f"--{option} has {len(tokens)} tokens, but sequences have at most {length}; shorten it"
         )
     unknown = [p for p in prompt.split() if UNK in tokenizer.encode([p])[0]]
     if (tokens == UNK).any():
         raise UserError(
-            f"--prompt has words outside the vocabulary: {', '.join(unknown) or prompt}; use others"
+            f"--{option} has words outside the vocabulary: {', '.join(unknown) or prompt}; use "
+            "others"
         )
     return tokens
 

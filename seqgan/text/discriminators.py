@@ -111,7 +111,7 @@ class CNNDiscriminator(SequenceDiscriminator):
                 nn.init.xavier_uniform_(half)
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        return self._output(self.represent(tokens))
+        return self.logit_of(self.represent(tokens))
 
     def represent(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B F"]:
         """Compute the features of whole sequences, the input of the output layer."""
@@ -129,7 +129,7 @@ class CNNDiscriminator(SequenceDiscriminator):
     def score(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
-        return self._output(self.represent_embedded(embedded, lengths))
+        return self.logit_of(self.represent_embedded(embedded, lengths))
 
     def represent_embedded(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
@@ -151,7 +151,7 @@ class CNNDiscriminator(SequenceDiscriminator):
         return self.l2 * 0.5 * squares
 
     def scorer(self) -> Scorer:
-        return self._while_fixed(self.forward, self._output)
+        return self._while_fixed(self.forward, self.logit_of)
 
     def representer(self) -> Scorer:
         """The same as `scorer` for the features (N, F) of `represent`."""
@@ -216,7 +216,12 @@ class CNNDiscriminator(SequenceDiscriminator):
         """Features, as `represent` computes them without dropout, from maxima of the filters."""
         return self._gated((maxima + torch.cat(list(self.conv_bias))).relu())
 
-    def _output(self, x: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
+    def logit_of(self, x: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
+        """Logits from the features of `represent`.
+
+        Args:
+            x: Features, (B, F).
+        """
         outputs = torch.addmm(self.output_bias, x, self.output_weight)
         return outputs[:, 1] - outputs[:, 0]
 

@@ -66,6 +66,6 @@ class LabelDiscriminator(CNNDiscriminator):
     def _outputs(self, x: Float[Tensor, "B F"]) -> Float[Tensor, "B K"]:
         return torch.addmm(self.output_bias, x, self.output_weight)
 
-    def _output(self, x: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
+    def logit_of(self, x: Float[Tensor, "B F"]) -> Float[Tensor, " B"]:
         outputs = self._outputs(x)
         return outputs[:, :-1].logsumexp(1) - outputs[:, -1]

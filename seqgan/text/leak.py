@@ -77,6 +77,9 @@ class HierarchicalPolicy(RecurrentPolicy):
         parts = (self.embedding, self.worker, self.project)
         return [*(p for part in parts for p in part.parameters()), self.output_weight]
 
+    def token_vectors(self) -> Tensor:
+        return self.embedding.weight
+
     def begin(self, rows: int) -> State:
         """Tokens so far, maxima of the filters, projected goals, states of manager and worker."""
         like, size = self.output_weight, self.manager.hidden_size

@@ -14,6 +14,7 @@ from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.likelihood import sentence_nll
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.games.policy import PolicyGame
+from seqgan.text.infill import InfillPolicy, sentence_with_gaps
 from seqgan.text.mixture import MixturePolicy
 from seqgan.text.residual import ResidualPolicy
 from seqgan.text.run import SequenceRun
@@ -127,6 +128,50 @@ class LoadedText(LoadedRun[SequenceRun]):
             )
         return [self._run.decode(row) for row in rows.tolist()]
 
+    def infill(
+        self,
+        text: str,
+        n: int = 10,
+        *,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        model: str = "seqgan",
+        seed: int | None = None,
+    ) -> list[str]:
+        """Fill the gaps of a sentence.
+
+        Args:
+            text: Sentence with ___ for each token that is missing.
+            n: Number of sentences.
+            temperature: Sampling temperature, above 0; below 1 sharpens.
+            top_p: Probability mass of the most likely tokens, from which alone samples are drawn.
+            model: "seqgan" or "mle", as in `sample`.
+            seed: Seed of the draws; None continues torch's random numbers.
+
+        Raises:
+            UserError: The run fills no gaps, a value is invalid, or the sentence cannot be used.
+        """
+        check_settings(n, temperature, top_p, model=model)
+        policy = self._policy(model)
+        if not isinstance(policy, InfillPolicy):
+            raise UserError(f"{self.folder} fills no gaps; train one with --paper maskgan")
+        tokens, gaps = sentence_with_gaps(
+            text, lambda part: self._run.encode_prompt(part, "text"), policy, self._run.game.length
+        )
+        device = self._run.engine.device
+        with torch.random.fork_rng(enabled=seed is not None):
+            if seed is not None:
+                options.check_seed(seed)
+                torch.manual_seed(seed)
+            rows = policy.fill(
+                tokens.expand(n, -1).to(device),
+                gaps.expand(n, -1).to(device),
+                temperature=temperature,
+                top_p=top_p,
+                never=self._run.never,
+            )
+        return [self._run.decode(row) for row in rows.tolist()]
+
     def score(
         self, sentences: Sequence[str], *, temperature: float = 1.0, model: str = "seqgan"
     ) -> Float64[np.ndarray, " N"]:
@@ -187,7 +232,7 @@ class LoadedText(LoadedRun[SequenceRun]):
         if not isinstance(policy, MixturePolicy):
             raise UserError(
                 f"--label {label}: {self.folder} does not write text by label; train one with "
-                "--paper sentigan"
+                "--paper sentigan or catgan"
             )
         options.check_choice("label", label, names)
         return policy.labelled()[names.index(label)]

@@ -174,18 +174,18 @@ class OracleRun(SequenceRun):
     def real_sentences(self) -> Sentences:
         return self.train_set[:SAMPLED].tolist()
 
-    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
+    def encode_prompt(self, prompt: str, option: str = "prompt") -> Int64[Tensor, " P"]:
         """Token ids separated by spaces."""
         try:
             tokens = torch.tensor([int(word) for word in prompt.split()], dtype=torch.int64)
         except ValueError as error:
             raise UserError(
-                f"--prompt {prompt}: an oracle's tokens are numbers, as in '17 4'"
+                f"--{option} {prompt}: an oracle's tokens are numbers, as in '17 4'"
             ) from error
-        check_vocabulary(tokens, self.oracle.vocab, "--prompt")
+        check_vocabulary(tokens, self.oracle.vocab, f"--{option}")
         if len(tokens) >= self.config.length:
             raise UserError(
-                f"--prompt has {len(tokens)} tokens of at most {self.config.length - 1}"
+                f"--{option} has {len(tokens)} tokens of at most {self.config.length - 1}"
             )
         return tokens
 

@@ -34,10 +34,10 @@ from seqgan.lm.likelihood import nll, sentence_nll
 from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
-from seqgan.text import own, policies, presets
+from seqgan.text import own, policies, presets, vectors
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.corpus import encode_prompt, encode_sentences, read_corpus
-from seqgan.text.games.multi import LabelledGame
+from seqgan.text.games.labelled import LabelledGame
 from seqgan.text.labels import FILE as LABELS
 from seqgan.text.labels import read_counts
 from seqgan.text.mixture import MixturePolicy
@@ -55,6 +55,9 @@ class TextOptions(SharedOptions, CorpusConfig):
         sweep_samples: Sentences at each temperature of the final sweep, at most as many as in the
             training set.
         judge_epochs: Maximum number of epochs to fit a language model that scores samples.
+        embeddings: File with vectors of words of --embedding numbers, from which the policy's token
+            vectors start: lines of a word and its numbers, as GloVe's, or a .safetensors file with
+            a tensor for each word; empty for random ones.
         metric: Metrics of your own, as in mypackage.mine:metric, separated by commas; functions
             from (samples, references), two lists of sentences, to a number, which is logged and
             stands in the table.
@@ -63,6 +66,7 @@ class TextOptions(SharedOptions, CorpusConfig):
     patience: int = 3
     sweep_samples: int = 10_000
     judge_epochs: int = 6
+    embeddings: str = ""
     metric: str = ""
 
     def __post_init__(self) -> None:
@@ -129,6 +133,8 @@ class TextRun(SequenceRun):
         if self.corpus.labels is not None:
             self.label_counts = self.corpus.labels.counts()
         self.build(self._sequences(self.corpus.train.width))
+        if config.embeddings and not begun:
+            vectors.fill(self.game, self.tokenizer.ids(), config.embeddings, config.embedding)
         device = self.engine.device
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
         if self.paper.data is not None:
@@ -229,8 +235,8 @@ class TextRun(SequenceRun):
     def real_sentences(self) -> Sentences:
         return self.corpus.train_words(SAMPLED)
 
-    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
-        return encode_prompt(self.tokenizer, prompt, self.game.length)
+    def encode_prompt(self, prompt: str, option: str = "prompt") -> Int64[Tensor, " P"]:
+        return encode_prompt(self.tokenizer, prompt, self.game.length, option)
 
     def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
         fixed = self.config.fixed_length

@@ -37,7 +37,7 @@ class SequenceRun(Run):
     """
 
     show = ("nll_oracle", "nll_test", "nll_valid", "mle/loss", "D/accuracy", "G/reward")
-    movable = ("data", "valid", "test", "oracle")
+    movable = ("data", "valid", "test", "oracle", "embeddings")
     config: SharedOptions
     paper: Paper
     data: Any
@@ -139,8 +139,8 @@ class SequenceRun(Run):
         self.engine.notes.setdefault("length", self.game.length)
 
     @abstractmethod
-    def encode_prompt(self, prompt: str) -> Int64[Tensor, " P"]:
-        """Encode the tokens that samples begin with."""
+    def encode_prompt(self, prompt: str, option: str = "prompt") -> Int64[Tensor, " P"]:
+        """Encode the tokens that samples begin with, or others that an option names."""
 
     @abstractmethod
     def encode_sentences(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:

@@ -1,4 +1,4 @@
-"""The game of labelled text: a policy for each label, a discriminator of labels and generated text.
+"""The penalty game: a policy for each label, a discriminator of labels and generated text.
 
     L_D   = -E_G log D_(k+1)(y) - sum_i E_(p_i) log D_i(y)
     L_G_i = E_(y ~ G_i) sum_t G_i(y_t | y_<t) V_t,   V_t = mean of 1 - D_i over completions
@@ -6,22 +6,22 @@
 Batches are lists, one tensor of real sequences for each label.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from image_core.adversarial.game import Batch, Loss
 from seqgan.lm.policies import LSTMPolicy
-from seqgan.text.games.policy import PolicyGame
+from seqgan.text.games.labelled import LabelledGame
 from seqgan.text.label_discriminator import LabelDiscriminator
 from seqgan.text.mixture import MixturePolicy
 from seqgan.text.rewards import label_reward
 
 
-class LabelledGame(PolicyGame):
+class PenaltyGame(LabelledGame):
     """Players "G" (the policies of all labels), "mle" (with a separate optimizer) and "D".
 
     Args:
@@ -34,7 +34,6 @@ class LabelledGame(PolicyGame):
         d_steps: Optimizer steps of the discriminator in a round.
     """
 
-    G: MixturePolicy
     D: LabelDiscriminator
 
     def __init__(
@@ -50,17 +49,6 @@ class LabelledGame(PolicyGame):
     ):
         super().__init__(G, D, length, g_steps=g_steps, d_steps=d_steps)
         self.rollouts, self.samples = rollouts, samples
-
-    def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Maximum likelihood of each policy on the sequences of its label."""
-        self.G.train()
-        each = [
-            share.exp() * part.nll(part.trim(real))
-            for share, part, real in zip(
-                self.G.log_share, self.G.labelled(), next(batches), strict=True
-            )
-        ]
-        yield Loss(torch.stack(each).sum())
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Sample from each policy, and lower the probability of tokens by their penalty."""
@@ -101,37 +89,6 @@ class LabelledGame(PolicyGame):
                 },
             )
 
-    def without_real(self, batch: Batch) -> Batch:
-        return [
-            part.sample(len(rows), self.length)
-            for part, rows in zip(self.G.labelled(), batch, strict=True)
-        ]
-
-    def by_label(
-        self,
-        policy: MixturePolicy,
-        counts: Sequence[int],
-        *,
-        temperature: float = 1.0,
-        top_p: float = 1.0,
-        never: Sequence[int] = (),
-    ) -> tuple[Int64[Tensor, "N T"], Int64[Tensor, " N"]]:
-        """Samples of each label, and their labels.
-
-        Args:
-            policy: The policies.
-            counts: Number of samples of each label.
-            temperature: Sampling temperature.
-            top_p: Probability mass of nucleus sampling.
-            never: Ids that are not drawn.
-        """
-        drawn = [
-            self.sample(count, policy=part, temperature=temperature, top_p=top_p, never=never)
-            for count, part in zip(counts, policy.labelled(), strict=True)
-            if count
-        ]
-        return torch.cat(drawn), torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-
 
 def penalised(
     log_prob: Float[Tensor, "B T"], penalty: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]
@@ -148,11 +105,11 @@ def penalised(
     return (log_prob.exp() * penalty * mask).sum() / mask.sum()
 
 
-def tiny() -> tuple[LabelledGame, list[Tensor]]:
+def tiny() -> tuple[PenaltyGame, list[Tensor]]:
     """A game that runs in seconds and data for it, for tests: two labels, up to six tokens."""
     data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
     data[:, 4], data[:, 5] = 2, 0
     parts = [LSTMPolicy(12, 8, 8, start=1, end=2, pad=0) for _ in range(2)]
     D = LabelDiscriminator(12, 2, ((1, 4), (2, 4)), end=2)
-    game = LabelledGame(MixturePolicy(parts, [0.5, 0.5]), D, 6, rollouts=2, samples=8)
+    game = PenaltyGame(MixturePolicy(parts, [0.5, 0.5]), D, 6, rollouts=2, samples=8)
     return game, list(data.chunk(2))

@@ -38,7 +38,7 @@ class RelaxedGame(PolicyGame):
     The inverse temperature grows geometrically with the policy's moves and is exactly `beta_max` in
     the last one:
 
-    beta_n = beta_max^(n / N),  n = 1..N
+    beta_n = beta_min (beta_max / beta_min)^(n / N),  n = 1..N
 
     Args:
         G: The policy.
@@ -47,6 +47,7 @@ class RelaxedGame(PolicyGame):
         moves: Number N of policy moves in the whole run.
         beta_max: Inverse temperature at the end; high values give nearly one-hot samples and a
             noisier gradient.
+        beta_min: Inverse temperature before the first move.
         relaxation: Function from logits to differentiable samples.
         loss: Loss of both players; it may be relativistic.
         penalty: Penalty of the discriminator, on embedded sequences.
@@ -54,7 +55,7 @@ class RelaxedGame(PolicyGame):
         d_steps: Optimizer steps of the discriminator in a round, each with fresh samples.
 
     Raises:
-        UserError: There are no moves, or beta_max is not above 0.
+        UserError: There are no moves, or an inverse temperature is not above 0.
     """
 
     G: RecurrentPolicy
@@ -68,6 +69,7 @@ class RelaxedGame(PolicyGame):
         *,
         moves: int,
         beta_max: float = 100.0,
+        beta_min: float = 1.0,
         relaxation: Relaxation = concrete,
         loss: AdversarialLoss = losses.relativistic,
         penalty: Penalty | None = None,
@@ -75,9 +77,13 @@ class RelaxedGame(PolicyGame):
         d_steps: int = 5,
     ):
         super().__init__(G, D, length, g_steps=g_steps, d_steps=d_steps)
-        if moves < 1 or not beta_max > 0:
-            raise UserError(f"{moves} policy moves to beta_max {beta_max}: both must be above 0")
-        self.moves, self.beta_max, self.relaxation = moves, beta_max, relaxation
+        if moves < 1 or not min(beta_min, beta_max) > 0:
+            raise UserError(
+                f"{moves} policy moves from beta_min {beta_min} to beta_max {beta_max}: all three "
+                "must be above 0"
+            )
+        self.moves, self.relaxation = moves, relaxation
+        self.beta_min, self.beta_max = beta_min, beta_max
         self.loss, self.penalty = loss, penalty
         self.register_buffer("played", torch.zeros(()))
 
@@ -104,47 +110,87 @@ class RelaxedGame(PolicyGame):
             x, mask = self.write(len(real), self.beta())
         d_real, d_fake = self.D(real), self._judge_relaxed(x, mask)
         total = self.loss.d(d_real, d_fake) + self.D.regularizer()
-        logs = {
-            "d_real": d_real.mean(),
-            "d_fake": d_fake.mean(),
-            # Over pairs: the output of a relativistic discriminator has no absolute meaning
-            "accuracy": (d_real > d_fake).float().mean(),
-        }
-        if self.penalty is not None:
-            real_vectors, fake_vectors = self.D.embed(real), self.D.embed_relaxed(x, mask)
-            logs["penalty"] = self.penalty(
-                lambda v: self.D.score(v, None), real_vectors, fake_vectors
-            )
-            total = total + logs["penalty"]
-        return Loss(total, logs)
+        return self._penalised(Loss(total, compared(d_real, d_fake)), real, x, mask)
+
+    def _penalised(
+        self,
+        loss: Loss,
+        real: Int64[Tensor, "B T"],
+        x: Float[Tensor, "B T V"],
+        mask: Bool[Tensor, "B T"],
+    ) -> Loss:
+        if self.penalty is None:
+            return loss
+        real_vectors, fake_vectors = self.D.embed(real), self.D.embed_relaxed(x, mask)
+        penalty = self.penalty(lambda v: self.D.score(v, None), real_vectors, fake_vectors)
+        return Loss(loss.total + penalty, {**loss.logs, "penalty": penalty})
 
     def beta(self) -> Float[Tensor, ""]:
-        """Inverse temperature of the current move; 1 before the first."""
+        """Inverse temperature of the current move; beta_min before the first."""
         share = (self.played / self.moves).clamp(max=1.0)
-        return self.played.new_tensor(self.beta_max) ** share
+        return self.beta_min * self.played.new_tensor(self.beta_max / self.beta_min) ** share
 
     def write(
         self, count: int, beta: Float[Tensor, ""]
     ) -> tuple[Float[Tensor, "B T V"], Bool[Tensor, "B T"]]:
         """Relaxed sequences and the mask of their tokens up to the first end token drawn."""
-        device = self.played.device
-        previous = torch.full((count,), self.G.start, dtype=torch.int64, device=device)
-        state = self.G.begin(count)
-        samples, drawn = [], []
-        for _ in range(self.length):
-            hidden, state = self.G.step(previous, state)
-            y = self.relaxation(self.G.logits(hidden), beta)
-            previous = y.argmax(-1)
-            samples.append(y)
-            drawn.append(previous)
-        return torch.stack(samples, 1), self.G.mask(torch.stack(drawn, 1))
+        return relaxed(self.G, count, self.length, lambda logits: self.relaxation(logits, beta))
 
     def _judge_relaxed(
         self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, " B"]:
-        return self.D.score(
-            self.D.embed_relaxed(x, mask), None if self.G.end is None else mask.sum(1)
-        )
+        return judged(self.D, x, mask, self.G.end)
+
+
+def relaxed(
+    policy: RecurrentPolicy, count: int, length: int, draw: Callable[[Tensor], Tensor]
+) -> tuple[Float[Tensor, "B T V"], Bool[Tensor, "B T"]]:
+    """Relaxed sequences of a policy, and the mask of their tokens up to the first end token.
+
+    Args:
+        policy: The policy.
+        count: Number B of sequences.
+        length: Number T of tokens of each.
+        draw: Function from logits to differentiable samples.
+    """
+    device = policy.forbidden.device
+    previous = torch.full((count,), policy.start, dtype=torch.int64, device=device)
+    state = policy.begin(count)
+    samples, drawn = [], []
+    for _ in range(length):
+        hidden, state = policy.step(previous, state)
+        y = draw(policy.logits(hidden))
+        previous = y.argmax(-1)
+        samples.append(y)
+        drawn.append(previous)
+    return torch.stack(samples, 1), policy.mask(torch.stack(drawn, 1))
+
+
+def compared(d_real: Float[Tensor, " B"], d_fake: Float[Tensor, " B"]) -> dict[str, Tensor]:
+    """Means of both logits, and the share of pairs in the right order.
+
+    The output of a relativistic discriminator has no absolute meaning.
+
+    Args:
+        d_real: Logits of real sequences, (B,).
+        d_fake: Logits of others, (B,).
+    """
+    right = (d_real > d_fake).float().mean()
+    return {"d_real": d_real.mean(), "d_fake": d_fake.mean(), "accuracy": right}
+
+
+def judged(
+    D: SequenceDiscriminator, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"], end: int | None
+) -> Float[Tensor, " B"]:
+    """The discriminator's logits of relaxed sequences.
+
+    Args:
+        D: The discriminator.
+        x: Relaxed sequences, (B, T, V).
+        mask: True up to their end, (B, T).
+        end: Id that ends a sequence; None if all sequences have one length.
+    """
+    return D.score(D.embed_relaxed(x, mask), None if end is None else mask.sum(1))
 
 
 def tiny() -> tuple[RelaxedGame, Tensor]:

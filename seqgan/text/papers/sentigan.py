@@ -16,7 +16,7 @@ from image_core.runs import options
 from seqgan.text import own
 from seqgan.text.config import FILTERS, DiscriminatorOptions, Sequences, two_players
 from seqgan.text.corpus import Corpus
-from seqgan.text.games.multi import LabelledGame
+from seqgan.text.games.multi import PenaltyGame
 from seqgan.text.label_discriminator import LabelDiscriminator
 from seqgan.text.labels import LabelBatches, check_labels
 from seqgan.text.mixture import MixturePolicy
@@ -62,7 +62,7 @@ RECIPES = ("text",)
 """An oracle has no labels."""
 
 
-def game(o: Options, s: Sequences) -> LabelledGame:
+def game(o: Options, s: Sequences) -> PenaltyGame:
     """Build the game from a run's options."""
     check_labels("sentigan", s.labels)
     total = sum(s.labels.values())
@@ -77,7 +77,7 @@ def game(o: Options, s: Sequences) -> LabelledGame:
         l2=o.d_l2,
     )
     sizes = {"samples": o.samples, "g_steps": o.g_steps, "d_steps": o.d_steps}
-    return LabelledGame(policy, discriminator, s.length, rollouts=o.rollouts, **sizes)
+    return PenaltyGame(policy, discriminator, s.length, rollouts=o.rollouts, **sizes)
 
 
 players = two_players

@@ -80,7 +80,7 @@ def folder(tmp_path_factory):
 
 
 def test_every_paper_plays_with_a_transformer():
-    for name in set(oracle.PAPERS.names()) - {"leakgan"}:  # a hierarchy
+    for name in set(oracle.PAPERS.names()) - {"leakgan", "maskgan"}:  # policies of their own
         config = built(oracle, paper=name, out="run", policy="transformer")
         game = oracle.PAPERS.load(name).game(config, SEQUENCES)
         assert type(game.G) is TransformerPolicy, name

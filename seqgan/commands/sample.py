@@ -21,6 +21,8 @@ def run(words: Sequence[str]) -> None:
     _check(options)
     recipe, _ = saved_config(options.folder, RECIPES)
     if recipe in pictures.RECIPES:
+        if options.best_of != 1:
+            raise UserError(f"{options.folder} draws pictures: leave --best_of out")
         pictures.write_samples(recipe, options)
         return
     trained = open_run(options.folder, data=False)

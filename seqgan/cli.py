@@ -46,6 +46,7 @@ usage: seqgan COMMAND ...      or python -m seqgan COMMAND ...; seqgan --version
   seqgan sample DIR --prompt "a small red circle on blue"    pictures of a sentence, as a PNG
   seqgan sample DIR --out NEW --gif FILE.gif   single PNGs of an image run, a walk through latents
   seqgan evaluate --samples DIR --references DIR   pictures from any source
+  seqgan rivals --config FILE --seeds 5 --seconds 32   an adversary against all its rivals
   seqgan demo --out DIR                        an adversary on text and on CartPole, in five minutes
   seqgan list losses                           names of losses, penalties, estimators, games,
                                                recipes, metrics, papers
@@ -73,6 +74,7 @@ COMMANDS = (
     "demos",
     "play",
     "study",
+    "rivals",
     "attack",
 )
 

@@ -248,7 +248,7 @@ LAYERS = {
     **dict.fromkeys(("papers", "build", "soft_build"), "papers"),
     **dict.fromkeys(("report", "card", "suite"), "report"),
     **dict.fromkeys(("recipe", "oracle_recipe", "run", "work", "warmup"), "recipe"),
-    **dict.fromkeys(("sample", "compare", "serve", "loaded", "look"), "above"),
+    **dict.fromkeys(("sample", "compare", "serve", "loaded", "look", "rivals"), "above"),
 }
 """Files and folders of a domain by the layer that they are of."""
 

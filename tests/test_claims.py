@@ -255,7 +255,7 @@ def test_the_commands_of_a_page_are_accepted(name, capsys, tmp_path):
             *claim.command(run_, 0).splitlines(),
             *claim.command(run_, 0, tiny=True).splitlines(),
         ):
-            if not line.startswith("seqgan train"):
+            if not line.startswith(("seqgan train", "seqgan rivals")):
                 continue
             words = shlex.split(line.replace("{out}", str(tmp_path)))[1:]
             with pytest.raises(SystemExit) as stop:

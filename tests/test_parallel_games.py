@@ -18,6 +18,7 @@ OF_ALL_ROWS = {
     "seqgan.text.games.hierarchical": ORDER,
     "seqgan.text.games.multi": ORDER,
     "seqgan.text.games.offline": MEANS,
+    "seqgan.text.games.prompted": MEANS,
     "seqgan.text.games.sequence": ORDER,
     "seqgan.text.games.weighted": ORDER,
     "seqgan.text2image.games.stack": MEANS,

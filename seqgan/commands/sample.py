@@ -21,6 +21,8 @@ def run(words: Sequence[str]) -> None:
     _check(options)
     recipe, _ = saved_config(options.folder, RECIPES)
     if recipe in pictures.RECIPES:
+        if options.best_of != 1:
+            raise UserError(f"{options.folder} draws pictures: leave --best_of out")
         pictures.write_samples(recipe, options)
         return
     trained = open_run(options.folder, data=False)
@@ -37,6 +39,7 @@ def run(words: Sequence[str]) -> None:
         seed=options.seed,
         label=options.label,
         rescore=1 if options.rescore is None else options.rescore,
+        best_of=options.best_of,
         **_settings(options),
     )
     text = "".join(sentence + "\n" for sentence in sentences)
@@ -119,6 +122,13 @@ def _parser() -> Parser:
         type=int,
         help="Candidates of each sentence, or of each picture of an image run; one is drawn by the "
         "discriminator's logit (1).",
+    )
+    add(
+        "--best_of",
+        type=int,
+        default=1,
+        help="Candidates of each sentence; the one with the discriminator's highest logit is "
+        "written (1).",
     )
     add("--label", help="Label of the sentences, for a text run that has labels (all).")
     add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")

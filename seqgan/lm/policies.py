@@ -310,11 +310,18 @@ class LSTMPolicy(RecurrentPolicy):
         return self._drop(x), (torch.stack(hs, 1), torch.stack(cs, 1))
 
     def _read(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
-        x = F.embedding(F.pad(tokens[:, :-1], (1, 0), value=self.start), self.embedding)
-        state = self.embedding.new_zeros(1, len(tokens), self.hidden)
+        return self._through(self._inputs(tokens))
+
+    def _through(self, x: Float[Tensor, "B T E"]) -> Float[Tensor, "B T H"]:
+        """Outputs of the last layer."""
+        state = x.new_zeros(1, len(x), self.hidden)
         for w_x, w_h, b in self._layers():
             x = recurrent(_lstm, self._drop(x), state, w_x, w_h, b, self.no_bias)
         return self._drop(x)
+
+    def _inputs(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        """What the first layer reads before each token."""
+        return F.embedding(F.pad(tokens[:, :-1], (1, 0), value=self.start), self.embedding)
 
     def _layers(self) -> zip:
         return zip(self.input_weight, self.state_weight, self.bias, strict=True)

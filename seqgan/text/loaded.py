@@ -13,6 +13,7 @@ from image_core.runs.loaded import LoadedRun
 from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.likelihood import sentence_nll
 from seqgan.lm.policies import SequencePolicy
+from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.games.policy import PolicyGame
 from seqgan.text.infill import InfillPolicy, sentence_with_gaps
 from seqgan.text.mixture import MixturePolicy
@@ -89,6 +90,7 @@ class LoadedText(LoadedRun[SequenceRun]):
         model: str = "seqgan",
         label: str | None = None,
         rescore: int = 1,
+        best_of: int = 1,
         seed: int | None = None,
     ) -> list[str]:
         """Draw sentences; with prompts, n for each of them in their order.
@@ -105,6 +107,7 @@ class LoadedText(LoadedRun[SequenceRun]):
                 with their frequencies.
             rescore: Candidates of each sentence, of which one is drawn by the softmax of the
                 discriminator's logit: the policy becomes a residual energy model.
+            best_of: Candidates of each sentence, of which the one with the highest logit is taken.
             seed: Seed of the draws; None continues torch's random numbers.
 
         Raises:
@@ -114,6 +117,7 @@ class LoadedText(LoadedRun[SequenceRun]):
         check_settings(count, temperature, top_p, greedy, model)
         if isinstance(prompts, str):
             raise UserError("prompts is one string; put it in [ ]")
+        judge = self._judge(best_of, rescore, greedy)
         given = [self._run.encode_prompt(prompt) for prompt in prompts]
         empty = torch.zeros(0, dtype=torch.int64)
         with torch.random.fork_rng(enabled=seed is not None):
@@ -121,11 +125,14 @@ class LoadedText(LoadedRun[SequenceRun]):
                 options.check_seed(seed)
                 torch.manual_seed(seed)
             rows = self._draw(
-                [prompt for prompt in given or [empty] for _ in range(count)],
+                [prompt for prompt in given or [empty] for _ in range(count * best_of)],
                 self._rescored(self._labelled(self._policy(model), label), rescore),
                 temperature,
                 GREEDY if greedy else top_p,
             )
+        if judge is not None:
+            told = judge.eval().scorer()(rows.to(self._run.engine.device)).view(-1, best_of)
+            rows = rows.view(-1, best_of, rows.shape[1])[torch.arange(len(told)), told.argmax(1)]
         return [self._run.decode(row) for row in rows.tolist()]
 
     def infill(
@@ -209,6 +216,23 @@ class LoadedText(LoadedRun[SequenceRun]):
     def _policy(self, model: str) -> SequencePolicy:
         game = self._run.game
         return game.writer() if model == "seqgan" else game.mle.eval()
+
+    def _judge(self, best_of: int, rescore: int, greedy: bool) -> SequenceDiscriminator | None:
+        """The discriminator that chooses the best of several, if there are several."""
+        if best_of < 1:
+            raise UserError(f"--best_of {best_of}: it must be at least 1")
+        if best_of == 1:
+            return None
+        if rescore > 1 or greedy:
+            name = "--greedy" if greedy else f"--rescore {rescore}"
+            raise UserError(f"--best_of {best_of} and {name}: leave one of them out")
+        game = self._run.game
+        if not isinstance(game, PolicyGame):
+            raise UserError(
+                f"--best_of {best_of}: {self._run.paper.title} has no discriminator of whole "
+                "sentences; leave it out"
+            )
+        return game.ranker()
 
     def _rescored(self, policy: SequencePolicy, candidates: int) -> SequencePolicy:
         """The policy corrected by the discriminator, if there is more than one candidate."""

@@ -38,9 +38,11 @@ from seqgan.text import own, policies, presets, vectors
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
 from seqgan.text.corpus import encode_prompt, encode_sentences, read_corpus
 from seqgan.text.games.labelled import LabelledGame
+from seqgan.text.games.prompted import PromptedGame
 from seqgan.text.labels import FILE as LABELS
 from seqgan.text.labels import read_counts
 from seqgan.text.mixture import MixturePolicy
+from seqgan.text.prompts import prompts_of
 from seqgan.text.report import Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
 from seqgan.text.splits import CHITCHAT, CorpusConfig
@@ -137,6 +139,8 @@ class TextRun(SequenceRun):
             vectors.fill(self.game, self.tokenizer.ids(), config.embeddings, config.embedding)
         device = self.engine.device
         self.valid, self.test = self.corpus.valid.to(device), self.corpus.test.to(device)
+        if isinstance(self.game, PromptedGame):
+            self.game.asked = prompts_of(self.corpus.test, self.game.mark, "test set")
         if self.paper.data is not None:
             self.data = self.paper.data(config, self.corpus)
         else:

@@ -90,8 +90,8 @@ def valid_records(claim: Claim, records: Sequence[Record], *, tiny: bool = False
 
 
 def code_digest(claim: Claim, command: str) -> str:
-    """Digest of the function that reads the figures and of the scripts that the command names."""
-    scripts = [word for word in shlex.split(command) if word.endswith(".py")]
+    """Digest of the function that reads figures, and of scripts and options in the command."""
+    scripts = [word for word in shlex.split(command) if word.endswith((".py", ".yaml"))]
     sources = [claim.source(), *((ROOT / s).read_text(encoding="utf-8") for s in scripts)]
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()[:12]
 

@@ -57,6 +57,10 @@ class PolicyGame(GeneratorGame):
         """Take the discriminator's steps of a round."""
         return self.discriminator_steps(batches, self.d_steps)
 
+    def ranker(self) -> SequenceDiscriminator:
+        """Return the discriminator that chooses among several samples; games may keep another."""
+        return self.D
+
     @torch.no_grad()
     def discriminate(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
         """Return the discriminator's logit of each whole sequence, in eval mode."""

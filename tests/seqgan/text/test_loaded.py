@@ -197,6 +197,22 @@ def test_lines_of_one_length_give_samples_of_that_length(tmp_path):
     assert run.score(lines[:1])[0] < 0
 
 
+def test_the_best_of_several_has_the_highest_logit(loaded, monkeypatch):
+    drawn = []
+    game = loaded._run.game
+    draw = game.writer().sample
+    monkeypatch.setattr(game.G, "sample", lambda *a, **k: drawn.append(draw(*a, **k)) or drawn[-1])
+    found = loaded.sample(6, best_of=5, seed=3)
+    (rows,) = drawn
+    best = game.D.scorer()(rows).view(6, 5).argmax(1)
+    chosen = rows.view(6, 5, -1)[torch.arange(6), best]
+    assert found == [loaded._run.decode(row) for row in chosen.tolist()]
+    with pytest.raises(UserError, match="--best_of 0: it must be at least 1"):
+        loaded.sample(1, best_of=0)
+    with pytest.raises(UserError, match="--best_of 2 and --rescore 3: leave one of them out"):
+        loaded.sample(1, best_of=2, rescore=3)
+
+
 def test_rescored_sentences_are_drawn_by_the_discriminators_logit(loaded, monkeypatch):
     """A discriminator that wants a word gets it, as often as its odds among the candidates say."""
     plain = loaded.sample(300, seed=1)

@@ -1,0 +1,1 @@
+"""Sequences with a reward that can be gamed: rules, samples, and features of prefixes."""

@@ -234,7 +234,7 @@ def source_of(o: TranslateOptions) -> DomainSource:
     """Where the domains of a run come from."""
     how = Reading("--data", o.size, o.channels, o.strict, fit=o.fit)
     places = o.data, o.domains, o.a, o.b, o.pairs, o.swap, o.split_seed
-    return DomainSource(*places, how, o.learns_pairs())
+    return DomainSource(*places, how, o.learns_pairs(), o.masks())
 
 
 def domain_data(o: TranslateOptions, domains: Domains) -> Data:

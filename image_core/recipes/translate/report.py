@@ -17,6 +17,7 @@ from image_core.games.translation import (
     Direction,
     DomainGame,
     DrawingGame,
+    EditingGame,
     PairDrawingGame,
     TranslationGame,
 )
@@ -24,6 +25,7 @@ from image_core.metrics.features import Extractor
 from image_core.recipes.translate.build import objective, source_of
 from image_core.recipes.translate.config import TranslateOptions
 from image_core.recipes.translate.data import DomainSets
+from image_core.recipes.translate.edited import edited_rows
 from image_core.recipes.translate.measure import (
     AGAIN,
     ENDS,
@@ -140,6 +142,10 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         end = "" if direction == "ab" else "_ba"
         found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
         write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
+    if isinstance(subject.game, EditingGame):
+        found |= with_edits(subject, subject.game, "valid", f"round_{subject.rounds:06d}")[
+            subject.title
+        ].scores
     if isinstance(subject.game, ClassifyingGame):
         right = named_right(subject.game, subject.sets.valid, most)
         found["test_accuracy"] = right[""]
@@ -149,6 +155,13 @@ def look(subject: TranslateSubject) -> dict[str, float]:
 def directions(game: DomainGame) -> list[Direction]:
     """Directions that a game has learned, none where it translates nothing."""
     return list(game.translators()) if isinstance(game, TranslationGame) else []
+
+
+def _measured(game: DomainGame) -> set[str]:
+    """Domains whose pictures a game makes."""
+    if isinstance(game, EditingGame):
+        return {"a"}
+    return {ENDS[direction][1] for direction in directions(game)} or {"b"}
 
 
 def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
@@ -177,7 +190,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
     rows = {**class_rows(subject), **rows}
     table = {name: row.scores for name, row in rows.items()}
     intervals = {name: {n: list(e) for n, e in row.ends.items()} for name, row in rows.items()}
-    nets = {name: subject.ruler(name).net for name in sorted({ENDS[d][1] for d in ways} or {"b"})}
+    nets = {name: subject.ruler(name).net for name in sorted(_measured(subject.game))}
     folder.write_result(
         {
             "table": table,
@@ -220,6 +233,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
         ],
         pictures={
             **grids,
+            "Pictures above the same under another class": folder.samples / "edited.png",
             "Pairs drawn from the prior, A above B": folder.samples / "pairs.png",
             "Drawn from the prior, a row a class": folder.samples / "drawn.png",
             "Curves of the log": folder.plots / "learning.png",
@@ -239,6 +253,8 @@ def class_rows(subject: TranslateSubject) -> dict[str, Scored]:
     if isinstance(game, ClassifyingGame):
         for name, share in named_right(game, subject.sets.test, most).items():
             rows[name or subject.title] = Scored({"test_accuracy": share}, {})
+    if isinstance(game, EditingGame):
+        rows |= with_edits(subject, game, "test", "edited")
     if isinstance(game, PairDrawingGame):
         rows |= pair_rows(subject, game)
     if isinstance(game, DrawingGame):
@@ -247,6 +263,25 @@ def class_rows(subject: TranslateSubject) -> dict[str, Scored]:
         if not directions(game):
             rows[AGAIN] = again_row(ruler, held, subject.sets, "b", most)
     return rows
+
+
+def with_edits(
+    subject: TranslateSubject, game: EditingGame, role: str, name: str
+) -> dict[str, Scored]:
+    """Scores of pictures under another class, and of what stands in their place.
+
+    Args:
+        subject: A run.
+        game: Its game.
+        role: Set to measure with, valid or test.
+        name: Name of the grid among the samples.
+    """
+    sets, c = subject.sets, subject.config
+    held, most = (sets.valid, LOOKED) if role == "valid" else (sets.test, c.eval_samples)
+    file = subject.folder.samples / f"{name}.png"
+    with options.seeded(c.seed + 3):
+        rows = edited_rows(game, subject.ruler("a"), held, sets.valid, most, file)
+    return {row or subject.title: scored for row, scored in rows.items()}
 
 
 def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Scored]:

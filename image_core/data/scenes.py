@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -50,9 +50,9 @@ def mosaics(images: ImageSet, seed: int) -> tuple[ImageSet, ImageSet]:
     number = torch.arange(1, cells + 1).repeat(count)
     planes = [inside * (own + 1)[:, None, None], inside * number[:, None, None]]
     maps = torch.stack([*planes, torch.zeros_like(planes[0])], 1).to(torch.uint8)
-    made = (images._replace(images=_tiled(x), labels=None, names=[]) for x in (maps, coloured))
-    first, second = made
-    return first, second
+    plain = images._replace(labels=None, names=[])
+    a = plain._replace(images=_tiled(maps), resize="none")
+    return a, plain._replace(images=_tiled(coloured))
 
 
 def _tiled(cells: UInt8[Tensor, "M C S S"]) -> UInt8[Tensor, "N C T T"]:
@@ -100,20 +100,3 @@ def _labels(name: str, images: ImageSet) -> Int64[Tensor, " N"]:
         )
     return images.labels
 
-
-def boundaries(numbers: Float[Tensor, "N H W"]) -> Float[Tensor, "N 1 H W"]:
-    """1 where one of the four neighbours belongs to another object, else 0.
-
-    Args:
-        numbers: Number of the object of each pixel.
-
-    Source: Wang et al. 2018 (pix2pixHD), section 3.3.
-    """
-    edge = torch.zeros_like(numbers, dtype=torch.bool)
-    across = numbers[:, :, 1:] != numbers[:, :, :-1]
-    down = numbers[:, 1:] != numbers[:, :-1]
-    edge[:, :, 1:] |= across
-    edge[:, :, :-1] |= across
-    edge[:, 1:] |= down
-    edge[:, :-1] |= down
-    return edge[:, None].float()

@@ -99,4 +99,3 @@ def _labels(name: str, images: ImageSet) -> Int64[Tensor, " N"]:
             "shapes"
         )
     return images.labels
-

@@ -43,8 +43,9 @@ class CoarseToFineGAN(TranslationGame):
         self.coarse, self.fine = PairedGAN(G.coarse, D1, **options), PairedGAN(G, D, **options)
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        one, other, own = self.coarse.players(), self.fine.players(), self.whole.G.own_parameters()
-        return {"G1": one["G"], "D1": one["D"], "E": own, "G": other["G"], "D": other["D"]}
+        half, whole, G = self.coarse.players(), self.fine.players(), self.whole.G
+        own = {"E": G.own_parameters(), "G": G.used_parameters()}
+        return {"G1": half["G"], "D1": half["D"], **own, "D": whole["D"]}
 
     def turns(self) -> Sequence[Turn]:
         return [*self.coarse_turns(), *self.fine_turns("E")[:1], *self.fine_turns("G")]

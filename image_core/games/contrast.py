@@ -39,8 +39,8 @@ class ContrastGAN(EditingGame):
     """Players "G" and "D" (the discriminators of all classes).
 
     The stream yields {"a", "b"}: pictures, and masks that are white where the object is; row i is
-    of class i modulo the number of classes. With x a picture, m its mask in {0, 1}, c its class, t a target,
-    y_t real pictures of class t, f_t the last features of D_t and |.| a mean:
+    of class i modulo the number of classes. With x a picture, m its mask in {0, 1}, c its class, t
+    a target, y_t real pictures of class t, f_t the last features of D_t and |.| a mean:
 
         G(x, t) = m N(m x, m, t) + (1 - m) x
         Q = softplus(|f_t(G(x, t)) - E f_t(y_t)| - |f_t(G(x, t)) - f_t(x)|)
@@ -94,9 +94,7 @@ class ContrastGAN(EditingGame):
         ]
 
     @torch.no_grad()
-    def edit(
-        self, a: Images, b: Float[Tensor, "N D G F"], targets: Int64[Tensor, " N"]
-    ) -> Images:
+    def edit(self, a: Images, b: Float[Tensor, "N D G F"], targets: Int64[Tensor, " N"]) -> Images:
         parts = zip(a.split(64), b.split(64), targets.split(64))
         with evaluating(self.N):
             made = [

@@ -146,9 +146,7 @@ class EditingGame(DomainGame):
     """Whether pictures of B are masks, white where a picture of A may change."""
 
     @abstractmethod
-    def edit(
-        self, a: Images, b: Float[Tensor, "N D G F"], targets: Int64[Tensor, " N"]
-    ) -> Images:
+    def edit(self, a: Images, b: Float[Tensor, "N D G F"], targets: Int64[Tensor, " N"]) -> Images:
         """The same pictures as of other classes, in evaluation mode.
 
         Args:

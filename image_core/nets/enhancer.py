@@ -104,6 +104,11 @@ class Enhancer(nn.Module):
         """Parameters without those of the network of half the size."""
         return [*self.down.parameters(), *self.up.parameters()]
 
+    def used_parameters(self) -> list[nn.Parameter]:
+        """All parameters but those of the last convolution of the network of half the size."""
+        inner = self.coarse.encode, self.coarse.decode[:-2]
+        return [*self.own_parameters(), *(p for part in inner for p in part.parameters())]
+
     def forward(self, planes: Float[Tensor, "N K H W"]) -> Float[Tensor, "N C H W"]:
         return self.up(self.down(planes) + self.coarse.last_maps(halved(planes)))
 

@@ -121,7 +121,11 @@ def _parser() -> Parser:
         help="Candidates of each sentence, of which one is drawn by the discriminator's logit (1).",
     )
     add("--label", help="Label of the sentences, for a text run that has labels (all).")
-    add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")
+    add(
+        "--labels",
+        help="Classes to draw, separated by commas, for an image run that has them; beside "
+        "--input the class that its pictures are turned into.",
+    )
     add(
         "--truncation",
         type=float,
@@ -135,6 +139,12 @@ def _parser() -> Parser:
     )
     add("--frames", type=int, help="Number of pictures of the walk (60).")
     add("--input", metavar="DIR", help="Pictures to translate, for a translation run.")
+    add(
+        "--masks",
+        metavar="DIR",
+        help="Masks of the same names, white where the pictures of --input may become those of the "
+        "class that --labels names.",
+    )
     add("--direction", choices=("ab", "ba"), help="From domain A to B, or back (ab).")
     add(
         "--model",

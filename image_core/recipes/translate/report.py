@@ -50,7 +50,7 @@ from image_core.runs.table import print_table
 CURVES = (
     *("D/loss", "DA/loss", "DB/loss", "G/loss", "G/reconstruction", "G/cycle_a", "G/cycle_b"),
     *("D/d_real", "D/d_fake", "l1", "l1_ba", "accuracy", "accuracy_ba", "fd", "fd_ba"),
-    *("cycle_l1", "d_auc", "d_accuracy"),
+    *("cycle_l1", "edited_accuracy", "d_auc", "d_accuracy"),
 )
 LOOKED = 200
 """Most pictures of either kind that the log measures with."""
@@ -143,9 +143,10 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
         write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
     if isinstance(subject.game, EditingGame):
-        found |= with_edits(subject, subject.game, "valid", f"round_{subject.rounds:06d}")[
-            subject.title
-        ].scores
+        made, *_ = with_edits(
+            subject, subject.game, "valid", f"edited_{subject.rounds:06d}"
+        ).values()
+        found |= {f"edited_{name}": value for name, value in made.scores.items()}
     if isinstance(subject.game, ClassifyingGame):
         right = named_right(subject.game, subject.sets.valid, most)
         found["test_accuracy"] = right[""]
@@ -159,9 +160,8 @@ def directions(game: DomainGame) -> list[Direction]:
 
 def _measured(game: DomainGame) -> set[str]:
     """Domains whose pictures a game makes."""
-    if isinstance(game, EditingGame):
-        return {"a"}
-    return {ENDS[direction][1] for direction in directions(game)} or {"b"}
+    translated = {ENDS[direction][1] for direction in directions(game)}
+    return {*translated, *("a" if isinstance(game, EditingGame) else "")} or {"b"}
 
 
 def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
@@ -281,7 +281,7 @@ def with_edits(
     file = subject.folder.samples / f"{name}.png"
     with options.seeded(c.seed + 3):
         rows = edited_rows(game, subject.ruler("a"), held, sets.valid, most, file)
-    return {row or subject.title: scored for row, scored in rows.items()}
+    return {f"{row or subject.title}, edited": scored for row, scored in rows.items()}
 
 
 def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Scored]:

@@ -10,7 +10,6 @@ from typing import Any
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.stream import Data
 from image_core.data.domains import Domains
-from image_core.data.images import ImageSet
 from image_core.games.coarse import CoarseToFineGAN
 from image_core.nets.enhancer import Enhancer, LabelPlanes
 from image_core.nets.translator import Translator
@@ -64,7 +63,16 @@ PRESETS = {"tiny": {"g_width": 2, "coarse_rounds": 1, "enhancer_rounds": 1, "blo
 
 
 def game(o: Options, domains: Domains) -> CoarseToFineGAN:
-    """The game of a run's options."""
+    """The game of a run's options.
+
+    Raises:
+        UserError: A holds no label maps.
+    """
+    if form(domains.a)[0] != 3 or domains.a.resize != "none":
+        raise UserError(
+            "--paper pix2pixhd reads label maps in A: red is the number of a class, green that of "
+            "an object; give three colours, and --size 0, since scaled numbers name no class"
+        )
     side, out = same_side(domains.a, domains.b), form(domains.b)[0]
     check_side(side, 2 << o.halvings, f"--halvings {o.halvings}")
     planes = LabelPlanes(o.classes)
@@ -104,9 +112,7 @@ def phases(run: Any) -> list[Phase]:
         ("adversarial", run.game.fine_turns("G"), o.rounds),
     ):
         if rounds:
-            made.append(
-                Phase(name, turns, rounds, run.look, o.evaluate_every, limits=limits(o))
-            )
+            made.append(Phase(name, turns, rounds, run.look, o.evaluate_every, limits=limits(o)))
     return made
 
 
@@ -114,30 +120,12 @@ def data(o: Options, domains: Domains) -> Data:
     """Pairs of label maps and pictures.
 
     Raises:
-        UserError: A holds no label maps, or more classes than are named.
+        UserError: The label maps hold more classes than are named.
     """
-    check_maps(o, domains.a)
-    return domain_data(o, domains)
-
-
-def check_maps(o: Options, maps: ImageSet) -> None:
-    """Refuse pictures that are no label maps of so many classes.
-
-    Args:
-        o: Number of classes.
-        maps: Pictures of A.
-
-    Raises:
-        UserError: Their form, size or levels are no classes'.
-    """
-    if form(maps)[0] != 3 or maps.resize != "none":
-        raise UserError(
-            "--paper pix2pixhd reads label maps in A: red is the number of a class, green that of "
-            "an object; give three colours, and --size 0, since scaled numbers name no class"
-        )
-    most = int(maps.images[:, 0].max())
+    most = int(domains.a.images[:, 0].max())
     if most >= o.classes:
         raise UserError(
             f"the label maps of A name class {most}, and --classes {o.classes} ends at "
             f"{o.classes - 1}; give --classes {most + 1}"
         )
+    return domain_data(o, domains)

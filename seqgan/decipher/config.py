@@ -49,7 +49,7 @@ class DecipherOptions(ShardOptions):
     batch: int = 128
     rounds: int = 1_000
     g_lr: float = 2e-3
-    d_lr: float = 1e-2
+    d_lr: float = 2e-2
     beta1: float = 0.5
     beta2: float = 0.9
     max_grad_norm: float | None = None
@@ -91,8 +91,8 @@ class RoundTripOptions(DecipherOptions):
 
     loss: str = "least_squares"
     penalty: str = ""
-    cycle: float = 0.05
-    d_steps: int = 1
+    cycle: float = 0.025
+    d_steps: int = 3
     period: int = 0
 
     def __post_init__(self) -> None:

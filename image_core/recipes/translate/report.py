@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 
 from image_core.data.domains import pair_gap
 from image_core.games.common import to_images
+from image_core.games.detector import DetectorGAN
 from image_core.games.translation import (
     ClassifyingGame,
     Direction,
@@ -25,6 +26,7 @@ from image_core.metrics.features import Extractor
 from image_core.recipes.translate.build import objective, source_of
 from image_core.recipes.translate.config import TranslateOptions
 from image_core.recipes.translate.data import DomainSets
+from image_core.recipes.translate.detected import detected_rows
 from image_core.recipes.translate.edited import edited_rows
 from image_core.recipes.translate.measure import (
     AGAIN,
@@ -147,6 +149,8 @@ def look(subject: TranslateSubject) -> dict[str, float]:
             subject, subject.game, "valid", f"edited_{subject.rounds:06d}"
         ).values()
         found |= {f"edited_{name}": value for name, value in made.scores.items()}
+    if isinstance(subject.game, DetectorGAN):
+        found |= detected_rows(subject.game, subject.sets.valid.b, subject.config.seed)[""].scores
     if isinstance(subject.game, ClassifyingGame):
         right = named_right(subject.game, subject.sets.valid, most)
         found["test_accuracy"] = right[""]
@@ -253,6 +257,9 @@ def class_rows(subject: TranslateSubject) -> dict[str, Scored]:
     if isinstance(game, ClassifyingGame):
         for name, share in named_right(game, subject.sets.test, most).items():
             rows[name or subject.title] = Scored({"test_accuracy": share}, {})
+    if isinstance(game, DetectorGAN):
+        found = detected_rows(game, subject.sets.test.b, subject.config.seed)
+        rows = {name or subject.title: row for name, row in found.items()}
     if isinstance(game, EditingGame):
         rows |= with_edits(subject, game, "test", "edited")
     if isinstance(game, PairDrawingGame):

@@ -246,6 +246,14 @@ def test_small_objects_are_named_beside_the_same_classifier(runs):
     assert all(0 <= row["test_accuracy"] <= 1 for row in table.values())
 
 
+def test_small_objects_are_found_beside_the_same_detector(runs):
+    assert read_result(runs["perceptual_detector"])["steps"] == {"B": 1, "G": 3, "D": 3}
+    table = read_result(runs["perceptual_detector"])["table"]
+    title = PAPERS.load("perceptual_detector").title
+    assert list(table) == [title, "the same detector without it", "the same detector on large objects"]
+    assert all(set(row) == {"test_accuracy", "found", "overlap"} for row in table.values())
+
+
 def test_priors_are_drawn_from(runs, tmp_path, capsys):
     out = tmp_path / "drawn"
     words = ["--labels", "3,5", "--n", "2", "--seed", "1", "--out", str(out)]

@@ -250,7 +250,11 @@ def test_small_objects_are_found_beside_the_same_detector(runs):
     assert read_result(runs["perceptual_detector"])["steps"] == {"B": 1, "G": 3, "D": 3}
     table = read_result(runs["perceptual_detector"])["table"]
     title = PAPERS.load("perceptual_detector").title
-    assert list(table) == [title, "the same detector without it", "the same detector on large objects"]
+    assert list(table) == [
+        title,
+        "the same detector without it",
+        "the same detector on large objects",
+    ]
     assert all(set(row) == {"test_accuracy", "found", "overlap"} for row in table.values())
 
 

@@ -40,12 +40,12 @@ class ContrastGAN(EditingGame):
 
     The stream yields {"a", "b"}: pictures, and masks that are white where the object is; row i is
     of class i modulo the number of classes. With x a picture, m its mask in {0, 1}, c its class, t
-    a target, y_t real pictures of class t, f_t the last features of D_t and |.| a mean:
+    a target, y_t real pictures of class t, f_t the last features of D_t, |.| a mean, and G(x, t)
+    the picture whose masked part is N(m x, m, t):
 
-        G(x, t) = m N(m x, m, t) + (1 - m) x
-        Q = softplus(|f_t(G(x, t)) - E f_t(y_t)| - |f_t(G(x, t)) - f_t(x)|)
         g: w_a L.g(D_t(m G)) + w_q Q + w_c |G(G(x, t), c) - x|
         d: L.d(D_t(m y_t), D_t(m G)) - w_q Q, the mean over classes
+        Q = softplus(|f_t(G(x, t)) - E f_t(y_t)| - |f_t(G(x, t)) - f_t(x)|)
 
     Q is the log of one plus the ratio of both closenesses: small where the result is nearer to
     pictures of its class than to its own source. Targets are the classes moved on by one shift,

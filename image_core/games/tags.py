@@ -59,14 +59,16 @@ class TagCodes(nn.Module):
 class TagGAN(TranslationGame, EditingGame):
     """Players "RgG" and "D". The stream yields {"b", "labelled", "labels"}.
 
-    R(x) = [t(x), r(x)]: codes of the tags, and the rest; g(c) codes of the tags of class c; x_l the
-    pictures with labels c, x any; means over elements:
+    R gives t(x), codes of the tags, and r(x), the rest; g(c) are codes of the tags of class c; x_l
+    are the pictures with labels c, x any; means over elements:
 
-        f1 = |t(x_l) - g(c)|^2
-        f2 = |G(R(x)) - x|^2 + |G(g(c), r(x_l)) - x_l|^2
-        f3 = softplus(-D(G(R(x)))) + softplus(-D(G(g(c'), r(x_l)))),    c' drawn evenly
         rgg: w_1 f1 + w_2 f2 + w_3 f3
         d:   softplus(-D(x)) + the mean of softplus(D) of both kinds of f3
+        f1 = |t(x_l) - g(c)|^2
+        f2 = |G(R(x)) - x|^2 + |G(g(c), r(x_l)) - x_l|^2
+        f3 = softplus(-D(G(R(x)))) + softplus(-D(G(g(c'), r(x_l))))
+
+    The classes c' are drawn evenly.
 
     Disentangling network R, tag network g and generator G make one step together, for each sees the
     others as they are.

@@ -27,9 +27,9 @@ class DecipherOptions(ShardOptions):
         length: Letters of a window.
         batch: Windows of either half in a step.
         rounds: Number of rounds: a step of the generators, then of the discriminators.
-        g_lr: Learning rate of the generators.
+        g_lr: Learning rate of the generators, which learn by SGD.
         d_lr: Learning rate of the discriminators.
-        beta1: Decay of Adam's mean of gradients.
+        beta1: Decay of the mean of gradients, of Adam and of SGD.
         beta2: Decay of Adam's mean of squared gradients.
         max_grad_norm: Greatest norm of each player's gradient; longer gradients are scaled down.
         evaluate_every: Rounds between two measurements.
@@ -48,8 +48,8 @@ class DecipherOptions(ShardOptions):
     length: int = 32
     batch: int = 128
     rounds: int = 1_000
-    g_lr: float = 2e-3
-    d_lr: float = 2e-2
+    g_lr: float = 1.0
+    d_lr: float = 1e-2
     beta1: float = 0.5
     beta2: float = 0.9
     max_grad_norm: float | None = None
@@ -91,8 +91,8 @@ class RoundTripOptions(DecipherOptions):
 
     loss: str = "least_squares"
     penalty: str = ""
-    cycle: float = 0.025
-    d_steps: int = 3
+    cycle: float = 0.05
+    d_steps: int = 1
     period: int = 0
 
     def __post_init__(self) -> None:

@@ -170,7 +170,7 @@ class Run(recipe.Run):
             notes=[f"{what}. Share of letters that are read rightly; intervals are over windows."],
             pictures={"Curves of the log": folder.plots / "learning.png"},
         )
-        print_table(f"{folder.folder}: {what}, loss {c.loss}", table)
+        print_table(f"{folder.folder}: {what}", table)
 
     def written(self, row: torch.Tensor) -> str:
         """Numbers of letters as text."""

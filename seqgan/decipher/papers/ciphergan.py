@@ -5,6 +5,7 @@ linear in each letter; the paper has convolutions of both. There is no pool: tha
 code is emptied in every step.
 """
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -42,7 +43,9 @@ def game(o: Options, cipher: Cipher) -> CycleGAN:
 
 
 def players(o: Options) -> list[Player]:
-    """Both generators as one player, and the two discriminators."""
+    """Both generators as one player, which learns by SGD, and the two discriminators."""
     rates = {"G": o.g_lr, "DA": o.d_lr, "DB": o.d_lr}
-    betas = (o.beta1, o.beta2)
-    return [Player(name, adam(lr, betas), o.max_grad_norm) for name, lr in rates.items()]
+    made = {name: adam(lr, (o.beta1, o.beta2)) for name, lr in rates.items()}
+    # Adam would move rare letters as fast as frequent ones, and all of them to the same letter
+    made["G"] = functools.partial(torch.optim.SGD, lr=o.g_lr, momentum=o.beta1)
+    return [Player(name, own, o.max_grad_norm) for name, own in made.items()]

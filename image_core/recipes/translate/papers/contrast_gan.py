@@ -92,7 +92,12 @@ def data(o: Options, domains: Domains) -> Data:
         streams.append(Batches(parts, max(1, o.batch // n), seed=o.seed + k))
 
     def together(index: int) -> Mapping[str, Tensor]:
-        own = [stream(index) for stream in streams]
-        return {n: torch.stack([batch[n] for batch in own], 1).flatten(0, 1) for n in ("a", "b")}
+        parts: dict[str, list[Tensor]] = {"a": [], "b": []}
+        for stream in streams:
+            batch = stream(index)
+            assert isinstance(batch, Mapping)
+            for name, own in parts.items():
+                own.append(batch[name])
+        return {name: torch.stack(own, 1).flatten(0, 1) for name, own in parts.items()}
 
     return together

@@ -19,6 +19,7 @@ PACKAGES = {
     "Dialogue": ["seqgan.dialogue"],
     "Retrieval": ["seqgan.retrieval"],
     "Text to image": ["seqgan.text2image"],
+    "Decipherment": ["seqgan.decipher"],
 }
 
 FACADE = ["   :members:", "   :imported-members:"]

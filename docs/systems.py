@@ -18,6 +18,7 @@ DOMAINS = {
     "image": ("Images", "images"),
     "translate": ("Images from images", "images"),
     "text2image": ("Images from text", "text2image"),
+    "decipher": ("Decipherment", "translate"),
     "discrete": ("Discrete variables", "discrete"),
     "retrieve": ("Retrieval", "retrieval"),
 }

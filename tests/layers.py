@@ -131,7 +131,8 @@ def ours(sources: Sources) -> Iterator[Import]:
 
 CORE, RUNS = "image_core.adversarial", "image_core.runs"
 DOMAINS = tuple(
-    f"seqgan.{name}" for name in ("text", "discrete", "dialogue", "retrieval", "text2image")
+    f"seqgan.{name}"
+    for name in ("text", "discrete", "dialogue", "retrieval", "text2image", "decipher")
 )
 FRONT = ("seqgan.commands", "seqgan.cli", "seqgan.__main__", "seqgan.games", "seqgan")
 """Who may name a domain or rl, lazily; `seqgan` is `seqgan/__init__.py`."""

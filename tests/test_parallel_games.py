@@ -25,6 +25,7 @@ OF_ALL_ROWS = {
     "seqgan.text2image.papers.attngan": MEANS,
     "seqgan.text2image.papers.dfgan": MEANS,
     "seqgan.text2image.papers.stackgan_v2": MEANS,
+    "image_core.games.contrast": MEANS,
     "image_core.games.semi": MEANS,
     "image_core.games.shared": ORDER,
 }

@@ -22,16 +22,11 @@ from image_core.data.gather import Reading
 from image_core.data.images import ImageSet, read_splits
 from image_core.data.labels import label_array
 from image_core.data.pictures import ENDINGS, decode, planes_first, to_bytes, to_channels, to_size
+from image_core.data.scenes import PALETTE, SCENES
 from image_core.data.tree import open_tree
 
 POOLED = 4
 """Side in pixels of the squares that become one pixel of a small picture."""
-PALETTE = (
-    *((230, 60, 50), (60, 190, 80), (70, 110, 235)),
-    *((235, 200, 60), (190, 80, 200), (70, 200, 210)),
-)
-"""Inks of the domain of coloured pictures."""
-
 Images = UInt8[Tensor, "_ _ _ _"]
 
 
@@ -142,7 +137,9 @@ def same(images: Images, seed: int = 0) -> tuple[Images, Images]:
 MADE: Mapping[str, Callable[..., tuple[Images, Images]]] = {
     made.__name__: made for made in (edges, negative, rotation, colours, blocks, small, same)
 }
-"""Domains that are made of one set, by name."""
+"""Domains that are made of one set picture by picture, by name."""
+KINDS = (*MADE, *SCENES)
+"""Names of all domains that are made of one set."""
 
 
 def make_domains(images: ImageSet, kind: str, seed: int = 0) -> Domains:
@@ -150,12 +147,14 @@ def make_domains(images: ImageSet, kind: str, seed: int = 0) -> Domains:
 
     Args:
         images: Pictures with or without labels.
-        kind: One of `MADE`.
+        kind: One of `KINDS`.
         seed: Seed of what is drawn.
 
     Raises:
-        UserError: The side of the pictures cannot be divided.
+        UserError: The side of the pictures cannot be divided, or labels are missing.
     """
+    if kind in SCENES:
+        return Domains(*SCENES[kind](images, seed), True)
     side = int(images.images.shape[2])
     if kind in ("blocks", "small") and side % POOLED:
         raise UserError(f"--domains {kind}: the side {side} is no multiple of {POOLED}")
@@ -169,11 +168,11 @@ def pair_gap(kind: str, a: Images, b: Images) -> float | None:
     The domain that the other is made of is taken as it is. None where the other is drawn.
 
     Args:
-        kind: One of `MADE`.
+        kind: One of `KINDS`.
         a: Pictures of A.
         b: Pictures of B.
     """
-    if kind == "colours":
+    if kind == "colours" or kind in SCENES:
         return None
     made = MADE[kind](a if kind in ("negative", "rotation") else b)
     gaps = [(own.float() - true.float()).abs().mean() for own, true in zip((a, b), made)]

@@ -16,7 +16,7 @@ NAMES = tuple(f"{colour} {shape}" for shape in SHAPES for colour in COLOURS)
 
 
 def draw_shapes(
-    count: int, size: int, seed: int = 0
+    count: int, size: int, seed: int = 0, *, labels: Int64[Tensor, " N"] | None = None
 ) -> tuple[UInt8[Tensor, "N 3 S S"], Int64[Tensor, " N"], list[str]]:
     """Draw pictures; the first `count` of an endless row that the seed fixes.
 
@@ -26,12 +26,13 @@ def draw_shapes(
         count: Number of pictures.
         size: Side of the square picture.
         seed: Seed of everything.
+        labels: Label of each picture, with all else as the seed has it; None for each in turn.
 
     Returns:
         Pictures, labels and the labels' names: colour varies fastest.
     """
     draw = torch.Generator().manual_seed(seed)
-    labels = torch.arange(count) % len(NAMES)
+    labels = torch.arange(count) % len(NAMES) if labels is None else labels
     drawn = torch.rand(count, 4, generator=draw, dtype=torch.float64).float()
     radius = 0.16 + 0.14 * drawn[:, 0]
     place = 0.5 + (2 * drawn[:, 1:3] - 1) * (0.46 - radius[:, None])

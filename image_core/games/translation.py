@@ -139,6 +139,23 @@ class ClassifyingGame(DomainGame):
         """
 
 
+class EditingGame(DomainGame):
+    """A game that turns pictures of A into pictures of A of another class."""
+
+    masked = False
+    """Whether pictures of B are masks, white where a picture of A may change."""
+
+    @abstractmethod
+    def edit(self, a: Images, b: Float[Tensor, "N D G F"], targets: Int64[Tensor, " N"]) -> Images:
+        """The same pictures as of other classes, in evaluation mode.
+
+        Args:
+            a: Pictures of A in [-1, 1].
+            b: Pictures of B that they are pairs with.
+            targets: Number of the class that each should have.
+        """
+
+
 def padded(net: nn.Module, images: Images) -> Float[Tensor, "N D G F"]:
     """Translations of pictures of any size, by a network with `multiple` and `scale`."""
     multiple, scale = int(net.multiple), int(net.scale)  # type: ignore[arg-type]

@@ -106,3 +106,7 @@ class Translator(nn.Module):
 
     def forward(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N D H W"]:
         return self.decode(self.encode(images))
+
+    def last_maps(self, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N V H W"]:
+        """Maps that the last convolution makes pictures of."""
+        return self.decode[:-2](self.encode(images))

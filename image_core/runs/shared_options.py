@@ -48,7 +48,7 @@ class AdamDecays(RunConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_share(self, "beta1", "beta2")
+        options.check_below_one(self, "beta1", "beta2")
 
 
 @dataclass(kw_only=True)

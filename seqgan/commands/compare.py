@@ -8,6 +8,7 @@ from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, prepare
 
 COMPARISONS: Mapping[str, str] = {
+    "decipher": "seqgan.decipher.compare",
     "dialogue": "seqgan.dialogue.compare",
     "discrete": "seqgan.discrete.compare",
     "image": "image_core.recipes.image.compare",

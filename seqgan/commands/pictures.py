@@ -13,7 +13,7 @@ OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts", "label")
 """Options for runs that write sentences."""
 OF_PICTURES = ("labels", "truncation", "gif", "frames", "film")
 """Options for runs that draw pictures."""
-OF_FOLDERS = ("input", "direction")
+OF_FOLDERS = ("input", "direction", "masks")
 """Options for runs that translate pictures."""
 FRAMES = 60
 
@@ -112,6 +112,7 @@ def _translations(options: Namespace) -> None:
 
     _refuse(options, "translates pictures", "prompt", "between", *OF_PICTURES[1:])
     if options.input is None:
+        _refuse(options, "draws from its prior without --input", "masks")
         loaded = load(options.folder)
         place = _out(options, "drawn")
         if not (loaded.draws_pairs or loaded.classes):
@@ -125,9 +126,16 @@ def _translations(options: Namespace) -> None:
         drawn.check()
         sample.write_drawn(loaded, drawn)
         return
-    _refuse(options, "translates what --input holds", "n", "labels")
+    _refuse(options, "translates what --input holds", "n")
     if options.out is None:
         raise UserError(f"--input {options.input}: name a new folder for its translations by --out")
+    if options.labels:
+        _refuse(options, "has no direction towards a class", "direction")
+        edit = sample.Edit(options.input, options.out, options.labels, options.masks)
+        edit.check()
+        sample.write_edits(load(options.folder), edit)
+        return
+    _refuse(options, "turns masked pictures into the class that --labels names", "masks")
     what = sample.Translation(options.input, options.out, options.direction or "ab", options.seed)
     what.check()
     sample.write_translations(load(options.folder), what)

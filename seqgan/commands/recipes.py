@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from image_core.runs.recipe import Run
 
 RECIPES: Mapping[str, str] = {
+    "decipher": "seqgan.decipher.recipe",
     "dialogue": "seqgan.dialogue.recipe",
     "discrete": "seqgan.discrete.recipe",
     "expert": "rl.recipes.expert",
@@ -25,6 +26,7 @@ RECIPES: Mapping[str, str] = {
 }
 
 PAPERS: Mapping[str, str] = {
+    "decipher": "seqgan.decipher.papers",
     "dialogue": "seqgan.dialogue.papers",
     "discrete": "seqgan.discrete.papers",
     "image": "image_core.recipes.image.papers",
@@ -37,6 +39,7 @@ PAPERS: Mapping[str, str] = {
 }
 """Package of the papers of each recipe that has some."""
 LOADERS: Mapping[str, str] = {
+    "decipher": "seqgan.decipher.loaded",
     "dialogue": "seqgan.dialogue.loaded",
     "discrete": "seqgan.discrete.loaded",
     "expert": "rl.recipes.loaded",

@@ -9,7 +9,7 @@ from typing import Any
 from image_core.adversarial.errors import UserError
 from image_core.runs.parsing import Parser, folder_parser, prepare, saved_config
 from seqgan.commands import pictures
-from seqgan.commands.recipes import RECIPES, open_run
+from seqgan.commands.recipes import RECIPES, load, open_run
 
 
 def run(words: Sequence[str]) -> None:
@@ -24,6 +24,9 @@ def run(words: Sequence[str]) -> None:
         if options.best_of != 1:
             raise UserError(f"{options.folder} draws pictures: leave --best_of out")
         pictures.write_samples(recipe, options)
+        return
+    if recipe == "decipher":
+        _decipher(options)
         return
     trained = open_run(options.folder, data=False)
     if not isinstance(trained, SequenceRun):
@@ -43,6 +46,25 @@ def run(words: Sequence[str]) -> None:
         **_settings(options),
     )
     text = "".join(sentence + "\n" for sentence in sentences)
+    if options.out is None:
+        sys.stdout.write(text)
+    else:
+        from image_core.runs.folder import write_text
+
+        write_text(Path(options.out), text)
+
+
+def _decipher(options: Namespace) -> None:
+    """Read the cipher texts of --prompt and --prompts, a line each."""
+    wrong = ("n", "label", "greedy", "model", "temperature", "top_p", "between")
+    for name in (*wrong, *pictures.OF_PICTURES, *pictures.OF_FOLDERS):
+        if getattr(options, name):
+            raise UserError(f"{options.folder} reads cipher text: leave --{name} out")
+    texts = [*(options.prompt or ()), *_prompts(options.prompts)]
+    if not texts:
+        raise UserError(f"{options.folder} reads cipher text: name some by --prompt or --prompts")
+    loaded = load(options.folder)
+    text = "".join(loaded.decipher(line) + "\n" for line in texts)
     if options.out is None:
         sys.stdout.write(text)
     else:
@@ -107,7 +129,8 @@ def _parser() -> Parser:
     add(
         "--prompt",
         action="append",
-        help="First words of every sentence; for a text-to-image run the sentence to draw. May be "
+        help="First words of every sentence; for a text-to-image run the sentence to draw, for a "
+        "decipherment run cipher text. May be "
         "given several times: as many sentences for each, or rows with the same noise.",
     )
     add("--prompts", metavar="FILE", help="File of prompts for sentences, one per line.")
@@ -131,7 +154,11 @@ def _parser() -> Parser:
         "written (1).",
     )
     add("--label", help="Label of the sentences, for a text run that has labels (all).")
-    add("--labels", help="Classes to draw, separated by commas, for an image run that has them.")
+    add(
+        "--labels",
+        help="Classes to draw, separated by commas, for an image run that has them; beside "
+        "--input the class that its pictures are turned into.",
+    )
     add(
         "--truncation",
         type=float,
@@ -146,6 +173,12 @@ def _parser() -> Parser:
     )
     add("--frames", type=int, help="Number of pictures of the walk (60).")
     add("--input", metavar="DIR", help="Pictures to translate, for a translation run.")
+    add(
+        "--masks",
+        metavar="DIR",
+        help="Masks of the same names, white where the pictures of --input may become those of the "
+        "class that --labels names.",
+    )
     add("--direction", choices=("ab", "ba"), help="From domain A to B, or back (ab).")
     add(
         "--model",

@@ -1,6 +1,7 @@
 """Parts that papers of translation are built from: networks, losses, players, batches."""
 
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -263,7 +264,7 @@ def source_of(o: TranslateOptions) -> DomainSource:
     """Where the domains of a run come from."""
     how = Reading("--data", o.size, o.channels, o.strict, fit=o.fit)
     places = o.data, o.domains, o.a, o.b, o.pairs, o.swap, o.split_seed
-    return DomainSource(*places, how, o.learns_pairs())
+    return DomainSource(*places, how, o.learns_pairs(), o.masks())
 
 
 def domain_data(o: TranslateOptions, domains: Domains) -> Data:
@@ -299,6 +300,48 @@ def labelled_data(o: TranslateOptions, domains: Domains) -> Data:
     assert domains.b.labels is not None
     rows = {"b": domains.b.images, "labels": domains.b.labels}
     return Batches(rows, o.batch, seed=o.seed)
+
+
+def check_labelled(labelled: int, domains: Domains) -> None:
+    """Refuse a number of labels that does not reach every class, or exceeds the pictures.
+
+    Args:
+        labelled: Number of pictures whose label is seen.
+        domains: Domains of which B has labels.
+
+    Raises:
+        UserError: There are too few pictures or labels.
+    """
+    n, count = len(domains.b.names), len(domains.b.images)
+    if not n <= labelled <= count:
+        raise UserError(
+            f"--labelled {labelled}: give at least one for each of the {n} classes, and at most "
+            f"the {count} pictures to learn from"
+        )
+
+
+def few_labels_data(o: TranslateOptions, domains: Domains, labelled: int) -> Data:
+    """Batches {"b", "labelled", "labels"}: any pictures, and those whose label is seen.
+
+    Args:
+        o: Size of a batch, and seed of the draws.
+        domains: Domains of which B has labels.
+        labelled: Number of pictures whose label is seen, of every class equally many.
+    """
+    images, labels = domains.b.images, domains.b.labels
+    assert labels is not None
+    seen = even_rows(labels, labelled, o.seed)
+    every = Batches({"b": images}, o.batch, seed=o.seed)
+    rows = {"labelled": images[seen], "labels": labels[seen]}
+    few = Batches(rows, min(o.batch, len(seen)), seed=o.seed + 1)
+
+    def both(index: int) -> Batch:
+        some, known = every(index), few(index)
+        assert isinstance(some, Mapping)
+        assert isinstance(known, Mapping)
+        return {**some, **known}
+
+    return both
 
 
 def even_rows(labels: Tensor, count: int, seed: int) -> Tensor:

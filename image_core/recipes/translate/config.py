@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.data.domains import MADE
+from image_core.data.domains import KINDS
 from image_core.data.pictures import FITS
 from image_core.nets.layers import NORMS
 from image_core.runs import options
@@ -32,7 +32,8 @@ class TranslateOptions(ShardOptions):
         data: The pictures that --domains makes two domains of, as `seqgan train image` reads them.
         domains: Domains A and B that are made of --data: edges (outlines and pictures), negative,
             rotation (by 90 degrees), colours (grey, and in an ink drawn for each), blocks (means of
-            4x4 pixels), small (a quarter of the side) or same.
+            4x4 pixels), small (a quarter of the side), same, mosaics (label maps of 2x2 objects,
+            and the objects) or objects (on a textured ground, and their masks).
         a: Pictures of domain A: a folder or zip, an IDX, .npz, .npy or .parquet file, or OWNER/NAME
             of a data set; with --b, in place of --domains.
         b: Pictures of domain B, likewise; pairs have equal names, or rows in arrays.
@@ -90,7 +91,7 @@ class TranslateOptions(ShardOptions):
             options.check_above_zero(self, "max_grad_norm")
         if self.decay_from > 1:
             raise UserError(f"--decay_from {self.decay_from}: it is a share, at most 1")
-        options.check_choice("domains", self.domains, tuple(MADE))
+        options.check_choice("domains", self.domains, KINDS)
         options.check_choice("extractor", self.extractor, EXTRACTORS)
         options.check_choice("fit", self.fit, tuple(FITS))
         if self.channels not in (0, 1, 3):
@@ -103,6 +104,10 @@ class TranslateOptions(ShardOptions):
     def learns_pairs(self) -> bool:
         """Whether training shows picture i of A with picture i of B."""
         return True
+
+    def masks(self) -> bool:
+        """Whether B is masks of the objects in A."""
+        return False
 
 
 @dataclass(kw_only=True)

@@ -25,7 +25,7 @@ class DomainSource(NamedTuple):
 
     Args:
         data: Place of the pictures that domains are made of.
-        domains: Domains that are made of them, see `MADE`.
+        domains: Domains that are made of them, see `KINDS`.
         a: Place of the pictures of A, in place of made domains; None for those.
         b: Place of the pictures of B, likewise.
         pairs: Place of pairs, likewise.
@@ -33,6 +33,7 @@ class DomainSource(NamedTuple):
         split_seed: Seed of the draws.
         how: Form of the pictures; its option is not used.
         paired: Whether pairs are learned from as pairs.
+        masks: Whether B is masks, which may well be alike.
     """
 
     data: str
@@ -44,6 +45,7 @@ class DomainSource(NamedTuple):
     split_seed: int
     how: Reading
     paired: bool
+    masks: bool = False
 
     def told(self) -> str:
         """The options that name the domains, and their values."""
@@ -125,7 +127,7 @@ def read_sets(o: DomainSource) -> DomainSets:
     if found["train"].paired and not o.paired:
         found["train"] = _halved(found["train"], o.split_seed)
     facts: dict[str, object] = {}
-    for name in ("a", "b"):
+    for name in "a" if o.masks else "ab":
         sides = {role: found[role].of(name) for role in ("train", "valid", "test")}
         own = split_facts({r: PictureSet(s.images, s.labels, s.names) for r, s in sides.items()})
         tell_facts(own)

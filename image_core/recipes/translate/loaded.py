@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.data.pictures import to_channels
@@ -13,6 +14,7 @@ from image_core.games.common import to_images
 from image_core.games.translation import (
     Direction,
     DrawingGame,
+    EditingGame,
     PairDrawingGame,
     TranslationGame,
 )
@@ -70,16 +72,59 @@ class LoadedTranslator(LoadedRun[Run]):
             UserError: The run has not learned the direction, or these are no pictures.
         """
         game, way = self._translating(direction)
+        shown = self._of_domain(images, ENDS[way][0])
+        with options.seeded(seed):
+            return to_bytes(game.translate(shown, way))
+
+    @property
+    def edits(self) -> bool:
+        """Whether the run turns pictures into those of another class."""
+        return isinstance(self._run.game, EditingGame)
+
+    def edit(
+        self,
+        images: UInt8[np.ndarray, "N C H W"],
+        label: str,
+        masks: UInt8[np.ndarray, "N D H W"] | None = None,
+    ) -> UInt8[np.ndarray, "N G H W"]:
+        """Pictures as of another class.
+
+        Args:
+            images: Pictures as bytes, of 1 or 3 colours; they are brought to the run's.
+            label: Name of the class.
+            masks: Masks of the same size, white where pictures may change; needed by runs that
+                learned with masks.
+
+        Raises:
+            UserError: The run edits none, has no such class, or these are no pictures.
+        """
+        game, names = self._run.game, self._run.form.names[0]
+        if not isinstance(game, EditingGame):
+            raise UserError(f"{self.folder} turns no pictures into those of another class")
+        if label not in names:
+            raise UserError(
+                f"label {label!r} is none of the run's classes: {', '.join(names[:20])}"
+            )
+        if game.masked and masks is None:
+            raise UserError(
+                f"{self.folder} changes pictures within masks; name their folder by --masks"
+            )
+        shown = self._of_domain(images, "a")
+        beside = shown if masks is None else self._of_domain(masks, "b")
+        if beside.shape[2:] != shown.shape[2:] or len(beside) != len(shown):
+            raise UserError("pictures and their masks are of different sizes or numbers")
+        targets = torch.full((len(shown),), names.index(label))
+        return to_bytes(game.edit(shown, beside, targets))
+
+    def _of_domain(self, images: UInt8[np.ndarray, "N C H W"], name: str) -> Tensor:
+        """Pictures in [-1, 1] with the colours of a domain."""
         given = torch.from_numpy(np.asarray(images))
         if given.dtype != torch.uint8 or given.dim() != 4 or given.shape[1] not in (1, 3):
             raise UserError(
                 f"these images are {given.dtype} {tuple(given.shape)}; give bytes (N, C, H, W) of "
                 "1 or 3 colours"
             )
-        place = "ab".index(ENDS[way][0])
-        shown = to_channels(given, self._run.form.channels[place])
-        with options.seeded(seed):
-            return to_bytes(game.translate(to_images(shown), way))
+        return to_images(to_channels(given, self._run.form.channels["ab".index(name)]))
 
     def pictures(
         self, images: "Sequence[Image]", direction: str = "ab", *, seed: int | None = None

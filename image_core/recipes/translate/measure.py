@@ -127,14 +127,19 @@ class DomainRuler:
         found = {name: float(values.mean()) for name, values in each.items()}
         found["fd"] = metrics.frechet(real, self.net.of(made))
         found["sharpness"] = float(metrics.sharpness(made).mean() / self.sharp)
-        return Scored(found, {name: _ends(values) for name, values in each.items()})
+        return Scored(found, {name: ends(values) for name, values in each.items()})
 
     def moments(self, images: Images) -> Moments:
         """Moments of the features of pictures of the domain."""
         return moments(self.net.of(images))
 
 
-def _ends(values: Float[Tensor, " N"]) -> tuple[float, float]:
+def ends(values: Float[Tensor, " N"]) -> tuple[float, float]:
+    """95 % interval of the mean of values.
+
+    Args:
+        values: Value of each picture or object.
+    """
     middle, error = float(values.mean()), float(values.std() / len(values) ** 0.5)
     return middle - REACH * error, middle + REACH * error
 

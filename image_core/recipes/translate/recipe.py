@@ -36,6 +36,7 @@ class Run(recipe.Run):
         "C/loss",
         "l1",
         "accuracy",
+        "edited_accuracy",
         "test_accuracy",
         "fd",
         "d_auc",

@@ -12,11 +12,13 @@ from torch.nn.functional import interpolate
 
 from image_core.data.domains import pair_gap
 from image_core.games.common import to_images
+from image_core.games.detector import DetectorGAN
 from image_core.games.translation import (
     ClassifyingGame,
     Direction,
     DomainGame,
     DrawingGame,
+    EditingGame,
     PairDrawingGame,
     TranslationGame,
 )
@@ -24,6 +26,8 @@ from image_core.metrics.features import Extractor
 from image_core.recipes.translate.build import objective, source_of
 from image_core.recipes.translate.config import TranslateOptions
 from image_core.recipes.translate.data import DomainSets
+from image_core.recipes.translate.detected import detected_rows
+from image_core.recipes.translate.edited import edited_rows
 from image_core.recipes.translate.measure import (
     AGAIN,
     ENDS,
@@ -48,7 +52,7 @@ from image_core.runs.table import print_table
 CURVES = (
     *("D/loss", "DA/loss", "DB/loss", "G/loss", "G/reconstruction", "G/cycle_a", "G/cycle_b"),
     *("D/d_real", "D/d_fake", "l1", "l1_ba", "accuracy", "accuracy_ba", "fd", "fd_ba"),
-    *("cycle_l1", "d_auc", "d_accuracy"),
+    *("cycle_l1", "edited_accuracy", "d_auc", "d_accuracy"),
 )
 LOOKED = 200
 """Most pictures of either kind that the log measures with."""
@@ -140,6 +144,13 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         end = "" if direction == "ab" else "_ba"
         found |= {f"{name}{end}": value for name, value in {**now.row.scores, **now.judged}.items()}
         write_grid(subject, now, f"round_{subject.rounds:06d}{end}.png")
+    if isinstance(subject.game, EditingGame):
+        made, *_ = with_edits(
+            subject, subject.game, "valid", f"edited_{subject.rounds:06d}"
+        ).values()
+        found |= {f"edited_{name}": value for name, value in made.scores.items()}
+    if isinstance(subject.game, DetectorGAN):
+        found |= detected_rows(subject.game, subject.sets.valid.b, subject.config.seed)[""].scores
     if isinstance(subject.game, ClassifyingGame):
         right = named_right(subject.game, subject.sets.valid, most)
         found["test_accuracy"] = right[""]
@@ -149,6 +160,12 @@ def look(subject: TranslateSubject) -> dict[str, float]:
 def directions(game: DomainGame) -> list[Direction]:
     """Directions that a game has learned, none where it translates nothing."""
     return list(game.translators()) if isinstance(game, TranslationGame) else []
+
+
+def _measured(game: DomainGame) -> set[str]:
+    """Domains whose pictures a game makes."""
+    translated = {ENDS[direction][1] for direction in directions(game)}
+    return {*translated, *("a" if isinstance(game, EditingGame) else "")} or {"b"}
 
 
 def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
@@ -177,7 +194,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
     rows = {**class_rows(subject), **rows}
     table = {name: row.scores for name, row in rows.items()}
     intervals = {name: {n: list(e) for n, e in row.ends.items()} for name, row in rows.items()}
-    nets = {name: subject.ruler(name).net for name in sorted({ENDS[d][1] for d in ways} or {"b"})}
+    nets = {name: subject.ruler(name).net for name in sorted(_measured(subject.game))}
     folder.write_result(
         {
             "table": table,
@@ -220,6 +237,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
         ],
         pictures={
             **grids,
+            "Pictures above the same under another class": folder.samples / "edited.png",
             "Pairs drawn from the prior, A above B": folder.samples / "pairs.png",
             "Drawn from the prior, a row a class": folder.samples / "drawn.png",
             "Curves of the log": folder.plots / "learning.png",
@@ -239,6 +257,11 @@ def class_rows(subject: TranslateSubject) -> dict[str, Scored]:
     if isinstance(game, ClassifyingGame):
         for name, share in named_right(game, subject.sets.test, most).items():
             rows[name or subject.title] = Scored({"test_accuracy": share}, {})
+    if isinstance(game, DetectorGAN):
+        found = detected_rows(game, subject.sets.test.b, subject.config.seed)
+        rows = {name or subject.title: row for name, row in found.items()}
+    if isinstance(game, EditingGame):
+        rows |= with_edits(subject, game, "test", "edited")
     if isinstance(game, PairDrawingGame):
         rows |= pair_rows(subject, game)
     if isinstance(game, DrawingGame):
@@ -247,6 +270,25 @@ def class_rows(subject: TranslateSubject) -> dict[str, Scored]:
         if not directions(game):
             rows[AGAIN] = again_row(ruler, held, subject.sets, "b", most)
     return rows
+
+
+def with_edits(
+    subject: TranslateSubject, game: EditingGame, role: str, name: str
+) -> dict[str, Scored]:
+    """Scores of pictures under another class, and of what stands in their place.
+
+    Args:
+        subject: A run.
+        game: Its game.
+        role: Set to measure with, valid or test.
+        name: Name of the grid among the samples.
+    """
+    sets, c = subject.sets, subject.config
+    held, most = (sets.valid, LOOKED) if role == "valid" else (sets.test, c.eval_samples)
+    file = subject.folder.samples / f"{name}.png"
+    with options.seeded(c.seed + 3):
+        rows = edited_rows(game, subject.ruler("a"), held, sets.valid, most, file)
+    return {f"{row or subject.title}, edited": scored for row, scored in rows.items()}
 
 
 def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Scored]:

@@ -1,5 +1,6 @@
 """Pictures of a trained run on the disk: translations of a folder, or drawn from a prior."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +13,8 @@ from image_core.data.tree import open_tree
 from image_core.recipes.translate.loaded import LoadedTranslator, check_count
 from image_core.runs import options
 from image_core.runs.picture_files import check_new, to_pictures, write_pictures
+
+Made = UInt8[np.ndarray, "_ _ _ _"]
 
 
 @dataclass(frozen=True)
@@ -53,27 +56,89 @@ def write_translations(loaded: LoadedTranslator, what: Translation) -> None:
     Raises:
         UserError: A picture cannot be read, two would have one name, or a file cannot be written.
     """
-    tree = open_tree("--input", Path(what.source))
+
+    def translated(name: str, pixels: UInt8[np.ndarray, "1 C H W"]) -> Made:
+        return loaded.translate(pixels, what.direction, seed=what.seed)
+
+    _write_each(what.source, what.out, translated)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What to turn into another class.
+
+    Args:
+        source: Folder or zip of pictures.
+        out: Folder that does not exist yet, for a PNG of each picture under its own name.
+        label: Name of the class.
+        masks: Folder or zip of masks with the names of the pictures; None where none are needed.
+    """
+
+    source: str
+    out: str
+    label: str
+    masks: str | None = None
+
+    def check(self) -> None:
+        """Refuse what makes no sense, before a run is loaded for it.
+
+        Raises:
+            UserError: Names the option.
+        """
+        check_new("out", self.out, "")
+        for option, place in (("input", self.source), ("masks", self.masks)):
+            if place is not None and not Path(place).exists():
+                raise UserError(f"--{option} {place}: there is no such folder")
+
+
+def write_edits(loaded: LoadedTranslator, what: Edit) -> None:
+    """Turn every picture of a folder into one of another class.
+
+    Args:
+        loaded: A trained run.
+        what: Pictures, class and masks.
+
+    Raises:
+        UserError: A picture or mask cannot be read, or a file cannot be written.
+    """
+    masks = {}
+    if what.masks is not None:
+        tree = open_tree("--masks", Path(what.masks))
+        for name in tree.ending(*ENDINGS):
+            pixels = decode(f"{tree.name}/{name}", tree.files[name]()).pixels
+            masks[PurePosixPath(name).with_suffix("")] = pixels[None].numpy()
+
+    def edited(name: str, pixels: UInt8[np.ndarray, "1 C H W"]) -> Made:
+        mask = masks.get(PurePosixPath(name).with_suffix(""))
+        if masks and mask is None:
+            raise UserError(f"--masks {what.masks} holds no mask of the name of {name}")
+        return loaded.edit(pixels, what.label, mask)
+
+    _write_each(what.source, what.out, edited)
+
+
+def _write_each(source: str, out: str, make: Callable[[str, Made], Made]) -> None:
+    """A PNG of what is made of each picture of a folder, under its own name."""
+    tree = open_tree("--input", Path(source))
     names = tree.ending(*ENDINGS)
     if not names:
-        raise UserError(f"--input {what.source} holds no pictures ({', '.join(ENDINGS)})")
+        raise UserError(f"--input {source} holds no pictures ({', '.join(ENDINGS)})")
     targets = [PurePosixPath(name).with_suffix(".png") for name in names]
     if len(set(targets)) < len(targets):
         twice = next(t for t in targets if targets.count(t) > 1)
         raise UserError(
-            f"--input {what.source} holds several pictures that would be written to {twice}; "
+            f"--input {source} holds several pictures that would be written to {twice}; "
             "rename one of them"
         )
     for name, target in zip(names, targets):
         pixels = decode(f"{tree.name}/{name}", tree.files[name]()).pixels
-        made = loaded.translate(pixels[None].numpy(), what.direction, seed=what.seed)
-        file = Path(what.out) / target
+        made, file = make(name, pixels[None].numpy()), Path(out) / target
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             to_pictures(made)[0].save(file)
         except OSError as error:
             raise UserError(f"cannot write {file}: {error.strerror or error}") from error
-    print(what.out)
+    print(out)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def test_every_paper_runs_and_leaves_its_files(runs, paper):
     assert any(name.startswith(title) for name in names)
     assert len(names) > 1  # a control stands beside it
     assert set(result["discriminator"]) <= {"ab", "ba"}
-    assert result["data"]["b_train_rows"] >= 719
+    assert result["data"]["a_train_rows"] >= 359
     assert (run / "report.html").exists()
 
 
@@ -246,6 +246,18 @@ def test_small_objects_are_named_beside_the_same_classifier(runs):
     assert all(0 <= row["test_accuracy"] <= 1 for row in table.values())
 
 
+def test_small_objects_are_found_beside_the_same_detector(runs):
+    assert read_result(runs["perceptual_detector"])["steps"] == {"B": 1, "G": 3, "D": 3}
+    table = read_result(runs["perceptual_detector"])["table"]
+    title = PAPERS.load("perceptual_detector").title
+    assert list(table) == [
+        title,
+        "the same detector without it",
+        "the same detector on large objects",
+    ]
+    assert all(set(row) == {"test_accuracy", "found", "overlap"} for row in table.values())
+
+
 def test_priors_are_drawn_from(runs, tmp_path, capsys):
     out = tmp_path / "drawn"
     words = ["--labels", "3,5", "--n", "2", "--seed", "1", "--out", str(out)]
@@ -269,6 +281,63 @@ def test_priors_are_drawn_from(runs, tmp_path, capsys):
         ("cyclegan", ["--out", str(tmp_path / "x")], "by --input"),
     ):
         assert says in refusal(capsys, "sample", str(runs[paper]), *words)
+
+
+def test_pictures_are_turned_into_another_class(runs, tmp_path, capsys):
+    table = read_result(runs["contrast_gan"])["table"]
+    rows = ["Contrast-GAN, edited", "copy of the input, edited", "real again, edited"]
+    assert list(table) == rows
+    assert table["copy of the input, edited"]["fd"] == pytest.approx(0, abs=1e-3)
+    run = Run(made("contrast_gan", batch=20))
+    for index in (0, 100):
+        batch = run.data(index)
+        known = {x.numpy().tobytes(): int(k) for x, k in zip(*run.sets.train.a[:2])}
+        assert [known[x.numpy().tobytes()] for x in batch["a"]] == [*range(10)] * 2
+    source, masks, out = tmp_path / "in", tmp_path / "masks", tmp_path / "out"
+    grey = np.random.default_rng(0).integers(0, 256, (2, 1, 18, 22)).astype(np.uint8)
+    mask = np.zeros((1, 1, 18, 22), np.uint8)
+    mask[..., 4:14, 4:14] = 255
+    for folder, images in ((source, grey), (masks, [mask[0]] * 2)):
+        folder.mkdir()
+        for name, image in zip("xy", images):
+            Image.fromarray(image[0]).save(folder / f"{name}.png")
+    words = ["sample", str(runs["contrast_gan"]), "--input", str(source), "--labels", "5"]
+    assert main([*words, "--masks", str(masks), "--out", str(out)]) == 0
+    found = opened(out / "y.png")
+    assert np.array_equal(found, sg.load(runs["contrast_gan"]).edit(grey[1:], "5", mask)[0, 0])
+    assert np.array_equal(found[mask[0, 0] == 0], grey[1, 0][mask[0, 0] == 0])
+    assert not np.array_equal(found, grey[1, 0])
+    (masks / "y.png").unlink()
+    for more, says in (
+        (["--masks", str(masks), "--out", str(tmp_path / "x")], "no mask of the name of y.png"),
+        (["--out", str(tmp_path / "y")], "name their folder by --masks"),
+        (["--labels", "dog", "--out", str(tmp_path / "y")], "label 'dog' is none"),
+        (["--masks", str(tmp_path / "no"), "--out", str(tmp_path / "y")], "no such folder"),
+    ):
+        assert says in refusal(capsys, *words, *more)
+    words[1] = str(runs["pix2pix"])
+    assert "turns no pictures" in refusal(capsys, *words, "--out", str(tmp_path / "y"))
+    words = [*words[:4], "--masks", str(masks), "--out", str(tmp_path / "y")]
+    assert "leave --masks out" in refusal(capsys, *words)
+
+
+def test_coarse_to_fine_plays_three_phases(runs, capsys):
+    phases = [row["phase"] for row in read_log(runs["pix2pixhd"])]
+    assert phases == ["coarse", "enhancer"] + ["adversarial"] * 3
+    steps = read_result(runs["pix2pixhd"])["steps"]
+    assert steps == {"G1": 1, "D1": 1, "E": 1, "G": 3, "D": 4}
+    with pytest.raises(UserError, match="name class 10, and --classes 5 ends at 4"):
+        Run(made("pix2pixhd", classes=5))
+    with pytest.raises(UserError, match="reads label maps in A"):
+        Run(made("pix2pixhd", domains="edges"))
+
+
+def test_tags_are_exchanged(runs):
+    table = read_result(runs["td_gan"])["table"]
+    assert {"TD-GAN", "TD-GAN, edited", "copy of the input, edited"} <= set(table)
+    game, x = sg.load(runs["td_gan"])._run.game, torch.zeros(1, 1, 16, 16)
+    three, eight = (game.edit(x, x, torch.tensor([k])) for k in (3, 8))
+    assert not torch.equal(three, eight)
 
 
 def test_codes_are_measured_by_their_neighbours(runs):

@@ -4,13 +4,11 @@ Networks are DCGAN's, the discriminator's with a projection and spectral norm; n
 classifier's weights. A classifier that learns from the labels alone is trained beside it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.adversarial.stream import Data
 from image_core.data.domains import Domains
@@ -22,10 +20,15 @@ from image_core.nets.discriminators import (
     ImageDiscriminator,
     ProjectionDiscriminator,
 )
-from image_core.recipes.translate.build import classes_of, even_rows, form, player
+from image_core.recipes.translate.build import (
+    check_labelled,
+    classes_of,
+    few_labels_data,
+    form,
+    player,
+)
 from image_core.recipes.translate.config import AdamOfAll
 from image_core.runs import options
-from image_core.runs.batches import Batches
 from image_core.runs.phase import Phase
 from image_core.runs.players import Player
 
@@ -76,17 +79,9 @@ PRESETS = {"tiny": {"width": 0.06, "latent": 4, "pretrain": 1, "labelled": 20}}
 
 
 def game(o: Options, domains: Domains) -> TripleGAN:
-    """The game of a run's options.
-
-    Raises:
-        UserError: There are too few pictures or labels.
-    """
+    """The game of a run's options."""
     n, (channels, side) = classes_of(o, domains.b), form(domains.b)
-    if not n <= o.labelled <= len(domains.b.images):
-        raise UserError(
-            f"--labelled {o.labelled}: give at least one for each of the {n} classes, and at most "
-            f"the {len(domains.b.images)} pictures to learn from"
-        )
+    check_labelled(o.labelled, domains)
     G, _ = dcgan(side, channels, o.latent + n, width=o.width, norm="none")
     _, D = dcgan(side, channels, 1, width=o.width, norm="spectral")
     return TripleGAN(
@@ -122,17 +117,4 @@ def phases(run: Any) -> list[Phase]:
 
 def data(o: Options, domains: Domains) -> Data:
     """Batches {"b", "labelled", "labels"}: any pictures, and those whose label is seen."""
-    images, labels = domains.b.images, domains.b.labels
-    assert labels is not None
-    seen = even_rows(labels, o.labelled, o.seed)
-    every = Batches({"b": images}, o.batch, seed=o.seed)
-    rows = {"labelled": images[seen], "labels": labels[seen]}
-    few = Batches(rows, min(o.batch, len(seen)), seed=o.seed + 1)
-
-    def both(index: int) -> Mapping[str, Tensor]:
-        some, known = every(index), few(index)
-        assert isinstance(some, Mapping)
-        assert isinstance(known, Mapping)
-        return {**some, **known}
-
-    return both
+    return few_labels_data(o, domains, o.labelled)

@@ -1,0 +1,1 @@
+"""Decipherment: text and enciphered text that are no pairs, translated into each other."""

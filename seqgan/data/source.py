@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub
 from seqgan.data.compact import Lines, Remaining, Through
 from seqgan.data.errors import reason
 from seqgan.data.records import KINDS, PACKED, PLAIN, File, Record, exists, find_file, records
 
 _HUB_NAME = re.compile(r"([\w-]+|\w[\w.-]*/[\w.-]+)(:[\w.-]+)?", re.ASCII)
 _FILE_SUFFIX = (*KINDS, *PACKED, ".txt")
-_HUB_SECONDS = 5.0
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NUMBER = re.compile(r"\s*[-+]?[\d.,]+([eE][-+]?\d+)?\s*")
 _LOOKED_AT = 1000
@@ -331,8 +331,7 @@ def _hub_dataset(source: str, split: str) -> Any:
 
     name, _, configuration = source.partition(":")
     with _quiet():
-        if not datasets.config.HF_HUB_OFFLINE:
-            _ask_hub(name, source)
+        ask_hub(name, source)
         try:
             return datasets.load_dataset(name, configuration or None, split=split)
         except Exception as error:  # the network, the split or the configuration may fail
@@ -340,25 +339,6 @@ def _hub_dataset(source: str, split: str) -> Any:
                 f"there is no file {source}, and the hub data set of that name cannot be loaded "
                 f"({reason(error)}); check the name, --split and your connection"
             ) from error
-
-
-def _ask_hub(name: str, source: str) -> None:
-    """Ask once, with a short timeout: `load_dataset` alone retries for half a minute."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    try:
-        HfApi().dataset_info(name, timeout=_HUB_SECONDS)
-    except RepositoryNotFoundError as error:
-        raise UserError(
-            f"there is no file {source}, nor a hub data set of that name; check its name"
-        ) from error
-    except Exception as error:  # the types depend on the http library
-        raise UserError(
-            f"there is no file {source}, and the hub request for a data set of that name failed "
-            f"({reason(error)}); check the path or your connection, or set HF_HUB_OFFLINE=1 to use "
-            "a copy downloaded before"
-        ) from error
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,16 +1,16 @@
 """Text to ids and back: words, characters or byte pairs. No tensors; see `encode.py`."""
 
-import functools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, final, get_args
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.counting import frequent_tokens
 from seqgan.data.errors import reason
-from seqgan.data.treebank import piecewise
+from seqgan.data.treebank import word_splitter
 
 PAD, START, END, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
@@ -106,6 +106,7 @@ class TextTokenizer:
         from transformers import AutoTokenizer
 
         try:
+            ask_hub_for_model(name)
             inner = AutoTokenizer.from_pretrained(name).backend_tokenizer
         except Exception as error:  # transformers and the hub raise many kinds
             raise UserError(
@@ -129,21 +130,12 @@ class TextTokenizer:
         if self.level not in ("bpe", "model"):
             # The library is ten times slower where it only looks ids up
             number = self._number
-            if self.level == "word":
-                return list(map(self._ids_of_words, lowered))
             return [[number.get(t, UNK) for t in row] for row in _split(lowered, self.level)]
         ids: list[list[int]] = []
         while part := list(islice(lowered, _SLICE)):
             batch = self._tokenizer.encode_batch_fast(part, add_special_tokens=False)
             ids.extend(encoding.ids for encoding in batch)
         return [[i + self._shift for i in row] for row in ids] if self._shift else ids
-
-    @functools.cached_property
-    def _ids_of_words(self) -> Callable[[str], list[int]]:
-        from nltk.tokenize import NLTKWordTokenizer
-
-        number, words = self._number, NLTKWordTokenizer().tokenize
-        return piecewise(lambda sentence: [number.get(t, UNK) for t in words(sentence)])
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
         """The tokens of every text as written, unknown ones too; words for bpe and model."""
@@ -242,16 +234,9 @@ def _lower(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
     return (text.lower() for text in texts) if lowercase else iter(texts)
 
 
-@functools.cache
-def _words() -> Callable[[str], list[str]]:
-    from nltk.tokenize import NLTKWordTokenizer
-
-    return piecewise(NLTKWordTokenizer().tokenize)
-
-
 def _split(texts: Iterable[str], level: Level) -> Iterable[list[str]]:
     if level == "word":
-        return map(_words(), texts)
+        return map(word_splitter(), texts)
     return map(str.split if level == "blank" else list, texts)
 
 

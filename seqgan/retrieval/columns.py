@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub
 from seqgan.data.errors import reason
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
@@ -272,6 +273,7 @@ def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Tab
     from datasets import load_dataset
 
     name, _, split = source.partition(":")
+    ask_hub(name, source)
     try:
         frame = load_dataset(name, split=split or "train").to_pandas()
     except Exception as error:  # the network, the name, the split: any kind

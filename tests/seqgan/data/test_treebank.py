@@ -9,9 +9,9 @@ from nltk.tokenize import NLTKWordTokenizer
 from seqgan.data import treebank
 from seqgan.data.treebank import piecewise, word_splitter
 
-PIECES = ("a", "it's", "'", "''", '"', '"a', 'a"', "``", "'tis", "cannot", "Wanna", "wanna,", "gotta.",
-          ".", "...", "a.", 'a."', ").", "(a)", "]", ",", "a,", "1,000", ":", "--", "?!", "*", "\u00bb",
-          "\u2019", "'S", "n't", "\u00e9.", "\u200b")  # fmt: skip
+PIECES = ("a", "it's", "'", "''", '"', '"a', 'a"', "``", "'tis", "cannot", "Wanna", "wanna,",
+          "gotta.", ".", "...", "a.", 'a."', ").", "(a)", "]", ",", "a,", "1,000", ":", "--", "?!",
+          "*", "\u00bb", "\u2019", "'S", "n't", "\u00e9.", "\u200b")  # fmt: skip
 LINES = (
     "",
     " ",

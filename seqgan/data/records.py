@@ -1,7 +1,7 @@
 """Records of one file, read one after the other: lines of text, JSON, CSV, parquet.
 
-Nothing but the record that is read is in memory, except for a JSON document (.json), which is one
-value. Files may be packed by gzip, bzip2 or xz, which their first bytes tell.
+Nothing but the record that is read is in memory, except for a JSON document (.json) that is no list
+but one record around it. Files may be packed by gzip, bzip2 or xz, which their first bytes tell.
 """
 
 import bz2
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from image_core.adversarial.errors import UserError
 from image_core.data.packed import Bounded
 from seqgan.data.errors import reason
+from seqgan.data.json_array import JsonList
 
 Record = tuple[int, Any]
 """Number of a line or record in its file, from 1, and its content: text, or a row by columns."""
@@ -55,7 +56,9 @@ _ROWS = 4096
 MOST_CHARACTERS = 1 << 26
 """Characters of a line, or of a field of a table."""
 MOST_OF_JSON = 1 << 29
-"""Characters of a JSON document, which is read as one value."""
+"""Characters of a JSON document that is no list, which is read as one value."""
+_LOOKED_AT = 1 << 20
+"""Characters in which a list and a list a line are told apart."""
 
 
 class File(NamedTuple):
@@ -188,13 +191,42 @@ def _json_lines(file: File) -> Iterator[Record]:
 
 
 def _json(file: File) -> Iterator[Record]:
+    """Records of a list, of a list within a record, or a record a line under another name."""
+    with _text(file) as text:
+        head = text.read(_LOOKED_AT)
+    if not head.lstrip().startswith("["):
+        yield from _document(file)
+    elif _one_value_a_line(head):
+        yield from _json_lines(file)
+    else:
+        number = 0
+        try:
+            with _text(file) as text:
+                for number, value in enumerate(JsonList(text, MOST_CHARACTERS), 1):
+                    yield number, _row(value)
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(file, error, f"record {number + 1} of ") from error
+
+
+def _one_value_a_line(head: str) -> bool:
+    """Whether the first line is a whole list, and another line follows it."""
+    line, _, rest = head.lstrip().partition("\n")
+    try:
+        return bool(rest.strip()) and isinstance(json.loads(line), list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _document(file: File) -> Iterator[Record]:
     with _text(file) as text:
         content = text.read(MOST_OF_JSON + 1)
     if len(content) > MOST_OF_JSON:
         raise UserError(
             f"{file.source} is a JSON document of more than {MOST_OF_JSON:,} characters, which is "
-            "one value and not streamed; write one record a line in a file called .jsonl, for "
-            "example by `jq -c '.[]'`"
+            "one value and not streamed; write its list alone, for example by `jq .data`, or one "
+            "record a line in a file called .jsonl"
         )
     try:
         value = json.loads(content)

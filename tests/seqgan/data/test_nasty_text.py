@@ -76,6 +76,8 @@ READ: list[tuple[str, bytes, dict, list[str]]] = [
     ("a.json", b'{"data": [{"t": "a"}, {"t": "b"}], "version": 1}', {}, ["a", "b"]),
     ("a.json", b'{"t": "a"}\n{"t": "b"}\n', {}, ["a", "b"]),
     ("a.json", '[{"t": "a"}]'.encode("utf-16"), {}, ["a"]),
+    ("a.json", b'[\n  {"t": "a"},\n  {"t": "b"}\n]\n', {}, ["a", "b"]),
+    ("a.json", b'["a", "b"]\n["c"]\n', {}, ["a b", "c"]),
     # CSV
     ("a.csv", b'id,t\n1,"a, ""b"""\n', {"field": "t"}, ['a, "b"']),
     ("a.csv", b'id,t\n1,"a\r\nb"\n2,c\n', {"field": "t"}, ["a b", "c"]),
@@ -190,7 +192,7 @@ def test_a_line_or_a_document_that_fills_the_memory_is_refused(tmp_path, monkeyp
     with pytest.raises(UserError, match=r"record 1 of .*a.csv cannot be read as CSV \(field la"):
         read_texts(path)
     monkeypatch.setattr(records, "MOST_OF_JSON", 1000)
-    path = put(tmp_path, "a.json", b"[" + b"1," * 5000 + b"1]")
+    path = put(tmp_path, "a.json", b'{"data": [' + b"1," * 5000 + b"1]}")
     with pytest.raises(UserError, match=r"a.json is a JSON document of more than 1,000 charact"):
         read_texts(path)
 

@@ -52,8 +52,8 @@ LOGS = (
         True,
     ),
     Log(
-        "WeeChat log",
-        re.compile(rf"{_DATE}[ T]{_TIME}\t(?P<rest>[^\t]*\t.*)"),
+        "WeeChat or LINE log",
+        re.compile(rf"(?:{_DATE}[ T])?{_TIME}\t(?P<rest>[^\t]*\t.*)"),
         re.compile(r"[~&@%+]?(?P<who>[^\s*<>=-][^\t]*)\t(?P<text>.*)"),
         False,
     ),

@@ -10,8 +10,9 @@ from typing import Any
 from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
 from seqgan.data.chat import chitchat_conversations
+from seqgan.data.hub_records import is_saved
 from seqgan.data.records import PLAIN, exists, find_file, records
-from seqgan.data.source import is_saved, read_rows
+from seqgan.data.source import read_rows
 from seqgan.dialogue.cornell import dialogues_of_cornell, is_cornell
 from seqgan.dialogue.layouts import dialogues_of_rows, renamed
 from seqgan.dialogue.messages import alternating

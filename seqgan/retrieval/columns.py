@@ -127,6 +127,14 @@ def _header(
     by_number = bool(columns) and all(name.isdigit() for name in columns)
     if header != "no" and not by_number and (named := places(first, roles, columns)):
         return named, first, ""
+    trec = delimited.trec_kind(layout.rows) if not columns and layout.separator != "::" else ""
+    if trec == "run" or (trec and roles[0].name != "user"):
+        raise UserError(
+            f"{source} is a TREC {trec} file, which holds ids and no texts or ratings of them; "
+            "name its columns by their numbers, as in --columns 1,3,5, if they are meant"
+        )
+    if trec:
+        return {"user": 0, "item": 2, "rating": 3}, None, "TREC qrels"
     found = numbered(columns, roles, len(first))
     if "rating" in found and "time" not in found and not columns:
         rest = layout.rows[1:] if header == "yes" else layout.rows

@@ -76,6 +76,11 @@ READ = {
         {"notes": 3},
     ),
     "weechat": (WEECHAT, [["does it work?", "it\tdoes"]], {"notes": 2}),
+    "line": (
+        "2020/01/01(Wed)\n10:00\tAnn\thi\n10:01\tBob\tyo\n",
+        [["hi", "yo"]],
+        {"notes": 1},
+    ),
     "ubuntu": (UBUNTU, [["does it work?", "it does", "not here"]], {"notes": 1, "several": 1}),
 }
 

@@ -27,6 +27,8 @@ FACTOR, ALONG = 1.3, 0.9
 """By how much changes must differ, and their least correlation with what is expected."""
 MOST_FEATURES = 400
 """Most numbers that a change is explained by."""
+ASTRAY = 0.75
+"""Correlation below which they do not follow a rule that holds for most of a change alone."""
 FEWEST = 30
 """Steps near those of the environment that a comparison needs."""
 
@@ -150,7 +152,8 @@ def _changes(i: int, own: "_Steps", theirs: "_Steps", features: "Features", leas
     along = float(np.corrcoef(expected, found)[0, 1])
     factor = float(expected @ found / (expected @ expected))
     other = not 1 / FACTOR < factor < FACTOR
-    if not ((along >= ALONG and other) or (exact >= ALWAYS and along < ALONG)):
+    astray = along < (ALONG if exact >= ALWAYS else ASTRAY)
+    if not astray and not (along >= ALONG and other):
         return ""
     changes = (
         f"changes in a step by {factor:.2f} times what it does in the environment"

@@ -59,7 +59,8 @@ def ask_hub_for_model(name: str) -> None:
         return  # which `from_pretrained` says at once, too
     except Exception as error:  # the types depend on the http library
         raise UserError(
-            f"there is no folder {name}, and the hub cannot be reached: {_reason(error)}"
+            f"there is no folder {name}, and the hub cannot be reached: {_reason(error)}; check "
+            "the name or your connection"
         ) from error
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from image_core.adversarial.errors import UserError
 from image_core.data.folders import PictureRow, SplitRows
 from image_core.data.gather import Reading
+from image_core.data.hub_request import ask_hub
 from image_core.data.tables import LABEL, split_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ def load_hub(option: str, source: str) -> "dict[str, Dataset]":
             found = datasets.load_from_disk(source)
             held = {"train": found} if isinstance(found, datasets.Dataset) else found
         else:
+            if not Path(source).exists():
+                ask_hub(source, source)
             held = datasets.load_dataset(source)
+    except UserError:
+        raise
     except Exception as error:  # of many kinds
         reason = " ".join(str(error).split())[:200]
         raise UserError(

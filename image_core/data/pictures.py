@@ -75,6 +75,8 @@ def decode(name: str, content: bytes) -> DecodedPicture:
 def _decoded(picture: "Image") -> DecodedPicture:
     from PIL import ImageOps
 
+    if picture.mode == "LAB":
+        raise ValueError("its colours are CIE L*a*b*; save it as RGB")
     changes = []
     if _is_animated(picture):
         changes.append("first of several frames")

@@ -51,6 +51,10 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
             found: Any = [json.loads(line) for line in text.split("\n") if line.strip()]
         else:
             found = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name} is not UTF-8; save it as UTF-8, for example with `iconv -f cp1252 -t utf-8`"
+        ) from error
     except (ValueError, csv.Error) as error:
         raise UserError(
             f"{name} cannot be read as a table ({error}); write a .csv with the columns image and "

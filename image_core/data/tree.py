@@ -87,14 +87,17 @@ def _archive(option: str, path: Path) -> Tree:
         archive = zipfile.ZipFile(path)
         members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise UserError(f"{option} {path} is not a readable zip archive: {error}") from error
+        raise UserError(
+            f"{option} {path} is not a readable zip archive ({error}); pack or download it again"
+        ) from error
     check_archive(option, path, members)
+    names = {m.filename.replace("\\", "/"): m for m in members}  # as some programs of Windows do
     files = {
-        member.filename: functools.partial(_member, path, archive, member)
-        for member in members
-        if not member.is_dir() and not any(map(_hidden, PurePosixPath(member.filename).parts))
+        name: functools.partial(_member, path, archive, member)
+        for name, member in names.items()
+        if not name.endswith("/") and not any(map(_hidden, PurePosixPath(name).parts))
     }
-    folders = {m.filename.rstrip("/") for m in members if m.is_dir()}
+    folders = {name.rstrip("/") for name in names if name.endswith("/")}
     used = {str(parent) for name in files for parent in PurePosixPath(name).parents}
     empty = [f for f in sorted(folders - used) if not any(map(_hidden, f.split("/")))]
     return Tree(str(path), dict(sorted(files.items())), tuple(empty))

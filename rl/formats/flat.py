@@ -11,6 +11,10 @@ from rl.formats.raw import BadEpisode, Raw, Source
 
 LAST = "what followed an episode's last step is not in the file: that step is left out"
 ENDS = "what followed a terminal step is not in the file: its own observation stands there"
+DONES = (
+    "dones do not tell terminal states from time limits: an episode as long as the environment's "
+    "limit is taken as cut there"
+)
 CUT = "the file does not say how episodes ended: taken as cut by a time limit"
 
 
@@ -57,6 +61,17 @@ def d4rl_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> S
     notes = [ENDS] if after is None and ends.any() else []
     notes += [LAST] if cut_offs else []
     return Source("D4RL", found, notes=notes)
+
+
+def dones_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
+    """The same of rows whose ends are terminal states or time limits, which is not told."""
+    ends = _flags(arrays, "terminals", where)
+    starts = np.concatenate([[0], np.flatnonzero(ends)[:-1] + 1])
+    if ends.any():
+        last = np.flatnonzero(ends)
+        ends[last[last + 1 - starts >= envs.max_episode_steps]] = False
+    found = d4rl_episodes({**arrays, "terminals": ends}, where, envs)
+    return found._replace(kind="npz, a row a step", notes=[*found.notes, DONES])
 
 
 def stable_baselines_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:

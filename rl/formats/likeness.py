@@ -4,7 +4,8 @@ Nothing here refuses: an expert may go where random actions never come. Compared
 limits, first observations, and how each component of an observation changes within a step.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -20,8 +21,14 @@ EXACT = 0.99
 """Share of a component's changes that steps of the environment must explain, to be compared."""
 ALWAYS = 0.9999
 """Share from which a component's changes follow from the steps of the environment by a rule."""
+RULE = 1 - 1e-7
+"""Share from which changes are taken to follow that rule wherever the environment goes."""
 FACTOR, ALONG = 1.3, 0.9
 """By how much changes must differ, and their least correlation with what is expected."""
+MOST_FEATURES = 400
+"""Most numbers that a change is explained by."""
+ASTRAY = 0.75
+"""Correlation below which they do not follow a rule that holds for most of a change alone."""
 FEWEST = 30
 """Steps near those of the environment that a comparison needs."""
 
@@ -34,9 +41,11 @@ def unlike(shown: Sequence[Trajectory], random: Sequence[Trajectory], envs: Envs
         random: Episodes of random actions in the environment, whole.
         envs: Environments that both are of.
     """
-    said = [*_long(shown, envs), *_scaled(shown, envs)]
+    scaled = list(_scaled(shown, envs))
+    said = [*_long(shown, envs), *scaled]
     if not envs.observations.image:
-        said += [*_outside(shown, envs), *_beginnings(shown, random), *_steps(shown, random, envs)]
+        said += [*_outside(shown, envs), *_beginnings(shown, random)]
+        said += [] if scaled else _steps(shown, random, envs)  # other actions, other steps
     return said
 
 
@@ -100,7 +109,7 @@ def _beginnings(shown: Sequence[Trajectory], random: Sequence[Trajectory]) -> It
 
 
 def _steps(shown: Sequence[Trajectory], random: Sequence[Trajectory], envs: Envs) -> Iterator[str]:
-    """Changes within a step, by a linear model of the environment's own steps.
+    """Changes within a step, by models of the environment's own steps: linear, then quadratic.
 
     A component that changes k times as much as the same speeds and actions would change it there,
     or does not follow the environment's rule at all, was recorded with another time step, frame
@@ -108,43 +117,68 @@ def _steps(shown: Sequence[Trajectory], random: Sequence[Trajectory], envs: Envs
     """
     if not all(len(t.act) for t in shown):
         return
-    before, after, given = _table(random, envs)
-    earlier, later, done = _table(shown, envs)
-    low, high = before.min(0), before.max(0)
-    near = ((earlier >= 2 * low - high) & (earlier <= 2 * high - low)).all(1)
-    if near.sum() < FEWEST:
-        return
-    earlier, later, done = earlier[near], later[near], done[near]
-    for i in range(before.shape[1]):
-        own = _features(before, after, given, i)
-        change = after[:, i] - before[:, i]
-        half = len(own) // 2
-        if half <= 2 * own.shape[1]:
-            return
-        weights = np.linalg.lstsq(own[:half], change[:half], rcond=1e-8)[0]
-        exact = _explained(own[half:] @ weights, change[half:])
-        if exact < EXACT:
+    own, theirs = _table(random, envs), _table(shown, envs)
+    low, high = own.before.min(0), own.before.max(0)
+    # Only a rule holds far from the steps that it was found from: contacts, say, are met there
+    for features, reach, least in (
+        (_linear, 1.0, RULE),
+        (_linear, 0.1, EXACT),
+        (_quadratic, 0.1, ALWAYS),
+    ):
+        slack = reach * (high - low)
+        near = ((theirs.before >= low - slack) & (theirs.before <= high + slack)).all(1)
+        if near.sum() < FEWEST:
             continue
-        expected = _features(earlier, later, done, i) @ weights
-        found = later[:, i] - earlier[:, i]
-        if not expected.std() or not found.std():
-            continue
-        along = float(np.corrcoef(expected, found)[0, 1])
-        factor = float(expected @ found / (expected @ expected))
-        other = not 1 / FACTOR < factor < FACTOR
-        if (along >= ALONG and other) or (exact >= ALWAYS and along < ALONG):
-            yield (
-                f"component {i} changes in a step by {factor:.2f} times what it does in the "
-                f"environment (correlation {along:.2f}); the frame skip, the time step or "
-                "--env_kwargs may differ"
-            )
-            return
+        compared = _Steps(*(column[near] for column in theirs))
+        for i in range(own.before.shape[1]):
+            if told := _changes(i, own, compared, features, least):
+                yield told
+                return
 
 
-def _table(
-    trajectories: Sequence[Trajectory], envs: Envs
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Observations before and after some steps, and the actions, encoded."""
+def _changes(i: int, own: "_Steps", theirs: "_Steps", features: "Features", least: float) -> str:
+    """What is said of one component, by a model of its changes; "" where nothing is."""
+    given = features(own, i)
+    change = own.after[:, i] - own.before[:, i]
+    half = len(given) // 2
+    if half <= 2 * given.shape[1] or given.shape[1] > MOST_FEATURES:
+        return ""
+    weights = np.linalg.lstsq(given[:half], change[:half], rcond=1e-8)[0]
+    exact = _explained(given[half:] @ weights, change[half:])
+    expected = features(theirs, i) @ weights
+    found = theirs.after[:, i] - theirs.before[:, i]
+    if exact < least or not expected.std() or not found.std():
+        return ""
+    along = float(np.corrcoef(expected, found)[0, 1])
+    factor = float(expected @ found / (expected @ expected))
+    other = not 1 / FACTOR < factor < FACTOR
+    astray = along < (ALONG if exact >= ALWAYS else ASTRAY)
+    if not astray and not (along >= ALONG and other):
+        return ""
+    changes = (
+        f"changes in a step by {factor:.2f} times what it does in the environment"
+        if along >= ALONG
+        else "does not change in a step as the environment changes it"
+    )
+    return (
+        f"component {i} {changes} (correlation {along:.2f}); the frame skip, the time step or "
+        "--env_kwargs may differ"
+    )
+
+
+class _Steps(NamedTuple):
+    """Observations before and after some steps, and the actions, encoded; a row a step."""
+
+    before: np.ndarray
+    after: np.ndarray
+    given: np.ndarray
+
+
+Features = Callable[[_Steps, int], np.ndarray]
+"""Steps and a component -> what its change may depend on."""
+
+
+def _table(trajectories: Sequence[Trajectory], envs: Envs) -> _Steps:
     import torch
 
     before = np.concatenate([t.obs for t in trajectories])
@@ -152,13 +186,22 @@ def _table(
     act = np.concatenate([t.act for t in trajectories])
     rows = np.random.default_rng(0).permutation(len(before))[:ROWS]
     given = envs.actions.encode(torch.from_numpy(act[rows])).numpy()
-    return before[rows].astype(float), after[rows].astype(float), given.astype(float)
+    return _Steps(before[rows].astype(float), after[rows].astype(float), given.astype(float))
 
 
-def _features(before: np.ndarray, after: np.ndarray, given: np.ndarray, own: int) -> np.ndarray:
-    """What a change may depend on: all but the component's own next value."""
-    others = np.delete(after, own, axis=1)
-    return np.hstack([before, others, given, np.ones((len(before), 1))])
+def _linear(steps: _Steps, own: int) -> np.ndarray:
+    """All but the component's own next value."""
+    others = np.delete(steps.after, own, axis=1)
+    return np.hstack([steps.before, others, steps.given, np.ones((len(steps.before), 1))])
+
+
+def _quadratic(steps: _Steps, own: int) -> np.ndarray:
+    """These and their products, as where angles are given by sine and cosine."""
+    linear = _linear(steps, own)
+    one, other = np.triu_indices(linear.shape[1])  # the last column is 1
+    if len(one) > MOST_FEATURES:
+        return np.empty((len(linear), MOST_FEATURES + 1))
+    return linear[:, one] * linear[:, other]
 
 
 def _explained(expected: np.ndarray, found: np.ndarray) -> float:

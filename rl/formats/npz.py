@@ -12,7 +12,12 @@ from numpy.lib.npyio import NpzFile
 from image_core.adversarial.errors import UserError
 from rl.demos import Trajectory
 from rl.envs import Envs
-from rl.formats.flat import d4rl_episodes, imitation_episodes, stable_baselines_episodes
+from rl.formats.flat import (
+    d4rl_episodes,
+    dones_episodes,
+    imitation_episodes,
+    stable_baselines_episodes,
+)
 from rl.formats.raw import Raw, Source
 
 MOST_BYTES, MOST_TIMES = 2 << 30, 100
@@ -24,12 +29,23 @@ LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], S
     ({"observations", "terminals"}, d4rl_episodes),
 )
 """Names that tell other packages' layouts, and what reads them."""
+OTHER_NAMES = {
+    "obs": "observations",
+    "acts": "actions",
+    "rews": "rewards",
+    "next_obs": "next_observations",
+    "dones": "terminals",
+    "terminations": "terminals",
+    "truncations": "timeouts",
+}
+"""What the columns of a row a step are called elsewhere."""
 NAMES = {"acts", "rews", "env_id", "env_kwargs", "episode_returns", "rewards", "timeouts"}
 NAMES |= {
     "actions",
     "next_observations",
     *NEEDED,
     *(name for names, _ in LAYOUTS for name in names),
+    *OTHER_NAMES,
 }
 
 
@@ -52,6 +68,9 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
     for names, read in LAYOUTS:
         if names <= found.keys():
             return read(found, where, envs)
+    named = {OTHER_NAMES.get(name, name): array for name, array in found.items()}
+    if {"observations", "terminals"} <= named.keys() and "traj_len" not in found:
+        return dones_episodes(named, where, envs) if "dones" in found else _rows(named, where, envs)
     missing = [name for name in NEEDED if name not in found]
     if missing:
         raise UserError(
@@ -60,6 +79,10 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
     _check_npz(found, where)
     kwargs = _kwargs(found)
     return Source("npz", _episodes(found), str(found.get("env_id", "")), env_kwargs=kwargs)
+
+
+def _rows(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
+    return d4rl_episodes(arrays, where, envs)._replace(kind="npz, a row a step")
 
 
 def _kwargs(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Records of one file, read one after the other: lines of text, JSON, CSV, parquet.
 
-Nothing but the record that is read is in memory, except for a JSON document (.json), which is one
-value. Files may be packed by gzip, bzip2 or xz, which their first bytes tell.
+Nothing but the record that is read is in memory, except for a JSON document (.json) that is no list
+but one record around it. Files may be packed by gzip, bzip2 or xz, which their first bytes tell.
 """
 
 import bz2
@@ -11,6 +11,7 @@ import io
 import json
 import lzma
 import os
+import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from typing import Any, NamedTuple
 from image_core.adversarial.errors import UserError
 from image_core.data.packed import Bounded
 from seqgan.data.errors import reason
+from seqgan.data.json_array import JsonList
 
 Record = tuple[int, Any]
 """Number of a line or record in its file, from 1, and its content: text, or a row by columns."""
@@ -40,7 +42,12 @@ _UNPACK: Mapping[bytes, Callable[[str, str], Any]] = {
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
 }
-_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
 _OTHER = {
     b"PK\x03\x04": "a zip archive; unpack it and name a file in it",
     b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
@@ -55,7 +62,9 @@ _ROWS = 4096
 MOST_CHARACTERS = 1 << 26
 """Characters of a line, or of a field of a table."""
 MOST_OF_JSON = 1 << 29
-"""Characters of a JSON document, which is read as one value."""
+"""Characters of a JSON document that is no list, which is read as one value."""
+_LOOKED_AT = 1 << 20
+"""Characters in which a list and a list a line are told apart."""
 
 
 class File(NamedTuple):
@@ -103,7 +112,8 @@ def find_file(source: str) -> File:
         raise UserError(f"{source} is a tar archive; unpack it and name a file in it")
     if file.kind != "parquet" and head.startswith(b"PAR1"):
         return file._replace(kind="parquet")
-    return file._replace(encoding=_MARKS.get(head[:2], "utf-8-sig"))
+    marked = (encoding for mark, encoding in _MARKS.items() if head.startswith(mark))
+    return file._replace(encoding=next(marked, "utf-8-sig"))
 
 
 def records(file: File, columns: Sequence[str] = ()) -> Iterator[Record]:
@@ -126,9 +136,14 @@ def told(file: File) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
+        if file.encoding != "utf-8-sig":
+            raise UserError(
+                f"{file.source} begins as {file.encoding.upper()} and is none ({error.reason}); "
+                "save it anew as UTF-8"
+            ) from error
         raise UserError(
             f"{file.source} is not UTF-8: see line {_undecodable_line(file)}; save it as UTF-8, "
-            "for example with `iconv -f latin1 -t utf-8`"
+            "for example with `iconv -f cp1252 -t utf-8`"
         ) from error
     except _BROKEN as error:
         packed = {".bz2": "bzip2", ".xz": "xz"}.get(file.path.suffix.lower(), "gzip")
@@ -175,7 +190,7 @@ def _bounded(text: io.TextIOWrapper, file: File) -> Iterator[str]:
                 f"line {number} of {file.source} has more than {MOST_CHARACTERS:,} characters; "
                 "write one sentence or record a line"
             )
-        yield line
+        yield line.removeprefix("\ufeff")  # where files with marks were joined
 
 
 def _json_lines(file: File) -> Iterator[Record]:
@@ -188,13 +203,42 @@ def _json_lines(file: File) -> Iterator[Record]:
 
 
 def _json(file: File) -> Iterator[Record]:
+    """Records of a list, of a list within a record, or a record a line under another name."""
+    with _text(file) as text:
+        head = text.read(_LOOKED_AT)
+    if not head.lstrip().startswith("["):
+        yield from _document(file)
+    elif _one_value_a_line(head):
+        yield from _json_lines(file)
+    else:
+        number = 0
+        try:
+            with _text(file) as text:
+                for number, value in enumerate(JsonList(text, MOST_CHARACTERS), 1):
+                    yield number, _row(value)
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise _unreadable(file, error, f"record {number + 1} of ") from error
+
+
+def _one_value_a_line(head: str) -> bool:
+    """Whether the first line is a whole list, and another line follows it."""
+    line, _, rest = head.lstrip().partition("\n")
+    try:
+        return bool(rest.strip()) and isinstance(json.loads(line), list)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _document(file: File) -> Iterator[Record]:
     with _text(file) as text:
         content = text.read(MOST_OF_JSON + 1)
     if len(content) > MOST_OF_JSON:
         raise UserError(
             f"{file.source} is a JSON document of more than {MOST_OF_JSON:,} characters, which is "
-            "one value and not streamed; write one record a line in a file called .jsonl, for "
-            "example by `jq -c '.[]'`"
+            "one value and not streamed; write its list alone, for example by `jq .data`, or one "
+            "record a line in a file called .jsonl"
         )
     try:
         value = json.loads(content)
@@ -206,6 +250,8 @@ def _json(file: File) -> Iterator[Record]:
         yield from _json_lines(file)  # JSON lines under another name
         return
     if isinstance(value, dict):
+        value = _of_columns(value)
+    if isinstance(value, dict):
         lists = [name for name, inner in value.items() if isinstance(inner, list)]
         if len(lists) > 1:
             raise UserError(
@@ -216,6 +262,19 @@ def _json(file: File) -> Iterator[Record]:
     if not isinstance(value, list):
         raise UserError(f"{file.source} holds no list of records; save them as one JSON list")
     yield from enumerate(map(_row, value), 1)
+
+
+def _of_columns(value: dict[str, Any]) -> Any:
+    """Rows of columns of one length, and of what pandas writes by orient="split"."""
+    parts = list(value.values())
+    if set(value) == {"columns", "index", "data"}:
+        return [dict(zip(value["columns"], row)) for row in value["data"]]
+    lists = len(parts) > 1 and all(isinstance(part, list) for part in parts)
+    if not lists or len(set(map(len, parts))) > 1:
+        return value
+    if not any(isinstance(cell, str) for part in parts for cell in part):  # splits, say
+        return value
+    return [dict(zip(value, row)) for row in zip(*parts)]
 
 
 def _row(value: Any) -> dict[str, Any]:
@@ -235,6 +294,8 @@ def _csv(file: File) -> Iterator[Record]:
         lines = _bounded(text, file)
         first = next(lines, "")
         separator = "\t" if file.kind == "TSV" else _separator(first)
+        if named := _SEPARATOR.fullmatch(first):
+            separator, first = named[1], next(lines, "")
         number = 0
         try:
             rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)
@@ -258,7 +319,11 @@ def _csv(file: File) -> Iterator[Record]:
 
 def _separator(header: str) -> str:
     """The commonest separator of the first line; spreadsheets also write semicolons and tabs."""
-    return max(",;\t", key=header.count)
+    return max(",;\t|", key=header.count)
+
+
+_SEPARATOR = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+"""What Excel writes before the header."""
 
 
 def _parquet(file: File, columns: Sequence[str]) -> Iterator[Record]:

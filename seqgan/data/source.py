@@ -4,11 +4,9 @@ A file is read line by line (`records.py`) into a temporary file (`compact.py`),
 hub data sets are read by `datasets`.
 """
 
-import logging
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -16,12 +14,9 @@ import numpy as np
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Lines, Remaining, Through
-from seqgan.data.errors import reason
-from seqgan.data.records import KINDS, PACKED, PLAIN, File, Record, exists, find_file, records
+from seqgan.data.hub_records import hub_records, is_saved
+from seqgan.data.records import PLAIN, File, Record, exists, find_file, records
 
-_HUB_NAME = re.compile(r"([\w-]+|\w[\w.-]*/[\w.-]+)(:[\w.-]+)?", re.ASCII)
-_FILE_SUFFIX = (*KINDS, *PACKED, ".txt")
-_HUB_SECONDS = 5.0
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NUMBER = re.compile(r"\s*[-+]?[\d.,]+([eE][-+]?\d+)?\s*")
 _LOOKED_AT = 1000
@@ -105,7 +100,7 @@ def read_texts(
             or `field` or `split` does not fit it.
     """
     if not exists(source) or is_saved(source):
-        found = list(_hub_records(source, split))
+        found = list(hub_records(source, split))
         return _texts_of_rows(found, iter(found), source, field, label_field, limit, "hub data set")
     if split != "train":
         raise UserError(f"{source} is a file and has no split {split!r}; leave --split away")
@@ -137,7 +132,7 @@ def read_rows(source: str, split: str = "train") -> list[dict[str, Any]]:
         UserError: The source is missing, unreadable, empty or in another format than its name says.
     """
     local = exists(source) and not is_saved(source)
-    found = records(find_file(source)) if local else _hub_records(source, split)
+    found = records(find_file(source)) if local else hub_records(source, split)
     rows = [value if isinstance(value, dict) else {"text": value} for _, value in found]
     columns = dict.fromkeys(name for row in rows for name in row)
     return [columns | row for row in rows]
@@ -201,8 +196,9 @@ def _texts_of_rows(
     if not first:
         raise UserError(f"{source} holds no text; name a file with sentences in it")
     first = first[:_LOOKED_AT]
-    textual = _text_columns([row for _, row in first])
-    name = _chosen(source, field, textual)
+    rows_of_first = [row for _, row in first]
+    textual = _text_columns(rows_of_first)
+    name = _chosen(source, field, textual, rows_of_first, kind)
     tokens = False
 
     def sentences() -> Iterator[Sentence]:
@@ -213,6 +209,8 @@ def _texts_of_rows(
             if isinstance(value, list):
                 tokens = True
                 value = _joined(value, name, place)
+            elif value != value:  # NaN, where something is missing
+                value = None
             elif value is not None and not isinstance(value, str):
                 raise _no_text(source, name, value, number, textual)
             label = None if label_field is None else _label(row, label_field, place)
@@ -248,14 +246,14 @@ def _joined(value: list[Any], name: str, place: str) -> str:
         if not isinstance(token, str) or not token or token.split() != [token]:
             raise UserError(
                 f"{place}: {name!r} is a list of tokens, and {token!r} is none; a token is a word "
-                "without blanks"
+                f"without blanks, and a list of sentences is read by --field {name}.0"
             )
     return " ".join(value)
 
 
 def _label(row: dict[str, Any], name: str, place: str) -> str:
     value = _value(row, name)[1]
-    if value is None or isinstance(value, (dict, list)):
+    if value is None or isinstance(value, (dict, list)) or not str(value).strip():
         raise UserError(f"{place} has no label in --label_field {name}; add it or remove the row")
     return str(value)
 
@@ -277,11 +275,25 @@ def _text_columns(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [path for path, sound in found.items() if sound]
 
 
-def _chosen(source: str, field: str | None, textual: Sequence[str]) -> str:
+def _chosen(
+    source: str,
+    field: str | None,
+    textual: Sequence[str],
+    rows: Sequence[dict[str, Any]],
+    kind: str,
+) -> str:
     if field is not None:
         return field
-    if "text" in textual or len(textual) == 1:
-        return "text" if "text" in textual else textual[0]
+    if any(_value(row, "text")[0] for row in rows):
+        return "text"
+    if len(textual) == 1 and (kind not in ("CSV", "TSV") or " " not in textual[0]):
+        return textual[0]
+    if kind in ("CSV", "TSV"):
+        raise UserError(
+            f"{source} is a table whose first line names its columns; name that of the text with "
+            f"--field, one of {_listed(textual)}; add such a line, or call the file .txt, where "
+            "there is none"
+        )
     raise UserError(f"{source} is a table; name its text with --field, one of {_listed(textual)}")
 
 
@@ -290,75 +302,11 @@ def _no_text(source: str, name: str, value: Any, number: int, textual: Sequence[
     names = [other for other in textual if other != name]
     inner = f"{name}." if isinstance(value, dict) else ""
     kind = kinds.get(type(value), type(value).__name__)
+    found = [n for n in names if n.startswith(inner)] or names
+    way_out = f"--field may be {_listed(found)}" if found else "mend the record or leave it out"
     return UserError(
-        f"field {name!r} of {source} holds {kind}, not text (record {number}); --field may be "
-        f"{_listed([n for n in names if n.startswith(inner)] or names)}"
+        f"field {name!r} of {source} holds {kind}, not text (record {number}); {way_out}"
     )
-
-
-def _hub_records(source: str, split: str) -> Iterator[Record]:
-    if is_saved(source):
-        return iter(enumerate(_saved(source, split), 1))
-    if not _HUB_NAME.fullmatch(source) or source.endswith(_FILE_SUFFIX):
-        raise UserError(f"there is no file {source}; check the path")
-    return iter(enumerate(_hub_dataset(source, split), 1))
-
-
-def is_saved(source: str) -> bool:
-    """Whether it is a folder that `save_to_disk` of `datasets` wrote.
-
-    Args:
-        source: Path of a folder, or something else.
-    """
-    return any(exists(f"{source}/{name}") for name in ("state.json", "dataset_dict.json"))
-
-
-def _saved(source: str, split: str) -> Any:
-    import datasets
-
-    try:
-        found = datasets.load_from_disk(source)
-        return found[split] if isinstance(found, datasets.DatasetDict) else found
-    except Exception as error:  # of many kinds
-        raise UserError(
-            f"{source} cannot be read as a saved data set ({reason(error)}); save it anew, with a "
-            f"split {split!r} if it has splits"
-        ) from error
-
-
-def _hub_dataset(source: str, split: str) -> Any:
-    import datasets
-
-    name, _, configuration = source.partition(":")
-    with _quiet():
-        if not datasets.config.HF_HUB_OFFLINE:
-            _ask_hub(name, source)
-        try:
-            return datasets.load_dataset(name, configuration or None, split=split)
-        except Exception as error:  # the network, the split or the configuration may fail
-            raise UserError(
-                f"there is no file {source}, and the hub data set of that name cannot be loaded "
-                f"({reason(error)}); check the name, --split and your connection"
-            ) from error
-
-
-def _ask_hub(name: str, source: str) -> None:
-    """Ask once, with a short timeout: `load_dataset` alone retries for half a minute."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError
-
-    try:
-        HfApi().dataset_info(name, timeout=_HUB_SECONDS)
-    except RepositoryNotFoundError as error:
-        raise UserError(
-            f"there is no file {source}, nor a hub data set of that name; check its name"
-        ) from error
-    except Exception as error:  # the types depend on the http library
-        raise UserError(
-            f"there is no file {source}, and the hub request for a data set of that name failed "
-            f"({reason(error)}); check the path or your connection, or set HF_HUB_OFFLINE=1 to use "
-            "a copy downloaded before"
-        ) from error
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -366,25 +314,3 @@ def _listed(names: Sequence[str]) -> str:
     return (
         shown + " ..." if len(names) > 20 else shown
     ) or "nothing here, for no column holds text"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the libraries' progress bars and logs: errors are reported in one sentence."""
-    import datasets
-    import huggingface_hub.utils as hub
-
-    logs = [datasets.utils.logging, hub.logging]
-    levels = [log.get_verbosity() for log in logs]
-    bars = [lib for lib in (datasets, hub) if not lib.are_progress_bars_disabled()]
-    try:
-        for log in logs:
-            log.set_verbosity(logging.CRITICAL)
-        for library in bars:
-            library.disable_progress_bars()
-        yield
-    finally:
-        for log, level in zip(logs, levels):
-            log.set_verbosity(level)
-        for library in bars:
-            library.enable_progress_bars()

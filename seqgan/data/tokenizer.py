@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Literal, final, get_args
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.counting import frequent_tokens
 from seqgan.data.errors import reason
+from seqgan.data.treebank import word_splitter
 
 PAD, START, END, UNK = 0, 1, 2, 3
 SPECIALS = ("<pad>", "<start>", "<end>", "<unk>")
@@ -104,6 +106,7 @@ class TextTokenizer:
         from transformers import AutoTokenizer
 
         try:
+            ask_hub_for_model(name)
             inner = AutoTokenizer.from_pretrained(name).backend_tokenizer
         except Exception as error:  # transformers and the hub raise many kinds
             raise UserError(
@@ -233,9 +236,7 @@ def _lower(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
 
 def _split(texts: Iterable[str], level: Level) -> Iterable[list[str]]:
     if level == "word":
-        from nltk.tokenize import NLTKWordTokenizer
-
-        return map(NLTKWordTokenizer().tokenize, texts)
+        return map(word_splitter(), texts)
     return map(str.split if level == "blank" else list, texts)
 
 

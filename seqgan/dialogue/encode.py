@@ -11,6 +11,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.errors import reason
 from seqgan.dialogue.templates import with_marks
 from seqgan.dialogue.turns import Dialogues, Utterance, pairs_of
@@ -102,6 +103,7 @@ def load_tokenizer(name: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
+        ask_hub_for_model(name)
         tokenizer = AutoTokenizer.from_pretrained(name)
     except Exception as error:  # transformers raises many kinds
         raise UserError(f"no tokenizer can be loaded from {name} ({reason(error)})") from error

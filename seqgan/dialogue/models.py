@@ -13,6 +13,7 @@ import torch
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.sharding import any_sharded, copy_weights, whole
+from image_core.data.hub_request import ask_hub_for_model
 from image_core.runs import options
 from image_core.runs.recipe import RunConfig
 from seqgan.data.errors import reason
@@ -327,6 +328,7 @@ def _named(name: str, base: Path | None) -> Any:
     import transformers
 
     try:
+        ask_hub_for_model(name if base is None else str(base))
         config = transformers.AutoConfig.from_pretrained(name if base is None else str(base))
         kind = (
             transformers.AutoModelForSeq2SeqLM

@@ -1,9 +1,10 @@
-"""Dialogues of a text file: ParlAI's two formats, a dialogue a line, or a turn a line."""
+"""Dialogues of a text file: ParlAI's formats, chat logs, a dialogue a line, a turn a line."""
 
 import re
 from collections.abc import Iterator, Sequence
 
 from image_core.adversarial.errors import UserError
+from seqgan.dialogue.chat_logs import check_subtitles, dialogues_of_log, log_kind
 from seqgan.dialogue.messages import MARKS, alternating, split, spoken
 from seqgan.dialogue.turns import ROLES, Counts, Dialogue, Utterance
 
@@ -33,6 +34,9 @@ def dialogues_of_lines(lines: Sequence[str], source: str, counts: Counts) -> Ite
     said = [line for line in lines if line.strip()]
     if not said:
         raise UserError(f"{source} holds no text; name a file with dialogues in it")
+    check_subtitles(said, source)
+    if (log := log_kind(said)) is not None:
+        return dialogues_of_log(lines, log, source, counts)
     if _PARLAI.match(said[0]):
         return _parlai(lines, source, counts)
     if said[0].startswith("1 ") and all(_FB.fullmatch(line) for line in said[:100]):

@@ -10,8 +10,10 @@ from typing import Any
 from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
 from seqgan.data.chat import chitchat_conversations
+from seqgan.data.hub_records import is_saved
 from seqgan.data.records import PLAIN, exists, find_file, records
-from seqgan.data.source import is_saved, read_rows
+from seqgan.data.source import read_rows
+from seqgan.dialogue.cornell import dialogues_of_cornell, is_cornell
 from seqgan.dialogue.layouts import dialogues_of_rows, renamed
 from seqgan.dialogue.messages import alternating
 from seqgan.dialogue.plain import dialogues_of_lines
@@ -112,6 +114,12 @@ def read_dialogues(
             raise UserError(
                 f"{source} is plain text and has no columns; leave --columns and --where away, or "
                 "end the file's name in .jsonl, .csv, .tsv or .parquet"
+            )
+        if is_cornell(file.path):
+            return _taken(
+                functools.partial(dialogues_of_cornell, file.path, source),
+                Dialogues(source, counts=counts),
+                limit,
             )
         return _taken(
             functools.partial(dialogues_of_lines, [line for _, line in records(file)], source),

@@ -76,6 +76,7 @@ class Counts:
         rejected: Number of rejected answers left out.
         further: Number of further answers to a prompt, each taken as a dialogue.
         lost: Number of messages of trees left out: deleted, or after one that is not there.
+        notes: Number of lines of a chat's log left out that nobody said.
         several: Number of dialogues of more than two speakers, taken by turns.
         cut: Number of contexts cut from the left to fit.
         long: Number of replies cut to their limit.
@@ -90,6 +91,7 @@ class Counts:
     rejected: int = 0
     further: int = 0
     lost: int = 0
+    notes: int = 0
     several: int = 0
     cut: int = 0
     long: int = 0
@@ -111,6 +113,7 @@ _WORDS: Mapping[str, str] = {
     "rejected": "rejected answers left out",
     "further": "further answers to a prompt taken as dialogues",
     "lost": "messages left out, deleted or after one that is not there",
+    "notes": "lines that nobody said left out",
     "several": "dialogues of more than two speakers taken by turns",
     "cut": "contexts cut from the left",
     "long": "replies cut",

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub_for_model
 from image_core.data.split import held_out
 from seqgan.data.encode import encode_matrix, mask_of
 from seqgan.data.errors import reason
@@ -72,6 +73,7 @@ class TransformerEncoder(Encoder):
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         try:
+            ask_hub_for_model(str(place))
             self._tokenizer: Any = AutoTokenizer.from_pretrained(place)
             self._model: Any = AutoModel.from_pretrained(place).eval()
         except Exception as error:  # the hub and each format raise their own types

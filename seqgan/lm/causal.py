@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.errors import reason
 from seqgan.data.tokenizer import END, PAD, SPECIALS, START, UNK
 from seqgan.lm import softmax
@@ -121,6 +122,7 @@ def load_model(name: str, configuration: Path) -> Any:
         if (configuration / "config.json").exists():
             kept = AutoConfig.from_pretrained(str(configuration))
             return AutoModelForCausalLM.from_config(kept, dtype=torch.float32)
+        ask_hub_for_model(name)
         return AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
     except Exception as error:  # transformers and the hub raise many kinds
         raise UserError(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub
 from seqgan.data.errors import reason
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
@@ -126,6 +127,14 @@ def _header(
     by_number = bool(columns) and all(name.isdigit() for name in columns)
     if header != "no" and not by_number and (named := places(first, roles, columns)):
         return named, first, ""
+    trec = delimited.trec_kind(layout.rows) if not columns and layout.separator != "::" else ""
+    if trec == "run" or (trec and roles[0].name != "user"):
+        raise UserError(
+            f"{source} is a TREC {trec} file, which holds ids and no texts or ratings of them; "
+            "name its columns by their numbers, as in --columns 1,3,5, if they are meant"
+        )
+    if trec:
+        return {"user": 0, "item": 2, "rating": 3}, None, "TREC qrels"
     found = numbered(columns, roles, len(first))
     if "rating" in found and "time" not in found and not columns:
         rest = layout.rows[1:] if header == "yes" else layout.rows
@@ -272,6 +281,7 @@ def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Tab
     from datasets import load_dataset
 
     name, _, split = source.partition(":")
+    ask_hub(name, source)
     try:
         frame = load_dataset(name, split=split or "train").to_pandas()
     except Exception as error:  # the network, the name, the split: any kind

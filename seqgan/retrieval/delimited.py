@@ -142,6 +142,17 @@ def stands_alone(rows: Sequence[Sequence[str]], columns: int) -> bool:
     return 2 * again > len(rest) and not any(f in seen for seen, f in zip(counts, first))
 
 
+def trec_kind(rows: Sequence[Sequence[str]]) -> str:
+    """Whether rows are of TREC's judgements ("qrels") or of its runs ("run"); "" for others."""
+    widths = {len(row) for row in rows}
+    if widths == {4} and all(row[1] in ("0", "Q0") and is_number(row[3]) for row in rows):
+        words = any(not is_number(row[2]) for row in rows)
+        return "qrels" if words or len({row[2] for row in rows}) > 1 else ""
+    if widths == {6} and all(row[1] == "Q0" and is_number(row[4]) for row in rows):
+        return "run"
+    return ""
+
+
 def is_rating(rows: Sequence[Sequence[str]], column: int) -> bool:
     """Whether a column holds a number in some row, or nothing."""
     fields = [row[column] for row in rows if len(row) > column]

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.errors import reason
 from seqgan.retrieval.scorers import Scorer, rows
 
@@ -198,6 +199,7 @@ def encode(encoder: str, texts: Sequence[str]) -> Float[Tensor, "N F"]:
 
     logging.disable_progress_bar()
     try:
+        ask_hub_for_model(encoder)
         tokenizer = AutoTokenizer.from_pretrained(encoder)
         model = AutoModel.from_pretrained(encoder).eval()
     except Exception as error:  # the name, the network, the files: any kind

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub_request import ask_hub_for_model
 from image_core.metrics.intervals import wilson
 from image_core.runs import options
 from image_core.runs.folder import as_json, check_unused, write_text
@@ -166,9 +167,10 @@ def _victim(c: TextAttackOptions) -> TextVictim:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     try:
+        ask_hub_for_model(c.model)
         tokenizer = AutoTokenizer.from_pretrained(c.model)
         model = AutoModelForSequenceClassification.from_pretrained(c.model)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UserError) as error:
         reason = str(error).split("\n")[0]
         raise UserError(
             f"--model {c.model} is no sequence classifier with a tokenizer: {reason}"

@@ -11,6 +11,7 @@ from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Lines
 from seqgan.data.encode import Encoded
 from seqgan.data.source import Texts
+from seqgan.data.treebank import word_splitter
 from seqgan.text.splits import CorpusConfig
 
 NEAR = 0.8
@@ -135,9 +136,7 @@ def cut_tokens(lines: Sequence[str]) -> str:
     Args:
         lines: Sentences; the first ones are looked at.
     """
-    from nltk.tokenize import NLTKWordTokenizer
-
-    split = NLTKWordTokenizer().tokenize
+    split = word_splitter()
     tokens = Counter(token for line in islice(lines, _LOOKED_AT) for token in line.split())
     cut = {}
     for token in tokens:

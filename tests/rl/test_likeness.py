@@ -1,10 +1,11 @@
 """Demonstrations that do not fit their environment are told, with numbers."""
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 
-from rl.demos import record
+from rl.demos import Trajectory, record
 from rl.envs import make_envs
 from rl.formats import read_demonstrations, save_npz
 from rl.formats.likeness import unlike
@@ -32,6 +33,27 @@ def test_another_frame_skip_is_told_by_its_factor(car):
     (said,) = unlike([every_second(t) for t in shown], random, envs)
     assert said.startswith("component 0 changes in a step by 1.9")
     assert "frame skip, the time step or --env_kwargs may differ" in said
+
+
+def pumped(env, seed):
+    """An episode of Acrobot that swings up, as random actions never do."""
+    obs, acts, ends = [env.reset(seed=seed)[0]], [], False
+    while not ends:
+        acts.append(1 + int(np.sign(obs[-1][5])))
+        seen, _, ends, _, _ = env.step(acts[-1])
+        obs.append(seen)
+    return Trajectory(np.stack(obs[:-1]), np.array(acts), obs[-1], True, np.zeros(0, np.float32))
+
+
+def test_another_frame_skip_is_told_where_angles_are_sines_and_an_expert_goes_far():
+    torch.manual_seed(0)
+    envs, env = make_envs("Acrobot-v1", 5, max_episode_steps=200), gymnasium.make("Acrobot-v1")
+    random, shown = record(envs, None, 5), [pumped(env.unwrapped, seed) for seed in range(5)]
+    assert unlike(shown, random, envs) == []
+    for skip in (2, 4):
+        made = [t._replace(obs=t.obs[::skip], act=t.act[::skip]) for t in shown]
+        (said,) = unlike(made, random, envs)
+        assert "the frame skip, the time step or --env_kwargs may differ" in said
 
 
 def test_normalised_observations_are_told(car):

@@ -282,6 +282,11 @@ READ = {
         {},
         classes(["cat", "dog"], [0, 1]),
     ),
+    "zip of a program of Windows": (
+        zipped({"cat\\a.png": PNG_R, "dog\\a.png": PNG_G}),
+        {},
+        classes(["cat", "dog"], [0, 1]),
+    ),
     "zip of train and test": (
         zipped({"train/a.png": PNG_R, "test/a.png": PNG_G}),
         {},

@@ -251,6 +251,7 @@ def test_what_is_wrong_with_a_data_set_of_the_hub(tmp_path, monkeypatch):
     folder = hub_folder(tmp_path, [(png(1), 0), (png(1, (8, 8)), 0)])
     assert f"{folder} row 1 is 8x8 pixels, but {folder} row 0 is 16x16" in refused(folder)
     assert read_images(folder, Reading(size=8)).labels is None
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     words = datasets.Dataset.from_dict({"text": ["a", "b"]})
     monkeypatch.setattr(datasets, "load_dataset", lambda name: {"train": words})
     assert "owner/words has no column of images; its columns are text" in refused("owner/words")

@@ -55,6 +55,11 @@ REFUSED = {
         {},
         "scale them to 16 bits",
     ),
+    "colours of print shops": (
+        one("a.tiff", encoded(Image.new("LAB", (16, 16), (50, 1, 1)), "TIFF")),
+        {},
+        "its colours are CIE L*a*b*; save it as RGB",
+    ),
     "loose pictures beside folders": (many(a=R, cat__a=R), {}, "1 pictures and folders of"),
     "a class that only test has": (
         many(train__a__1=R, train__b__1=G, test__c__1=B),

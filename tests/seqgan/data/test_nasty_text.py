@@ -76,6 +76,16 @@ READ: list[tuple[str, bytes, dict, list[str]]] = [
     ("a.json", b'{"data": [{"t": "a"}, {"t": "b"}], "version": 1}', {}, ["a", "b"]),
     ("a.json", b'{"t": "a"}\n{"t": "b"}\n', {}, ["a", "b"]),
     ("a.json", '[{"t": "a"}]'.encode("utf-16"), {}, ["a"]),
+    ("a.json", b'[\n  {"t": "a"},\n  {"t": "b"}\n]\n', {}, ["a", "b"]),
+    ("a.json", b'["a", "b"]\n["c"]\n', {}, ["a b", "c"]),
+    ("a.json", b'{"text": ["a", "b"], "label": [0, 1]}', {}, ["a", "b"]),
+    ("a.json", b'{"columns": ["y", "text"], "index": [0], "data": [[1, "a"]]}', {}, ["a"]),
+    ("a.jsonl", b'{"text": "a"}\n{"text": NaN}\n{"text": "b"}\n', {}, ["a", "b"]),
+    ("a.jsonl", b'{"text": "a"}\n\xef\xbb\xbf{"text": "b"}\n', {}, ["a", "b"]),
+    ("a.txt", b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n", {}, ["a", "b"]),
+    ("a.txt", "a\nb\u010d\n".encode("utf-32"), {}, ["a", "b\u010d"]),
+    ("a.csv", b"sep=;\ntext;y\na, b;1\n", {}, ["a, b"]),
+    ("a.csv", b"text|y\na, b|1\n", {}, ["a, b"]),
     # CSV
     ("a.csv", b'id,t\n1,"a, ""b"""\n', {"field": "t"}, ['a, "b"']),
     ("a.csv", b'id,t\n1,"a\r\nb"\n2,c\n', {"field": "t"}, ["a b", "c"]),
@@ -100,6 +110,12 @@ def test_it_is_read_rightly(tmp_path, name, content, options, lines):
 
 REFUSED: list[tuple[str, bytes, dict, str]] = [
     ("a.txt", b"a\nna\xefve\n", {}, "is not UTF-8: see line 2; save it as UTF-8"),
+    ("a.txt", b"\xff\xfea\0\n\0b", {}, "begins as UTF-16 and is none .*; save it anew as UTF-8"),
+    ("a.csv", b"hello there\ngeneral kenobi\n", {}, "add such a line, or call the file .txt"),
+    ("a.csv", b"1,hello world\n2,foo bar\n", {}, "add such a line, or call the file .txt"),
+    ("a.csv", b"text,y\na,0\nb,\n", {"label_field": "y"}, "record 2 of .* has no label in"),
+    ("a.jsonl", b'{"text": "a"}\n3\n', {}, r"holds numbers, not text \(record 2\); mend the rec"),
+    ("a.jsonl", b'{"text": ["a", "b c"]}\n', {}, "'b c' is none; .* by --field text.0"),
     ("a.txt", b"a\nb\0c\n", {}, "line 2 of .* holds a NUL character"),
     ("a.txt", "ab\n".encode("utf-16-le"), {}, "line 1 of .* UTF-16 without its mark; save it"),
     ("a.txt", b"PK\x03\x04rest", {}, "is a zip archive; unpack it"),
@@ -190,7 +206,7 @@ def test_a_line_or_a_document_that_fills_the_memory_is_refused(tmp_path, monkeyp
     with pytest.raises(UserError, match=r"record 1 of .*a.csv cannot be read as CSV \(field la"):
         read_texts(path)
     monkeypatch.setattr(records, "MOST_OF_JSON", 1000)
-    path = put(tmp_path, "a.json", b"[" + b"1," * 5000 + b"1]")
+    path = put(tmp_path, "a.json", b'{"data": [' + b"1," * 5000 + b"1]}")
     with pytest.raises(UserError, match=r"a.json is a JSON document of more than 1,000 charact"):
         read_texts(path)
 

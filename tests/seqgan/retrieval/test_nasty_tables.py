@@ -60,6 +60,8 @@ NASTY = {
                              rated((1, "a", 5), (2, "b;c", 3)), {}),
     "a header in quotes": ("r.csv", '"User-ID";"ISBN";"Book-Rating"\n' + joined(THREE, ";"),
                            THREE, {}),
+    "qrels": ("r.txt", "1 0 a 5\n2 0 b 3\n2 0 a 1\n", THREE, {}),
+    "qrels of numbers": ("q.txt", "1 0 10 1\n1 0 11 0\n", rated((1, 10, 1), (1, 11, 0)), {}),
     "bars": ("r.txt", joined(THREE, "|"), THREE, {}),
     "blanks": ("r.txt", joined(THREE, " "), THREE, {}),
     "many blanks": ("r.data", "  1   a  5\n 2 b     3\n2  a 1\n", THREE, {}),
@@ -177,6 +179,7 @@ def test_one_line_says_what_was_understood(tmp_path):
 
 
 REFUSED = {
+    "a run of TREC": ("r.txt", "1 Q0 a 1 9.5 x\n1 Q0 b 2 9.1 x\n", "is a TREC run file.*--col", {}),
     "one column": ("r.tsv", "1\n2\n", "no 2 columns", {}),
     "an unescaped comma": ("r.csv", "1,a,5\n2,b, c,3\n2,a,1\n", r"row 2 has 4 columns, not 3", {}),
     "other names": ("r.csv", "x,y,z\n1,2,3\n1,3,2\n2,3,1\n", r"header \(x,y,z\).*--columns", {}),

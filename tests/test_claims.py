@@ -5,7 +5,7 @@ import math
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -270,3 +270,27 @@ def test_every_place_of_a_page_names_one_of_its_runs(name):
     assert {run_ for run_, *_ in places} | {run_ for run_, _ in claim.rows} <= set(claim.runs)
     assert all(len(place) == 3 for place in places)
     assert claim.checks
+
+
+def test_a_seed_whose_run_withholds_a_figure_is_left_out_and_named(script, tmp_path, capsys):
+    claim = toy(script)
+    assert run(claim, tmp_path)
+    results = tmp_path / "results"
+    records = read_records(results / "toy.jsonl")
+
+    def without(*seeds: int) -> None:
+        for r in records:
+            if r.run == "good" and r.seed in seeds:
+                r.table["row"].pop("x", None)
+        lines = [json.dumps(asdict(r)) + "\n" for r in records]
+        (results / "toy.jsonl").write_text("".join(lines))
+
+    without(1)
+    block = tables.claim_block("toy", claim, results)
+    assert (
+        "| good above bad | 10 (10 to 10); without seed 1, whose run withholds a figure |" in block
+    )
+    assert "| good | row | 11 (10, withheld, 12) |" in block
+    without(0, 2)
+    with pytest.raises(MissingFigure):
+        tables.claim_block("toy", claim, results)

@@ -2,7 +2,8 @@
 
 Data: MNIST. Budget: 600 rounds of batches of 64. The judge is a network that had no part in the
 training; its bound on the Jensen-Shannon divergence is in nats, at most .693. Controls: independent
-pixels at the right frequencies, and real digits in the generator's place.
+pixels at the right frequencies, and real digits in the generator's place. On seed 2 the judge tells
+real digits from real ones, so that its run withholds the bound; seeds 3 and 4 were added then.
 """
 
 from benchmarks.claims.harness.claim import Check, Claim
@@ -55,6 +56,7 @@ CLAIM = Claim(
         ("taylor", "independent variables"),
         ("taylor", "real again"),
     ],
+    seeds=range(5),
     columns=[JSD, "judge_accuracy", "pair_jsd", "classifier_score", "class_kl"],
     cpu_seconds=200,
     tiny={"seqgan": "--rounds 3 --eval_samples 200 --judge_steps 5"},

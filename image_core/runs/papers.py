@@ -123,7 +123,7 @@ class Papers:
         """
         return [
             name
-            for name in sorted(_included(self.package))
+            for name in sorted(set(_included(self.package)) & set(self.names()))
             if option in {f.name for f in fields(self.config(name))}
         ]
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.claims.harness.claim import Claim, Interval, Table, t_interval
+from benchmarks.claims.harness.claim import Check, Claim, Interval, MissingFigure, Table, t_interval
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -106,12 +106,32 @@ def differences(
     claim: Claim, records: Sequence[Record], seeds: Sequence[int]
 ) -> list[Interval | None]:
     """The interval of each check over the seeds whose runs are all there; None without a seed."""
+    found = [differences_by_seed(check, claim, records, seeds) for check in claim.checks]
+    return [t_interval(list(values.values())) if values else None for values in found]
+
+
+def differences_by_seed(
+    check: Check, claim: Claim, records: Sequence[Record], seeds: Sequence[int]
+) -> dict[int, float]:
+    """The difference of a check for each seed whose runs are all there.
+
+    A run leaves a figure out where its own control fails, such as a judge that tells real samples
+    from real ones; such a seed is left out here, and the tables name it.
+
+    Raises:
+        MissingFigure: No seed has the figure.
+    """
     done = complete_seeds(claim, records, seeds)
-    tables = [{r.run: r.table for r in records if r.seed == seed} for seed in done]
-    return [
-        t_interval([check.difference(t) for t in tables]) if tables else None
-        for check in claim.checks
-    ]
+    values: dict[int, float] = {}
+    missing: MissingFigure | None = None
+    for seed in done:
+        try:
+            values[seed] = check.difference({r.run: r.table for r in records if r.seed == seed})
+        except MissingFigure as error:
+            missing = error
+    if missing is not None and not values:
+        raise missing
+    return values
 
 
 def commit() -> str:

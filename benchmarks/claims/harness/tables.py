@@ -5,12 +5,13 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.claims.harness.claim import Claim, Interval, verdict, verdict_of_all
+from benchmarks.claims.harness.claim import Claim, Interval, t_interval, verdict, verdict_of_all
 from benchmarks.claims.harness.results import (
     ROOT,
     Record,
     complete_seeds,
     differences,
+    differences_by_seed,
     read_records,
     valid_records,
 )
@@ -103,11 +104,15 @@ def _checks(claim: Claim, records: Sequence[Record]) -> str:
         "| asserted | mean difference (95 % t interval over seeds) | must be above | verdict |",
         "|---|---|---|---|",
     ]
-    found = differences(claim, records, claim.seeds)
-    for check, difference in zip(claim.checks, found, strict=True):
-        assert difference is not None
-        says = verdict(difference, check.by)
-        lines.append(f"| {check.says} | {_shown(difference)} | {check.by:g} | {says} |")
+    done = complete_seeds(claim, records, claim.seeds)
+    for check in claim.checks:
+        values = differences_by_seed(check, claim, records, claim.seeds)
+        difference = t_interval(list(values.values()))
+        left_out = [seed for seed in done if seed not in values]
+        shown = _shown(difference) + (
+            f"; without seed {_listed(left_out)}, whose run withholds a figure" if left_out else ""
+        )
+        lines.append(f"| {check.says} | {shown} | {check.by:g} | {verdict(difference, check.by)} |")
     return "\n".join(lines)
 
 
@@ -127,17 +132,17 @@ def _figures(claim: Claim, records: Sequence[Record], seeds: Sequence[int]) -> s
     for run, row in claim.rows:
         cells = []
         for column in claim.columns:
-            values = [tables[run, seed].get(row, {}).get(column) for seed in seeds]
-            cells.append(_cell([v for v in values if v is not None]))
+            cells.append(_cell([tables[run, seed].get(row, {}).get(column) for seed in seeds]))
         lines.append(f"| {run} | {row} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(values: Sequence[float]) -> str:
-    if not values:
+def _cell(values: Sequence[float | None]) -> str:
+    there = [value for value in values if value is not None]
+    if not there:
         return ""
-    each = ", ".join(_number(value) for value in values)
-    return f"{_number(sum(values) / len(values))} ({each})" if len(values) > 1 else each
+    each = ", ".join("withheld" if value is None else _number(value) for value in values)
+    return f"{_number(sum(there) / len(there))} ({each})" if len(values) > 1 else each
 
 
 def _number(value: float) -> str:

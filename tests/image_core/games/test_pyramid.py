@@ -1,6 +1,7 @@
 """LAPGAN: the pyramid's round trip, chained samples, and levels that know nothing of another."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.games.pyramid import tiny
 from image_core.nets.laplacian import expanded, halved, pyramid
-from image_core.recipes.image.papers.lapgan import Options, number_of_bands
+from image_core.recipes.image.papers.lapgan import Options, number_of_bands, phases
 
 adam = partial(torch.optim.Adam, lr=1e-2)
 
@@ -78,6 +79,12 @@ def test_levels_may_be_trained_in_any_order():
     assert all(torch.equal(value, other[name]) for name, value in one.items())
 
 
+def test_fewer_rounds_than_levels():
+    game, _ = tiny()
+    with pytest.raises(UserError, match="--rounds 1: there are 2 levels"):
+        phases(SimpleNamespace(game=game, config=options(rounds=1)))
+
+
 def options(**given):
     return Options(out="x", paper="lapgan", **given)
 
@@ -91,7 +98,6 @@ def test_number_of_bands():
     [
         ({"first_size": 12}, 32, "--first_size 12"),
         ({"first_size": 64}, 32, "--first_size 64"),
-        ({"rounds": 2}, 32, "--rounds 2"),
     ],
 )
 def test_levels_that_do_not_fit(given, size, named):

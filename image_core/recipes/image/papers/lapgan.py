@@ -63,7 +63,7 @@ def number_of_bands(o: Options, size: int) -> int:
     """Doublings from the smallest images to those of the data.
 
     Raises:
-        UserError: They do not lead there, or there are fewer rounds than levels.
+        UserError: They do not lead there.
     """
     bands = (size // o.first_size).bit_length() - 1
     if bands < 0 or o.first_size << bands != size:
@@ -71,14 +71,18 @@ def number_of_bands(o: Options, size: int) -> int:
             f"--first_size {o.first_size}: doublings of it do not give the {size} pixels of the "
             "images; choose a power of two"
         )
-    if o.rounds <= bands:
-        raise UserError(f"--rounds {o.rounds}: there are {bands + 1} levels, and each needs one")
     return bands
 
 
 def phases(run: Any) -> list[Phase]:
-    """A phase a level, from small to large."""
+    """A phase a level, from small to large.
+
+    Raises:
+        UserError: There are fewer rounds than levels.
+    """
     levels, rounds = run.game.levels, run.config.rounds
+    if rounds < levels:
+        raise UserError(f"--rounds {rounds}: there are {levels} levels, and each needs a round")
     ends = [rounds * i // levels for i in range(levels + 1)]
     phase: Phase = run.adversarial_phase()
     return [

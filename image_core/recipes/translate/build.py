@@ -264,7 +264,8 @@ def source_of(o: TranslateOptions) -> DomainSource:
     """Where the domains of a run come from."""
     how = Reading("--data", o.size, o.channels, o.strict, fit=o.fit)
     places = o.data, o.domains, o.a, o.b, o.pairs, o.swap, o.split_seed
-    return DomainSource(*places, how, o.learns_pairs(), o.masks())
+    held = {role: place for role, place in (("valid", o.valid), ("test", o.test)) if place}
+    return DomainSource(*places, how, o.learns_pairs(), o.masks(), held)
 
 
 def domain_data(o: TranslateOptions, domains: Domains) -> Data:

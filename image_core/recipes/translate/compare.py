@@ -20,7 +20,8 @@ def controls(result: Result) -> list[str]:
 HOW = Comparison(
     title="Comparison of translation runs",
     same=(
-        *("data", "domains", "a", "b", "pairs", "swap", "split_seed", "size", "fit", "channels"),
+        *("data", "domains", "a", "b", "pairs", "swap", "valid", "test", "split_seed"),
+        *("size", "fit", "channels"),
         *("eval_samples", "extractor"),
     ),
     common=controls,

@@ -40,8 +40,11 @@ class TranslateOptions(ShardOptions):
         pairs: Folder or zip of pictures with A on the left and B on the right, or an .npz of arrays
             a and b, in place of --domains.
         swap: Whether A and B are exchanged, however they are given.
-        split_seed: Seed of the draw of the pictures to measure with: a tenth for the log and a
-            tenth for the report, of every class; and of what --domains draws.
+        valid: Pictures that the log measures with, named like --data or --pairs; beside --a and --b
+            two places with a comma between; those of the data, or a tenth of every class, drawn by
+            the split seed, when left out.
+        test: Pictures that the report measures with, likewise.
+        split_seed: Seed of the draws of pictures to measure with, and of what --domains draws.
         size: Side of the pictures; 0 = that of the data, rounded up to a power of two.
         fit: What is done to pictures that are no squares: crop (to the middle), pad (with white) or
             stretch.
@@ -66,6 +69,8 @@ class TranslateOptions(ShardOptions):
     b: str | None = None
     pairs: str | None = None
     swap: bool = False
+    valid: str | None = None
+    test: str | None = None
     split_seed: int = 0
     size: int = 0
     fit: str = "crop"

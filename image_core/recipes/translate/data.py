@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -34,6 +35,8 @@ class DomainSource(NamedTuple):
         how: Form of the pictures; its option is not used.
         paired: Whether pairs are learned from as pairs.
         masks: Whether B is masks, which may well be alike.
+        held: Places of the pictures of the log ("valid") and of the report ("test"), of which those
+            of one that is not there are drawn.
     """
 
     data: str
@@ -46,6 +49,7 @@ class DomainSource(NamedTuple):
     how: Reading
     paired: bool
     masks: bool = False
+    held: Mapping[str, str] = MappingProxyType({})
 
     def told(self) -> str:
         """The options that name the domains, and their values."""
@@ -117,6 +121,7 @@ def read_sets(o: DomainSource) -> DomainSets:
         UserError: They cannot be read, are too few, or are no pairs where a paper needs them.
     """
     found = _read(o)
+    found |= {role: _held(o, role, place, found["train"]) for role, place in o.held.items()}
     print(f"data: {o.told()}: {_told(found)}", file=sys.stderr)
     if o.swap:
         found = {split: domains.swapped() for split, domains in found.items()}
@@ -142,6 +147,36 @@ def _read(o: DomainSource) -> dict[str, Domains]:
         return read_two(o.a, o.b, o.how, paired=o.paired)
     splits = read_splits(o.data, replace(o.how, option="--data"))
     return {s: make_domains(images, o.domains, o.split_seed) for s, images in splits.items()}
+
+
+def _held(o: DomainSource, role: str, place: str, train: Domains) -> Domains:
+    """Pictures to measure with from a place of their own, of the form of those to learn from."""
+    option, side = f"--{role}", int(train.a.images.shape[2])
+    how = replace(o.how, option=option, size=o.how.size or side)
+    if o.pairs is not None:
+        sets = read_pairs(place, how)
+    elif o.a is not None:
+        first, comma, second = place.partition(",")
+        if not comma:
+            raise UserError(
+                f"{option} {place}: beside --a and --b it names two places with a comma between, "
+                "the pictures of A and of B"
+            )
+        sets = read_two(first, second, how, paired=o.paired)
+    else:
+        splits = read_splits(place, how)
+        sets = {s: make_domains(images, o.domains, o.split_seed) for s, images in splits.items()}
+    found = sets.get(role, sets["train"])
+    for name in ("a", "b"):
+        one, known = (tuple(d.of(name).images.shape[1:]) for d in (found, train))
+        if one != known:
+            raise UserError(
+                f"{option} {place}: its pictures of domain {name.upper()} have {one[0]} colours "
+                f"and {one[1]} pixels a side, those to learn from {known[0]} and {known[1]}; give "
+                "pictures of one form, or --size and --channels"
+            )
+    a, b = (found.of(name).by_classes(f"{option} {place}", train.of(name)) for name in ("a", "b"))
+    return Domains(a, b, found.paired)
 
 
 def _drawn(every: Domains, wanted: list[str], seed: int) -> dict[str, Domains]:

@@ -41,7 +41,7 @@ class Run(recipe.Run):
         "fd",
         "d_auc",
     )
-    movable = ("data", "a", "b", "pairs")
+    movable = ("data", "a", "b", "pairs", "valid", "test")
     config: TranslateOptions
     game: DomainGame
     sets: DomainSets

@@ -279,7 +279,10 @@ class Engine:
             raise RuleError(f"the loss of {player!r} reaches none of its parameters")
         norm = self._norm(gradients)
         if player in self.clip:
-            nn.utils.clip_grads_with_norm_(parameters, self.clip[player], norm)
+            # Torch scales parts of shards and whole gradients in calls of their own
+            for cut in (True, False):
+                alike = [p for p in parameters if p.grad is not None and is_sharded(p.grad) == cut]
+                nn.utils.clip_grads_with_norm_(alike, self.clip[player], norm)
         self.optimizers[player].step()
         self.optimizers[player].zero_grad(set_to_none=True)
         if player in self.schedules:

@@ -64,6 +64,7 @@ class DecipherOptions(ShardOptions):
         options.check_least(self, 1, "batch", "rounds", "evaluate_every", "iterations", "em_rows")
         options.check_least(self, 2, "length")
         options.check_above_zero(self, "g_lr", "d_lr")
+        options.check_below_one(self, "beta1", "beta2")
         options.check_choice("cipher", self.cipher, KINDS)
         if len(set(self.alphabet)) < max(2, len(self.alphabet)):
             raise UserError(f"--alphabet {self.alphabet}: give two letters or more, each once")

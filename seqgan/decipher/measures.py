@@ -11,8 +11,8 @@ from image_core.adversarial.discrimination import accuracy, auc
 from image_core.games.cycle import CycleGAN
 from image_core.metrics.intervals import REACH
 from seqgan.decipher.ciphers import Cipher
+from seqgan.decipher.classical import by_frequency, count_bigrams, em, em_decipher
 from seqgan.decipher.data import CipherSets
-from seqgan.decipher.rivals import by_frequency, count_bigrams, em, em_decipher
 
 FREQUENCY, EM = "order of frequencies", "EM on pairs of letters"
 UNREAD, REAL_AGAIN = "cipher text as it is", "real again"

@@ -89,6 +89,6 @@ def test_what_does_not_compare(tmp_path, capsys):
     )
     config = tmp_path / "c" / "config.yaml"
     config.write_text(config.read_text().replace("discrete", "expert"))
-    assert "is a run of expert; runs of dialogue, discrete" in refusal(
+    assert "is a run of expert; runs of decipher, dialogue, discrete" in refusal(
         capsys, "compare", again, one, *out
     )

@@ -43,7 +43,7 @@ COMBINATIONS = [
 def few():
     """Two dozen digits in two domains, read once for each kind of domains."""
     found = {}
-    for kind in ("edges", "small"):
+    for kind in ("edges", "small", "mosaics"):
         sets, rows = translate.read_sets(source_of(made(domains=kind))), torch.arange(24)
         found[kind] = sets._replace(train=sets.train.pick(rows, rows))
     return found

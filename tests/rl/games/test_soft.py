@@ -163,7 +163,7 @@ def test_iq_learns_values_telescope_to_that_of_the_first_state():
     first, *_ = states
     value = lambda state, slow=False: 0.5 * (net(state) / 0.5).logsumexp(1)  # noqa: E731
     net, forever = game.values.quick, torch.tensor(-3.0)
-    after = game.next_value(Rows(states[:5], states[1:]), forever)
+    after = game.next_value(Rows(states[:5], states[1:], torch.zeros(5)), forever)
     total = ((value(states[:5]) - 0.9 * after) * 0.9 ** torch.arange(5)).sum()
     torch.testing.assert_close(total, value(first[None])[0] - 0.9**5 * forever)
 

@@ -7,8 +7,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.decipher.ciphers import Cipher, make_cipher
-from seqgan.decipher.data import cut, letters
-from seqgan.decipher.rivals import (
+from seqgan.decipher.classical import (
     Bigrams,
     by_frequency,
     count_bigrams,
@@ -17,6 +16,7 @@ from seqgan.decipher.rivals import (
     expectation,
     maximisation,
 )
+from seqgan.decipher.data import cut, letters
 
 ABC = "abcdefghijklmnopqrstuvwxyz"
 

@@ -146,3 +146,10 @@ def test_a_key_of_three_letters_has_three_tables(text):
     engine: Engine = own.engine
     engine.run(own.data, 1)
     assert engine.steps == {"G": 1, "DA": 1, "DB": 1}
+
+
+@pytest.mark.parametrize("preset", [name for name in decipher.PRESETS if name != "tiny"])
+def test_every_preset_makes_its_configuration(preset):
+    config = built(decipher, preset, "ciphergan", out="run")
+    own = decipher.PRESETS[preset]
+    assert {name: getattr(config, name) for name in own} == own

@@ -58,9 +58,9 @@ CLAIM = Claim(
     ]
     + [
         Check(
-            says=f"control: reverse LM tells `{name}` from people",
-            figure=("all", name, "reverse_lm"),
-            against=("all", "human", "reverse_lm"),
+            says=f"control: BLEU-5 tells people from `{name}`",
+            figure=("all", "human", "bleu5"),
+            against=("all", name, "bleu5"),
         )
         for name in PAPERS
     ],

@@ -20,9 +20,9 @@ CLAIM = Claim(
         Check(says="SeqGAN loses less than 0.01", figure=GAP, by=-0.01),
         Check(says="SeqGAN gains less than 0.01", figure=0.0, against=GAP, by=-0.01),
         Check(
-            says="control: reverse LM tells SeqGAN from people",
-            figure=("quatrains", "SeqGAN", "reverse_lm"),
-            against=("quatrains", "human", "reverse_lm"),
+            says="control: BLEU-5 tells people from SeqGAN",
+            figure=("quatrains", "human", "bleu5"),
+            against=("quatrains", "SeqGAN", "bleu5"),
         ),
     ],
     rows=[

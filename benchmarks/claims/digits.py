@@ -11,6 +11,8 @@ from pathlib import Path
 from benchmarks.claims.harness.claim import Check, Claim, Table
 from image_core.recipes.image.recipe import PAPERS
 
+NAMES = [name for name in PAPERS.names() if name != "vae"]
+"""All but the one that has no discriminator, whose figures the script would tabulate."""
 REAL = "real again"
 UNTRAINED = "seqgan train image --preset digits --paper dcgan --rounds 1 --threads 1 --device cpu"
 
@@ -31,7 +33,7 @@ MODES = [
         figure=(paper, "generated", "modes-clf"),
         by=9.0,
     )
-    for paper in PAPERS.names()
+    for paper in NAMES
 ]
 DISTANCES = [
     Check(
@@ -39,16 +41,16 @@ DISTANCES = [
         figure=("untrained", "generated", "fd-clf"),
         against=(paper, "generated", "fd-clf"),
     )
-    for paper in PAPERS.names()
+    for paper in NAMES
 ]
 CLAIM = Claim(
-    says="In 30 CPU seconds every image paper draws all ten digits.",
+    says="In 30 CPU seconds every image paper with a discriminator draws all ten digits.",
     runs={
         "untrained": f"{UNTRAINED} --seed {{seed}} --out {{out}}/run",
         **{
             paper: f"python benchmarks/image_papers.py --data digits --papers {paper} --seconds 30 "
             "--seeds {seed} --out {out}/run"
-            for paper in PAPERS.names()
+            for paper in NAMES
         },
     },
     checks=[
@@ -62,7 +64,7 @@ CLAIM = Claim(
     ],
     rows=[
         ("untrained", "generated"),
-        *((paper, "generated") for paper in PAPERS.names()),
+        *((paper, "generated") for paper in NAMES),
         ("dcgan", REAL),
     ],
     columns=["rounds", "fd-clf", "is-clf", "coverage-clf", "modes-clf"],

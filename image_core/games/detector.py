@@ -1,19 +1,18 @@
 """Small objects of a detector: features of their boxes brought to those of large objects."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple, final
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from image_core.adversarial import losses
-from image_core.adversarial.game import Batch, Loss, Turn
-from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.game import Batch, Loss
 from image_core.data.crowds import LARGE, OBJECTS, SMALL
 from image_core.games.common import evaluating, lifted
-from image_core.games.translation import DomainGame, domain
+from image_core.games.perceptual import FeatureGame
+from image_core.games.translation import domain
 from image_core.nets.detector import BoxFeatures, Detector, offsets_of, placed
 from image_core.nets.perceptual import FeatureResidual
 
@@ -31,7 +30,7 @@ class Detected(NamedTuple):
 
 
 @final
-class DetectorGAN(DomainGame):
+class DetectorGAN(FeatureGame):
     """Players "B", "G" and "D". The stream yields {"images", "boxes", "true", "labels"}.
 
     Of each scene the first boxes are of large size and the others of small size. With e and f the
@@ -57,32 +56,7 @@ class DetectorGAN(DomainGame):
     Source: Li, Liang, Wei, Xu, Feng & Yan 2017, eq. 3 to 6.
     """
 
-    def __init__(
-        self,
-        B: Detector,
-        G: FeatureResidual,
-        D: nn.Module,
-        *,
-        loss: AdversarialLoss = losses.non_saturating,
-        adversarial: float = 1.0,
-        perception: float = 1.0,
-        d_steps: int = 1,
-    ):
-        super().__init__()
-        self.B, self.G, self.D, self.loss = B, G, D, loss
-        self.adversarial, self.perception, self.d_steps = adversarial, perception, d_steps
-        self._made: tuple[Tensor, Tensor] | None = None
-
-    def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
-        nets = {"B": self.B, "G": self.G, "D": self.D}
-        return {name: list(net.parameters()) for name, net in nets.items()}
-
-    def turns(self) -> Sequence[Turn]:
-        return [
-            Turn("B", self.pretrain_move),
-            Turn("G", self.generator_move),
-            Turn("D", self.discriminator_move, repeat=self.d_steps),
-        ]
+    B: Detector
 
     @torch.no_grad()
     def detect(
@@ -126,15 +100,10 @@ class DetectorGAN(DomainGame):
         logs = {"adversarial": adversarial, "classes": named, "places": place}
         yield Loss(self.adversarial * adversarial + self.perception * (named + place), logs)
 
-    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Tell late maps of large objects from those that are brought there."""
-        made, self._made = self._made, None
-        if made is None:
-            with torch.no_grad():
-                large, own = self._fixed(next(batches))
-                made = large, _objects(own.late + self.G.train()(own.early))
-        real, fake = lifted(self.D(torch.cat(made))).split([len(maps) for maps in made])
-        yield Loss(self.loss.d(real, fake), {"d_real": real.mean(), "d_fake": fake.mean()})
+    @torch.no_grad()
+    def compared(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        large, own = self._fixed(batch)
+        return large, _objects(own.late + self.G.train()(own.early))
 
     @torch.no_grad()
     def _fixed(self, batch: Batch) -> tuple[Tensor, BoxFeatures]:

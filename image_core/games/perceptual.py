@@ -1,5 +1,6 @@
 """Features of small objects brought to those of large ones: super-resolution in feature space."""
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import final
 
@@ -13,38 +14,26 @@ from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.games.common import evaluating, lifted
 from image_core.games.conditional import labels_of
-from image_core.games.translation import ClassifyingGame, domain
+from image_core.games.translation import ClassifyingGame, DomainGame, domain
 from image_core.nets.perceptual import Backbone, FeatureResidual, early_and_late
 
 
-@final
-class PerceptualGAN(ClassifyingGame):
-    """Players "B", "G" and "D". The stream yields {"a", "b", "labels"}: small, large.
-
-    With e and f the early and late maps of a backbone, which G and D hold fixed, and p its logits:
-
-        b: CE(p(f(large)), y)
-        d: L.d(D(f(large)), D(f~)),    f~ = f(small) + G(e(small))
-        g: w_a L.g(D(f~)) + w_c CE(p(f~), y)
-
-    In the paper the backbone learns first, and then no more: play its turn in a phase of its own,
-    and afterwards `turns` without it.
+class FeatureGame(DomainGame):
+    """Players "B", "G" and "D": features of what is small, brought to those of what is large.
 
     Args:
-        B: Backbone with its class head, which learns from large pictures alone.
+        B: Network whose features they are, which learns from what is large alone.
         G: Network from early maps to a residual of late maps.
         D: Discriminator of late maps.
         loss: Adversarial loss.
-        adversarial: Weight w_a of the adversarial term.
-        perception: Weight w_c of the classes of small pictures.
+        adversarial: Weight of the adversarial term of the generator.
+        perception: Weight of what B says of features that are brought there.
         d_steps: Optimizer steps of the discriminator in a round.
-
-    Source: Li, Liang, Wei, Xu, Feng & Yan 2017, eq. 3 to 5; without boxes.
     """
 
     def __init__(
         self,
-        B: Backbone,
+        B: nn.Module,
         G: FeatureResidual,
         D: nn.Module,
         *,
@@ -68,6 +57,54 @@ class PerceptualGAN(ClassifyingGame):
             Turn("G", self.generator_move),
             Turn("D", self.discriminator_move, repeat=self.d_steps),
         ]
+
+    @abstractmethod
+    def pretrain_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """B learns from what is large."""
+
+    @abstractmethod
+    def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """G brings late maps to those of what is large; it leaves both to the discriminator."""
+
+    @abstractmethod
+    def compared(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Late maps of what is large, and of what is brought there, without a graph."""
+
+    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
+        """Tell late maps of what is large from those that are brought there."""
+        made, self._made = self._made, None
+        if made is None:
+            made = self.compared(next(batches))
+        real, fake = lifted(self.D(torch.cat(made))).split([len(maps) for maps in made])
+        yield Loss(self.loss.d(real, fake), {"d_real": real.mean(), "d_fake": fake.mean()})
+
+
+@final
+class PerceptualGAN(FeatureGame, ClassifyingGame):
+    """Players "B", "G" and "D". The stream yields {"a", "b", "labels"}: small, large.
+
+    With e and f the early and late maps of a backbone, which G and D hold fixed, and p its logits:
+
+        b: CE(p(f(large)), y)
+        d: L.d(D(f(large)), D(f~)),    f~ = f(small) + G(e(small))
+        g: w_a L.g(D(f~)) + w_c CE(p(f~), y)
+
+    In the paper the backbone learns first, and then no more: play its turn in a phase of its own,
+    and afterwards `turns` without it.
+
+    Args:
+        B: Backbone with its class head, which learns from large pictures alone.
+        G: Network from early maps to a residual of late maps.
+        D: Discriminator of late maps.
+        loss: Adversarial loss.
+        adversarial: Weight w_a of the adversarial term.
+        perception: Weight w_c of the classes of small pictures.
+        d_steps: Optimizer steps of the discriminator in a round.
+
+    Source: Li, Liang, Wei, Xu, Feng & Yan 2017, eq. 3 to 5; without boxes.
+    """
+
+    B: Backbone
 
     @torch.no_grad()
     def classify(
@@ -103,16 +140,9 @@ class PerceptualGAN(ClassifyingGame):
         total = self.adversarial * adversarial + self.perception * named
         yield Loss(total, {"adversarial": adversarial, "perception": named})
 
-    def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Tell late maps of large pictures from those that are brought there."""
-        made, self._made = self._made, None
-        if made is None:
-            batch = next(batches)
-            with torch.no_grad():
-                made = early_and_late(self.B, domain(batch, "b"))[1], self._brought(batch)
-        real, fake = lifted(self.D(torch.cat(made))).split([len(maps) for maps in made])
-        logs = {"d_real": real.mean(), "d_fake": fake.mean()}
-        yield Loss(self.loss.d(real, fake), logs)
+    @torch.no_grad()
+    def compared(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        return early_and_late(self.B, domain(batch, "b"))[1], self._brought(batch)
 
     def _brought(self, batch: Batch) -> Tensor:
         early, late = early_and_late(self.B, domain(batch, "a"))

@@ -30,11 +30,12 @@ class Options(AdamOfAll):
     Args:
         loss: Adversarial loss, see `seqgan list losses`.
         d_steps: Optimizer steps of the discriminator in a round.
-        pretrain: Rounds in which the classifier learns from large pictures, before --rounds.
-        maps: Number of early maps of the classifier.
+        pretrain: Rounds in which the network whose features they are learns from what is large,
+            before --rounds; then it is held fixed.
+        maps: Number of early maps of that network.
         blocks: Residual blocks of the generator; 6 in the paper.
         adversarial: Weight of the adversarial term of the generator.
-        perception: Weight of the classes of small pictures.
+        perception: Weight of what that network says of small objects.
     """
 
     domains: str = "blocks"
@@ -74,12 +75,12 @@ def game(o: Options, domains: Domains) -> PerceptualGAN:
 
 
 def players(o: Options) -> list[Player]:
-    """Classifier, generator and discriminator."""
+    """The network whose features they are, generator and discriminator."""
     return [player(o, "B", o.g_lr), player(o, "G", o.g_lr), player(o, "D", o.d_lr, o.d_steps)]
 
 
 def phases(run: Any) -> list[Phase]:
-    """The classifier on large pictures; then generator and discriminator, the classifier fixed."""
+    """That network on what is large; then generator and discriminator, the network fixed."""
     o, (first, *others) = run.config, run.game.turns()
     alone = Phase("pretrain", [first], o.pretrain, run.look, o.evaluate_every)
     rest = dataclasses.replace(run.adversarial_phase(), turns=others)

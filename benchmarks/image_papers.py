@@ -77,7 +77,7 @@ def rows(folder: Path, data: str, seeds: list[int]) -> dict[str, dict[str, str]]
         if not results:
             continue
         title = PAPERS.load(paper).title
-        told = [{**r["table"][title], "d_auc": r["discriminator"]["d_auc"]} for r in results]
+        told = [{**r["table"][title], **r["discriminator"]} for r in results]
         found[paper] = {
             **results[0]["objective"],
             "rounds": ", ".join(str(r["rounds"]) for r in results),

@@ -1,5 +1,6 @@
 import gc
 import os
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import jaxtyping
@@ -14,6 +15,11 @@ os.fsync = lambda descriptor: None
 gc.disable()
 # Found by the import hook of --jaxtyping-packages, before the first module of ours is imported
 jaxtyping.jaxtyped = lambda *, typechecker: checked
+
+# Without a device each keeps the stack of every call, 1 ms a test, for the day that there is one
+for absent in (torch.cuda, torch.xpu):
+    if not absent.is_available():
+        absent.manual_seed_all = lambda seed: None
 
 # Processes that tests start compute as this one does: with two threads sums end differently.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -32,22 +38,58 @@ DOT = (
 EMPTY = {"png": bytes.fromhex(DOT), "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>'}
 
 
-@pytest.fixture(autouse=True)
-def _figures_unpainted(request, monkeypatch):
-    """A tiny run's figures are made, and written as one dot: to paint them takes most of its time.
+def _unpainted(patched: pytest.MonkeyPatch) -> None:
+    """Figures are made, and written as one dot, nowhere laid out."""
+    from matplotlib.figure import Figure
 
-    Those of runs that a module shares are painted, and those of tests marked `pictures`.
+    def savefig(self, target, *, format=None, **options):
+        if isinstance(target, str | Path):
+            Path(target).write_bytes(EMPTY[format or Path(target).suffix[1:]])
+        else:
+            target.write(EMPTY[format])
+
+    patched.setattr(Figure, "savefig", savefig)
+    patched.setattr(Figure, "draw_without_rendering", lambda self: None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def painted(request):
+    """To paint a tiny run's figures takes most of its time, so none is painted but in `painted()`.
+
+    Those of tests marked `pictures` are, and those of modules so marked, with the runs they share.
     """
-    if not request.node.get_closest_marker("pictures"):
-        from matplotlib.figure import Figure
+    always = request.node.get_closest_marker("pictures")
 
-        def savefig(self, target, *, format=None, **options):
-            if isinstance(target, str | Path):
-                Path(target).write_bytes(EMPTY[format or Path(target).suffix[1:]])
-            else:
-                target.write(EMPTY[format])
+    @contextmanager
+    def inside():
+        patched.undo()
+        yield
+        if not always:
+            _unpainted(patched)
 
-        monkeypatch.setattr(Figure, "savefig", savefig)
+    with pytest.MonkeyPatch.context() as patched:
+        if not always:
+            _unpainted(patched)
+        yield inside
+
+
+@pytest.fixture(autouse=True)
+def _figures_of_one(request, painted):
+    with painted() if request.node.get_closest_marker("pictures") else nullcontext():
+        yield
+
+
+@pytest.fixture(scope="module")
+def unsynced():
+    """SQLite does not wait for the disk either, which it does at every commit."""
+    from sqlalchemy import Engine, event
+
+    def off(connection, record):
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(Engine, "connect", off)
+    yield
+    event.remove(Engine, "connect", off)
 
 
 def pytest_collection_modifyitems(items):

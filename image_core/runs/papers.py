@@ -25,6 +25,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from importlib.metadata import entry_points
@@ -175,9 +176,8 @@ def modules(package: str) -> dict[str, str]:
         package: Package of the included papers, and group of the entry points. No entry point
             hides an included paper.
     """
-    added = {point.name: point.value for point in entry_points(group=package)}
     included = {name: f"{package}.{name}" for name in _included(package)}
-    return dict(sorted({**added, **included}.items()))
+    return dict(sorted({**_added(package, tuple(sys.path)), **included}.items()))
 
 
 class Told(NamedTuple):
@@ -222,9 +222,16 @@ def _told(file: Path) -> Told:
     return Told((ast.get_docstring(tree) or "").partition("\n")[0], recipes)
 
 
-def _included(package: str) -> list[str]:
+@functools.cache
+def _included(package: str) -> tuple[str, ...]:
     folder = importlib.import_module(package).__path__
-    return [module.name for module in pkgutil.iter_modules(folder)]
+    return tuple(module.name for module in pkgutil.iter_modules(folder))
+
+
+@functools.cache
+def _added(package: str, _path: tuple[str, ...]) -> Mapping[str, str]:
+    """Entry points of what is installed on a path, which takes a file to read for each package."""
+    return {point.name: point.value for point in entry_points(group=package)}
 
 
 def title(module: ModuleType) -> str:

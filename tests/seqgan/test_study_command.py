@@ -19,6 +19,7 @@ from seqgan.commands import study
 from seqgan.commands.recipes import recipe_module
 from tests.image_core.runs.bowl import CONTENT, MODULE
 
+pytestmark = pytest.mark.usefixtures("unsynced")
 NEEDED = {
     "image": {"data": "digits"},
     "imitate": {"env": "CartPole-v1", "demos": "x.npz"},

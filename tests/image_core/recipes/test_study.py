@@ -25,6 +25,7 @@ from image_core.runs.study.storage import open_memory  # noqa: E402
 from image_core.student import over_seeds  # noqa: E402
 from seqgan.cli import main  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("unsynced")
 NAME = "non_saturating/none/none/dcgan"
 
 

@@ -24,6 +24,7 @@ from image_core.runs.study.storage import open_memory  # noqa: E402
 from image_core.runs.study.work import check, open_study, work  # noqa: E402
 from tests.image_core.runs.bowl import CONTENT, MODULE, Bowl  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("unsynced")
 EVERY_ROUND = {"save_seconds": 0.0}
 
 

@@ -53,13 +53,13 @@ def short_report(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, painted):
     """The folder of a run of the tiny preset, and its data."""
     folder = tmp_path_factory.mktemp("dialogue")
     data, test = written(folder, talks(120)), written(folder, talks(120, seed=2), "test.jsonl")
     run = folder / "run"
     words = [*TINY, "--data", data, "--out", str(run), "--test", test, "--judge_seeds", "1"]
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, painted():
         patch.setattr(judging, "judge_accuracy", partial(judging.judge_accuracy, epochs=3))
         assert main(words) == 0
     return run, data

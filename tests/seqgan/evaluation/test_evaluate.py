@@ -20,8 +20,6 @@ from tests.browser import browser
 from tests.data_folder import data_folder
 from tests.recipes.made import content, refusal, sentences
 
-pytestmark = pytest.mark.pictures
-
 
 def write(file, lines):
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -212,6 +210,7 @@ def test_the_command_names_every_metric(capsys):
 # ----------------------------------------------------------------------------------------- report
 
 
+@pytest.mark.pictures
 def test_the_report_in_a_browser(files, tmp_path):
     """Plots are there, nothing is fetched, markup in samples is text, copies are marked."""
     hostile = "<script>document.title='taken'</script><img src='http://127.0.0.1:9/x.png'> & \"it\""

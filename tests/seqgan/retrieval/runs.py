@@ -1,12 +1,7 @@
 """Tiny runs of retrieval on made data."""
 
-import pytest
-
-from image_core.runs import plots
 from seqgan.cli import main
 from tests.seqgan.retrieval.made import write_answers, write_letor, write_pairs
-
-LEARNING_CURVES = plots.learning_curves
 
 
 def files(folder, task="item"):
@@ -22,14 +17,6 @@ def tiny(folder, *words, task="item", out="run"):
     options = ["--preset", "tiny", *files(folder, task), "--out", str(folder / out), *words]
     assert main(["train", "retrieve", *options]) == 0
     return folder / out
-
-
-@pytest.fixture(scope="module", autouse=True)
-def no_pictures():
-    """But those of the first run: they take longer than what they show."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("image_core.runs.plots.learning_curves", lambda *names: None)
-        yield
 
 
 def opened(folder):

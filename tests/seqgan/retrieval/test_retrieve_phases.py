@@ -14,7 +14,6 @@ from tests.recipes.made import built, read_log, read_result, refusal
 from tests.recipes.outside import killed
 from tests.seqgan.retrieval.made import write_pairs
 from tests.seqgan.retrieval.runs import files, opened, tiny
-from tests.seqgan.retrieval.runs import no_pictures as no_pictures
 
 # ---------------------------------------------------------------------------- presets and selection
 

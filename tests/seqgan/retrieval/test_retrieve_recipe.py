@@ -15,14 +15,12 @@ from seqgan.retrieval.recipe import Run
 from seqgan.retrieval.task_options import BASELINES
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
 from tests.seqgan.retrieval.made import write_encoder
-from tests.seqgan.retrieval.runs import LEARNING_CURVES, opened, tiny
-from tests.seqgan.retrieval.runs import no_pictures as no_pictures
+from tests.seqgan.retrieval.runs import opened, tiny
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("image_core.runs.plots.learning_curves", LEARNING_CURVES)
+def run(tmp_path_factory, painted):
+    with painted():
         return tiny(tmp_path_factory.mktemp("retrieve"))
 
 

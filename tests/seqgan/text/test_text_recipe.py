@@ -21,7 +21,6 @@ from tests.recipes.made import (
     built,
     content,
     corpus,
-    is_png,
     read_log,
     read_result,
     refusal,
@@ -176,7 +175,6 @@ def test_samples_and_pictures(run):
         assert len((run / "samples" / name).read_text().splitlines()) == 32
     names = {file.name for file in (run / "plots").iterdir()}
     assert names == {"bleu.png", "language_model.png", "learning.png"}
-    assert all(is_png(file) for file in (run / "plots").iterdir())
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -24,9 +24,10 @@ TINY = ("train", "text2image", "--preset", "tiny")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, painted):
     folder = tmp_path_factory.mktemp("text2image") / "run"
-    assert main([*TINY, "--out", str(folder)]) == 0
+    with painted():
+        assert main([*TINY, "--out", str(folder)]) == 0
     return folder
 
 

@@ -14,13 +14,14 @@ from tests.recipes.made import is_png, read_log, read_result, refusal
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, painted):
     folder = tmp_path_factory.mktemp("reports")
     file = str(folder / "demos.npz")
     assert main(["demos", "--env", "CartPole-v1", "--episodes", "3", "--out", file]) == 0
     words = ["--preset", "tiny", "--env", "CartPole-v1", "--demos", file, "--ema_decay=0.5"]
     words += ["--trajectories=2", "--eval_episodes=4", "--out", str(folder / "gail")]
-    assert main(["train", "imitate", *words]) == 0
+    with painted():
+        assert main(["train", "imitate", *words]) == 0
     return folder / "gail"
 
 

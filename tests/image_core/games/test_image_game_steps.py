@@ -150,6 +150,16 @@ def compiled_steps():
             found.append((logs, game.state_dict()))
         torch.testing.assert_close(*found)
         assert not options or float(found[0][0][0]["D/penalty"]) > 0.01
+    compiled_without_its_penalty()
+
+
+def compiled_without_its_penalty():
+    """Why the whole step is compiled: where torch no longer refuses this, it need not be."""
+    D = torch.compile(torch.nn.Sequential(torch.nn.Linear(3, 1)), backend="aot_eager")
+    x = torch.ones(2, 3, requires_grad=True)
+    (slope,) = torch.autograd.grad(D(x).pow(2).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not currently support double backward"):
+        slope.pow(2).sum().backward()
 
 
 def test_a_compiled_step_is_the_same_step(tmp_path):

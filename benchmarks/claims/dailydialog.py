@@ -3,9 +3,9 @@
 Data: DailyDialog, and the conversations of its test file that share none with training. Budget:
 2,000 steps of maximum likelihood on batches of 32, then 100 adversarial rounds. Baselines: the
 start at its best temperature, and as many rounds of maximum likelihood, which are shaped rewards
-with a discriminator that never earns its turn. MS-Jaccard is quality and diversity in one: it is highest
-where n-grams are those of people's replies and as frequent. Controls: people's replies in the
-machine's place, of which the discriminator must not tell others apart, and replies to other
+with a discriminator that never earns its turn. MS-Jaccard is quality and diversity in one: it is
+highest where n-grams are those of people's replies and as frequent. Controls: people's replies in
+the machine's place, of which the discriminator must not tell others apart, and replies to other
 questions.
 
 GAD's rate was chosen on seed 10, where 1e-5 raised the best MS-Jaccard by .008 and the preset's

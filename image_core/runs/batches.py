@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 
 Rows = Tensor | Mapping[str, Tensor]
@@ -22,6 +23,7 @@ class Batches:
         UserError: The rows are no tensors, or fewer than one batch needs.
     """
 
+    @python_call(batch="size")
     def __init__(self, rows: Rows, size: int, *, seed: int | None):
         if not isinstance(rows, Tensor | Mapping):
             raise UserError(

@@ -7,7 +7,6 @@ import gymnasium
 import numpy as np
 from jaxtyping import Float32
 
-from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 
 
@@ -34,7 +33,6 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         UserError: It has no reward, or one of an environment with other spaces.
     """
 
-    @python_call()
     def __init__(self, env: gymnasium.Env[Any, Any], loaded: Rewarding):
         if not isinstance(loaded, Rewarding):
             raise UserError(

@@ -57,7 +57,7 @@ def python_call(**arguments: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         title = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
 
         @wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        def call(*args: Any, **kwargs: Any) -> Any:
             for (name, hint), value in zip(chain(places, cycle(rest)), args, strict=False):
                 _check(title, name, hint, value)
             for name, value in kwargs.items():
@@ -74,7 +74,7 @@ def python_call(**arguments: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-def check_within(least: float, most: float = math.inf, **values: float) -> None:
+def check_within(least: float | int, most: float | int = math.inf, **values: float | int) -> None:
     """Reject numbers outside of a range.
 
     Args:
@@ -136,7 +136,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is Callable:
         return callable(value)
     if inspect.isclass(hint) and issubclass(hint, AbstractArray):
-        return hint.array_type is not Tensor or isinstance(value, hint)
+        return hint.array_type is not Tensor or (
+            isinstance(value, Tensor) and str(value.dtype).removeprefix("torch.") in hint.dtypes
+        )
     return isinstance(value, origin or hint) if inspect.isclass(origin or hint) else True
 
 

@@ -42,9 +42,15 @@ class EMA(nn.Module):
 
         Args:
             module: Network to average, after its optimizer step.
+
+        Raises:
+            UserError: It has other parameters.
         """
-        torch._foreach_lerp_(
-            list(self.module.parameters()), list(module.parameters()), 1.0 - self.decay
-        )
+        try:
+            torch._foreach_lerp_(
+                list(self.module.parameters()), list(module.parameters()), 1.0 - self.decay
+            )
+        except RuntimeError as error:
+            raise UserError(f"the module is not the one that is averaged: {error}") from error
         for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(theirs)

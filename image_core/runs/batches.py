@@ -32,7 +32,10 @@ class Batches:
         if size < 1:
             raise UserError(f"a batch of {size} rows is none; give at least 1")
         self.rows, self.size, self.seed = rows, size, seed
-        lengths = {len(r) for r in ([rows] if isinstance(rows, Tensor) else rows.values())}
+        lengths = {
+            len(torch.atleast_1d(r))
+            for r in ([rows] if isinstance(rows, Tensor) else rows.values())
+        }
         if len(lengths) != 1:
             raise UserError(f"tensors of one batch have {sorted(lengths)} rows; they must agree")
         self.count = lengths.pop()

@@ -221,12 +221,19 @@ class RecurrentPolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
-        check_tokens("log_prob", tokens)
-        return self.log_prob_of(self._read(tokens), tokens, temperature)
+        return self.log_prob_of(self._states(tokens), tokens, temperature)
 
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        check_tokens("nll", tokens)
-        return self.nll_of(self._read(tokens), tokens)
+        return self.nll_of(self._states(tokens), tokens)
+
+    def _states(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
+        """`_read` of tokens from outside; their ids are looked at where reading them failed."""
+        check_tokens("a policy", tokens)
+        try:
+            return self._read(tokens)
+        except IndexError:
+            check_vocabulary(tokens, self.vocab, "tokens")
+            raise
 
     def log_prob_of(
         self, states: Float[Tensor, "B T H"], tokens: Int64[Tensor, "B T"], temperature: float = 1.0

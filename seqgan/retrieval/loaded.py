@@ -33,7 +33,7 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
 
     @python_call()
     @torch.no_grad()
-    def recommend(self, user: str, k: int = 10) -> Ranked:
+    def recommend(self, user: str | int, k: int = 10) -> Ranked:
         """The k items that the generator gives a user first; those trained on are left out.
 
         Args:
@@ -47,13 +47,13 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
         if not isinstance(task, ItemTask):
             raise UserError(f"{self.folder} ranks documents of queries; use `rank`")
         _check_count(k)
-        user = str(user).strip()
-        if user not in task.data.users:
+        name = str(user).strip()
+        if name not in task.data.users:
             shown = ", ".join(task.data.users[:5])
             raise UserError(
-                f"--user {user}: the training data name no such user; they name {shown} ..."
+                f"--user {name}: the training data name no such user; they name {shown} ..."
             )
-        row = torch.tensor([task.data.users.index(user)], device=self._run.device)
+        row = torch.tensor([task.data.users.index(name)], device=self._run.device)
         everybody = task.everybody.to(self._run.device)
         scores = self._scores(everybody, row)[0]
         return _named(scores, everybody.ranked_mask(row)[0], k, task.data.items)
@@ -104,7 +104,7 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
         return self._run.task.score(self._run.game.G, split)(rows)
 
     @python_call(trec="file")
-    def write_trec(self, file: str, k: int = 10) -> int:
+    def write_trec(self, file: str | Path, k: int = 10) -> int:
         """Rank for every query of the test set and write a TREC run file, for trec_eval.
 
         A line is `query Q0 document place score seqgan`. Queries and documents have the ids of the

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.border import check_tokens
 from image_core.adversarial.errors import UserError
-from seqgan.data.encode import mask_of
+from seqgan.data.encode import check_vocabulary, mask_of
 from seqgan.text.conv_bank import max_over_time
 
 Scorer = Callable[[Tensor], Tensor]
@@ -125,7 +125,13 @@ class CNNDiscriminator(SequenceDiscriminator):
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
         check_tokens("a discriminator", tokens)
-        return self.logit_of(self.represent(tokens))
+        if not len(tokens):
+            raise UserError("a discriminator got no sequences; give at least one")
+        try:
+            return self.logit_of(self.represent(tokens))
+        except IndexError:
+            check_vocabulary(tokens, len(self.embedding), "tokens")
+            raise
 
     def represent(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B F"]:
         """Compute the features of whole sequences, the input of the output layer."""

@@ -143,6 +143,10 @@ class LoadedTranslator(LoadedRun[Run]):
         Raises:
             UserError: The run has not learned the direction.
         """
+        from PIL.Image import Image
+
+        if not all(isinstance(image, Image) for image in images):
+            raise UserError("images are no objects of Pillow; give [PIL.Image.open(file)]")
         arrays = [np.array(image.convert("RGB")).transpose(2, 0, 1) for image in images]
         with options.seeded(seed):
             made = [self.translate(array[None], direction)[0] for array in arrays]

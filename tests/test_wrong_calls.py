@@ -87,7 +87,7 @@ CALLS = {
     "a cut": (lambda: engine(cut=3), "cut is a int; give the result of parallel.shard"),
     "ragged lists": (
         lambda: next(engine().stream([[[1.0, 2], [3.0]]])),
-        "a batch of lists of different lengths",
+        "a batch holds lists of different lengths",
     ),
     "vocab": (lambda: sg.LSTMPolicy("20"), "LSTMPolicy: vocab is '20'; give a whole number"),
     "no vocab": (lambda: sg.LSTMPolicy(0), "vocab=0: give a number of at least 1"),

@@ -20,7 +20,9 @@ from image_core.adversarial.errors import ArgumentError, UserError
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_OPTION = re.compile(r"--(\w+)(?: (?!and )((?:(?!--)[^:;])*?)(?=: | and --\w+ [^ :;]+: ))?")
+_OPTION = re.compile(
+    r"--(\w+)(?: (?!and )((?:(?!--)[^:;])*?)(?=: | and --\w+ (?:(?!--)[^:;])+: ))?"
+)
 """An option in a message, with its value where the message gives one."""
 _NOUNS: Mapping[Any, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),

@@ -88,9 +88,7 @@ class Engine:
     ):
         check_game(game, optim, schedule)
         check_names(game, optim, clip, ema, schedule)
-        check_steps(accumulate, accelerator)
-        if not isinstance(cut, Cut):
-            raise UserError(f"cut is a {type(cut).__name__}; give the result of parallel.shard")
+        check_steps(accumulate, accelerator, cut)
         if accelerator is not None:
             game.to(accelerator.device)
         self.game = game

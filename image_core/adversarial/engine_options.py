@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
+from image_core.adversarial.sharding import Cut
 
 
 def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any]) -> None:
@@ -217,16 +218,20 @@ def check_names(
             raise UserError(f"ema of {name!r} is {decay}; give a decay in [0, 1)")
 
 
-def check_steps(accumulate: int, accelerator: Any) -> None:
+def check_steps(accumulate: int, accelerator: Any, cut: Any) -> None:
     """Reject a number of losses per step, or a precision, that the engine does not support.
 
     Args:
         accumulate: Number of losses per optimizer step.
         accelerator: Accelerator, or None.
+        cut: Sharded modules.
 
     Raises:
-        UserError: The number is below 1, or the precision needs loss scaling.
+        UserError: The number is below 1, the precision needs loss scaling, or something is of
+            another kind.
     """
+    if not isinstance(cut, Cut):
+        raise UserError(f"cut is a {type(cut).__name__}; give the result of parallel.shard")
     if isinstance(accelerator, str | int | torch.device):
         raise UserError(
             f"accelerator is {str(accelerator)!r}; give accelerate's Accelerator(), or only move "

@@ -81,7 +81,7 @@ def test_messages_name_arguments_in_python_and_options_on_the_command_line():
         "with --paper cgan"
     )
     assert refused.value.options.startswith("--n 0: it must be at least 1; --greedy goes with no")
-    with pytest.raises(ArgumentError, match="^n=1 and prompts=a b: leave one of them out$"):
+    with pytest.raises(ArgumentError, match=r"^n=1 and prompts=a b: leave one of them out$"):
         draw(1)
 
 

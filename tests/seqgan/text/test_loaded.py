@@ -160,7 +160,7 @@ def test_what_cannot_be_loaded(loaded, tmp_path):
         sg.load(tmp_path)
     with pytest.raises(UserError, match=r"sentences is one string, 'a cat'; put it in \[ \]"):
         loaded.score("a cat")
-    with pytest.raises(UserError, match="^model=gan: choose one of seqgan, mle"):
+    with pytest.raises(UserError, match=r"^model=gan: choose one of seqgan, mle"):
         loaded.sample(model="gan")
 
 
@@ -207,9 +207,9 @@ def test_the_best_of_several_has_the_highest_logit(loaded, monkeypatch):
     best = game.D.scorer()(rows).view(6, 5).argmax(1)
     chosen = rows.view(6, 5, -1)[torch.arange(6), best]
     assert found == [loaded._run.decode(row) for row in chosen.tolist()]
-    with pytest.raises(UserError, match="^best_of=0: it must be at least 1"):
+    with pytest.raises(UserError, match=r"^best_of=0: it must be at least 1"):
         loaded.sample(1, best_of=0)
-    with pytest.raises(UserError, match="^best_of=2 and rescore=3: leave one of them out"):
+    with pytest.raises(UserError, match=r"^best_of=2 and rescore=3: leave one of them out"):
         loaded.sample(1, best_of=2, rescore=3)
 
 
@@ -231,5 +231,5 @@ def test_rescored_sentences_are_drawn_by_the_discriminators_logit(loaded, monkey
     monkeypatch.setattr(game.D, "scorer", lambda: lambda tokens: torch.zeros(len(tokens)))
     blind = sum("cat" in line.split() for line in loaded.sample(300, rescore=8, seed=2)) / 300
     assert blind == pytest.approx(share, abs=0.13)
-    with pytest.raises(UserError, match="^rescore=0: it must be at least 1"):
+    with pytest.raises(UserError, match=r"^rescore=0: it must be at least 1"):
         loaded.sample(1, rescore=0)

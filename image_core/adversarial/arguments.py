@@ -21,7 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _OPTION = re.compile(
-    r"--(\w+)(?: (?!and )((?:(?!--)[^:;])*?)(?=: | and --\w+ (?:(?!--)[^:;])+: ))?"
+    r"--(\w+)(?: (?!(?:and|has|is) )((?:(?!--)[^:;])*?)(?=: | and --\w+(?: (?:(?!--)[^:;])+)?: ))?"
 )
 """An option in a message, with its value where the message gives one."""
 _NOUNS: Mapping[Any, tuple[str, str]] = {

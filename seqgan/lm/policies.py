@@ -221,12 +221,12 @@ class RecurrentPolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
-        return self.log_prob_of(self._states(tokens), tokens, temperature)
+        return self.log_prob_of(self._read_checked(tokens), tokens, temperature)
 
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        return self.nll_of(self._states(tokens), tokens)
+        return self.nll_of(self._read_checked(tokens), tokens)
 
-    def _states(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
+    def _read_checked(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
         """`_read` of tokens from outside; their ids are looked at where reading them failed."""
         check_tokens("a policy", tokens)
         try:

@@ -33,6 +33,10 @@ def draw(
         )
     if n == 1:
         raise UserError("--n 1 and --prompt a b: leave one of them out")
+    if n == 4:
+        raise UserError("--n 4 and --greedy: leave one out")
+    if n == 5:
+        raise UserError("--prompt has words outside the vocabulary: zebra")
     if n == 2:
         raise KeyError("other errors pass")
     return n
@@ -83,6 +87,10 @@ def test_messages_name_arguments_in_python_and_options_on_the_command_line():
     assert refused.value.options.startswith("--n 0: it must be at least 1; --greedy goes with no")
     with pytest.raises(ArgumentError, match=r"^n=1 and prompts=a b: leave one of them out$"):
         draw(1)
+    with pytest.raises(ArgumentError, match=r"^n=4 and greedy: leave one out$"):
+        draw(4)
+    with pytest.raises(ArgumentError, match=r"^prompts has words outside the vocabulary: zebra$"):
+        draw(5)
 
 
 def test_numbers_outside_of_a_range():

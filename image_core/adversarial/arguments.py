@@ -187,7 +187,8 @@ def _noun(hint: Any, *, several: bool = False) -> str:
     if origin is Callable:
         return "functions" if several else "a function"
     if origin is Mapping or origin is dict:
-        return f"a mapping from names to {_noun(inner[1], several=True)}"
+        kind = "mappings" if several else "a mapping"
+        return kind if inner[1] is Any else f"{kind} from names to {_noun(inner[1], several=True)}"
     kind = origin or hint
     if inspect.isclass(kind) and issubclass(kind, AbstractArray):
         return f"{'tensors' if several else 'a tensor'}, {kind.__name__}"

@@ -190,6 +190,7 @@ class TrainedReward:
         """
         return self(prompts, completions, **columns)
 
+    @python_call()
     def score(
         self, completions: Sequence[str], prompts: Sequence[Any] | None = None
     ) -> list[float]:
@@ -288,6 +289,12 @@ class TrainedReward:
         ids: Sequence[Sequence[int]] | None,
     ) -> dict[str, Tensor]:
         """Prompts, completions, and the first answer of each row, if any."""
+        counts = {len(rows) for rows in (prompts, replies, *([human] if human else []))}
+        if len(counts) > 1:
+            raise UserError(
+                f"{len(prompts)} prompts, {len(replies)} completions and {len(human)} rows of "
+                "people's replies are not as many; give one of each a row"
+            )
         device = next(self.game.parameters()).device
         pairs = [self.form.context(prompt_turns(p), self.context_tokens) for p in prompts]
         written = self._spelled([reply_text(reply) for reply in replies])

@@ -149,10 +149,32 @@ def test_the_command_line_uses_the_same_object(folder, loaded, tmp_path, capsys)
         (("--greedy", "--temperature", "2"), "leave --n, --temperature and --top_p away"),
         (("--prompts", "none.txt"), "there is no file none.txt"),
         (("--between", "2"), "leave --between out"),
+        (("--best_of", "0"), "seqgan: --best_of 0: it must be at least 1"),
+        (("--label", "x"), "seqgan: --label x: "),
     ],
 )
 def test_what_does_not_go_together(folder, capsys, words, said):
     assert said in refusal(capsys, "sample", str(folder), *words)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda run: run.sample("3"), "sample: n is '3'; give a whole number or None"),
+        (lambda run: run.sample(0), "n=0: it must be at least 1"),
+        (lambda run: run.sample(1, prompts="my"), "prompts is one string, 'my'; put it in [ ]"),
+        (lambda run: run.sample(1, prompts=[3]), "prompts is [3]; give a list of strings"),
+        (lambda run: run.sample(1, prompts=["zebra"]), "prompts has words outside the vocabulary"),
+        (lambda run: run.sample(2, greedy=True), "leave n, temperature and top_p away"),
+        (lambda run: run.score([None]), "score: sentences is [None]; give a list of strings"),
+        (lambda run: run.discriminate([]), "no sequences; give at least one"),
+    ],
+)
+def test_wrong_calls_name_the_argument(loaded, call, says):
+    with pytest.raises(UserError) as refused:
+        call(loaded)
+    assert says in str(refused.value)
+    assert "--" not in str(refused.value)
 
 
 def test_what_cannot_be_loaded(loaded, tmp_path):

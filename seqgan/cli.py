@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     # Imported here, once they are known to be ours
-    from image_core.adversarial.errors import UserError
+    from image_core.adversarial.errors import ArgumentError, UserError
     from image_core.runs.stopping import EXIT_CODE, Stopped
 
     try:
@@ -113,6 +113,9 @@ def _run(words: Sequence[str]) -> int:
             raise UserError(f"no command {words[0]!r}; see `seqgan --help`")
         import_module(f"seqgan.commands.{words[0]}").run(words[1:])
         sys.stdout.flush()
+    except ArgumentError as error:
+        print(f"seqgan: {error.options}", file=sys.stderr)
+        return 2
     except UserError as error:
         print(f"seqgan: {error}", file=sys.stderr)
         return 2

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int, TypeCheckError
 from torch import Tensor
 
 from image_core.adversarial.estimators import reinforce
-from image_core.adversarial.replay import ReplayBuffer
 from seqgan.lm.policies import LSTMPolicy
 from tests.typecheck import KNOWN, checked
 
@@ -169,6 +168,6 @@ def test_functions_and_closures_of_the_packages_are_checked():
     with pytest.raises(TypeCheckError):
         estimator(log_prob, torch.zeros(2, 4), mask)
     with pytest.raises(TypeCheckError):
-        LSTMPolicy("12", 4, 4, start=1, end=2)
+        LSTMPolicy(12, 4, 4).begin("3")
     with pytest.raises(TypeCheckError):
-        ReplayBuffer("8", {}, 0.5)
+        LSTMPolicy(12, 4, 4).trim("tokens")

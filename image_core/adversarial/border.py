@@ -22,7 +22,7 @@ def check_logits(real: Any, fake: Any) -> None:
         UserError: One of them is of another kind.
     """
     for side, logits in (("real", real), ("fake", fake)):
-        _check_floating(f"a loss got {side} logits", logits)
+        check_floating(f"a loss got {side} logits", logits)
         if not logits.numel():
             raise UserError(f"a loss got no {side} logits; give at least one sample of each side")
 
@@ -45,7 +45,7 @@ def check_samples(log_prob: Any, reward: Any, mask: Any) -> None:
             "a time of 1 for single decisions"
         )
     for name, value in (("log_prob", log_prob), ("reward", reward)):
-        _check_floating(f"an estimator got {name}", value)
+        check_floating(f"an estimator got {name}", value)
     if mask.dtype != torch.bool:
         raise UserError(f"an estimator got a mask of {mask.dtype}; give bool, True = counts")
 
@@ -69,6 +69,25 @@ def check_alike(who: str, **tensors: Any) -> None:
         raise UserError(
             f"{who} got {shapes}; give equal shapes: what belongs to a whole sample is repeated at "
             "each position"
+        )
+
+
+def check_tokens(who: str, tokens: Any) -> None:
+    """Reject what are no token ids of sequences.
+
+    Args:
+        who: Receiver of the tokens, for messages.
+        tokens: Token ids, (B, T).
+
+    Raises:
+        UserError: They are of another kind or shape.
+    """
+    if not isinstance(tokens, Tensor):
+        raise UserError(f"{who} got tokens as a {type(tokens).__name__}; give a tensor")
+    if tokens.dtype != torch.int64 or tokens.dim() != 2:
+        raise UserError(
+            f"{who} got tokens of {tokens.dtype} and shape {tuple(tokens.shape)}; give int64 ids "
+            "of shape (batch, time)"
         )
 
 
@@ -100,7 +119,7 @@ def check_slopes(points: Any) -> None:
     Raises:
         UserError: The points are not floating, or gradients are switched off.
     """
-    _check_floating("a penalty got an input", points)
+    check_floating("a penalty got an input", points)
     if not torch.is_grad_enabled():
         raise UserError(
             "a penalty takes slopes, but gradients are switched off; call it outside torch.no_grad"
@@ -124,7 +143,16 @@ def check_pairs(real: Tensor, fake: Tensor) -> None:
         )
 
 
-def _check_floating(what: str, value: Any) -> None:
+def check_floating(what: str, value: Any) -> None:
+    """Reject what is no floating tensor.
+
+    Args:
+        what: What was given, for messages.
+        value: Value to check.
+
+    Raises:
+        UserError: It is of another kind.
+    """
     if not isinstance(value, Tensor):
         raise UserError(f"{what} as a {type(value).__name__}; give a tensor")
     if not value.is_floating_point():

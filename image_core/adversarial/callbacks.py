@@ -3,15 +3,18 @@
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.engine import Callback, Engine, Logs
 from image_core.adversarial.errors import UserError
 
 
+@python_call()
 def every(rounds: int, callback: Callback) -> Callback:
     """Call `callback` after each `rounds`-th round.
 
@@ -32,6 +35,7 @@ def every(rounds: int, callback: Callback) -> Callback:
     return call
 
 
+@python_call()
 def checkpoint(folder: str | Path) -> Callback:
     """Save the engine to `folder`; the previous checkpoint is deleted once the new one is complete.
 
@@ -87,6 +91,27 @@ class CollapseError(UserError):
     """A number has left its limits, and the alarm was set to stop the training."""
 
 
+def check_limits(limits: Sequence[Limit]) -> None:
+    """Reject limits that could never, or must always, raise the alarm.
+
+    Args:
+        limits: Limits to check.
+
+    Raises:
+        UserError: There is none, or a value of one is of another kind or out of range.
+    """
+    if not limits:
+        raise UserError("alarms of no limits; give at least one Limit(metric, least, most)")
+    for limit in limits:
+        bounds = (limit.least, limit.most)
+        if not isinstance(limit.metric, str) or not all(isinstance(x, Real) for x in bounds):
+            raise UserError(f"{limit!r}: give the name of a logged number, and bounds as numbers")
+        if not limit.least <= limit.most or limit.rounds < 1:
+            raise UserError(
+                f"{limit!r}: give least at most as great as most, and rounds of at least 1"
+            )
+
+
 def crossed(engine: Engine, limits: Sequence[Limit], values: Mapping[str, object]) -> list[str]:
     """One sentence for each limit that has just been exceeded for its number of rounds.
 
@@ -120,6 +145,7 @@ def crossed(engine: Engine, limits: Sequence[Limit], values: Mapping[str, object
     return said
 
 
+@python_call()
 def alarms(*limits: Limit, stop: bool = False) -> Callback:
     """Warn when a logged number stays outside its limits; costs one host synchronisation per round.
 
@@ -128,8 +154,10 @@ def alarms(*limits: Limit, stop: bool = False) -> Callback:
         stop: Whether to raise an error instead of warning.
 
     Raises:
+        UserError: There is no limit.
         CollapseError: A limit was exceeded and `stop` is set.
     """
+    check_limits(limits)
 
     def call(engine: Engine, logs: Logs) -> None:
         raise_alarms(crossed(engine, limits, logs), stop=stop)

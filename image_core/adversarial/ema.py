@@ -5,6 +5,9 @@ import copy
 import torch
 from torch import nn
 
+from image_core.adversarial.arguments import python_call
+from image_core.adversarial.errors import UserError
+
 
 class EMA(nn.Module):
     """A network whose weights are the moving average of another network's weights.
@@ -16,15 +19,16 @@ class EMA(nn.Module):
         decay: Decay per step, in [0, 1); the half-life in steps is log(1/2) / log(decay).
 
     Raises:
-        ValueError: The decay is not in [0, 1).
+        UserError: The decay is not in [0, 1).
 
     Source: Polyak & Juditsky 1992; for GANs Yazici et al. 2019.
     """
 
+    @python_call()
     def __init__(self, module: nn.Module, decay: float):
         super().__init__()
         if not 0.0 <= decay < 1.0:
-            raise ValueError(f"an EMA decay of {decay} is not in [0, 1)")
+            raise UserError(f"an EMA decay of {decay} is not in [0, 1)")
         self.decay = decay
         self.module = copy.deepcopy(module).eval().requires_grad_(False)
 
@@ -38,9 +42,15 @@ class EMA(nn.Module):
 
         Args:
             module: Network to average, after its optimizer step.
+
+        Raises:
+            UserError: It has other parameters.
         """
-        torch._foreach_lerp_(
-            list(self.module.parameters()), list(module.parameters()), 1.0 - self.decay
-        )
+        try:
+            torch._foreach_lerp_(
+                list(self.module.parameters()), list(module.parameters()), 1.0 - self.decay
+            )
+        except RuntimeError as error:
+            raise UserError(f"the module is not the one that is averaged: {error}") from error
         for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(theirs)

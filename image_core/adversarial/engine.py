@@ -88,7 +88,7 @@ class Engine:
     ):
         check_game(game, optim, schedule)
         check_names(game, optim, clip, ema, schedule)
-        check_steps(accumulate, accelerator.mixed_precision if accelerator else "no")
+        check_steps(accumulate, accelerator, cut)
         if accelerator is not None:
             game.to(accelerator.device)
         self.game = game
@@ -130,6 +130,7 @@ class Engine:
             RuleError: The move breaks one of the rules of `Move`, or its loss reaches no parameter
                 of the player.
         """
+        check_turns([turn])
         player = turn.player
         if player not in self.optimizers:
             raise UserError(f"player {player!r} has a turn but no optimizer; add it to optim")

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
+from image_core.adversarial.sharding import Cut
 
 
 def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any]) -> None:
@@ -24,6 +26,8 @@ def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any])
     Raises:
         UserError: One of them is of another kind.
     """
+    if isinstance(game, type):
+        raise UserError(f"the game is the class {game.__name__}; give a game, {game.__name__}(...)")
     if not isinstance(game, Game):
         raise UserError(f"an engine plays a Game, not a {type(game).__name__}; derive one from it")
     if next(game.parameters(), None) is None:
@@ -40,12 +44,34 @@ def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any])
                     f"{option} of {name!r} is a {type(make).__name__}; give a function that builds "
                     f"it, such as {example}"
                 )
-    for name, own in game.players().items():
+    _check_players(game)
+
+
+def _check_players(game: Game) -> None:
+    title, players = type(game).__name__, game.players()
+    if not isinstance(players, Mapping) or not players:
+        raise UserError(
+            f"players() of {title} returns {players!r:.40}; return a mapping from names to lists "
+            "of parameters"
+        )
+    known = {id(parameter) for parameter in game.parameters()}
+    for name, own in players.items():
         if not isinstance(own, Sequence | nn.ParameterList):
             raise UserError(
-                f"players() of {type(game).__name__} has a {type(own).__name__} for {name!r}; give "
+                f"players() of {title} has a {type(own).__name__} for {name!r}; give "
                 "a list of parameters, such as list(module.parameters())"
             )
+        for parameter in own:
+            if not isinstance(parameter, nn.Parameter):
+                raise UserError(
+                    f"player {name!r} lists a {type(parameter).__name__}; list parameters, such as "
+                    "list(module.parameters())"
+                )
+            if id(parameter) not in known:
+                raise UserError(
+                    f"player {name!r} lists a parameter that is not the game's, so that no "
+                    "checkpoint would hold it; make its module an attribute of the game"
+                )
 
 
 def check_count(count: Any) -> None:
@@ -179,6 +205,9 @@ def check_names(
     for name, parameters in players.items():
         if len({id(p) for p in parameters}) < len(parameters):
             raise UserError(f"player {name!r} lists a parameter twice; list a shared weight once")
+    for name in optim:
+        if not len(players[name]):
+            raise UserError(f"optim names {name!r}, a player without parameters; leave it out")
     for name in schedule:
         if name not in set(optim):
             raise UserError(f"schedule names {name!r}, which has no optimizer; add it to optim")
@@ -189,19 +218,29 @@ def check_names(
             raise UserError(f"ema of {name!r} is {decay}; give a decay in [0, 1)")
 
 
-def check_steps(accumulate: int, mixed_precision: str) -> None:
+def check_steps(accumulate: int, accelerator: Any, cut: Any) -> None:
     """Reject a number of losses per step, or a precision, that the engine does not support.
 
     Args:
         accumulate: Number of losses per optimizer step.
-        mixed_precision: Name of accelerate's mixed precision.
+        accelerator: Accelerator, or None.
+        cut: Sharded modules.
 
     Raises:
-        UserError: The number is below 1, or the precision needs loss scaling.
+        UserError: The number is below 1, the precision needs loss scaling, or something is of
+            another kind.
     """
-    if accumulate < 1:
+    if not isinstance(cut, Cut):
+        raise UserError(f"cut is a {type(cut).__name__}; give the result of parallel.shard")
+    if isinstance(accelerator, str | int | torch.device):
         raise UserError(
-            f"accumulate is {accumulate}; it is the number of losses per step; give at least 1"
+            f"accelerator is {str(accelerator)!r}; give accelerate's Accelerator(), or only move "
+            f"the game: game.to({str(accelerator)!r})"
+        )
+    mixed_precision = "no" if accelerator is None else accelerator.mixed_precision
+    if not isinstance(accumulate, Integral) or accumulate < 1:
+        raise UserError(
+            f"accumulate is {accumulate!r}; it is the number of losses per step; give at least 1"
         )
     if mixed_precision not in ("no", "bf16"):
         raise UserError(

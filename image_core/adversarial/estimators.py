@@ -30,6 +30,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from image_core.adversarial import parallel
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.border import check_alike, check_samples
 from image_core.adversarial.control_variates import disarm, rebar, relax, taylor
 from image_core.adversarial.counted import check_group, count, weighted_sum
@@ -68,6 +69,7 @@ REDUCTIONS = ("mean", "sum")
 # ---------------------------------------------------------------------------------- score functions
 
 
+@python_call()
 def reinforce(
     baseline: str = "none",
     reduction: str = "mean",
@@ -203,6 +205,7 @@ class Reinforce(nn.Module):
         self.weight.lerp_(torch.ones_like(self.weight), step)
 
 
+@python_call()
 def clipped(clip: float = 0.2, reduction: str = "mean") -> "Clipped":
     """Policy gradient that stops where the policy is too far from the sampling policy (PPO).
 

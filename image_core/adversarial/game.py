@@ -8,6 +8,8 @@ from zlib import crc32
 import torch
 from torch import Tensor, nn
 
+from image_core.adversarial.errors import UserError
+
 Batch = Any
 """An element of the data stream: a tensor, or mappings and lists of tensors."""
 
@@ -77,10 +79,17 @@ class Outsider(nn.Module):
 
     Args:
         module: Network to hold; it is frozen in place, not copied.
+
+    Raises:
+        UserError: It is no module.
     """
 
     def __init__(self, module: nn.Module):
         super().__init__()
+        if not isinstance(module, nn.Module):
+            raise UserError(
+                f"an outsider is a network, not a {type(module).__name__}; give a module"
+            )
         # In a tuple, where torch does not register modules
         self._held = (module.eval().requires_grad_(False),)
         self.training = False

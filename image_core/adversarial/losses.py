@@ -25,7 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from image_core.adversarial.border import check_logits
+from image_core.adversarial.border import check_floating, check_logits
 from image_core.adversarial.relativistic import (
     relativistic_average_d,
     relativistic_average_g,
@@ -115,6 +115,7 @@ def density_ratio(
         logit: Output of the discriminator, of any shape.
         bound: Upper bound of the logit; above it the ratio is constant.
     """
+    check_floating("density_ratio got a logit", logit)
     return logit.clamp(max=bound).exp()
 
 

@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
 from types import CodeType, GeneratorType
 from typing import Any
 
@@ -53,20 +54,29 @@ def check_turns(turns: Sequence[Turn]) -> None:
         turns: Turns of a round.
 
     Raises:
-        UserError: An element is no turn, or a number of it is out of range.
+        UserError: There is none, an element is no turn, or a number of it is out of range.
     """
+    if isinstance(turns, Turn) or not isinstance(turns, Sequence):
+        raise UserError(
+            f"turns are a {_kind(turns)}; give a list, such as [Turn('D', self.move_d)]"
+        )
+    if not turns:
+        raise UserError("there are no turns, so that nobody learns; give at least one Turn")
     for turn in turns:
         if not isinstance(turn, Turn):
             raise UserError(f"turns hold a {_kind(turn)}; give Turn(player, move)")
+        if not isinstance(turn.player, str):
+            raise UserError(f"a turn's player is a {_kind(turn.player)}; give the name of one")
         if not callable(turn.move):
             raise UserError(
                 f"the move of {turn.player!r} is a {_kind(turn.move)}; give the generator function "
                 "itself, without calling it"
             )
-        if turn.every < 1 or turn.repeat < 0:
+        numbers = (turn.every, turn.repeat)
+        if not all(isinstance(n, Integral) for n in numbers) or turn.every < 1 or turn.repeat < 0:
             raise UserError(
-                f"the turn of {turn.player!r} has every={turn.every} and repeat={turn.repeat}; "
-                "give at least every=1 and repeat=0"
+                f"the turn of {turn.player!r} has every={turn.every!r} and repeat={turn.repeat!r}; "
+                "give whole numbers of at least every=1 and repeat=0"
             )
 
 
@@ -80,7 +90,19 @@ def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
     Raises:
         RuleError: The move is not a generator function.
     """
-    move = turn.move(Pulled(batches, turn.player))
+    if not isinstance(batches, Iterator):
+        raise UserError(
+            f"batches are a {_kind(batches)}; give an iterator, such as engine.stream(data)"
+        )
+    try:
+        move = turn.move(Pulled(batches, turn.player))
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # of the code of a move that is no generator
+        raise RuleError(
+            f"the move of {turn.player!r} does not take the batches alone ({error}); define it as "
+            "move(self, batches)"
+        ) from None
     if isinstance(move, Loss | Tensor) or not isinstance(move, Iterator):
         raise RuleError(
             f"the move of {turn.player!r} returned a {_kind(move)}; a move is a generator "

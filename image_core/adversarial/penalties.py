@@ -17,12 +17,14 @@ the weight clipping of the first Wasserstein GAN, which is not a penalty, are de
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from numbers import Real
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.border import check_pairs, check_slopes
 from image_core.adversarial.errors import UserError
 
@@ -102,6 +104,7 @@ def twice_differentiable() -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH)
 
 
+@python_call()
 def r1(gamma: float = 10.0) -> Flattening:
     """Flatten the discriminator on real data; costs nothing at the equilibrium, where it is flat.
 
@@ -112,9 +115,11 @@ def r1(gamma: float = 10.0) -> Flattening:
 
     Source: Mescheder et al. 2018, eq. 9.
     """
+    check_within(0, gamma=gamma)
     return Flattening(gamma, 0.0)
 
 
+@python_call()
 def r2(gamma: float = 10.0) -> Flattening:
     """Flatten the discriminator on the generator's samples.
 
@@ -126,9 +131,11 @@ def r2(gamma: float = 10.0) -> Flattening:
 
     Source: Mescheder et al. 2018, eq. 10.
     """
+    check_within(0, gamma=gamma)
     return Flattening(0.0, gamma)
 
 
+@python_call()
 def gradient_penalty(weight: float = 10.0, target: float = 1.0, one_sided: bool = False) -> Penalty:
     """Pull the slope to a target on the lines between real i and fake i (WGAN-GP).
 
@@ -161,6 +168,7 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0, one_sided: bool 
     return penalty
 
 
+@python_call()
 def lipschitz(weight: float = 10.0, target: float = 1.0) -> Penalty:
     """Penalise slopes above the target only: the one-sided form of `gradient_penalty` (WGAN-LP).
 
@@ -175,6 +183,7 @@ def lipschitz(weight: float = 10.0, target: float = 1.0) -> Penalty:
     return gradient_penalty(weight, target, one_sided=True)
 
 
+@python_call()
 def dragan(weight: float = 10.0, target: float = 1.0, scale: float = 0.5) -> Penalty:
     """Pull the slope to a target at noisy real data; fakes are not used (DRAGAN).
 
@@ -199,6 +208,7 @@ def dragan(weight: float = 10.0, target: float = 1.0, scale: float = 0.5) -> Pen
     return penalty
 
 
+@python_call()
 def js_reg(gamma: float = 0.1) -> Penalty:
     """Flatten the discriminator where it is uncertain: the first-order effect of input noise.
 
@@ -222,6 +232,7 @@ def js_reg(gamma: float = 0.1) -> Penalty:
     return penalty
 
 
+@python_call()
 def mixup(weight: float = 1.0) -> Penalty:
     """Make the discriminator predict the share of real in a mixture, hence nearly linear between.
 
@@ -246,6 +257,7 @@ def mixup(weight: float = 1.0) -> Penalty:
     return penalty
 
 
+@python_call()
 def total(*penalties: Penalty) -> Penalty:
     """Sum of penalties: `total(r1(1.0), r2(1.0))` is the pair of R3GAN, `total()` is zero.
 
@@ -280,9 +292,9 @@ def clip_weights(parameters: Iterable[Tensor], bound: float) -> None:
 
     Source: Arjovsky, Chintala & Bottou 2017, algorithm 1.
     """
-    if not bound > 0:
+    if not isinstance(bound, Real) or not bound > 0:
         raise UserError(
-            f"bound = {bound}: weights are clipped to [-bound, bound], so give a positive one"
+            f"bound = {bound!r}: weights are clipped to [-bound, bound], so give a positive one"
         )
     for parameter in parameters:
         parameter.clamp_(-bound, bound)

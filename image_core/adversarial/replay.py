@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from image_core.adversarial import parallel
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 
 
@@ -29,6 +30,11 @@ class _Ring(nn.Module):
                 f"a pool of {rows} rows and a share of {share}; give at least 0 rows and a share "
                 "from 0 to 1"
             )
+        if not row or "filled" in row or not all(map(str.isidentifier, row)):
+            raise UserError(
+                f"a pool of the names {list(row)}; give one row of each tensor by name, which is "
+                "an identifier other than 'filled'"
+            )
         self.rows, self.share, self.names = rows, share, list(row)
         for name, tensor in row.items():
             self.register_buffer(
@@ -37,14 +43,25 @@ class _Ring(nn.Module):
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
 
     def _check(self, fresh: Mapping[str, Tensor]) -> None:
+        if not isinstance(fresh, Mapping):
+            kind = type(fresh).__name__
+            raise UserError(f"the pool was given a {kind}; give rows of each tensor by name")
         for name in self.names:
             wanted = tuple(self.get_buffer(name).shape[1:])
-            found = tuple(fresh[name].shape[1:]) if name in fresh else None
+            given = fresh.get(name)
+            if given is not None and not isinstance(given, Tensor):
+                raise UserError(
+                    f"the pool was given {name!r} as a {type(given).__name__}; give a tensor"
+                )
+            found = None if given is None else tuple(given.shape[1:])
             if found != wanted:
                 raise UserError(
                     f"the pool holds {name!r} of shape {wanted} a row and was given {found}; "
                     "give rows of that shape"
                 )
+        counts = {name: len(fresh[name]) for name in self.names}
+        if len(set(counts.values())) > 1:
+            raise UserError(f"the pool was given {counts} rows; give as many of each")
 
     def _choose(self, old: Bool[Tensor, " N"], earlier: Tensor, fresh: Tensor) -> Tensor:
         # Mask of N, with as many axes of size 1 as the rows have axes
@@ -65,6 +82,7 @@ class ReplayBuffer(_Ring):
         UserError: The number of rows is negative, or the share is not in [0, 1].
     """
 
+    @python_call()
     def __init__(self, rows: int, row: Mapping[str, Tensor], share: float):
         super().__init__(rows, row, share)
 
@@ -117,6 +135,7 @@ class HistoryPool(_Ring):
         with 50 rows.
     """
 
+    @python_call()
     def __init__(self, rows: int, row: Mapping[str, Tensor], share: float = 0.5):
         super().__init__(rows, row, share)
 

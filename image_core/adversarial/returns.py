@@ -114,6 +114,7 @@ def leave_one_out(
 
     Source: Kool, van Hoof & Welling 2019.
     """
+    check_alike("leave_one_out", reward=reward)
     if samples < 2:
         raise UserError(
             f"samples = {samples}: leaving one out needs at least 2 samples of each item"
@@ -148,6 +149,7 @@ def group_normalised(
 
     Source: Shao et al. 2024 (GRPO), section 4.1.2.
     """
+    check_alike("group_normalised", reward=reward)
     rewards = groups(reward, samples)
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return (centred / (rewards.std(dim=1, correction=0, keepdim=True) + eps)).flatten(0, 1)

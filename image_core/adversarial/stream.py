@@ -139,7 +139,12 @@ def as_tensors(batch: Any) -> Batch:
         tensor = torch.as_tensor(batch)
         return tensor.to(torch.get_default_dtype()) if tensor.is_floating_point() else tensor
     if _is_numbers(batch):
-        return torch.tensor(batch)
+        try:
+            return torch.tensor(batch)
+        except ValueError as error:
+            raise UserError(
+                f"a batch holds lists of different lengths: {error}; pad them"
+            ) from None
     if isinstance(batch, list | tuple):
         return [as_tensors(part) for part in batch]
     raise UserError(

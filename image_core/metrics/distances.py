@@ -33,6 +33,11 @@ def moments(features: Float[Tensor, "N d"]) -> Moments:
     Raises:
         UserError: There are fewer than two, or one is not finite.
     """
+    features = torch.as_tensor(features)
+    if features.dim() != 2:
+        raise UserError(
+            f"features are of shape {tuple(features.shape)}; give (N, d), a vector a sample"
+        )
     if len(features) < 2:
         raise UserError(f"a Frechet distance needs two vectors a set: got {len(features)}")
     if not bool(features.isfinite().all()):
@@ -62,6 +67,10 @@ def frechet(one: Features | Moments, other: Features | Moments) -> float:
     """
     a = one if isinstance(one, Moments) else moments(one)
     b = other if isinstance(other, Moments) else moments(other)
+    if a.mean.shape != b.mean.shape:
+        raise UserError(
+            f"the sets have {len(a.mean)} and {len(b.mean)} features; take both from one encoder"
+        )
     # The last trace is the nuclear norm of C1^(1/2) C2^(1/2)
     cross = torch.linalg.svdvals(_root(a.covariance) @ _root(b.covariance)).sum()
     traces = a.covariance.trace() + b.covariance.trace()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 
 Rows = Tensor | Mapping[str, Tensor]
@@ -22,6 +23,7 @@ class Batches:
         UserError: The rows are no tensors, or fewer than one batch needs.
     """
 
+    @python_call(batch="size")
     def __init__(self, rows: Rows, size: int, *, seed: int | None):
         if not isinstance(rows, Tensor | Mapping):
             raise UserError(
@@ -30,7 +32,10 @@ class Batches:
         if size < 1:
             raise UserError(f"a batch of {size} rows is none; give at least 1")
         self.rows, self.size, self.seed = rows, size, seed
-        lengths = {len(r) for r in ([rows] if isinstance(rows, Tensor) else rows.values())}
+        lengths = {
+            len(torch.atleast_1d(r))
+            for r in ([rows] if isinstance(rows, Tensor) else rows.values())
+        }
         if len(lengths) != 1:
             raise UserError(f"tensors of one batch have {sorted(lengths)} rows; they must agree")
         self.count = lengths.pop()

@@ -6,6 +6,7 @@ import gymnasium
 import numpy as np
 import torch
 
+from image_core.adversarial.arguments import python_call
 from image_core.runs.loaded import LoadedRun
 from rl.envs import Envs, keywords
 from rl.envs.fixed import FixedHorizon
@@ -34,6 +35,7 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
         """Id of the run's environment."""
         return str(self._run.config.env)
 
+    @python_call()
     def env(self, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
         """A fresh gymnasium environment of the run's kind, with its time limit.
 
@@ -53,6 +55,7 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
         limit = self._envs.max_episode_steps
         return gymnasium.wrappers.TimeLimit(FixedHorizon(made), limit)
 
+    @python_call()
     def predict(self, obs: Any, deterministic: bool = False) -> np.ndarray | np.generic:
         """Actions as the environment takes them; one of a Discrete space is a numpy number.
 

@@ -99,6 +99,8 @@ def load(folder: str | Path) -> Any:
 
     from image_core.adversarial.randomness import untouched
 
+    if not isinstance(folder, str | Path):
+        raise UserError(f"load: folder is a {type(folder).__name__}; give the path of a run")
     recipe, _ = parsing.saved_config(str(folder), RECIPES)
     if recipe not in LOADERS:
         raise UserError(

@@ -1,5 +1,6 @@
 """A trained decipherment run to work with, without its text."""
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.runs.loaded import LoadedRun
 from seqgan.decipher.data import letters
@@ -14,6 +15,7 @@ class LoadedDecipherer(LoadedRun[Run]):
         run: Run that was built without data; its last checkpoint is loaded.
     """
 
+    @python_call()
     def decipher(self, text: str) -> str:
         """Plain text of cipher text, whose first letter is of the first place of the key.
 
@@ -29,6 +31,7 @@ class LoadedDecipherer(LoadedRun[Run]):
             raise UserError(f"the text holds no letter of {alphabet}")
         return self._run.written(read(self._run.game, given[None], len(alphabet))[0])
 
+    @python_call()
     def encipher(self, text: str) -> str:
         """Cipher text of plain text, by the cipher of the run.
 

@@ -44,11 +44,10 @@ class Manner:
     system: str = ""
 
     def __post_init__(self) -> None:
-        if self.temperature < 0 or not 0 < self.top_p <= 1:
-            raise UserError(
-                f"--temperature {self.temperature} --top_p {self.top_p}: give at least 0 for the "
-                "first, and above 0 and at most 1 for the second"
-            )
+        if not self.temperature >= 0:
+            raise UserError(f"--temperature {self.temperature}: give at least 0")
+        if not 0 < self.top_p <= 1:
+            raise UserError(f"--top_p {self.top_p}: give a number above 0 and at most 1")
         if self.beams < 0 or self.block < 0:
             raise UserError("--beams and --block must be at least 0")
         if self.groups < 1 or (self.groups > 1 and self.beams % self.groups):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Float64
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.loaded import LoadedRun
@@ -42,6 +43,7 @@ class LoadedDialogue(LoadedRun[DialogueRun]):
         """The run's tokenizer, of transformers."""
         return self._run.form.tokenizer
 
+    @python_call()
     def reply(
         self,
         said: Said,
@@ -81,6 +83,7 @@ class LoadedDialogue(LoadedRun[DialogueRun]):
             pieces = chat.respond()
         return "".join(piece.text for piece in pieces).strip()
 
+    @python_call()
     def score(
         self, pairs: Sequence[tuple[Said, str]], *, model: str = "gan"
     ) -> Float64[np.ndarray, " N"]:
@@ -105,6 +108,7 @@ class LoadedDialogue(LoadedRun[DialogueRun]):
                 found.append(log_prob.double().sum(1).cpu())
         return torch.cat(found).numpy()
 
+    @python_call()
     def discriminate(self, pairs: Sequence[tuple[Said, str]]) -> Float32[np.ndarray, " N"]:
         """The discriminator's logit of each whole reply to its context; high = human.
 
@@ -118,6 +122,7 @@ class LoadedDialogue(LoadedRun[DialogueRun]):
         with torch.no_grad():
             return self._run.game.discriminate(*encoded).cpu().float().numpy()
 
+    @python_call()
     def chat(self, manner: Manner, *, model: str = "gan", backward: Backward | None = None) -> Chat:
         """A conversation that has not begun.
 
@@ -135,6 +140,7 @@ class LoadedDialogue(LoadedRun[DialogueRun]):
             c.context_tokens, c.reply_tokens, c.turns, manner, backward,
         )  # fmt: skip
 
+    @python_call()
     def as_reward(self, **more: Any) -> TrainedReward:
         """A reward of TRL's trainers: a copy of the run's discriminator, which learns on.
 
@@ -155,7 +161,7 @@ class LoadedDialogue(LoadedRun[DialogueRun]):
         c = self._run.config
         if not c.backward:
             raise UserError(
-                f"--backward {self.folder} predicts replies, not the turns before them; train one "
+                f"{self.folder} predicts replies, not the turns before them; train one "
                 "with `seqgan train dialogue --backward true --turns 1 --rounds 0`"
             )
         return Backward(self._run.game.mle.eval(), self._run.form, c.context_tokens, c.reply_tokens)

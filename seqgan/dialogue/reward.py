@@ -22,12 +22,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from image_core.adversarial import losses, parallel
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from seqgan.data.encode import mask_of
-from seqgan.dialogue.discriminators import DialogueDiscriminator, pool
+from seqgan.dialogue.discriminators import POOLINGS, DialogueDiscriminator, pool
 from seqgan.dialogue.encode import Format
 from seqgan.dialogue.saved import (
     ScoringOptions,
@@ -98,9 +99,11 @@ class TrainedReward:
         pooling: How its logits become one output a reply.
 
     Raises:
-        UserError: The discriminator has fewer positions than a prompt and a reply need.
+        UserError: A number is out of range, or the discriminator has fewer positions than a prompt
+            and a reply need.
     """
 
+    @python_call()
     def __init__(
         self,
         discriminator: DialogueDiscriminator,
@@ -115,6 +118,10 @@ class TrainedReward:
         loss: AdversarialLoss = losses.relativistic,
         pooling: str = "last",
     ):
+        check_within(1, context_tokens=context_tokens, reply_tokens=reply_tokens, steps=steps)
+        check_within(0, lr=lr)
+        if pooling not in POOLINGS:
+            raise UserError(f"pooling={pooling}: choose one of {', '.join(POOLINGS)}")
         most, needed = positions_of(discriminator), context_tokens + reply_tokens
         if most is not None and needed > most:
             raise UserError(
@@ -183,6 +190,7 @@ class TrainedReward:
         """
         return self(prompts, completions, **columns)
 
+    @python_call()
     def score(
         self, completions: Sequence[str], prompts: Sequence[Any] | None = None
     ) -> list[float]:
@@ -194,6 +202,7 @@ class TrainedReward:
         """
         return self._score(self._batch(_prompts(prompts, completions), completions, [], None))
 
+    @python_call()
     def update(
         self, real: Sequence[str], fake: Sequence[str], prompts: Sequence[Any] | None = None
     ) -> dict[str, float]:
@@ -280,6 +289,12 @@ class TrainedReward:
         ids: Sequence[Sequence[int]] | None,
     ) -> dict[str, Tensor]:
         """Prompts, completions, and the first answer of each row, if any."""
+        counts = {len(rows) for rows in (prompts, replies, *([human] if human else []))}
+        if len(counts) > 1:
+            raise UserError(
+                f"{len(prompts)} prompts, {len(replies)} completions and {len(human)} rows of "
+                "people's replies are not as many; give one of each a row"
+            )
         device = next(self.game.parameters()).device
         pairs = [self.form.context(prompt_turns(p), self.context_tokens) for p in prompts]
         written = self._spelled([reply_text(reply) for reply in replies])
@@ -323,6 +338,7 @@ def _prompts(prompts: Sequence[Any] | None, completions: Sequence[str]) -> Seque
     return [""] * len(completions) if prompts is None else prompts
 
 
+@python_call()
 def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any) -> TrainedReward:
     """A reward of TRL's trainers that trains a discriminator while it scores.
 
@@ -334,6 +350,7 @@ def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any
     return TrainedReward(discriminator, form, **options)
 
 
+@python_call()
 def load_reward(folder: str | Path, **options: Any) -> TrainedReward:
     """A reward of a discriminator that was saved on its own, which learns on.
 

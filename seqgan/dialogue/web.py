@@ -139,7 +139,8 @@ class _Page(BaseHTTPRequestHandler):
         try:
             named = urlsplit(f"//{host}")
             return bool(self.server.token) or (
-                is_local(named.hostname or "") and named.port == self.server.server_port
+                # Browsers leave out the port of http
+                is_local(named.hostname or "") and (named.port or 80) == self.server.server_port
             )
         except ValueError:
             return False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.loaded import LoadedRun
@@ -30,6 +31,7 @@ class LoadedDiscrete(LoadedRun[Run]):
         """Whether samples are lines of text, not images."""
         return bool(self._run.form.alphabet)
 
+    @python_call()
     def sample(
         self, n: int = 10, *, seed: int | None = None
     ) -> UInt8[np.ndarray, "N C H W"] | list[str]:
@@ -48,6 +50,7 @@ class LoadedDiscrete(LoadedRun[Run]):
             x = self._run.draw(n)
         return self._run.form.lines(x) if self.writes_lines else self._run.form.colours(x).numpy()
 
+    @python_call()
     def pictures(self, n: int = 10, *, seed: int | None = None) -> "Sequence[Image]":
         """The images of `sample` as objects of Pillow.
 

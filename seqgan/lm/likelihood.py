@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
-from seqgan.lm.policies import SequencePolicy
+from image_core.adversarial.arguments import python_call
+from image_core.adversarial.errors import UserError
+from seqgan.data.encode import check_vocabulary
+from seqgan.lm.policies import SequencePolicy, check_draw
 from seqgan.metrics.bootstrap import Figure, bootstrap_band
 
 ROWS = 1000
@@ -77,6 +80,7 @@ def sentence_nll(
     return SentenceNLL(torch.cat(nats).cpu().numpy(), torch.cat(counts).cpu().numpy())
 
 
+@python_call()
 def nll(
     policy: SequencePolicy,
     tokens: Int64[Tensor, "B T"],
@@ -95,10 +99,17 @@ def nll(
         temperature: Temperature of the density.
         unknown: Token id that is read but not scored: a word outside the vocabulary never occurred
             in training, so its probability is meaningless.
+
+    Raises:
+        UserError: There are no sequences, an id is outside the vocabulary, or the temperature is
+            not above 0.
     """
+    _check_sequences(policy, tokens, "tokens")
+    check_draw(temperature, 1.0)
     return sentence_nll(policy, tokens, temperature, unknown=unknown).mean()
 
 
+@python_call()
 @torch.no_grad()
 def jsd(
     oracle: SequencePolicy,
@@ -120,7 +131,14 @@ def jsd(
         real: Samples of p, (B, T).
         fake: Samples of q, (C, T).
         temperature: Sampling temperature of q.
+
+    Raises:
+        UserError: There are no samples of one side, an id is outside the vocabulary, or the
+            temperature is not above 0.
     """
+    _check_sequences(oracle, real, "real")
+    _check_sequences(oracle, fake, "fake")
+    check_draw(temperature, 1.0)
 
     def log_ratio(tokens: Tensor) -> Tensor:
         log_p = sequence_log_prob(oracle, tokens).double()
@@ -129,3 +147,9 @@ def jsd(
     under_p = F.softplus(-log_ratio(real)).mean()
     under_q = F.softplus(log_ratio(fake)).mean()
     return float(math.log(2) - 0.5 * (under_p + under_q))
+
+
+def _check_sequences(policy: SequencePolicy, tokens: Tensor, name: str) -> None:
+    if not len(tokens):
+        raise UserError(f"{name} holds no sequence; give at least one")
+    check_vocabulary(tokens, policy.vocab, name)

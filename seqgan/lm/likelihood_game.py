@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 
@@ -16,6 +17,7 @@ class LikelihoodGame(Game):
         G: Policy to train.
     """
 
+    @python_call()
     def __init__(self, G: SequencePolicy):
         super().__init__()
         self.G = G

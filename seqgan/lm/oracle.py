@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.errors import UserError
 from seqgan.lm.policies import LSTMPolicy
 
@@ -22,6 +23,7 @@ GATES = ("i", "f", "c", "o_gate")
 """Gates of an LSTM in torch's order, by their names in the file."""
 
 
+@python_call()
 def draw_oracle(vocab: int, seed: int, embedding: int = 32, hidden: int = 32) -> LSTMPolicy:
     """An oracle with every parameter drawn from N(0, 1) (Yu et al. 2017, section 5).
 
@@ -30,13 +32,18 @@ def draw_oracle(vocab: int, seed: int, embedding: int = 32, hidden: int = 32) ->
         seed: Seed of the parameters.
         embedding: Size of the token embeddings.
         hidden: Size of the LSTM's state.
+
+    Raises:
+        UserError: A size is below 1, or the seed is negative.
     """
+    check_within(0, 2**63 - 1, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         oracle = LSTMPolicy(vocab, embedding, hidden, init_std=1.0)
     return oracle.eval().requires_grad_(False)
 
 
+@python_call(oracle="file")
 def load_oracle(file: str | Path) -> LSTMPolicy:
     """Load an oracle from an .npz file with the arrays of `SHAPES`.
 

@@ -9,8 +9,11 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial import waits
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_tokens
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.precision import recurrent
-from seqgan.data.encode import mask_of
+from seqgan.data.encode import check_vocabulary, mask_of
 from seqgan.lm import softmax
 from seqgan.lm.softmax import Draw
 
@@ -94,6 +97,7 @@ class SequencePolicy(nn.Module, ABC):
             return tokens
         return tokens[:, : int(self.mask(tokens).sum(1).max())]
 
+    @python_call()
     @torch.no_grad()
     def sample(
         self,
@@ -115,10 +119,24 @@ class SequencePolicy(nn.Module, ABC):
                 this total mass are drawn.
             never: Ids that are not drawn.
             prompt: First tokens of every sequence, (P,) or (count, P); counted in `length`.
+
+        Raises:
+            UserError: A number is out of range, or the prompt is longer than `length`.
         """
-        device = next(self.parameters()).device
-        tokens = torch.full((count, length), self.pad, dtype=torch.int64, device=device)
         given = 0 if prompt is None else prompt.shape[-1]
+        check_within(0, count=count, length=length)
+        check_draw(temperature, top_p)
+        if given > length:
+            raise UserError(f"prompt has {given} tokens, but length={length}; give a longer one")
+        if prompt is not None and prompt.dim() == 2 and len(prompt) != count:
+            raise UserError(f"prompt has {len(prompt)} rows, but count={count}; give as many")
+        if never:
+            check_within(0, self.vocab - 1, never=min(never))
+            check_within(0, self.vocab - 1, never=max(never))
+        device = next(self.parameters()).device
+        if prompt is not None and waits.reading_is_free(device):
+            check_vocabulary(prompt, self.vocab, "prompt")
+        tokens = torch.full((count, length), self.pad, dtype=torch.int64, device=device)
         if prompt is not None:
             tokens[:, :given] = prompt
         # On a CPU finished rows are removed; a GPU draws on, and tokens after an end are erased.
@@ -139,6 +157,22 @@ class SequencePolicy(nn.Module, ABC):
                 if not len(rows):
                     break
         return torch.where(self.mask(tokens), tokens, self.pad)
+
+
+def check_draw(temperature: float, top_p: float) -> None:
+    """Reject a temperature or a probability mass from which nothing can be drawn.
+
+    Args:
+        temperature: Sampling temperature.
+        top_p: Probability mass of nucleus sampling.
+
+    Raises:
+        UserError: One of them is out of range.
+    """
+    if not temperature > 0:
+        raise UserError(f"temperature={temperature}: give a number above 0")
+    if not 0 < top_p <= 1:
+        raise UserError(f"top_p={top_p}: give a number above 0 and at most 1")
 
 
 class RecurrentPolicy(SequencePolicy):
@@ -187,10 +221,19 @@ class RecurrentPolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
-        return self.log_prob_of(self._read(tokens), tokens, temperature)
+        return self.log_prob_of(self._read_checked(tokens), tokens, temperature)
 
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        return self.nll_of(self._read(tokens), tokens)
+        return self.nll_of(self._read_checked(tokens), tokens)
+
+    def _read_checked(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
+        """`_read` of tokens from outside; their ids are looked at where reading them failed."""
+        check_tokens("a policy", tokens)
+        try:
+            return self._read(tokens)
+        except IndexError:
+            check_vocabulary(tokens, self.vocab, "tokens")
+            raise
 
     def log_prob_of(
         self, states: Float[Tensor, "B T H"], tokens: Int64[Tensor, "B T"], temperature: float = 1.0
@@ -257,9 +300,13 @@ class LSTMPolicy(RecurrentPolicy):
         init_std: Standard deviation of the initial parameters, N(0, init_std^2); SeqGAN uses 0.1,
             its oracle 1.
 
+    Raises:
+        UserError: A size is below 1, a rate is out of range, or an id is none of the vocabulary.
+
     Source: Hochreiter & Schmidhuber 1997; sizes and initialisation of Yu et al. 2017.
     """
 
+    @python_call()
     def __init__(
         self,
         vocab: int,
@@ -275,8 +322,12 @@ class LSTMPolicy(RecurrentPolicy):
     ):
         super().__init__()
         self.no_bias: Tensor
+        check_within(1, vocab=vocab, embedding=embedding, hidden=hidden, layers=layers)
+        check_within(0, vocab - 1, start=start, pad=pad, end=pad if end is None else end)
+        check_within(0, 1, dropout=dropout)
+        check_within(0, init_std=init_std)
         if end is not None and end in (start, pad):
-            raise ValueError(f"end={end} is also start or pad; it could never be drawn")
+            raise UserError(f"end={end} is also start or pad; it could never be drawn")
         self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
         self.hidden, self.layers, self.dropout = hidden, layers, dropout
         sizes = [embedding] + [hidden] * (layers - 1)

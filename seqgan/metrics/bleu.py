@@ -7,6 +7,7 @@ used in machine translation.
 """
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -110,8 +111,9 @@ class _Corpus(NamedTuple):
 
 
 def _scores(corpus: _Corpus, orders: Sequence[int]) -> Scores:
-    if len(orders) == 0 or min(orders) < 1:
-        raise UserError(f"BLEU needs orders of 1 or more: got {list(orders)}")
+    numbers = isinstance(orders, Sequence) and all(isinstance(n, Integral) for n in orders)
+    if not numbers or len(orders) == 0 or min(orders) < 1:
+        raise UserError(f"BLEU needs a list of orders of 1 or more: got {orders!r}")
     n = np.arange(1, max(orders) + 1)[:, None]
     lengths = corpus.row.lengths[: corpus.scored]
     matches = _clipped_matches(corpus, max(orders))

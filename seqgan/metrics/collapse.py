@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.callbacks import (
     DISCRIMINATOR_AT_CHANCE,
     DISCRIMINATOR_WINS,
     Callback,
     Limit,
+    check_limits,
     crossed,
     raise_alarms,
 )
@@ -23,6 +25,7 @@ UNIQUE, ENTROPY = 0.5, 0.7
 """Lower limits, as shares of the values of real text."""
 
 
+@python_call()
 def limits_of(real: Sentences) -> list[Limit]:
     """Limits of "unique", "entropy" (from real sentences), "D/accuracy" and "d_auc".
 
@@ -42,6 +45,7 @@ def limits_of(real: Sentences) -> list[Limit]:
     ]
 
 
+@python_call()
 def collapse_alarms(
     sample: Callable[[], Sentences], limits: Sequence[Limit], *, stop: bool = False
 ) -> Callback:
@@ -55,8 +59,10 @@ def collapse_alarms(
         stop: Whether to raise an error instead of warning.
 
     Raises:
+        UserError: There is no limit, or one cannot be checked.
         CollapseError: A limit was exceeded and `stop` is set.
     """
+    check_limits(limits)
 
     def call(engine: "Engine", logs: Mapping[str, Tensor]) -> None:
         samples = sample()

@@ -196,5 +196,7 @@ def _different(number: np.ndarray) -> int:
 
 
 def _check(samples: Sentences) -> None:
+    if samples is None or isinstance(samples, str):
+        raise UserError(f"samples are {samples!r:.40}; give a list of lists of token ids")
     if len(samples) == 0:
         raise UserError("diversity needs at least one sample: got none")

@@ -6,6 +6,7 @@ a tuple; one sort per level finds which are equal.
 
 from collections.abc import Sequence
 from itertools import chain
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -37,9 +38,18 @@ def flat(sentences: Sentences) -> Flat:
 
     Args:
         sentences: Token ids.
+
+    Raises:
+        UserError: The sentences are no lists of whole numbers.
     """
-    lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
-    tokens = np.fromiter(chain.from_iterable(sentences), np.int64, int(lengths.sum()))
+    try:
+        lengths = np.fromiter(map(len, sentences), np.int64, len(sentences))
+        tokens = np.fromiter(chain.from_iterable(sentences), np.int64, int(lengths.sum()))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"sentences are lists of token ids, such as [[3, 1], [4]], and these are not: {error}; "
+            "words become ids by a tokenizer, such as seqgan.data.TextTokenizer"
+        ) from None
     index = np.arange(len(sentences))
     slots = np.arange(len(tokens)) + np.repeat(index, lengths)
     return Flat(tokens, slots, np.repeat(index, lengths + 1), lengths)
@@ -99,8 +109,8 @@ def ngrams(sentences: Sentences, n: int) -> Grams:
     Raises:
         UserError: The order is below 1.
     """
-    if n < 1:
-        raise UserError(f"n-grams need n of 1 or more: got {n}")
+    if not isinstance(n, Integral) or n < 1:
+        raise UserError(f"n-grams need n of 1 or more: got {n!r}")
     row = flat(sentences)
     key, place = row.tokens, row.slots
     name = np.full(len(row.sentence), -1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.runs.folder import write_text
 from image_core.runs.loaded import LoadedRun
@@ -30,8 +31,9 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
         run: Run that was built without training data; its last checkpoint is loaded.
     """
 
+    @python_call()
     @torch.no_grad()
-    def recommend(self, user: str, k: int = 10) -> Ranked:
+    def recommend(self, user: str | int, k: int = 10) -> Ranked:
         """The k items that the generator gives a user first; those trained on are left out.
 
         Args:
@@ -43,19 +45,20 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
         """
         task = self._run.task
         if not isinstance(task, ItemTask):
-            raise UserError(f"{self.folder} ranks documents of queries; use `seqgan rank`")
+            raise UserError(f"{self.folder} ranks documents of queries; use `rank`")
         _check_count(k)
-        user = str(user).strip()
-        if user not in task.data.users:
+        name = str(user).strip()
+        if name not in task.data.users:
             shown = ", ".join(task.data.users[:5])
             raise UserError(
-                f"--user {user}: the training data name no such user; they name {shown} ..."
+                f"--user {name}: the training data name no such user; they name {shown} ..."
             )
-        row = torch.tensor([task.data.users.index(user)], device=self._run.device)
+        row = torch.tensor([task.data.users.index(name)], device=self._run.device)
         everybody = task.everybody.to(self._run.device)
         scores = self._scores(everybody, row)[0]
         return _named(scores, everybody.ranked_mask(row)[0], k, task.data.items)
 
+    @python_call()
     @torch.no_grad()
     def rank(self, query: str, k: int = 10, *, documents: Sequence[str] | None = None) -> Ranked:
         """The k documents that the generator gives a query first.
@@ -71,7 +74,7 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
         task = self._run.task
         _check_count(k)
         if isinstance(task, ItemTask):
-            raise UserError(f"{self.folder} ranks items for users; use `seqgan recommend`")
+            raise UserError(f"{self.folder} ranks items for users; use `recommend`")
         if isinstance(task, AnswerTask):
             if not query.strip():
                 raise UserError("--query is empty; ask a question")
@@ -100,7 +103,8 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
     def _scores(self, split: Split, rows: Tensor) -> Tensor:
         return self._run.task.score(self._run.game.G, split)(rows)
 
-    def write_trec(self, file: str, k: int = 10) -> int:
+    @python_call(trec="file")
+    def write_trec(self, file: str | Path, k: int = 10) -> int:
         """Rank for every query of the test set and write a TREC run file, for trec_eval.
 
         A line is `query Q0 document place score seqgan`. Queries and documents have the ids of the

@@ -8,7 +8,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from seqgan.data.encode import mask_of
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_tokens
+from image_core.adversarial.errors import UserError
+from seqgan.data.encode import check_vocabulary, mask_of
 from seqgan.text.conv_bank import max_over_time
 
 Scorer = Callable[[Tensor], Tensor]
@@ -77,10 +80,14 @@ class CNNDiscriminator(SequenceDiscriminator):
         l2: Weight of the squared norm of the output layer's parameters.
         highway: Whether there is a highway layer; without one, features are maxima over time.
 
+    Raises:
+        UserError: A size is below 1, a rate is out of range, or the end is no id.
+
     Source: Yu et al. 2017, sizes and initial values of the released code; Zhang & LeCun 2015;
         Srivastava et al. 2015.
     """
 
+    @python_call()
     def __init__(
         self,
         vocab: int,
@@ -93,6 +100,12 @@ class CNNDiscriminator(SequenceDiscriminator):
         highway: bool = True,
     ):
         super().__init__()
+        check_within(1, vocab=vocab, embedding=embedding)
+        check_within(0, vocab - 1, end=0 if end is None else end)
+        check_within(0, 1, dropout=dropout)
+        check_within(0, l2=l2)
+        if not filters or min(min(pair) for pair in filters) < 1:
+            raise UserError(f"filters={filters}: give pairs of a width and a number of at least 1")
         self.end, self.dropout, self.l2 = end, dropout, l2
         features = sum(number for _, number in filters)
         self.embedding = nn.Parameter(torch.empty(vocab, embedding).uniform_(-1, 1))
@@ -111,7 +124,14 @@ class CNNDiscriminator(SequenceDiscriminator):
                 nn.init.xavier_uniform_(half)
 
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        return self.logit_of(self.represent(tokens))
+        check_tokens("a discriminator", tokens)
+        if not len(tokens):
+            raise UserError("a discriminator got no sequences; give at least one")
+        try:
+            return self.logit_of(self.represent(tokens))
+        except IndexError:
+            check_vocabulary(tokens, len(self.embedding), "tokens")
+            raise
 
     def represent(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B F"]:
         """Compute the features of whole sequences, the input of the output layer."""

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32, Float64, Int64
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.loaded import LoadedRun
@@ -79,6 +80,7 @@ class LoadedText(LoadedRun[SequenceRun]):
         """
         return self._run.text_tokenizer()
 
+    @python_call(prompt="prompts")
     def sample(
         self,
         n: int | None = None,
@@ -115,8 +117,6 @@ class LoadedText(LoadedRun[SequenceRun]):
         """
         count = n if n is not None else 1 if greedy else 10
         check_settings(count, temperature, top_p, greedy, model)
-        if isinstance(prompts, str):
-            raise UserError("prompts is one string; put it in [ ]")
         judge = self._judge(best_of, rescore, greedy)
         given = [self._run.encode_prompt(prompt) for prompt in prompts]
         empty = torch.zeros(0, dtype=torch.int64)
@@ -135,6 +135,7 @@ class LoadedText(LoadedRun[SequenceRun]):
             rows = rows.view(-1, best_of, rows.shape[1])[torch.arange(len(told)), told.argmax(1)]
         return [self._run.decode(row) for row in rows.tolist()]
 
+    @python_call()
     def infill(
         self,
         text: str,
@@ -179,6 +180,7 @@ class LoadedText(LoadedRun[SequenceRun]):
             )
         return [self._run.decode(row) for row in rows.tolist()]
 
+    @python_call()
     def score(
         self, sentences: Sequence[str], *, temperature: float = 1.0, model: str = "seqgan"
     ) -> Float64[np.ndarray, " N"]:
@@ -198,6 +200,7 @@ class LoadedText(LoadedRun[SequenceRun]):
         tokens = self._encode(sentences)
         return -sentence_nll(self._policy(model), tokens, temperature).nats
 
+    @python_call()
     def discriminate(self, sentences: Sequence[str]) -> Float32[np.ndarray, " N"]:
         """The discriminator's logit of each sentence; high = real.
 
@@ -262,8 +265,6 @@ class LoadedText(LoadedRun[SequenceRun]):
         return policy.labelled()[names.index(label)]
 
     def _encode(self, sentences: Sequence[str]) -> Int64[Tensor, "N T"]:
-        if isinstance(sentences, str):
-            raise UserError("a list of sentences is needed, and this is one string: put it in [ ]")
         return self._run.encode_sentences(sentences).to(self._run.engine.device)
 
     def _draw(

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from image_core.adversarial.arguments import check_within, python_call
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.label_discriminator import LabelDiscriminator
@@ -18,6 +19,7 @@ Objective = Callable[[Tensor], Tensor]
 """Whole sequences (N, T) -> value of each (N,)."""
 
 
+@python_call()
 def rollout_reward(
     copies: int = 16,
     transform: Callable[[Tensor], Tensor] = torch.sigmoid,
@@ -41,7 +43,12 @@ def rollout_reward(
 
     Source: Yu et al. 2017, eq. 4; Guimaraes et al. 2017, "Objective-Reinforced Generative
         Adversarial Networks", eq. 6.
+
+    Raises:
+        UserError: A number is below 1, or the weight is no share.
     """
+    check_within(1, copies=copies, every=every)
+    check_within(0, 1, weight=weight)
 
     @torch.no_grad()
     def reward(
@@ -58,6 +65,7 @@ def rollout_reward(
     return reward
 
 
+@python_call()
 def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Reward:
     """Reward of each token from the discriminator's output on the whole sequence: no rollouts."""
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Shaped, UInt8
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.games.latents import walk
 from image_core.runs import options
@@ -30,6 +31,7 @@ class LoadedPictures(LoadedRun[Text2ImageRun]):
         run: Run that was built without data; its last checkpoint is loaded.
     """
 
+    @python_call(prompt="captions")
     def sample(
         self,
         captions: Sequence[str],
@@ -66,6 +68,7 @@ class LoadedPictures(LoadedRun[Text2ImageRun]):
         made = [to_bytes(self._run.draw(text.pick(row), seed=seed)) for row in rows]
         return np.concatenate(made)
 
+    @python_call(prompt="captions")
     def pictures(
         self, captions: Sequence[str], n: int = 1, *, seed: int | None = None
     ) -> "list[Image]":
@@ -81,6 +84,7 @@ class LoadedPictures(LoadedRun[Text2ImageRun]):
         """
         return to_pictures(self.sample(captions, n, seed=seed))
 
+    @python_call(prompt="captions")
     def walk(
         self, steps: int, captions: Sequence[str], *, through: int = 4, seed: int | None = None
     ) -> UInt8[np.ndarray, "N 3 S S"]:
@@ -112,6 +116,7 @@ class LoadedPictures(LoadedRun[Text2ImageRun]):
         made = [self._run.draw(text, seed=seed, z=z[None]) for z in walk(stops, steps, "normal")]
         return to_bytes(torch.cat(made))
 
+    @python_call(prompt="captions")
     def discriminate(
         self, images: Shaped[np.ndarray, "N C H W"], captions: Sequence[str]
     ) -> Float32[np.ndarray, " N"]:
@@ -142,8 +147,6 @@ class LoadedPictures(LoadedRun[Text2ImageRun]):
         return torch.cat(parts).float().numpy()
 
     def _encode(self, captions: Sequence[str]) -> EncodedSentences:
-        if isinstance(captions, str):
-            raise UserError("a list of captions is needed, and this is one string: put it in [ ]")
         if not captions:
             raise UserError('name what to draw, as in "a small red circle on blue"')
         for caption in captions:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.attacks.victim import Victim, check_budget, margin
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.input_search import adam
@@ -28,6 +29,7 @@ class Best(NamedTuple):
     distance: Tensor
 
 
+@python_call()
 def carlini_wagner(
     victim: Victim,
     images: Float[Tensor, " N *shape"],

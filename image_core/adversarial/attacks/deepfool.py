@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.attacks.victim import Victim, check_budget
 from image_core.adversarial.errors import UserError
 
@@ -11,6 +12,7 @@ SMALL = 1e-4
 """How far beyond the border a step goes, as a length."""
 
 
+@python_call()
 def deepfool(
     victim: Victim,
     images: Float[Tensor, " N *shape"],

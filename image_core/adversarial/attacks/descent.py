@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.attacks.victim import Victim, check_budget, margin
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.input_search import (
@@ -27,6 +28,7 @@ BALLS = {"linf": linf_ball, "l2": l2_ball, "l1": l1_ball}
 Kind = Literal["cross_entropy", "margin"]
 
 
+@python_call()
 def fgsm(
     victim: Victim,
     images: Float[Tensor, " N *shape"],
@@ -63,6 +65,7 @@ def fgsm(
     )
 
 
+@python_call()
 def pgd(
     victim: Victim,
     images: Float[Tensor, " N *shape"],

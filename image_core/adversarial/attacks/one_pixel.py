@@ -4,9 +4,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.attacks.victim import Victim, check_budget, margin
 
 
+@python_call()
 def one_pixel(
     victim: Victim,
     images: Float[Tensor, "N C H W"],

@@ -4,11 +4,13 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.attacks.descent import BALLS
 from image_core.adversarial.attacks.victim import Victim, check_budget, margin
 from image_core.adversarial.input_search import Norm, gradient, steepest
 
 
+@python_call()
 def universal(
     victim: Victim,
     images: Float[Tensor, " N *shape"],

@@ -28,6 +28,9 @@ class Victim:
     high: float = 1.0
 
     def __post_init__(self) -> None:
+        if not callable(self.logits):
+            kind = type(self.logits).__name__
+            raise UserError(f"logits is a {kind}; give a classifier, a module or a function")
         if not self.low < self.high:
             raise UserError(f"inputs from {self.low} to {self.high}: low must be below high")
 

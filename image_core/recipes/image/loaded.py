@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float32, Shaped, UInt8
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import logistic_d
 from image_core.games.common import LatentGame, PriorGame, evaluating, to_images
@@ -69,6 +70,7 @@ class LoadedImages(LoadedRun[Run]):
         """Names of the classes that the generator is told; empty where it is told none."""
         return list(self._run.form.names or []) if isinstance(self._run.game, LabelledGAN) else []
 
+    @python_call()
     def sample(
         self,
         n: int = 10,
@@ -106,6 +108,7 @@ class LoadedImages(LoadedRun[Run]):
                 return self._paint(z, told)
             return self._rescored(len(z), told if self.classes else [], truncation, rescore)
 
+    @python_call()
     def pictures(
         self,
         n: int = 10,
@@ -130,6 +133,7 @@ class LoadedImages(LoadedRun[Run]):
         drawn = self.sample(n, labels=labels, truncation=truncation, rescore=rescore, seed=seed)
         return to_pictures(drawn)
 
+    @python_call()
     def walk(
         self,
         steps: int = 60,
@@ -164,6 +168,7 @@ class LoadedImages(LoadedRun[Run]):
         held = [x.expand(steps, *x.shape[1:]) for x in labels]
         return self._paint(torch.cat([way, codes], 1), held)
 
+    @python_call()
     def discriminate(
         self, images: Shaped[np.ndarray, "N C H W"], labels: Sequence[Label] = ()
     ) -> Float32[np.ndarray, " N"]:
@@ -211,8 +216,6 @@ class LoadedImages(LoadedRun[Run]):
 
     def _numbers(self, labels: Sequence[Label]) -> Tensor:
         """Numbers of classes."""
-        if isinstance(labels, str):
-            raise UserError("a list of labels is needed, and this is one string: put it in [ ]")
         names = self.classes
         if len(labels) and not names:
             raise UserError(

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.data.pictures import to_channels
 from image_core.games.common import to_images
@@ -54,6 +55,7 @@ class LoadedTranslator(LoadedRun[Run]):
         game = self._run.game
         return list(game.translators()) if isinstance(game, TranslationGame) else []
 
+    @python_call()
     def translate(
         self,
         images: UInt8[np.ndarray, "N C H W"],
@@ -81,6 +83,7 @@ class LoadedTranslator(LoadedRun[Run]):
         """Whether the run turns pictures into those of another class."""
         return isinstance(self._run.game, EditingGame)
 
+    @python_call()
     def edit(
         self,
         images: UInt8[np.ndarray, "N C H W"],
@@ -126,6 +129,7 @@ class LoadedTranslator(LoadedRun[Run]):
             )
         return to_images(to_channels(given, self._run.form.channels["ab".index(name)]))
 
+    @python_call()
     def pictures(
         self, images: "Sequence[Image]", direction: str = "ab", *, seed: int | None = None
     ) -> "list[Image]":
@@ -139,6 +143,10 @@ class LoadedTranslator(LoadedRun[Run]):
         Raises:
             UserError: The run has not learned the direction.
         """
+        from PIL.Image import Image
+
+        if not all(isinstance(image, Image) for image in images):
+            raise UserError("images are no objects of Pillow; give [PIL.Image.open(file)]")
         arrays = [np.array(image.convert("RGB")).transpose(2, 0, 1) for image in images]
         with options.seeded(seed):
             made = [self.translate(array[None], direction)[0] for array in arrays]
@@ -155,6 +163,7 @@ class LoadedTranslator(LoadedRun[Run]):
         drawn = isinstance(self._run.game, DrawingGame)
         return list(self._run.form.names[1]) if drawn else []
 
+    @python_call()
     def draw(
         self, n: int = 10, *, labels: Sequence[str] = (), seed: int | None = None
     ) -> UInt8[np.ndarray, "N C H W"]:
@@ -181,6 +190,7 @@ class LoadedTranslator(LoadedRun[Run]):
         with options.seeded(seed):
             return to_bytes(game.draw(numbers.repeat_interleave(n)))
 
+    @python_call()
     def draw_pairs(
         self, n: int = 10, *, seed: int | None = None
     ) -> tuple[UInt8[np.ndarray, "N C H W"], UInt8[np.ndarray, "N D H W"]]:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from rl.discriminators import ShapedDiscriminator, Transitions
 from rl.envs import Envs
@@ -39,6 +40,7 @@ class LoadedImitation(LoadedPolicy):
             else None
         )
 
+    @python_call()
     def reward(self, obs: Any, act: Any, next_obs: Any, done: Any) -> Float32[np.ndarray, " batch"]:
         """The paper's reward of each transition, by the discriminator as it is at the end.
 
@@ -81,6 +83,7 @@ class LoadedImitation(LoadedPolicy):
 
         return self._of(reward)
 
+    @python_call()
     def rollout_reward(self, envs: Envs) -> Callable[[Rollout], Tensor]:
         """The transferable reward, or the paper's where there is none, of each row of rollouts.
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from rl.discriminators import Transitions
 from rl.envs import Envs
@@ -38,6 +39,7 @@ class RewardModel:
         self._envs, self._reward = envs, reward
         self._absorbing, self._device = absorbing, device
 
+    @python_call()
     @torch.no_grad()
     def reward(self, obs: Any, act: Any, next_obs: Any, done: Any) -> Float32[np.ndarray, " batch"]:
         """Reward of each transition.

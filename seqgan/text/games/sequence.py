@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, parallel
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Loss
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
@@ -39,6 +40,7 @@ class SequenceGame(SampledGame):
         options: Further arguments of `SampledGame`.
     """
 
+    @python_call()
     def __init__(
         self,
         G: SequencePolicy,
@@ -82,6 +84,7 @@ class SequenceGame(SampledGame):
             yield Loss(loss, {"reward": (reward * mask).sum() / mask.sum()})
 
 
+@python_call()
 def seqgan(
     G: SequencePolicy,
     D: SequenceDiscriminator,

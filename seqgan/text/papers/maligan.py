@@ -10,6 +10,7 @@ D(y) close to 1 would receive all the weight.
 from dataclasses import dataclass
 
 from image_core.adversarial import estimators
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.losses import density_ratio
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.config import ClassifierOptions, Sequences, two_players
@@ -29,6 +30,7 @@ class Options(ClassifierOptions):
         return {**super().method(), **weights}
 
 
+@python_call()
 def maligan(
     G: SequencePolicy, D: SequenceDiscriminator, length: int, **options: object
 ) -> SequenceGame:

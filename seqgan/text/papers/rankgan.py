@@ -26,6 +26,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from image_core.adversarial import estimators
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
 from image_core.runs import options
 from seqgan.lm.policies import SequencePolicy
@@ -171,6 +172,7 @@ class Ranker(SequenceDiscriminator):
         return self.gamma * F.normalize(own, dim=1) @ F.normalize(given, dim=1).mean(0)
 
 
+@python_call()
 def rankgan(
     G: SequencePolicy,
     D: CNNDiscriminator,

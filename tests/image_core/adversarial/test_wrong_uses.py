@@ -368,7 +368,10 @@ WRONG_CALLS = {
     ),
     "data without a number": (lambda: next(bilinear()[1].stream(lambda: 1)), "not take the number"),
     "every none": (lambda: every(0, print), r"every\(0, \.\.\.\): give a number of rounds of at l"),
-    "a list of rows": (lambda: Batches([1, 2, 3], 2, seed=0), "rows are a list; give a tensor"),
+    "a list of rows": (
+        lambda: Batches([1, 2, 3], 2, seed=0),
+        r"rows is \[1, 2, 3\]; give a Tensor or",
+    ),
     "a batch of none": (lambda: Batches(torch.zeros(3), 0, seed=0), "a batch of 0 rows is none"),
 }
 

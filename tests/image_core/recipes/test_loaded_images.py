@@ -150,9 +150,9 @@ def test_the_discriminator_judges_bytes(plain, told):
         ("cgan", {"labels": ["dog"]}, "'dog' is none of the run's classes: ant, bee, cat"),
         ("cgan", {"labels": [3]}, "label 3 is none"),
         ("cgan", {"labels": "bee"}, r"put it in \[ \]"),
-        ("sngan", {"n": 0}, "--n 0"),
-        ("sngan", {"truncation": 0.0}, "--truncation"),
-        ("sngan", {"seed": -1}, "--seed -1"),
+        ("sngan", {"n": 0}, "^n=0: it must be"),
+        ("sngan", {"truncation": 0.0}, "^truncation=0.0: "),
+        ("sngan", {"seed": -1}, "^seed=-1: "),
     ],
 )
 def test_what_cannot_be_sampled_is_refused(plain, told, name, settings, says):
@@ -275,7 +275,7 @@ def test_rescored_images_keep_their_classes(told, monkeypatch):
 
 @pytest.mark.parametrize(
     ("loss", "rescore", "said"),
-    [("hinge", 2, "--rescore 2: .* no logistic"), ("hinge", 0, "--rescore 0")],
+    [("hinge", 2, "^rescore=2: .* no logistic"), ("hinge", 0, "^rescore=0: ")],
 )
 def test_refused_rescoring(plain, monkeypatch, loss, rescore, said):
     monkeypatch.setattr(plain._run.config, "loss", loss)

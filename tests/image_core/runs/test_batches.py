@@ -59,7 +59,7 @@ def test_mappings_keep_their_rows_together():
 
 def test_too_few_rows():
     assert Batches(torch.arange(3), 3, seed=0)(0).shape == (3,)
-    with pytest.raises(UserError, match="3 rows of data do not fill one batch of 4; lower --batch"):
+    with pytest.raises(UserError, match="3 rows of data do not fill one batch of 4; lower size"):
         Batches(torch.arange(3), 4, seed=0)
 
 

@@ -142,6 +142,9 @@ def test_only_the_page_itself_reads_and_posts():
         policy = ask(port)[1]["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
+        page.server_port = 80  # as where the page has the port of http
+        for host, status in (("localhost", 200), ("localhost:80", 200), ("localhost:81", 403)):
+            assert ask(port, Host=host)[0] == status
 
 
 def test_others_machines_need_the_token():

@@ -149,18 +149,40 @@ def test_the_command_line_uses_the_same_object(folder, loaded, tmp_path, capsys)
         (("--greedy", "--temperature", "2"), "leave --n, --temperature and --top_p away"),
         (("--prompts", "none.txt"), "there is no file none.txt"),
         (("--between", "2"), "leave --between out"),
+        (("--best_of", "0"), "seqgan: --best_of 0: it must be at least 1"),
+        (("--label", "x"), "seqgan: --label x: "),
     ],
 )
 def test_what_does_not_go_together(folder, capsys, words, said):
     assert said in refusal(capsys, "sample", str(folder), *words)
 
 
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda run: run.sample("3"), "sample: n is '3'; give a whole number or None"),
+        (lambda run: run.sample(0), "n=0: it must be at least 1"),
+        (lambda run: run.sample(1, prompts="my"), "prompts is one string, 'my'; put it in [ ]"),
+        (lambda run: run.sample(1, prompts=[3]), "prompts is [3]; give a list of strings"),
+        (lambda run: run.sample(1, prompts=["zebra"]), "prompts has words outside the vocabulary"),
+        (lambda run: run.sample(2, greedy=True), "leave n, temperature and top_p away"),
+        (lambda run: run.score([None]), "score: sentences is [None]; give a list of strings"),
+        (lambda run: run.discriminate([]), "no sequences; give at least one"),
+    ],
+)
+def test_wrong_calls_name_the_argument(loaded, call, says):
+    with pytest.raises(UserError) as refused:
+        call(loaded)
+    assert says in str(refused.value)
+    assert "--" not in str(refused.value)
+
+
 def test_what_cannot_be_loaded(loaded, tmp_path):
     with pytest.raises(UserError, match="is not a run"):
         sg.load(tmp_path)
-    with pytest.raises(UserError, match="this is one string"):
+    with pytest.raises(UserError, match=r"sentences is one string, 'a cat'; put it in \[ \]"):
         loaded.score("a cat")
-    with pytest.raises(UserError, match="--model gan: choose one of seqgan, mle"):
+    with pytest.raises(UserError, match=r"^model=gan: choose one of seqgan, mle"):
         loaded.sample(model="gan")
 
 
@@ -207,9 +229,9 @@ def test_the_best_of_several_has_the_highest_logit(loaded, monkeypatch):
     best = game.D.scorer()(rows).view(6, 5).argmax(1)
     chosen = rows.view(6, 5, -1)[torch.arange(6), best]
     assert found == [loaded._run.decode(row) for row in chosen.tolist()]
-    with pytest.raises(UserError, match="--best_of 0: it must be at least 1"):
+    with pytest.raises(UserError, match=r"^best_of=0: it must be at least 1"):
         loaded.sample(1, best_of=0)
-    with pytest.raises(UserError, match="--best_of 2 and --rescore 3: leave one of them out"):
+    with pytest.raises(UserError, match=r"^best_of=2 and rescore=3: leave one of them out"):
         loaded.sample(1, best_of=2, rescore=3)
 
 
@@ -231,5 +253,5 @@ def test_rescored_sentences_are_drawn_by_the_discriminators_logit(loaded, monkey
     monkeypatch.setattr(game.D, "scorer", lambda: lambda tokens: torch.zeros(len(tokens)))
     blind = sum("cat" in line.split() for line in loaded.sample(300, rescore=8, seed=2)) / 300
     assert blind == pytest.approx(share, abs=0.13)
-    with pytest.raises(UserError, match="--rescore 0: it must be at least 1"):
+    with pytest.raises(UserError, match=r"^rescore=0: it must be at least 1"):
         loaded.sample(1, rescore=0)

@@ -197,7 +197,7 @@ def test_samples_of_a_label(run, capsys):
     assert sum("cries" in line for line in other) > 4 * sum("laughs" in line for line in other)
     both = loaded.sample(40, model="mle", seed=1)
     assert {"laughs", "cries"} <= {word for line in both for word in line.split()}
-    with pytest.raises(UserError, match="--label fair: choose one of bad, good"):
+    with pytest.raises(UserError, match=r"^label=fair: choose one of bad, good"):
         loaded.sample(1, label="fair")
 
 

@@ -1,7 +1,7 @@
 """Records of one file, read one after the other: lines of text, JSON, CSV, parquet.
 
 Nothing but the record that is read is in memory, except for a JSON document (.json) that is no list
-but one record around it. Files may be packed by gzip, bzip2 or xz, which their first bytes tell.
+but one record around it. Files may be packed by gzip, bzip2, xz or zstd, which their first bytes tell.
 """
 
 import bz2
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
-from image_core.data.packed import Bounded
+from image_core.data.packed import Bounded, unzstd
 from seqgan.data.errors import reason
 from seqgan.data.json_array import JsonList
 
@@ -36,11 +36,12 @@ KINDS = {
     ".parquet": "parquet",
 }
 PLAIN = "text"
-PACKED = (".gz", ".bz2", ".xz")
+PACKED = (".gz", ".bz2", ".xz", ".zst")
 _UNPACK: Mapping[bytes, Callable[[str, str], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
+    b"\x28\xb5\x2f\xfd": unzstd,
 }
 _MARKS = {
     b"\xff\xfe\0\0": "utf-32",
@@ -50,11 +51,29 @@ _MARKS = {
 }
 _OTHER = {
     b"PK\x03\x04": "a zip archive; unpack it and name a file in it",
-    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
+    b"7z\xbc\xaf": "a 7z archive; unpack it, for example with `7z x`, and name a file in it",
+    b"Rar!": "a RAR archive; unpack it and name a file in it",
+    b"\x04\x22\x4d\x18": "packed by lz4; unpack it with `lz4 -d`",
+    b"\x1f\x9d": "packed by compress; unpack it with `uncompress`",
     b"%PDF": "a PDF document; save its text as UTF-8",
+    b"{\\rtf": "a document in RTF; save its text as UTF-8",
+    b"\xd0\xcf\x11\xe0": "a document of Office; save its text as UTF-8, or its table as CSV",
     b"SQLite": "a database; export the table as CSV",
     b"\x80\x04": "a pickle, which would run whatever it says; save its text as JSON lines",
+    b"\x89HDF": "an HDF5 file; save its text as JSON lines",
+    b"ARROW1": "an Arrow file; save its table as parquet",
+    b"\x89PNG": "a picture; name a file of text",
+    b"\xff\xd8\xff": "a picture; name a file of text",
 }
+_OFFICE = {
+    ".xlsx": "a workbook; save its table as CSV in UTF-8",
+    ".ods": "a workbook; save its table as CSV in UTF-8",
+    ".docx": "a Word document; save its text as UTF-8",
+    ".odt": "a document; save its text as UTF-8",
+    ".epub": "a book; save its text as UTF-8",
+}
+"""Zip archives by their names."""
+_MARKUP = re.compile(rb"\s*(?:<!doctype|<html|<\?xml)", re.IGNORECASE)
 _TAR = slice(257, 262)
 """Where a tar archive says that it is one."""
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
@@ -107,7 +126,12 @@ def find_file(source: str) -> File:
         raise UserError(f"{source} is empty; name a file with sentences in it")
     for magic, what in _OTHER.items():
         if head.startswith(magic):
-            raise UserError(f"{source} is {what}")
+            raise UserError(f"{source} is {_OFFICE.get(path.suffix.lower(), what)}")
+    if _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
+        raise UserError(
+            f"{source} is a page or document of marks (HTML, XML); save its text without them as "
+            "UTF-8, a sentence a line"
+        )
     if head[_TAR] == b"ustar":
         raise UserError(f"{source} is a tar archive; unpack it and name a file in it")
     if file.kind != "parquet" and head.startswith(b"PAR1"):
@@ -146,7 +170,7 @@ def told(file: File) -> Iterator[None]:
             "for example with `iconv -f cp1252 -t utf-8`"
         ) from error
     except _BROKEN as error:
-        packed = {".bz2": "bzip2", ".xz": "xz"}.get(file.path.suffix.lower(), "gzip")
+        packed = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}.get(file.path.suffix.lower(), "gzip")
         raise UserError(
             f"{file.source} is not a whole {packed} file ({reason(error)}); download it again or "
             "unpack it"
@@ -253,6 +277,7 @@ def _document(file: File) -> Iterator[Record]:
         value = _of_columns(value)
     if isinstance(value, dict):
         lists = [name for name, inner in value.items() if isinstance(inner, list)]
+        lists = ["messages"] if set(lists) == {"participants", "messages"} else lists
         if len(lists) > 1:
             raise UserError(
                 f"{file.source} holds several lists ({', '.join(lists[:5])}); save one of them as "
@@ -267,6 +292,10 @@ def _document(file: File) -> Iterator[Record]:
 def _of_columns(value: dict[str, Any]) -> Any:
     """Rows of columns of one length, and of what pandas writes by orient="split"."""
     parts = list(value.values())
+    if parts and all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):
+        if all(key.isdigit() for key in parts[0]):  # what pandas writes by default
+            return [{name: part[key] for name, part in value.items()} for key in parts[0]]
+        return parts if len(parts) > 1 else value  # records by their names
     if set(value) == {"columns", "index", "data"}:
         return [dict(zip(value["columns"], row)) for row in value["data"]]
     lists = len(parts) > 1 and all(isinstance(part, list) for part in parts)
@@ -314,7 +343,11 @@ def _csv(file: File) -> Iterator[Record]:
                     number += 1
                     yield number, dict.fromkeys(header) | dict(zip(header, row))
         except csv.Error as error:
-            raise _unreadable(file, error, f"record {number + 1} of ") from error
+            raise UserError(
+                f"record {number + 1} of {file.source} cannot be read as {file.kind} "
+                f"({reason(error)}); write \"\" for a quotation mark inside of a quoted field, or "
+                "rename the file"
+            ) from error
 
 
 def _separator(header: str) -> str:

@@ -23,6 +23,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data.packed import Bounded, unzstd
 from seqgan.data.errors import reason
 from seqgan.data.json_array import JsonList
+from seqgan.data.no_text import HEAD, check_text
 
 Record = tuple[int, Any]
 """Number of a line or record in its file, from 1, and its content: text, or a row by columns."""
@@ -49,33 +50,6 @@ _MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-_OTHER = {
-    b"PK\x03\x04": "a zip archive; unpack it and name a file in it",
-    b"7z\xbc\xaf": "a 7z archive; unpack it, for example with `7z x`, and name a file in it",
-    b"Rar!": "a RAR archive; unpack it and name a file in it",
-    b"\x04\x22\x4d\x18": "packed by lz4; unpack it with `lz4 -d`",
-    b"\x1f\x9d": "packed by compress; unpack it with `uncompress`",
-    b"%PDF": "a PDF document; save its text as UTF-8",
-    b"{\\rtf": "a document in RTF; save its text as UTF-8",
-    b"\xd0\xcf\x11\xe0": "a document of Office; save its text as UTF-8, or its table as CSV",
-    b"SQLite": "a database; export the table as CSV",
-    b"\x80\x04": "a pickle, which would run whatever it says; save its text as JSON lines",
-    b"\x89HDF": "an HDF5 file; save its text as JSON lines",
-    b"ARROW1": "an Arrow file; save its table as parquet",
-    b"\x89PNG": "a picture; name a file of text",
-    b"\xff\xd8\xff": "a picture; name a file of text",
-}
-_OFFICE = {
-    ".xlsx": "a workbook; save its table as CSV in UTF-8",
-    ".ods": "a workbook; save its table as CSV in UTF-8",
-    ".docx": "a Word document; save its text as UTF-8",
-    ".odt": "a document; save its text as UTF-8",
-    ".epub": "a book; save its text as UTF-8",
-}
-"""Zip archives by their names."""
-_MARKUP = re.compile(rb"\s*(?:<!doctype|<html|<\?xml)", re.IGNORECASE)
-_TAR = slice(257, 262)
-"""Where a tar archive says that it is one."""
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 _ROWS = 4096
 MOST_CHARACTERS = 1 << 26
@@ -121,19 +95,10 @@ def find_file(source: str) -> File:
         name = name.with_suffix("")
     file = File(path, source, KINDS.get(name.suffix, PLAIN), "utf-8-sig")
     with told(file), _bytes(file) as stream:
-        head = stream.read(_TAR.stop)
+        head = stream.read(HEAD)
     if not head:
         raise UserError(f"{source} is empty; name a file with sentences in it")
-    for magic, what in _OTHER.items():
-        if head.startswith(magic):
-            raise UserError(f"{source} is {_OFFICE.get(path.suffix.lower(), what)}")
-    if _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
-        raise UserError(
-            f"{source} is a page or document of marks (HTML, XML); save its text without them as "
-            "UTF-8, a sentence a line"
-        )
-    if head[_TAR] == b"ustar":
-        raise UserError(f"{source} is a tar archive; unpack it and name a file in it")
+    check_text(source, path, head)
     if file.kind != "parquet" and head.startswith(b"PAR1"):
         return file._replace(kind="parquet")
     marked = (encoding for mark, encoding in _MARKS.items() if head.startswith(mark))

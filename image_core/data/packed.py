@@ -82,7 +82,7 @@ class _Zstd(io.RawIOBase):
 
     def __init__(self, path: str):
         self._zstandard = import_module("zstandard")
-        self._file = Path(path).open("rb")
+        self._file = Path(path).open("rb")  # noqa: SIM115 - close() closes it
         self._frame: Any = None
         self._packed = self._unpacked = b""
 

@@ -62,8 +62,8 @@ def again(
         other = f"but {errors[best - 1]:.0%} with a frame skip of {best} instead of {own}"
     return [
         "put where a step of theirs begins and given its action, the environment misses "
-        f"{errors[own - 1]:.0%} of what changes (median of {count} steps), {other}; the frame skip, "
-        "the time step or --env_kwargs may differ"
+        f"{errors[own - 1]:.0%} of what changes (median of {count} steps), {other}; the frame "
+        "skip, the time step or --env_kwargs may differ"
     ]
 
 

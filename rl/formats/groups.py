@@ -75,7 +75,9 @@ def _observations(node: Any, place: str, envs: Envs) -> np.ndarray:
     if isinstance(space, spaces.Dict) and set(parts) == set(space.spaces):
         columns = {name: part[()] for name, part in parts.items()}
         rows = len(next(iter(columns.values())))
-        return envs.observations.encode([{n: c[t] for n, c in columns.items()} for t in range(rows)])
+        return envs.observations.encode(
+            [{n: c[t] for n, c in columns.items()} for t in range(rows)]
+        )
     raise UserError(
         f"{place} has observations made of {', '.join(parts)}, and nothing says in which order the "
         "environment shows them; give an --env with a Dict space of these names, or put them "

@@ -157,6 +157,6 @@ def _reader(path: Path, where: str) -> Reader:
             "it and write an .npz by rl.formats.save_npz: docs/demonstrations.md shows how"
         )
     raise UserError(
-        f"{where}: give an .npz, .hdf5, .jsonl, .csv or .parquet file, a Minari folder or id, or a saved "
-        "Hugging Face data set"
+        f"{where}: give an .npz, .hdf5, .jsonl, .csv or .parquet file, a Minari folder or id, or "
+        "a saved Hugging Face data set"
     )

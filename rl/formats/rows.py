@@ -17,7 +17,8 @@ from rl.formats.raw import BadEpisode, Raw, Source
 def read_dataset(path: Path, where: str, envs: Envs) -> Source:
     """One trajectory a row: obs (T + 1), acts (T), terminal, and perhaps rews; or a step a row.
 
-    Of splits, train. Columns have one of the names of `steps.NAMES`. The `imitation` package's `infos`, which may hold anything, are never looked at.
+    Of splits, train. Columns have one of the names of `steps.NAMES`. The `imitation` package's
+    `infos`, which may hold anything, are never looked at.
     """
     import datasets
 
@@ -100,9 +101,7 @@ def _steps_of(row: Mapping[str, Any]) -> bool:
     return isinstance(obs, list) and isinstance(acts, list) and len(obs) == len(acts) > 0
 
 
-def _of_row(
-    row: Mapping[str, Any], where: str, equal: bool, notes: list[str]
-) -> Raw | BadEpisode:
+def _of_row(row: Mapping[str, Any], where: str, equal: bool, notes: list[str]) -> Raw | BadEpisode:
     ended = row.get("terminals", False)
     if not isinstance(ended, bool):
         return BadEpisode(f"{where}: terminal is {ended!r}, not true or false")

@@ -1,7 +1,7 @@
 """Records of one file, read one after the other: lines of text, JSON, CSV, parquet.
 
 Nothing but the record that is read is in memory, except for a JSON document (.json) that is no list
-but one record around it. Files may be packed by gzip, bzip2, xz or zstd, which their first bytes tell.
+but one record around it. Files may be packed by gzip, bzip2, xz or zstd: their first bytes tell.
 """
 
 import bz2
@@ -135,7 +135,9 @@ def told(file: File) -> Iterator[None]:
             "for example with `iconv -f cp1252 -t utf-8`"
         ) from error
     except _BROKEN as error:
-        packed = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}.get(file.path.suffix.lower(), "gzip")
+        packed = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}.get(
+            file.path.suffix.lower(), "gzip"
+        )
         raise UserError(
             f"{file.source} is not a whole {packed} file ({reason(error)}); download it again or "
             "unpack it"
@@ -310,7 +312,7 @@ def _csv(file: File) -> Iterator[Record]:
         except csv.Error as error:
             raise UserError(
                 f"record {number + 1} of {file.source} cannot be read as {file.kind} "
-                f"({reason(error)}); write \"\" for a quotation mark inside of a quoted field, or "
+                f'({reason(error)}); write "" for a quotation mark inside of a quoted field, or '
                 "rename the file"
             ) from error
 

@@ -1,4 +1,4 @@
-"""Logs of chats as programs export them: WhatsApp, Discord, IRC, WeeChat. And subtitles, which are refused.
+"""Logs of chats as programs export them: WhatsApp, Discord, IRC, WeeChat. And subtitles: refused.
 
 A log is one conversation without end: a dialogue of it ends where nobody writes for `PAUSE`
 minutes, or a day does.
@@ -54,7 +54,9 @@ class Log(NamedTuple):
 LOGS = (
     Log(
         "WhatsApp export",
-        re.compile(rf"[{_MARKS}]*\[?{_DATE}(?:,|\s(?:à|um|alle|às|om|kl\.?))?\s+{_TIME}(?:\]|\s+[-\u2013])\s+(?P<rest>.*)"),
+        re.compile(
+            rf"[{_MARKS}]*\[?{_DATE}(?:,|\s(?:à|um|alle|às|om|kl\.?))?\s+{_TIME}(?:\]|\s+[-\u2013])\s+(?P<rest>.*)"
+        ),
         re.compile(rf"[{_MARKS}~\u202f]*(?P<who>[^:\"\u201c]{{1,60}}?):\s(?P<text>.*)"),
         True,
     ),

@@ -1,4 +1,4 @@
-"""A dialogue in one text with a template's marks around its turns: ChatML, Llama, Zephyr, others."""
+"""A dialogue in one text with a template's marks around its turns: ChatML, Llama and others."""
 
 import re
 from typing import NamedTuple

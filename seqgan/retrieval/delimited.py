@@ -70,8 +70,8 @@ def find_layout(lines: Sequence[str], source: str, suffix: str, needed: int) -> 
     if _HEADING.fullmatch(sample[0]):
         raise UserError(
             f"{source} names an item, {sample[0].strip()!r}, above the rows of its users, as "
-            "Netflix does; write a pair a line: awk -F, '/:$/{sub(\":\",\"\"); i=$0; next} "
-            f"{{print $1 \",\" i \",\" $2 \",\" $3}}' {source}"
+            'Netflix does; write a pair a line: awk -F, \'/:$/{sub(":",""); i=$0; next} '
+            f'{{print $1 "," i "," $2 "," $3}}\' {source}'
         )
     first = {".csv": ",", ".tsv": "\t"}.get(suffix)
     if first == "," and _widths(sample, ";") > _widths(sample, ","):

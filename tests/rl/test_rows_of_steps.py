@@ -77,7 +77,8 @@ LONGER = {"obs": np.stack([OBS[:4], OBS[2:]]), "acs": ACTS.reshape(2, 3)}
 WHOLE = [{"observations": OBS[:4].tolist(), "actions": [0, 1, 0], "terminated": True},
          {"observations": OBS[2:].tolist(), "actions": [1, 1, 0], "terminated": False}]  # fmt: skip
 EQUAL = [{"obs": OBS[:3].tolist(), "acts": [0, 1, 0], "terminal": True, "rews": [1, 1, 1]},
-         {"obs": OBS[3:].tolist(), "acts": [1, 1, 0], "terminal": False, "rews": [1, 1, 1]}]  # fmt: skip
+         {"obs": OBS[3:].tolist(), "acts": [1, 1, 0], "terminal": False,
+          "rews": [1, 1, 1]}]  # fmt: skip
 NEXT = {"state": OBS, "action": ACTS, "next_state": OBS + 1, "done": FLAGS["end"] | FLAGS["cut"]}
 
 
@@ -113,8 +114,8 @@ def test_layouts_of_steps_and_episodes(tmp_path, envs, name, content, lengths, e
         ("a.jsonl", rows_of(obs=OBS, act=ACTS), "does not say where an episode ends"),
         ("a.npz", {"x": OBS, "acts": ACTS}, "lacks obs, terminals, last_obs, traj_len and holds x"),
         ("a.npz", {"obs": np.array([OBS, None], object)}, "arrays of objects, which are pickles"),
-        ("a.npz", {**NEXT, "episode": np.array([1, 1, 2, 2, 1, 1])}, "rows of one episode stand ap"),
-        ("a.npz", {"obs": np.zeros((2, 3, 4)), "acts": ACTS.reshape(2, 3)}, "ends in rows of zeros"),
+        ("a.npz", {**NEXT, "episode": np.array([1, 1, 2, 2, 1, 1])}, "rows of one epis"),
+        ("a.npz", {"obs": np.zeros((2, 3, 4)), "acts": ACTS.reshape(2, 3)}, "in rows of zeros"),
         ("a.csv", "x,y\n1,2\n", "no columns of observations, only x, y; call them obs_0"),
         ("a.jsonl", [{"x": 1}], "no column obs, only x; call the columns obs, acts, terminal"),
     ],
@@ -154,4 +155,4 @@ def test_groups_of_robomimic_and_maniskill(tmp_path, envs):
         read_demonstrations(grouped(tmp_path, parts), envs, "CartPole-v1")
     traj = {"traj_0": {"obs": OBS[:4], "actions": ACTS[:3], "terminated": np.array([0, 0, 1])}}
     (one,) = read_demonstrations(grouped(tmp_path, traj, "/"), envs, "CartPole-v1").trajectories
-    assert len(one.obs) == 3 and one.terminated
+    assert (len(one.obs), one.terminated) == (3, True)

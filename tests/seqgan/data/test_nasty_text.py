@@ -244,7 +244,7 @@ def test_zstd_is_unpacked_while_it_is_read(tmp_path):
     whole = pack(b"a b\n" * 9000) + pack(b"c\n")  # frames in a row
     (tmp_path / "a.txt.zst").write_bytes(whole)
     lines = read_texts(str(tmp_path / "a.txt.zst")).lines
-    assert len(lines) == 9001 and lines[9000] == "c"
+    assert (len(lines), lines[9000]) == (9001, "c")
     (tmp_path / "a.txt.zst").write_bytes(whole[:20])
     with pytest.raises(UserError, match="is not a whole zstd file"):
         read_texts(str(tmp_path / "a.txt.zst"))

@@ -83,7 +83,9 @@ TELEGRAM = {
     "name": "Bob",
     "messages": [
         {"id": 0, "type": "service", "date": "2023-12-31T10:00:00", "actor": "Ann", "text": ""},
-        telegram("Ann", ["see ", {"type": "link", "text": "http://x"}, " ?"], "2023-12-31T10:01:00"),
+        telegram(
+            "Ann", ["see ", {"type": "link", "text": "http://x"}, " ?"], "2023-12-31T10:01:00"
+        ),
         telegram("Bob", "yes", "2023-12-31T10:02:00"),
         telegram("Bob", "", "2023-12-31T10:03:00", photo="a.jpg"),
     ],
@@ -105,8 +107,21 @@ GEMINI = {"systemInstruction": {"parts": [{"text": "be kind"}]}, "contents": [
     {"role": "model", "parts": [{"text": "hello"}]}]}  # fmt: skip
 BOOKING = {"dialogue_id": "1", "turns": [{"speaker": "USER", "utterance": "hi"},
            {"speaker": "SYSTEM", "utterance": "hello"}]}  # fmt: skip
-SQUAD = {"data": [{"title": "t", "paragraphs": [{"context": "c", "qas": [
-    {"question": "q", "id": "1", "answers": [{"text": "a", "answer_start": 0}]}]}]}]}
+SQUAD = {
+    "data": [
+        {
+            "title": "t",
+            "paragraphs": [
+                {
+                    "context": "c",
+                    "qas": [
+                        {"question": "q", "id": "1", "answers": [{"text": "a", "answer_start": 0}]}
+                    ],
+                }
+            ],
+        }
+    ]
+}
 TWEETS = (
     "tweet_id,author_id,inbound,text,response_tweet_id,in_response_to_tweet_id\n"
     "1,u,True,hi,2,\n2,Shop,False,hello,,1\n"
@@ -163,7 +178,7 @@ def test_answers_of_weight_0_are_said_and_not_learned(tmp_path):
 def test_a_bad_message_of_an_export_is_named(tmp_path):
     file = tmp_path / "a.json"
     file.write_text(json.dumps([SLACK[0], {**SLACK[1], "ts": "today"}]))
-    with pytest.raises(UserError, match="record 2 of .*a.json is no message of an export of Slack"):
+    with pytest.raises(UserError, match=r"record 2 of .* is no message of an export of Slack"):
         read_dialogues(str(file))
 
 

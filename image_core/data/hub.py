@@ -73,11 +73,18 @@ def image_column(option: str, source: str, rows: "Dataset") -> str:
 
     kinds = rows.features
     shown = next((n for n, kind in kinds.items() if isinstance(kind, datasets.Image)), None)
+    shown = shown or next((n for n, kind in kinds.items() if _is_stored(kind)), None)
     if shown is None:
         raise UserError(
-            f"{option} {source} has no column of images; its columns are {', '.join(kinds)}"
+            f"{option} {source} has no column of images; its columns are {', '.join(kinds)}; make "
+            "one by cast_column(NAME, datasets.Image())"
         )
     return shown
+
+
+def _is_stored(kind: Any) -> bool:
+    """Whether a column holds files of pictures that are not said to be pictures."""
+    return isinstance(kind, dict) and set(kind) == {"bytes", "path"}
 
 
 def cell_content(cell: Mapping[str, Any]) -> bytes:

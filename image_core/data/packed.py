@@ -2,6 +2,8 @@
 
 import gzip
 import io
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,57 @@ def gunzip(name: str, content: bytes) -> bytes:
         found = stream.read(most + 1)
     check_unpacked(name, len(found), len(content))
     return found
+
+
+def unzstd(path: str, mode: str) -> Any:
+    """A stream that unpacks a file of zstd: by the standard library, or the package zstandard.
+
+    Args:
+        path: Path of the file.
+        mode: "rb".
+
+    Raises:
+        UserError: There is neither.
+    """
+    if find_spec("compression") is not None:  # Python 3.14
+        return import_module("compression.zstd").open(path, mode)
+    if find_spec("zstandard") is None:
+        raise UserError(
+            f"{path} is packed by zstd; unpack it with `zstd -d {path}`, or pip install zstandard"
+        )
+    return _Zstd(path)
+
+
+class _Zstd(io.RawIOBase):
+    """A stream that unpacks zstd, and does not end within a frame as that of zstandard does."""
+
+    def __init__(self, path: str):
+        self._zstandard = import_module("zstandard")
+        self._file = Path(path).open("rb")  # noqa: SIM115 - close() closes it
+        self._frame: Any = None
+        self._packed = self._unpacked = b""
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._unpacked:
+            part = self._packed or self._file.read(1 << 12)
+            if not part:
+                if self._frame is not None:
+                    raise EOFError("it breaks off")
+                return b""
+            frame = self._frame or self._zstandard.ZstdDecompressor().decompressobj()
+            try:
+                self._unpacked = frame.decompress(part)
+            except self._zstandard.ZstdError as error:
+                raise EOFError(str(error)) from error
+            self._packed = frame.unused_data if frame.eof else b""
+            self._frame = None if frame.eof else frame
+        found = self._unpacked if size < 0 else self._unpacked[:size]
+        self._unpacked = self._unpacked[len(found) :]
+        return found
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class Bounded(io.RawIOBase):

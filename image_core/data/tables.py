@@ -48,12 +48,15 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
         if kind in (".csv", ".tsv", ".txt", ".token"):
             return _rows(text, "\t" if kind == ".tsv" else None, second)
         if kind in (".jsonl", ".ndjson"):
-            found: Any = [json.loads(line) for line in text.split("\n") if line.strip()]
+            found: Any = [_parsed(name, n, line) for n, line in enumerate(text.split("\n"), 1)]
+            found = [record for record in found if record is not None]
         else:
             found = json.loads(text)
     except UnicodeDecodeError as error:
+        row = content[: error.start].count(b"\n") + 1
         raise UserError(
-            f"{name} is not UTF-8; save it as UTF-8, for example with `iconv -f cp1252 -t utf-8`"
+            f"{name}, row {row} is not UTF-8; save it as UTF-8, for example with `iconv -f cp1252 "
+            "-t utf-8`"
         ) from error
     except (ValueError, csv.Error) as error:
         raise UserError(
@@ -65,6 +68,16 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
     if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
         raise UserError(f"{name}: each entry must be a record with a picture and a {second}")
     return found
+
+
+def _parsed(name: str, row: int, line: str) -> Any:
+    """The record of a line; None of an empty one."""
+    try:
+        return json.loads(line) if line.strip() else None
+    except ValueError as error:
+        raise UserError(
+            f"{name}, row {row} is no JSON ({error}); mend the line, or leave it out"
+        ) from error
 
 
 def _text(content: bytes) -> str:

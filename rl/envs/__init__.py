@@ -6,9 +6,11 @@ from typing import Any
 from image_core.adversarial.errors import UserError
 from rl.envs.base import Envs as Envs
 from rl.envs.base import Step as Step
-from rl.envs.classic import DYNAMICS, ClassicEnvs
-from rl.envs.mujoco import TASKS, MujocoEnvs
-from rl.envs.sync import SyncEnvs
+from rl.envs.classic import DYNAMICS
+from rl.envs.classic import ClassicEnvs as ClassicEnvs
+from rl.envs.mujoco import TASKS
+from rl.envs.mujoco import MujocoEnvs as MujocoEnvs
+from rl.envs.sync import SyncEnvs as SyncEnvs
 
 STEPPING = ("auto", "sync", "envpool")
 """How they are stepped: together where their equations are here, one by one, or by envpool."""

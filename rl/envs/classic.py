@@ -23,12 +23,14 @@ class Dynamics(NamedTuple):
         step: Function from states (N, k) and actions (N,) or (N, 1) to states, rewards (N,) and
             terminated (N,).
         observe: Function from states to observations (N, d).
+        state: Function from observations to states that look so.
         low: Lower ends of the uniform distribution of first states, (k,).
         high: Upper ends of it, (k,).
     """
 
     step: Callable[[State, np.ndarray], tuple[State, np.ndarray, np.ndarray]]
     observe: Callable[[State], np.ndarray]
+    state: Callable[[np.ndarray], State]
     low: tuple[float, ...]
     high: tuple[float, ...]
 
@@ -132,6 +134,11 @@ def _acrobot_observe(state: State) -> np.ndarray:
     return np.stack([cos[:, 0], sin[:, 0], cos[:, 1], sin[:, 1], state[:, 2], state[:, 3]], axis=1)
 
 
+def _acrobot_state(obs: np.ndarray) -> State:
+    angles = np.arctan2(obs[:, 1:4:2], obs[:, :4:2])
+    return np.concatenate([angles, obs[:, 4:]], axis=1)
+
+
 # --------------------------------------------------------------------------- MountainCar, Pendulum
 
 
@@ -160,13 +167,19 @@ def _pendulum_observe(state: State) -> np.ndarray:
     return np.stack([np.cos(state[:, 0]), np.sin(state[:, 0]), state[:, 1]], axis=1)
 
 
+def _pendulum_state(obs: np.ndarray) -> State:
+    return np.stack([np.arctan2(obs[:, 1], obs[:, 0]), obs[:, 2]], axis=1)
+
+
 def _itself(state: State) -> np.ndarray:
     return state
 
 
 DYNAMICS = {
-    "CartPole-v1": Dynamics(cart_pole, _itself, (-0.05,) * 4, (0.05,) * 4),
-    "Acrobot-v1": Dynamics(acrobot, _acrobot_observe, (-0.1,) * 4, (0.1,) * 4),
-    "MountainCar-v0": Dynamics(mountain_car, _itself, (-0.6, 0.0), (-0.4, 0.0)),
-    "Pendulum-v1": Dynamics(pendulum, _pendulum_observe, (-np.pi, -1.0), (np.pi, 1.0)),
+    "CartPole-v1": Dynamics(cart_pole, _itself, _itself, (-0.05,) * 4, (0.05,) * 4),
+    "Acrobot-v1": Dynamics(acrobot, _acrobot_observe, _acrobot_state, (-0.1,) * 4, (0.1,) * 4),
+    "MountainCar-v0": Dynamics(mountain_car, _itself, _itself, (-0.6, 0.0), (-0.4, 0.0)),
+    "Pendulum-v1": Dynamics(
+        pendulum, _pendulum_observe, _pendulum_state, (-np.pi, -1.0), (np.pi, 1.0)
+    ),
 }

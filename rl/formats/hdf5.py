@@ -9,6 +9,7 @@ import numpy as np
 from image_core.adversarial.errors import UserError
 from rl.envs import Envs
 from rl.formats.flat import d4rl_episodes
+from rl.formats.groups import demonstrations_of_groups
 from rl.formats.npz import MOST_BYTES, MOST_TIMES
 from rl.formats.raw import BadEpisode, Raw, Source
 
@@ -37,6 +38,8 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
                 ]
                 env, kwargs = environment_of(path.parent, about)
                 return Source("Minari", episodes, env, env_kwargs=kwargs)
+            if (grouped := demonstrations_of_groups(file, where, envs)) is not None:
+                return grouped
             arrays = {name: _whole(file[name], where) for name in D4RL if name in file}
     except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
@@ -47,8 +50,9 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
     missing = [name for name in ("observations", "terminals") if name not in arrays]
     if missing:
         raise UserError(
-            f"{where} lacks {', '.join(missing)}, and episode_0; see docs/demonstrations.md for "
-            "the formats"
+            f"{where} lacks {', '.join(missing)}, and groups episode_0 (Minari), data/demo_0 "
+            "(robomimic) or traj_0 (ManiSkill); write the arrays of D4RL, or by np.savez: "
+            "docs/demonstrations.md says how"
         )
     return d4rl_episodes(arrays, where, envs)
 

@@ -1,7 +1,8 @@
 """Demonstrations beside what their environment does: numbers that are far off, in words.
 
 Nothing here refuses: an expert may go where random actions never come. Compared are spaces, time
-limits, first observations, and how each component of an observation changes within a step.
+limits, first observations, and what a step changes: by doing it again, or where that cannot be done
+by how each component of an observation changes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from gymnasium import spaces
 
 from rl.demos import Trajectory
 from rl.envs import Envs
+from rl.formats.again import again
 
 ROWS = 4000
 """Most steps of either side that are compared."""
@@ -45,7 +47,9 @@ def unlike(shown: Sequence[Trajectory], random: Sequence[Trajectory], envs: Envs
     said = [*_long(shown, envs), *scaled]
     if not envs.observations.image:
         said += [*_outside(shown, envs), *_beginnings(shown, random)]
-        said += [] if scaled else _steps(shown, random, envs)  # other actions, other steps
+        if not scaled:  # other actions, other steps
+            told = again(shown, random, envs)
+            said += _steps(shown, random, envs) if told is None else told
     return said
 
 

@@ -145,7 +145,7 @@ def _reader(path: Path, where: str) -> Reader:
         return read_minari
     if path.is_dir() and (path / "data" / "metadata.json").exists():
         return read_arrow
-    if path.is_dir() or path.suffix in (".jsonl", ".json", ".parquet"):
+    if path.is_dir() or path.suffix in (".jsonl", ".json", ".parquet", ".csv"):
         return read_dataset
     if path.suffix in (".hdf5", ".h5"):
         return read_hdf5
@@ -157,6 +157,6 @@ def _reader(path: Path, where: str) -> Reader:
             "it and write an .npz by rl.formats.save_npz: docs/demonstrations.md shows how"
         )
     raise UserError(
-        f"{where}: give an .npz, .hdf5, .jsonl or .parquet file, a Minari folder or id, or a saved "
-        "Hugging Face data set"
+        f"{where}: give an .npz, .hdf5, .jsonl, .csv or .parquet file, a Minari folder or id, or "
+        "a saved Hugging Face data set"
     )

@@ -12,12 +12,8 @@ from numpy.lib.npyio import NpzFile
 from image_core.adversarial.errors import UserError
 from rl.demos import Trajectory
 from rl.envs import Envs
-from rl.formats.flat import (
-    d4rl_episodes,
-    dones_episodes,
-    imitation_episodes,
-    stable_baselines_episodes,
-)
+from rl.formats import steps
+from rl.formats.flat import d4rl_episodes, imitation_episodes, stable_baselines_episodes
 from rl.formats.raw import Raw, Source
 
 MOST_BYTES, MOST_TIMES = 2 << 30, 100
@@ -29,24 +25,9 @@ LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], S
     ({"observations", "terminals"}, d4rl_episodes),
 )
 """Names that tell other packages' layouts, and what reads them."""
-OTHER_NAMES = {
-    "obs": "observations",
-    "acts": "actions",
-    "rews": "rewards",
-    "next_obs": "next_observations",
-    "dones": "terminals",
-    "terminations": "terminals",
-    "truncations": "timeouts",
-}
-"""What the columns of a row a step are called elsewhere."""
-NAMES = {"acts", "rews", "env_id", "env_kwargs", "episode_returns", "rewards", "timeouts"}
-NAMES |= {
-    "actions",
-    "next_observations",
-    *NEEDED,
-    *(name for names, _ in LAYOUTS for name in names),
-    *OTHER_NAMES,
-}
+NAMES = {"env_id", "env_kwargs", "episode_returns", *NEEDED}
+NAMES |= {name for names, _ in LAYOUTS for name in names}
+NAMES |= {name for ours, others in steps.NAMES.items() for name in (ours, *others)}
 
 
 def read_npz(path: Path, where: str, envs: Envs) -> Source:
@@ -58,31 +39,43 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
             if not isinstance(file, NpzFile):
                 raise ValueError("one array, not an archive")
             with file:  # others, such as infos, may be pickles
-                found = {name: file[name] for name in file.files if name in NAMES}
+                held = file.files
+                found = {name: file[name] for name in held if name in NAMES}
         if not all(isinstance(array, np.ndarray) for array in found.values()):
             raise ValueError("an archive of something else")
     except (OSError, ValueError, BadZipFile, EOFError, KeyError, MemoryError) as error:
         if isinstance(error, UserError):
             raise
+        if "Object arrays" in str(error):
+            raise UserError(
+                f"{where} holds arrays of objects, which are pickles and may run whatever they "
+                f"say; {steps.WAY_OUT}"
+            ) from error
         raise UserError(f"{where} is no readable npz file; record it again") from error
     for names, read in LAYOUTS:
         if names <= found.keys():
             return read(found, where, envs)
-    named = {OTHER_NAMES.get(name, name): array for name, array in found.items()}
-    if {"observations", "terminals"} <= named.keys() and "traj_len" not in found:
-        return dones_episodes(named, where, envs) if "dones" in found else _rows(named, where, envs)
+    named = {ours: found[theirs] for ours, theirs in steps.named(list(found)).items()}
+    if "observations" in named and not {"traj_len", "last_obs"} & found.keys():
+        if _is_stacked(named, envs):
+            return steps.stacked_episodes(named, where)
+        return steps.episodes_of_steps(named, where, envs, "npz, a row a step")
     missing = [name for name in NEEDED if name not in found]
     if missing:
         raise UserError(
-            f"{where} lacks {', '.join(missing)}; see docs/demonstrations.md for the formats"
+            f"{where} lacks {', '.join(missing)} and holds {', '.join(held[:12]) or 'nothing'}; "
+            f"{steps.WAY_OUT}"
         )
     _check_npz(found, where)
     kwargs = _kwargs(found)
     return Source("npz", _episodes(found), str(found.get("env_id", "")), env_kwargs=kwargs)
 
 
-def _rows(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
-    return d4rl_episodes(arrays, where, envs)._replace(kind="npz, a row a step")
+def _is_stacked(arrays: Mapping[str, np.ndarray], envs: Envs) -> bool:
+    """Whether there is an episode a row, each of equally many steps."""
+    ends = {"terminals", "timeouts", "dones", "episode"} & arrays.keys()
+    wanted = {len(envs.observations.shape) + 2, len(envs.observations.space.shape or ()) + 2}
+    return not ends and arrays["observations"].ndim in wanted
 
 
 def _kwargs(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:

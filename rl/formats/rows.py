@@ -8,14 +8,17 @@ import numpy as np
 
 from image_core.adversarial.errors import UserError
 from rl.envs import Envs
+from rl.formats import steps
+from rl.formats.flat import CUT
 from rl.formats.hdf5 import environment_of, step_of
 from rl.formats.raw import BadEpisode, Raw, Source
 
 
 def read_dataset(path: Path, where: str, envs: Envs) -> Source:
-    """One trajectory a row: obs (T + 1), acts (T), terminal, and perhaps rews; of splits, train.
+    """One trajectory a row: obs (T + 1), acts (T), terminal, and perhaps rews; or a step a row.
 
-    The `imitation` package's `infos`, which may hold anything, are never looked at.
+    Of splits, train. Columns have one of the names of `steps.NAMES`. The `imitation` package's
+    `infos`, which may hold anything, are never looked at.
     """
     import datasets
 
@@ -24,12 +27,17 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
     try:
         if path.is_dir():
             rows = datasets.load_from_disk(str(path))
+        elif path.suffix == ".csv":
+            rows = datasets.Dataset.from_csv(str(path))
         elif path.suffix == ".parquet":
             rows = datasets.Dataset.from_parquet(str(path))
         else:
             rows = datasets.Dataset.from_json(str(path))
     except Exception as error:  # whatever the reader below raises, the file is what is wrong
-        raise UserError(f"{where} is no readable data set of trajectories") from error
+        raise UserError(
+            f"{where} is no readable data set of trajectories ({type(error).__name__}); write one "
+            "trajectory or one step a row, as docs/demonstrations.md says"
+        ) from error
     finally:
         if shown:
             datasets.enable_progress_bars()
@@ -37,27 +45,76 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
         if "train" not in rows:
             raise UserError(f"{where} has no split named train; save the one you mean")
         rows = rows["train"]
-    missing = {"obs", "terminal"} - set(rows.column_names)
-    if missing:
+    if not len(rows):
+        raise UserError(f"{where} holds no rows; record some with `seqgan demos`")
+    if path.suffix == ".csv":
+        columns = {n: np.asarray(rows[n]) for n in rows.column_names}
+        held = steps.gathered({n: c for n, c in columns.items() if c.dtype.kind in "biuf"})
+        return _of_steps(held, where, envs)
+    known = steps.named(rows.column_names)
+    if "observations" not in known:
         raise UserError(
-            f"{where} lacks the columns {', '.join(sorted(missing))}; see docs/demonstrations.md "
-            "for the formats"
+            f"{where} has no column obs, only {', '.join(rows.column_names[:12])}; call the "
+            "columns obs, acts, terminal and rews, a trajectory or a step a row"
         )
-    columns = [name for name in ("obs", "acts", "terminal", "rews") if name in rows.column_names]
-    rows = rows.select_columns(columns)
-    found = [_of_row(row, f"{where}, trajectory {i}") for i, row in enumerate(rows)]
-    return Source("data set of trajectories", found)
+    rows = rows.select_columns(list(known.values())).rename_columns(
+        {theirs: ours for ours, theirs in known.items()}
+    )
+    flags = any(isinstance(rows[0].get(name), list) for name in ("terminals", "timeouts", "dones"))
+    if _is_step(rows[0]["observations"], envs) or flags:
+        flat = rows[0] if len(rows) == 1 else rows
+        try:
+            held = {name: np.asarray(flat[name]) for name in rows.column_names}
+        except ValueError as error:
+            raise UserError(f"{where}: its rows are not of one shape; mend them") from error
+        return _of_steps(held, where, envs)
+    notes = [] if "terminals" in known else [CUT]
+    equal = all(_steps_of(row) for row in rows)  # nowhere is what followed the last step
+    found = [_of_row(row, f"{where}, trajectory {i}", equal, notes) for i, row in enumerate(rows)]
+    return Source("data set of trajectories", found, notes=list(dict.fromkeys(notes)))
 
 
-def _of_row(row: Mapping[str, Any], where: str) -> Raw | BadEpisode:
-    if not isinstance(row["terminal"], bool):
-        return BadEpisode(f"{where}: terminal is {row['terminal']!r}, not true or false")
+def _of_steps(held: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
+    known = steps.named(list(held))
+    if "observations" not in known:
+        raise UserError(
+            f"{where} has no columns of observations, only {', '.join(list(held)[:12])}; call them "
+            "obs_0, obs_1, ..., and the others action_0, ..., reward, terminated, truncated"
+        )
+    arrays = {ours: held[theirs] for ours, theirs in known.items()}
+    return steps.episodes_of_steps(arrays, where, envs, "table, a row a step")
+
+
+def _is_step(value: Any, envs: Envs) -> bool:
+    """Whether a cell is one observation, and not those of a trajectory."""
+    if isinstance(value, Mapping):
+        return False
     try:
-        rewards = np.asarray(row.get("rews") or [])
-        acts = np.asarray(row["acts"]) if row.get("acts") is not None else None
+        return np.ndim(value) in (len(envs.observations.space.shape or (0,)),)
+    except ValueError:
+        return False
+
+
+def _steps_of(row: Mapping[str, Any]) -> bool:
+    """Whether a trajectory has as many observations as actions."""
+    obs, acts = row["observations"], row.get("actions")
+    return isinstance(obs, list) and isinstance(acts, list) and len(obs) == len(acts) > 0
+
+
+def _of_row(row: Mapping[str, Any], where: str, equal: bool, notes: list[str]) -> Raw | BadEpisode:
+    ended = row.get("terminals", False)
+    if not isinstance(ended, bool):
+        return BadEpisode(f"{where}: terminal is {ended!r}, not true or false")
+    try:
+        rewards = np.asarray(row.get("rewards") or [])
+        acts = np.asarray(row["actions"]) if row.get("actions") is not None else None
     except ValueError:
         return BadEpisode(f"{where}: its actions or rewards are not of one shape")
-    return Raw(row["obs"], acts, row["terminal"], rewards)
+    if not equal:
+        return Raw(row["observations"], acts, ended, rewards)
+    raw, note = steps.whole_episode(np.asarray(row["observations"]), acts, ended, rewards)
+    notes.append(note)
+    return raw
 
 
 def read_arrow(path: Path, where: str, envs: Envs) -> Source:

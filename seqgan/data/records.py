@@ -1,7 +1,7 @@
 """Records of one file, read one after the other: lines of text, JSON, CSV, parquet.
 
 Nothing but the record that is read is in memory, except for a JSON document (.json) that is no list
-but one record around it. Files may be packed by gzip, bzip2 or xz, which their first bytes tell.
+but one record around it. Files may be packed by gzip, bzip2, xz or zstd: their first bytes tell.
 """
 
 import bz2
@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
-from image_core.data.packed import Bounded
+from image_core.data.packed import Bounded, unzstd
 from seqgan.data.errors import reason
 from seqgan.data.json_array import JsonList
+from seqgan.data.no_text import HEAD, check_text
 
 Record = tuple[int, Any]
 """Number of a line or record in its file, from 1, and its content: text, or a row by columns."""
@@ -36,11 +37,12 @@ KINDS = {
     ".parquet": "parquet",
 }
 PLAIN = "text"
-PACKED = (".gz", ".bz2", ".xz")
+PACKED = (".gz", ".bz2", ".xz", ".zst")
 _UNPACK: Mapping[bytes, Callable[[str, str], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ": lzma.open,
+    b"\x28\xb5\x2f\xfd": unzstd,
 }
 _MARKS = {
     b"\xff\xfe\0\0": "utf-32",
@@ -48,15 +50,6 @@ _MARKS = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-_OTHER = {
-    b"PK\x03\x04": "a zip archive; unpack it and name a file in it",
-    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
-    b"%PDF": "a PDF document; save its text as UTF-8",
-    b"SQLite": "a database; export the table as CSV",
-    b"\x80\x04": "a pickle, which would run whatever it says; save its text as JSON lines",
-}
-_TAR = slice(257, 262)
-"""Where a tar archive says that it is one."""
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 _ROWS = 4096
 MOST_CHARACTERS = 1 << 26
@@ -102,14 +95,10 @@ def find_file(source: str) -> File:
         name = name.with_suffix("")
     file = File(path, source, KINDS.get(name.suffix, PLAIN), "utf-8-sig")
     with told(file), _bytes(file) as stream:
-        head = stream.read(_TAR.stop)
+        head = stream.read(HEAD)
     if not head:
         raise UserError(f"{source} is empty; name a file with sentences in it")
-    for magic, what in _OTHER.items():
-        if head.startswith(magic):
-            raise UserError(f"{source} is {what}")
-    if head[_TAR] == b"ustar":
-        raise UserError(f"{source} is a tar archive; unpack it and name a file in it")
+    check_text(source, path, head)
     if file.kind != "parquet" and head.startswith(b"PAR1"):
         return file._replace(kind="parquet")
     marked = (encoding for mark, encoding in _MARKS.items() if head.startswith(mark))
@@ -146,7 +135,9 @@ def told(file: File) -> Iterator[None]:
             "for example with `iconv -f cp1252 -t utf-8`"
         ) from error
     except _BROKEN as error:
-        packed = {".bz2": "bzip2", ".xz": "xz"}.get(file.path.suffix.lower(), "gzip")
+        packed = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}.get(
+            file.path.suffix.lower(), "gzip"
+        )
         raise UserError(
             f"{file.source} is not a whole {packed} file ({reason(error)}); download it again or "
             "unpack it"
@@ -253,6 +244,7 @@ def _document(file: File) -> Iterator[Record]:
         value = _of_columns(value)
     if isinstance(value, dict):
         lists = [name for name, inner in value.items() if isinstance(inner, list)]
+        lists = ["messages"] if set(lists) == {"participants", "messages"} else lists
         if len(lists) > 1:
             raise UserError(
                 f"{file.source} holds several lists ({', '.join(lists[:5])}); save one of them as "
@@ -267,6 +259,10 @@ def _document(file: File) -> Iterator[Record]:
 def _of_columns(value: dict[str, Any]) -> Any:
     """Rows of columns of one length, and of what pandas writes by orient="split"."""
     parts = list(value.values())
+    if parts and all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):
+        if all(key.isdigit() for key in parts[0]):  # what pandas writes by default
+            return [{name: part[key] for name, part in value.items()} for key in parts[0]]
+        return parts if len(parts) > 1 else value  # records by their names
     if set(value) == {"columns", "index", "data"}:
         return [dict(zip(value["columns"], row)) for row in value["data"]]
     lists = len(parts) > 1 and all(isinstance(part, list) for part in parts)
@@ -314,7 +310,11 @@ def _csv(file: File) -> Iterator[Record]:
                     number += 1
                     yield number, dict.fromkeys(header) | dict(zip(header, row))
         except csv.Error as error:
-            raise _unreadable(file, error, f"record {number + 1} of ") from error
+            raise UserError(
+                f"record {number + 1} of {file.source} cannot be read as {file.kind} "
+                f'({reason(error)}); write "" for a quotation mark inside of a quoted field, or '
+                "rename the file"
+            ) from error
 
 
 def _separator(header: str) -> str:

@@ -1,4 +1,4 @@
-"""Logs of chats as programs export them: WhatsApp, IRC, WeeChat. And subtitles, which are refused.
+"""Logs of chats as programs export them: WhatsApp, Discord, IRC, WeeChat. And subtitles: refused.
 
 A log is one conversation without end: a dialogue of it ends where nobody writes for `PAUSE`
 minutes, or a day does.
@@ -23,6 +23,11 @@ _MARKS = "\u200e\u200f\u202a\u202c\ufeff"
 _NO_TEXT = re.compile(
     r"\u200e.*|<[^<>]*>|.*\(file attached\)|null"
     r"|(?:This message was|You) deleted(?: this message)?\.?"
+    r"|(?:Du hast d|D)iese Nachricht (?:wurde )?gelöscht\.?|Ce message a été supprimé\.?"
+    r"|Vous avez supprimé ce message\.?|(?:Se eliminó|Eliminaste) este mensaje\.?"
+    r"|(?:Questo messaggio è stato eliminato|Hai eliminato questo messaggio)\.?"
+    r"|(?:Esta mensagem foi apagada|Mensagem apagada|Você apagou esta mensagem)\.?"
+    r"|(?:Dit bericht is verwijderd|U hebt dit bericht verwijderd)\.?"
 )
 """What WhatsApp writes in place of a picture or a deleted message; on iPhones behind a mark."""
 _SUBTITLES = re.compile(r"(?:\d{1,2}:)?\d{2}:\d{2}[,.]\d{3} --> (?:\d{1,2}:)?\d{2}:\d{2}[,.]\d{3}")
@@ -36,18 +41,22 @@ class Log(NamedTuple):
         stamped: Lines that begin something: date, time, half of the day, and what follows.
         said: What follows, where somebody says it: who, and what.
         goes_on: Whether a line without a stamp belongs to the message before.
+        stops: Lines without a stamp after which it does so no more.
     """
 
     name: str
     stamped: re.Pattern[str]
     said: re.Pattern[str]
     goes_on: bool
+    stops: re.Pattern[str] = re.compile(r"(?!)")
 
 
 LOGS = (
     Log(
         "WhatsApp export",
-        re.compile(rf"[{_MARKS}]*\[?{_DATE},?\s+{_TIME}(?:\]|\s+[-\u2013])\s+(?P<rest>.*)"),
+        re.compile(
+            rf"[{_MARKS}]*\[?{_DATE}(?:,|\s(?:à|um|alle|às|om|kl\.?))?\s+{_TIME}(?:\]|\s+[-\u2013])\s+(?P<rest>.*)"
+        ),
         re.compile(rf"[{_MARKS}~\u202f]*(?P<who>[^:\"\u201c]{{1,60}}?):\s(?P<text>.*)"),
         True,
     ),
@@ -62,6 +71,13 @@ LOGS = (
         re.compile(rf"[\[(]?(?:{_DATE}[T ,]*)?{_TIME}Z?[\])]?\s+(?P<rest>\S.*)"),
         re.compile(r"<[ ~&@%+]?(?P<who>[^<>\s]+)>\s(?P<text>.*)"),
         False,
+    ),
+    Log(
+        "export of Discord",
+        re.compile(rf"\[(?P<date>\d{{1,4}}[./-]\w{{1,4}}[./-]\d{{1,4}}) {_TIME}\] (?P<rest>.+)"),
+        re.compile(r"(?P<who>.+?)(?: \(pinned\))?(?P<text>)"),
+        True,
+        re.compile(r"={20,}|\{(?:Attachments|Embed|Stickers|Reactions)\}"),
     ),
 )
 
@@ -82,6 +98,9 @@ def log_kind(said: Sequence[str]) -> Log | None:
         said: Lines that are not empty.
     """
     head = said[:_LOOKED_AT]
+    if head[0].startswith("=====") and any(line.startswith("Channel:") for line in head[:4]):
+        above = (i for i, line in enumerate(head[1:], 1) if line.startswith("====="))
+        head = head[next(above, 0) + 1 :] or head  # what Discord's exporter writes first
     for log in LOGS:
         found = [match for line in head if (match := log.stamped.fullmatch(line))]
         people = {m["who"] for one in found if (m := log.said.fullmatch(one["rest"]))}
@@ -136,6 +155,7 @@ def _messages(lines: Sequence[str], log: Log, counts: Counts) -> list[_Message]:
     open_ = False  # whether a line without a stamp belongs to the last message
     for number, line in enumerate(lines, 1):
         if not (match := log.stamped.fullmatch(line)):
+            open_ = open_ and not log.stops.fullmatch(line)
             if open_ and log.goes_on:
                 found[-1].text += f"\n{line}"
             elif line.strip():

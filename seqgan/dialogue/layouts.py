@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from image_core.adversarial.errors import UserError
+from seqgan.dialogue.exports import dialogues_of_export, export_kind
+from seqgan.dialogue.marked import marked_turns
 from seqgan.dialogue.messages import (
     CONTENT_KEYS,
     MARKS,
@@ -31,7 +33,8 @@ from seqgan.dialogue.turns import Counts, Dialogue, Utterance
 
 Row = Mapping[str, Any]
 
-WHOLE = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "utterances")
+WHOLE = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "utterances",
+         "chat_messages", "contents")  # fmt: skip
 """Columns that hold a whole dialogue."""
 
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "source", "context", "text",
@@ -44,7 +47,7 @@ ANSWERS = ("completion", "completions", "chosen", "output", "response", "respons
 RECORDED = ("response", "answer", "completion", "output", "text", "content")
 """Fields of an answer that is a record, such as one with its score."""
 
-SYSTEM = ("system", "system_prompt", "system_message")
+SYSTEM = ("system", "system_prompt", "system_message", "systemInstruction", "system_instruction")
 FIELDS = ("messages", "turns", "prompt", "completion", "input", "history", "system",
           "dialogue_id", "turn", "speaker", "role", "text")  # fmt: skip
 """What --columns may name."""
@@ -123,6 +126,9 @@ def dialogues_of_rows(
     """
     rows = _plain(list(_unwrapped(rows)))
     columns = {name: True for row in rows for name, value in row.items() if value is not None}
+    if (export := export_kind(columns)) is not None:
+        yield from dialogues_of_export(rows, export, source, counts)
+        return
     if names_parents(columns) and not _first(columns, WHOLE):
         yield from dialogues_of_messages(rows, columns, source, counts)
         return
@@ -149,6 +155,8 @@ def dialogues_of_rows(
             used = dict.fromkeys(filter(None, (pair[0], _about(row, pair[0]), pair[1])))
             for dialogue in _asked(row, pair, place, counts):
                 yield place, dialogue, f"columns {', '.join(used)}"
+        elif isinstance(row.get("text"), str) and (turns := marked_turns(row["text"])):
+            yield place, Dialogue(turns, False), "column text, a template's marks between the turns"
         elif isinstance(row.get("text"), list) or _is_line(row.get("text")):
             yield place, dialogue_of(row["text"], "text", place, counts), "column text"
         else:
@@ -156,13 +164,24 @@ def dialogues_of_rows(
 
 
 def _unwrapped(rows: Sequence[Row]) -> Iterator[Row]:
-    """Rows, where one may be `{"data": [rows]}`."""
+    """Rows, where one may be `{"data": [rows]}`, or an article of SQuAD."""
     for row in rows:
         inner = row.get("data")
+        if isinstance(row.get("paragraphs"), list):
+            inner = list(_asked_of_articles(row["paragraphs"]))
         if isinstance(inner, list) and all(isinstance(one, Mapping) for one in inner):
             yield from inner
         else:
             yield row
+
+
+def _asked_of_articles(paragraphs: Sequence[Any]) -> Iterator[Row]:
+    """Questions about the paragraphs of an article, as SQuAD publishes them."""
+    for paragraph in paragraphs:
+        for one in paragraph.get("qas", ()) if isinstance(paragraph, Mapping) else ():
+            texts = [answer["text"] for answer in one.get("answers", ())]
+            about = {"question": one.get("question"), "context": paragraph.get("context")}
+            yield {**about, "answers": {"text": texts}}
 
 
 KNOWN_NAMES = frozenset((*WHOLE, *PROMPTS, *ANSWERS, *SYSTEM, *IDS, *ORDERS, *ROLE_KEYS,
@@ -301,6 +320,8 @@ def _about(row: Row, asked: str) -> str | None:
 def _side(value: Any, role: str, name: str, place: str, counts: Counts) -> list[Utterance]:
     """Turns of a prompt or of an answer: a text, a message, or a list of either."""
     if isinstance(value, str):
+        if role == "user" and (turns := marked_turns(value)):
+            return [turn for turn in turns if turn.text]  # the last mark is before the answer
         value = split(value) if role == "user" and MARKS[0].strip() in value else [value]
     if isinstance(value, Mapping):
         inner = _first(value, WHOLE)
@@ -334,11 +355,13 @@ def _transcript(text: str, place: str) -> list[Utterance]:
 
 def _told_first(dialogue: Dialogue, row: Row, place: str, counts: Counts) -> Dialogue:
     """The dialogue after what the system was told in a column of its own."""
-    name = next((name for name in SYSTEM if isinstance(row.get(name), str)), None)
+    name = next((name for name in SYSTEM if isinstance(row.get(name), (str, Mapping))), None)
     if name is None or any(turn.role == "system" for turn in dialogue.turns):
         return dialogue
     told = content(row[name], place, counts)
-    return dialogue._replace(turns=[Utterance("system", told)] * bool(told) + dialogue.turns)
+    turns = [Utterance("system", told)] * bool(told)
+    muted = tuple(place + len(turns) for place in dialogue.muted)
+    return dialogue._replace(turns=turns + dialogue.turns, muted=muted)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,16 +14,19 @@ TOOLS = ("tool", "function", "function_call", "function_response", "observation"
 ROLE_KEYS = ("role", "from")
 """Columns that say which part a speaker has in a chat."""
 
-NAME_KEYS = ("speaker", "speaker_id", "speaker_idx", "author", "user", "name", "id")
+NAME_KEYS = ("speaker", "speaker_id", "speaker_idx", "sender", "author", "author_id", "user",
+             "name", "id")  # fmt: skip
 """Columns that name a speaker among equals."""
 
-CONTENT_KEYS = ("content", "value", "text", "utterance", "message", "sentence")
+CONTENT_KEYS = ("content", "value", "text", "utterance", "message", "sentence", "parts")
 """Columns of what was said."""
 
 TEXT_PARTS = ("text", "input_text", "output_text")
 OTHER_PARTS = ("image", "image_url", "input_image", "audio", "input_audio", "video", "video_url",
-               "file", "input_file", "document", "thinking", "reasoning", "refusal")  # fmt: skip
-TOOL_PARTS = ("tool_use", "tool_result", "tool_call", "function_call")
+               "file", "input_file", "document", "thinking", "reasoning", "refusal",
+               "token_budget", "inlineData", "inline_data", "fileData", "file_data")  # fmt: skip
+TOOL_PARTS = ("tool_use", "tool_result", "tool_call", "function_call", "functionCall",
+              "functionResponse", "function_response")  # fmt: skip
 
 MARKS = (" __eou__ ", "\t")
 """What stands between the turns of a dialogue that is one line of text."""
@@ -105,7 +108,7 @@ def alternating(texts: Sequence[str | None], first: int = 0) -> list[Utterance]:
 
 def _messages(messages: Sequence[Mapping[str, Any]], place: str, counts: Counts) -> Dialogue:
     said: list[tuple[str, str]] = []
-    by_role = True
+    by_role, muted = True, []
     for message in messages:
         key = _key(message, CONTENT_KEYS)
         calls = any(message.get(name) for name in ("tool_calls", "function_call"))
@@ -124,7 +127,10 @@ def _messages(messages: Sequence[Mapping[str, Any]], place: str, counts: Counts)
         text = content(None if key is None else message[key], place, counts)
         if text or not calls:
             said.append((speaker, text))
-    return spoken(said, place, counts, by_role=by_role)
+            muted.append(message.get("weight") == 0)
+    counts.muted += sum(muted)
+    silent = tuple(i for i, mute in enumerate(muted) if mute)
+    return spoken(said, place, counts, by_role=by_role)._replace(muted=silent)
 
 
 def _key(message: Mapping[str, Any], names: Sequence[str]) -> str | None:
@@ -146,9 +152,14 @@ def content(value: Any, place: str, counts: Counts) -> str:
     """
     if value is None or isinstance(value, str):
         return (value or "").strip()
+    if isinstance(value, Mapping) and isinstance(value.get("parts"), list):
+        value = value["parts"]
     texts = []
     for part in value if isinstance(value, list) else [value]:
-        kind = part.get("type", "text") if isinstance(part, Mapping) else "text"
+        kind = "text"
+        if isinstance(part, Mapping):  # Gemini's parts are named by their only key
+            named = next(iter(part)) if len(part) == 1 else "text"
+            kind = part.get("type", named)
         text = part.get("text") if isinstance(part, Mapping) else part
         if kind in TEXT_PARTS and isinstance(text, str):
             texts.append(text.strip())
@@ -182,6 +193,9 @@ def spoken(
         UserError: A name that is to be a role is none.
     """
     names = list(dict.fromkeys(name for name, _ in said))
+    if not by_role and [name.lower() for name in names] == ["user", "system"]:
+        said = [(name if name.lower() == "user" else "assistant", text) for name, text in said]
+        names = ["user", "assistant"]  # of a booking system, say, in MultiWOZ and its like
     unknown = [name for name in names if name.lower() not in ROLES]
     if unknown and by_role:
         raise UserError(

@@ -61,6 +61,7 @@ def one_turn_a_row(
         if order:
             members = _sorted(members, order, source)
         texts = [content(row.get(text), f"record {n} of {source}", counts) for n, row in members]
+        texts = [said.replace("_comma_", ",") for said in texts]  # EmpatheticDialogues' commas
         if speaker:
             names = [str(row[speaker]) for _, row in members]
             said = list(zip(names, texts, strict=True))

@@ -16,9 +16,9 @@ from seqgan.dialogue.turns import ROLES, Counts, Dialogue
 Row = Mapping[str, Any]
 
 PARENTS = ("parent_id", "reply-to", "reply_to", "in_reply_to", "in_reply_to_id", "parent",
-           "parent_message_id")  # fmt: skip
+           "parent_message_id", "in_response_to_tweet_id")  # fmt: skip
 """Columns that name the message that is answered."""
-OWN = ("message_id", "id", "utterance_id", "comment_id", "msg_id")
+OWN = ("message_id", "id", "utterance_id", "comment_id", "msg_id", "tweet_id")
 """Columns that name a message."""
 TEXTS = (*CONTENT_KEYS, "body")
 REPLIES = ("replies", "children")

@@ -54,11 +54,13 @@ class Dialogue(NamedTuple):
         equals: Whether every turn after the first is a reply to learn, or the assistant's only.
         last_only: Whether the last turn alone is a reply to learn: the dialogue is that of another
             record with a further answer.
+        muted: Places of turns that are said and not learned: OpenAI's weight 0.
     """
 
     turns: list[Utterance]
     equals: bool
     last_only: bool = False
+    muted: tuple[int, ...] = ()
 
 
 @dataclass
@@ -74,6 +76,7 @@ class Counts:
         tools: Number of tool calls and tool turns left out.
         parts: Number of parts of a message left out, for they are no text.
         rejected: Number of rejected answers left out.
+        muted: Number of answers of weight 0, which stand in contexts and are not learned.
         further: Number of further answers to a prompt, each taken as a dialogue.
         lost: Number of messages of trees left out: deleted, or after one that is not there.
         notes: Number of lines of a chat's log left out that nobody said.
@@ -89,6 +92,7 @@ class Counts:
     tools: int = 0
     parts: int = 0
     rejected: int = 0
+    muted: int = 0
     further: int = 0
     lost: int = 0
     notes: int = 0
@@ -111,6 +115,7 @@ _WORDS: Mapping[str, str] = {
     "tools": "tool calls and tool turns left out",
     "parts": "parts that are no text left out",
     "rejected": "rejected answers left out",
+    "muted": "answers of weight 0 not learned",
     "further": "further answers to a prompt taken as dialogues",
     "lost": "messages left out, deleted or after one that is not there",
     "notes": "lines that nobody said left out",
@@ -156,7 +161,7 @@ class Dialogues:
             raise UserError(
                 f"{place} holds half of a character (a lone surrogate); repair it"
             ) from error
-        whole = dialogue._replace(turns=turns)
+        whole = dialogue._replace(turns=turns, muted=_muted(dialogue) if dialogue.muted else ())
         if next(pairs_of(whole), None) is None:
             self.counts.short += 1
             return
@@ -193,6 +198,13 @@ def joined_turns(turns: Iterable[Utterance]) -> list[Utterance]:
     return [Utterance(role, "\n".join(turn.text for turn in group)) for role, group in groups]
 
 
+def _muted(dialogue: Dialogue) -> tuple[int, ...]:
+    """Places of the muted turns among those that `joined_turns` makes."""
+    said = ((t.role, i in dialogue.muted) for i, t in enumerate(dialogue.turns) if t.text)
+    groups = itertools.groupby(said, key=lambda turn: turn[0])
+    return tuple(i for i, (_, group) in enumerate(groups) if all(mute for _, mute in group))
+
+
 class Splits(NamedTuple):
     """Three sets of dialogues.
 
@@ -214,6 +226,7 @@ def pairs_of(dialogue: Dialogue) -> Iterator[tuple[list[Utterance], Utterance]]:
         before = dialogue.turns[:number]
         if (
             (dialogue.equals or turn.role == "assistant")
+            and number not in dialogue.muted
             and (not dialogue.last_only or number == last)
             and any(t.role != "system" for t in before)
         ):

@@ -135,6 +135,8 @@ def _header(
         )
     if trec:
         return {"user": 0, "item": 2, "rating": 3}, None, "TREC qrels"
+    if not columns and roles[0].name == "user":
+        _check_unnamed(layout, source, len(roles), header)
     found = numbered(columns, roles, len(first))
     if "rating" in found and "time" not in found and not columns:
         rest = layout.rows[1:] if header == "yes" else layout.rows
@@ -162,6 +164,28 @@ def _header(
         said = f"its first row ({','.join(first)}) taken for a header (--header no if it is a row)"
         return found, first, said
     return found, None, ""
+
+
+def _check_unnamed(layout: Layout, source: str, most: int, header: str) -> None:
+    """Refuse columns without names whose order is not that of user, item, rating and time.
+
+    Raises:
+        UserError: There are too many of them, or they are of another kind.
+    """
+    rows = layout.rows[header == "yes" :]
+    if all(len(row) > 1 and row[1].startswith("qid:") for row in rows):
+        raise UserError(
+            f"{source} holds judged documents of web queries (qid:), not pairs; pass --task web"
+        )
+    if delimited.words_over_numbers(layout.rows, most):
+        return  # a header, which another refusal is about
+    dated = next((i + 1 for i in range(2) if delimited.is_date(rows, i)), None)
+    if layout.width > most or dated:
+        why = f"dates in column {dated}" if dated else f"{layout.width} columns without names"
+        raise UserError(
+            f"{source} has {why}: {','.join(layout.rows[0])[:80]}; say which are user, item, "
+            "rating and time by their numbers, as in --columns 1,5, or write a line of names above"
+        )
 
 
 # ------------------------------------------------------------------------------------- other kinds
@@ -214,7 +238,12 @@ def _parsed(line: str, source: str, number: int) -> Any:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{source}, row {number} is not JSON: {reason(error)}; mend it") from error
+        way_out = "mend it"
+        if line.lstrip().startswith("{'"):
+            way_out = "it is Python's, so write json.dumps(ast.literal_eval(line)) for each line"
+        raise UserError(
+            f"{source}, row {number} is not JSON: {reason(error)}; {way_out}"
+        ) from error
 
 
 def _inside(row: Mapping[str, Any], key: str) -> Any:

@@ -18,6 +18,8 @@ SAMPLE = 200
 """Lines that decide."""
 EVEN = 0.9
 """Share of the lines that must have equally many fields."""
+_HEADING = re.compile(r"\s*\d+:\s*")
+_DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 LEAST_TIME = 1e8
 """Seconds since 1970; no rating is as high."""
 
@@ -65,6 +67,12 @@ def find_layout(lines: Sequence[str], source: str, suffix: str, needed: int) -> 
     sample = [line for line in lines[skipped:] if line.strip()][:SAMPLE]
     if not sample:
         raise UserError(f"{source} is empty; name a file with rows in it")
+    if _HEADING.fullmatch(sample[0]):
+        raise UserError(
+            f"{source} names an item, {sample[0].strip()!r}, above the rows of its users, as "
+            'Netflix does; write a pair a line: awk -F, \'/:$/{sub(":",""); i=$0; next} '
+            f'{{print $1 "," i "," $2 "," $3}}\' {source}'
+        )
     first = {".csv": ",", ".tsv": "\t"}.get(suffix)
     if first == "," and _widths(sample, ";") > _widths(sample, ","):
         first = ";"  # commas are in its numbers
@@ -81,7 +89,8 @@ def find_layout(lines: Sequence[str], source: str, suffix: str, needed: int) -> 
             return Layout(separator, quoted, skipped, width, rows)
     raise UserError(
         f"{source} has no {needed} columns: its first line is {sample[0].strip()[:60]!r}; separate "
-        "the columns by tabs, commas, semicolons, bars, blanks or ::, the same in each line"
+        "the columns by tabs, commas, semicolons, bars, blanks or ::, the same in each line, and "
+        "write a pair a line where a line holds all items of a user"
     )
 
 
@@ -157,6 +166,11 @@ def is_rating(rows: Sequence[Sequence[str]], column: int) -> bool:
     """Whether a column holds a number in some row, or nothing."""
     fields = [row[column] for row in rows if len(row) > column]
     return any(is_number(f) for f in fields) or not any(f.strip() for f in fields)
+
+
+def is_date(rows: Sequence[Sequence[str]], column: int) -> bool:
+    """Whether a column holds dates."""
+    return all(_DATE.fullmatch(row[column]) for row in rows if len(row) > column)
 
 
 def is_time(rows: Sequence[Sequence[str]], column: int) -> bool:

@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 
 ROLES = (
     Role("user", ("userid", "uid", "userindex", "customer", "customerid", "visitor", "visitorid",
-                  "reviewer", "reviewerid", "account", "accountid", "member", "memberid")),
+                  "reviewer", "reviewerid", "account", "accountid", "member", "memberid", "queryid",
+                  "profileid")),
     Role("item", ("itemid", "iid", "itemindex", "movie", "movieid", "product", "productid",
                   "article", "articleid", "track", "trackid", "song", "songid", "artist",
                   "artistid", "book", "bookid", "isbn", "parentasin", "asin", "business",
-                  "businessid")),
+                  "businessid", "animeid", "venueid", "corpusid", "videoid", "gameid", "appid",
+                  "recipeid", "jokeid")),
     Role("rating", ("ratings", "score", "stars", "overall", "preference", "bookrating"), False),
     Role("time", ("timestamp", "ts", "date", "datetime", "unixreviewtime", "reviewtime", "created",
                   "createdat"), False),
@@ -167,7 +169,8 @@ def read_interactions(
             why = "" if relevant is None else f" (--relevant {relevant:g} or above)"
             raise UserError(
                 f"{(test or source) if pairs is measured else source} holds no relevant pair to "
-                f"{what}{why}; name more data"
+                f"{what}{why}: it takes users of two items or a --test file; name more data, or "
+                f"other --columns, for it was read as {'; '.join(read.told)}"
             )
     count = len(users)
     read.note("users without a relevant item in training", count - len(np.unique(learned.users)))
@@ -228,6 +231,7 @@ class _Reader:
         if "time" in table:
             bad = table["time"].isna()
             if bad.all():
+                self.note("times that cannot be read (2020-01-31 and seconds can)", len(table))
                 table = table.drop(columns="time")
             else:
                 table = self._drop(table, bad, "with a time that cannot be read")
@@ -305,6 +309,12 @@ class _Reader:
         )
 
 
+DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%y",
+         "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m %d, %Y", "%B %d, %Y", "%b %d, %Y", "%d %b %Y",
+         "%a %b %d %H:%M:%S %z %Y")  # fmt: skip
+"""How dates are written besides ISO 8601."""
+
+
 def _numbered(column: "pd.Series", names: Sequence[str]) -> Int64[np.ndarray, " N"]:
     """Place of each name among others; -1 where it is not there."""
     import pandas as pd
@@ -321,8 +331,14 @@ def _times(column: "pd.Series") -> "pd.Series":
     seconds = pd.to_numeric(text, errors="coerce").astype("float64")
     if not seconds.isna().all():
         return seconds
-    dates = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
-    return (dates - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    for formats in (("ISO8601",), DATES):
+        read = [pd.to_datetime(text, errors="coerce", utc=True, format=how) for how in formats]
+        most = max(int(dates.notna().sum()) for dates in read)
+        best = [dates for dates in read if dates.notna().sum() == most]
+        # 1/2/2020 is in January or in February, if no day beyond the twelfth tells
+        if most and all(dates.equals(best[0]) for dates in best):
+            return (best[0] - pd.Timestamp(0, tz="UTC")).dt.total_seconds()
+    return pd.Series(np.nan, column.index)
 
 
 def _names(tables: "Sequence[pd.DataFrame]", column: str, size: int | None) -> list[str]:

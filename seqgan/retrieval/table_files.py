@@ -18,7 +18,9 @@ OTHER = {
     b"\x80\x04": "a pickle, which would run whatever it says; save the table as .csv",
     b"BZh": "packed by bzip2; unpack it with `bunzip2`",
     b"\xfd7zXZ": "packed by xz; unpack it with `unxz`",
-    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `unzstd`",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
+    b"7z\xbc\xaf": "a 7z archive; unpack it, for example with `7z x`, and name a table in it",
+    b"Rar!": "a RAR archive; unpack it and name a table in it",
 }
 """What files that are no text begin with, and what to do."""
 LIKELY = ("ratings", "rating", "interactions", "u.data", "reviews", "events")

@@ -150,6 +150,20 @@ def _finder(tree: Tree) -> Callable[[str], str | None]:
     return find
 
 
+def _text(content: bytes, name: str) -> str:
+    """The text of a file of captions."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        row = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{name}, row {row} is not UTF-8; save it as UTF-8, for example with `iconv -f cp1252 "
+            "-t utf-8`"
+        ) from error
+
+
 def _side_by_side(pictures: Tree, texts: Tree) -> Iterator[Pair]:
     """CUB and Oxford-102: a .txt of captions for each picture, at the same path or of its name."""
     files = {str(PurePosixPath(path).with_suffix("")): path for path in texts.ending(*SIDE)}
@@ -166,7 +180,7 @@ def _side_by_side(pictures: Tree, texts: Tree) -> Iterator[Pair]:
         lines: list[str] = []
         if place in files:
             used.add(place)
-            text = texts.files[files[place]]().decode("utf-8", "replace")
+            text = _text(texts.files[files[place]](), f"{texts.name}/{files[place]}")
             lines = [" ".join(line.split()) for line in text.split("\n") if line.strip()]
         yield Pair("train", f"{pictures.name}/{path}", pictures.files[path], lines, path)
     for place in files.keys() - used:

@@ -263,7 +263,7 @@ def test_what_cannot_be_read_is_one_sentence_with_the_files_name(tmp_path, envs,
     [
         ("buffer.pkl", b"\x80\x04", "is a pickle, which would run whatever it says"),
         ("agent.zip", b"PK", "is a pickle"),
-        ("rows.csv", b"a,b\n1,2\n", "give an .npz, .hdf5, .jsonl or .parquet file"),
+        ("rows.csv", b"a,b\n1,2\n", "no columns of observations, only a, b"),
         ("bad.hdf5", b"no hdf5", "no readable data set of Minari or D4RL"),
         ("bad.jsonl", b"{", "no readable data set of trajectories"),
         ("bad.parquet", b"PAR1", "no readable data set of trajectories"),
@@ -277,7 +277,7 @@ def test_other_files_are_refused_with_a_way_out(tmp_path, envs, name, content, s
 
 
 def test_hdf5_of_neither_kind_says_what_it_lacks(tmp_path, envs):
-    with pytest.raises(UserError, match="lacks observations, terminals, and episode_0"):
+    with pytest.raises(UserError, match="lacks observations, terminals, and groups episode_0"):
         load_demonstrations(written(tmp_path, {"a": np.zeros(3)}, "hdf5"), envs, "Pendulum-v1")
 
 

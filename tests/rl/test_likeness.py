@@ -7,8 +7,9 @@ import torch
 
 from rl.demos import Trajectory, record
 from rl.envs import make_envs
-from rl.formats import read_demonstrations, save_npz
+from rl.formats import likeness, read_demonstrations, save_npz
 from rl.formats.likeness import unlike
+from rl.formats.raw import Raw, encode
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,51 @@ def test_what_fits_is_not_told(car):
     assert unlike(shown, random, envs) == []
 
 
-def test_another_frame_skip_is_told_by_its_factor(car):
+def skipped(env, frames, envs):
+    """Short episodes of random actions, each held for so many frames."""
+    made, found = gymnasium.make(env).unwrapped, []
+    made.action_space.seed(0)
+    for seed in range(3):
+        obs, acts, ends = [made.reset(seed=seed)[0]], [], False
+        while not ends and len(acts) < 10:
+            acts.append(made.action_space.sample())
+            for _ in range(frames):
+                if not ends:
+                    seen, _, ends, _, _ = made.step(acts[-1])
+            obs.append(seen)
+        found.append(encode(Raw(np.stack(obs), np.array(acts), ends, np.zeros(0)), envs, env))
+    return found
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1", "MountainCar-v0", "Acrobot-v1"])
+def test_another_frame_skip_is_told_by_doing_steps_again(env):
+    torch.manual_seed(0)
+    envs = make_envs(env, 5, max_episode_steps=20)
+    random = record(envs, None, 5)
+    assert unlike(skipped(env, 1, envs), random, envs) == []
+    (said,) = unlike(skipped(env, 3, envs), random, envs)
+    assert "but 0% with a frame skip of 3 instead of 1" in said
+    missed = int(said.partition("misses ")[2].partition("%")[0])
+    assert 60 <= missed <= 80  # a third of the way
+    # Other physics: no frame skip explains them
+    odd = [t._replace(obs=t.obs[::-1], last_obs=t.obs[0]) for t in skipped(env, 1, envs)]
+    assert "with any frame skip from 1 to 8" in unlike(odd, random, envs)[-1]
+
+
+@pytest.mark.parametrize("options", [{}, {"frame_skip": 2}])
+def test_another_frame_skip_of_a_body_is_told(options):
+    pytest.importorskip("mujoco")
+    envs = make_envs("Hopper-v5", 2, options, 30)
+    random, own = record(envs, None, 4), options.get("frame_skip", 4)
+    assert unlike(random[:2], random, envs) == []
+    shown = record(make_envs("Hopper-v5", 1, {"frame_skip": 8}, 30), None, 2)
+    said = unlike(shown, random, envs)[-1]
+    assert f"0% with a frame skip of 8 instead of {own}" in said
+
+
+def test_where_steps_cannot_be_done_again_changes_are_told_by_their_factor(car):
     envs, random, shown = car
-    (said,) = unlike([every_second(t) for t in shown], random, envs)
+    (said,) = likeness._steps([every_second(t) for t in shown], random, envs)
     assert said.startswith("component 0 changes in a step by 1.9")
     assert "frame skip, the time step or --env_kwargs may differ" in said
 

@@ -137,3 +137,22 @@ def test_a_hub_data_set(offline, monkeypatch):
     read_texts("name", "t")
     assert asked[1] == (("name", None), {"split": "train"})
     assert read_texts("own/er").lines == ["a", "b c"]
+
+
+def test_numbers_of_classes_are_their_names(offline, monkeypatch):
+    kinds = {"t": offline.Value("string"), "kind": offline.ClassLabel(names=["fig", "ash"])}
+    rows = offline.Dataset.from_dict({"t": list("abc"), "kind": [1, 0, 1]}, offline.Features(kinds))
+    monkeypatch.setattr(offline, "load_dataset", lambda *args, **options: rows)
+    read = read_texts("own/er", "t", label_field="kind")
+    assert read.classes == ("ash", "fig")
+    assert read.labels.tolist() == [0, 1, 0]
+
+
+def test_an_unknown_split_of_a_saved_data_set_is_refused_by_those_there_are(tmp_path):
+    import datasets
+
+    rows = datasets.Dataset.from_dict({"text": ["a"]})
+    datasets.DatasetDict({"train": rows, "dev": rows}).save_to_disk(str(tmp_path / "d"))
+    said = sentence_of(str(tmp_path / "d"), None, "test")
+    assert "has no split 'test'; --split may be train, dev" in said
+    assert found(read_texts(str(tmp_path / "d"), split="dev")) == (["a"], [1], 0)

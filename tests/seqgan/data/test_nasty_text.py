@@ -96,6 +96,9 @@ READ: list[tuple[str, bytes, dict, list[str]]] = [
     ("a.csv", b"t\r\na\r\n\r\nb\r\n", {}, ["a", "b"]),
     ("a.csv", b"t,u\n" + b"x" * 200_000 + b",1\n", {"field": "t"}, ["x" * 200_000]),
     ("a.tsv", b't\tu\n"a\tb"\tc\n', {"field": "t"}, ["a\tb"]),
+    # What pandas writes by default, and records by their names
+    ("a.json", b'{"text": {"0": "a b", "1": "c"}, "n": {"0": 1, "1": 2}}', {}, ["a b", "c"]),
+    ("a.json", b'{"x": {"text": "a b"}, "y": {"text": "c"}}', {}, ["a b", "c"]),
 ]
 
 
@@ -120,7 +123,17 @@ REFUSED: list[tuple[str, bytes, dict, str]] = [
     ("a.txt", "ab\n".encode("utf-16-le"), {}, "line 1 of .* UTF-16 without its mark; save it"),
     ("a.txt", b"PK\x03\x04rest", {}, "is a zip archive; unpack it"),
     ("a.txt", b"%PDF-1.4", {}, "is a PDF document; save its text"),
-    ("a.txt", b"\x28\xb5\x2f\xfd....", {}, "unpack it with `zstd -d`"),
+    ("a.txt", b"\x28\xb5\x2f\xfd....", {}, "zstd.* unpack it"),
+    ("a.xlsx", b"PK\x03\x04rest", {}, "is a workbook; save its table as CSV"),
+    ("a.docx", b"PK\x03\x04rest", {}, "is a Word document; save its text"),
+    ("a.txt", b"7z\xbc\xaf'\x1c", {}, "is a 7z archive; unpack it"),
+    ("a.txt", b"Rar!\x1a\x07", {}, "is a RAR archive; unpack it"),
+    ("a.lz4", b"\x04\x22\x4d\x18..", {}, "unpack it with `lz4 -d`"),
+    ("a.rtf", b"{\\rtf1 hi}", {}, "is a document in RTF; save its text"),
+    ("a.txt", b"\x89PNG\r\n", {}, "is a picture; name a file of text"),
+    ("a.htm", b"\xef\xbb\xbf <!DOCTYPE html><p>hi", {}, "is a page or document of marks"),
+    ("a.txt", b"<?xml version='1.0'?><TEI/>", {}, "save its text without them"),
+    ("a.csv", b'id,text\n1,"he said \\"hi\\" to"\n', {}, "record 1 of .*; write \"\" for a quot"),
     ("a.txt.gz", b"", {}, "is empty"),
     ("a.jsonl", b'{"t": "a"}\n{"t": \n', {}, "line 2 of .* cannot be read as JSON lines"),
     ("a.jsonl", rows({"t": "a"}, {"t": 5}), {"field": "t"}, r"holds numbers, .*record 2\)"),
@@ -223,3 +236,15 @@ def test_tar_archives_and_pickles_are_refused_with_a_way_out(tmp_path):
         read_texts(put(tmp_path, "a.txt", tar))
     with pytest.raises(UserError, match="is a pickle, which would run whatever it says; save its"):
         read_texts(put(tmp_path, "a.pkl", b"\x80\x04."))
+
+
+def test_zstd_is_unpacked_while_it_is_read(tmp_path):
+    zstandard = pytest.importorskip("zstandard")
+    pack = zstandard.ZstdCompressor().compress
+    whole = pack(b"a b\n" * 9000) + pack(b"c\n")  # frames in a row
+    (tmp_path / "a.txt.zst").write_bytes(whole)
+    lines = read_texts(str(tmp_path / "a.txt.zst")).lines
+    assert (len(lines), lines[9000]) == (9001, "c")
+    (tmp_path / "a.txt.zst").write_bytes(whole[:20])
+    with pytest.raises(UserError, match="is not a whole zstd file"):
+        read_texts(str(tmp_path / "a.txt.zst"))

@@ -10,7 +10,7 @@ import pytest
 
 from image_core.adversarial.errors import UserError
 from seqgan.retrieval.columns import read_table
-from seqgan.retrieval.interactions import ROLES
+from seqgan.retrieval.interactions import ROLES, _Reader
 from seqgan.retrieval.judged import read_answers
 
 
@@ -199,6 +199,19 @@ REFUSED = {
     "a torn gzip": ("r.csv.gz", gzip.compress(b"1,a\n" * 999)[:-20], "cannot be read", {}),
     "a torn object": ("r.jsonl", '{"user": 1, "item": 2}\n{"user": 1,\n', "row 2 is not JSON", {}),
     "a list for an id": ("r.jsonl", '{"user": [1], "item": 2}\n', "row 1: user is no single", {}),
+    "dates for items": ("r.txt", "1\t2010-10-19T23:55:27Z\t30.2\t9\n" * 3,
+                        "has dates in column 2: .* by their numbers, as in --columns 1,5", {}),
+    "five columns without names": ("r.csv", "1,2,3,pv,1511544171\n" * 3,
+                                   "5 columns without names.*--columns 1,5", {}),
+    "a matrix": ("r.csv", "9,1.5,99,-3,2,4,99\n" * 4, "7 columns without names", {}),
+    "web queries": ("r.txt", "2 qid:1 1:0.5 2:0.1 #x\n" * 3, "of web queries.*--task web", {}),
+    "items above their users": ("r.txt", "1:\n7,3,2005-09-06\n8,5,2005-05-13\n2:\n7,1,2005-1-1\n",
+                                "names an item, '1:', above the rows.*awk -F,", {}),
+    "all items of a user a line": ("r.txt", "1 4 5 6\n2 7\n3\n4 8 9\n5 1\n",
+                                   "write a pair a line where a line holds all items", {}),
+    "Python's objects": ("r.jsonl", "{'user': 1, 'item': 2}\n", "row 1 .*ast.literal_eval", {}),
+    "zstd": ("r.csv", b"\x28\xb5\x2f\xfdx", "unpack it with `zstd -d`", {}),
+    "7z": ("r.csv", b"7z\xbc\xaf'", "unpack it, for example with `7z x`", {}),
     "no objects": ("r.jsonl", "[1, 2]\n", "row 1 is no object", {}),
 }  # fmt: skip
 
@@ -210,6 +223,27 @@ def test_ratings_that_cannot_be_read_are_refused_with_a_way_out(tmp_path, case):
         table(tmp_path, name, content, **options)
     assert name in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+DATED = {
+    "days first": (("13/01/2020", "01/02/2020"), [1578873600, 1580515200], 0),
+    "months first": (("01/13/2020", "02/01/2020"), [1578873600, 1580515200], 0),
+    "points": (("13.01.2020", "01.02.2020"), [1578873600, 1580515200], 0),
+    "Goodreads": (("Thu Dec 19 08:44:36 -0800 2013",) * 2, [1387471476] * 2, 0),
+    "Amazon": (("06 3, 2013", "11 20, 2013"), [1370217600, 1384905600], 0),
+    "days or months": (("02/01/2020", "03/01/2020"), None, 2),
+}
+
+
+@pytest.mark.parametrize("case", DATED)
+def test_dates_are_read_where_they_can_be_told(tmp_path, case):
+    (one, other), seconds, unread = DATED[case]
+    file = tmp_path / "r.csv"
+    file.write_text(f"user;item;date\n1;a;{one}\n1;b;{other}\n")
+    reader = _Reader((), "auto", None)
+    rows = reader.rows(str(file))
+    assert (rows["time"].tolist() if "time" in rows else None) == seconds
+    assert sum(reader.noted.values()) == unread
 
 
 # ------------------------------------------------------------------------------ questions, answers

@@ -48,3 +48,25 @@ def test_what_is_no_table_is_refused_with_a_way_out(tmp_path):
     (tmp_path / "x.json").write_text("a.png: x")
     with pytest.raises(UserError, match=r"x.json cannot be read as a table .*; write a .csv wit"):
         read_captioned(source, 16, captions=str(tmp_path / "x.json"))
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("captions.csv", "image,caption\na.png,red\nb.png,caf\xe9\n"),
+    ("captions.jsonl", '{"image": "a.png", "caption": "red"}\n\n{"image": "caf\xe9"}\n'),
+    ("b.txt", "red\n\ncaf\xe9\n"),
+])  # fmt: skip
+def test_captions_that_are_not_utf_8_are_refused_by_row(tmp_path, name, content):
+    source = put(tmp_path, "a.png", "b.png")
+    (tmp_path / "a.txt").write_text("a") if name == "b.txt" else None
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
+    with pytest.raises(UserError, match=rf"{name}, row 3 is not UTF-8; save it as UTF-8"):
+        read_captioned(source, 16)
+
+
+def test_pictures_of_a_parquet_file_that_does_not_say_so(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    put(tmp_path, "a.png", "b.png")
+    cells = [{"bytes": (tmp_path / name).read_bytes(), "path": name} for name in ("a.png", "b.png")]
+    rows = datasets.Dataset.from_dict({"image": cells, "text": ["x", "y"]})
+    rows.to_parquet(str(tmp_path / "a.parquet"))
+    assert captions(str(tmp_path / "a.parquet")) == {0: ["x"], 1: ["y"]}

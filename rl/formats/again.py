@@ -1,0 +1,152 @@
+"""Demonstrated steps done again: the environment is put where each began and takes its action.
+
+Possible where an observation tells the whole state: classic control, and the bodies of MuJoCo whose
+observations begin with positions and speeds. Whether it does is seen by the environment's own
+steps, which must come out as they did.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+
+from rl.demos import Trajectory
+from rl.envs import ClassicEnvs, Envs, MujocoEnvs, SyncEnvs
+
+ROWS = 60
+"""Most steps that are done again."""
+FEWEST = 5
+"""Steps below which nothing is said."""
+SURE = 0.02
+"""Error of the environment's own steps up to which the method is trusted."""
+FITS = 0.1
+"""Error up to which demonstrations are of this environment."""
+HIDDEN = 3
+"""Most first positions that observations leave out: a body's place, on which nothing depends."""
+
+Simulated = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+"""Observations (N, d), actions (N, ...), most frames K -> observations after 1 to K, (K, N, d)."""
+
+
+def again(
+    shown: Sequence[Trajectory], random: Sequence[Trajectory], envs: Envs
+) -> list[str] | None:
+    """What is to be said of steps that come out otherwise; None where it cannot be known.
+
+    Args:
+        shown: Episodes of an expert.
+        random: Episodes of random actions in the environment.
+        envs: Environments that both are of.
+    """
+    if not all(len(t.act) for t in shown):
+        return None
+    own, simulations = _simulations(envs)
+    for simulated in simulations:
+        errors, _ = _errors(random, envs, simulated, own)
+        if len(errors) and errors[own - 1] <= SURE:
+            break
+    else:
+        return None
+    most = max(8, 4 * own)
+    errors, count = _errors(shown, envs, simulated, most)
+    if not len(errors):
+        return None
+    if errors[own - 1] <= FITS:
+        return []
+    best = 1 + int(errors.argmin())
+    if errors[best - 1] > 0.5 * errors[own - 1]:
+        other = f"and at least {errors.min():.0%} with any frame skip from 1 to {most}"
+    else:
+        other = f"but {errors[best - 1]:.0%} with a frame skip of {best} instead of {own}"
+    return [
+        "put where a step of theirs begins and given its action, the environment misses "
+        f"{errors[own - 1]:.0%} of what changes (median of {count} steps), {other}; the frame "
+        "skip, the time step or --env_kwargs may differ"
+    ]
+
+
+def _errors(
+    trajectories: Sequence[Trajectory], envs: Envs, simulated: Simulated, most: int
+) -> tuple[np.ndarray, int]:
+    """Median share of a step's change that is missed, after 1 to `most` frames; number of steps."""
+    before = np.concatenate([t.obs for t in trajectories]).astype(float)
+    after = np.concatenate([np.concatenate([t.obs[1:], t.last_obs[None]]) for t in trajectories])
+    acts = np.concatenate([t.act for t in trajectories])
+    whole = np.flatnonzero(~(_at_edge(before) | _at_edge(after)))
+    rows = np.random.default_rng(0).permutation(whole)[:ROWS]
+    if len(rows) < FEWEST:
+        return np.empty(0), 0
+    before, after = before[rows], after[rows].astype(float)
+    found = simulated(before, envs.actions.to_env(torch.from_numpy(acts[rows])), most)
+    width = found.shape[2]
+    before, after = before[:, :width], after[:, :width]
+    spread = np.abs(after - before).mean(0)
+    unit = np.where(spread > 0, spread, 1.0)
+    change = np.linalg.norm((after - before) / unit, axis=1)
+    moved = change > 0
+    if moved.sum() < FEWEST:
+        return np.empty(0), 0
+    missed = np.linalg.norm((found - after) / unit, axis=2)[:, moved] / change[moved]
+    return np.nan_to_num(np.median(missed, axis=1), nan=np.inf), int(moved.sum())
+
+
+def _at_edge(obs: np.ndarray) -> np.ndarray:
+    """Observations that may be cut: a component has its highest or lowest value, others have it."""
+    found = np.zeros(len(obs), np.bool_)
+    for edge in (obs.max(0), obs.min(0)):
+        there = obs == edge
+        found |= (there & (there.sum(0) > 1)).any(1)
+    return found
+
+
+def _simulations(envs: Envs) -> tuple[int, Iterator[Simulated]]:
+    """Frames of a step of the environment, and what may simulate it."""
+    if isinstance(envs, ClassicEnvs):
+        return 1, iter([_classic(envs)])
+    if isinstance(envs, MujocoEnvs):
+        return envs.skip, (_body(envs.model, n) for n in range(HIDDEN + 1))
+    if isinstance(envs, SyncEnvs) and find_spec("mujoco"):
+        from gymnasium.envs.mujoco import MujocoEnv  # raises where there is no MuJoCo
+
+        body = envs.envs[0].unwrapped
+        if isinstance(body, MujocoEnv):
+            return int(body.frame_skip), (_body(body.model, n) for n in range(HIDDEN + 1))
+    return 1, iter(())
+
+
+def _classic(envs: ClassicEnvs) -> Simulated:
+    def simulated(obs: np.ndarray, acts: np.ndarray, most: int) -> np.ndarray:
+        state, found = envs.dynamics.state(obs), []
+        for _ in range(most):
+            state = envs.advance(state, acts)[0]
+            found.append(envs.observe(state))
+        return np.stack(found)
+
+    return simulated
+
+
+def _body(model: Any, hidden: int) -> Simulated:
+    """A body of MuJoCo whose first `hidden` positions observations leave out."""
+    import mujoco
+
+    positions, speeds = model.nq, model.nv
+
+    def simulated(obs: np.ndarray, acts: np.ndarray, most: int) -> np.ndarray:
+        width = positions - hidden + speeds
+        if obs.shape[1] < width or acts.shape[1:] != (model.nu,):
+            return np.full((most, *obs.shape), np.nan)
+        found = np.empty((most, len(obs), width))
+        data = mujoco.MjData(model)
+        for row in range(len(obs)):
+            mujoco.mj_resetData(model, data)
+            data.qpos[hidden:] = obs[row, : positions - hidden]
+            data.qvel[:] = obs[row, positions - hidden : width]
+            data.ctrl[:] = acts[row]
+            for frame in range(most):
+                mujoco.mj_step(model, data)
+                found[frame, row] = np.concatenate([data.qpos[hidden:], data.qvel])
+        return found
+
+    return simulated

@@ -13,6 +13,7 @@ from image_core.adversarial.losses import logistic_d
 from image_core.games.common import LatentGame, PriorGame, evaluating, to_images
 from image_core.games.conditional import LabelledGAN
 from image_core.games.latents import truncate, walk
+from image_core.games.stacked import StackedGAN
 from image_core.recipes.image.config import LogitOptions
 from image_core.recipes.image.recipe import Run
 from image_core.runs import options
@@ -67,7 +68,8 @@ class LoadedImages(LoadedRun[Run]):
     @property
     def classes(self) -> list[str]:
         """Names of the classes that the generator is told; empty where it is told none."""
-        return list(self._run.form.names or []) if isinstance(self._run.game, LabelledGAN) else []
+        told = isinstance(self._run.game, LabelledGAN | StackedGAN)
+        return list(self._run.form.names or []) if told else []
 
     def sample(
         self,

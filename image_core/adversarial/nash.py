@@ -204,8 +204,8 @@ class _Point:
         self.go_back()
         parts = offset.split([p.numel() for p in weights])
         with torch.no_grad():
-            for weight, part in zip(weights, parts, strict=True):
-                weight += part.view_as(weight)
+            for one, part in zip(weights, parts, strict=True):
+                one += part.view_as(one)
         slopes = {id(p): torch.zeros_like(p) for p in weights}
         batches = self.batches.since(0)
         for turn, weight in self._weighed():

@@ -137,7 +137,8 @@ class StackedGAN(LatentGame):
     def _discriminator_move(self, joint: bool, batches: Iterator[Batch]) -> Iterator[Loss]:
         with torch.no_grad():
             levels = self._levels(next(batches), joint)
-        total, logs = self._nothing(), {}
+        total = self._nothing()
+        logs: dict[str, Tensor] = {}
         for name, level in levels.items():
             D = self.D.get_submodule(name)
             d_real, (d_fake, read) = lifted(D(level.real)[0]), map(lifted, D(level.fake))
@@ -148,7 +149,8 @@ class StackedGAN(LatentGame):
         yield Loss(total, {**logs, "d_real": d_real.mean(), "d_fake": d_fake.mean()})
 
     def _generator_move(self, joint: bool, batches: Iterator[Batch]) -> Iterator[Loss]:
-        total, logs = self._nothing(), {}
+        total = self._nothing()
+        logs: dict[str, Tensor] = {}
         for name, level in self._levels(next(batches), joint).items():
             D = self.D.get_submodule(name)
             d_fake, read = map(lifted, D(level.fake))
@@ -186,13 +188,13 @@ def tiny() -> tuple[StackedGAN, dict[str, Tensor]]:
     """A game of seconds and data for it, for tests."""
     from image_core.nets.dcgan import dcgan
     from image_core.nets.discriminators import HeadsDiscriminator
-    from image_core.nets.stacked import FeatureDiscriminator, FeatureGenerator
+    from image_core.nets.stacked import FeatureGenerator, LayerDiscriminator
 
     features, noise = 64, 3
     lower, D = dcgan(16, 1, features + noise, width=0.05)
     G = StackedGenerator(FeatureGenerator(3, noise, features, 8), lower, noise)
     both = StackedDiscriminator(
-        FeatureDiscriminator(features, noise, 8), HeadsDiscriminator(D, noise)
+        LayerDiscriminator(features, noise, 8), HeadsDiscriminator(D, noise)
     )
     images = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     batch = {"images": images, "labels": torch.arange(6) % 3}

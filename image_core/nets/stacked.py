@@ -38,7 +38,7 @@ class FeatureGenerator(nn.Module):
 
 
 @final
-class FeatureDiscriminator(nn.Module):
+class LayerDiscriminator(nn.Module):
     """Features to a logit, high = real, and to the noise that they were made from.
 
     Args:
@@ -99,7 +99,7 @@ class StackedDiscriminator(nn.Module):
         lower: Discriminator of images.
     """
 
-    def __init__(self, upper: FeatureDiscriminator, lower: HeadsDiscriminator):
+    def __init__(self, upper: LayerDiscriminator, lower: HeadsDiscriminator):
         super().__init__()
         self.upper, self.lower = upper, lower
 

@@ -16,8 +16,8 @@ from image_core.metrics.features import SmallClassifier
 from image_core.nets.dcgan import dcgan
 from image_core.nets.discriminators import HeadsDiscriminator
 from image_core.nets.stacked import (
-    FeatureDiscriminator,
     FeatureGenerator,
+    LayerDiscriminator,
     StackedDiscriminator,
     StackedGenerator,
 )
@@ -80,7 +80,7 @@ def game(o: Options, images: ImageSet) -> StackedGAN:
     classes, noise = classes_of(o, images), o.feature_latent
     lower, D = dcgan(size, channels, FEATURES + o.latent, width=o.width, norm=o.norm)
     upper = FeatureGenerator(classes, noise, FEATURES, max(8, round(512 * o.width)))
-    judge = FeatureDiscriminator(FEATURES, noise, max(8, round(256 * o.width)))
+    judge = LayerDiscriminator(FEATURES, noise, max(8, round(256 * o.width)))
     return StackedGAN(
         SmallClassifier(channels, classes),
         StackedGenerator(upper, lower, noise),

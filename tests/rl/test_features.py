@@ -5,7 +5,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from rl.discriminators import Transitions
-from rl.features import LayerDiscriminator
+from rl.features import FeatureDiscriminator
 from rl.recipes.imitate.papers import amp
 from tests.rl.made import rollout
 from tests.rl.recipes.imitate.made import options_of, task_of
@@ -28,7 +28,7 @@ def rows_of(obs):
 def test_only_features_are_seen_normalised_by_those_of_the_demonstrations():
     task = task_of()
     shown = task.expert.steps().obs
-    D = LayerDiscriminator.of(first, *task.parts, shown, (8, 8))
+    D = FeatureDiscriminator.of(first, *task.parts, shown, (8, 8))
     found = D.encode(rows_of(shown))
     assert found.shape[1] == 4  # one feature and the flag, now and next
     seen = (2 * shown[:, 0] - 2 * shown[:, 0].mean()) / (2 * shown[:, 0]).std(correction=0)

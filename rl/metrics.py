@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
 from rl.demos import Trajectory, record
 from rl.discriminators import Transitions
@@ -41,7 +41,7 @@ def returns_of(
 
 
 def discrimination(
-    game: AdversarialImitator, real: Transitions, fake: Transitions
+    game: AdversarialImitator, real: Transitions, fake: Transitions, *, diagnose: bool = False
 ) -> dict[str, float]:
     """AUC and accuracy of the discriminator on the expert's and the policy's transitions.
 
@@ -49,9 +49,10 @@ def discrimination(
         game: Game whose discriminator is judged.
         real: Transitions of demonstrations.
         fake: Transitions that the policy has just made.
+        diagnose: Whether the mean distance of D from 1/2 is wanted too.
     """
     d_real, d_fake = game.discriminate(real), game.discriminate(fake)
-    return {"d_auc": float(auc(d_real, d_fake)), "d_accuracy": float(accuracy(d_real, d_fake))}
+    return qualities(d_real, d_fake, diagnose=diagnose)
 
 
 def mean_interval(

@@ -16,6 +16,7 @@ from image_core.adversarial import control_variates, estimators, losses, penalti
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
+from image_core.adversarial.nash import diagnose
 from seqgan.lm.policies import LSTMPolicy
 from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.sequence import SequenceGame
@@ -70,12 +71,14 @@ def test_every_player_of_every_game_learns(name):
 
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_goes_on_bit_for_bit(name, tmp_path):
+    """From a checkpoint, and after a diagnosis too."""
     engine, data = start(name, 0)
     list(engine.rounds(data, 3))
     engine.save(tmp_path / "run")
     undisturbed = list(engine.rounds(data, 3))
     again, data = start(name, 1)
     again.load(tmp_path / "run")
+    assert diagnose(again, data, rounds=1, products=1, draws=1)["gap"]
     resumed = list(again.rounds(data, 3))
     for one, other in zip(undisturbed, resumed, strict=True):
         assert {k: float(v) for k, v in one.items()} == {k: float(v) for k, v in other.items()}

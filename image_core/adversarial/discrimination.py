@@ -29,3 +29,30 @@ def accuracy(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tens
     """Mean share of real samples above a logit of 0 and of generated samples below it."""
     right = (real > 0).double().mean() + (fake < 0).double().mean()
     return right / 2
+
+
+def from_half(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, ""]:
+    """Mean distance of D = sigmoid(d) from 1/2, which D is everywhere at an equilibrium.
+
+    Args:
+        real: Logits of real samples.
+        fake: Logits of generated samples.
+
+    Source: Goodfellow et al. 2014, theorem 1.
+    """
+    apart = [(logits.double().sigmoid() - 0.5).abs().mean() for logits in (real, fake)]
+    return torch.stack(apart).mean()
+
+
+def qualities(
+    real: Float[Tensor, " N"], fake: Float[Tensor, " M"], *, diagnose: bool = False
+) -> dict[str, float]:
+    """AUC and accuracy by their names in logs and results.
+
+    Args:
+        real: Logits of real samples.
+        fake: Logits of generated samples.
+        diagnose: Whether the mean distance of D from 1/2 is wanted too.
+    """
+    found = {"d_auc": float(auc(real, fake)), "d_accuracy": float(accuracy(real, fake))}
+    return {**found, "d_from_half": float(from_half(real, fake))} if diagnose else found

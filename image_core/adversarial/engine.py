@@ -94,7 +94,7 @@ class Engine:
         self.game = game
         self.device = next(game.parameters()).device
         self.players = {name: list(ps) for name, ps in game.players().items()}
-        self._optim, self._schedule = dict(optim), dict(schedule)
+        self.optim, self._schedule = dict(optim), dict(schedule)
         self.optimizers = {name: make(self.players[name]) for name, make in optim.items()}
         check_optimizers(self.optimizers, self.players)
         self.schedules = {name: make(self.optimizers[name]) for name, make in schedule.items()}
@@ -139,24 +139,22 @@ class Engine:
         self._cut.release()
         # Gradients left by a move that failed between two steps
         self.optimizers[player].zero_grad(set_to_none=True)
-        flags = self._freeze_all_but(player)
-        self._cut.gather()
         move: Iterator[Loss] | None = None
-        try:
-            move = started(turn, batches)
-            while (loss := self._next(move, turn)) is not None:
-                total, scalars = loss
-                yields += 1
-                (total / self.accumulate if self.accumulate > 1 else total).backward()
-                logs.add({f"{player}/{k}": v for k, v in {"loss": total, **scalars}.items()})
-                if yields % self.accumulate == 0:
-                    logs.add({f"{player}/grad_norm": self._step(player, total)})
-        finally:
-            if isinstance(move, Generator):
-                move.close()  # exits the `with` blocks of a rejected move
-            self._cut.release()
-            for parameter, flag in flags:
-                parameter.requires_grad_(flag)
+        with self.learning(player):
+            self._cut.gather()
+            try:
+                move = started(turn, batches)
+                while (loss := self._next(move, turn)) is not None:
+                    total, scalars = loss
+                    yields += 1
+                    (total / self.accumulate if self.accumulate > 1 else total).backward()
+                    logs.add({f"{player}/{k}": v for k, v in {"loss": total, **scalars}.items()})
+                    if yields % self.accumulate == 0:
+                        logs.add({f"{player}/grad_norm": self._step(player, total)})
+            finally:
+                if isinstance(move, Generator):
+                    move.close()  # exits the `with` blocks of a rejected move
+                self._cut.release()
         if yields % self.accumulate:
             raise RuleError(
                 f"the move of {player!r} yielded {yields} losses, "
@@ -237,7 +235,7 @@ class Engine:
         if player not in self.optimizers:
             raise UserError(f"reset names {player!r}, which has no optimizer; add it to optim")
         self.players[player] = list(players[player])
-        self.optimizers[player] = self._optim[player](self.players[player])
+        self.optimizers[player] = self.optim[player](self.players[player])
         if player in self._schedule:
             self.schedules[player] = self._schedule[player](self.optimizers[player])
 
@@ -308,17 +306,19 @@ class Engine:
             norms.append(nn.utils.get_total_norm(rest))
         return torch.linalg.vector_norm(torch.stack(norms))
 
-    def _freeze_all_but(self, player: str) -> list[tuple[nn.Parameter, bool]]:
-        """Let only the player's parameters require gradients; return the previous flags to restore.
-
-        Gradients still flow through frozen networks to the one that learns.
-        """
+    @contextmanager
+    def learning(self, player: str) -> Iterator[None]:
+        """Context in which its parameters alone require gradients; they flow through all others."""
         learning = {id(p) for p in self.players[player]}
         flags = [(p, p.requires_grad) for p in self.game.parameters()]
-        for parameter, _ in flags:
+        for parameter, flag in flags:
             # Permanently frozen parameters, such as a pretrained layer's, stay frozen.
-            parameter.requires_grad_(parameter.requires_grad and id(parameter) in learning)
-        return flags
+            parameter.requires_grad_(flag and id(parameter) in learning)
+        try:
+            yield
+        finally:
+            for parameter, flag in flags:
+                parameter.requires_grad_(flag)
 
     def stream(self, data: Data) -> Iterator[Batch]:
         """Batches not yet drawn, on the device: this process's share of each.

@@ -47,6 +47,22 @@ def walk(stops: Float[Tensor, "K d"], steps: int, prior: Prior) -> Float[Tensor,
     )
 
 
+def turn_vector(
+    z: Float[Tensor, "N d"], values: Float[Tensor, " N"], count: int
+) -> Float[Tensor, " d"]:
+    """Mean of the latents whose images have most of an attribute minus that of those with least.
+
+    Args:
+        z: Latents.
+        values: The attribute of each one's image.
+        count: Latents of either mean.
+
+    Source: Radford, Metz & Chintala 2016, section 6.3.2.
+    """
+    order = values.argsort()
+    return z[order[-count:]].mean(0) - z[order[:count]].mean(0)
+
+
 def truncate(z: Float[Tensor, "N d"], bound: float, prior: Prior) -> Float[Tensor, "N d"]:
     """Map draws of the prior to draws of the prior given that every |z_i| is at most a bound.
 

@@ -198,6 +198,8 @@ def config_parser(recipe: str, module: Any, config_class: type) -> Any:
         for name in names:
             field = declared[name]
             default = {} if name in needed else {"default": field.default}
+            if field.type is bool:  # its name alone says yes
+                default |= {"nargs": "?", "const": True}
             group.add_argument(
                 f"--{name}", type=field.type, required=name in needed, help=told_of.get(name, ""),
                 **default,

@@ -36,6 +36,9 @@ class RunConfig:
         track: Trackers that get every logged number besides log.jsonl: tensorboard, wandb or
             trackio, several separated by commas.
         report: Report at the end of training: full or none; `seqgan evaluate DIR` writes it later.
+        diagnose: Whether each evaluation also logs how far the game is from an equilibrium: what
+            each player gains by some rounds alone, eigenvalues of the game's Jacobian, and how far
+            D is from 1/2; it takes the time of about fifty rounds, and changes nothing of the run.
     """
 
     out: str
@@ -45,6 +48,7 @@ class RunConfig:
     threads: int = 0
     track: str = ""
     report: str = "full"
+    diagnose: bool = False
 
     def __post_init__(self) -> None:
         options.check_least(self, 0, "save_seconds", "threads")
@@ -189,6 +193,7 @@ class Run(ABC):
             save_seconds=self.config.save_seconds,
             show=self.show,
             track=self.config.track,
+            diagnose=self.config.diagnose,
             watch=watch,
         )
         if self.config.report == "none":
@@ -218,5 +223,5 @@ class Run(ABC):
             write_form(self.folder.folder, form)
 
 
-MOVABLE = ("out", "device", "save_seconds", "track", "report", "shard")
+MOVABLE = ("out", "device", "save_seconds", "track", "report", "shard", "diagnose")
 """Options that may change while a run is stopped; the content of their files is compared."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from image_core.adversarial import parallel
+from image_core.adversarial import nash, parallel
 from image_core.adversarial.callbacks import crossed
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
@@ -44,6 +44,7 @@ def play(
     save_seconds: float,
     show: Sequence[str],
     track: str = "",
+    diagnose: bool = False,
     watch: Watch = unwatched,
 ) -> None:
     """Play all remaining phases, with logging, checkpoints and a progress display.
@@ -57,6 +58,7 @@ def play(
             saved.
         show: Names of the logged numbers to show.
         track: Trackers that get the logged numbers, see `track.names`.
+        diagnose: Whether evaluations log what `nash.diagnose` finds.
         watch: Function called with each logged record; what it raises ends the play.
 
     Raises:
@@ -80,7 +82,7 @@ def play(
                 phase.enter()
             ended = notes["phase_round"] >= phase.rounds
             while not ended:
-                record, ended = _round(engine, data, phase)
+                record, ended = _round(engine, data, phase, diagnose)
                 run.write_log(record)
                 log(record)
                 watch(record)
@@ -129,7 +131,7 @@ def _stop(engine: Engine, what: str) -> UserError:
     return UserError(f"{what} (round {engine.round}); {last}; lower the learning rate")
 
 
-def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bool]:
+def _round(engine: Engine, data: Data, phase: Phase, diagnose: bool) -> tuple[dict[str, Any], bool]:
     """One round and, when due, its evaluation: the log record, and whether the phase has ended."""
     logs: Mapping[str, Tensor] = next(engine.rounds(data, 1, turns=phase.turns))
     engine.notes["phase_round"] += 1
@@ -141,6 +143,8 @@ def _round(engine: Engine, data: Data, phase: Phase) -> tuple[dict[str, Any], bo
         _check_weights(engine, phase)
         with engine.whole():
             measured = phase.evaluate()
+            if diagnose:
+                measured = {**measured, **nash.diagnose(engine, data, phase.turns)}
         for name, value in measured.items():
             if not math.isfinite(value):
                 raise _stop(engine, f"in phase {phase.name} {name} is not finite")

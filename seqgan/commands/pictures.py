@@ -11,7 +11,7 @@ from seqgan.commands.recipes import load
 RECIPES = ("image", "text2image", "discrete", "translate")
 OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts", "label")
 """Options for runs that write sentences."""
-OF_PICTURES = ("labels", "truncation", "gif", "frames", "film")
+OF_PICTURES = ("labels", "truncation", "gif", "frames", "film", "turn")
 """Options for runs that draw pictures."""
 OF_FOLDERS = ("input", "direction", "masks")
 """Options for runs that translate pictures."""
@@ -59,6 +59,7 @@ def _images(options: Namespace) -> None:
         1 if options.rescore is None else options.rescore,
         options.gif,
         options.frames or FRAMES,
+        options.turn,
     )
     sheet.check()
     write_sheet(load(options.folder), sheet)
@@ -68,7 +69,7 @@ def _captions(options: Namespace) -> None:
     from image_core.runs.picture_files import write_film
     from seqgan.text2image.sample import PictureSheet, write_drawing
 
-    _refuse(options, "draws sentences, not classes", "labels", "truncation")
+    _refuse(options, "draws sentences, not classes", "labels", "truncation", "turn")
     if options.film is not None:
         write_film(Path(options.folder), options.film)
         if not options.prompt:

@@ -164,6 +164,12 @@ def _parser() -> Parser:
         type=float,
         help="Bound of the latents of an image run: less variety, clearer pictures (none).",
     )
+    add(
+        "--turn",
+        metavar="NAME",
+        help="Rows of pictures of an image run along the turn vector of an attribute: slant, or a "
+        "function module:name from pictures in [0, 1] to a number for each (none).",
+    )
     add("--gif", metavar="FILE", help="New file for a walk through latents, or between 2 prompts.")
     add(
         "--film",

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import qualities
 from image_core.games.cycle import CycleGAN
 from image_core.metrics.intervals import REACH
 from seqgan.decipher.ciphers import Cipher
@@ -45,7 +45,7 @@ def right(
 
 
 def discrimination(
-    game: CycleGAN, sets: CipherSets, cipher: Cipher, letters: int
+    game: CycleGAN, sets: CipherSets, cipher: Cipher, letters: int, *, diagnose: bool = False
 ) -> dict[str, float]:
     """How well the discriminator of plain text tells held-out windows from deciphered ones.
 
@@ -54,6 +54,7 @@ def discrimination(
         sets: Windows.
         cipher: Cipher.
         letters: Number of letters.
+        diagnose: Whether the mean distance of D from 1/2 is wanted too.
     """
     half = len(sets.test) // 2
     real = soft(sets.test[:half], letters)
@@ -64,7 +65,7 @@ def discrimination(
         scores = [
             game.d_scores("ab", x.to(game.device), x.to(game.device)).cpu() for x in (real, made)
         ]
-    return {"d_auc": float(auc(*scores)), "d_accuracy": float(accuracy(*scores))}
+    return qualities(*scores, diagnose=diagnose)
 
 
 def rivals(

@@ -113,7 +113,9 @@ class Run(recipe.Run):
         return {"accuracy": right(found, true)[0], **self._judged()}
 
     def _judged(self) -> dict[str, float]:
-        return discrimination(self.game, self.sets, self.cipher, self.letters)
+        return discrimination(
+            self.game, self.sets, self.cipher, self.letters, diagnose=self.config.diagnose
+        )
 
     def report(self, cpu_seconds: float | None = None) -> None:
         c, folder, true = self.config, self.folder, self.sets.test

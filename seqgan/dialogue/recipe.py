@@ -14,7 +14,7 @@ from torch import Tensor
 
 from image_core.adversarial import parallel
 from image_core.adversarial.callbacks import Limit
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Move, Turn
 from image_core.adversarial.sharding import copy_weights
@@ -279,7 +279,7 @@ class DialogueRun(recipe.Run):
     def _told_apart(self, look: EncodedPairs, replies: Tensor) -> dict[str, float]:
         """The discriminator's AUC and accuracy on people's replies and the generator's."""
         d_real, d_fake = self._discriminate(look), self._discriminate(look._replace(reply=replies))
-        return {"d_auc": float(auc(d_real, d_fake)), "d_accuracy": float(accuracy(d_real, d_fake))}
+        return qualities(d_real, d_fake, diagnose=self.config.diagnose)
 
     def _look(self) -> EncodedPairs:
         """Some validation pairs, the same in each run on the data."""

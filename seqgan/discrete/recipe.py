@@ -16,7 +16,7 @@ from torch.nn.functional import one_hot
 
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.discrete_variables import Bernoulli, Categorical
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, plots, recipe
 from image_core.runs.batches import Batches
@@ -278,10 +278,7 @@ class Run(recipe.Run):
             torch.cat([self.game.D(part.to(self.device)) for part in x.split(500)]).cpu()
             for x in (real, self.game.sample(len(real)))
         )
-        return {
-            "d_auc": float(auc(d_real, d_fake)),
-            "d_accuracy": float(accuracy(d_real, d_fake)),
-        }
+        return qualities(d_real, d_fake, diagnose=self.config.diagnose)
 
     def _independent_logits(self) -> Tensor:
         """Logits of independent variables at the training rows' own frequencies."""

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.runs import options
@@ -175,10 +175,7 @@ class SequenceRun(Run):
         d_real, d_fake = self.game.discriminate(real), self.game.discriminate(fake)
         if d_real is None or d_fake is None:
             return {}
-        return {
-            "d_auc": float(auc(d_real, d_fake)),
-            "d_accuracy": float(accuracy(d_real, d_fake)),
-        }
+        return qualities(d_real, d_fake, diagnose=self.config.diagnose)
 
     def quality(
         self, drawn: Mapping[str, Int64[Tensor, "M T"]], held_out: Int64[Tensor, "N T"], real: str

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
@@ -338,7 +338,7 @@ class Text2ImageRun(recipe.Run):
                 for kept, images in zip(logits, (real, fake), strict=True):
                     kept.append(self.game.pair_logits(stage, images, own.sentence).cpu())
         d_real, d_fake = map(torch.cat, logits)
-        return {"d_auc": float(auc(d_real, d_fake)), "d_accuracy": float(accuracy(d_real, d_fake))}
+        return qualities(d_real, d_fake, diagnose=self.config.diagnose)
 
     def painter(self) -> Painter:
         """What of the run draws pictures of sentences, and judges them."""

@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.stream import Data
 from image_core.data.images import ImageSet
 from image_core.games import PlainGAN
+from image_core.games.bayesian import BayesianGAN
 from image_core.games.common import ImageGame, LatentGame, Prior, draw, to_images
 from image_core.games.energy import EnergyGAN
 from image_core.games.logit import Coupling, LogitGame
@@ -262,6 +264,37 @@ def labelled_data(o: ImageOptions, images: ImageSet) -> Data:
     return Batches({"images": images.images, "labels": images.labels}, o.batch, seed=o.seed)
 
 
+def few_labels(o: ImageOptions, images: ImageSet, labelled: int) -> Data:
+    """Batches {"images", "labelled", "labels"}: any images, and those whose label is seen.
+
+    Args:
+        o: Batch and seed.
+        images: Images and labels.
+        labelled: Number of images, drawn by the seed, whose label is seen.
+
+    Raises:
+        UserError: There are fewer images.
+    """
+    assert images.labels is not None
+    if labelled > len(images.images):
+        raise UserError(
+            f"--labelled {labelled}: there are only {len(images.images)} images to learn from"
+        )
+    every = Batches(images.images, o.batch, seed=o.seed)
+    drawn = torch.Generator().manual_seed(o.seed)
+    seen = torch.randperm(len(images.images), generator=drawn)[:labelled]
+    rows = {"labelled": images.images[seen], "labels": images.labels[seen]}
+    few = Batches(rows, min(o.batch, labelled), seed=o.seed + 1)
+
+    def both(index: int) -> Mapping[str, Tensor]:
+        some, known = every(index), few(index)
+        assert isinstance(some, Tensor)
+        assert isinstance(known, Mapping)
+        return {"images": some, **known}
+
+    return both
+
+
 # ------------------------------------------------------------------------------------ telling
 
 
@@ -269,7 +302,7 @@ def limits(o: ImageOptions, game: ImageGame) -> list[Limit]:
     """Alarms of the discriminator: at chance; and too strong, where 0 is the logit of even odds."""
     if not isinstance(game, LatentGame):
         return []
-    at_zero = isinstance(game, SemiSupervisedGAN) or (
+    at_zero = isinstance(game, SemiSupervisedGAN | BayesianGAN) or (
         isinstance(game, LogitGame)
         and isinstance(o, LogitOptions)
         and game.loss.reward is not None
@@ -290,4 +323,6 @@ def objective(o: ImageOptions, game: ImageGame) -> dict[str, str]:
         return {"loss": f"energies, {game.rule.name}{pull}", "penalty": "none"}
     if isinstance(game, SemiSupervisedGAN):
         return {"loss": "classes and fakes; feature matching", "penalty": "none"}
+    if isinstance(game, BayesianGAN):
+        return {"loss": "classes and fakes, by samples of weights", "penalty": "none"}
     return {}

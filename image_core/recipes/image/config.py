@@ -387,6 +387,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rounds": 40_000,
         "ema_decay": 0.0,
     },
+    "paper": {
+        "width": 1.0,
+        "latent": 128,
+        "g_lr": 2e-4,
+        "d_lr": 2e-4,
+        "rounds": 100_000,
+        "evaluate_every": 5_000,
+        "eval_samples": 10_000,
+        "ema_decay": 0.0,
+    },
     "tiny": {
         "width": 0.06,
         "latent": 4,

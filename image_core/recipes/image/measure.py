@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core import metrics
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import auc, qualities
 from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet
 from image_core.games.common import ImageGame, LatentGame, to_images
@@ -243,7 +243,9 @@ def some(images: ImageSet, most: int) -> ImageSet:
 # -------------------------------------------------------------------------------- discriminator
 
 
-def discrimination(game: ImageGame, images: ImageSet, seed: int) -> dict[str, float]:
+def discrimination(
+    game: ImageGame, images: ImageSet, seed: int, *, diagnose: bool = False
+) -> dict[str, float]:
     """How well the discriminator tells whole held-out images from fresh ones of its generator.
 
     `d_auc` is of logits, or of minus the energies, whose means are `energy_real` and `energy_fake`;
@@ -254,6 +256,7 @@ def discrimination(game: ImageGame, images: ImageSet, seed: int) -> dict[str, fl
         game: Game of the run.
         images: Held-out images.
         seed: Seed of the fresh ones; the run's own random numbers are left alone.
+        diagnose: Whether the mean distance of D from 1/2 is wanted too.
     """
     if not isinstance(game, LatentGame):
         return {}
@@ -263,7 +266,7 @@ def discrimination(game: ImageGame, images: ImageSet, seed: int) -> dict[str, fl
     with torch.random.fork_rng([game.device] if game.device.type == "cuda" else []):
         torch.manual_seed(seed)
         real, fake = game.d_scores_of(batch)
-    found = {"d_auc": float(auc(real, fake))}
     if isinstance(game, EnergyGAN):
-        return {**found, "energy_real": -float(real.mean()), "energy_fake": -float(fake.mean())}
-    return {**found, "d_accuracy": float(accuracy(real, fake))}
+        energies = {"energy_real": -float(real.mean()), "energy_fake": -float(fake.mean())}
+        return {"d_auc": float(auc(real, fake)), **energies}
+    return qualities(real, fake, diagnose=diagnose)

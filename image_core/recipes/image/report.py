@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core import metrics
+from image_core.games.bayesian import BayesianGAN
 from image_core.games.common import ImageGame, PriorGame, to_images
 from image_core.games.latents import interpolate
 from image_core.games.semi import SemiSupervisedGAN
@@ -84,7 +85,8 @@ def look(subject: ImageSubject) -> dict[str, float]:
         write_grid(subject, subject.draw(min(most, 64)), f"round_{subject.rounds:06d}.png")
     net = subject.ruler().net
     fd = metrics.frechet(net.of(to_images(valid.images)), net.of(made))
-    return {"fd": fd, **discrimination(subject.game, valid, subject.config.seed)}
+    c = subject.config
+    return {"fd": fd, **discrimination(subject.game, valid, c.seed, diagnose=c.diagnose)}
 
 
 def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
@@ -106,12 +108,11 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
     table = {row: {s.short: s.value for s in found} for row, found in scores.items()}
     short = {score.measure: score.short for score in scores[AGAIN]}
     interval = {short[name]: [again.low[name], again.high[name]] for name in again.low}
-    if isinstance(subject.game, SemiSupervisedGAN) and subject.sets.test.labels is not None:
-        table[subject.title]["test_accuracy"] = _test_accuracy(subject, subject.game)
+    table[subject.title] |= _test_accuracy(subject)
     test = some(subject.sets.test, c.eval_samples)
     table[subject.title] |= subject.game.own_scores(test.images)
     told = objective(c, subject.game)
-    judged = discrimination(subject.game, test, c.seed)
+    judged = discrimination(subject.game, test, c.seed, diagnose=c.diagnose)
     subject.folder.write_result(
         {
             "table": table,
@@ -232,7 +233,18 @@ def write_grid(
     write_image_grid(to_colours(images), file, scale=scale, columns=columns)
 
 
-def _test_accuracy(subject: ImageSubject, game: SemiSupervisedGAN) -> float:
-    images, labels = subject.sets.test.images.to(subject.device), subject.sets.test.labels
-    assert labels is not None
-    return float((game.classify(to_images(images)).cpu() == labels).float().mean())
+def _test_accuracy(subject: ImageSubject) -> dict[str, float]:
+    """How often the discriminator names a test image rightly; of several, also their mean."""
+    game, labels = subject.game, subject.sets.test.labels
+    if labels is None or not isinstance(game, SemiSupervisedGAN | BayesianGAN):
+        return {}
+    images = to_images(subject.sets.test.images.to(subject.device))
+    if isinstance(game, SemiSupervisedGAN):
+        return {"test_accuracy": float((game.classify(images).cpu() == labels).float().mean())}
+    if not game.labelled:
+        return {}
+    each = game.probabilities(images).cpu()
+    return {
+        "test_accuracy": float((each.mean(0).argmax(1) == labels).float().mean()),
+        "member_accuracy": float((each.argmax(2) == labels).float().mean()),
+    }

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
-from image_core.recipes.image.loaded import LoadedImages, check_settings
-from image_core.runs import options
+from image_core.metrics.attributes import slant
+from image_core.recipes.image.loaded import TURNS, Attribute, LoadedImages, check_settings
+from image_core.runs import options, outside
 from image_core.runs.picture_files import check_new, write_gif, write_pictures
 
 IN_GRID = 1024
@@ -25,6 +26,7 @@ class SampleSheet:
         rescore: Candidates of each image.
         gif: Name of a .gif that does not exist yet, for a walk; None for no walk.
         frames: Number of images of the walk.
+        turn: Attribute of a turn vector, slant or a function module:name; None draws samples.
     """
 
     count: int
@@ -35,6 +37,7 @@ class SampleSheet:
     rescore: int = 1
     gif: str | None = None
     frames: int = 60
+    turn: str | None = None
 
     def check(self) -> None:
         """Refuse what makes no sense, before a run is loaded for it.
@@ -53,6 +56,14 @@ class SampleSheet:
                     f"--n {self.count}: a grid holds at most {IN_GRID} images; name a folder by "
                     "--out for more"
                 )
+        if self.turn is not None:
+            if self.truncation is not None or self.rescore > 1 or len(self.labels) > 1:
+                raise UserError(
+                    f"--turn {self.turn}: its rows are of one class, neither truncated nor "
+                    "rescored; leave --truncation and --rescore out, and name one class at most"
+                )
+            if self.turn != "slant" and not outside.is_outside(self.turn):
+                raise UserError(f"--turn {self.turn}: choose slant, or a function module:name")
         if self.gif is not None:
             check_new("gif", self.gif, ".gif")
             if self.frames < 4:
@@ -82,6 +93,12 @@ def write_sheet(loaded: LoadedImages, sheet: SampleSheet) -> None:
         )
         write_gif(frames, Path(sheet.gif))
         print(sheet.gif)
+    if sheet.out is not None and sheet.turn is not None:
+        label = sheet.labels[0] if sheet.labels else None
+        found = loaded.turn(_attribute(sheet.turn), sheet.count, label=label, seed=sheet.seed)
+        write_pictures(found, Path(sheet.out), columns=len(TURNS))
+        print(sheet.out)
+        return
     if sheet.out is not None:
         images = loaded.sample(
             sheet.count,
@@ -96,3 +113,10 @@ def write_sheet(loaded: LoadedImages, sheet: SampleSheet) -> None:
             images, Path(sheet.out), columns=columns, titles=titles, folders=sheet.labels
         )
         print(sheet.out)
+
+
+def _attribute(name: str) -> Attribute:
+    """The attribute of --turn."""
+    if name == "slant":
+        return slant
+    return outside.load_function("turn", name, "(images in [0, 1]) -> a number for each")

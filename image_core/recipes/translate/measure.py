@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from image_core import metrics
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import qualities
 from image_core.data.domains import Domains
 from image_core.data.images import ImageSet
 from image_core.data.pictures import to_channels
@@ -232,7 +232,12 @@ def named_right(game: ClassifyingGame, held: Domains, most: int) -> dict[str, fl
 
 
 def discrimination(
-    game: TranslationGame, held: Examples, made: Images, direction: Direction
+    game: TranslationGame,
+    held: Examples,
+    made: Images,
+    direction: Direction,
+    *,
+    diagnose: bool = False,
 ) -> dict[str, float]:
     """How well a discriminator tells held-out pictures of the target domain from translations.
 
@@ -241,6 +246,7 @@ def discrimination(
         held: Held-out pictures.
         made: Translations of the pictures to translate.
         direction: Direction of the translations.
+        diagnose: Whether the mean distance of D from 1/2 is wanted too.
     """
     n = min(len(held.source), len(held.target))
     scores: list[Tensor] = []
@@ -251,7 +257,7 @@ def discrimination(
                 for s, x in zip(held.source[:n].split(250), images.split(250))
             ]
             scores.append(torch.cat(parts))
-    return {"d_auc": float(auc(*scores)), "d_accuracy": float(accuracy(*scores))}
+    return qualities(*scores, diagnose=diagnose)
 
 
 def control_rows(

@@ -128,7 +128,8 @@ def translated(
     found = ruler.measure(made, ruler.moments(held.target), held.true, held.labels)
     codes = neighbours(game, subject.sets, held)
     row = Scored({**found.scores, **trip, **codes}, found.ends)
-    return Translated(held, made, row, discrimination(game, held, made, direction))
+    judged = discrimination(game, held, made, direction, diagnose=subject.config.diagnose)
+    return Translated(held, made, row, judged)
 
 
 def look(subject: TranslateSubject) -> dict[str, float]:

@@ -213,7 +213,8 @@ class Run(PhasedRun):
         game, real = self.adversarial(), self.shown.held_out or self.shown.learned
         if game is None:
             return {}
-        found = discrimination(game, self._whole(real), self._whole(fresh))
+        rows = self._whole(real), self._whole(fresh)
+        found = discrimination(game, *rows, diagnose=self.config.diagnose)
         return {f"{name}{self._suffix()}": value for name, value in found.items()}
 
     def _overfit(self) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from image_core.adversarial.discrimination import accuracy, auc
+from image_core.adversarial.discrimination import accuracy, auc, from_half, qualities
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -25,3 +25,11 @@ def test_perfect_reversed_and_blind():
 def test_accuracy_weighs_both_sides_alike():
     real, fake = torch.tensor([1.0]), torch.tensor([-1.0, 1.0, 1.0, 1.0])
     assert accuracy(real, fake).item() == pytest.approx((1 + 0.25) / 2)
+
+
+def test_distance_from_a_half_weighs_both_sides_alike():
+    assert from_half(torch.zeros(3), torch.zeros(8)) == 0
+    odds = torch.tensor([0.9, 0.1, 0.5, 0.3]).double().logit()
+    assert from_half(odds[:1], odds[1:]).item() == pytest.approx((0.4 + 0.2) / 2)
+    assert set(qualities(odds[:1], odds[1:])) == {"d_auc", "d_accuracy"}
+    assert qualities(odds[:1], odds[1:], diagnose=True)["d_from_half"] == pytest.approx(0.3)

@@ -240,3 +240,21 @@ def test_a_trained_run_draws_as_many_as_are_asked_for(tmp_path, capsys):
         (["--out", str(run / "samples" / "drawn_1.png")], "nothing is overwritten"),
     ):
         assert says in refusal(capsys, "sample", str(run), *words)
+
+
+def test_a_diagnosed_run_ends_with_the_same_weights(tmp_path):
+    weights, logs = [], []
+    for name, words in (("plain", []), ("diagnosed", ["--diagnose"])):
+        run = tmp_path / name
+        assert main([*TINY, "--report", "none", *words, "--out", str(run)]) == 0
+        weights.append((run / "checkpoint" / "game.safetensors").read_bytes())
+        logs.append(read_log(run))
+    assert weights[0] == weights[1]
+    own = ("gap", "gain_G", "gain_D", "d_from_half")
+    of_jacobian = tuple(f"jacobian_{n}" for n in ("least_real", "most_real", "most_imaginary"))
+    for plain, diagnosed in zip(*logs, strict=True):
+        found = {n: diagnosed.pop(n) for n in (*own, *of_jacobian) if n in diagnosed}
+        assert diagnosed == plain
+        assert len(found) == (7 if "fd" in plain else 0)
+        if found:
+            assert found["gap"] == pytest.approx(found["gain_G"] + found["gain_D"], abs=2e-6)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 import seqgan as sg
 from image_core.adversarial.errors import UserError
 from image_core.games.latents import interpolate, truncate, walk
+from image_core.metrics.attributes import slant
 from image_core.recipes.image import report as image_report
 from seqgan.cli import main
 from tests.recipes.made import refusal
@@ -288,3 +289,53 @@ def test_rescoring_from_the_command_line(folders, capsys, tmp_path):
     assert main(["sample", str(folders["cgan"]), "--n", "1", *words]) == 0
     assert (tmp_path / "x.png").exists()
     assert "--label" in refusal(capsys, "sample", str(folders["cgan"]), "--label", "x")
+
+
+def test_a_turn_moves_latents_from_those_of_the_least_to_those_of_the_most(plain, told):
+    def bright(images):
+        return images.mean((1, 2, 3))
+
+    rows = plain.turn(bright, 2, draws=40, seed=5)
+    torch.manual_seed(5)
+    z, at = torch.randn(40, 4), torch.randn(2, 4)
+    G = plain._run.engine.ema["G"].module.eval()
+    with torch.no_grad():
+        order = ((G(z) + 1) / 2).mean((1, 2, 3)).argsort()
+    way = z[order[-2:]].mean(0) - z[order[:2]].mean(0)
+    moved = torch.stack([p + a * way for p in at for a in (-1, -0.5, 0, 0.5, 1)])
+    assert np.abs(rows.astype(int) - painted(plain._run, moved)).max() <= 1
+    of_bees = told.turn(bright, 1, label="bee", draws=20, seed=5)
+    assert of_bees.shape[0] == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"attribute": lambda x: x.mean(), "draws": 20}, "a number for each image"),
+        ({"attribute": slant, "draws": 19}, "at least 20"),
+        ({"attribute": slant, "label": "ant"}, "is told no classes"),
+    ],
+    ids=["attribute", "draws", "label"],
+)
+def test_turns_that_are_refused(plain, given, said):
+    with pytest.raises(UserError, match=said):
+        plain.turn(n=1, **given)
+
+
+def test_slant_is_that_of_a_line():
+    """x = 20 - s y for rows 5 to 24, in a picture of its own for each s."""
+    images = torch.zeros(3, 1, 32, 32)
+    for i, s in enumerate((0.0, 0.5, -0.5)):
+        for y in range(4, 25, 2):
+            images[i, 0, y, round(16 - s * (y - 14))] = 1
+    assert slant(images).tolist() == pytest.approx([0.0, 0.5, -0.5], abs=1e-6)
+    assert slant(torch.zeros(1, 3, 8, 8)).item() == 0
+
+
+def test_a_turn_is_drawn_by_the_command(folders, tmp_path, capsys):
+    out = tmp_path / "turn.png"
+    words = ["sample", str(folders["sngan"]), "--turn", "slant", "--n", "2", "--out", str(out)]
+    assert main(words) == 0
+    with Image.open(out) as picture:
+        assert picture.width > 2 * picture.height
+    assert "choose slant" in refusal(capsys, *words[:3], "lean")

@@ -58,7 +58,21 @@ class Options(AdamPlainOptions):
                 )
 
 
-PRESETS = {"tiny": {"width": 0.01, "first_size": 16}}
+# 600,000 images a stage of CelebA-HQ, in batches of one size
+PRESETS = {
+    "paper": {
+        "size": 1024,
+        "first_size": 4,
+        "width": 1.0,
+        "latent": 512,
+        "g_lr": 1e-3,
+        "d_lr": 1e-3,
+        "batch": 16,
+        "rounds": 637_500,
+        "ema_decay": 0.999,
+    },
+    "tiny": {"width": 0.01, "first_size": 16},
+}
 
 
 def game(o: Options, images: ImageSet) -> ProgressiveGAN:

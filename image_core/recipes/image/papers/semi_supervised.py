@@ -4,13 +4,8 @@ The generator matches features. Convolutions have batch norm: the authors' weigh
 the data, ours does not.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
-
-from image_core.adversarial.errors import UserError
 from image_core.adversarial.stream import Data
 from image_core.data.images import ImageSet
 from image_core.games.semi import SemiSupervisedGAN
@@ -18,6 +13,7 @@ from image_core.nets.discriminators import ClassDiscriminator
 from image_core.recipes.image.build import (
     adam_players,
     classes_of,
+    few_labels,
     networks,
     played,
     with_trunk,
@@ -29,7 +25,6 @@ from image_core.recipes.image.config import (
     TrunkOptions,
 )
 from image_core.runs import options
-from image_core.runs.batches import Batches
 
 __all__ = ["PRESETS", "Options", "data", "game", "players"]
 
@@ -56,9 +51,7 @@ PRESETS = {"study": STUDY}
 
 def game(o: Options, images: ImageSet) -> SemiSupervisedGAN:
     """The game of a run's options."""
-    n, count = classes_of(o, images), len(images.images)
-    if o.labelled > count:
-        raise UserError(f"--labelled {o.labelled}: there are only {count} images to learn from")
+    n = classes_of(o, images)
     G, D = with_trunk(o, networks(o, images, generator_norm=o.generator_norm))
     return SemiSupervisedGAN(G, ClassDiscriminator(D, n), o.latent, **played(o))
 
@@ -68,17 +61,4 @@ players = adam_players
 
 def data(o: Options, images: ImageSet) -> Data:
     """Batches {"images", "labelled", "labels"}: any images, and those whose label is seen."""
-    assert images.labels is not None
-    every = Batches(images.images, o.batch, seed=o.seed)
-    drawn = torch.Generator().manual_seed(o.seed)
-    seen = torch.randperm(len(images.images), generator=drawn)[: o.labelled]
-    rows = {"labelled": images.images[seen], "labels": images.labels[seen]}
-    few = Batches(rows, min(o.batch, o.labelled), seed=o.seed + 1)
-
-    def both(index: int) -> Mapping[str, Tensor]:
-        some, known = every(index), few(index)
-        assert isinstance(some, Tensor)
-        assert isinstance(known, Mapping)
-        return {"images": some, **known}
-
-    return both
+    return few_labels(o, images, o.labelled)

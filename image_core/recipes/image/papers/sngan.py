@@ -19,6 +19,10 @@ class Options(AdamPlainOptions):
     beta2: float = 0.9
 
 
-PRESETS = {"study": STUDY}
+# Residual networks on CIFAR-10
+PRESETS = {
+    "study": STUDY,
+    "paper": {"arch": "resnet_cifar", "d_lr": 2e-4, "d_steps": 5, "rounds": 50_000},
+}
 game = plain_game
 players = logit_players

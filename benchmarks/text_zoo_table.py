@@ -119,7 +119,7 @@ def tabulate(
 
 
 def _cell(its: Mapping[str, list[dict[str, Any]]], control: str, key: str) -> str:
-    values = [run[key] for run in its.get(control, [])]
+    values = [float(run[key]) for run in its.get(control, [])]
     known = values and not any(map(math.isnan, values))
     return interval(values) if known else "-"
 

@@ -77,7 +77,9 @@ class Options(SampledOptions, LossOptions):
         whole = " (the batch's mean)" if self.credit == "released" else ""
         manager = f"manager: rank of the mean D of {self.rollouts} completions{whole}"
         reward = f"{manager}; worker: cosine of features and goals{whole}"
-        leak = {} if self.leak == "discriminator" else {"leak": f"features of a {self.leak} network"}
+        leak = (
+            {} if self.leak == "discriminator" else {"leak": f"features of a {self.leak} network"}
+        )
         return {**super().method(), "reward": reward, "estimator": "reinforce", **leak}
 
     def network(self, s: Sequences) -> CNNDiscriminator:

@@ -201,7 +201,7 @@ def draw(world: str, rows: Mapping[str, Mapping[str, Sequence[Any]]], file: Path
                 if band is not None:
                     panel.plot(band, [at, at], color=colour)
         panel.axvline(0, color="0.7", zorder=0)
-    for place, (name, its) in enumerate(rows.items()):
+    for place, its in enumerate(rows.values()):
         curve = np.array(its["none"][0]["curve"])
         if len(curve):
             share = (curve[:, 0] - curve[0, 0]) / max(1, np.ptp(curve[:, 0]))

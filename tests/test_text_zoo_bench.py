@@ -1,4 +1,4 @@
-"""The table of all text papers: what runs, from which start, beside which controls, and the words."""
+"""The table of all text papers: what runs, from which start, beside which controls."""
 
 import importlib
 import json

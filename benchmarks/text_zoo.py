@@ -93,6 +93,7 @@ TINY = {
     "negatives": 64,
     "rollouts": 2,
     "mle_epochs": 1,
+    "sweep_samples": 64,
 }
 
 

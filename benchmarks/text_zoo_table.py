@@ -121,6 +121,8 @@ def tabulate(
 def _cell(its: Mapping[str, list[dict[str, Any]]], control: str, key: str) -> str:
     values = [float(run[key]) for run in its.get(control, [])]
     known = values and not any(map(math.isnan, values))
+    if len(values) == 1 and known:
+        return f"{values[0]:+.3f}"  # the verdict says that it is one seed
     return interval(values) if known else "-"
 
 

@@ -217,16 +217,14 @@ def train(cell: Cell) -> str:
     return ""
 
 
-def twins(world: str, rows: Iterable[str]) -> dict[str, str]:
+def twins(plain: Cell, rows: Iterable[str]) -> dict[str, str]:
     """Of each row the one whose more maximum likelihood is also its own: one start and rate."""
     first: dict[Any, str] = {}
-    probe = Cell(world, "seqgan", "none", 0, 0.0, Path(), {})
-    return {
-        row: first.setdefault(
-            row if row in ALONE else configured(probe._replace(row=row), Path()).g_lr, row
-        )
-        for row in rows
-    }
+    found = {}
+    for row in rows:
+        rate = configured(plain._replace(row=row), Path()).g_lr
+        found[row] = first.setdefault(row if row in ALONE else rate, row)
+    return found
 
 
 def rows_of(world: str) -> list[str]:
@@ -243,7 +241,7 @@ def planned(plain: Cell, rows: Sequence[str], controls: Sequence[str]) -> list[C
         controls: Controls to make where a paper has them.
     """
     cells = [plain._replace(row=row) for row in rows]
-    twin = twins(plain.world, rows)
+    twin = twins(plain, rows)
     for control in controls:
         for cell in list(cells[: len(rows)]):
             its = configured(cell, Path()).controls()
@@ -287,7 +285,7 @@ def main() -> None:
     o = parser.parse_args()
     if "captions" in o.worlds and not (o.data and o.test):
         parser.error("captions need --data and --test")
-    cells, wrong = [], []
+    cells, wrong, twin = [], [], {}
     for world in o.worlds:
         changes: dict[str, Any] = dict(TINY) if o.tiny else {}
         place = o.out / world
@@ -298,6 +296,7 @@ def main() -> None:
         for seed in range(o.first_seed, o.first_seed + o.seeds):
             plain = Cell(world, "seqgan", "none", seed, o.budget, place, changes)
             cells += planned(plain, o.papers or rows_of(world), o.controls)
+        twin[world] = twins(plain, o.papers or rows_of(world))
     if not o.table:
         wrong = [said for said in played(cells, o.cores) if said]
     done = [cell for cell in cells if cell.finished()]
@@ -305,7 +304,7 @@ def main() -> None:
     for world in o.worlds:
         here = [cell for cell in done if cell.world == world]
         seeds = [(c.row, c.control, c.folder, rounds_of(c)) for c in here]
-        found[world] = tabulate(world, seeds, twins(world, o.papers or rows_of(world)))
+        found[world] = tabulate(world, seeds, twin[world])
         draw(world, found[world], o.out / f"{world}.png")
         if world == "captions":
             published()

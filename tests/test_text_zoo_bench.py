@@ -50,7 +50,9 @@ def test_every_paper_has_a_row_its_own_schedule_and_its_controls(zoo):
     controls = {row: {c.control for c in cells if c.row == row} - {"none"} for row in rows}
     for row in rows:  # each likelihood once: that of the same start and rate is a twin's
         assert controls[row] - {"more_mle"} == set(steps[row].controls()) - {"more_mle"}
-    twin = zoo.twins("oracle", rows)
+    twin = zoo.twins(plain, rows)
+    captions = plain._replace(world="captions", changes={"data": "x.txt", "test": "y.txt"})
+    assert zoo.twins(captions, zoo.rows_of("captions")) == twin
     assert {twin[row] for row in ("psi_mle", "gcn", "maligan")} == {"gcn"}
     assert twin["cot"] == "cot" != twin["ddo"]
     for row in rows:

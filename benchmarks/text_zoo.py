@@ -1,41 +1,41 @@
 """All text papers and their controls under one budget of CPU seconds after one maximum likelihood.
 
     python benchmarks/text_zoo.py --out FOLDER [--seeds 5] [--budget 60] [--cores 2]
-        [--worlds oracle captions] [--papers seqgan cot ...] [--controls none permuted ...]
-        [--data TRAIN --test TEST]          (captions; gzipped or not)
+        [--worlds oracle captions] [--papers seqgan cot ...] [--controls permuted ...]
+        [--data TRAIN --test TEST] [--order FOLDER/table.json]     (captions; gzipped or not)
 
 The oracle is small (vocabulary 100, length 10, 2,000 sequences); captions are the first lines of
 --data. For each world and seed one LSTM is trained by maximum likelihood; every paper whose policy
 is that LSTM starts from its weights, `cot` and `scratchgan` from random ones, and those with a
-policy of their own (`relgan`, `leakgan`) from their own maximum likelihood. Then each has --budget
-CPU seconds, its discriminator's warm-up included and evaluation not: two rounds are timed, and the
-number of rounds is what fits. The CPU seconds that were used stand in the table.
+policy of their own (`relgan`, `leakgan`, `maskgan`) from their own maximum likelihood. Then each
+has --budget CPU seconds, its discriminator's warm-up included and evaluation not: two rounds are
+timed, and the number of rounds is what fits. Controls of a paper have as many rounds as the paper;
+more maximum likelihood has the budget, and is made once for all papers with one start and rate.
 
 Each run is a folder of its own, FOLDER/WORLD/PAPER.CONTROL-SEED. What is finished is not made
-again, so that the command can be stopped and repeated; one process a core. Prints one row a paper
-and control: distance of its temperature curve from that of maximum likelihood at equal diversity
-(NLL_oracle at equal NLL_test, below 0 better; BLEU-5 at equal Self-BLEU-5, above 0 better), best
-reverse LM or exact JSD less that of maximum likelihood (below 0 better), AUC of the discriminator,
-runs with an alarm, rounds, and CPU seconds; means with 95 % intervals over seeds. Writes
-FOLDER/table.json, with NLL_test or NLL_valid of every round that was evaluated. Nothing is
-selected: the last round counts.
+again, so that the command can be stopped and repeated; a run that fails is told, left out of the
+table and tried again the next time. Papers come before their controls. Nothing is selected: the
+last round counts. `text_zoo_table` says what is printed and drawn. With --order the order of the
+papers is compared with that of another table: `--seeds 1 --first_seed 5` beside five seeds re-runs
+a fifth of the figures.
 """
 
 import argparse
 import dataclasses
 import json
-import math
 import multiprocessing
 import shutil
+import sys
 import time
-from collections import defaultdict
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
-from text_paper_curves import gap, interval
 from text_papers import shortened
+from text_zoo_table import draw, order, published, tabulate
 
 from image_core.adversarial.stream import Data
 from image_core.runs.phase import Phase
@@ -43,15 +43,20 @@ from seqgan.text import oracle_recipe, recipe
 
 SHARED: dict[str, Any] = {
     "discriminator": "small",
-    "g_steps": 3,
     "d_warmup_steps": 186,
-    "d_steps": 62,
-    "d_lr": 1e-3,
-    "negatives": 1000,
-    "rollouts": 8,
     "threads": 1,
     "save_seconds": 1e9,
 }
+SCHEDULE = {
+    "g_steps": 3,
+    "g_lr": 2e-3,
+    "d_steps": 62,
+    "d_lr": 1e-3,
+    "d_epochs": 2,
+    "negatives": 1000,
+    "rollouts": 8,
+}
+"""SeqGAN's schedule at this size, for the papers that have it; others keep their own."""
 WORLDS: dict[str, dict[str, Any]] = {
     "oracle": {"vocab": 100, "length": 10, "train_size": 2000, "test_size": 2000, "mle_epochs": 8},
     "captions": {
@@ -67,14 +72,29 @@ WORLDS: dict[str, dict[str, Any]] = {
     },
 }
 RECIPES = {"oracle": oracle_recipe, "captions": recipe}
-AXES = {
-    "oracle": ("nll_test", "nll_oracle", "jsd"),
-    "captions": ("self_bleu5", "bleu5", "reverse_lm"),
+NOT_PLAIN = {"catgan", "sentigan", "prompted"}
+"""Papers of text by label or by prompt, which neither world has."""
+OWN: dict[str, dict[str, Any]] = {
+    "relgan": {"mle_epochs": 16, "g_steps": 1, "d_steps": 2, "beta_max": 2.0}
 }
-"""Of each world: diversity, quality, and the figure that no temperature makes good."""
-BY_LABEL = {"catgan", "sentigan"}
-"""Papers of text by label, which captions have not."""
-TINY = {"train_size": 256, "test_size": 256, "d_warmup_steps": 4, "d_steps": 4, "negatives": 64}
+"""What a paper has in place of its options' defaults, which are for longer sequences."""
+ARMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "leakgan_released": ("leakgan", {"credit": "released"}),
+    "leakgan_random": ("leakgan", {"leak": "random"}),
+}
+"""Rows that are a paper with an option: LeakGAN as released, and with features of no use."""
+ALONE = {"relgan", "leakgan", "maskgan", "cot", "scratchgan", *ARMS}
+"""Rows with a policy or a start of their own, so that more likelihood is theirs alone."""
+TINY = {
+    "train_size": 256,
+    "test_size": 64,
+    "d_warmup_steps": 4,
+    "d_steps": 4,
+    "negatives": 64,
+    "rollouts": 2,
+    "mle_epochs": 1,
+    "sweep_samples": 64,
+}
 
 
 class Cell(NamedTuple):
@@ -82,7 +102,7 @@ class Cell(NamedTuple):
 
     Args:
         world: Key of `WORLDS`.
-        paper: Name of the paper.
+        row: Name of a paper, or of one of `ARMS`.
         control: Control in its place, or "none".
         seed: Seed of the run.
         budget: CPU seconds after maximum likelihood.
@@ -91,7 +111,7 @@ class Cell(NamedTuple):
     """
 
     world: str
-    paper: str
+    row: str
     control: str
     seed: int
     budget: float
@@ -101,16 +121,25 @@ class Cell(NamedTuple):
     @property
     def folder(self) -> Path:
         """Folder of the run."""
-        return self.out / f"{self.paper}.{self.control}-{self.seed}"
+        return self.out / f"{self.row}.{self.control}-{self.seed}"
+
+    def finished(self) -> bool:
+        """Whether the run need not be made."""
+        return (self.folder / "cell.json").exists()
 
 
 def configured(cell: Cell, folder: Path, **changes: Any) -> Any:
     """Options of a run: those of the world that its paper reads."""
     papers = RECIPES[cell.world].PAPERS
-    known = {field.name for field in dataclasses.fields(papers.config(cell.paper))}
-    given = {**SHARED, **WORLDS[cell.world], **cell.changes, "control": cell.control, **changes}
-    values = {key: value for key, value in given.items() if key in known}
-    return papers.config(cell.paper)(seed=cell.seed, out=str(folder), **values)
+    paper, arm = ARMS.get(cell.row, (cell.row, {}))
+    fields = {field.name: field for field in dataclasses.fields(papers.config(paper))}
+    of_seqgan = papers.config("seqgan").__dataclass_fields__["d_steps"].default
+    follows = "d_steps" in fields and fields["d_steps"].default == of_seqgan
+    own = {**OWN.get(paper, {}), **arm}
+    given = {**SHARED, **(SCHEDULE if follows else {}), **WORLDS[cell.world], **own, **cell.changes}
+    values = {key: value for key, value in given.items() if key in fields}
+    values = {**values, "control": cell.control, **changes}
+    return papers.config(paper)(paper=paper, seed=cell.seed, out=str(folder), **values)
 
 
 def likelihood(cell: Cell) -> Path:
@@ -119,9 +148,9 @@ def likelihood(cell: Cell) -> Path:
     if not file.exists():
         place = cell.out / f"start-{cell.seed}"
         shutil.rmtree(place, ignore_errors=True)
-        plain = cell._replace(paper="seqgan", control="none")
-        run = RECIPES[cell.world].Run(configured(plain, place, rounds=0, d_warmup_steps=0))
-        run.config.report = "none"
+        plain = cell._replace(row="seqgan", control="none")
+        config = configured(plain, place, rounds=0, d_warmup_steps=0, report="none")
+        run = RECIPES[cell.world].Run(config)
         run.start()
         run.train()
         save_file(dict(run.game.mle.state_dict()), file.with_suffix(".tmp"))
@@ -134,7 +163,7 @@ def begun(cell: Cell, folder: Path, start: dict[str, torch.Tensor], rounds: int)
     run = RECIPES[cell.world].Run(configured(cell, folder, rounds=rounds))
     own = {key: value.shape for key, value in run.game.G.state_dict().items()}
     if own == {key: value.shape for key, value in start.items()}:
-        run = RECIPES[cell.world].Run(configured(cell, folder, rounds=rounds, mle_epochs=0))
+        run.config.mle_epochs = 0
         run.game.G.load_state_dict(start)
         run.game.keep_mle()
     return run
@@ -151,7 +180,9 @@ def seconds(engine: Any, data: Data, phase: Phase, rounds: int) -> float:
 
 
 def fitting(cell: Cell, start: dict[str, torch.Tensor]) -> int:
-    """Number of rounds that fit the budget."""
+    """Number of rounds: those of the paper for its controls, else what fits the budget."""
+    if cell.control in ("permuted", "none_real"):
+        return rounds_of(cell._replace(control="none"))
     run = begun(cell, cell.folder.with_suffix(".probe"), start, 2)
     *before, rounds = run.phases()
     left = cell.budget
@@ -161,64 +192,77 @@ def fitting(cell: Cell, start: dict[str, torch.Tensor]) -> int:
     return max(1, int(left / seconds(run.engine, run.data, rounds, 2)))
 
 
-def train(cell: Cell) -> None:
-    """Train a run, unless it is finished; one that was stopped begins anew."""
-    if (cell.folder / "cell.json").exists():
-        return
+def rounds_of(cell: Cell) -> int:
+    """Number of rounds of a finished run."""
+    found = json.loads((cell.folder / "cell.json").read_text(encoding="utf-8"))
+    return int(found["rounds"])
+
+
+def train(cell: Cell) -> str:
+    """Train a run, unless it is finished; one that was stopped begins anew. What went wrong."""
+    if cell.finished():
+        return ""
     shutil.rmtree(cell.folder, ignore_errors=True)
-    start = load_file(likelihood(cell))
-    rounds = fitting(cell, start)
-    run = begun(cell, cell.folder, start, rounds)
-    run.config.evaluate_every = max(1, rounds // 5)
-    run.start()
-    run.train()
-    (cell.folder / "cell.json").write_text(json.dumps({"rounds": rounds}))
+    try:
+        start = load_file(likelihood(cell))
+        rounds = fitting(cell, start)
+        run = begun(cell, cell.folder, start, rounds)
+        run.config.evaluate_every = max(1, rounds // 5)
+        run.start()
+        run.train()
+    except Exception as error:  # one run that fails must not end the others
+        traceback.print_exc()
+        return f"{cell.folder.name}: {type(error).__name__}: {error}"
+    (cell.folder / "cell.json").write_text(json.dumps({"rounds": rounds}), encoding="utf-8")
+    return ""
 
 
-def measured(cell: Cell) -> dict[str, Any]:
-    """Figures of a finished run."""
-    result = json.loads((cell.folder / "result.json").read_text(encoding="utf-8"))
-    across, up, lowest = AXES[cell.world]
-    own = next(name for name in result["sweep"] if name != "MLE")
-    sharp = 1 if cell.world == "oracle" else math.inf
-    lines = {
-        name: sorted((p[across], p[up]) for p in result["sweep"][name] if p["temperature"] <= sharp)
-        for name in ("MLE", own)
-    }
-    best = {
-        n: min((p[lowest] for p in result["sweep"][n] if lowest in p), default=math.nan)
-        for n in ("MLE", own)
-    }
-    log = (cell.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    key = "nll_test" if cell.world == "oracle" else "nll_valid"
-    rounds = [row for row in map(json.loads, log) if row["phase"] == "adversarial"]
-    return {
-        "distance": gap(lines["MLE"], lines[own], span=1.5 if cell.world == "oracle" else math.inf),
-        lowest: best[own] - best["MLE"],
-        "d_auc": result["discriminator"].get(own, {}).get("d_auc", math.nan),
-        "alarms": float(bool(result["alarms"])),
-        "rounds": json.loads((cell.folder / "cell.json").read_text())["rounds"],
-        "cpu_seconds": result["cpu_seconds"],
-        "curve": [row[key] for row in rounds if key in row],
-    }
-
-
-def table(cells: list[Cell]) -> dict[str, Any]:
-    """Rows by world, paper and control, printed as they stand in the page."""
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for cell in cells:
-        groups[cell.world, cell.paper, cell.control].append(measured(cell))
-    found: dict[str, Any] = {}
-    for (world, paper, control), rows in groups.items():
-        names = [name for name in rows[0] if name != "curve"]
-        if world not in found:
-            print(f"\n| {world} | " + " | ".join(names) + " |\n" + "|---" * (len(names) + 1) + "|")
-        label = paper if control == "none" else f"{paper}, {control}"
-        columns = [[row[name] for row in rows] for name in names]
-        cells_of = ["-" if any(map(math.isnan, each)) else interval(each) for each in columns]
-        print(f"| {label} | " + " | ".join(cells_of) + " |")
-        found.setdefault(world, {})[label] = rows
+def twins(plain: Cell, rows: Iterable[str]) -> dict[str, str]:
+    """Of each row the one whose more maximum likelihood is also its own: one start and rate."""
+    first: dict[Any, str] = {}
+    found = {}
+    for row in rows:
+        rate = configured(plain._replace(row=row), Path()).g_lr
+        found[row] = first.setdefault(row if row in ALONE else rate, row)
     return found
+
+
+def rows_of(world: str) -> list[str]:
+    """All rows of a world."""
+    return [n for n in RECIPES[world].PAPERS.names() if n not in NOT_PLAIN] + list(ARMS)
+
+
+def planned(plain: Cell, rows: Sequence[str], controls: Sequence[str]) -> list[Cell]:
+    """The runs of one world and seed, papers before controls.
+
+    Args:
+        plain: A run of the world and seed.
+        rows: Names of the rows.
+        controls: Controls to make where a paper has them.
+    """
+    cells = [plain._replace(row=row) for row in rows]
+    twin = twins(plain, rows)
+    for control in controls:
+        for cell in list(cells[: len(rows)]):
+            its = configured(cell, Path()).controls()
+            made = cell.row == twin[cell.row] if control == "more_mle" else True
+            if control in its and made:
+                cells.append(cell._replace(control=control))
+    return cells
+
+
+def played(cells: Sequence[Cell], cores: int) -> Iterator[str]:
+    """Train the runs, one process a core; what went wrong in each."""
+    for cell in {(c.world, c.seed): c for c in cells}.values():
+        likelihood(cell)
+    papers = [cell for cell in cells if cell.control == "none"]
+    others = [cell for cell in cells if cell.control != "none"]
+    if cores == 1:
+        yield from map(train, [*papers, *others])
+        return
+    with multiprocessing.get_context("spawn").Pool(cores) as pool:
+        for part in (papers, others):
+            yield from pool.imap(train, part)
 
 
 def main() -> None:
@@ -229,37 +273,48 @@ def main() -> None:
     parser.add_argument("--budget", type=float, default=60.0)
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--worlds", nargs="+", choices=tuple(WORLDS), default=tuple(WORLDS))
-    parser.add_argument("--papers", nargs="+", default=None)
-    parser.add_argument("--controls", nargs="+", default=["none", "permuted", "more_mle"])
+    parser.add_argument("--papers", nargs="+", choices=rows_of("oracle"))
+    controls = ("permuted", "more_mle", "none_real")
+    parser.add_argument("--controls", nargs="*", choices=controls, default=controls)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--test", type=Path)
     parser.add_argument("--lines", type=int, default=4000)
+    parser.add_argument("--order", type=Path, help="table.json of other seeds")
+    parser.add_argument("--table", action="store_true", help="Make no runs, only the table.")
     parser.add_argument("--tiny", action="store_true", help="A proof that it runs; shows nothing.")
     o = parser.parse_args()
     if "captions" in o.worlds and not (o.data and o.test):
         parser.error("captions need --data and --test")
-    cells = []
+    cells, wrong, twin = [], [], {}
     for world in o.worlds:
         changes: dict[str, Any] = dict(TINY) if o.tiny else {}
+        place = o.out / world
+        place.mkdir(parents=True, exist_ok=True)
         if world == "captions":
             changes["data"] = str(shortened(o.data, o.lines, o.out))
             changes["test"] = str(shortened(o.test, o.lines // 4, o.out))
-        papers = RECIPES[world].PAPERS
-        for paper in o.papers or [name for name in papers.names() if name not in BY_LABEL]:
-            place = o.out / world
-            place.mkdir(parents=True, exist_ok=True)
-            probe = configured(Cell(world, paper, "none", 0, 0, place, changes), place / "unused")
-            for control in ("none", *probe.controls()):
-                if control in o.controls:
-                    cells += [
-                        Cell(world, paper, control, seed, o.budget, place, changes)
-                        for seed in range(o.first_seed, o.first_seed + o.seeds)
-                    ]
-    for cell in {(c.world, c.seed): c for c in cells}.values():
-        likelihood(cell)
-    with multiprocessing.get_context("spawn").Pool(o.cores, maxtasksperchild=1) as pool:
-        pool.map(train, cells, chunksize=1)
-    (o.out / "table.json").write_text(json.dumps(table(cells), indent=1))
+        for seed in range(o.first_seed, o.first_seed + o.seeds):
+            plain = Cell(world, "seqgan", "none", seed, o.budget, place, changes)
+            cells += planned(plain, o.papers or rows_of(world), o.controls)
+        twin[world] = twins(plain, o.papers or rows_of(world))
+    if not o.table:
+        wrong = [said for said in played(cells, o.cores) if said]
+    done = [cell for cell in cells if cell.finished()]
+    found = {}
+    for world in o.worlds:
+        here = [cell for cell in done if cell.world == world]
+        seeds = [(c.row, c.control, c.folder, rounds_of(c)) for c in here]
+        found[world] = tabulate(world, seeds, twin[world])
+        draw(world, found[world], o.out / f"{world}.png")
+        if world == "captions":
+            published()
+        if o.order:
+            order(found[world], json.loads(o.order.read_text(encoding="utf-8"))[world])
+    (o.out / "table.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    left = len(cells) - len(done)
+    print(f"\n{len(done)} of {len(cells)} runs are finished" if left else "\nall runs are finished")
+    if wrong:
+        sys.exit("\n".join(wrong))
 
 
 if __name__ == "__main__":

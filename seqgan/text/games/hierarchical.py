@@ -42,7 +42,7 @@ class HierarchicalGame(SampledGame):
     """Players "manager", "worker", "mle" (both with a separate optimizer) and "D".
 
     Args:
-        G: The policy, whose discriminator is D.
+        G: The policy; what it reads is D, unless another is given.
         length: Tokens of a sequence, including padding.
         reward: Function that returns the reward of each token of a sample, for the manager.
         credit: "paper" for a reward of each token; "released" for the batch's mean, which is what
@@ -50,6 +50,7 @@ class HierarchicalGame(SampledGame):
             reward one number.
         mle_every: Rounds from one epoch of maximum likelihood to the next; 0 for none.
         epoch: Steps of that epoch.
+        D: Discriminator, if the policy reads the features of another network, which stays as it is.
         options: Further arguments of `SampledGame`.
     """
 
@@ -65,9 +66,10 @@ class HierarchicalGame(SampledGame):
         credit: str = "paper",
         mle_every: int = 0,
         epoch: int = 1,
+        D: CNNDiscriminator | None = None,
         **options: Any,
     ):
-        super().__init__(G, G.leaking, length, **options)
+        super().__init__(G, G.leaking if D is None else D, length, **options)
         self.reward, self.credit = reward, credit
         self.mle_every, self.epoch = mle_every, epoch
         self._sampled: _Sampled | None = None

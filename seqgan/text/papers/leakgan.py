@@ -25,6 +25,8 @@ from seqgan.text.games.hierarchical import CREDITS, HierarchicalGame
 from seqgan.text.leak import HierarchicalPolicy
 from seqgan.text.rewards import rollout_reward
 
+LEAKS = ("discriminator", "random")
+
 
 @dataclass(kw_only=True)
 class Options(SampledOptions, LossOptions):
@@ -41,6 +43,8 @@ class Options(SampledOptions, LossOptions):
         mle_every: Rounds from one epoch of maximum likelihood to the next; 0 for none.
         credit: "paper" for a reward of each token, "released" for one of the batch.
         highway: Whether features pass a highway layer before they are leaked.
+        leak: Network whose features are leaked: "discriminator", or "random" for one of the same
+            form that is never trained, which shows what the discriminator's features are worth.
         d_l2: Weight of the squared norm of the discriminator's output layer.
     """
 
@@ -53,6 +57,7 @@ class Options(SampledOptions, LossOptions):
     mle_every: int = 15
     credit: str = "paper"
     highway: bool = False
+    leak: str = "discriminator"
     d_l2: float = 0.0
 
     def __post_init__(self) -> None:
@@ -60,6 +65,7 @@ class Options(SampledOptions, LossOptions):
         options.check_least(self, 1, "rollouts", "horizon", "goal_size")
         options.check_least(self, 0, "mle_every", "d_l2")
         options.check_choice("credit", self.credit, CREDITS)
+        options.check_choice("leak", self.leak, LEAKS)
         if self.policy:
             raise UserError(
                 f"--policy {self.policy}: LeakGAN's policy is a manager and a worker; leave it out"
@@ -71,7 +77,21 @@ class Options(SampledOptions, LossOptions):
         whole = " (the batch's mean)" if self.credit == "released" else ""
         manager = f"manager: rank of the mean D of {self.rollouts} completions{whole}"
         reward = f"{manager}; worker: cosine of features and goals{whole}"
-        return {**super().method(), "reward": reward, "estimator": "reinforce"}
+        leak = (
+            {} if self.leak == "discriminator" else {"leak": f"features of a {self.leak} network"}
+        )
+        return {**super().method(), "reward": reward, "estimator": "reinforce", **leak}
+
+    def network(self, s: Sequences) -> CNNDiscriminator:
+        """Build SeqGAN's convolutions, which the discriminator is linear in."""
+        return CNNDiscriminator(
+            s.vocab,
+            filters=FILTERS[self.discriminator],
+            end=s.end,
+            dropout=self.d_dropout,
+            l2=self.d_l2,
+            highway=self.highway,
+        )
 
 
 PRESETS = {"tiny": {"rollouts": 2, "horizon": 2, "goal_size": 4}}
@@ -79,16 +99,12 @@ PRESETS = {"tiny": {"rollouts": 2, "horizon": 2, "goal_size": 4}}
 
 def game(o: Options, s: Sequences) -> HierarchicalGame:
     """Build the game from a run's options."""
-    discriminator = CNNDiscriminator(
-        s.vocab,
-        filters=FILTERS[o.discriminator],
-        end=s.end,
-        dropout=o.d_dropout,
-        l2=o.d_l2,
-        highway=o.highway,
-    )
+    discriminator = o.network(s)
+    leaking = discriminator
+    if o.leak == "random":
+        leaking = o.network(s).requires_grad_(False)
     policy = HierarchicalPolicy(
-        discriminator,
+        leaking,
         s.vocab,
         o.embedding,
         o.hidden,
@@ -105,6 +121,7 @@ def game(o: Options, s: Sequences) -> HierarchicalGame:
         reward=rollout_reward(o.rollouts, every=o.horizon),
         credit=o.credit,
         mle_every=o.mle_every,
+        D=discriminator,
         **o.sampled(),
     )
 

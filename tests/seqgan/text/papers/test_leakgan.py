@@ -171,11 +171,26 @@ def test_the_baseline_keeps_the_discriminator_it_was_trained_with():
     assert not torch.allclose(game.G.log_prob(data), before, atol=1e-4)
 
 
+def test_features_of_a_random_network_stay_and_are_not_the_discriminators(tmp_path):
+    run = oracle.Run(built(oracle, paper="leakgan", leak="random", out=str(tmp_path)))
+    game, tokens = run.game, run.train_set[:4]
+    players = {id(p) for player in game.players().values() for p in player}
+    assert not players & {id(p) for p in game.G.leaking.parameters()}
+    kept = game.G.features(tokens)
+    judged = game.D.representer()(tokens)
+    assert not torch.allclose(kept[:, -1], judged, atol=1e-3)
+    (logs,) = run.engine.rounds(run.data, 1, turns=game.turns()[:3])  # worker, manager, D
+    assert logs["D/loss"] > 0
+    assert torch.equal(game.G.features(tokens), kept)
+    assert not torch.equal(game.D.representer()(tokens), judged)
+
+
 def test_bad_options_are_refused():
     for changes, says in (
         ({"policy": "transformer"}, "--policy transformer: LeakGAN's policy is a manager and a w"),
         ({"layers": 2}, "--layers 2: LeakGAN's manager and worker have one layer"),
         ({"credit": "mine"}, "--credit mine"),
+        ({"leak": "mine"}, "--leak mine: choose one of discriminator, random"),
         ({"horizon": 0}, "--horizon 0"),
     ):
         with pytest.raises(UserError, match=says):

@@ -39,7 +39,7 @@ EPISODES = 20
 ROWS = {
     "expert": ("gail", "expert"),
     "random policy": ("gail", "random policy"),
-    "cloning": ("bc", "Behavioural cloning"),
+    "cloning": ("bc", "BC"),
     "GAIL": ("gail", "GAIL"),
     "discriminator never trained": ("gail", "discriminator never trained"),
     "random demonstrations": ("gail", "random demonstrations"),

@@ -2,10 +2,12 @@
 
 import copy
 import logging
+import warnings
 from pathlib import Path
 from typing import Any, final
 
 import gymnasium
+import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -39,7 +41,7 @@ class LikeliestAction(nn.Module):
         super().__init__()
         self.policy, self.observations, self.actions = policy, observations, actions
         self.shape = tuple(space.shape or ())
-        self.dtype = torch.from_numpy(space.sample()[None]).dtype if self.shape else torch.int64
+        self.dtype = torch.from_numpy(np.zeros(0, space.dtype)).dtype
         self.register_buffer("start", torch.as_tensor(actions.start))
 
     start: Tensor
@@ -83,12 +85,13 @@ def write_onnx(path: Path, model: LikeliestAction) -> None:
             'ONNX files are written by the package onnxscript: run `pip install "seqgan[onnx]"`'
         ) from error
     model = copy.deepcopy(model).cpu().eval()
-    # The exporter reports each operator of packages that are not installed
+    # The exporter reports each operator of packages that are not installed, and its own old calls
     said = logging.getLogger("torch.onnx")
     before = said.level
     said.setLevel(logging.ERROR)
     try:
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
             torch.onnx.export(
                 model,
                 (model.example(),),

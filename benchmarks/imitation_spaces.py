@@ -4,14 +4,14 @@
 
 Four tasks of seconds to minutes, whose best policy is known and is the expert:
 
-    Catch-v0      a picture of 10 x 10 bytes; a ball falls, the paddle goes left, stays or goes right
+    Catch-v0      a picture of 10 x 10 bytes: a ball falls, a paddle goes left, right or stays
     Dials-v0      MultiDiscrete([3, 4]) from [1, -2]: each dial to where a number shown says
     Switches-v0   MultiBinary(4): each switch by the sign of a number shown
     Corners-v0    a Dict of a corner and a place; moves in a box of (-5 .. 5, 0 .. 20)
 
 All episodes are equally long, so that no reward pays for long or short ones. Every run is a command
-of `seqgan`, told when it begins, in a folder of its own under --out; finished ones are kept, and the
-same command goes on. Writes result.json and table.md.
+of `seqgan`, told when it begins, in a folder of its own under --out; finished ones are kept, and
+the same command goes on. Writes result.json and table.md.
 """
 
 import argparse

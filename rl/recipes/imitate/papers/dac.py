@@ -74,7 +74,7 @@ PRESETS = {
         "save_seconds": 0.0,
         "gradient_steps": 2,
         "buffer_size": 64,
-    }
+    },
 }
 
 

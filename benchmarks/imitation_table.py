@@ -29,10 +29,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-SUBSAMPLE = {"CartPole-v1": 10, "Acrobot-v1": 5, "MountainCar-v0": 5}
-"""As in the paper; 20 for everything else."""
-TRAJECTORIES = {"CartPole-v1": (1, 4, 7, 10), "Acrobot-v1": (1, 4, 7, 10)}
-TRAJECTORIES["MountainCar-v0"] = (1, 4, 7, 10)
+CHOICES = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+"""Environments whose actions are choices."""
+SUBSAMPLE = {"CartPole-v1": 10, "Acrobot-v1": 5, "MountainCar-v0": 5, "Pendulum-v1": 5}
+"""As in the paper, which has no Pendulum; 20 for everything else. Their preset is classic."""
+FEW, MANY = (1, 4, 7, 10), (4, 11, 18, 25)
+"""Numbers of trajectories, of those environments and of all others."""
 PASSED = 0.9
 VARIANTS = {"iq_learn_offline": ("iq_learn", {"offline": "true"})}
 """Methods that are a paper with other options."""
@@ -58,7 +60,7 @@ Cell = tuple[str, int, str]
 def methods(env: str, *, experts: bool) -> tuple[str, ...]:
     """All that apply; discriminator-actor-critic is for continuous actions."""
     asked = ("dagger",) if experts else ()
-    return (*ANYWHERE, *SOFT, *(() if env in SUBSAMPLE else ("dac",)), *asked)
+    return (*ANYWHERE, *SOFT, *(() if env in CHOICES else ("dac",)), *asked)
 
 
 def words(cell: Cell, seed: int, folder: Path, options: argparse.Namespace) -> list[str]:
@@ -279,8 +281,8 @@ def main(given: Sequence[str] | None = None) -> None:
     options = parser.parse_args(given)
     cells = [
         (env, count, method)
-        for env in options.env or SUBSAMPLE
-        for count in options.trajectories or TRAJECTORIES.get(env, (4, 11, 18, 25))
+        for env in options.env or CHOICES
+        for count in options.trajectories or (FEW if env in SUBSAMPLE else MANY)
         for method in options.method or methods(env, experts=bool(options.experts))
     ]
     Path(options.out).mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Loss
@@ -77,7 +78,7 @@ class SoftmaxPolicy(Actor):
     @torch.no_grad()
     def act(self, obs: Tensor, deterministic: bool = False) -> Tensor:
         seen = self.normaliser(obs)
-        said = self.net(torch.cat([seen, seen.new_zeros(len(seen), 1)], 1)) / self.temperature
+        said = self.net(pad(seen, (0, 1))) / self.temperature
         if not deterministic:
             said = said - torch.empty_like(said).exponential_().log_()
         return said.argmax(1)

@@ -36,6 +36,7 @@ usage: seqgan COMMAND ...      or python -m seqgan COMMAND ...; seqgan --version
   seqgan demos DIR --episodes N --out FILE     record an expert's episodes
   seqgan train imitate --env ID --demos FILE --out DIR   GAIL and its family, with controls
   seqgan play DIR --episodes N --video FILE    returns of a trained policy, and a film of it
+  seqgan export DIR --out FILE.onnx            a trained policy for programs without torch
   seqgan train image --data PATH --out DIR     image GANs: any loss, penalty, norm and architecture
   seqgan attack --data PATH --out DIR          changes of images that a classifier falls for
   seqgan attack --texts FILE --model DIR --out DIR    words that a text classifier falls for
@@ -73,6 +74,7 @@ COMMANDS = (
     "demo",
     "demos",
     "play",
+    "export",
     "study",
     "rivals",
     "attack",

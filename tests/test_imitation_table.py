@@ -194,6 +194,7 @@ def test_methods_that_are_a_paper_with_other_options(tmp_path):
     assert f"--expert_policy={Path('e/Hopper-v5')}" in said
     assert not any("controls" in word for word in said)
     assert "dac" in bench.methods("Hopper-v5", experts=False)
+    assert "dac" in bench.methods("Pendulum-v1", experts=False)
     assert "dac" not in bench.methods("CartPole-v1", experts=True)
 
 

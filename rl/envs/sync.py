@@ -77,10 +77,11 @@ class SyncEnvs(Envs):
 
     def _restore(self) -> np.ndarray:
         current = []
-        for i, env in enumerate(self.envs):
+        for i in range(self.count):
             obs = self._reset(i)
-            for act in self.history[i, : self.elapsed[i]].numpy():
-                obs = env.step(self._action(act))[0]
+            for t, act in enumerate(self.history[i, : self.elapsed[i]].numpy(), 1):
+                self.elapsed[i] = t
+                obs = self._step_one(i, act)[0]
             current.append(obs)
         return self._encode(current)
 
@@ -91,11 +92,8 @@ class SyncEnvs(Envs):
         elapsed = self.elapsed.numpy()
         reward, terminated = np.zeros(count, np.float32), np.zeros(count, np.bool_)
         truncated, followed = np.zeros(count, np.bool_), []
-        for i, env in enumerate(self.envs):
-            try:
-                obs, reward[i], terminated[i], cut, _ = env.step(self._action(act[i]))
-            except Exception as error:
-                raise self._raised(i, error) from error
+        for i in range(count):
+            obs, reward[i], terminated[i], cut = self._step_one(i, act[i])
             truncated[i] = (cut or elapsed[i] >= self.max_episode_steps) and not terminated[i]
             followed.append(obs)
         after = self._encode(followed)
@@ -109,6 +107,14 @@ class SyncEnvs(Envs):
         current = after.copy()
         current[ended] = self._encode([self._reset(i) for i in ended.tolist()])
         return step, current
+
+    def _step_one(self, i: int, act: Any) -> tuple[Any, float, bool, bool]:
+        """What an environment shows and pays, and whether it ended or was cut."""
+        try:
+            obs, reward, terminated, truncated, _ = self.envs[i].step(self._action(act))
+            return obs, float(reward), bool(terminated), bool(truncated)
+        except Exception as error:
+            raise self._raised(i, error) from error
 
     def _reset(self, i: int) -> Any:
         try:
@@ -168,7 +174,7 @@ def make(
             made = gymnasium.make(
                 env, disable_env_checker=True, max_episode_steps=max_episode_steps, **options
             )
-    except (gymnasium.error.Error, ImportError, AttributeError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except Exception as error:  # whatever its module or its constructor raises
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"--env {env} cannot be made: {reason}") from error
     return made.spec, made

@@ -11,6 +11,7 @@ from image_core.runs.loaded import LoadedRun
 from rl.envs import Envs, keywords
 from rl.envs.fixed import FixedHorizon
 from rl.envs.sync import make
+from rl.export import LikeliestAction
 from rl.formats.raw import encode_observations
 from rl.policies import Actor
 from rl.recipes.policy_run import PolicyRun
@@ -75,6 +76,15 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
         act = self._envs.actions.to_env(self.policy.act(seen, deterministic))
         found = act.reshape(len(act), *(self._space.shape or ())).astype(self._space.dtype)
         return found[0] if single else found
+
+    def likeliest_action(self) -> LikeliestAction:
+        """The policy from observations to its likeliest actions, both in the environment's form.
+
+        It is a module of torch, which `rl.export.write_onnx` makes an ONNX file of.
+        """
+        return LikeliestAction(
+            self.policy, self._envs.observations, self._envs.actions, self._space
+        )
 
     def _is_one(self, obs: Any) -> bool:
         """Whether it is one observation and no batch."""

@@ -15,6 +15,7 @@ from rl.envs import make_envs
 from rl.envs.classic import DYNAMICS, ClassicEnvs
 from rl.envs.sync import SyncEnvs
 from rl.envs.vector import VectorEnvs
+from tests.rl.made import Breaks
 
 
 def random_acts(envs, draw):
@@ -188,6 +189,21 @@ def test_no_such_environment_and_no_time_limit():
     with pytest.raises(UserError, match="--max_episode_steps"):
         SyncEnvs("Endless-v0", 1)
     assert SyncEnvs("Endless-v0", 1, max_episode_steps=4).max_episode_steps == 4
+
+
+def test_what_an_environment_raises_when_it_is_made_or_played_again_is_named(monkeypatch):
+    """A state that was saved is played again; the step that fails is told, not the last one."""
+    gymnasium.register("Unmade-v0", lambda **options: 1 / 0, max_episode_steps=3)
+    with pytest.raises(UserError, match="--env Unmade-v0 cannot be made: division by zero"):
+        make_envs("Unmade-v0", 1)
+    gymnasium.register("Stops-v0", Breaks, max_episode_steps=5)
+    envs, again = make_envs("Stops-v0", 2), make_envs("Stops-v0", 2)
+    for _ in range(3):
+        envs.step(np.zeros(2, np.int64))
+    again.load_state_dict(envs.state_dict())
+    monkeypatch.setattr(Breaks, "left", 3 + 1)
+    with pytest.raises(UserError, match=r"environment 2 of 2 raised .*in its episode 1 at step 2 "):
+        again.current()
 
 
 def test_a_module_is_found_where_the_command_was_given(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import gymnasium
+import jaxtyping
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
@@ -87,6 +88,30 @@ def test_what_cannot_be_played_or_drawn_is_one_sentence(run, tmp_path, capsys):
     text = "recipe: text\nformat: 2\ndata: none.txt\n"
     (tmp_path / "config.yaml").write_text(text)
     assert "is a run of text, which plays no episodes" in refusal(capsys, "play", str(tmp_path))
+
+
+def test_an_exported_policy_acts_as_the_loaded_one(run, tmp_path, capsys):
+    """What the command writes, read without torch; and what it refuses before it writes."""
+    out = tmp_path / "new" / "policy.onnx"
+    assert "end the name in .onnx" in refusal(capsys, "export", run, "--out", str(tmp_path / "x"))
+    (tmp_path / "taken.onnx").write_bytes(b"")
+    taken = str(tmp_path / "taken.onnx")
+    assert "overwritten" in refusal(capsys, "export", run, "--out", taken)
+    (tmp_path / "config.yaml").write_text("recipe: text\nformat: 2\ndata: none.txt\n")
+    found = refusal(capsys, "export", str(tmp_path), "--out", str(out))
+    assert "is a run of text, which has no policy" in found
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    jaxtyping.config.update("jaxtyping_disable", True)  # a traced graph has no shapes to check
+    try:
+        assert main(["export", run, "--out", str(out)]) == 0
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+    assert "likeliest actions of Drawn-v0" in capsys.readouterr().out
+    obs = np.random.default_rng(0).uniform(-1, 1, (50, 2)).astype(np.float32)
+    (acts,) = runtime.InferenceSession(out).run(["act"], {"obs": obs})
+    np.testing.assert_array_equal(acts, sg.load(run).predict(obs, deterministic=True))
+    assert set(acts) <= {5, 6, 7}
 
 
 def test_a_run_keeps_episodes_that_demonstrate_and_a_film(run, tmp_path, capsys):

@@ -61,6 +61,8 @@ class Options(RewardOptions):
 
 
 PRESETS = {
+    # An optimizer step of each for every environment step: far fewer of those are needed
+    "classic": {"gradient_steps": 64, "env_steps": 20_000, "evaluate_every": 25},
     "tiny": {
         "env_steps": 128,
         "envs": 4,
@@ -72,7 +74,7 @@ PRESETS = {
         "save_seconds": 0.0,
         "gradient_steps": 2,
         "buffer_size": 64,
-    }
+    },
 }
 
 

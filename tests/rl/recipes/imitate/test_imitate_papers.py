@@ -220,6 +220,13 @@ def test_dac_for_mujoco_is_what_it_was_measured_with():
     assert {name: getattr(o, name) for name in wanted} == wanted
 
 
+def test_dac_by_default_takes_an_optimizer_step_for_every_environment_step():
+    o = options_of("dac", "classic")
+    assert o.gradient_steps == o.round_steps() == 64
+    assert (o.env_steps, o.evaluate_every) == (20_000, 25)
+    assert o.hidden == options_of("dac", "mujoco").hidden
+
+
 # ---------------------------------------------------------------------------------------- refusals
 
 WRONG = [

@@ -132,7 +132,7 @@ def ours(sources: Sources) -> Iterator[Import]:
 CORE, RUNS = "image_core.adversarial", "image_core.runs"
 DOMAINS = tuple(
     f"seqgan.{name}"
-    for name in ("text", "discrete", "dialogue", "retrieval", "text2image", "decipher")
+    for name in ("text", "discrete", "dialogue", "retrieval", "text2image", "decipher", "vqa")
 )
 FRONT = ("seqgan.commands", "seqgan.cli", "seqgan.__main__", "seqgan.games", "seqgan")
 """Who may name a domain or rl, lazily; `seqgan` is `seqgan/__init__.py`."""

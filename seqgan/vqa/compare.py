@@ -8,7 +8,7 @@ from seqgan.vqa.measures import REAL_AGAIN
 
 HOW = Comparison(
     title="Comparison of answers to questions about pictures",
-    same=("side", "answered", "unanswered", "eval_samples", "split_seed"),
+    same=("side", "questions", "eval_samples", "split_seed"),
     common=lambda result: (REAL_AGAIN,),
     curves={
         "accuracy": "Share of questions that are answered rightly",

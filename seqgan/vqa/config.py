@@ -42,8 +42,7 @@ class VqaOptions(ShardOptions, AdamDecays):
     Args:
         paper: The system that is trained, see `seqgan list papers`; or a module of your own.
         side: Height of a picture in pixels, a multiple of 4; it is twice as wide.
-        answered: Questions to learn from with their answers.
-        unanswered: Further questions to learn from, without answers.
+        questions: Questions to learn from, each of a picture of its own.
         eval_samples: Questions of the log, and of the report.
         split_seed: Seed of scenes, questions and answers.
         width: Features of a network, a multiple of 4.
@@ -61,8 +60,7 @@ class VqaOptions(ShardOptions, AdamDecays):
 
     paper: str = ""
     side: int = 16
-    answered: int = 1_000
-    unanswered: int = 4_000
+    questions: int = 4_000
     eval_samples: int = 2_000
     split_seed: int = 0
     width: int = 64
@@ -78,17 +76,17 @@ class VqaOptions(ShardOptions, AdamDecays):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 0, "unanswered", "split_seed", "mle_rounds", "d_warmup_rounds")
-        options.check_least(self, 1, "answered", "batch", "rounds", "evaluate_every")
+        options.check_least(self, 0, "split_seed", "mle_rounds", "d_warmup_rounds")
+        options.check_least(self, 1, "questions", "batch", "rounds", "evaluate_every")
         options.check_least(self, 4, "side", "width", "eval_samples")
         options.check_above_zero(self, "g_lr", "d_lr", "mle_lr")
         options.check_below_one(self, "dropout")
         for name in ("side", "width"):
             if getattr(self, name) % 4:
                 raise UserError(f"--{name} {getattr(self, name)}: give a multiple of 4")
-        if self.answered < self.batch:
+        if self.questions < self.batch:
             raise UserError(
-                f"--answered {self.answered} is less than one batch; lower --batch {self.batch}"
+                f"--questions {self.questions} do not fill one batch; lower --batch {self.batch}"
             )
 
 
@@ -185,8 +183,7 @@ PAPERS = Papers("seqgan.vqa.papers", "answer_gan", shared=VqaOptions, own=VqaOpt
 PRESETS: dict[str, dict[str, Any]] = {
     "shapes": {},
     "tiny": {
-        "answered": 16,
-        "unanswered": 8,
+        "questions": 24,
         "eval_samples": 12,
         "width": 8,
         "batch": 6,

@@ -1,4 +1,4 @@
-"""Scenes of two toy shapes with a question and a person's answer each, and scenes without answers.
+"""Scenes of two toy shapes with a question and an answer each.
 
 A person's answer is drawn evenly from the true ones.
 """
@@ -45,15 +45,13 @@ class AskedSets(NamedTuple):
     """Questions by what they are for.
 
     Args:
-        answered: Questions to learn from with their answers.
-        asked: The same and further ones whose answers nothing reads.
+        train: Questions to learn from.
         valid: Questions of the log.
         test: Questions of the report.
         facts: Sizes, kinds and overlaps of the splits, for the result.
     """
 
-    answered: Asked
-    asked: Asked
+    train: Asked
     valid: Asked
     test: Asked
     facts: Mapping[str, object]
@@ -84,30 +82,21 @@ def ask(count: int, side: int, seed: int) -> Asked:
     )
 
 
-def deal(answered: int, unanswered: int, held: int, side: int, seed: int) -> AskedSets:
+def deal(learned: int, held: int, side: int, seed: int) -> AskedSets:
     """Draw all questions and deal them out.
 
     Args:
-        answered: Questions to learn from with answers.
-        unanswered: Further questions to learn from, without answers.
+        learned: Questions to learn from.
         held: Questions of the log, and of the report.
         side: Height of a picture in pixels.
         seed: Seed of the draw.
     """
-    learned = answered + unanswered
-    every = ask(learned + 2 * held, side, seed)
-    splits = {
-        "train": every.rows(0, learned),
-        "valid": every.rows(learned, learned + held),
-        "test": every.rows(learned + held, learned + 2 * held),
-    }
-    told = {
-        role: PictureSet(own.pictures, own.kinds, KINDS) for role, own in splits.items()
-    }
-    return AskedSets(
-        splits["train"].rows(0, answered),
-        splits["train"],
-        splits["valid"],
-        splits["test"],
-        {**split_facts(told), "answered_rows": answered},
+    every, ends = ask(learned + 2 * held, side, seed), (learned, learned + held)
+    train, valid, test = (
+        every.rows(start, end) for start, end in zip((0, *ends), (*ends, learned + 2 * held))
     )
+    told = {
+        role: PictureSet(own.pictures, own.kinds, KINDS)
+        for role, own in (("train", train), ("valid", valid), ("test", test))
+    }
+    return AskedSets(train, valid, test, split_facts(told))

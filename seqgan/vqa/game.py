@@ -26,12 +26,13 @@ VARIABLES = Categorical()
 class AnswerGame(Game):
     """Players "G", "D", and "L": an answerer by likelihood alone, and one that sees no picture.
 
-    The stream yields {"answered", "asked"}, each with pictures, words and answers; the answers of
-    "asked" are never read.
+    The stream yields {"pictures", "words", "answers"}. D reads a person's answer and G's to the
+    same questions, so that neither pictures nor questions tell it which is which.
 
-    G: estimator of -E_(a ~ G) reward(l(x, q, a)) - w mean log G(a | x, q)  over human answers
-    D: d(l(x, q, human answer), l(x, q, answer of G)), the latter over all questions that are asked
-    L: mean -log L(a | x, q) over human answers
+    G: estimator of -E_(a ~ G) reward(l(x, q, a)) - w mean log G(a | x, q), a person's a in the
+       second
+    D: d(l(x, q, a), l(x, q, a')), a a person's answer, a' of G
+    L: mean -log L(a | x, q), a a person's answer
 
     Args:
         G: Answerer, from pictures and words to logits of answers.
@@ -43,7 +44,7 @@ class AnswerGame(Game):
         samples: Number M of answers of each question.
         loss: Loss of the discriminator.
         penalty: Penalty of the discriminator, on answers to one question.
-        likelihood: Weight w of the likelihood of human answers.
+        likelihood: Weight w of the likelihood of people's answers.
         d_steps: Optimizer steps of the discriminator in a round.
     """
 
@@ -85,8 +86,8 @@ class AnswerGame(Game):
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Answers to a batch of questions, moved as the estimator says."""
         self.G.train()
-        batch = next(batches)
-        x, q = _seen(batch["asked"])
+        rows = next(batches)
+        x, q = _seen(rows)
         logits = self.G(x, q)
         drawn = VARIABLES.sample(logits, self.samples)
         with torch.no_grad():
@@ -95,19 +96,19 @@ class AnswerGame(Game):
         total = self.estimator(log_prob, earned, torch.ones_like(earned, dtype=torch.bool))
         logs = {"reward": earned.mean()}
         if self.likelihood:
-            logs["nll"] = answer_loss(self.G, batch["answered"])
+            logs["nll"] = cross_entropy(logits, rows["answers"])
             total = total + self.likelihood * logs["nll"]
         yield Loss(total, logs)
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Human answers against G's, to a batch of questions each."""
+        """People's answers against G's, to the same questions; each is read once."""
         self.G.train()
-        batch = next(batches)
-        (x, q), (y, p) = _seen(batch["answered"]), _seen(batch["asked"])
+        rows = next(batches)
+        x, q = _seen(rows)
         with torch.no_grad():
-            fake = VARIABLES.sample(self.G(y, p), self.samples)
-        real = self.one_hot(batch["answered"]["answers"])
-        d_real, d_fake = self.D(x, q, real)[:, 0], self.D(y, p, fake)
+            fake = VARIABLES.sample(self.G(x, q), self.samples)
+        real = self.one_hot(rows["answers"])
+        d_real, d_fake = self.D(x, q, torch.cat([real, fake], 1)).split([1, self.samples], 1)
         total = self.loss.d(d_real, d_fake)
         logs = {
             "d_real": d_real.mean(),
@@ -115,17 +116,15 @@ class AnswerGame(Game):
             "accuracy": 0.5 * ((d_real > 0).float().mean() + (d_fake < 0).float().mean()),
         }
         if self.penalty is not None:
-            with torch.no_grad():
-                other = VARIABLES.sample(self.G(x, q), 1)
-            logs["penalty"] = self.penalty(lambda a: self.D(x, q, a)[:, 0], real, other)
+            logs["penalty"] = self.penalty(lambda a: self.D(x, q, a)[:, 0], real, fake[:, :1])
             total = total + logs["penalty"]
         yield Loss(total, logs)
 
     def likelihood_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Both answerers by likelihood, on a batch of human answers."""
+        """Both answerers by likelihood, on a batch of people's answers."""
         self.rival.train()
         self.blind.train()
-        rows = next(batches)["answered"]
+        rows = next(batches)
         own, unseen = answer_loss(self.rival, rows), answer_loss(self.blind, rows)
         yield Loss(own + unseen, {"nll": own, "blind_nll": unseen})
 
@@ -166,7 +165,7 @@ class AnswerGame(Game):
 
 
 def answer_loss(answerer: Answerer, rows: Mapping[str, Tensor]) -> Float[Tensor, ""]:
-    """Mean negative log-likelihood of human answers in nats.
+    """Mean negative log-likelihood of people's answers in nats.
 
     Args:
         answerer: Network from pictures and words to logits.
@@ -179,7 +178,7 @@ def _seen(rows: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     return to_images(rows["pictures"]), rows["words"]
 
 
-def tiny() -> tuple[AnswerGame, Mapping[str, Mapping[str, Tensor]]]:
+def tiny() -> tuple[AnswerGame, Mapping[str, Tensor]]:
     """A game of seconds and one batch, for tests."""
     draw = torch.Generator().manual_seed(1)
     pictures = torch.randint(256, (6, 3, 4, 8), generator=draw, dtype=torch.uint8)
@@ -201,4 +200,4 @@ def tiny() -> tuple[AnswerGame, Mapping[str, Mapping[str, Tensor]]]:
         reward=nn.functional.logsigmoid,
         samples=4,
     )
-    return game, {"answered": rows, "asked": rows}
+    return game, rows

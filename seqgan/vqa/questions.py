@@ -17,7 +17,15 @@ from image_core.data.toy_shapes import COLOURS, NAMES, SHAPES
 
 SIDES = ("left", "right")
 ANSWERS = (*COLOURS, *SHAPES, *SIDES, "yes", "no")
-KINDS = ("colour there", "shape there", "colour of", "shape of", "side of", "presence", "any colour")
+KINDS = (
+    "colour there",
+    "shape there",
+    "colour of",
+    "shape of",
+    "side of",
+    "presence",
+    "any colour",
+)
 QUESTIONS: tuple[tuple[str, str], ...] = (
     *(("colour there", f"what colour is the {side} one") for side in SIDES),
     *(("shape there", f"what shape is the {side} one") for side in SIDES),

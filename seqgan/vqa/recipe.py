@@ -7,7 +7,7 @@ from dataclasses import asdict
 import torch
 
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE
-from image_core.adversarial.game import Batch, Turn
+from image_core.adversarial.game import Turn
 from image_core.runs import options, plots, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
@@ -58,14 +58,8 @@ class Run(recipe.Run):
             shard=c.shard,
         )
         if data:
-            self.sets = deal(c.answered, c.unanswered, c.eval_samples, c.side, c.split_seed)
-            answered = Batches(self.sets.answered.batch(), c.batch, seed=c.seed)
-            asked = Batches(self.sets.asked.batch(), c.batch, seed=c.seed + 1)
-
-            def both(index: int) -> Batch:
-                return {"answered": answered(index), "asked": asked(index)}
-
-            self.data = both
+            self.sets = deal(c.questions, c.eval_samples, c.side, c.split_seed)
+            self.data = Batches(self.sets.train.batch(), c.batch, seed=c.seed)
 
     def phases(self) -> list[Phase]:
         """The paper's phases; likelihood, the discriminator alone, and the game where it has none.
@@ -93,11 +87,10 @@ class Run(recipe.Run):
 
     @functools.cached_property
     def _fingerprint(self) -> int:
-        return fingerprint([column for own in self.sets[1:4] for column in own])
+        return fingerprint([column for own in self.sets[:3] for column in own])
 
     def data_source(self) -> str:
-        c = self.config
-        return f"--answered {c.answered} --unanswered {c.unanswered} --split_seed {c.split_seed}"
+        return f"--questions {self.config.questions} --split_seed {self.config.split_seed}"
 
     def start(self) -> None:
         """Create the run's folder, and say what the parts hold."""

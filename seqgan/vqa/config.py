@@ -61,7 +61,7 @@ class VqaOptions(ShardOptions, AdamDecays):
     paper: str = ""
     side: int = 16
     questions: int = 4_000
-    eval_samples: int = 2_000
+    eval_samples: int = 1_000
     split_seed: int = 0
     width: int = 64
     dropout: float = 0.2

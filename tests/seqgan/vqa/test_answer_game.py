@@ -82,7 +82,7 @@ def test_estimators_are_right_in_the_mean(played, name):
     with torch.no_grad():  # so that logits and rewards differ
         game.D.by_answer.weight.mul_(12)
         game.G.answers.weight.mul_(4)
-    game.samples, game.estimator = 20_000, of_answers(name, 20_000)
+    game.samples, game.estimator = 100_000, of_answers(name, 100_000)
     game.reward = reward_of(name, losses.non_saturating)
     (loss,) = game.generator_move(iter([batch]))
     found = torch.autograd.grad(loss.total, game.G.answers.bias)[0]

@@ -247,7 +247,7 @@ LAYERS = {
     **dict.fromkeys(("fit_game", "fitting", "baseline_rows"), "game"),
     "config": "config",
     **dict.fromkeys(("papers", "build", "soft_build"), "papers"),
-    **dict.fromkeys(("report", "card", "suite"), "report"),
+    **dict.fromkeys(("report", "card", "suite", "measures", "translated", "drawn"), "report"),
     **dict.fromkeys(("recipe", "oracle_recipe", "run", "work", "warmup"), "recipe"),
     **dict.fromkeys(("sample", "compare", "serve", "loaded", "look", "rivals"), "above"),
 }

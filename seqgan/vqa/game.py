@@ -23,7 +23,7 @@ from seqgan.vqa.nets import AnswerDiscriminator, Answerer, Reader
 VARIABLES = Categorical()
 
 
-class AnswerGame(Game):
+class QuestionGame(Game):
     """Players "G", "D", and "L": an answerer by likelihood alone, and one that sees no picture.
 
     The stream yields {"pictures", "words", "answers"}. D reads a person's answer and G's to the
@@ -178,7 +178,7 @@ def _seen(rows: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     return to_images(rows["pictures"]), rows["words"]
 
 
-def tiny() -> tuple[AnswerGame, Mapping[str, Tensor]]:
+def tiny() -> tuple[QuestionGame, Mapping[str, Tensor]]:
     """A game of seconds and one batch, for tests."""
     draw = torch.Generator().manual_seed(1)
     pictures = torch.randint(256, (6, 3, 4, 8), generator=draw, dtype=torch.uint8)
@@ -191,7 +191,7 @@ def tiny() -> tuple[AnswerGame, Mapping[str, Tensor]]:
     def reader(blind: bool = False) -> Reader:
         return Reader(4, 7, 8, dropout=0.0, blind=blind)
 
-    game = AnswerGame(
+    game = QuestionGame(
         Answerer(reader(), 8, 5),
         AnswerDiscriminator(reader(), 8, 5),
         Answerer(reader(), 8, 5),

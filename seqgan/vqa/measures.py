@@ -11,7 +11,7 @@ from image_core.adversarial.discrimination import accuracy, auc
 from image_core.metrics.intervals import REACH, wilson
 from image_core.runs import options
 from seqgan.vqa.data import Asked
-from seqgan.vqa.game import AnswerGame
+from seqgan.vqa.game import QuestionGame
 from seqgan.vqa.questions import KINDS
 
 LIKELIHOOD = "maximum likelihood"
@@ -19,7 +19,7 @@ BLIND, SHUFFLED, REAL_AGAIN = "question alone", "pictures shuffled", "real again
 """Rows beside a game's; `pictures shuffled` is the game's own answerer on other pictures."""
 
 
-class Scored(NamedTuple):
+class ScoredAnswers(NamedTuple):
     """Scores of answers.
 
     Args:
@@ -33,7 +33,7 @@ class Scored(NamedTuple):
     kinds: dict[str, float]
 
 
-def judge(probability: Float[Tensor, "N A"], asked: Asked) -> Scored:
+def judge(probability: Float[Tensor, "N A"], asked: Asked) -> ScoredAnswers:
     """How often the likeliest answer is true, and how far the distribution is from people's.
 
     tv = (1/2) mean_n sum_a |q(a) - p(a)|, p even over the true answers
@@ -52,7 +52,7 @@ def judge(probability: Float[Tensor, "N A"], asked: Asked) -> Scored:
         if bool((asked.kinds == k).any())
     }
     ends = {"accuracy": wilson(share, len(right)), "tv": (max(0.0, tv - reach), tv + reach)}
-    return Scored({"accuracy": share, "tv": tv}, ends, kinds)
+    return ScoredAnswers({"accuracy": share, "tv": tv}, ends, kinds)
 
 
 def people(true: Bool[Tensor, "N A"]) -> Float[Tensor, "N A"]:
@@ -60,7 +60,7 @@ def people(true: Bool[Tensor, "N A"]) -> Float[Tensor, "N A"]:
     return true.double() / true.sum(1, keepdim=True)
 
 
-def rows(game: AnswerGame, asked: Asked, title: str) -> dict[str, Scored]:
+def rows(game: QuestionGame, asked: Asked, title: str) -> dict[str, ScoredAnswers]:
     """Scores of the game's answerer and of all that stands beside it.
 
     Args:
@@ -80,7 +80,7 @@ def rows(game: AnswerGame, asked: Asked, title: str) -> dict[str, Scored]:
     return {**scored, REAL_AGAIN: judge(people(asked.true), asked)}
 
 
-def discrimination(game: AnswerGame, asked: Asked, seed: int) -> dict[str, float]:
+def discrimination(game: QuestionGame, asked: Asked, seed: int) -> dict[str, float]:
     """How well the discriminator tells people's answers from the answerer's, to other questions.
 
     Args:
@@ -96,7 +96,7 @@ def discrimination(game: AnswerGame, asked: Asked, seed: int) -> dict[str, float
     return {"d_auc": float(auc(*scores)), "d_accuracy": float(accuracy(*scores))}
 
 
-def curves(scored: Mapping[str, Scored], title: str) -> dict[str, float]:
+def curves(scored: Mapping[str, ScoredAnswers], title: str) -> dict[str, float]:
     """What of the scores stands in the log.
 
     Args:

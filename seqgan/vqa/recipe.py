@@ -20,7 +20,7 @@ from seqgan.vqa.config import PAPERS as PAPERS
 from seqgan.vqa.config import PRESETS as PRESETS
 from seqgan.vqa.config import VqaOptions
 from seqgan.vqa.data import Asked, AskedSets, deal
-from seqgan.vqa.game import AnswerGame
+from seqgan.vqa.game import QuestionGame
 from seqgan.vqa.measures import curves, discrimination, rows
 from seqgan.vqa.questions import ANSWERS, WORDS
 
@@ -42,7 +42,7 @@ class Run(recipe.Run):
     recipe = "vqa"
     show = ("G/reward", "D/loss", "accuracy", "mle_accuracy", "d_auc")
     config: VqaOptions
-    game: AnswerGame
+    game: QuestionGame
     sets: AskedSets
 
     def __init__(self, config: VqaOptions, *, data: bool = True):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from image_core.runs.players import Player, adam
 from seqgan.vqa.config import GameOptions
-from seqgan.vqa.game import AnswerGame
+from seqgan.vqa.game import QuestionGame
 from seqgan.vqa.nets import AnswerDiscriminator, Answerer, Reader
 from seqgan.vqa.questions import ANSWERS, WORDS
 
@@ -21,13 +21,13 @@ class Options(GameOptions):
     """Answer GAN."""
 
 
-def game(o: Options) -> AnswerGame:
+def game(o: Options) -> QuestionGame:
     """The game of a run's options."""
 
     def reader(blind: bool = False) -> Reader:
         return Reader(o.side, len(WORDS), o.width, dropout=o.dropout, blind=blind)
 
-    return AnswerGame(
+    return QuestionGame(
         Answerer(reader(), o.width, len(ANSWERS)),
         AnswerDiscriminator(reader(), o.width, len(ANSWERS)),
         Answerer(reader(), o.width, len(ANSWERS)),

@@ -161,5 +161,9 @@ def tiny() -> tuple[CoarseToFineGAN, dict[str, Tensor]]:
     G = Enhancer(Translator(4, 1, 4, 1, 1), 4, 1, 2, 1, "instance")
     D1 = PatchDiscriminator(5, 3, 1, "instance")
     D = MultiScale([PatchDiscriminator(5, 3, 1, "instance") for _ in range(2)])
-    weights = {"loss": losses.least_squares, "reconstruction": 0.0, "feature_matching": 40.0}
+    weights: dict[str, Any] = {
+        "loss": losses.least_squares,
+        "reconstruction": 0.0,
+        "feature_matching": 40.0,
+    }
     return CoarseToFineGAN(LabelPlanes(3), G, D1, D, **weights), {"a": maps, "b": b}

@@ -5,11 +5,16 @@ of the engine, of the bare forward and backward passes of the same networks (no 
 textbook loop, in which every player makes the fakes that it needs, each discriminator reads real
 and fake pictures one after the other, and the generators' step differentiates the discriminators'
 weights too. The three take turns, and the best turn of each counts.
+
+pix2pix and CycleGAN are written out by hand here. Of every other paper the bare passes are those of
+its own moves without engine and optimizers, and the textbook loop plays the same moves with nobody
+frozen, and with fakes made anew where the game lets each player make its own.
 """
 
 import argparse
 import copy
 import functools
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 
@@ -26,6 +31,7 @@ from image_core.memory import keep_freed_memory
 from image_core.nets.patch import PatchDiscriminator
 from image_core.nets.translator import Translator
 from image_core.nets.unet import UNet
+from image_core.recipes.translate.recipe import PAPERS, PRESETS, Run
 
 Round = Callable[[], None]
 ADAM = functools.partial(torch.optim.Adam, lr=2e-4, betas=(0.5, 0.999), fused=True)
@@ -147,7 +153,70 @@ def cyclegan(o: argparse.Namespace, a: Tensor, b: Tensor) -> dict[str, Round]:
     return {"engine": lambda: play(of_engine), "bare": bare, "textbook": textbook}
 
 
-SYSTEMS = {"pix2pix": pix2pix, "cyclegan": cyclegan}
+# ---------------------------------------------------------------------------------- other papers
+
+
+def paper(name: str, o: argparse.Namespace) -> dict[str, Round]:
+    """Three ways of a round of a paper's last phase, each with a game of its own."""
+    values = PAPERS.preset(name, PRESETS["digits"], "digits")
+    sizes = {"batch": o.batch, "size": 0 if name == "pix2pixhd" else o.size, "device": o.device}
+    run = Run(PAPERS.config(name)(**{**values, **sizes, "out": "unused"}))
+    games = {"engine": run.game, **{way: copy.deepcopy(run.game) for way in ("bare", "textbook")}}
+    turns = {}
+    for way, game in games.items():
+        run.game = game
+        turns[way] = run.phases()[-1].turns or game.turns()
+    batches = [moved(run.data(i), o.device) for i in range(8)]
+    of_engine = run.engine.rounds(lambda i: batches[i % 8], 1 << 30, turns=turns["engine"])
+    stream = itertools.cycle(batches)
+    adams = {name: ADAM(own) for name, own in games["textbook"].players().items()}
+
+    def bare() -> None:
+        for turn in turns["bare"]:
+            games["bare"].requires_grad_(False)
+            for weight in games["bare"].players()[turn.player]:
+                weight.requires_grad_(True)
+            for _ in range(turn.repeat):
+                for loss in turn.move(stream):
+                    loss.total.backward()
+        games["bare"].requires_grad_(True).zero_grad(set_to_none=True)
+
+    def textbook() -> None:
+        for turn in turns["textbook"]:
+            for _ in range(turn.repeat):
+                for loss in turn.move(stream):
+                    stepped([adams[turn.player]], loss.total)
+                    games["textbook"].zero_grad(set_to_none=True)
+            if name not in SHARED:
+                forget(games["textbook"])
+
+    return {"engine": lambda: play(of_engine), "bare": bare, "textbook": textbook}
+
+
+def moved(batch: dict[str, Tensor], device: str) -> dict[str, Tensor]:
+    """A batch on a device."""
+    return {name: rows.to(device) for name, rows in batch.items()}
+
+
+def forget(game: nn.Module) -> None:
+    """Fakes that a generator's step has left for a discriminator's are thrown away."""
+    for part in game.modules():
+        match vars(part).get("_made"):
+            case dict():
+                part._made = {}
+            case tuple():
+                part._made = None
+
+
+SHARED = ("cvae_gan", "perceptual_detector", "td_gan")
+"""Papers of which a textbook loop, too, keeps the fakes."""
+BY_HAND = {"pix2pix": pix2pix, "cyclegan": cyclegan}
+UNCOUNTED = ("dualgan",)
+"""Papers with a gradient penalty, whose inner derivative torch's counter of operations refuses."""
+SYSTEMS = (
+    *BY_HAND,
+    *(name for name in PAPERS.names() if name not in (*BY_HAND, *UNCOUNTED)),
+)
 
 
 def operations(run: Round) -> int:
@@ -161,7 +230,7 @@ def measure(name: str, o: argparse.Namespace) -> dict[str, object]:
     """One line of a system."""
     torch.manual_seed(0)
     a, b = torch.rand(2, o.batch, 1, o.size, o.size, device=o.device) * 2 - 1
-    ways = SYSTEMS[name](o, a, b)
+    ways = BY_HAND[name](o, a, b) if name in BY_HAND else paper(name, o)
     device = torch.device(o.device)
     counts = {way: operations(run) for way, run in ways.items()}
     seconds: dict[str, list[float]] = {way: [] for way in ways}

@@ -20,6 +20,7 @@ PACKAGES = {
     "Retrieval": ["seqgan.retrieval"],
     "Text to image": ["seqgan.text2image"],
     "Decipherment": ["seqgan.decipher"],
+    "Questions about pictures": ["seqgan.vqa"],
 }
 
 FACADE = ["   :members:", "   :imported-members:"]

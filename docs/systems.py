@@ -19,6 +19,7 @@ DOMAINS = {
     "translate": ("Images from images", "images"),
     "text2image": ("Images from text", "text2image"),
     "decipher": ("Decipherment", "translate"),
+    "vqa": ("Questions about pictures", "translate"),
     "discrete": ("Discrete variables", "discrete"),
     "retrieve": ("Retrieval", "retrieval"),
 }

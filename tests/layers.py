@@ -132,7 +132,7 @@ def ours(sources: Sources) -> Iterator[Import]:
 CORE, RUNS = "image_core.adversarial", "image_core.runs"
 DOMAINS = tuple(
     f"seqgan.{name}"
-    for name in ("text", "discrete", "dialogue", "retrieval", "text2image", "decipher")
+    for name in ("text", "discrete", "dialogue", "retrieval", "text2image", "decipher", "vqa")
 )
 FRONT = ("seqgan.commands", "seqgan.cli", "seqgan.__main__", "seqgan.games", "seqgan")
 """Who may name a domain or rl, lazily; `seqgan` is `seqgan/__init__.py`."""
@@ -247,7 +247,7 @@ LAYERS = {
     **dict.fromkeys(("fit_game", "fitting", "baseline_rows"), "game"),
     "config": "config",
     **dict.fromkeys(("papers", "build", "soft_build"), "papers"),
-    **dict.fromkeys(("report", "card", "suite"), "report"),
+    **dict.fromkeys(("report", "card", "suite", "measures", "translated", "drawn"), "report"),
     **dict.fromkeys(("recipe", "oracle_recipe", "run", "work", "warmup"), "recipe"),
     **dict.fromkeys(("sample", "compare", "serve", "loaded", "look", "rivals"), "above"),
 }

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
+from image_core.games.common import evaluating, to_images
 from image_core.games.paired import PairedGAN
 from image_core.games.translation import Direction, TranslationGame, domain
 from image_core.nets.enhancer import Enhancer, FromLabels, LabelPlanes, halved, levels_of
+from image_core.nets.looks import ObjectLooks
 
 
 @final
@@ -30,22 +33,37 @@ class CoarseToFineGAN(TranslationGame):
         G: Network of the whole size, with that of half the size inside.
         D1: Discriminator of planes and pictures of half the size.
         D: Discriminator of planes and pictures.
+        looks: Looks of objects, which learn with G1 and with G; their encoder reads b, and D1 and D
+            do not see them. None for none.
         options: Options of `PairedGAN`.
 
-    Source: Wang et al. 2018 (pix2pixHD), section 3.2 and 3.3.
+    Source: Wang et al. 2018 (pix2pixHD), sections 3.2 to 3.4.
     """
 
     def __init__(
-        self, planes: LabelPlanes, G: Enhancer, D1: nn.Module, D: nn.Module, **options: Any
+        self,
+        planes: LabelPlanes,
+        G: Enhancer,
+        D1: nn.Module,
+        D: nn.Module,
+        *,
+        looks: ObjectLooks | None = None,
+        **options: Any,
     ):
         super().__init__()
-        self.whole = FromLabels(planes, G)
+        self.whole, options = FromLabels(planes, G, looks), {**options, "told": planes.planes}
         self.coarse, self.fine = PairedGAN(G.coarse, D1, **options), PairedGAN(G, D, **options)
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         half, whole, G = self.coarse.players(), self.fine.players(), self.whole.G
-        own = {"E": G.own_parameters(), "G": G.used_parameters()}
-        return {"G1": half["G"], "D1": half["D"], **own, "D": whole["D"]}
+        looks = [] if self.whole.looks is None else list(self.whole.looks.parameters())
+        return {
+            "G1": [*half["G"], *looks],
+            "D1": half["D"],
+            "E": G.own_parameters(),
+            "G": [*G.used_parameters(), *looks],
+            "D": whole["D"],
+        }
 
     def turns(self) -> Sequence[Turn]:
         return [*self.coarse_turns(), *self.fine_turns("E")[:1], *self.fine_turns("G")]
@@ -83,6 +101,25 @@ class CoarseToFineGAN(TranslationGame):
             )
         return super().translate(images, direction, chunk)
 
+    @torch.no_grad()
+    def remember_looks(self, a: Tensor, b: Tensor, chunk: int = 250) -> None:
+        """Keep the looks of the objects in pictures, to draw from, in place of earlier ones.
+
+        Args:
+            a: Label maps as bytes.
+            b: Their pictures as bytes.
+            chunk: Number of pictures in memory at once.
+        """
+        looks, numbers = self.whole.looks, self.whole.planes.numbers
+        assert looks is not None
+        found = []
+        with evaluating(looks):
+            for maps, images in zip(a.split(chunk), b.split(chunk)):
+                maps, images = (to_images(part.to(self.device)) for part in (maps, images))
+                classes, objects = numbers(maps)
+                found.append((looks(images, objects), classes, objects))
+        looks.remember(*(torch.cat(parts) for parts in zip(*found)))
+
     def coarse_generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """The network of half the size, on pictures of half the size."""
         yield from self.coarse.generator_move(each(self._halves, batches))
@@ -100,7 +137,8 @@ class CoarseToFineGAN(TranslationGame):
         yield from self.fine.discriminator_move(each(self._planes, batches))
 
     def _planes(self, batch: Batch) -> Batch:
-        return {"a": self.whole.planes(domain(batch, "a")), "b": domain(batch, "b")}
+        a, b = domain(batch, "a"), domain(batch, "b")
+        return {"a": self.whole.told(a, b), "b": b}
 
     def _halves(self, batch: Batch) -> Batch:
         return {name: halved(part) for name, part in self._planes(batch).items()}
@@ -114,8 +152,6 @@ def each(change: Callable[[Batch], Batch], batches: Iterator[Batch]) -> Iterator
 
 def tiny() -> tuple[CoarseToFineGAN, dict[str, Tensor]]:
     """A game of seconds and data for it, for tests."""
-    import torch
-
     from image_core.nets.patch import MultiScale, PatchDiscriminator
     from image_core.nets.translator import Translator
 
@@ -125,5 +161,9 @@ def tiny() -> tuple[CoarseToFineGAN, dict[str, Tensor]]:
     G = Enhancer(Translator(4, 1, 4, 1, 1), 4, 1, 2, 1, "instance")
     D1 = PatchDiscriminator(5, 3, 1, "instance")
     D = MultiScale([PatchDiscriminator(5, 3, 1, "instance") for _ in range(2)])
-    weights = {"loss": losses.least_squares, "reconstruction": 0.0, "feature_matching": 40.0}
+    weights: dict[str, Any] = {
+        "loss": losses.least_squares,
+        "reconstruction": 0.0,
+        "feature_matching": 40.0,
+    }
     return CoarseToFineGAN(LabelPlanes(3), G, D1, D, **weights), {"a": maps, "b": b}

@@ -42,6 +42,7 @@ class PairedGAN(TranslationGame):
         feature_matching: Weight w_f of the distance of features of D, of patches at any scales.
         d_steps: Optimizer steps of the discriminator in a round.
         noisy: Whether dropout is the generator's noise.
+        told: Channels of a, from the first, that D reads; None for all.
 
     Source: Isola et al. 2017, eq. 4; Wang et al. 2018, eq. 5; Ledig et al. 2017, eq. 3.
     """
@@ -60,13 +61,14 @@ class PairedGAN(TranslationGame):
         feature_matching: float = 0.0,
         d_steps: int = 1,
         noisy: bool = False,
+        told: int | None = None,
     ):
         super().__init__()
         self.G, self.D, self.conditional, self.noisy = G, D, conditional, noisy
         self.adversary = Adversary(loss, penalty)
         self.adversary.check(D)
         self.adversarial, self.reconstruction, self.kind = adversarial, reconstruction, kind
-        self.feature_matching, self.d_steps = feature_matching, d_steps
+        self.feature_matching, self.d_steps, self.told = feature_matching, d_steps, told
         self._made: tuple[Tensor, Tensor, Tensor] | None = None
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -98,7 +100,7 @@ class PairedGAN(TranslationGame):
         else:
             adversarial = self.adversary.g(self.D, b, fake, self._told(a))
         total, logs["adversarial"] = total + self.adversarial * adversarial, adversarial
-        self._made = a, b, fake.detach()
+        self._made = a.detach(), b, fake.detach()
         yield Loss(total, logs)
 
     def pretrain_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
@@ -124,7 +126,7 @@ class PairedGAN(TranslationGame):
         return domain(batch, "a"), domain(batch, "b")
 
     def _told(self, a: Tensor) -> Tensor | None:
-        return a if self.conditional else None
+        return a[:, : self.told] if self.conditional else None
 
     def _matched(self, a: Tensor, b: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """The adversarial term and the gap of features, from one pass of the discriminator each."""

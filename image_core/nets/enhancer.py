@@ -3,11 +3,12 @@
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, one_hot
 
 from image_core.nets.layers import channel_norm, weighted
+from image_core.nets.looks import ObjectLooks
 from image_core.nets.translator import ResidualBlock, Translator
 
 
@@ -27,11 +28,17 @@ class LabelPlanes(nn.Module):
 
     def forward(self, maps: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N K H W"]:
         """Planes of pictures in [-1, 1] whose red is a class, and whose green an object."""
-        levels = levels_of(maps)
-        # Classes that are not known are refused before a network reads them
-        named = one_hot(levels[:, 0].long().clamp(max=self.classes - 1), self.classes)
-        edge = boundaries(levels[:, 1])
+        classes, objects = self.numbers(maps)
+        named, edge = one_hot(classes, self.classes), boundaries(objects)
         return torch.cat([named.permute(0, 3, 1, 2).to(maps), edge.to(maps)], 1)
+
+    def numbers(
+        self, maps: Float[Tensor, "N 3 H W"]
+    ) -> tuple[Int64[Tensor, "N H W"], Int64[Tensor, "N H W"]]:
+        """Class and object of each pixel of pictures in [-1, 1]."""
+        levels = levels_of(maps).long()
+        # Classes that are not known are refused before a network reads them
+        return levels[:, 0].clamp(max=self.classes - 1), levels[:, 1]
 
 
 def levels_of(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
@@ -39,7 +46,9 @@ def levels_of(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
     return ((images + 1) * 127.5).round()
 
 
-def boundaries(numbers: Float[Tensor, "N H W"]) -> Float[Tensor, "N 1 H W"]:
+def boundaries(
+    numbers: Float[Tensor, "N H W"] | Int64[Tensor, "N H W"],
+) -> Float[Tensor, "N 1 H W"]:
     """1 where one of the four neighbours belongs to another object, else 0.
 
     Args:
@@ -115,17 +124,30 @@ class Enhancer(nn.Module):
 
 @final
 class FromLabels(nn.Module):
-    """Label maps to pictures.
+    """Label maps to pictures, with looks of objects drawn from those that are known.
 
     Args:
         planes: Reader of label maps.
-        G: Network from planes to pictures.
+        G: Network from planes, and looks behind them, to pictures.
+        looks: Looks of objects; None for a network without.
     """
 
-    def __init__(self, planes: LabelPlanes, G: Enhancer):
+    def __init__(self, planes: LabelPlanes, G: Enhancer, looks: ObjectLooks | None = None):
         super().__init__()
-        self.planes, self.G = planes, G
+        self.planes, self.G, self.looks = planes, G, looks
         self.multiple, self.scale = G.multiple, G.scale
 
     def forward(self, maps: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N C H W"]:
-        return self.G(self.planes(maps))
+        planes = self.planes(maps)
+        if self.looks is not None:
+            planes = torch.cat([planes, self.looks.drawn(*self.planes.numbers(maps))], 1)
+        return self.G(planes)
+
+    def told(
+        self, maps: Float[Tensor, "N 3 H W"], images: Float[Tensor, "N C H W"]
+    ) -> Float[Tensor, "N K H W"]:
+        """Planes of label maps, and behind them the looks of the objects in their true pictures."""
+        planes = self.planes(maps)
+        if self.looks is None:
+            return planes
+        return torch.cat([planes, self.looks(images, self.planes.numbers(maps)[1])], 1)

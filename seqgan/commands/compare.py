@@ -18,6 +18,7 @@ COMPARISONS: Mapping[str, str] = {
     "text": "seqgan.text.compare",
     "text2image": "seqgan.text2image.compare",
     "translate": "image_core.recipes.translate.compare",
+    "vqa": "seqgan.vqa.compare",
 }
 """Module of each recipe whose runs can be compared, with `compare`."""
 

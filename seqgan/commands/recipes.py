@@ -23,6 +23,7 @@ RECIPES: Mapping[str, str] = {
     "text": "seqgan.text.recipe",
     "text2image": "seqgan.text2image.recipe",
     "translate": "image_core.recipes.translate.recipe",
+    "vqa": "seqgan.vqa.recipe",
 }
 
 PAPERS: Mapping[str, str] = {
@@ -36,6 +37,7 @@ PAPERS: Mapping[str, str] = {
     "text": "seqgan.text.papers",
     "text2image": "seqgan.text2image.papers",
     "translate": "image_core.recipes.translate.papers",
+    "vqa": "seqgan.vqa.papers",
 }
 """Package of the papers of each recipe that has some."""
 LOADERS: Mapping[str, str] = {
@@ -50,6 +52,7 @@ LOADERS: Mapping[str, str] = {
     "text": "seqgan.text.loaded",
     "text2image": "seqgan.text2image.loaded",
     "translate": "image_core.recipes.translate.loaded",
+    "vqa": "seqgan.vqa.loaded",
 }
 """Module of each recipe with `Loaded`, the object that `load` makes of a run without data."""
 LOOKS: Mapping[str, str] = {

@@ -25,8 +25,8 @@ def run(words: Sequence[str]) -> None:
             raise UserError(f"{options.folder} draws pictures: leave --best_of out")
         pictures.write_samples(recipe, options)
         return
-    if recipe == "decipher":
-        _decipher(options)
+    if recipe in ANSWERING:
+        _write(options, ANSWERING[recipe](options))
         return
     trained = open_run(options.folder, data=False)
     if not isinstance(trained, SequenceRun):
@@ -45,26 +45,48 @@ def run(words: Sequence[str]) -> None:
         best_of=options.best_of,
         **_settings(options),
     )
-    text = "".join(sentence + "\n" for sentence in sentences)
-    if options.out is None:
-        sys.stdout.write(text)
-    else:
-        from image_core.runs.folder import write_text
-
-        write_text(Path(options.out), text)
+    _write(options, sentences)
 
 
-def _decipher(options: Namespace) -> None:
-    """Read the cipher texts of --prompt and --prompts, a line each."""
-    wrong = ("n", "label", "greedy", "model", "temperature", "top_p", "between")
-    for name in (*wrong, *pictures.OF_PICTURES, *pictures.OF_FOLDERS):
+def _decipher(options: Namespace) -> list[str]:
+    """What is read of the cipher texts of --prompt and --prompts."""
+    wrong = (*OF_DRAWS, *pictures.OF_PICTURES, *pictures.OF_FOLDERS)
+    texts = _asked(options, "reads cipher text", wrong)
+    loaded = load(options.folder)
+    return [loaded.decipher(line) for line in texts]
+
+
+def _answer(options: Namespace) -> list[str]:
+    """Answers to the questions of --prompt and --prompts about each picture of --input."""
+    wrong = (*OF_DRAWS, *pictures.OF_PICTURES, "direction", "masks")
+    questions = _asked(options, "answers questions", wrong)
+    if options.input is None:
+        raise UserError(f"{options.folder} answers questions: name pictures by --input")
+    from seqgan.vqa.sample import answers
+
+    return answers(load(options.folder), options.input, questions)
+
+
+OF_DRAWS = ("n", "label", "greedy", "model", "temperature", "top_p", "between")
+"""Options of draws, of which there are none where a line has one answer."""
+ANSWERING = {"decipher": _decipher, "vqa": _answer}
+"""Recipes whose runs write a line for each line that they are given."""
+
+
+def _asked(options: Namespace, does: str, wrong: Sequence[str]) -> list[str]:
+    """The lines of --prompt and --prompts; options that mean nothing beside them are refused."""
+    for name in wrong:
         if getattr(options, name):
-            raise UserError(f"{options.folder} reads cipher text: leave --{name} out")
+            raise UserError(f"{options.folder} {does}: leave --{name} out")
     texts = [*(options.prompt or ()), *_prompts(options.prompts)]
     if not texts:
-        raise UserError(f"{options.folder} reads cipher text: name some by --prompt or --prompts")
-    loaded = load(options.folder)
-    text = "".join(loaded.decipher(line) + "\n" for line in texts)
+        raise UserError(f"{options.folder} {does}: name some by --prompt or --prompts")
+    return texts
+
+
+def _write(options: Namespace, lines: Sequence[str]) -> None:
+    """Lines on the terminal, or in the file of --out."""
+    text = "".join(line + "\n" for line in lines)
     if options.out is None:
         sys.stdout.write(text)
     else:
@@ -130,7 +152,7 @@ def _parser() -> Parser:
         "--prompt",
         action="append",
         help="First words of every sentence; for a text-to-image run the sentence to draw, for a "
-        "decipherment run cipher text. May be "
+        "decipherment run cipher text, for a vqa run a question. May be "
         "given several times: as many sentences for each, or rows with the same noise.",
     )
     add("--prompts", metavar="FILE", help="File of prompts for sentences, one per line.")
@@ -178,7 +200,11 @@ def _parser() -> Parser:
         "or the same sentences, at each evaluation.",
     )
     add("--frames", type=int, help="Number of pictures of the walk (60).")
-    add("--input", metavar="DIR", help="Pictures to translate, for a translation run.")
+    add(
+        "--input",
+        metavar="DIR",
+        help="Pictures to translate, for a translation run, or to ask about, for a vqa run.",
+    )
     add(
         "--masks",
         metavar="DIR",

@@ -12,7 +12,7 @@ from image_core.recipes.translate.config import PRESETS as PRESETS
 from image_core.recipes.translate.config import TranslateOptions
 from image_core.recipes.translate.data import DomainForm, DomainSets, form_of, read_sets
 from image_core.recipes.translate.measure import DomainRuler
-from image_core.recipes.translate.report import TranslateSubject
+from image_core.recipes.translate.translated import TranslateSubject
 from image_core.runs import options, recipe
 from image_core.runs.fingerprint import fingerprint
 from image_core.runs.form import read_form

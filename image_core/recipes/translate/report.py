@@ -1,17 +1,10 @@
 """The end of a translation run: scores beside controls, grids, curves, result.json."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
-from torch.nn.functional import interpolate
 
-from image_core.data.domains import pair_gap
-from image_core.games.common import to_images
 from image_core.games.detector import DetectorGAN
 from image_core.games.translation import (
     ClassifyingGame,
@@ -20,32 +13,28 @@ from image_core.games.translation import (
     DrawingGame,
     EditingGame,
     PairDrawingGame,
-    TranslationGame,
 )
 from image_core.metrics.features import Extractor
 from image_core.recipes.translate.build import objective, source_of
-from image_core.recipes.translate.config import TranslateOptions
-from image_core.recipes.translate.data import DomainSets
 from image_core.recipes.translate.detected import detected_rows
+from image_core.recipes.translate.drawn import drawn_row, pair_rows
 from image_core.recipes.translate.edited import edited_rows
 from image_core.recipes.translate.measure import (
     AGAIN,
     ENDS,
-    DomainRuler,
-    Examples,
     Scored,
     again_row,
     control_rows,
-    discrimination,
     examples,
     named_right,
-    neighbours,
-    round_trip,
+)
+from image_core.recipes.translate.translated import (
+    TranslateSubject,
+    directions,
+    translated,
+    write_grid,
 )
 from image_core.runs import options, plots
-from image_core.runs.folder import RunFolder
-from image_core.runs.image_grid import to_colours, write_image_grid
-from image_core.runs.picture_files import to_bytes
 from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 
@@ -56,8 +45,6 @@ CURVES = (
 )
 LOOKED = 200
 """Most pictures of either kind that the log measures with."""
-SHOWN = 10
-"""Pictures in a row of a grid: what is translated, the translations, and the true ones."""
 NAMES: Mapping[Direction, str] = {"ab": "A to B", "ba": "B to A"}
 CONTROLS = (
     "copy of the input: the picture to translate in its translation's place; mean picture: the "
@@ -65,71 +52,6 @@ CONTROLS = (
     "domain."
 )
 OVER = "held-out pictures"
-
-
-class TranslateSubject(NamedTuple):
-    """What of a run its report measures.
-
-    Args:
-        config: Options of the run.
-        title: Title of the paper, as tables print it.
-        folder: Folder where everything is written.
-        sets: Domains learned from, of the log, and of the report.
-        ruler: Function that gives the measures of the domain "a" or "b".
-        game: Game that is played.
-        rounds: Number of rounds played so far.
-        steps: Optimizer steps of each player.
-    """
-
-    config: TranslateOptions
-    title: str
-    folder: RunFolder
-    sets: DomainSets
-    ruler: Callable[[str], DomainRuler]
-    game: DomainGame
-    rounds: int
-    steps: Mapping[str, int]
-
-
-class Translated(NamedTuple):
-    """What a game makes of held-out pictures.
-
-    Args:
-        held: Held-out pictures.
-        made: Translations.
-        row: Scores of the translations.
-        judged: Quality of the discriminator.
-    """
-
-    held: Examples
-    made: Float[Tensor, "N C H W"]
-    row: Scored
-    judged: dict[str, float]
-
-
-def translated(
-    subject: TranslateSubject, direction: Direction, *, role: str, most: int
-) -> Translated:
-    """Translations of held-out pictures, and their scores.
-
-    Args:
-        subject: A run as it is.
-        direction: Direction of the translation.
-        role: Set to measure with, valid or test.
-        most: Number of pictures of each domain.
-    """
-    domains = subject.sets.valid if role == "valid" else subject.sets.test
-    held = examples(domains, direction, most)
-    game, ruler = subject.game, subject.ruler(ENDS[direction][1])
-    assert isinstance(game, TranslationGame)
-    with options.seeded(subject.config.seed + 1):  # dropout may be a generator's noise
-        made = game.translate(held.source, direction)
-        trip = round_trip(game, held.source, made, direction)
-    found = ruler.measure(made, ruler.moments(held.target), held.true, held.labels)
-    codes = neighbours(game, subject.sets, held)
-    row = Scored({**found.scores, **trip, **codes}, found.ends)
-    judged = discrimination(game, held, made, direction, diagnose=subject.config.diagnose)
-    return Translated(held, made, row, judged)
 
 
 def look(subject: TranslateSubject) -> dict[str, float]:
@@ -156,11 +78,6 @@ def look(subject: TranslateSubject) -> dict[str, float]:
         right = named_right(subject.game, subject.sets.valid, most)
         found["test_accuracy"] = right[""]
     return found
-
-
-def directions(game: DomainGame) -> list[Direction]:
-    """Directions that a game has learned, none where it translates nothing."""
-    return list(game.translators()) if isinstance(game, TranslationGame) else []
 
 
 def _measured(game: DomainGame) -> set[str]:
@@ -292,71 +209,6 @@ def with_edits(
     return {f"{row or subject.title}, edited": scored for row, scored in rows.items()}
 
 
-def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Scored]:
-    """Scores of pairs drawn from the prior, domain by domain, and whether they are pairs.
-
-    `coupling` is the distance of drawn pairs from true ones, as a share of that of the same
-    pictures put together at random: 1 where nothing couples them.
-
-    Args:
-        subject: A run at its end.
-        game: Its game.
-    """
-    c = subject.config
-    most, rows = min(c.eval_samples, len(subject.sets.test.a.images)), {}
-    with options.seeded(c.seed + 2):
-        pairs = [images.cpu() for images in game.draw_pairs(most)]
-    shown = torch.stack([to_colours(images[: 2 * SHOWN]) for images in pairs], 1)
-    pairs_in_rows = shown.unflatten(0, (-1, SHOWN)).transpose(1, 2).flatten(0, 2)
-    write_image_grid(pairs_in_rows, subject.folder.samples / "pairs.png", columns=SHOWN)
-    gap = coupling(subject, *(torch.from_numpy(to_bytes(images)) for images in pairs))
-    for name, made in zip(("a", "b"), pairs):
-        ruler, held = subject.ruler(name), to_images(subject.sets.test.of(name).images[:most])
-        found = ruler.measure(made, ruler.moments(held), None, None)
-        own = Scored({**found.scores, **gap}, found.ends)
-        again = to_images(subject.sets.valid.of(name).images[:most])
-        rows[f"{subject.title}, {name.upper()} drawn"] = own
-        rows[f"{AGAIN}, {name.upper()}"] = ruler.measure(again, ruler.moments(held), None, None)
-    return rows
-
-
-def coupling(subject: TranslateSubject, a: Tensor, b: Tensor) -> dict[str, float]:
-    """Distance of drawn pairs from true ones, over that of pictures put together at random.
-
-    Args:
-        subject: A run at its end.
-        a: Drawn pictures of A as bytes.
-        b: Drawn pictures of B as bytes, of the same latents.
-    """
-    c = subject.config
-    if c.a is not None or c.pairs is not None:
-        return {}
-    if c.swap:
-        a, b = b, a
-    own, apart = pair_gap(c.domains, a, b), pair_gap(c.domains, a, b.roll(1, 0))
-    return {} if own is None or not apart else {"coupling": own / apart}
-
-
-def drawn_row(
-    subject: TranslateSubject, game: DrawingGame, ruler: DomainRuler, held: Examples
-) -> Scored:
-    """Scores of pictures drawn from the prior, of the classes of the held-out ones; a grid of some.
-
-    Args:
-        subject: A run at its end.
-        game: Its game.
-        ruler: Measures of the domain.
-        held: Held-out pictures.
-    """
-    assert held.target_labels is not None
-    classes = len(subject.sets.train.b.names)
-    with options.seeded(subject.config.seed + 2):
-        made = game.draw(held.target_labels).cpu()
-        grid = game.draw(torch.arange(SHOWN * classes) // SHOWN).cpu()
-    write_image_grid(to_colours(grid), subject.folder.samples / "drawn.png", columns=SHOWN)
-    return ruler.measure(made, ruler.moments(held.target), None, held.target_labels)
-
-
 def told(subject: TranslateSubject, nets: Mapping[str, Extractor]) -> str:
     """What the figures of a table were made with.
 
@@ -370,30 +222,3 @@ def told(subject: TranslateSubject, nets: Mapping[str, Extractor]) -> str:
         f"{net.name}@{net.digest[:8]} of {name.upper()}" for name, net in nets.items()
     )
     return f"{count} held-out pictures, one seed{parts}, features {features}"
-
-
-def write_grid(subject: TranslateSubject, now: Translated, name: str, groups: int = 1) -> Path:
-    """Rows of pictures, below them their translations, below these the true ones.
-
-    Args:
-        subject: A run.
-        now: Translations.
-        name: Name of the file among the samples.
-        groups: Number of such groups of rows.
-    """
-    parts = []
-    for start in range(0, min(groups * SHOWN, len(now.made)), SHOWN):
-        rows = slice(start, start + SHOWN)
-        parts += [enlarged(now.held.source[rows], now.made), now.made[rows]]
-        if now.held.true is not None:
-            parts.append(now.held.true[rows])
-    shown = torch.cat([to_colours(part) for part in parts])
-    file = subject.folder.samples / name
-    columns = min(SHOWN, len(now.made))
-    write_image_grid(shown, file, scale=max(1, 48 // int(shown.shape[1])), columns=columns)
-    return file
-
-
-def enlarged(images: Float[Tensor, "N C H W"], like: Tensor) -> Float[Tensor, "N C G F"]:
-    """Pictures with pixels repeated to the size of others."""
-    return interpolate(images, (int(like.shape[2]), int(like.shape[3])), mode="nearest")

@@ -8,8 +8,10 @@ from torch.nn.functional import avg_pool2d
 
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.games.coarse import tiny
-from image_core.nets.enhancer import LabelPlanes, boundaries, halved
+from image_core.games.coarse import CoarseToFineGAN, tiny
+from image_core.nets.enhancer import Enhancer, LabelPlanes, boundaries, halved
+from image_core.nets.looks import ObjectLooks
+from image_core.nets.translator import Translator
 
 SGD = partial(torch.optim.SGD, lr=0.05)
 
@@ -79,3 +81,54 @@ def test_a_class_that_was_never_seen_is_refused():
     maps[0, 0, 0, 0] = 3 / 127.5 - 1
     with pytest.raises(UserError, match="names class 3, and this run knows 3"):
         game.translate(maps)
+
+
+@pytest.fixture
+def with_looks():
+    """A tiny game whose network reads two numbers of an object's look behind the planes."""
+    torch.manual_seed(0)
+    plain, batch = tiny()
+    G = Enhancer(Translator(6, 1, 4, 1, 1), 6, 1, 2, 1, "instance")
+    looks = ObjectLooks(Translator(1, 2, 2, 1, 0), 2, classes=3)
+    game = CoarseToFineGAN(LabelPlanes(3), G, plain.coarse.D, plain.fine.D, looks=looks)
+    return game, batch
+
+
+@pytest.mark.parametrize("player", ["G1", "E", "G"])
+def test_looks_learn_with_either_size_and_rest_with_the_layers_around(with_looks, player):
+    game, batch = with_looks
+    looks = game.whole.looks
+    before = [p.detach().clone() for p in looks.parameters()]
+    turns = game.coarse_turns() if player == "G1" else game.fine_turns(player)
+    Engine(game, dict.fromkeys(game.players(), SGD)).run(lambda index: batch, 1, turns=turns)
+    moved = [not torch.equal(p, old) for p, old in zip(looks.parameters(), before)]
+    # A bias before an instance norm has no gradient
+    assert any(moved) == (player != "E")
+
+
+def test_a_network_is_told_the_looks_and_the_discriminators_are_not(with_looks):
+    game, batch = with_looks
+    maps = batch["a"].float() / 127.5 - 1
+    told, planes = game.whole.told(maps, batch["b"]), game.whole.planes(maps)
+    assert torch.equal(told[:, :4], planes)
+    looks = game.whole.looks(batch["b"], batch["a"][:, 1].long())
+    assert torch.equal(told[:, 4:], looks)
+    seen = []
+    for D in (game.coarse.D, game.fine.D):
+        D.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
+    engine = Engine(game, dict.fromkeys(game.players(), SGD))
+    engine.run(lambda index: batch, 1)
+    assert set(seen) == {5}  # planes of three classes and boundaries, and the picture
+
+
+def test_known_looks_are_drawn_by_the_seed(with_looks):
+    game, batch = with_looks
+    maps = batch["a"].float() / 127.5 - 1
+    game.remember_looks(batch["a"], batch["b"], chunk=4)
+    assert int(game.whole.looks.known.min()) > 1
+    made = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        made.append(game.translate(maps))
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])

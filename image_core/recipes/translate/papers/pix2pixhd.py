@@ -1,7 +1,8 @@
 """pix2pixHD (Wang et al. 2018): label maps to pictures, coarse to fine, at several scales.
 
-Red of a picture of A is the number of a pixel's class, green that of its object. There is neither a
-VGG loss nor an encoder of the objects' looks.
+Red of a picture of A is the number of a pixel's class, green that of its object. There is no VGG
+loss; with --looks a network reads the looks of objects from the true pictures, and they are drawn
+afterwards.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from image_core.adversarial.stream import Data
 from image_core.data.domains import Domains
 from image_core.games.coarse import CoarseToFineGAN
 from image_core.nets.enhancer import Enhancer, LabelPlanes
+from image_core.nets.looks import ObjectLooks
 from image_core.nets.translator import Translator
 from image_core.recipes.translate.build import (
     adversarial,
@@ -41,6 +43,7 @@ class Options(AdamOfAll, PairedOptions, TranslatorOptions):
         coarse_rounds: Rounds of the game of half the size, before the others.
         enhancer_rounds: Rounds in which the layers of the whole size learn alone, before --rounds.
         enhancer_blocks: Residual blocks of the layers of the whole size; 3 in the paper.
+        looks: Numbers that say how an object looks; 3 in the paper, 0 = none.
     """
 
     domains: str = "mosaics"
@@ -52,12 +55,16 @@ class Options(AdamOfAll, PairedOptions, TranslatorOptions):
     coarse_rounds: int = 500
     enhancer_rounds: int = 100
     enhancer_blocks: int = 1
+    looks: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 2, "classes")
-        options.check_least(self, 0, "coarse_rounds", "enhancer_rounds", "enhancer_blocks")
+        options.check_least(self, 0, "coarse_rounds", "enhancer_rounds", "enhancer_blocks", "looks")
 
+
+MOST = 1_000
+"""Training pictures whose objects' looks are kept."""
 
 PRESETS = {"tiny": {"g_width": 2, "coarse_rounds": 1, "enhancer_rounds": 1, "blocks": 1}}
 
@@ -77,17 +84,26 @@ def game(o: Options, domains: Domains) -> CoarseToFineGAN:
     check_side(side, 2 << o.halvings, f"--halvings {o.halvings}")
     planes = LabelPlanes(o.classes)
     read, norm = planes.planes, o.generator_norm
-    coarse = Translator(read, out, 2 * o.g_width, o.halvings, o.blocks, norm)
+    given = read + o.looks
+    coarse = Translator(given, out, 2 * o.g_width, o.halvings, o.blocks, norm)
     return CoarseToFineGAN(
         planes,
-        Enhancer(coarse, read, out, o.g_width, o.enhancer_blocks, norm),
+        Enhancer(coarse, given, out, o.g_width, o.enhancer_blocks, norm),
         patches(o, read + out, side // 2),
         patches(o, read + out, side),
+        looks=_looks(o, out),
         adversarial=o.adversarial,
         reconstruction=o.reconstruction,
         feature_matching=o.feature_matching,
         **adversarial(o),
     )
+
+
+def _looks(o: Options, channels: int) -> ObjectLooks | None:
+    if not o.looks:
+        return None
+    net = Translator(channels, o.looks, o.g_width, o.halvings, 0, o.generator_norm)
+    return ObjectLooks(net, o.looks, o.classes)
 
 
 def players(o: Options) -> list[Player]:
@@ -104,15 +120,22 @@ def players(o: Options) -> list[Player]:
 
 
 def phases(run: Any) -> list[Phase]:
-    """Half the size; the layers around it alone; all."""
+    """Half the size; the layers around it alone; all. Looks to draw are those of the moment."""
     o, made = run.config, []
+
+    def look() -> dict[str, float]:
+        if o.looks:
+            known = run.sets.train
+            run.game.remember_looks(known.a.images[:MOST], known.b.images[:MOST])
+        return run.look()
+
     for name, turns, rounds in (
         ("coarse", run.game.coarse_turns(), o.coarse_rounds),
         ("enhancer", run.game.fine_turns("E"), o.enhancer_rounds),
         ("adversarial", run.game.fine_turns("G"), o.rounds),
     ):
         if rounds:
-            made.append(Phase(name, turns, rounds, run.look, o.evaluate_every, limits=limits(o)))
+            made.append(Phase(name, turns, rounds, look, o.evaluate_every, limits=limits(o)))
     return made
 
 

@@ -1,0 +1,1 @@
+"""Visual question answering: pictures and questions in, answers of one word out."""

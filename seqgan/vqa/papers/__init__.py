@@ -1,0 +1,1 @@
+"""The papers of visual question answering, one module each."""

@@ -6,8 +6,8 @@ A block stands on another or on the table t; at most one stands on each. First w
 blocks a, b, c, ... stands on now, then what each is to stand on. A plan names a block and where
 to put it, then the next one. Only a block with nothing on it can be moved, and only onto the table
 or a block with nothing on it. A plan ends where the blocks stand as they are to. Demonstrations are
-shortest plans, chosen at random among all of them, as PlanBench's blocks world asks for (Valmeekam
-et al. 2023).
+shortest plans, each move drawn from those that bring the goal nearer. PlanBench (Valmeekam et al.
+2023) asks language models for plans of this world.
 """
 
 import random

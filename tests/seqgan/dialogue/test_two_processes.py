@@ -13,7 +13,6 @@ from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
 from tests.seqgan.dialogue.test_models_by_path import TEMPLATE, saved
 from tests.two_processes import launch
 
-
 ADAPTED = ("adapters", "whole_adapters")
 
 

@@ -134,6 +134,19 @@ def test_a_block_is_settled_with_all_below_it():
     assert seen.settled().tolist() == [[True] * 3, [False] * 3]
 
 
+def test_what_cannot_be_done_changes_nothing():
+    a, b, table = (torch.tensor([n]) for n in range(3))
+    before = follower.Seen(torch.tensor([[2, 0]]), torch.tensor([[1, 2]]), torch.tensor([-1]))
+    for words in ((a, b), (b, b), (table, table)):  # b stands on a
+        after = before
+        for word in words:
+            after = after.moved(word)
+        assert torch.equal(after.stands, before.stands)
+        assert after.held.item() == -1
+    after = before.moved(b).moved(table).moved(a).moved(b)
+    assert torch.equal(after.stands, after.goal)
+
+
 def test_last_places_are_those_of_the_plan(rows):
     _, back, _, s = rows
     features = follower.LastPlaces(s)

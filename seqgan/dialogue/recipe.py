@@ -6,6 +6,7 @@ nothing else; the last adversarial round is what is reported.
 """
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ class DialogueRun(recipe.Run):
         """The paper's phases; maximum likelihood, warm-up, adversarial rounds where it has none."""
         if self.paper.phases is not None:
             return self.paper.phases(self)
-        return [self.mle_phase(), self.warmup_phase(), self.adversarial_phase()]
+        return [self.mle_phase(), self.warmup_phase(), *self.adversarial_phases()]
 
     def mle_phase(self) -> Phase:
         """Maximum likelihood, which ends with the model that is best by validation NLL."""
@@ -214,18 +215,12 @@ class DialogueRun(recipe.Run):
         """
         return self.warmup.phase(joint=joint)
 
-    def adversarial_phase(self) -> Phase:
-        """The game's own rounds."""
+    def adversarial_phases(self) -> list[Phase]:
+        """The game's own rounds, the last of them with the discriminator as it is by then."""
         c = self.config
-        return Phase(
-            "adversarial",
-            None,
-            c.rounds,
-            self.evaluate,
-            c.evaluate_every,
-            limits=() if c.alarms == "off" else self._limits(),
-            stop=c.alarms == "stop",
-        )
+        limits = () if c.alarms == "off" else self._limits()
+        rounds = Phase("adversarial", None, c.rounds, self.evaluate, c.evaluate_every)
+        return self.warmup.frozen(replace(rounds, limits=limits, stop=c.alarms == "stop"))
 
     def _limits(self) -> list[Limit]:
         """Limits of what is logged: those of any sequences, and of the replies' length."""

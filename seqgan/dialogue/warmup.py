@@ -1,14 +1,14 @@
-"""The discriminator's warm-up, which lasts until its rewards say something."""
+"""The discriminator's warm-up, which lasts until its rewards say something, and its end."""
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from image_core.adversarial import parallel
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Turn
+from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.runs.phase import Phase
 from seqgan.dialogue.config import DialogueRunOptions
 from seqgan.dialogue.game import DialogueGame
@@ -65,6 +65,23 @@ class Warmup:
             leave=leave,
             finished=lambda: notes["phase_round"] >= steps and notes["warmup_auc"] >= c.min_auc,
         )
+
+    def frozen(self, rounds: Phase) -> list[Phase]:
+        """Adversarial rounds, those after --d_frozen_after with the generator's turn alone.
+
+        Args:
+            rounds: All of them, in one phase.
+        """
+        after, game = self.config.d_frozen_after, self.game
+        if after is None or after >= rounds.rounds:
+            return [rounds]
+
+        def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+            # Known when it is played: the warm-up decides whether there is an adversary
+            return game.policy_move(batches) if game.adversarial else game.mle_move(batches)
+
+        alone = replace(rounds, name="frozen", turns=[Turn("G", move)])
+        return [replace(rounds, rounds=after), replace(alone, rounds=rounds.rounds - after)]
 
     def recall(self) -> None:
         """Go on as a checkpoint's notes say: with the adversary, or without."""

@@ -45,6 +45,8 @@ class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
             likelihood, or under --alarms stop the run ends; 0 = none.
         d_steps: Optimizer steps of the discriminator in a round.
         d_lr: Adam's learning rate of the discriminator.
+        d_frozen_after: Adversarial rounds after which the discriminator learns no more; 0 keeps it
+            as the warm-up leaves it, null never freezes it.
         max_grad_norm: Greatest norm of either player's gradient; longer ones are scaled down.
         falling: Whether each learning rate rises over a tenth of its steps and then falls to zero.
         samples: Number of replies to each context of a generator step.
@@ -65,6 +67,7 @@ class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
     min_auc: float = 0.6
     d_steps: int = 1
     d_lr: float = 3e-4
+    d_frozen_after: int | None = None
     max_grad_norm: float = 1.0
     falling: bool = False
     samples: int = 4
@@ -79,6 +82,8 @@ class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
         options.check_least(self, 0, "mle_steps", "d_warmup_steps", "rounds", "teacher_forcing")
         options.check_above_zero(self, "mle_lr", "d_lr", "g_lr", "max_grad_norm")
         options.check_share(self, "reward_weight", "min_auc")
+        if self.d_frozen_after is not None:
+            options.check_least(self, 0, "d_frozen_after")
         self._check_reward()
         if self.mle_steps + self.d_warmup_steps + self.rounds == 0:
             raise UserError(
@@ -105,10 +110,17 @@ class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
         """Optimizer steps on the same replies; a part overrides it."""
         return 1
 
+    def d_rounds(self) -> int:
+        """Adversarial rounds in which the discriminator learns."""
+        return self.rounds if self.d_frozen_after is None else min(self.d_frozen_after, self.rounds)
+
     def method(self) -> dict[str, str]:
         """Reward, loss and estimator of the paper, named beside its results; parts add to it."""
         own = self.own_reward()
-        return {"own reward": f"{own}, {self.reward_weight:g} of all"} if own else {}
+        found = {"own reward": f"{own}, {self.reward_weight:g} of all"} if own else {}
+        if self.d_frozen_after is not None:
+            found["discriminator"] = f"frozen after {self.d_frozen_after} rounds"
+        return found
 
     def begin_discriminator(self, game: DialogueGame) -> None:
         """Prepare the discriminator when maximum likelihood is over; a part overrides it."""
@@ -301,7 +313,7 @@ def three_players(o: DialogueOptions) -> list[Player]:
     return [
         player(o, "mle", o.mle_lr, o.mle_steps),
         player(o, "G", o.g_lr, g_steps),
-        player(o, "D", o.d_lr, o.d_warmup_steps + o.rounds * o.d_steps),
+        player(o, "D", o.d_lr, o.d_warmup_steps + o.d_rounds() * o.d_steps),
     ]
 
 

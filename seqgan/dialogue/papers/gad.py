@@ -81,4 +81,4 @@ def players(o: Options) -> list[Player]:
 
 def phases(run: Any) -> list[Phase]:
     """Maximum likelihood; both sides by their own losses; adversarial rounds."""
-    return [run.mle_phase(), run.warmup_phase(joint=True), run.adversarial_phase()]
+    return [run.mle_phase(), run.warmup_phase(joint=True), *run.adversarial_phases()]

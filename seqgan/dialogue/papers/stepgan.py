@@ -56,4 +56,4 @@ def phases(run: Any) -> list[Phase]:
     """As for others, with maximum likelihood of the discriminator where it has steps of that."""
     steps = run.config.d_mle_steps
     reading = [run.d_mle_phase(steps)] if steps else []
-    return [run.mle_phase(), *reading, run.warmup_phase(), run.adversarial_phase()]
+    return [run.mle_phase(), *reading, run.warmup_phase(), *run.adversarial_phases()]

@@ -38,6 +38,16 @@ def play(words: list[str], out: Path, rounds: int | None = None) -> None:
         dialogue.DialogueRun.evaluate = evaluate  # type: ignore[method-assign]
 
 
+def with_adapters(folder: Path) -> None:
+    """Runs of adapters on one model, which the processes share out, or which is whole."""
+    dialogue.write_report = lambda run, seconds: None
+    data, model = (str(folder / name) for name in ("talks.jsonl", "adapted"))
+    words = ["train", "dialogue", "--preset", "tiny", "--data", data, "--model", model]
+    words += ["--lora", "2", "--rounds", "2", "--mle_steps", "8"]
+    play([*words, "--shard", "true"], folder / "adapters")
+    play(words, folder / "whole_adapters")
+
+
 def run(folder: Path) -> None:
     """A run of shared models, the same one left and gone on with, and one of whole models."""
     torch.set_num_threads(1)
@@ -64,4 +74,6 @@ def run(folder: Path) -> None:
     dialogue.write_report = lambda run, seconds: None  # the same once more
     play([*words, "--shard", "true"], folder / "left", KILLED)
     assert main(["resume", str(folder / "left")]) == 0
+    if (folder / "adapted").exists():
+        with_adapters(folder)
     one_of_two.find(parallel.world()[0], folder)

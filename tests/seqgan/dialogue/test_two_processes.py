@@ -1,5 +1,7 @@
 """Two processes that play the dialogue game: one policy, discriminator and replay buffer."""
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -8,7 +10,10 @@ from seqgan.cli import main
 from tests.recipes.made import read_log, read_result, refusal
 from tests.seqgan.dialogue import run_of_two
 from tests.seqgan.dialogue.test_dialogue_recipe import talks, written
+from tests.seqgan.dialogue.test_models_by_path import TEMPLATE, saved
 from tests.two_processes import launch
+
+ADAPTED = ("adapters", "whole_adapters")
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +22,8 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     written(folder, talks(60))
     written(folder, talks(60, seed=2), "test.jsonl")
+    if find_spec("peft") is not None:
+        saved(folder / "adapted", "llama", template=TEMPLATE, pad="<pad>")
     launch(run_of_two.run, folder, 280)
     return folder
 
@@ -101,6 +108,26 @@ def test_a_run_of_shared_models_goes_on_exactly(runs):
     name = "checkpoint/game.safetensors"
     weights, expected = load_file(left / name), load_file(undisturbed / name)
     assert all(torch.equal(weights[key], value) for key, value in expected.items())
+
+
+def check_adapters(runs):
+    """Adapters on a shared model end as those on a whole one, and nothing else has moved."""
+    one, two = (load_file(runs / name / "mle/model.safetensors") for name in ADAPTED)
+    before = load_file(runs / "adapted/model.safetensors")
+    assert all(torch.allclose(p, two[name], rtol=0, atol=1e-5) for name, p in one.items())
+    moved = {name for name, p in before.items() if not torch.equal(p, one[name])}
+    assert moved
+    assert all("proj" in name for name in moved)
+    played = load_file(runs / "adapters/model/model.safetensors")
+    assert any(not torch.equal(played[name], p) for name, p in one.items())
+    assert {n for n, p in before.items() if not torch.equal(p, played[n])} <= moved
+
+
+@pytest.mark.slow
+def test_adapters_on_a_shared_model_learn_as_on_a_whole_one(runs):
+    if not (runs / "adapted").exists():
+        pytest.skip("peft is not installed")
+    check_adapters(runs)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@
 import json
 
 import torch
+from safetensors.torch import load_file
 
 from seqgan.cli import main
 from seqgan.dialogue import recipe as dialogue
@@ -15,7 +16,7 @@ from seqgan.dialogue.language_models import CausalLMPolicy
 from seqgan.dialogue.models import copy_generator
 from seqgan.dialogue.recipe import DialogueRun
 from seqgan.dialogue.samples import truncated_ratio
-from tests.recipes.made import read_log, refusal
+from tests.recipes.made import built, read_log, refusal
 from tests.seqgan.dialogue.made import END, IDS, PAD, V, gpt2
 from tests.seqgan.dialogue.test_dialogue_recipe import TINY, talks, written
 
@@ -146,6 +147,42 @@ def test_or_the_run_is_refused(tmp_path, monkeypatch, capsys):
 def test_the_threshold_is_a_share(tmp_path, capsys):
     words = (*TINY, "--min_auc", "1.5", "--out", str(tmp_path / "run"))
     assert "--min_auc 1.5: it is a share" in refusal(capsys, *words)
+
+
+def test_rounds_after_a_number_leave_the_discriminator_as_it_is(tmp_path, monkeypatch):
+    code, log, run = run_with(tmp_path, monkeypatch, [0.7] * 2, "--d_frozen_after", "1")
+    assert code == 0
+    assert [row["phase"] for row in log] == ["mle", *["warmup"] * 3, "adversarial", "frozen"]
+    assert "D/accuracy" in log[-2]
+    assert "G/reward" in log[-1]
+    assert "D/accuracy" not in log[-1]
+    kept = load_file(run / "checkpoint" / "game.safetensors")
+    # More rounds are of the same kind, and the generator alone moves
+    assert main(["resume", str(run), "--rounds", "4"]) == 0
+    assert [row["phase"] for row in read_log(run)[-3:]] == ["frozen"] * 3
+    later = load_file(run / "checkpoint" / "game.safetensors")
+    moved = {name.split(".")[0] for name in kept if not torch.equal(kept[name], later[name])}
+    assert "G" in moved
+    assert "D" not in moved
+    steps = json.loads((run / "checkpoint" / "state.json").read_text())["steps"]
+    assert steps["D"] == 3 + 1
+
+
+def test_a_frozen_one_that_earns_no_turn_has_no_say_either(tmp_path, monkeypatch):
+    _, log, _ = run_with(tmp_path, monkeypatch, [0.5] * 9, "--d_frozen_after", "0")
+    assert [row["phase"] for row in log[-2:]] == ["frozen"] * 2
+    assert all(row["G/loss"] > 0 and "G/reward" not in row for row in log[-2:])
+
+
+def test_a_rate_falls_over_the_rounds_in_which_the_discriminator_learns(capsys, tmp_path):
+    told = {"paper": "shaped", "data": "x", "out": "x", "rounds": 9}
+    config = built(dialogue, **told, d_frozen_after=2)
+    assert config.d_rounds() == 2
+    assert built(dialogue, **told, d_frozen_after=20).d_rounds() == 9
+    assert built(dialogue, **told).d_rounds() == 9
+    assert config.method()["discriminator"] == "frozen after 2 rounds"
+    words = (*TINY, "--d_frozen_after", "-1", "--out", str(tmp_path / "run"))
+    assert "--d_frozen_after -1" in refusal(capsys, *words)
 
 
 def test_gad_warms_up_both_sides_at_once(tmp_path, monkeypatch):

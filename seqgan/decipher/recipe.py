@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE
+from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.game import Batch
 from image_core.games.cycle import CycleGAN
 from image_core.runs import options, plots, recipe
@@ -50,7 +50,7 @@ class Run(recipe.Run):
 
     recipe = "decipher"
     show = ("G/loss", "DB/loss", "accuracy", "d_auc")
-    movable = ("data",)
+    movable = ("data", "valid", "test")
     config: DecipherOptions
     game: CycleGAN
     sets: CipherSets
@@ -61,8 +61,12 @@ class Run(recipe.Run):
         self.letters = len(c.alphabet)
         self.cipher = make_cipher(c.cipher, c.alphabet, key=c.key, seed=c.cipher_seed)
         if data:
+            own = {
+                role: None if source is None else read_letters(source, c.alphabet)
+                for role, source in (("valid", c.valid), ("test", c.test))
+            }
             text = read_letters(c.data, c.alphabet)
-            self.sets = cut(text, c.length, self.cipher, c.split_seed)
+            self.sets = cut(text, c.length, self.cipher, c.split_seed, **own)
         self.device = options.pick_device(c.device)
         self.game = self.paper.game(c, self.cipher).to(self.device)
         players = self.paper.players(c)
@@ -87,7 +91,7 @@ class Run(recipe.Run):
         if self.paper.phases is not None:
             return self.paper.phases(self)
         c = self.config
-        limits = [DISCRIMINATOR_AT_CHANCE]
+        limits = [DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS._replace(metric="d_accuracy")]
         return [Phase("adversarial", None, c.rounds, self.look, c.evaluate_every, limits=limits)]
 
     def data_fingerprint(self) -> int:
@@ -110,10 +114,8 @@ class Run(recipe.Run):
         """Share of letters of validation windows that are read rightly."""
         true = self.sets.valid[:LOOKED]
         found = read(self.game, self.cipher.encipher(true), self.letters)
-        return {"accuracy": right(found, true)[0], **self._judged()}
-
-    def _judged(self) -> dict[str, float]:
-        return discrimination(self.game, self.sets, self.cipher, self.letters)
+        judged = discrimination(self.game, self.sets.valid, self.cipher, self.letters)
+        return {"accuracy": right(found, true)[0], **judged}
 
     def report(self, cpu_seconds: float | None = None) -> None:
         c, folder, true = self.config, self.folder, self.sets.test
@@ -139,7 +141,7 @@ class Run(recipe.Run):
             {
                 "table": table,
                 "intervals": {**ends, "over": "windows of text"},
-                "discriminator": self._judged(),
+                "discriminator": discrimination(self.game, true, self.cipher, self.letters),
                 "data": self.sets.facts,
                 "rounds": self.engine.round,
                 "steps": self.engine.steps,

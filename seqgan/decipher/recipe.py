@@ -143,6 +143,7 @@ class Run(recipe.Run):
                 "intervals": {**ends, "over": "windows of text"},
                 "discriminator": discrimination(self.game, true, self.cipher, self.letters),
                 "data": self.sets.facts,
+                "alarms": self.engine.notes.get("alarms", []),
                 "rounds": self.engine.round,
                 "steps": self.engine.steps,
                 "seed": c.seed,

@@ -271,7 +271,10 @@ class TextRun(SequenceRun):
             best.see(name, setting, samples, found)
             return found
 
-        curves, human = sweep(list(policies), temperatures, point, top_ps), self._human(judge, start)
+        curves, human = (
+            sweep(list(policies), temperatures, point, top_ps),
+            self._human(judge, start),
+        )
         write_report(
             self.folder,
             self.engine,

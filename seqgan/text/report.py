@@ -56,7 +56,9 @@ class Keeper:
     def __init__(self, metric: str):
         self.metric, self.lowest, self.samples = metric, math.inf, torch.zeros(0, 0)
 
-    def see(self, name: str, setting: Setting, samples: Tensor, found: Mapping[str, Figure]) -> None:
+    def see(
+        self, name: str, setting: Setting, samples: Tensor, found: Mapping[str, Figure]
+    ) -> None:
         """Keep the samples of a point of a sweep, if they are the best so far.
 
         Args:

@@ -77,6 +77,7 @@ class TranslateSubject(NamedTuple):
         sets: Domains learned from, of the log, and of the report.
         ruler: Function that gives the measures of the domain "a" or "b".
         game: Game that is played.
+        alarms: Sentences on signs of collapse.
         rounds: Number of rounds played so far.
         steps: Optimizer steps of each player.
     """
@@ -87,6 +88,7 @@ class TranslateSubject(NamedTuple):
     sets: DomainSets
     ruler: Callable[[str], DomainRuler]
     game: DomainGame
+    alarms: Sequence[str]
     rounds: int
     steps: Mapping[str, int]
 
@@ -207,6 +209,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
                 for name, net in nets.items()
             },
             "paired": subject.sets.test.paired,
+            "alarms": list(subject.alarms),
             "rounds": subject.rounds,
             "steps": subject.steps,
             "seed": c.seed,

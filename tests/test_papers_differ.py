@@ -18,23 +18,21 @@ def written(file, lines):
 
 
 def lines_of(folder):
-    rows = [f"{line},{'ab'[i % 2]}" for i, line in enumerate(sentences(60))]
-    return {"data": written(folder / "lines.csv", ["text,label", *rows]), "field": "text"}
+    rows = [f"{line} => now,{'ab'[i % 2]}" for i, line in enumerate(sentences(60))]
+    file = written(folder / "lines.csv", ["text,label", *rows])
+    return {"data": file, "field": "text", "level": "blank"}
+
+
+def pairs_of(folder):
+    pairs = [f"u{user},i{(user * 7 + k * 3) % 11}" for user in range(9) for k in range(8)]
+    return written(folder / "pairs.csv", pairs)
 
 
 FAMILIES = {
     "text": (text, lines_of),
     "image": (image, lambda folder: {}),
     "discrete": (discrete, lambda folder: {"data": written(folder / "a.txt", sentences(300))}),
-    "retrieve": (
-        retrieve,
-        lambda folder: {
-            "data": written(
-                folder / "pairs.csv",
-                [f"u{u},i{(u * 7 + k * 3) % 11}" for u in range(9) for k in range(8)],
-            )
-        },
-    ),
+    "retrieve": (retrieve, lambda folder: {"data": pairs_of(folder), "relevant": None}),
 }
 LABELLED = ("catgan", "sentigan")
 

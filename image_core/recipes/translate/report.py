@@ -1,6 +1,6 @@
 """The end of a translation run: scores beside controls, grids, curves, result.json."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple

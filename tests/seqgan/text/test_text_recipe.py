@@ -5,6 +5,7 @@ import gzip
 import json
 import shutil
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 import torch
@@ -183,7 +184,7 @@ def test_the_sentences_of_every_row_are_kept(run):
     for row, file in {"MLE": "mle", "SeqGAN": "seqgan", "human": "human", **files}.items():
         lines = (run / "samples" / f"{file}.txt").read_text().splitlines()
         words = [line.split() for line in lines]
-        pairs = [pair for one in words for pair in zip(one, one[1:])]
+        pairs = [pair for one in words for pair in pairwise(one)]
         assert table[row]["distinct2"] == pytest.approx(len(set(pairs)) / len(pairs)), row
         assert table[row]["unique"] == pytest.approx(len(set(lines)) / len(lines)), row
 

@@ -58,7 +58,10 @@ def same(one, other):
     )
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(
+    "family",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "text" else name for name in FAMILIES],
+)
 def test_no_two_papers_of_a_family_have_one_first_round(family, tmp_path):
     recipe, data_of = FAMILIES[family]
     data, found = data_of(tmp_path), {}

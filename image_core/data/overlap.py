@@ -116,6 +116,6 @@ def _counted(role: str, facts: Mapping[str, object]) -> str:
         span = f"{min(counts.values())} to {max(counts.values())} of each of {len(counts)} classes"
         line += f" ({each})" if len(each) <= 60 else f", {span}"
     same, near = facts.get(f"{role}_in_train"), facts.get(f"{role}_near_train")
-    if near:
+    if same is not None:
         line += f", {same:.1%} of them training pictures too and {near:.1%} nearly so"
     return line

@@ -8,7 +8,7 @@ from seqgan.decipher.measures import EM, FREQUENCY, REAL_AGAIN, UNREAD
 
 HOW = Comparison(
     title="Comparison of decipherment",
-    same=("data", "alphabet", "cipher", "key", "split_seed", "length"),
+    same=("data", "test", "alphabet", "cipher", "key", "split_seed", "length"),
     common=lambda result: (UNREAD, FREQUENCY, EM, REAL_AGAIN),
     curves={
         "accuracy": "Share of letters that are read rightly",

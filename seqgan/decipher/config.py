@@ -19,6 +19,9 @@ class DecipherOptions(ShardOptions):
     Args:
         paper: The system that is trained, see `seqgan list papers`; or a module of your own.
         data: Text: a file or a hub data set of sentences; manual is the topics of Python's manual.
+        valid: Text of the log's windows; a tenth of the windows, drawn by the split seed, when left
+            out.
+        test: Text of the report's windows; a tenth of the windows, drawn likewise, when left out.
         alphabet: Letters that count; others are left out.
         cipher: Cipher of one half of the text: substitution, shift or vigenere.
         key: Key of vigenere; the first letter is that of shift.
@@ -40,6 +43,8 @@ class DecipherOptions(ShardOptions):
 
     paper: str = ""
     data: str = "manual"
+    valid: str | None = None
+    test: str | None = None
     alphabet: str = "abcdefghijklmnopqrstuvwxyz"
     cipher: str = "substitution"
     key: str = "key"

@@ -14,6 +14,10 @@ from seqgan.decipher.ciphers import Cipher
 
 FEWEST = 20
 """Windows that each part holds at least."""
+COMPARED, AMONG = 200, 5_000
+"""Held-out windows and windows to learn from that are compared for near duplicates."""
+NEAR = 0.8
+"""Least share of places with the same letter of near duplicates."""
 MANUAL = "manual"
 """Name of the text that comes along: the topics of Python's manual."""
 
@@ -33,7 +37,7 @@ class CipherSets(NamedTuple):
     plain: Int64[Tensor, "M T"]
     valid: Int64[Tensor, "K T"]
     test: Int64[Tensor, "L T"]
-    facts: dict[str, float]
+    facts: dict[str, int | float]
 
 
 def letters(lines: Iterable[str], alphabet: str) -> Int64[Tensor, " N"]:
@@ -69,7 +73,15 @@ def read_letters(source: str, alphabet: str) -> Int64[Tensor, " N"]:
     return letters(read_texts(source).lines, alphabet)
 
 
-def cut(text: Int64[Tensor, " N"], length: int, cipher: Cipher, seed: int) -> CipherSets:
+def cut(
+    text: Int64[Tensor, " N"],
+    length: int,
+    cipher: Cipher,
+    seed: int,
+    *,
+    valid: Int64[Tensor, " V"] | None = None,
+    test: Int64[Tensor, " W"] | None = None,
+) -> CipherSets:
     """Cut a text into windows and deal them out: a tenth to measure with twice, halves of the rest.
 
     Args:
@@ -77,24 +89,54 @@ def cut(text: Int64[Tensor, " N"], length: int, cipher: Cipher, seed: int) -> Ci
         length: Letters of a window.
         cipher: Cipher of one half.
         seed: Seed of the deal.
+        valid: Letters of the log's windows; None deals a tenth of the text.
+        test: Letters of the report's windows; None deals a tenth of the text.
 
     Raises:
-        UserError: There are too few windows.
+        UserError: There are too few windows, or all held-out ones are learned from too.
     """
-    count = len(text) // length
-    held = count // 10
-    if held < FEWEST:
-        raise UserError(
-            f"--data holds {len(text):,} letters of --alphabet, too few: give "
-            f"{10 * FEWEST * length:,}, or a shorter --length"
-        )
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    rows = text[: count * length].view(count, length)[order]
-    test, valid, rest = rows[:held], rows[held : 2 * held], rows[2 * held :]
+    rest = _windows(text, length, "data", 10 * FEWEST)
+    held = len(rest) // 10
+    rest = rest[torch.randperm(len(rest), generator=torch.Generator().manual_seed(seed))]
+    parts = {}
+    for role, own in (("test", test), ("valid", valid)):
+        if own is None:
+            parts[role], rest = rest[:held], rest[held:]
+        else:
+            parts[role] = _windows(own, length, role, FEWEST)
     half = len(rest) // 2
+    facts: dict[str, int | float] = {"cipher_rows": half, "plain_rows": len(rest) - half}
+    for role in ("valid", "test"):
+        facts |= _shared(role, parts[role], rest)
+    plain = rest[half:]
+    return CipherSets(cipher.encipher(rest[:half]), plain, parts["valid"], parts["test"], facts)
+
+
+def _windows(text: Int64[Tensor, " N"], length: int, option: str, least: int) -> Tensor:
+    count = len(text) // length
+    if count < least:
+        raise UserError(
+            f"--{option} holds {len(text):,} letters of --alphabet, too few: give "
+            f"{least * length:,}, or a shorter --length"
+        )
+    return text[: count * length].view(count, length)
+
+
+def _shared(
+    role: str, own: Int64[Tensor, "K T"], rest: Int64[Tensor, "N T"]
+) -> dict[str, int | float]:
+    """Number of held-out windows, and shares of those that are learned from too, or nearly so."""
     known = {row.numpy().tobytes() for row in rest}
-    facts: dict[str, float] = {"cipher_rows": half, "plain_rows": len(rest) - half}
-    for role, own in (("valid", valid), ("test", test)):
-        twins = [row.numpy().tobytes() in known for row in own]
-        facts |= {f"{role}_rows": len(own), f"{role}_in_train": sum(twins) / len(twins)}
-    return CipherSets(cipher.encipher(rest[:half]), rest[half:], valid, test, facts)
+    same = torch.tensor([row.numpy().tobytes() in known for row in own])
+    if same.all():
+        raise UserError(
+            f"every window of the {role} set is learned from too; name a --{role} of other text"
+        )
+    draw = torch.Generator().manual_seed(0)
+    some = torch.randperm(len(own), generator=draw)[:COMPARED]
+    among = rest[torch.randperm(len(rest), generator=draw)[:AMONG]]
+    likeness = torch.stack([(row == among).double().mean(1).max() for row in own[some]])
+    near = same[some] | (likeness >= NEAR)
+    shares = {"in": float(same.double().mean()), "near": float(near.double().mean())}
+    found = {f"{role}_{how}_train": share for how, share in shares.items()}
+    return {f"{role}_rows": len(own), **found}

@@ -45,22 +45,25 @@ def right(
 
 
 def discrimination(
-    game: CycleGAN, sets: CipherSets, cipher: Cipher, letters: int, *, diagnose: bool = False
+    game: CycleGAN,
+    held: Int64[Tensor, "N T"],
+    cipher: Cipher,
+    letters: int,
+    *,
+    diagnose: bool = False,
 ) -> dict[str, float]:
     """How well the discriminator of plain text tells held-out windows from deciphered ones.
 
     Args:
         game: Game of a run.
-        sets: Windows.
+        held: Held-out windows: one half is the real side, the other is enciphered and read.
         cipher: Cipher.
         letters: Number of letters.
         diagnose: Whether the mean distance of D from 1/2 is wanted too.
     """
-    half = len(sets.test) // 2
-    real = soft(sets.test[:half], letters)
-    made = game.translate(
-        soft(cipher.encipher(sets.test[half : 2 * half]), letters), "ab", chunk=500
-    )
+    half = len(held) // 2
+    real = soft(held[:half], letters)
+    made = game.translate(soft(cipher.encipher(held[half : 2 * half]), letters), "ab", chunk=500)
     with torch.no_grad():
         scores = [
             game.d_scores("ab", x.to(game.device), x.to(game.device)).cpu() for x in (real, made)

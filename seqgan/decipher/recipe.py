@@ -7,8 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
-from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE
+from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.game import Batch
 from image_core.games.cycle import CycleGAN
 from image_core.runs import options, plots, recipe
@@ -50,7 +52,7 @@ class Run(recipe.Run):
 
     recipe = "decipher"
     show = ("G/loss", "DB/loss", "accuracy", "d_auc")
-    movable = ("data",)
+    movable = ("data", "valid", "test")
     config: DecipherOptions
     game: CycleGAN
     sets: CipherSets
@@ -61,8 +63,12 @@ class Run(recipe.Run):
         self.letters = len(c.alphabet)
         self.cipher = make_cipher(c.cipher, c.alphabet, key=c.key, seed=c.cipher_seed)
         if data:
+            own = {
+                role: None if source is None else read_letters(source, c.alphabet)
+                for role, source in (("valid", c.valid), ("test", c.test))
+            }
             text = read_letters(c.data, c.alphabet)
-            self.sets = cut(text, c.length, self.cipher, c.split_seed)
+            self.sets = cut(text, c.length, self.cipher, c.split_seed, **own)
         self.device = options.pick_device(c.device)
         self.game = self.paper.game(c, self.cipher).to(self.device)
         players = self.paper.players(c)
@@ -87,7 +93,7 @@ class Run(recipe.Run):
         if self.paper.phases is not None:
             return self.paper.phases(self)
         c = self.config
-        limits = [DISCRIMINATOR_AT_CHANCE]
+        limits = [DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS._replace(metric="d_accuracy")]
         return [Phase("adversarial", None, c.rounds, self.look, c.evaluate_every, limits=limits)]
 
     def data_fingerprint(self) -> int:
@@ -110,11 +116,11 @@ class Run(recipe.Run):
         """Share of letters of validation windows that are read rightly."""
         true = self.sets.valid[:LOOKED]
         found = read(self.game, self.cipher.encipher(true), self.letters)
-        return {"accuracy": right(found, true)[0], **self._judged()}
+        return {"accuracy": right(found, true)[0], **self._judged(self.sets.valid)}
 
-    def _judged(self) -> dict[str, float]:
+    def _judged(self, held: Int64[Tensor, "N T"]) -> dict[str, float]:
         return discrimination(
-            self.game, self.sets, self.cipher, self.letters, diagnose=self.config.diagnose
+            self.game, held, self.cipher, self.letters, diagnose=self.config.diagnose
         )
 
     def report(self, cpu_seconds: float | None = None) -> None:
@@ -141,8 +147,9 @@ class Run(recipe.Run):
             {
                 "table": table,
                 "intervals": {**ends, "over": "windows of text"},
-                "discriminator": self._judged(),
+                "discriminator": self._judged(true),
                 "data": self.sets.facts,
+                "alarms": self.engine.notes.get("alarms", []),
                 "rounds": self.engine.round,
                 "steps": self.engine.steps,
                 "seed": c.seed,

@@ -77,12 +77,11 @@ def tell_overlap(facts: Mapping[str, float]) -> None:
                 f"every line of the {role} set is in the training set too; name a --{role} file "
                 "of other lines"
             )
-        if same or near:
-            print(
-                f"{role}: {same:.1%} of the lines are in the training set too, {near:.1%} are like "
-                f"one of its lines (Dice coefficient of words and word pairs at least {NEAR})",
-                file=sys.stderr,
-            )
+        print(
+            f"{role}: {same:.1%} of the lines are in the training set too, {near:.1%} are like "
+            f"one of its lines (Dice coefficient of words and word pairs at least {NEAR})",
+            file=sys.stderr,
+        )
 
 
 def class_counts(text: Texts) -> dict[str, int]:

@@ -30,7 +30,7 @@ from seqgan.metrics.bootstrap import Figure
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text import policies
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
-from seqgan.text.report import Setting, sweep, write_report
+from seqgan.text.report import Keeper, Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
 
 
@@ -222,18 +222,21 @@ class OracleRun(SequenceRun):
         policies = self.policies()
         temperatures = (1.0,) if c.report == "short" else TEMPERATURES
         drawn = {name: self.draw(policy, c.test_size) for name, policy in policies.items()}
-        again = self.draw(self.oracle, c.test_size)
+        again, best = self.draw(self.oracle, c.test_size), Keeper("jsd")
 
         def point(name: str, setting: Setting) -> dict[str, Figure]:
             plain, policy = setting == Setting(), policies[name]
             fake = drawn[name] if plain else self.draw(policy, c.test_size, *setting)
-            return self._point(policy, fake, setting)
+            found = self._point(policy, fake, setting)
+            best.see(name, setting, fake, found)
+            return found
 
+        curves = sweep(list(policies), temperatures, point, top_ps)
         write_report(
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(list(policies), temperatures, point, top_ps),
+            curves=curves,
             real=("oracle", self._point(self.oracle, again, Setting())),
             method=c.method(),
             controls=self.control_facts(),
@@ -244,9 +247,12 @@ class OracleRun(SequenceRun):
             },
             cpu_seconds=cpu_seconds,
             log_keys=("nll_oracle", "nll_test", "mle/loss", "D/accuracy", "d_auc", "G/reward"),
-            best="jsd",
+            best=(best.metric, [self.decode(row) for row in best.samples.tolist()]),
             facts={},
-            files={},
+            files={
+                name: [self.decode(row) for row in rows.tolist()]
+                for name, rows in (("oracle", again), ("references", self.test))
+            },
         )
 
     def _point(

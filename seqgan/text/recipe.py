@@ -43,7 +43,7 @@ from seqgan.text.labels import FILE as LABELS
 from seqgan.text.labels import read_counts
 from seqgan.text.mixture import MixturePolicy
 from seqgan.text.prompts import prompts_of
-from seqgan.text.report import Setting, sweep, write_report
+from seqgan.text.report import Keeper, Setting, sweep, write_report
 from seqgan.text.run import SequenceRun
 from seqgan.text.splits import CHITCHAT, CorpusConfig
 
@@ -262,18 +262,25 @@ class TextRun(SequenceRun):
         temperatures = (1.0,) if c.report == "short" else TEMPERATURES
         # The samples measured at temperature 1 are those that are saved
         drawn = {name: self.draw(policy, count) for name, policy in policies.items()}
+        best = Keeper("reverse_lm")
 
         def point(name: str, setting: Setting) -> dict[str, Figure]:
             plain, policy = setting == Setting(), policies[name]
             samples = drawn[name] if plain else self.draw(policy, count, *setting)
-            return self._point(policy, samples, setting, judge, start)
+            found = self._point(policy, samples, setting, judge, start)
+            best.see(name, setting, samples, found)
+            return found
 
+        curves, human = (
+            sweep(list(policies), temperatures, point, top_ps),
+            self._human(judge, start),
+        )
         write_report(
             self.folder,
             self.engine,
             self.as_dict(),
-            curves=sweep(list(policies), temperatures, point, top_ps),
-            real=("human", self._human(judge, start)),
+            curves=curves,
+            real=("human", human),
             method=c.method(),
             controls=self.control_facts(),
             quality=self.quality(drawn, self.test, "human"),
@@ -286,7 +293,7 @@ class TextRun(SequenceRun):
             },
             cpu_seconds=cpu_seconds,
             log_keys=("nll_valid", "mle/loss", "D/accuracy", "d_auc", "G/reward", "unique"),
-            best="reverse_lm",
+            best=(best.metric, [self.decode(row) for row in best.samples.tolist()]),
             facts=self.corpus.facts,
             files={
                 "references": self.corpus.test_lines,

@@ -1,11 +1,13 @@
 """Report of a finished run: table, result.json, plots and samples."""
 
+import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from image_core.adversarial.engine import Engine
 from image_core.runs import plots
@@ -42,6 +44,31 @@ class Setting(NamedTuple):
 
     temperature: float = 1.0
     top_p: float = 1.0
+
+
+class Keeper:
+    """Samples of maximum likelihood at the temperature of a metric's lowest value.
+
+    Args:
+        metric: Name of the metric.
+    """
+
+    def __init__(self, metric: str):
+        self.metric, self.lowest, self.samples = metric, math.inf, torch.zeros(0, 0)
+
+    def see(
+        self, name: str, setting: Setting, samples: Tensor, found: Mapping[str, Figure]
+    ) -> None:
+        """Keep the samples of a point of a sweep, if they are the best so far.
+
+        Args:
+            name: Name of the policy; another than maximum likelihood is passed over.
+            setting: Setting they were drawn with; one with top-p is passed over.
+            samples: Samples (N, T).
+            found: What was measured on them.
+        """
+        if name == "MLE" and setting.top_p == 1 and found[self.metric].value < self.lowest:
+            self.lowest, self.samples = found[self.metric].value, samples
 
 
 Measure = Callable[[str, Setting], dict[str, Figure]]
@@ -107,7 +134,7 @@ def write_report(
     samples: Mapping[str, Sequence[str]],
     cpu_seconds: float | None,
     log_keys: Sequence[str],
-    best: str,
+    best: tuple[str, Sequence[str]],
     facts: Mapping[str, float],
     files: Mapping[str, Sequence[str]],
     training: Sequence[str] = (),
@@ -129,7 +156,7 @@ def write_report(
             in `result.json`.
         log_keys: Names of the logged numbers that are plotted over the rounds.
         best: Metric whose lowest value over the sweep chooses maximum likelihood's best
-            temperature, which gets a separate row.
+            temperature, which gets a separate row, and the sentences of that row.
         facts: Facts about the data.
         files: Further sentences to save, by file name.
         training: Training text, in which the report looks for copies.
@@ -139,9 +166,11 @@ def write_report(
         for name, curve in curves.items()
         if not name.endswith(NUCLEUS)
     }
-    temperature, row = at_best(curves["MLE"], best)
+    metric, sentences = best
+    temperature, row = at_best(curves["MLE"], metric)
     if temperature != 1:
         rows[f"MLE T{temperature:.2g}".replace("T0", "T")] = row
+        files = {**files, "mle_best": sentences}
     rows[real[0]] = {name: figure.value for name, figure in real[1].items()}
     for name, lines in {**samples, **files}.items():
         write_text(run.samples / f"{name.lower()}.txt", "".join(line + "\n" for line in lines))
@@ -154,7 +183,7 @@ def write_report(
         "discriminator": quality,
         "temperature": 1.0,
         "selected": "last adversarial round; MLE by validation NLL where there is a validation set",
-        "best_temperature": {"MLE": temperature, "chosen_by": best},
+        "best_temperature": {"MLE": temperature, "chosen_by": metric},
         "data": dict(facts),
         "sweep": curves,
         "pictures": pictures,
@@ -175,7 +204,8 @@ def write_report(
     print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", shown)
     print(*(textwrap.fill(line, WIDTH) for line in _told(method, controls[1], quality)), sep="\n")
     if temperature != 1:
-        print(f"MLE T: maximum likelihood at the temperature of its lowest {best}.")
+        kept = f"its sentences are in {run.samples / 'mle_best.txt'}"
+        print(f"MLE T: maximum likelihood at the temperature of its lowest {metric}; {kept}.")
     if unknown := facts.get("test_unknown"):
         counted = [
             f"{name} {row['nll_test_unk']:.3f}"

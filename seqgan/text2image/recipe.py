@@ -360,6 +360,7 @@ class Text2ImageRun(recipe.Run):
             data=self.read,
             folder=self.folder,
             stages=self.stages_done(),
+            alarms=self.engine.notes.get("alarms", []),
             rounds=self.engine.round,
             steps=self.engine.steps,
         )

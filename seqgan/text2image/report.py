@@ -82,6 +82,7 @@ class Text2ImageSubject(NamedTuple):
         data: Pictures learned from, and pairs to measure with.
         folder: Folder that everything is written to.
         stages: Number of stages that have begun.
+        alarms: Sentences on signs of collapse.
         rounds: Number of rounds that were played.
         steps: Optimizer steps of each player.
     """
@@ -90,6 +91,7 @@ class Text2ImageSubject(NamedTuple):
     data: Read
     folder: RunFolder
     stages: int
+    alarms: Sequence[str]
     rounds: int
     steps: dict[str, int]
 
@@ -297,6 +299,7 @@ def write_report(subject: Text2ImageSubject, cpu_seconds: float | None) -> None:
         "discriminator": judged,
         "config": asdict(c),
         "data": {"told": subject.data.training.summary(), **subject.data.facts},
+        "alarms": list(subject.alarms),
         "rounds": subject.rounds,
         "steps": subject.steps,
         "seed": c.seed,

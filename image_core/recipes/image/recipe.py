@@ -125,6 +125,7 @@ class Run(recipe.Run):
             game=self.game,
             sampler=self.sampler(),
             draw=self.draw,
+            alarms=self.engine.notes.get("alarms", []),
             rounds=self.engine.round,
             steps=self.engine.steps,
         )

@@ -56,6 +56,7 @@ class ImageSubject(NamedTuple):
         game: The game that is played.
         sampler: The generator that is measured, from what the game's `inputs` gives.
         draw: Gives so many of the sampler's images, in [-1, 1].
+        alarms: Sentences on signs of collapse.
         rounds: Rounds played so far.
         steps: Optimizer steps of each player.
     """
@@ -69,6 +70,7 @@ class ImageSubject(NamedTuple):
     game: ImageGame
     sampler: nn.Module
     draw: Callable[[int], Tensor]
+    alarms: Sequence[str]
     rounds: int
     steps: Mapping[str, int]
 
@@ -122,6 +124,7 @@ def write_report(subject: ImageSubject, cpu_seconds: float | None) -> None:
             "data": subject.sets.facts,
             "scores": {row: [s.as_dict() for s in found] for row, found in scores.items()},
             "extractor_accuracy": ruler.net.accuracy,
+            "alarms": list(subject.alarms),
             "rounds": subject.rounds,
             "steps": subject.steps,
             "seed": c.seed,

@@ -107,6 +107,7 @@ class Run(recipe.Run):
             sets=self.sets,
             ruler=self.ruler,
             game=self.game,
+            alarms=self.engine.notes.get("alarms", []),
             rounds=self.engine.round,
             steps=self.engine.steps,
         )

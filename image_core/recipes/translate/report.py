@@ -125,6 +125,7 @@ def write_report(subject: TranslateSubject, cpu_seconds: float | None) -> None:
                 for name, net in nets.items()
             },
             "paired": subject.sets.test.paired,
+            "alarms": list(subject.alarms),
             "rounds": subject.rounds,
             "steps": subject.steps,
             "seed": c.seed,

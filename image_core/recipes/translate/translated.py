@@ -1,6 +1,6 @@
 """A run as its report sees it, and what its game makes of held-out pictures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,6 +40,7 @@ class TranslateSubject(NamedTuple):
         sets: Domains learned from, of the log, and of the report.
         ruler: Function that gives the measures of the domain "a" or "b".
         game: Game that is played.
+        alarms: Sentences on signs of collapse.
         rounds: Number of rounds played so far.
         steps: Optimizer steps of each player.
     """
@@ -50,6 +51,7 @@ class TranslateSubject(NamedTuple):
     sets: DomainSets
     ruler: Callable[[str], DomainRuler]
     game: DomainGame
+    alarms: Sequence[str]
     rounds: int
     steps: Mapping[str, int]
 

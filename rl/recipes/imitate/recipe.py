@@ -165,6 +165,7 @@ class Run(PhasedRun):
             "trajectories": len(self.trajectories),
             "rows": len(self.expert.steps().obs),
             "env_steps": c.rounds() * c.round_steps(),
+            "alarms": self.engine.notes.get("alarms", []),
             "rounds": self.engine.round,
             "steps": self.engine.steps,
             "seed": c.seed,

@@ -46,6 +46,7 @@ def test_every_paper_runs_and_leaves_its_files(tmp_path, capsys, paper, monkeypa
     result, title = read_result(run), PAPERS.load(paper).title
     assert result["config"]["paper"] == paper
     assert set(result["table"]) == {title, "real again"}
+    assert result["alarms"] == []
     names = [score["name"] for score in result["scores"][title]]
     assert names[0] == "fd-pixels@00000008/bilinear-aa-8x8-16+mean-8/40x40"
     assert all(is_png_of_any_size(run / "samples" / f"{n}.png") for n in ("grid", "real"))

@@ -55,6 +55,7 @@ def test_every_paper_runs_and_leaves_its_files(runs, paper):
     assert len(names) > 1  # a control stands beside it
     assert set(result["discriminator"]) <= {"ab", "ba"}
     assert result["data"]["a_train_rows"] >= 359
+    assert isinstance(result["alarms"], list)
     assert (run / "report.html").exists()
 
 

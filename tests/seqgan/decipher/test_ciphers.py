@@ -43,15 +43,36 @@ def test_ciphers_do_what_their_names_say():
 
 
 def test_windows_are_dealt_out_once():
-    text = torch.arange(400 * 5) % 26
+    text = torch.randint(26, (400 * 5,), generator=torch.Generator().manual_seed(2))
     cipher = make_cipher("shift", ABC, key="b")
     sets = cut(text, 5, cipher, seed=1)
     assert [len(rows) for rows in sets[:4]] == [160, 160, 40, 40]
     rows = torch.cat([cipher.decipher(sets.cipher), *sets[1:4]])
     assert sorted(rows.tolist()) == sorted(text.view(400, 5).tolist())
-    assert sets.facts["test_in_train"] == 1.0  # the text repeats itself
     with pytest.raises(UserError, match="holds 999 letters of --alphabet, too few: give 1,000"):
         cut(text[:999], 5, cipher, seed=1)
+    with pytest.raises(UserError, match="every window of the valid set is learned from too"):
+        cut(torch.arange(400 * 5) % 26, 5, cipher, seed=1)  # the text repeats itself
+
+
+def test_windows_to_measure_with_may_be_the_users_own():
+    """30 windows: 6 are learned from, 9 more but for one letter of five, 15 are others."""
+    draw = torch.Generator().manual_seed(2)
+    text, other = (torch.randint(13, (5 * n,), generator=draw) for n in (200, 15))
+    near = text[:75].view(15, 5).clone()
+    near[6:, 2] = 25
+    own = torch.cat([near.flatten(), 13 + other % 12])
+    cipher = make_cipher("shift", ABC, key="b")
+    sets = cut(text, 5, cipher, seed=1, test=own)
+    assert torch.equal(sets.test.flatten(), own)
+    assert [len(rows) for rows in sets[:3]] == [90, 90, 20]
+    both = cut(text, 5, cipher, seed=1, valid=own, test=own)
+    assert [len(rows) for rows in both[:3]] == [100, 100, 30]
+    assert both.facts["test_rows"] == 30
+    assert both.facts["test_in_train"] == pytest.approx(6 / 30)
+    assert both.facts["test_near_train"] == pytest.approx(15 / 30)
+    with pytest.raises(UserError, match="--valid holds 99 letters"):
+        cut(text, 5, cipher, seed=1, valid=own[:99])
 
 
 def test_frequencies_are_matched_place_by_place():

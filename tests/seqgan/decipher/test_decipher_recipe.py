@@ -95,6 +95,8 @@ def test_a_run_leaves_its_table_beside_rivals(run):
     assert result["table"]["real again"]["accuracy"] == 1
     assert set(result["discriminator"]) == {"d_auc", "d_accuracy"}
     assert result["data"]["cipher_rows"] == 400
+    assert {"valid_near_train", "test_near_train"} < set(result["data"])
+    assert result["alarms"] == []
     assert [row["phase"] for row in read_log(run)] == ["adversarial"] * 3
     lines = (run / "samples" / "read.txt").read_text("utf-8").splitlines()
     assert len(lines) == 5 * 6
@@ -137,6 +139,11 @@ def test_runs_on_one_text_are_compared(run, text, tmp_path):
 def test_wrong_options_are_refused_in_words(changes, says):
     with pytest.raises(UserError, match=says):
         made(**changes)
+
+
+def test_both_alarms_of_a_discriminator_are_set(text):
+    (phase,) = Run(made(data=str(text), alphabet="abcd")).phases()
+    assert {limit.metric for limit in phase.limits} == {"d_auc", "d_accuracy"}
 
 
 def test_a_key_of_three_letters_has_three_tables(text):

@@ -10,8 +10,10 @@ from image_core.adversarial.errors import UserError
 from seqgan.cli import main
 from seqgan.data.tokenizer import UNK
 from seqgan.lm.policies import LSTMPolicy
+from seqgan.metrics.bootstrap import Figure
 from seqgan.text import recipe
 from seqgan.text.corpus import read_corpus
+from seqgan.text.report import Keeper
 from seqgan.text.splits import CorpusConfig
 from tests.recipes.made import TINY, built, corpus, read_log, read_result, sentences, shorten
 from tests.recipes.made import short_report as short_report
@@ -86,6 +88,16 @@ def test_an_evaluation_of_the_saved_sentences_gives_the_runs_table_to_the_last_d
         found = json.loads((out / "result.json").read_text())["table"]["samples"]
         for key in ("bleu2", "bleu5", "self_bleu2", "self_bleu5", "distinct2", "unique"):
             assert table[key] == found[key], key
+
+
+def test_the_samples_of_maximum_likelihoods_lowest_value_are_kept():
+    keeper = Keeper("jsd")
+    points = [("MLE", 2.0, 1.0, 0.4), ("MLE", 1.0, 1.0, 0.2), ("MLE", 0.5, 1.0, 0.3)]
+    points += [("MLE", 1.0, 0.9, 0.1), ("SeqGAN", 1.0, 1.0, 0.1)]
+    for place, (name, temperature, top_p, value) in enumerate(points):
+        samples, found = torch.tensor([[place]]), {"jsd": Figure(value)}
+        keeper.see(name, recipe.Setting(temperature, top_p), samples, found)
+    assert keeper.samples.tolist() == [[1]]
 
 
 def test_ordered_lines_are_split_by_a_draw_and_equal_lines_stay_together(tmp_path):

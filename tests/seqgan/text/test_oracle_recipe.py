@@ -88,6 +88,17 @@ def test_the_oracles_row_is_its_entropy_as_its_own_samples_estimate_it(run):
     assert row["nll_test"] < min(r["nll_test"] for r in read_log(run) if "nll_test" in r)
 
 
+def test_the_sequences_of_every_row_are_kept(run):
+    table, told = read_result(run)["table"], opened(run)
+    files = {name: "mle_best" for name in table if name.startswith("MLE T")}
+    for row, file in {"MLE": "mle", "SeqGAN": "seqgan", "oracle": "oracle", **files}.items():
+        lines = (run / "samples" / f"{file}.txt").read_text().splitlines()
+        found = nll(told.oracle, told.encode_sentences(lines))
+        assert found == pytest.approx(table[row]["nll_oracle"], abs=1e-6), row
+    references = (run / "samples" / "references.txt").read_text().splitlines()
+    assert torch.equal(told.encode_sentences(references), told.test)
+
+
 def test_the_mle_row_is_the_policy_that_adversarial_training_began_with(run):
     made = opened(run)
     made.load()

@@ -5,6 +5,7 @@ import gzip
 import json
 import shutil
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 import torch
@@ -175,6 +176,17 @@ def test_samples_and_pictures(run):
         assert len((run / "samples" / name).read_text().splitlines()) == 32
     names = {file.name for file in (run / "plots").iterdir()}
     assert names == {"bleu.png", "language_model.png", "learning.png"}
+
+
+def test_the_sentences_of_every_row_are_kept(run):
+    table = read_result(run)["table"]
+    files = {name: "mle_best" for name in table if name.startswith("MLE T")}
+    for row, file in {"MLE": "mle", "SeqGAN": "seqgan", "human": "human", **files}.items():
+        lines = (run / "samples" / f"{file}.txt").read_text().splitlines()
+        words = [line.split() for line in lines]
+        pairs = [pair for one in words for pair in pairwise(one)]
+        assert table[row]["distinct2"] == pytest.approx(len(set(pairs)) / len(pairs)), row
+        assert table[row]["unique"] == pytest.approx(len(set(lines)) / len(lines)), row
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -344,6 +344,7 @@ def test_a_folder_of_pictures_is_learned_from_with_any_paper_and_encoder(folder,
         printed = [f"r_precision_{split}" in row for row in table.values()]
         assert any(printed) == (f"r_precision_{split}" not in result["left_out"])
     assert result["data"]["test_rows"] == 3
+    assert result["alarms"] == []
     assert "attributes_seen" not in table["stage I"]
     assert main(["sample", str(out), "--prompt", "red number 3"]) == 0
     assert is_png(out / "samples" / "prompt_1.png")

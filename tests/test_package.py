@@ -46,7 +46,8 @@ def imported(source: str) -> set[str]:
 
 def undeclared(modules: set[str], requirements: list[str]) -> set[str]:
     """The foreign modules that no requirement brings."""
-    foreign = {m for m in modules if m not in (*sys.stdlib_module_names, *OURS)}
+    own = (*sys.stdlib_module_names, "compression", *OURS)  # the second is Python's from 3.14 on
+    foreign = {m for m in modules if m not in own}
     names = {re.split(r"[>=<;\s]", requirement)[0].lower() for requirement in requirements}
     names |= {name.partition("[")[0] for name in names}
     return {m for m in foreign if DISTRIBUTIONS.get(m, m.replace("_", "-")).lower() not in names}

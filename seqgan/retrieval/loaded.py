@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial.arguments import python_call
-from image_core.adversarial.errors import UserError
+from image_core.adversarial.errors import ArgumentError, UserError
 from image_core.runs.folder import write_text
 from image_core.runs.loaded import LoadedRun
 from seqgan.retrieval.evaluate import top
@@ -45,7 +45,8 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
         """
         task = self._run.task
         if not isinstance(task, ItemTask):
-            raise UserError(f"{self.folder} ranks documents of queries; use `rank`")
+            said = f"{self.folder} ranks documents of queries; use"
+            raise ArgumentError(f"{said} `rank`", f"{said} `seqgan rank`")
         _check_count(k)
         name = str(user).strip()
         if name not in task.data.users:
@@ -74,7 +75,8 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
         task = self._run.task
         _check_count(k)
         if isinstance(task, ItemTask):
-            raise UserError(f"{self.folder} ranks items for users; use `recommend`")
+            said = f"{self.folder} ranks items for users; use"
+            raise ArgumentError(f"{said} `recommend`", f"{said} `seqgan recommend`")
         if isinstance(task, AnswerTask):
             if not query.strip():
                 raise UserError("--query is empty; ask a question")

@@ -204,8 +204,9 @@ def write_report(
     print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", shown)
     print(*(textwrap.fill(line, WIDTH) for line in _told(method, controls[1], quality)), sep="\n")
     if temperature != 1:
-        kept = f"its sentences are in {run.samples / 'mle_best.txt'}"
-        print(f"MLE T: maximum likelihood at the temperature of its lowest {metric}; {kept}.")
+        kept = "its sentences are in samples/mle_best.txt"
+        said = f"MLE T: maximum likelihood at the temperature of its lowest {metric}; {kept}."
+        print(textwrap.fill(said, WIDTH))
     if unknown := facts.get("test_unknown"):
         counted = [
             f"{name} {row['nll_test_unk']:.3f}"

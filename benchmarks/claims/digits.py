@@ -11,7 +11,9 @@ from pathlib import Path
 from benchmarks.claims.harness.claim import Check, Claim, Table
 from image_core.recipes.image.recipe import PAPERS
 
-NAMES = PAPERS.names()
+UNCOUNTED = ("bayesian", "stacked")
+"""Papers of two phases or three whose rounds the script does not count; they were not run."""
+NAMES = [name for name in PAPERS.names() if name not in UNCOUNTED]
 REAL = "real again"
 UNTRAINED = "seqgan train image --preset digits --paper dcgan --rounds 1 --threads 1 --device cpu"
 
@@ -43,7 +45,8 @@ DISTANCES = [
     for paper in NAMES
 ]
 CLAIM = Claim(
-    says="In 30 CPU seconds every image paper draws all ten digits.",
+    says="In 30 CPU seconds every image paper but Bayesian and Stacked GAN, which were not run, "
+    "draws all ten digits.",
     runs={
         "untrained": f"{UNTRAINED} --seed {{seed}} --out {{out}}/run",
         **{

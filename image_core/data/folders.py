@@ -13,6 +13,8 @@ from image_core.data.tree import Tree
 
 METADATA = ("metadata.csv", "metadata.jsonl", "labels.csv", "labels.tsv", "labels.jsonl")
 """Tables that may lie beside pictures."""
+TABLES = (".csv", ".tsv", ".jsonl")
+"""Endings of tables that lie beside a folder of pictures and have its name."""
 
 
 class PictureRow(NamedTuple):
@@ -66,11 +68,19 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
         )
     splits = {top: split_of(top) for top in _folders(tree)}
     if "train" in splits.values() and None not in splits.values():
-        parts = {str(split): tree.inside(top) for top, split in splits.items()}
+        parts = {str(split): _with_table(tree, top) for top, split in splits.items()}
         labelled = any(len(_folders(part)) > 1 for part in parts.values())
         made = {split: _of_split(part, how, labelled) for split, part in parts.items()}
         return {split: made[split] for split in ("train", "valid", "test") if split in made}
     return {"train": _of_split(tree, how)}
+
+
+def _with_table(tree: Tree, top: str) -> Tree:
+    """A folder with the table of its name that lies beside it, as Kaggle's train/ and train.csv."""
+    inside = tree.inside(top)
+    own = {f"{top}{end}": tree.files.get(f"{top}{end}") for end in TABLES}
+    found = {name: content for name, content in own.items() if content is not None}
+    return inside._replace(files={**found, **inside.files})
 
 
 def _folders(tree: Tree) -> set[str]:
@@ -122,7 +132,8 @@ def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | Non
         except OSError as error:
             raise UserError(f"--labels {how.labels} cannot be read: {error.strerror}") from error
     else:
-        name = next((n for n in METADATA if n in tree.files), "")
+        own = [f"{PurePosixPath(tree.name).name}{end}" for end in TABLES]
+        name = next((n for n in (*METADATA, *own) if n in tree.files), "")
         if not name:
             return None
         content = tree.files[name]()
@@ -131,7 +142,7 @@ def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | Non
     if any(label is not None for label in found.values()):
         return found
     if how.labels is None:
-        if name.startswith("labels"):
+        if not name.startswith("metadata"):
             told.append(f"{name} passed over: no columns of pictures and labels are known in it")
         return None
     raise UserError(

@@ -40,6 +40,18 @@ def test_labels_of_a_table_of_two_columns(tmp_path):
     assert "labels.csv passed over: no columns of pictures and labels are known" in read.told
 
 
+def test_a_table_beside_a_folder_of_its_name(tmp_path):
+    """Kaggle's train.csv beside train/, and a test.csv that only names its pictures."""
+    source = put(tmp_path, "train/a.png", "train/b.png", "test/c.png")
+    (tmp_path / "train.csv").write_text("id,diagnosis\na,2\nb,0\n")
+    (tmp_path / "test.csv").write_text("id,size,depth\nc,1,2\n")
+    read = read_splits(source)
+    assert read["train"].labels.tolist() == [1, 0]
+    assert read["train"].names == ["0", "2"]
+    assert read["test"].labels is None
+    assert "test.csv passed over: no columns of pictures and labels are known" in read["test"].told
+
+
 def test_data_sets_that_were_saved_to_the_disk(tmp_path):
     datasets = pytest.importorskip("datasets")
     kinds = {"image": datasets.Image(), "label": datasets.ClassLabel(names=["x", "y"])}

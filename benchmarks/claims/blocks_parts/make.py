@@ -11,6 +11,7 @@ import random
 from pathlib import Path
 
 from benchmarks.claims.blocks_parts.world import MARK, State, distances, draw_plan, states, written
+from benchmarks.claims.harness.tasks import write_tasks
 
 
 def make(blocks: int, counts: dict[str, int], seed: int) -> dict[str, list[tuple[str, str]]]:
@@ -50,14 +51,7 @@ def main() -> None:
     c = parser.parse_args()
     counts = {"test": c.test, "valid": 300, "pairs": c.pairs, "prompts": c.prompts}
     sets = make(c.blocks, counts, c.seed)
-    c.out.mkdir(parents=True, exist_ok=True)
-    sets["labelled"] = sets["prompts"]
-    for name, rows in sets.items():
-        lines = [
-            f"{task} {MARK}" if name == "prompts" else f"{task} {MARK} {plan}"
-            for task, plan in rows
-        ]
-        (c.out / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_tasks(c.out, sets, MARK)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import argparse
 import random
 from pathlib import Path
 
+from benchmarks.claims.harness.tasks import write_tasks
 from benchmarks.claims.mazes_parts.maze import (
     MARK,
     TRIES,
@@ -61,14 +62,7 @@ def main() -> None:
     c = parser.parse_args()
     counts = {"test": c.test, "valid": 300, "pairs": c.pairs, "prompts": c.prompts}
     sets = make(c.side, counts, c.seed, c.extra)
-    c.out.mkdir(parents=True, exist_ok=True)
-    sets["labelled"] = sets["prompts"]
-    for name, rows in sets.items():
-        lines = [
-            f"{walls} {MARK}" if name == "prompts" else f"{walls} {MARK} {moves}"
-            for walls, moves in rows
-        ]
-        (c.out / f"{name}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_tasks(c.out, sets, MARK)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,17 @@ def test_features_step_as_they_are_computed_at_once(rows, kind):
     assert torch.equal(fast[:, 1:], slow[:, 1:])  # a plan of no task
 
 
+def test_tasks_of_any_length_are_read_as_models_of_tasks_write_them(rows):
+    forth, _, s, _ = rows
+    features = follower.Task(s)
+    place = forth[0].tolist().index(features.mark)
+    short = torch.cat([forth[:, 1:], torch.full((24, 1), PAD)], 1)  # a place too few
+    assert int(short[0, place - 1]) == features.mark
+    mixed = torch.cat([short[:12], forth[12:]])
+    for tokens in (short, mixed, mixed.flip(0)):
+        assert torch.equal(features.of(tokens, START), Features.of(features, tokens, START))
+
+
 def test_features_tell_what_can_be_done_and_that_it_is_done(rows):
     forth, _, s, _ = rows
     features = follower.features(s)

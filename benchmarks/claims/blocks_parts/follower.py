@@ -111,6 +111,9 @@ class Blocks(Features):
 
     def of(self, tokens: Int64[Tensor, "B T"], start: int) -> Float[Tensor, "B T F"]:
         first = int((tokens[0] == self.mark).nonzero()[0, 0]) + 1
+        alike = bool((tokens[:, first - 1] == self.mark).all())
+        if not alike or first not in (1, 2 * self.blocks + 2):
+            return super().of(tokens, start)  # models of tasks write prompts of any length
         places = self.place_of[tokens]
         unknown = torch.full((len(tokens), self.blocks), UNKNOWN)
         task = (places[:, : self.blocks], places[:, self.blocks + 1 : first - 1])

@@ -1,17 +1,19 @@
 """The check of types and shapes that stands before every function of ours: what it lets through."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import pytest
 import torch
-from jaxtyping import Float, Int, TypeCheckError
+from jaxtyping import Bool, Float, Float32, Int, Int64, Num, Shaped, TypeCheckError
+from jaxtyping._storage import get_shape_memo
 from torch import Tensor
 
 from image_core.adversarial.estimators import reinforce
 from seqgan.lm.policies import LSTMPolicy
-from tests.typecheck import KNOWN, checked
+from tests.typecheck import KNOWN, PLAIN, axes_of, checked
 
 ROW, TABLE = torch.zeros(3), torch.zeros(2, 3)
 
@@ -138,6 +140,40 @@ def test_what_the_hints_say_passes(call):
 def test_what_they_do_not_say_is_refused(call):
     with pytest.raises(TypeCheckError):
         WRONG[call]()
+
+
+AXES = ("N", "N N", "N M", "*S N", "N *S", "N *S M", "*S", "...", "N ... 3", "2 N", "", "N *S N")
+SHAPES = ((), (3,), (2, 3), (3, 3), (2, 3, 3), (3, 2, 3), (2, 2, 3, 3))
+
+
+@pytest.mark.parametrize("first", AXES)
+def test_axes_are_bound_as_by_jaxtyping(first):
+    """Every pair of hints on every pair of shapes; what does not fit binds nothing."""
+    for second, *shapes in itertools.product(AXES, SHAPES, SHAPES):
+        hints = [Float[Tensor, first], Float[Tensor, second]]
+        ours = [axes_of(hint) for hint in hints]
+        values = [torch.empty(shape, device="meta") for shape in shapes]
+        with PLAIN("context"):
+            theirs = [isinstance(v, hint) for v, hint in zip(values, hints, strict=True)]
+            left = get_shape_memo()[:2]
+        with PLAIN("context"):
+            assert [fits(v) for v, fits in zip(values, ours, strict=True)] == theirs, (
+                second,
+                shapes,
+            )
+            assert get_shape_memo()[:2] == left
+
+
+@pytest.mark.parametrize("axes", ["#N", "N #M", "*#S", "{n} d", "N+1", "N=3", "?N", "_"])
+def test_other_axes_are_left_to_jaxtyping(axes):
+    assert axes_of(Float[Tensor, axes]) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.int64, torch.bool])
+def test_elements_are_those_of_the_hint(dtype):
+    value = torch.empty(2, device="meta", dtype=dtype)
+    for kind in (Bool, Float, Float32, Int, Int64, Num, Shaped):
+        assert axes_of(kind[Tensor, "N"])(value) == isinstance(value, kind[Tensor, "N"]), kind
 
 
 def test_axes_of_one_call_are_not_those_of_another():

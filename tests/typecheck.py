@@ -4,13 +4,15 @@ jaxtyping's import hook puts `jaxtyping.jaxtyped` before every function and data
 own decorator compiles two functions for each at once, about 1 ms, called or not and again for every
 closure (losses, penalties and moves are closures), and checks the arguments twice where there is a
 result. `checked` stands in its place and checks the same by the same beartype: a closure made and
-called takes 30 us in place of 1,000, a call with shapes 12 us in place of 24. Hints are compiled
-when a function is first called, once for all closures of one source. As with jaxtyping's, a
-default is not checked, and of a generator only that it is one.
+called takes 30 us in place of 1,000. Hints are compiled when a function is first called, once for
+all closures of one source. As with jaxtyping's, a default is not checked, and of a generator only
+that it is one. What is to be a tensor with plain axes is compared here, in 2 us; jaxtyping, which
+takes 15, has the last word on each that does not fit.
 """
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from types import CodeType, FunctionType, UnionType
@@ -27,15 +29,17 @@ from typing import (
 
 import beartype
 import jaxtyping
+import torch
 from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import AbstractArray, TypeCheckError, config
+from jaxtyping._storage import get_shape_memo, pop_shape_memo, push_shape_memo
+from torch import Tensor
 
 Check = tuple[type, ...] | Callable[[Any], None] | None
 """Classes of which a value is an instance of one; or what raises; None without a hint."""
 
 PLAIN = jaxtyping.jaxtyped
-CONTEXT = PLAIN("context")
-"""Within it, the name of an axis stands for one length."""
+AXIS = re.compile(r"\*?[A-Za-z]\w*|\.\.\.|\d+")
 
 
 class Checks(NamedTuple):
@@ -84,8 +88,11 @@ def checked(fn: Any) -> Any:
         checks = known[1] if known else checks_of(fn)
         if not checks.shaped:
             return run(fn, checks, args, kwargs)
-        with CONTEXT:
+        push_shape_memo({})  # until it is popped, the name of an axis stands for one length
+        try:
             return run(fn, checks, args, kwargs)
+        finally:
+            pop_shape_memo()
 
     return call
 
@@ -116,7 +123,7 @@ def examine(fn: FunctionType, check: Any, value: Any) -> None:
         return
     try:
         check(value)
-    except BeartypeCallHintViolation as error:
+    except (BeartypeCallHintViolation, TypeCheckError) as error:
         raise TypeCheckError(f"{fn.__module__}.{fn.__qualname__}: {error}") from None
 
 
@@ -161,12 +168,85 @@ def compiled(hint: Any) -> Check:
         return (bool,)
     kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     if all(inspect.isclass(kind) and not get_args(kind) for kind in kinds):
-        return kinds
+        return quick(kinds) or kinds
 
     def check(value: Any) -> None: ...
 
     check.__annotations__ = {"value": hint}
     return beartype.beartype(check)
+
+
+def quick(kinds: tuple[type, ...]) -> Check:
+    """The same of a tensor with plain axes, or of what is one or else of plain classes."""
+    arrays = [kind for kind in kinds if issubclass(kind, AbstractArray)]
+    fits = axes_of(arrays[0]) if len(arrays) == 1 else None
+    if fits is None:
+        return None
+    rest = tuple(kind for kind in kinds if kind not in arrays)
+
+    def check(value: Any) -> None:
+        if isinstance(value, Tensor):
+            if fits(value):
+                return
+        elif isinstance(value, rest):
+            return
+        if not isinstance(value, kinds):
+            raise TypeCheckError(f"{value!r} is no {', '.join(map(str, kinds))}")
+
+    return check
+
+
+def axes_of(hint: type[AbstractArray]) -> Callable[[Tensor], bool] | None:
+    """What binds the axes of a tensor that fits a hint; None for what is left to jaxtyping.
+
+    Where it finds that a tensor does not fit, no axis is bound.
+    """
+    axes = hint.dim_str.split()
+    open_ended = [place for place, axis in enumerate(axes) if axis[0] in "*."]
+    if hint.array_type is not Tensor or len(open_ended) > 1:
+        return None
+    if not all(map(AXIS.fullmatch, axes)):
+        return None
+    most = bool(open_ended)
+    i = open_ended[0] if most else len(axes)
+    several, after = axes[i][1:] if most and axes[i][0] == "*" else "", len(axes) - i - 1
+    single = [
+        (place if place < i else place - len(axes), axis)
+        for place, axis in enumerate(axes)
+        if place != i
+    ]
+    sizes = [(place, int(axis)) for place, axis in single if axis.isdigit()]
+    named = [(place, axis) for place, axis in single if not axis.isdigit()]
+    least = len(single)
+
+    def fits(value: Tensor) -> bool:
+        shape = value.shape
+        if len(shape) < least if most else len(shape) != least:
+            return False
+        if not allows(hint.dtype, value.dtype):
+            return False
+        for place, size in sizes:
+            if shape[place] != size:
+                return False
+        memo = get_shape_memo()
+        known = memo[0].copy()
+        for place, name in named:
+            if known.setdefault(name, shape[place]) != shape[place]:
+                return False
+        if several:
+            between = shape[i : len(shape) - after]
+            if memo[1].setdefault(several, (False, between)) != (False, between):
+                return False
+        memo[0].update(known)
+        return True
+
+    return fits
+
+
+@functools.cache
+def allows(kind: Any, dtype: torch.dtype) -> bool:
+    """Whether one of jaxtyping's hints allows elements of a kind."""
+    return isinstance(torch.empty(0, device="meta", dtype=dtype), kind[Tensor, "..."])
 
 
 def is_shaped(hint: Any) -> bool:

@@ -68,6 +68,17 @@ def writing(folder: str | Path) -> Iterator[Path]:
         ) from error
 
 
+def tidy(folder: str | Path) -> None:
+    """Remove what a save that was killed after it had replaced the checkpoint left beside it.
+
+    Args:
+        folder: Folder of the checkpoint; without one nothing is removed.
+    """
+    if (Path(folder) / "state.json").exists():
+        for suffix in ("tmp", "old"):
+            shutil.rmtree(_beside(Path(folder), suffix), ignore_errors=True)
+
+
 def stable(folder: str | Path, read: Callable[[Path], Result]) -> Result:
     """What `read` makes of one complete checkpoint, even while another process saves.
 

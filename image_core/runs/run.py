@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from image_core.adversarial import nash, parallel
+from image_core.adversarial import checkpoint, nash, parallel
 from image_core.adversarial.callbacks import crossed
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
@@ -66,6 +66,8 @@ def play(
         Stopped: A signal has asked for it; the run is saved.
     """
     run.keep_log_until(engine.round)
+    if parallel.first():
+        checkpoint.tidy(run.checkpoint)
     notes = engine.notes
     notes.setdefault("phase", 0)
     notes.setdefault("phase_round", 0)

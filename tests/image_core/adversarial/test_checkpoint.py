@@ -169,6 +169,10 @@ def test_a_save_cut_anywhere_leaves_a_checkpoint(saved, monkeypatch):
         outcomes.append(after.round - start)
         if outcomes[-1]:
             assert_same(everything(engine), everything(after))
+        checkpoint.tidy(saved)
+        left = {file.name for file in saved.parent.iterdir()}
+        assert left == {"run"} or "run" not in left
+        new(seed=2).load(saved)
         if done:
             break
         rounds(after, 1, data=points)

@@ -85,8 +85,8 @@ COMPARED = (
     Compared(
         "gameable reward: frozen D beside KL, KL",
         "gameable",
-        ("a c", "reward, frozen D, KL 0.4", "best_earned"),
-        ("a c", "reward, KL, best weight", "best_earned"),
+        ("a c", "reward + frozen D + KL 0.3", "best_earned"),
+        ("a c", "reward + KL, best weight", "best_earned"),
         "reward within the rules",
     ),
     Compared(

@@ -2,29 +2,37 @@
 
 Data, made by gameable_parts: 500 sequences of sixteen tokens that keep three rules. The reward
 counts a motif and knows no rule. Every row learns from the reward and from the divergence to the
-same start, with three weights; half of them also from a discriminator that was trained on the
-start's samples before and then frozen. Generator and discriminator read the same features of
-prefixes. Budget: 16 CPU seconds a row, the discriminator's steps included, and 4 for the start.
+same start; some also from a discriminator that learns on the start's samples and is then frozen,
+from one that learns on, or from one whose fakes have the rewards of real sequences. Generator and
+discriminators read the same features of prefixes. Budget: 32 CPU seconds a row, the
+discriminator's steps included, and 8 for the start.
 
-`earned` is the reward of the samples that keep all rules, 0 for the others. Each row may pick the
-temperature that earns most on validation, `best_earned`. The claim's row has the weight .4, fixed
-before; its rival is the best of the three weights in each seed, picked on the seed's own figures.
-Settings were looked at on the seed 10 alone.
+`earned` is the reward of the samples that keep all rules, 0 for others and for what repeats itself.
+Each row picks the temperature that earns most on validation, `best_earned`. The claim's row has the
+weight .3, fixed before; its rival is the best of three weights in each seed, picked on the seed's
+own figures. Settings were looked at on the seeds 10 and 11 alone.
 """
 
 from pathlib import Path
 
 from benchmarks.claims.harness.claim import Check, Claim, Table, result_table
 
-WEIGHTS = ("0.2", "0.4", "0.6")
-PLAIN, FROZEN = "reward, KL", "reward, frozen D, KL"
+WEIGHTS, WEIGHT = ("0.2", "0.3", "0.4"), "0.3"
+PLAIN, FROZEN, LEARNS, MATCHED = (
+    f"reward + {judge}KL" for judge in ("", "frozen D + ", "co-trained D + ", "matched D + ")
+)
 RIVALS = (
     "seqgan rivals --config benchmarks/claims/gameable_parts/rivals.yaml --data {out}/x/pairs.txt "
-    "--valid {out}/x/valid.txt --test {out}/x/test.txt --prompts {out}/x/prompts.txt --seconds 16 "
-    '--only "reward" --seeds 1 --seed {seed} --out {out}/run'
+    "--valid {out}/x/valid.txt --test {out}/x/test.txt --prompts {out}/x/prompts.txt --seconds 32 "
+    "--seeds 1 --seed {seed} --out {out}/run"
 )
 MAKE = "python benchmarks/claims/gameable_parts/grammar.py --seed {seed} --out {out}/x"
-MOTIFS = {"a c": "", "b d": " --reward benchmarks.claims.gameable_parts.grammar:other_reward"}
+OTHER = "benchmarks.claims.gameable_parts.grammar:other_reward"
+ONE = f"{FROZEN} {WEIGHT}"
+MOTIFS = {
+    "a c": f' --only "{PLAIN}, {FROZEN}, {LEARNS} {WEIGHT}, {MATCHED} {WEIGHT}"',
+    "b d": f' --only "{PLAIN}, {ONE}" --reward {OTHER}',
+}
 BEST = f"{PLAIN}, best weight"
 
 
@@ -41,24 +49,33 @@ CLAIM = Claim(
     "gameable reward within the rules than the divergence alone with its best weight.",
     runs={motif: f"{MAKE}\n{RIVALS}{option}" for motif, option in MOTIFS.items()},
     checks=[
-        Check(
-            says=f"motif {motif}: earned above the best weight without",
-            figure=(motif, f"{FROZEN} 0.4", "best_earned"),
-            against=(motif, BEST, "best_earned"),
-        )
-        for motif in MOTIFS
+        *(
+            Check(
+                says=f"motif {motif}: earned above the best weight without",
+                figure=(motif, ONE, "best_earned"),
+                against=(motif, BEST, "best_earned"),
+            )
+            for motif in MOTIFS
+        ),
+        *(
+            Check(
+                says=f"motif a c: earned above {row}",
+                figure=("a c", ONE, "best_earned"),
+                against=("a c", row, "best_earned"),
+            )
+            for row in (f"{LEARNS} {WEIGHT}", f"{MATCHED} {WEIGHT}")
+        ),
     ],
     rows=[
-        (motif, row)
-        for motif in MOTIFS
-        for row in (
-            "MLE start",
-            *(f"{name} {weight}" for name in (PLAIN, FROZEN) for weight in WEIGHTS),
-            BEST,
-        )
+        *(
+            ("a c", "MLE start"),
+            *(("a c", f"{name} {w}") for name in (PLAIN, FROZEN) for w in WEIGHTS),
+        ),
+        *(("a c", f"{name} {WEIGHT}") for name in (LEARNS, MATCHED)),
+        *(("b d", "MLE start"), *(("b d", f"{PLAIN} {w}") for w in WEIGHTS), ("b d", ONE)),
     ],
-    columns=["reward", "sampled", "earned", "best_earned", "distinct", "temperature"],
-    cpu_seconds=300,
+    columns=["reward", "sampled", "earned", "best_earned", "temperature", "d_auc", "cpu_seconds"],
+    cpu_seconds=600,
     seeds=(0, 1, 2, 3, 4),
     tiny={"python": "--real 40", "seqgan": "--seconds 0.1 --frozen_steps 4"},
     read=read,

@@ -105,6 +105,14 @@ class Counts(Features):
         counts, count = counts + last, count + (place >= 0)[:, None]
         return torch.cat([counts / 4, first, last, count / LENGTH], 1), (counts, first, count)
 
+    def of(self, tokens: Int64[Tensor, "B T"], start: int) -> Float[Tensor, "B T F"]:
+        place = self.place[F.pad(tokens[:, :-1], (1, 0), value=start)]
+        last = F.one_hot(place + 1, len(TOKENS) + 1)[:, :, 1:].float()
+        count = (place >= 0).cumsum(1)[:, :, None]
+        begun = (place >= 0).int().argmax(1)
+        first = last[torch.arange(len(tokens)), begun][:, None] * (count > 0)
+        return torch.cat([last.cumsum(1) / 4, first, last, count / LENGTH], 2)
+
 
 def features(s: Sequences) -> Counts:
     """Features for --features.

@@ -64,6 +64,8 @@ class PromptedGame(PolicyGame):
         teacher_forcing: Weight w of maximum likelihood on the real answers.
         g_steps: Optimizer steps of the policy in a round.
         d_steps: Optimizer steps of the discriminator in a round.
+        matched: Whether it sees as many generated answers of each further reward as real ones, so
+            that the reward itself tells it nothing.
     """
 
     def __init__(
@@ -83,13 +85,14 @@ class PromptedGame(PolicyGame):
         teacher_forcing: float = 0.1,
         g_steps: int = 1,
         d_steps: int = 1,
+        matched: bool = False,
     ):
         super().__init__(G, D, length, g_steps=g_steps, d_steps=d_steps)
         assert loss.reward is not None
         self.mark, self.samples, self.loss, self.floor = mark, samples, loss, floor
         self.of_logit, self.d_weight = loss.reward, d_weight
         self.objective, self.reward_weight = reward, reward_weight
-        self.kl_coef, self.teacher_forcing = kl_coef, teacher_forcing
+        self.kl_coef, self.teacher_forcing, self.matched = kl_coef, teacher_forcing, matched
         self.first = copy.deepcopy(D).requires_grad_(False)
         """The discriminator when the rounds began; it ranks answers that a later one cannot."""
         self.asked: Prompts | None = None
@@ -177,9 +180,25 @@ class PromptedGame(PolicyGame):
             if fake is None:
                 each = max(1, len(batch["real"]) // len(batch["prompt"]))
                 fake = self.answers(batch["prompt"], each)
-            yield self._told_apart(batch["real"], fake)
+            yield self.d_loss(batch["real"], self._alike(batch["real"], fake))
 
-    def _told_apart(self, real: Int64[Tensor, "B T"], fake: Int64[Tensor, "N U"]) -> Loss:
+    def _alike(
+        self, real: Int64[Tensor, "B T"], fake: Int64[Tensor, "N U"]
+    ) -> Int64[Tensor, "M U"]:
+        """With `matched` the fake whose reward is nearest to that of each real one, ties by lot."""
+        if not self.matched or self.objective is None:
+            return fake
+        fake = fake[torch.randperm(len(fake), device=fake.device)]
+        apart = self.objective(real)[:, None] - self.objective(fake)
+        return fake[apart.abs().argmin(1)]
+
+    def d_loss(self, real: Int64[Tensor, "B T"], fake: Int64[Tensor, "N U"]) -> Loss:
+        """The discriminator's loss on real and generated answers.
+
+        Args:
+            real: Prompts with real answers, (B, T).
+            fake: Prompts with generated answers, (N, U).
+        """
         d_real, d_fake = self.D(self.G.trim(real)), self.D(self.G.trim(fake))
         right = (d_real > 0).float().mean() + (d_fake < 0).float().mean()
         logs = {"d_real": d_real.mean(), "d_fake": d_fake.mean(), "accuracy": 0.5 * right}

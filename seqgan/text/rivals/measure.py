@@ -43,10 +43,11 @@ def figures(task: RivalTask, policy: SequencePolicy, temperature: float = 1.0) -
 
 
 def rewarded(task: RivalTask, policy: SequencePolicy) -> Figures:
-    """Mean reward, and mean reward of valid answers, where others count 0.
+    """Mean reward, and what valid answers that differ have earned, where others count 0.
 
     `earned` is of samples at temperature 1, `best_earned` at the temperature that has most of it on
-    the validation prompts.
+    the validation prompts. An answer that repeats another one to the same prompt earns nothing:
+    else the coldest samples, a few answers again and again, had most.
 
     Args:
         task: Task.
@@ -63,14 +64,15 @@ def rewarded(task: RivalTask, policy: SequencePolicy) -> Figures:
 def _earned(
     task: RivalTask, policy: SequencePolicy, prompts: Prompts, temperature: float
 ) -> tuple[float, float]:
-    """Mean reward of all answers, and of the valid ones with 0 for the others."""
+    """Mean reward of all answers, and of the valid ones that differ with 0 for the others."""
     objective = task.objective()
-    values, right = [], []
+    total, count = 0.0, 0
+    earned: dict[tuple[int, ...], float] = {}
     for part in _answers(task, policy, prompts, temperature):
-        values.append(objective(part))
-        right.append(task.valid_rows(part))
-    value = torch.cat(values)
-    return float(value.mean()), float((value * torch.cat(right)).mean())
+        values, right = objective(part), task.valid_rows(part)
+        total, count = total + float(values.sum()), count + len(part)
+        earned |= zip(map(tuple, part[right].tolist()), values[right].tolist(), strict=True)
+    return total / count, sum(earned.values()) / count
 
 
 def best_temperature(task: RivalTask, policy: SequencePolicy) -> float:

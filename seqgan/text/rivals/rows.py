@@ -9,8 +9,10 @@
 | back-translation             | answers with prompts that a model of prompts wrote for them       |
 | best of N at decoding        | nothing more: a frozen discriminator chooses among N answers      |
 | best of N, distilled         | answers to the prompts, each the best of N by that discriminator  |
-| reward, KL w                 | the user's reward and the divergence from the start               |
-| reward, frozen D, KL w       | both, and a discriminator that is trained first and then fixed    |
+| reward + KL w                | the user's reward and the divergence from the start               |
+| reward + frozen D + KL w     | both, and a discriminator that is trained first and then fixed    |
+| reward + co-trained D + KL w | both, and one that learns on                                      |
+| reward + matched D + KL w    | the same, its fakes having the rewards that real answers have     |
 | adversary                    | a discriminator that learns on                                    |
 | control: permuted            | the same, its rewards shuffled over the batch                     |
 | ceiling: labels, checked     | labels of many prompts; the check itself as the reward            |
@@ -38,6 +40,7 @@ from seqgan.text.rivals.training import (
     lines,
     play,
     prompted_game,
+    teach,
 )
 
 START, PSEUDO_SHARE, PSEUDO_TEMPERATURE, REFRESH = 0.25, 0.75, 0.5, 200
@@ -46,6 +49,8 @@ and steps between two copies of the generator that writes them."""
 RANKER_SHARE, BACK_SHARE = 0.3, 0.3
 """Most of the seconds for the frozen discriminator, and for the model of prompts."""
 SELF_LR = 1e-3
+JUDGES = ("", "frozen", "co-trained", "matched")
+"""Discriminators beside a user's reward; none first."""
 
 
 class Seed(NamedTuple):
@@ -114,8 +119,9 @@ def rows_of(task: RivalTask) -> dict[str, Row]:
     }
     if o.reward:
         for weight in o.kl_coefs:
-            rows[f"reward, KL {weight:g}"] = _rewarded(weight, frozen=False)
-            rows[f"reward, frozen D, KL {weight:g}"] = _rewarded(weight, frozen=True)
+            for judge in JUDGES:
+                judged = f"{judge} D + " if judge else ""
+                rows[f"reward + {judged}KL {weight:g}"] = _rewarded(weight, judge)
     else:
         rows["adversary"] = adversary
         rows["control: permuted"] = permuted
@@ -265,21 +271,27 @@ def permuted(seed: Seed) -> Figures:
     return {**_figures(seed, game.G, began), "rounds": float(rounds)}
 
 
-def _rewarded(weight: float, *, frozen: bool) -> Row:
-    """The user's reward and the divergence from the start, with a frozen discriminator or not."""
+def _rewarded(weight: float, judge: str) -> Row:
+    """The user's reward and the divergence from the start, with a discriminator or without."""
 
     def row(seed: Seed) -> Figures:
         task, began = seed.task, time.process_time()
         game = prompted_game(
             task,
             seed.start(),
-            d_weight=float(frozen),
+            d_weight=float(judge != ""),
             reward=task.objective(),
             kl_coef=weight,
+            matched=judge == "matched",
         )
-        warmup = task.options.frozen_steps
-        play(task, game, seed.seconds, seed.number, warmup=warmup, frozen=True)
-        return _figures(seed, game.G, began)
+        if judge:
+            teach(task, game, seed.number)
+        seconds = seed.seconds - (time.process_time() - began)
+        rounds = play(task, game, seconds, seed.number, warmup=0, frozen=judge in ("", "frozen"))
+        found = {**_figures(seed, game.G, began), "rounds": float(rounds)}
+        # A frozen discriminator has judged the start, one that learns on the last answers
+        writer = seed.start() if judge == "frozen" else game.G
+        return {**found, **measure.quality(task, writer, game.D.eval())} if judge else found
 
     return row
 

@@ -26,6 +26,8 @@ Rows = Callable[[int], Tensor]
 EVERY = 25
 """Steps between two looks at the validation lines."""
 ENDLESS = 10**9
+POOL, DRAWN = 4000, 500
+"""Answers on which a frozen discriminator learns, and how many are drawn at a time."""
 FREE = 1024
 """Lines whose validation NLL is computed at a time."""
 
@@ -151,6 +153,7 @@ def prompted_game(
     d_weight: float = 1.0,
     reward: Objective | None = None,
     kl_coef: float = 0.0,
+    matched: bool = False,
 ) -> PromptedGame:
     """The game of prompts from a generator that maximum likelihood has trained.
 
@@ -160,6 +163,7 @@ def prompted_game(
         d_weight: Weight of the discriminator's reward.
         reward: Further reward.
         kl_coef: Weight of the divergence from the start.
+        matched: Whether the discriminator sees fakes of the rewards that real answers have.
     """
     o = task.options
     game = PromptedGame(
@@ -173,6 +177,7 @@ def prompted_game(
         reward=reward,
         kl_coef=kl_coef,
         teacher_forcing=o.teacher_forcing,
+        matched=matched,
     )
     game.G.requires_grad_(True)
     game.keep_mle()
@@ -245,6 +250,37 @@ def frozen_discriminator(
         if clock.left() == 0:
             break
     return game.D.eval()
+
+
+def teach(task: RivalTask, game: PromptedGame, seed: int) -> None:
+    """`frozen_steps` of a game's discriminator on the pairs and on answers of its generator.
+
+    The generator does not change meanwhile, so that its answers are drawn at once: in large batches
+    an answer costs a fraction of what it does in small ones.
+
+    Args:
+        task: Task.
+        game: Game.
+        seed: Seed of the batches.
+    """
+    o = task.options
+    fakes = [game.answers(task.prompts.draw(DRAWN)) for _ in range(POOL // DRAWN)]
+    pool = lines(task, torch.cat(fakes), o.batch, seed)
+    real = lines(task, task.pairs, o.batch, seed)
+
+    def step(batches: Iterator[Batch]) -> Iterator[Loss]:
+        game.D.train()
+        yield game.d_loss(**next(batches))
+
+    adam = functools.partial(torch.optim.Adam, lr=o.d_lr)
+    engine = Engine(game, {"D": adam, "G": adam})
+    both = engine.rounds(
+        lambda index: {"real": real(index), "fake": pool(index)},
+        o.frozen_steps,
+        turns=[Turn("D", step)],
+    )
+    for _ in both:
+        pass
 
 
 def warm_up(task: RivalTask) -> None:

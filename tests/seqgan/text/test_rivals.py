@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ import torch
 from seqgan.cli import main
 from seqgan.data.tokenizer import END
 from seqgan.lm.policies import LSTMPolicy
-from seqgan.text.rivals import measure, rows, table, turned
+from seqgan.text.rivals import measure, rows, table, training, turned
 from seqgan.text.rivals.config import RivalOptions
 from seqgan.text.rivals.task import read_task
 from seqgan.text.rivals.training import Clock
@@ -20,7 +21,7 @@ def check(prompts, answers):
     return [answer == prompt for prompt, answer in zip(prompts, answers)]
 
 def reward(sentences):
-    return [float(sentence.count("d")) for sentence in sentences]
+    return [float(sentence.count("h")) for sentence in sentences]
 
 def short(prompts, answers):
     return [True]
@@ -101,12 +102,12 @@ def test_a_table_of_all_rows_goes_on_where_it_stopped(folder, capsys, monkeypatc
 
 def test_rows_of_a_reward_and_of_a_choice(task):
     names = list(rows.rows_of(task))
-    assert "reward, KL 0.1" in names
-    assert "reward, frozen D, KL 0.3" in names
+    judges = ("", "frozen D + ", "co-trained D + ", "matched D + ")
+    assert {f"reward + {judge}KL 0.3" for judge in judges} < {*names}
     assert "adversary" not in names
     assert "ceiling: labels" not in names
-    task.options.only = "reward, KL, larger"
-    assert list(rows.rows_of(task))[:2] == ["MLE start", "larger MLE"]
+    task.options.only = "reward + KL 0.1, larger"
+    assert list(rows.rows_of(task)) == ["MLE start", "larger MLE", "reward + KL 0.1"]
     task.options.only = ""
 
 
@@ -121,6 +122,15 @@ class Copies(LSTMPolicy):
         return rows
 
 
+class Wrong(LSTMPolicy):
+    """Writes the first token of the prompt three times."""
+
+    def sample(self, count, length, *, temperature=1.0, top_p=1.0, never=(), prompt=None):
+        rows = torch.zeros(count, length, dtype=torch.int64)
+        rows[:, :3], rows[:, 3:6] = prompt, prompt[:, :1]
+        return rows
+
+
 def test_figures_by_hand(task):
     policy = Copies(task.tokenizer.vocab_size, start=1, end=2, pad=0)
     even = (task.test[:, 0] % 2 == 0).float().mean().item()
@@ -131,7 +141,16 @@ def test_figures_by_hand(task):
     texts = [
         task.tokenizer.decode(row) for row in policy.sample(8, 6, prompt=task.test[:, :3]).tolist()
     ]
-    assert found["reward"] == pytest.approx(sum(text.count("d") for text in texts) / 8)
+    assert found["reward"] == pytest.approx(sum(text.count("h") for text in texts) / 8)
+    right = task.valid_rows(policy.sample(8, 6, prompt=task.test[:, :3])).tolist()
+    earned = sum(t.count("h") for t, valid in zip(texts, right, strict=True) if valid) / 8
+    assert found["earned"] == found["best_earned"] == pytest.approx(earned)
+    # What repeats itself earns once
+    place = max(range(8), key=lambda row: right[row] * texts[row].count("h"))
+    repeated = replace(task, test=task.test[[place] * 4])
+    again = measure.rewarded(repeated, policy)
+    assert again["reward"] == texts[place].count("h") > 0
+    assert again["earned"] == pytest.approx(again["reward"] / 4)
     assert task.valid_rows(task.test).all()
 
 
@@ -149,6 +168,18 @@ def test_the_best_of_several_is_what_the_discriminator_prefers(task):
         part = drawn[5 * place : 5 * place + 5]
         assert row[3] == part[:, 3].max()
         assert torch.equal(row[:3], task.test[place, :3])
+
+
+def test_a_discriminator_is_taught_what_its_generator_writes(task):
+    """That no answer repeats its prompt, and the generator stays as it is."""
+    torch.manual_seed(0)
+    policy = Wrong(task.tokenizer.vocab_size, start=1, end=2, pad=0)
+    game = training.prompted_game(task, policy)
+    before = {name: value.clone() for name, value in game.G.state_dict().items()}
+    task.options.frozen_steps = 60
+    training.teach(task, game, seed=0)
+    assert measure.quality(task, policy, game.D.eval())["d_accuracy"] > 0.9
+    assert all(torch.equal(game.G.state_dict()[name], value) for name, value in before.items())
 
 
 def test_lines_are_turned_round(task):

@@ -270,3 +270,14 @@ def test_frozen_from_the_start_and_never():
     assert json.dumps(built(text, paper="prompted", data="x", out="x").method())
     with pytest.raises(UserError, match="--d_frozen_after"):
         built(text, paper="prompted", data="x", out="x", d_frozen_after=-1)
+
+
+def test_a_matched_discriminator_sees_fakes_of_the_rewards_of_real_answers():
+    """By hand: rewards of the last tokens 3, 5 and 9 beside fakes of 2, 5, 5 and 8."""
+    game, _ = game_of(reward=lambda y: y[:, -1].float(), matched=True)
+    real, fake = (torch.tensor([[1, end] for end in ends]) for ends in ((3, 5, 9), (8, 5, 2, 5)))
+    assert game._alike(real, fake)[:, -1].tolist() == [2, 5, 8]
+    ties = torch.tensor([[first, 5] for first in (1, 2)])
+    assert {game._alike(real[:1], ties)[0, 0].item() for _ in range(40)} == {1, 2}
+    game.matched = False
+    assert game._alike(real, fake) is fake

@@ -49,7 +49,9 @@ def marked() -> list[str]:
 def old(tmp_path_factory):
     """What a process without the instructions finds, and what it printed."""
     folder = tmp_path_factory.mktemp("old")
-    words = ["-m", "bf16", "-p", "no:cacheprovider", "-n", "0", *marked()]
+    # Shapes are checked where these tests run with the instructions
+    words = ["-o", "addopts=-q --strict-markers --import-mode=importlib"]
+    words += ["-m", "bf16", "-p", "no:cacheprovider", "-n", "0", *marked()]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), *words],
         env=OLD, cwd=ROOT, capture_output=True, text=True, check=False,

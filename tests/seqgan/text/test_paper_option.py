@@ -38,7 +38,8 @@ LABELLED = sorted({*text.PAPERS.names()} - {*PAPERS, "prompted"})
 def test_every_paper_trains_on_an_oracle_and_samples(tmp_path, capsys, paper):
     run = tmp_path / "run"
     words = ["train", "oracle", "--preset", "tiny", "--paper", paper, "--out", str(run)]
-    assert main([*words, "--mle_epochs", "1", "--test_size", "16"]) == 0
+    sizes = "--mle_epochs 1 --test_size 16 --rounds 2 --evaluate_every 2 --save_seconds 60"
+    assert main([*words, *sizes.split()]) == 0
     name = oracle.PAPERS.load(paper).title
     assert {"MLE", name} <= set(read_result(run)["table"])
     said, judged = capsys.readouterr().out, read_result(run)["discriminator"]
@@ -92,7 +93,7 @@ def test_every_paper_trains_on_a_ragged_corpus_of_odd_characters(tmp_path, capsy
     run = tmp_path / "run"
     words = ["train", "text", "--preset", "tiny", "--paper", paper, "--data", ragged(tmp_path)]
     words += ["--level", level, "--max_length", "24", "--long_lines", "truncate"]
-    words += ["--mle_epochs", "1", "--rounds", "2"]
+    words += ["--mle_epochs", "1", "--rounds", "2", "--evaluate_every", "2"]
     words += labelled(tmp_path) if paper in LABELLED else []
     died((*words, "--out", str(run)), logged("adversarial", 1))
     assert main(["resume", str(run)]) == 0

@@ -55,6 +55,13 @@ COMPARED = (
         "return",
     ),
     Compared(
+        "Hopper from one demonstration: DAC, cloning",
+        "hopper",
+        ("dac", "DAC", "return"),
+        ("bc", "BC", "return"),
+        "return",
+    ),
+    Compared(
         "mazes, 300 pairs: adversary, best of 8 distilled",
         "mazes",
         ("4x4", MAZE, "greedy"),
@@ -80,6 +87,13 @@ COMPARED = (
         "mazes_curve",
         ("3000 pairs", MAZE, "greedy"),
         ("3000 pairs", "best of 8, distilled", "greedy"),
+        "greedy validity",
+    ),
+    Compared(
+        "plans for a blocks world, 300 pairs: adversary, best of 8 distilled",
+        "blocks",
+        ("4 blocks", MAZE, "greedy"),
+        ("4 blocks", "best of 8, distilled", "greedy"),
         "greedy validity",
     ),
     Compared(

@@ -2,8 +2,9 @@
 
 Data: one episode of a published expert, every twentieth step, which the run's seed draws. Budget:
 160,000 steps of the environment. Baseline: cloning. Controls: a discriminator that is never
-trained, and demonstrations of a random policy. The preset was made with four demonstrations on the
-seed 11, on which it was looked at with one, too.
+trained, and demonstrations of a random policy. MuJoCo is needed: pip install "gymnasium[mujoco]".
+The preset was made with four demonstrations on the seed 11. With one, on that seed, DAC had 3226,
+cloning 351 after 2,000 steps and 355 after 10,000, and the expert 3578.
 """
 
 from benchmarks.claims.harness.claim import Check, Claim
@@ -19,14 +20,14 @@ BESIDE = (
     ("random demonstrations", ("dac", "random demonstrations", "return")),
 )
 CLAIM = Claim(
-    says="From one demonstration of Hopper DAC reaches nine tenths of its expert's return; cloning "
+    says="From one demonstration of Hopper DAC reaches four fifths of its expert's return; cloning "
     "does not, and neither control does.",
     runs={
         "dac": f"seqgan train imitate --paper dac --env_steps 160000 {IMITATE}",
         "bc": f"seqgan train imitate --paper bc {IMITATE}",
     },
     checks=[
-        Check(says="DAC has nine tenths of the expert's 3558", figure=DAC, by=3202.0),
+        Check(says="DAC has four fifths of the expert's 3578", figure=DAC, by=0.8 * 3578),
         *(Check(says=f"DAC is above {name}", figure=DAC, against=rival) for name, rival in BESIDE),
     ],
     rows=[

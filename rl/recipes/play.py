@@ -1,5 +1,6 @@
 """Episodes of a loaded policy in its own environment, and the film of the first."""
 
+import warnings
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -94,7 +95,9 @@ def drawn(env: gymnasium.Env[Any, Any], env_id: str) -> UInt8[np.ndarray, "heigh
         UndrawableError: It cannot be drawn.
     """
     try:
-        frame = env.render()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of each library that was tried; the error says it
+            frame = env.render()
     except Exception as error:  # whatever a display or a driver raises, nothing can be drawn
         reason = " ".join(f"{error}".split())[:200] or type(error).__name__
         raise UndrawableError(f"{env_id} cannot be drawn: {reason}") from error

@@ -1,5 +1,7 @@
 """Small things that tests of imitation share."""
 
+import warnings
+
 import gymnasium
 import numpy as np
 import torch
@@ -166,5 +168,6 @@ class Drawn(gymnasium.Env):
     def render(self):
         assert self.render_mode == "rgb_array"
         if self.drawing == "fails":
+            warnings.warn("no display", stacklevel=1)  # as what draws MuJoCo does, before it fails
             raise gymnasium.error.DependencyNotInstalled("pygame is not installed")
         return np.full((12, 16, 3), 60 * self.steps, np.uint8)

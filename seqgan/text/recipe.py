@@ -36,6 +36,7 @@ from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text import own, policies, presets, vectors
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
+from seqgan.text.corpus import drawn as drawn_rows
 from seqgan.text.corpus import encode_prompt, encode_sentences, read_corpus
 from seqgan.text.games.labelled import LabelledGame
 from seqgan.text.games.prompted import PromptedGame
@@ -216,14 +217,14 @@ class TextRun(SequenceRun):
     def evaluate(self) -> dict[str, float]:
         """Validation NLL, AUC and accuracy of the discriminator, and two signs of collapse."""
         policy = self.game.writer()
-        drawn = self.draw(policy, SAMPLED)
-        samples = self.corpus.sentences(drawn)
+        samples = self.draw(policy, SAMPLED)
+        sentences = self.corpus.sentences(samples)
         return {
             "nll_valid": self._nll(policy, self.valid),
-            **self.discrimination(self.valid[:SAMPLED], drawn),
-            "unique": metrics.unique_share(samples),
-            "entropy": metrics.unigram_entropy(samples),
-            **{name: figure.value for name, figure in self._own_metrics(drawn).items()},
+            **self.discrimination(self.valid[drawn_rows(len(self.valid), SAMPLED)], samples),
+            "unique": metrics.unique_share(sentences),
+            "entropy": metrics.unigram_entropy(sentences),
+            **{name: figure.value for name, figure in self._own_metrics(samples).items()},
         }
 
     def _own_metrics(self, samples: Int64[Tensor, "N T"] | Sequence[str]) -> dict[str, Figure]:
@@ -386,7 +387,8 @@ class TextRun(SequenceRun):
             right = self.corpus.classifier.accuracy(self.corpus.references, labels)
             found["label_accuracy"] = mean_figure(right)
         found["lm"] = self._scored(judge, self.test)
-        own = self._fit(start, self.corpus.train[:count])
+        again = torch.tensor(self.corpus.some_train(count))
+        own = self._fit(start, self.corpus.train[again])
         found["reverse_lm"] = self._scored(own, self.test)
         return found
 

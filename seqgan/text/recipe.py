@@ -6,6 +6,7 @@ temperature sweep of both policies: BLEU-5 against Self-BLEU-5, and LM score aga
 score.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text import own, policies, presets, vectors
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
+from seqgan.text.copies import TrainingKeys
 from seqgan.text.corpus import drawn as drawn_rows
 from seqgan.text.corpus import encode_prompt, encode_sentences, read_corpus
 from seqgan.text.games.labelled import LabelledGame
@@ -334,6 +336,7 @@ class TextRun(SequenceRun):
         found = self._text_metrics(self.corpus.sentences(samples))
         found |= self._own_metrics(samples)
         found |= self._label_metrics(policy, setting)
+        found["copied"] = Figure(self._training_keys.copied(samples))
         found["lm"] = self._scored(judge, samples)
         found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
         if setting.top_p == 1:  # otherwise the tokens outside top-p have density zero
@@ -369,6 +372,10 @@ class TextRun(SequenceRun):
     ) -> Figure:
         return sentence_nll(policy, tokens, temperature, unknown=UNK).figure()
 
+    @functools.cached_property
+    def _training_keys(self) -> TrainingKeys:
+        return TrainingKeys(self.corpus.train, None if self.config.fixed_length else END)
+
     def _sweep_samples(self) -> int:
         """Number of samples, at most that of real sentences: Self-BLEU depends on the number."""
         return min(self.config.sweep_samples, len(self.corpus.train))
@@ -376,8 +383,8 @@ class TextRun(SequenceRun):
     def _human(self, judge: SequencePolicy, start: SequencePolicy) -> dict[str, Figure]:
         """Metrics of real text in the samples' place, as many sentences of it.
 
-        They are training sentences, except for the LM score: its judge was trained on those, and
-        scores the test set.
+        They are training sentences, except for the LM score, whose judge was trained on those, and
+        for the share of copies: both are of the test set.
         """
         count = self._sweep_samples()
         found = self._text_metrics(self.corpus.train_words(count))
@@ -386,6 +393,7 @@ class TextRun(SequenceRun):
             labels = self.corpus.labels.test.tolist()
             right = self.corpus.classifier.accuracy(self.corpus.references, labels)
             found["label_accuracy"] = mean_figure(right)
+        found["copied"] = Figure(self._training_keys.copied(self.test))
         found["lm"] = self._scored(judge, self.test)
         again = torch.tensor(self.corpus.some_train(count))
         own = self._fit(start, self.corpus.train[again])

@@ -78,8 +78,8 @@ DISCRIMINATOR_AT_CHANCE = Limit(
     "d_auc",
     least=0.55,
     meaning="the discriminator hardly tells held-out real samples from generated ones (0.5 is "
-    "chance), so its rewards are mostly noise; train it longer or enlarge it, unless the samples "
-    "are as good as real ones",
+    "chance, below it generated ones look more real), so its rewards say little; train it longer "
+    "or enlarge it, unless the samples are as good as real ones",
 )
 
 

@@ -26,9 +26,16 @@ def auc(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, "
 
 
 def accuracy(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, ""]:
-    """Mean share of real samples above a logit of 0 and of generated samples below it."""
-    right = (real > 0).double().mean() + (fake < 0).double().mean()
-    return right / 2
+    """Mean share of real samples above a logit of 0 and of generated samples below it.
+
+    A logit of 0 is half right, so that a discriminator that says nothing has 0.5.
+
+    Args:
+        real: Logits of real samples.
+        fake: Logits of generated samples.
+    """
+    sides = [(sign * logits).sign().double().mean() for sign, logits in ((1, real), (-1, fake))]
+    return 0.5 + (sides[0] + sides[1]) / 4
 
 
 def from_half(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, ""]:

@@ -75,3 +75,24 @@ def three_ways(
         gone = set(made[name])
         left = [i for i in left if i not in gone]
     return {"train": left, **made}
+
+
+def linked(groups: Sequence[Hashable], keys: Sequence[Hashable]) -> list[Hashable]:
+    """Group of each row, where two groups that share a key are one.
+
+    Args:
+        groups: Group of each row.
+        keys: Key of each row, such as the bytes of a picture.
+    """
+    above: dict[Hashable, Hashable] = {}
+
+    def top(group: Hashable) -> Hashable:
+        while above.setdefault(group, group) != group:
+            group = above[group]
+        return group
+
+    first: dict[Hashable, Hashable] = {}
+    for group, key in zip(groups, keys, strict=True):
+        one = top(first.setdefault(key, group))
+        above[top(group)] = one
+    return [top(group) for group in groups]

@@ -76,7 +76,7 @@ def memorisation(
     """Whether fakes lie nearer to the training images than unseen images do.
 
     nearest_ratio = median nearest distance of fakes / that of unseen images
-    copied = share of fakes nearer than the nearest 1 % of unseen images
+    copied = share of fakes nearer than the nearest 1 % of unseen images, or equal to a training one
 
     A ratio near 1 means as new as unseen images, near 0 copies.
 
@@ -108,5 +108,6 @@ def compare_nearest(own: Float[Tensor, " H"], made: Float[Tensor, " M"]) -> dict
         made: Distances of samples.
     """
     ratio = made.median() / own.median().clamp(min=1e-12)
-    threshold = own.quantile(0.01)
-    return {"nearest_ratio": float(ratio), "copied": float((made < threshold).float().mean())}
+    # Features of one image in two batches differ by rounding
+    copied = (made < own.quantile(0.01)) | (made <= 1e-5 * own.median())
+    return {"nearest_ratio": float(ratio), "copied": float(copied.float().mean())}

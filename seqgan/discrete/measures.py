@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from image_core.metrics.manifold import compare_nearest
 from seqgan.discrete import judge, nets
 from seqgan.discrete.data import DiscreteData
 
@@ -19,6 +20,8 @@ REAL_AGAIN = "real again"
 SAME = {"jsd_bound": 0.0, "judge_accuracy": 0.5}
 """What the judge says where there is no difference."""
 ERRORS = {"jsd_bound": "jsd_error", "judge_accuracy": "accuracy_error"}
+NEAREST = 5
+"""Training rows for each sample among which the nearest is looked for."""
 RESAMPLES = 200
 """Draws of a bootstrap interval."""
 
@@ -72,6 +75,8 @@ class Measures:
         self.learned = train.pick(order[self.count :])
         """Rows that the classifier and the list of words are made from."""
         self.classifier = self._classifier()
+        self.own = self._nearest(self.real)
+        """Distance of each held-out row from the training row most like it."""
 
     @property
     def size(self) -> int:
@@ -86,6 +91,8 @@ class Measures:
             judge_accuracy: Accuracy of that judge.
             pair_jsd: Divergence of neighbouring variables.
             mean_gap: Mean distance of the variables' frequencies from those of held-out rows.
+            copied: Share of samples that are training rows, or nearer to one than the nearest 1 %
+                of held-out rows.
             classifier_score, class_kl: How clear and how varied samples are, where there are
                 labels.
             known_words, covered_words: Share of the words of samples that training lines have, and
@@ -107,6 +114,7 @@ class Measures:
         real_ids, ids, classes = self._ids(self.real), self._ids(x), self.train.classes or 2
         figures["pair_jsd"] = judge.pair_divergence(real_ids, ids, classes)
         figures["mean_gap"] = float((x.mean(0) - self.real.mean(0)).abs().mean())
+        figures["copied"] = compare_nearest(self.own, self._nearest(x))["copied"]
         if self.classifier is not None:
             logits = judge.predict(self.classifier, x)
             found = judge.class_statistics(logits)
@@ -125,6 +133,21 @@ class Measures:
     def _ids(self, x: Tensor) -> Tensor:
         """Class of each variable."""
         return x.long() if self.train.classes is None else x.argmax(-1)
+
+    def _nearest(self, x: Float[Tensor, "N ..."]) -> Float[Tensor, " N"]:
+        """Distance of each sample from the nearest of `NEAREST` training rows for each sample.
+
+        |x - r|^2 = |x|^2 + |r|^2 - 2 x r, whole numbers that a float holds exactly
+        """
+        rows, own = self.learned.rows[: NEAREST * self.count], x.flatten(1)
+        least = torch.full((len(own),), torch.inf)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            for part in rows.split(1000):
+                r = self.read(part).flatten(1)
+                apart = own.square().sum(1)[:, None] + r.square().sum(1) - 2 * own @ r.T
+                least = torch.minimum(least, apart.amin(1))
+        return least.clamp(min=0).sqrt()
 
     def _classifier(self) -> nn.Module | None:
         if self.learned.labels is None or self.train.labels is None:

@@ -66,7 +66,8 @@ def rank(
         raise UserError(f"ties = {ties!r}: choose one of {', '.join(TIES)}")
     if bool(scores.isnan().any()):
         raise UserError("a score is not a number: nothing can be ranked by it")
-    scores = scores.masked_fill(~mask, -torch.inf)
+    # A score of -inf stands behind all others, and before what is not ranked at all
+    scores = scores.clamp(min=torch.finfo(scores.dtype).min).masked_fill(~mask, -torch.inf)
     if ties == "first":
         order = scores.argsort(dim=1, descending=True, stable=True)
     elif ties == "last":

@@ -56,13 +56,21 @@ class Corpus(NamedTuple):
     classifier: NaiveBayes | None
     facts: dict[str, Any]
 
+    def some_train(self, count: int) -> list[int]:
+        """Rows of training sentences drawn evenly, ascending: files are often sorted."""
+        return drawn(len(self.train), count)
+
     def train_words(self, count: int) -> list[list[int]]:
-        """Word numbers of the first training sentences; each unknown word has a distinct number."""
-        return self.words.rows(self.train_text, self.train_encoded, count)
+        """Word numbers of `some_train`; each unknown word has a distinct number."""
+        return self.words.rows(self.train_text, self._some_encoded(count))
 
     def train_lines(self, count: int) -> list[str]:
-        """The first training sentences in the form of decoded samples."""
-        return _as_lines(self.tokenizer, self.train_text, self.train_encoded, count)
+        """The sentences of `some_train` in the form of decoded samples."""
+        return _as_lines(self.tokenizer, self.train_text, self._some_encoded(count))
+
+    def _some_encoded(self, count: int) -> Encoded:
+        every = self.train_encoded.places
+        return self.train_encoded._replace(places=[every[i] for i in self.some_train(count)])
 
     def sentences(self, tokens: Int64[Tensor, "B T"]) -> list[list[int]]:
         """Word numbers of sampled rows (characters at level "char"), without the end.
@@ -75,6 +83,16 @@ class Corpus(NamedTuple):
         if self.tokenizer.level not in ("bpe", "model"):
             return rows
         return [[_hashed(word) for word in self.tokenizer.decode(row).split()] for row in rows]
+
+
+def drawn(count: int, most: int) -> list[int]:
+    """At most so many of some rows, drawn evenly and always alike, ascending.
+
+    Args:
+        count: Number of rows.
+        most: Number of rows to draw.
+    """
+    return sorted(random.Random(0).sample(range(count), min(most, count)))
 
 
 def _hashed(word: str) -> int:
@@ -94,11 +112,9 @@ class Words:
     def __init__(self, tokenizer: TextTokenizer):
         self.tokenizer, self.number = tokenizer, tokenizer.ids()
 
-    def rows(
-        self, lines: Sequence[str], matrix: Encoded, count: int | None = None
-    ) -> list[list[int]]:
-        """Word numbers of the first lines that were kept, truncated as in the encoding."""
-        split = self.tokenizer.split([lines[place] for place in matrix.places[:count]])
+    def rows(self, lines: Sequence[str], matrix: Encoded) -> list[list[int]]:
+        """Word numbers of the lines that were kept, truncated as in the encoding."""
+        split = self.tokenizer.split([lines[place] for place in matrix.places])
         if self.tokenizer.level in ("bpe", "model"):
             return [[_hashed(word) for word in words] for words in split]
         return [
@@ -180,11 +196,9 @@ def _roles(shared: bool) -> tuple[str, ...]:
     return ("train", "valid and test") if shared else ("train", "valid", "test")
 
 
-def _as_lines(
-    tokenizer: TextTokenizer, lines: Sequence[str], matrix: Encoded, count: int | None = None
-) -> list[str]:
-    """The first lines that were kept, truncated as in the encoding, like decoded samples."""
-    split = tokenizer.split([lines[place] for place in matrix.places[:count]])
+def _as_lines(tokenizer: TextTokenizer, lines: Sequence[str], matrix: Encoded) -> list[str]:
+    """The lines that were kept, truncated as in the encoding, like decoded samples."""
+    split = tokenizer.split([lines[place] for place in matrix.places])
     between = "" if tokenizer.level == "char" else " "
     return [between.join(words[: matrix.limit - 1]) for words in split]
 

@@ -6,6 +6,7 @@ temperature sweep of both policies: BLEU-5 against Self-BLEU-5, and LM score aga
 score.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ from seqgan.metrics.bootstrap import Figure, mean_figure
 from seqgan.metrics.ngrams import Sentences
 from seqgan.text import own, policies, presets, vectors
 from seqgan.text.config import TEMPERATURES, Sequences, SharedOptions
+from seqgan.text.copies import TrainingKeys
+from seqgan.text.corpus import drawn as drawn_rows
 from seqgan.text.corpus import encode_prompt, encode_sentences, read_corpus
 from seqgan.text.games.labelled import LabelledGame
 from seqgan.text.games.prompted import PromptedGame
@@ -216,14 +219,14 @@ class TextRun(SequenceRun):
     def evaluate(self) -> dict[str, float]:
         """Validation NLL, AUC and accuracy of the discriminator, and two signs of collapse."""
         policy = self.game.writer()
-        drawn = self.draw(policy, SAMPLED)
-        samples = self.corpus.sentences(drawn)
+        samples = self.draw(policy, SAMPLED)
+        sentences = self.corpus.sentences(samples)
         return {
             "nll_valid": self._nll(policy, self.valid),
-            **self.discrimination(self.valid[:SAMPLED], drawn),
-            "unique": metrics.unique_share(samples),
-            "entropy": metrics.unigram_entropy(samples),
-            **{name: figure.value for name, figure in self._own_metrics(drawn).items()},
+            **self.discrimination(self.valid[drawn_rows(len(self.valid), SAMPLED)], samples),
+            "unique": metrics.unique_share(sentences),
+            "entropy": metrics.unigram_entropy(sentences),
+            **{name: figure.value for name, figure in self._own_metrics(samples).items()},
         }
 
     def _own_metrics(self, samples: Int64[Tensor, "N T"] | Sequence[str]) -> dict[str, Figure]:
@@ -333,6 +336,7 @@ class TextRun(SequenceRun):
         found = self._text_metrics(self.corpus.sentences(samples))
         found |= self._own_metrics(samples)
         found |= self._label_metrics(policy, setting)
+        found["copied"] = Figure(self._training_keys.copied(samples))
         found["lm"] = self._scored(judge, samples)
         found["reverse_lm"] = self._scored(self._fit(start, samples), self.test)
         if setting.top_p == 1:  # otherwise the tokens outside top-p have density zero
@@ -368,6 +372,10 @@ class TextRun(SequenceRun):
     ) -> Figure:
         return sentence_nll(policy, tokens, temperature, unknown=UNK).figure()
 
+    @functools.cached_property
+    def _training_keys(self) -> TrainingKeys:
+        return TrainingKeys(self.corpus.train, None if self.config.fixed_length else END)
+
     def _sweep_samples(self) -> int:
         """Number of samples, at most that of real sentences: Self-BLEU depends on the number."""
         return min(self.config.sweep_samples, len(self.corpus.train))
@@ -375,8 +383,8 @@ class TextRun(SequenceRun):
     def _human(self, judge: SequencePolicy, start: SequencePolicy) -> dict[str, Figure]:
         """Metrics of real text in the samples' place, as many sentences of it.
 
-        They are training sentences, except for the LM score: its judge was trained on those, and
-        scores the test set.
+        They are training sentences, except for the LM score, whose judge was trained on those, and
+        for the share of copies: both are of the test set.
         """
         count = self._sweep_samples()
         found = self._text_metrics(self.corpus.train_words(count))
@@ -385,8 +393,10 @@ class TextRun(SequenceRun):
             labels = self.corpus.labels.test.tolist()
             right = self.corpus.classifier.accuracy(self.corpus.references, labels)
             found["label_accuracy"] = mean_figure(right)
+        found["copied"] = Figure(self._training_keys.copied(self.test))
         found["lm"] = self._scored(judge, self.test)
-        own = self._fit(start, self.corpus.train[:count])
+        again = torch.tensor(self.corpus.some_train(count))
+        own = self._fit(start, self.corpus.train[again])
         found["reverse_lm"] = self._scored(own, self.test)
         return found
 

@@ -21,6 +21,7 @@ from image_core.data.gather import Pictures, Reading
 from image_core.data.hub import cell_content, image_column, is_saved, load_hub
 from image_core.data.images import is_hub_name
 from image_core.data.pictures import drop_opacity, planes_first, to_bytes, to_channels, to_size
+from image_core.data.split import linked
 from image_core.data.tables import split_of
 from image_core.data.tree import open_tree
 from seqgan.text2image.caption_tables import Pair, group_of, pairs_of_tree, records_of, texts_of
@@ -146,10 +147,9 @@ def _collected(source: str, how: Reading, pairs: Iterable[Pair]) -> dict[str, Ca
 def _grouped(
     images: Tensor, captions: list[list[str]], groups: list[str], told: Sequence[str]
 ) -> Captioned:
-    """Equal pictures are of one group."""
-    first: dict[bytes, str] = {}
-    own = [first.setdefault(image.numpy().tobytes(), group) for image, group in zip(images, groups)]
-    return Captioned(images, captions, own, tuple(told))
+    """Equal pictures are of one group, with all that belongs to either."""
+    own = linked(groups, [image.numpy().tobytes() for image in images])
+    return Captioned(images, captions, list(map(str, own)), tuple(told))
 
 
 # ------------------------------------------------------------------------------ arrays and the hub
@@ -207,7 +207,8 @@ def _pairs_of_hub(source: str, how: Reading) -> Iterator[Pair]:
         stored = held.cast_column(shown, datasets.Image(decode=False))
         for i, record in enumerate(stored):
             cell = record.pop(shown)
-            yield Pair(split, f"{source} row {i}", _reader(cell), texts_of(record), f"{split} {i}")
+            group = group_of(record, f"{split} {i}")
+            yield Pair(split, f"{source} row {i}", _reader(cell), texts_of(record), group)
 
 
 def _reader(cell: dict[str, object]) -> Callable[[], bytes]:

@@ -122,7 +122,8 @@ def _looked_for(
         picked = others[torch.randperm(len(others), generator=draw)[: CANDIDATES - 1]]
         rival, own = scores[row, picked], scores[row, mine]
         ties = int((rival == own).sum())
-        hits.append(0.0 if bool((rival > own).any()) else 1 / (1 + ties))
+        # A score that is no number is no hit
+        hits.append(1 / (1 + ties) if bool((rival <= own).all()) else 0.0)
         chances.append(1 / (1 + len(picked)))
     return RetrievalHits(torch.tensor(hits), sum(chances) / len(chances))
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import torch
 
-from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE
+from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.game import Turn
 from image_core.runs import options, plots, recipe
 from image_core.runs.batches import Batches
@@ -70,7 +70,7 @@ class Run(recipe.Run):
             return self.paper.phases(self)
         c, game = self.config, self.game
         evaluate, every = self.look, c.evaluate_every
-        limits = [DISCRIMINATOR_AT_CHANCE]
+        limits = [DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS._replace(metric="d_accuracy")]
 
         def begin() -> None:
             game.G.load_state_dict(game.rival.state_dict())
@@ -119,6 +119,7 @@ class Run(recipe.Run):
                 "kinds": {name: row.kinds for name, row in scored.items()},
                 "objective": self.objective(),
                 "discriminator": judged,
+                "alarms": self.engine.notes.get("alarms", []),
                 "data": self.sets.facts,
                 "rounds": self.engine.round,
                 "steps": self.engine.steps,

@@ -19,6 +19,7 @@ from image_core.metrics.intervals import wilson
 from image_core.recipes.attack.config import AttackOptions
 from image_core.recipes.attack.suite import Attacked, Centred, Known, measure
 from image_core.recipes.image.data import Sets, read_sets
+from image_core.recipes.image.measure import some
 from image_core.runs import options, outside
 from image_core.runs.folder import as_json, check_unused, write_text
 from image_core.runs.image_grid import to_colours, write_image_grid
@@ -49,17 +50,19 @@ def attack(c: AttackOptions) -> dict[str, dict[str, float]]:
         torch.set_num_threads(c.threads)
     torch.manual_seed(c.seed)
     sets = _read(c)
+    # Drawn: of files that are sorted the first ones are all of one class
+    learn, test = (some(part, len(part.images)) for part in (sets.train, sets.test))
     victims = _victims(c, sets, device)
     clean, found = {}, {}
     for name, victim in victims.items():
-        x, y = _scaled(sets.test, c, device)
+        x, y = _scaled(test, c, device)
         right = victim.classify(x) == y
         clean[name] = float(right.float().mean())
         if not bool(right.any()):
             raise UserError(f"the {name} gets none of the {len(x)} test images right")
         x, y = x[right][: c.count], y[right][: c.count]
         victim.check(x, y)
-        found[name] = measure(victim, x, y, Known(*_scaled(sets.train, c, device)), c)
+        found[name] = measure(victim, x, y, Known(*_scaled(learn, c, device)), c)
     return _write(out, c, sets, clean, found)
 
 

@@ -127,7 +127,9 @@ def _reference_latents(o: LatentOptions, named: int, codes: int) -> Tensor:
 
 
 def _reference_images(images: ImageSet, planes: int) -> Tensor:
-    some = to_images(images.images[:REFERENCE])
+    # Drawn: the first ones may all be of one class
+    rows = torch.randperm(len(images.images), generator=torch.Generator().manual_seed(0))
+    some = to_images(images.images[rows[:REFERENCE]])
     told = _in_turn(len(some), planes)[:, :, None, None]
     return torch.cat([some, told.expand(-1, -1, *some.shape[2:])], 1)
 

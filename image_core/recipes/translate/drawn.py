@@ -6,6 +6,7 @@ from torch import Tensor
 from image_core.data.domains import pair_gap
 from image_core.games.common import to_images
 from image_core.games.translation import DrawingGame, PairDrawingGame
+from image_core.recipes.image.measure import some
 from image_core.recipes.translate.measure import AGAIN, DomainRuler, Examples, Scored
 from image_core.recipes.translate.translated import SHOWN, TranslateSubject
 from image_core.runs import options
@@ -32,10 +33,10 @@ def pair_rows(subject: TranslateSubject, game: PairDrawingGame) -> dict[str, Sco
     write_image_grid(pairs_in_rows, subject.folder.samples / "pairs.png", columns=SHOWN)
     gap = coupling(subject, *(torch.from_numpy(to_bytes(images)) for images in pairs))
     for name, made in zip(("a", "b"), pairs):
-        ruler, held = subject.ruler(name), to_images(subject.sets.test.of(name).images[:most])
+        ruler, held = subject.ruler(name), to_images(some(subject.sets.test.of(name), most).images)
         found = ruler.measure(made, ruler.moments(held), None, None)
         own = Scored({**found.scores, **gap}, found.ends)
-        again = to_images(subject.sets.valid.of(name).images[:most])
+        again = to_images(some(subject.sets.valid.of(name), most).images)
         rows[f"{subject.title}, {name.upper()} drawn"] = own
         rows[f"{AGAIN}, {name.upper()}"] = ruler.measure(again, ruler.moments(held), None, None)
     return rows

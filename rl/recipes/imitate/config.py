@@ -53,7 +53,7 @@ class ImitationOptions(RunConfig):
         demos: File or folder of demonstrations; see docs/demonstrations.md.
         valid: File or folder of demonstrations that nothing is learned from, by which the
             discriminator is judged; an empty text takes those of --demos beyond --trajectories.
-        trajectories: Number of demonstrations to use, the first ones; 0 uses all.
+        trajectories: Number of demonstrations to use, drawn always alike; 0 uses all.
         subsample: Distance between the steps of a trajectory that are kept, in steps; the first one
             is drawn at random.
         max_episode_steps: Time limit of an episode in steps; 0 keeps the environment's own.

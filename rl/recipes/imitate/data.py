@@ -1,5 +1,6 @@
 """Demonstrations of a run: what is learned from, and what the discriminator is judged by."""
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -51,7 +52,8 @@ def read(
     """Read the files that the options name.
 
     Held out are the episodes of --valid; without it those of --demos beyond --trajectories. None of
-    those that are asked for is ever taken away.
+    those that are asked for is ever taken away. Which ones are learned from is drawn, always alike:
+    files are often sorted by return or by time.
 
     Args:
         envs: Environments that they must fit.
@@ -71,7 +73,9 @@ def read(
     told, shown = [found.told], found.trajectories
     if trajectories > len(shown):
         raise UserError(f"--trajectories {trajectories}: --demos {demos} hold only {len(shown)}")
-    learned = shown[: trajectories or None]
+    count = trajectories or len(shown)
+    places = set(random.Random(0).sample(range(len(shown)), count))
+    learned = [episode for place, episode in enumerate(shown) if place in places]
     if valid:
         more = read_demonstrations(
             valid, envs, env, option="--valid", needs_actions=needs_actions, env_kwargs=given
@@ -79,8 +83,8 @@ def read(
         told.append(more.told)
         held_out, source = more.trajectories, f"--valid {valid}"
     else:
-        held_out = shown[len(learned) :]
-        source = f"--demos beyond the first {len(learned)} episodes" if held_out else ""
+        held_out = [episode for place, episode in enumerate(shown) if place not in places]
+        source = f"--demos beyond the {count} episodes drawn to learn from" if held_out else ""
     wanted = envs.max_episode_steps
     if fixed_horizon and any(len(t.obs) != wanted for t in [*learned, *held_out]):
         raise UserError(

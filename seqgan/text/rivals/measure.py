@@ -98,7 +98,7 @@ def distinct(task: RivalTask, policy: SequencePolicy, temperature: float = 1.0) 
         temperature: Temperature of the samples.
     """
     seen: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
-    prompts = prompts_of(task.test[:DISTINCT_PROMPTS], task.mark, "test")
+    prompts = prompts_of(task.some_test(DISTINCT_PROMPTS), task.mark, "test")
     for group in prompts.groups:
         rows = group.repeat_interleave(DISTINCT_SAMPLES, 0)
         tokens = _drawn(task, policy, rows, temperature=temperature)
@@ -120,7 +120,7 @@ def best_of(
         count: Answers to each prompt.
     """
     right, total = 0.0, 0
-    prompts = prompts_of(task.test[:MOST], task.mark, "test")
+    prompts = prompts_of(task.some_test(MOST), task.mark, "test")
     for group in prompts.groups:
         for part in group.split(max(1, 4 * ROWS // count)):
             tokens = choose(task, policy, ranker, part, count)

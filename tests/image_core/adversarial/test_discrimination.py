@@ -25,6 +25,9 @@ def test_perfect_reversed_and_blind():
 def test_accuracy_weighs_both_sides_alike():
     real, fake = torch.tensor([1.0]), torch.tensor([-1.0, 1.0, 1.0, 1.0])
     assert accuracy(real, fake).item() == pytest.approx((1 + 0.25) / 2)
+    # A discriminator that says nothing guesses
+    assert accuracy(torch.zeros(3), torch.zeros(8)) == 0.5
+    assert accuracy(torch.tensor([1.0, 0.0]), torch.tensor([-1.0])) == pytest.approx(7 / 8)
 
 
 def test_distance_from_a_half_weighs_both_sides_alike():

@@ -185,6 +185,14 @@ def test_copies_are_told_from_new_samples():
     assert copies["copied"] == 1.0
 
 
+def test_copies_are_told_where_unseen_images_are_copies_too():
+    train = torch.randn(100, 4)
+    held_out = torch.cat([train[:10], torch.randn(90, 4)])
+    copies = metrics.memorisation(train, held_out, train[20:60] + 1e-7)
+    assert copies["copied"] == 1.0
+    assert metrics.memorisation(train, held_out, torch.randn(200, 4))["copied"] == 0
+
+
 @pytest.mark.parametrize("measure", [metrics.precision_recall, metrics.density_coverage])
 def test_too_few_samples_for_neighbours(measure):
     with pytest.raises(UserError, match="neighbour"):

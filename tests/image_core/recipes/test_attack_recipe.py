@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from image_core.recipes.attack import recipe
+from image_core.recipes.attack.suite import measure
 from seqgan.cli import main
 
 MODEL = """
@@ -78,6 +80,25 @@ def test_attacks_and_a_defence(images, tmp_path, capsys):
     assert (out / "defended.png").stat().st_size > 0
     assert "Attacks on a classifier of" in (out / "report.html").read_text()
     assert "accuracy left" in capsys.readouterr().out
+
+
+def test_of_sorted_images_every_class_is_attacked_and_learned_from(tmp_path, own, monkeypatch):
+    labels = np.arange(240) // 80
+    pixels = np.zeros((240, 256), np.uint8)
+    for row, k in enumerate(labels):
+        pixels[row, 85 * k : 85 * (k + 1)] = 100 + row % 80
+    np.savez(tmp_path / "a.npz", images=pixels.reshape(240, 1, 16, 16), labels=labels)
+    seen = []
+
+    def measured(victim, x, y, learn, c):
+        seen.extend([y, learn.classes[:20]])
+        return measure(victim, x, y, learn, c)
+
+    monkeypatch.setattr(recipe, "measure", measured)
+    words = ["--attacks", "fgsm", "--radius", "0.1", "--count", "9"]
+    model = ["--model", "nets_of_mine:logits"]
+    assert run(tmp_path / "a.npz", tmp_path / "out", *words, *model) == 0
+    assert [sorted(set(classes.tolist())) for classes in seen] == [[0, 1, 2]] * 2
 
 
 @pytest.mark.parametrize("name", ["logits", "made"])

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from image_core.adversarial.errors import UserError
+from image_core.data.images import ImageSet
 from image_core.nets.layers import NORMS
+from image_core.recipes.image import build
 from image_core.recipes.image.config import LogitOptions
 from image_core.recipes.image.recipe import PAPERS, PRESETS
 from image_core.runs.losses import CONTINUOUS as LOSSES
@@ -188,3 +190,11 @@ def test_a_presets_sizes_are_everybodys_and_what_a_paper_declares_is_its_own():
     assert made("wgan_gp", "shapes").rounds == PRESETS["shapes"]["rounds"]
     assert (made("wgan_lp").penalty, made("wgan_lp").d_steps) == ("lipschitz=10", 5)
     assert made("magan", "tiny").pretrain == 2
+
+
+def test_the_reference_batch_of_sorted_images_is_of_every_class():
+    labels = torch.arange(300) // 100
+    levels = (100 * labels).to(torch.uint8)[:, None, None, None]
+    batch = build._reference_images(ImageSet(levels, labels, ["a", "b", "c"], "none"), 0)
+    assert len(batch) == build.REFERENCE
+    assert len(batch.unique()) == 3

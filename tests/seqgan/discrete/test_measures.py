@@ -54,7 +54,7 @@ def told():
 def test_dropping_half_of_the_modes_is_worse_by_every_figure(told, kind):
     """Known words alone say nothing of it: they ask whether samples are right, not how many."""
     whole, half = (told[kind][modes].figures for modes in (8, 4))
-    for name in set(whole) - {"known_words"}:
+    for name in set(whole) - {"known_words", "copied"}:
         assert name in WORSE_UP or name in WORSE_DOWN
         assert (half[name] > whole[name]) == (name in WORSE_UP), name
         assert abs(half[name] - whole[name]) > 0.02, name
@@ -92,6 +92,9 @@ def test_nothing_that_measures_has_learned_what_it_measures():
     assert not real & (again | more | learned)
     assert not learned & names(measure.again[:100])
     assert len(learned) == 476
+    copies = read(measure.learned.rows[: measure.size])
+    assert measure(copies).figures["copied"] == 1
+    assert measure(measure.again).figures["copied"] == 0
 
 
 def test_intervals_hold_no_difference_as_often_as_they_say():

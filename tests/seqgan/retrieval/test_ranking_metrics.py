@@ -52,6 +52,14 @@ def test_lists_shorter_than_k_are_not_flattered():
     assert float(found["ndcg@5"]) == 1
 
 
+def test_a_score_of_minus_infinity_is_ranked_before_what_is_left_out():
+    scores = torch.tensor([[1.0, -torch.inf, 5.0, 5.0]]).expand(50, -1)
+    gain = torch.tensor([[0.0, 1.0, 0.0, 0.0]]).expand(50, -1)
+    mask = torch.tensor([[True, True, False, False]]).expand(50, -1)
+    for ties in ("random", "first", "last"):
+        assert (measure(rank(scores, gain, mask, ties=ties), at=(1,))["mrr"] == 0.5).all()
+
+
 def test_the_two_ideals():
     ranking = by_hand([0, 1, 0, 1])
     full, found = (float(ndcg(ranking, 3, ideal)) for ideal in ("full", "found"))

@@ -2,8 +2,8 @@
 
 import json
 
-import numpy as np
 import pytest
+import torch
 
 from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
@@ -128,8 +128,18 @@ def test_a_short_text_is_split_as_ever(tmp_path):
     read = read_corpus(CorpusConfig(data=written(tmp_path, made)))
     held = set(held_out(len(made), 0.1, 0, groups=made))
     assert list(read.train_text) == [line for i, line in enumerate(made) if i not in held]
-    kept = np.array([i for i in range(len(made)) if i not in held])
-    assert read.train_lines(3) == [made[i] for i in kept[:3]]
+    assert read.train_lines(len(made)) == list(read.train_text)
+
+
+def test_some_lines_of_a_sorted_text_are_of_everywhere(tmp_path):
+    """Of a file sorted by length the first lines would be the shortest."""
+    made = [" ".join(["a"] * n + [f"w{n}"]) for n in range(1, 201)]
+    read = read_corpus(CorpusConfig(data=written(tmp_path, made), max_length=220))
+    lengths = [len(words) for words in read.train_words(60)]
+    assert 80 < sum(lengths) / 60 < 120
+    assert [len(line.split()) for line in read.train_lines(60)] == lengths
+    rows = read.train[torch.tensor(read.some_train(60))]
+    assert [len(words) for words in read.sentences(rows)] == lengths
 
 
 # ------------------------------------------------------------------------------------------- look

@@ -8,10 +8,11 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from seqgan.cli import main
-from seqgan.data.tokenizer import UNK
+from seqgan.data.tokenizer import END, UNK
 from seqgan.lm.policies import LSTMPolicy
 from seqgan.metrics.bootstrap import Figure
 from seqgan.text import recipe
+from seqgan.text.copies import TrainingKeys
 from seqgan.text.corpus import read_corpus
 from seqgan.text.report import Keeper
 from seqgan.text.splits import CorpusConfig
@@ -153,12 +154,24 @@ def test_the_human_row_is_real_text_in_the_samples_place(finished, monkeypatch):
         return run.game.G.eval()
 
     monkeypatch.setattr(recipe, "fit_language_model", fit)
-    row = run._human(run.game.mle, run.game.G)
-    assert [rows.tolist() for rows in fitted] == [run.corpus.train[:64].tolist()]
+    row, again = run._human(run.game.mle, run.game.G), torch.tensor(run.corpus.some_train(64))
+    assert [rows.tolist() for rows in fitted] == [run.corpus.train[again].tolist()]
     assert row["lm"].value == pytest.approx(run._nll(run.game.mle, run.test), abs=1e-6)
     assert row["reverse_lm"].value == pytest.approx(run._nll(run.game.G, run.test), abs=1e-6)
     bands = read_result(run.folder.folder)["bands"]["human"]
     assert {"bleu5", "self_bleu5", "lm", "reverse_lm"} <= bands.keys()
+
+
+def test_training_sentences_in_the_samples_place_are_told_as_copies(finished):
+    run, keys = finished, TrainingKeys(finished.corpus.train, END)
+    copied = run.corpus.facts["test_in_train"]
+    assert copied < 1
+    lone = next(row for row in run.corpus.test if not keys.copied(row[None]))
+    assert keys.copied(torch.cat([run.corpus.train[:30], lone.expand(30, -1)])) == 0.5
+    table = read_result(run.folder.folder)["table"]
+    assert table["human"]["copied"] == pytest.approx(copied, abs=1e-6)
+    rows = run.encode_sentences((run.folder.samples / "seqgan.txt").read_text().splitlines())
+    assert table["SeqGAN"]["copied"] == keys.copied(rows)
 
 
 def test_a_generator_that_drops_half_of_the_modes_scores_worse(finished):

@@ -182,6 +182,14 @@ def test_a_discriminator_is_taught_what_its_generator_writes(task):
     assert all(torch.equal(game.G.state_dict()[name], value) for name, value in before.items())
 
 
+def test_some_test_lines_are_of_everywhere(task):
+    rows = [row.tolist() for row in task.test]
+    some = [rows.index(row.tolist()) for row in task.some_test(len(rows) // 2)]
+    assert some == sorted(set(some))
+    assert some[-1] > len(rows) // 2
+    assert len(task.some_test(10**6)) == len(rows)
+
+
 def test_lines_are_turned_round(task):
     pairs = turned.halves(task.pairs[:2], task.mark)
     assert [pair[0] for pair in pairs] == [row[:2] for row in task.pairs[:2].tolist()]

@@ -22,6 +22,8 @@ def test_r_precision_counts_wins_and_shares_ties():
     assert r_precision(torch.eye(3), captions) == 1.0
     assert r_precision(1 - torch.eye(3), captions) == 0.0
     assert r_precision(torch.ones(3, 3), captions) == pytest.approx(1 / 3)
+    # Pictures that are no numbers fit nothing
+    assert r_precision(torch.full((3, 3), torch.nan), captions) == 0
     # Equal sentences are no rivals
     assert r_precision(torch.tensor([[1.0, 2.0], [2.0, 1.0]]), ["a", "a"]) == 1.0
 

@@ -51,6 +51,7 @@ def test_a_run_leaves_its_table_beside_rivals(run):
     assert result["steps"] == {"G": 3, "D": 4, "L": 5}
     phases = ["likelihood"] * 2 + ["discriminator"] + ["adversarial"] * 3
     assert [row["phase"] for row in read_log(run)] == phases
+    assert result["alarms"] == []
     assert (run / "samples" / "answers.png").exists()
 
 
@@ -58,6 +59,7 @@ def test_the_answerer_begins_where_likelihood_ends(tmp_path):
     own = Run(made(out=str(tmp_path / "run")))
     assert not torch.equal(own.game.G.answers.weight, own.game.rival.answers.weight)
     own.phases()[0].leave()
+    assert [limit.metric for limit in own.phases()[-1].limits] == ["d_auc", "d_accuracy"]
     assert torch.equal(own.game.G.answers.weight, own.game.rival.answers.weight)
 
 

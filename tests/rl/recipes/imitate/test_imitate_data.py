@@ -28,9 +28,9 @@ def test_what_is_beyond_the_trajectories_asked_for_is_held_out_and_nothing_else(
     for asked, valid, learned, held_out in (
         (0, "", (5, 6, 7, 8), ()),
         (4, "", (5, 6, 7, 8), ()),
-        (1, "", (5,), (6, 7, 8)),
+        (1, "", (8,), (5, 6, 7)),
         (0, more, (5, 6, 7, 8), (9,)),
-        (3, more, (5, 6, 7), (9,)),
+        (3, more, (5, 6, 8), (9,)),
     ):
         found = read(envs, "CartPole-v1", demos, valid=valid, trajectories=asked)
         assert tuple(len(t.obs) for t in found.learned) == learned
@@ -39,6 +39,19 @@ def test_what_is_beyond_the_trajectories_asked_for_is_held_out_and_nothing_else(
         read(envs, "CartPole-v1", demos, valid=demos)
     with pytest.raises(UserError, match=r"--trajectories 5: --demos .* hold only 4"):
         read(envs, "CartPole-v1", demos, trajectories=5)
+
+
+def test_of_sorted_demonstrations_both_sides_are_of_everywhere(tmp_path, envs):
+    """Sorted by length, as by return: the first ones would be the worst."""
+    ordered = [trajectory(length=5 + i, seed=i) for i in range(40)]
+    demos = file_of(tmp_path, "d.npz", ordered, envs)
+    found = read(envs, "CartPole-v1", demos, trajectories=20)
+    for side in (found.learned, found.held_out):
+        lengths = [len(t.obs) for t in side]
+        assert len(set(lengths)) == 20
+        assert 19 < sum(lengths) / 20 < 30
+    again = read(envs, "CartPole-v1", demos, trajectories=20)
+    assert [len(t.obs) for t in again.learned] == [len(t.obs) for t in found.learned]
 
 
 def test_copied_and_nearly_copied_steps_are_counted(envs):

@@ -17,9 +17,8 @@ def asks_in_lists(row: Mapping[str, Any]) -> bool:
     Args:
         row: The record.
     """
-    return isinstance(row.get("questions"), list) and isinstance(
-        row.get("answers"), (list, Mapping)
-    )
+    answered = isinstance(row.get("answers"), (list, Mapping))
+    return answered and isinstance(row.get("questions"), list)
 
 
 def dialogue_of_lists(row: Mapping[str, Any], place: str) -> Dialogue:
@@ -40,9 +39,9 @@ def dialogue_of_lists(row: Mapping[str, Any], place: str) -> Dialogue:
         )
     about = next((row[n].strip() for n in ABOUT if isinstance(row.get(n), str)), "")
     asked[0] = "\n".join(filter(None, (about, asked[0])))
-    turns = [
-        Utterance(r, t) for pair in zip(asked, said) for r, t in zip(("user", "assistant"), pair)
-    ]
+    turns: list[Utterance] = []
+    for question, answer in zip(asked, said, strict=True):
+        turns += [Utterance("user", question), Utterance("assistant", answer)]
     return Dialogue(turns, False)
 
 

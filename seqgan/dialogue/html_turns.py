@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 from seqgan.dialogue.turns import Dialogue, Dialogues, Utterance
 
-_PAGE = re.compile(r'<div class="(?:flex flex-grow|markdown|min-h-\[20px\])')
+_PAGE = re.compile(r'(?:<div[^<>]*>\s*){0,5}?<div class="(?:flex flex-grow|markdown)')
 """How ChatGPT's page begins a turn: nobody writes that."""
 _WHOLE = re.compile(r"<(div|p|ol|ul|pre|h[1-6]|table|blockquote)\b[^>]*>.*</\1>", re.DOTALL)
 _BLOCKS = ("div", "p", "ol", "ul", "pre", "table", "tr", "blockquote", *(f"h{n}" for n in "123456"))

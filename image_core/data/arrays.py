@@ -1,4 +1,4 @@
-"""Pictures in arrays: IDX files, .npz and .npy, colours first or last, of any kind of number."""
+"""Pictures in arrays: IDX, .npz, .npy, tables of pixels, colours first or last, of any number."""
 
 import io
 import zipfile
@@ -13,12 +13,13 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.data.idx import MAGIC, parse_idx, read_bytes
 from image_core.data.labels import label_array
-from image_core.data.pictures import drop_opacity, planes_first, to_bytes
+from image_core.data.pictures import drop_opacity, to_bytes
+from image_core.data.pixel_tables import is_table, planes, rows_of_table
 from image_core.data.tree import check_archive
 
 NPY = b"\x93NUMPY"
 IMAGES = {
-    "train": ("images", "x", "x_train", "train_images", "data", "arr_0"),
+    "train": ("images", "imgs", "x", "x_train", "train_images", "data", "arr_0"),
     "valid": ("x_valid", "x_val", "val_images", "valid_images"),
     "test": ("x_test", "test_images"),
 }
@@ -51,12 +52,14 @@ def read_arrays(option: str, path: Path, labels: str | None) -> dict[str, Arrays
 
     Args:
         option: Option that names the file.
-        path: Path of an IDX file, gzipped or not, or of an .npz or .npy.
+        path: Path of an IDX file, gzipped or not, of an .npz or .npy, or of a table of pixels.
         labels: File of labels of an IDX file or .npy; None for those beside it or in it.
 
     Raises:
         UserError: The file is cut short, or its arrays are no pictures.
     """
+    if is_table(Path(path.name.lower().removesuffix(".gz"))):
+        return _tables(option, path)
     with path.open("rb") as file:
         head = file.read(6)
     if head.startswith(b"PK"):
@@ -80,6 +83,17 @@ def read_arrays(option: str, path: Path, labels: str | None) -> dict[str, Arrays
             f"{option} {path} holds data of {values.ndim} dimensions; images have 3 or 4"
         )
     return {"train": _joined(option, path, values, labels or _beside(path))}
+
+
+def _tables(option: str, path: Path) -> dict[str, Arrays]:
+    found = {}
+    for split, (rows, own) in rows_of_table(f"{option} {path}", read_bytes(option, path)).items():
+        images, told = _pictures(f"{option} {path}", rows)
+        labels, names = None, list[str]()
+        if own is not None:
+            labels, names = label_array(f"{option} {path}", own, len(images))
+        found[split] = Arrays(images, labels, names, told)
+    return found
 
 
 def _beside(path: Path) -> str | None:
@@ -155,11 +169,15 @@ def load_npz(option: str, path: Path) -> dict[str, np.ndarray]:
     except UserError:
         raise
     except Exception as error:  # a broken zip raises other errors
-        raise UserError(f"{option} {path} is not a readable .npz file: {error}") from error
+        raise UserError(
+            f"{option} {path} is not a readable .npz file ({error}); save arrays of numbers, all "
+            "pictures of one size, by np.savez(FILE, images=..., labels=...)"
+        ) from error
 
 
 def _npz(option: str, path: Path) -> dict[str, Arrays]:
-    held, found = load_npz(option, path), {}
+    arrays, found = load_npz(option, path), {}
+    held = {name.lower(): values for name, values in arrays.items()}  # X_train, say
     for split, names in IMAGES.items():
         values = next((held[n] for n in names if n in held), None)
         if values is None:
@@ -173,13 +191,14 @@ def _npz(option: str, path: Path) -> dict[str, Arrays]:
         found[split] = Arrays(images, labels, classes, told)
     if "train" not in found:
         raise UserError(
-            f"{option} {path} has no array `images`; it holds {', '.join(held) or 'nothing'}"
+            f"{option} {path} has no array `images`; it holds {', '.join(arrays) or 'nothing'}, so "
+            "save that of the pictures by np.savez(FILE, images=..., labels=...)"
         )
     return found
 
 
 def _pictures(name: str, values: np.ndarray) -> tuple[UInt8[Tensor, "N C H W"], str]:
-    first = planes_first(name, values)
+    first, taken = planes(name, values)
     levels, told = to_bytes(name, first)
     images = drop_opacity(torch.from_numpy(np.ascontiguousarray(levels)))
-    return images, told
+    return images, "; ".join(filter(None, (taken, told)))

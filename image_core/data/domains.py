@@ -21,7 +21,8 @@ from image_core.data.folders import find_rows
 from image_core.data.gather import Reading
 from image_core.data.images import ImageSet, read_splits
 from image_core.data.labels import label_array
-from image_core.data.pictures import ENDINGS, decode, planes_first, to_bytes, to_channels, to_size
+from image_core.data.pictures import ENDINGS, decode, to_bytes, to_channels, to_size
+from image_core.data.pixel_tables import planes
 from image_core.data.scenes import PALETTE, SCENES
 from image_core.data.tree import open_tree
 
@@ -256,7 +257,9 @@ def _array_pairs(source: str, how: Reading) -> Domains:
         labels, names = label_array(f"{how.option} {source}", held["labels"], len(held["a"]))
     sides = []
     for name in ("a", "b"):
-        levels, told = to_bytes(f"{source}: {name}", planes_first(f"{source}: {name}", held[name]))
+        first, taken = planes(f"{source}: {name}", held[name])
+        levels, scaled = to_bytes(f"{source}: {name}", first)
+        told = "; ".join(filter(None, (taken, scaled)))
         images = list(torch.from_numpy(np.ascontiguousarray(levels)))
         if how.channels:
             images = [to_channels(image[None], how.channels)[0] for image in images]

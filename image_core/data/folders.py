@@ -1,5 +1,7 @@
 """Folders and zips of pictures: which are there, what labels they have, which split they are of."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -64,8 +66,9 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
     if not pictures:
         raise UserError(
             f"{how.option} {tree.name} holds no pictures ({', '.join(ENDINGS)}), nor folders of "
-            "them"
+            f"them; {_way_out(tree)}"
         )
+    _check_masks(tree, how)
     splits = {top: split_of(top) for top in _folders(tree)}
     if "train" in splits.values() and None not in splits.values():
         parts = {str(split): _with_table(tree, top) for top, split in splits.items()}
@@ -73,6 +76,48 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
         made = {split: _of_split(part, how, labelled) for split, part in parts.items()}
         return {split: made[split] for split in ("train", "valid", "test") if split in made}
     return {"train": _of_split(tree, how)}
+
+
+_INSTEAD = {
+    ".tar": "name one of its tar archives, such as {}, or unpack them into one folder",
+    ".zip": "unpack {} and name the folder",
+    ".csv": "name one of its tables of pixels, such as {}, if it is one",
+    ".parquet": "name one of its parquet files, such as {}",
+}
+"""What is to be done with what a folder holds in place of pictures."""
+
+
+def _way_out(tree: Tree) -> str:
+    endings = Counter(PurePosixPath(path).suffix.lower() for path in tree.files)
+    for ending, way_out in _INSTEAD.items():
+        if endings[ending]:
+            return way_out.format(tree.ending(ending)[0])
+    if not endings:
+        return "it is empty, so name another"
+    return f"save what it holds ({', '.join(list(endings)[:3])}) as PNG, or name another folder"
+
+
+_MASKS = re.compile(r"(?:ground[_-]?truth|gt|.*(?:mask|segmentation|annotation|depth).*)", re.I)
+"""Folders of what belongs to the pictures of another folder, and is no class."""
+
+
+def _check_masks(tree: Tree, how: Reading) -> None:
+    """Refuse a folder of masks beside that of its pictures: neither is a class.
+
+    Raises:
+        UserError: There is one, whose files have the names of pictures of another folder.
+    """
+    stems: dict[str, set[str]] = {}
+    for path in tree.ending(*ENDINGS):
+        place = PurePosixPath(path)
+        stems.setdefault(place.parts[0] if len(place.parts) > 1 else "", set()).add(place.stem)
+    for folder in filter(_MASKS.fullmatch, stems):
+        for other in stems:
+            if other and not _MASKS.fullmatch(other) and stems[folder] <= stems[other]:
+                raise UserError(
+                    f"{how.option} {tree.name} holds {folder}/ beside {other}/, with the same "
+                    f"names: they seem to be no class of pictures; name {tree.name}/{other}"
+                )
 
 
 def _with_table(tree: Tree, top: str) -> Tree:
@@ -93,7 +138,7 @@ def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> SplitRows:
     """The pictures of one split; with `labelled` a single folder is a class too."""
     pictures = tree.ending(*ENDINGS)
     told = [f"folders without files passed over: {', '.join(tree.empty[:3])}"] if tree.empty else []
-    table = _table(tree, how, told)
+    table = _table(tree, how, told) or _class_files(tree, pictures)
     if table is not None:
         return _by_table(tree, pictures, table, how, told)
     tops = _folders(tree)
@@ -151,6 +196,34 @@ def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | Non
     )
 
 
+def _class_files(tree: Tree, pictures: Sequence[str]) -> dict[str, object] | None:
+    """Labels of files of classes beside all pictures, as WebDataset has them: a.jpg and a.cls."""
+    own = {path: f"{path.rpartition('.')[0]}.cls" for path in pictures}
+    if not all(name in tree.files for name in own.values()):
+        return None
+    read = {path: tree.files[name]() for path, name in own.items()}
+    return {path: content.decode("utf-8", "replace").strip() for path, content in read.items()}
+
+
+_FRACTION = re.compile(r"-?\d+\.\d*[1-9]\d*")
+
+
+def _check_label(option: str, label: object, picture: str) -> None:
+    """Refuse a label that is no class.
+
+    Raises:
+        UserError: It is a list, or a number with a fraction.
+    """
+    what = "a list or a record" if isinstance(label, (list, dict)) else ""
+    if isinstance(label, float) or (isinstance(label, str) and _FRACTION.fullmatch(label)):
+        what = f"the number {label}"
+    if what:
+        raise UserError(
+            f"{option}: the label of {picture} is {what}; a label is a name of a class, or its "
+            "whole number"
+        )
+
+
 def _by_table(
     tree: Tree,
     pictures: Sequence[str],
@@ -162,6 +235,7 @@ def _by_table(
     for path in pictures:
         place = PurePosixPath(path)
         label = next((table[key] for key in (path, place.name, place.stem) if key in table), None)
+        _check_label(f"{how.option} {tree.name}", label, path)
         if not isinstance(label, (str, int)):
             without += 1
             continue

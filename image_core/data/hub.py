@@ -77,14 +77,19 @@ def image_column(option: str, source: str, rows: "Dataset") -> str:
     if shown is None:
         raise UserError(
             f"{option} {source} has no column of images; its columns are {', '.join(kinds)}; make "
-            "one by cast_column(NAME, datasets.Image())"
+            "one of files by cast_column(NAME, datasets.Image()), or save pixels by np.savez(FILE, "
+            "images=..., labels=...)"
         )
     return shown
 
 
 def _is_stored(kind: Any) -> bool:
     """Whether a column holds files of pictures that are not said to be pictures."""
-    return isinstance(kind, dict) and set(kind) == {"bytes", "path"}
+    if isinstance(kind, dict):
+        return set(kind) == {"bytes", "path"}
+    import datasets
+
+    return isinstance(kind, datasets.Value) and kind.dtype in ("binary", "large_binary")
 
 
 def cell_content(cell: Mapping[str, Any]) -> bytes:

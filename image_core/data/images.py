@@ -23,7 +23,7 @@ from image_core.data.labels import number_labels, renumber
 from image_core.data.packed import PICKLE, is_pickle
 from image_core.data.pictures import ENDINGS, FITS, to_channels, to_size
 from image_core.data.toy_shapes import draw_shapes
-from image_core.data.tree import open_tree
+from image_core.data.tree import is_tar, open_tree
 
 EMBEDDED = ("digits", "shapes")
 
@@ -77,9 +77,9 @@ def read_splits(source: str, how: Reading = AS_IT_IS) -> dict[str, ImageSet]:
     """Read a set, whatever holds it: "train", and "valid" and "test" where the source has them.
 
     Args:
-        source: Source: digits, shapes, a folder or zip (of classes, of images, of train and test,
-            of parquet files), an IDX, .npz, .npy or .parquet file, or the name of a data set that
-            `datasets` knows.
+        source: Source: digits, shapes, a folder, zip or tar (of classes, of images, of train and
+            test, of parquet files), an IDX, .npz, .npy, .csv or .parquet file, or the name of a
+            data set that `datasets` knows.
         how: Size, colours, strictness.
 
     Raises:
@@ -123,15 +123,16 @@ def is_hub_name(source: str) -> bool:
 def _check_archive_is_meant(name: str, path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(2)
-    if head == b"PK":
+    if head == b"PK" or is_tar(path):
         return
     if is_pickle(head):
         raise UserError(f"{name} is one of the {PICKLE}")
     if path.suffix.lower() in ENDINGS:
         raise UserError(f"{name} is one picture; name the folder that holds them all")
     raise UserError(
-        f"{name} is neither an IDX file, an .npz, an .npy, a .parquet nor a zip of pictures; a "
-        "folder holds pictures, and other archives are to be unpacked first"
+        f"{name} is neither an IDX file, an .npz, an .npy, a .parquet, a table of pixels nor a zip "
+        "or tar of pictures; other archives are to be unpacked first, and arrays of other files "
+        "saved by np.savez(FILE, images=..., labels=...)"
     )
 
 

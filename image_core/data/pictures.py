@@ -208,9 +208,15 @@ def planes_first(
         )
     last, first = shape[3] in (1, 3, 4), shape[1] in (1, 3, 4)
     if last and first:
-        raise UserError(f"{name} has the shape {shape}: its colours may be first or last")
+        raise UserError(
+            f"{name} has the shape {shape}: its colours may be first or last; give pictures higher "
+            "and wider than 4 pixels"
+        )
     if not last and not first:
-        raise UserError(f"{name} has the shape {shape}: pictures have 1, 3 or 4 colours")
+        raise UserError(
+            f"{name} has the shape {shape}: pictures have 1, 3 or 4 colours; give (N, H, W, C) or "
+            "(N, C, H, W), by np.transpose where the pictures are counted last"
+        )
     return values.transpose(0, 3, 1, 2) if last else values
 
 

@@ -90,7 +90,7 @@ def _rows(text: str, delimiter: str | None, second: str) -> list[Record]:
     """Rows under a header; a line break in a quoted cell is part of the cell."""
     head = text.split("\n", 1)[0]
     if delimiter is None:
-        delimiter = max("\t,;|", key=lambda one: (one == "\t" and one in head, head.count(one)))
+        delimiter = max("\t,;|", key=lambda one: _separates(one, head))
     rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
     if not rows:
         return []
@@ -98,7 +98,32 @@ def _rows(text: str, delimiter: str | None, second: str) -> list[Record]:
     if _picture(header[0]).lower().endswith(ENDINGS):  # no header
         header, rows = ["image", second], [header, *rows]
         rows = [rows[0], *([_picture(row[0]), *row[1:]] for row in rows[1:])]
-    return [dict(zip(header, (cell.strip() for cell in row))) for row in rows[1:]]
+    whole = second == "caption" and len(header) == 2
+    return [_record(header, row, delimiter, n, whole) for n, row in enumerate(rows[1:], 2)]
+
+
+def _separates(delimiter: str, head: str) -> tuple[bool, bool, int]:
+    """How well a character separates a first line: from a picture's name, say."""
+    named = delimiter in head and _picture(head.split(delimiter)[0]).lower().endswith(ENDINGS)
+    return named, delimiter == "\t" and delimiter in head, head.count(delimiter)
+
+
+def _record(
+    header: Sequence[str], row: Sequence[str], delimiter: str, number: int, whole: bool
+) -> Record:
+    """A row by columns; `whole`: what follows the first of two columns is one caption.
+
+    Raises:
+        ValueError: The row has more cells than the header.
+    """
+    if whole and len(row) > 2:
+        row = [row[0], delimiter.join(row[1:])]
+    if any(row[len(header) :]):
+        raise ValueError(
+            f"row {number} has {len(row)} cells and the header {len(header)}: put cells that hold "
+            f"{delimiter!r} in quotation marks"
+        )
+    return dict(zip(header, (cell.strip() for cell in row)))
 
 
 def _picture(cell: str) -> str:

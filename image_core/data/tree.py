@@ -1,7 +1,8 @@
-"""The files of a folder or of a zip archive, by their paths; nothing is unpacked to the disk."""
+"""The files of a folder, zip or tar, by their paths; nothing is unpacked to the disk."""
 
 import functools
 import os
+import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
@@ -45,12 +46,13 @@ def open_tree(option: str, path: Path) -> Tree:
 
     Args:
         option: Option that names the data, for complaints.
-        path: Path of a folder, or of a zip archive.
+        path: Path of a folder, or of a zip or tar archive.
 
     Raises:
         UserError: The archive is broken, encrypted, leads out of itself or is a bomb.
     """
-    tree = _folder(path) if path.is_dir() else _archive(option, path)
+    read = _tar if path.is_file() and is_tar(path) else _archive
+    tree = _folder(path) if path.is_dir() else read(option, path)
     while len(tree.tops()) == 1 and tree.tops() != [""]:
         tree = tree.inside(tree.tops()[0])
     return tree
@@ -103,6 +105,50 @@ def _archive(option: str, path: Path) -> Tree:
     return Tree(str(path), dict(sorted(files.items())), tuple(empty))
 
 
+def is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive that is not packed."""
+    with path.open("rb") as file:
+        head = file.read(512)
+    return len(head) == 512 and head[257:262] == b"ustar"
+
+
+def _tar(option: str, path: Path) -> Tree:
+    """Files of a tar archive, such as a shard of WebDataset; links and devices are passed over."""
+    try:
+        with tarfile.open(path, "r:") as archive:
+            members = [m for m in archive.getmembers() if m.isfile() and not m.issparse()]
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise UserError(
+            f"{option} {path} is not a readable tar archive ({error}); pack or download it again"
+        ) from error
+    for member in members:
+        _check_inside(option, path, member.name)
+    files = {
+        member.name.removeprefix("./"): functools.partial(_packed, path, member)
+        for member in members
+        if not any(map(_hidden, PurePosixPath(member.name).parts))
+    }
+    return Tree(str(path), dict(sorted(files.items())))
+
+
+def _packed(path: Path, member: tarfile.TarInfo) -> bytes:
+    with path.open("rb") as file:
+        file.seek(member.offset_data)
+        content = file.read(member.size)
+    if len(content) != member.size:
+        raise UserError(f"{path}: {member.name} is cut short; download the archive again")
+    return content
+
+
+def _check_inside(option: str, path: Path, name: str) -> None:
+    plain = name.replace("\\", "/")
+    if plain.startswith("/") or ".." in plain.split("/") or ":" in plain.split("/")[0]:
+        raise UserError(
+            f"{option} {path} holds {name!r}, a path that leads out of the archive; pack it anew "
+            "from its folder"
+        )
+
+
 def check_archive(option: str, path: Path, members: list[zipfile.ZipInfo]) -> None:
     """Refuse archives that are dangerous to read.
 
@@ -115,12 +161,7 @@ def check_archive(option: str, path: Path, members: list[zipfile.ZipInfo]) -> No
         UserError: A name leads out of the archive, a member is encrypted, or it is a bomb.
     """
     for member in members:
-        name = member.orig_filename.replace("\\", "/")
-        if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0]:
-            raise UserError(
-                f"{option} {path} holds {member.orig_filename!r}, a path that leads out of the "
-                "archive; pack it anew from its folder"
-            )
+        _check_inside(option, path, member.orig_filename)
         if member.flag_bits & 1:
             raise UserError(f"{option} {path} is encrypted; unpack it and name the folder")
     total = sum(member.file_size for member in members)

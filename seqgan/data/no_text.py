@@ -20,6 +20,10 @@ OTHER = {
     b"\x80\x04": "a pickle, which would run whatever it says; save its text as JSON lines",
     b"\x89HDF": "an HDF5 file; save its text as JSON lines",
     b"ARROW1": "an Arrow file; save its table as parquet",
+    b"\xff\xff\xff\xff": "an Arrow file; name the folder that save_to_disk wrote, or save its "
+    "table as parquet",
+    b"@relation": "an ARFF table; save it as CSV",
+    b"@RELATION": "an ARFF table; save it as CSV",
     b"\x89PNG": "a picture; name a file of text",
     b"\xff\xd8\xff": "a picture; name a file of text",
 }
@@ -32,7 +36,13 @@ OFFICE = {
     ".epub": "a book; save its text as UTF-8",
 }
 """Zip archives by their names."""
-MARKUP = re.compile(rb"\s*(?:<!doctype|<html|<\?xml)", re.IGNORECASE)
+MARKUP = re.compile(
+    rb"\s*<(?:!doctype|\?xml|(?:html|body|div|p|table|svg|rss|feed|mediawiki|tmx|xliff|tei|srcset|"
+    rb"refset|tstset)(?:\s[^<>]*)?>|doc\s[^<>]*>)",
+    re.IGNORECASE,
+)
+SUBTITLES = re.compile(r"(?:\d{1,2}:)?\d{2}:\d{2}[,.]\d{3} --> (?:\d{1,2}:)?\d{2}:\d{2}[,.]\d{3}")
+"""What subtitles say of when they are shown."""
 
 
 def check_text(source: str, path: Path, head: bytes) -> None:

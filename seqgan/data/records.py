@@ -1,4 +1,4 @@
-"""Records of one file, read one after the other: lines of text, JSON, CSV, parquet.
+"""Records of one file, read one after the other: lines of text, JSON, YAML, CSV, parquet.
 
 Nothing but the record that is read is in memory, except for a JSON document (.json) that is no list
 but one record around it. Files may be packed by gzip, bzip2, xz or zstd: their first bytes tell.
@@ -21,6 +21,15 @@ from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.data.packed import Bounded, unzstd
+from seqgan.data.annotated import (
+    CONLL,
+    FASTA,
+    FASTTEXT,
+    LOOKED_AT,
+    kind_of,
+    records_of_kind,
+)
+from seqgan.data.documents import as_row, records_of_value, with_texts, yaml_value
 from seqgan.data.errors import reason
 from seqgan.data.json_array import JsonList
 from seqgan.data.no_text import HEAD, check_text
@@ -58,6 +67,7 @@ MOST_OF_JSON = 1 << 29
 """Characters of a JSON document that is no list, which is read as one value."""
 _LOOKED_AT = 1 << 20
 """Characters in which a list and a list a line are told apart."""
+_BEGINS_JSON = re.compile(r'\s*(?:\{\s*"[^"\n]*"\s*:|\[\s*[\[{"])')
 
 
 class File(NamedTuple):
@@ -66,7 +76,7 @@ class File(NamedTuple):
     Args:
         path: Path of the file.
         source: Name of the file in messages.
-        kind: A value of `KINDS`, or "text".
+        kind: A value of `KINDS`, "text", "YAML", or a kind of text of `annotated.py`.
         encoding: Encoding of its text.
     """
 
@@ -95,14 +105,31 @@ def find_file(source: str) -> File:
         name = name.with_suffix("")
     file = File(path, source, KINDS.get(name.suffix, PLAIN), "utf-8-sig")
     with told(file), _bytes(file) as stream:
-        head = stream.read(HEAD)
+        head = stream.read(LOOKED_AT)
     if not head:
         raise UserError(f"{source} is empty; name a file with sentences in it")
-    check_text(source, path, head)
+    check_text(source, path, head[:HEAD])
     if file.kind != "parquet" and head.startswith(b"PAR1"):
         return file._replace(kind="parquet")
     marked = (encoding for mark, encoding in _MARKS.items() if head.startswith(mark))
-    return file._replace(encoding=next(marked, "utf-8-sig"))
+    file = file._replace(encoding=next(marked, "utf-8-sig"))
+    if file.kind != PLAIN:
+        return file
+    first = head.decode(file.encoding, "ignore")
+    kind = kind_of(name, first) or ("JSON" if _is_document(file, first) else PLAIN)
+    return file._replace(kind=kind)
+
+
+def _is_document(file: File, head: str) -> bool:
+    """Whether a file under another name is one value of JSON, such as a notebook."""
+    if not _BEGINS_JSON.match(head) or file.path.stat().st_size > MOST_CHARACTERS:
+        return False
+    with told(file), _text(file) as text:
+        content = text.read(MOST_CHARACTERS)
+    try:
+        return isinstance(json.loads(content), (dict, list))
+    except (ValueError, RecursionError):
+        return False
 
 
 def records(file: File, columns: Sequence[str] = ()) -> Iterator[Record]:
@@ -190,7 +217,7 @@ def _json_lines(file: File) -> Iterator[Record]:
         for number, line in enumerate(_bounded(text, file), 1):
             if line.strip():
                 record += 1
-                yield record, _row(_parsed(file, line, f"line {number} of "))
+                yield record, as_row(_parsed(file, line, f"line {number} of "))
 
 
 def _json(file: File) -> Iterator[Record]:
@@ -206,7 +233,7 @@ def _json(file: File) -> Iterator[Record]:
         try:
             with _text(file) as text:
                 for number, value in enumerate(JsonList(text, MOST_CHARACTERS), 1):
-                    yield number, _row(value)
+                    yield number, as_row(value)
         except UnicodeDecodeError:
             raise
         except (ValueError, RecursionError) as error:
@@ -240,41 +267,26 @@ def _document(file: File) -> Iterator[Record]:
             raise _unreadable(file, error) from error
         yield from _json_lines(file)  # JSON lines under another name
         return
-    if isinstance(value, dict):
-        value = _of_columns(value)
-    if isinstance(value, dict):
-        lists = [name for name, inner in value.items() if isinstance(inner, list)]
-        lists = ["messages"] if set(lists) == {"participants", "messages"} else lists
-        if len(lists) > 1:
-            raise UserError(
-                f"{file.source} holds several lists ({', '.join(lists[:5])}); save one of them as "
-                "a file of its own"
-            )
-        value = value[lists[0]] if lists else [value]
-    if not isinstance(value, list):
-        raise UserError(f"{file.source} holds no list of records; save them as one JSON list")
-    yield from enumerate(map(_row, value), 1)
+    yield from records_of_value(value, file.source)
 
 
-def _of_columns(value: dict[str, Any]) -> Any:
-    """Rows of columns of one length, and of what pandas writes by orient="split"."""
-    parts = list(value.values())
-    if parts and all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):
-        if all(key.isdigit() for key in parts[0]):  # what pandas writes by default
-            return [{name: part[key] for name, part in value.items()} for key in parts[0]]
-        return parts if len(parts) > 1 else value  # records by their names
-    if set(value) == {"columns", "index", "data"}:
-        return [dict(zip(value["columns"], row)) for row in value["data"]]
-    lists = len(parts) > 1 and all(isinstance(part, list) for part in parts)
-    if not lists or len(set(map(len, parts))) > 1:
-        return value
-    if not any(isinstance(cell, str) for part in parts for cell in part):  # splits, say
-        return value
-    return [dict(zip(value, row)) for row in zip(*parts)]
+def _yaml(file: File) -> Iterator[Record]:
+    with _text(file) as text:
+        content = text.read(MOST_CHARACTERS + 1)
+    if len(content) > MOST_CHARACTERS:
+        raise UserError(
+            f"{file.source} is a YAML document of more than {MOST_CHARACTERS:,} characters, which "
+            "is not streamed; write one record a line as JSON in a file called .jsonl"
+        )
+    try:
+        value = yaml_value(content)
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(file, error) from error
+    yield from records_of_value(value, file.source)
 
 
-def _row(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {"text": value}
+def _annotated(file: File) -> Iterator[Record]:
+    yield from records_of_kind(file.kind, _lines(file), file.source)
 
 
 def _parsed(file: File, line: str, place: str) -> Any:
@@ -339,7 +351,7 @@ def _parquet(file: File, columns: Sequence[str]) -> Iterator[Record]:
             known = [name for name in columns if name in table.schema_arrow.names]
             number = 0
             for batch in table.iter_batches(_ROWS, columns=known or None):
-                for row in batch.to_pylist():
+                for row in with_texts(batch).to_pylist():
                     number += 1
                     yield number, row
         except (pyarrow.ArrowException, OSError) as error:
@@ -352,12 +364,19 @@ _READERS: Mapping[str, Callable[[File], Iterator[Record]]] = {
     "JSON": _json,
     "CSV": _csv,
     "TSV": _csv,
+    "YAML": _yaml,
+    CONLL: _annotated,
+    FASTTEXT: _annotated,
+    FASTA: _annotated,
 }
 
 
 def _unreadable(file: File, error: Exception, place: str = "") -> UserError:
+    way_out = "repair or rename it"
+    if file.kind == "JSON lines" or place.startswith("line"):
+        way_out = "write one record a line, for example by `jq -c .`, or rename it"
     return UserError(
-        f"{place}{file.source} cannot be read as {file.kind} ({reason(error)}); repair or rename it"
+        f"{place}{file.source} cannot be read as {file.kind} ({reason(error)}); {way_out}"
     )
 
 

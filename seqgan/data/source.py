@@ -15,6 +15,7 @@ import numpy as np
 from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Lines, Remaining, Through
 from seqgan.data.hub_records import hub_records, is_saved
+from seqgan.data.no_text import SUBTITLES
 from seqgan.data.records import PLAIN, File, Record, exists, find_file, records
 
 _LINE_BREAKS = re.compile(r"[\r\n]+")
@@ -117,6 +118,7 @@ def read_texts(
                 f"{source} is plain text and has no field {name!r}; leave --{option} away, or end "
                 "the file's name in .jsonl, .csv, .tsv or .parquet"
             )
+    _check_subtitles(file)
     return _texts(_plain(file), source, limit, PLAIN)
 
 
@@ -177,6 +179,14 @@ def _texts(found: Iterable[Sentence], source: str, limit: int | None, kind: str)
     coded = order[np.array(labels)] if labels else np.zeros(0, dtype=np.int32)
     numbers = Remaining(last, blank, first=1)
     return Texts(lines, numbers, len(blank), coded, classes, kind=kind)
+
+
+def _check_subtitles(file: File) -> None:
+    if any(SUBTITLES.match(line) for _, line in islice(records(file), 10)):
+        raise UserError(
+            f"{file.source} holds subtitles, whose numbers and times are no text; save what is "
+            "said alone, a sentence a line"
+        )
 
 
 def _plain(file: File) -> Iterator[Sentence]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from image_core.adversarial.errors import UserError
+from seqgan.data.no_text import SUBTITLES
 from seqgan.dialogue.messages import spoken
 from seqgan.dialogue.turns import ROLES, Counts, Dialogue
 
@@ -30,7 +31,6 @@ _NO_TEXT = re.compile(
     r"|(?:Dit bericht is verwijderd|U hebt dit bericht verwijderd)\.?"
 )
 """What WhatsApp writes in place of a picture or a deleted message; on iPhones behind a mark."""
-_SUBTITLES = re.compile(r"(?:\d{1,2}:)?\d{2}:\d{2}[,.]\d{3} --> (?:\d{1,2}:)?\d{2}:\d{2}[,.]\d{3}")
 
 
 class Log(NamedTuple):
@@ -123,7 +123,7 @@ def check_subtitles(said: Sequence[str], source: str) -> None:
     Raises:
         UserError: They are subtitles.
     """
-    if any(map(_SUBTITLES.match, said[:10])):
+    if any(map(SUBTITLES.match, said[:10])):
         raise UserError(
             f"{source} holds subtitles, which do not say who speaks; write what one says on a line "
             "and what the other answers on the next, with an empty line between two dialogues"

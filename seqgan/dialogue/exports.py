@@ -39,6 +39,13 @@ def _date(text: str) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
+def _written_out(text: str) -> float:
+    """Seconds of "Wednesday, January 1, 2020 at 10:02:03 AM UTC"."""
+    plain = " ".join(text.replace("\u202f", " ").split())
+    found = datetime.strptime(plain, "%A, %B %d, %Y at %I:%M:%S %p UTC")
+    return found.replace(tzinfo=UTC).timestamp()
+
+
 def _discord_name(row: Row) -> str | None:
     author = row["author"]
     if row.get("type", "Default") not in ("Default", "Reply"):
@@ -89,6 +96,13 @@ EXPORTS = (
         lambda row: _date(row["date"]),
     ),
     Export(
+        "Google Chat",
+        ("creator", "created_date", "text"),
+        lambda row: row["creator"].get("name") or row["creator"]["email"],
+        lambda row: row["text"],
+        lambda row: _written_out(row["created_date"]),
+    ),
+    Export(
         "Messenger or Instagram",
         ("sender_name", "timestamp_ms"),
         lambda row: _messenger(row["sender_name"]),
@@ -96,6 +110,24 @@ EXPORTS = (
         lambda row: row["timestamp_ms"] / 1000,
     ),
 )
+
+
+def is_all_chats(row: Row) -> bool:
+    """Whether a record is Telegram's export of all chats, which holds each with its messages."""
+    chats = row.get("chats")
+    return isinstance(chats, Mapping) and isinstance(chats.get("list"), list)
+
+
+def chats_of(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """Name and messages of each chat of Telegram's export of all; none of other records.
+
+    Args:
+        rows: Records.
+    """
+    for row in filter(is_all_chats, rows):
+        for chat in row["chats"]["list"]:
+            if isinstance(chat, Mapping) and chat.get("messages"):
+                yield str(chat.get("name") or chat.get("type")), list(chat["messages"])
 
 
 def export_kind(columns: Mapping[str, Any]) -> Export | None:

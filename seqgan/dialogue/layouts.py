@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from image_core.adversarial.errors import UserError
-from seqgan.dialogue.exports import dialogues_of_export, export_kind
+from seqgan.dialogue.asked_lists import asks_in_lists, dialogue_of_lists
+from seqgan.dialogue.exports import chats_of, dialogues_of_export, export_kind, is_all_chats
 from seqgan.dialogue.marked import marked_turns
 from seqgan.dialogue.messages import (
     CONTENT_KEYS,
@@ -34,7 +35,7 @@ from seqgan.dialogue.turns import Counts, Dialogue, Utterance
 Row = Mapping[str, Any]
 
 WHOLE = ("messages", "conversations", "conversation", "turns", "dialog", "dialogue", "utterances",
-         "chat_messages", "contents")  # fmt: skip
+         "chat_messages", "contents", "log")  # fmt: skip
 """Columns that hold a whole dialogue."""
 
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "source", "context", "text",
@@ -124,7 +125,9 @@ def dialogues_of_rows(
     Raises:
         UserError: A row is in no known layout, or a value of another kind than its column's.
     """
-    rows = _plain(list(_unwrapped(rows)))
+    for chat, messages in chats_of(rows):
+        yield from dialogues_of_rows(messages, f"chat {chat!r} of {source}", counts, way_out)
+    rows = _plain([row for row in _unwrapped(rows) if not is_all_chats(row)])
     columns = {name: True for row in rows for name, value in row.items() if value is not None}
     if (export := export_kind(columns)) is not None:
         yield from dialogues_of_export(rows, export, source, counts)
@@ -143,6 +146,8 @@ def dialogues_of_rows(
         name, pair = _first(row, WHOLE), _pair(row)
         if row.get("label") is False or row.get("kto_tag") is False:
             counts.rejected += 1
+        elif asks_in_lists(row):
+            yield place, dialogue_of_lists(row, place), "columns questions, answers"
         elif isinstance(row.get("mapping"), Mapping):
             yield from dialogues_of_mapping(row["mapping"], place, counts)
         elif _is_tree(row):

@@ -24,10 +24,15 @@ MARKED = (
     Marks(re.compile(r"<start_of_turn>(\w+)\n"), r"<end_of_turn>"),
     Marks(re.compile(r"<\|(system|user|assistant)\|>\s*"), r"<\|end\|>|</s>|<\|endoftext\|>"),
     Marks(re.compile(r"###\s*(Human|Assistant|System|User)\s*:\s*"), r"</s>|<\|endoftext\|>"),
-    Marks(re.compile(r"(?:^|\n\n)(Human|Assistant):"), r"</s>|<\|endoftext\|>"),
+    Marks(re.compile(r"(?:^|\n{1,2})(Human|Assistant):"), r"</s>|<\|endoftext\|>"),
 )
 _LLAMA = re.compile(r"\[INST\](.*?)\[/INST\](.*?)(?=</s>|<s>|\[INST\]|$)", re.DOTALL)
 _LLAMA_SYSTEM = re.compile(r"<<SYS>>(.*?)<</SYS>>", re.DOTALL)
+_ALPACA = re.compile(
+    r"(?:Below is an instruction.*?\n\s*)?### Instruction:\s*(?P<asked>.*?)\s*"
+    r"(?:### Input:\s*(?P<about>.*?)\s*)?### Response:\s*(?P<answer>.*)",
+    re.DOTALL,
+)
 _ENDS = re.compile(r"<\|end_of_text\|>|<eos>")
 
 
@@ -41,6 +46,10 @@ def marked_turns(text: str) -> list[Utterance]:
     said = said.strip()
     if said.startswith("[INST]"):
         return _of_llama(said)
+    if (match := _ALPACA.fullmatch(said)) is not None:
+        asked = "\n".join(filter(None, (match["asked"], match["about"])))
+        answer = re.sub(r"</s>|<\|endoftext\|>", "", match["answer"]).strip()
+        return [Utterance("user", asked), Utterance("assistant", answer)]
     for marks in MARKED:
         found = list(marks.begins.finditer(said))
         if not found or found[0].start() or any(m[1].lower() not in ROLES for m in found):

@@ -1,10 +1,12 @@
 """Turns of one record: lists of messages, lists of texts, content with parts, tool calls."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from image_core.adversarial.errors import UserError
+from seqgan.dialogue.printed import named_lines, printed_list
 from seqgan.dialogue.turns import ROLES, Counts, Dialogue, Utterance
 
 TOOLS = ("tool", "function", "function_call", "function_response", "observation", "ipython",
@@ -15,7 +17,7 @@ ROLE_KEYS = ("role", "from")
 """Columns that say which part a speaker has in a chat."""
 
 NAME_KEYS = ("speaker", "speaker_id", "speaker_idx", "sender", "author", "author_id", "user",
-             "name", "id")  # fmt: skip
+             "agent", "caller", "name", "id")  # fmt: skip
 """Columns that name a speaker among equals."""
 
 CONTENT_KEYS = ("content", "value", "text", "utterance", "message", "sentence", "parts")
@@ -27,6 +29,9 @@ OTHER_PARTS = ("image", "image_url", "input_image", "audio", "input_audio", "vid
                "token_budget", "inlineData", "inline_data", "fileData", "file_data")  # fmt: skip
 TOOL_PARTS = ("tool_use", "tool_result", "tool_call", "function_call", "functionCall",
               "functionResponse", "function_response")  # fmt: skip
+
+_SHOWN = re.compile(r"\A\s*<(?:image|video|audio)>\s*\n|\n\s*<(?:image|video|audio)>\s*\Z")
+"""Where a picture is shown before or after what is said, as LLaVA writes it."""
 
 MARKS = (" __eou__ ", "\t")
 """What stands between the turns of a dialogue that is one line of text."""
@@ -61,15 +66,26 @@ def dialogue_of(value: Any, name: str, place: str, counts: Counts) -> Dialogue:
 
 
 def _written(value: str, name: str, place: str, counts: Counts) -> Dialogue:
-    """A dialogue in one text: JSON, or a line with marks between the turns."""
+    """A dialogue in one text: a list, a line with marks between the turns, lines with names."""
     if value.lstrip().startswith("["):
-        try:
-            return dialogue_of(json.loads(value), name, place, counts)
-        except json.JSONDecodeError as error:
-            raise _no_list(name, place) from error
+        found = _list_of(value)
+        if found is None:
+            raise _no_list(name, place)
+        return dialogue_of(found, name, place, counts)
     if not any(mark in value for mark in MARKS):
-        raise _no_list(name, place)
+        said = named_lines(value)
+        if said is None:
+            raise _no_list(name, place)
+        return spoken(said, place, counts, by_role=all(who.lower() in ROLES for who, _ in said))
     return Dialogue(alternating(split(value)), True)
+
+
+def _list_of(text: str) -> Any:
+    """A list written as JSON, or as Python and NumPy print it; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return printed_list(text)
 
 
 def _records(value: Mapping[str, Any]) -> Any:
@@ -82,8 +98,8 @@ def _records(value: Mapping[str, Any]) -> Any:
 
 def _no_list(name: str, place: str) -> UserError:
     return UserError(
-        f"{name!r} of {place} is no list of texts or messages; write one text, or one message with "
-        "role and content, a turn"
+        f"{name!r} of {place} is no list of texts or messages; write a list with one text, or one "
+        "message with role and content, a turn; or NAME: TEXT on a line for each"
     )
 
 
@@ -107,6 +123,10 @@ def alternating(texts: Sequence[str | None], first: int = 0) -> list[Utterance]:
 
 
 def _messages(messages: Sequence[Mapping[str, Any]], place: str, counts: Counts) -> Dialogue:
+    if messages and not any(_key(m, (*ROLE_KEYS, *NAME_KEYS)) for m in messages):
+        key = next((k for k in CONTENT_KEYS if all(k in m for m in messages)), None)
+        if key is not None:  # of MultiWOZ, say, whose speakers take turns
+            return Dialogue(alternating([content(m[key], place, counts) for m in messages]), True)
     said: list[tuple[str, str]] = []
     by_role, muted = True, []
     for message in messages:
@@ -151,7 +171,9 @@ def content(value: Any, place: str, counts: Counts) -> str:
         UserError: A part is of an unknown kind.
     """
     if value is None or isinstance(value, str):
-        return (value or "").strip()
+        text, shown = _SHOWN.subn("", value or "")
+        counts.parts += shown
+        return text.strip()
     if isinstance(value, Mapping) and isinstance(value.get("parts"), list):
         value = value["parts"]
     texts = []

@@ -10,8 +10,9 @@ from seqgan.dialogue.turns import Counts, Dialogue
 Row = Mapping[str, Any]
 
 IDS = ("dialogue_id", "dialog_id", "conversation_id", "conv_id", "conv", "chat_id", "thread_id",
-       "session_id", "episode_id")  # fmt: skip
-ORDERS = ("turn", "turn_id", "turn_idx", "turn_number", "utterance_idx", "position", "index")
+       "session_id", "episode_id", "conversation_no")  # fmt: skip
+ORDERS = ("turn", "turn_id", "turn_idx", "turn_number", "utterance_idx", "utterance_index",
+          "position", "index")  # fmt: skip
 """Columns of a dialogue, and of a turn's place in it."""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from image_core.adversarial.errors import UserError
 from seqgan.dialogue.chat_logs import check_subtitles, dialogues_of_log, log_kind
 from seqgan.dialogue.messages import MARKS, alternating, split, spoken
+from seqgan.dialogue.printed import NAMED, SPEAKERS
 from seqgan.dialogue.turns import ROLES, Counts, Dialogue, Utterance
 
 Found = tuple[str, Dialogue, str]
@@ -13,9 +14,7 @@ Found = tuple[str, Dialogue, str]
 
 _PARLAI = re.compile(r"(?:^|\t)(text|labels|eval_labels|episode_done):")
 _FB = re.compile(r"(\d+) (.*)", re.DOTALL)
-_NAMED = re.compile(r"([^\s:][^:\t]{0,30}?)\s*:\s+(\S.*)")
-_SPEAKERS = 10
-"""Most names before colons that are taken for speakers."""
+_NAME_ALONE = re.compile(r"[^\W\d_][^:\t.!?]{0,30}:")
 
 _BAR = re.compile(r"(?<!\\)\|")
 
@@ -50,6 +49,13 @@ def dialogues_of_lines(lines: Sequence[str], source: str, counts: Counts) -> Ite
             f"nothing in {source} separates turns from dialogues; put an empty line between two "
             "dialogues of a turn a line, or tabs between the turns of a dialogue a line"
         )
+    alone = [_NAME_ALONE.fullmatch(block[0][1]) for block in blocks if len(block) > 1]
+    if len(alone) == len(blocks) and all(alone):
+        raise UserError(
+            f"{source} names who speaks on a line of its own, as plays do (line {blocks[0][0][0]}: "
+            f"{blocks[0][0][1]!r}), and nothing parts dialogues; write NAME: TEXT on one line, and "
+            "an empty line between two dialogues"
+        )
     return _turns(blocks, source, counts)
 
 
@@ -80,16 +86,16 @@ def _blocks(lines: Sequence[str]) -> Iterator[Block]:
 
 def _turns(blocks: Sequence[Block], source: str, counts: Counts) -> Iterator[Found]:
     """A turn a line; where all begin with one of a few names and a colon, said by these."""
-    named = [_NAMED.fullmatch(line) for block in blocks for _, line in block]
+    named = [NAMED.fullmatch(line) for block in blocks for _, line in block]
     names = {match[1] for match in named if match}
-    speakers = all(named) and len(names) <= _SPEAKERS and len(named) > 2 * len(names)
+    speakers = all(named) and len(names) <= SPEAKERS and len(named) > 2 * len(names)
     kind = "text, a turn a line" + (", speakers named before a colon" if speakers else "")
     chat = all(name.lower() in ROLES for name in names)
     for block in blocks:
         counts.read += 1
         place = f"line {block[0][0]} of {source}"
         if speakers:
-            said = [(m[1], m[2].strip()) for _, line in block if (m := _NAMED.fullmatch(line))]
+            said = [(m[1], m[2].strip()) for _, line in block if (m := NAMED.fullmatch(line))]
             yield place, spoken(said, place, counts, by_role=chat), kind
         else:
             yield place, Dialogue(alternating([line for _, line in block]), True), kind

@@ -9,11 +9,13 @@ from typing import Any
 
 from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
+from seqgan.data.annotated import CONLL, FASTA, FASTTEXT
 from seqgan.data.chat import chitchat_conversations
 from seqgan.data.hub_records import is_saved
 from seqgan.data.records import PLAIN, exists, find_file, records
 from seqgan.data.source import read_rows
 from seqgan.dialogue.cornell import dialogues_of_cornell, is_cornell
+from seqgan.dialogue.html_turns import without_html
 from seqgan.dialogue.layouts import dialogues_of_rows, renamed
 from seqgan.dialogue.messages import alternating
 from seqgan.dialogue.plain import dialogues_of_lines
@@ -126,6 +128,11 @@ def read_dialogues(
             Dialogues(source, counts=counts),
             limit,
         )
+    if file is not None and file.kind in (CONLL, FASTTEXT, FASTA):
+        raise UserError(
+            f"{source} is a file of {file.kind}, which holds sentences and no dialogues; name "
+            "another, or read it by `seqgan look --recipe text`"
+        )
     rows: Sequence[Mapping[str, Any]] = read_rows(source)
     if where:
         rows = _kept(rows, where, source)
@@ -155,7 +162,7 @@ def _taken(read: Reader, found: Dialogues, limit: int | None) -> Dialogues:
         counts = replace(found.counts)
         kinds[kind] = None
     found.kind = " and ".join(kinds)
-    return found
+    return without_html(found)
 
 
 def _kept(rows: Sequence[Mapping[str, Any]], where: str, source: str) -> list[Mapping[str, Any]]:

@@ -92,6 +92,8 @@ def dialogues_of_messages(
         if answered not in (None, "") and not str(answered).startswith("t3_"):
             above[str(key)] = str(answered).removeprefix("t1_")  # as Reddit writes them
     for key, answered in above.items():
+        if answered not in made:  # as pandas writes whole numbers where some are missing
+            answered = answered.removesuffix(".0")
         if answered in made:
             made[answered].replies.append(made[key])
     used = f"message trees, columns {', '.join(filter(None, (own, parent, speaker, text)))}"

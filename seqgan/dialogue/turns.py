@@ -75,6 +75,7 @@ class Counts:
         merged: Number of turns joined to the one before, which is of the same speaker.
         tools: Number of tool calls and tool turns left out.
         parts: Number of parts of a message left out, for they are no text.
+        html: Number of turns of HTML read as text.
         rejected: Number of rejected answers left out.
         muted: Number of answers of weight 0, which stand in contexts and are not learned.
         further: Number of further answers to a prompt, each taken as a dialogue.
@@ -91,6 +92,7 @@ class Counts:
     merged: int = 0
     tools: int = 0
     parts: int = 0
+    html: int = 0
     rejected: int = 0
     muted: int = 0
     further: int = 0
@@ -114,6 +116,7 @@ _WORDS: Mapping[str, str] = {
     "merged": "turns joined to the one before, of the same speaker",
     "tools": "tool calls and tool turns left out",
     "parts": "parts that are no text left out",
+    "html": "turns of HTML read as text",
     "rejected": "rejected answers left out",
     "muted": "answers of weight 0 not learned",
     "further": "further answers to a prompt taken as dialogues",

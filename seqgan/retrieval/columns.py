@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
+from image_core.data.hub import is_saved
 from image_core.data.hub_request import ask_hub
 from seqgan.data.errors import reason
 from seqgan.retrieval import delimited
@@ -41,6 +42,8 @@ def read_table(
         UserError: The source is missing, unreadable, empty, not UTF-8, or lacks a column.
     """
     path, member = split_path(source)
+    if is_saved(path):
+        return _read_saved(source, roles, columns)
     if path.is_dir():
         raise UserError(f"{source} is a folder; name a file in it")
     if not path.exists():
@@ -135,6 +138,9 @@ def _header(
         )
     if trec:
         return {"user": 0, "item": 2, "rating": 3}, None, "TREC qrels"
+    if not columns and roles[0].name == "user" and delimited.items_first(layout.rows):
+        found = {"user": 1, "item": 0, "rating": 2, "time": 3}
+        return found, None, "no header, items before users as Amazon writes them"
     if not columns and roles[0].name == "user":
         _check_unnamed(layout, source, len(roles), header)
     found = numbered(columns, roles, len(first))
@@ -176,6 +182,11 @@ def _check_unnamed(layout: Layout, source: str, most: int, header: str) -> None:
     if all(len(row) > 1 and row[1].startswith("qid:") for row in rows):
         raise UserError(
             f"{source} holds judged documents of web queries (qid:), not pairs; pass --task web"
+        )
+    if delimited.are_features(rows):
+        raise UserError(
+            f"{source} holds numbered features ({' '.join(layout.rows[0])[:60]}), as libFM and "
+            "SVMlight write them; write a user, an item and a rating a line"
         )
     if delimited.words_over_numbers(layout.rows, most):
         return  # a header, which another refusal is about
@@ -285,8 +296,12 @@ def _read_parquet(
         if found is None:
             raise lacking(source, roles, columns, names)
         frame = pd.read_parquet(file, columns=[names[place] for place in found.values()])
+    except UserError:
+        raise
     except (ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{source} cannot be read as parquet: {reason(error)}") from error
+        raise UserError(
+            f"{source} cannot be read as parquet: {reason(error)}; save or download it anew"
+        ) from error
     return _named(frame, found, names, source)
 
 
@@ -318,6 +333,28 @@ def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Tab
             f"there is no file {source}, and no data set of that name can be loaded "
             f"({reason(error)}); check the path or your connection"
         ) from error
+    return _framed(frame, source, roles, columns)
+
+
+def _read_saved(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Table:
+    """A folder that `save_to_disk` of `datasets` wrote; of several splits the one for training."""
+    from datasets import DatasetDict, load_from_disk
+
+    try:
+        held = load_from_disk(source)
+    except Exception as error:  # of many kinds
+        raise UserError(
+            f"{source} cannot be loaded as a saved data set ({reason(error)}); save it anew"
+        ) from error
+    if isinstance(held, DatasetDict) and "train" not in held:
+        raise UserError(f"{source} has no split train, only {', '.join(held)}; name one's folder")
+    frame = (held["train"] if isinstance(held, DatasetDict) else held).to_pandas()
+    return _framed(frame, source, roles, columns)
+
+
+def _framed(
+    frame: "pd.DataFrame", source: str, roles: Sequence[Role], columns: Sequence[str]
+) -> Table:
     names = [str(column) for column in frame.columns]
     found = places(names, roles, columns)
     if found is None:

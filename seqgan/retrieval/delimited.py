@@ -20,6 +20,9 @@ EVEN = 0.9
 """Share of the lines that must have equally many fields."""
 _HEADING = re.compile(r"\s*\d+:\s*")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_ASIN = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
+_REVIEWER = re.compile(r"A[0-9A-Z]{9,20}")
+_FEATURE = re.compile(r"\d+:[-+.\deE]+")
 LEAST_TIME = 1e8
 """Seconds since 1970; no rating is as high."""
 
@@ -160,6 +163,19 @@ def trec_kind(rows: Sequence[Sequence[str]]) -> str:
     if widths == {6} and all(row[1] == "Q0" and is_number(row[4]) for row in rows):
         return "run"
     return ""
+
+
+def items_first(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows are item, user, rating and time, as Amazon's ratings of 2018 by their ids."""
+    return all(
+        len(row) == 4 and _ASIN.fullmatch(row[0].strip()) and _REVIEWER.fullmatch(row[1].strip())
+        for row in rows
+    )
+
+
+def are_features(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether rows are a target and numbered features, as libFM and SVMlight write them."""
+    return all(len(row) > 1 and all(map(_FEATURE.fullmatch, row[1:])) for row in rows)
 
 
 def is_rating(rows: Sequence[Sequence[str]], column: int) -> bool:

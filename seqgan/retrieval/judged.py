@@ -247,6 +247,13 @@ def read_answers(source: str, columns: Sequence[str] = (), header: str = "auto")
     twice = table.duplicated(["id", "question", "answer"], keep="first")
     dropped["that repeat an answer"] = int(twice.sum())
     table, label = table[~twice], label[~twice]
+    if not len(table):
+        why = ", ".join(f"{n} {what}" for what, n in dropped.items() if n)
+        raise UserError(
+            f"{source} holds no judged document ({told}; {why or 'no rows'}); name the columns of "
+            "label, question and answer with --columns, in this order, or pass --task web for "
+            "documents with numbered features"
+        )
     keys = [f"{a}\t{q}" for a, q in zip(table["id"], table["question"])]
     judged = group(
         keys,

@@ -105,7 +105,7 @@ def lacking(
         )
     return UserError(
         f"{source} has the columns {', '.join(map(str, names[:20]))}, whose names do not say which "
-        f"are {', '.join(needed)}; name them in this order with --columns"
+        f"are {', '.join(needed)}; name them in this order with --columns, or by their numbers"
     )
 
 

@@ -18,6 +18,8 @@ TABLES = tuple(
 )
 """What a folder's table of captions may be called."""
 _TEXT = re.compile(r"(captions?|comments?|text|sentences?|description|prompt)_?\d*")
+_TOKENS = re.compile(r"results_\d+\.token|Flickr8k\.token(?:\.txt)?")
+"""What Flickr8k and Flickr30k call theirs."""
 SIDE = (".txt", ".caption")
 """What names of files of captions end in, a file a picture."""
 _GROUP = ("group", "base")
@@ -45,12 +47,17 @@ class Pair(NamedTuple):
 def records_of(name: str, content: bytes) -> list[Record]:
     """Records of a table of captions; one that says nothing of any picture is refused."""
     records = read_records(name, content, "caption")
-    if records and not any(_TEXT.fullmatch(key) for record in records for key in record):
+    if records and not any(is_caption(key) for record in records for key in record):
         raise UserError(
             f"{name} has no column of captions; its columns are {', '.join(map(str, records[0]))}, "
             "so call one of them `caption`"
         )
     return records
+
+
+def is_caption(name: object) -> bool:
+    """Whether a column of this name holds captions."""
+    return name == "short" or _TEXT.fullmatch(str(name)) is not None
 
 
 def texts_of(record: Record) -> list[str]:
@@ -90,7 +97,7 @@ def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pai
             raise UserError(f"--captions {captions}: {error.strerror}; check the path") from error
         return _of_table(tree, captions, content, "train")
     table = next((name for name in TABLES if name in tree.files), None)
-    table = table or next((n for n in tree.files if re.fullmatch(r"results_\d+\.token", n)), None)
+    table = table or next(filter(_TOKENS.fullmatch, tree.files), None)
     if table is not None:
         return _of_table(tree, f"{tree.name}/{table}", tree.files[table](), "train")
     if any(name.startswith("annotations/") for name in tree.files):
@@ -127,10 +134,11 @@ def _of_table(tree: Tree, name: str, content: bytes, split: str) -> Iterator[Pai
     find = _finder(tree)
     for key, texts in joined.items():
         path = find(key)
+        called = f"record {key[1:]} of {name}" if key.startswith("\0") else f"{tree.name}/{key}"
         own = split_of(told[key].get("split", split)) or split
         reader = None if path is None else tree.files[path]
         texts = list(dict.fromkeys(texts))
-        yield Pair(own, f"{tree.name}/{key}", reader, texts, group_of(told[key], key))
+        yield Pair(own, called, reader, texts, group_of(told[key], key))
 
 
 def _finder(tree: Tree) -> Callable[[str], str | None]:
@@ -138,6 +146,8 @@ def _finder(tree: Tree) -> Callable[[str], str | None]:
     pictures = tree.ending(*ENDINGS)
     often = Counter(PurePosixPath(path).name for path in pictures)
     by_name = {PurePosixPath(path).name: path for path in pictures}
+    stems = Counter(PurePosixPath(path).stem for path in pictures)
+    by_stem = {PurePosixPath(path).stem: path for path in pictures}
 
     def find(name: str) -> str | None:
         plain = name.replace("\\", "/").removeprefix("./")
@@ -145,6 +155,8 @@ def _finder(tree: Tree) -> Callable[[str], str | None]:
             if path in tree.files:
                 return path
         last = PurePosixPath(plain).name
+        if stems[plain] == 1:  # a number without an ending
+            return by_stem[plain]
         return by_name[last] if often[last] == 1 and ".." not in plain.split("/") else None
 
     return find

@@ -5,8 +5,8 @@ cannot be read is left out and counted; a source of which nothing is left is ref
 """
 
 import zipfile
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,14 +20,23 @@ from image_core.data.arrays import load_npy, load_npz
 from image_core.data.gather import Pictures, Reading
 from image_core.data.hub import cell_content, image_column, is_saved, load_hub
 from image_core.data.images import is_hub_name
-from image_core.data.pictures import drop_opacity, planes_first, to_bytes, to_channels, to_size
+from image_core.data.pictures import drop_opacity, to_bytes, to_channels, to_size
+from image_core.data.pixel_tables import planes
 from image_core.data.split import linked
 from image_core.data.tables import split_of
-from image_core.data.tree import open_tree
-from seqgan.text2image.caption_tables import Pair, group_of, pairs_of_tree, records_of, texts_of
+from image_core.data.tree import is_tar, open_tree
+from seqgan.text2image.caption_tables import (
+    Pair,
+    group_of,
+    is_caption,
+    pairs_of_tree,
+    records_of,
+    texts_of,
+)
 from seqgan.text2image.shapes import make_shapes
 
 SHAPES = "shapes"
+_GONE, _NO_CAPTION = "the picture is missing", "the caption is missing"
 
 
 class Captioned(NamedTuple):
@@ -97,10 +106,10 @@ def read_captioned(
         return _collected(source, how, _pairs_of_hub(source, how))
     if path.is_file() and path.suffix in (".npz", ".npy"):
         return _read_arrays(source, how, captions)
-    if path.is_file() and not zipfile.is_zipfile(path):
+    if path.is_file() and not zipfile.is_zipfile(path) and not is_tar(path):
         raise UserError(
-            f"{option} {source} is no folder, no zip, no .npz and no .npy; name a folder of "
-            "pictures with a captions.jsonl in it"
+            f"{option} {source} is no folder, no zip, no tar, no .npz and no .npy; name a folder "
+            "of pictures with a captions.jsonl in it, and unpack other archives first"
         )
     if not path.exists():
         raise UserError(f"{option} {source}: there is no such folder or file; check the path")
@@ -116,11 +125,14 @@ def _collected(source: str, how: Reading, pairs: Iterable[Pair]) -> dict[str, Ca
     texts: dict[str, list[list[str]]] = defaultdict(list)
     groups: dict[str, list[str]] = defaultdict(list)
     lost: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    first: dict[tuple[str, str], str] = {}
     for pair in pairs:
         if pair.content is None:
-            lost[pair.split]["the picture is missing"] += 1
+            lost[pair.split][_GONE] += 1
+            first.setdefault((pair.split, _GONE), pair.name)
         elif not pair.texts:
-            lost[pair.split]["the caption is missing"] += 1
+            lost[pair.split][_NO_CAPTION] += 1
+            first.setdefault((pair.split, _NO_CAPTION), pair.name)
         elif pictures.setdefault(pair.split, Pictures(source, how)).add(pair.name, pair.content):
             texts[pair.split].append(list(pair.texts))
             groups[pair.split].append(pair.group)
@@ -130,18 +142,48 @@ def _collected(source: str, how: Reading, pairs: Iterable[Pair]) -> dict[str, Ca
         reasons = [f"{n} times {why}" for split in lost.values() for why, n in split.items()]
         raise UserError(
             f"{how.option} {source} holds no picture with a caption "
-            f"({'; '.join(reasons) or 'it is empty'})"
+            f"({'; '.join(reasons) or 'it is empty'}){_way_out(lost, first)}"
         )
     made = {}
     for split in ("train", "valid", "test"):
         if not texts[split]:
             continue
         images = pictures[split].stacked()
-        told = [f"{n:,} left out: {why}" for why, n in lost[split].items()]
+        told = [
+            f"{n:,} left out: {why}{_named(split, why, first)}" for why, n in lost[split].items()
+        ]
         told += [f"{n:,} {what}" for what, n in pictures[split].changes.items()]
         own = _grouped(images, texts[split], groups[split], told)
         made[split] = own._replace(examples=tuple(pictures[split].examples))
     return made if "train" in made else {"train": next(iter(made.values()))}
+
+
+First = Mapping[tuple[str, str], str]
+"""Name of the first pair that was left out, by split and reason."""
+
+
+def _named(split: str, why: str, first: First) -> str:
+    return f", the first {first[split, why]}" if (split, why) in first else ""
+
+
+def _way_out(lost: Mapping[str, Mapping[str, int]], first: First) -> str:
+    """What is to be done where nothing is left, by what is missing most often."""
+    counts: Counter[str] = Counter()
+    for split in lost.values():
+        counts.update(split)
+    why = max(counts, key=counts.__getitem__, default="")
+    names = [name for (_, reason), name in first.items() if reason == why]
+    if why == _GONE:
+        return (
+            f", the first {names[0]}; write paths from the folder, with their endings, or names "
+            "that only one picture has"
+        )
+    if why == _NO_CAPTION:
+        return (
+            f", the first of {names[0]}; call the column or file of captions `caption`, or name "
+            "a table of them with --captions"
+        )
+    return ""
 
 
 def _grouped(
@@ -163,7 +205,8 @@ def _read_arrays(source: str, how: Reading, captions: str | None) -> dict[str, C
         found = load_npz(how.option, path)
     if "images" not in found:
         raise UserError(f"{name} has no array `images`; it holds {', '.join(found) or 'nothing'}")
-    levels, changed = to_bytes(name, planes_first(name, found["images"]))
+    first, taken = planes(name, found["images"])
+    levels, changed = to_bytes(name, first)
     images = drop_opacity(torch.from_numpy(np.ascontiguousarray(levels)))
     table = Path(captions) if captions else path.with_suffix(".json")
     if not table.is_file():
@@ -186,7 +229,7 @@ def _read_arrays(source: str, how: Reading, captions: str | None) -> dict[str, C
         kept[split].append((place, texts, group_of(record, str(place))))
     if not kept:
         raise UserError(f"{name} holds no picture with a caption ({missing} without)")
-    told = [changed] if changed else []
+    told = [one for one in (taken, changed) if one]
     if images.shape[2:] != (how.size, how.size):
         told.append(f"resized to {how.size} pixels ({how.fit})")
     told += [f"{missing:,} left out: the caption is missing"] if missing else []
@@ -204,6 +247,12 @@ def _pairs_of_hub(source: str, how: Reading) -> Iterator[Pair]:
 
     for split, held in load_hub(how.option, source).items():
         shown = image_column(how.option, source, held)
+        names = [name for name in held.features if name != shown]
+        if not any(is_caption(name) for name in names):
+            raise UserError(
+                f"{how.option} {source} has no column of captions; its columns are "
+                f"{', '.join(held.features)}, so call one of them `caption`"
+            )
         stored = held.cast_column(shown, datasets.Image(decode=False))
         for i, record in enumerate(stored):
             cell = record.pop(shown)

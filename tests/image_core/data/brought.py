@@ -1,6 +1,7 @@
 """Pictures as people bring them: what is written to a folder, and how it must be read."""
 
 import io
+import tarfile
 import zipfile
 
 import numpy as np
@@ -51,6 +52,21 @@ def zipped(members):
             for name, content in members.items():
                 archive.writestr(name, content)
         return folder / "pictures.zip"
+
+    return make
+
+
+def tarred(members):
+    def make(folder):
+        with tarfile.open(folder / "pictures.tar", "w") as archive:
+            for name, content in members.items():
+                one = tarfile.TarInfo(name)
+                one.size = len(content)
+                archive.addfile(one, io.BytesIO(content))
+            link = tarfile.TarInfo("link.png")
+            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(link)
+        return folder / "pictures.tar"
 
     return make
 
@@ -323,6 +339,7 @@ READ = {
         {},
         classes(["0", "1"], [0, 1] * 3),
     ),
+    "X_train": (arrays(X_train=DRAWN, Y_train=[1] * 6), {}, same()),
     "labels as whole floats, with gaps": (
         arrays(images=DRAWN, labels=np.array([7.0, 2, 7, 2, 10, 2])),
         {},

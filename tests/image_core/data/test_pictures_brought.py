@@ -25,8 +25,12 @@ from tests.image_core.data.brought import (
     many,
     one,
     put,
+    tarred,
     zipped,
 )
+from tests.image_core.data.brought_rows import READ_ROWS
+
+HEAD = ("label," + ",".join(f"pixel{i}" for i in range(256)) + "\n").encode()
 
 REFUSED = {
     "halves": (arrays(images=DRAWN, labels=np.arange(6) % 2 + 0.5), {}, "label 0 is 0.5"),
@@ -42,7 +46,58 @@ REFUSED = {
     "negative": (array(DRAWN.astype(np.int64) - 300), {}, "no range of pictures"),
     "complex": (array(DRAWN.astype(complex)), {}, "complex128"),
     "one picture": (array(DRAWN[0]), {}, "give (N, H, W, C)"),
-    "rows of pixels": (array(DRAWN.reshape(6, -1)), {}, "give pictures as (N, H, W)"),
+    "rows of noise": (array(DRAWN.reshape(6, -1)), {}, "give .reshape(-1, 3, 16, 16) or"),
+    "rows of no square": (array(DRAWN.reshape(6, -1)[:, :700]), {}, "no squares of 1 or 3 colou"),
+    "objects": (arrays(images=np.array([DRAWN, 1], object)), {}, "save arrays of numbers, all"),
+    "another name": (arrays(pics=DRAWN), {}, "so save that of the pictures by np.savez("),
+    "counted last": (array(DRAWN.transpose(1, 2, 3, 0)), {}, "by np.transpose where the pict"),
+    "a cell too few": (
+        lambda f: put(f, "a.csv", HEAD + b"1," * 255 + b"1\n") or f / "a.csv",
+        {},
+        "a.csv: row 1 has 256 cells of 257",
+    ),
+    "a table of names": (
+        lambda f: put(f, "a.csv", b"file,label\na.png,1\n") or f / "a.csv",
+        {},
+        "--labels FILE, or call columns label and pixel0",
+    ),
+    "a cell of too few pixels": (
+        lambda f: (
+            put(f, "a.csv", b"emotion,pixels\n1," + b"1 " * 256 + b"\n2,1 2\n") or f / "a.csv"
+        ),
+        {},
+        "row 3 holds no picture (2 pixels, not 256)",
+    ),
+    "masks": (
+        many(images__a=R, images__b=R, masks__a=G, masks__b=G),
+        {},
+        "name {}/images",
+    ),
+    "labels in lists": (
+        many(**{"a": R, "metadata.jsonl": b'{"file_name": "a.png", "label": ["x", "y"]}\n'}),
+        {},
+        "the label of a.png is a list",
+    ),
+    "labels with fractions": (
+        many(**{"a": R, "labels.csv": b"file,label\na.png,0.33\n"}),
+        {},
+        "the label of a.png is the number 0.33",
+    ),
+    "tar archives in a folder": (
+        lambda f: put(f, "s/0.tar", b"x") or f,
+        {},
+        "name one of its tar archives, such as 0.tar",
+    ),
+    "pictures of other kinds": (many(**{"a.heic": b"x"}), {}, "save what it holds (.heic) as PNG"),
+    "a tar that leads out": (tarred({"../a.png": PNG_R}), {}, "leads out of the archive"),
+    "a tar cut short": (
+        lambda f: (
+            (f / "b.tar").write_bytes(tarred({"a.png": PNG_R})(f).read_bytes()[:600])
+            and f / "b.tar"
+        ),
+        {},
+        "tar",
+    ),
     "either way": (array(DRAWN[:, :3]), {}, "colours may be first or last"),
     "two colours": (array(DRAWN[..., :2]), {}, "1, 3 or 4 colours"),
     "float tiff of another range": (
@@ -83,9 +138,9 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", READ)
+@pytest.mark.parametrize("name", [*READ, *READ_ROWS])
 def test_what_is_brought_is_read_rightly(tmp_path, name):
-    make, how, is_right = READ[name]
+    make, how, is_right = (READ | READ_ROWS)[name]
     found = read_splits(str(make(tmp_path)), Reading(**how))
     assert is_right(found), (found["train"].told, found["train"].images[0, :, 0, 0])
 
@@ -97,7 +152,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, name):
     with pytest.raises(UserError) as caught:
         read_splits(source, Reading(**how))
     sentence = str(caught.value)
-    assert says in sentence
+    assert says.format(source) in sentence
     assert "\n" not in sentence
     assert len(sentence) < 500
     assert source in sentence

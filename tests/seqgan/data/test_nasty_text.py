@@ -31,6 +31,13 @@ NESTED = rows({"id": 1, "meta": {"text": "a b"}}, {"id": 2, "meta": {"text": "c"
 CHAT = rows({"turns": [{"said": "a b"}, {"said": "c"}]})
 TOKENS = rows({"t": ["C#4|0.5", "<num>"]}, {"t": ["[SEP]"]})
 
+WORDS = [("1-2", "au"), ("1", "a"), ("2", "le"), ("3", "nord"), ("3.1", "not written")]
+LETTERS = [(str(i), letter) for i, letter in enumerate("abcd", 1)]
+CONLLU = "\n".join(
+    "# text = x\n" + "".join(f"{i}\t{word}" + "\t_" * 8 + "\n" for i, word in sentence)
+    for sentence in (WORDS, LETTERS)
+).encode()
+
 READ: list[tuple[str, bytes, dict, list[str]]] = [
     # Line ends, marks, encodings
     ("a.txt", b"a\r\nb\r\n", {}, ["a", "b"]),
@@ -96,6 +103,26 @@ READ: list[tuple[str, bytes, dict, list[str]]] = [
     ("a.csv", b"t\r\na\r\n\r\nb\r\n", {}, ["a", "b"]),
     ("a.csv", b"t,u\n" + b"x" * 200_000 + b",1\n", {"field": "t"}, ["x" * 200_000]),
     ("a.tsv", b't\tu\n"a\tb"\tc\n', {"field": "t"}, ["a\tb"]),
+    # Text between marks of its own, told by what it holds
+    ("a.conllu", CONLLU, {}, ["au nord", "a b c d"]),
+    ("a.txt", CONLLU, {}, ["au nord", "a b c d"]),
+    (
+        "a.txt",
+        b"-DOCSTART- -X- O\n\nEU NNP B-ORG\nwins VBZ O\n. . O\n\na DT O\nb NN O\n",
+        {},
+        ["EU wins .", "a b"],
+    ),
+    ("a.txt", b"a O\nb O\nc O\nd O\ne O\n", {}, ["a O", "b O", "c O", "d O", "e O"]),
+    ("a.txt", b"__label__x hi\n__label__x __label__y a b\n", {}, ["hi", "a b"]),
+    ("a.txt", b"__label__x hi\n__label__y a\n", {"label_field": "label"}, ["hi", "a"]),
+    ("a.txt", b"__label__ is a mark\nof fastText\n", {}, ["__label__ is a mark", "of fastText"]),
+    ("a.fa", b">p\n" + b"MK" * 15 + b"\nTA\n>q\nMK\n", {}, [" ".join("MK" * 15 + "TA"), "M K"]),
+    ("a.txt", b"> quoted\nmore\n", {}, ["> quoted", "more"]),
+    ("a.yaml", b"- text: no\n  n: 1\n- text: 2020-01-02\n", {}, ["no", "2020-01-02"]),
+    ("a.yml", b"- a b\n- c\n", {}, ["a b", "c"]),
+    ("a.txt", rows({"text": "a"}, {"text": "b"}), {}, ["a", "b"]),
+    ("a.nb", b'{\n "cells": [{"source": "a b"}],\n "n": 4}', {"field": "source"}, ["a b"]),
+    ("a.txt", b'{"a"\n[1] b\n', {}, ['{"a"', "[1] b"]),
     # What pandas writes by default, and records by their names
     ("a.json", b'{"text": {"0": "a b", "1": "c"}, "n": {"0": 1, "1": 2}}', {}, ["a b", "c"]),
     ("a.json", b'{"x": {"text": "a b"}, "y": {"text": "c"}}', {}, ["a b", "c"]),
@@ -112,6 +139,17 @@ def test_it_is_read_rightly(tmp_path, name, content, options, lines):
 
 
 REFUSED: list[tuple[str, bytes, dict, str]] = [
+    ("a.srt", b"1\n00:00:01,000 --> 00:00:02,000\nhi\n", {}, "holds subtitles, whose numbers"),
+    ("a.txt", b"WEBVTT\n\n00:01.000 --> 00:02.000\nhi\n", {}, "save what is said alone"),
+    ("a.arff", b"@relation x\n", {}, "an ARFF table; save it as CSV"),
+    ("a.txt", b"<doc id='1' title='x'>\na\n</doc>\n", {}, "is a page or document of marks"),
+    ("a.tmx", b"<tmx version='1.4'><body>", {}, "is a page or document of marks"),
+    ("a.arrow", b"\xff\xff\xff\xff\x10\0", {}, "name the folder that save_to_disk wrote"),
+    ("a.yaml", b"a: [1\n", {}, "a.yaml cannot be read as YAML .*; repair"),
+    ("a.yaml", b"- &x [1]\n- *x\n", {}, "as YAML .it has aliases .*; write what they stand for"),
+    ("a.conllu", CONLLU + b"\n1\t \t" + b"_\t" * 7 + b"_\n", {}, "line 14 of .* has no word"),
+    ("a.txt", b"__label__x a\n" * 900 + b"b\n", {}, "line 901 of .* does not begin with __label"),
+    ("a.jsonl", b'{\n"text": "a"\n}\n', {}, "write one record a line, for example by `jq -c .`"),
     ("a.txt", b"a\nna\xefve\n", {}, "is not UTF-8: see line 2; save it as UTF-8"),
     ("a.txt", b"\xff\xfea\0\n\0b", {}, "begins as UTF-16 and is none .*; save it anew as UTF-8"),
     ("a.csv", b"hello there\ngeneral kenobi\n", {}, "add such a line, or call the file .txt"),
@@ -178,6 +216,11 @@ def test_columns_of_parquet_and_their_labels(tmp_path):
     texts = read_texts(file, "meta.text", label_field="label")
     assert (list(texts.lines), list(texts.numbers), texts.dropped) == (["a b", "c"], [1, 3], 1)
     assert (texts.labels.tolist(), texts.classes) == ([1, 0], ("0", "1"))
+    old = {"text": [b"a", "\u00e9".encode()], "raw": [b"\xff", b"b"]}  # as older writers do
+    pyarrow.parquet.write_table(pyarrow.table(old), tmp_path / "old.parquet")
+    assert list(read_texts(str(tmp_path / "old.parquet")).lines) == ["a", "\u00e9"]
+    with pytest.raises(UserError, match=r"'raw' of .* holds bytes, not text .record 1"):
+        read_texts(str(tmp_path / "old.parquet"), "raw")
     texts = read_texts(file, "t")
     assert texts.tokens
     assert list(texts.lines) == ["C#4 x", "y", "z"]

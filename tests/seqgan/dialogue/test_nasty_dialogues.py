@@ -51,6 +51,12 @@ def nested(i):
 NESTED = nested(0)
 
 
+PAGE = ('<div class="markdown prose dark"><p>It <strong>is</strong> a &lt; b:</p><ol><li><p>one</p>'
+        '</li><li>two</li></ol><pre><div><span>python</span><button>Copy code</button><div><code>if'
+        ' a:\n    b\n</code></div></div></pre></div>')  # fmt: skip
+READ_PAGE = "It is a < b:\n1. one\n2. two\n```\nif a:\n    b\n```"
+
+
 def node(parent, role="", *parts):
     said = {"author": {"role": role}, "content": {"content_type": "text", "parts": list(parts)}}
     return {"parent": parent, "children": [], "message": said if role else None}
@@ -198,6 +204,43 @@ READ: list[tuple[str, str | bytes, dict, list, dict]] = [
     ("a.txt", "1 apple\tred\n3 pears\tgreen\nfigs\tblue\n", {},
      [U("1 apple", "red"), U("3 pears", "green"), U("figs", "blue")], {}),
     ("a.txt.gz", gzip.compress(b"hi\thello\n"), {}, [HI], {}),
+    # Turns of HTML, in a source of ChatGPT's pages alone
+    ("a.json", json.dumps([chat(("human", "<p>hi</p>"), ("gpt", PAGE), **SHARE)]), {},
+     [U("hi", READ_PAGE)], {"html": 2}),
+    ("a.jsonl", rows({"prompt": "what is <p>", "completion": "<p>a &amp; b</p>"}), {},
+     [U("what is <p>", "<p>a &amp; b</p>")], {"html": 0}),
+    ("a.jsonl", rows(chat(("human", "<image>\nhi"), ("gpt", "a mark <image> is\nso"), **SHARE)),
+     {}, [U("hi", "a mark <image> is\nso")], {"parts": 1}),
+    # Lists as Python and NumPy print them, lines that name speakers
+    ("a.csv", "dialog\n\"['hi ' \"\"it's\"\"\n ' on ']\"\n", {}, [U("hi", "it's", "on")], {}),
+    ("a.csv", "dialog,act\n\"['hi', 'hello']\",[1 2]\n", {}, [HI], {}),
+    ("a.csv", "conversations\n\"[{'from': 'human', 'value': 'hi'}\n {'from': 'gpt', 'value': "
+     "'hello'}]\"\n", {}, [HI], {}),
+    ("a.json", json.dumps([{"dialogue": "Ann: hi\r\nBob: hello\r\nyou"}]), {},
+     [U("hi", "hello\nyou")], {}),
+    ("a.csv", 'dialogue\n"#Person1#: hi\n#Person2#: hello"\n', {}, [HI], {}),
+    # Questions and answers in lists, messages without speakers, one turn a row by other names
+    ("a.json", json.dumps({"data": [{"story": "s", "questions": [{"input_text": "hi"},
+     {"input_text": "a"}], "answers": [{"input_text": "hello", "span_text": "x"},
+     {"input_text": "b"}]}]}), {}, [U("s\nhi", "hello", "a", "b")], {}),
+    ("a.jsonl", rows({"questions": ["hi"], "answers": {"texts": [["hello", "x"]]}}), {}, [HI], {}),
+    ("a.json", json.dumps({"m1": {"goal": {}, "log": [{"text": "hi", "metadata": {}},
+     {"text": "hello", "metadata": {"x": 1}}]}, "m2": {"goal": {},
+     "log": [{"text": "a"}, {"text": "b"}]}}), {}, [HI, U("a", "b")], {"read": 2}),
+    ("a.csv", "conversation_no,utterance_index,caller,text\n1,2,B,hello\n1,1,A,hi\n", {}, [HI], {}),
+    ("a.csv", "tweet_id,author_id,text,in_response_to_tweet_id\n1,a,hi,\n2,b,hello,1.0\n", {}, [HI],
+     {}),
+    # Marks of templates
+    ("a.jsonl", rows({"instruction": "Human:hi\nAssistant:", "input": "", "output": "hello"}), {},
+     [HI], {}),
+    ("a.jsonl", rows({"text": "Below is an instruction.\n\n### Instruction:\nhi\n\n### Input:\nx"
+     "\n\n### Response:\nhello</s>"}), {}, [U("hi\nx", "hello")], {}),
+    # YAML, and JSON under another name
+    ("a.yml", "categories:\n- x\nconversations:\n- - hi\n  - hello\n- - yes\n  - no\n", {},
+     [HI, U("yes", "no")], {"read": 2}),
+    ("a.yaml", "- prompt: hi\n  completion: hello\n", {}, [HI], {}),
+    ("a.txt", rows({"prompt": "hi", "completion": "hello"}, {"prompt": "a", "completion": "b"}), {},
+     [HI, U("a", "b")], {}),
     # Wrapped, and columns that are named
     ("a.json", json.dumps({"data": [chat(*HI)], "version": 1}), {}, [HI], {}),
     ("a.jsonl", rows({"data": [{"prompt": "hi", "completion": "hello"}]}), {}, [HI], {}),
@@ -212,6 +255,12 @@ READ: list[tuple[str, str | bytes, dict, list, dict]] = [
 ]  # fmt: skip
 
 REFUSED: list[tuple[str, str, dict, str]] = [
+    ("a.txt", "ANN:\nhi\n\nBOB:\nhello\n\n", {}, "(line 1: 'ANN:'), and nothing parts dialogues"),
+    ("a.txt", "".join(f"w{i} O\n" for i in range(9)) + "\nx B-PER\n", {}, "a file of CoNLL, which"),
+    ("a.jsonl", rows({"questions": ["a", "b"], "answers": ["c"]}), {},
+     "record 1 of {} has 2 questions and 1 answers"),
+    ("a.yml", "a: &x [1]\nb: *x\n", {}, "{} cannot be read as YAML (it has aliases"),
+    ("a.csv", "dialog\n\"['hi', open('x')]\"\n", {}, "write a list with one text, or one message"),
     ("a.jsonl", rows({"ask": "a", "say": "b"}), {}, "--columns prompt=question,completion=answer"),
     ("a.tsv", "hi\thello\na\tb\n", {}, "else call it .txt"),
     ("a.jsonl", rows({"prompt": "a", "completion": "b"}, {"prompt": "a"}), {},
@@ -256,8 +305,8 @@ def test_what_is_read(tmp_path, name, text, how, said, counted):
     assert [[tuple(turn) for turn in item.turns] for item in read.items] == said
     assert found(counted, read.counts) == counted
     # What is not named did not happen
-    quiet = {"tools", "parts", "rejected", "further", "several", "merged", "short"} - set(counted)
-    assert sum(vars(read.counts)[key] for key in quiet) == 0
+    quiet = {"tools", "parts", "html", "rejected", "further", "several", "merged", "short"}
+    assert sum(vars(read.counts)[key] for key in quiet - set(counted)) == 0
 
 
 @pytest.mark.parametrize(("name", "text", "how", "says"), REFUSED)

@@ -50,6 +50,13 @@ JSON = [{"uid": 1, "asin": "a", "overall": 5.0}, {"uid": 2, "asin": "b", "overal
         {"uid": 2.0, "asin": "a", "overall": 1}]  # fmt: skip
 WORDS = rated(("ann", "fig"), ("ann", "nut"), ("bob", "fig"), ("bob", "nut"))
 NASTY = {
+    "Amazon's, items first": (
+        "r.csv",
+        "B000000001,A00000000X,5.0,900000001\n000000002X,A00000000Y,3.0,900000002\n",
+        rated(("A00000000X", "B000000001", "5.0", 900000001),
+              ("A00000000Y", "000000002X", "3.0", 900000002)),
+        {},
+    ),
     # separators
     "double colons": ("r.dat", joined(FOUR, "::"), FOUR, {}),
     "double colons of three": ("r.dat", joined(THREE, "::"), THREE, {}),
@@ -165,6 +172,19 @@ def test_parquet_ids_with_a_gap_keep_no_point(tmp_path):
     assert found.told == "2 rows: user = user_id, item = item_id"
 
 
+def test_a_saved_data_set_and_columns_of_parquet_that_do_not_say(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    made = datasets.Dataset.from_dict({"user_id": [1, 2], "item_id": ["a", "b"]})
+    made.save_to_disk(str(tmp_path / "one"))
+    datasets.DatasetDict({"train": made, "test": made}).save_to_disk(str(tmp_path / "two"))
+    for name in ("one", "two"):
+        found = read_table(str(tmp_path / name), ROLES)
+        assert found.frame.astype("string").to_numpy().tolist() == [["1", "a"], ["2", "b"]]
+    pd.DataFrame({"x": [1], "y": [2]}).to_parquet(tmp_path / "r.parquet")
+    with pytest.raises(UserError, match=r"r.parquet has the columns x, y, whose .* --columns"):
+        read_table(str(tmp_path / "r.parquet"), ROLES)
+
+
 def test_one_line_says_what_was_understood(tmp_path):
     """Separator, header and columns; a header that is only suspected with the way out."""
     told = table(tmp_path, "r.dat", joined(FOUR, "::"))[1]
@@ -179,6 +199,7 @@ def test_one_line_says_what_was_understood(tmp_path):
 
 
 REFUSED = {
+    "numbered features": ("r.libfm", "5 1:1 21:1\n3 2:1 22:1\n", "as libFM and SVM", {}),
     "a run of TREC": ("r.txt", "1 Q0 a 1 9.5 x\n1 Q0 b 2 9.1 x\n", "is a TREC run file.*--col", {}),
     "one column": ("r.tsv", "1\n2\n", "no 2 columns", {}),
     "an unescaped comma": ("r.csv", "1,a,5\n2,b, c,3\n2,a,1\n", r"row 2 has 4 columns, not 3", {}),

@@ -65,8 +65,8 @@ def test_cub_and_oxford_layouts(tmp_path):
         read = read_captioned(str(place), 16)
         assert read.captions == [["a red bird", "it is red"]]
         assert read.told == (
-            "1 left out: the caption is missing",
-            "1 left out: the picture is missing",
+            f"1 left out: the caption is missing, the first {place / pictures}/001.Bird/bird_2.jpg",
+            f"1 left out: the picture is missing, the first {place / texts}/001.Bird/bird_3.txt",
         )
 
 
@@ -85,7 +85,7 @@ def test_coco_layout_takes_the_training_split(tmp_path):
         file.write_text(json.dumps(content), encoding="utf-8")
     read = read_captioned(str(tmp_path), 16)
     assert read.captions == [["a red square"]]
-    assert read.told == ("1 left out: the picture is missing",)
+    assert read.told == (f"1 left out: the picture is missing, the first {tmp_path}/none.png",)
 
 
 def test_what_cannot_be_read_is_left_out_and_counted(tmp_path):
@@ -106,8 +106,8 @@ def test_what_cannot_be_read_is_left_out_and_counted(tmp_path):
     assert read.captions == [["red"]]
     assert set(read.told) == {
         "1 left out: the picture cannot be read",
-        "3 left out: the picture is missing",
-        "1 left out: the caption is missing",
+        f"3 left out: the picture is missing, the first {tmp_path}/gone.png",
+        f"1 left out: the caption is missing, the first {tmp_path}/mute.png",
         "1 cut to the square in the middle (--fit crop)",
         "1 resized to 16 pixels",
     }
@@ -157,9 +157,9 @@ def test_shapes_need_nothing():
     [
         ("nowhere", None, "no such folder or file"),
         ("empty", None, "has no captions"),
-        ("file.txt", None, "no folder, no zip, no .npz"),
+        ("file.txt", None, "no folder, no zip, no tar, no .npz"),
         ("broken.npz", None, "not a readable .npz"),
-        ("flat.npz", None, "shape (3, 8)"),
+        ("flat.npz", None, "rows of 8 numbers, which are no squares"),
         ("lonely.npz", None, "--captions"),
         ("empty", "gone.json", "gone.json"),
         ("empty", "bad.json", "bad.json"),

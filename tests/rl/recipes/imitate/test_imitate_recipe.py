@@ -90,7 +90,8 @@ def test_a_tiny_run_ends_with_table_controls_and_plots(tmp_path, capsys, demos):
 def assert_judged_on_what_was_held_out(run, result, log, told):
     """The fourth episode, which nothing learned from, against fresh ones of the policy."""
     assert "4 episodes of" in told
-    assert "held out: 1 episodes, --demos beyond the 3 episodes drawn to learn from; 0.0% of their" in told
+    held = "held out: 1 episodes, --demos beyond the 3 episodes drawn to learn from; 0.0% of their"
+    assert held in told
     assert {p for row in log if "d_auc" in row for p in [row["phase"]]} == {"imitation"}
     shown = load_demonstrations(run.config.demos, run.make_envs(1), "CartPole-v1")
     fresh = episodes_of(run.policy(), run.make_envs(2), 2, seed=1)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial import divergences, parallel
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.discrete_variables import Bernoulli, DiscreteVariables
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -40,6 +41,7 @@ class DiscreteGame(Game):
         read: Turns a batch of data into samples; a new draw each time where data are probabilities.
     """
 
+    @python_call()
     def __init__(
         self,
         G: nn.Module,
@@ -55,6 +57,8 @@ class DiscreteGame(Game):
         read: Callable[[Tensor], Tensor] = torch.Tensor.float,
     ):
         super().__init__()
+        check_within(1, latent=latent, batch=batch)
+        check_within(0, d_steps=d_steps)
         if loss.reward is None:
             raise UserError(
                 "this loss compares a sample with the rest of its batch, as relativistic ones do, "

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.arguments import check_within, python_call
-from image_core.adversarial.border import check_tokens
+from image_core.adversarial.border import check_floating, check_tokens
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import check_vocabulary, mask_of
 from seqgan.text.conv_bank import max_over_time
@@ -140,6 +140,7 @@ class CNNDiscriminator(SequenceDiscriminator):
         return self._highway(max_over_time(x, lengths, self.conv_weight, self.conv_bias))
 
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        check_tokens("a discriminator", tokens)
         # Looked up time-major, the layout of the convolutions, and returned as (B, T, E).
         x = F.embedding(tokens.t().contiguous(), self.embedding)
         if self.end is not None:
@@ -149,6 +150,12 @@ class CNNDiscriminator(SequenceDiscriminator):
     def score(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
+        check_floating("score got embedded sequences", embedded)
+        if embedded.dim() != 3:
+            raise UserError(
+                f"score got embedded sequences of shape {tuple(embedded.shape)}; give those of "
+                "embed, (batch, time, features)"
+            )
         return self.logit_of(self.represent_embedded(embedded, lengths))
 
     def represent_embedded(

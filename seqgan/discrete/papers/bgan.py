@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.discrete_variables import DiscreteVariables
 from image_core.runs import options
 from seqgan.discrete import gradients
@@ -40,6 +41,7 @@ class Options(EstimatorOptions):
         options.check_choice("estimator", self.estimator, FORMS)
 
 
+@python_call()
 def bgan(
     G: nn.Module,
     D: nn.Module,

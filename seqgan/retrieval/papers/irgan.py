@@ -6,6 +6,7 @@ as in the released code.
 
 from dataclasses import dataclass
 
+from image_core.adversarial.arguments import python_call
 from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.scorers import Scorer
@@ -23,6 +24,7 @@ class Options(SoftmaxOptions):
     mixture: float = 0.2
 
 
+@python_call()
 def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:
     """IRGAN, pointwise: D tells positives from generated documents one by one.
 

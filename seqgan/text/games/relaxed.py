@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import AdversarialLoss
@@ -61,6 +62,7 @@ class RelaxedGame(PolicyGame):
     G: RecurrentPolicy
     played: Tensor
 
+    @python_call()
     def __init__(
         self,
         G: RecurrentPolicy,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, parallel
-from image_core.adversarial.arguments import python_call
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Loss
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
@@ -54,6 +54,7 @@ class SequenceGame(SampledGame):
         **options: Any,
     ):
         super().__init__(G, D, length, **options)
+        check_within(1, policy_updates=policy_updates)
         self.reward, self.estimator, self.teacher = reward, estimator, teacher
         self.policy_updates = policy_updates
 

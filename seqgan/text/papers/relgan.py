@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from seqgan.data.encode import mask_of
@@ -149,6 +150,7 @@ class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
         return score
 
 
+@python_call()
 def relgan(
     G: RecurrentPolicy, D: SequenceDiscriminator, length: int, *, moves: int, **options: object
 ) -> RelaxedGame:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_fields
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Outsider, Turn
 from image_core.adversarial.losses import AdversarialLoss
@@ -75,6 +77,7 @@ class StackGame(Game):
     Source: Zhang et al. 2017, "StackGAN", equations 3 to 6.
     """
 
+    @python_call()
     def __init__(
         self,
         encoder: TextEncoder,
@@ -94,6 +97,7 @@ class StackGame(Game):
         super().__init__()
         if (G2 is None) != (D2 is None):
             raise UserError("stage II needs both G2 and D2; give both or none")
+        check_within(0, kl_coef=kl_coef)
         check_penalty(penalty or pair_penalty, D1, *([] if D2 is None else [D2]))
         self.encoder = Outsider(encoder) if encoder.frozen else encoder
         self.matcher = matcher
@@ -136,6 +140,7 @@ class StackGame(Game):
         1/2 [L_D(D(x, t), D(x, t')) + L_D(D(x, t), D(G(z, t), t))]
         """
         batch = next(batches)
+        check_fields("StackGame", batch, ("image", "text", "wrong"))
         D, text = self.discriminator(stage), batch["text"]
         with torch.no_grad():
             fake, _ = self.generate(stage, text)
@@ -151,6 +156,7 @@ class StackGame(Game):
         L_G(D(G(z, t), t)) + kl_coef KL, and with interpolation as much for (t + t') / 2
         """
         batch = next(batches)
+        check_fields("StackGame", batch, ("image", "text", "wrong"))
         text = batch["text"]
         D = self.discriminator(stage)
         fake, kl = self.generate(stage, text)
@@ -221,6 +227,9 @@ def match(encoder: TextEncoder | Outsider, matcher: Matcher, batch: Mapping[str,
 
     A frozen encoder has read the sentences before: the batch holds what it made of them.
     """
+    frozen = isinstance(encoder, Outsider)
+    read = ("sentence", "words", "mask") if frozen else ("tokens",)
+    check_fields("a matcher", batch, ("image", *read))
     matcher.train()
     if isinstance(encoder, Outsider):
         text = EncodedSentences(batch["sentence"], batch["words"], batch["mask"])

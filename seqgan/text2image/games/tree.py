@@ -12,6 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_fields
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Outsider, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
@@ -56,6 +59,7 @@ class TreeGame(Game):
     Source: Zhang et al. 2018, "StackGAN++", section 4.
     """
 
+    @python_call()
     def __init__(
         self,
         encoder: TextEncoder,
@@ -71,6 +75,9 @@ class TreeGame(Game):
         damsm_weight: float = 0.0,
     ):
         super().__init__()
+        check_within(0, kl_coef=kl_coef, colour_weight=colour_weight, damsm_weight=damsm_weight)
+        if not discriminators:
+            raise UserError("there are no discriminators; give one for each side")
         check_penalty(penalty, *discriminators)
         self.encoder = Outsider(encoder) if encoder.frozen else encoder
         self.matcher, self.G1 = matcher, G1
@@ -106,6 +113,7 @@ class TreeGame(Game):
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """The sum over sides of `discriminator_loss`; logs are the largest side's."""
         batch = next(batches)
+        check_fields("TreeGame", batch, ("image", "text", "wrong", "sentence", "words", "mask"))
         with torch.no_grad():
             fakes, _ = self.generate(batch)
         pictures = as_floats(batch["image"])
@@ -126,6 +134,7 @@ class TreeGame(Game):
         L_C is the sum over neighbouring sides of the distance of their colours.
         """
         batch = next(batches)
+        check_fields("TreeGame", batch, ("image", "text", "wrong", "sentence", "words", "mask"))
         fakes, kl = self.generate(batch)
         total, logs = self.kl_coef * kl, {"kl": kl}
         for D, fake in zip(self.D1, fakes, strict=True):

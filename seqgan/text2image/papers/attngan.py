@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from seqgan.text2image.config import TreeOptions, stage_players
 from seqgan.text2image.encoders import TextEncoder
 from seqgan.text2image.games.stack import tiny_encoder
@@ -29,6 +30,7 @@ class Options(TreeOptions):
         return True
 
 
+@python_call()
 def attngan(
     encoder: TextEncoder, matcher: Matcher, small: int, side: int, **options: Any
 ) -> TreeGame:

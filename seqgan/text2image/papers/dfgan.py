@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.penalties import logits_and_gradients
 from seqgan.text2image.config import PairOptions, stage_players
 from seqgan.text2image.encoders import TextEncoder
@@ -68,6 +69,7 @@ def matching_aware(weight: float = 2.0, power: float = 6.0) -> PairPenalty:
     return penalty
 
 
+@python_call()
 def dfgan(
     encoder: TextEncoder,
     matcher: Matcher,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from seqgan.text2image.config import TreeOptions, stage_players
 from seqgan.text2image.encoders import TextEncoder
 from seqgan.text2image.games.stack import tiny as tiny_stack
@@ -27,6 +28,7 @@ class Options(TreeOptions):
     """StackGAN v2."""
 
 
+@python_call()
 def stackgan_v2(
     encoder: TextEncoder,
     matcher: Matcher,

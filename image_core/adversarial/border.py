@@ -107,7 +107,7 @@ def check_mask(who: str, mask: Any, name: str = "mask") -> None:
         UserError: It has another type.
     """
     if mask.dtype != torch.bool:
-        raise UserError(f"{who} got {name} of {mask.dtype}; give bool, True = counts")
+        raise UserError(f"{who} got a {name} of {mask.dtype}; give bool, True = counts")
 
 
 def check_variables(who: str, logits: Any, least: int = 1) -> None:
@@ -245,17 +245,18 @@ def check_rewards(rewards: Any, samples: Tensor) -> Tensor:
     return rewards
 
 
-def check_slope(who: str, rewards: Tensor) -> None:
+def check_slope(who: str, rewards: Tensor, samples: Tensor) -> None:
     """Reject rewards without a slope in the samples, for an estimator that needs it.
 
     Args:
         who: The estimator, for messages.
         rewards: Rewards of samples.
+        samples: The samples.
 
     Raises:
         UserError: They carry no gradient.
     """
-    if torch.is_grad_enabled() and not rewards.requires_grad:
+    if torch.is_grad_enabled() and samples.requires_grad and not rewards.requires_grad:
         raise UserError(
             f"{who} differentiates the reward, which carries no gradient; leave .detach() and "
             "no_grad out of it, or use an estimator of black boxes, such as disarm or reinforce"

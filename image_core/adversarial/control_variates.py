@@ -69,7 +69,7 @@ def rebar(
     with torch.no_grad():
         f_hard = check_rewards(reward(hard), hard)
     f_soft = check_rewards(reward(soft), soft)
-    check_slope("rebar", f_soft)
+    check_slope("rebar", f_soft, soft)
     log_prob = (_log_p(logits) * hard).flatten(1).sum(1)
     score = (f_hard - eta * f_soft.detach()) * log_prob
     return -(score + eta * f_soft).mean()
@@ -154,7 +154,7 @@ class Relax(nn.Module):
             relaxed = (z.detach() / temperature).softmax(-1)
             soft = relaxed + _softmax_path(relaxed, path / temperature)
             f_soft = check_rewards(reward(soft), soft)
-            check_slope("relax with an eta", f_soft)
+            check_slope("relax with an eta", f_soft, soft)
             c = self.eta * f_soft
         if self.control is not None:
             c = c + check_rewards(self.control(z.detach() + path), z)
@@ -250,7 +250,7 @@ class Taylor(nn.Module):
         with torch.enable_grad():
             leaf = x.flatten(0, 1).requires_grad_()
             value = check_rewards(reward(leaf), leaf)
-            check_slope("taylor", value)
+            check_slope("taylor", value, leaf)
             (slope,) = torch.autograd.grad(value.sum(), leaf)
         value = value.detach().view(len(x), self.samples)
         flat, slope = x.flatten(2), slope.view_as(x).flatten(2)

@@ -24,7 +24,6 @@ from image_core.adversarial.engine_options import (
     check_folder,
     check_game,
     check_names,
-    check_notes,
     check_optimizers,
     check_player,
     check_schedules,
@@ -373,7 +372,9 @@ class Engine:
             UserError: The disk is full, the folder is not writable, or `notes` are no plain values.
         """
         folder = check_folder(folder)
-        check_notes(self.notes)
+        if not isinstance(self.notes, dict):
+            kind = type(self.notes).__name__
+            raise UserError(f"engine.notes is a {kind}; put values into the mapping it was")
         self._cut.release()
         snapshot.save(self._state(), folder)
         self.saved = folder

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import torch
@@ -267,13 +266,12 @@ def check_steps(accumulate: int, accelerator: Any, cut: Any) -> None:
 def _precision(accelerator: Any) -> str:
     if accelerator is None:
         return "no"
-    from accelerate import Accelerator  # slow to import; who has one has it imported
-
-    if not isinstance(accelerator, Accelerator):
+    try:
+        return accelerator.mixed_precision
+    except AttributeError:
         raise UserError(
             f"accelerator is a {type(accelerator).__name__}; give accelerate's Accelerator()"
-        )
-    return accelerator.mixed_precision
+        ) from None
 
 
 def check_player(option: str, player: Any, players: Iterable[str], optimizers: Any) -> None:
@@ -308,34 +306,3 @@ def check_folder(folder: Any) -> Path:
             f"the folder of a checkpoint is {folder!r:.60}; give the path of a folder of its own"
         )
     return Path(folder)
-
-
-def check_notes(notes: Any) -> None:
-    """Reject notes that no checkpoint would give back as they are.
-
-    Args:
-        notes: Plain values of a recipe.
-
-    Raises:
-        UserError: They are no plain values.
-    """
-    if not isinstance(notes, dict):
-        raise UserError(f"engine.notes is a {type(notes).__name__}; put values into the mapping")
-    for name, value in notes.items():
-        wrong = _not_plain(value)
-        if not isinstance(name, str) or wrong:
-            raise UserError(
-                f"engine.notes holds {name!r}: {wrong or 'its name'} is no plain value; notes are "
-                "strings, numbers, lists and mappings with names, and tensors are buffers of the "
-                "game"
-            )
-
-
-def _not_plain(value: Any) -> str:
-    """The first part of a value that JSON does not hold; "" if there is none."""
-    if isinstance(value, dict):
-        names = [f"the name {name!r}" for name in value if not isinstance(name, str)]
-        return next(iter(names), "") or _not_plain(list(value.values()))
-    if isinstance(value, list | tuple):
-        return next(filter(None, map(_not_plain, value)), "")
-    return "" if isinstance(value, str | int | float | NoneType) else f"a {type(value).__name__}"

@@ -41,6 +41,9 @@ def checkpoint(folder: str | Path) -> Callback:
 
     Args:
         folder: Folder of the checkpoint.
+
+    Raises:
+        UserError: The folder is no path.
     """
 
     def call(engine: Engine, logs: Logs) -> None:

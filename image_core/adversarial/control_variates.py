@@ -173,6 +173,9 @@ def disarm(logits: Float[Tensor, " B *variables"], reward: RewardOf) -> Float[Te
         logits: Logits of a 1 at each variable, (B, *variables).
         reward: Reward f of samples (N, *variables) of 0 and 1; a black box.
 
+    Raises:
+        UserError: The logits are no floating tensor, or the reward is not one number a sample.
+
     Source: Dong, Mnih & Tucker 2020, eq. 6.
     """
     check_variables("disarm", logits)

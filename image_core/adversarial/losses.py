@@ -141,6 +141,9 @@ def density_ratio(
     Args:
         logit: Output of the discriminator, of any shape.
         bound: Upper bound of the logit; above it the ratio is constant.
+
+    Raises:
+        UserError: The logit is no floating tensor, or the bound no number.
     """
     check_floating("density_ratio got a logit", logit)
     check_within(-math.inf, bound=bound)

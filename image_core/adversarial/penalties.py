@@ -119,6 +119,9 @@ def r1(gamma: float = 10.0) -> Flattening:
     Args:
         gamma: Weight of the paper. The authors' code drops the 1/2, so its 10 is our 20.
 
+    Raises:
+        UserError: A number is below 0.
+
     Source: Mescheder et al. 2018, eq. 9.
     """
     check_within(0, gamma=gamma)
@@ -134,6 +137,9 @@ def r2(gamma: float = 10.0) -> Flattening:
     Args:
         gamma: Weight of the paper, as in `r1`. R3GAN adds both with the same weight (Huang et al.
             2024).
+
+    Raises:
+        UserError: A number is below 0.
 
     Source: Mescheder et al. 2018, eq. 10.
     """
@@ -188,6 +194,9 @@ def lipschitz(weight: float = 10.0, target: float = 1.0) -> Penalty:
     Args:
         weight: Weight of the penalty, lambda of the paper.
         target: Lipschitz constant.
+
+    Raises:
+        UserError: A number is below 0.
 
     Source: Petzka et al. 2018.
     """

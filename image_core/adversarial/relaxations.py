@@ -55,6 +55,9 @@ def straight_through(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*b
     Args:
         logits: Unnormalised log probabilities, (..., V).
 
+    Raises:
+        UserError: The logits are no floating tensor.
+
     Source: Bengio, Leonard & Courville 2013.
     """
     check_variables("straight_through", logits)
@@ -73,6 +76,9 @@ def reinmax(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch voca
 
     Args:
         logits: Unnormalised log probabilities, (..., V).
+
+    Raises:
+        UserError: The logits are no floating tensor.
 
     Source: Liu et al. 2023, algorithm 2 at temperature 1.
     """

@@ -97,6 +97,10 @@ class DialogueGame(Game):
         length_weight: Reward taken off for each |log(length / people's length)|.
         buffer_size: Number of earlier replies that the discriminator is shown again; 0 = none.
         replay_share: Chance of a discriminator's row to be one of them.
+        context_length: Most tokens of a context, in the replay buffer.
+
+    Raises:
+        UserError: An argument is of another kind or out of range, or options contradict each other.
 
     Source: Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation", Algorithm 1.
     """

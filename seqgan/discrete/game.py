@@ -39,6 +39,9 @@ class DiscreteGame(Game):
         batch: Latents of a generator step, and of a discriminator step.
         d_steps: Optimizer steps of the discriminator in a round.
         read: Turns a batch of data into samples; a new draw each time where data are probabilities.
+
+    Raises:
+        UserError: An argument is of another kind or out of range, or the loss has no reward.
     """
 
     @python_call()
@@ -115,7 +118,12 @@ class DiscreteGame(Game):
     def sample(
         self, count: int, *, generator: nn.Module | None = None
     ) -> Float[Tensor, "{count} ..."]:
-        """One sample of each of many fresh latents, in evaluation mode, of G if none is named."""
+        """One sample of each of many fresh latents, in evaluation mode, of G if none is named.
+
+        Args:
+            count: Number of samples.
+            generator: Generator that draws them; None takes G.
+        """
         generator = self.G if generator is None else generator
         training = generator.training
         generator.eval()

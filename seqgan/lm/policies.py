@@ -81,7 +81,11 @@ class SequencePolicy(nn.Module, ABC):
         """
 
     def mask(self, tokens: Int64[Tensor, "*B T"]) -> Bool[Tensor, "*B T"]:
-        """True up to and including the first end token."""
+        """True up to and including the first end token.
+
+        Args:
+            tokens: Token ids, (..., T).
+        """
         return mask_of(tokens, self.end)
 
     def token_vectors(self) -> Tensor | None:
@@ -205,7 +209,11 @@ class RecurrentPolicy(SequencePolicy):
         """Hidden state that predicts each token, from the start token and all tokens before it."""
 
     def logits(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
-        """Unnormalised log-probabilities of the next token, differentiable."""
+        """Unnormalised log-probabilities of the next token, differentiable.
+
+        Args:
+            hidden: Hidden states of `step`, (N, H).
+        """
         return torch.addmm(self._output_bias(), hidden, self.output_weight)
 
     def every_logit(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:

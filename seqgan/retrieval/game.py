@@ -141,7 +141,14 @@ class RetrievalGame(Game):
         self.start.load_state_dict(self.G.state_dict())
 
     def batch(self, rows: Int64[Tensor, " B"]) -> QueryBatch:
-        """The queries of a batch of data, with all candidates or a pool of them."""
+        """The queries of a batch of data, with all candidates or a pool of them.
+
+        Args:
+            rows: Numbers of queries, (B,).
+
+        Raises:
+            UserError: The rows are no int64 of shape (B,).
+        """
         check_rows(rows)
         if self.pool is None:
             return self.split.batch(rows)
@@ -308,7 +315,14 @@ class RetrievalGame(Game):
     def start_move(
         self, batches: Iterator[Batch], *, method: str = "softmax", l2: float = 0.0, drawn: int = 5
     ) -> Iterator[Loss]:
-        """One step of the start: softmax, bpr or dns; see `fit_game`."""
+        """One step of the start: softmax, bpr or dns; see `fit_game`.
+
+        Args:
+            batches: Batches of rows.
+            method: Method: softmax, bpr or dns.
+            l2: Weight of half the squared norm of what scores the documents compared.
+            drawn: Number of candidates that dns takes the best of.
+        """
         self.G.train()
         batch = self.batch(next(batches))
         loss = fit_loss(method, l2=l2, drawn=drawn, temperature=self.temperature)

@@ -61,6 +61,9 @@ def bgan(
         samples: Number M of samples of each latent.
         options: Any of `DiscreteGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Hjelm et al. 2018, eq. 8.
     """
     estimator = gradients.bgan(samples, latent)

@@ -34,6 +34,9 @@ def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGam
         split: Queries, candidates and positives to learn from.
         options: Any of `RetrievalGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Wang et al. 2017, with the released code's reward 2 sigmoid(f) - 1.
     """
     return RetrievalGame(G, D, split, **options)  # type: ignore[arg-type]

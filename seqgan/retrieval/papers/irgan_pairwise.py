@@ -37,6 +37,9 @@ def irgan_pairwise(G: Scorer, D: Scorer, split: Split, **options: object) -> Ret
         split: Queries, candidates and positives to learn from.
         options: Any of `RetrievalGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Wang et al. 2017, section 2.3, and the released code.
     """
     defaults = {

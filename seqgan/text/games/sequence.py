@@ -38,6 +38,9 @@ class SequenceGame(SampledGame):
         policy_updates: Optimizer steps on the same samples; values above 1 are for
             `estimators.clipped`.
         options: Further arguments of `SampledGame`.
+
+    Raises:
+        UserError: An argument is of another kind or out of range.
     """
 
     @python_call()
@@ -102,6 +105,9 @@ def seqgan(
         length: Tokens of a sequence, including padding.
         rollouts: Completions of each prefix.
         options: Further arguments of `SequenceGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Yu, Zhang, Wang & Yu 2017, "SeqGAN", AAAI; the released code's update.
     """

@@ -64,6 +64,9 @@ def maligan_mixed(
         copies: Completions of each real prefix.
         options: Further arguments of `SequenceGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Che et al. 2017, section 3.3.
     """
     teacher = Teacher(length, moves, copies)

@@ -164,6 +164,9 @@ def relgan(
         options: Further arguments of `RelaxedGame`; `beta_max` is 100 or 1,000 in the paper, 1 or 2
             on its oracle.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Nie et al. 2019.
     """
     return RelaxedGame(G, D, length, moves=moves, **options)  # type: ignore[arg-type]

@@ -124,7 +124,11 @@ class StackGame(Game):
         return [Turn("match", self.match_move)]
 
     def stage_turns(self, stage: Stage) -> Sequence[Turn]:
-        """Of one stage; the earlier one stands still."""
+        """Of one stage; the earlier one stands still.
+
+        Args:
+            stage: Stage, 1 or 2.
+        """
         return [
             Turn(f"D{stage}", partial(self.discriminator_move, stage)),
             Turn(f"G{stage}", partial(self.generator_move, stage)),
@@ -138,6 +142,10 @@ class StackGame(Game):
         """Real with the right sentence, against real with a wrong one and generated.
 
         1/2 [L_D(D(x, t), D(x, t')) + L_D(D(x, t), D(G(z, t), t))]
+
+        Args:
+            stage: Stage, 1 or 2.
+            batches: Batches, see the class.
         """
         batch = next(batches)
         check_fields("StackGame", batch, ("image", "text", "wrong"))
@@ -154,6 +162,10 @@ class StackGame(Game):
         """Please the discriminator; keep the conditions near N(0, I).
 
         L_G(D(G(z, t), t)) + kl_coef KL, and with interpolation as much for (t + t') / 2
+
+        Args:
+            stage: Stage, 1 or 2.
+            batches: Batches, see the class.
         """
         batch = next(batches)
         check_fields("StackGame", batch, ("image", "text", "wrong"))
@@ -170,7 +182,12 @@ class StackGame(Game):
     def generate(
         self, stage: Stage, text: Float[Tensor, "B E"]
     ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, ""]]:
-        """Pictures of the stage in training, and the divergence of its conditions."""
+        """Pictures of the stage in training, and the divergence of its conditions.
+
+        Args:
+            stage: Stage, 1 or 2.
+            text: Vectors of the sentences, (B, E).
+        """
         z = self.G1.draw(len(text), text.device)
         if stage == 1:
             return self.G1.train()(z, text)
@@ -200,11 +217,21 @@ class StackGame(Game):
     def pair_logits(
         self, stage: int, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
     ) -> Float[Tensor, " B"]:
-        """Logits of whole pairs by a stage's discriminator in evaluation mode, high = real."""
+        """Logits of whole pairs by a stage's discriminator in evaluation mode, high = real.
+
+        Args:
+            stage: Stage, 1 or 2.
+            images: Pictures of the stage, (B, 3, S, S), in [-1, 1].
+            text: Vectors of their sentences, (B, E).
+        """
         return evaluated(self.discriminator(2 if stage == 2 else 1), images, text)
 
     def discriminator(self, stage: Stage) -> MatchingDiscriminator:
-        """Of a stage."""
+        """Of a stage.
+
+        Args:
+            stage: Stage, 1 or 2.
+        """
         if stage == 1:
             return self.D1
         assert self.D2 is not None

@@ -103,7 +103,11 @@ class TreeGame(Game):
         return [Turn("match", self.match_move)]
 
     def stage_turns(self, stage: int) -> Sequence[Turn]:
-        """Of all sides at once."""
+        """Of all sides at once.
+
+        Args:
+            stage: Stage; a tree has one.
+        """
         return [Turn("D1", self.discriminator_move), Turn("G1", self.generator_move)]
 
     def match_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
@@ -155,13 +159,23 @@ class TreeGame(Game):
     def pair_logits(
         self, stage: int, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
     ) -> Float[Tensor, " B"]:
-        """Logits of whole pairs by the discriminator of the largest side in evaluation mode."""
+        """Logits of whole pairs by the discriminator of the largest side in evaluation mode.
+
+        Args:
+            stage: Stage; a tree has one.
+            images: Pictures of the largest side, (B, 3, S, S), in [-1, 1].
+            text: Vectors of their sentences, (B, E).
+        """
         D = self.D1[-1]
         assert isinstance(D, MatchingDiscriminator)
         return evaluated(D, images, text)
 
     def generate(self, batch: Mapping[str, Tensor]) -> tuple[list[Tensor], Float[Tensor, ""]]:
-        """Pictures of every side in training, and the divergence of their conditions."""
+        """Pictures of every side in training, and the divergence of their conditions.
+
+        Args:
+            batch: Batch, see the class.
+        """
         z = self.G1.draw(len(batch["text"]), batch["text"].device)
         return self.G1.train()(z, batch["text"], batch["words"], batch["mask"])
 

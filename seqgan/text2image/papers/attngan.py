@@ -43,6 +43,9 @@ def attngan(
         side: Largest side.
         options: Any of `stackgan_v2`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Xu et al. 2018, "AttnGAN: Fine-Grained Text to Image Generation with Attentional GANs".
     """
     settings: dict[str, Any] = {"damsm_weight": 5.0, **options}

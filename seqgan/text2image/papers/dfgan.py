@@ -93,6 +93,9 @@ def dfgan(
         changes: Random changes of every picture that the discriminator looks at.
         options: Any of `StackGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Tao et al. 2022, "DF-GAN: A Simple and Effective Baseline for Text-to-Image Synthesis".
     """
     text = encoder.features

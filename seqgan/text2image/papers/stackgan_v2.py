@@ -64,6 +64,9 @@ def stackgan_v2(
         words: Length of a word's vector, for attention; 0 for none.
         options: Any of `TreeGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Zhang et al. 2018, "StackGAN++".
     """
     text = encoder.features

@@ -30,10 +30,15 @@ class RewardWrapper(gymnasium.Wrapper[Any, Any, Any, Any]):
         loaded: A loaded run of imitation, its transferable reward, or another reward.
 
     Raises:
-        UserError: It has no reward, or one of an environment with other spaces.
+        UserError: It is no environment, or the reward is none or of one with other spaces.
     """
 
     def __init__(self, env: gymnasium.Env[Any, Any], loaded: Rewarding):
+        if not isinstance(env, gymnasium.Env):
+            raise UserError(
+                f"RewardWrapper wraps a gymnasium.Env, not a {type(env).__name__}; give one, such "
+                "as gymnasium.make('CartPole-v1')"
+            )
         if not isinstance(loaded, Rewarding):
             raise UserError(
                 f"RewardWrapper takes what has a reward, not a {type(loaded).__name__}: a run of "

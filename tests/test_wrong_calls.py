@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jaxtyping
@@ -54,6 +55,32 @@ def moved(move: Any) -> None:
     run(lambda own: [sg.Turn("A", move)])
 
 
+def noted(value: Any) -> None:
+    one = engine()
+    one.notes["mine"] = value
+    with TemporaryDirectory() as folder:
+        one.save(f"{folder}/run")
+
+
+def moves_itself(act: Any, *, twice: bool = False) -> None:
+    """A move that does what is the engine's to do, or yields one loss twice."""
+
+    def move(batches):
+        loss = one.game.net(next(batches)).mean()
+        act(one, loss)
+        yield loss
+        if twice:
+            yield loss
+
+    one = engine(turns=lambda own: [sg.Turn("A", move)])
+    one.run(lambda i: torch.ones(3, 2), 1)
+
+
+def sequences() -> sg.Game:
+    return sg.games.seqgan(policy(), DISCRIMINATOR, 5, d_steps=1, negatives=4)
+
+
+DISCRIMINATOR, X = sg.CNNDiscriminator(10, 4, [(1, 2)]), torch.ones(4, 2)
 policy, row = partial(sg.LSTMPolicy, 10), {"x": torch.ones(2)}
 NONE = torch.zeros(0, 4, dtype=torch.int64)
 FAR = torch.full((2, 3), 99)
@@ -134,12 +161,15 @@ CALLS = {
     "a bound in words": (lambda: sg.alarms(sg.Limit("a", "2")), "bounds as numbers"),
     "one limit": (lambda: sg.collapse_alarms(list, sg.Limit("a")), "give a list of Limits"),
     "real text": (lambda: sg.limits_of(["a cat"]), "give a list of lists of whole numbers"),
-    "a ratio": (lambda: sg.density_ratio([1.0]), "a logit as a list; give a tensor"),
+    "a ratio": (lambda: sg.density_ratio([1.0]), r"density_ratio: logit is \[1.0\]; give a tensor"),
     "a weight": (lambda: penalties.r1("3"), "r1: gamma is '3'; give a number"),
     "below zero": (lambda: penalties.r1(-1.0), "gamma=-1.0: give a number of at least 0"),
     "a sum": (lambda: penalties.total(3), "total: penalties is 3; give"),
     "a baseline": (lambda: sg.estimators.reinforce(3), "reinforce: baseline is 3; give a string"),
-    "rewards": (lambda: sg.returns.leave_one_out([1.0], 2), "reward as a list; give a tensor"),
+    "rewards": (
+        lambda: sg.returns.leave_one_out([1.0], 2),
+        "leave_one_out: reward is",
+    ),
     "words": (lambda: sg.metrics.bleu(["a cat"], ["a"]), "lists of token ids, such as"),
     "orders": (lambda: sg.metrics.bleu([[1]], [[1]], orders=2), "a list of orders of 1 or more"),
     "n": (lambda: sg.metrics.distinct([[1]], "a"), "n of 1 or more: got 'a'"),
@@ -155,6 +185,136 @@ CALLS = {
     "a game": (lambda: sg.games.LikelihoodGame(3), "LikelihoodGame: G is 3; give a SequencePolicy"),
     "a victim": (lambda: sg.attacks.Victim(3), "logits is a int; give a classifier"),
     "no victim": (lambda: sg.attacks.fgsm(3, 4, 5, 6.0), "fgsm: victim is 3; give a Victim"),
+    "a loss of numbers": (
+        lambda: sg.AdversarialLoss(1, 2, 3),
+        "AdversarialLoss: d is 1; give a function of 2 arguments",
+    ),
+    "a loss of one side": (
+        lambda: sg.AdversarialLoss(lambda real: real.mean(), sg.losses.hinge.g, None),
+        "AdversarialLoss: d is a function; give a function of 2 arguments",
+    ),
+    "half a loss": (
+        lambda: sg.AdversarialLoss(sg.losses.hinge.d, sg.losses.hinge.g),
+        "missing a required argument: 'reward'; it takes d, g, reward",
+    ),
+    "a reward of numbers": (lambda: sg.losses.hinge.reward([1.0]), "a logit as a list; give a t"),
+    "targets": (lambda: sg.losses.least_squares_coding("a", 1, 2), "a is 'a'; give a number"),
+    "save": (lambda: engine().save(3), "the folder of a checkpoint is 3; give the path of a fo"),
+    "save here": (lambda: engine().save("."), "is '.'; give the path of a folder of its own"),
+    "load": (lambda: engine().load(None), "the folder of a checkpoint is None; give the path"),
+    "a note": (lambda: noted(torch.ones(2)), "no plain value .*Tensor.* make a tensor a buffer"),
+    "another's turn": (lambda: engine().learning("Z").__enter__(), "learning names 'Z', but the"),
+    "true rounds": (lambda: engine().run(lambda i: torch.ones(3, 2), True), "True rounds cannot"),
+    "a callback of one": (lambda: sg.every(1, lambda e: None), "give a function of 2 arguments"),
+    "callbacks of one": (
+        lambda: engine().run(lambda i: torch.ones(3, 2), 1, callbacks=[lambda e: None]),
+        r"callbacks hold a function; give functions of \(engine, logs\)",
+    ),
+    "an optimizer of nothing": (
+        lambda: sg.Engine(One(), {"A": lambda: None}),
+        "optim of 'A' is a function; give a function of one argument",
+    ),
+    "an accelerator": (lambda: engine(accelerator=object()), "accelerator is a object; give acc"),
+    "no clip": (lambda: engine(clip={"A": 0.0}), "clip of 'A' is 0, so that it never learns"),
+    "numbered players": (lambda: engine(lambda own: {3: own}), "names 3; give a name, such as 'G'"),
+    "players as they are": (
+        lambda: sg.Engine(type("P", (One,), {"players": {}})(), {}),
+        "players and turns of P are read by calling them",
+    ),
+    "turns of nobody": (
+        lambda: run(lambda own: [own[0]._replace(repeat=0)]),
+        "every turn has repeat=0, so that nobody learns",
+    ),
+    "a batch for batches": (
+        lambda: moved(lambda batches: (yield batches.mean())),
+        "it has no 'mean': it gives one batch after another; pull one with",
+    ),
+    "a first batch": (lambda: moved(lambda b: (yield b[0].mean())), "one batch after another"),
+    "a complex loss": (
+        lambda: moved(lambda b: iter([torch.ones((), dtype=torch.complex64)])),
+        "a loss whose total is a tensor of torch.complex64, not a floating tensor",
+    ),
+    "a step of its own": (
+        lambda: moves_itself(lambda e, x: x.backward(retain_graph=True)),
+        "has left gradients on its own parameters",
+    ),
+    "a loss twice": (lambda: moves_itself(lambda e, x: None, twice=True), "whose graph was used b"),
+    "a run in a move": (
+        lambda: moves_itself(lambda e, x: e.run(lambda i: torch.ones(3, 2), 1)),
+        "'A' would learn inside a move of 'A'",
+    ),
+    "a function for D": (lambda: penalties.r1()(3, X, X), "a penalty got a int as discriminator"),
+    "D of all at once": (
+        lambda: penalties.r1()(lambda x: x.mean(), X, X),
+        r"made logits of shape \(\) of 4 samples; return \(N,\)",
+    ),
+    "D of nothing": (lambda: penalties.r1()(lambda x: None, X, X), "logits as a NoneType; give a"),
+    "lists for a penalty": (
+        lambda: penalties.dragan()(nn.Linear(2, 1), [1.0], X),
+        "real as a list",
+    ),
+    "no samples": (lambda: penalties.r1()(nn.Linear(2, 1), X[:0], X[:0]), "give at least one sam"),
+    "a negative weight": (lambda: penalties.mixup(-1), "weight=-1: give a number of at least 0"),
+    "a module to clip": (lambda: penalties.clip_weights(nn.Linear(1, 1), 1.0), "such as D.param"),
+    "logits in a list": (
+        lambda: sg.estimators.straight_through([1.0]),
+        "logits is \\[1.0\\]; give",
+    ),
+    "whole logits": (lambda: sg.estimators.reinmax(FAR), "logits is a tensor of torch.int64"),
+    "a reward without a slope": (
+        lambda: sg.estimators.rebar(X.clone().requires_grad_(), lambda x: x.detach().sum(1)),
+        "rebar differentiates the reward, which carries no gradient",
+    ),
+    "gamma": (lambda: sg.returns.discounted(X, X > 0, 2.0), "gamma=2.0: give a number from 0 to 1"),
+    "a mask of numbers": (
+        lambda: sg.returns.position_mean(X, X),
+        "mask is a tensor of torch.float",
+    ),
+    "a mask of one row": (
+        lambda: sg.returns.position_mean(X, X[:1] > 0),
+        r"position_mean got reward \(4, 2\), mask \(1, 2\); give equal shapes",
+    ),
+    "an unknown option": (
+        lambda: sg.games.seqgan(policy(), DISCRIMINATOR, 5, rollout=3),
+        "SampledGame: got an unexpected keyword argument 'rollout'; it takes G, D, length, loss",
+    ),
+    "a loss's name": (
+        lambda: sg.games.seqgan(policy(), DISCRIMINATOR, 5, loss="hinge"),
+        "SampledGame: loss is 'hinge'; give a AdversarialLoss",
+    ),
+    "samples in words": (
+        lambda: sg.games.seqgan(policy(), DISCRIMINATOR, 5, samples="4"),
+        "SampledGame: samples is '4'; give a whole number",
+    ),
+    "steps below none": (
+        lambda: sg.games.seqgan(policy(), DISCRIMINATOR, 5, d_steps=-1),
+        "d_steps=-1: give a number of at least 0",
+    ),
+    "moves": (lambda: sg.games.relgan(policy(), DISCRIMINATOR, 5, moves="3"), "moves is '3'; give"),
+    "another's data": (
+        lambda: next(sequences().discriminator_move(iter([torch.ones(4, 9).long()]))),
+        "sequences of 9 tokens, but the game's length is 5",
+    ),
+    "data by name": (
+        lambda: next(sequences().discriminator_move(iter([{"x": FAR}]))),
+        "a game of sequences got tokens as a dict; give a tensor",
+    ),
+    "a dialogue": (lambda: sg.games.DialogueGame(3, 4, 5, context_length=3), "G is 3; give a Dia"),
+    "documents": (lambda: sg.games.irgan(3, 4, 5), "irgan: G is 3; give a Scorer"),
+    "a ranking": (lambda: sg.games.RankingGame(3, 4), "RankingGame: G is 3; give a Scorer"),
+    "variables": (lambda: sg.games.bgan(3, 4, 5, 6), "bgan: G is 3; give a Module"),
+    "an encoder": (lambda: sg.games.StackGame(3, 4, 5, 6), "encoder is 3; give a TextEncoder"),
+    "a tree": (lambda: sg.games.attngan(3, 4, 5, 6), "attngan: encoder is 3; give a TextEncoder"),
+    "nothing left": (lambda: policy().sample(1, 2, never=range(10)), "never holds every id"),
+    "a frozen density": (lambda: policy().log_prob(FAR % 9, 0.0), "temperature=0.0: give a number"),
+    "no tokens": (lambda: policy().nll(NONE), "a policy got no tokens; give at least one seq"),
+    "a batch's number": (lambda: sg.Batches(X, 2, seed=0)(-1), "batch number -1 is none"),
+    "a file's number": (lambda: sg.data.read_texts(3), "read_texts: source is 3; give a string"),
+    "rounded rows": (
+        lambda: sg.HistoryPool(3, {"x": torch.ones(2).long()}).mix({"x": X}),
+        "holds 'x' of torch.int64 and was given torch.float32, which would be rounded",
+    ),
+    "an environment": (lambda: sg.RewardWrapper(3, 4), "wraps a gymnasium.Env, not a int"),
 }
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import AbstractArray
 from torch import Tensor
 
+from image_core.adversarial.border import takes
 from image_core.adversarial.errors import ArgumentError, UserError
 
 P = ParamSpec("P")
@@ -47,16 +48,19 @@ def python_call(**arguments: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         arguments: Argument that an option stands for, by the option's name, where they differ.
 
     Raises:
-        ArgumentError: An argument is of another kind; the message names it and says what to give.
+        ArgumentError: An argument is missing, unknown or of another kind, or a function takes
+            another number of arguments; the message names it and says what to give.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        parameters = inspect.signature(function).parameters
+        signature = inspect.signature(function)
+        parameters = signature.parameters
         hints = {name: parameter.annotation for name, parameter in parameters.items()}
         places = [(n, hints[n]) for n, p in parameters.items() if p.kind <= p.VAR_POSITIONAL]
         rest = [(n, hints[n]) for n, p in parameters.items() if p.kind == p.VAR_POSITIONAL]
         names = {**{name: name for name in parameters}, **arguments}
-        title = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+        title = re.sub(r"\.__(init|new)__$", "", function.__qualname__).rpartition(".")[2]
+        taken = ", ".join(name for name in parameters if name not in ("self", "cls"))
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -66,6 +70,12 @@ def python_call(**arguments: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 _check(title, name, hints.get(name, Any), value)
             try:
                 return function(*args, **kwargs)
+            except TypeError:
+                try:
+                    signature.bind(*args, **kwargs)
+                except TypeError as wrong:
+                    raise ArgumentError(f"{title}: {wrong}; it takes {taken}") from None
+                raise
             except UserError as error:
                 if type(error) is not UserError:
                     raise
@@ -136,7 +146,7 @@ def _fits(value: Any, hint: Any) -> bool:
         every = inner[:1] * len(value) if inner[-1] is ... and _is_sequence(value) else inner
         return _is_sequence(value) and len(value) == len(every) and all(map(_fits, value, every))
     if origin is Callable:
-        return callable(value)
+        return callable(value) and (not isinstance(inner[0], list) or takes(value, len(inner[0])))
     if inspect.isclass(hint) and issubclass(hint, AbstractArray):
         return hint.array_type is not Tensor or (
             isinstance(value, Tensor) and str(value.dtype).removeprefix("torch.") in hint.dtypes
@@ -185,7 +195,9 @@ def _noun(hint: Any, *, several: bool = False) -> str:
     if origin is tuple and ... not in inner:
         return f"{'pairs' if several else 'a pair'} ({', '.join(map(_noun, inner))})"
     if origin is Callable:
-        return "functions" if several else "a function"
+        given = f" of {len(inner[0])} arguments" if isinstance(inner[0], list) else ""
+        kind = "functions" if several else "a function"
+        return kind + given.replace(" 1 arguments", " one argument")
     if origin is Mapping or origin is dict:
         kind = "mappings" if several else "a mapping"
         return kind if inner[1] is Any else f"{kind} from names to {_noun(inner[1], several=True)}"

@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +41,9 @@ def checkpoint(folder: str | Path) -> Callback:
 
     Args:
         folder: Folder of the checkpoint.
+
+    Raises:
+        UserError: The folder is no path.
     """
 
     def call(engine: Engine, logs: Logs) -> None:
@@ -106,6 +109,8 @@ def check_limits(limits: Sequence[Limit]) -> None:
         bounds = (limit.least, limit.most)
         if not isinstance(limit.metric, str) or not all(isinstance(x, Real) for x in bounds):
             raise UserError(f"{limit!r}: give the name of a logged number, and bounds as numbers")
+        if not isinstance(limit.rounds, Integral) or not isinstance(limit.meaning, str):
+            raise UserError(f"{limit!r}: give rounds as a whole number, and meaning as a string")
         if not limit.least <= limit.most or limit.rounds < 1:
             raise UserError(
                 f"{limit!r}: give least at most as great as most, and rounds of at least 1"

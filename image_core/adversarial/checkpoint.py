@@ -139,7 +139,17 @@ def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     Args:
         folder: Folder that holds all other files of the checkpoint.
         state: JSON values to store.
+
+    Raises:
+        UserError: The notes hold something else.
     """
+    try:
+        json.dumps(state)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"engine.notes hold what is no plain value ({error}); put in strings, numbers, lists "
+            "and mappings, and make a tensor a buffer of the game"
+        ) from error
     files = {f.name: _fingerprint(f) for f in sorted(folder.iterdir())}
     content = {"format": FORMAT, "files": files, **state}
     text = json.dumps({**content, "crc": _crc(content)}, indent=1)

@@ -18,7 +18,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
-from image_core.adversarial.border import check_rewards
+from image_core.adversarial.arguments import python_call
+from image_core.adversarial.border import check_rewards, check_slope, check_variables
 from image_core.adversarial.discrete_variables import DiscreteVariables
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.relaxations import one_hot_like, with_gumbel
@@ -32,6 +33,7 @@ RewardOf = Callable[[Tensor], Tensor]
 """Samples (N, *variables, V), one-hot or soft -> rewards (N,)."""
 
 
+@python_call()
 def rebar(
     logits: Float[Tensor, "B *variables V"],
     reward: RewardOf,
@@ -58,6 +60,7 @@ def rebar(
 
     Source: Tucker et al. 2017, eq. 7 and appendix on coupled noise.
     """
+    check_variables("rebar", logits, 2)
     if not temperature > 0:
         raise UserError(f"temperature = {temperature}: give a positive number")
     hard, z, path = _coupled(logits)
@@ -66,11 +69,13 @@ def rebar(
     with torch.no_grad():
         f_hard = check_rewards(reward(hard), hard)
     f_soft = check_rewards(reward(soft), soft)
+    check_slope("rebar", f_soft, soft)
     log_prob = (_log_p(logits) * hard).flatten(1).sum(1)
     score = (f_hard - eta * f_soft.detach()) * log_prob
     return -(score + eta * f_soft).mean()
 
 
+@python_call()
 def relax(
     control: nn.Module | None = None, temperature: float = 1.0, eta: float | None = 1.0
 ) -> "Relax":
@@ -124,6 +129,7 @@ class Relax(nn.Module):
         self, logits: Float[Tensor, "B *variables V"], reward: RewardOf
     ) -> Float[Tensor, ""]:
         """Surrogate loss for the logits plus the variance term for the control's parameters."""
+        check_variables("relax", logits, 2)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
             hard, z, path = _coupled(leaf)
@@ -147,12 +153,15 @@ class Relax(nn.Module):
             temperature = self.log_temperature.exp()
             relaxed = (z.detach() / temperature).softmax(-1)
             soft = relaxed + _softmax_path(relaxed, path / temperature)
-            c = self.eta * check_rewards(reward(soft), soft)
+            f_soft = check_rewards(reward(soft), soft)
+            check_slope("relax with an eta", f_soft, soft)
+            c = self.eta * f_soft
         if self.control is not None:
             c = c + check_rewards(self.control(z.detach() + path), z)
         return f_hard, c
 
 
+@python_call()
 def disarm(logits: Float[Tensor, " B *variables"], reward: RewardOf) -> Float[Tensor, ""]:
     """Antithetic pairs of Bernoulli samples; unbiased, with two evaluations of f and no gradient.
 
@@ -164,8 +173,12 @@ def disarm(logits: Float[Tensor, " B *variables"], reward: RewardOf) -> Float[Te
         logits: Logits of a 1 at each variable, (B, *variables).
         reward: Reward f of samples (N, *variables) of 0 and 1; a black box.
 
+    Raises:
+        UserError: The logits are no floating tensor, or the reward is not one number a sample.
+
     Source: Dong, Mnih & Tucker 2020, eq. 6.
     """
+    check_variables("disarm", logits)
     with torch.no_grad():
         probability = logits.sigmoid()
         u = torch.rand_like(probability)
@@ -178,6 +191,7 @@ def disarm(logits: Float[Tensor, " B *variables"], reward: RewardOf) -> Float[Te
     return -(estimate * logits).flatten(1).sum(1).mean()
 
 
+@python_call()
 def taylor(samples: int, momentum: float = 0.99) -> "Taylor":
     """Leave-one-out with the slopes of the other samples as control variate; unbiased.
 
@@ -228,11 +242,18 @@ class Taylor(nn.Module):
         self, variables: DiscreteVariables, logits: Float[Tensor, " B *S"], reward: RewardOf
     ) -> Float[Tensor, ""]:
         """Surrogate loss; the coefficient is updated with the current samples only afterwards."""
+        if not isinstance(variables, DiscreteVariables):
+            raise UserError(
+                f"taylor got variables that are a {type(variables).__name__}; give what the logits "
+                "mean, such as Bernoulli()"
+            )
+        check_variables("taylor", logits)
         others = self.samples - 1
         x = variables.sample(logits, self.samples)
         with torch.enable_grad():
             leaf = x.flatten(0, 1).requires_grad_()
             value = check_rewards(reward(leaf), leaf)
+            check_slope("taylor", value, leaf)
             (slope,) = torch.autograd.grad(value.sum(), leaf)
         value = value.detach().view(len(x), self.samples)
         flat, slope = x.flatten(2), slope.view_as(x).flatten(2)

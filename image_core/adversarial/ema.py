@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
@@ -44,13 +44,18 @@ class EMA(nn.Module):
             module: Network to average, after its optimizer step.
 
         Raises:
-            UserError: It has other parameters.
+            UserError: It is no module, or has other parameters or buffers.
         """
-        try:
-            torch._foreach_lerp_(
-                list(self.module.parameters()), list(module.parameters()), 1.0 - self.decay
+        if not isinstance(module, nn.Module):
+            raise UserError(f"EMA.update: module is a {type(module).__name__}; give a module")
+        mine: list[Tensor] = list(self.module.parameters())
+        theirs: list[Tensor] = list(module.parameters())
+        kept, given = list(self.module.buffers()), list(module.buffers())
+        if [x.shape for x in mine + kept] != [x.shape for x in theirs + given]:
+            raise UserError(
+                "the module is not the one that is averaged: its parameters or buffers have other "
+                "shapes"
             )
-        except RuntimeError as error:
-            raise UserError(f"the module is not the one that is averaged: {error}") from error
-        for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
-            mine.copy_(theirs)
+        torch._foreach_lerp_(mine, theirs, 1.0 - self.decay)
+        for own, other in zip(kept, given):
+            own.copy_(other)

@@ -21,9 +21,11 @@ from image_core.adversarial.ema import EMA
 from image_core.adversarial.engine_options import (
     check_callbacks,
     check_count,
+    check_folder,
     check_game,
     check_names,
     check_optimizers,
+    check_player,
     check_schedules,
     check_steps,
     check_training,
@@ -36,9 +38,12 @@ from image_core.adversarial.logs import Logs, Means
 from image_core.adversarial.moves import (
     RuleError,
     as_loss,
+    check_alone,
     check_outside_with,
     check_turns,
+    check_untouched,
     started,
+    used_once,
 )
 from image_core.adversarial.sharding import Cut, is_sharded, whole
 from image_core.adversarial.stream import Data, as_tensors, batches, to_device
@@ -112,6 +117,7 @@ class Engine:
         self._accelerator = accelerator
         self._guard = Guard(self.players, self.device)
         self._cut = cut
+        self._learner = ""
 
     # -- playing ---------------------------------------------------------------------------------
 
@@ -137,8 +143,8 @@ class Engine:
         logs = Means()
         yields = 0
         self._cut.release()
-        # Gradients left by a move that failed between two steps
-        self.optimizers[player].zero_grad(set_to_none=True)
+        check_alone(player, self._learner)
+        self._forget(player)  # gradients left by a move that failed between two steps
         move: Iterator[Loss] | None = None
         with self.learning(player):
             self._cut.gather()
@@ -146,8 +152,11 @@ class Engine:
                 move = started(turn, batches)
                 while (loss := self._next(move, turn)) is not None:
                     total, scalars = loss
+                    if yields % self.accumulate == 0:
+                        check_untouched(self.players[player], player)
                     yields += 1
-                    (total / self.accumulate if self.accumulate > 1 else total).backward()
+                    with used_once(player):
+                        (total / self.accumulate if self.accumulate > 1 else total).backward()
                     logs.add({f"{player}/{k}": v for k, v in {"loss": total, **scalars}.items()})
                     if yields % self.accumulate == 0:
                         logs.add({f"{player}/grad_norm": self._step(player, total)})
@@ -230,10 +239,7 @@ class Engine:
             UserError: There is no such player, or it has no optimizer.
         """
         players = self.game.players()
-        if player not in players:
-            raise UserError(f"reset names {player!r}, but the players are {sorted(players)}")
-        if player not in self.optimizers:
-            raise UserError(f"reset names {player!r}, which has no optimizer; add it to optim")
+        check_player("reset", player, players, self.optimizers)
         self.players[player] = list(players[player])
         self.optimizers[player] = self.optim[player](self.players[player])
         if player in self._schedule:
@@ -283,7 +289,7 @@ class Engine:
                 alike = [p for p in parameters if p.grad is not None and is_sharded(p.grad) == cut]
                 nn.utils.clip_grads_with_norm_(alike, self.clip[player], norm)
         self.optimizers[player].step()
-        self.optimizers[player].zero_grad(set_to_none=True)
+        self._forget(player)
         if player in self.schedules:
             self.schedules[player].step()
         self._cut.gather()
@@ -295,6 +301,10 @@ class Engine:
             if any(id(p) in learned for p in module.parameters()):
                 average.update(module)
         return norm
+
+    def _forget(self, player: str) -> None:
+        for parameter in self.players[player]:  # also those that its optimizer leaves out
+            parameter.grad = None
 
     def _norm(self, gradients: Sequence[Tensor]) -> Tensor:
         """The norm of all gradients together, those of shards and those that are whole."""
@@ -308,15 +318,25 @@ class Engine:
 
     @contextmanager
     def learning(self, player: str) -> Iterator[None]:
-        """Context in which its parameters alone require gradients; they flow through all others."""
+        """Context in which its parameters alone require gradients; they flow through all others.
+
+        Args:
+            player: Name of a player.
+
+        Raises:
+            UserError: There is no such player.
+        """
+        check_player("learning", player, self.players, self.players)
         learning = {id(p) for p in self.players[player]}
         flags = [(p, p.requires_grad) for p in self.game.parameters()]
         for parameter, flag in flags:
             # Permanently frozen parameters, such as a pretrained layer's, stay frozen.
             parameter.requires_grad_(flag and id(parameter) in learning)
+        before, self._learner = self._learner, player
         try:
             yield
         finally:
+            self._learner = before
             for parameter, flag in flags:
                 parameter.requires_grad_(flag)
 
@@ -349,11 +369,15 @@ class Engine:
             folder: Folder of the checkpoint.
 
         Raises:
-            UserError: The disk is full, or the folder is not writable.
+            UserError: The disk is full, the folder is not writable, or `notes` are no plain values.
         """
+        folder = check_folder(folder)
+        if not isinstance(self.notes, dict):
+            kind = type(self.notes).__name__
+            raise UserError(f"engine.notes is a {kind}; put values into the mapping it was")
         self._cut.release()
-        snapshot.save(self._state(), Path(folder))
-        self.saved = Path(folder)
+        snapshot.save(self._state(), folder)
+        self.saved = folder
 
     def load(self, folder: str | Path) -> None:
         """Continue from a checkpoint, bit for bit; a rejected checkpoint changes nothing.
@@ -364,7 +388,8 @@ class Engine:
         Raises:
             UserError: The checkpoint is missing, corrupt, or belongs to another game.
         """
-        self._restore(snapshot.load(self._state(), Path(folder)), Path(folder))
+        folder = check_folder(folder)
+        self._restore(snapshot.load(self._state(), folder), folder)
 
     def load_learned(self, folder: str | Path) -> None:
         """Load weights, averages and counts from a checkpoint, but no optimizer state.
@@ -377,7 +402,8 @@ class Engine:
         Raises:
             UserError: The checkpoint is missing, corrupt, or belongs to another game.
         """
-        self._restore(snapshot.load_learned(self._state(), Path(folder)), Path(folder))
+        folder = check_folder(folder)
+        self._restore(snapshot.load_learned(self._state(), folder), folder)
 
     def _state(self) -> snapshot.State:
         return snapshot.State(

@@ -3,6 +3,8 @@
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -10,6 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from image_core.adversarial.border import check_function, takes
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Game
 from image_core.adversarial.sharding import Cut
@@ -44,11 +47,17 @@ def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any])
                     f"{option} of {name!r} is a {type(make).__name__}; give a function that builds "
                     f"it, such as {example}"
                 )
+            check_function(f"{option} of {name!r}", make, 1)
     _check_players(game)
 
 
 def _check_players(game: Game) -> None:
-    title, players = type(game).__name__, game.players()
+    title = type(game).__name__
+    if not callable(game.players) or not callable(game.turns):
+        raise UserError(
+            f"players and turns of {title} are read by calling them; define them as methods"
+        )
+    players = game.players()
     if not isinstance(players, Mapping) or not players:
         raise UserError(
             f"players() of {title} returns {players!r:.40}; return a mapping from names to lists "
@@ -56,6 +65,8 @@ def _check_players(game: Game) -> None:
         )
     known = {id(parameter) for parameter in game.parameters()}
     for name, own in players.items():
+        if not isinstance(name, str) or not name:
+            raise UserError(f"players() of {title} names {name!r}; give a name, such as 'G'")
         if not isinstance(own, Sequence | nn.ParameterList):
             raise UserError(
                 f"players() of {title} has a {type(own).__name__} for {name!r}; give "
@@ -83,7 +94,7 @@ def check_count(count: Any) -> None:
     Raises:
         UserError: It is no whole number of at least 0.
     """
-    if not isinstance(count, Integral) or count < 0:
+    if not isinstance(count, Integral) or isinstance(count, bool) or count < 0:
         raise UserError(f"{count!r} rounds cannot be played; give a whole number of at least 0")
 
 
@@ -99,7 +110,7 @@ def check_callbacks(callbacks: Any) -> None:
     if not isinstance(callbacks, Iterable):
         raise UserError(f"callbacks is a {type(callbacks).__name__}; put it in [ ]")
     for callback in callbacks:
-        if not callable(callback):
+        if not callable(callback) or not takes(callback, 2):
             raise UserError(
                 f"callbacks hold a {type(callback).__name__}; give functions of (engine, logs)"
             )
@@ -195,7 +206,7 @@ def check_names(
         if not isinstance(numbers, Mapping):
             raise UserError(f"{option} is a {type(numbers).__name__}; give one number by name")
         for name, number in numbers.items():
-            if not isinstance(number, Real) or number < 0:
+            if not isinstance(number, Real) or isinstance(number, bool) or not number >= 0:
                 raise UserError(f"{option} of {name!r} is {number!r}; give a number of at least 0")
     players, modules = game.players(), dict(game.named_modules())
     for option, names in (("optim", optim), ("clip", clip), ("schedule", schedule)):
@@ -211,6 +222,9 @@ def check_names(
     for name in schedule:
         if name not in set(optim):
             raise UserError(f"schedule names {name!r}, which has no optimizer; add it to optim")
+    for name, norm in clip.items():
+        if not norm:
+            raise UserError(f"clip of {name!r} is 0, so that it never learns; leave it out")
     for name, decay in ema.items():
         if name not in modules:
             raise UserError(f"ema names {name!r}, which is not a submodule of the game")
@@ -237,8 +251,8 @@ def check_steps(accumulate: int, accelerator: Any, cut: Any) -> None:
             f"accelerator is {str(accelerator)!r}; give accelerate's Accelerator(), or only move "
             f"the game: game.to({str(accelerator)!r})"
         )
-    mixed_precision = "no" if accelerator is None else accelerator.mixed_precision
-    if not isinstance(accumulate, Integral) or accumulate < 1:
+    mixed_precision = _precision(accelerator)
+    if not isinstance(accumulate, Integral) or isinstance(accumulate, bool) or accumulate < 1:
         raise UserError(
             f"accumulate is {accumulate!r}; it is the number of losses per step; give at least 1"
         )
@@ -247,3 +261,48 @@ def check_steps(accumulate: int, accelerator: Any, cut: Any) -> None:
             f"mixed_precision={mixed_precision!r} needs loss scaling, which "
             "gradient penalties break; use 'bf16' or 'no'"
         )
+
+
+def _precision(accelerator: Any) -> str:
+    if accelerator is None:
+        return "no"
+    try:
+        return accelerator.mixed_precision
+    except AttributeError:
+        raise UserError(
+            f"accelerator is a {type(accelerator).__name__}; give accelerate's Accelerator()"
+        ) from None
+
+
+def check_player(option: str, player: Any, players: Iterable[str], optimizers: Any) -> None:
+    """Reject a name that is no player's, or that of one who does not learn.
+
+    Args:
+        option: What names it, for messages.
+        player: Name to check.
+        players: Names of all players.
+        optimizers: Optimizers, by player.
+
+    Raises:
+        UserError: There is no such player, or it has no optimizer.
+    """
+    if player not in players:
+        raise UserError(f"{option} names {player!r}, but the players are {sorted(players)}")
+    if player not in optimizers:
+        raise UserError(f"{option} names {player!r}, which has no optimizer; add it to optim")
+
+
+def check_folder(folder: Any) -> Path:
+    """The path of a checkpoint.
+
+    Args:
+        folder: Folder of a checkpoint.
+
+    Raises:
+        UserError: It is no path.
+    """
+    if not isinstance(folder, str | PathLike) or not Path(folder).name:
+        raise UserError(
+            f"the folder of a checkpoint is {folder!r:.60}; give the path of a folder of its own"
+        )
+    return Path(folder)

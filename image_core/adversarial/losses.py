@@ -16,6 +16,7 @@ term, negated, is a reward for a generator that cannot be differentiated through
 `__all__` names the losses only: it is the table that a command line and parametrised tests read.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from inspect import getdoc
@@ -25,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.border import check_floating, check_logits
 from image_core.adversarial.relativistic import (
     relativistic_average_d,
@@ -54,7 +56,21 @@ Logits = Float[Tensor, "..."]
 Scalar = Float[Tensor, ""]
 
 
-class AdversarialLoss(NamedTuple):
+class _Parts(NamedTuple):
+    """The functions of an `AdversarialLoss`, which checks them.
+
+    Args:
+        d: Loss of the discriminator.
+        g: Loss of the generator.
+        reward: Reward of each sample.
+    """
+
+    d: Callable[[Logits, Logits], Scalar]
+    g: Callable[[Logits, Logits], Scalar]
+    reward: Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]] | None
+
+
+class AdversarialLoss(_Parts):
     """One adversarial loss: an objective for each player and the reward implied by the second.
 
     Args:
@@ -65,11 +81,21 @@ class AdversarialLoss(NamedTuple):
         reward: Function from logits to the reward of each sample, of the same shape: minus its own
             term of `g`. Not detached; the estimators do that. None if a loss is not a sum over
             single samples.
+
+    Raises:
+        UserError: One of them is no function of that many arguments.
     """
 
-    d: Callable[[Logits, Logits], Scalar]
-    g: Callable[[Logits, Logits], Scalar]
-    reward: Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]] | None
+    __slots__ = ()
+
+    @python_call()
+    def __new__(
+        cls,
+        d: Callable[[Logits, Logits], Scalar],
+        g: Callable[[Logits, Logits], Scalar],
+        reward: Callable[[Float[Tensor, "*shape"]], Float[Tensor, "*shape"]] | None,
+    ) -> "AdversarialLoss":
+        return super().__new__(cls, d, g, reward)
 
 
 class _Documentation:
@@ -104,6 +130,7 @@ RATIO_BOUND = 10.0
 """Greatest logit of a density ratio: e^10 = 22,026."""
 
 
+@python_call()
 def density_ratio(
     logit: Float[Tensor, "*shape"], bound: float = RATIO_BOUND
 ) -> Float[Tensor, "*shape"]:
@@ -114,8 +141,12 @@ def density_ratio(
     Args:
         logit: Output of the discriminator, of any shape.
         bound: Upper bound of the logit; above it the ratio is constant.
+
+    Raises:
+        UserError: The logit is no floating tensor, or the bound no number.
     """
     check_floating("density_ratio got a logit", logit)
+    check_within(-math.inf, bound=bound)
     return logit.clamp(max=bound).exp()
 
 
@@ -162,6 +193,7 @@ def minimax_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Source: Ho & Ermon 2016 (GAIL); Wang et al. 2017 (IRGAN).
     """
+    check_floating("a reward got a logit", logit)
     return softplus(logit)
 
 
@@ -186,6 +218,7 @@ def non_saturating_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*sha
     Args:
         logit: Logits of samples, of any shape.
     """
+    check_floating("a reward got a logit", logit)
     return -softplus(-logit)
 
 
@@ -241,6 +274,7 @@ def logit_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Args:
         logit: Logits of samples, of any shape.
     """
+    check_floating("a reward got a logit", logit)
     return logit
 
 
@@ -283,9 +317,11 @@ def least_squares_reward(logit: Float[Tensor, "*shape"], *, c: float) -> Float[T
         logit: Outputs of the discriminator for samples, of any shape.
         c: Target of fakes in the generator's loss.
     """
+    check_floating("a reward got a logit", logit)
     return -(logit - c).square() / 2
 
 
+@python_call()
 def least_squares_coding(a: float, b: float, c: float) -> AdversarialLoss:
     """Least squares with custom targets: a for fakes, b for reals, c in the generator's loss.
 

@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from types import CodeType, GeneratorType
 from typing import Any
@@ -36,6 +37,23 @@ class Pulled(Iterator[Batch]):
         raise RuleError(
             f"the move of {self._player!r} loops over `batches`, which has no end; pull what one "
             "move needs with next(batches), as in `for _ in range(2): x = next(batches)`"
+        )
+
+    def __len__(self) -> int:
+        raise self._one("has no length")
+
+    def __getitem__(self, place: Any) -> Batch:
+        raise self._one("has no places")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise self._one(f"has no {name!r}")
+
+    def _one(self, lacks: str) -> "RuleError":
+        return RuleError(
+            f"the move of {self._player!r} takes `batches` for one batch, but it {lacks}: it gives "
+            "one batch after another; pull one with x = next(batches)"
         )
 
     def __next__(self) -> Batch:
@@ -78,6 +96,63 @@ def check_turns(turns: Sequence[Turn]) -> None:
                 f"the turn of {turn.player!r} has every={turn.every!r} and repeat={turn.repeat!r}; "
                 "give whole numbers of at least every=1 and repeat=0"
             )
+    if not any(turn.repeat for turn in turns):
+        raise UserError("every turn has repeat=0, so that nobody learns; give one of at least 1")
+
+
+def check_alone(player: str, other: str) -> None:
+    """Reject a turn that is played inside another one.
+
+    Args:
+        player: Player of the turn.
+        other: Player whose turn is being played; "" if there is none.
+
+    Raises:
+        RuleError: There is one.
+    """
+    if other:
+        raise RuleError(
+            f"{player!r} would learn inside a move of {other!r}; a move yields losses, and another "
+            "turn plays before or after it"
+        )
+
+
+def check_untouched(parameters: Sequence[Tensor], player: str) -> None:
+    """Reject gradients that a move has computed itself: they would be added to those of its loss.
+
+    Args:
+        parameters: Parameters of the player, before the engine computes their gradients.
+        player: Name of the player, for messages.
+
+    Raises:
+        RuleError: One has a gradient.
+    """
+    if any(parameter.grad is not None for parameter in parameters):
+        raise RuleError(
+            f"the move of {player!r} has left gradients on its own parameters, as backward() does; "
+            "yield the loss, and leave backward and step to the engine"
+        )
+
+
+@contextmanager
+def used_once(player: str) -> Iterator[None]:
+    """Context of `backward`, in which a graph that was used before is told of.
+
+    Args:
+        player: Name of the player, for messages.
+
+    Raises:
+        RuleError: The graph is not there any more.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "backward through the graph a second time" not in str(error):
+            raise
+        raise RuleError(
+            f"the move of {player!r} yielded a loss whose graph was used before; compute the loss "
+            "anew for each yield, and leave backward to the engine"
+        ) from error
 
 
 def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
@@ -127,8 +202,9 @@ def as_loss(yielded: Any, player: str) -> tuple[Tensor, Logs]:
     if not isinstance(yielded, Loss):
         raise RuleError(f"{who} yielded a {_kind(yielded)}; write `yield Loss(total, logs)`")
     total, logs = yielded
-    if not isinstance(total, Tensor):
-        raise RuleError(f"{who} yielded a loss whose total is a {_kind(total)}, not a tensor")
+    if not isinstance(total, Tensor) or not total.is_floating_point():
+        kind = f"tensor of {total.dtype}" if isinstance(total, Tensor) else _kind(total)
+        raise RuleError(f"{who} yielded a loss whose total is a {kind}, not a floating tensor")
     if total.dim():
         raise RuleError(
             f"{who} yielded a loss of shape {tuple(total.shape)}; reduce it to a scalar, for "

@@ -21,11 +21,16 @@ from numbers import Real
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from image_core.adversarial.arguments import check_within, python_call
-from image_core.adversarial.border import check_pairs, check_slopes
+from image_core.adversarial.border import (
+    check_logits_of,
+    check_pairs,
+    check_penalised,
+    check_slopes,
+)
 from image_core.adversarial.errors import UserError
 
 __all__ = ["dragan", "gradient_penalty", "js_reg", "lipschitz", "mixup", "r1", "r2"]
@@ -64,6 +69,7 @@ class Flattening:
     def __call__(
         self, discriminator: Discriminator, real: Tensor, fake: Tensor
     ) -> Float[Tensor, ""]:
+        check_penalised(discriminator, real, fake)
         total = real.new_zeros(())
         for gamma, points in ((self.at_real, real), (self.at_fake, fake)):
             if gamma:
@@ -113,6 +119,9 @@ def r1(gamma: float = 10.0) -> Flattening:
     Args:
         gamma: Weight of the paper. The authors' code drops the 1/2, so its 10 is our 20.
 
+    Raises:
+        UserError: A number is below 0.
+
     Source: Mescheder et al. 2018, eq. 9.
     """
     check_within(0, gamma=gamma)
@@ -128,6 +137,9 @@ def r2(gamma: float = 10.0) -> Flattening:
     Args:
         gamma: Weight of the paper, as in `r1`. R3GAN adds both with the same weight (Huang et al.
             2024).
+
+    Raises:
+        UserError: A number is below 0.
 
     Source: Mescheder et al. 2018, eq. 10.
     """
@@ -149,14 +161,19 @@ def gradient_penalty(weight: float = 10.0, target: float = 1.0, one_sided: bool 
         target: Slope that is not penalised; 0 flattens the discriminator instead.
         one_sided: Whether to ignore slopes below the target (WGAN-LP, Petzka et al. 2018).
 
+    Raises:
+        UserError: A number is below 0.
+
     Source: Gulrajani et al. 2017, eq. 3.
     """
+    check_within(0, weight=weight, target=target)
 
     def penalty(
         discriminator: Discriminator,
         real: Float[Tensor, " batch *rest"],
         fake: Float[Tensor, " batch *rest"],
     ) -> Float[Tensor, ""]:
+        check_penalised(discriminator, real, fake)
         check_pairs(real, fake)
         alpha = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)
         slope = torch.linalg.vector_norm(
@@ -178,6 +195,9 @@ def lipschitz(weight: float = 10.0, target: float = 1.0) -> Penalty:
         weight: Weight of the penalty, lambda of the paper.
         target: Lipschitz constant.
 
+    Raises:
+        UserError: A number is below 0.
+
     Source: Petzka et al. 2018.
     """
     return gradient_penalty(weight, target, one_sided=True)
@@ -197,10 +217,15 @@ def dragan(weight: float = 10.0, target: float = 1.0, scale: float = 0.5) -> Pen
         target: Slope that is not penalised, k of the paper.
         scale: Standard deviation of the noise, in standard deviations of the batch.
 
+    Raises:
+        UserError: A number is below 0.
+
     Source: Kodali et al. 2017.
     """
+    check_within(0, weight=weight, target=target, scale=scale)
 
     def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        check_penalised(discriminator, real, fake)
         noise = scale * real.std(correction=0) * torch.randn_like(real)
         slope = torch.linalg.vector_norm(input_gradients(discriminator, real + noise), dim=1)
         return weight * (slope - target).square().mean()
@@ -219,10 +244,15 @@ def js_reg(gamma: float = 0.1) -> Penalty:
     Args:
         gamma: Variance of the noise.
 
+    Raises:
+        UserError: A number is below 0.
+
     Source: Roth et al. 2017, eq. 22.
     """
+    check_within(0, gamma=gamma)
 
     def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        check_penalised(discriminator, real, fake)
         d_real, slope_real = logits_and_gradients(discriminator, real)
         d_fake, slope_fake = logits_and_gradients(discriminator, fake)
         doubt_real = torch.sigmoid(-d_real).square() * slope_real.square().sum(dim=1)
@@ -243,15 +273,22 @@ def mixup(weight: float = 1.0) -> Penalty:
     Args:
         weight: Weight of the penalty, relative to the loss on unmixed samples.
 
+    Raises:
+        UserError: A number is below 0.
+
     Source: Zhang et al. 2018, eq. 1.
     """
+    check_within(0, weight=weight)
 
     def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        check_penalised(discriminator, real, fake)
         check_pairs(real, fake)
         real, fake = real.detach(), fake.detach()
         share = torch.rand(len(real), device=real.device, dtype=real.dtype)
         mixed = torch.lerp(fake, real, share.view(-1, *[1] * (real.dim() - 1)))
-        logits = discriminator(mixed).reshape(len(real), -1).sum(1)
+        logits = discriminator(mixed)
+        check_logits_of(mixed, logits)
+        logits = logits.reshape(len(real), -1).sum(1)
         return weight * (torch.nn.functional.softplus(logits) - share * logits).mean()
 
     return penalty
@@ -269,6 +306,7 @@ def total(*penalties: Penalty) -> Penalty:
         return Flattening(sum(p.at_real for p in flat), sum(p.at_fake for p in flat))
 
     def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
+        check_penalised(discriminator, real, fake)
         return sum(
             (part(discriminator, real, fake) for part in penalties), start=real.new_zeros(())
         )
@@ -295,6 +333,11 @@ def clip_weights(parameters: Iterable[Tensor], bound: float) -> None:
     if not isinstance(bound, Real) or not bound > 0:
         raise UserError(
             f"bound = {bound!r}: weights are clipped to [-bound, bound], so give a positive one"
+        )
+    if isinstance(parameters, nn.Module) or not isinstance(parameters, Iterable):
+        raise UserError(
+            f"clip_weights got a {type(parameters).__name__}; give parameters, such as "
+            "D.parameters()"
         )
     for parameter in parameters:
         parameter.clamp_(-bound, bound)
@@ -345,6 +388,7 @@ def logits_and_gradients(
             (gradient,) = pulled(torch.ones_like(logits))
         else:
             logits = discriminator(points.requires_grad_())
+            check_logits_of(points, logits)
             if not logits.requires_grad:
                 raise UserError(_NO_SLOPE)
             (gradient,) = torch.autograd.grad(

@@ -10,11 +10,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softmax
 
+from image_core.adversarial.arguments import python_call
+from image_core.adversarial.border import check_variables
 from image_core.adversarial.errors import UserError
 
 __all__ = ["gumbel_softmax", "reinmax", "straight_through"]
 
 
+@python_call()
 def gumbel_softmax(
     logits: Float[Tensor, "*batch vocab"], temperature: float = 1.0, hard: bool = False
 ) -> Float[Tensor, "*batch vocab"]:
@@ -34,12 +37,14 @@ def gumbel_softmax(
 
     Source: Jang, Gu & Poole 2017, eq. 2.
     """
+    check_variables("gumbel_softmax", logits)
     if not temperature > 0:
         raise UserError(f"temperature = {temperature}: give a positive number")
     soft = softmax(with_gumbel(logits) / temperature, dim=-1)
     return one_hot_like(soft) + (soft - soft.detach()) if hard else soft
 
 
+@python_call()
 def straight_through(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch vocab"]:
     """Draw a one-hot categorical sample whose gradient is that of the probabilities.
 
@@ -50,12 +55,17 @@ def straight_through(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*b
     Args:
         logits: Unnormalised log probabilities, (..., V).
 
+    Raises:
+        UserError: The logits are no floating tensor.
+
     Source: Bengio, Leonard & Courville 2013.
     """
+    check_variables("straight_through", logits)
     soft = softmax(logits, dim=-1)
     return one_hot_like(with_gumbel(logits)).to(soft) + (soft - soft.detach())
 
 
+@python_call()
 def reinmax(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch vocab"]:
     """Draw a one-hot categorical sample with a straight-through gradient of second order.
 
@@ -67,8 +77,12 @@ def reinmax(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch voca
     Args:
         logits: Unnormalised log probabilities, (..., V).
 
+    Raises:
+        UserError: The logits are no floating tensor.
+
     Source: Liu et al. 2023, algorithm 2 at temperature 1.
     """
+    check_variables("reinmax", logits)
     soft = softmax(logits, dim=-1)
     drawn = one_hot_like(with_gumbel(logits)).to(soft)
     halfway = ((drawn + soft) / 2).detach()

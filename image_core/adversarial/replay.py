@@ -59,6 +59,12 @@ class _Ring(nn.Module):
                     f"the pool holds {name!r} of shape {wanted} a row and was given {found}; "
                     "give rows of that shape"
                 )
+            held = self.get_buffer(name)
+            if held.is_floating_point() != fresh[name].is_floating_point():
+                raise UserError(
+                    f"the pool holds {name!r} of {held.dtype} and was given {fresh[name].dtype}, "
+                    "which would be rounded; give rows of that type"
+                )
         counts = {name: len(fresh[name]) for name in self.names}
         if len(set(counts.values())) > 1:
             raise UserError(f"the pool was given {counts} rows; give as many of each")
@@ -96,9 +102,9 @@ class ReplayBuffer(_Ring):
         Raises:
             UserError: A tensor is missing or its rows have another shape.
         """
+        self._check(fresh)
         if not self.rows:
             return dict(fresh)
-        self._check(fresh)
         count = len(fresh[self.names[0]])
         device = self.filled.device
         old = (torch.rand(count, device=device) < self.share) & (self.filled >= self.rows)
@@ -149,9 +155,9 @@ class HistoryPool(_Ring):
         Raises:
             UserError: A tensor is missing or its rows have another shape.
         """
+        self._check(fresh)
         if not self.rows:
             return {name: value.detach() for name, value in fresh.items()}
-        self._check(fresh)
         count = len(fresh[self.names[0]])
         device = self.filled.device
         swap = parallel.join(torch.rand(count, device=device)) < self.share

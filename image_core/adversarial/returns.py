@@ -12,12 +12,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from image_core.adversarial.border import check_alike
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_masked
 from image_core.adversarial.errors import UserError
 
 __all__ = ["discounted", "gae", "group_normalised", "leave_one_out", "position_mean"]
 
 
+@python_call()
 def discounted(
     reward: Float[Tensor, "batch time"], mask: Bool[Tensor, "batch time"], gamma: float
 ) -> Float[Tensor, "batch time"]:
@@ -29,8 +31,12 @@ def discounted(
         reward: Reward at each position, (B, T).
         mask: True = counts, (B, T). Elsewhere the reward and the result are 0, but time passes.
         gamma: Discount per position, in [0, 1].
+
+    Raises:
+        UserError: The tensors do not fit one another, or the discount is out of range.
     """
-    check_alike("discounted", reward=reward, mask=mask)
+    check_masked("discounted", reward=reward, mask=mask)
+    check_within(0, 1, gamma=gamma)
     reward = reward.masked_fill(~mask, 0)
     to_go = torch.zeros_like(reward[:, 0])
     backwards = []
@@ -40,6 +46,7 @@ def discounted(
     return torch.stack(backwards[::-1], dim=1).masked_fill(~mask, 0)
 
 
+@python_call()
 def gae(
     reward: Float[Tensor, "time envs"],
     value: Float[Tensor, "time envs"],
@@ -74,9 +81,13 @@ def gae(
         gamma: Discount per step, in [0, 1].
         gae_lambda: Trace decay lambda: 0 = one-step differences, 1 = whole returns minus the value.
 
+    Raises:
+        UserError: The tensors do not fit one another, or a number is out of range.
+
     Source: Schulman et al. 2016, eqs. 11-16.
     """
-    check_alike(
+    check_within(0, 1, gamma=gamma, gae_lambda=gae_lambda)
+    check_masked(
         "gae",
         reward=reward,
         value=value,
@@ -93,6 +104,7 @@ def gae(
     return torch.stack(backwards).flip(0)
 
 
+@python_call()
 def leave_one_out(
     reward: Float[Tensor, " batch *rest"],
     samples: int,
@@ -114,7 +126,8 @@ def leave_one_out(
 
     Source: Kool, van Hoof & Welling 2019.
     """
-    check_alike("leave_one_out", reward=reward)
+    masks = {} if mask is None else {"mask": mask}
+    check_masked("leave_one_out", dim=None, reward=reward, **masks)
     if samples < 2:
         raise UserError(
             f"samples = {samples}: leaving one out needs at least 2 samples of each item"
@@ -128,6 +141,7 @@ def leave_one_out(
     return (others / how_many.clamp(min=1)).flatten(0, 1)
 
 
+@python_call()
 def group_normalised(
     reward: Float[Tensor, " batch *rest"], samples: int, eps: float = 1e-4
 ) -> Float[Tensor, " batch *rest"]:
@@ -149,12 +163,13 @@ def group_normalised(
 
     Source: Shao et al. 2024 (GRPO), section 4.1.2.
     """
-    check_alike("group_normalised", reward=reward)
+    check_masked("group_normalised", dim=None, reward=reward)
     rewards = groups(reward, samples)
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     return (centred / (rewards.std(dim=1, correction=0, keepdim=True) + eps)).flatten(0, 1)
 
 
+@python_call()
 def position_mean(
     reward: Float[Tensor, "batch time"], mask: Bool[Tensor, "batch time"]
 ) -> Float[Tensor, " time"]:
@@ -168,7 +183,11 @@ def position_mean(
     Args:
         reward: Rewards, (B, T).
         mask: True = counts, (B, T).
+
+    Raises:
+        UserError: The tensors do not fit one another.
     """
+    check_masked("position_mean", reward=reward, mask=mask)
     return reward.masked_fill(~mask, 0).sum(dim=0) / mask.sum(dim=0).clamp(min=1)
 
 

@@ -10,11 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import softmax
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.border import check_samples
 from image_core.adversarial.counted import check_group, count, weighted_sum
 from image_core.adversarial.returns import groups
 
 
+@python_call()
 def importance(samples: int | None = None, baseline: float = 1.0) -> "Importance":
     """Likelihood of the samples re-weighted towards the data (MaliGAN).
 
@@ -77,6 +79,7 @@ class Importance(nn.Module):
         return -weighted_sum(weight - self.baseline, log_prob, mask) / count(mask)
 
 
+@python_call()
 def boundary_seeking(samples: int | None = None) -> "BoundarySeeking":
     """Likelihood of M samples of a latent, re-weighted towards the decision boundary (BGAN).
 

@@ -1,6 +1,5 @@
 """Sources of batches: a function of the batch's number, or any iterable, repeated."""
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import count, islice
 from typing import Any
@@ -18,6 +17,7 @@ from torch.utils.data import (
 )
 from torch.utils.data.distributed import DistributedSampler
 
+from image_core.adversarial.border import takes
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch
 from image_core.adversarial.randomness import untouched
@@ -42,22 +42,14 @@ def batches(data: Data, drawn: int, device: torch.device) -> Iterator[Batch]:
         UserError: The data are no source of batches, or an iterable holds no batch.
     """
     if callable(data):
-        _check_takes_a_number(data)
+        if not takes(data, 1):
+            raise UserError(
+                "data is a function that does not take the number of a batch; give one from i to "
+                "batch number i"
+            )
         return (data(i) for i in count(drawn))
     _check_source(data)
     return _after(_again_and_again(data), drawn, device)
-
-
-def _check_takes_a_number(data: Callable[[int], Batch]) -> None:
-    try:
-        inspect.signature(data).bind(0)
-    except TypeError:
-        raise UserError(
-            "data is a function that does not take the number of a batch; give one from i to batch "
-            "number i"
-        ) from None
-    except ValueError:  # of a function that is not written in Python nothing is known
-        pass
 
 
 def _check_source(data: Any) -> None:

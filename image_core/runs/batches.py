@@ -1,6 +1,7 @@
 """Batches as a function of their number, so that a resumed run sees the same batches."""
 
 from collections.abc import Mapping
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -32,10 +33,12 @@ class Batches:
         if size < 1:
             raise UserError(f"a batch of {size} rows is none; give at least 1")
         self.rows, self.size, self.seed = rows, size, seed
-        lengths = {
-            len(torch.atleast_1d(r))
-            for r in ([rows] if isinstance(rows, Tensor) else rows.values())
-        }
+        tensors = [rows] if isinstance(rows, Tensor) else list(rows.values())
+        if not all(r.dim() for r in tensors):
+            raise UserError(
+                "rows hold a tensor without axes; give tensors whose first axis is rows"
+            )
+        lengths = {len(r) for r in tensors}
         if len(lengths) != 1:
             raise UserError(f"tensors of one batch have {sorted(lengths)} rows; they must agree")
         self.count = lengths.pop()
@@ -51,7 +54,9 @@ class Batches:
         return self.count // self.size
 
     def __call__(self, index: int) -> Rows:
-        """Batch number `index`, counted over all epochs."""
+        """Batch number `index`, counted over all epochs from 0."""
+        if not isinstance(index, Integral) or index < 0:
+            raise UserError(f"batch number {index!r} is none; give a whole number of at least 0")
         epoch, within = divmod(index, len(self))
         if self.seed is not None and epoch != self._epoch:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)

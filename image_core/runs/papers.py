@@ -14,9 +14,10 @@ A paper is one module. It holds, top to bottom:
                        package of papers and not all do (optional)
 
 `--paper NAME` takes a module that ships with the domain, `--paper package.module` any other. An
-installed package adds papers by entry points whose group is the package of the domain's papers:
+installed package adds papers by entry points. The group is the package of the domain's papers, or
+`seqgan`, where the domain is the one that the paper's file imports from:
 
-    [project.entry-points."seqgan.text.papers"]
+    [project.entry-points."seqgan"]
     mygan = "mypackage.mygan"
 """
 
@@ -39,6 +40,8 @@ from image_core.runs.outside import import_own
 
 PARTS = ("Options", "game", "players")
 """Required parts of a paper."""
+ANY_DOMAIN = "seqgan"
+"""Group of entry points that add papers to the domain that they import from."""
 
 
 class Paper(NamedTuple):
@@ -186,14 +189,20 @@ class Told(NamedTuple):
     Args:
         meaning: First line of its documentation.
         recipes: Its `RECIPES`; empty for all that share its package.
+        imports: Modules that it imports, and from which it imports.
     """
 
     meaning: str
     recipes: tuple[str, ...] = ()
+    imports: frozenset[str] = frozenset()
 
     def fits(self, recipe: str) -> bool:
         """Whether a recipe has what the paper needs."""
         return not (recipe and self.recipes) or recipe in self.recipes
+
+    def reads(self, domain: str) -> bool:
+        """Whether a paper imports from the package of a domain."""
+        return any(f"{name}.".startswith(f"{domain}.") for name in self.imports)
 
 
 def told(module: str) -> Told:
@@ -215,11 +224,17 @@ def told(module: str) -> Told:
 def _told(file: Path) -> Told:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     recipes: tuple[str, ...] = ()
+    imports: set[str] = set()
     for node in tree.body:
         match node:
             case ast.Assign(targets=[ast.Name(id="RECIPES")], value=value):
                 recipes = tuple(ast.literal_eval(value))
-    return Told((ast.get_docstring(tree) or "").partition("\n")[0], recipes)
+            case ast.ImportFrom(module=str(module), level=0):
+                imports.add(module)
+            case ast.Import(names=names):
+                imports.update(name.name for name in names)
+    meaning = (ast.get_docstring(tree) or "").partition("\n")[0]
+    return Told(meaning, recipes, frozenset(imports))
 
 
 @functools.cache
@@ -231,7 +246,10 @@ def _included(package: str) -> tuple[str, ...]:
 @functools.cache
 def _added(package: str, _path: tuple[str, ...]) -> Mapping[str, str]:
     """Entry points of what is installed on a path, which takes a file to read for each package."""
-    return {point.name: point.value for point in entry_points(group=package)}
+    domain = package.rpartition(".")[0]
+    anywhere = entry_points(group=ANY_DOMAIN)
+    own = {point.name: point.value for point in anywhere if told(point.value).reads(domain)}
+    return own | {point.name: point.value for point in entry_points(group=package)}
 
 
 def title(module: ModuleType) -> str:

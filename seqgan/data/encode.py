@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Int, Int64
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Remaining, TokenRows
 from seqgan.data.source import Texts
@@ -48,6 +49,7 @@ class Encoded(NamedTuple):
         return self.rows.padded()
 
 
+@python_call()
 def encode_matrix(
     tokenizer: TextTokenizer,
     texts: Texts | Sequence[str],
@@ -154,13 +156,19 @@ def mask_of(tokens: Int[Tensor, "*batch time"], end: int | None) -> Bool[Tensor,
     Args:
         tokens: Token ids, (..., time).
         end: Token id that ends a sequence; None if all have full length.
+
+    Raises:
+        UserError: The tokens are no tensor.
     """
+    if not isinstance(tokens, Tensor):
+        raise UserError(f"mask_of got tokens as a {type(tokens).__name__}; give a tensor")
     if end is None:
         return torch.ones_like(tokens, dtype=torch.bool)
     ended = tokens == end
     return ended.cumsum(-1) - ended.long() == 0
 
 
+@python_call()
 def check_vocabulary(tokens: Int[Tensor, "*batch"], vocab_size: int, source: str) -> None:
     """Check that all ids belong to a vocabulary.
 

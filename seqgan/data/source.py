@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Lines, Remaining, Through
 from seqgan.data.hub_records import hub_records, is_saved
@@ -72,6 +73,7 @@ class Texts(NamedTuple):
         )
 
 
+@python_call()
 def read_texts(
     source: str,
     field: str | None = None,

@@ -6,12 +6,15 @@ D discriminator, x context, y reply, K samples a context.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, losses, sharding
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_fields
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -94,12 +97,17 @@ class DialogueGame(Game):
         length_weight: Reward taken off for each |log(length / people's length)|.
         buffer_size: Number of earlier replies that the discriminator is shown again; 0 = none.
         replay_share: Chance of a discriminator's row to be one of them.
+        context_length: Most tokens of a context, in the replay buffer.
+
+    Raises:
+        UserError: An argument is of another kind or out of range, or options contradict each other.
 
     Source: Li et al. 2017, "Adversarial Learning for Neural Dialogue Generation", Algorithm 1.
     """
 
     moves: Tensor
 
+    @python_call()
     def __init__(
         self,
         G: DialoguePolicy,
@@ -134,6 +142,11 @@ class DialogueGame(Game):
     ):
         super().__init__()
         self._refuse(D, pooling, baseline, kl, penalty)
+        check_within(1, length=length, context_length=context_length)
+        check_within(1, samples=samples, policy_updates=policy_updates)
+        check_within(0, d_steps=d_steps, human_steps=human_steps, buffer_size=buffer_size)
+        check_within(0, kl_coef=kl_coef, kl_target=kl_target, teacher_forcing=teacher_forcing)
+        check_within(0, 1, human_share=human_share, replay_share=replay_share)
         if d_mle and not isinstance(D, StepDiscriminator):
             raise UserError(f"{type(D).__name__} is no language model; use a StepDiscriminator")
         if reuse and human_share:
@@ -216,14 +229,14 @@ class DialogueGame(Game):
     def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Maximum likelihood of people's replies."""
         self.G.train()
-        batch = next(batches)
+        batch = _checked(next(batches))
         yield Loss(self._nll(batch["context"], batch["attention_mask"], batch["reply"]))
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step."""
         self.G.eval()
         self.D.eval()
-        batch = next(batches)
+        batch = _checked(next(batches))
         answered = len(batch["reply"]) * self.samples  # prompts that nobody answers come after
         drawn = self._draw(with_prompts(batch, self.G.end))
         self._drawn = drawn.first(answered) if self.reuse else None
@@ -332,7 +345,7 @@ class DialogueGame(Game):
         """
         assert isinstance(self.D, StepDiscriminator)  # only this one plays "d_mle"
         self.D.train()
-        batch = next(batches)
+        batch = _checked(next(batches))
         mask = self.G.mask(batch["reply"])
         yield Loss(self.D.nll(batch["context"], batch["attention_mask"], batch["reply"], mask))
 
@@ -344,7 +357,9 @@ class DialogueGame(Game):
         self.G.eval()
         drawn, self._drawn = self._drawn, None
         if drawn is None:
-            drawn = draw_samples(self.G, next(batches), self.length, self.generations[:1], 1)
+            drawn = draw_samples(
+                self.G, _checked(next(batches)), self.length, self.generations[:1], 1
+            )
         names = ("context", "attention_mask", "human", "reply")
         rows = self.replay_buffer.mix({name: getattr(drawn, name) for name in names})
         self.D.train()
@@ -370,6 +385,11 @@ class DialogueGame(Game):
         return torch.cat([
             pool(self.D(x, seen, y), self.G.mask(y), self.pooling) for x, seen, y in parts
         ])  # fmt: skip
+
+
+def _checked(batch: Any) -> Batch:
+    check_fields("DialogueGame", batch, ("context", "attention_mask", "reply"))
+    return batch
 
 
 def tiny() -> tuple[DialogueGame, dict[str, Tensor]]:

@@ -346,6 +346,9 @@ def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any
         discriminator: Learns to tell the completions from people's replies.
         form: Tells the tokens of the generator's tokenizer.
         options: Options of `TrainedReward`.
+
+    Raises:
+        UserError: An argument is of another kind.
     """
     return TrainedReward(discriminator, form, **options)
 

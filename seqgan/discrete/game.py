@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial import divergences, parallel
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.discrete_variables import Bernoulli, DiscreteVariables
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
@@ -38,8 +39,12 @@ class DiscreteGame(Game):
         batch: Latents of a generator step, and of a discriminator step.
         d_steps: Optimizer steps of the discriminator in a round.
         read: Turns a batch of data into samples; a new draw each time where data are probabilities.
+
+    Raises:
+        UserError: An argument is of another kind or out of range, or the loss has no reward.
     """
 
+    @python_call()
     def __init__(
         self,
         G: nn.Module,
@@ -55,6 +60,8 @@ class DiscreteGame(Game):
         read: Callable[[Tensor], Tensor] = torch.Tensor.float,
     ):
         super().__init__()
+        check_within(1, latent=latent, batch=batch)
+        check_within(0, d_steps=d_steps)
         if loss.reward is None:
             raise UserError(
                 "this loss compares a sample with the rest of its batch, as relativistic ones do, "
@@ -111,7 +118,12 @@ class DiscreteGame(Game):
     def sample(
         self, count: int, *, generator: nn.Module | None = None
     ) -> Float[Tensor, "{count} ..."]:
-        """One sample of each of many fresh latents, in evaluation mode, of G if none is named."""
+        """One sample of each of many fresh latents, in evaluation mode, of G if none is named.
+
+        Args:
+            count: Number of samples.
+            generator: Generator that draws them; None takes G.
+        """
         generator = self.G if generator is None else generator
         training = generator.training
         generator.eval()

@@ -15,6 +15,9 @@ class LikelihoodGame(Game):
 
     Args:
         G: Policy to train.
+
+    Raises:
+        UserError: G is no policy.
     """
 
     @python_call()

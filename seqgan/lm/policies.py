@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
@@ -80,7 +81,11 @@ class SequencePolicy(nn.Module, ABC):
         """
 
     def mask(self, tokens: Int64[Tensor, "*B T"]) -> Bool[Tensor, "*B T"]:
-        """True up to and including the first end token."""
+        """True up to and including the first end token.
+
+        Args:
+            tokens: Token ids, (..., T).
+        """
         return mask_of(tokens, self.end)
 
     def token_vectors(self) -> Tensor | None:
@@ -93,6 +98,7 @@ class SequencePolicy(nn.Module, ABC):
         Args:
             tokens: Token ids, (B, T).
         """
+        check_tokens("a policy", tokens)
         if self.end is None or not waits.reading_is_free(tokens.device):
             return tokens
         return tokens[:, : int(self.mask(tokens).sum(1).max())]
@@ -128,11 +134,16 @@ class SequencePolicy(nn.Module, ABC):
         check_draw(temperature, top_p)
         if given > length:
             raise UserError(f"prompt has {given} tokens, but length={length}; give a longer one")
+        if prompt is not None and prompt.dim() not in (1, 2):
+            raise UserError(f"prompt has {prompt.dim()} axes; give one prompt, or one for each row")
         if prompt is not None and prompt.dim() == 2 and len(prompt) != count:
             raise UserError(f"prompt has {len(prompt)} rows, but count={count}; give as many")
         if never:
             check_within(0, self.vocab - 1, never=min(never))
             check_within(0, self.vocab - 1, never=max(never))
+            special = {self.pad, self.start} if self.end is not None else set()
+            if len(special.union(never)) == self.vocab:
+                raise UserError("never holds every id of the vocabulary; leave one to be drawn")
         device = next(self.parameters()).device
         if prompt is not None and waits.reading_is_free(device):
             check_vocabulary(prompt, self.vocab, "prompt")
@@ -159,7 +170,7 @@ class SequencePolicy(nn.Module, ABC):
         return torch.where(self.mask(tokens), tokens, self.pad)
 
 
-def check_draw(temperature: float, top_p: float) -> None:
+def check_draw(temperature: float, top_p: float = 1.0) -> None:
     """Reject a temperature or a probability mass from which nothing can be drawn.
 
     Args:
@@ -169,8 +180,8 @@ def check_draw(temperature: float, top_p: float) -> None:
     Raises:
         UserError: One of them is out of range.
     """
-    if not temperature > 0:
-        raise UserError(f"temperature={temperature}: give a number above 0")
+    if not isinstance(temperature, Real) or not temperature > 0:
+        raise UserError(f"temperature={temperature!r}: give a number above 0")
     if not 0 < top_p <= 1:
         raise UserError(f"top_p={top_p}: give a number above 0 and at most 1")
 
@@ -198,7 +209,11 @@ class RecurrentPolicy(SequencePolicy):
         """Hidden state that predicts each token, from the start token and all tokens before it."""
 
     def logits(self, hidden: Float[Tensor, "N H"]) -> Float[Tensor, "N V"]:
-        """Unnormalised log-probabilities of the next token, differentiable."""
+        """Unnormalised log-probabilities of the next token, differentiable.
+
+        Args:
+            hidden: Hidden states of `step`, (N, H).
+        """
         return torch.addmm(self._output_bias(), hidden, self.output_weight)
 
     def every_logit(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
@@ -207,7 +222,7 @@ class RecurrentPolicy(SequencePolicy):
         Args:
             tokens: Token ids, (B, T).
         """
-        hidden = self._read(tokens)
+        hidden = self._read_checked(tokens)
         return self.logits(hidden.flatten(0, 1)).view(*tokens.shape, self.vocab)
 
     def drawer(
@@ -221,10 +236,14 @@ class RecurrentPolicy(SequencePolicy):
     def log_prob(
         self, tokens: Int64[Tensor, "B T"], temperature: float = 1.0
     ) -> Float[Tensor, "B T"]:
+        check_draw(temperature)
         return self.log_prob_of(self._read_checked(tokens), tokens, temperature)
 
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        return self.nll_of(self._read_checked(tokens), tokens)
+        states = self._read_checked(tokens)
+        if not tokens.numel():
+            raise UserError("a policy got no tokens; give at least one sequence")
+        return self.nll_of(states, tokens)
 
     def _read_checked(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T H"]:
         """`_read` of tokens from outside; their ids are looked at where reading them failed."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.student import t_quantile
 
@@ -39,6 +40,7 @@ class Figure(NamedTuple):
     band: Band | None = None
 
 
+@python_call()
 def bootstrap_band(
     values: Float[np.ndarray, " n"],
     weights: Float[np.ndarray, " n"] | None = None,
@@ -66,6 +68,11 @@ def bootstrap_band(
 
     Source: Efron 1979; Chamandy et al. 2012 (Poisson counts).
     """
+    if np.ndim(values) != 1 or (weights is not None and np.shape(weights) != np.shape(values)):
+        raise UserError(
+            f"a bootstrap got values of shape {np.shape(values)} and weights of shape "
+            f"{None if weights is None else np.shape(weights)}; give one number a sentence"
+        )
     if len(values) == 0:
         raise UserError("a bootstrap needs at least one value: got none")
     weights = np.ones(len(values)) if weights is None else weights

@@ -34,6 +34,9 @@ def limits_of(real: Sentences) -> list[Limit]:
 
     Args:
         real: Real sentences, as many as samples are drawn each time.
+
+    Raises:
+        UserError: The real sequences are no lists of whole numbers.
     """
     again = "the samples repeat one another; lower the policy's rate or its steps a round"
     few = "the samples use few tokens; lower the policy's rate or its steps a round"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 
 
@@ -18,6 +19,7 @@ class CorpusBLEU(NamedTuple):
     signature: str
 
 
+@python_call()
 def corpus_bleu(
     samples: Sequence[str],
     references: Sequence[Sequence[str]],

@@ -4,10 +4,12 @@ None of them measures quality: random tokens score best. Report them with BLEU o
 and memory are linear in the number of tokens.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.metrics.ngrams import Sentences, longest_shared, ngrams
 
@@ -31,6 +33,7 @@ def distinct(samples: Sentences, n: int) -> float:
     return _different(number) / max(1, len(number))
 
 
+@python_call()
 def adjusted_distinct(samples: Sentences, n: int, vocab: int) -> float:
     """Different n-grams / their expected number under uniform draws; depends little on the size.
 
@@ -73,6 +76,7 @@ def unique_share(samples: Sentences) -> float:
     return len(set(map(tuple, samples))) / len(samples)
 
 
+@python_call()
 def copied_share(samples: Sentences, training: Sentences) -> float:
     """Share of the samples that are copies of a training sentence; duplicates count each time.
 
@@ -88,6 +92,7 @@ def copied_share(samples: Sentences, training: Sentences) -> float:
     return sum(tuple(sample) in known for sample in samples) / len(samples)
 
 
+@python_call()
 def copied_ngrams(samples: Sentences, training: Sentences) -> float:
     """Mean over samples of the longest n-gram found in training, as a share of the sample.
 
@@ -196,7 +201,7 @@ def _different(number: np.ndarray) -> int:
 
 
 def _check(samples: Sentences) -> None:
-    if samples is None or isinstance(samples, str):
+    if isinstance(samples, str) or not isinstance(samples, Sequence | np.ndarray):
         raise UserError(f"samples are {samples!r:.40}; give a list of lists of token ids")
     if len(samples) == 0:
         raise UserError("diversity needs at least one sample: got none")

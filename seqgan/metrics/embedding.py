@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 
 Words = Sequence[str]
@@ -30,6 +31,7 @@ class Similarity(NamedTuple):
     extrema: float
 
 
+@python_call()
 def embedding_similarity(
     samples: Sequence[Words], references: Sequence[Words], lookup: Lookup
 ) -> Similarity:

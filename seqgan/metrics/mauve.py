@@ -5,9 +5,11 @@ import warnings
 from jaxtyping import Float
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 
 
+@python_call()
 def mauve(human: Float[Tensor, "N D"], machine: Float[Tensor, "M D"], *, seed: int = 25) -> float:
     """MAUVE of two sets of sentence vectors, from 0 to 1; high = alike.
 

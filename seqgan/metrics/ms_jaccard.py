@@ -3,10 +3,12 @@
 import math
 from collections import Counter
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.metrics.ngrams import Sentences
 
 
+@python_call()
 def ms_jaccard(samples: Sentences, references: Sentences, order: int = 3) -> float:
     """Geometric mean of the Jaccard similarities of the n-gram multisets, n = 1..order.
 

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_rows
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from seqgan.retrieval.ragged import Ragged
@@ -110,9 +112,10 @@ class RankingGame(Game):
         pool: Candidates drawn for a batch; None takes all candidates.
 
     Raises:
-        UserError: The method is unknown.
+        UserError: The method is unknown, or a number is out of range.
     """
 
+    @python_call()
     def __init__(
         self,
         G: Scorer,
@@ -127,6 +130,10 @@ class RankingGame(Game):
         super().__init__()
         if method not in METHODS:
             raise UserError(f"method = {method!r}: choose one of {', '.join(METHODS)}")
+        check_within(0, l2=l2)
+        check_within(1, drawn=drawn, pool=1 if pool is None else pool)
+        if not temperature > 0:
+            raise UserError(f"temperature = {temperature}: give a number above 0")
         self.G, self.split, self.pool = G, split, pool
         self.fit_loss = fit_loss(method, l2=l2, drawn=drawn, temperature=temperature)
 
@@ -140,6 +147,7 @@ class RankingGame(Game):
         """One batch of queries with all their positives, or some of them over a pool."""
         self.G.train()
         rows = next(batches)
+        check_rows(rows)
         batch = self.split.batch(rows) if self.pool is None else self.split.pool(rows, self.pool, 2)
         yield Loss(self.fit_loss(self.G, batch))
 

@@ -14,6 +14,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, losses
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_rows
 from image_core.adversarial.discrimination import accuracy, auc
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
@@ -70,6 +72,7 @@ class RetrievalGame(Game):
         UserError: Options contradict each other.
     """
 
+    @python_call()
     def __init__(
         self,
         G: Scorer,
@@ -96,6 +99,8 @@ class RetrievalGame(Game):
         pool: int | None = None,
     ):
         super().__init__()
+        check_within(1, samples=samples, d_epochs=d_epochs, pool=1 if pool is None else pool)
+        check_within(0, kl_coef=kl_coef, d_l2=d_l2, g_steps=g_steps, d_steps=d_steps)
         if not 0 <= mixture < 1:
             raise UserError(f"mixture = {mixture}: give a number in [0, 1), 0 for G alone")
         if min(temperature, negative_temperature) <= 0:
@@ -136,7 +141,15 @@ class RetrievalGame(Game):
         self.start.load_state_dict(self.G.state_dict())
 
     def batch(self, rows: Int64[Tensor, " B"]) -> QueryBatch:
-        """The queries of a batch of data, with all candidates or a pool of them."""
+        """The queries of a batch of data, with all candidates or a pool of them.
+
+        Args:
+            rows: Numbers of queries, (B,).
+
+        Raises:
+            UserError: The rows are no int64 of shape (B,).
+        """
+        check_rows(rows)
         if self.pool is None:
             return self.split.batch(rows)
         return self.split.pool(rows, self.pool, self.samples)
@@ -302,7 +315,14 @@ class RetrievalGame(Game):
     def start_move(
         self, batches: Iterator[Batch], *, method: str = "softmax", l2: float = 0.0, drawn: int = 5
     ) -> Iterator[Loss]:
-        """One step of the start: softmax, bpr or dns; see `fit_game`."""
+        """One step of the start: softmax, bpr or dns; see `fit_game`.
+
+        Args:
+            batches: Batches of rows.
+            method: Method: softmax, bpr or dns.
+            l2: Weight of half the squared norm of what scores the documents compared.
+            drawn: Number of candidates that dns takes the best of.
+        """
         self.G.train()
         batch = self.batch(next(batches))
         loss = fit_loss(method, l2=l2, drawn=drawn, temperature=self.temperature)

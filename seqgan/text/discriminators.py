@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from image_core.adversarial.arguments import check_within, python_call
-from image_core.adversarial.border import check_tokens
+from image_core.adversarial.border import check_floating, check_tokens
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import check_vocabulary, mask_of
 from seqgan.text.conv_bank import max_over_time
@@ -31,27 +31,49 @@ class SequenceDiscriminator(nn.Module, ABC):
 
     @abstractmethod
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
-        """Embed tokens, zero past the end; gradient penalties differentiate at these vectors."""
+        """Embed tokens, zero past the end; gradient penalties differentiate at these vectors.
+
+        Args:
+            tokens: Token ids, (B, T).
+        """
 
     def embed_relaxed(
         self, x: Float[Tensor, "B T V"], mask: Bool[Tensor, "B T"]
     ) -> Float[Tensor, "B T E"]:
-        """Embed relaxed tokens: the mean of the token vectors, weighted by x; zero past the end."""
+        """Embed relaxed tokens: the mean of the token vectors, weighted by x; zero past the end.
+
+        Args:
+            x: Relaxed tokens, (B, T, V), each a distribution.
+            mask: True up to the end, (B, T).
+        """
         return (x @ self.embedding) * mask[:, :, None]
 
     @abstractmethod
     def score(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
-        """Compute the logits of embedded sequences, differentiable twice."""
+        """Compute the logits of embedded sequences, differentiable twice.
+
+        Args:
+            embedded: Embedded sequences, (B, T, E).
+            lengths: Number of tokens of each, (B,); None = all T.
+        """
 
     @abstractmethod
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """Compute logits, high = real."""
+        """Compute logits, high = real.
+
+        Args:
+            tokens: Token ids, (B, T).
+        """
 
     @abstractmethod
     def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
-        """Number of tokens in each sequence up to its end; None = all."""
+        """Number of tokens in each sequence up to its end; None = all.
+
+        Args:
+            tokens: Token ids, (B, T).
+        """
 
     @abstractmethod
     def regularizer(self) -> Float[Tensor, ""]:
@@ -134,12 +156,17 @@ class CNNDiscriminator(SequenceDiscriminator):
             raise
 
     def represent(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B F"]:
-        """Compute the features of whole sequences, the input of the output layer."""
+        """Compute the features of whole sequences, the input of the output layer.
+
+        Args:
+            tokens: Token ids, (B, T).
+        """
         lengths = self.lengths(tokens)
         x = self.embed(tokens).transpose(0, 1).contiguous()
         return self._highway(max_over_time(x, lengths, self.conv_weight, self.conv_bias))
 
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
+        check_tokens("a discriminator", tokens)
         # Looked up time-major, the layout of the convolutions, and returned as (B, T, E).
         x = F.embedding(tokens.t().contiguous(), self.embedding)
         if self.end is not None:
@@ -149,12 +176,23 @@ class CNNDiscriminator(SequenceDiscriminator):
     def score(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, " B"]:
+        check_floating("score got embedded sequences", embedded)
+        if embedded.dim() != 3:
+            raise UserError(
+                f"score got embedded sequences of shape {tuple(embedded.shape)}; give those of "
+                "embed, (batch, time, features)"
+            )
         return self.logit_of(self.represent_embedded(embedded, lengths))
 
     def represent_embedded(
         self, embedded: Float[Tensor, "B T E"], lengths: Int64[Tensor, " B"] | None
     ) -> Float[Tensor, "B F"]:
-        """Compute the features of embedded sequences, differentiable twice."""
+        """Compute the features of embedded sequences, differentiable twice.
+
+        Args:
+            embedded: Embedded sequences, (B, T, E).
+            lengths: Number of tokens of each, (B,); None = all T.
+        """
         x = embedded.transpose(0, 1)
         if lengths is not None:  # a window wider than its sequence has no gradient past the end
             inside = torch.arange(len(x), device=x.device)[:, None] < lengths

@@ -1,12 +1,15 @@
 """Rewards of every token from the discriminator's logits."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_tokens
+from image_core.adversarial.errors import UserError
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.discriminators import SequenceDiscriminator
 from seqgan.text.label_discriminator import LabelDiscriminator
@@ -54,6 +57,7 @@ def rollout_reward(
     def reward(
         policy: SequencePolicy, discriminator: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
     ) -> Float[Tensor, "B T"]:
+        _check(policy, discriminator, tokens)
         score = discriminator.scorer()
 
         def judge(sequences: Int64[Tensor, "N T"]) -> Float[Tensor, " N"]:
@@ -73,9 +77,20 @@ def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Re
     def reward(
         policy: SequencePolicy, discriminator: SequenceDiscriminator, tokens: Int64[Tensor, "B T"]
     ) -> Float[Tensor, "B T"]:
+        _check(policy, discriminator, tokens)
         return transform(discriminator.scorer()(tokens))[:, None].expand(tokens.shape)
 
     return reward
+
+
+def _check(policy: Any, discriminator: Any, tokens: Any) -> None:
+    """Reject arguments of a reward in another order, or of another kind."""
+    check_tokens("a reward", tokens)
+    given = type(policy).__name__, type(discriminator).__name__
+    if not isinstance(policy, SequencePolicy) or not isinstance(
+        discriminator, SequenceDiscriminator
+    ):
+        raise UserError(f"a reward got {given}; give the policy, the discriminator and the tokens")
 
 
 @torch.no_grad()

@@ -166,7 +166,7 @@ from seqgan.text.papers.seqgan import PRESETS, Options, game, players
 def installed(folder):
     """A package with metadata, as pip would leave it."""
 
-    def install(points: str) -> None:
+    def install(points: str, group: str = "seqgan.text.papers") -> None:
         package = folder / "site"
         (package / "theirs").mkdir(parents=True)
         (package / "theirs" / "__init__.py").write_text("")
@@ -174,7 +174,7 @@ def installed(folder):
         info = package / "theirs-1.0.dist-info"
         info.mkdir()
         (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[seqgan.text.papers]\n{points}\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{points}\n")
         sys.path.insert(0, str(package))
 
     yield install
@@ -193,6 +193,16 @@ def test_a_package_adds_a_paper(folder, installed, capsys):
     assert saved["sources"] == {"theirs.ours": hashlib.sha256(PAPER.encode()).hexdigest()}
     assert "Ours, after SeqGAN" in read_result(folder / "run")["table"]
     assert main(["resume", "run"]) == 0
+
+
+def test_a_package_adds_papers_to_the_domain_that_they_import_from(folder, installed):
+    from rl.recipes.imitate.recipe import PAPERS as OF_IMITATION
+    from seqgan.text.oracle_recipe import PAPERS
+
+    installed("ours = theirs.ours", "seqgan")
+    assert "ours" in PAPERS.names()
+    assert PAPERS.load("ours").title == "Ours, after SeqGAN"
+    assert "ours" not in OF_IMITATION.names()
 
 
 def test_no_package_hides_a_paper_of_ours(folder, installed):

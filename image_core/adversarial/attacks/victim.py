@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 from jaxtyping import Float, Int64
@@ -31,6 +32,8 @@ class Victim:
         if not callable(self.logits):
             kind = type(self.logits).__name__
             raise UserError(f"logits is a {kind}; give a classifier, a module or a function")
+        if not isinstance(self.low, Real) or not isinstance(self.high, Real):
+            raise UserError(f"inputs from {self.low!r} to {self.high!r}: give numbers")
         if not self.low < self.high:
             raise UserError(f"inputs from {self.low} to {self.high}: low must be below high")
 

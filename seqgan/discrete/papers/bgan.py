@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.discrete_variables import DiscreteVariables
 from image_core.runs import options
 from seqgan.discrete import gradients
@@ -40,6 +41,7 @@ class Options(EstimatorOptions):
         options.check_choice("estimator", self.estimator, FORMS)
 
 
+@python_call()
 def bgan(
     G: nn.Module,
     D: nn.Module,
@@ -58,6 +60,9 @@ def bgan(
         latent: Size of z.
         samples: Number M of samples of each latent.
         options: Any of `DiscreteGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Hjelm et al. 2018, eq. 8.
     """

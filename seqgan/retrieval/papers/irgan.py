@@ -6,6 +6,7 @@ as in the released code.
 
 from dataclasses import dataclass
 
+from image_core.adversarial.arguments import python_call
 from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.scorers import Scorer
@@ -23,6 +24,7 @@ class Options(SoftmaxOptions):
     mixture: float = 0.2
 
 
+@python_call()
 def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:
     """IRGAN, pointwise: D tells positives from generated documents one by one.
 
@@ -31,6 +33,9 @@ def irgan(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGam
         D: Network whose scores are the discriminator's logits.
         split: Queries, candidates and positives to learn from.
         options: Any of `RetrievalGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Wang et al. 2017, with the released code's reward 2 sigmoid(f) - 1.
     """

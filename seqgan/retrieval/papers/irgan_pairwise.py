@@ -9,6 +9,7 @@ no negatives.
 from dataclasses import dataclass
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import python_call
 from seqgan.retrieval.config import RetrievalProblem, SoftmaxOptions, three_players
 from seqgan.retrieval.game import RetrievalGame
 from seqgan.retrieval.scorers import Scorer
@@ -26,6 +27,7 @@ class Options(SoftmaxOptions):
     mixture: float = 0.0
 
 
+@python_call()
 def irgan_pairwise(G: Scorer, D: Scorer, split: Split, **options: object) -> RetrievalGame:
     """IRGAN, pairwise: D says which of two documents is better, G is paid by the margin.
 
@@ -34,6 +36,9 @@ def irgan_pairwise(G: Scorer, D: Scorer, split: Split, **options: object) -> Ret
         D: Network whose scores are the discriminator's logits.
         split: Queries, candidates and positives to learn from.
         options: Any of `RetrievalGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Wang et al. 2017, section 2.3, and the released code.
     """

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.sharding import copy_weights
 from seqgan.lm.policies import SequencePolicy
@@ -41,8 +42,11 @@ class GeneratorGame(Game):
     permuted: bool = False
     """Whether rewards and weights are shuffled over the rows of a batch, a control."""
 
+    @python_call()
     def __init__(self, G: SequencePolicy, length: int, *, g_steps: int):
         super().__init__()
+        check_within(1, length=length)
+        check_within(0, g_steps=g_steps)
         self.G, self.length, self.g_steps = G, length, g_steps
         self.mle = copy.deepcopy(G).eval().requires_grad_(False)
         """The policy at the start of adversarial training, the baseline of every result."""
@@ -90,6 +94,7 @@ class GeneratorGame(Game):
         self.G.train()
         yield Loss(self.G.nll(self.G.trim(next(batches))))
 
+    @python_call()
     def sample(
         self,
         count: int,
@@ -101,8 +106,9 @@ class GeneratorGame(Game):
         prompt: Int64[Tensor, " P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
         """Draw sequences from a policy (by default G), 1,000 at a time to bound memory."""
+        check_within(0, count=count)
         policy = self.G if policy is None else policy
-        sizes = [min(1000, count - i) for i in range(0, count, 1000)]
+        sizes = [min(1000, count - i) for i in range(0, count, 1000)] or [0]
         parts = [
             policy.sample(
                 n, self.length, temperature=temperature, top_p=top_p, never=never, prompt=prompt

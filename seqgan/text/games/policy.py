@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_tokens
 from image_core.adversarial.game import Batch, Loss, Turn
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.discriminators import SequenceDiscriminator
@@ -26,6 +28,7 @@ class PolicyGame(GeneratorGame):
         d_steps: Optimizer steps of the discriminator in a round.
     """
 
+    @python_call()
     def __init__(
         self,
         G: SequencePolicy,
@@ -36,6 +39,7 @@ class PolicyGame(GeneratorGame):
         d_steps: int,
     ):
         super().__init__(G, length, g_steps=g_steps)
+        check_within(0, d_steps=d_steps)
         self.D, self.d_steps = D, d_steps
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -64,6 +68,7 @@ class PolicyGame(GeneratorGame):
     @torch.no_grad()
     def discriminate(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
         """Return the discriminator's logit of each whole sequence, in eval mode."""
+        check_tokens("discriminate", tokens)
         training = self.D.training
         self.D.eval()
         try:

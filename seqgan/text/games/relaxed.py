@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import AdversarialLoss
@@ -61,6 +62,7 @@ class RelaxedGame(PolicyGame):
     G: RecurrentPolicy
     played: Tensor
 
+    @python_call()
     def __init__(
         self,
         G: RecurrentPolicy,
@@ -99,7 +101,12 @@ class RelaxedGame(PolicyGame):
         yield Loss(self.loss.g(d_real, d_fake), {"beta": beta, "d_fake": d_fake.mean()})
 
     def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
-        """Train each step on a batch of real and as many new relaxed sequences."""
+        """Train each step on a batch of real and as many new relaxed sequences.
+
+        Args:
+            batches: Batches of real sequences, (B, length).
+            steps: Number of optimizer steps.
+        """
         self.G.eval()
         self.D.train()
         for _ in range(steps):
@@ -133,7 +140,12 @@ class RelaxedGame(PolicyGame):
     def write(
         self, count: int, beta: Float[Tensor, ""]
     ) -> tuple[Float[Tensor, "B T V"], Bool[Tensor, "B T"]]:
-        """Relaxed sequences and the mask of their tokens up to the first end token drawn."""
+        """Relaxed sequences and the mask of their tokens up to the first end token drawn.
+
+        Args:
+            count: Number B of sequences.
+            beta: Inverse temperature, a scalar.
+        """
         return relaxed(self.G, count, self.length, lambda logits: self.relaxation(logits, beta))
 
     def _judge_relaxed(

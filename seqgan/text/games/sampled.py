@@ -8,6 +8,8 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from image_core.adversarial import losses, parallel
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_tokens
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss
 from image_core.adversarial.losses import AdversarialLoss
@@ -35,6 +37,7 @@ class SampledGame(PolicyGame):
         negatives: Number of the policy's samples drawn at once for the discriminator.
     """
 
+    @python_call()
     def __init__(
         self,
         G: SequencePolicy,
@@ -50,6 +53,7 @@ class SampledGame(PolicyGame):
         negatives: int = 10_000,
     ):
         super().__init__(G, D, length, g_steps=g_steps, d_steps=d_steps)
+        check_within(1, samples=samples, d_epochs=d_epochs, negatives=negatives)
         self.loss, self.penalty = loss, penalty
         self.samples, self.negatives, self.d_epochs = samples, negatives, d_epochs
 
@@ -82,7 +86,14 @@ class SampledGame(PolicyGame):
             order = torch.randperm(len(negatives), device=negatives.device)
             taken = 0
             while taken < len(negatives):
-                for real in next(batches).chunk(2):
+                batch = next(batches)
+                check_tokens("a game of sequences", batch)
+                if batch.shape[1] != negatives.shape[1]:
+                    raise UserError(
+                        f"the data are sequences of {batch.shape[1]} tokens, but the game's length "
+                        f"is {self.length}; give the length of the data"
+                    )
+                for real in batch.chunk(2):
                     fake = negatives[order[taken : taken + len(real)]]
                     taken += len(real)
                     if len(fake) == len(real):

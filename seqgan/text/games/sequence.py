@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from image_core.adversarial import estimators, parallel
-from image_core.adversarial.arguments import python_call
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Loss
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
@@ -38,6 +38,9 @@ class SequenceGame(SampledGame):
         policy_updates: Optimizer steps on the same samples; values above 1 are for
             `estimators.clipped`.
         options: Further arguments of `SampledGame`.
+
+    Raises:
+        UserError: An argument is of another kind or out of range.
     """
 
     @python_call()
@@ -54,6 +57,7 @@ class SequenceGame(SampledGame):
         **options: Any,
     ):
         super().__init__(G, D, length, **options)
+        check_within(1, policy_updates=policy_updates)
         self.reward, self.estimator, self.teacher = reward, estimator, teacher
         self.policy_updates = policy_updates
 
@@ -101,6 +105,9 @@ def seqgan(
         length: Tokens of a sequence, including padding.
         rollouts: Completions of each prefix.
         options: Further arguments of `SequenceGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Yu, Zhang, Wang & Yu 2017, "SeqGAN", AAAI; the released code's update.
     """

@@ -42,6 +42,9 @@ def maligan(
         length: Tokens of a sequence, including padding.
         options: Further arguments of `SequenceGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Che et al. 2017, eq. 8.
     """
     defaults = {"reward": sentence_reward(density_ratio), "estimator": estimators.importance()}

@@ -8,6 +8,7 @@ K falls from all but one token to 0.
 from dataclasses import dataclass
 
 from image_core.adversarial import estimators
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.config import ClassifierOptions, Sequences, two_players
@@ -43,6 +44,7 @@ class Options(ClassifierOptions):
         return {**super().method(), **weights}
 
 
+@python_call()
 def maligan_mixed(
     G: SequencePolicy,
     D: SequenceDiscriminator,
@@ -61,6 +63,9 @@ def maligan_mixed(
         moves: Number of policy moves until the policy writes whole sequences.
         copies: Completions of each real prefix.
         options: Further arguments of `SequenceGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Che et al. 2017, section 3.3.
     """

@@ -198,6 +198,9 @@ def rankgan(
         gamma: Scale of the relevance.
         options: Further arguments of `SequenceGame`.
 
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
+
     Source: Lin et al. 2017.
     """
     defaults = {

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from seqgan.data.encode import mask_of
@@ -149,6 +150,7 @@ class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
         return score
 
 
+@python_call()
 def relgan(
     G: RecurrentPolicy, D: SequenceDiscriminator, length: int, *, moves: int, **options: object
 ) -> RelaxedGame:
@@ -161,6 +163,9 @@ def relgan(
         moves: Number of policy moves in the whole run, over which the temperature is scheduled.
         options: Further arguments of `RelaxedGame`; `beta_max` is 100 or 1,000 in the paper, 1 or 2
             on its oracle.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Nie et al. 2019.
     """

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_fields
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Outsider, Turn
 from image_core.adversarial.losses import AdversarialLoss
@@ -75,6 +77,7 @@ class StackGame(Game):
     Source: Zhang et al. 2017, "StackGAN", equations 3 to 6.
     """
 
+    @python_call()
     def __init__(
         self,
         encoder: TextEncoder,
@@ -94,6 +97,7 @@ class StackGame(Game):
         super().__init__()
         if (G2 is None) != (D2 is None):
             raise UserError("stage II needs both G2 and D2; give both or none")
+        check_within(0, kl_coef=kl_coef)
         check_penalty(penalty or pair_penalty, D1, *([] if D2 is None else [D2]))
         self.encoder = Outsider(encoder) if encoder.frozen else encoder
         self.matcher = matcher
@@ -120,7 +124,11 @@ class StackGame(Game):
         return [Turn("match", self.match_move)]
 
     def stage_turns(self, stage: Stage) -> Sequence[Turn]:
-        """Of one stage; the earlier one stands still."""
+        """Of one stage; the earlier one stands still.
+
+        Args:
+            stage: Stage, 1 or 2.
+        """
         return [
             Turn(f"D{stage}", partial(self.discriminator_move, stage)),
             Turn(f"G{stage}", partial(self.generator_move, stage)),
@@ -134,8 +142,13 @@ class StackGame(Game):
         """Real with the right sentence, against real with a wrong one and generated.
 
         1/2 [L_D(D(x, t), D(x, t')) + L_D(D(x, t), D(G(z, t), t))]
+
+        Args:
+            stage: Stage, 1 or 2.
+            batches: Batches, see the class.
         """
         batch = next(batches)
+        check_fields("StackGame", batch, ("image", "text", "wrong"))
         D, text = self.discriminator(stage), batch["text"]
         with torch.no_grad():
             fake, _ = self.generate(stage, text)
@@ -149,8 +162,13 @@ class StackGame(Game):
         """Please the discriminator; keep the conditions near N(0, I).
 
         L_G(D(G(z, t), t)) + kl_coef KL, and with interpolation as much for (t + t') / 2
+
+        Args:
+            stage: Stage, 1 or 2.
+            batches: Batches, see the class.
         """
         batch = next(batches)
+        check_fields("StackGame", batch, ("image", "text", "wrong"))
         text = batch["text"]
         D = self.discriminator(stage)
         fake, kl = self.generate(stage, text)
@@ -164,7 +182,12 @@ class StackGame(Game):
     def generate(
         self, stage: Stage, text: Float[Tensor, "B E"]
     ) -> tuple[Float[Tensor, "B 3 S S"], Float[Tensor, ""]]:
-        """Pictures of the stage in training, and the divergence of its conditions."""
+        """Pictures of the stage in training, and the divergence of its conditions.
+
+        Args:
+            stage: Stage, 1 or 2.
+            text: Vectors of the sentences, (B, E).
+        """
         z = self.G1.draw(len(text), text.device)
         if stage == 1:
             return self.G1.train()(z, text)
@@ -194,11 +217,21 @@ class StackGame(Game):
     def pair_logits(
         self, stage: int, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
     ) -> Float[Tensor, " B"]:
-        """Logits of whole pairs by a stage's discriminator in evaluation mode, high = real."""
+        """Logits of whole pairs by a stage's discriminator in evaluation mode, high = real.
+
+        Args:
+            stage: Stage, 1 or 2.
+            images: Pictures of the stage, (B, 3, S, S), in [-1, 1].
+            text: Vectors of their sentences, (B, E).
+        """
         return evaluated(self.discriminator(2 if stage == 2 else 1), images, text)
 
     def discriminator(self, stage: Stage) -> MatchingDiscriminator:
-        """Of a stage."""
+        """Of a stage.
+
+        Args:
+            stage: Stage, 1 or 2.
+        """
         if stage == 1:
             return self.D1
         assert self.D2 is not None
@@ -221,6 +254,9 @@ def match(encoder: TextEncoder | Outsider, matcher: Matcher, batch: Mapping[str,
 
     A frozen encoder has read the sentences before: the batch holds what it made of them.
     """
+    frozen = isinstance(encoder, Outsider)
+    read = ("sentence", "words", "mask") if frozen else ("tokens",)
+    check_fields("a matcher", batch, ("image", *read))
     matcher.train()
     if isinstance(encoder, Outsider):
         text = EncodedSentences(batch["sentence"], batch["words"], batch["mask"])

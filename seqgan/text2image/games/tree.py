@@ -12,6 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import check_within, python_call
+from image_core.adversarial.border import check_fields
+from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Outsider, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
@@ -56,6 +59,7 @@ class TreeGame(Game):
     Source: Zhang et al. 2018, "StackGAN++", section 4.
     """
 
+    @python_call()
     def __init__(
         self,
         encoder: TextEncoder,
@@ -71,6 +75,9 @@ class TreeGame(Game):
         damsm_weight: float = 0.0,
     ):
         super().__init__()
+        check_within(0, kl_coef=kl_coef, colour_weight=colour_weight, damsm_weight=damsm_weight)
+        if not discriminators:
+            raise UserError("there are no discriminators; give one for each side")
         check_penalty(penalty, *discriminators)
         self.encoder = Outsider(encoder) if encoder.frozen else encoder
         self.matcher, self.G1 = matcher, G1
@@ -96,7 +103,11 @@ class TreeGame(Game):
         return [Turn("match", self.match_move)]
 
     def stage_turns(self, stage: int) -> Sequence[Turn]:
-        """Of all sides at once."""
+        """Of all sides at once.
+
+        Args:
+            stage: Stage; a tree has one.
+        """
         return [Turn("D1", self.discriminator_move), Turn("G1", self.generator_move)]
 
     def match_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
@@ -106,6 +117,7 @@ class TreeGame(Game):
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """The sum over sides of `discriminator_loss`; logs are the largest side's."""
         batch = next(batches)
+        check_fields("TreeGame", batch, ("image", "text", "wrong", "sentence", "words", "mask"))
         with torch.no_grad():
             fakes, _ = self.generate(batch)
         pictures = as_floats(batch["image"])
@@ -126,6 +138,7 @@ class TreeGame(Game):
         L_C is the sum over neighbouring sides of the distance of their colours.
         """
         batch = next(batches)
+        check_fields("TreeGame", batch, ("image", "text", "wrong", "sentence", "words", "mask"))
         fakes, kl = self.generate(batch)
         total, logs = self.kl_coef * kl, {"kl": kl}
         for D, fake in zip(self.D1, fakes, strict=True):
@@ -146,13 +159,23 @@ class TreeGame(Game):
     def pair_logits(
         self, stage: int, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
     ) -> Float[Tensor, " B"]:
-        """Logits of whole pairs by the discriminator of the largest side in evaluation mode."""
+        """Logits of whole pairs by the discriminator of the largest side in evaluation mode.
+
+        Args:
+            stage: Stage; a tree has one.
+            images: Pictures of the largest side, (B, 3, S, S), in [-1, 1].
+            text: Vectors of their sentences, (B, E).
+        """
         D = self.D1[-1]
         assert isinstance(D, MatchingDiscriminator)
         return evaluated(D, images, text)
 
     def generate(self, batch: Mapping[str, Tensor]) -> tuple[list[Tensor], Float[Tensor, ""]]:
-        """Pictures of every side in training, and the divergence of their conditions."""
+        """Pictures of every side in training, and the divergence of their conditions.
+
+        Args:
+            batch: Batch, see the class.
+        """
         z = self.G1.draw(len(batch["text"]), batch["text"].device)
         return self.G1.train()(z, batch["text"], batch["words"], batch["mask"])
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from seqgan.text2image.config import TreeOptions, stage_players
 from seqgan.text2image.encoders import TextEncoder
 from seqgan.text2image.games.stack import tiny_encoder
@@ -29,6 +30,7 @@ class Options(TreeOptions):
         return True
 
 
+@python_call()
 def attngan(
     encoder: TextEncoder, matcher: Matcher, small: int, side: int, **options: Any
 ) -> TreeGame:
@@ -40,6 +42,9 @@ def attngan(
         small: Smallest side.
         side: Largest side.
         options: Any of `stackgan_v2`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Xu et al. 2018, "AttnGAN: Fine-Grained Text to Image Generation with Attentional GANs".
     """

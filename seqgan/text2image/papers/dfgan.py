@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from image_core.adversarial import losses
+from image_core.adversarial.arguments import python_call
 from image_core.adversarial.penalties import logits_and_gradients
 from seqgan.text2image.config import PairOptions, stage_players
 from seqgan.text2image.encoders import TextEncoder
@@ -68,6 +69,7 @@ def matching_aware(weight: float = 2.0, power: float = 6.0) -> PairPenalty:
     return penalty
 
 
+@python_call()
 def dfgan(
     encoder: TextEncoder,
     matcher: Matcher,
@@ -90,6 +92,9 @@ def dfgan(
         d_width: Channels of the discriminator's first map.
         changes: Random changes of every picture that the discriminator looks at.
         options: Any of `StackGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Tao et al. 2022, "DF-GAN: A Simple and Effective Baseline for Text-to-Image Synthesis".
     """

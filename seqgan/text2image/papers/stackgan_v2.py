@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from image_core.adversarial.arguments import python_call
 from seqgan.text2image.config import TreeOptions, stage_players
 from seqgan.text2image.encoders import TextEncoder
 from seqgan.text2image.games.stack import tiny as tiny_stack
@@ -27,6 +28,7 @@ class Options(TreeOptions):
     """StackGAN v2."""
 
 
+@python_call()
 def stackgan_v2(
     encoder: TextEncoder,
     matcher: Matcher,
@@ -61,6 +63,9 @@ def stackgan_v2(
         changes: Random changes of every picture that the discriminators look at.
         words: Length of a word's vector, for attention; 0 for none.
         options: Any of `TreeGame`.
+
+    Raises:
+        UserError: An argument is unknown, of another kind or out of range.
 
     Source: Zhang et al. 2018, "StackGAN++".
     """

@@ -112,7 +112,7 @@ def test_penalties_without_a_slope(name):
             penalty(constant, x, x)
     # Of tokens there is no slope
     if name not in ("dragan", "gradient_penalty", "lipschitz"):
-        with pytest.raises(UserError, match=r"an input of torch\.int64"):
+        with pytest.raises(UserError, match=r"a penalty got real of torch\.int64"):
             penalty(net, x.long(), x.long())
 
 

@@ -182,9 +182,9 @@ def content(value: Any, place: str, counts: Counts) -> str:
         if isinstance(part, Mapping):  # Gemini's parts are named by their only key
             named = next(iter(part)) if len(part) == 1 else "text"
             kind = part.get("type", named)
-        text = part.get("text") if isinstance(part, Mapping) else part
-        if kind in TEXT_PARTS and isinstance(text, str):
-            texts.append(text.strip())
+        said = part.get("text") if isinstance(part, Mapping) else part
+        if kind in TEXT_PARTS and isinstance(said, str):
+            texts.append(said.strip())
         elif kind in TOOL_PARTS:
             counts.tools += 1
         elif kind in OTHER_PARTS:

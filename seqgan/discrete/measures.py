@@ -20,8 +20,8 @@ REAL_AGAIN = "real again"
 SAME = {"jsd_bound": 0.0, "judge_accuracy": 0.5}
 """What the judge says where there is no difference."""
 ERRORS = {"jsd_bound": "jsd_error", "judge_accuracy": "accuracy_error"}
-NEAREST = 5
-"""Training rows for each sample among which the nearest is looked for."""
+COMPARED, AMONG = 500, 5_000
+"""Samples of which the nearest training row is looked for, and training rows among which."""
 RESAMPLES = 200
 """Draws of a bootstrap interval."""
 
@@ -92,7 +92,7 @@ class Measures:
             pair_jsd: Divergence of neighbouring variables.
             mean_gap: Mean distance of the variables' frequencies from those of held-out rows.
             copied: Share of samples that are training rows, or nearer to one than the nearest 1 %
-                of held-out rows.
+                of held-out rows; of more than `AMONG` training rows copies of others are missed.
             classifier_score, class_kl: How clear and how varied samples are, where there are
                 labels.
             known_words, covered_words: Share of the words of samples that training lines have, and
@@ -135,11 +135,11 @@ class Measures:
         return x.long() if self.train.classes is None else x.argmax(-1)
 
     def _nearest(self, x: Float[Tensor, "N ..."]) -> Float[Tensor, " N"]:
-        """Distance of each sample from the nearest of `NEAREST` training rows for each sample.
+        """Distance of the first `COMPARED` samples from the nearest of `AMONG` training rows.
 
         |x - r|^2 = |x|^2 + |r|^2 - 2 x r, whole numbers that a float holds exactly
         """
-        rows, own = self.learned.rows[: NEAREST * self.count], x.flatten(1)
+        rows, own = self.learned.rows[:AMONG], x[:COMPARED].flatten(1)
         least = torch.full((len(own),), torch.inf)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -91,3 +91,8 @@ class LanguageScores:
     def score(self, model: SequencePolicy, sentences: Sentences) -> SentenceNLL:
         """Nats of each sentence; words that are not in the real text are not scored."""
         return sentence_nll(model, self.encode(sentences), unknown=UNK)
+
+    def unknown(self, sentences: Sentences) -> float:
+        """Share of the words that the real text does not have."""
+        ids = [token for sentence in sentences for token in sentence]
+        return float((self._number[ids] == UNK).mean()) if ids else 0.0

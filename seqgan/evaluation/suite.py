@@ -178,6 +178,8 @@ def adversuc(case: Case, side: Side) -> Figures:
 def lm(case: Case, side: Side) -> Figures:
     """LM score: nats per token under a model of real text; reverse LM: real text under the row's.
 
+    Words that real text lacks are not scored; their share stands beside it.
+
     The model of real text is trained on the training text, or else on one half of the references;
     real text under a model is the references, or else their other half. One row has real text in
     the samples' place: its LM score is that of unseen text, its reverse score that of a model of as
@@ -190,12 +192,14 @@ def lm(case: Case, side: Side) -> Figures:
         again = side.ids if case.train is not None else case.halves[0].ids
         return {
             "lm": language.score(language.model, unseen).figure(),
+            "lm_unknown": Figure(language.unknown(unseen)),
             "reverse_lm": language.score(language.fit(again), unseen).figure(),
         }
     if len(side.ids) < 20:
         raise UserError(f"--metrics lm trains on the samples and needs 20: got {len(side.ids)}")
     return {
         "lm": language.score(language.model, side.ids).figure(),
+        "lm_unknown": Figure(language.unknown(side.ids)),
         "reverse_lm": language.score(language.fit(side.ids), unseen).figure(),
     }
 

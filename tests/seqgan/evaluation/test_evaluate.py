@@ -117,6 +117,7 @@ def test_every_metric_on_made_text(files, tmp_path):
     shuffled = [
         " ".join(random.Random(i).sample(h.split(), len(h.split()))) for i, h in enumerate(human)
     ]
+    shuffled = [f"{line} zebra" for line in shuffled]  # a word that training text does not have
     given = {
         "samples": write(tmp_path / "s.txt", shuffled),
         "references": write(tmp_path / "r.txt", human),
@@ -128,6 +129,8 @@ def test_every_metric_on_made_text(files, tmp_path):
     row, floor = result["table"]["samples"], result["table"]["human (references)"]
     named = {name.split()[0]: value for name, value in row.items()}
     assert named["lm"] > result["table"]["human (train)"]["lm"]
+    tokens = sum(len(line.split()) for line in shuffled)
+    assert named["lm_unknown"] == pytest.approx(len(shuffled) / tokens)
     assert "frechet" in {name.split()[0] for name in floor}
     assert 0.3 < floor["judge_accuracy"] < 0.7
     assert {"adversuc", "adversuc_ere", "machine_vs_random"} <= named.keys()

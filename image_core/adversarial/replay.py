@@ -102,9 +102,9 @@ class ReplayBuffer(_Ring):
         Raises:
             UserError: A tensor is missing or its rows have another shape.
         """
-        self._check(fresh)
         if not self.rows:
             return dict(fresh)
+        self._check(fresh)
         count = len(fresh[self.names[0]])
         device = self.filled.device
         old = (torch.rand(count, device=device) < self.share) & (self.filled >= self.rows)
@@ -155,9 +155,9 @@ class HistoryPool(_Ring):
         Raises:
             UserError: A tensor is missing or its rows have another shape.
         """
-        self._check(fresh)
         if not self.rows:
             return {name: value.detach() for name, value in fresh.items()}
+        self._check(fresh)
         count = len(fresh[self.names[0]])
         device = self.filled.device
         swap = parallel.join(torch.rand(count, device=device)) < self.share

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
 
@@ -36,7 +35,6 @@ class ChatSplits(NamedTuple):
     test: list[str]
 
 
-@python_call()
 def chitchat_turns(limit: int | None = None, max_words: int = 20) -> ChatSplits:
     """Read the first short turns, in the package's order; the same for each version of the package.
 

@@ -9,7 +9,6 @@ import torch
 from jaxtyping import Bool, Int, Int64
 from torch import Tensor
 
-from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Remaining, TokenRows
 from seqgan.data.source import Texts
@@ -49,7 +48,6 @@ class Encoded(NamedTuple):
         return self.rows.padded()
 
 
-@python_call()
 def encode_matrix(
     tokenizer: TextTokenizer,
     texts: Texts | Sequence[str],
@@ -168,7 +166,6 @@ def mask_of(tokens: Int[Tensor, "*batch time"], end: int | None) -> Bool[Tensor,
     return ended.cumsum(-1) - ended.long() == 0
 
 
-@python_call()
 def check_vocabulary(tokens: Int[Tensor, "*batch"], vocab_size: int, source: str) -> None:
     """Check that all ids belong to a vocabulary.
 

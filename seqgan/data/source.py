@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Lines, Remaining, Through
 from seqgan.data.hub_records import hub_records, is_saved
@@ -73,7 +72,6 @@ class Texts(NamedTuple):
         )
 
 
-@python_call()
 def read_texts(
     source: str,
     field: str | None = None,
@@ -102,6 +100,8 @@ def read_texts(
         UserError: The source is missing, unreadable, empty or in another format than its name says,
             or `field` or `split` does not fit it.
     """
+    if not isinstance(source, str):
+        raise UserError(f"read_texts: source is {source!r}; give a string")
     if not exists(source) or is_saved(source):
         found = list(hub_records(source, split))
         return _texts_of_rows(found, iter(found), source, field, label_field, limit, "hub data set")

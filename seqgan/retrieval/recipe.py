@@ -231,6 +231,8 @@ class RetrievalRun(recipe.Run):
                 self.folder,
                 save_seconds=self.config.save_seconds,
                 show=self.show,
+                track=self.config.track,
+                diagnose=self.config.diagnose,
                 watch=watch,
             )
         self.report(None if ended else time.process_time() - began)

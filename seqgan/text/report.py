@@ -198,7 +198,7 @@ def write_report(
     run.write_result(result)
     draw(run, result, log_keys, samples, training)
     shown = {
-        name: {key: value for key, value in row.items() if key != "nll_test_unk"}
+        name: {k: value for k, value in row.items() if k not in ("nll_test_unk", "copied")}
         for name, row in rows.items()
     }
     print_table(f"{run.folder} at temperature 1 (curves and samples: {run.html})", shown)

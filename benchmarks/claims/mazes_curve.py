@@ -8,7 +8,8 @@ also says where the adversary does not win.
 from pathlib import Path
 
 from benchmarks.claims.harness.claim import Check, Claim, Table, result_table
-from benchmarks.claims.mazes import DISTILLED, MAKE, RIVALS, TINY, above
+from benchmarks.claims.harness.rivals import DISTILLED, TINY, above
+from benchmarks.claims.mazes import MAKE, RIVALS
 
 ONLY = '--only "back-translation, best of 4, best of 8, adversary"'
 SHAPES = {
@@ -49,6 +50,6 @@ CLAIM = Claim(
     columns=["greedy", "sampled", "distinct", "margin"],
     cpu_seconds=600,
     seeds=(0, 1, 2, 3, 4),
-    tiny={"python": "--prompts 300 --test 50", "seqgan": TINY},
+    tiny=TINY,
     read=read,
 )

@@ -170,8 +170,8 @@ def load_npz(option: str, path: Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # a broken zip raises other errors
         raise UserError(
-            f"{option} {path} is not a readable .npz file ({error}); save arrays of numbers, all "
-            "pictures of one size, by np.savez(FILE, images=..., labels=...)"
+            f"{option} {path} is not a readable .npz file ({error}); save arrays of numbers, each "
+            "with rows of one size, by np.savez(FILE, NAME=...)"
         ) from error
 
 

@@ -249,15 +249,25 @@ def _one_value_a_line(head: str) -> bool:
         return False
 
 
-def _document(file: File) -> Iterator[Record]:
+def _whole(file: File, most: int, kind: str, way_out: str) -> str:
+    """The content of a document, which is one value.
+
+    Raises:
+        UserError: It has more than so many characters.
+    """
     with _text(file) as text:
-        content = text.read(MOST_OF_JSON + 1)
-    if len(content) > MOST_OF_JSON:
+        content = text.read(most + 1)
+    if len(content) > most:
         raise UserError(
-            f"{file.source} is a JSON document of more than {MOST_OF_JSON:,} characters, which is "
-            "one value and not streamed; write its list alone, for example by `jq .data`, or one "
-            "record a line in a file called .jsonl"
+            f"{file.source} is a {kind} document of more than {most:,} characters, which is one "
+            f"value and not streamed; {way_out} in a file called .jsonl"
         )
+    return content
+
+
+def _document(file: File) -> Iterator[Record]:
+    way_out = "write its list alone, for example by `jq .data`, or one record a line"
+    content = _whole(file, MOST_OF_JSON, "JSON", way_out)
     try:
         value = json.loads(content)
     except RecursionError as error:
@@ -271,13 +281,7 @@ def _document(file: File) -> Iterator[Record]:
 
 
 def _yaml(file: File) -> Iterator[Record]:
-    with _text(file) as text:
-        content = text.read(MOST_CHARACTERS + 1)
-    if len(content) > MOST_CHARACTERS:
-        raise UserError(
-            f"{file.source} is a YAML document of more than {MOST_CHARACTERS:,} characters, which "
-            "is not streamed; write one record a line as JSON in a file called .jsonl"
-        )
+    content = _whole(file, MOST_CHARACTERS, "YAML", "write one record a line as JSON")
     try:
         value = yaml_value(content)
     except (ValueError, RecursionError) as error:

@@ -48,7 +48,7 @@ REFUSED = {
     "one picture": (array(DRAWN[0]), {}, "give (N, H, W, C)"),
     "rows of noise": (array(DRAWN.reshape(6, -1)), {}, "give .reshape(-1, 3, 16, 16) or"),
     "rows of no square": (array(DRAWN.reshape(6, -1)[:, :700]), {}, "no squares of 1 or 3 colou"),
-    "objects": (arrays(images=np.array([DRAWN, 1], object)), {}, "save arrays of numbers, all"),
+    "objects": (arrays(images=np.array([DRAWN, 1], object)), {}, "save arrays of numbers, each"),
     "another name": (arrays(pics=DRAWN), {}, "so save that of the pictures by np.savez("),
     "counted last": (array(DRAWN.transpose(1, 2, 3, 0)), {}, "by np.transpose where the pict"),
     "a cell too few": (

@@ -140,8 +140,8 @@ def like_a_table(lines: Sequence[str]) -> str:
         return ""
     return (
         f"{often / sum(counts.values()):.0%} of the lines have {tabs} tabs, whose cells are read "
-        "as one sentence; if they are a table, put a line of names above, call the file .tsv and name "
-        "its text with --field"
+        "as one sentence; if they are a table, put a line of names above, call the file .tsv and "
+        "name its text with --field"
     )
 
 

@@ -66,6 +66,12 @@ def test_rows_of_a_table_under_another_name_are_noted():
         assert like_a_table(ordinary) == ""
 
 
+def test_a_vocabulary_that_cannot_be_made_names_its_file(tmp_path):
+    source = rows(tmp_path, *({"text": f"a{i} b{i}"} for i in range(40)))
+    with pytest.raises(UserError, match=rf"{source}: no word occurs 5 times in the texts; lower"):
+        read_corpus(CorpusConfig(data=source, min_count=5))
+
+
 def test_a_list_of_tokens_is_not_split_again(tmp_path, capsys):
     values = [{"id": i, "tokens": line.split()} for i, line in enumerate(structured(60))]
     read = read_corpus(CorpusConfig(data=rows(tmp_path, *values), lowercase=False))

@@ -1,13 +1,13 @@
 """Demonstrated steps done again: the environment is put where each began and takes its action.
 
 Possible where an observation tells the whole state: classic control, and the bodies of MuJoCo whose
-observations begin with positions and speeds. Whether it does is seen by the environment's own
-steps, which must come out as they did.
+observations begin with positions and speeds, or with sines and cosines in place of angles. Whether
+it does is seen by the environment's own steps, which must come out as they did.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,8 +26,32 @@ FITS = 0.1
 HIDDEN = 3
 """Most first positions that observations leave out: a body's place, on which nothing depends."""
 
-Simulated = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-"""Observations (N, d), actions (N, ...), most frames K -> observations after 1 to K, (K, N, d)."""
+
+class Simulation(NamedTuple):
+    """How steps are done again.
+
+    Args:
+        width: Number w of the first components of an observation that are simulated.
+        run: Observations (N, d), actions (N, ...) and most frames K -> the components after 1 to K
+            frames, (K, N, w).
+    """
+
+    width: int
+    run: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+class Body(NamedTuple):
+    """How observations (d,) show a body of MuJoCo.
+
+    Args:
+        width: Number w of their components that do.
+        state: Observation -> positions and speeds; what is not shown is 0.
+        shown: Positions and speeds -> the components, (w,).
+    """
+
+    width: int
+    state: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    shown: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def again(
@@ -43,14 +67,14 @@ def again(
     if not all(len(t.act) for t in shown):
         return None
     own, simulations = _simulations(envs)
-    for simulated in simulations:
-        errors, _ = _errors(random, envs, simulated, own)
+    for simulation in simulations:
+        errors, _ = _errors(random, envs, simulation, own)
         if len(errors) and errors[own - 1] <= SURE:
             break
     else:
         return None
     most = max(8, 4 * own)
-    errors, count = _errors(shown, envs, simulated, most)
+    errors, count = _errors(shown, envs, simulation, most)
     if not len(errors):
         return None
     if errors[own - 1] <= FITS:
@@ -68,20 +92,22 @@ def again(
 
 
 def _errors(
-    trajectories: Sequence[Trajectory], envs: Envs, simulated: Simulated, most: int
+    trajectories: Sequence[Trajectory], envs: Envs, simulation: Simulation, most: int
 ) -> tuple[np.ndarray, int]:
     """Median share of a step's change that is missed, after 1 to `most` frames; number of steps."""
     before = np.concatenate([t.obs for t in trajectories]).astype(float)
     after = np.concatenate([np.concatenate([t.obs[1:], t.last_obs[None]]) for t in trajectories])
     acts = np.concatenate([t.act for t in trajectories])
+    width = simulation.width
+    if before.shape[1] < width:
+        return np.empty(0), 0
+    before, after = before[:, :width], after[:, :width]
     whole = np.flatnonzero(~(_at_edge(before) | _at_edge(after)))
     rows = np.random.default_rng(0).permutation(whole)[:ROWS]
     if len(rows) < FEWEST:
         return np.empty(0), 0
     before, after = before[rows], after[rows].astype(float)
-    found = simulated(before, envs.actions.to_env(torch.from_numpy(acts[rows])), most)
-    width = found.shape[2]
-    before, after = before[:, :width], after[:, :width]
+    found = simulation.run(before, envs.actions.to_env(torch.from_numpy(acts[rows])), most)
     spread = np.abs(after - before).mean(0)
     unit = np.where(spread > 0, spread, 1.0)
     change = np.linalg.norm((after - before) / unit, axis=1)
@@ -101,22 +127,22 @@ def _at_edge(obs: np.ndarray) -> np.ndarray:
     return found
 
 
-def _simulations(envs: Envs) -> tuple[int, Iterator[Simulated]]:
+def _simulations(envs: Envs) -> tuple[int, Iterator[Simulation]]:
     """Frames of a step of the environment, and what may simulate it."""
     if isinstance(envs, ClassicEnvs):
         return 1, iter([_classic(envs)])
     if isinstance(envs, MujocoEnvs):
-        return envs.skip, (_body(envs.model, n) for n in range(HIDDEN + 1))
+        return envs.skip, _of_body(envs.model)
     if isinstance(envs, SyncEnvs) and find_spec("mujoco"):
         from gymnasium.envs.mujoco import MujocoEnv  # raises where there is no MuJoCo
 
         body = envs.envs[0].unwrapped
         if isinstance(body, MujocoEnv):
-            return int(body.frame_skip), (_body(body.model, n) for n in range(HIDDEN + 1))
+            return int(body.frame_skip), _of_body(body.model)
     return 1, iter(())
 
 
-def _classic(envs: ClassicEnvs) -> Simulated:
+def _classic(envs: ClassicEnvs) -> Simulation:
     def simulated(obs: np.ndarray, acts: np.ndarray, most: int) -> np.ndarray:
         state, found = envs.dynamics.state(obs), []
         for _ in range(most):
@@ -124,29 +150,61 @@ def _classic(envs: ClassicEnvs) -> Simulated:
             found.append(envs.observe(state))
         return np.stack(found)
 
-    return simulated
+    return Simulation(envs.observations.shape[0], simulated)
 
 
-def _body(model: Any, hidden: int) -> Simulated:
-    """A body of MuJoCo whose first `hidden` positions observations leave out."""
+def _of_body(model: Any) -> Iterator[Simulation]:
+    """Ways in which observations may show a body of MuJoCo."""
+    shapes = [_plain(model, n) for n in range(HIDDEN + 1)]
+    if model.nq == model.nv > 1:  # no joint has a quaternion
+        shapes.append(_turned(model))
+    return (_simulation(model, shape) for shape in shapes)
+
+
+def _plain(model: Any, hidden: int) -> Body:
+    """Positions without the first `hidden`, and speeds."""
+    stop = model.nq - hidden
+
+    def state(obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return np.concatenate([np.zeros(hidden), obs[:stop]]), obs[stop : stop + model.nv]
+
+    def shown(positions: np.ndarray, speeds: np.ndarray) -> np.ndarray:
+        return np.concatenate([positions[hidden:], speeds])
+
+    return Body(stop + model.nv, state, shown)
+
+
+def _turned(model: Any) -> Body:
+    """The first position, sines and cosines of the others, and speeds: the double pendulum."""
+    angles = model.nq - 1
+
+    def state(obs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        sines, cosines, rest = obs[1 : 1 + angles], obs[1 + angles :][:angles], 1 + 2 * angles
+        turned = np.arctan2(sines, cosines)
+        return np.concatenate([obs[:1], turned]), obs[rest : rest + model.nv]
+
+    def shown(positions: np.ndarray, speeds: np.ndarray) -> np.ndarray:
+        turned = positions[1:]
+        return np.concatenate([positions[:1], np.sin(turned), np.cos(turned), speeds])
+
+    return Body(1 + 2 * angles + model.nv, state, shown)
+
+
+def _simulation(model: Any, body: Body) -> Simulation:
     import mujoco
 
-    positions, speeds = model.nq, model.nv
-
     def simulated(obs: np.ndarray, acts: np.ndarray, most: int) -> np.ndarray:
-        width = positions - hidden + speeds
-        if obs.shape[1] < width or acts.shape[1:] != (model.nu,):
-            return np.full((most, *obs.shape), np.nan)
-        found = np.empty((most, len(obs), width))
+        found = np.full((most, len(obs), body.width), np.nan)
+        if acts.shape[1:] != (model.nu,):
+            return found
         data = mujoco.MjData(model)
         for row in range(len(obs)):
             mujoco.mj_resetData(model, data)
-            data.qpos[hidden:] = obs[row, : positions - hidden]
-            data.qvel[:] = obs[row, positions - hidden : width]
+            data.qpos[:], data.qvel[:] = body.state(obs[row])
             data.ctrl[:] = acts[row]
             for frame in range(most):
                 mujoco.mj_step(model, data)
-                found[frame, row] = np.concatenate([data.qpos[hidden:], data.qvel])
+                found[frame, row] = body.shown(data.qpos, data.qvel)
         return found
 
-    return simulated
+    return Simulation(body.width, simulated)

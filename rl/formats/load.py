@@ -129,7 +129,7 @@ def _place(path: str, where: str) -> Path:
     if Path(path).exists():
         return Path(path)
     if not MINARI_ID.fullmatch(path):
-        raise UserError(f"{where}: there is no such file or folder")
+        raise UserError(f"{where}: there is no such file or folder; check the path")
     home = os.environ.get("MINARI_DATASETS_PATH") or Path.home() / ".minari" / "datasets"
     kept = Path(home) / path
     if not kept.exists():

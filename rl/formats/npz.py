@@ -52,6 +52,7 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
                 f"say; {steps.WAY_OUT}"
             ) from error
         raise UserError(f"{where} is no readable npz file; record it again") from error
+    found = _of_one(found, envs)
     for names, read in LAYOUTS:
         if names <= found.keys():
             return read(found, where, envs)
@@ -69,6 +70,15 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
     _check_npz(found, where)
     kwargs = _kwargs(found)
     return Source("npz", _episodes(found), str(found.get("env_id", "")), env_kwargs=kwargs)
+
+
+def _of_one(arrays: Mapping[str, np.ndarray], envs: Envs) -> dict[str, np.ndarray]:
+    """Arrays (N, 1, ...) of a buffer's only environment without that axis, as SB3 keeps them."""
+    shown = envs.observations
+    wide = {(1, *shown.shape), (1, *(shown.space.shape or ()))}
+    if "observations" not in arrays or arrays["observations"].shape[1:] not in wide:
+        return dict(arrays)
+    return {n: a[:, 0] if a.ndim > 1 and a.shape[1] == 1 else a for n, a in arrays.items()}
 
 
 def _is_stacked(arrays: Mapping[str, np.ndarray], envs: Envs) -> bool:

@@ -120,7 +120,8 @@ def encode_observations(raw: Any, envs: Envs, where: str) -> np.ndarray:
     if rows.shape[1:] != wanted.shape:
         raise UserError(
             f"{where} has observations of shape {np.asarray(raw).shape[1:]}, but the environment "
-            f"shows {wanted.space.shape or wanted.shape}; they are of another environment"
+            f"shows {wanted.space.shape or wanted.shape}; they are of another environment, or of "
+            "several, whose rows are to follow one another"
         )
     if wanted.image and rows.dtype != np.uint8 and not np.isin(rows, np.arange(256)).all():
         raise UserError(f"{where} has images whose pixels are no whole numbers from 0 to 255")
@@ -172,14 +173,15 @@ def _choices(acts: np.ndarray, envs: Envs, where: str) -> np.ndarray:
     if acts.ndim != (2 if actions.components else 1) or not whole:
         raise UserError(
             f"{where} has actions of shape {acts.shape[1:]} and type {acts.dtype}, but the "
-            "environment takes whole numbers; they are of another environment"
+            "environment takes whole numbers; give the argmax of rows that are one-hot, or "
+            "demonstrations of this environment"
         )
     least = np.asarray(actions.start)
     most = least + np.asarray(actions.parts or actions.choices) - 1
     if (acts < least).any() or (acts > most).any():
         raise UserError(
             f"{where} has actions from {int(acts.min())} to {int(acts.max())}, but the environment "
-            f"takes {least.min()} to {most.max()}"
+            f"takes {least.min()} to {most.max()}; number them so, or give other demonstrations"
         )
     return acts.astype(np.int64) - least
 

@@ -144,9 +144,12 @@ def read_corpus(options: CorpusConfig, tokenizer_folder: Path | None = None) -> 
     elif level == "model":
         tokenizer = TextTokenizer.of_model(options.model(), options.lowercase)
     else:
-        tokenizer = TextTokenizer.train(
-            texts[0][1].lines, level, options.min_count, options.vocab_size, options.lowercase
-        )
+        try:
+            tokenizer = TextTokenizer.train(
+                texts[0][1].lines, level, options.min_count, options.vocab_size, options.lowercase
+            )
+        except UserError as error:
+            raise UserError(f"{texts[0][0]}: {error}") from error
     shared = texts[1][0] == texts[2][0]
     encoded = []
     for role, (name, lines) in zip(_roles(shared), texts):

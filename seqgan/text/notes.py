@@ -119,12 +119,34 @@ def advise(options: CorpusConfig, level: str, lines: Lines, encoded: Sequence[En
             "length",
             file=sys.stderr,
         )
+    if told := like_a_table(lines):
+        print(told, file=sys.stderr)
     if level == "word" and (cut := cut_tokens(lines)):
         print(cut, file=sys.stderr)
 
 
+def like_a_table(lines: Sequence[str]) -> str:
+    """A note where lines have equally many tabs, as rows of a table; "" elsewhere.
+
+    One tab may part a prompt from its answer, unless it follows a number.
+
+    Args:
+        lines: Sentences; the first ones are looked at.
+    """
+    counts = Counter(line.count("\t") for line in islice(lines, _LOOKED_AT))
+    tabs, often = counts.most_common(1)[0]
+    numbered = all(line.partition("\t")[0].strip().isdigit() for line in islice(lines, _LOOKED_AT))
+    if tabs < 2 - numbered or often < _ALIKE * sum(counts.values()):
+        return ""
+    return (
+        f"{often / sum(counts.values()):.0%} of the lines have {tabs} tabs, whose cells are read "
+        "as one sentence; if they are a table, put a line of names above, call the file .tsv and "
+        "name its text with --field"
+    )
+
+
 _PUNCTUATION = ".,;:!?\"'()`-\u00b4\u2018\u2019\u201c\u201d\u2026"
-_LOOKED_AT, _NOTED = 1000, 0.01
+_LOOKED_AT, _NOTED, _ALIKE = 1000, 0.01, 0.95
 
 
 def cut_tokens(lines: Sequence[str]) -> str:

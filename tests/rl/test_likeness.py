@@ -60,13 +60,17 @@ def test_another_frame_skip_is_told_by_doing_steps_again(env):
     assert "with any frame skip from 1 to 8" in unlike(odd, random, envs)[-1]
 
 
-@pytest.mark.parametrize("options", [{}, {"frame_skip": 2}])
-def test_another_frame_skip_of_a_body_is_told(options):
+@pytest.mark.parametrize(("env", "own", "options"), [
+    ("Hopper-v5", 4, {}),
+    ("Hopper-v5", 2, {"frame_skip": 2}),
+    ("InvertedDoublePendulum-v5", 5, {}),  # sines and cosines, and a force that is mostly 0
+])  # fmt: skip
+def test_another_frame_skip_of_a_body_is_told(env, own, options):
     pytest.importorskip("mujoco")
-    envs = make_envs("Hopper-v5", 2, options, 30)
-    random, own = record(envs, None, 4), options.get("frame_skip", 4)
-    assert unlike(random[:2], random, envs) == []
-    shown = record(make_envs("Hopper-v5", 1, {"frame_skip": 8}, 30), None, 2)
+    envs = make_envs(env, 2, options, 30)
+    random = record(envs, None, 8)
+    assert unlike(random[:4], random, envs) == []
+    shown = record(make_envs(env, 1, {"frame_skip": 8}, 30), None, 6)
     said = unlike(shown, random, envs)[-1]
     assert f"0% with a frame skip of 8 instead of {own}" in said
 

@@ -39,6 +39,16 @@ def test_names_of_columns(tmp_path, envs, names):
     np.testing.assert_array_equal(np.concatenate([t.act for t in found]), ACTS)
 
 
+def test_arrays_of_a_buffer_of_one_environment(tmp_path, envs):
+    columns = {"observations": OBS, "next_observations": OBS + 1, "actions": ACTS,
+               "rewards": np.ones(6), "terminals": FLAGS["end"],
+               "timeouts": FLAGS["cut"]}  # fmt: skip
+    made = {name: values[:, None] for name, values in columns.items()}
+    found = read(tmp_path, envs, **made).trajectories
+    assert [(len(t.obs), t.terminated, t.ret) for t in found] == [(3, True, 3), (3, False, 3)]
+    np.testing.assert_array_equal(np.concatenate([t.obs for t in found]), OBS)
+
+
 def test_dones_at_the_time_limit_are_no_terminal_states(tmp_path, envs):
     dones = np.array([0, 1, 0, 0, 1, 1], bool)
     found = read(tmp_path, envs, obs=OBS, acts=ACTS, next_obs=OBS + 1, dones=dones)

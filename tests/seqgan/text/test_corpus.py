@@ -11,7 +11,7 @@ from seqgan.cli import main
 from seqgan.text import corpus
 from seqgan.text import splits as module
 from seqgan.text.corpus import read_corpus
-from seqgan.text.notes import cut_tokens
+from seqgan.text.notes import cut_tokens, like_a_table
 from seqgan.text.splits import CorpusConfig
 from tests.recipes.made import content, refusal, sentences
 
@@ -57,6 +57,19 @@ def test_word_level_says_where_it_cuts_what_holds_no_blank(tmp_path, capsys):
         "\u201cSo,\u201d he said \u2014 and left\u2026", "U.S. e.g. 3.14 and/or re-read",
     ]  # fmt: skip
     assert cut_tokens(ordinary) == ""
+
+
+def test_rows_of_a_table_under_another_name_are_noted():
+    assert like_a_table(["1\ta b", "2\tc"]).startswith("100% of the lines have 1 tabs, whose cells")
+    assert like_a_table(["a\tb\tc"] * 19 + ["a"]).startswith("95% of the lines have 2 tabs")
+    for ordinary in (["a\tb", "c\td"], ["1 a", "2 b"], ["a\tb\tc", "a", "b"]):
+        assert like_a_table(ordinary) == ""
+
+
+def test_a_vocabulary_that_cannot_be_made_names_its_file(tmp_path):
+    source = rows(tmp_path, *({"text": f"a{i} b{i}"} for i in range(40)))
+    with pytest.raises(UserError, match=rf"{source}: no word occurs 5 times in the texts; lower"):
+        read_corpus(CorpusConfig(data=source, min_count=5))
 
 
 def test_a_list_of_tokens_is_not_split_again(tmp_path, capsys):

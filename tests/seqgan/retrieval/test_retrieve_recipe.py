@@ -1,5 +1,6 @@
 """The retrieval recipe: its three tasks, what it selects, resumes, serves and refuses."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,18 @@ from seqgan.retrieval.evaluate import evaluate, means
 from seqgan.retrieval.recipe import Run
 from seqgan.retrieval.task_options import BASELINES
 from tests.recipes.made import built, is_png, read_log, read_result, refusal
+from tests.recipes.test_track_and_report import Trackio, numbers
 from tests.seqgan.retrieval.made import write_encoder
 from tests.seqgan.retrieval.runs import opened, tiny
+
+TRACKER = Trackio()
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, painted):
-    with painted():
-        return tiny(tmp_path_factory.mktemp("retrieve"))
+    with painted(), pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "trackio", TRACKER)
+        return tiny(tmp_path_factory.mktemp("retrieve"), "--track", "trackio")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,19 @@ def test_what_was_selected_is_played_again_on_all_data(run):
     rounds = [row["ndcg@5"] for row in log if row["phase"] == "adversarial"]
     first = best["start"]["value"]
     assert best["adversarial"]["value"] == pytest.approx(max([first, *rounds]), abs=1e-6)
+
+
+def test_all_phases_are_tracked(run):
+    assert TRACKER.logged == numbers(run)
+    assert TRACKER.finished == len(TRACKER.began)
+
+
+def test_the_report_can_be_left_for_later(tmp_path, capsys):
+    made = tiny(tmp_path, "--baselines", "none", "--rounds", "1", "--report", "none")
+    assert "no report; `seqgan evaluate" in capsys.readouterr().err
+    assert not (made / "result.json").exists()
+    assert main(["evaluate", str(made)]) == 0
+    assert "IRGAN" in read_result(made)["table"]
 
 
 def test_the_quality_of_the_discriminator_is_logged_and_in_the_result(run):

@@ -18,7 +18,7 @@ from image_core.runs.players import Player, make_engine
 from image_core.runs.recipe import RunConfig
 from image_core.runs.table import cell, print_table
 from image_core.runs.uniform import Uniform
-from rl.recipes.curves import curves_of, draw_returns
+from rl.recipes.curves import Curve, curves_of, draw_returns
 from rl.recipes.policy_run import PolicyRun, open_quietly
 from rl.recipes.rates import policy_adam, to_zero
 
@@ -115,6 +115,7 @@ REWARDING = {"imitate": "rl.recipes.imitate.recipe"}
 """Recipes whose runs leave a reward."""
 LOADER = "rl.recipes.imitate.loaded"
 """Module that loads a run with its reward."""
+STEPS = "environment steps"
 CURVES = ("return", "G/return", "G/kl", "G/entropy", "G/value_error")
 
 
@@ -194,9 +195,17 @@ class Run(PolicyRun):
             name: {"return": float(v.mean()), "sd": float(v.std()), "episodes": len(v)}
             for name, v in found.items()
         }
+        curves = self._curves()
         self.folder.write_result(
             {
                 "table": table,
+                "learning": {
+                    "x": STEPS,
+                    "curves": {
+                        n: {"steps": k.steps, "return": k.returns} for n, k in curves.items()
+                    },
+                    "levels": {},
+                },
                 "env_steps": self._rounds() * c.envs * c.rollout,
                 "rounds": self.engine.round,
                 "steps": self.engine.steps,
@@ -206,16 +215,19 @@ class Run(PolicyRun):
                 "versions": {"torch": torch.__version__},
             }
         )
-        self._draw(table)
+        self._draw(table, curves)
         write_samples(self, sampled)
         print_table(self._heading(), table)
 
-    def _draw(self, table: dict[str, dict[str, float]]) -> None:
+    def _curves(self) -> dict[str, Curve]:
+        rows = plots.read_log(self.folder.log)
+        return curves_of(rows, self.config.envs * self.config.rollout)
+
+    def _draw(self, table: dict[str, dict[str, float]], curves: dict[str, Curve]) -> None:
         """Plots and report.html."""
         c, rows = self.config, plots.read_log(self.folder.log)
-        curves = curves_of(rows, c.envs * c.rollout)
         drawn = {
-            "Returns over training": draw_returns(curves, {}, "environment steps"),
+            "Returns over training": draw_returns(curves, {}, STEPS),
             "Logged numbers over the rounds": plots.draw_learning_curves(rows, CURVES),
         }
         self.folder.plots.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ COMPARISONS: Mapping[str, str] = {
     "decipher": "seqgan.decipher.compare",
     "dialogue": "seqgan.dialogue.compare",
     "discrete": "seqgan.discrete.compare",
+    "expert": "rl.recipes.imitate.compare",
     "image": "image_core.recipes.image.compare",
     "imitate": "rl.recipes.imitate.compare",
     "oracle": "seqgan.text.compare",
@@ -29,7 +30,8 @@ def run(words: Sequence[str]) -> None:
         "seqgan compare",
         "Compare several runs of one recipe on one data set: their tables and curves together, "
         "with real data and floors once; of text and dialogue also the sweeps of temperature; of "
-        "imitation the returns in one environment. Runs that differ only in seed are combined.",
+        "imitation and experts the returns in one environment. Runs that differ only in seed are "
+        "combined.",
     )
     parser.add_argument("folders", metavar="DIR", nargs="+", help="Folders of finished runs.")
     parser.add_argument(

@@ -23,6 +23,9 @@ def run(words: Sequence[str]) -> None:
     if recipe in pictures.RECIPES:
         if options.best_of != 1:
             raise UserError(f"{options.folder} draws pictures: leave --best_of out")
+        if recipe == "text2image" and options.prompts is not None:
+            options.prompt = [*(options.prompt or ()), *_prompts(options.prompts)]
+            options.prompts = None
         pictures.write_samples(recipe, options)
         return
     if recipe in ANSWERING:
@@ -155,7 +158,7 @@ def _parser() -> Parser:
         "decipherment run cipher text, for a vqa run a question. May be "
         "given several times: as many sentences for each, or rows with the same noise.",
     )
-    add("--prompts", metavar="FILE", help="File of prompts for sentences, one per line.")
+    add("--prompts", metavar="FILE", help="File of prompts, or of sentences to draw, one per line.")
     add(
         "--between",
         type=int,

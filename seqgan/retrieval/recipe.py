@@ -214,7 +214,7 @@ class RetrievalRun(recipe.Run):
         return [Turn("start", move, repeat=steps)]
 
     def train(self, watch: Watch = unwatched) -> None:
-        """Choose; then play what was chosen on all data; then write the result.
+        """Choose; then play what was chosen on all data; then write the result, if it is wanted.
 
         Args:
             watch: Function called with each logged record; what it raises ends the training.
@@ -235,6 +235,9 @@ class RetrievalRun(recipe.Run):
                 diagnose=self.config.diagnose,
                 watch=watch,
             )
+        if self.config.report == "none":
+            print(f"no report; `seqgan evaluate {self.config.out}` writes it", file=sys.stderr)
+            return
         self.report(None if ended else time.process_time() - began)
 
     def evaluate(self, phase: str) -> dict[str, float]:

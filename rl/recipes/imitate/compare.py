@@ -1,4 +1,4 @@
-"""Comparison of runs of imitation on one axis; the seeds of one configuration form one band."""
+"""Comparison of runs of imitation, or of experts, on one axis; seeds form one band."""
 
 import math
 from collections.abc import Mapping, Sequence

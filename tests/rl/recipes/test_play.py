@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 
 import seqgan as sg
 from seqgan.cli import main
-from tests.recipes.made import refusal
+from tests.recipes.made import read_result, refusal
 
 gymnasium.register("Drawn-v0", "tests.rl.made:Drawn", max_episode_steps=9)
 
@@ -50,6 +50,18 @@ def test_returns_are_printed_with_their_interval_and_the_first_episode_is_drawn(
     words[5] = str(tmp_path / "again.gif")
     assert main(words) == 0
     assert capsys.readouterr().out.splitlines()[1] == returns
+
+
+def test_experts_of_one_environment_are_compared(run, tmp_path, capsys):
+    other, out = tmp_path / "other", tmp_path / "cmp"
+    words = ["--env", "Drawn-v0", "--eval_episodes=1", "--env_steps=16", "--rollout=4", "--seed=1"]
+    assert main(["train", "expert", "--preset", "tiny", *words, "--out", str(other)]) == 0
+    assert main(["compare", run, str(other), "--out", str(out)]) == 0
+    one, two = (read_result(folder) for folder in (Path(run), other))
+    assert one["learning"]["curves"]["ppo"]["steps"][-1] == one["env_steps"]
+    (row,) = (v for name, v in read_result(out)["table"].items() if "sampled" in name)
+    mean = (one["table"]["sampled"]["return"] + two["table"]["sampled"]["return"]) / 2
+    assert row["return"].startswith(f"{mean:.2f} [")
 
 
 def test_the_likeliest_actions_are_those_of_the_loaded_policy(run, capsys):

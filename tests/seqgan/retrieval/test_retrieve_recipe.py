@@ -79,6 +79,14 @@ def test_all_phases_are_tracked(run):
     assert TRACKER.finished == len(TRACKER.began)
 
 
+def test_the_report_can_be_left_for_later(tmp_path, capsys):
+    made = tiny(tmp_path, "--baselines", "none", "--rounds", "1", "--report", "none")
+    assert "no report; `seqgan evaluate" in capsys.readouterr().err
+    assert not (made / "result.json").exists()
+    assert main(["evaluate", str(made)]) == 0
+    assert "IRGAN" in read_result(made)["table"]
+
+
 def test_the_quality_of_the_discriminator_is_logged_and_in_the_result(run):
     rounds = [row for row in read_log(run) if row["phase"] == "adversarial"]
     assert all(0 <= row[name] <= 1 for row in rounds for name in ("d_auc", "d_accuracy"))

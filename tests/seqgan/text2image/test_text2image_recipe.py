@@ -174,7 +174,9 @@ def test_sentences_are_drawn_under_the_same_noise_and_between(run, tmp_path, cap
     prompts = ["--prompt", "a small red circle on blue", "--prompt", "a large green cross on white"]
     made = [tmp_path / f"{i}.png" for i in range(3)]
     assert main(["sample", str(run), *prompts, "--n", "3", "--out", str(made[0])]) == 0
-    assert main(["sample", str(run), *prompts, "--n", "3", "--out", str(made[1])]) == 0
+    file = tmp_path / "prompts.txt"
+    file.write_text("".join(f"{prompt}\n" for prompt in prompts[1::2]))
+    assert main(["sample", str(run), "--prompts", str(file), "--n=3", "--out", str(made[1])]) == 0
     assert made[0].read_bytes() == made[1].read_bytes()
     words = ["--between", "2", "--n", "3", "--out", str(made[2])]
     assert main(["sample", str(run), *prompts, *words]) == 0

@@ -90,7 +90,9 @@ def _check_logits(z: Tensor, x: Tensor) -> None:
             "the classifier gives probabilities, whose gradients vanish where it is sure; give "
             "its logits, the numbers before the softmax"
         )
-    known = z.requires_grad and torch.autograd.grad(z.sum(), x, allow_unused=True)[0] is not None
+    with torch.enable_grad():
+        total = z.sum()
+    known = z.requires_grad and torch.autograd.grad(total, x, allow_unused=True)[0] is not None
     if not known:
         raise UserError(
             "the classifier's logits have no gradient with respect to the images, along which "

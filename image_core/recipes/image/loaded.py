@@ -387,7 +387,8 @@ def _checked(condition: Condition, images: Tensor, wanted: Tensor) -> int:
             class.
     """
     try:
-        Victim(condition).check(images, wanted if len(wanted) else torch.zeros(1))
+        most = int(wanted.max()) if len(wanted) else 0
+        Victim(condition).check(images, torch.full((len(images),), most))
         return condition(images).shape[1]
     except UserError as error:
         raise UserError(f"--condition: {error}") from error

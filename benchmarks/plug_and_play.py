@@ -1,7 +1,8 @@
 """PPGN's sampler against its controls: `python benchmarks/plug_and_play.py RUN --judge_data FILE`.
 
 RUN is a trained run of `--paper ppgn` on digits. The judge is another classifier, of another seed,
-which learns from other images than the run and is in no loss and no chain. Controls: no reconstruction term (eps1 0), no condition (eps2 0).
+which learns from images that the run does not have, and is in no loss and no chain. Controls: no
+reconstruction term (eps1 0), no condition (eps2 0).
 """
 
 import argparse

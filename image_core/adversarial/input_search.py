@@ -119,13 +119,13 @@ class ChainSteps(NamedTuple):
     """Steps of `plug_and_play`.
 
     Args:
-        count: Number of steps.
+        length: Number of steps.
         eps1: Share of the way from a code to its reconstruction.
         eps2: Length of the move along the gradient of the condition.
         eps3: Standard deviation of the noise.
     """
 
-    count: int = 80
+    length: int = 80
     eps1: float = 0.03
     eps2: float = 1.0
     eps3: float = 0.01
@@ -163,7 +163,7 @@ def plug_and_play(
     """
     along = steepest("l2", steps.eps2)
     h = start.detach().clamp(min=0)
-    for _ in range(steps.count):
+    for _ in range(steps.length):
         with torch.enable_grad():
             h.requires_grad_()
             samples = paint(h)

@@ -207,5 +207,5 @@ def tiny() -> tuple[PlugAndPlayGAN, dict[str, Tensor]]:
     G, D = dcgan(16, 1, FEATURES, width=0.05)
     images = torch.rand(6, 1, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
     batch = {"images": images, "labels": torch.arange(6) % 3}
-    steps = ChainSteps(count=2)
+    steps = ChainSteps(length=2)
     return PlugAndPlayGAN(SmallClassifier(1, 3, 4), G, D, 3, steps=steps), batch

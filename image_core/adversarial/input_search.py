@@ -11,7 +11,7 @@ Norms and balls are those of one sample, over all axes but the first.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -102,13 +102,78 @@ def gradient(objective: Objective, x: Float[Tensor, " N *shape"]) -> Float[Tenso
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
-        values = objective(x)
-        if values.shape != (len(x),):
-            raise UserError(
-                f"the objective has shape {tuple(values.shape)} for {len(x)} inputs; "
-                "return one number per sample"
-            )
-        return torch.autograd.grad(values.sum(), x)[0]
+        return _slope(objective(x), x)
+
+
+def _slope(values: Tensor, x: Tensor) -> Tensor:
+    """Gradient of each sample's value at its own input."""
+    if values.shape != (len(x),):
+        raise UserError(
+            f"the objective has shape {tuple(values.shape)} for {len(x)} inputs; "
+            "return one number per sample"
+        )
+    return torch.autograd.grad(values.sum(), x)[0]
+
+
+class ChainSteps(NamedTuple):
+    """Steps of `plug_and_play`.
+
+    Args:
+        length: Number of steps.
+        eps1: Share of the way from a code to its reconstruction.
+        eps2: Length of the move along the gradient of the condition.
+        eps3: Standard deviation of the noise.
+    """
+
+    length: int = 80
+    eps1: float = 0.03
+    eps2: float = 1.0
+    eps3: float = 0.01
+
+
+def plug_and_play(
+    paint: Callable[[Tensor], Tensor],
+    encode: Callable[[Tensor], Tensor],
+    condition: Objective,
+    start: Float[Tensor, "N F"],
+    steps: ChainSteps,
+) -> Float[Tensor, "N F"]:
+    """Codes at the end of chains that stay near the codes of real samples and meet a condition.
+
+    h <- max(0, h + eps1 (E(G(h)) - h) + eps2 g / |g|_2 + eps3 N(0, 1)),    h_0 = max(0, start)
+    g = d log C_y(G(h)) / dh
+
+    E(G(h)) - h stands for the slope of log p(h); without it codes leave the data. As the paper's
+    code does, the moves are scaled, so that these are no exact samples of p(h) C_y(G(h)).
+
+    Args:
+        paint: Generator G, codes (N, F) -> samples; in evaluation mode.
+        encode: Encoder E, samples -> codes of at least 0, as behind a ReLU.
+        condition: log C_y, samples -> (N,), one number per sample.
+        start: Codes at the start of each chain, (N, F).
+        steps: Number and sizes of the steps.
+
+    Returns:
+        Detached codes, (N, F).
+
+    Raises:
+        UserError: The condition does not return one number per sample.
+
+    Source: Nguyen, Clune, Bengio, Dosovitskiy & Yosinski 2017, eq. 5 (noiseless joint variant).
+    """
+    along = steepest("l2", steps.eps2)
+    h = start.detach().clamp(min=0)
+    for _ in range(steps.length):
+        with torch.enable_grad():
+            h.requires_grad_()
+            samples = paint(h)
+            slope = _slope(condition(samples), h)
+        with torch.no_grad():
+            towards, _ = along(slope, None)
+            pull = encode(samples.detach()) - h
+            noise = steps.eps3 * torch.randn_like(h)
+            h = (h + steps.eps1 * pull + towards + noise).clamp(min=0)
+    return h
 
 
 # -------------------------------------------------------------------------------------- step rules

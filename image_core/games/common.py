@@ -79,13 +79,66 @@ class ImageGame(Game):
         """
         return {}
 
+    def render(self, generator: nn.Module, *given: Tensor) -> Images:
+        """Images of what `inputs` gives.
+
+        Args:
+            generator: G, or an average of its weights; in evaluation mode.
+            given: Inputs.
+        """
+        return generator(*given)
+
     @torch.no_grad()
     def sample(self, count: int, *, generator: nn.Module | None = None) -> Images:
         """Images in evaluation mode, of G if no generator is named; on the device."""
         generator = self.G if generator is None else generator
+        sizes = [min(250, count - i) for i in range(0, count, 250)]
         with evaluating(generator):
-            parts = [generator(*self.inputs(min(250, count - i))) for i in range(0, count, 250)]
-        return torch.cat(parts)
+            return torch.cat([self.render(generator, *self.inputs(size)) for size in sizes])
+
+
+class JudgedGame(ImageGame):
+    """A game with one discriminator "D", which scores whole images."""
+
+    D: nn.Module
+
+    @abstractmethod
+    def d_scores(self, images: Tensor, told: Told) -> Tensor:
+        """What the discriminator says of whole images in evaluation mode; high = real.
+
+        Args:
+            images: Images in [-1, 1].
+            told: What is known of each.
+        """
+
+    def told(self, batch: Batch) -> Told:
+        """What is known of the real images of a batch."""
+        return ()
+
+    def fakes_for(self, real: Tensor) -> tuple[Tensor, Told]:
+        """As many generated images as real ones, in evaluation mode, and what is known of each."""
+        given = self.inputs(len(real))
+        with evaluating(self.G):
+            return self.G(*given), given[1:]
+
+    @torch.no_grad()
+    def d_scores_of(
+        self, batch: Batch, *, chunk: int = 250
+    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
+        """Scores of whole real images and of as many generated ones, on the CPU; high = real.
+
+        Args:
+            batch: Real images, and their labels where the game has them.
+            chunk: Images in memory at once.
+        """
+        real, told, count = to_images(batch), self.told(batch), len(to_images(batch))
+        found: tuple[list[Tensor], list[Tensor]] = ([], [])
+        for start in range(0, count, chunk):
+            rows = slice(start, start + chunk)
+            some = real[rows].to(self.device)
+            found[0].append(self.d_scores(some, tuple(t[rows].to(self.device) for t in told)))
+            found[1].append(self.d_scores(*self.fakes_for(some)))
+        return torch.cat(found[0]).cpu(), torch.cat(found[1]).cpu()
 
 
 class PriorGame(ImageGame):
@@ -110,7 +163,7 @@ class PriorGame(ImageGame):
         return (self.draw(count),)
 
 
-class LatentGame(PriorGame):
+class LatentGame(PriorGame, JudgedGame):
     """Players "G" and "D": a generator that reads latents, and one discriminator.
 
     Args:
@@ -143,44 +196,9 @@ class LatentGame(PriorGame):
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """What the discriminator says moves the generator."""
 
-    @abstractmethod
-    def d_scores(self, images: Tensor, told: Told) -> Tensor:
-        """What the discriminator says of whole images in evaluation mode; high = real.
-
-        Args:
-            images: Images in [-1, 1].
-            told: What is known of each.
-        """
-
-    def told(self, batch: Batch) -> Told:
-        """What is known of the real images of a batch."""
-        return ()
-
     def images_of(self, batch: Batch) -> Tensor:
         """The real images of a batch as the discriminator meets them, in [-1, 1]."""
         return to_images(batch)
-
-    @torch.no_grad()
-    def d_scores_of(
-        self, batch: Batch, *, chunk: int = 250
-    ) -> tuple[Float[Tensor, " N"], Float[Tensor, " N"]]:
-        """Scores of whole real images and of as many fresh ones, on the CPU; high = real.
-
-        Args:
-            batch: Real images, and their labels where the game has them.
-            chunk: Images in memory at once.
-        """
-        real, told, count = to_images(batch), self.told(batch), len(to_images(batch))
-        found: tuple[list[Tensor], list[Tensor]] = ([], [])
-        for start in range(0, count, chunk):
-            rows = slice(start, start + chunk)
-            some = real[rows].to(self.device)
-            found[0].append(self.d_scores(some, tuple(t[rows].to(self.device) for t in told)))
-            given = self.inputs(len(some))
-            with evaluating(self.G):
-                fake = self.G(*given)
-            found[1].append(self.d_scores(fake, given[1:]))
-        return torch.cat(found[0]).cpu(), torch.cat(found[1]).cpu()
 
     def share(self) -> int:
         """Samples of a generator step in this process."""

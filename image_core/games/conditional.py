@@ -1,16 +1,17 @@
 """Class-conditional GANs: D(x, y) is told the label, by planes or by projection."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from torch.nn.functional import one_hot
+from torch.nn.functional import cross_entropy, one_hot
 
 from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.game import Batch
+from image_core.adversarial.game import Batch, Loss
+from image_core.games.common import lifted, to_images
 from image_core.games.logit import LogitGame, Output, Reader, Told
 
 
@@ -42,6 +43,19 @@ def labels_of(batch: Batch) -> Int64[Tensor, " N"]:
     if not isinstance(batch, Mapping) or "labels" not in batch:
         raise UserError("a conditional game needs labels beside the images")
     return batch["labels"]
+
+
+def class_losses(C: Callable[[Tensor], Tensor], batches: Iterator[Batch]) -> Iterator[Loss]:
+    """The move of a classifier of images, which learns from the labels of one batch.
+
+    Args:
+        C: Classifier, images -> class logits.
+        batches: Batches {"images", "labels"}.
+    """
+    batch = next(batches)
+    labels, logits = labels_of(batch), lifted(C(to_images(batch)))
+    right = (logits.argmax(1) == labels).float().mean()
+    yield Loss(cross_entropy(logits, labels), {"accuracy": right})
 
 
 class LabelledGAN(LogitGame):

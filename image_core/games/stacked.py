@@ -20,7 +20,7 @@ from image_core.games.common import (
     lifted,
     to_images,
 )
-from image_core.games.conditional import labels_of
+from image_core.games.conditional import class_losses, labels_of
 from image_core.metrics.features import SmallClassifier
 from image_core.nets.stacked import StackedDiscriminator, StackedGenerator
 
@@ -121,10 +121,7 @@ class StackedGAN(LatentGame):
 
     def encoder_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """The encoder learns to classify."""
-        batch = next(batches)
-        labels, logits = labels_of(batch), lifted(self.E(to_images(batch)))
-        right = (logits.argmax(1) == labels).float().mean()
-        yield Loss(cross_entropy(logits, labels), {"accuracy": right})
+        yield from class_losses(self.E, batches)
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Both discriminators, with features that the upper generator makes."""

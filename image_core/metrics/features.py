@@ -79,6 +79,10 @@ def pixels(side: int = 8) -> Extractor:
     return Extractor("pixels", f"{side:08d}", f"mean-{side}", features)
 
 
+FEATURES = 64
+"""Features of a `SmallClassifier`."""
+
+
 class SmallClassifier(nn.Module):
     """Images to logits of their classes, through 64 features.
 
@@ -99,14 +103,19 @@ class SmallClassifier(nn.Module):
             nn.MaxPool2d(2),
             nn.AdaptiveAvgPool2d(4),
             nn.Flatten(1),
-            nn.Linear(32 * width, 64),
+            nn.Linear(32 * width, FEATURES),
             nn.ReLU(),
         )
-        self.head = nn.Linear(64, classes)
+        self.head = nn.Linear(FEATURES, classes)
 
     def forward(self, images: Images) -> Float[Tensor, "N K"]:
         """Logits."""
         return self.head(self.trunk(images))
+
+    def features(self, images: Images) -> tuple[Float[Tensor, "N M"], Float[Tensor, "N F"]]:
+        """Those behind the convolutions, and the 64 that the logits are read from."""
+        middle = self.trunk[:8](images)
+        return middle, self.trunk[8:](middle)
 
 
 def train_classifier(

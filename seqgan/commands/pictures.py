@@ -11,7 +11,7 @@ from seqgan.commands.recipes import load
 RECIPES = ("image", "text2image", "discrete", "translate")
 OF_SENTENCES = ("temperature", "top_p", "greedy", "model", "prompts", "label")
 """Options for runs that write sentences."""
-OF_PICTURES = ("labels", "truncation", "gif", "frames", "film", "turn")
+OF_PICTURES = ("labels", "truncation", "gif", "frames", "film", "turn", "condition")
 """Options for runs that draw pictures."""
 OF_FOLDERS = ("input", "direction", "masks")
 """Options for runs that translate pictures."""
@@ -60,6 +60,7 @@ def _images(options: Namespace) -> None:
         options.gif,
         options.frames or FRAMES,
         options.turn,
+        options.condition,
     )
     sheet.check()
     write_sheet(load(options.folder), sheet)
@@ -69,7 +70,7 @@ def _captions(options: Namespace) -> None:
     from image_core.runs.picture_files import write_film
     from seqgan.text2image.sample import PictureSheet, write_drawing
 
-    _refuse(options, "draws sentences, not classes", "labels", "truncation", "turn")
+    _refuse(options, "draws sentences, not classes", "labels", "truncation", *OF_PICTURES[-2:])
     if options.film is not None:
         write_film(Path(options.folder), options.film)
         if not options.prompt:

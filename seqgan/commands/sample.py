@@ -195,6 +195,12 @@ def _parser() -> Parser:
         help="Rows of pictures of an image run along the turn vector of an attribute: slant, or a "
         "function module:name from pictures in [0, 1] to a number for each (none).",
     )
+    add(
+        "--condition",
+        metavar="NAME",
+        help="Classifier module:name, from pictures in [0, 1] to logits, that the pictures of a "
+        "run of ppgn are to meet; --labels are then numbers of its classes (the run's own).",
+    )
     add("--gif", metavar="FILE", help="New file for a walk through latents, or between 2 prompts.")
     add(
         "--film",

@@ -49,7 +49,7 @@ class Victim:
                 image or class is out of range.
         """
         if isinstance(self.logits, nn.Module) and any(m.training for m in self.logits.modules()):
-            raise UserError("the classifier is in training mode; call its eval() before an attack")
+            raise UserError("the classifier is in training mode; call its eval() first")
         if images.amin() < self.low or images.amax() > self.high:
             raise UserError(
                 f"images hold values from {float(images.amin()):g} to {float(images.amax()):g}, "
@@ -61,8 +61,8 @@ class Victim:
             z = self.logits(x)
         if z.shape[:-1] != x.shape[:1]:
             raise UserError(
-                f"the classifier gives the shape {tuple(z.shape)} for {len(x)} images; attacks "
-                "need logits of shape (N, K)"
+                f"the classifier gives the shape {tuple(z.shape)} for {len(x)} images; "
+                "logits of shape (N, K) are needed"
             )
         _check_logits(z, x)
         if classes.amin() < 0 or classes.amax() >= z.shape[1]:
@@ -87,14 +87,16 @@ def _check_logits(z: Tensor, x: Tensor) -> None:
     sums = rows.sum(1)
     if bool((rows >= 0).all()) and bool(((sums - 1).abs() < SUM_TOLERANCE).all()):
         raise UserError(
-            "the classifier gives probabilities, whose gradients vanish where it is sure; attacks "
-            "need its logits, the numbers before the softmax"
+            "the classifier gives probabilities, whose gradients vanish where it is sure; give "
+            "its logits, the numbers before the softmax"
         )
-    known = z.requires_grad and torch.autograd.grad(z.sum(), x, allow_unused=True)[0] is not None
+    with torch.enable_grad():
+        total = z.sum()
+    known = z.requires_grad and torch.autograd.grad(total, x, allow_unused=True)[0] is not None
     if not known:
         raise UserError(
-            "the classifier's logits have no gradient with respect to the images; attacks need one "
-            "(is the network called under no_grad, or its input detached?)"
+            "the classifier's logits have no gradient with respect to the images, along which "
+            "these are moved (is the network called under no_grad, or its input detached?)"
         )
 
 

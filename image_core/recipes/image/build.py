@@ -16,7 +16,7 @@ from image_core.adversarial.stream import Data
 from image_core.data.images import ImageSet
 from image_core.games import PlainGAN
 from image_core.games.bayesian import BayesianGAN
-from image_core.games.common import ImageGame, LatentGame, Prior, draw, to_images
+from image_core.games.common import ImageGame, JudgedGame, Prior, draw, to_images
 from image_core.games.energy import EnergyGAN
 from image_core.games.logit import Coupling, LogitGame
 from image_core.games.semi import SemiSupervisedGAN
@@ -302,7 +302,7 @@ def few_labels(o: ImageOptions, images: ImageSet, labelled: int) -> Data:
 
 def limits(o: ImageOptions, game: ImageGame) -> list[Limit]:
     """Alarms of the discriminator: at chance; and too strong, where 0 is the logit of even odds."""
-    if not isinstance(game, LatentGame):
+    if not isinstance(game, JudgedGame):
         return []
     at_zero = isinstance(game, SemiSupervisedGAN | BayesianGAN) or (
         isinstance(game, LogitGame)

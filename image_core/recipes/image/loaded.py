@@ -9,11 +9,13 @@ from jaxtyping import Float32, Shaped, UInt8
 from torch import Tensor
 
 from image_core.adversarial.arguments import python_call
+from image_core.adversarial.attacks.victim import Victim
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import logistic_d
-from image_core.games.common import LatentGame, PriorGame, evaluating, to_images
+from image_core.games.common import JudgedGame, PriorGame, evaluating, to_images
 from image_core.games.conditional import LabelledGAN
 from image_core.games.latents import truncate, turn_vector, walk
+from image_core.games.plug_and_play import PlugAndPlayGAN
 from image_core.games.stacked import StackedGAN
 from image_core.recipes.image.config import LogitOptions
 from image_core.recipes.image.recipe import Run
@@ -34,8 +36,17 @@ TURNS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 Attribute = Callable[[Tensor], Tensor]
 """Images in [0, 1] to a number for each."""
 
+Condition = Callable[[Tensor], Tensor]
+"""Classifier: images in [0, 1] to logits of classes."""
+
 Label = str | int
 """Name of a class, or its number from 0."""
+
+
+ALONE = (
+    "--condition: images of a condition are neither truncated nor rescored; leave --truncation and "
+    "--rescore out"
+)
 
 
 def check_settings(
@@ -74,8 +85,8 @@ class LoadedImages(LoadedRun[Run]):
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes that the generator is told; empty where it is told none."""
-        told = isinstance(self._run.game, LabelledGAN | StackedGAN)
+        """Names of the classes that samples can be of; empty where none can be chosen."""
+        told = isinstance(self._run.game, LabelledGAN | StackedGAN | PlugAndPlayGAN)
         return list(self._run.form.names or []) if told else []
 
     @python_call()
@@ -86,6 +97,7 @@ class LoadedImages(LoadedRun[Run]):
         labels: Sequence[Label] = (),
         truncation: float | None = None,
         rescore: int = 1,
+        condition: Condition | None = None,
         seed: int | None = None,
     ) -> UInt8[np.ndarray, "N C H W"]:
         """Draw images; with labels, n of each of them in their order.
@@ -99,15 +111,24 @@ class LoadedImages(LoadedRun[Run]):
             labels: Names or numbers of classes; empty takes the classes of the run in turn.
             truncation: Bound of the latents, above 0: less variety, clearer images; None for none.
             rescore: Candidates R of each image; 1 takes every image.
+            condition: For a run of `ppgn`, a classifier of your own from images in [0, 1] to
+                logits, in place of the run's; labels are then numbers of its classes.
             seed: Seed of the draws; None continues torch's random numbers.
 
         Raises:
-            UserError: A value is invalid, the generator is told no such class, or images are to be
-                rescored by a discriminator whose output is no logarithm of a ratio.
+            UserError: A value is invalid, the generator is told no such class, images are to be
+                rescored by a discriminator whose output is no logarithm of a ratio, or the run
+                takes no condition.
 
-        Source: Rubin 1988; with a GAN's discriminator Azadi et al. 2019.
+        Source: Rubin 1988; with a GAN's discriminator Azadi et al. 2019. Conditions: Nguyen et al.
+        2017.
         """
         check_settings(n, truncation, rescore=rescore)
+        if condition is not None:
+            if truncation is not None or rescore > 1:
+                raise UserError(ALONE)
+            with options.seeded(seed):
+                return self._conditioned(n, labels, condition)
         wanted = self._numbers(labels).repeat_interleave(n)
         with options.seeded(seed):
             z, *told = self._inputs(len(wanted) or n, truncation)
@@ -266,8 +287,8 @@ class LoadedImages(LoadedRun[Run]):
             raise UserError(f"{self.folder} draws images from no latents that can be changed")
         return self._run.game
 
-    def _judge(self) -> LatentGame:
-        if not isinstance(self._run.game, LatentGame):
+    def _judge(self) -> JudgedGame:
+        if not isinstance(self._run.game, JudgedGame):
             raise UserError(f"{self.folder} has no discriminator of images alone")
         return self._run.game
 
@@ -306,7 +327,33 @@ class LoadedImages(LoadedRun[Run]):
         generator = self._run.sampler()
         for start in range(0, len(z), CHUNK):
             with evaluating(generator):
-                yield generator(*(x[start : start + CHUNK] for x in (z, *told)))
+                given = (x[start : start + CHUNK] for x in (z, *told))
+                yield self._run.game.render(generator, *given)
+
+    @torch.no_grad()
+    def _conditioned(
+        self, n: int, labels: Sequence[Label], condition: Condition
+    ) -> UInt8[np.ndarray, "N C H W"]:
+        """Images that meet a classifier of the user's, whose classes have numbers alone."""
+        game, generator = self._run.game, self._run.sampler()
+        if not isinstance(game, PlugAndPlayGAN):
+            raise UserError(
+                f"--condition: {self.folder} has no sampler that a classifier could condition; "
+                "leave it out, or train with --paper ppgn"
+            )
+        for label in labels:
+            if not str(label).isdecimal():
+                raise UserError(f"--labels {label}: classes of a condition are numbers from 0")
+        wanted = torch.tensor([int(label) for label in labels], dtype=torch.int64)
+        start = game.start(max(1, len(wanted)) * n)
+        with evaluating(generator):
+            classes = _checked(condition, (generator(start[:8]) + 1) / 2, wanted)
+            told = wanted.repeat_interleave(n) if len(wanted) else torch.arange(n) % classes
+            parts = [
+                game.chain(generator, some, lambda x: condition((x + 1) / 2), own)
+                for some, own in zip(start.split(CHUNK), told.to(start.device).split(CHUNK))
+            ]
+        return to_bytes(torch.cat(parts))
 
     @torch.no_grad()
     def _rescored(
@@ -330,6 +377,27 @@ class LoadedImages(LoadedRun[Run]):
             d = game.d_scores(images, tuple(same) if told else ())
             chosen.append(images[torch.multinomial(d.softmax(0), 1)])
         return to_bytes(torch.cat(chosen))
+
+
+def _checked(condition: Condition, images: Tensor, wanted: Tensor) -> int:
+    """Number of classes of a condition.
+
+    Raises:
+        UserError: It fails on images of the run, gives no logits or no gradient, or has no such
+            class.
+    """
+    try:
+        most = int(wanted.max()) if len(wanted) else 0
+        Victim(condition).check(images, torch.full((len(images),), most))
+        return condition(images).shape[1]
+    except UserError as error:
+        raise UserError(f"--condition: {error}") from error
+    except Exception as error:  # whatever a user's classifier raises
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"--condition: it fails on images of shape {tuple(images.shape)} in [0, 1]: "
+            f"{type(error).__name__}: {reason}"
+        ) from error
 
 
 Loaded = LoadedImages

@@ -12,7 +12,7 @@ from image_core import metrics
 from image_core.adversarial.discrimination import auc, qualities
 from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet
-from image_core.games.common import ImageGame, LatentGame, to_images
+from image_core.games.common import ImageGame, JudgedGame, to_images
 from image_core.games.energy import EnergyGAN
 from image_core.metrics import features
 from image_core.metrics.features import Extractor
@@ -258,7 +258,7 @@ def discrimination(
         seed: Seed of the fresh ones; the run's own random numbers are left alone.
         diagnose: Whether the mean distance of D from 1/2 is wanted too.
     """
-    if not isinstance(game, LatentGame):
+    if not isinstance(game, JudgedGame):
         return {}
     batch = {"images": images.images}
     if images.labels is not None:

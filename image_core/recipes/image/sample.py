@@ -5,7 +5,13 @@ from pathlib import Path
 
 from image_core.adversarial.errors import UserError
 from image_core.metrics.attributes import slant
-from image_core.recipes.image.loaded import TURNS, Attribute, LoadedImages, check_settings
+from image_core.recipes.image.loaded import (
+    TURNS,
+    Attribute,
+    Condition,
+    LoadedImages,
+    check_settings,
+)
 from image_core.runs import options, outside
 from image_core.runs.picture_files import check_new, write_gif, write_pictures
 
@@ -27,6 +33,7 @@ class SampleSheet:
         gif: Name of a .gif that does not exist yet, for a walk; None for no walk.
         frames: Number of images of the walk.
         turn: Attribute of a turn vector, slant or a function module:name; None draws samples.
+        condition: Classifier module:name that the samples are to meet; None for the run's own.
     """
 
     count: int
@@ -38,6 +45,7 @@ class SampleSheet:
     gif: str | None = None
     frames: int = 60
     turn: str | None = None
+    condition: str | None = None
 
     def check(self) -> None:
         """Refuse what makes no sense, before a run is loaded for it.
@@ -64,6 +72,16 @@ class SampleSheet:
                 )
             if self.turn != "slant" and not outside.is_outside(self.turn):
                 raise UserError(f"--turn {self.turn}: choose slant, or a function module:name")
+        if self.condition is not None:
+            if self.turn is not None or self.gif is not None:
+                raise UserError(
+                    f"--condition {self.condition}: it is of samples; leave --turn and --gif out"
+                )
+            if not outside.is_outside(self.condition):
+                raise UserError(
+                    f"--condition {self.condition}: name a classifier module:name, images in "
+                    "[0, 1] -> logits"
+                )
         if self.gif is not None:
             check_new("gif", self.gif, ".gif")
             if self.frames < 4:
@@ -105,6 +123,7 @@ def write_sheet(loaded: LoadedImages, sheet: SampleSheet) -> None:
             labels=sheet.labels,
             truncation=sheet.truncation,
             rescore=sheet.rescore,
+            condition=_condition(sheet.condition),
             seed=sheet.seed,
         )
         columns = sheet.count if sheet.labels else 0
@@ -120,3 +139,10 @@ def _attribute(name: str) -> Attribute:
     if name == "slant":
         return slant
     return outside.load_function("turn", name, "(images in [0, 1]) -> a number for each")
+
+
+def _condition(name: str | None) -> Condition | None:
+    """The classifier of --condition."""
+    if name is None:
+        return None
+    return outside.load_function("condition", name, "(images in [0, 1]) -> logits")

@@ -12,7 +12,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.data.images import ImageSet
 from image_core.games.stacked import StackedGAN
-from image_core.metrics.features import SmallClassifier
+from image_core.metrics.features import FEATURES, SmallClassifier
 from image_core.nets.dcgan import dcgan
 from image_core.nets.discriminators import HeadsDiscriminator
 from image_core.nets.stacked import (
@@ -29,9 +29,6 @@ from image_core.runs.phase import Phase
 from image_core.runs.players import Player, adam
 
 __all__ = ["PRESETS", "Options", "data", "game", "phases", "players"]
-
-FEATURES = 64
-"""Features of the encoder."""
 
 
 @dataclass(kw_only=True)

@@ -88,7 +88,7 @@ def test_what_does_not_compare(tmp_path, capsys):
         capsys, "compare", one, again, *out
     )
     config = tmp_path / "c" / "config.yaml"
-    config.write_text(config.read_text().replace("discrete", "expert"))
-    assert "is a run of expert; runs of decipher, dialogue, discrete" in refusal(
+    config.write_text(config.read_text().replace("discrete", "attack"))
+    assert "is a run of attack; runs of decipher, dialogue, discrete" in refusal(
         capsys, "compare", again, one, *out
     )

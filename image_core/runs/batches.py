@@ -60,7 +60,8 @@ class Batches:
         epoch, within = divmod(index, len(self))
         if self.seed is not None and epoch != self._epoch:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-            self._order, self._epoch = torch.randperm(self.count, generator=generator), epoch
+            order = torch.randperm(self.count, generator=generator, device="cpu")
+            self._order, self._epoch = order, epoch
         picked = self._order[within * self.size : (within + 1) * self.size]
         if isinstance(self.rows, Tensor):
             return self.rows[picked]

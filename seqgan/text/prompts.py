@@ -62,7 +62,7 @@ class Prompts:
         self.groups = [
             torch.tensor([list(row) for row in rows if len(row) == length]) for length in lengths
         ]
-        self._share = torch.tensor([float(len(group)) for group in self.groups])
+        self._share = torch.tensor([float(len(group)) for group in self.groups], device="cpu")
 
     def __len__(self) -> int:
         """Number of prompts."""
@@ -76,7 +76,8 @@ class Prompts:
             generator: Source of random numbers; None takes torch's own.
         """
         group = self.groups[int(torch.multinomial(self._share, 1, generator=generator))]
-        return group[torch.randint(len(group), (count,), generator=generator)]
+        rows = torch.randint(len(group), (count,), generator=generator, device="cpu")
+        return group[rows]
 
     def first(self, count: int) -> list[Int64[Tensor, "N P"]]:
         """The first prompts of every length, in shares, at least one of each.

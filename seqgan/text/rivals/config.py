@@ -37,6 +37,8 @@ class RivalOptions:
         hidden: Size of the LSTM's state.
         batch: Lines of a step of maximum likelihood.
         mle_lr: AdamW's learning rate in maximum likelihood.
+        valid_every: Steps of maximum likelihood between two looks at the validation lines.
+        translated: Pairs that back-translation makes, half of them with answers of the data.
         prompts_batch: Prompts of an adversarial step.
         samples: Answers to each of them.
         g_lr: Adam's learning rate of the generator in the adversarial rounds.
@@ -51,6 +53,7 @@ class RivalOptions:
         seeds: Number of seeds.
         seconds: CPU seconds of training of each row, beside a quarter of that for the common start.
         threads: Number of threads.
+        device: Device: cpu or cuda, whose seconds are those of the CPU that waits for it.
     """
 
     data: str
@@ -72,6 +75,8 @@ class RivalOptions:
     hidden: int = 96
     batch: int = 128
     mle_lr: float = 2e-3
+    valid_every: int = 25
+    translated: int = 8000
     prompts_batch: int = 32
     samples: int = 4
     g_lr: float = 1e-3
@@ -86,15 +91,17 @@ class RivalOptions:
     seeds: int = 5
     seconds: float = 32.0
     threads: int = 1
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         options.check_seed(self.seed)
         options.check_least(self, 1, "seeds", "hidden", "embedding", "prompts_batch", "threads")
-        options.check_least(self, 1, "d_hidden", "frozen_steps", "batch")
-        options.check_least(self, 2, "samples", "candidates")
+        options.check_least(self, 1, "d_hidden", "frozen_steps", "batch", "valid_every")
+        options.check_least(self, 2, "samples", "candidates", "translated")
         options.check_least(self, 0, "teacher_forcing", "d_warmup_steps")
         options.check_above_zero(self, "seconds", "mle_lr", "g_lr", "d_lr")
         options.check_choice("pooling", self.pooling, POOLING)
+        options.check_choice("device", self.device, ("cpu", "cuda"))
         outside.load_function("check", self.check, CHECK)
         if self.reward:
             own.function("reward", self.reward)

@@ -13,6 +13,7 @@ import torch
 
 from image_core.adversarial.errors import UserError
 from image_core.runs.folder import as_json, write_text
+from image_core.runs.options import pick_device
 from image_core.runs.table import print_table
 from image_core.student import seed_interval
 from seqgan.text.rivals.config import RivalOptions
@@ -38,6 +39,9 @@ def make_table(options: RivalOptions) -> None:
         UserError: The folder holds the table of other options, or the task cannot be read.
     """
     torch.set_num_threads(options.threads)
+    device = pick_device(options.device)
+    if device.type != "cpu":
+        torch.set_default_device(device)
     out = Path(options.out)
     _check_same(options, out)
     task = read_task(options)

@@ -131,7 +131,8 @@ class RivalTask:
 
     def some_test(self, count: int) -> Int64[Tensor, "M T"]:
         """At most so many test lines, drawn evenly and always alike: files are often sorted."""
-        order = torch.randperm(len(self.test), generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        order = torch.randperm(len(self.test), generator=generator, device="cpu")
         return self.test[order[:count].sort().values]
 
     def truth(self) -> Objective:

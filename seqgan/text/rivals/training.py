@@ -23,8 +23,6 @@ from seqgan.text.rivals.task import RivalTask
 
 Rows = Callable[[int], Tensor]
 """Function from i to batch number i of lines, (B, T)."""
-EVERY = 25
-"""Steps between two looks at the validation lines."""
 ENDLESS = 10**9
 POOL, DRAWN = 4000, 500
 """Answers on which a frozen discriminator learns, and how many are drawn at a time."""
@@ -109,7 +107,7 @@ def fit(
     clock = Clock(seconds)
     best, best_nll = copy.deepcopy(policy.state_dict()), float("inf")
     for _ in engine.rounds(rows, ENDLESS):
-        if valid is not None and engine.round % EVERY == 0:
+        if valid is not None and engine.round % task.options.valid_every == 0:
             now = _nll(task, policy, valid)
             if now < best_nll:
                 best, best_nll = copy.deepcopy(policy.state_dict()), now

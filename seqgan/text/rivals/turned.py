@@ -9,8 +9,6 @@ from seqgan.lm.policies import SequencePolicy
 from seqgan.text.rivals.task import RivalTask
 from seqgan.text.rivals.training import fit, lines
 
-PAIRS = 8000
-"""Pairs that are made, half of them with answers of the data."""
 ALONE = 1 / 3
 """Share of a batch of the model of prompts that is prompts alone."""
 ANSWERS_SHARE = 1 / 4
@@ -93,13 +91,13 @@ def _answers(
     """Answers of the data and new ones, half of each; those without an end are left out."""
     length = 2 + max(len(answer) for _, answer in [*pairs, *valid])
     rows, held = (joined([([], b) for _, b in part], task.mark, length) for part in (pairs, valid))
-    model = task.policy(task.options.policy, task.sequences())
+    model, count = task.policy(task.options.policy, task.sequences()), task.options.translated
     data = lines(task, rows, task.options.batch, seed)
     fit(task, model, data, seconds, lr=task.options.mle_lr, valid=held)
-    given = torch.full((PAIRS, 1), task.mark)
-    drawn = model.sample(PAIRS, length, prompt=given)
-    made = [row[1 : row.index(END)] for row in drawn.tolist() if END in row][: PAIRS // 2]
-    real = [pairs[i][1] for i in torch.randint(len(pairs), (PAIRS - len(made),)).tolist()]
+    given = torch.full((count, 1), task.mark)
+    drawn = model.sample(count, length, prompt=given)
+    made = [row[1 : row.index(END)] for row in drawn.tolist() if END in row][: count // 2]
+    real = [pairs[i][1] for i in torch.randint(len(pairs), (count - len(made),)).tolist()]
     return [*real, *made]
 
 

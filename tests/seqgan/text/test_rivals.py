@@ -65,10 +65,9 @@ def task(folder, here):
 
 
 @pytest.mark.usefixtures("here")
-def test_a_table_of_all_rows_goes_on_where_it_stopped(folder, capsys, monkeypatch):
-    monkeypatch.setattr(turned, "PAIRS", 64)
+def test_a_table_of_all_rows_goes_on_where_it_stopped(folder, capsys):
     out = folder / "out"
-    labelled = ["--labelled", str(folder / "more.txt"), "--seeds", "2"]
+    labelled = ["--labelled", str(folder / "more.txt"), "--seeds", "2", "--translated", "64"]
     assert main(words(folder, out, *labelled)) == 0
     result = json.loads((out / "result.json").read_text())
     names = list(result["table"])

@@ -1,0 +1,1 @@
+"""Instructions to a chat model: the generator of plans, and its settings."""

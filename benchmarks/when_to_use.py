@@ -97,6 +97,13 @@ COMPARED = (
         "greedy validity",
     ),
     Compared(
+        "plans by a chat model, 200 pairs: adversary, best of 8 distilled",
+        "instructions",
+        ("SmolLM2-135M", MAZE, "greedy"),
+        ("SmolLM2-135M", "best of 8, distilled", "greedy"),
+        "greedy validity",
+    ),
+    Compared(
         "gameable reward: frozen D beside KL, KL",
         "gameable",
         ("a c", "reward + frozen D + KL 0.3", "best_earned"),

@@ -104,6 +104,13 @@ COMPARED = (
         "greedy validity",
     ),
     Compared(
+        "rule 30 turned round, 200 pairs: adversary, back-translation",
+        "rule30",
+        ("16 cells", MAZE, "greedy"),
+        ("16 cells", "back-translation", "greedy"),
+        "greedy validity",
+    ),
+    Compared(
         "gameable reward: frozen D beside KL, KL",
         "gameable",
         ("a c", "reward + frozen D + KL 0.3", "best_earned"),

@@ -1,10 +1,10 @@
 """DAC against behavioural cloning on Hopper from one demonstration, with both controls.
 
-Data: one episode of a published expert, every twentieth step, which the run's seed draws. Budget:
+Data: one episode of a published expert, the same for every seed, every twentieth step. Budget:
 160,000 steps of the environment. Baseline: cloning. Controls: a discriminator that is never
 trained, and demonstrations of a random policy. MuJoCo is needed: pip install "gymnasium[mujoco]".
-The preset was made with four demonstrations on the seed 11. With one, on that seed, DAC had 3226,
-cloning 351 after 2,000 steps and 355 after 10,000, and the expert 3578.
+The preset was made with four demonstrations on the seed 11. With one, the first of the file, on
+that seed, DAC had 3226, cloning 351 after 2,000 steps and 355 after 10,000, and the expert 3578.
 """
 
 from benchmarks.claims.harness.claim import Check, Claim

@@ -18,8 +18,11 @@ demo: $(BIN)/.installed
 	rm -rf $(DEMO)
 	$(BIN)/seqgan demo --out $(DEMO)
 
+# Of pytest's plugins only those that are used: it compiles all code of each of the others first. What is
+# compiled is kept, for the processes that tests start and for the next run.
 test: $(BIN)/.installed
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest \
+		-p xdist -p timeout -p jaxtyping --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Another Python's environment: everything is imported, a run is trained, the fast tests of the core pass.
 OTHER := build/$(notdir $(PYTHON))

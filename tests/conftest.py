@@ -17,7 +17,7 @@ gc.disable()
 jaxtyping.jaxtyped = lambda *, typechecker: checked
 
 # Without a device each keeps the stack of every call, 1 ms a test, for the day that there is one
-for absent in (torch.cuda, torch.xpu):
+for absent in (torch.cuda, torch.mtia, torch.xpu):
     if not absent.is_available():
         absent.manual_seed_all = lambda seed: None
 

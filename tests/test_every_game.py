@@ -73,13 +73,13 @@ def test_every_player_of_every_game_learns(name):
 def test_every_game_goes_on_bit_for_bit(name, tmp_path):
     """From a checkpoint, and after a diagnosis too."""
     engine, data = start(name, 0)
-    list(engine.rounds(data, 3))
+    list(engine.rounds(data, 2))
     engine.save(tmp_path / "run")
-    undisturbed = list(engine.rounds(data, 3))
+    undisturbed = list(engine.rounds(data, 2))
     again, data = start(name, 1)
     again.load(tmp_path / "run")
     assert diagnose(again, data, rounds=1, products=1, draws=1)["gap"]
-    resumed = list(again.rounds(data, 3))
+    resumed = list(again.rounds(data, 2))
     for one, other in zip(undisturbed, resumed, strict=True):
         assert {k: float(v) for k, v in one.items()} == {k: float(v) for k, v in other.items()}
     other = again.game.state_dict()

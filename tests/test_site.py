@@ -1,15 +1,16 @@
 """The pages of the documentation site: docstrings as its reference reads them, tutorials run."""
 
 import contextlib
+import os
 import pydoc
 import re
 import shlex
 import signal
-import subprocess
 import sys
 import time
 import warnings
 from importlib.util import find_spec
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 import seqgan as sg
 from seqgan.cli import main
 from seqgan.commands.list import paper_entries
+from tests.forked import forked
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(
@@ -68,16 +70,21 @@ def follow_blocks(text, name, names, background, capsys) -> None:
 class Background(contextlib.ExitStack):
     """The process that a line of a shell has left in the background."""
 
-    process: subprocess.Popen
+    process: BaseProcess
 
     def start(self, words: list[str]) -> None:
         """Start seqgan, and come back when its run is being trained."""
-        out, begin = Path(words[words.index("--out") + 1]), [sys.executable, "-m", "seqgan"]
-        self.process = subprocess.Popen([*begin, *words], stderr=subprocess.DEVNULL)
+        out = Path(words[words.index("--out") + 1])
+        self.process = forked(main, words)
         self.callback(self.process.kill)
         while not (out / "log.jsonl").exists():
-            assert self.process.poll() is None, f"seqgan {shlex.join(words)} has ended"
+            assert self.process.exitcode is None, f"seqgan {shlex.join(words)} has ended"
             time.sleep(0.05)
+
+    def wait(self) -> int | None:
+        """The exit code of the process."""
+        self.process.join(60)
+        return self.process.exitcode
 
 
 def run_line(line: str, where: str, background: Background) -> None:
@@ -89,10 +96,10 @@ def run_line(line: str, where: str, background: Background) -> None:
         background.start(words[1:-1])
         return
     if words[:1] == ["kill"]:
-        background.process.send_signal(signal.Signals[f"SIG{words[1].removeprefix('-')}"])
+        os.kill(background.process.pid, signal.Signals[f"SIG{words[1].removeprefix('-')}"])
         return
     if words == ["wait", "$!"]:
-        code = background.process.wait(timeout=60)
+        code = background.wait()
     elif words[:1] == ["seqgan"]:
         code = main(words[1:])
     else:

@@ -14,7 +14,12 @@ import pytest
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[1]
-OLD = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
+OLD = {
+    **os.environ,
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "OMP_NUM_THREADS": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+}
 SCRIPT = """
 import contextlib, io, json, sys
 import pytest
@@ -51,7 +56,7 @@ def old(tmp_path_factory):
     folder = tmp_path_factory.mktemp("old")
     # Shapes are checked where these tests run with the instructions
     words = ["-o", "addopts=-q --strict-markers --import-mode=importlib"]
-    words += ["-m", "bf16", "-p", "no:cacheprovider", "-n", "0", *marked()]
+    words += ["-m", "bf16", "-p", "no:cacheprovider", "-p", "timeout", *marked()]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(folder), *words],
         env=OLD, cwd=ROOT, capture_output=True, text=True, check=False,

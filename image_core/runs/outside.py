@@ -125,11 +125,11 @@ def import_own(option: str, name: str) -> ModuleType:
             f"--{option} {name}: there is no module {error.name} in {here} or among the installed "
             "packages"
         ) from error
-    except Exception as error:  # whatever a user's module raises
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise _unusable(option, name, error) from error
 
 
-def _unusable(option: str, name: str, error: Exception) -> UserError:
+def _unusable(option: str, name: str, error: BaseException) -> UserError:
     reason = " ".join(str(error).split())
     return UserError(
         f"--{option} {name}: {_place(error, name)} cannot be imported: "
@@ -137,7 +137,7 @@ def _unusable(option: str, name: str, error: Exception) -> UserError:
     )
 
 
-def _place(error: Exception, name: str) -> str:
+def _place(error: BaseException, name: str) -> str:
     """The file that caused an error, if it is known."""
     trace, file = error.__traceback__, name
     while trace is not None:

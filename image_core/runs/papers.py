@@ -289,13 +289,39 @@ def _parts(name: str, module: ModuleType, shared: type) -> Paper:
         name,
         title(module),
         options,
-        found["game"],
-        found["players"],
+        functools.partial(_game, file, found["game"]),
+        functools.partial(_players, file, found["players"]),
         found.get("phases"),
         found.get("data"),
         found.get("PRESETS", {}),
         file,
     )
+
+
+def _game(file: str, build: Callable[..., Any], *given: Any) -> Any:
+    """What a paper's `game` built, if it is one."""
+    from image_core.adversarial.game import Game
+
+    game = build(*given)
+    if not isinstance(game, Game):
+        raise UserError(
+            f"{file}: `game` built a {type(game).__name__}; return a Game of "
+            "image_core.adversarial.game"
+        )
+    return game
+
+
+def _players(file: str, name: Callable[..., Any], options: Any) -> Any:
+    """What a paper's `players` named, if these are players."""
+    from image_core.runs.players import Player
+
+    players = name(options)
+    several = isinstance(players, list | tuple) and not isinstance(players, Player)
+    if not several or not all(isinstance(player, Player) for player in players):
+        raise UserError(
+            f"{file}: `players` must return a list of Player of image_core.runs.players"
+        )
+    return players
 
 
 def _declared(options: type, shared: type) -> set[str]:

@@ -9,7 +9,7 @@ import pytest
 from seqgan.cli import main
 from seqgan.text import oracle_recipe as oracle
 from seqgan.text import recipe as text
-from seqgan.text import report
+from seqgan.text import report, residual
 from seqgan.text.config import TEMPERATURES
 
 TINY = ("train", "text", "--preset", "tiny")
@@ -90,10 +90,12 @@ def refusal(capsys, *words: str) -> str:
 
 
 def shorten(patched: pytest.MonkeyPatch, *temperatures: float) -> None:
-    """Most of the time of a tiny run goes into its report."""
+    """Most of the time of a tiny run goes into its report, and then into its evaluations."""
     patched.setattr(report, "draw", lambda *_: None)
     for recipe in (oracle, text):
         patched.setattr(recipe, "TEMPERATURES", temperatures)
+        patched.setattr(recipe, "SAMPLED", 64)
+    patched.setattr(residual, "NORMALISING", 500)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from image_core.runs.folder import RunFolder
 from seqgan.cli import main
 from seqgan.text import report
 from tests.forked import forked
+from tests.recipes.made import shorten
 
 
 class Done(NamedTuple):
@@ -156,9 +157,12 @@ class Forker:
 
 
 def _reported(pictures: bool, words: Sequence[str]) -> int:
-    if not pictures:
-        report.draw = lambda *_: None
-    return main(list(words))
+    draw = report.draw
+    with pytest.MonkeyPatch.context() as patched:
+        shorten(patched, 1.0, 2.0)
+        if pictures:
+            patched.setattr(report, "draw", draw)
+        return main(list(words))
 
 
 def wait_for(reached: Callable[[], bool]) -> None:

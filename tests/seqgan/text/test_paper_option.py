@@ -92,7 +92,7 @@ def labelled(folder):
 def test_every_paper_trains_on_a_ragged_corpus_of_odd_characters(tmp_path, capsys, paper, level):
     run = tmp_path / "run"
     words = ["train", "text", "--preset", "tiny", "--paper", paper, "--data", ragged(tmp_path)]
-    words += ["--level", level, "--max_length", "24", "--long_lines", "truncate"]
+    words += ["--level", level, "--max_length", "12", "--long_lines", "truncate"]
     words += ["--mle_epochs", "1", "--rounds", "2", "--evaluate_every", "2"]
     words += labelled(tmp_path) if paper in LABELLED else []
     died((*words, "--out", str(run)), logged("adversarial", 1))

@@ -168,7 +168,7 @@ class EstimatorOptions(DiscreteOptions):
     def gradient(self) -> GradientEstimator:
         """The estimator of the chosen name."""
         if is_outside(self.estimator):
-            return options.own_estimator(self.estimator, self.samples, self.latent)
+            return options.own_estimator(self.estimator, self.samples, self.latent, takes=4)
         return getattr(gradients, self.estimator)(self.samples, self.latent)
 
     def adversarial(self) -> dict[str, Any]:

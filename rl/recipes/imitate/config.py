@@ -293,8 +293,9 @@ class RewardOptions(TransitionDiscriminatorOptions):
         super().__post_init__()
         options.check_choice("reward", self.d_reward(), rewards.__all__)
         options.check_share(self, "reward_weight")
+        options.check_own_weight(self, self.own_reward())
         if own := self.own_reward():
-            outside.load_function("reward", own, SIGNATURE)
+            outside.load_function("reward", own, SIGNATURE, 4)
         make_loss(self.loss, PLAIN_LOSSES)
 
     def d_reward(self) -> str:

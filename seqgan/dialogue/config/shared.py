@@ -96,7 +96,8 @@ class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
             choices = ", ".join((*self.d_rewards(), "a function of your own, module:function"))
             raise UserError(f"--reward {plain}: choose {choices}")
         if own:
-            outside.load_function("reward", own, SIGNATURE)
+            outside.load_function("reward", own, SIGNATURE, 2)
+        options.check_own_weight(self, own)
 
     def d_rewards(self) -> Sequence[str]:
         """Names that --reward may take for what the discriminator earns; a part overrides it."""

@@ -111,6 +111,7 @@ class Options(SharedOptions):
                     f"--features {self.features} are read by an LSTM: leave --policy "
                     f"{self.policy} out, or name one of your own"
                 )
+        options.check_own_weight(self, self.reward)
         if self.reward:
             own.function("reward", self.reward)
         if outside.is_outside(self.discriminator):

@@ -54,7 +54,9 @@ def check_estimator(
     for names, reason in reasons.items():
         if name in names:
             raise UserError(f"--estimator {name}: {reason}")
-    raise UserError(f"--estimator {name}: choose one of {', '.join(served)}")
+    raise UserError(
+        f"--estimator {name}: choose one of {', '.join(served)}, module:name of your own"
+    )
 
 
 def own_estimator(name: str, *arguments: Any, takes: int = 3) -> Any:

@@ -116,7 +116,7 @@ def _named_weights(text: str, names: Sequence[str]) -> Iterator[tuple[str, float
         if outside.is_outside(name):
             outside.load_function("penalty", name, FACTORY)
         else:
-            check_choice("penalty", name, names)
+            check_choice("penalty", name, (*names, "module:name of your own"))
         yield name, _weight(part, number)
 
 

@@ -165,7 +165,8 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
         discriminator: Network that judges replies: transformer (a fresh one), copy (of the
             generator, with a fresh head), log_ratio (of a copy of the generator to a frozen one),
             step (StepGAN's), hierarchical (Li et al. 2017) or language_model (DP-GAN's).
-        penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`.
+        penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`. Your own:
+            module:name.
     """
 
     discriminator: str = "transformer"
@@ -246,6 +247,7 @@ class DialogueLossOptions(DialogueOptions):
 
     Args:
         loss: Loss of the discriminator, see `seqgan list losses`; relativistic is Bradley-Terry's.
+            Your own: module:name.
     """
 
     loss: str = "non_saturating"

@@ -46,5 +46,5 @@ def make_loss(name: str, known: Mapping[str, AdversarialLoss] = LOSSES) -> Adver
                 "reward), two functions of (real, fake) logits and one of logits, or None"
             )
         return own
-    check_choice("loss", name, tuple(known))
+    check_choice("loss", name, (*known, "module:name of your own"))
     return known[name]

@@ -47,28 +47,31 @@ def check_estimator(
         UserError: The estimator is not supported; the message gives the reason or the choices.
     """
     if outside.is_outside(name):
-        outside.load_function("estimator", name, "that builds the estimator")
+        outside.load_function("estimator", name, "that builds the estimator", None)
         return
     if name in served:
         return
     for names, reason in reasons.items():
         if name in names:
             raise UserError(f"--estimator {name}: {reason}")
-    raise UserError(f"--estimator {name}: choose one of {', '.join(served)}")
+    raise UserError(
+        f"--estimator {name}: choose one of {', '.join(served)}, module:name of your own"
+    )
 
 
-def own_estimator(name: str, *arguments: Any) -> Any:
+def own_estimator(name: str, *arguments: Any, takes: int = 3) -> Any:
     """The estimator that a function of the user's own builds.
 
     Args:
         name: Value of --estimator, `module:name`.
         arguments: Arguments of the function.
+        takes: Number of arguments that the estimator is called with.
 
     Raises:
         UserError: There is no such function, it does not take these arguments, or it builds nothing
-            that can be called.
+            that can be called with that many.
     """
-    build = outside.load_function("estimator", name, "that builds the estimator")
+    build = outside.load_function("estimator", name, "that builds the estimator", None)
     try:
         inspect.signature(build).bind(*arguments)
     except TypeError as error:
@@ -82,7 +85,26 @@ def own_estimator(name: str, *arguments: Any) -> Any:
             f"--estimator {name}: it built a {type(made).__name__}; return a function, such as "
             "(log_prob, reward, mask) -> loss"
         )
+    what = f"{name}: what it builds"
+    outside.check_takes("estimator", what, made, "such as (log_prob, reward, mask) -> loss", takes)
     return made
+
+
+def check_own_weight(config: Any, own: str) -> None:
+    """Reject a weight of a reward of the user's own where there is no such reward.
+
+    Args:
+        config: Options with `reward_weight`.
+        own: The reward of the user's own, `module:function`; empty for none.
+
+    Raises:
+        UserError: The weight was given and would weigh nothing.
+    """
+    if not own and config.reward_weight != type(config).reward_weight:
+        raise UserError(
+            f"--reward_weight {config.reward_weight}: it weighs a --reward of your own; name one, "
+            "as in mypackage.mine:reward"
+        )
 
 
 def check_least(config: Any, bound: int, *names: str) -> None:

@@ -6,6 +6,7 @@ SHA-256 of the module's file, so that `resume` can tell when it has changed.
 
 import hashlib
 import importlib
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -79,23 +80,56 @@ def load(option: str, text: str) -> Any:
     return vars(module)[attribute]
 
 
-def load_function(option: str, text: str, signature: str) -> Callable[..., Any]:
+def load_function(
+    option: str, text: str, signature: str, arguments: int | None = 1
+) -> Callable[..., Any]:
     """The function of a name.
 
     Args:
         option: Name of the option.
         text: Its value, `module:name`.
         signature: What the function takes and returns, for the message.
+        arguments: Number of arguments that it is called with; None if the caller sees to them.
 
     Raises:
-        UserError: There is no such function.
+        UserError: There is no such function, or it does not take that many arguments.
     """
     found = load(option, text)
     if not callable(found):
         raise UserError(
             f"--{option} {text}: it is a {type(found).__name__}; give a function {signature}"
         )
+    if arguments is not None:
+        check_takes(option, text, found, signature, arguments)
     return found
+
+
+def check_takes(
+    option: str, text: str, function: Callable[..., Any], signature: str, arguments: int
+) -> None:
+    """Refuse a function that cannot be called with a number of arguments, before it is called.
+
+    Args:
+        option: Name of the option.
+        text: Its value, `module:name`.
+        function: Function of the user's own.
+        signature: What it should take and return, for the message.
+        arguments: Number of arguments that it is called with.
+
+    Raises:
+        UserError: It does not take them.
+    """
+    try:
+        takes = inspect.signature(function)
+    except (TypeError, ValueError):  # of a function written in C, which tells nothing
+        return
+    try:
+        takes.bind(*range(arguments))
+    except TypeError as error:
+        raise UserError(
+            f"--{option} {text}: it takes {takes}, and is called with {arguments} "
+            f"argument{'s' * (arguments != 1)}; give a function {signature}"
+        ) from error
 
 
 def import_own(option: str, name: str) -> ModuleType:
@@ -123,7 +157,7 @@ def import_own(option: str, name: str) -> ModuleType:
             raise _unusable(option, name, error) from error
         raise UserError(
             f"--{option} {name}: there is no module {error.name} in {here} or among the installed "
-            "packages"
+            "packages; work in the folder where it lies, or name that folder in PYTHONPATH"
         ) from error
     except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise _unusable(option, name, error) from error

@@ -26,6 +26,7 @@ import functools
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
@@ -168,6 +169,11 @@ class Papers:
             raise UserError(
                 f"--paper {name}: choose one of {', '.join(self.names())}, or name your "
                 "own module, for example mypackage.mygan"
+            )
+        if not re.fullmatch(r"\w+(\.\w+)*", name):
+            raise UserError(
+                f"--paper {name}: write the name of a module, for example mypackage.mygan for the "
+                "file mypackage/mygan.py"
             )
         return import_own("paper", name)
 

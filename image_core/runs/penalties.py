@@ -22,7 +22,8 @@ ACTS_ON = {
 """What each term that is not a gradient penalty acts on."""
 PENALTIES = (*penalties.__all__, *ACTS_ON)
 
-FACTORY = "weight -> penalty, which is (discriminator, real, fake) -> scalar"
+PENALTY = "(discriminator, real, fake) -> scalar"
+FACTORY = f"weight -> penalty, which is {PENALTY}"
 """What a penalty of the user's own is."""
 
 Coupling = tuple[Literal["look_ahead", "consensus"], float]
@@ -85,8 +86,9 @@ def _made(name: str, weight: float) -> Penalty:
     if not callable(made):
         raise UserError(
             f"--penalty {name}: called with its weight it gave a {type(made).__name__}; return a "
-            "function (discriminator, real, fake) -> scalar"
+            f"function {PENALTY}"
         )
+    outside.check_takes("penalty", f"{name}: what it returns", made, PENALTY, 3)
     return made
 
 
@@ -114,7 +116,7 @@ def _named_weights(text: str, names: Sequence[str]) -> Iterator[tuple[str, float
         if outside.is_outside(name):
             outside.load_function("penalty", name, FACTORY)
         else:
-            check_choice("penalty", name, names)
+            check_choice("penalty", name, (*names, "module:name of your own"))
         yield name, _weight(part, number)
 
 

@@ -87,7 +87,7 @@ class RoundTripOptions(DecipherOptions):
     """Loss and networks.
 
     Args:
-        loss: Adversarial loss, see `seqgan list losses`.
+        loss: Adversarial loss, see `seqgan list losses`. Your own: module:name.
         penalty: Gradient penalties of the discriminators, as in gradient_penalty=10.
         cycle: Weight of a letter's distance from itself after a round trip; a great one settles the
             tables before they are right.

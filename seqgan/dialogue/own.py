@@ -29,7 +29,7 @@ def own_reward(name: str, form: Format) -> OwnReward:
         UserError: There is no such function, or, when it is called, it does not return a finite
             number for each reply.
     """
-    function = outside.load_function("reward", name, SIGNATURE)
+    function = outside.load_function("reward", name, SIGNATURE, 2)
 
     @torch.no_grad()
     def reward(

@@ -136,11 +136,12 @@ class EstimatorOptions(DiscreteOptions):
     Args:
         estimator: Estimator of the generator's gradient: bgan, bgan_batch, bgan_reinforce, maligan,
             reinforce, moving_average, learned_baseline, leave_one_out, straight_through, reinmax,
-            gumbel_softmax, gumbel_hard, rebar, relax, taylor or disarm.
+            gumbel_softmax, gumbel_hard, rebar, relax, taylor or disarm. Your own: module:name.
         samples: Number of samples of each latent.
         loss: Loss of the discriminator: a divergence, whose reward is the log importance weight, or
             any loss with a reward.
-        penalty: Penalties of the discriminator, as in r1=10, see `seqgan list penalties`.
+        penalty: Penalties of the discriminator, as in r1=10, see `seqgan list penalties`. Your own:
+            module:name.
     """
 
     estimator: str = "taylor"
@@ -168,7 +169,7 @@ class EstimatorOptions(DiscreteOptions):
     def gradient(self) -> GradientEstimator:
         """The estimator of the chosen name."""
         if is_outside(self.estimator):
-            return options.own_estimator(self.estimator, self.samples, self.latent)
+            return options.own_estimator(self.estimator, self.samples, self.latent, takes=4)
         return getattr(gradients, self.estimator)(self.samples, self.latent)
 
     def adversarial(self) -> dict[str, Any]:

@@ -92,13 +92,14 @@ class SoftmaxOptions(RetrievalOptions):
     """Game of a softmax over documents.
 
     Args:
-        loss: Loss of the discriminator, see `seqgan list losses`.
+        loss: Loss of the discriminator, see `seqgan list losses`. Your own: module:name.
         reward: Reward of a document from its logit f: sigmoid for 2 sigmoid(f) - 1, softplus for
             log(1 + e^f), logit for f, log_sigmoid, or ratio for e^f up to e^10, which --estimator
             importance reads.
         estimator: Estimator of the generator's gradient: exact (the expectation over all
             candidates), reinforce, leave_one_out (the mean reward of the query's other samples is
-            subtracted) or importance (MaliGAN's and BGAN's weights over a batch).
+            subtracted) or importance (MaliGAN's and BGAN's weights over a batch). Your own:
+            module:name.
         mixture: Share lambda of the positives in what the generator's gradient is sampled from.
         samples: Documents per positive that the gradient is sampled from.
         kl_coef: Weight of KL(generator || its start).

@@ -129,8 +129,8 @@ class DiscriminatorOptions(SharedOptions):
             may be one of your own, as in mypackage.mine:discriminator, a function from the policy
             to a `SequenceDiscriminator`.
         d_dropout: Dropout of the discriminator's features.
-        penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see
-            `seqgan list penalties`.
+        penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see `seqgan
+            list penalties`. Your own: module:name.
         d_steps: Optimizer steps of the discriminator in a round.
         d_lr: Adam's learning rate of the discriminator.
         compile: Whether the discriminator's training step runs through torch.compile and CUDA
@@ -183,7 +183,7 @@ class LossOptions(DiscriminatorOptions):
     """Loss.
 
     Args:
-        loss: Adversarial loss, see `seqgan list losses`.
+        loss: Adversarial loss, see `seqgan list losses`. Your own: module:name.
     """
 
     loss: str = "non_saturating"
@@ -295,9 +295,9 @@ class ScoreOptions(ClassifierOptions):
     """Gradient of the policy.
 
     Args:
-        estimator: Estimator of the policy's gradient: reinforce, importance (which reads the
-            ratio D / (1 - D)), boundary_seeking (which reads the logit of whole sequences) or
-            clipped.
+        estimator: Estimator of the policy's gradient: reinforce, importance (which reads the ratio
+            D / (1 - D)), boundary_seeking (which reads the logit of whole sequences) or clipped.
+            Your own: module:name.
         baseline: Baseline of reinforce: none, position_mean, leave_one_out, moving_average, log_z
             or learned (a number for each position).
         reduction: Reduction of reinforce over batch and time, sum or mean; null means sum, as in

@@ -44,7 +44,8 @@ def function(option: str, name: str) -> Callable[..., Any]:
             f"--{option} {name}: name a function of your own, as in mypackage.mine:{option}, "
             f"{SIGNATURES[option]}"
         )
-    return outside.load_function(option, name, SIGNATURES[option])
+    arguments = 2 if option == "metric" else 1
+    return outside.load_function(option, name, SIGNATURES[option], arguments)
 
 
 def build(option: str, name: str, kind: type, argument: Any) -> Any:

@@ -159,7 +159,8 @@ class PairOptions(Text2ImageOptions):
     """Discriminators of pairs.
 
     Args:
-        loss: Loss of discriminators and generators, see `seqgan list losses`.
+        loss: Loss of discriminators and generators, see `seqgan list losses`. Your own:
+            module:name.
         penalty: Penalties of the discriminators, as in r1=1 or r1=1,r2=1; they need a norm that is
             not batch.
         augment: Random changes of all that the discriminators see: colour, translation and cutout,

@@ -99,7 +99,8 @@ class GameOptions(VqaOptions):
             importance weight.
         penalty: Gradient penalties of the discriminator on answers, as in r1=1.
         estimator: Estimator of the answerer's gradient: leave_one_out, reinforce, importance or
-            boundary_seeking; the latter two read the logit in place of the loss's reward.
+            boundary_seeking; the latter two read the logit in place of the loss's reward. Your own:
+            module:name.
         samples: Number of answers drawn to each question.
         likelihood: Weight of the likelihood of the answers in the answerer's loss.
         d_steps: Optimizer steps of the discriminator in a round.

@@ -13,6 +13,7 @@ from image_core.runs.losses import make_loss
 from image_core.runs.options import check_estimator, own_estimator
 from image_core.runs.penalties import make_penalty, parse_penalties
 from seqgan.cli import main
+from seqgan.text import own
 from tests.recipes.made import TINY_ORACLE, read_result, refusal
 from tests.recipes.made import short_report as short_report
 from tests.recipes.outside import assert_same_weights, command
@@ -39,6 +40,14 @@ def doubled():
 
 def nothing(*arguments):
     return None
+
+
+def two(a, b):
+    return None
+
+
+def lone(weight):
+    return lambda logits: weight * logits.mean()
 """
 RUN = (*TINY_ORACLE, "--mle_epochs", "1", "--rounds", "1", "--test_size", "16")
 
@@ -81,6 +90,12 @@ def test_own_objects_are_built_as_named_ones_are(folder):
         (lambda: check_estimator("mine:number", (), {}), "--estimator mine:number: it is a float"),
         (lambda: own_estimator("mine:pull"), "with 0 arguments to build .* but missing a required"),
         (lambda: own_estimator("mine:nothing"), "it built a NoneType; return a function"),
+        (lambda: own_estimator("mine:pull", 1, takes=4), "what it builds: it takes .* with 4 arg"),
+        (lambda: make_penalty("mine:two=1"), r"mine:two: it takes \(a, b\), and is called with 1"),
+        (lambda: make_penalty("mine:doubled"), r"it takes \(\), and is called with 1 argument;"),
+        (lambda: make_penalty("mine:lone"), "lone: what it returns: it takes .* with 3 arguments"),
+        (lambda: own.function("metric", "mine:pull"), r"takes \(weight\), and .* with 2 argum"),
+        (lambda: own.function("reward", "mine:two"), r"--reward mine:two: it takes \(a, b\), and"),
     ],
 )
 def test_what_is_no_such_object(folder, use, says):
@@ -148,6 +163,10 @@ def test_only_own_modules_are_recorded(folder):
 
 
 def test_a_bad_object_is_refused_before_anything_is_written(folder, capsys):
+    said = refusal(capsys, *RUN, "--reward_weight", "0.3", "--out", "run")
+    assert said.startswith("seqgan: --reward_weight 0.3: it weighs a --reward of your own; name")
+    said = refusal(capsys, *RUN, "--paper", "./mine.py", "--out", "run")
+    assert said.startswith("seqgan: --paper ./mine.py: write the name of a module, for example")
     said = refusal(capsys, *RUN, "--penalty", "mine:number", "--out", "run")
     assert "--penalty mine:number: it is a float" in said
     assert not (folder / "run").exists()

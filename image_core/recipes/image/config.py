@@ -241,6 +241,7 @@ class LogitOptions(TrunkOptions):
         norm: Norm of the discriminator: auto (batch; layer with a gradient penalty), none, batch,
             layer, instance, virtual, pixel, spectral, weight or equalised.
         loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
+            Your own: module:name.
         penalty: Penalties of the discriminator, as in r1=10 or gradient_penalty=10,l2=0.01:
             gradient penalties, l2, orthogonal, consistency (of --augment), look_ahead, consensus.
         lazy: Rounds between two steps of the gradient penalty alone, so many times as strong; 0
@@ -347,6 +348,7 @@ class AnyLossOptions(ImageOptions):
 
     Args:
         loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
+            Your own: module:name.
     """
 
     loss: str = "non_saturating"

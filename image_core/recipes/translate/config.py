@@ -151,6 +151,7 @@ class AdversarialOptions(PatchOptions):
 
     Args:
         loss: Adversarial loss, see `seqgan list losses`; those that begin with f_ are of f-GAN.
+            Your own: module:name.
         penalty: Gradient penalties of the discriminators, as in r1=10 or gradient_penalty=10.
         scales: Discriminators of the picture, of its half, of its quarter and so on.
     """
@@ -268,6 +269,7 @@ class JointOptions(AdamOfAll):
 
     Args:
         loss: Adversarial loss, see `seqgan list losses`, of which the discriminator's side is used.
+            Your own: module:name.
         d_steps: Optimizer steps of the discriminator in a round.
         latent: Size of a code.
         prior: Distribution of codes, normal or uniform.

@@ -231,7 +231,7 @@ class TransitionDiscriminatorOptions(DiscountOptions):
 
     Args:
         penalty: Penalties of the discriminator, as in r1=1 or r1=1,r2=1; an empty text is none. See
-            `seqgan list penalties`.
+            `seqgan list penalties`. Your own: module:name.
         spectral: Whether the discriminator's weights are divided by their largest singular value.
         d_batch: Rows of the expert in an optimizer step of the discriminator, and as many of the
             policy.
@@ -279,7 +279,8 @@ class RewardOptions(TransitionDiscriminatorOptions):
             log_ratio,mypackage.mine:bonus; without a name before it, the discriminator's reward is
             the paper's.
         reward_weight: Share of the reward of your own, from 0 to 1; the rest is as without it.
-        loss: Adversarial loss of the discriminator, see `seqgan list losses`.
+        loss: Adversarial loss of the discriminator, see `seqgan list losses`. Your own:
+            module:name.
     """
 
     reward: str = "positive"
@@ -293,8 +294,9 @@ class RewardOptions(TransitionDiscriminatorOptions):
         super().__post_init__()
         options.check_choice("reward", self.d_reward(), rewards.__all__)
         options.check_share(self, "reward_weight")
+        options.check_own_weight(self, self.own_reward())
         if own := self.own_reward():
-            outside.load_function("reward", own, SIGNATURE)
+            outside.load_function("reward", own, SIGNATURE, 4)
         make_loss(self.loss, PLAIN_LOSSES)
 
     def d_reward(self) -> str:

@@ -29,7 +29,7 @@ def own_reward(name: str, envs: Envs) -> Callable[[Transitions], Tensor]:
         UserError: There is no such function, or, when it is called, it does not return a finite
             number for each transition.
     """
-    function = outside.load_function("reward", name, SIGNATURE)
+    function = outside.load_function("reward", name, SIGNATURE, 4)
 
     def reward(rows: Transitions) -> Tensor:
         lives = ~rows.absorbing

@@ -87,7 +87,7 @@ class CreditOptions(ClippedOptions):
             before it, the logit is turned into what is the paper's.
         estimator: Estimator of the generator's gradient: reinforce, clipped (PPO), importance
             (MaliGAN; --reward ratio) or boundary_seeking (--reward logit); the last two weigh a
-            context's replies against each other.
+            context's replies against each other. Your own: module:name.
         reuse: Whether the discriminator learns from the replies of the generator's step, not from
             fresh ones.
     """

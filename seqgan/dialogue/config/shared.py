@@ -96,7 +96,8 @@ class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
             choices = ", ".join((*self.d_rewards(), "a function of your own, module:function"))
             raise UserError(f"--reward {plain}: choose {choices}")
         if own:
-            outside.load_function("reward", own, SIGNATURE)
+            outside.load_function("reward", own, SIGNATURE, 2)
+        options.check_own_weight(self, own)
 
     def d_rewards(self) -> Sequence[str]:
         """Names that --reward may take for what the discriminator earns; a part overrides it."""
@@ -164,7 +165,8 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
         discriminator: Network that judges replies: transformer (a fresh one), copy (of the
             generator, with a fresh head), log_ratio (of a copy of the generator to a frozen one),
             step (StepGAN's), hierarchical (Li et al. 2017) or language_model (DP-GAN's).
-        penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`.
+        penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`. Your own:
+            module:name.
     """
 
     discriminator: str = "transformer"
@@ -245,6 +247,7 @@ class DialogueLossOptions(DialogueOptions):
 
     Args:
         loss: Loss of the discriminator, see `seqgan list losses`; relativistic is Bradley-Terry's.
+            Your own: module:name.
     """
 
     loss: str = "non_saturating"

@@ -50,7 +50,7 @@ class Options(SharedOptions):
             normalised by the answer's length.
         d_hidden: Hidden size of the pooled discriminator.
         d_window: Tokens that each of its positions reads where there are no features.
-        loss: Adversarial loss, see `seqgan list losses`.
+        loss: Adversarial loss, see `seqgan list losses`. Your own: module:name.
         floor: Least reward of the discriminator.
         d_weight: Weight of the discriminator's reward.
         reward: Reward of your own beside D, as in mypackage.mine:reward, a function from a list of
@@ -111,6 +111,7 @@ class Options(SharedOptions):
                     f"--features {self.features} are read by an LSTM: leave --policy "
                     f"{self.policy} out, or name one of your own"
                 )
+        options.check_own_weight(self, self.reward)
         if self.reward:
             own.function("reward", self.reward)
         if outside.is_outside(self.discriminator):

@@ -36,6 +36,7 @@ class Options(ScoreOptions):
         super().__post_init__()
         options.check_least(self, 1, "rollouts")
         options.check_share(self, "reward_weight")
+        options.check_own_weight(self, self.reward)
         if self.reward:
             own.function("reward", self.reward)
             if self.estimator in ("importance", "boundary_seeking"):

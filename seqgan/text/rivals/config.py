@@ -102,7 +102,7 @@ class RivalOptions:
         options.check_above_zero(self, "seconds", "mle_lr", "g_lr", "d_lr")
         options.check_choice("pooling", self.pooling, POOLING)
         options.check_choice("device", self.device, ("cpu", "cuda"))
-        outside.load_function("check", self.check, CHECK)
+        outside.load_function("check", self.check, CHECK, 2)
         if self.reward:
             own.function("reward", self.reward)
             if not self.kl_coefs or min(self.kl_coefs) < 0:

@@ -115,7 +115,7 @@ class RivalTask:
         Raises:
             UserError: The check returns something else.
         """
-        check = outside.load_function("check", self.options.check, CHECK)
+        check = outside.load_function("check", self.options.check, CHECK, 2)
         split = [self._texts(row) for row in tokens.tolist()]
         found = torch.as_tensor(list(check([p for p, _ in split], [a for _, a in split])))
         if found.shape != (len(tokens),):

@@ -22,7 +22,7 @@ class Options(JointOptions):
     """CoGAN.
 
     Args:
-        loss: Adversarial loss, see `seqgan list losses`.
+        loss: Adversarial loss, see `seqgan list losses`. Your own: module:name.
         latent: Size of z.
         prior: Distribution of z, normal or uniform.
         sharing: Whether the domains share inner layers; without, nothing makes pairs of what is

@@ -36,7 +36,7 @@ class Options(AdamOfAll, PatchOptions, TranslatorOptions):
     """Contrast-GAN.
 
     Args:
-        loss: Adversarial loss, see `seqgan list losses`.
+        loss: Adversarial loss, see `seqgan list losses`. Your own: module:name.
         adversarial: Weight of the adversarial term of the generator.
         contrast: Weight of being nearer to pictures of the target class than to the source.
         cycle: Weight of the distance of a round trip from where it began.

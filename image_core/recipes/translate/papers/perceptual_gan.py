@@ -28,7 +28,7 @@ class Options(AdamOfAll):
     """Perceptual GAN.
 
     Args:
-        loss: Adversarial loss, see `seqgan list losses`.
+        loss: Adversarial loss, see `seqgan list losses`. Your own: module:name.
         d_steps: Optimizer steps of the discriminator in a round.
         pretrain: Rounds in which the network whose features they are learns from what is large,
             before --rounds; then it is held fixed.

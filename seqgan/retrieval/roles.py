@@ -121,20 +121,14 @@ def told_of(found: Mapping[str, int], names: Sequence[str] | None) -> str:
     return ", ".join(f"{role} = {names[place]}" for role, place in found.items())
 
 
-def filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
+def filled(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Columns as strings, fields that are missing as empty ones; few names for many rows.
 
     Args:
         frame: Columns under their roles' names.
-        source: Name of the table.
-
-    Raises:
-        UserError: There is no row.
     """
     import pandas as pd
 
-    if not len(frame):
-        raise UserError(f"{source} holds no rows; name a file with rows in it")
     made = {}
     for name in map(str, frame.columns):
         column = frame[name].fillna("")
@@ -142,4 +136,30 @@ def filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
             codes, names = pd.factorize(column)
             column = pd.Series(pd.Categorical.from_codes(codes, names), frame.index)
         made[name] = column
+    return pd.DataFrame(made)
+
+
+def together(parts: "Sequence[pd.DataFrame]", source: str) -> "pd.DataFrame":
+    """The rows of parts of one table; names keep the order in which they come first.
+
+    Args:
+        parts: What `filled` gave.
+        source: Name of the table.
+
+    Raises:
+        UserError: There is no row.
+    """
+    import pandas as pd
+
+    if not sum(map(len, parts)):
+        raise UserError(f"{source} holds no rows; name a file with rows in it")
+    if len(parts) == 1:
+        return parts[0]
+    made = {}
+    for name in parts[0]:
+        columns = [part[name] for part in parts]
+        if name in UNCOUNTED:
+            made[name] = pd.concat(columns, ignore_index=True)
+        else:
+            made[name] = pd.Series(pd.api.types.union_categoricals(columns))
     return pd.DataFrame(made)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from image_core.adversarial.errors import UserError
+from seqgan.retrieval import columns as reading
 from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.interactions import ROLES, _Reader
 from seqgan.retrieval.judged import read_answers
@@ -162,6 +163,20 @@ NASTY = {
 def test_ratings_are_read_as_what_they_are(tmp_path, case):
     name, content, wanted, options = NASTY[case]
     assert table(tmp_path, name, content, **options)[0] == wanted
+
+
+@pytest.mark.parametrize("case", ["double colons", "MovieLens", "in another order", "a row that is "
+                                  "short", "words over words"])  # fmt: skip
+def test_many_rows_are_read_in_parts(tmp_path, monkeypatch, case):
+    name, content, wanted, options = NASTY[case]
+    whole = table(tmp_path, name, content, **options)
+    monkeypatch.setattr(reading, "_ROWS", 2)
+    assert table(tmp_path, name, content, **options) == whole == (wanted, whole[1])
+    found = read_table(str(tmp_path / name), ROLES, **options).frame
+    assert found.index.tolist() == [*range(len(found))]
+    assert found["user"].cat.categories.tolist() == list(dict.fromkeys(wanted["user"]))
+    with pytest.raises(UserError, match="row 5 has 3 columns, not 2"):
+        table(tmp_path, "r.csv", "1,a\n2,b\n3,c\n4,d\n5,e,f\n")
 
 
 def test_parquet_ids_with_a_gap_keep_no_point(tmp_path):

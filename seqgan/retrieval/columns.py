@@ -8,8 +8,8 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
@@ -233,25 +233,35 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
 
 
 def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Objects and their rows.
+    """Objects and their rows, of one document or of a line each.
 
     Raises:
         UserError: A row is no JSON object.
     """
-    if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "").startswith('{"data"'):
-        try:
-            whole = json.loads(content)
-        except (ValueError, RecursionError) as error:
+    rows: Iterator[tuple[int, Any]]
+    try:
+        rows = iter(enumerate(_listed(json.loads(content)), 1))
+    except (ValueError, RecursionError) as error:
+        if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "") == '{"data"':
             raise UserError(f"{source} is not JSON: {reason(error)}; mend it") from error
-        listed = enumerate(whole if isinstance(whole, list) else whole["data"], 1)
-        rows = ((number, row) for number, row in listed)
-    else:
         lines = enumerate(content.splitlines(), 1)
         rows = ((n, _parsed(line, source, n)) for n, line in lines if line.strip())
     for number, row in rows:
         if not isinstance(row, dict):
             raise UserError(f"{source}, row {number} is no object; write one object a line")
         yield number, row
+
+
+def _listed(whole: Any) -> list[Any]:
+    """Rows of a document: a list, one under "data", or columns of one length."""
+    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
+        whole = whole["data"]
+    if not isinstance(whole, dict):
+        return whole if isinstance(whole, list) else [whole]
+    columns = [list(c.values()) if isinstance(c, dict) else c for c in whole.values()]
+    if not columns or not all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
+        return [whole]
+    return [dict(zip(whole, row)) for row in zip(*columns)]
 
 
 def _parsed(line: str, source: str, number: int) -> Any:

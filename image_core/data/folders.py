@@ -13,7 +13,8 @@ from image_core.data.pictures import ENDINGS
 from image_core.data.tables import LABEL, PICTURE, Record, column, read_records, split_of
 from image_core.data.tree import Tree
 
-METADATA = ("metadata.csv", "metadata.jsonl", "labels.csv", "labels.tsv", "labels.jsonl")
+METADATA = ("metadata.csv", "metadata.jsonl", "labels.csv", "labels.tsv", "labels.jsonl",
+            "labels.json")  # fmt: skip
 """Tables that may lie beside pictures."""
 TABLES = (".csv", ".tsv", ".jsonl")
 """Endings of tables that lie beside a folder of pictures and have its name."""
@@ -69,6 +70,7 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
             f"them; {_way_out(tree)}"
         )
     _check_masks(tree, how)
+    tree = _of_splits(tree)
     splits = {top: split_of(top) for top in _folders(tree)}
     if "train" in splits.values() and None not in splits.values():
         parts = {str(split): _with_table(tree, top) for top, split in splits.items()}
@@ -76,6 +78,18 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
         made = {split: _of_split(part, how, labelled) for split, part in parts.items()}
         return {split: made[split] for split in ("train", "valid", "test") if split in made}
     return {"train": _of_split(tree, how)}
+
+
+def _of_splits(tree: Tree) -> Tree:
+    """The only folder of pictures, where train/ and the like are in it, with the tables beside."""
+    tops = _folders(tree)
+    if len(tops) != 1 or "" in tops:
+        return tree
+    inside = tree.inside(tops.pop())
+    if "train" not in map(split_of, _folders(inside)):
+        return tree
+    beside = {path: content for path, content in tree.files.items() if "/" not in path}
+    return inside._replace(files={**beside, **inside.files})
 
 
 _INSTEAD = {
@@ -182,6 +196,9 @@ def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | Non
         if not name:
             return None
         content = tree.files[name]()
+        if name.endswith(".json") and b'"annotations"' in content:
+            told.append(f"{name} passed over: it is of objects in pictures, as COCO's")
+            return None
     records = read_records(name, content, "label")
     found = {str(column(r, PICTURE)): _label(r) for r in records if column(r, PICTURE)}
     if any(label is not None for label in found.values()):

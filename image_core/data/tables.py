@@ -133,6 +133,15 @@ def _picture(cell: str) -> str:
 
 def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
     """COCO's {"images": ..., "annotations": ...}, or {"a.png": what belongs to it}."""
+    if second == "label" and found.keys() == {"classes", "labels"}:  # as FiftyOne has them
+        try:
+            names = {key: found["classes"][place] for key, place in found["labels"].items()}
+        except (TypeError, IndexError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{name} names no classes by their places in a list ({error!r}); write a .csv with "
+                "the columns image and label"
+            ) from error
+        return [{"image": key, second: value} for key, value in names.items()]
     if "images" not in found or "annotations" not in found:
         return [{"image": key, second: value} for key, value in found.items()]
     try:

@@ -25,6 +25,8 @@ LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], S
     ({"observations", "terminals"}, d4rl_episodes),
 )
 """Names that tell other packages' layouts, and what reads them."""
+_PADDED = ("mask", "masks", "padding_mask", "lengths", "length", "seq_lens", "seq_lengths")
+"""What says where padded episodes end."""
 NAMES = {"env_id", "env_kwargs", "episode_returns", *NEEDED}
 NAMES |= {name for names, _ in LAYOUTS for name in names}
 NAMES |= {name for ours, others in steps.NAMES.items() for name in (ours, *others)}
@@ -59,6 +61,7 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
     named = {ours: found[theirs] for ours, theirs in steps.named(list(found)).items()}
     if "observations" in named and not {"traj_len", "last_obs"} & found.keys():
         if _is_stacked(named, envs):
+            _check_padding(held, where)
             return steps.stacked_episodes(named, where)
         return steps.episodes_of_steps(named, where, envs, "npz, a row a step")
     missing = [name for name in NEEDED if name not in found]
@@ -86,6 +89,20 @@ def _is_stacked(arrays: Mapping[str, np.ndarray], envs: Envs) -> bool:
     ends = {"terminals", "timeouts", "dones", "episode"} & arrays.keys()
     wanted = {len(envs.observations.shape) + 2, len(envs.observations.space.shape or ()) + 2}
     return not ends and arrays["observations"].ndim in wanted
+
+
+def _check_padding(held: Sequence[str], where: str) -> None:
+    """Refuse episodes of one length that are some shorter ones, padded.
+
+    Raises:
+        UserError: An array says where they end.
+    """
+    padded = [name for name in held if name.lower() in _PADDED]
+    if padded:
+        raise UserError(
+            f"{where} holds {padded[0]}, which says that its episodes are padded to one length; "
+            f"cut the padding off and {steps.WAY_OUT}"
+        )
 
 
 def _kwargs(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
         if path.is_dir():
             rows = datasets.load_from_disk(str(path))
         elif path.suffix == ".csv":
-            rows = datasets.Dataset.from_csv(str(path))
+            rows = datasets.Dataset.from_csv(str(path), **_separators(path))
         elif path.suffix == ".parquet":
             rows = datasets.Dataset.from_parquet(str(path))
         else:
@@ -72,6 +72,14 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
     equal = all(_steps_of(row) for row in rows)  # nowhere is what followed the last step
     found = [_of_row(row, f"{where}, trajectory {i}", equal, notes) for i, row in enumerate(rows)]
     return Source("data set of trajectories", found, notes=list(dict.fromkeys(notes)))
+
+
+def _separators(path: Path) -> dict[str, str]:
+    """Separator and decimal mark of a table; spreadsheets of many countries write 0,5;1,5."""
+    with path.open(encoding="utf-8-sig") as file:
+        header, row = file.readline(), file.readline()
+    separator = max(",;\t", key=header.count)
+    return {"sep": separator, "decimal": "," if separator != "," and "," in row else "."}
 
 
 def _of_steps(held: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:

@@ -312,13 +312,14 @@ def _csv(file: File) -> Iterator[Record]:
         try:
             rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)
             header = [name.strip() for name in next(rows, [])]
-            if twice := [name for name in header if header.count(name) > 1]:
+            named = list(filter(None, header))  # spreadsheets also save columns beyond the table
+            if twice := [name for name in named if named.count(name) > 1]:
                 raise UserError(
                     f"{file.source} has several columns named {twice[0]!r}; rename them"
                 )
             for row in rows:
                 if row:
-                    if len(row) > len(header):
+                    if any(row[len(header) :]):
                         raise csv.Error(
                             f"it has {len(row)} fields and the header {len(header)}; quote fields "
                             "that hold a separator"

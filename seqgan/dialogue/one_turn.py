@@ -1,6 +1,7 @@
 """Dialogues of a table of one turn a row."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from image_core.adversarial.errors import UserError
@@ -13,7 +14,8 @@ IDS = ("dialogue_id", "dialog_id", "conversation_id", "conv_id", "conv", "chat_i
        "session_id", "episode_id", "conversation_no")  # fmt: skip
 ORDERS = ("turn", "turn_id", "turn_idx", "turn_number", "utterance_idx", "utterance_index",
           "position", "index")  # fmt: skip
-"""Columns of a dialogue, and of a turn's place in it."""
+TIMES = ("timestamp", "created_at", "sent_at", "datetime", "time", "date", "created", "ts")
+"""Columns of a dialogue, of a turn's place in it, and of when it was said."""
 
 
 def one_turn_a_row(
@@ -38,6 +40,9 @@ def one_turn_a_row(
         UserError: A row lacks its dialogue, place or speaker, or two have one place.
     """
     order = _first(columns, ORDERS)
+    when = None if order else _first(columns, TIMES)
+    if when and None in map(_seconds, (row.get(when) for row in rows)):
+        when = None
     speaker = _first(columns, ROLE_KEYS) or _first(
         columns, [name for name in NAME_KEYS if name not in ("id", identity, text)]
     )
@@ -55,12 +60,14 @@ def one_turn_a_row(
                     "number"
                 )
         groups.setdefault(row[identity], []).append((number, row))
-    used = ", ".join(filter(None, (identity, order, speaker, text)))
+    used = ", ".join(filter(None, (identity, order, when, speaker, text)))
     for members in groups.values():
         counts.read += 1
         place = f"record {members[0][0]} of {source}"
         if order:
             members = _sorted(members, order, source)
+        elif when:  # exports may begin with the newest; of one moment rows keep their order
+            members = sorted(members, key=lambda member: _seconds(member[1][when]) or 0.0)
         texts = [content(row.get(text), f"record {n} of {source}", counts) for n, row in members]
         texts = [said.replace("_comma_", ",") for said in texts]  # EmpatheticDialogues' commas
         if speaker:
@@ -90,6 +97,19 @@ def _sorted(members: list[tuple[int, Row]], order: str, source: str) -> list[tup
             )
         places[place] = number
     return sorted(members, key=lambda member: float(member[1][order]))
+
+
+def _seconds(value: Any) -> float | None:
+    """Seconds of a number or a date of ISO 8601; None of others."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        pass
+    try:
+        found = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> str | None:

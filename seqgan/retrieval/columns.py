@@ -8,6 +8,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,15 @@ from image_core.data.hub_request import ask_hub
 from seqgan.data.errors import reason
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
-from seqgan.retrieval.roles import Role, Table, filled, lacking, numbered, places, told_of
-from seqgan.retrieval.table_files import SUFFIXES, decoded, read_member, split_path, unpacked
+from seqgan.retrieval.roles import Role, Table, filled, lacking, numbered, places, together, told_of
+from seqgan.retrieval.table_files import SUFFIXES, as_utf8, read_member, split_path, unpacked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 HEADERS = ("auto", "yes", "no")
+_ROWS = 1 << 20
+"""Rows that are read at a time."""
 
 
 def read_table(
@@ -59,10 +62,10 @@ def read_table(
             return _read_parquet(io.BytesIO(raw), source, roles, columns)
     else:
         raw = unpacked(path, source)
-    content = decoded(raw, source)
+    raw = as_utf8(raw, source)
     if _suffix(path) in (".jsonl", ".json", ".ndjson"):
-        return _read_json(content, source, roles, columns)
-    return _read_text(content, source, roles, columns, header)
+        return _read_json(raw.decode(), source, roles, columns)
+    return _read_text(raw, source, roles, columns, header)
 
 
 def _suffix(path: Path) -> str:
@@ -73,11 +76,11 @@ def _suffix(path: Path) -> str:
 
 
 def _read_text(
-    content: str, source: str, roles: Sequence[Role], columns: Sequence[str], header: str
+    raw: bytes, source: str, roles: Sequence[Role], columns: Sequence[str], header: str
 ) -> Table:
     import pandas as pd
 
-    head = [line for line, _ in zip(io.StringIO(content, newline=None), range(1000))]
+    head = list(islice(io.TextIOWrapper(io.BytesIO(raw), "utf-8"), 1000))
     needed = sum(role.needed for role in roles)
     layout = delimited.find_layout(head, source, _suffix(Path(source)), needed)
     found, names, doubt = _header(layout, source, roles, columns, header)
@@ -87,13 +90,14 @@ def _read_text(
     separator = layout.separator
     if separator == "::":  # one character is read many times faster
         separator = "\x1f"
-        content = content.replace("::", separator)
+        raw = raw.replace(b"::", separator.encode())
     skipped = layout.skipped + (names is not None)
     if len(head) <= skipped:
         raise UserError(f"{source} holds a header and no rows; name a file with rows in it")
     try:
-        frame = pd.read_csv(
-            io.StringIO(content),
+        parts = pd.read_csv(
+            io.BytesIO(raw),
+            chunksize=_ROWS,  # as texts, all rows would take ten times the file
             sep=r"\s+" if separator == delimited.BLANKS else separator,
             header=None,
             names=range(most),
@@ -104,6 +108,7 @@ def _read_text(
             quoting=0 if layout.quoted else 3,
             on_bad_lines="error",
         )
+        frame = together([_filled(part, found) for part in parts], source)
     except pd.errors.ParserError as error:
         said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         where = f", row {int(said[2])} has {said[3]} columns, not {said[1]}" if said else ""
@@ -111,11 +116,15 @@ def _read_text(
             f"{source}{where or ' cannot be read: ' + reason(error)}; mend it, or put fields that "
             f"hold {layout.between} in quotation marks"
         ) from error
-    frame = frame[[*found.values()]]
-    frame.columns = [*found]
     told = f"{len(frame):,} rows separated by {layout.between}, "
     told += f"{doubt or ('a header' if names else 'no header')}: {told_of(found, names)}"
-    return Table(filled(frame, source), told)
+    return Table(frame, told)
+
+
+def _filled(part: "pd.DataFrame", found: Mapping[str, int]) -> "pd.DataFrame":
+    part = part[[*found.values()]]
+    part.columns = [*found]
+    return filled(part)
 
 
 def _header(
@@ -220,29 +229,39 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
             made[role].append(_text(_inside(row, key), source, number, key))
     frame = pd.DataFrame({role: pd.array(values, "string") for role, values in made.items()})
     told = f"{len(frame):,} objects: {', '.join(f'{role} = {key}' for role, key in found.items())}"
-    return Table(filled(frame, source), told)
+    return Table(together([filled(frame)], source), told)
 
 
 def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Objects and their rows.
+    """Objects and their rows, of one document or of a line each.
 
     Raises:
         UserError: A row is no JSON object.
     """
-    if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "").startswith('{"data"'):
-        try:
-            whole = json.loads(content)
-        except (ValueError, RecursionError) as error:
+    rows: Iterator[tuple[int, Any]]
+    try:
+        rows = iter(enumerate(_listed(json.loads(content)), 1))
+    except (ValueError, RecursionError) as error:
+        if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "") == '{"data"':
             raise UserError(f"{source} is not JSON: {reason(error)}; mend it") from error
-        listed = enumerate(whole if isinstance(whole, list) else whole["data"], 1)
-        rows = ((number, row) for number, row in listed)
-    else:
         lines = enumerate(content.splitlines(), 1)
         rows = ((n, _parsed(line, source, n)) for n, line in lines if line.strip())
     for number, row in rows:
         if not isinstance(row, dict):
             raise UserError(f"{source}, row {number} is no object; write one object a line")
         yield number, row
+
+
+def _listed(whole: Any) -> list[Any]:
+    """Rows of a document: a list, one under "data", or columns of one length."""
+    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
+        whole = whole["data"]
+    if not isinstance(whole, dict):
+        return whole if isinstance(whole, list) else [whole]
+    columns = [list(c.values()) if isinstance(c, dict) else c for c in whole.values()]
+    if not columns or not all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
+        return [whole]
+    return [dict(zip(whole, row)) for row in zip(*columns)]
 
 
 def _parsed(line: str, source: str, number: int) -> Any:
@@ -318,7 +337,7 @@ def _named(
             column = column.astype("Int64")
         made[role] = column.astype("string")
     told = f"{len(frame):,} rows: {told_of(found, names)}"
-    return Table(filled(pd.DataFrame(made), source), told)
+    return Table(together([filled(pd.DataFrame(made))], source), told)
 
 
 def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Table:

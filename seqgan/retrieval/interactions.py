@@ -225,6 +225,7 @@ class _Reader:
         value, said = self._ratings(frame, source)
         table["value"] = value
         self.told.append(f"{role}: {source}, {told}; {said}")
+        del frame  # which may be as large as the table
         nameless = (table["user"] == "") | (table["item"] == "")
         table = self._drop(table, nameless, "without a user or an item")
         table = self._drop(table, ~np.isfinite(table["value"]), "with a rating that is no number")
@@ -309,6 +310,8 @@ class _Reader:
         )
 
 
+_ROWS = 1 << 20
+"""Rows whose times are read at a time."""
 DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%y",
          "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m %d, %Y", "%B %d, %Y", "%b %d, %Y", "%d %b %Y",
          "%a %b %d %H:%M:%S %z %Y")  # fmt: skip
@@ -328,7 +331,10 @@ def _times(column: "pd.Series") -> "pd.Series":
     import pandas as pd
 
     text = column.astype("string").str.strip()
-    seconds = pd.to_numeric(text, errors="coerce").astype("float64")
+    # In parts, since each number is a Python string on its way
+    parts = [text.iloc[first : first + _ROWS] for first in range(0, max(1, len(text)), _ROWS)]
+    numbers = [pd.to_numeric(part, errors="coerce").astype("float64") for part in parts]
+    seconds = pd.concat(numbers)
     if not seconds.isna().all():
         return seconds
     for formats in (("ISO8601",), DATES):

@@ -54,9 +54,11 @@ def places(
         roles: Roles in the order in which the columns of a file without a header stand.
         columns: Names or numbers of the columns in the order of the roles; may be empty.
     """
+    needed = {role.name for role in roles if role.needed}
     if columns:
-        found = {role.name: names.index(n) for role, n in zip(roles, columns) if n in names}
-        return found if len(found) == len(columns) else None
+        asked = meant(roles, columns)
+        found = {role.name: names.index(n) for role, n in zip(asked, columns) if n in names}
+        return found if len(found) == len(columns) and needed <= set(found) else None
     wanted = {role.name: [role.name, *role.names] for role in roles}
     there = [_plain(name) for name in names]
     found = {
@@ -65,8 +67,18 @@ def places(
         for name in [next((n for n in called if n in there), None)]
         if name is not None
     }
-    needed = {role.name for role in roles if role.needed}
     return found if needed <= set(found) else None
+
+
+def meant(roles: Sequence[Role], columns: Sequence[str]) -> list[Role]:
+    """Roles that columns stand for: all in order, or those alone that a table must have.
+
+    Args:
+        roles: Roles in the order in which the columns of a file without a header stand.
+        columns: Names or numbers of the columns.
+    """
+    needed = [role for role in roles if role.needed]
+    return needed if len(columns) == len(needed) else list(roles)
 
 
 def numbered(columns: Sequence[str], roles: Sequence[Role], width: int) -> dict[str, int]:
@@ -78,7 +90,7 @@ def numbered(columns: Sequence[str], roles: Sequence[Role], width: int) -> dict[
         width: Number of columns of the table.
     """
     if columns and all(name.isdigit() for name in columns):
-        found = {role.name: int(name) - 1 for role, name in zip(roles, columns)}
+        found = {role.name: int(name) - 1 for role, name in zip(meant(roles, columns), columns)}
     else:
         count = len(columns) or len(roles)
         found = {role.name: place for place, role in enumerate(roles[:count]) if place < width}
@@ -97,6 +109,11 @@ def lacking(
         names: Names of the table's columns.
     """
     needed = [role.name for role in roles if role.needed]
+    if columns and len(columns) < len(needed):
+        return UserError(
+            f"--columns {','.join(columns)}: {source} needs columns of {', '.join(needed)}; name "
+            "them in this order, with commas between"
+        )
     if columns:
         missing = next((name for name in columns if name not in names), columns[0])
         return UserError(
@@ -121,20 +138,14 @@ def told_of(found: Mapping[str, int], names: Sequence[str] | None) -> str:
     return ", ".join(f"{role} = {names[place]}" for role, place in found.items())
 
 
-def filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
+def filled(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Columns as strings, fields that are missing as empty ones; few names for many rows.
 
     Args:
         frame: Columns under their roles' names.
-        source: Name of the table.
-
-    Raises:
-        UserError: There is no row.
     """
     import pandas as pd
 
-    if not len(frame):
-        raise UserError(f"{source} holds no rows; name a file with rows in it")
     made = {}
     for name in map(str, frame.columns):
         column = frame[name].fillna("")
@@ -142,4 +153,30 @@ def filled(frame: "pd.DataFrame", source: str) -> "pd.DataFrame":
             codes, names = pd.factorize(column)
             column = pd.Series(pd.Categorical.from_codes(codes, names), frame.index)
         made[name] = column
+    return pd.DataFrame(made)
+
+
+def together(parts: "Sequence[pd.DataFrame]", source: str) -> "pd.DataFrame":
+    """The rows of parts of one table; names keep the order in which they come first.
+
+    Args:
+        parts: What `filled` gave.
+        source: Name of the table.
+
+    Raises:
+        UserError: There is no row.
+    """
+    import pandas as pd
+
+    if not sum(map(len, parts)):
+        raise UserError(f"{source} holds no rows; name a file with rows in it")
+    if len(parts) == 1:
+        return parts[0]
+    made = {}
+    for name in parts[0]:
+        columns = [part[name] for part in parts]
+        if name in UNCOUNTED:
+            made[name] = pd.concat(columns, ignore_index=True)
+        else:
+            made[name] = pd.Series(pd.api.types.union_categoricals(columns))
     return pd.DataFrame(made)

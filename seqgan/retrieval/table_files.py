@@ -1,5 +1,6 @@
 """Files of tables: unpacked, decoded; of a zip archive the table that is meant, by its name."""
 
+import codecs
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -27,6 +28,10 @@ LIKELY = ("ratings", "rating", "interactions", "u.data", "reviews", "events")
 """What a table of pairs is called in archives of several tables, without its ending."""
 
 
+_BLOCK = 1 << 20
+"""Bytes that are decoded at a time."""
+
+
 def unpacked(path: Path, source: str) -> bytes:
     """The content of a file, gzipped or not.
 
@@ -44,8 +49,8 @@ def unpacked(path: Path, source: str) -> bytes:
         raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
 
 
-def decoded(content: bytes, source: str) -> str:
-    """The text of a file.
+def as_utf8(content: bytes, source: str) -> bytes:
+    """The text of a file as UTF-8 without a mark, which is never whole in memory as characters.
 
     Args:
         content: Bytes of the file.
@@ -61,17 +66,21 @@ def decoded(content: bytes, source: str) -> str:
         raise UserError(f"{source} is a tar archive; unpack it and name a table in it")
     try:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return content.decode("utf-16")
-        text = content.decode("utf-8-sig")
+            content = content.decode("utf-16").encode()
+        content = content.removeprefix(codecs.BOM_UTF8)
+        decoder, done = codecs.getincrementaldecoder("utf-8")(), 0
+        for done in range(0, len(content), _BLOCK):
+            decoder.decode(content[done : done + _BLOCK])
+        decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        row = content[: error.start].count(b"\n") + 1
+        row = content[: done + error.start].count(b"\n") + 1
         raise UserError(
             f"{source}, row {row} is not UTF-8; save the file as UTF-8, for example with `iconv "
             "-f latin1 -t utf-8`"
         ) from error
-    if "\0" in text[:10_000]:
+    if b"\0" in content[:10_000]:
         raise UserError(f"{source} is no text: it holds null bytes; name a table")
-    return text
+    return content
 
 
 def split_path(source: str) -> tuple[Path, str]:
@@ -106,7 +115,9 @@ def read_member(path: Path, member: str) -> tuple[str, bytes]:
                 raise UserError(f"{path} is a workbook; save the table as .csv")
             name = member if member in names else _picked(path, member, names)
             content = archive.read(name)
-    except (zipfile.BadZipFile, OSError, NotImplementedError, EOFError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a broken archive has errors of many kinds
         raise UserError(f"{path} is not a readable zip archive ({error}); get it anew") from error
     if content[:2] == b"\x1f\x8b":
         content = gunzip(f"{path}/{name}", content)

@@ -100,8 +100,8 @@ class RankedDataOptions(RunConfig):
         split: Items held out of each user with two or more: share (a fifth, drawn), time (the
             latest fifth) or leave_one_out (the latest one; drawn where there are no times).
         columns: Names of the columns in the order user, item, rating, time (item) or id, label,
-            question, answer (qa), or their numbers from 1; left out, names that headers use, else
-            the order.
+            question, answer (qa, also without id), or their numbers from 1; left out, names that
+            headers use, else the order.
         header: Whether a text file begins with a header: yes, no, or auto, which looks.
         relevant: Least rating of a relevant item, for item; left out, every pair is relevant.
         label_fraction: Share of the training labels that are seen, for web; below 1 training is
@@ -130,8 +130,9 @@ class RankedDataOptions(RunConfig):
         options.check_finite(self, "relevant")
         if not 0 < self.label_fraction <= 1:
             raise UserError(f"--label_fraction {self.label_fraction}: it must be in (0, 1]")
-        if self.columns and len(self.column_names()) < (4 if self.task == "qa" else 2):
-            raise UserError(f"--columns {self.columns}: name them all, with commas between")
+        least = "label, question, answer" if self.task == "qa" else "user, item"
+        if self.columns and len(self.column_names()) < len(least.split()):
+            raise UserError(f"--columns {self.columns}: name {least}, with commas between")
         if len(self.column_names()) > 4:
             raise UserError(f"--columns {self.columns}: a table has at most four that are read")
         if self.task != "item" and self.test is None:

@@ -82,6 +82,8 @@ TABLE = "episode,obs_0,obs_1,obs_10,obs_2,action,reward,terminated\n" + "".join(
     f"{i // 3},{o[0]},{o[1]},{o[3]},{o[2]},{a},1,{int(i == 2)}\n"
     for i, (o, a) in enumerate(zip(OBS, ACTS))
 )
+SPREAD = TABLE.replace(",", ";").replace(".", ",")
+"""The same as spreadsheets of many countries save it."""
 THREE = {"obs": OBS.reshape(2, 3, 4), "acts": ACTS.reshape(2, 3), "rews": np.ones((2, 3))}
 LONGER = {"obs": np.stack([OBS[:4], OBS[2:]]), "acs": ACTS.reshape(2, 3)}
 WHOLE = [{"observations": OBS[:4].tolist(), "actions": [0, 1, 0], "terminated": True},
@@ -105,6 +107,9 @@ NEXT = {"state": OBS, "action": ACTS, "next_state": OBS + 1, "done": FLAGS["end"
         ("a.jsonl", rows_of(**NEXT), [3, 3], [False, False], "dones do not tell"),
         ("a.json", json.dumps({k: v.tolist() for k, v in NEXT.items()}), [3, 3], [False, False],
          "a row a step"),
+        ("a.csv", SPREAD, [3, 2], [True, False], "table, a row a step"),
+        ("a.csv", TABLE.replace(",", ";"), [3, 2], [True, False], "table, a row a step"),
+        ("a.csv", "\ufeff" + TABLE.replace("\n", "\r\n"), [3, 2], [True, False], "a row a step"),
     ],
 )  # fmt: skip
 def test_layouts_of_steps_and_episodes(tmp_path, envs, name, content, lengths, ends, told):
@@ -126,6 +131,7 @@ def test_layouts_of_steps_and_episodes(tmp_path, envs, name, content, lengths, e
         ("a.npz", {"obs": np.array([OBS, None], object)}, "arrays of objects, which are pickles"),
         ("a.npz", {**NEXT, "episode": np.array([1, 1, 2, 2, 1, 1])}, "rows of one epis"),
         ("a.npz", {"obs": np.zeros((2, 3, 4)), "acts": ACTS.reshape(2, 3)}, "in rows of zeros"),
+        ("a.npz", {**THREE, "mask": np.ones((2, 3))}, "holds mask, which says that .* padding off"),
         ("a.csv", "x,y\n1,2\n", "no columns of observations, only x, y; call them obs_0"),
         ("a.jsonl", [{"x": 1}], "no column obs, only x; call the columns obs, acts, terminal"),
     ],

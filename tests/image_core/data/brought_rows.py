@@ -5,10 +5,13 @@ import numpy as np
 from tests.image_core.data.brought import (
     PNG_G,
     PNG_R,
+    G,
+    R,
     array,
     arrays,
     classes,
     corner,
+    many,
     put,
     tarred,
 )
@@ -34,6 +37,36 @@ PIXELS = "label," + ",".join(f"pixel{i}" for i in range(256))
 
 
 READ_ROWS = {
+    # ---- what lies beside pictures
+    "pictures of detectors, by split": (
+        many(**{"images__train__a": R, "images__val__b": G, "labels/train/a.txt": b"0 .5 .5 1 1"}),
+        {},
+        lambda s: [len(s[n].images) for n in s] == [1, 1] and s["train"].labels is None,
+    ),
+    "splits of one folder, with a table beside it": (
+        many(**{"p__train__a": R, "p__test__b": G, "train.csv": b"id,breed\na,pug\n"}),
+        {},
+        lambda s: s["train"].names == ["pug"] and s["test"].labels is None,
+    ),
+    "labels.json": (
+        many(a=R, b=G, **{"labels.json": b'{"a.png": "x", "b.png": "w"}'}),
+        {},
+        classes(["w", "x"], [1, 0]),
+    ),
+    "labels.json of FiftyOne": (
+        many(
+            data__a=R,
+            data__b=G,
+            **{"labels.json": b'{"classes": ["x", "w"], "labels": {"a": 1, "b": 0}}'},
+        ),
+        {},
+        classes(["w", "x"], [0, 1]),
+    ),
+    "labels.json of objects": (
+        many(a=R, **{"labels.json": b'{"images": [], "annotations": []}'}),
+        {},
+        lambda s: "labels.json passed over: it is of objects" in s["train"].told,
+    ),
     # ---- rows of pixels
     "CIFAR's rows": (array(SMOOTHS.reshape(3, -1)), {}, smooth()),
     "rows of colours side by side": (

@@ -103,6 +103,9 @@ READ: list[tuple[str, bytes, dict, list[str]]] = [
     ("a.csv", b"t\r\na\r\n\r\nb\r\n", {}, ["a", "b"]),
     ("a.csv", b"t,u\n" + b"x" * 200_000 + b",1\n", {"field": "t"}, ["x" * 200_000]),
     ("a.tsv", b't\tu\n"a\tb"\tc\n', {"field": "t"}, ["a\tb"]),
+    ("a.csv", b"text;y;;\na;1;;\nb;2;;\n", {}, ["a", "b"]),  # columns beyond the table
+    ("a.csv", b"text,y\na,1,,\nb,2\n", {}, ["a", "b"]),
+    ("a.csv", b"id;text;score\n1;a, b;3,5\n", {}, ["a, b"]),
     # Text between marks of its own, told by what it holds
     ("a.conllu", CONLLU, {}, ["au nord", "a b c d"]),
     ("a.txt", CONLLU, {}, ["au nord", "a b c d"]),

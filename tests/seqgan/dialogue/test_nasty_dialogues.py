@@ -161,6 +161,10 @@ READ: list[tuple[str, str | bytes, dict, list, dict]] = [
     ("a.tsv", "conv_id\tutterance_idx\tspeaker_idx\tprompt\tutterance\nx\t1\t0\tp\thi\n"
      "x\t2\t9\tp\thello\n", {}, [HI], {}),
     ("a.csv", "dialogue_id,text\n1,hi\n1,hello\n", {}, [HI], {}),
+    ("a.csv", "conv_id,created_at,author,text\n1,2020-01-01T10:00:05Z,B,hello\n"
+     "1,2020-01-01 10:00,A,hi\n", {}, [HI], {}),  # the newest first
+    ("a.csv", "conv_id,time,text\n1,1.5e9,hello\n1,3,hi\n", {}, [HI], {}),
+    ("a.csv", "conv_id,time,text\n1,noon,hi\n1,11,hello\n", {}, [HI], {}),
     # Trees of messages: each reply is learned once
     ("a.jsonl", rows(*TREE), {}, [U("hi", "hello", "and", "so"), U("hi", "hey")],
      {"further": 1, "lost": 2, "read": 1}),

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from image_core.adversarial.errors import UserError
+from seqgan.retrieval import columns as reading
 from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.interactions import ROLES, _Reader
 from seqgan.retrieval.judged import read_answers
@@ -149,6 +150,9 @@ NASTY = {
     # other kinds
     "jsonl of Amazon": ("r.jsonl", "\n".join(map(json.dumps, JSON)), THREE, {}),
     "a list of objects": ("r.json", json.dumps(JSON), THREE, {}),
+    "an object of columns": ("r.json", json.dumps({k: [*v] for k, v in THREE.items()}), THREE, {}),
+    "columns of pandas": ("r.json", json.dumps({k: {str(i): x for i, x in enumerate(v)}
+                                                for k, v in THREE.items()}), THREE, {}),
     "a list under data": ("r.json", json.dumps({"data": JSON}), THREE, {}),
     "fields inside fields": ("r.jsonl", '{"who": {"id": 1}, "what": "a"}\n'
                              '{"what": "b", "who": {"id": 2}}\n', rated((1, "a"), (2, "b")),
@@ -162,6 +166,20 @@ NASTY = {
 def test_ratings_are_read_as_what_they_are(tmp_path, case):
     name, content, wanted, options = NASTY[case]
     assert table(tmp_path, name, content, **options)[0] == wanted
+
+
+@pytest.mark.parametrize("case", ["double colons", "MovieLens", "in another order", "a row that is "
+                                  "short", "words over words"])  # fmt: skip
+def test_many_rows_are_read_in_parts(tmp_path, monkeypatch, case):
+    name, content, wanted, options = NASTY[case]
+    whole = table(tmp_path, name, content, **options)
+    monkeypatch.setattr(reading, "_ROWS", 2)
+    assert table(tmp_path, name, content, **options) == whole == (wanted, whole[1])
+    found = read_table(str(tmp_path / name), ROLES, **options).frame
+    assert found.index.tolist() == [*range(len(found))]
+    assert found["user"].cat.categories.tolist() == list(dict.fromkeys(wanted["user"]))
+    with pytest.raises(UserError, match="row 5 has 3 columns, not 2"):
+        table(tmp_path, "r.csv", "1,a\n2,b\n3,c\n4,d\n5,e,f\n")
 
 
 def test_parquet_ids_with_a_gap_keep_no_point(tmp_path):
@@ -201,6 +219,8 @@ def test_one_line_says_what_was_understood(tmp_path):
 REFUSED = {
     "numbered features": ("r.libfm", "5 1:1 21:1\n3 2:1 22:1\n", "as libFM and SVM", {}),
     "a run of TREC": ("r.txt", "1 Q0 a 1 9.5 x\n1 Q0 b 2 9.1 x\n", "is a TREC run file.*--col", {}),
+    "one name of two": ("r.csv", "who,what\n1,a\n2,b\n", "needs columns of user, item; name them",
+                        {"columns": ("who",)}),
     "one column": ("r.tsv", "1\n2\n", "no 2 columns", {}),
     "an unescaped comma": ("r.csv", "1,a,5\n2,b, c,3\n2,a,1\n", r"row 2 has 4 columns, not 3", {}),
     "other names": ("r.csv", "x,y,z\n1,2,3\n1,3,2\n2,3,1\n", r"header \(x,y,z\).*--columns", {}),
@@ -300,6 +320,15 @@ def test_answers_are_read_as_what_they_are(tmp_path, case):
     assert found.query.tolist() == [0, 0, 1]
     assert "3 " in found.told
     assert "2 questions" in found.told
+
+
+@pytest.mark.parametrize("columns", [("wert", "frage", "antwort"), ("1", "2", "3")])
+def test_three_columns_are_label_question_and_answer(tmp_path, columns):
+    (tmp_path / "q.csv").write_text('\ufeffwert;frage;antwort\n1;"was; wer";x\n0;"was; wer";y\n')
+    found = read_answers(str(tmp_path / "q.csv"), columns)
+    assert (found.names, found.texts, found.label.tolist()) == (["was; wer"], ["x", "y"], [1, 0])
+    with pytest.raises(UserError, match="needs columns of label, question, answer; name them"):
+        read_answers(str(tmp_path / "q.csv"), ("wert", "frage"))
 
 
 def test_without_numbers_equal_questions_are_one(tmp_path):

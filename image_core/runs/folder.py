@@ -7,6 +7,7 @@ config.yaml  log.jsonl  checkpoint/  samples/  plots/*.png  result.json  report.
 import json
 import math
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
@@ -260,6 +261,20 @@ class RunFolder:
             return json.loads(self.result.read_text(encoding="utf-8"))["cpu_seconds"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def forget_results(self, of: str) -> None:
+        """Remove the results of a run that goes on past its end, since they are no longer its own.
+
+        Args:
+            of: What they are the results of, for the message.
+        """
+        old = [file for file in (self.result, self.html) if file.exists()]
+        if not old or not parallel.first():
+            return
+        for file in old:
+            file.unlink()
+        names = " and ".join(map(str, old))
+        print(f"{names}: removed, since they are of {of}", file=sys.stderr)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Write `result.json`, strict JSON."""

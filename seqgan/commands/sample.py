@@ -33,7 +33,10 @@ def run(words: Sequence[str]) -> None:
         return
     trained = open_run(options.folder, data=False)
     if not isinstance(trained, SequenceRun):
-        raise UserError(f"{options.folder} is a run of {trained.recipe}, which writes no sentences")
+        raise UserError(
+            f"{options.folder} is a run of {trained.recipe}, which draws no samples; "
+            "use `seqgan play`, `chat`, `recommend` or `rank`"
+        )
     for name in ("between", *pictures.OF_PICTURES, *pictures.OF_FOLDERS):
         if getattr(options, name):
             raise UserError(f"{options.folder} writes sentences: leave --{name} out")

@@ -76,6 +76,7 @@ def go_on(folder: str, rounds: int | None = None) -> None:
     with run.locked():
         recipe, config = saved_config(folder, RECIPES)
         track.check_installed(config.track)
+        ended = config
         if rounds is not None:
             config = _with_rounds(recipe, config, rounds)
         old = recipe_module(recipe).Run(config, data=True)
@@ -84,12 +85,17 @@ def go_on(folder: str, rounds: int | None = None) -> None:
         old.resume()
         if rounds is not None:
             run.write_config(recipe, config)
+        if config != ended:
+            run.forget_results(f"--rounds {ended.rounds}")
         _play(old)
 
 
 def _with_rounds(recipe: str, config: Any, rounds: int) -> Any:
     if "rounds" not in {field.name for field in fields(config)}:
-        raise UserError(f"--rounds {rounds}: the recipe {recipe} has no such option")
+        raise UserError(
+            f"--rounds {rounds}: a run of {recipe} ends by another option and cannot go on past its "
+            "end; train a longer one into a new --out"
+        )
     if rounds < config.rounds:
         raise UserError(f"--rounds {rounds}: the run has {config.rounds} already; give more")
     return replace(config, rounds=rounds)

@@ -230,6 +230,8 @@ class TextTokenizer:
 
 
 def _lower(texts: Iterable[str], lowercase: bool) -> Iterator[str]:
+    if isinstance(texts, str):  # its characters would be read as texts
+        raise UserError(f"texts is one string, {texts[:40]!r}; put it in [ ]")
     # Not the library's own, which differs for non-Latin text: the published protocol uses Python's
     return (text.lower() for text in texts) if lowercase else iter(texts)
 

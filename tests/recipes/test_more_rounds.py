@@ -59,6 +59,18 @@ def test_as_many_rounds_change_nothing(run, ended):
     assert_same_weights(run, ended)
 
 
+def test_the_results_of_fewer_rounds_do_not_stand_beside_more(run, capsys):
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    (run / "config.yaml").write_text(yaml.safe_dump({**config, "report": "none"}))
+    (run / "report.html").write_text("of one round")
+    assert main(["resume", str(run), "--rounds", "1"]) == 0
+    assert (run / "result.json").exists()
+    capsys.readouterr()
+    assert main(["resume", str(run), "--rounds", "2"]) == 0
+    assert "removed, since they are of --rounds 1" in capsys.readouterr().err
+    assert not (run / "result.json").exists() and not (run / "report.html").exists()
+
+
 @pytest.mark.usefixtures("short_report")
 def test_killed_before_its_next_checkpoint_it_still_goes_on(run, tmp_path, monkeypatch):
     """The options are written first: the checkpoint learns of them when it is next saved."""

@@ -268,3 +268,10 @@ def test_words_that_are_spelled_like_special_tokens_are_unknown(tmp_path):
     made.save(tmp_path)
     assert TextTokenizer.load(tmp_path).ids() == made.ids()
     assert [made.ids()[name] for name in SPECIALS] == [0, 1, 2, 3]
+
+
+def test_one_string_is_no_list_of_texts():
+    tokenizer = TextTokenizer.train(["the dog"], "char")
+    for read in (tokenizer.encode, tokenizer.split):
+        with pytest.raises(UserError, match=r"texts is one string, 'the dog'; put it in \[ \]"):
+            read("the dog")

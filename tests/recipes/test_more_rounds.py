@@ -68,7 +68,8 @@ def test_the_results_of_fewer_rounds_do_not_stand_beside_more(run, capsys):
     capsys.readouterr()
     assert main(["resume", str(run), "--rounds", "2"]) == 0
     assert "removed, since they are of --rounds 1" in capsys.readouterr().err
-    assert not (run / "result.json").exists() and not (run / "report.html").exists()
+    assert not (run / "result.json").exists()
+    assert not (run / "report.html").exists()
 
 
 @pytest.mark.usefixtures("short_report")

@@ -93,8 +93,8 @@ def go_on(folder: str, rounds: int | None = None) -> None:
 def _with_rounds(recipe: str, config: Any, rounds: int) -> Any:
     if "rounds" not in {field.name for field in fields(config)}:
         raise UserError(
-            f"--rounds {rounds}: a run of {recipe} ends by another option and cannot go on past its "
-            "end; train a longer one into a new --out"
+            f"--rounds {rounds}: a run of {recipe} ends by another option and cannot go on past "
+            "its end; train a longer one into a new --out"
         )
     if rounds < config.rounds:
         raise UserError(f"--rounds {rounds}: the run has {config.rounds} already; give more")

@@ -306,8 +306,8 @@ def _csv(file: File) -> Iterator[Record]:
         lines = _bounded(text, file)
         first = next(lines, "")
         separator = "\t" if file.kind == "TSV" else _separator(first)
-        if named := _SEPARATOR.fullmatch(first):
-            separator, first = named[1], next(lines, "")
+        if told := _SEPARATOR.fullmatch(first):
+            separator, first = told[1], next(lines, "")
         number = 0
         try:
             rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)

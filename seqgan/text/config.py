@@ -129,8 +129,8 @@ class DiscriminatorOptions(SharedOptions):
             may be one of your own, as in mypackage.mine:discriminator, a function from the policy
             to a `SequenceDiscriminator`.
         d_dropout: Dropout of the discriminator's features.
-        penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see `seqgan
-            list penalties`. Your own: module:name.
+        penalty: Penalties of the discriminator, as in r1=10 or r1=1,r2=1; for the names see
+            `seqgan list penalties`. Your own: module:name.
         d_steps: Optimizer steps of the discriminator in a round.
         d_lr: Adam's learning rate of the discriminator.
         compile: Whether the discriminator's training step runs through torch.compile and CUDA

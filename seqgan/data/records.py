@@ -312,8 +312,8 @@ def _csv(file: File) -> Iterator[Record]:
         try:
             rows = csv.reader(chain([first], lines), delimiter=separator, strict=True)
             header = [name.strip() for name in next(rows, [])]
-            named = list(filter(None, header))  # spreadsheets also save columns beyond the table
-            if twice := [name for name in named if named.count(name) > 1]:
+            # Spreadsheets also save columns beyond the table, without names
+            if twice := [name for name in filter(None, header) if header.count(name) > 1]:
                 raise UserError(
                     f"{file.source} has several columns named {twice[0]!r}; rename them"
                 )

@@ -308,17 +308,62 @@ ANSWERS = {
 }  # fmt: skip
 
 
+TABS = ANSWERS["tabs"][1]
+HEADED = ANSWERS["commas in quotes"][1]
+OBJECTS = [{"qid": i, "label": int(n), "question": q, "answer": a} for i, n, q, a in QA]
+ANSWERS |= {
+    "old Macs": ("q.tsv", TABS.replace("\n", "\r"), {}),
+    "Windows": ("q.csv", HEADED.replace("\n", "\r\n"), {}),
+    "a mark and UTF-16": ("q.txt", TABS.encode("utf-16"), {}),
+    "a mark": ("q.csv", "\ufeff" + HEADED, {}),
+    "gzip": ("q.tsv.gz", gzip.compress(TABS.encode()), {}),
+    "gzip without its ending": ("q.tsv", gzip.compress(TABS.encode()), {}),
+    "a zip": ("q.zip", zipped({"x/q.tsv": TABS}), {}),
+    "a zip with a table of Macs": ("q.zip", zipped({"q.csv": HEADED, "__MACOSX/._q.csv": "x"}), {}),
+    "no last line break": ("q.tsv", TABS.rstrip("\n"), {}),
+    "blank lines": ("q.tsv", "\n" + TABS.replace("\n", "\n\n"), {}),
+    "an answer twice": ("q.tsv", TABS + TABS, {}),
+    "a question without an answer": ("q.tsv", TABS + "9\t1\twho ?\t\n", {}),
+    "a label that is none": ("q.tsv", TABS + "8\t?\twhy ?\tx\n", {}),
+    "no label": ("q.tsv", TABS + "8\t\twhy ?\tx\n", {}),
+    "labels with points": ("q.tsv", TABS.replace("\t1\t", "\t1.0\t"), {}),
+    "true and false": ("q.tsv", TABS.replace("\t1\t", "\tTrue\t").replace("\t0\t", "\tFALSE\t"),
+                       {}),
+    "bars under a header": ("q.txt", "qid|label|question|answer\n"
+                            + "".join("|".join(row) + "\n" for row in QA), {}),
+    "sentences": ("q.csv", HEADED.replace("question,answer", "Query_Text,Sentence"), {}),
+    "passages": ("q.csv", HEADED.replace("qid,question,answer,label", "QueryID,query,passage,rel"
+                                         "evance"), {}),
+    "correct ones": ("q.csv", HEADED.replace("label", "is_correct"), {}),
+    "a header said to be one": ("q.csv", HEADED, {"header": "yes"}),
+    "no header, said so": ("q.tsv", TABS, {"header": "no"}),
+    "names that only the user knows": ("q.csv", HEADED.replace("qid,question,answer,label",
+                                       "nr,frage,antwort,wert"),
+                                       {"columns": ("nr", "wert", "frage", "antwort")}),
+    "a list": ("q.json", json.dumps(OBJECTS), {}),
+    "a list under data": ("q.json", json.dumps({"version": 1, "data": OBJECTS}), {}),
+    "an object of columns": ("q.json", json.dumps({k: [o[k] for o in OBJECTS] for k in OBJECTS[0]}),
+                             {}),
+    "lines of another name": ("q.ndjson", "\n\n".join(map(json.dumps, OBJECTS)), {}),
+    "inside fields": ("q.jsonl", "\n".join(json.dumps({"q": o, "n": 1}) for o in OBJECTS),
+                      {"columns": ("q.qid", "q.label", "q.question", "q.answer")}),
+    "more columns than are read": ("q.jsonl", "\n".join(json.dumps({**o, "x": [1]})
+                                                        for o in OBJECTS), {}),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("case", ANSWERS)
 def test_answers_are_read_as_what_they_are(tmp_path, case):
     name, content, options = ANSWERS[case]
-    (tmp_path / name).write_text(content, encoding="utf-8")
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     found = read_answers(str(tmp_path / name), **options)
     assert found.ids == ["7", "8"]
     assert found.names == ["who is it ?", "why ?"]
     assert found.texts == ["a , b", 'the "c"', "so; it is"]
     assert found.label.tolist() == [1, 0, 1]
     assert found.query.tolist() == [0, 0, 1]
-    assert "3 " in found.told
+    rows = 3 + sum(found.dropped.values())
+    assert f" {rows} rows" in found.told or f" {rows} objects" in found.told
     assert "2 questions" in found.told
 
 

@@ -120,6 +120,12 @@ UNKNOWN = MINE.replace("on_policy_players(o)", 'on_policy_players(o)[0]._replace
 PLAIN = MINE.replace("@dataclass(kw_only=True)\nclass Options(OnPolicyOptions)", "class Options")
 
 
+OTHER = """    from image_core.adversarial.game import Game
+    parts = {"__init__": lambda self, *_, **__: Game.__init__(self), "players": 0, "turns": 0}
+    return type("Other", (Game,), parts)("""
+"""A game, but not one of imitation."""
+
+
 @pytest.mark.parametrize(
     ("source", "says"),
     [
@@ -133,7 +139,8 @@ PLAIN = MINE.replace("@dataclass(kw_only=True)\nclass Options(OnPolicyOptions)",
         (UNKNOWN, "names the player 'X', but the game's are"),
         (PLAIN, "must be a dataclass derived from ImitationOptions"),
         (MINE.replace('{"ceiling": 0.25}', '{"hope": 3}'), "PRESETS name 'hope'"),
-        (MINE.replace("    return make_game(", "    return nn.Identity("), "returns no Imitator"),
+        (MINE.replace("    return make_game(", "    return nn.Identity("), "built a Identity"),
+        (MINE.replace("    return make_game(", OTHER), "returns no Imitator"),
     ],
 )
 def test_a_module_that_is_no_paper_is_one_sentence_with_its_path(

@@ -19,6 +19,11 @@ class LoadedRun(Generic[R]):
         run.load()
         self._run = run
 
+    def __repr__(self) -> str:
+        run = self._run
+        kind = type(self).__name__
+        return f"<{kind} of {self.folder}: recipe {run.recipe}, round {run.engine.round}>"
+
     @property
     def folder(self) -> Path:
         """Folder of the run."""

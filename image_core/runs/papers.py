@@ -45,6 +45,19 @@ ANY_DOMAIN = "seqgan"
 """Group of entry points that add papers to the domain that they import from."""
 
 
+class UnknownPaper(UserError):
+    """A name that no paper of a domain has, nor a module that is a paper.
+
+    Args:
+        message: Message that says so.
+        name: Value of --paper.
+    """
+
+    def __init__(self, message: str, name: str):
+        super().__init__(message)
+        self.name = name
+
+
 class Paper(NamedTuple):
     """The parts of a paper.
 
@@ -166,9 +179,10 @@ class Papers:
         if name in (known := modules(self.package)):
             return import_own("paper", known[name])
         if "." not in name and not _exists(name):
-            raise UserError(
+            raise UnknownPaper(
                 f"--paper {name}: choose one of {', '.join(self.names())}, or name your "
-                "own module, for example mypackage.mygan"
+                "own module, for example mypackage.mygan",
+                name,
             )
         if not re.fullmatch(r"\w+(\.\w+)*", name):
             raise UserError(
@@ -279,8 +293,8 @@ def _parts(name: str, module: ModuleType, shared: type) -> Paper:
     found, file = vars(module), getattr(module, "__file__", None) or name
     for part in PARTS:
         if part not in found:
-            raise UserError(
-                f"--paper {name}: {file} has no `{part}`; a paper holds {', '.join(PARTS)}"
+            raise UnknownPaper(
+                f"--paper {name}: {file} has no `{part}`; a paper holds {', '.join(PARTS)}", name
             )
     options = found["Options"]
     if not (is_dataclass(options) and isinstance(options, type) and issubclass(options, shared)):

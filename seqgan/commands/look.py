@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
-from image_core.runs.parsing import Parser, parse_config, prepare
-from seqgan.commands.recipes import LOOKS, recipe_module
+from image_core.runs.parsing import Parser, prepare
+from seqgan.commands.recipes import LOOKS, parse_config
 
 HELP = """\
 usage: seqgan look --data X [--recipe RECIPE] [--sheet FILE] [options of `seqgan train RECIPE`]
@@ -43,7 +43,7 @@ def run(words: Sequence[str]) -> None:
         rest = [f"--demos{w[6:]}" if w == "--data" or w.startswith("--data=") else w for w in rest]
     try:
         with redirect_stderr(sys.stdout):
-            config, _ = parse_config(recipe, recipe_module(recipe), [*rest, "--out", "look"])
+            config, _ = parse_config(recipe, [*rest, "--out", "look"])
             shown = import_module(LOOKS[recipe]).look(config)
     except UserError as error:
         if known.recipe:

@@ -73,10 +73,10 @@ def _captions(options: Namespace) -> None:
     _refuse(options, "draws sentences, not classes", "labels", "truncation", *OF_PICTURES[-2:])
     if options.film is not None:
         write_film(Path(options.folder), options.film)
-        if not options.prompt:
+        if not options.asked:
             return
     sheet = PictureSheet(
-        tuple(options.prompt or ()),
+        tuple(prompt for _, prompt in options.asked),
         10 if options.n is None else options.n,
         options.between,
         options.seed,
@@ -85,7 +85,10 @@ def _captions(options: Namespace) -> None:
         options.frames or FRAMES,
     )
     sheet.check()
-    write_drawing(load(options.folder), sheet)
+    loaded = load(options.folder)
+    for option, prompt in options.asked:
+        loaded.check(prompt, option)
+    write_drawing(loaded, sheet)
 
 
 def _discrete(options: Namespace) -> None:

@@ -1,12 +1,12 @@
 """The recipes by name, and access to runs in folders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
-from image_core.runs import parsing
+from image_core.runs import papers, parsing
 
 if TYPE_CHECKING:
     from image_core.runs.recipe import Run
@@ -74,6 +74,34 @@ def recipe_module(name: str) -> Any:
         name: Name of the recipe.
     """
     return import_module(RECIPES[name])
+
+
+def parse_config(recipe: str, words: Sequence[str]) -> tuple[Any, bool]:
+    """The configuration of a command line, and whether --resume was given.
+
+    Args:
+        recipe: Name of the recipe.
+        words: Options after the recipe's name.
+
+    Raises:
+        UserError: An option is unknown or invalid; a paper of other recipes is told as theirs.
+    """
+    try:
+        return parsing.parse_config(recipe, recipe_module(recipe), words)
+    except papers.UnknownPaper as unknown:
+        owners = [other for other in PAPERS if unknown.name in _papers(other)]
+        if not owners:
+            raise
+        raise UserError(
+            f"--paper {unknown.name} is a paper of `seqgan train {' or '.join(owners)}`; use that "
+            f"recipe, or one of the papers of {recipe}: {', '.join(_papers(recipe))}"
+        ) from None
+
+
+def _papers(recipe: str) -> list[str]:
+    """Names of the papers of a recipe, told without importing one."""
+    found = papers.modules(PAPERS[recipe])
+    return [name for name, module in found.items() if papers.told(module).fits(recipe)]
 
 
 def open_run(folder: str, *, data: bool = True) -> "Run":

@@ -2,7 +2,8 @@
 
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ def run(words: Sequence[str]) -> None:
     if recipe in pictures.RECIPES:
         if options.best_of != 1:
             raise UserError(f"{options.folder} draws pictures: leave --best_of out")
-        if recipe == "text2image" and options.prompts is not None:
-            options.prompt = [*(options.prompt or ()), *_prompts(options.prompts)]
+        if recipe == "text2image":
+            options.asked = _asked(options)
             options.prompts = None
         pictures.write_samples(recipe, options)
         return
@@ -42,9 +43,12 @@ def run(words: Sequence[str]) -> None:
             raise UserError(f"{options.folder} writes sentences: leave --{name} out")
     from seqgan.text.loaded import LoadedText
 
-    sentences = LoadedText(trained).sample(
+    loaded, asked = LoadedText(trained), _asked(options)
+    for option, prompt in asked:
+        trained.encode_prompt(prompt, option)
+    sentences = loaded.sample(
         options.n,
-        prompts=[*(options.prompt or ()), *_prompts(options.prompts)],
+        prompts=[prompt for _, prompt in asked],
         seed=options.seed,
         label=options.label,
         rescore=1 if options.rescore is None else options.rescore,
@@ -57,20 +61,27 @@ def run(words: Sequence[str]) -> None:
 def _decipher(options: Namespace) -> list[str]:
     """What is read of the cipher texts of --prompt and --prompts."""
     wrong = (*OF_DRAWS, *pictures.OF_PICTURES, *pictures.OF_FOLDERS)
-    texts = _asked(options, "reads cipher text", wrong)
-    loaded = load(options.folder)
-    return [loaded.decipher(line) for line in texts]
+    asked = _lines(options, "reads cipher text", wrong)
+    loaded, read = load(options.folder), []
+    for option, text in asked:
+        with _told_of(option):
+            read.append(loaded.decipher(text))
+    return read
 
 
 def _answer(options: Namespace) -> list[str]:
     """Answers to the questions of --prompt and --prompts about each picture of --input."""
     wrong = (*OF_DRAWS, *pictures.OF_PICTURES, "direction", "masks")
-    questions = _asked(options, "answers questions", wrong)
+    asked = _lines(options, "answers questions", wrong)
     if options.input is None:
         raise UserError(f"{options.folder} answers questions: name pictures by --input")
+    from seqgan.vqa.questions import encode
     from seqgan.vqa.sample import answers
 
-    return answers(load(options.folder), options.input, questions)
+    for option, question in asked:
+        with _told_of(option):
+            encode([question])
+    return answers(load(options.folder), options.input, [question for _, question in asked])
 
 
 OF_DRAWS = ("n", "label", "greedy", "model", "temperature", "top_p", "between")
@@ -79,15 +90,36 @@ ANSWERING = {"decipher": _decipher, "vqa": _answer}
 """Recipes whose runs write a line for each line that they are given."""
 
 
-def _asked(options: Namespace, does: str, wrong: Sequence[str]) -> list[str]:
-    """The lines of --prompt and --prompts; options that mean nothing beside them are refused."""
+def _lines(options: Namespace, does: str, wrong: Sequence[str]) -> list[tuple[str, str]]:
+    """What _asked gives, and something; options that mean nothing beside it are refused."""
     for name in wrong:
         if getattr(options, name):
             raise UserError(f"{options.folder} {does}: leave --{name} out")
-    texts = [*(options.prompt or ()), *_prompts(options.prompts)]
-    if not texts:
+    asked = _asked(options)
+    if not asked:
         raise UserError(f"{options.folder} {does}: name some by --prompt or --prompts")
-    return texts
+    return asked
+
+
+def _asked(options: Namespace) -> list[tuple[str, str]]:
+    """The lines of --prompt and --prompts, each after its option, as messages name it."""
+    given = [("prompt", text) for text in options.prompt or ()]
+    if options.prompts is None:
+        return given
+    from seqgan.data.source import read_texts
+
+    file = read_texts(options.prompts)
+    numbered = zip(file.numbers, file.lines, strict=True)
+    return given + [(f"prompts {options.prompts}: line {i}", text) for i, text in numbered]
+
+
+@contextmanager
+def _told_of(option: str) -> Iterator[None]:
+    """Name the option in a message about its text."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"--{option}: {error}") from error
 
 
 def _write(options: Namespace, lines: Sequence[str]) -> None:
@@ -118,15 +150,6 @@ def _settings(options: Namespace) -> dict[str, Any]:
         "greedy": options.greedy,
         **{name: value for name, value in given.items() if value is not None},
     }
-
-
-def _prompts(file: str | None) -> list[str]:
-    """The lines of a file of prompts."""
-    if file is None:
-        return []
-    from seqgan.data.source import read_texts
-
-    return list(read_texts(file).lines)
 
 
 def _parser() -> Parser:

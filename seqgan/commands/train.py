@@ -6,9 +6,9 @@ from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
-from image_core.runs.parsing import parse_config, prepare, saved_config
+from image_core.runs.parsing import prepare, saved_config
 from image_core.runs.stopping import Stopped, at_once
-from seqgan.commands.recipes import RECIPES, recipe_module
+from seqgan.commands.recipes import RECIPES, parse_config, recipe_module
 
 if TYPE_CHECKING:
     from image_core.runs.recipe import Run
@@ -39,7 +39,7 @@ def run(words: Sequence[str]) -> None:
 def _train(words: Sequence[str]) -> None:
     prepare()
     module = recipe_module(words[0])
-    config, resume = parse_config(words[0], module, words[1:])
+    config, resume = parse_config(words[0], words[1:])
     from image_core.adversarial import parallel
     from image_core.runs import track
     from image_core.runs.folder import RunFolder

@@ -13,9 +13,9 @@ one's to begin with.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,7 @@ from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
+from image_core.runs.loaded import LoadedRun
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.discriminators import POOLINGS, DialogueDiscriminator, pool
 from seqgan.dialogue.encode import Format
@@ -37,6 +38,8 @@ from seqgan.dialogue.saved import (
     save_discriminator,
 )
 from seqgan.dialogue.trl_rows import answers, is_one_message, prompt_turns, reply_text
+
+P = ParamSpec("P")
 
 
 class RewardGame(Game):
@@ -338,6 +341,27 @@ def _prompts(prompts: Sequence[Any] | None, completions: Sequence[str]) -> Seque
     return [""] * len(completions) if prompts is None else prompts
 
 
+def _in_memory(make: Callable[P, TrainedReward]) -> Callable[P, TrainedReward]:
+    """Refuse a folder and a loaded run in a discriminator's place, and name what takes these."""
+
+    @wraps(make)
+    def call(*args: Any, **kwargs: Any) -> TrainedReward:
+        given = args[0] if args else kwargs.get("discriminator")
+        if isinstance(given, str | Path):
+            raise UserError(
+                f"as_reward: discriminator is {str(given)!r}; load_reward reads one of a folder, "
+                "as_reward takes one that was made"
+            )
+        if isinstance(given, LoadedRun):
+            raise UserError(
+                f"as_reward: discriminator is {given!r}; a dialogue run has a method as_reward"
+            )
+        return make(*args, **kwargs)
+
+    return call
+
+
+@_in_memory
 @python_call()
 def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any) -> TrainedReward:
     """A reward of TRL's trainers that trains a discriminator while it scores.
@@ -348,7 +372,7 @@ def as_reward(discriminator: DialogueDiscriminator, form: Format, **options: Any
         options: Options of `TrainedReward`.
 
     Raises:
-        UserError: An argument is of another kind.
+        UserError: An argument is of another kind; `load_reward` takes folders.
     """
     return TrainedReward(discriminator, form, **options)
 

@@ -185,7 +185,8 @@ class OracleRun(SequenceRun):
         check_vocabulary(tokens, self.oracle.vocab, f"--{option}")
         if len(tokens) >= self.config.length:
             raise UserError(
-                f"--{option} has {len(tokens)} tokens of at most {self.config.length - 1}"
+                f"--{option} has {len(tokens)} tokens, and the run's sequences are complete with "
+                f"{self.config.length}; shorten it"
             )
         return tokens
 

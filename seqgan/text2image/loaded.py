@@ -31,6 +31,19 @@ class LoadedPictures(LoadedRun[Text2ImageRun]):
         run: Run that was built without data; its last checkpoint is loaded.
     """
 
+    @python_call(prompt="caption")
+    def check(self, caption: str, option: str = "prompt") -> None:
+        """Make sure that a caption can be drawn.
+
+        Args:
+            caption: Caption to draw.
+            option: Option that it comes from, for messages.
+
+        Raises:
+            UserError: It is empty or too long, or holds words that were never seen.
+        """
+        self._run.encoder.check(f"--{option}", caption)
+
     @python_call(prompt="captions")
     def sample(
         self,

@@ -150,6 +150,7 @@ def test_a_contradiction_is_refused_in_a_sentence(change, says):
     ("words", "says"),
     [
         (["--paper", "hope"], "--paper hope: choose one of acgan, "),
+        (["--paper", "seqgan"], "--paper seqgan is a paper of `seqgan train oracle or text`"),
         (["--paper", "began", "--loss", "hinge"], "--loss: this paper does not read it"),
         (["--paper", "began", "--compile", "true"], "--compile"),
         (["--paper", "ebgan", "--penalty", "r1=1"], "--penalty"),

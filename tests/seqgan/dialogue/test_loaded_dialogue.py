@@ -140,6 +140,13 @@ def test_the_discriminator_gives_its_logits_of_whole_replies(loaded):
     assert found.dtype == np.float32
 
 
+def test_a_run_is_no_discriminator_of_a_reward(loaded):
+    with pytest.raises(UserError, match="a dialogue run has a method as_reward"):
+        sg.as_reward(loaded, loaded.tokenizer)
+    with pytest.raises(UserError, match="load_reward reads one of a folder"):
+        sg.as_reward(discriminator=str(loaded.folder))
+
+
 def test_as_a_reward_it_gives_these_logits_and_only_the_copy_learns(loaded):
     pairs = [("do you like tea ?", "yes , tea is nice ."), ("why ?", "no .")]
     before = loaded.discriminate(pairs)

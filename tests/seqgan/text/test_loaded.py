@@ -140,6 +140,18 @@ def test_the_command_line_uses_the_same_object(folder, loaded, tmp_path, capsys)
     assert capsys.readouterr().out.splitlines() == loaded.sample(greedy=True, prompts=["my"])
 
 
+def test_a_prompt_of_a_file_is_told_by_its_line(folder, tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("the dog\n\nmy zebra\n")
+    said = refusal(capsys, "sample", str(folder), "--prompts", str(prompts))
+    assert f"--prompts {prompts}: line 3 has words outside the vocabulary: zebra" in said
+
+
+def test_a_loaded_run_tells_what_it_is(folder, loaded):
+    played = loaded._run.engine.round
+    assert repr(loaded) == f"<LoadedText of {folder}: recipe text, round {played}>"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

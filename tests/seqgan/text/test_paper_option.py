@@ -157,6 +157,8 @@ def test_a_paper_may_stand_in_a_file(tmp_path):
     ("words", "says"),
     [
         (["--paper", "leekgan"], "--paper leekgan: choose one of "),
+        (["--paper", "irgan"], "--paper irgan is a paper of `seqgan train retrieve`"),
+        (["--paper", "rl"], "rl/__init__.py has no `Options`"),
         (["--paper", "maligan", "--estimator", "reinforce"], "--estimator"),
         (["--paper", "relgan", "--d_warmup_steps", "3"], "--d_warmup_steps"),
         (["--beta_max", "5"], "--beta_max"),

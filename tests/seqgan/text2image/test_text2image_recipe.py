@@ -178,6 +178,8 @@ def test_sentences_are_drawn_under_the_same_noise_and_between(run, tmp_path, cap
     file.write_text("".join(f"{prompt}\n" for prompt in prompts[1::2]))
     assert main(["sample", str(run), "--prompts", str(file), "--n=3", "--out", str(made[1])]) == 0
     assert made[0].read_bytes() == made[1].read_bytes()
+    file.write_text("red\na purple zebra\n")
+    assert f"{file}: line 2 'a p" in refusal(capsys, "sample", str(run), "--prompts", str(file))
     words = ["--between", "2", "--n", "3", "--out", str(made[2])]
     assert main(["sample", str(run), *prompts, *words]) == 0
     rows = [pixels(file) for file in made]

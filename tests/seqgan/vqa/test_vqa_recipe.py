@@ -118,6 +118,8 @@ def test_questions_are_asked_from_the_command_line(run, tmp_path, capsys):
     assert "by --prompt or --prompts" in refusal(capsys, *words)
     assert "leave --direction out" in refusal(capsys, *words, *asked, "--direction", "ab")
     assert "'cat' is unknown" in refusal(capsys, *words, "--prompt", "where is the cat")
+    (asking := tmp_path / "asked.txt").write_text("name a colour\nwhere is the cat\n")
+    assert f"--prompts {asking}: line 2" in refusal(capsys, *words, "--prompts", str(asking))
     assert "no such folder" in refusal(capsys, *words[:3], str(tmp_path / "none"), *asked)
     Image.new("RGB", (7, 5)).save(folder / "2.png")
     assert "three colours of 16x32 pixels" in refusal(capsys, *words, *asked)

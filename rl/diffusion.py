@@ -23,10 +23,14 @@ LABELS = 10
 def cosine_schedule(steps: int = STEPS) -> Float[Tensor, " steps"]:
     """Share of a row's variance that is left after each step.
 
-    cos^2((t / T + 0.008) / 1.008 * pi / 2), and 1 at t = 0          (Nichol & Dhariwal 2021)
+    a_t = cos^2((t / T + 0.008) / 1.008 * pi / 2) / cos^2(0.008 / 1.008 * pi / 2),   t = 1..T
+
+    It would be 1 at t = 0, and is 1e-5 at least.
 
     Args:
         steps: Number of steps T.
+
+    Source: Nichol & Dhariwal 2021, eq. 17.
     """
     t = torch.arange(1, steps + 1, dtype=torch.float64) / steps
     left = torch.cos((t + 0.008) / 1.008 * math.pi / 2).square()

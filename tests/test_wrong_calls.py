@@ -193,6 +193,10 @@ CALLS = {
         lambda: sg.AdversarialLoss(lambda real: real.mean(), sg.losses.hinge.g, None),
         "AdversarialLoss: d is a function; give a function of 2 arguments",
     ),
+    "a size without its name": (
+        lambda: sg.LSTMPolicy(9, 8, 8, 1),
+        "LSTMPolicy: too many positional .* takes vocab, embedding, hidden and by name lay",
+    ),
     "half a loss": (
         lambda: sg.AdversarialLoss(sg.losses.hinge.d, sg.losses.hinge.g),
         "missing a required argument: 'reward'; it takes d, g, reward",
@@ -276,7 +280,7 @@ CALLS = {
     ),
     "an unknown option": (
         lambda: sg.games.seqgan(policy(), DISCRIMINATOR, 5, rollout=3),
-        "SampledGame: got an unexpected keyword argument 'rollout'; it takes G, D, length, loss",
+        "SampledGame: got an unexpected keyword argument 'rollout'; it takes G, D, length and by",
     ),
     "a loss's name": (
         lambda: sg.games.seqgan(policy(), DISCRIMINATOR, 5, loss="hinge"),

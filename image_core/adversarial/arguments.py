@@ -60,7 +60,7 @@ def python_call(**arguments: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         rest = [(n, hints[n]) for n, p in parameters.items() if p.kind == p.VAR_POSITIONAL]
         names = {**{name: name for name in parameters}, **arguments}
         title = re.sub(r"\.__(init|new)__$", "", function.__qualname__).rpartition(".")[2]
-        taken = ", ".join(name for name in parameters if name not in ("self", "cls"))
+        taken = _taken(signature)
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -84,6 +84,15 @@ def python_call(**arguments: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         return call
 
     return decorate
+
+
+def _taken(signature: inspect.Signature) -> str:
+    """The arguments of a function in words, those that have to be named last."""
+    own = {n: p.kind for n, p in signature.parameters.items() if n not in ("self", "cls")}
+    named = [name for name, kind in own.items() if kind == inspect.Parameter.KEYWORD_ONLY]
+    placed = [name for name in own if name not in named]
+    words = [", ".join(placed)] * bool(placed) + [f"by name {', '.join(named)}"] * bool(named)
+    return " and ".join(words)
 
 
 def check_within(least: float | int, most: float | int = math.inf, **values: float | int) -> None:

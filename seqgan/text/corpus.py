@@ -268,8 +268,8 @@ def encode_prompt(
     tokens = torch.tensor(tokenizer.encode([prompt])[0], dtype=torch.int64)
     if len(tokens) >= length:
         raise UserError(
-            f"--{option} has {len(tokens)} tokens, and the run's sequences are complete with {length}; "
-            "shorten it"
+            f"--{option} has {len(tokens)} tokens, and the run's sequences are complete with "
+            f"{length}; shorten it"
         )
     unknown = [p for p in prompt.split() if UNK in tokenizer.encode([p])[0]]
     if (tokens == UNK).any():

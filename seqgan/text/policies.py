@@ -69,7 +69,7 @@ def build(o: PolicySizes, s: Sequences) -> SequencePolicy:
         if vars(policy).get(name) != getattr(s, name):
             raise UserError(
                 f"--policy {o.policy}: its `{name}` is {vars(policy).get(name)}, and that of the "
-                f"sequences is {getattr(s, name)}"
+                f"sequences is {getattr(s, name)}; make it with {name}=sequences.{name}"
             )
     return policy
 

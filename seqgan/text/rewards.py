@@ -44,11 +44,11 @@ def rollout_reward(
         weight: Share w of the added value.
         every: Tokens of a block, which share the value of the prefix that ends with the block.
 
-    Source: Yu et al. 2017, eq. 4; Guimaraes et al. 2017, "Objective-Reinforced Generative
-        Adversarial Networks", eq. 6.
-
     Raises:
         UserError: A number is below 1, or the weight is no share.
+
+    Source: Yu et al. 2017, eq. 4; Guimaraes et al. 2017, "Objective-Reinforced Generative
+        Adversarial Networks", eq. 6.
     """
     check_within(1, copies=copies, every=every)
     check_within(0, 1, weight=weight)
@@ -71,7 +71,13 @@ def rollout_reward(
 
 @python_call()
 def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Reward:
-    """Reward of each token from the discriminator's output on the whole sequence: no rollouts."""
+    """Reward of each token from the discriminator's output on the whole sequence: no rollouts.
+
+    Q_t = f(D(y)) at every position t, also those of the padding, whose rewards no estimator reads
+
+    Args:
+        transform: Function f from logit to reward, as in `rollout_reward`.
+    """
 
     @torch.no_grad()
     def reward(

@@ -189,7 +189,7 @@ def test_a_run_of_own_parts(folder):
         (("--policy", "gru"), "--policy gru with --level word: a causal language model of transf"),
         (("--policy", "mine:number"), "--policy mine:number: it is a int; give a function"),
         (("--policy", "mine:nothing"), "--policy mine:nothing: it built a NoneType; return a Seq"),
-        (("--policy", "mine:other_words"), "and that of the sequences is 22"),
+        (("--policy", "mine:other_words"), "is 22; make it with vocab=sequences.vocab"),
         (("--discriminator", "mine:hope"), "has no 'hope'"),
         (("--discriminator", "mine:nothing"), "return a SequenceDiscriminator of seqgan.text.dis"),
         (("--reward", "mine:cats", "--reward_weight", "1.5"), "--reward_weight 1.5: it is a share"),

@@ -36,9 +36,8 @@ class Options(AdamOptions, AnyLossOptions):
         width: Channels of generator and discriminator, as a multiple of DCGAN's.
         norm: Norm of the discriminator: none, batch, layer, instance, pixel, spectral, weight or
             equalised.
-        image_weight: Weight of the mean squared distance of an image from what its code gives.
-        feature_weight: Weight of the same distance in two layers of the encoder.
-        adversarial_weight: Weight of the discriminator in the generator's loss.
+        feature_weight: Weight of the mean squared distance in two layers of the encoder of an image
+            from what its code gives.
         encoder_rounds: Rounds in which the encoder learns to classify, before the others begin.
         encoder_lr: Learning rate of the encoder.
         chain_steps: Number of steps of a chain that draws an image.
@@ -50,9 +49,7 @@ class Options(AdamOptions, AnyLossOptions):
 
     width: float = 0.25
     norm: str = "batch"
-    image_weight: float = 10.0
     feature_weight: float = 0.02
-    adversarial_weight: float = 0.1
     encoder_rounds: int = 900
     encoder_lr: float = 1e-3
     chain_steps: int = 80
@@ -63,8 +60,7 @@ class Options(AdamOptions, AnyLossOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "encoder_rounds", "chain_steps")
-        options.check_least(self, 0, "image_weight", "feature_weight", "adversarial_weight")
-        options.check_least(self, 0, "eps1", "eps2", "eps3")
+        options.check_least(self, 0, "feature_weight", "eps1", "eps2", "eps3")
         options.check_above_zero(self, "width", "encoder_lr")
         options.check_choice("norm", self.norm, NORMS)
         if self.norm == "virtual":
@@ -90,7 +86,7 @@ def game(o: Options, images: ImageSet) -> PlugAndPlayGAN:
         D,
         classes,
         loss=make_loss(o.loss, CONTINUOUS),
-        weights=InversionWeights(o.image_weight, o.feature_weight, o.adversarial_weight),
+        weights=InversionWeights(feature=o.feature_weight),
         steps=ChainSteps(o.chain_steps, o.eps1, o.eps2, o.eps3),
         d_steps=o.d_steps,
     )

@@ -105,7 +105,7 @@ def test_every_paper_trains_on_a_ragged_corpus_of_odd_characters(tmp_path, capsy
     for model in (["--model", "mle"], []):
         capsys.readouterr()
         assert main(["sample", str(run), "--n", "5", *model]) == 0
-        assert len(capsys.readouterr().out.rstrip("\n").split("\n")) == 5
+        assert len(capsys.readouterr().out.removesuffix("\n").split("\n")) == 5
 
 
 def test_only_its_module_its_tests_and_the_page_know_a_paper():

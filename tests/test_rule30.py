@@ -23,7 +23,7 @@ def test_one_cell_grows_as_is_known():
 
 def test_the_check_accepts_exactly_the_rows_before():
     every = [" ".join(bits) for bits in itertools.product("01", repeat=5)]
-    number = {30: [int(bit) for bit in f"{30:08b}"[::-1]]}[30]  # by the number of the rule
+    number = [int(bit) for bit in f"{30:08b}"[::-1]]  # the rule by its number
     for before in every:
         cells = [0, *map(int, before.split()), 0]
         around = zip(cells, cells[1:], cells[2:])

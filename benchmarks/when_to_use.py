@@ -76,8 +76,15 @@ COMPARED = (
         "greedy validity",
     ),
     Compared(
-        "mazes of 5 x 5: adversary, best of 8 distilled",
+        "mazes of 5 x 5, 32 seconds: adversary, best of 8 distilled",
         "mazes_curve",
+        ("5x5", MAZE, "greedy"),
+        ("5x5", "best of 8, distilled", "greedy"),
+        "greedy validity",
+    ),
+    Compared(
+        "mazes of 5 x 5, 90 seconds: adversary, best of 8 distilled",
+        "mazes_large",
         ("5x5", MAZE, "greedy"),
         ("5x5", "best of 8, distilled", "greedy"),
         "greedy validity",

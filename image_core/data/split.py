@@ -7,6 +7,9 @@ out six. Here the rows are drawn.
 import random
 from collections.abc import Hashable, Sequence
 
+from jaxtyping import UInt8
+from torch import Tensor
+
 
 def held_out(
     count: int,
@@ -96,3 +99,20 @@ def linked(groups: Sequence[Hashable], keys: Sequence[Hashable]) -> list[Hashabl
         one = top(first.setdefault(key, group))
         above[top(group)] = one
     return [top(group) for group in groups]
+
+
+def alike(*sides: UInt8[Tensor, "N C H W"]) -> list[Hashable]:
+    """Group of each row of pictures: rows with an equal picture are of one group.
+
+    A side of which fewer than half of the pictures differ, such as masks, links nothing: equal
+    pictures do not make such rows belong together.
+
+    Args:
+        sides: Pictures; of pairs both sides, row by row.
+    """
+    groups: list[Hashable] = list(range(len(sides[0])))
+    for images in sides:
+        keys = [image.numpy().tobytes() for image in images]
+        if 2 * len(set(keys)) >= len(keys):
+            groups = linked(groups, keys)
+    return groups

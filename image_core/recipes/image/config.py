@@ -38,7 +38,7 @@ class ImageOptions(ShardOptions):
             of every class, drawn by the split seed, when left out.
         test: Images that the report measures with, named like --data; those of the data, or a
             tenth of every class, drawn by the split seed, when left out.
-        split_seed: Seed of the draw of the images to measure with.
+        split_seed: Seed of the draw of the images to measure with; equal ones stay in one set.
         size: Side of the images, a power of two; 0 = that of the data, rounded up.
         fit: What is done to images that are no squares: crop (to the middle), pad (with white) or
             stretch.

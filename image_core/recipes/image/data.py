@@ -8,7 +8,7 @@ import torch
 from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet, Reading, read_splits
 from image_core.data.overlap import PictureSet, refuse_copies, split_facts, tell_facts
-from image_core.data.split import three_ways
+from image_core.data.split import alike, three_ways
 
 HELD_OUT = 0.1
 """Share of the images of every class that is drawn for each set to measure with."""
@@ -102,8 +102,10 @@ def read_sets(
 
 
 def _drawn(every: ImageSet, wanted: list[str], seed: int) -> dict[str, ImageSet]:
+    """Sets drawn from the images to learn from, equal images on one side."""
     labels = None if every.labels is None else every.labels.tolist()
-    rows = three_ways(len(every.images), HELD_OUT, seed, wanted, labels=labels)
+    groups = alike(every.images)
+    rows = three_ways(len(every.images), HELD_OUT, seed, wanted, labels=labels, groups=groups)
     return {role: every.pick(torch.tensor(own, dtype=torch.long)) for role, own in rows.items()}
 
 

@@ -44,7 +44,8 @@ class TranslateOptions(ShardOptions):
             two places with a comma between; those of the data, or a tenth of every class, drawn by
             the split seed, when left out.
         test: Pictures that the report measures with, likewise.
-        split_seed: Seed of the draws of pictures to measure with, and of what --domains draws.
+        split_seed: Seed of the draws of pictures to measure with, equal ones in one set, and of
+            what --domains draws.
         size: Side of the pictures; 0 = that of the data, rounded up to a power of two.
         fit: What is done to pictures that are no squares: crop (to the middle), pad (with white) or
             stretch.

@@ -3,10 +3,11 @@
 from collections import Counter
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_core.data.split import held_out
+from image_core.data.split import alike, held_out
 
 
 def test_ordered_classes_are_all_there():
@@ -42,3 +43,18 @@ def test_no_group_stands_on_both_sides_and_something_stays(groups, share, seed):
 def test_a_label_of_one_row_is_learned_from():
     assert held_out(5, 0.5, 0, labels=["a", "a", "a", "a", "b"]) != [4]
     assert 4 not in held_out(5, 0.5, 0, labels=["a", "a", "a", "a", "b"])
+
+
+def test_rows_of_an_equal_picture_are_alike():
+    """Rows 0 and 2 by one side, 2 and 3 by the other; a side of two masks links nothing."""
+    a, b = torch.tensor([1, 2, 1, 3, 4]), torch.tensor([5, 6, 7, 7, 8])
+    masks = torch.tensor([0, 255, 0, 255, 0])
+    sides = [side.to(torch.uint8).reshape(5, 1, 1, 1) for side in (a, b, masks)]
+
+    def linked_pairs(*chosen):
+        groups = alike(*(sides[i] for i in chosen))
+        return {(i, j) for i in range(5) for j in range(i + 1, 5) if groups[i] == groups[j]}
+
+    assert linked_pairs(0) == {(0, 2)}
+    assert linked_pairs(0, 1) == {(0, 2), (0, 3), (2, 3)}
+    assert linked_pairs(2) == set()

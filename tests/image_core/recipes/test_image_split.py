@@ -37,6 +37,14 @@ def test_a_test_set_of_ones_own(tmp_path, capsys):
     assert [len(images.images) for images in made.sets[:3]] == [108, 12, 15]
 
 
+def test_equal_pictures_stand_in_one_set(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 255, (60, 16, 16), np.uint8)
+    np.savez(tmp_path / "twice.npz", images=np.concatenate([pictures, pictures]))
+    sets = run(tmp_path, data=str(tmp_path / "twice.npz"), size=0, channels=1).sets
+    assert [len(s.images) for s in sets[:3]] == [96, 12, 12]
+    assert sets.facts["test_in_train"] == sets.facts["valid_in_train"] == 0
+
+
 @pytest.mark.parametrize("half", ["classes", "modes"])
 def test_a_generator_that_drops_half_scores_worse_by_every_score(half):
     """Real images in the generator's place, all of them or half of the classes or of the modes."""

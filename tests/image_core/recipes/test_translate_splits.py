@@ -48,6 +48,19 @@ def test_one_own_set_leaves_the_other_to_be_drawn(tmp_path):
     assert (len(sets.train.a.images), len(sets.valid.a.images)) == (90, 10)
 
 
+def test_equal_pictures_stand_in_one_set(tmp_path):
+    """Pictures that are there twice, as A of pairs with two targets and as a domain."""
+    draw = np.random.default_rng(0)
+    a, b = draw.integers(0, 255, (60, 16, 16), np.uint8), draw.integers(0, 255, (120, 16, 16))
+    twice = np.concatenate([a, a])
+    np.savez(tmp_path / "pairs.npz", a=twice, b=b.astype(np.uint8))
+    np.savez(tmp_path / "a.npz", images=twice)
+    alone = str(tmp_path / "a.npz")
+    for sets in (read(pairs=str(tmp_path / "pairs.npz")), read("cyclegan", a=alone, b=alone)):
+        assert sets.facts["a_test_in_train"] == sets.facts["a_valid_in_train"] == 0
+        assert len(sets.test.a.images) == 12
+
+
 def test_pairs_and_two_domains(tmp_path):
     both = ("a", "b")
     pairs = {r: arrays(tmp_path, r, 50 * i, keys=both) for i, r in enumerate(("pairs", "test"))}

@@ -9,6 +9,8 @@ weights too. The three take turns, and the best turn of each counts.
 pix2pix and CycleGAN are written out by hand here. Of every other paper the bare passes are those of
 its own moves without engine and optimizers, and the textbook loop plays the same moves with nobody
 frozen, and with fakes made anew where the game lets each player make its own.
+
+With --compile the engine's networks are graphs of torch.compile, which torch does not count.
 """
 
 import argparse
@@ -73,6 +75,8 @@ def pix2pix(o: argparse.Namespace, a: Tensor, b: Tensor) -> dict[str, Round]:
     G = UNet(c, c, 3, o.width, "instance", 0.0)
     D = PatchDiscriminator(2 * c, o.width, 1, "instance")
     game = PairedGAN(*copy.deepcopy((G, D))).to(o.device)
+    if o.compile:
+        game.compile_nets()
     engine = Engine(game, {"G": ADAM, "D": ADAM})
     of_engine = engine.rounds(lambda index: {"a": a, "b": b}, 1 << 30)
     bare_G, bare_D = (net.to(o.device) for net in copy.deepcopy((G, D)))
@@ -114,6 +118,8 @@ def cyclegan(o: argparse.Namespace, a: Tensor, b: Tensor) -> dict[str, Round]:
         *(PatchDiscriminator(c, o.width, 1, "instance") for _ in range(2)),
     ]
     game = CycleGAN(*copy.deepcopy(nets), pool=0, rows=(a[0], b[0]), identity=5.0).to(o.device)
+    if o.compile:
+        game.compile_nets()
     engine = Engine(game, dict.fromkeys(game.players(), ADAM))
     of_engine = engine.rounds(lambda index: {"a": a, "b": b}, 1 << 30)
     own = [net.to(o.device) for net in copy.deepcopy(nets)]
@@ -161,7 +167,10 @@ def paper(name: str, o: argparse.Namespace) -> dict[str, Round]:
     values = PAPERS.preset(name, PRESETS["digits"], "digits")
     sizes = {"batch": o.batch, "size": 0 if name == "pix2pixhd" else o.size, "device": o.device}
     run = Run(PAPERS.config(name)(**{**values, **sizes, "out": "unused"}))
-    games = {"engine": run.game, **{way: copy.deepcopy(run.game) for way in ("bare", "textbook")}}
+    copies = {way: copy.deepcopy(run.game) for way in ("bare", "textbook")}
+    if o.compile:
+        run.game.compile_nets()
+    games = {"engine": run.game, **copies}
     turns = {}
     for way, game in games.items():
         run.game = game
@@ -232,7 +241,7 @@ def measure(name: str, o: argparse.Namespace) -> dict[str, object]:
     a, b = torch.rand(2, o.batch, 1, o.size, o.size, device=o.device) * 2 - 1
     ways = BY_HAND[name](o, a, b) if name in BY_HAND else paper(name, o)
     device = torch.device(o.device)
-    counts = {way: operations(run) for way, run in ways.items()}
+    counts = {} if o.compile else {way: operations(run) for way, run in ways.items()}
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(o.turns + 1):
         for way, run in ways.items():
@@ -242,14 +251,22 @@ def measure(name: str, o: argparse.Namespace) -> dict[str, object]:
             if turn:  # the first warms up
                 seconds[way].append((now(device) - began) / o.rounds)
     best = {way: min(values) for way, values in seconds.items()}
+    counted = (
+        {
+            "operations_over_bare": round(counts["engine"] / counts["bare"], 3),
+            "textbook_operations_over_engine": round(counts["textbook"] / counts["engine"], 3),
+        }
+        if counts
+        else {}
+    )
     return {
         "system": name,
         **{f"{way}_seconds": round(value, 4) for way, value in best.items()},
         "over_bare": round(best["engine"] / best["bare"], 3),
         "textbook_over_engine": round(best["textbook"] / best["engine"], 3),
-        "operations_over_bare": round(counts["engine"] / counts["bare"], 3),
-        "textbook_operations_over_engine": round(counts["textbook"] / counts["engine"], 3),
+        **counted,
         "wanted": WANTED,
+        "compiled": o.compile,
         "batch": o.batch,
         "size": o.size,
         "device": name_of(device),
@@ -264,6 +281,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=24)
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--compile", action="store_true", help="compile the engine's networks")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -101,7 +101,7 @@ def linked(groups: Sequence[Hashable], keys: Sequence[Hashable]) -> list[Hashabl
     return [top(group) for group in groups]
 
 
-def alike(*sides: UInt8[Tensor, "N C H W"]) -> list[Hashable]:
+def alike(*sides: UInt8[Tensor, "N _ _ _"]) -> list[Hashable]:
     """Group of each row of pictures: rows with an equal picture are of one group.
 
     A side of which fewer than half of the pictures differ, such as masks, links nothing: equal

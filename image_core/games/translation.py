@@ -18,6 +18,7 @@ from image_core.adversarial.structures import nested
 from image_core.games.common import check_discriminator, evaluating, lifted, to_images
 from image_core.nets.layers import mixes_samples
 from image_core.nets.patch import mean_logit
+from image_core.nets.spectral import SpectralNorm
 
 Direction = Literal["ab", "ba"]
 """From domain A to domain B, or back."""
@@ -33,6 +34,24 @@ class DomainGame(Game):
     def device(self) -> torch.device:
         """Device of the networks."""
         return next(self.parameters()).device
+
+    def compile_nets(self, **how: Any) -> None:
+        """Let torch.compile make a graph of each network's forward pass.
+
+        Args:
+            how: Options of torch.compile.
+
+        Raises:
+            UserError: A network has spectral norm, whose power iterations are no part of a graph.
+        """
+        if any(isinstance(part, SpectralNorm) for part in self.modules()):
+            raise UserError(
+                "--compile: the power iterations of spectral norm are no part of a graph; use "
+                "another norm, or leave --compile out"
+            )
+        for child in self.children():
+            for net in child if isinstance(child, nn.ModuleList) else [child]:
+                net.compile(**how)
 
 
 class TranslationGame(DomainGame):

@@ -228,6 +228,24 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def check_compiler(device: torch.device) -> None:
+    """Refuse --compile where torch.compile does not work, such as without a C++ compiler.
+
+    Args:
+        device: Device that is compiled for.
+
+    Raises:
+        UserError: A function of one line cannot be compiled.
+    """
+    try:
+        torch.compile(lambda x: x + 1)(torch.zeros(2, device=device))
+    except Exception as error:  # whatever a compiler may raise
+        first = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"--compile: torch.compile does not work on this machine: {first}; leave it out"
+        ) from error
+
+
 def mixed_precision(precision: str, device: torch.device) -> "Accelerator | None":
     """The accelerator that runs a game in `precision` on a device; None for float32.
 

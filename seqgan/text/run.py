@@ -56,6 +56,7 @@ class SequenceRun(Run):
         if isinstance(c, DiscriminatorOptions) and c.compile:
             if device.type != "cuda":
                 raise UserError("--compile needs a CUDA device; leave it out on a CPU")
+            options.check_compiler(device)
             self.game.get_submodule("D").compile(mode="reduce-overhead", fullgraph=True)
         players = self.paper.players(c)
         self.engine = make_engine(

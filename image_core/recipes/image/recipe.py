@@ -69,6 +69,7 @@ class Run(recipe.Run):
             self.data = (self.paper.data or image_data)(config, self.sets.train)
         if isinstance(config, LogitOptions) and config.compile:
             assert isinstance(self.game, LogitGame)
+            options.check_compiler(self.device)
             self.game.compile_steps()
 
     def data_form(self) -> Mapping[str, Any]:

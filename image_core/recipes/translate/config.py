@@ -61,6 +61,8 @@ class TranslateOptions(ShardOptions):
         eval_samples: Most pictures that the scores use.
         extractor: Features that the Frechet distance reads: auto (clf where labels are known, else
             pixels), clf, pixels or efflite0.
+        compile: Whether each network becomes a graph by torch.compile; the first rounds take half a
+            minute, the others less. It goes without --penalty and spectral norm.
     """
 
     paper: str = ""
@@ -86,6 +88,7 @@ class TranslateOptions(ShardOptions):
     evaluate_every: int = 250
     eval_samples: int = 1_000
     extractor: str = "auto"
+    compile: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -165,6 +168,11 @@ class AdversarialOptions(PatchOptions):
         super().__post_init__()
         make_loss(self.loss, CONTINUOUS)
         options.check_least(self, 1, "scales")
+        if make_penalty(self.penalty) is not None and self.compile:
+            raise UserError(
+                f"--compile with --penalty {self.penalty}: torch differentiates a compiled network "
+                "once, and a penalty does so twice; leave out one of them"
+            )
         if make_penalty(self.penalty) is not None and self.norm == "batch":
             raise UserError(
                 f"--norm batch with --penalty {self.penalty}: batch norm mixes the pictures of a "

@@ -66,6 +66,9 @@ class Run(recipe.Run):
         )
         if data:
             self.data = (self.paper.data or domain_data)(config, domains)
+        if config.compile:
+            self.game.compile_nets()
+            options.check_compiler(self.device)
 
     def data_form(self) -> Mapping[str, Any]:
         return self.form._asdict()

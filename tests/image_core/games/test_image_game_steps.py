@@ -8,7 +8,10 @@ from image_core.adversarial import losses, penalties, tricks
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.games import PlainGAN, common
+from image_core.games.paired import PairedGAN
 from image_core.nets import dcgan, sndcgan
+from image_core.nets.patch import PatchDiscriminator
+from image_core.nets.unet import UNet
 from tests.forked import forked
 from tests.image_core.games.small import adam, images, play, small
 
@@ -151,6 +154,7 @@ def compiled_steps():
         torch.testing.assert_close(*found)
         assert not options or float(found[0][0][0]["D/penalty"]) > 0.01
     compiled_without_its_penalty()
+    compiled_nets()
 
 
 def compiled_without_its_penalty():
@@ -162,6 +166,24 @@ def compiled_without_its_penalty():
         slope.pow(2).sum().backward()
 
 
+def compiled_nets():
+    """The networks of a game of two domains."""
+    pictures = torch.rand(2, 4, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    data = dict(zip("ab", pictures, strict=True))
+    found, counters = [], torch._dynamo.utils.counters
+    counters.clear()
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        game = PairedGAN(UNet(1, 1, 2, 4, "instance", 0.0), PatchDiscriminator(2, 4, 1, "instance"))
+        if compiled:
+            game.compile_nets(backend="aot_eager")
+        engine = Engine(game, dict.fromkeys(game.players(), adam))
+        logs = list(engine.rounds(lambda index: data, 3))
+        found.append((logs, game.state_dict()))
+    torch.testing.assert_close(*found)
+    assert counters["stats"]["unique_graphs"] >= 2
+
+
 def test_a_compiled_step_is_the_same_step(tmp_path):
     """One graph, or `fullgraph` raises; power iterations are taken as often.
 
@@ -170,6 +192,12 @@ def test_a_compiled_step_is_the_same_step(tmp_path):
     process = forked(compiled_steps, told=tmp_path / "told")
     process.join()
     assert process.exitcode == 0, (tmp_path / "told").read_text()
+
+
+def test_spectral_norm_is_not_compiled_network_by_network():
+    game = PairedGAN(UNet(1, 1, 2, 4, "none", 0.0), PatchDiscriminator(2, 4, 1, "spectral"))
+    with pytest.raises(UserError, match="spectral norm"):
+        game.compile_nets()
 
 
 def test_steps_that_take_the_discriminator_apart_are_not_compiled():

@@ -17,6 +17,7 @@ from image_core.recipes.translate.build import source_of
 from image_core.recipes.translate.config import OWN_NORMS, AdversarialOptions
 from image_core.recipes.translate.recipe import PAPERS, Run
 from image_core.runs.losses import CONTINUOUS as LOSSES
+from image_core.runs.options import check_compiler
 from seqgan.cli import main
 from tests.image_core.recipes.translated import NAMES, TINY, made
 from tests.recipes.made import read_result, refusal
@@ -79,6 +80,8 @@ REFUSED = [
     ({"decay_from": 1.5}, "--decay_from 1.5"),
     ({"norm": "virtual"}, "--norm virtual"),
     ({"penalty": "r1=1", "norm": "batch"}, "--norm batch"),
+    ({"paper": "dualgan", "compile": True}, "--compile with --penalty gradient_penalty=10"),
+    ({"norm": "spectral", "compile": True}, "--compile: the power iterations"),
     ({"levels": 5}, "--levels 5.*no multiple of 32; give --size 32"),
     ({"patch_layers": 4}, "--patch_layers 4"),
     ({"patch_layers": 2, "scales": 2}, "--patch_layers 2.*of 8 pixels.*fewer layers or scales"),
@@ -86,6 +89,15 @@ REFUSED = [
     ({"domains": "small"}, "A are of 4 pixels"),
     ({"batch": 2_000}, "lower --batch"),
 ]
+
+
+def test_a_machine_that_cannot_compile_is_told(monkeypatch):
+    def fails(function):
+        raise RuntimeError("No working C++ compiler\nSet TORCH_LOGS")
+
+    monkeypatch.setattr(torch, "compile", fails)
+    with pytest.raises(UserError, match=r"on this machine: No working C.{2} compiler; leave it"):
+        check_compiler(torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("changes", "says"), REFUSED, ids=lambda x: "-".join(x))

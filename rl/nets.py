@@ -92,8 +92,26 @@ def image_net(shape: Sequence[int], features: int) -> nn.Module:
     )
 
 
+class WindowNet(nn.Module):
+    """The newest observations of an episode, one after another, to the last state of a GRU.
+
+    Args:
+        features: Numbers of one observation.
+        hidden: Numbers of the state.
+    """
+
+    def __init__(self, features: int, hidden: int):
+        super().__init__()
+        self.gru = nn.GRU(features, hidden, batch_first=True)
+
+    def forward(self, rows: Float[Tensor, "batch _"]) -> Float[Tensor, "batch hidden"]:
+        """Windows, oldest first, (B, length * features)."""
+        return self.gru(rows.unflatten(1, (-1, self.gru.input_size)))[1][0]
+
+
 class ObsNet(nn.Module):
-    """Normalised observations to `outputs` numbers: dense, or convolutions first for images.
+    """Normalised observations to `outputs` numbers: dense layers, behind convolutions for images
+    and behind a GRU for windows.
 
     Args:
         observations: Observations that come in.
@@ -101,7 +119,7 @@ class ObsNet(nn.Module):
         hidden: Widths of the dense layers.
         outputs: Number of outputs.
         head_gain: Gain of the last layer's orthogonal weights.
-        extra: Number of inputs that join behind the convolutions, such as those of an action.
+        extra: Number of inputs that join before the dense layers, such as those of an action.
         activation: Activation of the dense layers.
     """
 
@@ -117,8 +135,12 @@ class ObsNet(nn.Module):
     ):
         super().__init__()
         self.normaliser = normaliser
-        self.eye = image_net(observations.shape, hidden[0]) if observations.image else None
-        inputs = hidden[0] if observations.image else observations.shape[0]
+        self.eye: nn.Module | None = None
+        inputs = observations.shape[0]
+        if observations.image:
+            self.eye, inputs = image_net(observations.shape, hidden[0]), hidden[0]
+        elif observations.window > 1:
+            self.eye, inputs = WindowNet(inputs // observations.window, hidden[0]), hidden[0]
         self.dense = mlp([inputs + extra, *hidden, outputs], head_gain, activation)
 
     def forward(self, obs: Tensor, extra: Tensor | None = None) -> Float[Tensor, "batch outputs"]:

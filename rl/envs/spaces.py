@@ -30,11 +30,14 @@ class Observations(NamedTuple):
         space: Space of one environment.
         shape: Shape of one encoded observation: (features,) or (channels, height, width).
         channels_last: Whether the space shows an image as (height, width, channels).
+        window: Number of an episode's newest vectors that one observation holds, the oldest first;
+            see `WindowedEnvs`.
     """
 
     space: spaces.Space[Any]
     shape: tuple[int, ...]
     channels_last: bool = False
+    window: int = 1
 
     @property
     def image(self) -> bool:

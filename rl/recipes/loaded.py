@@ -11,6 +11,7 @@ from image_core.runs.loaded import LoadedRun
 from rl.envs import Envs, keywords
 from rl.envs.fixed import FixedHorizon
 from rl.envs.sync import make
+from rl.envs.window import stacked
 from rl.export import LikeliestAction
 from rl.formats.raw import encode_observations
 from rl.policies import Actor
@@ -40,6 +41,8 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
     def env(self, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
         """A fresh gymnasium environment of the run's kind, with its time limit.
 
+        That of a run with a memory shows its newest observations at once, as `predict` takes them.
+
         Args:
             render_mode: What `render` returns, as in gymnasium, such as rgb_array.
 
@@ -51,10 +54,10 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
         if render_mode is not None:
             options["render_mode"] = render_mode
         _, made = make(c.env, options, c.max_episode_steps or None)
-        if not c.fixed_horizon:
-            return made
-        limit = self._envs.max_episode_steps
-        return gymnasium.wrappers.TimeLimit(FixedHorizon(made), limit)
+        if c.fixed_horizon:
+            limit = self._envs.max_episode_steps
+            made = gymnasium.wrappers.TimeLimit(FixedHorizon(made), limit)
+        return made if self._run.window == 1 else stacked(made, self._run.window)
 
     @python_call()
     def predict(self, obs: Any, deterministic: bool = False) -> np.ndarray | np.generic:
@@ -62,7 +65,7 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
 
         Args:
             obs: One observation as the environment shows it, or a batch (N, ...); of a Dict or
-                Tuple space a batch is a list.
+                Tuple space a batch is a list; of a run with a memory those that `env` shows.
             deterministic: Whether the likeliest action is taken instead of a draw.
 
         Raises:

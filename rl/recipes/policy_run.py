@@ -19,12 +19,26 @@ class PolicyRun(Run):
     Their options hold `env`, `env_kwargs`, `max_episode_steps`, `stepping` and `fixed_horizon`.
     """
 
+    window = 1
+    """Newest observations of an episode that the policy reads at once."""
+
     @abstractmethod
     def policy(self) -> "Actor":
         """The policy that the run leaves."""
 
     def make_envs(self, count: int) -> "Envs":
-        """Fresh environments of the run's kind.
+        """Fresh environments of the run's kind, as its policy sees them.
+
+        Args:
+            count: Number of environments.
+        """
+        from rl.envs.window import WindowedEnvs
+
+        envs = self.plain_envs(count)
+        return envs if self.window == 1 else WindowedEnvs(envs, self.window)
+
+    def plain_envs(self, count: int) -> "Envs":
+        """Fresh environments of the run's kind, which show one observation at a time.
 
         Args:
             count: Number of environments.

@@ -8,6 +8,7 @@ import torch
 
 from rl.demos import Trajectory
 from rl.envs import SyncEnvs, keywords
+from rl.envs.window import WindowedEnvs
 from rl.formats import save_npz
 from rl.recipes.play import UndrawableError, check_drawable, drawn, fps_of
 from rl.recipes.policy_run import PolicyRun
@@ -27,14 +28,14 @@ def write_samples(run: PolicyRun, episodes: Sequence[Trajectory]) -> None:
 
     Args:
         run: Run whose policy played.
-        episodes: Its episodes.
+        episodes: Its episodes, of one observation at a time.
     """
     folder, c = run.folder.samples, run.config
     folder.mkdir(parents=True, exist_ok=True)
     kept, film = folder / "episodes.npz", folder / "episode.gif"
     for earlier in (kept, film):
         earlier.unlink(missing_ok=True)
-    save_npz(kept, episodes[:EPISODES], run.make_envs(1), c.env, c.env_kwargs)
+    save_npz(kept, episodes[:EPISODES], run.plain_envs(1), c.env, c.env_kwargs)
     try:
         envs = drawable(run)
     except UndrawableError:
@@ -70,13 +71,14 @@ def filmed(run: PolicyRun, envs: SyncEnvs) -> list[np.ndarray]:
         UndrawableError: It cannot be drawn.
     """
     policy = run.policy()
+    seen = envs if run.window == 1 else WindowedEnvs(envs, run.window)
     frames: list[np.ndarray] = []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.config.seed + 2)
         while len(frames) < PICTURES:
-            obs = torch.from_numpy(envs.current()).to(next(policy.parameters()).device)
+            obs = torch.from_numpy(seen.current()).to(next(policy.parameters()).device)
             frames.append(drawn(envs.envs[0], run.config.env))
-            step = envs.step(envs.actions.to_env(policy.act(obs)))
+            step = seen.step(envs.actions.to_env(policy.act(obs)))
             if step.terminated[0] or step.truncated[0]:
                 break
     return frames

@@ -100,6 +100,10 @@ class ImitationOptions(RunConfig):
         """Uniform numbers of a batch of the data stream; a part overrides it."""
         return 256
 
+    def window(self) -> int:
+        """Newest observations of an episode that the policy reads at once; a part overrides it."""
+        return 1
+
     def env_count(self) -> int:
         """Environments that are stepped side by side; a part overrides it."""
         return 1
@@ -176,7 +180,27 @@ class RolloutOptions(ImitationOptions):
 
 
 @dataclass(kw_only=True)
-class CloningOptions(ImitationOptions):
+class MemoryOptions(ImitationOptions):
+    """Memory.
+
+    Args:
+        memory: Newest observations of an episode that policy and values read one after another by
+            a GRU, for tasks that hide a part of their state; discriminators see all of them side by
+            side. With 1 there is no memory.
+    """
+
+    memory: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        options.check_least(self, 1, "memory")
+
+    def window(self) -> int:
+        return self.memory
+
+
+@dataclass(kw_only=True)
+class CloningOptions(MemoryOptions):
     """Behavioural cloning.
 
     Args:

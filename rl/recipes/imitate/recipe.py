@@ -58,8 +58,10 @@ class Run(PhasedRun):
 
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
+        self.window = config.window()
         envs = self.make_envs(config.env_count())
-        self.shown = self._read(envs) if data else stand_in(envs)
+        plain = envs if self.window == 1 else self.plain_envs(1)
+        self.shown = self._read(plain) if data else stand_in(plain)
         self.trajectories = self.shown.learned
         self.expert = self._rows(self.trajectories)
         self.random = (
@@ -83,7 +85,7 @@ class Run(PhasedRun):
 
         super().start()
         told = told_of(self.shown, self._facts(), judged=self.adversarial() is not None)
-        told += told_unlike(self.trajectories, self.random, self.make_envs(1))
+        told += told_unlike(self.trajectories, self.random, self.plain_envs(1))
         for line in told:
             print(line, file=sys.stderr)
 
@@ -191,11 +193,13 @@ class Run(PhasedRun):
     def _episodes(
         self, name: str, episodes: int, deterministic: bool = False
     ) -> "list[Trajectory]":
+        from rl.memory import newest
         from rl.metrics import episodes_of
 
         envs, seed = self.make_envs(min(episodes, 50)), self.config.seed + 1
         policy = self.policy(name)
-        return episodes_of(policy, envs, episodes, seed=seed, deterministic=deterministic)
+        found = episodes_of(policy, envs, episodes, seed=seed, deterministic=deterministic)
+        return found if self.window == 1 else [newest(episode, self.window) for episode in found]
 
     def _look(self, name: str) -> dict[str, float]:
         found = self._episodes("imitation" if name == "clone" else name, 10)
@@ -243,7 +247,8 @@ class Run(PhasedRun):
     def _whole(self, trajectories: "list[Trajectory]") -> "Transitions":
         from rl.demos import whole
 
-        return whole(trajectories, absorbing=self.config.reads_absorbing()).to(self.device)
+        seen = self._seen(trajectories)
+        return whole(seen, absorbing=self.config.reads_absorbing()).to(self.device)
 
     def _limits(self) -> list[Limit]:
         """Alarms of a discriminator that is too strong or at chance."""
@@ -273,9 +278,15 @@ class Run(PhasedRun):
     def _rows(self, trajectories: "list[Trajectory]") -> "Expert":
         from rl.demos import expert
 
-        c = self.config
-        return expert(
-            trajectories, subsample=c.subsample, seed=c.seed, absorbing=c.reads_absorbing()
+        c, seen = self.config, self._seen(trajectories)
+        return expert(seen, subsample=c.subsample, seed=c.seed, absorbing=c.reads_absorbing())
+
+    def _seen(self, trajectories: "list[Trajectory]") -> "list[Trajectory]":
+        """Episodes as the policy sees them: windows where it has a memory."""
+        from rl.memory import windowed
+
+        return (
+            trajectories if self.window == 1 else [windowed(t, self.window) for t in trajectories]
         )
 
     def _play_random(self, count: int) -> "list[Trajectory]":
@@ -283,7 +294,7 @@ class Run(PhasedRun):
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.config.seed)
-            return record(self.make_envs(min(count, 10)), None, count)
+            return record(self.plain_envs(min(count, 10)), None, count)
 
     # -------------------------------------------------------------------------- games and players
 
@@ -346,18 +357,25 @@ class Run(PhasedRun):
         return BehaviouralCloning(game.policy, steps, game.normaliser, self.config.seed)
 
     def _load_policy(self, envs: "Envs", option: str, where: str) -> "Actor":
-        """The policy of a run or a file."""
+        """The policy of a run or a file, as it sees the observations of this run."""
         from rl.experts import load_actor
+        from rl.memory import NewestAlone
 
         if not Path(where).is_dir():
-            return load_actor(where, envs.actions, f"--{option}")
+            alone = load_actor(where, envs.actions, f"--{option}")
+            return alone if self.window == 1 else NewestAlone(alone, self.window)
         run = open_quietly(where, POLICIES)
         if run.config.env != self.config.env:
             raise UserError(
                 f"--{option} {where} is no run of expert or imitate in {self.config.env}"
             )
         run.load()
-        return run.policy()
+        if run.window not in (1, self.window):
+            raise UserError(
+                f"--{option} {where} has --memory {run.window}; give the same here, or another run"
+            )
+        policy = run.policy()
+        return policy if run.window == self.window else NewestAlone(policy, self.window)
 
     def _players(self) -> list[Player]:
         """The paper's players, the same again in each control, and the one that clones."""

@@ -11,11 +11,11 @@ from image_core.runs.players import Player, adam
 from rl.bc import BehaviouralCloning
 from rl.policies import make_policy
 from rl.recipes.imitate.build import ImitationTask
-from rl.recipes.imitate.config import ImitationOptions, PhasedRun
+from rl.recipes.imitate.config import MemoryOptions, PhasedRun
 
 
 @dataclass(kw_only=True)
-class Options(ImitationOptions):
+class Options(MemoryOptions):
     """Behavioural cloning.
 
     Args:

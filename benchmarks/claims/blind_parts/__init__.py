@@ -1,0 +1,1 @@
+"""Blocks world: what makes it, checks a plan, and follows one."""

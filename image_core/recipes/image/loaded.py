@@ -22,6 +22,7 @@ from image_core.recipes.image.recipe import Run
 from image_core.runs import options
 from image_core.runs.loaded import LoadedRun
 from image_core.runs.losses import CONTINUOUS, make_loss
+from image_core.runs.outside import own_fault
 from image_core.runs.picture_files import to_bytes, to_pictures
 
 if TYPE_CHECKING:
@@ -393,10 +394,9 @@ def _checked(condition: Condition, images: Tensor, wanted: Tensor) -> int:
     except UserError as error:
         raise UserError(f"--condition: {error}") from error
     except Exception as error:  # whatever a user's classifier raises
-        reason = " ".join(str(error).split())
+        reason = own_fault(error) or " ".join(f"{type(error).__name__}: {error}".split())
         raise UserError(
-            f"--condition: it fails on images of shape {tuple(images.shape)} in [0, 1]: "
-            f"{type(error).__name__}: {reason}"
+            f"--condition: it fails on images of shape {tuple(images.shape)} in [0, 1]: {reason}"
         ) from error
 
 

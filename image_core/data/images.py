@@ -22,10 +22,13 @@ from image_core.data.hub import find_hub, is_saved
 from image_core.data.labels import number_labels, renumber
 from image_core.data.packed import PICKLE, is_pickle
 from image_core.data.pictures import ENDINGS, FITS, to_channels, to_size
+from image_core.data.split import alike, three_ways
 from image_core.data.toy_shapes import draw_shapes
 from image_core.data.tree import is_tar, open_tree
 
 EMBEDDED = ("digits", "shapes")
+HELD_OUT = 0.1
+"""Share of the images of every class that is drawn for each set to measure with."""
 
 
 class ImageSet(NamedTuple):
@@ -51,6 +54,21 @@ class ImageSet(NamedTuple):
         """Some of the rows."""
         labels = None if self.labels is None else self.labels[rows]
         return self._replace(images=self.images[rows], labels=labels)
+
+    def parted(
+        self, wanted: Sequence[str], seed: int, *with_them: UInt8[Tensor, "N C H W"]
+    ) -> dict[str, Tensor]:
+        """Rows to learn from ("train") and of each set drawn from them; equal images stay together.
+
+        Args:
+            wanted: Names of the sets to draw; each takes `HELD_OUT` of the rows of every class.
+            seed: Seed of the draw.
+            with_them: Images that belong to these, row by row, and are to be equal too.
+        """
+        labels = None if self.labels is None else self.labels.tolist()
+        groups = alike(self.images, *with_them)
+        rows = three_ways(len(groups), HELD_OUT, seed, wanted, labels=labels, groups=groups)
+        return {role: torch.tensor(own, dtype=torch.long) for role, own in rows.items()}
 
     def by_classes(self, name: str, other: "ImageSet") -> "ImageSet":
         """This further set with the classes of another one.

@@ -85,7 +85,8 @@ def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, b
         early.add_argument(f"--{name}")
     early.add_argument("--config", action="append", default=[])
     known, rest = early.parse_known_args(words)
-    contents = [_read_options(file, recipe) for file in known.config]
+    empty = "no options; write one per line, for example `rounds: 10`"
+    contents = [read_yaml("--config", file, recipe, empty) for file in known.config]
     chosen = {name: _chosen(name, vars(known), contents) for name in ("preset", "paper")}
     for name in ("preset", "paper"):
         if vars(known)[name] is not None:
@@ -266,23 +267,32 @@ def _built(config_class: Any, values: Any) -> Any:
     return config_class(**{f.name: values[f.name] for f in fields(config_class)})
 
 
-def _read_options(file: str, recipe: str) -> dict[str, Any]:
+def read_yaml(option: str, file: str, recipe: str, empty: str) -> dict[str, Any]:
+    """The content of a YAML file of a recipe.
+
+    Args:
+        option: Option that names the file.
+        file: Path of the file.
+        recipe: Name of the recipe.
+        empty: What to say of a file that holds no mapping.
+
+    Raises:
+        UserError: The file cannot be read, or is for another recipe.
+    """
     import yaml
 
     try:
         content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UserError(f"--config {file} cannot be read: {reason}") from error
+        raise UserError(f"{option} {file} cannot be read: {reason}") from error
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())[:200]
-        raise UserError(f"--config {file} is not valid YAML ({where})") from error
+        raise UserError(f"{option} {file} is not valid YAML ({where})") from error
     if not isinstance(content, dict):
-        raise UserError(
-            f"--config {file} holds no options; write one per line, for example `rounds: 10`"
-        )
+        raise UserError(f"{option} {file} holds {empty}")
     if content.get("recipe", recipe) != recipe:
-        raise UserError(f"--config {file} is for the recipe {content['recipe']!r}, not {recipe}")
+        raise UserError(f"{option} {file} is for the recipe {content['recipe']!r}, not {recipe}")
     return content
 
 

@@ -72,13 +72,13 @@ class SequencePolicy(nn.Module, ABC):
             temperature: Temperature of the density.
         """
 
-    @abstractmethod
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
         """Mean negative log-likelihood in nats per token, excluding padding; differentiable.
 
         Args:
             tokens: Token ids, (B, T).
         """
+        return -self.log_prob(tokens).sum() / self.mask(tokens).sum()
 
     def mask(self, tokens: Int64[Tensor, "*B T"]) -> Bool[Tensor, "*B T"]:
         """True up to and including the first end token.

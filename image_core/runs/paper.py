@@ -1,5 +1,6 @@
 """The parts of one paper: looked up in its module, and checked where they are called."""
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
@@ -62,6 +63,7 @@ def title(module: ModuleType) -> str:
     return line.partition(" (")[0].partition(":")[0].strip().rstrip(".")
 
 
+@functools.cache
 def paper_of(name: str, module: ModuleType, shared: type) -> Paper:
     """The parts of a module that is a paper.
 

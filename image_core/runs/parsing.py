@@ -1,11 +1,12 @@
 """Command-line parsers that report errors in one sentence, and the configuration of a recipe."""
 
 import argparse
+import functools
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -97,8 +98,7 @@ def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, b
         _check_names(f"--config {file}", content, config_class)
     if module.PAPERS is not None:
         _check_read(module.PAPERS, config_class, rest)
-    parser = config_parser(recipe, module, config_class)
-    parser.set_defaults(defaults)
+    parser = config_parser(recipe, module, config_class, defaults)
     for file in reversed(known.config):
         rest = ["--config", file, *rest]
     values = told(lambda: parser.parse_args(rest), parser.prog)
@@ -122,8 +122,7 @@ def config_of(recipe: str, module: Any, values: Mapping[str, Any], where: str) -
         raise UserError(f"{where}: preset {preset}: choose among {', '.join(module.PRESETS)}")
     config_class, defaults = _class_and_defaults(module, values.get("paper"), preset)
     _check_names(where, values, config_class)
-    parser = config_parser(recipe, module, config_class)
-    parser.set_defaults(defaults)
+    parser = config_parser(recipe, module, config_class, defaults)
     parsed = told(lambda: parser.parse_object(dict(values)), parser.prog)
     return _built(config_class, parsed)
 
@@ -155,14 +154,34 @@ def _class_and_defaults(module: Any, paper: str | None, preset: str) -> tuple[ty
     return module.PAPERS.config(name), module.PAPERS.preset(name, values, preset)
 
 
-def config_parser(recipe: str, module: Any, config_class: type) -> Any:
+def config_parser(
+    recipe: str, module: Any, config_class: type, defaults: Mapping[str, Any] = {}
+) -> Any:
     """The parser of a recipe's options, made from a dataclass, in groups.
+
+    It is made once for a dataclass, which takes as long as to parse: a study has many runs of one.
 
     Args:
         recipe: Name of the recipe.
         module: Module of the recipe.
         config_class: Dataclass of the options.
+        defaults: Defaults in place of the dataclass's.
     """
+    presets = tuple(module.PRESETS)
+    parser = _made_parser(recipe, presets, config_class)
+    own = {f.name: _default(f) for f in fields(config_class)}
+    parser.set_defaults({**own, "preset": presets[0], **defaults})
+    return parser
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
+
+
+@functools.cache
+def _made_parser(recipe: str, presets: tuple[str, ...], config_class: type) -> Any:
     import jsonargparse
 
     needed = [f.name for f in fields(config_class) if f.default is f.default_factory]
@@ -182,8 +201,8 @@ def config_parser(recipe: str, module: Any, config_class: type) -> Any:
     )
     parser.add_argument(
         "--preset",
-        default=next(iter(module.PRESETS)),
-        choices=list(module.PRESETS),
+        default=presets[0],
+        choices=list(presets),
         help="Named set of defaults for the other options.",
     )
     parser.add_argument(

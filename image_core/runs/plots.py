@@ -347,7 +347,7 @@ def soften(axes: "matplotlib.axes.Axes") -> None:
 
 
 def _lay_out(figure: "matplotlib.figure.Figure") -> None:
-    """Lay a figure out once and for all: labels are placed in it, and each file would do it anew."""
+    """Lay a figure out once and for all: labels are placed in it, and files would do it anew."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 

@@ -125,16 +125,27 @@ def _run(words: Sequence[str]) -> int:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        print(f"seqgan: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
-        return 2
     except Stopped as stop:
         print(f"seqgan: stopped{stop}", file=sys.stderr)
         return EXIT_CODE
     except KeyboardInterrupt as stop:
         print(f"seqgan: interrupted{stop}", file=sys.stderr)
         return 130
+    except (Exception, SystemExit) as error:  # a user's code may also exit
+        print(f"seqgan: {_reason(error)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _reason(error: BaseException) -> str:
+    """One sentence on an error of the user's own code, or of a file; others are raised again."""
+    from image_core.runs.outside import own_fault
+
+    if own := own_fault(error):
+        return own
+    if isinstance(error, OSError):
+        return f"{error.filename or 'output'}: {error.strerror or error}"
+    raise error
 
 
 def _underscored(word: str) -> str:

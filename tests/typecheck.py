@@ -80,12 +80,16 @@ def checked(fn: Any) -> Any:
     if any("{" in str(hint) for hint in fn.__annotations__.values()):
         return PLAIN(fn, typechecker=beartype.beartype)  # it evaluates the arguments' names
 
+    checks: Checks | None = None
+
     @functools.wraps(fn)
     def call(*args: Any, **kwargs: Any) -> Any:
+        nonlocal checks
         if config.jaxtyping_disable:
             return fn(*args, **kwargs)
-        known = KNOWN.get(id(fn.__code__))
-        checks = known[1] if known else checks_of(fn)
+        if checks is None:
+            known = KNOWN.get(id(fn.__code__))
+            checks = known[1] if known else checks_of(fn)
         if not checks.shaped:
             return run(fn, checks, args, kwargs)
         push_shape_memo({})  # until it is popped, the name of an axis stands for one length
@@ -98,28 +102,46 @@ def checked(fn: Any) -> Any:
 
 
 def run(fn: FunctionType, checks: Checks, args: Any, kwargs: Any) -> Any:
-    """The result of a call whose arguments and result are what their hints say."""
-    for check, value in zip(checks.positional, args):
-        if check is not None:
+    """The result of a call whose arguments and result are what their hints say.
+
+    Classes are compared here and not in `examine`: that call would take as long again.
+    """
+    positional, named, rest, others, last, _ = checks
+    for check, value in zip(positional, args):
+        if check.__class__ is tuple:
+            if not isinstance(value, check):
+                refuse(fn, check, value)
+        elif check is not None:
             examine(fn, check, value)
-    if checks.rest is not None:
-        for value in args[len(checks.positional) :]:
-            examine(fn, checks.rest, value)
-    for name, value in kwargs.items():
-        check = checks.named.get(name, checks.others)
-        if check is not None:
-            examine(fn, check, value)
+    if rest is not None:
+        for value in args[len(positional) :]:
+            examine(fn, rest, value)
+    if kwargs:
+        for name, value in kwargs.items():
+            check = named.get(name, others)
+            if check.__class__ is tuple:
+                if not isinstance(value, check):
+                    refuse(fn, check, value)
+            elif check is not None:
+                examine(fn, check, value)
     result = fn(*args, **kwargs)
-    if checks.result is not None:
-        examine(fn, checks.result, result)
+    if last.__class__ is tuple:
+        if not isinstance(result, last):
+            refuse(fn, last, result)
+    elif last is not None:
+        examine(fn, last, result)
     return result
+
+
+def refuse(fn: FunctionType, kinds: tuple[type, ...], value: Any) -> NoReturn:
+    names = ", ".join(map(str, kinds))
+    raise TypeCheckError(f"{fn.__module__}.{fn.__qualname__}: {value!r} is no {names}")
 
 
 def examine(fn: FunctionType, check: Any, value: Any) -> None:
     if type(check) is tuple:
         if not isinstance(value, check):
-            kinds = ", ".join(map(str, check))
-            raise TypeCheckError(f"{fn.__module__}.{fn.__qualname__}: {value!r} is no {kinds}")
+            refuse(fn, check, value)
         return
     try:
         check(value)

@@ -4,6 +4,7 @@ Everything becomes bytes (N, C, H, W) of one square size, with labels where they
 that says which images are for training, validation and test is read so.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +23,13 @@ from image_core.data.hub import find_hub, is_saved
 from image_core.data.labels import number_labels, renumber
 from image_core.data.packed import PICKLE, is_pickle
 from image_core.data.pictures import ENDINGS, FITS, to_channels, to_size
+from image_core.data.split import alike, three_ways
 from image_core.data.toy_shapes import draw_shapes
 from image_core.data.tree import is_tar, open_tree
 
 EMBEDDED = ("digits", "shapes")
+HELD_OUT = 0.1
+"""Share of the images of every class that is drawn for each set to measure with."""
 
 
 class ImageSet(NamedTuple):
@@ -51,6 +55,21 @@ class ImageSet(NamedTuple):
         """Some of the rows."""
         labels = None if self.labels is None else self.labels[rows]
         return self._replace(images=self.images[rows], labels=labels)
+
+    def parted(
+        self, wanted: Sequence[str], seed: int, *with_them: UInt8[Tensor, "N C H W"]
+    ) -> dict[str, Tensor]:
+        """Rows to learn from ("train") and of each set drawn from them; equal images stay together.
+
+        Args:
+            wanted: Names of the sets to draw; each takes `HELD_OUT` of the rows of every class.
+            seed: Seed of the draw.
+            with_them: Images that belong to these, row by row, and are to be equal too.
+        """
+        labels = None if self.labels is None else self.labels.tolist()
+        groups = alike(self.images, *with_them)
+        rows = three_ways(len(groups), HELD_OUT, seed, wanted, labels=labels, groups=groups)
+        return {role: torch.tensor(own, dtype=torch.long) for role, own in rows.items()}
 
     def by_classes(self, name: str, other: "ImageSet") -> "ImageSet":
         """This further set with the classes of another one.
@@ -138,15 +157,23 @@ def _check_archive_is_meant(name: str, path: Path) -> None:
 
 def _digits(how: Reading) -> ImageSet:
     try:
-        from sklearn.datasets import load_digits
+        images, labels = _bundled_digits()
     except ImportError as error:
         raise UserError(
             f"{how.option} digits comes with scikit-learn; install it with "
             "`pip install 'seqgan[images]'`, or use shapes"
         ) from error
+    return _fitted(images.clone(), labels.clone(), list("0123456789"), how)
+
+
+@functools.cache
+def _bundled_digits() -> tuple[UInt8[Tensor, "N 1 8 8"], Int64[Tensor, " N"]]:
+    """Images and labels, which take 40 ms to read: a study or a test reads them many times."""
+    from sklearn.datasets import load_digits
+
     found = load_digits()
     images = torch.from_numpy(found.images * (255 / 16)).round().to(torch.uint8)[:, None]
-    return _fitted(images, torch.from_numpy(found.target).long(), list("0123456789"), how)
+    return images, torch.from_numpy(found.target).long()
 
 
 def _aligned(name: str, splits: dict[str, ImageSet]) -> dict[str, ImageSet]:

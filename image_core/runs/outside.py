@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from image_core.adversarial.errors import UserError
+from image_core.adversarial.errors import UserError, line_of
 
 OPTIONS = (
     "loss",
@@ -28,6 +28,8 @@ OPTIONS = (
 )
 """Options whose value may be, or hold, `module:name`."""
 _OURS = ("image_core", "rl", "seqgan")
+_OWN: set[str] = set()
+"""Packages of the modules that options have named."""
 
 
 def is_outside(text: str) -> bool:
@@ -148,6 +150,7 @@ def import_own(option: str, name: str) -> ModuleType:
     if here not in sys.path:
         sys.path.insert(0, here)
     importlib.invalidate_caches()
+    _OWN.add(name.partition(".")[0])
     try:
         return importlib.import_module(name)
     except UserError:
@@ -161,6 +164,17 @@ def import_own(option: str, name: str) -> ModuleType:
         ) from error
     except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise _unusable(option, name, error) from error
+
+
+def own_fault(error: BaseException) -> str:
+    """What an error is, and the line of the user's own code that it passed; "" if it passed none.
+
+    Args:
+        error: Error that has been caught.
+    """
+    place = line_of(error, _OWN.difference(_OURS))
+    reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return place and f"{place}: {' '.join(reason.split())[:300]}"
 
 
 def _unusable(option: str, name: str, error: BaseException) -> UserError:

@@ -28,8 +28,8 @@ import importlib.util
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -38,50 +38,10 @@ from typing import Any, NamedTuple
 from image_core.adversarial.errors import UserError
 from image_core.runs.groups import own_hints
 from image_core.runs.outside import import_own
+from image_core.runs.paper import Paper, UnknownPaper, paper_of, recipes_of
 
-PARTS = ("Options", "game", "players")
-"""Required parts of a paper."""
 ANY_DOMAIN = "seqgan"
 """Group of entry points that add papers to the domain that they import from."""
-
-
-class UnknownPaper(UserError):
-    """A name that no paper of a domain has, nor a module that is a paper.
-
-    Args:
-        message: Message that says so.
-        name: Value of --paper.
-    """
-
-    def __init__(self, message: str, name: str):
-        super().__init__(message)
-        self.name = name
-
-
-class Paper(NamedTuple):
-    """The parts of a paper.
-
-    Args:
-        name: Name used by --paper.
-        title: Title in tables: the first words of the module's documentation.
-        options: Dataclass of the options.
-        game: Function that builds the game; its arguments depend on the domain.
-        players: Function from options to a sequence of `image_core.runs.players.Player`.
-        phases: Function from the run to its phases; None for those of the domain.
-        data: Function from options and the real data to a stream of batches; None for the domain's.
-        presets: Values of the paper for presets of the recipe.
-        file: Path of the module's file.
-    """
-
-    name: str
-    title: str
-    options: type
-    game: Callable[..., Any]
-    players: Callable[..., Any]
-    phases: Callable[..., Any] | None
-    data: Callable[..., Any] | None
-    presets: Mapping[str, Mapping[str, Any]]
-    file: str
 
 
 class Papers:
@@ -115,13 +75,13 @@ class Papers:
                 recipes.
         """
         module = self.module(name)
-        recipes = tuple(vars(module).get("RECIPES", ()))
+        recipes = recipes_of(name, module)
         if not Told("", recipes).fits(self.recipe):
             raise UserError(
                 f"--paper {name} needs what only the recipe {' or '.join(recipes)} has: run "
                 f"`seqgan train {recipes[0]}` in place of {self.recipe}"
             )
-        return _parts(name, module, self.shared)
+        return paper_of(name, module, self.shared)
 
     def config(self, name: str) -> type:
         """The dataclass of a run of the paper: the recipe's options and the paper's.
@@ -272,76 +232,11 @@ def _added(package: str, _path: tuple[str, ...]) -> Mapping[str, str]:
     return own | {point.name: point.value for point in entry_points(group=package)}
 
 
-def title(module: ModuleType) -> str:
-    """First words of a paper's documentation, before its citation.
-
-    Args:
-        module: Module of the paper.
-    """
-    line = (module.__doc__ or module.__name__).strip().partition("\n")[0]
-    return line.partition(" (")[0].partition(":")[0].strip().rstrip(".")
-
-
 def _exists(name: str) -> bool:
     """Whether there is a module of this name in the working directory or installed."""
     here = Path.cwd()
     installed = importlib.util.find_spec(name) is not None
     return installed or (here / f"{name}.py").is_file() or (here / name).is_dir()
-
-
-def _parts(name: str, module: ModuleType, shared: type) -> Paper:
-    found, file = vars(module), getattr(module, "__file__", None) or name
-    for part in PARTS:
-        if part not in found:
-            raise UnknownPaper(
-                f"--paper {name}: {file} has no `{part}`; a paper holds {', '.join(PARTS)}", name
-            )
-    options = found["Options"]
-    if not (is_dataclass(options) and isinstance(options, type) and issubclass(options, shared)):
-        raise UserError(
-            f"--paper {name}: `Options` of {file} must be a dataclass derived from "
-            f"{shared.__name__} of {shared.__module__}"
-        )
-    for part in ("game", "players"):
-        if not callable(found[part]):
-            raise UserError(f"--paper {name}: `{part}` of {file} is not a function")
-    return Paper(
-        name,
-        title(module),
-        options,
-        functools.partial(_game, file, found["game"]),
-        functools.partial(_players, file, found["players"]),
-        found.get("phases"),
-        found.get("data"),
-        found.get("PRESETS", {}),
-        file,
-    )
-
-
-def _game(file: str, build: Callable[..., Any], *given: Any) -> Any:
-    """What a paper's `game` built, if it is one."""
-    from image_core.adversarial.game import Game
-
-    game = build(*given)
-    if not isinstance(game, Game):
-        raise UserError(
-            f"{file}: `game` built a {type(game).__name__}; return a Game of "
-            "image_core.adversarial.game"
-        )
-    return game
-
-
-def _players(file: str, name: Callable[..., Any], options: Any) -> Any:
-    """What a paper's `players` named, if these are players."""
-    from image_core.runs.players import Player
-
-    players = name(options)
-    several = isinstance(players, list | tuple) and not isinstance(players, Player)
-    if not several or not all(isinstance(player, Player) for player in players):
-        raise UserError(
-            f"{file}: `players` must return a list of Player of image_core.runs.players"
-        )
-    return players
 
 
 def _declared(options: type, shared: type) -> set[str]:

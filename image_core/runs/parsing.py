@@ -1,11 +1,12 @@
 """Command-line parsers that report errors in one sentence, and the configuration of a recipe."""
 
 import argparse
+import functools
 import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -85,7 +86,8 @@ def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, b
         early.add_argument(f"--{name}")
     early.add_argument("--config", action="append", default=[])
     known, rest = early.parse_known_args(words)
-    contents = [_read_options(file, recipe) for file in known.config]
+    empty = "no options; write one per line, for example `rounds: 10`"
+    contents = [read_yaml("--config", file, recipe, empty) for file in known.config]
     chosen = {name: _chosen(name, vars(known), contents) for name in ("preset", "paper")}
     for name in ("preset", "paper"):
         if vars(known)[name] is not None:
@@ -96,8 +98,7 @@ def parse_config(recipe: str, module: Any, words: Sequence[str]) -> tuple[Any, b
         _check_names(f"--config {file}", content, config_class)
     if module.PAPERS is not None:
         _check_read(module.PAPERS, config_class, rest)
-    parser = config_parser(recipe, module, config_class)
-    parser.set_defaults(defaults)
+    parser = config_parser(recipe, module, config_class, defaults)
     for file in reversed(known.config):
         rest = ["--config", file, *rest]
     values = told(lambda: parser.parse_args(rest), parser.prog)
@@ -121,8 +122,7 @@ def config_of(recipe: str, module: Any, values: Mapping[str, Any], where: str) -
         raise UserError(f"{where}: preset {preset}: choose among {', '.join(module.PRESETS)}")
     config_class, defaults = _class_and_defaults(module, values.get("paper"), preset)
     _check_names(where, values, config_class)
-    parser = config_parser(recipe, module, config_class)
-    parser.set_defaults(defaults)
+    parser = config_parser(recipe, module, config_class, defaults)
     parsed = told(lambda: parser.parse_object(dict(values)), parser.prog)
     return _built(config_class, parsed)
 
@@ -154,14 +154,34 @@ def _class_and_defaults(module: Any, paper: str | None, preset: str) -> tuple[ty
     return module.PAPERS.config(name), module.PAPERS.preset(name, values, preset)
 
 
-def config_parser(recipe: str, module: Any, config_class: type) -> Any:
+def config_parser(
+    recipe: str, module: Any, config_class: type, defaults: Mapping[str, Any] = {}
+) -> Any:
     """The parser of a recipe's options, made from a dataclass, in groups.
+
+    It is made once for a dataclass, which takes as long as to parse: a study has many runs of one.
 
     Args:
         recipe: Name of the recipe.
         module: Module of the recipe.
         config_class: Dataclass of the options.
+        defaults: Defaults in place of the dataclass's.
     """
+    presets = tuple(module.PRESETS)
+    parser = _made_parser(recipe, presets, config_class)
+    own = {f.name: _default(f) for f in fields(config_class)}
+    parser.set_defaults({**own, "preset": presets[0], **defaults})
+    return parser
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return None if field.default is MISSING else field.default
+
+
+@functools.cache
+def _made_parser(recipe: str, presets: tuple[str, ...], config_class: type) -> Any:
     import jsonargparse
 
     needed = [f.name for f in fields(config_class) if f.default is f.default_factory]
@@ -181,8 +201,8 @@ def config_parser(recipe: str, module: Any, config_class: type) -> Any:
     )
     parser.add_argument(
         "--preset",
-        default=next(iter(module.PRESETS)),
-        choices=list(module.PRESETS),
+        default=presets[0],
+        choices=list(presets),
         help="Named set of defaults for the other options.",
     )
     parser.add_argument(
@@ -266,23 +286,32 @@ def _built(config_class: Any, values: Any) -> Any:
     return config_class(**{f.name: values[f.name] for f in fields(config_class)})
 
 
-def _read_options(file: str, recipe: str) -> dict[str, Any]:
+def read_yaml(option: str, file: str, recipe: str, empty: str) -> dict[str, Any]:
+    """The content of a YAML file of a recipe.
+
+    Args:
+        option: Option that names the file.
+        file: Path of the file.
+        recipe: Name of the recipe.
+        empty: What to say of a file that holds no mapping.
+
+    Raises:
+        UserError: The file cannot be read, or is for another recipe.
+    """
     import yaml
 
     try:
         content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UserError(f"--config {file} cannot be read: {reason}") from error
+        raise UserError(f"{option} {file} cannot be read: {reason}") from error
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())[:200]
-        raise UserError(f"--config {file} is not valid YAML ({where})") from error
+        raise UserError(f"{option} {file} is not valid YAML ({where})") from error
     if not isinstance(content, dict):
-        raise UserError(
-            f"--config {file} holds no options; write one per line, for example `rounds: 10`"
-        )
+        raise UserError(f"{option} {file} holds {empty}")
     if content.get("recipe", recipe) != recipe:
-        raise UserError(f"--config {file} is for the recipe {content['recipe']!r}, not {recipe}")
+        raise UserError(f"{option} {file} is for the recipe {content['recipe']!r}, not {recipe}")
     return content
 
 

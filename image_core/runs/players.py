@@ -76,13 +76,27 @@ def make_engine(
             raise UserError(f"{source} has no optimizer for the game's player {name!r}; add it")
     return Engine(
         game,
-        {player.name: player.optimizer for player in players},
+        {player.name: _named(player, source) for player in players},
         accelerator=mixed_precision(precision, next(game.parameters()).device),
         clip={p.name: p.max_grad_norm for p in players if p.max_grad_norm is not None},
         schedule={p.name: p.schedule for p in players if p.schedule is not None},
         ema=ema,
         cut=_cut(game, shard, ema),
     )
+
+
+def _named(player: Player, source: str) -> OptimizerFactory:
+    """A player's optimizer; what torch refuses of it becomes one sentence."""
+
+    def build(parameters: Sequence[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        try:
+            return player.optimizer(parameters)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{source}: the optimizer of the player {player.name!r} cannot be built: {error}"
+            ) from error
+
+    return build
 
 
 def _cut(game: Game, shard: str, ema: Mapping[str, float]) -> Cut:

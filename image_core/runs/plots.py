@@ -157,7 +157,7 @@ def draw_learning_curves(
     for panel in panels[len(shown) :]:
         panel.remove()
     figure.supxlabel("round", fontsize=11)
-    figure.draw_without_rendering()
+    _lay_out(figure)
     for panel in panels[: columns if phases else 0]:
         place_above(panel, [Label(name, start, 0, GREY, 9) for start, name in phases])
     return figure
@@ -211,7 +211,7 @@ def draw_quality_diversity(
         meant = "T: sampling temperature" + ("\np: top-p" if "p" in symbols.values() else "")
         legend.set_title(meant)
         legend.get_title().set_fontsize(8.5)
-    figure.draw_without_rendering()
+    _lay_out(figure)
     place_beside(axes, labels)
     return figure
 
@@ -344,6 +344,12 @@ def soften(axes: "matplotlib.axes.Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def _lay_out(figure: "matplotlib.figure.Figure") -> None:
+    """Lay a figure out once and for all: labels are placed in it, and files would do it anew."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
 
 
 def write_figure(figure: "matplotlib.figure.Figure", path: Path) -> None:

@@ -2,10 +2,6 @@
 
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 Row = Mapping[str, float | str]
 
@@ -39,3 +35,18 @@ def cell(value: int | float | str) -> str:
         value: Number, or text that is printed unchanged.
     """
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def told_facts(facts: Mapping[str, object]) -> str:
+    """Counts and shares by name in one line.
+
+    Args:
+        facts: Counts, shares, and counts by class.
+    """
+    return ", ".join(f"{name} {_told(value)}" for name, value in facts.items())
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {count:,}" for name, count in value.items()) + "}"
+    return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"

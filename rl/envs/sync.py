@@ -5,6 +5,7 @@ thus given by its episode's seed and the actions since: to resume, they are play
 """
 
 import os
+import re
 import sys
 import warnings
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from image_core.adversarial.errors import UserError
+from image_core.adversarial.errors import UserError, line_of
 from rl.envs.base import Envs, Step
 from rl.envs.fixed import FixedHorizon
 from rl.envs.spaces import Observations, actions, episode_limit, observations
@@ -125,12 +126,14 @@ class SyncEnvs(Envs):
     def _raised(self, i: int, error: Exception) -> UserError:
         """What an environment did wrong, and where: its seed and actions make it happen again."""
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        line = line_of(error, type(self.envs[i].unwrapped).__module__.split(".")[:1])
         step = int(self.elapsed[i])
         when = f"at step {step}" if step else "at its reset"
         return UserError(
             f"--env {self.name}: environment {i + 1} of {self.count} raised {reason} in its "
-            f"episode {int(self.episodes[i]) + 1} {when} (seed {int(self.seeds[i])}); mend it, "
-            "then `seqgan resume` goes on from the last checkpoint"
+            f"episode {int(self.episodes[i]) + 1} {when} (seed {int(self.seeds[i])}"
+            f"{'; ' * bool(line)}{line}); mend it, then `seqgan resume` goes on from the last "
+            "checkpoint"
         )
 
     def _action(self, act: Any) -> Any:
@@ -176,5 +179,7 @@ def make(
             )
     except Exception as error:  # whatever its module or its constructor raises
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UserError(f"--env {env} cannot be made: {reason}") from error
+        line = line_of(error, re.split("[.:]", env)[:1])
+        at = f" ({line})" if line else ""
+        raise UserError(f"--env {env} cannot be made: {reason}{at}") from error
     return made.spec, made

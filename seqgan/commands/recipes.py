@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from image_core.runs import papers, parsing
+from image_core.runs.paper import UnknownPaper
 
 if TYPE_CHECKING:
     from image_core.runs.recipe import Run
@@ -88,7 +89,7 @@ def parse_config(recipe: str, words: Sequence[str]) -> tuple[Any, bool]:
     """
     try:
         return parsing.parse_config(recipe, recipe_module(recipe), words)
-    except papers.UnknownPaper as unknown:
+    except UnknownPaper as unknown:
         owners = [other for other in PAPERS if unknown.name in _papers(other)]
         if not owners:
             raise

@@ -6,6 +6,7 @@ from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.outside import own_fault
 from image_core.runs.parsing import prepare, saved_config
 from image_core.runs.stopping import Stopped, at_once
 from seqgan.commands.recipes import RECIPES, parse_config, recipe_module
@@ -112,6 +113,15 @@ def _play(run: "Run") -> None:
         raise KeyboardInterrupt(
             f"; `seqgan resume {run.config.out}` resumes from the last checkpoint"
         ) from None
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        if own := own_fault(error):
+            raise UserError(
+                f"{own}; mend it, then `seqgan resume {run.config.out}` goes on from the last "
+                "checkpoint"
+            ) from error
+        raise
 
 
 def _check_same(config: Any, saved: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from image_core.adversarial.errors import UserError
 from seqgan.data.compact import Lines, Remaining, Through
+from seqgan.data.fields import field_of
 from seqgan.data.hub_records import hub_records, is_saved
 from seqgan.data.no_text import SUBTITLES
 from seqgan.data.records import PLAIN, File, Record, exists, find_file, records
@@ -216,7 +217,7 @@ def _texts_of_rows(
     def sentences() -> Iterator[Sentence]:
         nonlocal tokens
         for number, row in rows:
-            value = _value(row, name)[1]
+            value = field_of(row, name)[1]
             place = f"record {number} of {source}"
             if isinstance(value, list):
                 tokens = True
@@ -228,28 +229,13 @@ def _texts_of_rows(
             label = None if label_field is None else _label(row, label_field, place)
             yield number, value and _LINE_BREAKS.sub(" ", value), label
 
-    if not any(_value(row, name)[0] for _, row in first):
+    if not any(field_of(row, name)[0] for _, row in first):
         raise UserError(f"{source} has no field {name!r}; --field may be {_listed(textual)}")
-    values = [value for _, row in first if isinstance(value := _value(row, name)[1], str)]
+    values = [value for _, row in first if isinstance(value := field_of(row, name)[1], str)]
     if kind in ("CSV", "TSV") and values and all(map(_NUMBER.fullmatch, values)):
         raise _no_text(source, name, 0, first[0][0], textual)
     texts = _texts(sentences(), source, limit, f"{kind}, column {name}")
     return texts._replace(tokens=tokens)
-
-
-def _value(row: dict[str, Any], name: str) -> tuple[bool, Any]:
-    """Whether a record has a field, and its value; dots lead into mappings and lists."""
-    if name in row:
-        return True, row[name]
-    value: Any = row
-    for part in name.split("."):
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
-            value = value[int(part)]
-        else:
-            return False, None
-    return True, value
 
 
 def _joined(value: list[Any], name: str, place: str) -> str:
@@ -264,7 +250,7 @@ def _joined(value: list[Any], name: str, place: str) -> str:
 
 
 def _label(row: dict[str, Any], name: str, place: str) -> str:
-    value = _value(row, name)[1]
+    value = field_of(row, name)[1]
     if value is None or isinstance(value, (dict, list)) or not str(value).strip():
         raise UserError(f"{place} has no label in --label_field {name}; add it or remove the row")
     return str(value)
@@ -296,7 +282,7 @@ def _chosen(
 ) -> str:
     if field is not None:
         return field
-    if any(_value(row, "text")[0] for row in rows):
+    if any(field_of(row, "text")[0] for row in rows):
         return "text"
     if len(textual) == 1 and (kind not in ("CSV", "TSV") or " " not in textual[0]):
         return textual[0]

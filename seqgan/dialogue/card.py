@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from image_core.runs.groups import own_hints
-from image_core.runs.papers import Paper
+from image_core.runs.paper import Paper
 from seqgan.dialogue.config import DialogueRunOptions
 
 SHOWN = (

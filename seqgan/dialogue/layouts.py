@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from image_core.adversarial.errors import UserError
+from seqgan.data.fields import field_of
 from seqgan.dialogue.asked_lists import asks_in_lists, dialogue_of_lists
 from seqgan.dialogue.exports import chats_of, dialogues_of_export, export_kind, is_all_chats
 from seqgan.dialogue.marked import marked_turns
@@ -21,7 +22,7 @@ from seqgan.dialogue.messages import (
     dialogue_of,
     split,
 )
-from seqgan.dialogue.one_turn import IDS, ORDERS, one_turn_a_row
+from seqgan.dialogue.one_turn import IDS, ORDERS, first_of, one_turn_a_row
 from seqgan.dialogue.trees import (
     REPLIES,
     TEXTS,
@@ -77,7 +78,7 @@ def renamed(rows: Sequence[Row], columns: str, source: str) -> list[Row]:
             raise UserError(
                 f"--columns {columns}: {source} has no column {theirs!r}; it has {_listed(known)}"
             )
-    return [{ours: _inside(row, theirs) for ours, theirs in names.items()} for row in rows]
+    return [{ours: field_of(row, theirs)[1] for ours, theirs in names.items()} for row in rows]
 
 
 def assignments(columns: str) -> dict[str, str]:
@@ -101,16 +102,6 @@ def assignments(columns: str) -> dict[str, str]:
     return names
 
 
-def _inside(row: Row, name: str) -> Any:
-    """The value of a column; dots lead into records."""
-    if name in row:
-        return row[name]
-    value: Any = row
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
-
-
 def dialogues_of_rows(
     rows: Sequence[Row], source: str, counts: Counts, way_out: str
 ) -> Iterator[tuple[str, Dialogue, str]]:
@@ -132,18 +123,18 @@ def dialogues_of_rows(
     if (export := export_kind(columns)) is not None:
         yield from dialogues_of_export(rows, export, source, counts)
         return
-    if names_parents(columns) and not _first(columns, WHOLE):
+    if names_parents(columns) and not first_of(columns, WHOLE):
         yield from dialogues_of_messages(rows, columns, source, counts)
         return
-    identity, text = _first(columns, IDS), _first(columns, CONTENT_KEYS)
-    whole = _first(columns, WHOLE)
+    identity, text = first_of(columns, IDS), first_of(columns, CONTENT_KEYS)
+    whole = first_of(columns, WHOLE)
     if identity and text and not whole and not _pair(columns):
         yield from one_turn_a_row(rows, columns, identity, text, source, counts)
         return
     for number, row in enumerate(rows, 1):
         place = f"record {number} of {source}"
         counts.read += 1
-        name, pair = _first(row, WHOLE), _pair(row)
+        name, pair = first_of(row, WHOLE), _pair(row)
         if row.get("label") is False or row.get("kto_tag") is False:
             counts.rejected += 1
         elif asks_in_lists(row):
@@ -215,17 +206,12 @@ def _is_line(value: Any) -> bool:
     return isinstance(value, str) and any(mark in value for mark in MARKS)
 
 
-def _first(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """The first of some columns that has a value."""
-    return next((name for name in names if row.get(name) is not None), None)
-
-
 def _pair(row: Mapping[str, Any]) -> tuple[str, str] | None:
     """Columns of the prompt and of the answer; an answer alone may hold both, as in hh-rlhf."""
-    asked, answered = _first(row, PROMPTS), _first(row, ANSWERS)
+    asked, answered = first_of(row, PROMPTS), first_of(row, ANSWERS)
     if answered and asked and not (asked == "text" and answered != "labels"):
         return asked, answered
-    return ("chosen", "chosen") if _first(row, ("chosen",)) else None
+    return ("chosen", "chosen") if first_of(row, ("chosen",)) else None
 
 
 def _unknown(
@@ -329,7 +315,7 @@ def _side(value: Any, role: str, name: str, place: str, counts: Counts) -> list[
             return [turn for turn in turns if turn.text]  # the last mark is before the answer
         value = split(value) if role == "user" and MARKS[0].strip() in value else [value]
     if isinstance(value, Mapping):
-        inner = _first(value, WHOLE)
+        inner = first_of(value, WHOLE)
         value = value[inner] if inner else [value]
     if value and _are_texts(value):
         if role == "user":

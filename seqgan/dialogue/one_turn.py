@@ -39,11 +39,11 @@ def one_turn_a_row(
     Raises:
         UserError: A row lacks its dialogue, place or speaker, or two have one place.
     """
-    order = _first(columns, ORDERS)
-    when = None if order else _first(columns, TIMES)
+    order = first_of(columns, ORDERS)
+    when = None if order else first_of(columns, TIMES)
     if when and None in map(_seconds, (row.get(when) for row in rows)):
         when = None
-    speaker = _first(columns, ROLE_KEYS) or _first(
+    speaker = first_of(columns, ROLE_KEYS) or first_of(
         columns, [name for name in NAME_KEYS if name not in ("id", identity, text)]
     )
     groups: dict[Any, list[tuple[int, Row]]] = {}
@@ -112,6 +112,11 @@ def _seconds(value: Any) -> float | None:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-def _first(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """The first of some columns that has a value."""
+def first_of(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """The first of some columns that has a value.
+
+    Args:
+        row: Value of each column.
+        names: Names of columns.
+    """
     return next((name for name in names if row.get(name) is not None), None)

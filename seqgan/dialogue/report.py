@@ -13,7 +13,7 @@ from image_core.adversarial.discrimination import accuracy, auc
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.html_report import Shown
-from image_core.runs.papers import Paper
+from image_core.runs.paper import Paper
 from image_core.runs.run_page import told_facts, write_page
 from image_core.runs.table import print_table
 from seqgan.dialogue.card import AUTO, SHOWN, card

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.data.split import held_out
+from image_core.runs.table import told_facts
 from seqgan.discrete.data import DiscreteData, read_discrete, read_labels
 from seqgan.metrics.neighbours import nearest
 
@@ -115,13 +116,7 @@ def split_facts(splits: RowSplits) -> dict[str, object]:
 
 def told(facts: dict[str, object]) -> str:
     """The facts in one line."""
-
-    def shown(value: object) -> str:
-        if isinstance(value, dict):
-            return "{" + ", ".join(f"{name}: {count:,}" for name, count in value.items()) + "}"
-        return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"
-
-    return "splits: " + ", ".join(f"{name} {shown(value)}" for name, value in facts.items())
+    return f"splits: {told_facts(facts)}"
 
 
 def _near(data: DiscreteData, test: DiscreteData) -> float:

@@ -12,7 +12,8 @@ from torch import Tensor
 from image_core.adversarial.arguments import python_call
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import check_vocabulary
-from seqgan.lm.policies import SequencePolicy, check_draw
+from seqgan.lm.draws import check_draw
+from seqgan.lm.policies import SequencePolicy
 from seqgan.metrics.bootstrap import Figure, bootstrap_band
 
 ROWS = 1000

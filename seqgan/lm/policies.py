@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from numbers import Real
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +15,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.precision import recurrent
 from seqgan.data.encode import check_vocabulary, mask_of
 from seqgan.lm import softmax
+from seqgan.lm.draws import check_draw
 from seqgan.lm.softmax import Draw
 
 State = tuple[Tensor, ...]
@@ -72,13 +72,13 @@ class SequencePolicy(nn.Module, ABC):
             temperature: Temperature of the density.
         """
 
-    @abstractmethod
     def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
         """Mean negative log-likelihood in nats per token, excluding padding; differentiable.
 
         Args:
             tokens: Token ids, (B, T).
         """
+        return -self.log_prob(tokens).sum() / self.mask(tokens).sum()
 
     def mask(self, tokens: Int64[Tensor, "*B T"]) -> Bool[Tensor, "*B T"]:
         """True up to and including the first end token.
@@ -168,22 +168,6 @@ class SequencePolicy(nn.Module, ABC):
                 if not len(rows):
                     break
         return torch.where(self.mask(tokens), tokens, self.pad)
-
-
-def check_draw(temperature: float, top_p: float = 1.0) -> None:
-    """Reject a temperature or a probability mass from which nothing can be drawn.
-
-    Args:
-        temperature: Sampling temperature.
-        top_p: Probability mass of nucleus sampling.
-
-    Raises:
-        UserError: One of them is out of range.
-    """
-    if not isinstance(temperature, Real) or not temperature > 0:
-        raise UserError(f"temperature={temperature!r}: give a number above 0")
-    if not 0 < top_p <= 1:
-        raise UserError(f"top_p={top_p}: give a number above 0 and at most 1")
 
 
 class RecurrentPolicy(SequencePolicy):

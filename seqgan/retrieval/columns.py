@@ -16,6 +16,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data.hub import is_saved
 from image_core.data.hub_request import ask_hub
 from seqgan.data.errors import reason
+from seqgan.data.fields import field_of
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
 from seqgan.retrieval.roles import Role, Table, filled, lacking, numbered, places, together, told_of
@@ -226,7 +227,7 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
     made: dict[str, list[str]] = {role: [] for role in found}
     for number, row in (first, *rows):
         for role, key in found.items():
-            made[role].append(_text(_inside(row, key), source, number, key))
+            made[role].append(_text(field_of(row, key)[1], source, number, key))
     frame = pd.DataFrame({role: pd.array(values, "string") for role, values in made.items()})
     told = f"{len(frame):,} objects: {', '.join(f'{role} = {key}' for role, key in found.items())}"
     return Table(together([filled(frame)], source), told)
@@ -274,16 +275,6 @@ def _parsed(line: str, source: str, number: int) -> Any:
         raise UserError(
             f"{source}, row {number} is not JSON: {reason(error)}; {way_out}"
         ) from error
-
-
-def _inside(row: Mapping[str, Any], key: str) -> Any:
-    """A field, or one inside others, as in meta.user."""
-    if key in row:
-        return row[key]
-    value: Any = row
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
 
 
 def _text(value: Any, source: str, number: int, key: str) -> str:

@@ -11,7 +11,7 @@ from image_core.adversarial.errors import UserError
 from image_core.runs import plots
 from image_core.runs.folder import RunFolder, write_text
 from image_core.runs.run_page import write_page
-from image_core.runs.table import print_table
+from image_core.runs.table import print_table, told_facts
 from seqgan.retrieval.baseline_rows import baseline, random_order
 from seqgan.retrieval.config import RetrievalOptions
 from seqgan.retrieval.evaluate import ScoreRows, evaluate, interval, means, paired_test
@@ -176,19 +176,12 @@ def game_of(config: RetrievalOptions) -> dict[str, Any]:
 
 def described(task: Task) -> list[str]:
     """What was understood of the data, a line a file; the splits; what was dropped and noted."""
-    facts = ", ".join(f"{name} {_shown(value)}" for name, value in task.facts.items())
-    lines = [*task.told, f"splits: {facts}"]
+    lines = [*task.told, f"splits: {told_facts(task.facts)}"]
     for kind, counts in (("dropped", task.dropped), ("noted", task.noted)):
         said = [f"{count:,} {why}" for why, count in counts.items() if count]
         if said:
             lines.append(f"{kind}: {', '.join(said)}")
     return lines
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {count:,}" for name, count in value.items()) + "}"
-    return f"{value:.1%}" if isinstance(value, float) else f"{value:,}"
 
 
 def _print(

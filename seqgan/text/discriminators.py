@@ -29,6 +29,9 @@ class SequenceDiscriminator(nn.Module, ABC):
     embedding: Tensor
     """A vector for each token, (V, E)."""
 
+    end: int | None = None
+    """Id that ends a sequence; None where none does."""
+
     @abstractmethod
     def embed(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, "B T E"]:
         """Embed tokens, zero past the end; gradient penalties differentiate at these vectors.
@@ -67,13 +70,13 @@ class SequenceDiscriminator(nn.Module, ABC):
             tokens: Token ids, (B, T).
         """
 
-    @abstractmethod
     def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
         """Number of tokens in each sequence up to its end; None = all.
 
         Args:
             tokens: Token ids, (B, T).
         """
+        return None if self.end is None else mask_of(tokens, self.end).sum(1)
 
     @abstractmethod
     def regularizer(self) -> Float[Tensor, ""]:
@@ -199,9 +202,6 @@ class CNNDiscriminator(SequenceDiscriminator):
             x = x * inside[:, :, None]
         features = max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True)
         return self._highway(features)
-
-    def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
-        return None if self.end is None else mask_of(tokens, self.end).sum(1)
 
     def regularizer(self) -> Float[Tensor, ""]:
         """l2 times half the sum of squares of the output layer's parameters."""

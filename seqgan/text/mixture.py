@@ -77,6 +77,3 @@ class MixturePolicy(SequencePolicy):
         so_far = (each.cumsum(1) + self.log_share).logsumexp(2)
         before = torch.nn.functional.pad(so_far[:, :-1], (1, 0))
         return so_far - before
-
-    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        return -self.log_prob(tokens).sum() / self.mask(tokens).sum()

@@ -85,9 +85,6 @@ class PooledDiscriminator(SequenceDiscriminator):
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
         return self.score(self.embed(tokens), None)
 
-    def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
-        return None if self.end is None else mask_of(tokens, self.end).sum(1)
-
     def regularizer(self) -> Float[Tensor, ""]:
         return self.embedding.new_zeros(())
 

@@ -70,9 +70,6 @@ class ResidualPolicy(SequencePolicy):
         own = self.G.log_prob(tokens, temperature)
         return own.scatter_add(1, last, correction.to(own.dtype)[:, None])
 
-    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        return -self.log_prob(tokens).sum() / self.mask(tokens).sum()
-
     @torch.no_grad()
     def log_z(self, temperature: float = 1.0) -> float:
         """Estimate log E_G exp(d), with G at a temperature.

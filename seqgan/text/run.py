@@ -14,7 +14,7 @@ from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.runs import options
-from image_core.runs.papers import Paper
+from image_core.runs.paper import Paper
 from image_core.runs.phase import Phase
 from image_core.runs.players import make_engine
 from image_core.runs.recipe import Run

@@ -35,7 +35,7 @@ from tests.recipes.outside import Forker, logged_lines, wait_for
 
 KILLS = 4
 SHORT_ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--rounds", "2", "--test_size", "16")
-LENGTH = ("--mle_epochs", "5", "--patience", "8", "--rounds", "5", "--evaluate_every", "2")
+LENGTH = ("--mle_epochs", "3", "--patience", "8", "--rounds", "3", "--evaluate_every", "2")
 
 
 def assert_same(run: Path, undisturbed: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import MISSING, fields
 import pytest
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.groups import groups
 from seqgan.commands.recipes import RECIPES, recipe_module
 
 NONSENSE = {float: ("nan", "inf"), int: (-1,)}
@@ -38,3 +39,19 @@ def test_no_number_is_nonsense(recipe, paper, config):
             assert f"--{field.name} {value}" in str(refused.value)
             checked += 1
     assert checked > 8
+
+
+SHARED = (
+    *("Options of every run", "Data", "Options of a corpus", "Alarms", "Precision", "Training"),
+    *("Evaluation", "Discriminator", "Adam", "Images, training and evaluation"),
+    *("Domains, training and evaluation", "Imitation"),
+)
+"""First words of the groups of --help that all papers of a recipe, or several recipes, have."""
+
+
+def test_a_paper_has_at_most_35_options_of_its_own():
+    for recipe, paper, config in configs():
+        found = groups(config)
+        own = [name for title, names in found if not title.startswith(SHARED) for name in names]
+        assert len(own) <= 35, (recipe, paper, own)
+        assert max(len(names) for _, names in found) <= 25, (recipe, paper)

@@ -8,10 +8,7 @@ import torch
 from image_core.adversarial.errors import UserError
 from image_core.data.images import ImageSet, Reading, read_splits
 from image_core.data.overlap import PictureSet, refuse_copies, split_facts, tell_facts
-from image_core.data.split import alike, three_ways
 
-HELD_OUT = 0.1
-"""Share of the images of every class that is drawn for each set to measure with."""
 FEWEST = 10
 """Images that a set to measure with holds at least."""
 
@@ -88,7 +85,8 @@ def read_sets(
             sets[role] = images.by_classes(f"--{role} {own}", sets["train"])
     wanted = [role for role in ("test", "valid") if role not in sets]
     if wanted:
-        sets |= _drawn(sets["train"], wanted, seed)
+        every = sets["train"]
+        sets |= {role: every.pick(rows) for role, rows in every.parted(wanted, seed).items()}
     for role in ("valid", "test"):
         if len(sets[role].images) < FEWEST:
             raise UserError(
@@ -99,14 +97,6 @@ def read_sets(
     facts = split_facts({r: PictureSet(s.images, s.labels, s.names) for r, s in ordered.items()})
     tell_facts(facts)
     return Sets(**ordered, facts=facts)
-
-
-def _drawn(every: ImageSet, wanted: list[str], seed: int) -> dict[str, ImageSet]:
-    """Sets drawn from the images to learn from, equal images on one side."""
-    labels = None if every.labels is None else every.labels.tolist()
-    groups = alike(every.images)
-    rows = three_ways(len(every.images), HELD_OUT, seed, wanted, labels=labels, groups=groups)
-    return {role: every.pick(torch.tensor(own, dtype=torch.long)) for role, own in rows.items()}
 
 
 def told_of(sets: dict[str, ImageSet]) -> str:

@@ -9,7 +9,6 @@ from jaxtyping import Float32, Shaped, UInt8
 from torch import Tensor
 
 from image_core.adversarial.arguments import python_call
-from image_core.adversarial.attacks.victim import Victim
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.losses import logistic_d
 from image_core.games.common import JudgedGame, PriorGame, evaluating, to_images
@@ -17,6 +16,7 @@ from image_core.games.conditional import LabelledGAN
 from image_core.games.latents import truncate, turn_vector, walk
 from image_core.games.plug_and_play import PlugAndPlayGAN
 from image_core.games.stacked import StackedGAN
+from image_core.recipes.image.conditions import Condition, classes_of
 from image_core.recipes.image.config import LogitOptions
 from image_core.recipes.image.recipe import Run
 from image_core.runs import options
@@ -36,8 +36,6 @@ TURNS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 Attribute = Callable[[Tensor], Tensor]
 """Images in [0, 1] to a number for each."""
 
-Condition = Callable[[Tensor], Tensor]
-"""Classifier: images in [0, 1] to logits of classes."""
 
 Label = str | int
 """Name of a class, or its number from 0."""
@@ -347,7 +345,7 @@ class LoadedImages(LoadedRun[Run]):
         wanted = torch.tensor([int(label) for label in labels], dtype=torch.int64)
         start = game.start(max(1, len(wanted)) * n)
         with evaluating(generator):
-            classes = _checked(condition, (generator(start[:8]) + 1) / 2, wanted)
+            classes = classes_of(condition, (generator(start[:8]) + 1) / 2, wanted)
             told = wanted.repeat_interleave(n) if len(wanted) else torch.arange(n) % classes
             parts = [
                 game.chain(generator, some, lambda x: condition((x + 1) / 2), own)
@@ -377,27 +375,6 @@ class LoadedImages(LoadedRun[Run]):
             d = game.d_scores(images, tuple(same) if told else ())
             chosen.append(images[torch.multinomial(d.softmax(0), 1)])
         return to_bytes(torch.cat(chosen))
-
-
-def _checked(condition: Condition, images: Tensor, wanted: Tensor) -> int:
-    """Number of classes of a condition.
-
-    Raises:
-        UserError: It fails on images of the run, gives no logits or no gradient, or has no such
-            class.
-    """
-    try:
-        most = int(wanted.max()) if len(wanted) else 0
-        Victim(condition).check(images, torch.full((len(images),), most))
-        return condition(images).shape[1]
-    except UserError as error:
-        raise UserError(f"--condition: {error}") from error
-    except Exception as error:  # whatever a user's classifier raises
-        reason = " ".join(str(error).split())
-        raise UserError(
-            f"--condition: it fails on images of shape {tuple(images.shape)} in [0, 1]: "
-            f"{type(error).__name__}: {reason}"
-        ) from error
 
 
 Loaded = LoadedImages

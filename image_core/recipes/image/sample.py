@@ -5,10 +5,10 @@ from pathlib import Path
 
 from image_core.adversarial.errors import UserError
 from image_core.metrics.attributes import slant
+from image_core.recipes.image.conditions import Condition
 from image_core.recipes.image.loaded import (
     TURNS,
     Attribute,
-    Condition,
     LoadedImages,
     check_settings,
 )

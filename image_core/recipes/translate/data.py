@@ -1,22 +1,18 @@
 """The domains of a run: those to learn from, those of the log, and those of the report."""
 
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.data.domains import Domains, make_domains, read_pairs, read_two
 from image_core.data.images import ImageSet, Reading, read_splits
 from image_core.data.overlap import PictureSet, split_facts, tell_facts
-from image_core.data.split import alike, three_ways
 
-HELD_OUT = 0.1
-"""Share of the pictures of every class that is drawn for each set to measure with."""
 FEWEST = 10
 """Pictures that a set to measure with holds at least."""
 
@@ -180,23 +176,12 @@ def _held(o: DomainSource, role: str, place: str, train: Domains) -> Domains:
 
 
 def _drawn(every: Domains, wanted: list[str], seed: int) -> dict[str, Domains]:
-    """Sets drawn from the pictures to learn from: pairs together, other pictures by domain.
-
-    Equal pictures are on one side.
-    """
+    """Sets drawn from the pictures to learn from: pairs together, other pictures by domain."""
     if every.paired:
-        rows = _parted(every.a, wanted, seed, alike(every.a.images, every.b.images))
+        rows = every.a.parted(wanted, seed, every.b.images)
         return {role: every.pick(own, own) for role, own in rows.items()}
-    a, b = (_parted(side, wanted, seed, alike(side.images)) for side in (every.a, every.b))
+    a, b = every.a.parted(wanted, seed), every.b.parted(wanted, seed)
     return {role: every.pick(a[role], b[role]) for role in a}
-
-
-def _parted(
-    images: ImageSet, wanted: list[str], seed: int, groups: list[Hashable]
-) -> dict[str, Tensor]:
-    labels = None if images.labels is None else images.labels.tolist()
-    parts = three_ways(len(images.images), HELD_OUT, seed, wanted, labels=labels, groups=groups)
-    return {role: torch.tensor(own, dtype=torch.long) for role, own in parts.items()}
 
 
 def _halved(pairs: Domains, seed: int) -> Domains:

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
+from image_core.runs.parsing import read_yaml
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -181,21 +181,8 @@ def read_space(file: str, recipe: str) -> dict[str, Any]:
     Raises:
         UserError: The file cannot be read, or is for another recipe.
     """
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UserError(f"--search {file} cannot be read: {reason}") from error
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())[:200]
-        raise UserError(f"--search {file} is not valid YAML ({where})") from error
-    if not isinstance(content, dict):
-        raise UserError(f"--search {file} holds no study; for example:\n{EXAMPLE}")
-    if content.setdefault("recipe", recipe) != recipe:
-        raise UserError(f"--search {file} is for the recipe {content['recipe']!r}, not {recipe}")
-    return content
+    content = read_yaml("--search", file, recipe, f"no study; for example:\n{EXAMPLE}")
+    return {"recipe": recipe, **content}
 
 
 def space_of(content: Mapping[str, Any]) -> Space:

@@ -49,7 +49,6 @@ class Options(SharedOptions):
         pooling: Pooling of the pooled discriminator over positions: sum, or mean, which is
             normalised by the answer's length.
         d_hidden: Hidden size of the pooled discriminator.
-        d_window: Tokens that each of its positions reads where there are no features.
         loss: Adversarial loss, see `seqgan list losses`. Your own: module:name.
         floor: Least reward of the discriminator.
         d_weight: Weight of the discriminator's reward.
@@ -74,7 +73,6 @@ class Options(SharedOptions):
     discriminator: str = "pooled"
     pooling: str = "sum"
     d_hidden: int = 32
-    d_window: int = 3
     loss: str = "non_saturating"
     floor: float = -6.0
     d_weight: float = 1.0
@@ -92,7 +90,7 @@ class Options(SharedOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 1, "prompts_batch", "d_steps", "d_hidden", "d_window")
+        options.check_least(self, 1, "prompts_batch", "d_steps", "d_hidden")
         options.check_least(self, 2, "samples")
         options.check_least(self, 0, "kl_coef", "teacher_forcing", "d_warmup_steps", "d_weight")
         options.check_above_zero(self, "d_lr")
@@ -177,7 +175,6 @@ class Options(SharedOptions):
             start=policy.start,
             end=policy.end,
             features=self.own_features(s),
-            window=self.d_window,
             hidden=self.d_hidden,
             pooling=self.pooling,
         )

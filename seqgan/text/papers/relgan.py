@@ -113,9 +113,6 @@ class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
         x = F.embedding(tokens, self.embedding)
         return x if self.end is None else x * mask_of(tokens, self.end)[:, :, None]
 
-    def lengths(self, tokens: Int64[Tensor, "B T"]) -> Int64[Tensor, " B"] | None:
-        return None if self.end is None else mask_of(tokens, self.end).sum(1)
-
     def forward(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
         return self.score(self.embed(tokens), self.lengths(tokens))
 

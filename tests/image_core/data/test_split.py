@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_core.data.split import alike, held_out
@@ -26,6 +26,7 @@ def test_sorted_rows_are_drawn_from_everywhere():
     assert held == held_out(10_000, 0.1, seed=3)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 5), min_size=1, max_size=60),
     st.floats(0.05, 0.9),

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_core.adversarial.errors import UserError
@@ -138,6 +138,7 @@ def slow_mask(row: list[int], end: int | None) -> list[bool]:
     return [position <= stop for position in range(len(row))]
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 6).flatmap(
         lambda width: st.lists(

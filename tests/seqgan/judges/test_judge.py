@@ -68,7 +68,7 @@ def contexts():
 
 def test_adversarial_evaluation_of_a_machine_that_answers_and_of_one_that_does_not(contexts):
     """The second is as fluent; only machine-vs-random shows that it does not listen."""
-    options = {"vocab": 7, "seeds": (0,), "epochs": 15}
+    options = {"vocab": 7, "seeds": (0,), "epochs": 10}
     human, deaf = replies(contexts, 1), texts(len(contexts), 1, 7, 2)
     good = adversuc(contexts, human, replies(contexts, 2), **options)
     assert good.success == pytest.approx(0.5, abs=0.1)

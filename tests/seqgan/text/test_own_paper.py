@@ -134,10 +134,37 @@ def test_killed_in_its_own_phase_it_ends_the_same(folder):
     assert read_log(folder / "killed") == read_log(folder / "undisturbed")
 
 
+@pytest.mark.usefixtures("short_report")
+def test_what_it_raises_in_training_names_its_line_and_loses_nothing(folder):
+    """The phase before was saved; once the paper is mended the run goes on from there."""
+    source = folder / "mypackage" / "breaks.py"
+    step = "        verdict = self.D(next(batches)).detach()\n"
+    source.write_text(MANAGED.replace(step, f"{step}        verdict[999]\n"))
+    line = 1 + source.read_text().splitlines().index("        verdict[999]")
+    words = (*TRAIN, "--paper", "mypackage.breaks", "--out", "broken", "--report", "none")
+    done = command(folder, *words)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"seqgan: {source}, line {line}, in manager_move: IndexError: index 999 is out of bounds "
+        "for dimension 0 with size 16; mend it, then `seqgan resume broken` goes on from the last "
+        "checkpoint"
+    )
+    before = read_log(folder / "broken")
+    assert {row["phase"] for row in before} == {"mle", "warmup"}
+    source.write_text(MANAGED)
+    assert command(folder, "resume", "broken").returncode == 0
+    after = read_log(folder / "broken")
+    assert after[: len(before)] == before
+    assert after[-1]["phase"] == "adversarial"
+
+
 TWICE = MANAGED.replace('Player("M", adam(o.manager_lr))', 'Player("G", adam(0.1))')
 UNKNOWN = MANAGED.replace('Player("M", adam', 'Player("X", adam')
 SILENT = MANAGED.replace(', Player("M", adam(o.manager_lr))', "")
 PLAIN = MANAGED.replace("@dataclass(kw_only=True)\nclass Options(SampledOptions)", "class Options")
+
+RAISED = "in {}: ZeroDivisionError: division by zero"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +186,16 @@ PLAIN = MANAGED.replace("@dataclass(kw_only=True)\nclass Options(SampledOptions)
         (SILENT, "has no optimizer for the game's player 'M'"),
         (PLAIN, "must be a dataclass derived from SharedOptions"),
         (MANAGED.replace('manager_rounds": 3', 'hope": 3'), "PRESETS name 'hope'"),
+        (f"{MANAGED}\nPRESETS = 3", "`PRESETS` of"),
+        (f"{MANAGED}\nRECIPES = 'text'", "must be the names of recipes"),
+        (f"{MANAGED}\nphases = 3", "is not a function"),
+        (MANAGED.replace("game(o, s)", "game(o)"), "`game` takes (o), and is called with 2 argum"),
+        (MANAGED.replace("rounds: int = 2", "rounds: 'Hope' = 2"), "NameError: name 'Hope' is not"),
+        (MANAGED.replace("adam(o.m", "adam(-o.m"), "of the player 'M' cannot be built: Invalid"),
+        (MANAGED.replace("return ManagedGame(", "1 / 0\n    ManagedGame("), RAISED.format("game")),
+        (MANAGED.replace("return [*two", "[][0]\n    [*two"), "in players: IndexError: list index"),
+        (MANAGED.replace("nn.Linear(1, 1)", "1 / 0"), RAISED.format("__init__")),
+        (f"{MANAGED}\ndata = lambda o, corpus: 1 / 0", RAISED.format("<lambda>")),
     ],
 )
 def test_a_module_that_is_no_paper_is_one_sentence_with_its_path(

@@ -411,8 +411,16 @@ def _callback(reward: TrainedReward) -> Any:
             reward.save(Path(args.output_dir) / f"checkpoint-{state.global_step}" / "discriminator")
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if state.global_step:
-                place = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-                reward.load(place / "discriminator")
+            if not state.global_step:
+                return
+            name = f"checkpoint-{state.global_step}/discriminator"
+            place = Path(args.output_dir) / name
+            if place.is_dir():
+                reward.load(place)
+            elif not reward.engine.round:
+                raise UserError(
+                    f"the trainer goes on from step {state.global_step}, but {place} is not there; "
+                    f"if it resumes from another folder, call reward.load('FOLDER/{name}') first"
+                )
 
     return Saves()

@@ -22,6 +22,9 @@ class Victim:
         logits: Module or function from images (N, ...) to logits (N, K).
         low: Least value of an input.
         high: Greatest value of an input.
+
+    Raises:
+        UserError: The classifier is no function, or the range is none.
     """
 
     logits: Callable[[Tensor], Tensor]

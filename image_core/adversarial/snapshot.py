@@ -237,12 +237,12 @@ def _check_optim(state: State, optim: dict[str, Any], file: Path, kinds: Mapping
     for name, optimizer in state.optimizers.items():
         saved, wanted = optim["optimizers"][name], optimizer.state_dict()
         saved_groups, groups = saved["param_groups"], wanted["param_groups"]
-        mine = type(optimizer).__name__
+        now = type(optimizer).__name__
         alike = len(saved_groups) == len(groups) and all(
             a.keys() == b.keys() and len(a["params"]) == len(b["params"])
             for a, b in zip(saved_groups, groups)
         )
-        if not alike or kinds.get(name, mine) != mine:
+        if not alike or kinds.get(name, now) != now:
             raise UserError(
                 f"{file} holds another optimizer of {name!r}; use the options it was made with"
             )

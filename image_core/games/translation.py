@@ -282,7 +282,14 @@ class Adversary:
     def both(
         self, D: nn.Module, real: Images, fake: Images, told: Tensor | None
     ) -> tuple[Logits, Logits]:
-        """Logits of both, in one pass where no batch statistic would give the label away."""
+        """Logits of both, in one pass where no batch statistic would give the label away.
+
+        Args:
+            D: Discriminator.
+            real: Pictures of the domain, (N, C, H, W).
+            fake: Translations, (M, C, H, W).
+            told: What D is told besides; None for nothing.
+        """
         one, other = beside(told, real), beside(told, fake)
         if mixes_samples(D):
             return raised(D(one)), raised(D(other))

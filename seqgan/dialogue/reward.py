@@ -190,6 +190,11 @@ class TrainedReward:
 
         Another process would train a discriminator of its own: a trainer that asks for rewards
         there needs one that is served.
+
+        Args:
+            prompts: Prompts, texts or messages.
+            completions: Completion of each.
+            columns: Other columns of the data set, and what TRL adds.
         """
         return self(prompts, completions, **columns)
 
@@ -267,11 +272,18 @@ class TrainedReward:
         save_discriminator(self.game.D, self.form, c, Path(folder))
 
     def save(self, folder: str | Path) -> None:
-        """Write discriminator and optimizer."""
+        """Write discriminator and optimizer.
+
+        Args:
+            folder: Folder of the checkpoint.
+        """
         self.engine.save(folder)
 
     def load(self, folder: str | Path) -> None:
         """Go on as `save` left it.
+
+        Args:
+            folder: Folder of the checkpoint.
 
         Raises:
             UserError: There is no checkpoint, or one of another discriminator.

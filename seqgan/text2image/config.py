@@ -342,7 +342,11 @@ def check_small(small: int, side: int) -> None:
 
 
 def stage_players(o: Text2ImageOptions) -> list[Player]:
-    """Encoder with matcher, and the generator and discriminator of each stage, by Adam."""
+    """Encoder with matcher, and the generator and discriminator of each stage, by Adam.
+
+    Args:
+        o: Options of the run.
+    """
     found = [Player("match", adam(MATCH_LR))]
     schedule = partial(StepLR, step_size=o.halve_every, gamma=0.5) if o.halve_every else None
     for stage in range(1, len(o.stage_rounds()) + 1):

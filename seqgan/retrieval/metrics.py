@@ -98,7 +98,7 @@ def precision(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
     """P@k: relevant documents among the first k, over k, however short the list is.
 
     Args:
-        ranking: Places of relevant documents of each query.
+        ranking: Relevance in the order of the ranking.
         k: Length of the list.
     """
     return _hits(ranking, k) / k
@@ -108,7 +108,7 @@ def recall(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
     """Share of all relevant documents among the first k; 0 where nothing is relevant.
 
     Args:
-        ranking: Places of relevant documents of each query.
+        ranking: Relevance in the order of the ranking.
         k: Length of the list.
     """
     return _hits(ranking, k) / _count(ranking).clamp(min=1)
@@ -118,7 +118,7 @@ def hit_rate(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
     """1 where any of the first k is relevant, else 0.
 
     Args:
-        ranking: Places of relevant documents of each query.
+        ranking: Relevance in the order of the ranking.
         k: Length of the list.
     """
     return (_hits(ranking, k) > 0).float()
@@ -159,7 +159,7 @@ def average_precision(ranking: Ranking) -> Float[Tensor, " Q"]:
     """Mean over all relevant documents of the precision where each stands; 0 for those missed.
 
     Args:
-        ranking: Places of relevant documents of each query.
+        ranking: Relevance in the order of the ranking.
     """
     relevant = (ranking.gain > 0).double()
     place = torch.arange(1, relevant.shape[1] + 1, device=relevant.device)
@@ -171,7 +171,7 @@ def reciprocal_rank(ranking: Ranking) -> Float[Tensor, " Q"]:
     """1 over the place of the first relevant document; 0 where there is none.
 
     Args:
-        ranking: Places of relevant documents of each query.
+        ranking: Relevance in the order of the ranking.
     """
     relevant = ranking.gain > 0
     first = relevant.to(torch.int8).argmax(1) + 1
@@ -182,7 +182,7 @@ def measure(ranking: Ranking, at: Sequence[int] = (3, 5, 10)) -> dict[str, Float
     """All metrics of each query: p@k, ndcg@k, recall@k and hit@k for each k, map and mrr.
 
     Args:
-        ranking: Places of relevant documents of each query.
+        ranking: Relevance in the order of the ranking.
         at: Lengths k of the list.
     """
     values: dict[str, Tensor] = {f"p@{k}": precision(ranking, k) for k in at}

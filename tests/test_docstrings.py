@@ -33,14 +33,11 @@ ITEM = re.compile(r"\S+: |[*-] |\d+\. |\||>>> ")
 """What begins an argument, an item, a row of a table, an example."""
 
 
-parsed = functools.cache(ast.parse)
-
-
 @functools.cache
 def docstrings(source: str) -> list[tuple[int, int, str]]:
     """Line, column and text of everything that stands as a docstring, those of constants too."""
     found = []
-    for node in ast.walk(parsed(source)):
+    for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Expr(value=ast.Constant(value=str(text))):
                 first, *others = text.split("\n")
@@ -253,7 +250,7 @@ SAME_FORM = ("/papers/", "/recipes/", "seqgan/commands/")
 def untold(source: str) -> list[str]:
     """Arguments of public functions of a module that no `Args:` names."""
     wrong = []
-    for node in parsed(source).body:
+    for node in ast.parse(source).body:
         if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
             continue
         held = node.args

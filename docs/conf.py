@@ -19,6 +19,8 @@ html_title = "seqgan"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 myst_heading_anchors = 4
+# A block without a language is a command or a formula, and no Python
+highlight_language = "none"
 napoleon_google_docstring = True
 napoleon_custom_sections = ["Source"]
 autodoc_member_order = "bysource"

@@ -80,7 +80,13 @@ def prepare(
 
 
 def next_values(value: nn.Module, roll: Rollout, values: Tensor) -> Float[Tensor, "time envs"]:
-    """V of what followed: the next row's, but at ends and in the last row, which are looked up."""
+    """V of what followed: the next row's, but at ends and in the last row, which are looked up.
+
+    Args:
+        value: Network from observations to values, (B, 1).
+        roll: Rollout, time-major.
+        values: Values of the rollout's observations, (T, N).
+    """
     following = torch.cat([values[1:], values[-1:]])
     apart: Bool[Tensor, "time envs"] = roll.ended.clone()
     apart[-1] = True

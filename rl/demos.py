@@ -190,6 +190,10 @@ def random_actions(actions: Actions, count: int) -> Tensor:
     """Actions that are uniform over the choices or the box.
 
     Components of an open box are Gaussian, as a policy's are at its start.
+
+    Args:
+        actions: Actions of the environment.
+        count: Number of actions.
     """
     if actions.parts:
         return torch.stack([torch.randint(n, (count,)) for n in actions.parts], 1)

@@ -58,7 +58,11 @@ class Transitions(NamedTuple):
 
 
 def with_absorbing(t: Transitions) -> Transitions:
-    """Append one row "absorbing to absorbing" for each row that leads to the absorbing state."""
+    """Append one row "absorbing to absorbing" for each row that leads to the absorbing state.
+
+    Args:
+        t: Transitions of whole episodes.
+    """
     rows = t.next_absorbing.nonzero().squeeze(1)
     flags = torch.ones_like(rows, dtype=torch.bool)
     extra = Transitions(t.obs[rows], t.act[rows], t.next_obs[rows], flags, flags)
@@ -73,6 +77,9 @@ class Encoding(nn.Module):
         actions: Actions that are seen.
         normaliser: Normaliser of observations, shared by all networks.
         sees: What a row holds, one of `SEES`.
+
+    Raises:
+        UserError: What is seen is unknown.
     """
 
     def __init__(

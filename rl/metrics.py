@@ -35,7 +35,15 @@ def episodes_of(
 def returns_of(
     policy: Actor | None, envs: Envs, episodes: int, *, seed: int, deterministic: bool = False
 ) -> np.ndarray:
-    """Undiscounted returns of `episodes_of` a policy."""
+    """Undiscounted returns of `episodes_of` a policy.
+
+    Args:
+        policy: Policy to play; None for random actions.
+        envs: Environments to play in.
+        episodes: Number of episodes.
+        seed: Seed of the environments and of the actions.
+        deterministic: Whether the policy takes its most likely action.
+    """
     found = episodes_of(policy, envs, episodes, seed=seed, deterministic=deterministic)
     return np.array([t.ret for t in found])
 
@@ -92,6 +100,9 @@ def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
 
     With n values, weights are those of n equal pieces of [0, 1] inside [1/4, 3/4], so that any n is
     exact: one value is itself, four are the mean of the middle two.
+
+    Args:
+        values: Values, in any order.
 
     Raises:
         UserError: There is no value.

@@ -63,7 +63,13 @@ class Normaliser(nn.Module):
 
 
 def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
-    """Orthogonal weights, zero biases."""
+    """Orthogonal weights, zero biases.
+
+    Args:
+        inputs: Number of inputs.
+        outputs: Number of outputs.
+        gain: Factor of the orthogonal weights.
+    """
     layer = nn.Linear(inputs, outputs)
     nn.init.orthogonal_(layer.weight, gain)
     nn.init.zeros_(layer.bias)
@@ -71,7 +77,13 @@ def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
 
 
 def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = nn.Tanh) -> nn.Module:
-    """Dense layers of the sizes given, the last without activation."""
+    """Dense layers of the sizes given, the last without activation.
+
+    Args:
+        sizes: Numbers of units from the input to the output.
+        head_gain: Factor of the last layer's weights.
+        activation: Class of the activation.
+    """
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes[:-1]):
         layers += [linear(inputs, outputs, math.sqrt(2)), activation()]
@@ -79,7 +91,12 @@ def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = nn
 
 
 def image_net(shape: Sequence[int], features: int) -> nn.Module:
-    """Two strided convolutions and a pooling to 4 x 4, for images of any size."""
+    """Two strided convolutions and a pooling to 4 x 4, for images of any size.
+
+    Args:
+        shape: Channels, height and width of an image.
+        features: Number of outputs.
+    """
     return nn.Sequential(
         nn.Conv2d(shape[0], 16, 5, stride=2, padding=2),
         nn.ReLU(),

@@ -278,7 +278,14 @@ def make_policy(
     normaliser: Normaliser,
     hidden: Sequence[int] = HIDDEN,
 ) -> Policy:
-    """The policy that fits the actions."""
+    """The policy that fits the actions.
+
+    Args:
+        observations: Observations of the environment.
+        actions: Actions of the environment.
+        normaliser: Normaliser of observations, shared by all networks.
+        hidden: Units of each hidden layer.
+    """
     if actions.parts:
         return FactoredPolicy(observations, actions, normaliser, hidden)
     kind = CategoricalPolicy if actions.discrete else GaussianPolicy
@@ -288,5 +295,11 @@ def make_policy(
 def value_net(
     observations: Observations, normaliser: Normaliser, hidden: Sequence[int] = HIDDEN
 ) -> ObsNet:
-    """A network from observations to (B, 1) values."""
+    """A network from observations to (B, 1) values.
+
+    Args:
+        observations: Observations of the environment.
+        normaliser: Normaliser of observations, shared by all networks.
+        hidden: Units of each hidden layer.
+    """
     return ObsNet(observations, normaliser, hidden, 1, head_gain=1.0)

@@ -25,17 +25,29 @@ FARTHEST = 5.0
 
 
 def positive(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """GAIL's -log(1 - D) = softplus(l), above 0: alone it pays for staying alive."""
+    """GAIL's -log(1 - D) = softplus(l), above 0: alone it pays for staying alive.
+
+    Args:
+        logit: Logits l of the discriminator, high = expert, of any shape.
+    """
     return losses.minimax_reward(logit)
 
 
 def negative(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Log D = -softplus(-l), below 0: alone it pays for ending soon."""
+    """Log D = -softplus(-l), below 0: alone it pays for ending soon.
+
+    Args:
+        logit: Logits l of the discriminator, high = expert, of any shape.
+    """
     return losses.non_saturating_reward(logit)
 
 
 def log_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """log D - log(1 - D) = l, of either sign: AIRL's reward, and a Wasserstein discriminator's."""
+    """log D - log(1 - D) = l, of either sign: AIRL's reward, and a Wasserstein discriminator's.
+
+    Args:
+        logit: Logits l of the discriminator, high = expert, of any shape.
+    """
     return losses.logit_reward(logit)
 
 
@@ -45,6 +57,9 @@ def forward_kl(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     Its mean over the policy's rows is -KL(expert, policy), but it is not that divergence's
     derivative: it falls where l is above -1, so that what the expert does more often than the
     policy earns least of all. See `density_ratio`.
+
+    Args:
+        logit: Logits l of the discriminator, high = expert, of any shape.
 
     Source: Ghasemipour, Zemel & Gu 2019.
     """
@@ -57,6 +72,9 @@ def discovered(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     It was found by a search over formulas, and pays almost nothing where l is far below 0.
 
+    Args:
+        logit: Logits l of the discriminator, high = expert, of any shape.
+
     Source: "Discovered reward assignment for adversarial imitation", 2025, arXiv 2510.00922.
     """
     return torch.sigmoid(logit) * torch.sigmoid(2 * logit)
@@ -64,6 +82,9 @@ def discovered(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 def quadratic(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """AMP's max(0, 1 - (d - 1)^2 / 4) of an output d with targets -1 and 1: from 0 to 1.
+
+    Args:
+        logit: Outputs d of a least squares discriminator, of any shape.
 
     Source: Peng et al. 2021, eq. 7.
     """
@@ -75,5 +96,8 @@ def density_ratio(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     With e and p the expert's and the policy's shares of a row, KL = sum e log(e / p), and
     -dKL/dp = e / p, which is exp(l) of the best discriminator.
+
+    Args:
+        logit: Logits l of the discriminator, high = expert, of any shape.
     """
     return torch.clamp(logit, -FARTHEST, FARTHEST).exp()

@@ -135,7 +135,12 @@ class TRPO(Learner):
 
 
 def sum_of_products(one: Sequence[Tensor], other: Sequence[Tensor]) -> Float[Tensor, ""]:
-    """Inner product of two lists of tensors of equal shapes."""
+    """Inner product of two lists of tensors of equal shapes.
+
+    Args:
+        one: Tensors.
+        other: Tensors of the same shapes.
+    """
     return torch.stack([(a * b).sum() for a, b in zip(one, other)]).sum()
 
 

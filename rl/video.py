@@ -18,6 +18,9 @@ SLOWEST_GIF_MS = 20
 def check_video(path: Path) -> None:
     """Refuse a file that cannot be written, before anything is played.
 
+    Args:
+        path: File to write, a .gif or an .mp4.
+
     Raises:
         UserError: The file exists, its kind is unknown, or what writes that kind is missing.
     """

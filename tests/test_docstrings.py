@@ -239,3 +239,52 @@ class C:
         "line 3: seeds: whose accuracies are averaged.",
         "line 15: parts: at least one.",
     ]
+
+
+# ---------------------------------------------------------------------------- what must be said
+
+SAME_FORM = ("/papers/", "/recipes/", "seqgan/commands/")
+"""Where functions have the arguments of a form that is told once."""
+
+
+def untold(source: str) -> list[str]:
+    """Arguments of public functions of a module that no `Args:` names."""
+    wrong = []
+    for node in ast.parse(source).body:
+        if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+            continue
+        held = node.args
+        names = [a.arg for a in (*held.posonlyargs, *held.args, *held.kwonlyargs)]
+        _, _, section = (ast.get_docstring(node) or "").partition("\nArgs:\n")
+        told = set(re.findall(r"^ {4}(\w+): ", section, re.MULTILINE))
+        wrong += [f"{node.name}: {name}" for name in names if name not in told]
+    return wrong
+
+
+@pytest.mark.parametrize("folder", FINISHED)
+def test_every_argument_of_a_public_function_is_told(folder):
+    wrong = {
+        path: found
+        for path, source in SOURCES[folder].items()
+        if not any(part in path for part in SAME_FORM) and (found := untold(source))
+    }
+    assert wrong == {}
+
+
+def test_an_argument_that_is_not_told_is_found():
+    source = '''
+def f(x, *others, y=1):
+    """One.
+
+    Args:
+        x: Number.
+    """
+
+
+def g(x):
+    """Two."""
+
+
+def _h(x): ...
+'''
+    assert untold(source) == ["f: y", "g: x"]

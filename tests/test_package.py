@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,28 @@ def test_what_is_not_python_is_packaged():
         there = {file for file in every if file.suffix not in (".py", ".pyc", ".so", ".c")}
         assert there == listed
         assert ROOT / package / "py.typed" in there
+
+
+def test_the_source_distribution_holds_every_file_of_the_repository():
+    """What setuptools takes by itself, packages and a few files, and what MANIFEST.in names."""
+    asked = ["git", "-C", str(ROOT), "ls-files"]
+    tracked = subprocess.run(asked, capture_output=True, text=True).stdout.split()
+    if "MANIFEST.in" not in tracked:
+        pytest.skip("no repository")
+    by_itself = {"pyproject.toml", "setup.py", "README.md", "LICENSE", "MANIFEST.in"}
+    named = {f for f in tracked if f in by_itself or f.partition("/")[0] in OURS}
+    left_out = set()
+    for line in (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines():
+        command, *patterns = line.split()
+        if command == "include":
+            named |= {f for f in tracked for p in patterns if fnmatch(f, p)}
+        elif command in ("graft", "prune"):
+            found = {f for f in tracked if f.startswith(f"{patterns[0]}/")}
+            (named if command == "graft" else left_out).update(found)
+        else:
+            assert command in ("global-exclude", "#"), line
+    assert set(tracked) - named == set()
+    assert left_out == set()
 
 
 @pytest.fixture

@@ -29,6 +29,43 @@ def check_logits(real: Any, fake: Any) -> None:
             raise UserError(f"a loss got no {side} logits; give at least one sample of each side")
 
 
+VIEWS = (
+    "ReshapeAliasBackward0",
+    "SplitBackward0",
+    "SqueezeBackward0",
+    "SqueezeBackward1",
+    "UnsqueezeBackward0",
+    "ViewBackward0",
+)
+"""Operations after a sigmoid that leave its values."""
+
+
+def check_logistic(real: Any, fake: Any) -> None:
+    """Reject logits of a logistic loss that are outputs of a sigmoid, which it applies itself.
+
+    Args:
+        real: Logits of data.
+        fake: Logits of samples.
+
+    Raises:
+        UserError: One of them is of another kind, or a probability.
+    """
+    check_logits(real, fake)
+    for side, logits in (("real", real), ("fake", fake)):
+        if not torch.compiler.is_compiling() and _is_probability(logits):
+            raise UserError(
+                f"a logistic loss got {side} logits that come out of a sigmoid; give the numbers "
+                "before it, since the loss applies the sigmoid itself"
+            )
+
+
+def _is_probability(logits: Tensor) -> bool:
+    node = logits.grad_fn
+    while node is not None and node.name() in VIEWS:
+        node = node.next_functions[0][0]
+    return node is not None and node.name() == "SigmoidBackward0"
+
+
 def takes(function: Any, count: int) -> bool:
     """Whether a function can be called with a number of arguments, as far as it is known.
 

@@ -110,6 +110,9 @@ class Relax(nn.Module):
         control: Control network, see `relax`.
         temperature: Initial temperature, see `relax`.
         eta: Initial scale of the relaxed reward, see `relax`.
+
+    Raises:
+        UserError: Both `control` and `eta` are None, or the temperature is not positive.
     """
 
     def __init__(self, control: nn.Module | None, temperature: float, eta: float | None) -> None:
@@ -223,6 +226,9 @@ class Taylor(nn.Module):
     Args:
         samples: Number of samples per latent, see `taylor`.
         momentum: Momentum of the moving averages, see `taylor`.
+
+    Raises:
+        UserError: There are fewer than two samples, or the momentum is not in [0, 1).
     """
 
     product: Tensor

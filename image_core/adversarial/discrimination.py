@@ -28,6 +28,8 @@ def auc(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, "
 def accuracy(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, ""]:
     """Mean share of real samples above a logit of 0 and of generated samples below it.
 
+    accuracy = (P(d_real > 0) + P(d_fake < 0)) / 2
+
     A logit of 0 is half right, so that a discriminator that says nothing has 0.5.
 
     Args:
@@ -40,6 +42,8 @@ def accuracy(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tens
 
 def from_half(real: Float[Tensor, " N"], fake: Float[Tensor, " M"]) -> Float[Tensor, ""]:
     """Mean distance of D = sigmoid(d) from 1/2, which D is everywhere at an equilibrium.
+
+    (E_r[|D - 1/2|] + E_f[|D - 1/2|]) / 2
 
     Args:
         real: Logits of real samples.

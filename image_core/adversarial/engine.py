@@ -29,6 +29,7 @@ from image_core.adversarial.engine_options import (
     check_schedules,
     check_steps,
     check_training,
+    check_unchanged,
 )
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.finite import Guard
@@ -103,7 +104,7 @@ class Engine:
         self.optimizers = {name: make(self.players[name]) for name, make in optim.items()}
         check_optimizers(self.optimizers, self.players)
         self.schedules = {name: make(self.optimizers[name]) for name, make in schedule.items()}
-        check_schedules(self.schedules)
+        check_schedules(self.schedules, self.optimizers)
         self.clip = dict(clip)
         self.accumulate = accumulate
         parallel.broadcast(game)
@@ -186,8 +187,11 @@ class Engine:
         Raises:
             NonFiniteError: A loss or gradient was not finite; the message names the step and the
                 last checkpoint.
+            UserError: The game was moved, or layers of it replaced, since the engine was made.
         """
         check_count(count)
+        self._cut.release()
+        check_unchanged(self.game, self.device, self.players, self.optimizers)
         stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
         check_turns(turns)
@@ -291,7 +295,7 @@ class Engine:
         self.optimizers[player].step()
         self._forget(player)
         if player in self.schedules:
-            self.schedules[player].step()
+            self._advance(player)
         self._cut.gather()
         self.steps[player] += 1
         self._guard.note(player, norm + loss.detach(), self.steps[player])
@@ -301,6 +305,15 @@ class Engine:
             if any(id(p) in learned for p in module.parameters()):
                 average.update(module)
         return norm
+
+    def _advance(self, player: str) -> None:
+        try:
+            self.schedules[player].step()
+        except ValueError as error:  # of a schedule of so many steps
+            raise UserError(
+                f"schedule of {player!r} has no more steps ({error}); give it as many as the "
+                "player takes"
+            ) from error
 
     def _forget(self, player: str) -> None:
         for parameter in self.players[player]:  # also those that its optimizer leaves out

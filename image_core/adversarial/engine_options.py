@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
@@ -35,6 +36,7 @@ def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any])
         raise UserError(f"an engine plays a Game, not a {type(game).__name__}; derive one from it")
     if next(game.parameters(), None) is None:
         raise UserError(f"the game {type(game).__name__} has no parameters; give it its networks")
+    _check_weights(game)
     for option, made, example in (
         ("optim", optim, "lambda parameters: torch.optim.Adam(parameters, lr=1e-3)"),
         ("schedule", schedule, "lambda optimizer: LambdaLR(optimizer, factor)"),
@@ -49,6 +51,28 @@ def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any])
                 )
             check_function(f"{option} of {name!r}", make, 1)
     _check_players(game)
+
+
+def _check_weights(game: Game) -> None:
+    for name, weight in game.named_parameters():
+        if is_lazy(weight):
+            raise UserError(
+                f"{name} of the game has no shape yet, because its module is lazy; call the module "
+                "on a batch before the engine is made"
+            )
+        if weight.is_meta:
+            raise UserError(f"{name} of the game is on the device meta, which holds no numbers")
+        if weight.is_inference():
+            raise UserError(
+                f"{name} of the game was made under torch.inference_mode, so that it cannot learn; "
+                "make the game outside of it"
+            )
+    for name, module in game.named_modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+            raise UserError(
+                f"{name} of the game has sparse gradients, whose norm is not known; make it with "
+                "sparse=False"
+            )
 
 
 def _check_players(game: Game) -> None:
@@ -147,11 +171,12 @@ def check_optimizers(
             )
 
 
-def check_schedules(schedules: Mapping[str, Any]) -> None:
-    """Reject schedules that need more than the number of the step.
+def check_schedules(schedules: Mapping[str, Any], optimizers: Mapping[str, Optimizer]) -> None:
+    """Reject schedules that need more than the number of the step, or are of another optimizer.
 
     Args:
         schedules: What the functions of `schedule` have built, by player.
+        optimizers: Optimizers, by player.
 
     Raises:
         UserError: A schedule is unusable.
@@ -165,6 +190,43 @@ def check_schedules(schedules: Mapping[str, Any]) -> None:
             )
         if not isinstance(schedule, LRScheduler):
             raise UserError(f"schedule of {name!r} built a {kind}, which is no torch schedule")
+        if schedule.optimizer is not optimizers[name]:
+            raise UserError(
+                f"schedule of {name!r} sets the rates of another optimizer than the player's; "
+                "build it from the optimizer that it is given"
+            )
+
+
+def check_unchanged(
+    game: Game,
+    device: torch.device,
+    players: Mapping[str, Sequence[nn.Parameter]],
+    optimizers: Iterable[str],
+) -> None:
+    """Reject a game that was moved or changed since its engine was made.
+
+    Args:
+        game: Game to be played.
+        device: Device of the game when the engine was made.
+        players: Parameters of each player when its optimizer was made.
+        optimizers: Names of players with an optimizer.
+
+    Raises:
+        UserError: It is on another device, or a player has other parameters.
+    """
+    now = next(game.parameters()).device
+    if now != device:
+        raise UserError(
+            f"the game is on the device {now}, but was on {device} when its engine was made; move "
+            "it first, then make the engine"
+        )
+    own = game.players()
+    for name in optimizers:
+        if {id(p) for p in own.get(name, ())} != {id(p) for p in players[name]}:
+            raise UserError(
+                f"player {name!r} has other parameters than its optimizer, so that some would not "
+                f"learn; after a layer was added or replaced, call engine.reset({name!r})"
+            )
 
 
 def check_training(game: nn.Module) -> None:

@@ -124,6 +124,9 @@ class Reinforce(nn.Module):
         samples: Number of rows per item, see `reinforce`.
         momentum: Momentum of a moving baseline, see `reinforce`.
         value: Network of a learned baseline, see `reinforce`.
+
+    Raises:
+        UserError: An option is unknown or out of range, see `reinforce`.
     """
 
     total: Tensor
@@ -233,6 +236,9 @@ class Clipped(nn.Module):
     Args:
         clip: Clipping range, see `clipped`.
         reduction: Name of the reduction, see `clipped`.
+
+    Raises:
+        UserError: An option is unknown or out of range, see `clipped`.
     """
 
     def __init__(self, clip: float, reduction: str) -> None:

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 
+BITS = 32
+"""Bits of a flag that hold the player's step; those above number the steps of all players."""
+
 
 class NonFiniteError(UserError):
     """A loss or gradient was not finite."""
@@ -24,6 +27,7 @@ class Guard:
 
     def __init__(self, players: Iterable[str], device: torch.device):
         self._first_bad = {name: torch.full((), -1, device=device) for name in players}
+        self._noted = 0
 
     def note(self, player: str, number: Float[Tensor, ""], step: int) -> None:
         """Check a number of a player's step, without host synchronisation.
@@ -34,7 +38,8 @@ class Guard:
             step: Number of the step, counted from 1.
         """
         first = self._first_bad[player]
-        first.masked_fill_(~torch.isfinite(number) & (first < 0), step)
+        self._noted += 1
+        first.masked_fill_(~torch.isfinite(number) & (first < 0), (self._noted << BITS) + step)
 
     def forget(self) -> None:
         """Reset the flags, because the weights they refer to have been replaced."""
@@ -53,10 +58,17 @@ class Guard:
                 checkpoint.
         """
         first_bad = torch.stack(list(self._first_bad.values())).tolist()
-        for player, step in zip(self._first_bad, first_bad, strict=True):
-            if step >= 0:
-                last = f"the last good checkpoint is {saved}" if saved else "none was saved"
-                raise NonFiniteError(
-                    f"the loss or gradient of {player!r} is not finite at its step {step} "
-                    f"(round {rounds}); {last}; lower its learning rate or clip its gradient"
+        bad = [pair for pair in zip(first_bad, self._first_bad, strict=True) if pair[0] >= 0]
+        if bad:
+            noted, player = min(bad)
+            step = noted % (1 << BITS)
+            last = f"the last good checkpoint is {saved}" if saved else "none was saved"
+            raise NonFiniteError(
+                f"the loss or gradient of {player!r} is not finite at its step {step} "
+                f"(round {rounds}); {last}; "
+                + (
+                    "look for numbers in the data or the loss that are not finite"
+                    if step == 1
+                    else "lower its learning rate or clip its gradient"
                 )
+            )

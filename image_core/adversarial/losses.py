@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from image_core.adversarial.arguments import check_within, python_call
-from image_core.adversarial.border import check_floating, check_logits
+from image_core.adversarial.border import check_floating, check_logistic, check_logits
 from image_core.adversarial.relativistic import (
     relativistic_average_d,
     relativistic_average_g,
@@ -166,7 +166,7 @@ def logistic_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Goodfellow et al. 2014, eq. 1.
     """
-    check_logits(real, fake)
+    check_logistic(real, fake)
     return softplus(-real).mean() + softplus(fake).mean()
 
 
@@ -181,7 +181,7 @@ def minimax_g(real: Logits, fake: Logits) -> Scalar:
 
     Source: Goodfellow et al. 2014.
     """
-    check_logits(real, fake)
+    check_logistic(real, fake)
     return -softplus(fake).mean()
 
 
@@ -208,7 +208,7 @@ def non_saturating_g(real: Logits, fake: Logits) -> Scalar:
 
     Source: Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017.
     """
-    check_logits(real, fake)
+    check_logistic(real, fake)
     return softplus(-fake).mean()
 
 

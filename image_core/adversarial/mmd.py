@@ -25,13 +25,18 @@ def squared_mmd(one: Float[Tensor, "N F"], other: Float[Tensor, "M F"]) -> Float
         other: Features y, (M, F).
 
     Raises:
-        UserError: A batch has fewer than two vectors.
+        UserError: A batch has fewer than two vectors, or other features than the other one.
 
     Source: Gretton et al. 2012, lemma 6; as the objective of text Zhang et al. 2017.
     """
     n, m = len(one), len(other)
     if min(n, m) < 2:
         raise UserError(f"a mean discrepancy needs two vectors a batch, not {n} and {m}")
+    if one.shape[1:] != other.shape[1:]:
+        raise UserError(
+            f"a mean discrepancy of features {tuple(one.shape)} and {tuple(other.shape)}; give "
+            "both as many features"
+        )
     both = torch.cat([one, other])
     squares = both.square().sum(1)
     distance = (squares[:, None] + squares - 2 * both @ both.T).clamp(min=0)

@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar
+from image_core.adversarial.losses import AdversarialLoss, Logits, Scalar, logistic_d
 from image_core.adversarial.penalties import Discriminator, Penalty
 
 __all__ = ["l2", "orthogonal"]
@@ -46,6 +47,7 @@ def matrices(module: nn.Module) -> list[Float[Tensor, "out rest"]]:
     return found
 
 
+@python_call()
 def l2(weight: float = 1e-2) -> Regularizer:
     """Penalise large weights.
 
@@ -57,8 +59,12 @@ def l2(weight: float = 1e-2) -> Regularizer:
     Args:
         weight: Weight of the regularizer, lambda of the paper.
 
+    Raises:
+        UserError: The weight is below 0.
+
     Source: Kurach et al. 2019.
     """
+    check_within(0, weight=weight)
 
     def regularizer(module: nn.Module) -> Float[Tensor, ""]:
         layers = matrices(module)
@@ -67,6 +73,7 @@ def l2(weight: float = 1e-2) -> Regularizer:
     return regularizer
 
 
+@python_call()
 def orthogonal(weight: float = 1e-4, off_diagonal: bool = True) -> Regularizer:
     """Decorrelate the filters of each layer, summed over layers.
 
@@ -78,8 +85,12 @@ def orthogonal(weight: float = 1e-4, off_diagonal: bool = True) -> Regularizer:
         weight: Weight beta of the regularizer.
         off_diagonal: Whether to leave the lengths of the filters free.
 
+    Raises:
+        UserError: The weight is below 0.
+
     Source: Brock et al. 2017; off the diagonal, Brock, Donahue & Simonyan 2019, eq. 3.
     """
+    check_within(0, weight=weight)
 
     def regularizer(module: nn.Module) -> Float[Tensor, ""]:
         terms = []
@@ -105,6 +116,7 @@ def total(*regularizers: Regularizer) -> Regularizer:
     return regularizer
 
 
+@python_call()
 def consistency(weight: float, augment: Callable[[Tensor], Tensor]) -> Penalty:
     """Make the discriminator invariant to an augmentation.
 
@@ -116,8 +128,12 @@ def consistency(weight: float, augment: Callable[[Tensor], Tensor]) -> Penalty:
         weight: Weight of the term, lambda of CR-GAN, 10 there.
         augment: Random augmentation T of a batch of samples.
 
+    Raises:
+        UserError: The weight is below 0, or the augmentation no function of one argument.
+
     Source: Zhang et al. 2020 (CR-GAN), eq. 6.
     """
+    check_within(0, weight=weight)
 
     def penalty(discriminator: Discriminator, real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
         return weight * (discriminator(real) - discriminator(augment(real))).square().mean()
@@ -125,6 +141,7 @@ def consistency(weight: float, augment: Callable[[Tensor], Tensor]) -> Penalty:
     return penalty
 
 
+@python_call()
 def with_drift(loss: AdversarialLoss, weight: float = 1e-3) -> AdversarialLoss:
     """Keep the logits near 0 where the loss itself leaves their level undetermined.
 
@@ -134,8 +151,12 @@ def with_drift(loss: AdversarialLoss, weight: float = 1e-3) -> AdversarialLoss:
         loss: Loss to extend, for instance `wasserstein`.
         weight: Weight epsilon_drift of the term.
 
+    Raises:
+        UserError: The weight is below 0.
+
     Source: Karras et al. 2018, appendix A.1.
     """
+    check_within(0, weight=weight)
 
     def d(real: Logits, fake: Logits) -> Scalar:
         return loss.d(real, fake) + weight * real.square().mean()
@@ -143,6 +164,7 @@ def with_drift(loss: AdversarialLoss, weight: float = 1e-3) -> AdversarialLoss:
     return loss._replace(d=d)
 
 
+@python_call()
 def smoothed(loss: AdversarialLoss, target: float = 0.9) -> AdversarialLoss:
     """One-sided label smoothing of a logistic loss: the discriminator's target on reals is below 1.
 
@@ -156,12 +178,17 @@ def smoothed(loss: AdversarialLoss, target: float = 0.9) -> AdversarialLoss:
         target: Target t of reals, in (0, 1].
 
     Raises:
-        UserError: The target is not in (0, 1].
+        UserError: The target is not in (0, 1], or the loss is another one.
 
     Source: Salimans et al. 2016, section 3.4.
     """
     if not 0 < target <= 1:
         raise UserError(f"the target for reals is {target}; give one in (0, 1], usually 0.9")
+    if loss.d is not logistic_d:
+        raise UserError(
+            "labels are smoothed of a logistic loss alone; give losses.non_saturating or "
+            "losses.minimax, before anything is added to it"
+        )
 
     def d(real: Logits, fake: Logits) -> Scalar:
         return loss.d(real, fake) + (1 - target) * real.mean()

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-from image_core.adversarial.border import check_logits
+from image_core.adversarial.border import check_logistic, check_logits
 from image_core.adversarial.errors import UserError
 
 Logits = Float[Tensor, "..."]
@@ -30,7 +30,7 @@ def relativistic_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Jolicoeur-Martineau 2019; with R1 and R2, Huang et al. 2024 (R3GAN).
     """
-    check_logits(real, fake)
+    check_logistic(real, fake)
     if real.shape != fake.shape:
         raise UserError(
             f"the paired relativistic loss got real logits {tuple(real.shape)} and fake logits "
@@ -70,7 +70,7 @@ def relativistic_average_d(real: Logits, fake: Logits) -> Scalar:
 
     Source: Jolicoeur-Martineau 2019.
     """
-    check_logits(real, fake)
+    check_logistic(real, fake)
     return softplus(fake.mean() - real).mean() + softplus(fake - real.mean()).mean()
 
 

@@ -71,8 +71,8 @@ def reinmax(logits: Float[Tensor, "*batch vocab"]) -> Float[Tensor, "*batch voca
 
     backward 2 d softmax(log pi_1) - 1/2 d pi,  pi = softmax(logits),  pi_1 = (one_hot(x) + pi) / 2
 
-    It uses Heun's rule instead of the Euler rule of straight-through: for one site the gradient is
-    exact for objectives up to the second degree, and that of straight-through for linear ones only.
+    It uses Heun's rule instead of the Euler rule of straight-through: for one variable the gradient
+    is exact for objectives up to the second degree; that of straight-through for linear ones only.
 
     Args:
         logits: Unnormalised log probabilities, (..., V).

@@ -113,10 +113,15 @@ def _counts(state: State, processes: int) -> dict[str, Any]:
         "steps": state.steps,
         "notes": state.notes,
         "processes": processes,
+        "optimizers": _kinds(state),
         "versions": {"torch": torch.__version__},
     }
     outside = _fingerprints(state)
     return {**counts, "outsiders": outside} if outside else counts
+
+
+def _kinds(state: State) -> dict[str, str]:
+    return {name: type(optimizer).__name__ for name, optimizer in state.optimizers.items()}
 
 
 def _fingerprints(state: State) -> dict[str, int]:
@@ -186,7 +191,7 @@ def _read(state: State, place: Path, *, learned_only: bool) -> _Saved:
     if not learned_only:
         # On the CPU: an optimizer moves its moments itself and leaves its step counts in place
         optim = checkpoint.load_tensors(place / "optim.pt")
-        _check_optim(state, optim, place / "optim.pt")
+        _check_optim(state, optim, place / "optim.pt", counts.get("optimizers", {}))
         if rank < counts["processes"]:
             rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
     _check_outsiders(state, counts.get("outsiders", {}), place)
@@ -218,8 +223,11 @@ def _check_outsiders(state: State, saved: Mapping[str, int], place: Path) -> Non
             )
 
 
-def _check_optim(state: State, optim: dict[str, Any], file: Path) -> None:
-    """Reject optimizers and schedules of other players, kinds or parameters."""
+def _check_optim(state: State, optim: dict[str, Any], file: Path, kinds: Mapping[str, str]) -> None:
+    """Reject optimizers and schedules of other players, kinds or parameters.
+
+    The parts of Adam's state are those of AdamW's, so checkpoints name the kinds.
+    """
     for kind, mine in (("optimizers", state.optimizers), ("schedules", state.schedules)):
         if set(optim[kind]) != set(mine):
             raise UserError(
@@ -229,11 +237,12 @@ def _check_optim(state: State, optim: dict[str, Any], file: Path) -> None:
     for name, optimizer in state.optimizers.items():
         saved, wanted = optim["optimizers"][name], optimizer.state_dict()
         saved_groups, groups = saved["param_groups"], wanted["param_groups"]
-        same = len(saved_groups) == len(groups) and all(
+        now = type(optimizer).__name__
+        alike = len(saved_groups) == len(groups) and all(
             a.keys() == b.keys() and len(a["params"]) == len(b["params"])
             for a, b in zip(saved_groups, groups)
         )
-        if not same:
+        if not alike or kinds.get(name, now) != now:
             raise UserError(
                 f"{file} holds another optimizer of {name!r}; use the options it was made with"
             )

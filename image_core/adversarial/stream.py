@@ -47,9 +47,21 @@ def batches(data: Data, drawn: int, device: torch.device) -> Iterator[Batch]:
                 "data is a function that does not take the number of a batch; give one from i to "
                 "batch number i"
             )
-        return (data(i) for i in count(drawn))
+        return _numbered(data, drawn)
     _check_source(data)
     return _after(_again_and_again(data), drawn, device)
+
+
+def _numbered(data: Callable[[int], Batch], drawn: int) -> Iterator[Batch]:
+    for i in count(drawn):
+        try:
+            batch = data(i)
+        except StopIteration:
+            raise UserError(
+                f"data, a function, has ended at batch number {i}, as next() of an iterator does; "
+                "give the iterable itself, or a function of the number alone"
+            ) from None
+        yield batch
 
 
 def _check_source(data: Any) -> None:

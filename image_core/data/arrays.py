@@ -130,6 +130,10 @@ def _label_values(file: str) -> np.ndarray:
 def load_npy(option: str, path: Path) -> Shaped[np.ndarray, "*shape"]:
     """The array of an .npy file.
 
+    Args:
+        option: Name of the option, for messages.
+        path: File to read.
+
     Raises:
         UserError: It is broken, or holds Python objects.
     """

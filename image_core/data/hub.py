@@ -59,12 +59,21 @@ def load_hub(option: str, source: str) -> "dict[str, Dataset]":
 
 
 def is_saved(path: Path) -> bool:
-    """Whether a folder was written by `save_to_disk` of `datasets`."""
+    """Whether a folder was written by `save_to_disk` of `datasets`.
+
+    Args:
+        path: Folder to look at.
+    """
     return any((path / name).is_file() for name in ("state.json", "dataset_dict.json"))
 
 
 def image_column(option: str, source: str, rows: "Dataset") -> str:
     """The name of the column of pictures.
+
+    Args:
+        option: Name of the option, for messages.
+        source: Name of the data set, for messages.
+        rows: Data set of `datasets`.
 
     Raises:
         UserError: There is none.
@@ -93,7 +102,11 @@ def _is_stored(kind: Any) -> bool:
 
 
 def cell_content(cell: Mapping[str, Any]) -> bytes:
-    """The file of a picture that is not decoded."""
+    """The file of a picture that is not decoded.
+
+    Args:
+        cell: Cell of a column of pictures: its bytes or, without them, its path.
+    """
     return Path(cell["path"]).read_bytes() if cell["bytes"] is None else cell["bytes"]
 
 

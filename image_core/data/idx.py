@@ -20,6 +20,10 @@ MAGIC = b"\0\0\x08"
 def read_bytes(option: str, file: str | Path) -> bytes:
     """The content, unzipped if it was gzipped.
 
+    Args:
+        option: Name of the option, for messages.
+        file: File to read.
+
     Raises:
         UserError: The file cannot be read, or its compression is broken.
     """
@@ -34,6 +38,11 @@ def read_bytes(option: str, file: str | Path) -> bytes:
 
 def parse_idx(option: str, file: str | Path, content: bytes) -> UInt8[Tensor, "*shape"]:
     """Unsigned bytes in LeCun's IDX format: 0 0 8 D, D big-endian sizes, the data.
+
+    Args:
+        option: Name of the option, for messages.
+        file: Name of the file, for messages.
+        content: Bytes of the file.
 
     Raises:
         UserError: The magic number is another's, or more or less data follow than announced.

@@ -88,7 +88,15 @@ class ImageSet(NamedTuple):
 
 
 def read_images(source: str, how: Reading = AS_IT_IS) -> ImageSet:
-    """The training images of a source, or all where it has no splits; see `read_splits`."""
+    """The training images of a source, or all where it has no splits; see `read_splits`.
+
+    Args:
+        source: File, folder or name of a data set.
+        how: Size, colours and labels that are wanted.
+
+    Raises:
+        UserError: The source cannot be read as pictures.
+    """
     return read_splits(source, how)["train"]
 
 
@@ -133,7 +141,11 @@ def read_splits(source: str, how: Reading = AS_IT_IS) -> dict[str, ImageSet]:
 
 
 def is_hub_name(source: str) -> bool:
-    """Whether a name is one of a data set of the hub, and nothing local is meant."""
+    """Whether a name is one of a data set of the hub, and nothing local is meant.
+
+    Args:
+        source: Name that was given.
+    """
     if not re.fullmatch(r"\w[\w.-]*/\w[\w.-]*", source):
         return False
     return not Path(source).parent.exists() and not Path(source).suffix

@@ -19,7 +19,11 @@ PICKLE = (
 
 
 def is_pickle(head: bytes) -> bool:
-    """Whether a file begins as a pickle of protocol 2 or later does."""
+    """Whether a file begins as a pickle of protocol 2 or later does.
+
+    Args:
+        head: First bytes of the file.
+    """
     return head[:1] == b"\x80" and 2 <= head[1] <= 5 if len(head) > 1 else False
 
 

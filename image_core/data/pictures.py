@@ -221,7 +221,13 @@ def planes_first(
 
 
 def drop_opacity(images: UInt8[Tensor, "N C H W"]) -> UInt8[Tensor, "N K H W"]:
-    """Four planes to three, laid on white."""
+    """Four planes to three, laid on white.
+
+    a colour + (1 - a) 255,    a the fourth plane / 255
+
+    Args:
+        images: Pictures as bytes, (N, C, H, W); other than four planes are returned unchanged.
+    """
     if images.shape[1] != 4:
         return images
     colours, opacity = images[:, :3].float(), images[:, 3:].float() / 255
@@ -232,7 +238,14 @@ def drop_opacity(images: UInt8[Tensor, "N C H W"]) -> UInt8[Tensor, "N K H W"]:
 
 
 def to_channels(images: Shaped[Tensor, "N C H W"], channels: int) -> Shaped[Tensor, "N K H W"]:
-    """Grey to three equal colours, or colours to grey by ITU-R 601."""
+    """Grey to three equal colours, or colours to grey by ITU-R 601.
+
+    grey = 0.299 R + 0.587 G + 0.114 B
+
+    Args:
+        images: Pictures of 1 or 3 planes, (N, C, H, W).
+        channels: Number K of planes that is wanted, 1 or 3.
+    """
     if images.shape[1] == channels:
         return images
     if channels == 3:

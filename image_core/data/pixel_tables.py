@@ -31,7 +31,11 @@ _SMOOTHER = 0.9
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file is a table by its name."""
+    """Whether a file is a table by its name.
+
+    Args:
+        path: Path of the file.
+    """
     return path.suffix.lower() in (".csv", ".tsv")
 
 

@@ -26,7 +26,11 @@ SPLITS = {
 
 
 def split_of(name: object) -> str | None:
-    """The split that a name stands for: train, valid or test."""
+    """The split that a name stands for: train, valid or test.
+
+    Args:
+        name: Name of a folder or of a cell.
+    """
     plain = str(name).strip().lower()
     return next((split for split, names in SPLITS.items() if plain in names), None)
 
@@ -156,5 +160,10 @@ def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
 
 
 def column(record: Record, names: Sequence[str]) -> Any:
-    """The first cell of a record that is filled, among columns of these names; None without."""
+    """The first cell of a record that is filled, among columns of these names; None without.
+
+    Args:
+        record: Cells of a row by column.
+        names: Names of columns, the best first.
+    """
     return next((record[n] for n in names if n in record and record[n] not in (None, "")), None)

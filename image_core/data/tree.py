@@ -106,7 +106,11 @@ def _archive(option: str, path: Path) -> Tree:
 
 
 def is_tar(path: Path) -> bool:
-    """Whether a file is a tar archive that is not packed."""
+    """Whether a file is a tar archive that is not packed.
+
+    Args:
+        path: File to look at.
+    """
     with path.open("rb") as file:
         head = file.read(512)
     return len(head) == 512 and head[257:262] == b"ustar"

@@ -145,7 +145,12 @@ class CoarseToFineGAN(TranslationGame):
 
 
 def each(change: Callable[[Batch], Batch], batches: Iterator[Batch]) -> Iterator[Batch]:
-    """Batches as a function makes them, one for each that is asked for."""
+    """Batches as a function makes them, one for each that is asked for.
+
+    Args:
+        change: Function from a batch to another one.
+        batches: Batches to change.
+    """
     while True:
         yield change(next(batches))
 

@@ -23,18 +23,33 @@ Told = tuple[Tensor, ...]
 
 
 def to_images(batch: Batch) -> Tensor:
-    """Images in [-1, 1] from a batch, a tensor or a mapping with "images"; bytes are scaled."""
+    """Images in [-1, 1] from a batch, a tensor or a mapping with "images"; bytes are scaled.
+
+    Args:
+        batch: Images (N, C, H, W), bytes or floats in [-1, 1], or a mapping that holds them.
+    """
     images = batch["images"] if isinstance(batch, Mapping) else batch
     return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images
 
 
 def lifted(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """Values in float32 at least: losses lose too much in half precision."""
+    """Values in float32 at least: losses lose too much in half precision.
+
+    Args:
+        values: Values of any shape.
+    """
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def draw(count: int, size: int, prior: Prior, device: torch.device) -> Float[Tensor, "N latent"]:
-    """Latents N(0, 1), or uniform in (-1, 1)."""
+    """Latents N(0, 1), or uniform in (-1, 1).
+
+    Args:
+        count: Number N of latents.
+        size: Size of a latent.
+        prior: Distribution of the latents, normal or uniform.
+        device: Device of the latents.
+    """
     if prior == "normal":
         return torch.randn(count, size, device=device)
     return 2 * torch.rand(count, size, device=device) - 1
@@ -42,7 +57,11 @@ def draw(count: int, size: int, prior: Prior, device: torch.device) -> Float[Ten
 
 @contextmanager
 def evaluating(net: nn.Module) -> Iterator[None]:
-    """A network in evaluation mode; afterwards it is as before."""
+    """A network in evaluation mode; afterwards it is as before.
+
+    Args:
+        net: Network to evaluate.
+    """
     training = net.training
     net.eval()
     try:
@@ -210,6 +229,11 @@ def check_discriminator(
 ) -> None:
     """Refuse discriminators whose form contradicts their loss or penalty.
 
+    Args:
+        D: Discriminator.
+        loss: Adversarial loss; None if D's output is no logit.
+        penalty: Gradient penalty; None for none.
+
     Raises:
         UserError: Says which layer or loss, why, and what to use.
     """
@@ -234,7 +258,14 @@ def check_discriminator(
 def discriminator_outputs(
     D: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, *, together: bool
 ) -> tuple[Tensor, Tensor]:
-    """Logits of both, in one forward where no batch statistic would give the label away."""
+    """Logits of both, in one forward where no batch statistic would give the label away.
+
+    Args:
+        D: Discriminator, samples -> logits.
+        real: Data, (N, ...).
+        fake: Generated samples, (M, ...).
+        together: Whether both are read in one forward.
+    """
     if not together:
         return D(real), D(fake)
     d_real, d_fake = D(torch.cat([real, fake])).split([len(real), len(fake)])

@@ -37,6 +37,9 @@ class LabelledGenerator(nn.Module):
 def labels_of(batch: Batch) -> Int64[Tensor, " N"]:
     """Labels of a batch.
 
+    Args:
+        batch: Mapping with labels, (N,).
+
     Raises:
         UserError: It has none.
     """
@@ -91,7 +94,9 @@ class LabelledGAN(LogitGame):
 class ConditionalGAN(LabelledGAN):
     """Players "G" and "D"; D: images, labels -> logits. The stream yields {"images", "labels"}.
 
-    A penalty holds the label and reads the slope in the image.
+    d: L.d(D(x, y), D(G(z, y'), y')),    g: L.g(D(x, y), D(G(z, y'), y'))
+
+    A penalty holds the label y and reads the slope in the image.
     """
 
     def discriminate(self, D: Reader, images: Tensor, told: Told) -> Output:

@@ -58,6 +58,9 @@ class ContrastGAN(EditingGame):
         weights: Weights of the terms; None for those of `ContrastWeights`.
         d_steps: Optimizer steps of the discriminators in a round.
 
+    Raises:
+        UserError: There is one class only.
+
     Source: Liang, Zhang & Xing 2018 (contrast-GAN), section 3; mean distances in place of sums.
     """
 
@@ -177,7 +180,11 @@ class ContrastGAN(EditingGame):
 
 
 def mask_of(pictures: Float[Tensor, "N D H W"]) -> Float[Tensor, "N 1 H W"]:
-    """1 where the first channel is nearer to white than to black, else 0."""
+    """1 where the first channel is nearer to white than to black, else 0.
+
+    Args:
+        pictures: Pictures of masks in [-1, 1], (N, D, H, W).
+    """
     return (pictures[:, :1] > 0).to(pictures)
 
 

@@ -29,12 +29,14 @@ class Coupling(NamedTuple):
 
 
 def look_ahead(D: nn.Module, loss_d: Callable[[Reader], Tensor], weight: float) -> Tensor:
-    """The discriminator's loss after a step of its own, for the generator.
+    """Term of the generator's loss that anticipates the discriminator's next step.
+
+    eta ||grad_D L_D||^2,    see `regularizers.look_ahead`
 
     Args:
         D: Discriminator, which does not learn.
         loss_d: Loss of a discriminator.
-        weight: Length eta of the step.
+        weight: Weight eta of the term.
     """
     leaves, copy = _copy(D)
     return regularizers.look_ahead(loss_d(copy), leaves, weight)

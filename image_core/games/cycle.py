@@ -51,6 +51,9 @@ class CycleGAN(TwoWayGAN):
         d_steps: Optimizer steps of each discriminator in a round.
         noisy: Whether dropout is the generators' noise.
 
+    Raises:
+        UserError: The domains have other channels, and pictures of the target are to be kept.
+
     Source: Zhu et al. 2017, eq. 3; Yi et al. 2017, eq. 3; Kim et al. 2017, eq. 5.
     """
 

@@ -56,7 +56,7 @@ class Rule(nn.Module, ABC):
 
 @final
 class Margin(Rule):
-    """Fakes are raised up to a margin (EBGAN).
+    """Fakes are raised up to a margin (EBGAN): the loss `energies.margin_d`.
 
     Args:
         margin: Greatest energy that a fake is raised to.
@@ -75,6 +75,8 @@ class Margin(Rule):
 @final
 class FallingMargin(Rule):
     """A margin that falls to the data's energy, epoch by epoch (MAGAN).
+
+    The loss is `energies.margin_d`, with the margin of `energies.AdaptiveMargin`.
 
     Args:
         epoch: Rounds of an epoch.
@@ -105,6 +107,8 @@ class FallingMargin(Rule):
 @final
 class Balanced(Rule):
     """Fakes count k times, and k keeps both energies in proportion (BEGAN).
+
+    The loss is `energies.balanced_d`, with the k of `energies.Balance`.
 
     Args:
         gamma: Diversity ratio.
@@ -138,6 +142,8 @@ class Balanced(Rule):
 class Paired(Rule):
     """Fake i costs more than real i by their distance (loss-sensitive GAN).
 
+    The loss is `energies.loss_sensitive_d`, with `energies.absolute_distance`.
+
     Args:
         scale: Factor of the distance.
         weight: Weight of the data's own energy.
@@ -160,6 +166,10 @@ class Paired(Rule):
 class EnergyGAN(LatentGame):
     """Players "G" and "D". The data stream yields images, bytes or floats in [-1, 1].
 
+    d: the rule's loss of e(x) and e(G(z)),    g: E e(G(z)) + pull P,    e the energy that D gives
+
+    P is the pulling-away term, see `energies.pulling_away`.
+
     Args:
         G: Generator, latents -> images.
         D: Discriminator, images -> energies.
@@ -169,6 +179,9 @@ class EnergyGAN(LatentGame):
         d_steps: Optimizer steps of the discriminator in a round.
         batch: Samples of a generator step.
         prior: Distribution of z.
+
+    Raises:
+        UserError: The pulling-away term is asked for of a discriminator that is no autoencoder.
     """
 
     def __init__(

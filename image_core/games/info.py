@@ -31,6 +31,9 @@ class InfoGAN(LogitGame):
         weights: Weights w and w'.
         options: Options of `LogitGame`.
 
+    Raises:
+        UserError: There is neither a category nor a code.
+
     Source: Chen et al. 2016, eq. 5 and 6.
     """
 

@@ -56,7 +56,13 @@ class Output(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What is computed between batch and loss: outputs with a penalty; a penalty; one output."""
+    """What is computed between batch and loss, each a graph of its own where it is compiled.
+
+    Args:
+        outputs: Function from both sides to D's outputs for them, and a penalty that is due.
+        penalty: Function from both sides to the penalty alone.
+        output: Function from images to D's output for them.
+    """
 
     outputs: Callable[..., tuple[Output, Output, Tensor | None]]
     penalty: Callable[..., Tensor]
@@ -65,6 +71,11 @@ class Steps(NamedTuple):
 
 class LogitGame(LatentGame):
     """Players "G" and "D". The data stream yields images, bytes or floats in [-1, 1].
+
+    d: L.d(D(t(x)), D(t(G(z)))) + penalty + regularizer + w_h |theta_D - mean of its past|^2
+    g: L.g(D(t(x)), D(t(G(z)))) + w_f mean |E f(x) - E f(G(z))|^2 + w_h |theta_G - ...|^2
+
+    with z ~ prior, t the transform and the noise, and f the features of D's trunk.
 
     Args:
         G: Generator, latents -> images.
@@ -88,6 +99,9 @@ class LogitGame(LatentGame):
             before it.
         batch: Samples of a generator step.
         prior: Distribution of z.
+
+    Raises:
+        UserError: Loss, penalty and discriminator do not fit, or a lazy penalty is none.
     """
 
     step: Tensor

@@ -12,7 +12,7 @@ from image_core.games.logit import LogitGame, Told
 
 @final
 class PlainGAN(LogitGame):
-    """Latents -> images -> logits; all options are those of `LogitGame`."""
+    """Latents -> images -> logits; losses and options are those of `LogitGame`."""
 
     def conditions(self, count: int, real: Told) -> tuple[Told, Told]:
         return (self.draw(count),), ()

@@ -26,6 +26,8 @@ from image_core.nets.laplacian import PyramidGenerator, expanded, halved
 class PyramidGAN(LatentGame):
     """Every level is a game of its own, on blurred real images; samples go through all of them.
 
+    d: L.d(D(x, u), D(u + G(z, u), u)),    g: L.g of the same,    u = u(d(x)), see `nets.laplacian`
+
     A band is judged together with the blurred image, as the sharper image that both are. No level
     learns from another one's samples, so levels may be trained in any order.
 

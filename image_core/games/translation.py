@@ -176,7 +176,13 @@ class EditingGame(DomainGame):
 
 
 def padded(net: nn.Module, images: Images) -> Float[Tensor, "N D G F"]:
-    """Translations of pictures of any size, by a network with `multiple` and `scale`."""
+    """Translations of pictures of any size, by a network with `multiple` and `scale`.
+
+    Args:
+        net: Network of pictures whose sides are multiples of `multiple`; it enlarges them by
+            `scale`.
+        images: Pictures of any size, (N, C, H, W).
+    """
     multiple, scale = int(net.multiple), int(net.scale)  # type: ignore[arg-type]
     height, width = images.shape[2:]
     down, right = (-height) % multiple, (-width) % multiple
@@ -187,7 +193,12 @@ def padded(net: nn.Module, images: Images) -> Float[Tensor, "N D G F"]:
 
 @contextmanager
 def translating(net: nn.Module, noisy: bool) -> Iterator[None]:
-    """A network in evaluation mode, but for its dropout if that is its noise."""
+    """A network in evaluation mode, but for its dropout if that is its noise.
+
+    Args:
+        net: Network that translates.
+        noisy: Whether its dropout stays on, as the noise of its results.
+    """
     with evaluating(net):
         for layer in net.modules():
             if noisy and isinstance(layer, nn.Dropout):
@@ -290,7 +301,14 @@ class Adversary:
     def both(
         self, D: nn.Module, real: Images, fake: Images, told: Tensor | None
     ) -> tuple[Logits, Logits]:
-        """Logits of both, in one pass where no batch statistic would give the label away."""
+        """Logits of both, in one pass where no batch statistic would give the label away.
+
+        Args:
+            D: Discriminator.
+            real: Pictures of the domain, (N, C, H, W).
+            fake: Translations, (M, C, H, W).
+            told: What D is told besides; None for nothing.
+        """
         one, other = beside(told, real), beside(told, fake)
         if mixes_samples(D):
             return raised(D(one)), raised(D(other))
@@ -299,19 +317,33 @@ class Adversary:
 
 
 def beside(told: Float[Tensor, "N P H W"] | None, images: Images) -> Float[Tensor, "N Q H W"]:
-    """Channels of what is told, then those of the pictures."""
+    """Channels of what is told, then those of the pictures.
+
+    Args:
+        told: What a discriminator is told, (N, P, H, W); None for nothing.
+        images: Pictures, (N, C, H, W).
+    """
     return images if told is None else torch.cat([told, images], 1)
 
 
 def raised(logits: Logits) -> Logits:
-    """Logits in float32 at least."""
+    """Logits in float32 at least.
+
+    Args:
+        logits: Logits: a tensor, or nested lists of tensors.
+    """
     if isinstance(logits, Tensor):
         return lifted(logits)
     return [raised(part) for part in logits]
 
 
 def cut(logits: Logits, rows: slice) -> Logits:
-    """Some rows of all tensors of a structure."""
+    """Some rows of all tensors of a structure.
+
+    Args:
+        logits: Logits: a tensor, or nested lists of tensors.
+        rows: Rows to keep.
+    """
     return logits[rows] if isinstance(logits, Tensor) else [cut(part, rows) for part in logits]
 
 

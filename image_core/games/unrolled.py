@@ -17,6 +17,8 @@ from image_core.games.logit import LogitGame, Reader, Told
 class UnrolledGAN(LogitGame):
     """Latents -> images -> logits; the generator's loss is that of a discriminator steps ahead.
 
+    g: L.g(D_k(x), D_k(G(z))),    psi_(i+1) = psi_i - r grad_psi L.d(D_i(x), D_i(G(z))),    D_0 = D
+
     The discriminator's steps ahead are of gradient descent on its loss, all on the batch and the
     fakes of the generator's step, and are forgotten; it learns in its own turn.
 
@@ -24,8 +26,8 @@ class UnrolledGAN(LogitGame):
         G: Generator, latents -> images.
         D: Discriminator, images -> logits.
         latent: Size of z.
-        unroll_steps: Steps ahead; 0 is the plain game.
-        unroll_lr: Length of a step ahead.
+        unroll_steps: Number k of steps ahead; 0 is the plain game.
+        unroll_lr: Length r of a step ahead.
         options: Those of `LogitGame`.
 
     Raises:

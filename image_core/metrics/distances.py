@@ -30,6 +30,9 @@ class Moments:
 def moments(features: Float[Tensor, "N d"]) -> Moments:
     """Mean and covariance.
 
+    Args:
+        features: Features, (N, d).
+
     Raises:
         UserError: There are fewer than two, or one is not finite.
     """
@@ -84,7 +87,12 @@ def _root(covariance: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
 
 
 def frechet_bias(count: int, dimensions: int) -> float:
-    """What equal isotropic unit Gaussians score at N samples each: (d^2 + d)/(2N) + 2d/N."""
+    """What equal isotropic unit Gaussians score at N samples each: (d^2 + d)/(2N) + 2d/N.
+
+    Args:
+        count: Number N of samples of each set.
+        dimensions: Number d of features.
+    """
     return (dimensions**2 + dimensions) / (2 * count) + 2 * dimensions / count
 
 
@@ -134,6 +142,11 @@ def kernel_subsets(
         subsets: Number of subsets.
         size: Vectors of each; those of the smaller set if that is less.
         seed: Seed of the draws.
+
+    Raises:
+        UserError: A set holds fewer than two vectors.
+
+    Source: Binkowski et al. 2018 (KID).
     """
     size, draw = min(size, len(one), len(other)), torch.Generator().manual_seed(seed)
 

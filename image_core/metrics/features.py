@@ -27,9 +27,10 @@ class Extractor:
     Args:
         name: Name that scores carry.
         digest: Digest of the weights.
-        resize: How images reach the network's size.
-        features: Gives the features of a batch.
-        classify: Gives probabilities of classes, where the extractor knows those of the data.
+        resize: Name of the way in which images reach the network's size.
+        features: Function from images (N, C, H, W) to features (N, d).
+        classify: Function from images to probabilities (N, K) of the data's classes; None if the
+            extractor knows none.
         accuracy: Accuracy of that classifier on images that it did not learn from.
     """
 
@@ -42,12 +43,19 @@ class Extractor:
 
     @torch.no_grad()
     def of(self, images: Tensor) -> Float[Tensor, "N d"]:
-        """Features of many images, on the CPU."""
+        """Features of many images, on the CPU.
+
+        Args:
+            images: Images in [-1, 1], (N, C, H, W).
+        """
         return torch.cat([self.features(part).float().cpu() for part in images.split(250)])
 
     @torch.no_grad()
     def probabilities(self, images: Tensor) -> Float[Tensor, "N K"]:
         """Class probabilities of many images.
+
+        Args:
+            images: Images in [-1, 1], (N, C, H, W).
 
         Raises:
             UserError: This extractor knows no classes.
@@ -58,7 +66,11 @@ class Extractor:
 
 
 def digest(module: nn.Module) -> str:
-    """SHA-256 of a network's weights and buffers."""
+    """SHA-256 of a network's weights and buffers.
+
+    Args:
+        module: Network to tell apart.
+    """
     total = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         total.update(name.encode())
@@ -128,15 +140,15 @@ def train_classifier(
     device: torch.device | None = None,
     game: Callable[[nn.Module], ClassifierGame] = ClassifierGame,
 ) -> SmallClassifier:
-    """A small classifier of images in [-1, 1], (N, C, H, W) -> logits (N, K).
+    """Train a small classifier of images in [-1, 1], (N, C, H, W) -> logits (N, K).
 
     Args:
-        images: Images as bytes.
-        labels: Label of each image.
+        images: Images as bytes, (N, C, H, W).
+        labels: Class of each image, (N,).
         classes: Number K of classes.
         steps: Steps of Adam on batches of 64.
         seed: Seed of weights and batches.
-        device: Where it is trained.
+        device: Device of the training; None for the CPU.
         game: Function from the network to the game in which it learns.
     """
     with torch.random.fork_rng([]):
@@ -167,11 +179,11 @@ def classifier(
     hidden layer, 64 numbers. Scores compare within one such network alone, which the digest says.
 
     Args:
-        images: Images as bytes.
-        labels: Label of each image.
+        images: Images as bytes, (N, C, H, W).
+        labels: Class of each image, (N,).
         steps: Steps of Adam on batches of 64.
         seed: Seed of weights and batches.
-        device: Where it is trained.
+        device: Device of the training; None for the CPU.
     """
     device = device or torch.device("cpu")
     kept = torch.zeros(len(images), dtype=torch.bool)

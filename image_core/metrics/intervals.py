@@ -21,7 +21,7 @@ def standard_errors(
 ) -> dict[str, float]:
     """Standard errors over samples of statistics of two sets, by the delete-half jackknife.
 
-    se^2 = mean_b (t_b - mean t)^2,    t_b of a half of either set, drawn without replacement
+    se^2 = sum_b (t_b - mean t)^2 / (draws - 1),    t_b of a half of either set, without replacement
 
     Drawing with replacement, as the bootstrap does, would repeat samples, which neighbours and
     kernel distances take for collapse. The spread alone is used, for a half has another bias.
@@ -46,7 +46,7 @@ def standard_errors(
 def interval(
     value: float, error: float, low: float = -math.inf, high: float = math.inf
 ) -> tuple[float, float]:
-    """Ends of a 95 % interval.
+    """Ends of a 95 % interval, value -+ 1.96 error, cut at the bounds.
 
     Args:
         value: Value of the statistic.
@@ -60,9 +60,11 @@ def interval(
 def wilson(share: float, count: int, level: float = 0.95) -> tuple[float, float]:
     """Ends of the interval of a share of independent decisions; never empty, also at 0 and 1.
 
+    (p + z^2 / 2n -+ z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n),    z the normal's quantile
+
     Args:
-        share: Share that was found.
-        count: Number of decisions.
+        share: Share p that was found, in [0, 1].
+        count: Number n of decisions.
         level: Confidence level.
 
     Source: Wilson 1927.

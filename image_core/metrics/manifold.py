@@ -24,13 +24,17 @@ def precision_recall(
 ) -> dict[str, float]:
     """Share of fakes near data, and of data near fakes.
 
-    A point is near a set when it lies within the distance of one of its points from that point's
-    k-th neighbour, itself not counted.
+    precision = share of fakes f with |f - r_i| <= R_k(r_i) for some i,  recall = r and f exchanged
+
+    R_k is the distance of a point from the k-th neighbour in its own set, itself not counted.
 
     Args:
-        real: Features of the data.
-        fake: Features of samples.
+        real: Features r of the data, (N, d).
+        fake: Features f of samples, (M, d).
         k: Number of neighbours.
+
+    Raises:
+        UserError: A set holds no more than k vectors.
 
     Source: Kynkaanniemi et al. 2019, eq. 1.
     """
@@ -58,6 +62,9 @@ def density_coverage(
         real: Features of the data.
         fake: Features of samples.
         k: Number of neighbours.
+
+    Raises:
+        UserError: The data hold no more than k vectors.
 
     Source: Naeem et al. 2020, eq. 4 and 5.
     """

@@ -31,6 +31,9 @@ def class_score(
     Returns:
         Mean and standard deviation over the splits.
 
+    Raises:
+        UserError: There are fewer samples than parts.
+
     Source: Salimans et al. 2016.
     """
     if len(probabilities) < splits:
@@ -80,10 +83,15 @@ def near_modes(
 ) -> dict[str, float]:
     """Modes captured by a sample within 3 standard deviations, and the share of such samples.
 
+    Each sample belongs to its nearest centre. `mode_kl` is that of `modes_covered` over the near
+    samples alone, log K if there is none, and `high_quality` is their share.
+
     Args:
-        points: Samples of a mixture.
-        centres: Centres of its modes.
+        points: Samples of a mixture, (N, d).
+        centres: Centres of its K modes, (K, d).
         deviation: Standard deviation of each mode.
+
+    Source: Srivastava et al. 2017 (VEEGAN), section 5.1.
     """
     distance, nearest = torch.cdist(points, centres).min(1)
     good = distance <= 3 * deviation

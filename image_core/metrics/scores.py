@@ -50,6 +50,10 @@ class Score:
 def difference(one: Score, other: Score) -> float:
     """one - other.
 
+    Args:
+        one: Score to compare.
+        other: Score that is taken from it.
+
     Raises:
         UserError: They were not made the same way.
     """

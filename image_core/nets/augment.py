@@ -21,7 +21,11 @@ def _draw(images: Tensor) -> Tensor:
 
 
 def colour(images: Images) -> Images:
-    """Add U[-1/2, 1/2], stretch saturation by U[0, 2] and contrast by U[1/2, 3/2]."""
+    """Add U[-1/2, 1/2], stretch saturation by U[0, 2] and contrast by U[1/2, 3/2].
+
+    Args:
+        images: Images in [-1, 1], (N, C, H, W).
+    """
     images = images + (_draw(images) - 0.5)
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * (2 * _draw(images))
@@ -30,7 +34,12 @@ def colour(images: Images) -> Images:
 
 
 def translation(images: Images, ratio: float = 0.125) -> Images:
-    """Shift by whole pixels, up to `ratio` of the side each way; zeros come in."""
+    """Shift by whole pixels, up to `ratio` of the side each way; zeros come in.
+
+    Args:
+        images: Images, (N, C, H, W).
+        ratio: Greatest shift, as a share of the side.
+    """
     n, _, height, width = images.shape
     down, right = int(height * ratio + 0.5), int(width * ratio + 0.5)
     padded = pad(images, (right, right, down, down))
@@ -44,7 +53,12 @@ def translation(images: Images, ratio: float = 0.125) -> Images:
 
 
 def cutout(images: Images, ratio: float = 0.5) -> Images:
-    """Blank a rectangle of `ratio` of either side, centred anywhere in the image."""
+    """Blank a rectangle of `ratio` of either side, centred anywhere in the image.
+
+    Args:
+        images: Images, (N, C, H, W).
+        ratio: Side of the rectangle, as a share of the image's.
+    """
     n, _, height, width = images.shape
     tall, wide = int(height * ratio + 0.5), int(width * ratio + 0.5)
     rows = torch.arange(height, device=images.device)[None, :]
@@ -59,6 +73,10 @@ def cutout(images: Images, ratio: float = 0.5) -> Images:
 
 def augment(images: Images, policy: str) -> Images:
     """Apply the changes named in "colour,translation,cutout", in that text's order.
+
+    Args:
+        images: Images in [-1, 1], (N, C, H, W).
+        policy: Names of changes, with commas between; none changes nothing.
 
     Raises:
         UserError: One of them is unknown.

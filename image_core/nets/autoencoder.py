@@ -75,6 +75,11 @@ class AutoEncoder(nn.Module):
 
 
 def redraw(D: AutoEncoder, images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
-    """What the autoencoder makes of images."""
+    """What the autoencoder makes of images.
+
+    Args:
+        D: Discriminator that is an autoencoder.
+        images: Images, (N, C, H, W).
+    """
     with torch.no_grad():
         return D.decoder(D.encoder(images))

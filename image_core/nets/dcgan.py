@@ -10,6 +10,10 @@ from image_core.nets.layers import ConditionalBatchNorm, Leaky, Stack, channel_n
 def levels(size: int, least: int = 4) -> int:
     """Doublings from `least` pixels to `size`.
 
+    Args:
+        size: Side of the images in pixels.
+        least: Side at the first level in pixels.
+
     Raises:
         UserError: The size is no power of two, or too small.
     """
@@ -22,7 +26,14 @@ def levels(size: int, least: int = 4) -> int:
 
 
 def generator_norm(norm: str, channels: int, classes: int, eps: float = 1e-5) -> nn.Module:
-    """Norm of a generator: batch norm with scales N(1, 0.02), by class where there are classes."""
+    """Norm of a generator: batch norm with scales N(1, 0.02), by class where there are classes.
+
+    Args:
+        norm: Name of the norm: batch, or one that `channel_norm` knows.
+        channels: Number of channels.
+        classes: Number of classes; 0 = none.
+        eps: Constant added to the variance.
+    """
     if norm != "batch":
         return channel_norm(norm, channels)
     if classes:

@@ -82,12 +82,26 @@ def sampled(
 
 
 def offsets_of(boxes: Float[Tensor, "*n 4"], true: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
-    """Offsets of true boxes: shifts in sides of the proposed ones, and logarithms of scales."""
+    """Offsets of true boxes: shifts in sides of the proposed ones, and logarithms of scales.
+
+    o = ((c' - c) / s, log(s' / s)),    c the centre of a box, s its sides
+
+    Args:
+        boxes: Proposed boxes: centre x, y, width, height, (..., 4).
+        true: True boxes, in the same form.
+    """
     shift = (true[..., :2] - boxes[..., :2]) / boxes[..., 2:]
     return torch.cat([shift, (true[..., 2:] / boxes[..., 2:]).log()], -1)
 
 
 def placed(boxes: Float[Tensor, "*n 4"], offsets: Float[Tensor, "*n 4"]) -> Float[Tensor, "*n 4"]:
-    """Boxes that offsets name: the inverse of `offsets_of`."""
+    """Boxes that offsets name: the inverse of `offsets_of`.
+
+    c' = c + o_c s,    s' = s exp(o_s)
+
+    Args:
+        boxes: Proposed boxes: centre x, y, width, height, (..., 4).
+        offsets: Offsets of `offsets_of`, (..., 4).
+    """
     centre = boxes[..., :2] + offsets[..., :2] * boxes[..., 2:]
     return torch.cat([centre, boxes[..., 2:] * offsets[..., 2:].exp()], -1)

@@ -33,7 +33,11 @@ class ImageDiscriminator(nn.Module):
 
 
 def trunk_of(D: nn.Module) -> nn.Module:
-    """The part of a discriminator that makes features of images, whatever reads them."""
+    """The part of a discriminator that makes features of images, whatever reads them.
+
+    Args:
+        D: Discriminator that holds an `ImageDiscriminator` or a `ClassDiscriminator`.
+    """
     return next(
         m.trunk for m in D.modules() if isinstance(m, (ImageDiscriminator, ClassDiscriminator))
     )

@@ -42,7 +42,11 @@ class LabelPlanes(nn.Module):
 
 
 def levels_of(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
-    """Levels from 0 to 255 of pictures in [-1, 1]."""
+    """Levels from 0 to 255 of pictures in [-1, 1].
+
+    Args:
+        images: Pictures in [-1, 1], (N, C, H, W).
+    """
     return ((images + 1) * 127.5).round()
 
 
@@ -65,7 +69,11 @@ def boundaries(
 
 
 def halved(planes: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C h w"]:
-    """Means of 3x3 pixels at every second one; the border is left out of them."""
+    """Means of 3x3 pixels at every second one; the border is left out of them.
+
+    Args:
+        planes: Planes, (N, C, H, W).
+    """
     return avg_pool2d(planes, 3, 2, 1, count_include_pad=False)
 
 

@@ -12,12 +12,20 @@ from image_core.nets.layers import Leaky, weighted
 
 
 def halved(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H2 W2"]:
-    """d(I): the mean of four pixels."""
+    """d(I): the mean of four pixels.
+
+    Args:
+        images: Images of an even side, (N, C, H, W).
+    """
     return avg_pool2d(images, 2)
 
 
 def expanded(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H2 W2"]:
-    """u(I): twice the side, between the pixels linear."""
+    """u(I): twice the side, between the pixels linear.
+
+    Args:
+        images: Images, (N, C, H, W).
+    """
     return interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
 
 

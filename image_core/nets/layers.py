@@ -117,6 +117,7 @@ class ConditionalBatchNorm(Conditional):
     Args:
         channels: Channels of the input.
         classes: Number of labels.
+        eps: Constant added to the variance.
 
     Source: Dumoulin et al. 2017; for GANs Miyato & Koyama 2018.
     """
@@ -308,7 +309,11 @@ MIXING = (nn.modules.batchnorm._BatchNorm, MinibatchStd, MinibatchDiscrimination
 
 
 def mixes_samples(module: nn.Module) -> str:
-    """Name of the first layer in which samples of a batch meet, or an empty text."""
+    """Name of the first layer in which samples of a batch meet, or an empty text.
+
+    Args:
+        module: Network to look through.
+    """
     for layer in module.modules():
         if isinstance(layer, MIXING):
             return type(layer).__name__

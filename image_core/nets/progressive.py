@@ -17,17 +17,34 @@ WIDEST, CHANNELS = 512, 8192
 
 
 def doubled(images: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H2 W2"]:
-    """Images of twice the side, each pixel four times."""
+    """Images of twice the side, each pixel four times.
+
+    Args:
+        images: Images, (N, C, H, W).
+    """
     return interpolate(images, scale_factor=2, mode="nearest")
 
 
 def blend(old: Tensor, new: Tensor, fade: Tensor) -> Tensor:
-    """Old where fade is 0, new where it is 1; of any two formats."""
+    """Old where fade is 0, new where it is 1; of any two formats.
+
+    (1 - fade) old + fade new
+
+    Args:
+        old: Output of the earlier stage.
+        new: Output of this stage, of the same shape.
+        fade: Share of the new output, in [0, 1], a scalar.
+    """
     return old + fade * (new - old)
 
 
 def features_at(level: int, width: float) -> int:
-    """Channels of the layers of 4 * 2^level pixels: min(8192 / 2^s, 512) of the published width."""
+    """Channels of the layers of 4 * 2^level pixels: min(8192 / 2^s, 512) of the published width.
+
+    Args:
+        level: Level s, from 0 at 4 pixels.
+        width: Width as a share of the published one.
+    """
     return max(4, round(width * min(CHANNELS >> (level + 1), WIDEST)))
 
 

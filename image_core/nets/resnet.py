@@ -41,7 +41,11 @@ class Ablation:
 
 
 def unpool(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H2 W2"]:
-    """Twice the size; zeros between the pixels."""
+    """Twice the size; zeros between the pixels.
+
+    Args:
+        x: Features, (N, C, H, W).
+    """
     n, c, h, w = x.shape
     return pad(x.view(n, c, h, 1, w, 1), (0, 1, 0, 0, 0, 1)).reshape(n, c, 2 * h, 2 * w)
 
@@ -238,7 +242,11 @@ def resnet19(
 
 
 def parameters(module: nn.Module) -> int:
-    """How many numbers a network learns."""
+    """How many numbers a network learns.
+
+    Args:
+        module: Network to count.
+    """
     return sum(p.numel() for p in module.parameters())
 
 
@@ -246,6 +254,9 @@ def spectral_norms(module: nn.Module) -> list[float]:
     """Greatest singular value of each weight matrix as the network uses it.
 
     A transposed convolution is read with its output channels as rows.
+
+    Args:
+        module: Network whose linear and convolutional layers are read.
     """
     found = []
     for layer in module.modules():

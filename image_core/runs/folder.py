@@ -277,5 +277,9 @@ class RunFolder:
         print(f"{names}: removed, since they are of {of}", file=sys.stderr)
 
     def write_result(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, strict JSON."""
+        """Write `result.json`, strict JSON.
+
+        Args:
+            result: Numbers of the run by name.
+        """
         write_text(self.result, as_json(result, indent=1) + "\n")

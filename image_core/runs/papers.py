@@ -115,6 +115,9 @@ class Papers:
             name: Name of the paper.
             values: Values of the preset in the recipe.
             preset: Name of the preset.
+
+        Raises:
+            UserError: The paper's own preset names what is not one of its options.
         """
         paper = self.load(name)
         known = {f.name for f in fields(self.config(name))}

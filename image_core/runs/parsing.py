@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error as a `UserError` of one sentence."""
+    """Reports an error as a `UserError` of one sentence.
+
+    Args:
+        prog: Name of the command.
+        description: Text above the options in the help.
+        add_help: Whether --help is an option.
+    """
 
     def __init__(self, prog: str, description: str, *, add_help: bool = True):
         super().__init__(prog=prog, description=description, add_help=add_help, allow_abbrev=False)

@@ -174,7 +174,21 @@ def draw_quality_diversity(
     y_better: Better | None = None,
     symbols: Mapping[str, str] = {},
 ) -> "matplotlib.figure.Figure":
-    """The figure of `quality_diversity`, with the same arguments."""
+    """The figure of `quality_diversity`, with the same arguments.
+
+    Args:
+        curves: Places of each swept curve by name, see `quality_diversity`.
+        points: Single places by name, (x, y).
+        x_label: Label of the horizontal axis.
+        y_label: Label of the vertical axis.
+        title: Title of the figure.
+        x_better: Direction in which x is better; None shows none.
+        y_better: Direction in which y is better; None shows none.
+        symbols: Sign of each curve's setting by name; T if left out.
+
+    Raises:
+        UserError: There is nothing to draw.
+    """
     from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
 
@@ -340,7 +354,11 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def soften(axes: "matplotlib.axes.Axes") -> None:
-    """Draw axes with a faint grid and without a frame."""
+    """Draw axes with a faint grid and without a frame.
+
+    Args:
+        axes: Axes of a figure.
+    """
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="0.9", linewidth=0.8)
     axes.set_axisbelow(True)

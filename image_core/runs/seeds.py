@@ -29,6 +29,9 @@ class Result(NamedTuple):
 def read_result(folder: str) -> Result:
     """The result of the run in a folder.
 
+    Args:
+        folder: Folder of a run.
+
     Raises:
         UserError: It is no run, or has no readable result.
     """
@@ -47,7 +50,11 @@ def read_result(folder: str) -> Result:
 
 
 def settings_of(result: Result) -> dict[str, Any]:
-    """The options that must be equal within a group."""
+    """The options that must be equal within a group.
+
+    Args:
+        result: Result of a run.
+    """
     return {k: v for k, v in result.content["config"].items() if k not in APART}
 
 

@@ -17,6 +17,9 @@ TRACKERS = ("tensorboard", "wandb", "trackio")
 PROJECT = "seqgan"
 """Project of wandb and trackio; a run has the name of its folder."""
 
+RUN_ID = "run_id.txt"
+"""File in the folder `wandb` that holds the run's id there, by which a resumed run goes on."""
+
 Log = Callable[[Mapping[str, Any]], None]
 
 
@@ -61,9 +64,11 @@ def tracked(track: str, folder: Path, config: Mapping[str, Any], round_: int) ->
         track: Value of --track.
         folder: Folder of the run; TensorBoard's files are in `tensorboard/` of it.
         config: Options of the run.
-        round_: Rounds played before; TensorBoard forgets what was logged after them.
+        round_: Rounds played before; TensorBoard forgets what was logged after them, and the other
+            trackers go on with their run.
     """
     started = []
+    kept = folder / "wandb" / RUN_ID
     if track and parallel.first():
         from accelerate import PartialState
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
@@ -75,8 +80,10 @@ def tracked(track: str, folder: Path, config: Mapping[str, Any], round_: int) ->
                 "run_name": "tensorboard", "logging_dir": folder, "purge_step": round_ + 1
             },
             "wandb": {"run_name": PROJECT, "dir": str(folder), **run},
-            "trackio": {"run_name": PROJECT, **run},
+            "trackio": {"run_name": PROJECT, "resume": "allow" if round_ else "never", **run},
         }  # fmt: skip
+        if kept.is_file():
+            arguments["wandb"] |= {"id": kept.read_text(encoding="utf-8"), "resume": "allow"}
         started = [LOGGER_TYPE_TO_CLASS[name](**arguments[name]) for name in names(track)]
 
     def log(record: Mapping[str, Any]) -> None:
@@ -90,6 +97,9 @@ def tracked(track: str, folder: Path, config: Mapping[str, Any], round_: int) ->
 
     for tracker in started:
         tracker.start()
+        if tracker.name == "wandb":
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_text(tracker.run.id, encoding="utf-8")
     try:
         yield log
     finally:

@@ -19,6 +19,9 @@ STEPPING = ("auto", "sync", "envpool")
 def keywords(text: str) -> dict[str, Any]:
     """Keyword arguments of an environment, by their JSON.
 
+    Args:
+        text: JSON object; an empty text is an empty one.
+
     Raises:
         UserError: The text is no JSON object.
     """

@@ -72,7 +72,12 @@ class ClassicEnvs(StateEnvs):
 
 
 def cart_pole(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
-    """A pole on a cart pushed left or right, Euler steps (Barto, Sutton & Anderson 1983)."""
+    """A pole on a cart pushed left or right, Euler steps (Barto, Sutton & Anderson 1983).
+
+    Args:
+        state: Position, speed, angle and angular speed in metres, radians and seconds, (N, 4).
+        act: Push of each cart: 0 = left, 1 = right, (N,).
+    """
     x, x_dot, theta, theta_dot = state.T
     gravity, pole, total, half_length, tau = 9.8, 0.1, 1.1, 0.5, 0.02
     cos, sin = np.cos(theta), np.sin(theta)
@@ -96,7 +101,12 @@ def cart_pole(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndar
 
 
 def acrobot(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
-    """Two links, a motor between them (Sutton 1996; Sutton & Barto 2018), one Runge-Kutta step."""
+    """Two links, a motor between them (Sutton 1996; Sutton & Barto 2018), one Runge-Kutta step.
+
+    Args:
+        state: Both angles and both angular speeds, (N, 4).
+        act: Torque of each motor plus 1: 0, 1 or 2, (N,).
+    """
     torque, dt = act - 1.0, 0.2
     k1 = _acrobot_slope(state, torque)
     k2 = _acrobot_slope(state + dt / 2 * k1, torque)
@@ -143,7 +153,12 @@ def _acrobot_state(obs: np.ndarray) -> State:
 
 
 def mountain_car(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
-    """A car too weak for the hill (Moore 1990)."""
+    """A car too weak for the hill (Moore 1990).
+
+    Args:
+        state: Position and speed, (N, 2).
+        act: Push of each car plus 1: 0, 1 or 2, (N,).
+    """
     position, speed = state.T
     speed = np.clip(speed + (act - 1) * 0.001 - 0.0025 * np.cos(3 * position), -0.07, 0.07)
     position = np.clip(position + speed, -1.2, 0.6)
@@ -153,7 +168,12 @@ def mountain_car(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.n
 
 
 def pendulum(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndarray]:
-    """A pendulum to swing up and hold; it never ends."""
+    """A pendulum to swing up and hold; it never ends.
+
+    Args:
+        state: Angle from upright and angular speed, (N, 2).
+        act: Torque, (N,) or (N, 1); cut at +-2.
+    """
     angle, speed = state.T
     torque = np.clip(act.reshape(-1), -2, 2)
     wrapped = (angle + np.pi) % (2 * np.pi) - np.pi

@@ -66,6 +66,9 @@ class Observations(NamedTuple):
 def observations(space: spaces.Space[Any]) -> Observations:
     """How a space is encoded.
 
+    Args:
+        space: Observation space of a gymnasium environment.
+
     Raises:
         UserError: Its observations have no fixed size.
     """
@@ -139,19 +142,31 @@ class Actions:
         return torch.where(half.isfinite() & (half > 0), half, 1.0).float()
 
     def clip(self, act: Tensor) -> Tensor:
-        """The action that the environment carries out: what is outside the box ends at its edge."""
+        """The action that the environment carries out: what is outside the box ends at its edge.
+
+        Args:
+            act: Actions, (B, components); indices where they are choices.
+        """
         if self.discrete:
             return act
         return act.clamp(self.low.to(act.device), self.high.to(act.device))
 
     def to_env(self, act: Tensor) -> np.ndarray:
-        """Convert actions to the environment's format."""
+        """Convert actions to the environment's format.
+
+        Args:
+            act: Actions as policies give them, (B, ...).
+        """
         if self.discrete:
             return act.cpu().numpy() + self.start
         return self.clip(act).cpu().numpy()
 
     def encode(self, act: Tensor) -> Tensor:
-        """One-hot, one after another for several choices, or carried-out components, scaled."""
+        """One-hot, one after another for several choices, or carried-out components, scaled.
+
+        Args:
+            act: Actions as policies give them, (B, ...).
+        """
         if self.parts:
             first = act.new_tensor([0, *self.parts[:-1]]).cumsum(0)
             rows = torch.zeros(len(act), self.choices, device=act.device)
@@ -164,6 +179,9 @@ class Actions:
 
 def actions(space: spaces.Space[Any]) -> Actions:
     """How a space of actions is encoded.
+
+    Args:
+        space: Action space of a gymnasium environment.
 
     Raises:
         UserError: It is neither Discrete, MultiDiscrete, MultiBinary nor a Box of floats.
@@ -200,6 +218,11 @@ def episode_limit(
     spec: gymnasium.envs.registration.EnvSpec | None, asked: int | None, env: str
 ) -> int:
     """Steps after which an episode is cut.
+
+    Args:
+        spec: Specification of the environment; None if it was not registered.
+        asked: Limit that the user gave, in steps; None for none.
+        env: Name of the environment, for messages.
 
     Raises:
         UserError: The environment has no time limit and none was asked for.

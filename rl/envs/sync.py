@@ -146,6 +146,10 @@ class SyncEnvs(Envs):
 def encode_checked(codec: Observations, batch: list[Any]) -> np.ndarray:
     """Encode, and refuse what the declared space does not hold.
 
+    Args:
+        codec: Encoding of the declared observation space.
+        batch: Observations as the environments give them.
+
     Raises:
         UserError: An observation has another shape than the environment's space says.
     """
@@ -164,6 +168,11 @@ def make(
     """One environment and its specification, without gymnasium's check of each first step.
 
     A module before the colon is also looked for where the command was given.
+
+    Args:
+        env: Id of the environment, perhaps with a module before a colon.
+        options: Keyword arguments of the environment.
+        max_episode_steps: Limit of an episode in steps; None leaves the environment's own.
 
     Raises:
         UserError: It cannot be made.

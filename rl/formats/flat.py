@@ -23,6 +23,14 @@ def d4rl_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> S
 
     Without timeouts an episode is cut at the environment's time limit. What is left at the end
     without having ended is an episode that was interrupted, and is skipped.
+
+    Args:
+        arrays: Arrays of the file by name, a row a step.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: Arrays are missing or not as long as one another.
     """
     obs, rewards = arrays["observations"], arrays.get("rewards")
     ends = _flags(arrays, "terminals", where)
@@ -64,7 +72,16 @@ def d4rl_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> S
 
 
 def dones_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
-    """The same of rows whose ends are terminal states or time limits, which is not told."""
+    """The same of rows whose ends are terminal states or time limits, which is not told.
+
+    Args:
+        arrays: Arrays of the file by name, a row a step.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: Arrays are missing or not as long as one another.
+    """
     ends = _flags(arrays, "terminals", where)
     starts = np.concatenate([[0], np.flatnonzero(ends)[:-1] + 1])
     if ends.any():
@@ -75,7 +92,16 @@ def dones_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> 
 
 
 def stable_baselines_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
-    """Rows with `episode_starts`: an ExpertDataset of stable-baselines 2."""
+    """Rows with `episode_starts`: an ExpertDataset of stable-baselines 2.
+
+    Args:
+        arrays: Arrays of the file by name, a row a step.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: Arrays are not as long as one another, or hold names of files.
+    """
     obs, starts = arrays["obs"], _flags(arrays, "episode_starts", where)
     if obs.dtype.kind in "US":
         raise UserError(f"{where} names pictures by their files; put their pixels into obs instead")
@@ -99,7 +125,16 @@ def stable_baselines_episodes(arrays: Mapping[str, np.ndarray], where: str, envs
 
 
 def imitation_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
-    """Trajectories of the `imitation` package's old npz: `indices` are where `acts` are split."""
+    """Trajectories of the `imitation` package's old npz: `indices` are where `acts` are split.
+
+    Args:
+        arrays: Arrays of the file by name, a row a step.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: The arrays do not belong together.
+    """
     obs, acts, terminal = arrays["obs"], arrays["acts"], arrays["terminal"]
     edges = np.array([0, *arrays["indices"].tolist(), len(acts)])
     lengths = np.diff(edges)

@@ -17,12 +17,30 @@ D4RL = ("observations", "actions", "rewards", "terminals", "timeouts", "next_obs
 
 
 def read_minari(path: Path, where: str, envs: Envs) -> Source:
-    """A data set of Minari in its folder, without Minari's own folder of data sets."""
+    """A data set of Minari in its folder, without Minari's own folder of data sets.
+
+    Args:
+        path: File or folder to read.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: The data set is broken, or h5py is missing.
+    """
     return read_hdf5(path / "data" / "main_data.hdf5", where, envs)
 
 
 def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
-    """A file of Minari, one group an episode, or of D4RL, flat arrays."""
+    """A file of Minari, one group an episode, or of D4RL, flat arrays.
+
+    Args:
+        path: File or folder to read.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: The file is broken or of another layout, or h5py is missing.
+    """
     try:
         import h5py
     except ImportError as error:
@@ -65,6 +83,9 @@ def environment_of(folder: Path, about: dict[str, Any]) -> tuple[str, dict[str, 
     Args:
         folder: Folder of the data.
         about: Attributes of the data themselves.
+
+    Raises:
+        UserError: What stands beside the data is broken.
     """
     beside = folder / "metadata.json"
     try:
@@ -124,7 +145,12 @@ def _parts(node: Any) -> Any:
 
 
 def step_of(found: Any, t: int) -> Any:
-    """One step of arrays, or of dicts and tuples of them."""
+    """One step of arrays, or of dicts and tuples of them.
+
+    Args:
+        found: Array, or dicts and tuples of arrays, time first.
+        t: Number of the step.
+    """
     if isinstance(found, dict):
         return {key: step_of(part, t) for key, part in found.items()}
     if isinstance(found, tuple):

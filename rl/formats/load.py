@@ -36,7 +36,16 @@ class Demonstrations(NamedTuple):
 
 
 def load_demonstrations(path: str, envs: Envs, env: str) -> list[Trajectory]:
-    """Whole episodes of a file or folder; see `read_demonstrations`."""
+    """Whole episodes of a file or folder; see `read_demonstrations`.
+
+    Args:
+        path: File or folder to read.
+        envs: Environments that the data are of.
+        env: Id of the environment.
+
+    Raises:
+        UserError: The file cannot be read, or is of another environment.
+    """
     return read_demonstrations(path, envs, env).trajectories
 
 

@@ -33,7 +33,16 @@ NAMES |= {name for ours, others in steps.NAMES.items() for name in (ours, *other
 
 
 def read_npz(path: Path, where: str, envs: Envs) -> Source:
-    """Episodes of any layout that is known by its names."""
+    """Episodes of any layout that is known by its names.
+
+    Args:
+        path: File or folder to read.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: The file is broken, holds pickles, or its names are of no known layout.
+    """
     try:
         with path.open("rb") as stream:
             _check_size(path, where)

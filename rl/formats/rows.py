@@ -19,6 +19,14 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
 
     Of splits, train. Columns have one of the names of `steps.NAMES`. The `imitation` package's
     `infos`, which may hold anything, are never looked at.
+
+    Args:
+        path: File or folder to read.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: The file is broken, or its columns are of no known layout.
     """
     import datasets
 
@@ -126,7 +134,16 @@ def _of_row(row: Mapping[str, Any], where: str, equal: bool, notes: list[str]) -
 
 
 def read_arrow(path: Path, where: str, envs: Envs) -> Source:
-    """A data set of Minari in Arrow or parquet: a folder an episode, padded by one row."""
+    """A data set of Minari in Arrow or parquet: a folder an episode, padded by one row.
+
+    Args:
+        path: File or folder to read.
+        where: Name of the file, for messages.
+        envs: Environments that the data are of.
+
+    Raises:
+        UserError: The data set is broken.
+    """
     import pyarrow
     from pyarrow import dataset
 

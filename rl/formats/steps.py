@@ -130,6 +130,9 @@ def stacked_episodes(arrays: Mapping[str, np.ndarray], where: str) -> Source:
     Args:
         arrays: Columns under the names of `NAMES`.
         where: Name of the file, for complaints.
+
+    Raises:
+        UserError: An array is of another number of episodes.
     """
     obs, acts, rewards = (arrays.get(n) for n in ("observations", "actions", "rewards"))
     assert obs is not None

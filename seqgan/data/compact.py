@@ -204,7 +204,11 @@ class StoredRows:
                 yield content[edges[row] : edges[row + 1]]
 
     def whole(self, size: int) -> Iterator[bytes]:
-        """The content of all rows, so many bytes at a time."""
+        """The content of all rows, so many bytes at a time.
+
+        Args:
+            size: Number of bytes of a part.
+        """
         for start in range(0, self._content.size, size):
             yield self._content.read(start, min(start + size, self._content.size))
 

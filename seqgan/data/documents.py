@@ -55,7 +55,11 @@ def _of_columns(value: dict[str, Any]) -> Any:
 
 
 def as_row(value: Any) -> Row:
-    """A value of a list as a row; what is no mapping is its `text`."""
+    """A value of a list as a row; what is no mapping is its `text`.
+
+    Args:
+        value: Value of a JSON list.
+    """
     return value if isinstance(value, dict) else {"text": value}
 
 

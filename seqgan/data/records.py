@@ -148,7 +148,14 @@ def records(file: File, columns: Sequence[str] = ()) -> Iterator[Record]:
 
 @contextmanager
 def told(file: File) -> Iterator[None]:
-    """Errors of libraries as one sentence about the file."""
+    """Errors of libraries as one sentence about the file.
+
+    Args:
+        file: File that is read.
+
+    Raises:
+        UserError: A library failed, or the file cannot be read.
+    """
     try:
         yield
     except UnicodeDecodeError as error:
@@ -396,5 +403,9 @@ def _undecodable_line(file: File) -> int:
 
 
 def exists(source: str) -> bool:
-    """Whether there is a file or folder of this name, which may be too long for one."""
+    """Whether there is a file or folder of this name, which may be too long for one.
+
+    Args:
+        source: Name that was given.
+    """
     return os.path.exists(source)

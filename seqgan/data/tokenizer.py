@@ -138,7 +138,11 @@ class TextTokenizer:
         return [[i + self._shift for i in row] for row in ids] if self._shift else ids
 
     def split(self, texts: Sequence[str]) -> list[list[str]]:
-        """The tokens of every text as written, unknown ones too; words for bpe and model."""
+        """The tokens of every text as written, unknown ones too; words for bpe and model.
+
+        Args:
+            texts: Texts to cut.
+        """
         lowered = list(_lower(texts, self.lowercase))
         if self.level in ("bpe", "model"):
             return [text.split() for text in lowered]

@@ -20,7 +20,12 @@ UNREAD, REAL_AGAIN = "cipher text as it is", "real again"
 
 
 def soft(text: Int64[Tensor, "N T"], letters: int) -> Float[Tensor, "N V 1 T"]:
-    """One-hot letters as a game reads them."""
+    """One-hot letters as a game reads them.
+
+    Args:
+        text: Numbers of letters, (N, T).
+        letters: Number V of letters.
+    """
     return one_hot(text, letters).float().transpose(1, 2)[:, :, None]
 
 
@@ -38,7 +43,12 @@ def read(game: CycleGAN, cipher: Int64[Tensor, "N T"], letters: int) -> Int64[Te
 def right(
     found: Int64[Tensor, "N T"], true: Int64[Tensor, "N T"]
 ) -> tuple[float, tuple[float, float]]:
-    """Share of letters that are right, and its 95 % interval over windows."""
+    """Share of letters that are right, and its 95 % interval over windows.
+
+    Args:
+        found: Letters that were found, (N, T).
+        true: True letters, (N, T).
+    """
     each = (found == true).float().mean(1)
     middle, error = float(each.mean()), float(each.std() / len(each) ** 0.5)
     return middle, (middle - REACH * error, middle + REACH * error)

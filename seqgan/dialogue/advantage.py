@@ -73,12 +73,21 @@ class Advantage(nn.Module):
 
 
 def k1(log_prob: Tensor, reference: Tensor) -> Tensor:
-    """Of KL(policy, reference) at samples of the policy: log pi - log pi_ref; unbiased."""
+    """Of KL(policy, reference) at samples of the policy: log pi - log pi_ref; unbiased.
+
+    Args:
+        log_prob: Log probability of each token under the policy, (B, T).
+        reference: The same under the reference model.
+    """
     return log_prob - reference
 
 
 def k3(log_prob: Tensor, reference: Tensor) -> Tensor:
     """exp(log pi_ref - log pi) - (log pi_ref - log pi) - 1; unbiased and never below zero.
+
+    Args:
+        log_prob: Log probability of each token under the policy, (B, T).
+        reference: The same under the reference model.
 
     Source: Schulman 2020, "Approximating KL divergence".
     """
@@ -119,32 +128,62 @@ class KLCoefficient(nn.Module):
 
 
 def kl_to_go(kl: Float[Tensor, "B T"], mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T"]:
-    """What a token is answerable for of its reply's KL: its own and all that follows."""
+    """What a token is answerable for of its reply's KL: its own and all that follows.
+
+    Args:
+        kl: Estimate of each token's KL, in nats, (B, T).
+        mask: True = counts, (B, T).
+    """
     return discounted(kl, mask, 1.0)
 
 
 def length_cost(mask: Bool[Tensor, "B T"], human: Bool[Tensor, "B U"]) -> Float[Tensor, " B"]:
-    """How far a reply's length is from the human one's: |log(n / n_human)|."""
+    """How far a reply's length is from the human one's: |log(n / n_human)|.
+
+    Args:
+        mask: True = a token of the reply, (B, T).
+        human: True = a token of the human reply, (B, U).
+    """
     return (mask.sum(1).float() / human.sum(1).float()).log().abs()
 
 
 def summed(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, " N"]:
-    """Sum over what counts of each row."""
+    """Sum over what counts of each row.
+
+    Args:
+        values: Value of each token, (N, T).
+        mask: True = counts, (N, T).
+    """
     return values.masked_fill(~mask, 0).sum(1)
 
 
 def mean_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
-    """Mean over what counts."""
+    """Mean over what counts.
+
+    Args:
+        values: Value of each token, (N, T).
+        mask: True = counts, (N, T).
+    """
     return values.masked_fill(~mask, 0).sum() / mask.sum().clamp(min=1)
 
 
 def expected(
     logits: Float[Tensor, "N T V"], values: Float[Tensor, "N T U"]
 ) -> Float[Tensor, "N T"]:
-    """Mean of values of next tokens under a policy; the gradient moves the policy alone."""
+    """Mean of values of next tokens under a policy; the gradient moves the policy alone.
+
+    Args:
+        logits: Logits of the policy, (N, T, V).
+        values: Value of each next token, a constant, (N, T, U).
+    """
     return (logits.float().softmax(-1)[..., : values.shape[-1]] * values).sum(-1)
 
 
 def spread_of(values: Float[Tensor, "N T"], mask: Bool[Tensor, "N T"]) -> Float[Tensor, ""]:
-    """Standard deviation over what counts."""
+    """Standard deviation over what counts.
+
+    Args:
+        values: Value of each token, (N, T).
+        mask: True = counts, (N, T).
+    """
     return mean_of((values - mean_of(values, mask)).square(), mask).sqrt()

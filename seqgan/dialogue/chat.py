@@ -98,7 +98,11 @@ class Chat:
     history: list[Utterance] = field(default_factory=list)
 
     def answer(self, text: str) -> list[Piece]:
-        """The reply to what the user says now; both are remembered."""
+        """The reply to what the user says now; both are remembered.
+
+        Args:
+            text: What the user says.
+        """
         self.history.append(Utterance("user", text.strip()))
         pieces = self.respond()
         self.history.append(Utterance("assistant", "".join(p.text for p in pieces).strip()))
@@ -151,7 +155,11 @@ class Chat:
 
 
 def colored(pieces: list[Piece]) -> str:
-    """A reply for a terminal: from red (0, machine) over yellow to green (1, human)."""
+    """A reply for a terminal: from red (0, machine) over yellow to green (1, human).
+
+    Args:
+        pieces: Tokens of the reply as text, with D's output for each.
+    """
     cells = []
     for text, human in pieces:
         red, green = min(1.0, 2 - 2 * human), min(1.0, 2 * human)
@@ -160,7 +168,11 @@ def colored(pieces: list[Piece]) -> str:
 
 
 def numbered(pieces: list[Piece]) -> str:
-    """A reply with the discriminator's output behind each token."""
+    """A reply with the discriminator's output behind each token.
+
+    Args:
+        pieces: Tokens of the reply as text, with D's output for each.
+    """
     return "".join(f"{_harmless(text)}[{human:.2f}]" for text, human in pieces)
 
 
@@ -170,7 +182,13 @@ def _harmless(text: str) -> str:
 
 
 def talk(chat: Chat, seed: int, *, color: bool) -> None:
-    """Read lines, answer each; an empty line or the end of the input ends it, /new begins anew."""
+    """Read lines, answer each; an empty line or the end of the input ends it, /new begins anew.
+
+    Args:
+        chat: Conversation.
+        seed: Seed of the draws.
+        color: Whether the terminal shows colours.
+    """
     torch.manual_seed(seed)
     asks = sys.stdin.isatty()
     if asks:

@@ -45,7 +45,12 @@ class Counted(NamedTuple):
 
 
 def judge_counting(contexts: Sequence[str], replies: Sequence[str]) -> Counted:
-    """Exact accuracy of replies, and how evenly they use the positions."""
+    """Exact accuracy of replies, and how evenly they use the positions.
+
+    Args:
+        contexts: Text of each context.
+        replies: Reply to each context.
+    """
     places = [place_named(context, reply) for context, reply in zip(contexts, replies, strict=True)]
     longest = Counter(
         place
@@ -58,7 +63,12 @@ def judge_counting(contexts: Sequence[str], replies: Sequence[str]) -> Counted:
 
 
 def place_named(context: str, reply: str) -> int:
-    """The position that a reply is right about; 0 where it is wrong."""
+    """The position that a reply is right about; 0 where it is wrong.
+
+    Args:
+        context: Text of the context.
+        reply: Reply to it.
+    """
     for position, digit in enumerate(context, 1):
         if reply == f"{position}{digit}{len(context) - position}":
             return position

@@ -64,7 +64,11 @@ Credit = Callable[[Episode], Tensor]
 
 
 def identity(logit: Tensor) -> Tensor:
-    """The logit itself."""
+    """The logit itself.
+
+    Args:
+        logit: Output of the discriminator, of any shape.
+    """
     return logit
 
 
@@ -78,7 +82,11 @@ REWARDS: dict[str, Transform] = {
 
 
 def sequence(transform: Transform = torch.sigmoid) -> Credit:
-    """Every token earns D's output on the whole reply (Li et al. 2017, adver-REINFORCE)."""
+    """Every token earns D's output on the whole reply (Li et al. 2017, adver-REINFORCE).
+
+    Args:
+        transform: Function from D's output to a reward.
+    """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
         return e.spread(transform(pool(e.scores(), e.mask, e.pooling)))
@@ -105,7 +113,11 @@ def paired(transform: Transform = torch.sigmoid) -> Credit:
 
 
 def dense(transform: Transform = torch.sigmoid) -> Credit:
-    """Each token earns D's output on the prefix it ends: Q_t = D(x, y_1..y_t) (REGS, option 2)."""
+    """Each token earns D's output on the prefix it ends: Q_t = D(x, y_1..y_t) (REGS, option 2).
+
+    Args:
+        transform: Function from D's output to a reward.
+    """
 
     def credit(e: Episode) -> Float[Tensor, "B T"]:
         return transform(e.scores())
@@ -117,6 +129,9 @@ def potential(transform: Transform = torch.sigmoid) -> Credit:
     """What D's output still gains from each token on; the best reply stays the best.
 
     sum_(s >= t) (Phi_s - Phi_(s-1)) = Phi_last - Phi_(t-1),   Phi_t = D(x, y_1..y_t), Phi_0 = 0
+
+    Args:
+        transform: Function from D's output to a reward.
 
     Source: Ng, Harada & Russell 1999 (shaping by potentials).
     """

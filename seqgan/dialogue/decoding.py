@@ -209,7 +209,14 @@ def candidate_log_prob(
     attention_mask: Bool[Tensor, "B C"],
     found: Found,
 ) -> Float[Tensor, "B N"]:
-    """log p of each candidate as a whole."""
+    """log p of each candidate as a whole.
+
+    Args:
+        policy: Policy that scores.
+        context: Ids of contexts, (B, C).
+        attention_mask: True = no padding, (B, C).
+        found: Candidates of each context.
+    """
     rows, many, length = found.reply.shape
     reply = found.reply.view(rows * many, length)
     log_prob = policy.log_prob(

@@ -300,17 +300,28 @@ class HierarchicalDiscriminator(EmbeddedDiscriminator):
 
 
 def width_of(backbone: Any) -> int:
-    """Size of a transformer's hidden states."""
+    """Size of a transformer's hidden states.
+
+    Args:
+        backbone: Transformer of transformers, without its head.
+    """
     return int(backbone.config.hidden_size)
 
 
 def has_adapters(model: Any) -> bool:
-    """Whether peft has wrapped the model."""
+    """Whether peft has wrapped the model.
+
+    Args:
+        model: Model of transformers.
+    """
     return any("lora_" in name for name, _ in model.named_parameters())
 
 
 def copy_backbone(model: Any) -> Any:
     """A copy of a causal language model's transformer, without its head.
+
+    Args:
+        model: Causal language model of transformers.
 
     Raises:
         UserError: The model is an encoder-decoder.
@@ -328,7 +339,13 @@ def copy_backbone(model: Any) -> Any:
 def read_embedded(
     backbone: Any, embedded: Float[Tensor, "B L E"], attention_mask: Bool[Tensor, "B C"]
 ) -> Float[Tensor, "B L H"]:
-    """Hidden states of embedded context and reply, padding of the context not seen."""
+    """Hidden states of embedded context and reply, padding of the context not seen.
+
+    Args:
+        backbone: Transformer of transformers, without its head.
+        embedded: Embedded context and reply, (B, L, E).
+        attention_mask: True = no padding, of the context, (B, C).
+    """
     seen = F.pad(attention_mask, (0, embedded.shape[1] - attention_mask.shape[1]), value=True)
     return backbone(
         inputs_embeds=embedded,

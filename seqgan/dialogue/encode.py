@@ -97,6 +97,9 @@ def train_tokenizer(texts: Sequence[str], vocab: int) -> Any:
 def load_tokenizer(name: str) -> Any:
     """The tokenizer of a folder or hub name.
 
+    Args:
+        name: Folder, or name in the hub.
+
     Raises:
         UserError: It cannot be loaded, or there is none.
     """
@@ -184,7 +187,12 @@ class Format:
         return EncodedPairs(torch.tensor(left), torch.tensor(seen), torch.tensor(right))
 
     def context(self, turns: Sequence[Utterance], tokens: int) -> tuple[Tensor, Tensor]:
-        """One context, for the assistant to answer: ids (1, tokens) and what is no padding."""
+        """One context, for the assistant to answer: ids (1, tokens) and what is no padding.
+
+        Args:
+            turns: Turns before the reply.
+            tokens: Greatest number of tokens; earlier ones are cut off.
+        """
         ids = self.texts([turn.text for turn in turns])
         row, _ = self._context(turns, ids, "assistant")(tokens)
         gap = tokens - len(row)
@@ -195,6 +203,9 @@ class Format:
         """The text of a reply, up to its end.
 
         Byte pairs can spell a NUL, which no text file holds.
+
+        Args:
+            ids: Ids of a reply.
         """
         ids = list(itertools.takewhile(lambda i: i != self.end, ids))
         text = self.tokenizer.decode(ids, skip_special_tokens=True)
@@ -212,14 +223,22 @@ class Format:
         return "\n".join(text.strip() for text in texts).replace("\0", "\ufffd").strip()
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """The text that each token of a reply adds, up to its end."""
+        """The text that each token of a reply adds, up to its end.
+
+        Args:
+            ids: Ids of a reply.
+        """
         ids = list(itertools.takewhile(lambda i: i != self.end, ids))
         # Half a character is shown when its other half is there
         texts = [self.tokenizer.decode(ids[:n]).rstrip("\ufffd") for n in range(len(ids) + 1)]
         return [after[len(before) :] for before, after in itertools.pairwise(texts)]
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer, as transformers does."""
+        """Write the tokenizer, as transformers does.
+
+        Args:
+            folder: Folder to write to.
+        """
         self.tokenizer.save_pretrained(str(folder))
 
     def save_limited(self, folder: Path, context_tokens: int, turns: int) -> None:
@@ -244,7 +263,11 @@ class Format:
         limited.save_pretrained(str(folder))
 
     def texts(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, special tokens spelled out in it taken for text."""
+        """Ids of each text, special tokens spelled out in it taken for text.
+
+        Args:
+            texts: Texts, without ends.
+        """
         if not texts:
             return []
         return self.tokenizer(

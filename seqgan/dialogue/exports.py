@@ -113,7 +113,11 @@ EXPORTS = (
 
 
 def is_all_chats(row: Row) -> bool:
-    """Whether a record is Telegram's export of all chats, which holds each with its messages."""
+    """Whether a record is Telegram's export of all chats, which holds each with its messages.
+
+    Args:
+        row: Record of a file.
+    """
     chats = row.get("chats")
     return isinstance(chats, Mapping) and isinstance(chats.get("list"), list)
 

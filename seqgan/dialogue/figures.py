@@ -38,7 +38,11 @@ class AnsweredPairs(NamedTuple):
 
 
 def texts_of(dialogues: Dialogues) -> tuple[list[str], list[str]]:
-    """The turn before each reply, and the reply; in the order in which they are encoded."""
+    """The turn before each reply, and the reply; in the order in which they are encoded.
+
+    Args:
+        dialogues: Dialogues to learn from.
+    """
     pairs = [(before[-1].text, r.text) for d in dialogues.items for before, r in pairs_of(d)]
     return [context for context, _ in pairs], [reply for _, reply in pairs]
 
@@ -89,12 +93,21 @@ def answers(
 
 
 def lines_of(replies: torch.Tensor, form: Format) -> list[str]:
-    """Replies as lines of text, each with its marks where they are written."""
+    """Replies as lines of text, each with its marks where they are written.
+
+    Args:
+        replies: Ids of replies, (N, T).
+        form: Tells tokens as text.
+    """
     return [line_of(form.decode(row)) for row in replies.tolist()]
 
 
 def line_of(text: str) -> str:
-    """A text on one line, with its marks where they are written."""
+    """A text on one line, with its marks where they are written.
+
+    Args:
+        text: Text, of words with blanks between them.
+    """
     return " ".join(joined(text).split())
 
 
@@ -113,13 +126,21 @@ class Training(NamedTuple):
 
 
 def training_of(dialogues: Dialogues) -> Training:
-    """The training set as text."""
+    """The training set as text.
+
+    Args:
+        dialogues: Training set.
+    """
     contexts, replies = texts_of(dialogues)
     return Training(contexts, replies, Counter(map(spoken, replies)))
 
 
 def spoken(text: str) -> str:
-    """A text as its words alone."""
+    """A text as its words alone.
+
+    Args:
+        text: Text of a turn.
+    """
     return " ".join(words_of(text))
 
 

@@ -12,13 +12,24 @@ from seqgan.dialogue.words import words_of
 
 
 def random_replies(train: Sequence[str], count: int, seed: int = 0) -> list[str]:
-    """Replies of the training set, to other contexts."""
+    """Replies of the training set, to other contexts.
+
+    Args:
+        train: Replies of the training set.
+        count: Number of replies.
+        seed: Seed of the draw.
+    """
     draw = random.Random(seed)
     return [draw.choice(train) for _ in range(count)]
 
 
 def dull_replies(train: Sequence[str], count: int) -> list[str]:
-    """The reply that is most frequent in the training set, always."""
+    """The reply that is most frequent in the training set, always.
+
+    Args:
+        train: Replies of the training set.
+        count: Number of replies.
+    """
     often = Counter(" ".join(words_of(text)) for text in train)
     return [often.most_common(1)[0][0]] * count
 
@@ -29,6 +40,11 @@ def nearest_replies(
     """The reply to the training context that is nearest by cosine of TF-IDF vectors.
 
     tf-idf(w) = (1 + log count) log(N / (1 + contexts with w)); ties go to the first
+
+    Args:
+        train_contexts: Contexts of the training set.
+        train_replies: Reply to each of them.
+        contexts: Contexts to answer.
     """
     vocabulary: dict[str, int] = {}
     rows = [Counter(words_of(text)) for text in train_contexts]

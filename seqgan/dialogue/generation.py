@@ -39,7 +39,12 @@ PLAIN = GenerationOptions()
 def filtered(
     logits: Float[Tensor, "*rows V"], generation: GenerationOptions
 ) -> Float[Tensor, "*rows V"]:
-    """Logits of the distribution that is drawn from: temperature, then top-k, then top-p."""
+    """Logits of the distribution that is drawn from: temperature, then top-k, then top-p.
+
+    Args:
+        logits: Logits of the next token, (..., V).
+        generation: Temperature, top-k and top-p.
+    """
     if generation.temperature not in (0, 1):
         logits = logits / generation.temperature
     if 0 < generation.top_k < logits.shape[-1]:
@@ -63,7 +68,16 @@ def draw(
     context: Int64[Tensor, "N C"],
     attention_mask: Bool[Tensor, "N C"],
 ) -> Int64[Tensor, " N"]:
-    """One token a row."""
+    """One token a row.
+
+    Args:
+        logits: Logits of the next token, (N, V).
+        generation: How it is drawn.
+        end: Id that ends a reply.
+        written: Ids written so far, (N, t).
+        context: Ids of the context, (N, C).
+        attention_mask: True = no padding, of the context, (N, C).
+    """
     if written.shape[1] < generation.min_length:
         logits = logits.index_fill(-1, torch.tensor([end], device=logits.device), -torch.inf)
     if generation.block:
@@ -101,6 +115,14 @@ def block_ngrams(
     """No mass for tokens that would repeat an n-gram of the reply (and of the context).
 
     The end is never blocked, so that something can always be drawn.
+
+    Args:
+        logits: Logits of the next token, (N, V).
+        generation: Lengths of the n-grams.
+        end: Id that ends a reply.
+        written: Ids written so far, (N, t).
+        context: Ids of the context, (N, C).
+        attention_mask: True = no padding, of the context, (N, C).
     """
     n = generation.block
     if written.shape[1] < n - 1:

@@ -13,6 +13,9 @@ from seqgan.dialogue.web import exchange
 def app(chat: Chat) -> Any:
     """The page, not yet served; one conversation.
 
+    Args:
+        chat: Conversation.
+
     Raises:
         UserError: Gradio is not installed.
     """
@@ -75,6 +78,12 @@ def launch(chat: Chat, port: int | None, *, wait: bool) -> Any:
 
 
 def serve(chat: Chat, port: int, seed: int) -> None:
-    """Serve the page until it is interrupted."""
+    """Serve the page until it is interrupted.
+
+    Args:
+        chat: Conversation.
+        port: Port to listen at.
+        seed: Seed of the draws.
+    """
     torch.manual_seed(seed)
     launch(chat, port, wait=True)

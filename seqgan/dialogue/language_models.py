@@ -197,6 +197,11 @@ def mask_for(model: Any, attention_mask: Bool[Tensor, "N L"], queries: int) -> T
 
     A plain one makes transformers ask in each call whether anything is padding. Off the CPU that is
     a wait for the device with every token drawn; there the mask is made ready.
+
+    Args:
+        model: Causal model of transformers.
+        attention_mask: True = no padding, (N, L).
+        queries: Number of last tokens that are read.
     """
     window = getattr(model.config, "sliding_window", None)
     plain = getattr(model.config, "_attn_implementation", None) != "sdpa"
@@ -231,25 +236,45 @@ def masks_for(
 def ready_masks(
     attention_mask: Bool[Tensor, "N C"], written: int, queries: int
 ) -> dict[str, Tensor]:
-    """What is no padding, for the encoder and all who look at it; and of the decoder its past."""
+    """What is no padding, for the encoder and all who look at it; and of the decoder its past.
+
+    Args:
+        attention_mask: True = no padding, of the context, (N, C).
+        written: Number of tokens of the reply so far.
+        queries: Number of last tokens that are read.
+    """
     own = ready_mask(attention_mask.new_ones(len(attention_mask), written), queries)
     return {"attention_mask": attention_mask[:, None, None], "decoder_attention_mask": own}
 
 
 def ready_mask(attention_mask: Bool[Tensor, "N L"], queries: int) -> Bool[Tensor, "N 1 Q L"]:
-    """What each of the last tokens sees: itself, and what is no padding before it."""
+    """What each of the last tokens sees: itself, and what is no padding before it.
+
+    Args:
+        attention_mask: True = no padding, (N, L).
+        queries: Number Q of last tokens that are read.
+    """
     place = torch.arange(attention_mask.shape[1], device=attention_mask.device)
     query = place[attention_mask.shape[1] - queries :, None]
     return ((place < query) & attention_mask[:, None] | (place == query))[:, None]
 
 
 def positions(attention_mask: Bool[Tensor, "N L"]) -> Int64[Tensor, "N L"]:
-    """Place of each token among those that are no padding; 0 at padding."""
+    """Place of each token among those that are no padding; 0 at padding.
+
+    Args:
+        attention_mask: True = no padding, (N, L).
+    """
     return (attention_mask.long().cumsum(1) - 1).clamp(min=0)
 
 
 def select_cache(cache: Any, rows: Int64[Tensor, " N"]) -> Any:
-    """A new cache of some rows; the old one stays as it is."""
+    """A new cache of some rows; the old one stays as it is.
+
+    Args:
+        cache: Keys and values of transformers.
+        rows: Numbers of the rows, (N,).
+    """
     new = copy.copy(cache)
     new.layers = [copy.copy(layer) for layer in cache.layers]
     for layer in new.layers:
@@ -259,7 +284,12 @@ def select_cache(cache: Any, rows: Int64[Tensor, " N"]) -> Any:
 
 
 def select_pair(cache: Any, rows: Int64[Tensor, " N"]) -> Any:
-    """`select_cache` of an encoder-decoder's two caches."""
+    """`select_cache` of an encoder-decoder's two caches.
+
+    Args:
+        cache: Keys and values of an encoder-decoder.
+        rows: Numbers of the rows, (N,).
+    """
     new = copy.copy(cache)
     new.self_attention_cache = select_cache(cache.self_attention_cache, rows)
     new.cross_attention_cache = select_cache(cache.cross_attention_cache, rows)

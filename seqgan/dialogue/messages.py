@@ -104,7 +104,11 @@ def _no_list(name: str, place: str) -> UserError:
 
 
 def split(line: str) -> list[str]:
-    """The turns of a line with marks between them; one turn where there are none."""
+    """The turns of a line with marks between them; one turn where there are none.
+
+    Args:
+        line: Line of a file.
+    """
     mark = next((m for m in MARKS if m in line), None)
     if mark is None:
         return [line.strip().removesuffix("__eou__")]

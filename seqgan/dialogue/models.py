@@ -198,7 +198,12 @@ def _causal(kind: str, policy: DialoguePolicy) -> Any:
 
 
 def copy_generator(discriminator: DialogueDiscriminator, policy: DialoguePolicy) -> None:
-    """Let a discriminator that began as a copy of the generator begin once more, as it is now."""
+    """Let a discriminator that began as a copy of the generator begin once more, as it is now.
+
+    Args:
+        discriminator: Discriminator to set back.
+        policy: Generator to copy.
+    """
     if isinstance(discriminator, LanguageModelDiscriminator | LogRatioDiscriminator):
         copy_weights(policy, discriminator.model)
         if isinstance(discriminator, LogRatioDiscriminator):
@@ -217,7 +222,12 @@ def _plain(model: Any) -> Any:
 
 
 def save_base(policy: DialoguePolicy, folder: Path) -> None:
-    """Write the config of a model of transformers, without weights."""
+    """Write the config of a model of transformers, without weights.
+
+    Args:
+        policy: Policy that is a model of transformers.
+        folder: Folder to write to.
+    """
     if isinstance(policy, LanguageModelPolicy):
         policy.model.config.save_pretrained(str(folder))
 
@@ -225,7 +235,14 @@ def save_base(policy: DialoguePolicy, folder: Path) -> None:
 def put_together(
     c: LanguageModelOptions, form: Format, base: Path, policy: DialoguePolicy
 ) -> DialoguePolicy | None:
-    """A whole copy of a policy that the processes share, for the first of them; all must ask."""
+    """A whole copy of a policy that the processes share, for the first of them; all must ask.
+
+    Args:
+        c: Options of the model.
+        form: Tells tokens.
+        base: Folder of the model's config.
+        policy: Policy whose parts the processes hold.
+    """
     weights = whole(policy.state_dict())
     if not parallel.first():
         return None
@@ -281,6 +298,10 @@ def _no_bars() -> Iterator[None]:
 
 def with_adapters(model: Any, rank: int) -> Any:
     """The model with low-rank adapters on every linear layer; nothing else learns.
+
+    Args:
+        model: Model of transformers.
+        rank: Rank of the adapters.
 
     Raises:
         UserError: The package peft is not installed.

@@ -135,7 +135,12 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
 
 
 def row_name(policy: str, temperature: float) -> str:
-    """The table's name of a model at a temperature."""
+    """The table's name of a model at a temperature.
+
+    Args:
+        policy: Name of the model.
+        temperature: Temperature of its draws.
+    """
     return f"{policy} T={temperature}"
 
 
@@ -160,7 +165,12 @@ def best_replies(
 
 
 def floors(test: AnsweredPairs, training: Training) -> dict[str, list[str]]:
-    """Replies that need no model, to the contexts that models answer."""
+    """Replies that need no model, to the contexts that models answer.
+
+    Args:
+        test: Contexts of the test and their replies.
+        training: Training set as text.
+    """
     return {
         "random": random_replies(training.replies, len(test.replies)),
         "dull": dull_replies(training.replies, len(test.replies)),
@@ -170,7 +180,12 @@ def floors(test: AnsweredPairs, training: Training) -> dict[str, list[str]]:
 
 
 def best_temperatures(rows: Mapping[str, Row], policies: Sequence[str]) -> dict[str, float]:
-    """The temperature of each model's greatest `BEST`."""
+    """The temperature of each model's greatest `BEST`.
+
+    Args:
+        rows: Figures by name of row.
+        policies: Names of the models.
+    """
     return {
         name: max(reversed(TEMPERATURES), key=lambda t: float(rows[row_name(name, t)][BEST]))
         for name in policies
@@ -178,7 +193,13 @@ def best_temperatures(rows: Mapping[str, Row], policies: Sequence[str]) -> dict[
 
 
 def per_word(subject: DialogueSubject, test: AnsweredPairs, per_token: float) -> float:
-    """Nats a word of what was scored: comparable between tokenizers, as nats a token are not."""
+    """Nats a word of what was scored: comparable between tokenizers, as nats a token are not.
+
+    Args:
+        subject: Models and data of the table.
+        test: Pairs that were scored.
+        per_token: Nats a token.
+    """
     replies = test.encoded.reply
     tokens = int(subject.policies["GAN"].mask(replies).sum())
     words = sum(len(words_of(subject.form.decode(row))) for row in replies.tolist())

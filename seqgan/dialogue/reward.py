@@ -190,6 +190,11 @@ class TrainedReward:
 
         Another process would train a discriminator of its own: a trainer that asks for rewards
         there needs one that is served.
+
+        Args:
+            prompts: Prompts, texts or messages.
+            completions: Completion of each.
+            columns: Other columns of the data set, and what TRL adds.
         """
         return self(prompts, completions, **columns)
 
@@ -267,11 +272,18 @@ class TrainedReward:
         save_discriminator(self.game.D, self.form, c, Path(folder))
 
     def save(self, folder: str | Path) -> None:
-        """Write discriminator and optimizer."""
+        """Write discriminator and optimizer.
+
+        Args:
+            folder: Folder of the checkpoint.
+        """
         self.engine.save(folder)
 
     def load(self, folder: str | Path) -> None:
         """Go on as `save` left it.
+
+        Args:
+            folder: Folder of the checkpoint.
 
         Raises:
             UserError: There is no checkpoint, or one of another discriminator.
@@ -411,8 +423,16 @@ def _callback(reward: TrainedReward) -> Any:
             reward.save(Path(args.output_dir) / f"checkpoint-{state.global_step}" / "discriminator")
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if state.global_step:
-                place = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-                reward.load(place / "discriminator")
+            if not state.global_step:
+                return
+            name = f"checkpoint-{state.global_step}/discriminator"
+            place = Path(args.output_dir) / name
+            if place.is_dir():
+                reward.load(place)
+            elif not reward.engine.round:
+                raise UserError(
+                    f"the trainer goes on from step {state.global_step}, but {place} is not there; "
+                    f"if it resumes from another folder, call reward.load('FOLDER/{name}') first"
+                )
 
     return Saves()

@@ -85,7 +85,12 @@ def draw_samples(
 
 
 def mix_people_in(drawn: DrawnReplies, chance: Tensor | float) -> DrawnReplies:
-    """The samples, each replaced by the human reply with some chance."""
+    """The samples, each replaced by the human reply with some chance.
+
+    Args:
+        drawn: Samples and the human reply beside each.
+        chance: Probability of the human reply.
+    """
     written = torch.rand(len(drawn.reply), device=drawn.reply.device) >= chance
     reply = torch.where(written[:, None], drawn.reply, drawn.human)
     return drawn._replace(reply=reply, written=written)
@@ -125,6 +130,13 @@ def importance(
     generations: Sequence[GenerationOptions],
 ) -> Float[Tensor, " N"]:
     """pi(y) / b(y), b the even mixture of the ways they were drawn, at most `MOST_WEIGHT`.
+
+    Args:
+        policy: Policy that learns.
+        logits: Its logits at the replies, (N, T, V).
+        reply: Ids of the replies, (N, T).
+        mask: True = a token of the reply, (N, T).
+        generations: Ways in which the replies were drawn, equally often.
 
     Source: Scialom et al. 2020, "ColdGANs", section 3.2.
     """

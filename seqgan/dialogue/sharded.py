@@ -18,6 +18,10 @@ from seqgan.dialogue.policies import DialoguePolicy
 def shard_policy(policy: DialoguePolicy, device: torch.device) -> None:
     """Leave this process its part of a causal model; each block is put together as it is used.
 
+    Args:
+        policy: Policy that is a model of transformers.
+        device: Device of this process.
+
     Raises:
         UserError: The model is no causal one.
     """
@@ -30,6 +34,10 @@ def shard_discriminator(discriminator: DialogueDiscriminator, device: torch.devi
     """The same of a discriminator with a transformer; a hierarchical one is small and whole.
 
     A discriminator's own forward is the root, for it embeds replies outside of its transformer.
+
+    Args:
+        discriminator: Discriminator to share out.
+        device: Device of this process.
     """
     from torch.distributed.fsdp import register_fsdp_forward_method
 

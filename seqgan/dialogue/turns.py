@@ -223,7 +223,11 @@ class Splits(NamedTuple):
 
 
 def pairs_of(dialogue: Dialogue) -> Iterator[tuple[list[Utterance], Utterance]]:
-    """Each reply to learn, after the turns before it."""
+    """Each reply to learn, after the turns before it.
+
+    Args:
+        dialogue: Dialogue, with the turns that are learned.
+    """
     last = len(dialogue.turns) - 1
     for number, turn in enumerate(dialogue.turns):
         before = dialogue.turns[:number]
@@ -240,6 +244,9 @@ def backwards(sets: Splits) -> Splits:
     """Dialogues in reverse, of whose every turn a model learns what was said before it.
 
     p(x | y) of a turn x and its answer y; what a system was told is left out.
+
+    Args:
+        sets: Dialogues of each split.
     """
     valid = _reversed(sets.valid)
     test = valid if sets.test is sets.valid else _reversed(sets.test)

@@ -45,7 +45,11 @@ input[name=say]{{width:70%;font:inherit}}button{{font:inherit}}</style></head><b
 
 
 def marked(pieces: list[Piece]) -> str:
-    """A reply as HTML; whatever it says is text."""
+    """A reply as HTML; whatever it says is text.
+
+    Args:
+        pieces: Tokens of the reply as text, with D's output for each.
+    """
     return "".join(
         f'<span style="background:hsl({round(120 * human)},80%,80%);color:#111" '
         f'title="{human:.2f}">{html.escape(text)}</span>'
@@ -54,7 +58,12 @@ def marked(pieces: list[Piece]) -> str:
 
 
 def exchange(text: str, reply: list[Piece]) -> str:
-    """What was said and what was answered, as HTML."""
+    """What was said and what was answered, as HTML.
+
+    Args:
+        text: What the user said.
+        reply: Tokens of the reply as text, with D's output for each.
+    """
     return f"<p><b>you</b> {html.escape(text)}</p><p><b>model</b> {marked(reply)}</p>"
 
 
@@ -88,7 +97,11 @@ class ChatServer(HTTPServer):
 
 
 def is_local(host: str) -> bool:
-    """Whether a name is this machine's own, which no other machine reaches."""
+    """Whether a name is this machine's own, which no other machine reaches.
+
+    Args:
+        host: Name or address of a machine.
+    """
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -188,7 +201,14 @@ class _Page(BaseHTTPRequestHandler):
 
 
 def serve(chat: Chat, port: int, seed: int, host: str = LOCAL) -> None:
-    """Serve the page until it is interrupted."""
+    """Serve the page until it is interrupted.
+
+    Args:
+        chat: Conversation.
+        port: Port to listen at.
+        seed: Seed of the draws.
+        host: Name or address to listen at.
+    """
     torch.manual_seed(seed)
     with ChatServer(chat, port, host) as page:
         print(f"{page.address}  (ctrl-c ends it)", flush=True)

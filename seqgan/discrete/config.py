@@ -183,6 +183,10 @@ class EstimatorOptions(DiscreteOptions):
 
 
 def two_players(o: DiscreteOptions) -> list[Player]:
-    """Generator and discriminator by Adam."""
+    """Generator and discriminator by Adam.
+
+    Args:
+        o: Options of the run.
+    """
     rates = {"G": o.g_lr, "D": o.d_lr}
     return [Player(name, adam(lr, (o.beta1, 0.999))) for name, lr in rates.items()]

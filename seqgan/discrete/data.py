@@ -88,7 +88,11 @@ class DiscreteForm(NamedTuple):
 
 
 def form_of(data: DiscreteData) -> DiscreteForm:
-    """The form of data to learn from."""
+    """The form of data to learn from.
+
+    Args:
+        data: Data to learn from.
+    """
     palette = None if data.palette is None else data.palette.tolist()
     return DiscreteForm(list(data.rows.shape[1:]), data.classes, data.alphabet, palette)
 
@@ -123,6 +127,11 @@ def read_discrete(
 
 def read_labels(option: str, file: str | Path, rows: int) -> Int64[Tensor, " N"]:
     """Labels in an IDX file, one a row of the data.
+
+    Args:
+        option: Name of the option, for messages.
+        file: Path of the file.
+        rows: Number of rows of the data.
 
     Raises:
         UserError: The file is no IDX file of as many labels.

@@ -190,84 +190,164 @@ class Tangents(GradientEstimator):
 
 
 def bgan(samples: int, latent: int) -> GradientEstimator:
-    """Boundary-seeking GAN: importance weights normalised over the samples of each latent."""
+    """Boundary-seeking GAN: importance weights normalised over the samples of each latent.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ScoreFunction(estimators.boundary_seeking(samples), samples)
 
 
 def bgan_batch(samples: int, latent: int) -> GradientEstimator:
-    """Boundary-seeking GAN with weights normalised over the whole batch."""
+    """Boundary-seeking GAN with weights normalised over the whole batch.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ScoreFunction(estimators.boundary_seeking(), samples)
 
 
 def bgan_reinforce(samples: int, latent: int) -> GradientEstimator:
-    """Boundary-seeking GAN's REINFORCE form: the reward log w less a moving log Z."""
+    """Boundary-seeking GAN's REINFORCE form: the reward log w less a moving log Z.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ScoreFunction(estimators.reinforce("log_z"), samples)
 
 
 def maligan(samples: int, latent: int) -> GradientEstimator:
-    """Centred importance weights over the batch."""
+    """Centred importance weights over the batch.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ScoreFunction(_Ratio(estimators.importance()), samples)
 
 
 def reinforce(samples: int, latent: int) -> GradientEstimator:
-    """Score function without a baseline; unbiased."""
+    """Score function without a baseline; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ScoreFunction(estimators.reinforce(), samples)
 
 
 def moving_average(samples: int, latent: int) -> GradientEstimator:
-    """Score function less a moving average of the reward; unbiased."""
+    """Score function less a moving average of the reward; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ScoreFunction(estimators.reinforce("moving_average"), samples)
 
 
 def leave_one_out(samples: int, latent: int) -> GradientEstimator:
-    """Score function less the mean reward of the latent's other samples; unbiased."""
+    """Score function less the mean reward of the latent's other samples; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ScoreFunction(estimators.reinforce("leave_one_out", samples=samples), samples)
 
 
 def learned_baseline(samples: int, latent: int) -> GradientEstimator:
-    """Score function less what a small network expects of the latent; unbiased."""
+    """Score function less what a small network expects of the latent; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     value = nn.Sequential(nn.Linear(latent, 64), nn.ReLU(), nn.Linear(64, 1))
     estimator = estimators.reinforce("learned", value=value)
     return ScoreFunction(estimator, samples, sees_latent=True)
 
 
 def straight_through(samples: int, latent: int) -> GradientEstimator:
-    """One-hot forward, probabilities backward; biased."""
+    """One-hot forward, probabilities backward; biased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return Pathwise(estimators.straight_through, samples)
 
 
 def reinmax(samples: int, latent: int) -> GradientEstimator:
-    """Straight-through of second order; biased."""
+    """Straight-through of second order; biased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return Pathwise(estimators.reinmax, samples)
 
 
 def gumbel_softmax(samples: int, latent: int) -> GradientEstimator:
-    """Concrete samples at temperature 1/2, which the discriminator is trained on too; biased."""
+    """Concrete samples at temperature 1/2, which the discriminator is trained on too; biased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return Pathwise(partial(estimators.gumbel_softmax, temperature=0.5), samples, soft=True)
 
 
 def gumbel_hard(samples: int, latent: int) -> GradientEstimator:
-    """One-hot forward, concrete at temperature 1/2 backward; biased."""
+    """One-hot forward, concrete at temperature 1/2 backward; biased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return Pathwise(partial(estimators.gumbel_softmax, temperature=0.5, hard=True), samples)
 
 
 def rebar(samples: int, latent: int) -> GradientEstimator:
-    """Score function with the relaxed discriminator as control variate; unbiased."""
+    """Score function with the relaxed discriminator as control variate; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ControlVariate(estimators.rebar, samples)
 
 
 def relax(samples: int, latent: int) -> GradientEstimator:
-    """REBAR that learns its temperature and its scale; unbiased."""
+    """REBAR that learns its temperature and its scale; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return ControlVariate(estimators.relax(), samples)
 
 
 def disarm(samples: int, latent: int) -> GradientEstimator:
-    """Antithetic pairs, for variables of 0 or 1; unbiased."""
+    """Antithetic pairs, for variables of 0 or 1; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return Antithetic(samples)
 
 
 def taylor(samples: int, latent: int) -> GradientEstimator:
-    """Leave-one-out and straight-through in one: tangents as control variate; unbiased."""
+    """Leave-one-out and straight-through in one: tangents as control variate; unbiased.
+
+    Args:
+        samples: Number of samples of a latent.
+        latent: Size of a latent.
+    """
     return Tangents(samples)
 
 

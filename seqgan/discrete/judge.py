@@ -171,7 +171,12 @@ def _logit(net: nn.Module, x: Tensor) -> Float[Tensor, " N"]:
 
 @torch.no_grad()
 def predict(net: nn.Module, x: Tensor) -> Tensor:
-    """Logits of many samples, a thousand at a time."""
+    """Logits of many samples, a thousand at a time.
+
+    Args:
+        net: Network of samples.
+        x: Samples, (N, ...).
+    """
     return torch.cat([net(part.float()) for part in x.split(1000)])
 
 

@@ -127,7 +127,11 @@ class Measures:
         return Measured(figures, intervals)
 
     def lines(self, ids: Int64[Tensor, "N T"] | Tensor) -> list[str]:
-        """Text of rows of characters."""
+        """Text of rows of characters.
+
+        Args:
+            ids: Ids of characters, (N, T).
+        """
         return ["".join(self.train.alphabet[k] for k in row) for row in ids.tolist()]
 
     def _ids(self, x: Tensor) -> Tensor:

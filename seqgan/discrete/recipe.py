@@ -60,7 +60,11 @@ GAME = ("loss", "estimator", "samples", "penalty")
 
 
 def binarised(levels: Tensor) -> Tensor:
-    """A fresh draw: each pixel is 1 with its grey level over 255 as probability."""
+    """A fresh draw: each pixel is 1 with its grey level over 255 as probability.
+
+    Args:
+        levels: Grey levels from 0 to 255, (N, ...).
+    """
     levels = levels.float() / 255
     return (torch.rand_like(levels) < levels).float()
 

@@ -97,7 +97,11 @@ def _more(option: str, source: str, length: int, data: DiscreteData) -> Discrete
 
 
 def split_facts(splits: RowSplits) -> dict[str, object]:
-    """Sizes, counts of labels, and shares of held-out rows that training has too, or nearly so."""
+    """Sizes, counts of labels, and shares of held-out rows that training has too, or nearly so.
+
+    Args:
+        splits: Rows of each split.
+    """
     data, valid, test = splits
     known = {row.tobytes() for row in data.rows.numpy()}
     facts: dict[str, object] = {"train_rows": len(data.rows)}
@@ -115,7 +119,11 @@ def split_facts(splits: RowSplits) -> dict[str, object]:
 
 
 def told(facts: dict[str, object]) -> str:
-    """The facts in one line."""
+    """The facts in one line.
+
+    Args:
+        facts: Result of `split_facts`.
+    """
     return f"splits: {told_facts(facts)}"
 
 

@@ -168,7 +168,12 @@ class Case:
         return Side(role, lines, words, ids)
 
     def draw(self, of: int, count: int) -> list[int]:
-        """`count` of `of` indices, ascending, determined by the seed: files are often sorted."""
+        """`count` of `of` indices, ascending, determined by the seed: files are often sorted.
+
+        Args:
+            of: Number of indices.
+            count: Number that is drawn.
+        """
         rng = np.random.default_rng(self.config.seed)
         return sorted(rng.permutation(of)[:count].tolist())
 
@@ -186,7 +191,11 @@ class Case:
         return [*rows, self.references.pick(places, "human (references)")]
 
     def is_references(self, side: Side) -> bool:
-        """Whether a row consists of the references, which cannot be compared with themselves."""
+        """Whether a row consists of the references, which cannot be compared with themselves.
+
+        Args:
+            side: Row of the table.
+        """
         return side is self.rows[-1]
 
     @cached_property
@@ -200,7 +209,11 @@ class Case:
         )
 
     def against_half(self, side: Side) -> tuple[Side, Side]:
-        """A row and the first half of the references, cut to a size that all rows share."""
+        """A row and the first half of the references, cut to a size that all rows share.
+
+        Args:
+            side: Row of the table.
+        """
         half, other = self.halves
         count = min(len(half.lines), len(other.lines), *(len(row.lines) for row in self.rows))
         side = other if self.is_references(side) else side
@@ -216,7 +229,11 @@ class Case:
         return TrainedEncoder(learned, level=self.config.level, seed=self.config.seed)
 
     def vectors(self, side: Side) -> tuple[Tensor, Tensor]:
-        """Sentence vectors of `against_half`; cached."""
+        """Sentence vectors of `against_half`; cached.
+
+        Args:
+            side: Row of the table.
+        """
         one, half = self.against_half(side)
         for part in (one, half):
             if part.name not in self._vectors:

@@ -71,7 +71,11 @@ def print_figures(table: Table, counts: Mapping[str, int]) -> None:
 
 
 def cells_of(table: Table) -> dict[str, list[str]]:
-    """Text of each metric in every row; empty if a row has none."""
+    """Text of each metric in every row; empty if a row has none.
+
+    Args:
+        table: Figures of each row.
+    """
     names = dict.fromkeys(name for figures in table.values() for name in figures)
     return {
         name: [_cell(figures[name]) if name in figures else "" for figures in table.values()]
@@ -85,7 +89,14 @@ def _cell(figure: Figure) -> str:
 
 
 def write(case: Case, table: Table, counts: Mapping[str, int], out: Path) -> None:
-    """Write `result.json` and `report.html`."""
+    """Write `result.json` and `report.html`.
+
+    Args:
+        case: Sentences and options.
+        table: Figures of each row.
+        counts: Number of sentences of each row.
+        out: Folder to write to.
+    """
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     result = {
         "table": {row: {n: f.value for n, f in fs.items()} for row, fs in table.items()},

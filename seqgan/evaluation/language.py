@@ -66,11 +66,19 @@ class LanguageScores:
         self.model = self.fit(real)
 
     def encode(self, sentences: Sentences) -> Int64[Tensor, "N T"]:
-        """Ids of the language models' vocabulary, each sentence with its end."""
+        """Ids of the language models' vocabulary, each sentence with its end.
+
+        Args:
+            sentences: Sentences as words.
+        """
         return padded([self._number[list(s)].tolist() for s in sentences], end=END, pad=PAD)
 
     def fit(self, sentences: Sentences) -> SequencePolicy:
-        """A model trained on nine tenths of the sentences, and stopped by the other tenth."""
+        """A model trained on nine tenths of the sentences, and stopped by the other tenth.
+
+        Args:
+            sentences: Sentences as words.
+        """
         order = np.random.default_rng(self._seed).permutation(len(sentences))
         cut = max(1, len(order) // 10)
         held_out: Sequence[Sequence[int]] = [sentences[i] for i in order[:cut]]
@@ -89,10 +97,19 @@ class LanguageScores:
         return model
 
     def score(self, model: SequencePolicy, sentences: Sentences) -> SentenceNLL:
-        """Nats of each sentence; words that are not in the real text are not scored."""
+        """Nats of each sentence; words that are not in the real text are not scored.
+
+        Args:
+            model: Language model.
+            sentences: Sentences as words.
+        """
         return sentence_nll(model, self.encode(sentences), unknown=UNK)
 
     def unknown(self, sentences: Sentences) -> float:
-        """Share of the words that the real text does not have."""
+        """Share of the words that the real text does not have.
+
+        Args:
+            sentences: Sentences as words.
+        """
         ids = [token for sentence in sentences for token in sentence]
         return float((self._number[ids] == UNK).mean()) if ids else 0.0

@@ -51,21 +51,36 @@ Figures = dict[str, Figure]
 
 
 def bleu(case: Case, side: Side) -> Figures:
-    """BLEU-2..5: mean sentence BLEU against all references."""
+    """BLEU-2..5: mean sentence BLEU against all references.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     if case.is_references(side):
         return {}
     return _scores("bleu", metrics.bleu_per_sentence(side.ids, case.references.ids))
 
 
 def self_bleu(case: Case, side: Side) -> Figures:
-    """Self-BLEU-2..5: mean BLEU of each sentence against all others of its row."""
+    """Self-BLEU-2..5: mean BLEU of each sentence against all others of its row.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     if side is not case.samples and len(side.ids) < 2:
         return {}
     return _scores("self_bleu", metrics.self_bleu_per_sentence(side.ids))
 
 
 def distinct(case: Case, side: Side) -> Figures:
-    """distinct-1 and -2, plain and adjusted for the expectation under uniform draws."""
+    """distinct-1 and -2, plain and adjusted for the expectation under uniform draws.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     plain = {f"distinct{n}": metrics.distinct(side.ids, n) for n in (1, 2)}
     adjusted = {
         f"adjusted_distinct{n}": metrics.adjusted_distinct(side.ids, n, max(1, case.vocabulary))
@@ -75,17 +90,32 @@ def distinct(case: Case, side: Side) -> Figures:
 
 
 def entropy(case: Case, side: Side) -> Figures:
-    """Entropy of unigrams and of 4-grams, in nats."""
+    """Entropy of unigrams and of 4-grams, in nats.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     return _plain({f"entropy{n}": metrics.ngram_entropy(side.ids, n) for n in (1, 4)})
 
 
 def unique(case: Case, side: Side) -> Figures:
-    """Share of different sentences."""
+    """Share of different sentences.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     return _plain({"unique": metrics.unique_share(side.ids)})
 
 
 def copied(case: Case, side: Side) -> Figures:
-    """Share of sentences copied from training, and the longest copied n-gram as a share."""
+    """Share of sentences copied from training, and the longest copied n-gram as a share.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     assert case.train is not None
     if side.name == "human (train)":
         return {}
@@ -95,18 +125,33 @@ def copied(case: Case, side: Side) -> Figures:
 
 
 def lengths(case: Case, side: Side) -> Figures:
-    """Tokens per sentence: mean, standard deviation, minimum, median and maximum."""
+    """Tokens per sentence: mean, standard deviation, minimum, median and maximum.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     found = metrics.lengths(side.ids)._asdict()
     return _plain({f"length_{name}": float(value) for name, value in found.items()})
 
 
 def repetition(case: Case, side: Side) -> Figures:
-    """Share of a sentence's words, and of its 4-grams, that occur earlier in it."""
+    """Share of a sentence's words, and of its 4-grams, that occur earlier in it.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     return _plain({f"repetition{n}": metrics.repetition_share(side.ids, n) for n in (1, 4)})
 
 
 def corpus_bleu(case: Case, side: Side) -> Figures:
-    """Corpus BLEU of sample i against reference i, by sacrebleu, its signature in the name."""
+    """Corpus BLEU of sample i against reference i, by sacrebleu, its signature in the name.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     if side is not case.samples:
         return {}
     pairs = _paired(case, "corpus_bleu")
@@ -115,7 +160,12 @@ def corpus_bleu(case: Case, side: Side) -> Figures:
 
 
 def embedding(case: Case, side: Side) -> Figures:
-    """Embedding average, greedy and extrema of sample i and reference i."""
+    """Embedding average, greedy and extrema of sample i and reference i.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     if side is not case.samples:
         return {}
     pairs = _paired(case, "embedding")
@@ -125,21 +175,36 @@ def embedding(case: Case, side: Side) -> Figures:
 
 
 def frechet(case: Case, side: Side) -> Figures:
-    """Frechet distance of sentence vectors to half of the references; the other is the floor."""
+    """Frechet distance of sentence vectors to half of the references; the other is the floor.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     one, half = case.vectors(side)
     name = f"frechet {case.encoder.name} N={len(half)} d={half.shape[1]}"
     return {name: Figure(metrics.frechet_distance(one, half))}
 
 
 def mauve(case: Case, side: Side) -> Figures:
-    """MAUVE of sentence vectors against half of the references; the other half is the ceiling."""
+    """MAUVE of sentence vectors against half of the references; the other half is the ceiling.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     one, half = case.vectors(side)
     name = f"mauve {case.encoder.name} N={len(half)} d={half.shape[1]}"
     return {name: Figure(metrics.mauve(half, one))}
 
 
 def judge(case: Case, side: Side) -> Figures:
-    """Accuracy of new judges that distinguish a row from the references, over three seeds."""
+    """Accuracy of new judges that distinguish a row from the references, over three seeds.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
+    """
     one, half = case.against_half(side)
     found = judge_accuracy(*_matrices([one, half]), vocab=case.vocabulary + 1)
     return {"judge_accuracy": _over_seeds(found.mean, found.deviation)}
@@ -149,6 +214,10 @@ def adversuc(case: Case, side: Side) -> Figures:
     """Adversarial success of replies with its judge's error, and machine against random.
 
     The row of the references is people's own replies in the machine's place, the judge's control.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
     """
     if side is not case.samples and not case.is_references(side):
         return {}
@@ -184,6 +253,10 @@ def lm(case: Case, side: Side) -> Figures:
     real text under a model is the references, or else their other half. One row has real text in
     the samples' place: its LM score is that of unseen text, its reverse score that of a model of as
     much real text as there are samples.
+
+    Args:
+        case: Sentences and options.
+        side: Row of the table.
     """
     language, unseen = case.language, case.unseen.ids
     if side is not case.samples:

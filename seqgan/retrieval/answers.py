@@ -107,7 +107,16 @@ class Answers:
         return found
 
     def scorer(self, name: str, dim: int, encoder: str | None) -> Scorer:
-        """A scorer of these texts."""
+        """A scorer of these texts.
+
+        Args:
+            name: Name of the scorer.
+            dim: Size of its vectors.
+            encoder: Folder or name of an encoder of texts; None where the scorer has none.
+
+        Raises:
+            UserError: The scorer reads no texts.
+        """
         if name == "encoder":
             if encoder is None:
                 raise UserError("--scorer encoder needs --encoder: a name or a folder of a model")
@@ -128,7 +137,13 @@ class Answers:
 
     @torch.no_grad()
     def ask(self, scorer: Scorer, question: str, answers: Sequence[str]) -> Float[Tensor, " D"]:
-        """Scores of any answers to any question, by a scorer of ours, which then knows them."""
+        """Scores of any answers to any question, by a scorer of ours, which then knows them.
+
+        Args:
+            scorer: Scorer of these texts.
+            question: Text of the question.
+            answers: Texts of the answers.
+        """
         assert isinstance(scorer, CNNMatcher | EncoderMatcher)
         scorer.words.read(
             token_matrix([question], self.vocabulary, LONGEST_QUESTION, grow=False),
@@ -152,6 +167,9 @@ def _total(sets: Sequence[Judged]) -> dict[str, int]:
 
 def read_lines(source: str) -> list[str]:
     """Lines of a text file that hold more than blanks.
+
+    Args:
+        source: Path of the file.
 
     Raises:
         UserError: The file cannot be read, is not UTF-8 or is empty.

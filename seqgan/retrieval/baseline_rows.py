@@ -34,7 +34,12 @@ class Row(NamedTuple):
 
 
 def random_order(width: int, seed: int) -> ScoreRows:
-    """Scores drawn anew: what knowing nothing is worth."""
+    """Scores drawn anew: what knowing nothing is worth.
+
+    Args:
+        width: Number of documents.
+        seed: Seed of the draws.
+    """
     generator = torch.Generator().manual_seed(seed)
     return lambda rows: torch.rand(len(rows), width, generator=generator).to(rows.device)
 
@@ -111,6 +116,10 @@ def _best_feature(task: WebTask, metric: str) -> Row:
 
 def lambdarank(task: WebTask, how: Fit) -> Row:
     """LightGBM's lambdarank on the visible labels, its number of trees by validation.
+
+    Args:
+        task: Queries with features.
+        how: How it is fitted.
 
     Raises:
         UserError: `lightgbm` is not installed.

@@ -40,7 +40,12 @@ GRIDS: Mapping[str, list[dict[str, Any]]] = {
 
 
 def popularity(history: Ragged, documents: int) -> ScoreQueries:
-    """Number of queries that a document is relevant to; the same list for everybody."""
+    """Number of queries that a document is relevant to; the same list for everybody.
+
+    Args:
+        history: Relevant documents of each query.
+        documents: Number of documents.
+    """
     counts = torch.bincount(history.values, minlength=documents).float()
     return lambda queries: counts.expand(len(queries), -1)
 

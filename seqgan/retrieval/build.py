@@ -13,6 +13,9 @@ SHARE = 0.2
 def read_task(c: RetrievalOptions) -> Task:
     """The data of a configuration, split.
 
+    Args:
+        c: Options of the run.
+
     Raises:
         UserError: The data cannot be read, or hold nothing to learn from or to measure on.
     """

@@ -153,6 +153,10 @@ class SoftmaxOptions(RetrievalOptions):
 
 
 def three_players(o: RetrievalOptions) -> list[Player]:
-    """The generator in pretraining and against the discriminator, by Adam."""
+    """The generator in pretraining and against the discriminator, by Adam.
+
+    Args:
+        o: Options of the run.
+    """
     rates = {"start": o.pretrain_lr, "G": o.g_lr, "D": o.d_lr}
     return [Player(name, adam(float(lr or 0))) for name, lr in rates.items()]

@@ -122,12 +122,21 @@ def _fields(lines: Sequence[str], separator: str, quoted: bool) -> list[list[str
 
 
 def is_number(text: str) -> bool:
-    """Whether a field is a number."""
+    """Whether a field is a number.
+
+    Args:
+        text: Field of a table.
+    """
     return NUMBER.fullmatch(text) is not None
 
 
 def words_over_numbers(rows: Sequence[Sequence[str]], columns: int) -> bool:
-    """Whether the first row has a word in a column of numbers, as a header has."""
+    """Whether the first row has a word in a column of numbers, as a header has.
+
+    Args:
+        rows: First rows of a table.
+        columns: Number of columns.
+    """
     if len(rows) < 3:
         return False
     return any(
@@ -142,6 +151,10 @@ def stands_alone(rows: Sequence[Sequence[str]], columns: int) -> bool:
 
     Such a row is most likely a header; as a pair it could teach nothing, since neither its user nor
     its item comes again.
+
+    Args:
+        rows: First rows of a table.
+        columns: Number of columns.
     """
     first, rest = rows[0][:columns], rows[1:]
     if len(rest) < 3 or any(c.isdigit() for field in first for c in field):
@@ -155,7 +168,11 @@ def stands_alone(rows: Sequence[Sequence[str]], columns: int) -> bool:
 
 
 def trec_kind(rows: Sequence[Sequence[str]]) -> str:
-    """Whether rows are of TREC's judgements ("qrels") or of its runs ("run"); "" for others."""
+    """Whether rows are of TREC's judgements ("qrels") or of its runs ("run"); "" for others.
+
+    Args:
+        rows: First rows of a table.
+    """
     widths = {len(row) for row in rows}
     if widths == {4} and all(row[1] in ("0", "Q0") and is_number(row[3]) for row in rows):
         words = any(not is_number(row[2]) for row in rows)
@@ -166,7 +183,11 @@ def trec_kind(rows: Sequence[Sequence[str]]) -> str:
 
 
 def items_first(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether rows are item, user, rating and time, as Amazon's ratings of 2018 by their ids."""
+    """Whether rows are item, user, rating and time, as Amazon's ratings of 2018 by their ids.
+
+    Args:
+        rows: First rows of a table.
+    """
     return all(
         len(row) == 4 and _ASIN.fullmatch(row[0].strip()) and _REVIEWER.fullmatch(row[1].strip())
         for row in rows
@@ -174,22 +195,41 @@ def items_first(rows: Sequence[Sequence[str]]) -> bool:
 
 
 def are_features(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether rows are a target and numbered features, as libFM and SVMlight write them."""
+    """Whether rows are a target and numbered features, as libFM and SVMlight write them.
+
+    Args:
+        rows: First rows of a table.
+    """
     return all(len(row) > 1 and all(map(_FEATURE.fullmatch, row[1:])) for row in rows)
 
 
 def is_rating(rows: Sequence[Sequence[str]], column: int) -> bool:
-    """Whether a column holds a number in some row, or nothing."""
+    """Whether a column holds a number in some row, or nothing.
+
+    Args:
+        rows: First rows of a table.
+        column: Number of the column, from 0.
+    """
     fields = [row[column] for row in rows if len(row) > column]
     return any(is_number(f) for f in fields) or not any(f.strip() for f in fields)
 
 
 def is_date(rows: Sequence[Sequence[str]], column: int) -> bool:
-    """Whether a column holds dates."""
+    """Whether a column holds dates.
+
+    Args:
+        rows: First rows of a table.
+        column: Number of the column, from 0.
+    """
     return all(_DATE.fullmatch(row[column]) for row in rows if len(row) > column)
 
 
 def is_time(rows: Sequence[Sequence[str]], column: int) -> bool:
-    """Whether a column holds seconds since 1970."""
+    """Whether a column holds seconds since 1970.
+
+    Args:
+        rows: First rows of a table.
+        column: Number of the column, from 0.
+    """
     fields = [row[column] for row in rows if len(row) > column]
     return all(f.strip().isdigit() and float(f) > LEAST_TIME for f in fields)

@@ -23,6 +23,9 @@ def of_documents(name: str) -> Estimator:
     Exact has none to sample; leave_one_out is reinforce, whose rewards the game itself centres.
     Importance is not centred: documents come from a proposal that holds positives, which centred
     weights would push away.
+
+    Args:
+        name: Name of the estimator.
     """
     check_estimator(name, SERVED, REASONS)
     if is_outside(name):

@@ -51,14 +51,25 @@ def evaluate(
 
 
 def means(values: PerQuery) -> dict[str, float]:
-    """Mean over queries."""
+    """Mean over queries.
+
+    Args:
+        values: Values of each metric, one a query.
+    """
     return {name: float(value.double().mean()) for name, value in values.items()}
 
 
 def interval(
     value: Float[Tensor, " Q"], *, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean over queries."""
+    """Percentile bootstrap interval of the mean over queries.
+
+    Args:
+        value: Value of each query, (Q,).
+        level: Confidence level.
+        draws: Number of draws of queries.
+        seed: Seed of the draws.
+    """
     generator = torch.Generator().manual_seed(seed)
     index = torch.randint(len(value), (draws, len(value)), generator=generator)
     resampled = value.double()[index].mean(1)
@@ -73,6 +84,12 @@ def paired_test(
     """Two-sided p-value of equal means, by flipping the signs of the queries' differences.
 
     p = (1 + #{|mean of flipped differences| >= |mean of differences|}) / (1 + draws)
+
+    Args:
+        one: Value of each query, (Q,).
+        other: The same of another ranking.
+        draws: Number of draws of signs.
+        seed: Seed of the draws.
 
     Source: Fisher's randomisation test; Smucker, Allan & Carterette 2007 recommend it for ranking.
     """
@@ -91,7 +108,13 @@ def paired_test(
 def top(
     scores: Float[Tensor, " K"], mask: Tensor, k: int
 ) -> tuple[Int64[Tensor, " k"], Float[Tensor, " k"]]:
-    """The k best columns that the mask allows, the best first."""
+    """The k best columns that the mask allows, the best first.
+
+    Args:
+        scores: Score of each column, (K,).
+        mask: True = allowed, (K,).
+        k: Greatest number of columns.
+    """
     allowed = int(mask.sum())
     found = scores.masked_fill(~mask, -torch.inf).topk(min(k, allowed))
     return found.indices, found.values

@@ -28,7 +28,14 @@ FitLoss = Callable[[Scorer, QueryBatch], Tensor]
 
 
 def fit_loss(method: str, *, l2: float = 0.0, drawn: int = 5, temperature: float = 1.0) -> FitLoss:
-    """The loss of a method, with the L2 of what scores the documents that it compares."""
+    """The loss of a method, with the L2 of what scores the documents that it compares.
+
+    Args:
+        method: Name of the method: softmax or pairwise.
+        l2: Weight of the L2 term.
+        drawn: Number of candidates that are drawn for each positive.
+        temperature: Temperature of the softmax.
+    """
     if method == "softmax":
         return functools.partial(softmax_loss, l2=l2, temperature=temperature)
     return functools.partial(pairwise_loss, l2=l2, drawn=drawn if method == "dns" else 1)
@@ -37,7 +44,14 @@ def fit_loss(method: str, *, l2: float = 0.0, drawn: int = 5, temperature: float
 def softmax_loss(
     scorer: Scorer, batch: QueryBatch, *, l2: float = 0.0, temperature: float = 1.0
 ) -> Float[Tensor, ""]:
-    """-log p(d+ | q) + l2 |.|^2 / 2, in the mean over positives, in nats."""
+    """-log p(d+ | q) + l2 |.|^2 / 2, in the mean over positives, in nats.
+
+    Args:
+        scorer: Scorer that learns.
+        batch: Queries with their candidates.
+        l2: Weight of the L2 term.
+        temperature: Temperature of the softmax.
+    """
     log_prob = batch.log_policy(scorer, temperature)
     picked = log_prob.flatten().index_select(0, batch.owner * log_prob.shape[1] + batch.column)
     if not l2:
@@ -53,6 +67,12 @@ def pairwise_loss(
 
     Candidates are drawn uniformly; one that happens to be positive is drawn again once, and left
     out of the mean if it is positive still. The L2 is of both documents.
+
+    Args:
+        scorer: Scorer that learns.
+        batch: Queries with their candidates.
+        l2: Weight of the L2 term.
+        drawn: Number of candidates that are drawn for each positive.
     """
     queries = batch.queries[batch.owner]
     column, fine = draw_unlabelled(batch, drawn)
@@ -77,6 +97,10 @@ def draw_unlabelled(batch: QueryBatch, count: int) -> tuple[Int64[Tensor, "N cou
 
     Of a drawn pool, the shared documents are the candidates, and a positive among them goes
     unnoticed.
+
+    Args:
+        batch: Queries with their candidates.
+        count: Number of candidates of each positive.
     """
     rows = len(batch.queries)
     if batch.mask is None:

@@ -46,7 +46,13 @@ class Fit(NamedTuple):
 
 
 def batches(split: Split, size: int, seed: int) -> Batches:
-    """Rows of a split, all of them in one batch where `size` is 0."""
+    """Rows of a split, all of them in one batch where `size` is 0.
+
+    Args:
+        split: Rows to draw from.
+        size: Rows of a batch; 0 = all.
+        seed: Seed of the order.
+    """
     rows = torch.arange(len(split))
     if not size or size >= len(split):
         return Batches(rows, len(split), seed=None)

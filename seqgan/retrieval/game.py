@@ -35,7 +35,11 @@ EXACT_CELLS = 1 << 22
 
 
 def centred_sigmoid(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """2 sigmoid(f) - 1, in (-1, 1): the reward of the released code."""
+    """2 sigmoid(f) - 1, in (-1, 1): the reward of the released code.
+
+    Args:
+        logit: Output f of the discriminator, of any shape.
+    """
     return 2 * torch.sigmoid(logit) - 1
 
 
@@ -330,7 +334,13 @@ class RetrievalGame(Game):
 
 
 def mixed(probs: Float[Tensor, "B K"], batch: QueryBatch, mixture: float) -> Float[Tensor, "B K"]:
-    """(1 - lambda) p + lambda uniform(positives); p itself for a query without positives."""
+    """(1 - lambda) p + lambda uniform(positives); p itself for a query without positives.
+
+    Args:
+        probs: Probability p of each candidate, (B, K).
+        batch: Queries with their positives.
+        mixture: Share lambda of the positives.
+    """
     if not mixture:
         return probs
     has = (batch.counts > 0).to(probs.dtype)
@@ -344,6 +354,10 @@ def draw(probs: Float[Tensor, "B K"], owner: Int64[Tensor, " N"]) -> Int64[Tenso
 
     All rows are one ascending table, row i in [i, i + 1): one search finds every draw. In float64,
     so that a million rows leave nine digits to each. No row's sum needs to be 1.
+
+    Args:
+        probs: Probability of each candidate, (B, K).
+        owner: Row of each draw, (N,).
     """
     rows, width = probs.shape
     table = probs.cumsum(1, dtype=torch.float64)

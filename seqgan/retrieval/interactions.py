@@ -85,7 +85,11 @@ class Interactions:
     told: list[str] = field(default_factory=list)
 
     def learn(self, history: Ragged) -> Split:
-        """The users that have positives, every item a candidate."""
+        """The users that have positives, every item a candidate.
+
+        Args:
+            history: Positive items of each user.
+        """
         users = torch.nonzero(history.counts > 0)[:, 0]
         counts = history.counts[users]
         offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
@@ -94,7 +98,13 @@ class Interactions:
     def measure(
         self, relevant: Ragged, seen: Ragged, users: Int64[Tensor, " B"] | None = None
     ) -> Split:
-        """Some users, or all; what they were trained on is not ranked."""
+        """Some users, or all; what they were trained on is not ranked.
+
+        Args:
+            relevant: Items to find, of each user.
+            seen: Items that each user was trained on.
+            users: Numbers of the users, (B,); None for all.
+        """
         if users is None:
             users = torch.arange(len(self.users))
         return Split(users, len(self.items), relevant.select(users), seen=seen.select(users))

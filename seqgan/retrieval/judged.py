@@ -81,7 +81,11 @@ class Judged:
         )
 
     def relevant_queries(self, hidden: np.ndarray | None = None) -> np.ndarray:
-        """Queries that have a relevant document that is not hidden."""
+        """Queries that have a relevant document that is not hidden.
+
+        Args:
+            hidden: True = the label is not shown, one a document; None hides none.
+        """
         good = (self.label > 0) & (True if hidden is None else ~hidden)
         return np.unique(self.query[good])
 
@@ -96,6 +100,14 @@ def group(
     dropped: dict[str, int] | None = None,
 ) -> Judged:
     """Bring the documents of a query together, queries in the order of their first document.
+
+    Args:
+        names: Name of each document's query.
+        labels: Label of each document.
+        source: Name of the file.
+        features: Features of each document, if there are some.
+        texts: Text of each document, if there are some.
+        dropped: Number of rows that were left out, by reason.
 
     Raises:
         UserError: A label is no finite number of 0 or more, or nothing is relevant.
@@ -269,7 +281,11 @@ def read_answers(source: str, columns: Sequence[str] = (), header: str = "auto")
 
 
 def words(text: str) -> list[str]:
-    """Lower-cased words and marks of a text."""
+    """Lower-cased words and marks of a text.
+
+    Args:
+        text: Text to cut.
+    """
     return re.findall(r"\w+(?:[-']\w+)*|[^\w\s]", text.lower())
 
 
@@ -296,7 +312,12 @@ def token_matrix(
 
 
 def inverse_frequency(documents: Tensor, vocabulary: int) -> Tensor:
-    """log((N + 1) / (n + 1/2)) of each token, n of N documents hold it; 0 for the padding."""
+    """log((N + 1) / (n + 1/2)) of each token, n of N documents hold it; 0 for the padding.
+
+    Args:
+        documents: Token ids of N documents, (N, T).
+        vocabulary: Number of tokens.
+    """
     held = torch.zeros(vocabulary)
     for row in documents:
         held[row.unique()] += 1

@@ -95,17 +95,32 @@ def _hits(ranking: Ranking, k: int) -> Int64[Tensor, " Q"]:
 
 
 def precision(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
-    """P@k: relevant documents among the first k, over k, however short the list is."""
+    """P@k: relevant documents among the first k, over k, however short the list is.
+
+    Args:
+        ranking: Relevance in the order of the ranking.
+        k: Length of the list.
+    """
     return _hits(ranking, k) / k
 
 
 def recall(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
-    """Share of all relevant documents among the first k; 0 where nothing is relevant."""
+    """Share of all relevant documents among the first k; 0 where nothing is relevant.
+
+    Args:
+        ranking: Relevance in the order of the ranking.
+        k: Length of the list.
+    """
     return _hits(ranking, k) / _count(ranking).clamp(min=1)
 
 
 def hit_rate(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
-    """1 where any of the first k is relevant, else 0."""
+    """1 where any of the first k is relevant, else 0.
+
+    Args:
+        ranking: Relevance in the order of the ranking.
+        k: Length of the list.
+    """
     return (_hits(ranking, k) > 0).float()
 
 
@@ -141,7 +156,11 @@ def _discounted(gain: Tensor) -> Tensor:
 
 
 def average_precision(ranking: Ranking) -> Float[Tensor, " Q"]:
-    """Mean over all relevant documents of the precision where each stands; 0 for those missed."""
+    """Mean over all relevant documents of the precision where each stands; 0 for those missed.
+
+    Args:
+        ranking: Relevance in the order of the ranking.
+    """
     relevant = (ranking.gain > 0).double()
     place = torch.arange(1, relevant.shape[1] + 1, device=relevant.device)
     total = (relevant * relevant.cumsum(1) / place).sum(1)
@@ -149,14 +168,23 @@ def average_precision(ranking: Ranking) -> Float[Tensor, " Q"]:
 
 
 def reciprocal_rank(ranking: Ranking) -> Float[Tensor, " Q"]:
-    """1 over the place of the first relevant document; 0 where there is none."""
+    """1 over the place of the first relevant document; 0 where there is none.
+
+    Args:
+        ranking: Relevance in the order of the ranking.
+    """
     relevant = ranking.gain > 0
     first = relevant.to(torch.int8).argmax(1) + 1
     return relevant.any(1) / first
 
 
 def measure(ranking: Ranking, at: Sequence[int] = (3, 5, 10)) -> dict[str, Float[Tensor, " Q"]]:
-    """All metrics of each query: p@k, ndcg@k, recall@k and hit@k for each k, map and mrr."""
+    """All metrics of each query: p@k, ndcg@k, recall@k and hit@k for each k, map and mrr.
+
+    Args:
+        ranking: Relevance in the order of the ranking.
+        at: Lengths k of the list.
+    """
     values: dict[str, Tensor] = {f"p@{k}": precision(ranking, k) for k in at}
     values |= {f"ndcg@{k}": ndcg(ranking, k) for k in at}
     values |= {"map": average_precision(ranking), "mrr": reciprocal_rank(ranking)}

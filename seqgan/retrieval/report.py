@@ -169,13 +169,21 @@ def _systems(
 
 
 def game_of(config: RetrievalOptions) -> dict[str, Any]:
-    """Loss, reward and estimator of a paper's game, as far as it has options of these names."""
+    """Loss, reward and estimator of a paper's game, as far as it has options of these names.
+
+    Args:
+        config: Options of the run.
+    """
     values = asdict(config)
     return {name: values[name] for name in ("loss", "reward", "estimator") if name in values}
 
 
 def described(task: Task) -> list[str]:
-    """What was understood of the data, a line a file; the splits; what was dropped and noted."""
+    """What was understood of the data, a line a file; the splits; what was dropped and noted.
+
+    Args:
+        task: Data of the run.
+    """
     lines = [*task.told, f"splits: {told_facts(task.facts)}"]
     for kind, counts in (("dropped", task.dropped), ("noted", task.noted)):
         said = [f"{count:,} {why}" for why, count in counts.items() if count]

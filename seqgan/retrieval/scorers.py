@@ -40,12 +40,21 @@ def rows(table: Tensor, ids: Tensor) -> Tensor:
     """Rows of a table by ids of any shape. Its gradient is one `index_add`.
 
     That of `F.embedding` takes five times as long on a CPU where vectors are short.
+
+    Args:
+        table: Table of vectors, (K, F).
+        ids: Numbers of rows, of any shape.
     """
     return table.index_select(0, ids.flatten()).view(*ids.shape, *table.shape[1:])
 
 
 def share(ids: Int64[Tensor, " N"], count: int) -> Float[Tensor, " count"]:
-    """How much of `ids` each id below `count` makes up."""
+    """How much of `ids` each id below `count` makes up.
+
+    Args:
+        ids: Ids, (N,).
+        count: Number of different ids.
+    """
     part = torch.full(ids.shape, 1 / max(1, len(ids)), device=ids.device)
     return torch.zeros(count, device=ids.device).index_add_(0, ids, part)
 

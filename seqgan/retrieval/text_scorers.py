@@ -191,6 +191,10 @@ class EncoderMatcher(TextScorer):
 def encode(encoder: str, texts: Sequence[str]) -> Float[Tensor, "N F"]:
     """Unit mean vectors of texts, by a transformers encoder.
 
+    Args:
+        encoder: Folder or name of an encoder of transformers.
+        texts: Texts to encode.
+
     Raises:
         UserError: The encoder cannot be loaded.
     """

@@ -345,7 +345,11 @@ class SelfPlayOptions(SharedOptions):
 
 
 def one_player(o: SharedOptions) -> list[Player]:
-    """The policy with Adam; it has a separate optimizer in "mle"."""
+    """The policy with Adam; it has a separate optimizer in "mle".
+
+    Args:
+        o: Options of the run.
+    """
     return [
         Player("mle", adam(o.mle_lr), max_grad_norm=o.max_grad_norm),
         Player("G", adam(o.g_lr), max_grad_norm=o.max_grad_norm),
@@ -353,5 +357,9 @@ def one_player(o: SharedOptions) -> list[Player]:
 
 
 def two_players(o: DiscriminatorOptions) -> list[Player]:
-    """Policy and discriminator with Adam."""
+    """Policy and discriminator with Adam.
+
+    Args:
+        o: Options of the run.
+    """
     return [*one_player(o), Player("D", adam(o.d_lr))]

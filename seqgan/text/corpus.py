@@ -113,7 +113,12 @@ class Words:
         self.tokenizer, self.number = tokenizer, tokenizer.ids()
 
     def rows(self, lines: Sequence[str], matrix: Encoded) -> list[list[int]]:
-        """Word numbers of the lines that were kept, truncated as in the encoding."""
+        """Word numbers of the lines that were kept, truncated as in the encoding.
+
+        Args:
+            lines: Lines of text.
+            matrix: The same lines, encoded.
+        """
         split = self.tokenizer.split([lines[place] for place in matrix.places])
         if self.tokenizer.level in ("bpe", "model"):
             return [[_hashed(word) for word in words] for words in split]

@@ -95,7 +95,11 @@ def of_sequences(
 
 
 def identity(logit: Tensor) -> Tensor:
-    """Return the logit itself, which `boundary_seeking` reads."""
+    """Return the logit itself, which `boundary_seeking` reads.
+
+    Args:
+        logit: Output of the discriminator, of any shape.
+    """
     return logit
 
 
@@ -134,7 +138,11 @@ def reward_name(name: str, rollouts: int) -> str:
 
 
 def relaxation(name: str) -> Relaxation:
-    """Return a relaxation of tokens; straight_through and reinmax ignore the temperature."""
+    """Return a relaxation of tokens; straight_through and reinmax ignore the temperature.
+
+    Args:
+        name: Name of the relaxation.
+    """
     check("relaxed", name)
     if is_outside(name):
         return load_function("estimator", name, "(logits, beta) -> soft sample")

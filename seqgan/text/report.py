@@ -109,13 +109,22 @@ def sweep(
 
 
 def at_temperature_one(curve: Sequence[Point]) -> Row:
-    """Return the metrics of the sweep at temperature 1."""
+    """Return the metrics of the sweep at temperature 1.
+
+    Args:
+        curve: Points of a sweep over temperatures.
+    """
     point = next(p for p in curve if p["temperature"] == 1.0)
     return {name: value for name, value in point.items() if name not in ("temperature", "bands")}
 
 
 def at_best(curve: Sequence[Point], metric: str) -> tuple[float, Row]:
-    """Return the temperature with the lowest value of a metric, and all metrics there."""
+    """Return the temperature with the lowest value of a metric, and all metrics there.
+
+    Args:
+        curve: Points of a sweep over temperatures.
+        metric: Name of the metric, low = good.
+    """
     point = min(curve, key=lambda p: p[metric])
     row = {name: value for name, value in point.items() if name not in ("temperature", "bands")}
     return float(point["temperature"]), row
@@ -243,7 +252,15 @@ def draw(
     samples: Mapping[str, Sequence[str]],
     training: Sequence[str],
 ) -> None:
-    """Write the plots of a run (one per pair of metrics, learning curves) and its report."""
+    """Write the plots of a run (one per pair of metrics, learning curves) and its report.
+
+    Args:
+        run: Folder of the run.
+        result: Numbers of the run.
+        log_keys: Names of logged numbers to plot.
+        samples: Samples of each model.
+        training: Lines of the training set.
+    """
     rows = result["table"]
     real = list(rows)[-1]
     drawn = {
@@ -278,7 +295,14 @@ def draw(
 def draw_sweep(
     curves: Mapping[str, Sequence[Point]], points: Mapping[str, Row], across: str, up: str
 ) -> "matplotlib.figure.Figure":
-    """Plot one swept metric against another; curves and points without both are omitted."""
+    """Plot one swept metric against another; curves and points without both are omitted.
+
+    Args:
+        curves: Points of each sweep by name.
+        points: Metrics of single rows by name.
+        across: Metric of the horizontal axis.
+        up: Metric of the vertical axis.
+    """
     lines = {
         name: [_place(point, across, up) for point in curve]
         for name, curve in curves.items()
@@ -302,7 +326,12 @@ def draw_sweep(
 
 
 def caption(across: str, up: str) -> str:
-    """Return the caption of a plot of two metrics."""
+    """Return the caption of a plot of two metrics.
+
+    Args:
+        across: Metric of the horizontal axis.
+        up: Metric of the vertical axis.
+    """
     return f"{LABELS[up][0]}, against {LABELS[across][0]}"
 
 

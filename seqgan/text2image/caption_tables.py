@@ -45,7 +45,15 @@ class Pair(NamedTuple):
 
 
 def records_of(name: str, content: bytes) -> list[Record]:
-    """Records of a table of captions; one that says nothing of any picture is refused."""
+    """Records of a table of captions; one that says nothing of any picture is refused.
+
+    Args:
+        name: Name of the file, for messages.
+        content: Bytes of the file.
+
+    Raises:
+        UserError: The table cannot be read, or tells of no pictures.
+    """
     records = read_records(name, content, "caption")
     if records and not any(is_caption(key) for record in records for key in record):
         raise UserError(
@@ -56,12 +64,20 @@ def records_of(name: str, content: bytes) -> list[Record]:
 
 
 def is_caption(name: object) -> bool:
-    """Whether a column of this name holds captions."""
+    """Whether a column of this name holds captions.
+
+    Args:
+        name: Name of the column.
+    """
     return name == "short" or _TEXT.fullmatch(str(name)) is not None
 
 
 def texts_of(record: Record) -> list[str]:
-    """All captions of a record; aliases of a name count as captions."""
+    """All captions of a record; aliases of a name count as captions.
+
+    Args:
+        record: Cells of a row by column.
+    """
     found: list[str] = []
     for key, value in record.items():
         values = value if isinstance(value, list) else [value]
@@ -74,7 +90,12 @@ def texts_of(record: Record) -> list[str]:
 
 
 def group_of(record: Record, own: str) -> str:
-    """What the record says that its picture belongs to; the picture itself by default."""
+    """What the record says that its picture belongs to; the picture itself by default.
+
+    Args:
+        record: Cells of a row by column.
+        own: Name of the picture itself.
+    """
     found = column(record, _GROUP)
     return own if found is None else str(found)
 

@@ -19,6 +19,8 @@ from image_core.runs.shared_options import ShardOptions
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.nets.stack import NORMS
 
+MATCH_LR = 2e-3
+"""Adam's learning rate of encoder and matcher."""
 ENCODERS = {"gru": 24, "char": 120, "minilm": 48}
 """Encoders of sentences by name, and the tokens they read; any other name is a folder."""
 
@@ -100,7 +102,6 @@ class Text2ImageOptions(CaptionOptions, ShardOptions):
         paper: The system that is trained, see `seqgan list papers`; or a module of your own, as in
             mypackage.mygan.
         match_rounds: Rounds in which encoder and matcher learn which sentence is of which picture.
-        match_lr: Adam's learning rate of encoder and matcher.
         rounds: Number of rounds of the first stage, or of all that the paper has.
         steps: Optimizer steps of each player in a round.
         batch: Pairs of a step.
@@ -117,7 +118,6 @@ class Text2ImageOptions(CaptionOptions, ShardOptions):
 
     paper: str = ""
     match_rounds: int = 35
-    match_lr: float = 2e-3
     rounds: int = 250
     steps: int = 20
     batch: int = 64
@@ -135,7 +135,7 @@ class Text2ImageOptions(CaptionOptions, ShardOptions):
         options.check_least(self, 1, "steps", "evaluate_every", "rounds")
         options.check_least(self, 2, "batch", "eval_samples")
         options.check_least(self, 0, "match_rounds", "halve_every")
-        options.check_above_zero(self, "g_lr", "d_lr", "match_lr", "max_grad_norm")
+        options.check_above_zero(self, "g_lr", "d_lr", "max_grad_norm")
         for name in ("beta1", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"--{name} {getattr(self, name)}: it must be in [0, 1)")
@@ -342,8 +342,12 @@ def check_small(small: int, side: int) -> None:
 
 
 def stage_players(o: Text2ImageOptions) -> list[Player]:
-    """Encoder with matcher, and the generator and discriminator of each stage, by Adam."""
-    found = [Player("match", adam(o.match_lr))]
+    """Encoder with matcher, and the generator and discriminator of each stage, by Adam.
+
+    Args:
+        o: Options of the run.
+    """
+    found = [Player("match", adam(MATCH_LR))]
     schedule = partial(StepLR, step_size=o.halve_every, gamma=0.5) if o.halve_every else None
     for stage in range(1, len(o.stage_rounds()) + 1):
         for name, lr in (("G", o.g_lr), ("D", o.d_lr)):

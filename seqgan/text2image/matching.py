@@ -163,7 +163,12 @@ def matching_loss(
 
 
 def contrast(scores: Float[Tensor, "B B"], alike: Bool[Tensor, "B B"]) -> Match:
-    """Cross entropy of the diagonal, by rows and by columns, and how often it wins its row."""
+    """Cross entropy of the diagonal, by rows and by columns, and how often it wins its row.
+
+    Args:
+        scores: Score of each sentence for each picture, (B, B).
+        alike: True = as right as the diagonal, (B, B).
+    """
     eye = torch.eye(len(scores), dtype=torch.bool, device=scores.device)
     scores = scores.masked_fill(alike & ~eye, -torch.inf)
     target = torch.arange(len(scores), device=scores.device)

@@ -69,7 +69,13 @@ def r_precision(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int 
 
 
 def retrieval(scores: Float[Tensor, "N N"], captions: list[str], *, seed: int = 0) -> RetrievalHits:
-    """R-precision picture by picture, see `r_precision`."""
+    """R-precision picture by picture, see `r_precision`.
+
+    Args:
+        scores: Score of each sentence for each picture, (N, N).
+        captions: Sentences, of which equal ones are equally right.
+        seed: Seed of the draws.
+    """
     ids = _numbers(captions)
     return _looked_for(scores, ids, torch.arange(len(ids)), torch.Generator().manual_seed(seed))
 
@@ -168,7 +174,12 @@ def exact_scores(read: Int64[Tensor, "N A"], asked: Int64[Tensor, "M A"]) -> Flo
 
 
 def cosines(one: Float[Tensor, "N D"], other: Float[Tensor, "M D"]) -> Float[Tensor, "N M"]:
-    """Cosines of all pairs."""
+    """Cosines of all pairs.
+
+    Args:
+        one: Vectors, (N, D).
+        other: Vectors, (M, D).
+    """
     return F.normalize(one, dim=1) @ F.normalize(other, dim=1).T
 
 

@@ -368,7 +368,12 @@ class Text2ImageRun(recipe.Run):
 
 
 def objective(config: Text2ImageOptions, game: StackGame | TreeGame) -> dict[str, str]:
-    """Names of loss and penalty, as tables print them; nothing of a paper without either."""
+    """Names of loss and penalty, as tables print them; nothing of a paper without either.
+
+    Args:
+        config: Options of the run.
+        game: Game of the run.
+    """
     if not isinstance(config, PairOptions):
         return {}
     terms = [config.penalty] if config.penalty else []

@@ -120,6 +120,11 @@ def fits(painter: Painter, images: Float[Tensor, "N 3 S S"], pairs: Pairs) -> Ro
     On shapes by the exact reader: `attributes`, the share of right ones among those said, `whole`,
     pictures with all of them right, each attribute, the overlap of shapes, and R-precision. Else
     R-precision by the trained matcher.
+
+    Args:
+        painter: Networks of the run.
+        images: Pictures in [-1, 1], (N, 3, S, S).
+        pairs: Sentences of the pictures.
     """
     scores, row = fit_scores(painter, images, pairs)
     return {**row, "r_precision": r_precision(scores, pairs.captions)}
@@ -128,7 +133,13 @@ def fits(painter: Painter, images: Float[Tensor, "N 3 S S"], pairs: Pairs) -> Ro
 def fit_scores(
     painter: Painter, images: Float[Tensor, "N 3 S S"], pairs: Pairs
 ) -> tuple[Float[Tensor, "N N"], Row]:
-    """How well each picture fits each sentence; and what the exact reader says of shapes."""
+    """How well each picture fits each sentence; and what the exact reader says of shapes.
+
+    Args:
+        painter: Networks of the run.
+        images: Pictures in [-1, 1], (N, 3, S, S).
+        pairs: Sentences of the pictures.
+    """
     captions, images = pairs.captions, enlarge(images, painter.config.side)
     if painter.config.data != SHAPES:
         return cosines(look(painter, images), painter.matched(captions).sentence), {}
@@ -141,7 +152,12 @@ def fit_scores(
 
 @torch.no_grad()
 def look(painter: Painter, images: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N E"]:
-    """The matcher's vectors of pictures."""
+    """The matcher's vectors of pictures.
+
+    Args:
+        painter: Networks of the run.
+        images: Pictures in [-1, 1], (N, 3, S, S).
+    """
     matcher = painter.matcher.eval()
     images = enlarge(images, painter.config.side)
     parts = [matcher(part.to(painter.device)).cpu() for part in images.split(250)]
@@ -149,7 +165,12 @@ def look(painter: Painter, images: Float[Tensor, "N 3 S S"]) -> Float[Tensor, "N
 
 
 def enlarge(images: Float[Tensor, "N 3 S S"], side: int) -> Float[Tensor, "N 3 L L"]:
-    """Pictures of a side, smoothly made from smaller ones."""
+    """Pictures of a side, smoothly made from smaller ones.
+
+    Args:
+        images: Pictures, (N, 3, S, S).
+        side: Side L in pixels.
+    """
     if images.shape[-1] == side:
         return images
     return F.interpolate(images, size=side, mode="bilinear")
@@ -173,7 +194,11 @@ class FiguresTable(NamedTuple):
 
 
 def table(subject: Text2ImageSubject) -> FiguresTable:
-    """A row a stage and one of real pictures in its place; R-precision only where it is fair."""
+    """A row a stage and one of real pictures in its place; R-precision only where it is fair.
+
+    Args:
+        subject: Networks and data of the run.
+    """
     made = FiguresTable({}, {}, {}, {})
     painter, data = subject.painter, subject.data
     for stage in range(1, subject.stages + 1):
@@ -260,7 +285,12 @@ def _diversity(painter: Painter, data: Read, stage: int) -> Row:
 
 
 def repeated(text: EncodedSentences, times: int) -> Int64[Tensor, " N"]:
-    """Rows that repeat each sentence."""
+    """Rows that repeat each sentence.
+
+    Args:
+        text: Encoded sentences.
+        times: Number of pictures of each sentence.
+    """
     rows = torch.arange(len(text.sentence), device=text.sentence.device)
     return rows.repeat_interleave(times)
 

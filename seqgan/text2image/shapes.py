@@ -93,7 +93,11 @@ class Shapes(NamedTuple):
 
 
 def is_held_out(attributes: Int64[Tensor, "N 5"]) -> Tensor:
-    """Which rows show a pair of shape and colour that is not learned from."""
+    """Which rows show a pair of shape and colour that is not learned from.
+
+    Args:
+        attributes: Number of each attribute, (N, 5).
+    """
     held = torch.tensor(HELD_OUT)
     return (attributes[:, None, :2] == held).all(-1).any(-1)
 
@@ -139,7 +143,12 @@ def make_shapes(
 
 
 def caption(attributes: Sequence[int], draw: np.random.Generator) -> str:
-    """A sentence that is true of the attributes; it may leave out position and size."""
+    """A sentence that is true of the attributes; it may leave out position and size.
+
+    Args:
+        attributes: Number of each attribute.
+        draw: Random numbers.
+    """
     words = {}
     for (name, values), index in zip(ATTRIBUTES.items(), attributes, strict=True):
         alike = SYNONYMS.get(values[index], (values[index],))
@@ -151,6 +160,9 @@ def parse_caption(text: str) -> Int64[Tensor, "5"]:
     """The attributes that a sentence names; -1 where it names none.
 
     A colour right before a shape is the shape's, any other the background's.
+
+    Args:
+        text: Sentence.
 
     Raises:
         UserError: It names two values of one attribute.
@@ -267,6 +279,10 @@ def attribute_accuracy(
     read: Int64[Tensor, "N 5"], asked: Int64[Tensor, "N 5"]
 ) -> tuple[dict[str, float], float, float]:
     """How often pictures show what was asked for, over what was said alone.
+
+    Args:
+        read: Attributes that pictures show, (N, 5).
+        asked: Attributes that were asked for, (N, 5); -1 = not said.
 
     Returns:
         by attribute; their mean over all attributes said; the share of pictures all right.

@@ -56,7 +56,11 @@ def judge(probability: Float[Tensor, "N A"], asked: Asked) -> ScoredAnswers:
 
 
 def people(true: Bool[Tensor, "N A"]) -> Float[Tensor, "N A"]:
-    """Distribution of people's answers: even over the true ones."""
+    """Distribution of people's answers: even over the true ones.
+
+    Args:
+        true: True = an answer that people gave, (N, A).
+    """
     return true.double() / true.sum(1, keepdim=True)
 
 

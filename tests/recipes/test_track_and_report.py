@@ -117,3 +117,22 @@ def test_numbers_that_are_not_finite_are_sent_nowhere(monkeypatch, tmp_path):
     with track.tracked("trackio", tmp_path, {}, 0) as log:
         log({"round": 1, "phase": "x", "a": 1.5, "b": float("nan"), "c": 2})
     assert json.dumps(trackio.logged[1]) == '{"a": 1.5, "c": 2}'
+
+
+def test_a_resumed_run_goes_on_in_the_run_of_each_tracker(tmp_path, monkeypatch):
+    class Wandb(Trackio):
+        """In the place of wandb: a run has an id."""
+
+        id = "abc"
+
+    found = {"trackio": Trackio(), "wandb": Wandb()}
+    for name, module in found.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("accelerate.tracking.is_wandb_available", lambda: True)
+    for before in (0, 3):
+        with track.tracked("trackio,wandb", tmp_path, {}, before):
+            pass
+    assert [began["resume"] for began in found["trackio"].began] == ["never", "allow"]
+    first, second = found["wandb"].began
+    assert "id" not in first
+    assert (second["id"], second["resume"]) == ("abc", "allow")

@@ -40,8 +40,9 @@ def deepfool(
 
     Source: Moosavi-Dezfooli, Fawzi & Frossard 2016, algorithm 2; images are clipped as well.
     """
+    zeros = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+    victim.check(images, zeros)
     own = victim.classify(images)
-    victim.check(images, own)
     check_budget(steps, "steps")
     with torch.no_grad():
         order = victim.logits(images).argsort(1, descending=True)[:, :classes]

@@ -112,6 +112,7 @@ def pgd(
     if restarts < 1 or (restarts > 1 and not random_start):
         raise UserError(f"{restarts} restarts: several need a random start, and one is the least")
     rate = 2.5 * radius / steps if rate is None else rate
+    check_budget(rate, "rate")
     walk = Walk(victim, classes, radius, norm, steps, rate, random_start, targeted, loss)
     found = walk.end(images)
     for _ in range(restarts - 1):

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from image_core.adversarial.arguments import python_call
+from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.attacks.victim import Victim, check_budget, margin
 
 
@@ -21,15 +21,18 @@ def one_pixel(
 ) -> Float[Tensor, "N C H W"]:
     """Images with a few pixels changed, each to any value of the range.
 
-    Differential evolution: a child is a + scale (b - c) of three candidates, and takes its parent's
-    place if the true class's margin is smaller. The smallest margin of all is returned.
+    child = a + scale (b - c)
+
+    Differential evolution: a, b and c are candidates, each the places and the values of the pixels,
+    and a child takes its parent's place if the true class's margin is smaller. The search of an
+    image ends when it fools the victim. The candidate with the smallest margin is returned.
 
     Args:
         victim: Classifier; it is only asked, never differentiated.
         images: Images, (N, C, H, W).
         classes: True classes, (N,).
         pixels: Pixels that change.
-        population: Candidates of an image.
+        population: Candidates of an image, at least 4.
         generations: Generations.
         scale: Weight of the difference of two candidates.
 
@@ -39,11 +42,12 @@ def one_pixel(
     Source: Su, Vargas & Sakurai 2019; the margin in place of the probability orders alike.
     """
     victim.check(images, classes)
-    for name, value in (("pixels", pixels), ("generations", generations)):
+    for name, value in (("pixels", pixels), ("generations", generations), ("scale", scale)):
         check_budget(value, name)
+    check_within(4, population=population)
     return torch.cat(
         [
-            _of_one(victim, x[None], y[None], pixels, max(4, population), generations, scale)
+            _of_one(victim, x[None], y[None], pixels, population, generations, scale)
             for x, y in zip(images, classes)
         ]
     )

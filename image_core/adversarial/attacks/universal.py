@@ -46,7 +46,8 @@ def universal(
     """
     victim.check(images, classes)
     check_budget(radius)
-    check_budget(passes, "passes")
+    for name, value in (("rate", rate), ("passes", passes), ("batch", batch)):
+        check_budget(value, name)
     v = torch.zeros_like(images[:1])
     inside, rule = BALLS[norm](torch.zeros_like(v), radius), steepest(norm, rate)
     for _ in range(passes):

@@ -22,6 +22,9 @@ class Victim:
         logits: Module or function from images (N, ...) to logits (N, K).
         low: Least value of an input.
         high: Greatest value of an input.
+
+    Raises:
+        UserError: The classifier is no function, or the range is none.
     """
 
     logits: Callable[[Tensor], Tensor]
@@ -45,12 +48,17 @@ class Victim:
             classes: Classes of the images, (N,).
 
         Raises:
-            UserError: The victim is in training mode, gives probabilities or no gradient, or an
-                image or class is out of range.
+            UserError: The victim is in training mode, gives probabilities or no gradient, an image
+                or class is out of range, or there are none or not as many of both.
         """
         if isinstance(self.logits, nn.Module) and any(m.training for m in self.logits.modules()):
             raise UserError("the classifier is in training mode; call its eval() first")
-        if images.amin() < self.low or images.amax() > self.high:
+        if not len(images) or classes.shape != images.shape[:1]:
+            raise UserError(
+                f"{len(images)} images and classes of shape {tuple(classes.shape)}; give at least "
+                "one image, and the number of its class for each, (N,)"
+            )
+        if not (images.amin() >= self.low and images.amax() <= self.high):  # nor NaN
             raise UserError(
                 f"images hold values from {float(images.amin()):g} to {float(images.amax()):g}, "
                 f"but the classifier's range is {self.low:g} to {self.high:g}; scale the images or "

@@ -107,6 +107,9 @@ class Space:
         data: Options of each data set; every point runs on all.
         seeds: Seeds of every point on each data set.
         prune: Which points end early; None for none.
+
+    Raises:
+        UserError: Nothing is searched, or a direction, a seed or a fixed option is unfit.
     """
 
     search: Mapping[str, Range]

@@ -311,7 +311,11 @@ class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
 
 
 def three_players(o: DialogueOptions) -> list[Player]:
-    """Generator and discriminator by Adam; the generator has an optimizer of its own in "mle"."""
+    """Generator and discriminator by Adam; the generator has an optimizer of its own in "mle".
+
+    Args:
+        o: Options of the run.
+    """
     g_steps = o.rounds * (o.updates() + (o.teacher_forcing > 0))
     return [
         player(o, "mle", o.mle_lr, o.mle_steps),
@@ -321,7 +325,11 @@ def three_players(o: DialogueOptions) -> list[Player]:
 
 
 def four_players(o: StepDiscriminatorOptions) -> list[Player]:
-    """As `three_players`; the discriminator has one of its own in "d_mle", where it plays that."""
+    """As `three_players`; the discriminator has one of its own in "d_mle", where it plays that.
+
+    Args:
+        o: Options of the run.
+    """
     alone = [player(o, "d_mle", o.d_mle_lr, o.d_mle_steps)] if o.d_mle_steps else []
     return [*three_players(o), *alone]
 

@@ -29,7 +29,12 @@ Relaxation = Callable[[Tensor, Tensor], Tensor]
 
 
 def concrete(logits: Float[Tensor, "N V"], beta: Float[Tensor, ""]) -> Float[Tensor, "N V"]:
-    """softmax(beta (o + g)), g ~ Gumbel(0, 1): the argmax is a sample of softmax(o) at any beta."""
+    """softmax(beta (o + g)), g ~ Gumbel(0, 1): the argmax is a sample of softmax(o) at any beta.
+
+    Args:
+        logits: Logits o of a token, (N, V).
+        beta: Inverse temperature, a scalar.
+    """
     return (beta * with_gumbel(logits)).softmax(-1)
 
 

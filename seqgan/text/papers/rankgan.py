@@ -77,14 +77,24 @@ POOL = 2_000
 
 
 def ranking_d(real: Logits, fake: Logits) -> Scalar:
-    """-E_real log R(s | fakes) + E_fake log R(s | reals), from relevances, eqs. 3 and 4."""
+    """-E_real log R(s | fakes) + E_fake log R(s | reals), from relevances, eqs. 3 and 4.
+
+    Args:
+        real: Relevances of data.
+        fake: Relevances of samples.
+    """
     among_fakes = real - torch.logaddexp(real, fake.logsumexp(0))
     among_reals = fake - torch.logaddexp(fake, real.logsumexp(0))
     return among_reals.mean() - among_fakes.mean()
 
 
 def ranking_g(real: Logits, fake: Logits) -> Scalar:
-    """-E_fake R(s | reals); the reward is one term of this mean."""
+    """-E_fake R(s | reals); the reward is one term of this mean.
+
+    Args:
+        real: Relevances of data; ignored.
+        fake: Relevances of samples.
+    """
     return -torch.sigmoid(fake - real.logsumexp(0)).mean()
 
 

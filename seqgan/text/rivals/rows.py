@@ -134,7 +134,11 @@ def rows_of(task: RivalTask) -> dict[str, Row]:
 
 
 def mle_start(seed: Seed) -> Figures:
-    """The start of every row."""
+    """The start of every row.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     task, began = seed.task, time.process_time()
     rows = lines(task, task.pairs, task.options.batch, seed.number)
     policy = fit(
@@ -150,7 +154,11 @@ def mle_start(seed: Seed) -> Figures:
 
 
 def mle_longer(seed: Seed) -> Figures:
-    """Maximum likelihood with all the seconds of start and row."""
+    """Maximum likelihood with all the seconds of start and row.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     began = time.process_time()
     policy = _mle(seed, seed.task.generator())
     seed.keep("longer", policy)
@@ -158,7 +166,11 @@ def mle_longer(seed: Seed) -> Figures:
 
 
 def mle_cold(seed: Seed) -> Figures:
-    """The same generator at the temperature that validation prompts pick."""
+    """The same generator at the temperature that validation prompts pick.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     policy = seed.longer()
     temperature = measure.best_temperature(seed.task, policy)
     return {
@@ -169,7 +181,11 @@ def mle_cold(seed: Seed) -> Figures:
 
 
 def larger_mle(seed: Seed) -> Figures:
-    """Maximum likelihood of a larger generator."""
+    """Maximum likelihood of a larger generator.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     task, began = seed.task, time.process_time()
     policy = task.policy(task.options.larger, task.sequences(), times=2)
     return _figures(seed, _mle(seed, policy), began, own=0.0)
@@ -183,7 +199,11 @@ def _mle(seed: Seed, policy: SequencePolicy) -> SequencePolicy:
 
 
 def self_training(seed: Seed) -> Figures:
-    """Pseudo-labels of a copy of the generator, which is renewed, beside the pairs."""
+    """Pseudo-labels of a copy of the generator, which is renewed, beside the pairs.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     task, began, policy = seed.task, time.process_time(), seed.start()
     writer = copy.deepcopy(policy)
     pairs = _some_pairs(seed)
@@ -203,7 +223,11 @@ def self_training(seed: Seed) -> Figures:
 
 
 def back_translation(seed: Seed) -> Figures:
-    """Prompts that a model of prompts writes for answers, beside the pairs; from new weights."""
+    """Prompts that a model of prompts writes for answers, beside the pairs; from new weights.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     task, began = seed.task, time.process_time()
     made = turned.translated(task, BACK_SHARE * seed.seconds, seed.number)
     right = float(task.valid_rows(made).float().mean())
@@ -222,7 +246,11 @@ def back_translation(seed: Seed) -> Figures:
 
 
 def best_of_4(seed: Seed) -> Figures:
-    """A frozen discriminator chooses among four answers of the start; it is kept."""
+    """A frozen discriminator chooses among four answers of the start; it is kept.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     began, start = time.process_time(), seed.start()
     D = frozen_discriminator(seed.task, start, RANKER_SHARE * seed.seconds, seed.number)
     seconds = time.process_time() - began
@@ -236,7 +264,11 @@ def _best_of(seed: Seed, count: int) -> Figures:
 
 
 def distilled(seed: Seed) -> Figures:
-    """The best of several answers of the start by the frozen discriminator, beside the pairs."""
+    """The best of several answers of the start by the frozen discriminator, beside the pairs.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     task, began, policy = seed.task, time.process_time(), seed.start()
     writer, ranker, pairs = copy.deepcopy(policy), seed.ranker(), _some_pairs(seed)
     count = round(PSEUDO_SHARE * task.options.batch) // 3
@@ -252,7 +284,11 @@ def distilled(seed: Seed) -> Figures:
 
 
 def adversary(seed: Seed) -> Figures:
-    """A discriminator that learns on; the first one also ranks four answers, in columns of it."""
+    """A discriminator that learns on; the first one also ranks four answers, in columns of it.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     began, game = time.process_time(), prompted_game(seed.task, seed.start())
     warmup = seed.task.options.d_warmup_steps
     rounds = play(seed.task, game, seed.seconds, seed.number, warmup=warmup)
@@ -263,7 +299,11 @@ def adversary(seed: Seed) -> Figures:
 
 
 def permuted(seed: Seed) -> Figures:
-    """The adversary, its rewards shuffled over the rows of a batch."""
+    """The adversary, its rewards shuffled over the rows of a batch.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     began, game = time.process_time(), prompted_game(seed.task, seed.start())
     game.permuted = True
     warmup = seed.task.options.d_warmup_steps
@@ -297,7 +337,11 @@ def _rewarded(weight: float, judge: str) -> Row:
 
 
 def labels(seed: Seed) -> Figures:
-    """Maximum likelihood on the labelled lines, a ceiling."""
+    """Maximum likelihood on the labelled lines, a ceiling.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     task, began = seed.task, time.process_time()
     rows = lines(task, task.labelled, task.options.batch, seed.number)
     seconds = (1 + START) * seed.seconds
@@ -306,7 +350,11 @@ def labels(seed: Seed) -> Figures:
 
 
 def checked(seed: Seed) -> Figures:
-    """The check itself as the reward, a ceiling."""
+    """The check itself as the reward, a ceiling.
+
+    Args:
+        seed: Task, number of the seed and its folder.
+    """
     task, began = seed.task, time.process_time()
     game = prompted_game(task, seed.start(), d_weight=0.0, reward=task.truth())
     rounds = play(task, game, seed.seconds, seed.number, warmup=0)

@@ -5,6 +5,7 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,16 @@ def make_table(options: RivalOptions) -> None:
         UserError: The folder holds the table of other options, or the task cannot be read.
     """
     torch.set_num_threads(options.threads)
-    device = pick_device(options.device)
-    if device.type != "cpu":
-        torch.set_default_device(device)
     out = Path(options.out)
     _check_same(options, out)
+    device = pick_device(options.device)
+    with nullcontext() if device.type == "cpu" else device:
+        tables = _tables(options, out)
+    _write(out, options, tables)
+
+
+def _tables(options: RivalOptions, out: Path) -> dict[int, dict[str, Figures]]:
+    """Figures of each seed; rows that are missing are made on the default device."""
     task = read_task(options)
     rows = rows_of(task)
     warm_up(task)
@@ -53,8 +59,7 @@ def make_table(options: RivalOptions) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, row in rows.items():
             _make(Seed(task, number, folder), name, row)
-    tables = {number: _read(out / "seeds" / str(number), list(rows)) for number in numbers}
-    _write(out, options, tables)
+    return {number: _read(out / "seeds" / str(number), list(rows)) for number in numbers}
 
 
 def _check_same(options: RivalOptions, out: Path) -> None:

@@ -87,7 +87,11 @@ class RivalTask:
         return self.policy(self.options.policy, self.sequences())
 
     def features(self, s: Sequences) -> Features:
-        """The features of prefixes."""
+        """The features of prefixes.
+
+        Args:
+            s: Vocabulary and length of the sequences.
+        """
         found: Features = outside.load_function(
             "features", self.options.features, "(sequences) -> Features"
         )(s)
@@ -130,7 +134,11 @@ class RivalTask:
         return self.tokenizer.decode(row[:place]), self.tokenizer.decode(row[place + 1 :])
 
     def some_test(self, count: int) -> Int64[Tensor, "M T"]:
-        """At most so many test lines, drawn evenly and always alike: files are often sorted."""
+        """At most so many test lines, drawn evenly and always alike: files are often sorted.
+
+        Args:
+            count: Greatest number of lines.
+        """
         generator = torch.Generator().manual_seed(0)
         order = torch.randperm(len(self.test), generator=generator, device="cpu")
         return self.test[order[:count].sort().values]

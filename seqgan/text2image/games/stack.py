@@ -241,7 +241,13 @@ class StackGame(Game):
 def evaluated(
     D: MatchingDiscriminator, images: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
 ) -> Float[Tensor, " B"]:
-    """Logits of pairs in evaluation mode."""
+    """Logits of pairs in evaluation mode.
+
+    Args:
+        D: Discriminator of pairs.
+        images: Pictures in [-1, 1], (B, 3, S, S).
+        text: Vectors of sentences, (B, E).
+    """
     training = D.training
     D.eval()
     logits = D(images, text).float()
@@ -253,6 +259,11 @@ def match(encoder: TextEncoder | Outsider, matcher: Matcher, batch: Mapping[str,
     """What encoder and matcher learn from: telling which sentence is of which picture.
 
     A frozen encoder has read the sentences before: the batch holds what it made of them.
+
+    Args:
+        encoder: Encoder of sentences.
+        matcher: Network that compares both.
+        batch: Pictures and sentences.
     """
     frozen = isinstance(encoder, Outsider)
     read = ("sentence", "words", "mask") if frozen else ("tokens",)
@@ -271,6 +282,10 @@ def check_penalty(
 ) -> None:
     """Refuse a penalty on a discriminator in which samples meet.
 
+    Args:
+        penalty: Penalty; None for none.
+        discriminators: Discriminators that it is of.
+
     Raises:
         UserError: A discriminator has batch norm.
     """
@@ -284,7 +299,13 @@ def check_penalty(
 def judge_pairs(
     D: MatchingDiscriminator, real: Float[Tensor, "B 3 S S"], text: Float[Tensor, "B E"]
 ) -> JudgedPictures:
-    """Plainly, without a penalty."""
+    """Plainly, without a penalty.
+
+    Args:
+        D: Discriminator of pairs.
+        real: Pictures in [-1, 1], (B, 3, S, S).
+        text: Vectors of sentences, (B, E).
+    """
     seen = D.look(real)
     return JudgedPictures(seen, D.judge(seen, text), None)
 
@@ -358,18 +379,31 @@ def generator_loss(
 
 
 def as_floats(images: UInt8[Tensor, "B 3 S S"]) -> Float[Tensor, "B 3 S S"]:
-    """Bytes to [-1, 1]."""
+    """Bytes to [-1, 1].
+
+    Args:
+        images: Pictures as bytes, (B, 3, S, S).
+    """
     return images.float() / 127.5 - 1
 
 
 def shrink(images: Float[Tensor, "B 3 S S"], side: int) -> Float[Tensor, "B 3 H H"]:
-    """Means of blocks of pixels."""
+    """Means of blocks of pixels.
+
+    Args:
+        images: Pictures, (B, 3, S, S).
+        side: Side H in pixels, which divides S.
+    """
     times = images.shape[-1] // side
     return images if times == 1 else F.avg_pool2d(images, times)
 
 
 def alike(batch: Mapping[str, Tensor]) -> Tensor:
-    """Pairs (i, j) of a batch with equal captions or equal pictures."""
+    """Pairs (i, j) of a batch with equal captions or equal pictures.
+
+    Args:
+        batch: Pictures and sentences.
+    """
     caption, picture = batch["caption"], batch["picture"]
     return (caption[:, None] == caption) | (picture[:, None] == picture)
 

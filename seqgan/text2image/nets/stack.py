@@ -85,6 +85,11 @@ def _to_image(inputs: int) -> list[nn.Module]:
 def doublings(option: str, small: int, large: int) -> int:
     """How often `small` doubles to `large`.
 
+    Args:
+        option: Name of the option, for messages.
+        small: Smaller side in pixels.
+        large: Larger side in pixels.
+
     Raises:
         UserError: It never does.
     """

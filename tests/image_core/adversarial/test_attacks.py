@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import pytest
 import torch
 from torch import nn
@@ -10,6 +11,15 @@ from image_core.adversarial import attacks
 from image_core.adversarial.attacks import Victim, margin
 from image_core.adversarial.attacks.descent import draw_in_ball
 from image_core.adversarial.errors import UserError
+
+
+@pytest.fixture
+def unchecked():
+    """As users call: the annotations of shapes are checked in tests only."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
 
 NORMS = {"linf": math.inf, "l2": 2, "l1": 1}
 
@@ -221,13 +231,35 @@ def test_an_unfit_classifier_is_refused(net, bad):
         ({"radius": math.nan}, "radius nan: a budget"),
         ({"classes": torch.full((40,), 3)}, "classes from 3 to 3, but the classifier has 3"),
         ({"images": torch.full((40, 1, 4, 4), 255.0)}, "range is 0 to 1"),
+        ({"images": torch.full((40, 1, 4, 4), math.nan)}, "from nan to nan, but the classifier"),
+        ({"images": torch.zeros(0, 1, 4, 4), "classes": torch.zeros(0).long()}, "^0 images and cl"),
+        ({"classes": torch.zeros(2).long()}, r"^40 images and classes of shape \(2,\)"),
+        ({"classes": torch.zeros(40, 3).long()}, r"classes of shape \(40, 3\); give"),
+        ({"rate": -0.1}, "rate -0.1: a budget"),
     ],
 )
-def test_bad_input_is_refused(net, change, sentence):
+def test_bad_input_is_refused(net, change, sentence, unchecked):
     victim, x, y = net
     given = {"images": x, "classes": y, "radius": 0.1} | change
     with pytest.raises(UserError, match=sentence):
         attacks.pgd(victim, **given)
+
+
+@pytest.mark.parametrize(
+    ("attack", "options", "sentence"),
+    [
+        (attacks.universal, {"radius": 0.1, "rate": -1.0}, "rate -1: a budget"),
+        (attacks.universal, {"radius": 0.1, "batch": 0}, "batch 0: a budget"),
+        (attacks.one_pixel, {"population": 3}, "population=3: give a number of at least 4"),
+        (attacks.one_pixel, {"scale": 0.0}, "scale 0: a budget"),
+    ],
+)
+def test_numbers_that_find_nothing_are_refused(net, attack, options, sentence):
+    victim, x, y = net
+    with pytest.raises(UserError, match=sentence):
+        attack(victim, x, y, **options)
+    with pytest.raises(UserError, match=r"^0 images"):
+        attacks.deepfool(victim, x[:0])
 
 
 def test_a_classifier_in_training_mode_is_refused(net):

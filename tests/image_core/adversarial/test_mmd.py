@@ -2,6 +2,7 @@
 
 import math
 
+import jaxtyping
 import pytest
 import torch
 
@@ -72,4 +73,10 @@ def test_its_gradient_holds_the_width():
 def test_one_vector_has_no_distribution():
     with pytest.raises(UserError, match="two vectors a batch, not 1 and 3"):
         squared_mmd(torch.zeros(1, 2), torch.zeros(3, 2))
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        with pytest.raises(UserError, match=r"features \(2, 2\) and \(2, 3\); give both"):
+            squared_mmd(torch.zeros(2, 2), torch.zeros(2, 3))
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
     assert float(squared_mmd(torch.zeros(2, 2), torch.zeros(2, 2))) == 0.0

@@ -66,6 +66,23 @@ def test_drift_and_smoothing_by_hand():
     assert loss.g(real, fake) == losses.non_saturating.g(real, fake)
     with pytest.raises(UserError, match="target"):
         regularizers.smoothed(losses.minimax, 1.5)
+    for loss in (losses.hinge, drifted):
+        with pytest.raises(UserError, match="smoothed of a logistic loss alone"):
+            regularizers.smoothed(loss)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        regularizers.l2,
+        regularizers.orthogonal,
+        lambda weight: regularizers.consistency(weight, torch.neg),
+        lambda weight: regularizers.with_drift(losses.wasserstein, weight),
+    ],
+)
+def test_a_weight_below_0_would_ask_for_the_opposite(make):
+    with pytest.raises(UserError, match=r"weight=-1\.0: give a number of at least 0"):
+        make(-1.0)
 
 
 def test_smoothing_moves_the_best_critic_to_target_p_over_both():

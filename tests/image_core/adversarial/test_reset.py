@@ -179,6 +179,7 @@ def test_a_player_of_a_later_stage_is_counted_from_0(tmp_path):
     first = Engine(game, {"A": sgd})
     rounds(first, 2, turns=[Turn("A", game.move_a)])
     first.save(tmp_path / "stage")
+    del game.players
     engine.load_learned(tmp_path / "stage")
     rounds(engine)
     assert engine.steps == {"A": 3, "B": 1}

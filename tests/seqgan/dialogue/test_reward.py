@@ -4,6 +4,7 @@ import json
 import warnings
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -60,6 +61,26 @@ def test_it_goes_on_where_it_was_saved(tmp_path):
     other, _, _ = reward_of(seed=5)
     other.load(tmp_path / "discriminator")
     assert [other(PROMPTS, MADE, human=HUMAN) for _ in range(2)] == expected
+
+
+def test_a_trainer_that_resumes_from_another_folder_needs_the_discriminator_first(tmp_path):
+    reward, _, _ = reward_of()
+    reward(PROMPTS, MADE, human=HUMAN)
+    arguments = SimpleNamespace(output_dir=tmp_path / "first")
+    reward.callback().on_save(arguments, SimpleNamespace(global_step=1), None)
+    expected = reward.score(TEXTS)
+
+    def begun(reward, folder):
+        arguments = SimpleNamespace(output_dir=tmp_path / folder)
+        reward.callback().on_train_begin(arguments, SimpleNamespace(global_step=1), None)
+        return reward.score(TEXTS)
+
+    assert begun(reward_of(seed=5)[0], "first") == expected
+    other, _, _ = reward_of(seed=5)
+    with pytest.raises(UserError, match=r"goes on from step 1, but .*load\('FOLDER/checkpoint-1/d"):
+        begun(other, "second")
+    other.load(tmp_path / "first" / "checkpoint-1" / "discriminator")
+    assert begun(other, "second") == expected
 
 
 def test_in_evaluation_it_only_scores(tmp_path):

@@ -236,3 +236,17 @@ def test_differences_of_one_seed_have_no_interval():
 )
 def test_what_is_refused(folder, tmp_path, capsys, options, told):
     assert told in refusal(capsys, *words(folder, tmp_path / "out", *options))
+
+
+@pytest.mark.usefixtures("here")
+def test_another_device_is_the_default_of_a_table_alone(monkeypatch):
+    seen = []
+    monkeypatch.setattr(table, "pick_device", lambda name: torch.device("meta"))
+    monkeypatch.setattr(table, "_check_same", lambda options, out: None)
+    monkeypatch.setattr(table, "read_task", lambda options: seen.append(torch.zeros(1).device.type))
+    monkeypatch.setattr(table, "rows_of", lambda task: {})
+    monkeypatch.setattr(table, "warm_up", lambda task: None)
+    monkeypatch.setattr(table, "_write", lambda *given: seen.append(torch.zeros(1).device.type))
+    names = dict.fromkeys(("data", "valid", "test", "prompts"), "")
+    table.make_table(RivalOptions(**names, check="copying:check"))
+    assert seen == ["meta", "cpu"]

@@ -14,7 +14,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.adversarial.input_search import ChainSteps
 from image_core.data.images import ImageSet
-from image_core.games.plug_and_play import InversionWeights, PlugAndPlayGAN
+from image_core.games.plug_and_play import PlugAndPlayGAN
 from image_core.metrics.features import FEATURES, SmallClassifier
 from image_core.nets.dcgan import dcgan
 from image_core.nets.layers import NORMS
@@ -36,8 +36,6 @@ class Options(AdamOptions, AnyLossOptions):
         width: Channels of generator and discriminator, as a multiple of DCGAN's.
         norm: Norm of the discriminator: none, batch, layer, instance, pixel, spectral, weight or
             equalised.
-        feature_weight: Weight of the mean squared distance in two layers of the encoder of an image
-            from what its code gives.
         encoder_rounds: Rounds in which the encoder learns to classify, before the others begin.
         encoder_lr: Learning rate of the encoder.
         chain_steps: Number of steps of a chain that draws an image.
@@ -49,7 +47,6 @@ class Options(AdamOptions, AnyLossOptions):
 
     width: float = 0.25
     norm: str = "batch"
-    feature_weight: float = 0.02
     encoder_rounds: int = 900
     encoder_lr: float = 1e-3
     chain_steps: int = 80
@@ -60,7 +57,7 @@ class Options(AdamOptions, AnyLossOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 1, "encoder_rounds", "chain_steps")
-        options.check_least(self, 0, "feature_weight", "eps1", "eps2", "eps3")
+        options.check_least(self, 0, "eps1", "eps2", "eps3")
         options.check_above_zero(self, "width", "encoder_lr")
         options.check_choice("norm", self.norm, NORMS)
         if self.norm == "virtual":
@@ -86,7 +83,6 @@ def game(o: Options, images: ImageSet) -> PlugAndPlayGAN:
         D,
         classes,
         loss=make_loss(o.loss, CONTINUOUS),
-        weights=InversionWeights(feature=o.feature_weight),
         steps=ChainSteps(o.chain_steps, o.eps1, o.eps2, o.eps3),
         d_steps=o.d_steps,
     )

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from image_core.adversarial.errors import UserError
+from image_core.data.json_lines import is_list, line_value
 from image_core.data.pictures import ENDINGS
 
 Record = dict[str, Any]
@@ -47,7 +48,7 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
         text = _text(content)
         if kind in (".csv", ".tsv", ".txt", ".token"):
             return _rows(text, "\t" if kind == ".tsv" else None, second)
-        if kind in (".jsonl", ".ndjson"):
+        if kind in (".jsonl", ".ndjson") and not is_list(text):
             found: Any = [_parsed(name, n, line) for n, line in enumerate(text.split("\n"), 1)]
             found = [record for record in found if record is not None]
         else:
@@ -73,7 +74,7 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
 def _parsed(name: str, row: int, line: str) -> Any:
     """The record of a line; None of an empty one."""
     try:
-        return json.loads(line) if line.strip() else None
+        return line_value(line) if line.strip() else None
     except ValueError as error:
         raise UserError(
             f"{name}, row {row} is no JSON ({error}); mend the line, or leave it out"
@@ -142,6 +143,8 @@ def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
                 "the columns image and label"
             ) from error
         return [{"image": key, second: value} for key, value in names.items()]
+    if second == "caption" and found.keys() >= {"images", "dataset"}:
+        return _of_karpathy(name, found["images"])
     if "images" not in found or "annotations" not in found:
         return [{"image": key, second: value} for key, value in found.items()]
     try:
@@ -153,6 +156,24 @@ def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
         ]
     except (KeyError, TypeError) as error:
         raise UserError(f"{name} is not in COCO's format: {error!r}") from error
+
+
+def _of_karpathy(name: str, images: Any) -> list[Record]:
+    """Karpathy's {"images": [{"filename", "sentences", "split"}], "dataset"}, as of COCO, Flickr."""
+    try:
+        return [
+            {
+                "image": "/".join(filter(None, (image.get("filepath"), image["filename"]))),
+                "caption": [sentence["raw"] for sentence in image["sentences"]],
+                "split": image.get("split", "train").replace("restval", "train"),
+            }
+            for image in images
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{name} is not in the format of Karpathy's splits ({error!r}); write a .csv with the "
+            "columns image and caption"
+        ) from error
 
 
 def column(record: Record, names: Sequence[str]) -> Any:

@@ -41,7 +41,7 @@ WHOLE = ("messages", "conversations", "conversation", "turns", "dialog", "dialog
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "source", "context", "text",
            "user", "human")  # fmt: skip
 ANSWERS = ("completion", "completions", "chosen", "output", "response", "responses", "reply",
-           "answer", "answers", "target", "labels", "assistant", "gpt",
+           "answer", "answers", "target", "labels", "assistant", "gpt", "bot",
            "preferred_output")  # fmt: skip
 """Columns of a prompt and of its answer, the first that has a value; see `_pair`."""
 
@@ -160,6 +160,8 @@ def dialogues_of_rows(
             used = dict.fromkeys(filter(None, (pair[0], _about(row, pair[0]), pair[1])))
             for dialogue in _asked(row, pair, place, counts):
                 yield place, dialogue, f"columns {', '.join(used)}"
+        elif _are_texts(row.get("data")):  # UltraChat's, of a user and a model
+            yield place, Dialogue(alternating(row["data"]), False), "column data"
         elif isinstance(row.get("text"), str) and (turns := marked_turns(row["text"])):
             yield place, Dialogue(turns, False), "column text, a template's marks between the turns"
         elif isinstance(row.get("text"), list) or _is_line(row.get("text")):

@@ -8,13 +8,14 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from image_core.data.hub import is_saved
 from image_core.data.hub_request import ask_hub
+from image_core.data.json_lines import line_value
 from seqgan.data.errors import reason
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
@@ -224,7 +225,7 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
         raise lacking(source, roles, columns, names)
     found = {role: [*names, *nested][place] for role, place in known.items()}
     made: dict[str, list[str]] = {role: [] for role in found}
-    for number, row in (first, *rows):
+    for number, row in chain([first], rows):
         for role, key in found.items():
             made[role].append(_text(_inside(row, key), source, number, key))
     frame = pd.DataFrame({role: pd.array(values, "string") for role, values in made.items()})
@@ -244,7 +245,7 @@ def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     except (ValueError, RecursionError) as error:
         if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "") == '{"data"':
             raise UserError(f"{source} is not JSON: {reason(error)}; mend it") from error
-        lines = enumerate(content.splitlines(), 1)
+        lines = enumerate(content.split("\n"), 1)
         rows = ((n, _parsed(line, source, n)) for n, line in lines if line.strip())
     for number, row in rows:
         if not isinstance(row, dict):
@@ -253,9 +254,10 @@ def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _listed(whole: Any) -> list[Any]:
-    """Rows of a document: a list, one under "data", or columns of one length."""
-    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
-        whole = whole["data"]
+    """Rows of a document: a list, the one list of objects in it, or columns of one length."""
+    if isinstance(whole, dict):
+        lists = [inner for inner in whole.values() if _are_objects(inner)]
+        whole = lists[0] if len(lists) == 1 else whole
     if not isinstance(whole, dict):
         return whole if isinstance(whole, list) else [whole]
     columns = [list(c.values()) if isinstance(c, dict) else c for c in whole.values()]
@@ -264,9 +266,13 @@ def _listed(whole: Any) -> list[Any]:
     return [dict(zip(whole, row)) for row in zip(*columns)]
 
 
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
 def _parsed(line: str, source: str, number: int) -> Any:
     try:
-        return json.loads(line)
+        return line_value(line)
     except (ValueError, RecursionError) as error:
         way_out = "mend it"
         if line.lstrip().startswith("{'"):

@@ -17,6 +17,8 @@ TABLES = tuple(
     for ending in ("jsonl", "json", "csv", "tsv", "txt", "token")
 )
 """What a folder's table of captions may be called."""
+_SPLITS = re.compile(r"dataset(_\w+)?\.json")
+"""What Karpathy's tables of captions are called."""
 _TEXT = re.compile(r"(captions?|comments?|text|sentences?|description|prompt)_?\d*")
 _TOKENS = re.compile(r"results_\d+\.token|Flickr8k\.token(?:\.txt)?")
 """What Flickr8k and Flickr30k call theirs."""
@@ -98,6 +100,7 @@ def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pai
         return _of_table(tree, captions, content, "train")
     table = next((name for name in TABLES if name in tree.files), None)
     table = table or next(filter(_TOKENS.fullmatch, tree.files), None)
+    table = table or next(filter(_SPLITS.fullmatch, tree.files), None)
     if table is not None:
         return _of_table(tree, f"{tree.name}/{table}", tree.files[table](), "train")
     if any(name.startswith("annotations/") for name in tree.files):

@@ -159,7 +159,7 @@ def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
 
 
 def _of_karpathy(name: str, images: Any) -> list[Record]:
-    """Karpathy's {"images": [{"filename", "sentences", "split"}], "dataset"}, as of COCO, Flickr."""
+    """Karpathy's {"images": [{"filename", "sentences", "split"}], "dataset"}, as of COCO."""
     try:
         return [
             {

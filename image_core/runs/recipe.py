@@ -166,8 +166,9 @@ class Run(ABC):
         if notes["phase"] == len(now):
             if self.phases()[-1].leave is not no_change:
                 raise UserError(
-                    f"--rounds {config.rounds}: {config.out} has ended and keeps average or selected "
-                    "weights, from which it cannot go on; train a longer run into a new --out"
+                    f"--rounds {config.rounds}: {config.out} has ended and keeps average or "
+                    "selected weights, from which it cannot go on; train a longer run into a new "
+                    "--out"
                 )
             notes["phase"], notes["phase_round"] = len(now) - 1, notes["played"].pop()
         notes["config"]["rounds"] = config.rounds

@@ -214,8 +214,8 @@ def _bounded(text: io.TextIOWrapper, file: File) -> Iterator[str]:
 
 def _json_lines(file: File) -> Iterator[Record]:
     with _text(file) as text:
-        head = text.read(_LOOKED_AT)
-    if is_list(head):
+        first = next((line for line in _bounded(text, file) if line.strip()), "")
+    if is_list(first):
         yield from _json_list(file)
         return
     record = 0

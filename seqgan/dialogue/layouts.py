@@ -39,10 +39,10 @@ WHOLE = ("messages", "conversations", "conversation", "turns", "dialog", "dialog
 """Columns that hold a whole dialogue."""
 
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "source", "context", "text",
-           "user", "human")  # fmt: skip
+           "user", "human", "inputs", "problem")  # fmt: skip
 ANSWERS = ("completion", "completions", "chosen", "output", "response", "responses", "reply",
            "answer", "answers", "target", "labels", "assistant", "gpt", "bot",
-           "preferred_output")  # fmt: skip
+           "ai", "targets", "solution", "best_answer", "preferred_output")  # fmt: skip
 """Columns of a prompt and of its answer, the first that has a value; see `_pair`."""
 
 RECORDED = ("response", "answer", "completion", "output", "text", "content")
@@ -285,6 +285,8 @@ def _answers(value: Any) -> list[Any]:
     """Answers to one prompt; a list of messages is one answer."""
     if isinstance(value, Mapping) and _are_texts(value.get("text")):
         value = list(dict.fromkeys(value["text"]))  # SQuAD: answers of several people
+    if key := _answer_key(value):
+        return [value[key]]
     if not isinstance(value, list) or not value:
         return [value] if not isinstance(value, list) else []
     if any(isinstance(one, Mapping) for one in value):

@@ -20,7 +20,7 @@ DF = ("train", "text2image", "--preset", "tiny", "--data", "shapes", "--paper", 
 @pytest.mark.usefixtures("short_report")
 @pytest.mark.parametrize("words", [ORACLE, IMAGE], ids=["oracle", "image"])
 def test_two_rounds_and_two_more_are_four(words, tmp_path):
-    """Although the samples that are measured after round 2 are random, and a longer run has none."""
+    """Although samples that are measured after round 2 are random, and a longer run has none."""
     whole, run = tmp_path / "whole", tmp_path / "run"
     assert main([*words, *SELDOM, "--rounds", "4", "--out", str(whole)]) == 0
     assert main([*words, *SELDOM, "--rounds", "2", "--out", str(run)]) == 0

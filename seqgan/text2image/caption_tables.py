@@ -24,6 +24,7 @@ _TOKENS = re.compile(r"results_\d+\.token|Flickr8k\.token(?:\.txt)?")
 """What Flickr8k and Flickr30k call theirs."""
 SIDE = (".txt", ".caption")
 """What names of files of captions end in, a file a picture."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _GROUP = ("group", "base")
 """Names of the column that says what belongs together, such as emoji of one code point."""
 
@@ -167,16 +168,17 @@ def _finder(tree: Tree) -> Callable[[str], str | None]:
 
 def _text(content: bytes, name: str) -> str:
     """The text of a file of captions."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16")
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         row = content[: error.start].count(b"\n") + 1
         raise UserError(
             f"{name}, row {row} is not UTF-8; save it as UTF-8, for example with `iconv -f cp1252 "
             "-t utf-8`"
         ) from error
+    if "\0" in text:
+        raise UserError(f"{name} holds a NUL character; save it without, as UTF-8")
+    return text
 
 
 def _side_by_side(pictures: Tree, texts: Tree) -> Iterator[Pair]:

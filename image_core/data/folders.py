@@ -199,8 +199,18 @@ def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | Non
         if name.endswith(".json") and b'"annotations"' in content:
             told.append(f"{name} passed over: it is of objects in pictures, as COCO's")
             return None
-    records = read_records(name, content, "label")
-    found = {str(column(r, PICTURE)): _label(r) for r in records if column(r, PICTURE)}
+    where = name if how.labels is not None else f"{tree.name}/{name}"
+    records = read_records(where, content, "label")
+    found: dict[str, object] = {}
+    for record in records:
+        if (picture := column(record, PICTURE)) is None:
+            continue
+        path = str(picture).replace("\\", "/").removeprefix("./")
+        label = _label(record)
+        if found.setdefault(path, label) != label:
+            raise UserError(
+                f"{where} gives {path} the labels {found[path]!r} and {label!r}; leave one of them"
+            )
     if any(label is not None for label in found.values()):
         return found
     if how.labels is None:
@@ -241,6 +251,11 @@ def _check_label(option: str, label: object, picture: str) -> None:
         )
 
 
+def _names(path: str) -> set[str]:
+    """What a table may call a picture whose name no other one has."""
+    return {PurePosixPath(path).name, PurePosixPath(path).stem}
+
+
 def _by_table(
     tree: Tree,
     pictures: Sequence[str],
@@ -249,16 +264,20 @@ def _by_table(
     told: list[str],
 ) -> SplitRows:
     rows, without = [], 0
+    often = Counter(part for path in pictures for part in _names(path))
     for path in pictures:
-        place = PurePosixPath(path)
-        label = next((table[key] for key in (path, place.name, place.stem) if key in table), None)
+        keys = (path, *(part for part in _names(path) if often[part] == 1))
+        label = next((table[key] for key in keys if key in table), None)
         _check_label(f"{how.option} {tree.name}", label, path)
         if not isinstance(label, (str, int)):
             without += 1
             continue
         rows.append(PictureRow(f"{tree.name}/{path}", tree.files[path], label))
     if not rows:
-        raise UserError(f"{how.option} {tree.name}: its table of labels names none of its pictures")
+        raise UserError(
+            f"{how.option} {tree.name}: its table of labels names none of its pictures, but for "
+            f"example {next(iter(table))}; write paths from the folder, such as {pictures[0]}"
+        )
     if without:
         told = [*told, f"{without} of {len(pictures)} pictures skipped: the table has no label"]
     return SplitRows(rows, told=told)

@@ -86,10 +86,13 @@ def _decoded(picture: "Image") -> DecodedPicture:
     transparent = picture.info.get("transparency")
     picture = ImageOps.exif_transpose(picture)
     if picture.mode == "F":
-        return DecodedPicture(torch.from_numpy(np.array(picture, np.float32)[None]), tuple(changes))
+        levels = np.array(picture, np.float32)
+        if not np.isfinite(levels).all():
+            raise ValueError("it holds numbers that are not finite")
+        return DecodedPicture(torch.from_numpy(levels[None]), tuple(changes))
     if picture.mode.startswith("I"):
-        levels, told = _deep(picture, transparent)
-        return DecodedPicture(torch.from_numpy(levels[None]), (*changes, told))
+        deep, told = _deep(picture, transparent)
+        return DecodedPicture(torch.from_numpy(deep[None]), (*changes, told))
     if picture.mode in ("CMYK", "P"):
         changes.append({"CMYK": "CMYK to RGB", "P": "palette to colours"}[picture.mode])
     if "A" in picture.getbands() or "a" in picture.getbands() or transparent is not None:

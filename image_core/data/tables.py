@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from image_core.adversarial.errors import UserError
+from image_core.data.json_lines import is_list, line_value
 from image_core.data.pictures import ENDINGS
 
 Record = dict[str, Any]
@@ -17,6 +18,11 @@ PICTURE = ("image", "file_name", "filename", "file", "path", "img", "picture", "
 """Names of the column of pictures."""
 LABEL = ("label", "labels", "class", "category", "target", "fine_label", "y")
 """Names of the column of labels."""
+NAMES = frozenset((*PICTURE, *LABEL, "split", "caption", "captions", "text", "comment", "sentence",
+                   "description", "prompt"))  # fmt: skip
+"""Names of columns that are known in any case of their letters."""
+MOST_CHARACTERS = 1 << 26
+"""Characters of a cell of a table."""
 SPLITS = {
     "train": ("train", "training", "train_set"),
     "valid": ("valid", "val", "validation", "dev"),
@@ -50,9 +56,9 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
     try:
         text = _text(content)
         if kind in (".csv", ".tsv", ".txt", ".token"):
-            return _rows(text, "\t" if kind == ".tsv" else None, second)
-        if kind in (".jsonl", ".ndjson"):
-            found: Any = [_parsed(name, n, line) for n, line in enumerate(text.split("\n"), 1)]
+            found: Any = _rows(text, "\t" if kind == ".tsv" else None, second)
+        elif kind in (".jsonl", ".ndjson") and not is_list(text):
+            found = [_parsed(name, n, line) for n, line in enumerate(text.split("\n"), 1)]
             found = [record for record in found if record is not None]
         else:
             found = json.loads(text)
@@ -62,7 +68,9 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
             f"{name}, row {row} is not UTF-8; save it as UTF-8, for example with `iconv -f cp1252 "
             "-t utf-8`"
         ) from error
-    except (ValueError, csv.Error) as error:
+    except UserError:
+        raise
+    except (ValueError, RecursionError, csv.Error) as error:
         raise UserError(
             f"{name} cannot be read as a table ({error}); write a .csv with the columns image and "
             f"{second}, or a record a line in a .jsonl"
@@ -70,15 +78,30 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
     if isinstance(found, dict):
         found = _of_mapping(name, found, second)
     if not isinstance(found, list) or not all(isinstance(record, dict) for record in found):
-        raise UserError(f"{name}: each entry must be a record with a picture and a {second}")
-    return found
+        raise UserError(
+            f"{name}: each entry must be a record with a picture and a {second}, such as "
+            f'{{"image": "a.png", "{second}": "x"}}'
+        )
+    if (place := text.find("\0")) >= 0:
+        raise UserError(
+            f"{name}, row {text.count(chr(10), 0, place) + 1} holds a NUL character; save it "
+            "without, as UTF-8"
+        )
+    return [_plain(record) for record in found]
+
+
+def _plain(record: Record) -> Record:
+    """A record with Image as image, where it has no column of that name already."""
+    lower = {key: str(key).strip().lower() for key in record}
+    named = {k: low for k, low in lower.items() if low in NAMES and low not in record}
+    return {named.get(key, key): value for key, value in record.items()} if named else record
 
 
 def _parsed(name: str, row: int, line: str) -> Any:
     """The record of a line; None of an empty one."""
     try:
-        return json.loads(line) if line.strip() else None
-    except ValueError as error:
+        return line_value(line) if line.strip() else None
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{name}, row {row} is no JSON ({error}); mend the line, or leave it out"
         ) from error
@@ -95,13 +118,23 @@ def _rows(text: str, delimiter: str | None, second: str) -> list[Record]:
     head = text.split("\n", 1)[0]
     if delimiter is None:
         delimiter = max("\t,;|", key=lambda one: _separates(one, head))
-    rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+    csv.field_size_limit(MOST_CHARACTERS)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    try:
+        rows.extend(row for row in lines if row)
+    except csv.Error as error:
+        raise ValueError(
+            f'row {len(rows) + 1}: {error}; write "" for a quotation mark inside of a quoted cell'
+        ) from error
     if not rows:
         return []
     header = [cell.strip() for cell in rows[0]]
     if _picture(header[0]).lower().endswith(ENDINGS):  # no header
         header, rows = ["image", second], [header, *rows]
         rows = [rows[0], *([_picture(row[0]), *row[1:]] for row in rows[1:])]
+    if twice := [cell for cell in filter(None, header) if header.count(cell) > 1]:
+        raise ValueError(f"several columns are named {twice[0]!r}; rename them")
     whole = second == "caption" and len(header) == 2
     return [_record(header, row, delimiter, n, whole) for n, row in enumerate(rows[1:], 2)]
 
@@ -146,8 +179,13 @@ def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
                 "the columns image and label"
             ) from error
         return [{"image": key, second: value} for key, value in names.items()]
+    if second == "caption" and found.keys() >= {"images", "dataset"}:
+        return _of_karpathy(name, found["images"])
     if "images" not in found or "annotations" not in found:
-        return [{"image": key, second: value} for key, value in found.items()]
+        return [
+            {"image": key, **value} if isinstance(value, dict) else {"image": key, second: value}
+            for key, value in found.items()
+        ]
     try:
         pictures = {image["id"]: image for image in found["images"]}
         return [
@@ -157,6 +195,24 @@ def _of_mapping(name: str, found: Record, second: str) -> list[Record]:
         ]
     except (KeyError, TypeError) as error:
         raise UserError(f"{name} is not in COCO's format: {error!r}") from error
+
+
+def _of_karpathy(name: str, images: Any) -> list[Record]:
+    """Karpathy's {"images": [{"filename", "sentences", "split"}], "dataset"}, as of COCO."""
+    try:
+        return [
+            {
+                "image": "/".join(filter(None, (image.get("filepath"), image["filename"]))),
+                "caption": [sentence["raw"] for sentence in image["sentences"]],
+                "split": image.get("split", "train").replace("restval", "train"),
+            }
+            for image in images
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{name} is not in the format of Karpathy's splits ({error!r}); write a .csv with the "
+            "columns image and caption"
+        ) from error
 
 
 def column(record: Record, names: Sequence[str]) -> Any:

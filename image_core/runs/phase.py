@@ -11,8 +11,8 @@ def _nothing() -> dict[str, float]:
     return {}
 
 
-def _pass() -> None:
-    return None
+def no_change() -> None:
+    """Leave the run as it is."""
 
 
 def _never() -> bool:
@@ -31,7 +31,8 @@ class Phase:
             rounds from there, and after the last.
         evaluate_every: Number of rounds between two evaluations.
         enter: Function called before the first round.
-        leave: Function called after the last round.
+        leave: Function called after the last round, which may change weights: a run whose last
+            phase has one cannot go on past its end.
         finished: Function called after each evaluation; True ends the phase early.
         limits: Limits of logged numbers; exceeding one raises an alarm.
         stop: Whether an exceeded limit ends the phase.
@@ -42,8 +43,8 @@ class Phase:
     rounds: int
     evaluate: Callable[[], dict[str, float]] = _nothing
     evaluate_every: int = 1
-    enter: Callable[[], None] = _pass
-    leave: Callable[[], None] = _pass
+    enter: Callable[[], None] = no_change
+    leave: Callable[[], None] = no_change
     finished: Callable[[], bool] = _never
     limits: Sequence[Limit] = ()
     stop: bool = False

@@ -18,7 +18,7 @@ from image_core.adversarial.stream import Data
 from image_core.runs import options, track
 from image_core.runs.folder import RunFolder
 from image_core.runs.form import write_form
-from image_core.runs.phase import Phase
+from image_core.runs.phase import Phase, no_change
 from image_core.runs.run import Watch, play, unwatched
 
 
@@ -164,6 +164,12 @@ class Run(ABC):
                 "alone, so that it cannot go on past its end; start a new run"
             )
         if notes["phase"] == len(now):
+            if self.phases()[-1].leave is not no_change:
+                raise UserError(
+                    f"--rounds {config.rounds}: {config.out} has ended and keeps average or "
+                    "selected weights, from which it cannot go on; train a longer run into a new "
+                    "--out"
+                )
             notes["phase"], notes["phase_round"] = len(now) - 1, notes["played"].pop()
         notes["config"]["rounds"] = config.rounds
 

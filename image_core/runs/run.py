@@ -7,6 +7,7 @@ uninterrupted one.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from image_core.adversarial import checkpoint, nash, parallel
 from image_core.adversarial.callbacks import crossed
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.randomness import untouched
 from image_core.adversarial.sharding import held
 from image_core.adversarial.stream import Data
 from image_core.runs.folder import RunFolder
@@ -84,7 +86,8 @@ def play(
                 phase.enter()
             ended = notes["phase_round"] >= phase.rounds
             while not ended:
-                record, ended = _round(engine, data, phase, diagnose)
+                last = notes["phase"] == len(phases) - 1
+                record, ended = _round(engine, data, phase, last=last, diagnose=diagnose)
                 run.write_log(record)
                 log(record)
                 watch(record)
@@ -133,17 +136,24 @@ def _stop(engine: Engine, what: str) -> UserError:
     return UserError(f"{what} (round {engine.round}); {last}; lower the learning rate")
 
 
-def _round(engine: Engine, data: Data, phase: Phase, diagnose: bool) -> tuple[dict[str, Any], bool]:
-    """One round and, when due, its evaluation: the log record, and whether the phase has ended."""
+def _round(
+    engine: Engine, data: Data, phase: Phase, *, last: bool, diagnose: bool
+) -> tuple[dict[str, Any], bool]:
+    """One round and, when due, its evaluation: the log record, and whether the phase has ended.
+
+    A longer run would not measure at the end of this one. So what is measured there alone takes no
+    random numbers from the run, and the run can go on past its end as if it had been longer.
+    """
     logs: Mapping[str, Tensor] = next(engine.rounds(data, 1, turns=phase.turns))
     engine.notes["phase_round"] += 1
     done = engine.notes["phase_round"]
     record: dict[str, Any] = {"round": engine.round, "phase": phase.name}
     record |= {name: round(float(value), 6) for name, value in logs.items()}
-    ended = done >= phase.rounds
-    if ended or (done - 1) % phase.evaluate_every == 0:
+    ended, due = done >= phase.rounds, (done - 1) % phase.evaluate_every == 0
+    if ended or due:
         _check_weights(engine, phase)
-        with engine.whole():
+        alone = last and not due
+        with engine.whole(), untouched(engine.device) if alone else nullcontext():
             measured = phase.evaluate()
             if diagnose:
                 measured = {**measured, **nash.diagnose(engine, data, phase.turns)}

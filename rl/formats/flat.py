@@ -153,6 +153,33 @@ def imitation_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs)
     return Source("npz of imitation", found)
 
 
+def states_episodes(arrays: Mapping[str, np.ndarray], where: str) -> Source:
+    """Observations and `traj_len`: states alone, of which it is not told how they end.
+
+    An episode's last observation is in `last_obs`, or is its last row: `traj_len` then counts
+    either all of its rows, or its steps, which are one fewer.
+    """
+    obs, counted, last = arrays["obs"], arrays["traj_len"], arrays.get("last_obs")
+    if counted.ndim != 1 or counted.dtype.kind not in "iu" or (counted < 1).any():
+        raise UserError(f"{where}: traj_len is not one whole number for each trajectory")
+    rows = counted
+    if last is None and counted.sum() + len(counted) == len(obs):
+        rows = counted + 1
+    if rows.sum() != len(obs) or (last is not None and len(last) != len(counted)):
+        raise UserError(
+            f"{where}: traj_len does not add up to the {len(obs)} rows of obs; write how many rows "
+            "each trajectory has, in their order"
+        )
+    edges = [0, *rows.cumsum().tolist()]
+    found = []
+    for i, (start, stop) in enumerate(itertools.pairwise(edges)):
+        seen = (
+            obs[start:stop] if last is None else np.concatenate([obs[start:stop], last[i : i + 1]])
+        )
+        found.append(Raw(seen, None, False, np.empty(0)))
+    return Source("npz, states and traj_len", found, notes=[CUT])
+
+
 def _spans(ends: np.ndarray, cuts: np.ndarray | None, limit: int) -> Iterator[tuple[int, int]]:
     start = 0
     for i in range(len(ends)):

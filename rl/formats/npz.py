@@ -13,7 +13,12 @@ from image_core.adversarial.errors import UserError
 from rl.demos import Trajectory
 from rl.envs import Envs
 from rl.formats import steps
-from rl.formats.flat import d4rl_episodes, imitation_episodes, stable_baselines_episodes
+from rl.formats.flat import (
+    d4rl_episodes,
+    imitation_episodes,
+    stable_baselines_episodes,
+    states_episodes,
+)
 from rl.formats.raw import Raw, Source
 
 MOST_BYTES, MOST_TIMES = 2 << 30, 100
@@ -73,6 +78,8 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
             _check_padding(held, where)
             return steps.stacked_episodes(named, where)
         return steps.episodes_of_steps(named, where, envs, "npz, a row a step")
+    if {"obs", "traj_len"} <= found.keys() and not {"acts", "terminals"} & found.keys():
+        return states_episodes(found, where)
     missing = [name for name in NEEDED if name not in found]
     if missing:
         raise UserError(

@@ -3,13 +3,13 @@
 They are told by their first lines, for their names vary; so are JSON and YAML under another name.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from image_core.adversarial.errors import UserError
+from image_core.data.json_lines import line_value
 
 Line = tuple[int, str]
 """Number of a line from 1, and the line without its end."""
@@ -59,7 +59,7 @@ def _are_objects(head: str) -> bool:
     if len(lines) > 2:
         lines = lines[:2]  # the last may be cut
     try:
-        return len(lines) > 1 and all(isinstance(json.loads(line), dict) for line in lines)
+        return len(lines) > 1 and all(isinstance(line_value(line), dict) for line in lines)
     except (ValueError, RecursionError):
         return False
 

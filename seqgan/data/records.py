@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
+from image_core.data.json_lines import is_list, line_value
 from image_core.data.packed import Bounded, unzstd
 from seqgan.data.annotated import (
     CONLL,
@@ -219,6 +220,11 @@ def _bounded(text: io.TextIOWrapper, file: File) -> Iterator[str]:
 
 
 def _json_lines(file: File) -> Iterator[Record]:
+    with _text(file) as text:
+        first = next((line for line in _bounded(text, file) if line.strip()), "")
+    if is_list(first):
+        yield from _json_list(file)
+        return
     record = 0
     with _text(file) as text:
         for number, line in enumerate(_bounded(text, file), 1):
@@ -236,15 +242,19 @@ def _json(file: File) -> Iterator[Record]:
     elif _one_value_a_line(head):
         yield from _json_lines(file)
     else:
-        number = 0
-        try:
-            with _text(file) as text:
-                for number, value in enumerate(JsonList(text, MOST_CHARACTERS), 1):
-                    yield number, as_row(value)
-        except UnicodeDecodeError:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise _unreadable(file, error, f"record {number + 1} of ") from error
+        yield from _json_list(file)
+
+
+def _json_list(file: File) -> Iterator[Record]:
+    number = 0
+    try:
+        with _text(file) as text:
+            for number, value in enumerate(JsonList(text, MOST_CHARACTERS), 1):
+                yield number, as_row(value)
+    except UnicodeDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(file, error, f"record {number + 1} of ") from error
 
 
 def _one_value_a_line(head: str) -> bool:
@@ -302,7 +312,7 @@ def _annotated(file: File) -> Iterator[Record]:
 
 def _parsed(file: File, line: str, place: str) -> Any:
     try:
-        return json.loads(line)
+        return line_value(line)
     except (ValueError, RecursionError) as error:
         raise _unreadable(file, error, place) from error
 

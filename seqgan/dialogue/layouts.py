@@ -40,10 +40,10 @@ WHOLE = ("messages", "conversations", "conversation", "turns", "dialog", "dialog
 """Columns that hold a whole dialogue."""
 
 PROMPTS = ("prompt", "instruction", "question", "query", "input", "source", "context", "text",
-           "user", "human")  # fmt: skip
+           "user", "human", "inputs", "problem")  # fmt: skip
 ANSWERS = ("completion", "completions", "chosen", "output", "response", "responses", "reply",
-           "answer", "answers", "target", "labels", "assistant", "gpt",
-           "preferred_output")  # fmt: skip
+           "answer", "answers", "target", "labels", "assistant", "gpt", "bot",
+           "ai", "targets", "solution", "best_answer", "preferred_output")  # fmt: skip
 """Columns of a prompt and of its answer, the first that has a value; see `_pair`."""
 
 RECORDED = ("response", "answer", "completion", "output", "text", "content")
@@ -151,6 +151,8 @@ def dialogues_of_rows(
             used = dict.fromkeys(filter(None, (pair[0], _about(row, pair[0]), pair[1])))
             for dialogue in _asked(row, pair, place, counts):
                 yield place, dialogue, f"columns {', '.join(used)}"
+        elif _are_texts(row.get("data")):  # UltraChat's, of a user and a model
+            yield place, Dialogue(alternating(row["data"]), False), "column data"
         elif isinstance(row.get("text"), str) and (turns := marked_turns(row["text"])):
             yield place, Dialogue(turns, False), "column text, a template's marks between the turns"
         elif isinstance(row.get("text"), list) or _is_line(row.get("text")):
@@ -269,6 +271,8 @@ def _answers(value: Any) -> list[Any]:
     """Answers to one prompt; a list of messages is one answer."""
     if isinstance(value, Mapping) and _are_texts(value.get("text")):
         value = list(dict.fromkeys(value["text"]))  # SQuAD: answers of several people
+    if key := _answer_key(value):
+        return [value[key]]
     if not isinstance(value, list) or not value:
         return [value] if not isinstance(value, list) else []
     if any(isinstance(one, Mapping) for one in value):

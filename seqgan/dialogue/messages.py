@@ -20,6 +20,10 @@ NAME_KEYS = ("speaker", "speaker_id", "speaker_idx", "sender", "author", "author
              "agent", "caller", "name", "id")  # fmt: skip
 """Columns that name a speaker among equals."""
 
+EXCHANGES = (("human", "assistant"), ("user", "assistant"), ("human", "bot"), ("user", "bot"),
+             ("input", "output"), ("question", "answer"), ("prompt", "response"))  # fmt: skip
+"""Columns of a record that is two turns."""
+
 CONTENT_KEYS = ("content", "value", "text", "utterance", "message", "sentence", "parts")
 """Columns of what was said."""
 
@@ -126,7 +130,22 @@ def alternating(texts: Sequence[str | None], first: int = 0) -> list[Utterance]:
     return [Utterance(roles[(i + first) % 2], (text or "").strip()) for i, text in enumerate(texts)]
 
 
+def _exchanges(
+    messages: Sequence[Mapping[str, Any]], asked: str, said: str, place: str, counts: Counts
+) -> Dialogue:
+    """A dialogue whose records are a question with its answer; the first may have a system's."""
+    told = content(messages[0].get("system"), place, counts)
+    turns = [Utterance("system", told)] * bool(told)
+    for message in messages:
+        turns.append(Utterance("user", content(message[asked], place, counts)))
+        turns.append(Utterance("assistant", content(message[said], place, counts)))
+    return Dialogue(turns, False)
+
+
 def _messages(messages: Sequence[Mapping[str, Any]], place: str, counts: Counts) -> Dialogue:
+    for asked, said in EXCHANGES if messages else ():
+        if all({asked, said} <= message.keys() for message in messages):
+            return _exchanges(messages, asked, said, place, counts)
     if messages and not any(_key(m, (*ROLE_KEYS, *NAME_KEYS)) for m in messages):
         key = next((k for k in CONTENT_KEYS if all(k in m for m in messages)), None)
         if key is not None:  # of MultiWOZ, say, whose speakers take turns

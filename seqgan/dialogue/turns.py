@@ -152,18 +152,21 @@ class Dialogues:
             place: Record and source, for a message.
 
         Raises:
-            UserError: A text holds half of a character.
+            UserError: A text holds half of a character, or a NUL.
         """
         blank = sum(not turn.text for turn in dialogue.turns)
         turns = joined_turns(dialogue.turns)
         self.counts.empty += blank
         self.counts.merged += len(dialogue.turns) - blank - len(turns)
         try:
-            "".join(turn.text for turn in turns).encode()
+            whole_text = "".join(turn.text for turn in turns)
+            whole_text.encode()
         except UnicodeEncodeError as error:
             raise UserError(
                 f"{place} holds half of a character (a lone surrogate); repair it"
             ) from error
+        if "\0" in whole_text:
+            raise UserError(f"{place} holds a NUL character; save the texts without it")
         whole = dialogue._replace(turns=turns, muted=_muted(dialogue) if dialogue.muted else ())
         if next(pairs_of(whole), None) is None:
             self.counts.short += 1

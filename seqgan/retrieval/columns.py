@@ -8,18 +8,20 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from image_core.data.hub import is_saved
 from image_core.data.hub_request import ask_hub
+from image_core.data.json_lines import line_value
 from seqgan.data.errors import reason
 from seqgan.data.fields import field_of
 from seqgan.retrieval import delimited
 from seqgan.retrieval.delimited import Layout
-from seqgan.retrieval.roles import Role, Table, filled, lacking, numbered, places, together, told_of
+from seqgan.retrieval.headers import find_columns
+from seqgan.retrieval.roles import Role, Table, filled, lacking, places, together, told_of
 from seqgan.retrieval.table_files import SUFFIXES, as_utf8, read_member, split_path, unpacked
 
 if TYPE_CHECKING:
@@ -84,10 +86,11 @@ def _read_text(
     head = list(islice(io.TextIOWrapper(io.BytesIO(raw), "utf-8"), 1000))
     needed = sum(role.needed for role in roles)
     layout = delimited.find_layout(head, source, _suffix(Path(source)), needed)
-    found, names, doubt = _header(layout, source, roles, columns, header)
+    found, names, doubt = find_columns(layout, source, roles, columns, header)
     most = layout.width
     if max(found.values()) >= most or min(found.values()) < 0:
         raise UserError(f"--columns {','.join(columns)}: {source} has {most} columns")
+    _check_widths(layout, names, source)
     separator = layout.separator
     if separator == "::":  # one character is read many times faster
         separator = "\x1f"
@@ -113,100 +116,40 @@ def _read_text(
     except pd.errors.ParserError as error:
         said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         where = f", row {int(said[2])} has {said[3]} columns, not {said[1]}" if said else ""
-        raise UserError(
-            f"{source}{where or ' cannot be read: ' + reason(error)}; mend it, or put fields that "
-            f"hold {layout.between} in quotation marks"
-        ) from error
+        where = where or f" cannot be read: {reason(error)}"
+        raise UserError(f"{source}{where}; {_quoted(layout)}") from error
     told = f"{len(frame):,} rows separated by {layout.between}, "
     told += f"{doubt or ('a header' if names else 'no header')}: {told_of(found, names)}"
     return Table(frame, told)
+
+
+def _check_widths(layout: Layout, names: Sequence[str] | None, source: str) -> None:
+    """Refuse rows with more fields than the others or the header, for pandas leaves them out.
+
+    Raises:
+        UserError: There is one among the first.
+    """
+    if names is not None and any(any(row[len(names) :]) for row in layout.rows):
+        raise UserError(
+            f"{source}, row 1 names {len(names)} columns, and its rows have {layout.width}; name "
+            f"each column, for the names may be of others; or {_quoted(layout)}"
+        )
+    for number, row in enumerate(layout.rows, layout.skipped + 1):
+        if any(row[layout.width :]):
+            raise UserError(
+                f"{source}, row {number} has {len(row)} columns, not {layout.width}; "
+                f"{_quoted(layout)}"
+            )
+
+
+def _quoted(layout: Layout) -> str:
+    return f"mend it, or put fields that hold {layout.between} in quotation marks"
 
 
 def _filled(part: "pd.DataFrame", found: Mapping[str, int]) -> "pd.DataFrame":
     part = part[[*found.values()]]
     part.columns = [*found]
     return filled(part)
-
-
-def _header(
-    layout: Layout, source: str, roles: Sequence[Role], columns: Sequence[str], header: str
-) -> tuple[dict[str, int], list[str] | None, str]:
-    """Place of each role, the header's names if there is one, and what is to be said of it.
-
-    Raises:
-        UserError: There is a header, and it does not say which column is which.
-    """
-    first, needed = [field.strip() for field in layout.rows[0]], sum(r.needed for r in roles)
-    by_number = bool(columns) and all(name.isdigit() for name in columns)
-    if header != "no" and not by_number and (named := places(first, roles, columns)):
-        return named, first, ""
-    trec = delimited.trec_kind(layout.rows) if not columns and layout.separator != "::" else ""
-    if trec == "run" or (trec and roles[0].name != "user"):
-        raise UserError(
-            f"{source} is a TREC {trec} file, which holds ids and no texts or ratings of them; "
-            "name its columns by their numbers, as in --columns 1,3,5, if they are meant"
-        )
-    if trec:
-        return {"user": 0, "item": 2, "rating": 3}, None, "TREC qrels"
-    if not columns and roles[0].name == "user" and delimited.items_first(layout.rows):
-        found = {"user": 1, "item": 0, "rating": 2, "time": 3}
-        return found, None, "no header, items before users as Amazon writes them"
-    if not columns and roles[0].name == "user":
-        _check_unnamed(layout, source, len(roles), header)
-    found = numbered(columns, roles, len(first))
-    if "rating" in found and "time" not in found and not columns:
-        rest = layout.rows[1:] if header == "yes" else layout.rows
-        if delimited.is_time(rest, found["rating"]):
-            found["time"] = found.pop("rating")
-    if not columns and "rating" in found and not delimited.is_rating(layout.rows, found["rating"]):
-        found = {role: found[role] for role in ("user", "item")}  # names of items, or the like
-    if not {role.name for role in roles if role.needed} <= set(found):
-        raise lacking(source, roles, columns, first)
-    if header == "no":
-        return found, None, ""
-    if header == "yes" and not by_number:
-        raise lacking(source, roles, columns, first)
-    if header == "yes":
-        return found, first, ""
-    if delimited.words_over_numbers(layout.rows, len(roles)):
-        if by_number:
-            return found, first, ""
-        raise UserError(
-            f"{source} begins with a header ({','.join(first)}) whose names do not say which are "
-            f"{', '.join(r.name for r in roles if r.needed)}; name them in this order with "
-            "--columns, or pass --header no if it is a row"
-        )
-    if delimited.stands_alone(layout.rows, needed):
-        said = f"its first row ({','.join(first)}) taken for a header (--header no if it is a row)"
-        return found, first, said
-    return found, None, ""
-
-
-def _check_unnamed(layout: Layout, source: str, most: int, header: str) -> None:
-    """Refuse columns without names whose order is not that of user, item, rating and time.
-
-    Raises:
-        UserError: There are too many of them, or they are of another kind.
-    """
-    rows = layout.rows[header == "yes" :]
-    if all(len(row) > 1 and row[1].startswith("qid:") for row in rows):
-        raise UserError(
-            f"{source} holds judged documents of web queries (qid:), not pairs; pass --task web"
-        )
-    if delimited.are_features(rows):
-        raise UserError(
-            f"{source} holds numbered features ({' '.join(layout.rows[0])[:60]}), as libFM and "
-            "SVMlight write them; write a user, an item and a rating a line"
-        )
-    if delimited.words_over_numbers(layout.rows, most):
-        return  # a header, which another refusal is about
-    dated = next((i + 1 for i in range(2) if delimited.is_date(rows, i)), None)
-    if layout.width > most or dated:
-        why = f"dates in column {dated}" if dated else f"{layout.width} columns without names"
-        raise UserError(
-            f"{source} has {why}: {','.join(layout.rows[0])[:80]}; say which are user, item, "
-            "rating and time by their numbers, as in --columns 1,5, or write a line of names above"
-        )
 
 
 # ------------------------------------------------------------------------------------- other kinds
@@ -225,7 +168,7 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
         raise lacking(source, roles, columns, names)
     found = {role: [*names, *nested][place] for role, place in known.items()}
     made: dict[str, list[str]] = {role: [] for role in found}
-    for number, row in (first, *rows):
+    for number, row in chain([first], rows):
         for role, key in found.items():
             made[role].append(_text(field_of(row, key)[1], source, number, key))
     frame = pd.DataFrame({role: pd.array(values, "string") for role, values in made.items()})
@@ -245,7 +188,7 @@ def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     except (ValueError, RecursionError) as error:
         if content.lstrip()[:1] == "[" or content.lstrip()[:8].replace(" ", "") == '{"data"':
             raise UserError(f"{source} is not JSON: {reason(error)}; mend it") from error
-        lines = enumerate(content.splitlines(), 1)
+        lines = enumerate(content.split("\n"), 1)
         rows = ((n, _parsed(line, source, n)) for n, line in lines if line.strip())
     for number, row in rows:
         if not isinstance(row, dict):
@@ -254,9 +197,10 @@ def _objects(content: str, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _listed(whole: Any) -> list[Any]:
-    """Rows of a document: a list, one under "data", or columns of one length."""
-    if isinstance(whole, dict) and isinstance(whole.get("data"), list):
-        whole = whole["data"]
+    """Rows of a document: a list, the one list of objects in it, or columns of one length."""
+    if isinstance(whole, dict):
+        lists = [inner for inner in whole.values() if _are_objects(inner)]
+        whole = lists[0] if len(lists) == 1 else whole
     if not isinstance(whole, dict):
         return whole if isinstance(whole, list) else [whole]
     columns = [list(c.values()) if isinstance(c, dict) else c for c in whole.values()]
@@ -265,9 +209,13 @@ def _listed(whole: Any) -> list[Any]:
     return [dict(zip(whole, row)) for row in zip(*columns)]
 
 
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
 def _parsed(line: str, source: str, number: int) -> Any:
     try:
-        return json.loads(line)
+        return line_value(line)
     except (ValueError, RecursionError) as error:
         way_out = "mend it"
         if line.lstrip().startswith("{'"):
@@ -287,7 +235,7 @@ def _text(value: Any, source: str, number: int, key: str) -> str:
         raise UserError(f"{source}, row {number}: {key} is no single value; name another column")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return "" if value is None else str(value)
+    return "" if value is None or value != value else str(value)  # null and NaN are nothing
 
 
 def _read_parquet(

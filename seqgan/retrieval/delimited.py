@@ -140,10 +140,30 @@ def words_over_numbers(rows: Sequence[Sequence[str]], columns: int) -> bool:
     if len(rows) < 3:
         return False
     return any(
-        all(is_number(row[column]) for row in rows[1:] if len(row) > column)
+        _are_numbers([row[column] for row in rows[1:] if len(row) > column])
         and not any(c.isdigit() for c in rows[0][column])
         for column in range(min(columns, len(rows[0])))
     )
+
+
+def _are_numbers(fields: Sequence[str]) -> bool:
+    """Whether fields are numbers, some perhaps missing."""
+    said = [field for field in fields if field.strip()]
+    return bool(said) and all(map(is_number, said))
+
+
+def is_matrix(rows: Sequence[Sequence[str]], *, header: bool = True) -> bool:
+    """Whether rows may be a table of users by items: numbers alone, beside perhaps their names.
+
+    Args:
+        rows: Fields of the first lines.
+        header: Whether the first of them names columns.
+    """
+    names = [row[0].strip() for row in rows[header:]]
+    cells = [cell for row in rows[header:] for cell in row[1:]]
+    wide = min(map(len, rows)) > 2
+    # A table of pairs names a user or an item again
+    return wide and _are_numbers(cells) and (not header or len(set(names)) == len(names))
 
 
 def stands_alone(rows: Sequence[Sequence[str]], columns: int) -> bool:

@@ -31,8 +31,8 @@ def hold_out(
     """
     if how == "time" and times is None:
         raise UserError(
-            "--split time needs a column of times; name it as the fourth of --columns, or use "
-            "--split share"
+            "--split time needs a column of times that can be read, such as 2020-01-31 or seconds "
+            "since 1970; name it as the fourth of --columns, or use --split share"
         )
     chance = np.random.default_rng(seed).random(len(users))
     latest = np.zeros(len(users)) if times is None or how == "share" else -times

@@ -323,7 +323,9 @@ class _Reader:
 _ROWS = 1 << 20
 """Rows whose times are read at a time."""
 DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y", "%d/%m/%y",
-         "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%m %d, %Y", "%B %d, %Y", "%b %d, %Y", "%d %b %Y",
+         "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M:%S",
+         "%m/%d/%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%m %d, %Y",
+         "%B %d, %Y", "%b %d, %Y", "%d %b %Y",
          "%a %b %d %H:%M:%S %z %Y")  # fmt: skip
 """How dates are written besides ISO 8601."""
 

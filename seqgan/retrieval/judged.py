@@ -11,12 +11,15 @@ from torch import Tensor
 
 from image_core.adversarial.errors import UserError
 from image_core.data.arrays import load_npz
-from image_core.data.packed import gunzip
 from seqgan.data.errors import reason
 from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.ragged import Ragged
 from seqgan.retrieval.roles import Role
 from seqgan.retrieval.split import Split
+from seqgan.retrieval.table_files import as_utf8, unpacked
+
+MOST_FEATURES = 100_000
+"""Greatest number of a feature, which all documents have."""
 
 
 @dataclass(kw_only=True)
@@ -98,6 +101,7 @@ def group(
     features: np.ndarray | None = None,
     texts: Sequence[str] = (),
     dropped: dict[str, int] | None = None,
+    rows: np.ndarray | None = None,
 ) -> Judged:
     """Bring the documents of a query together, queries in the order of their first document.
 
@@ -115,7 +119,8 @@ def group(
     if not len(names):
         raise UserError(f"{source} holds no judged document; name a file with rows in it")
     if not np.isfinite(labels).all() or (labels < 0).any():
-        row = int(np.flatnonzero(~np.isfinite(labels) | (labels < 0))[0]) + 1
+        place = int(np.flatnonzero(~np.isfinite(labels) | (labels < 0))[0])
+        row = place + 1 if rows is None else rows[place]
         raise UserError(f"{source}, row {row}: the label is not a number of 0 or more; mend it")
     if not (labels > 0).any():
         raise UserError(f"{source} holds no relevant document, only labels of 0; name another file")
@@ -153,7 +158,7 @@ def read_letor(source: str, part: str = "") -> Judged:
         raise UserError(f"there is no file {source}; check the path")
     if path.suffix == ".npz":
         return _read_npz(source, part)
-    labels, names, features = [], [], []
+    labels, names, features, numbers = [], [], [], []
     for number, line in enumerate(_lines(path, source), 1):
         words = line.partition("#")[0].split()
         if not words:
@@ -167,6 +172,9 @@ def read_letor(source: str, part: str = "") -> Judged:
             features.append({int(name): float(value) for name, value in pairs})
             if min(features[-1], default=1) < 1:
                 raise ValueError("features count from 1")
+            if max(features[-1], default=1) > MOST_FEATURES:
+                raise ValueError(f"no feature is above {MOST_FEATURES:,}")
+            numbers.append(number)
         except (ValueError, IndexError) as error:
             raise UserError(
                 f"{source}, line {number} is not `LABEL qid:ID 1:VALUE ...` ({reason(error)}); "
@@ -176,19 +184,14 @@ def read_letor(source: str, part: str = "") -> Judged:
     table = np.zeros((len(features), width), np.float32)
     for at, row in enumerate(features):
         table[at, [name - 1 for name in row]] = list(row.values())
-    return group(names, np.array(labels), source, features=_finite(table, source))
+    rows = np.array(numbers)
+    features = _finite(table, source, rows)
+    return group(names, np.array(labels), source, features=features, rows=rows)
 
 
 def _lines(path: Path, source: str) -> list[str]:
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gunzip(source, content)
-        return content.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{source} is not UTF-8 ({reason(error)}); save it as UTF-8") from error
-    except (OSError, EOFError) as error:
-        raise UserError(f"{source} cannot be read: {reason(error)}") from error
+    text = as_utf8(unpacked(path, source), source).decode()
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _read_npz(source: str, part: str) -> Judged:
@@ -208,10 +211,11 @@ def _read_npz(source: str, part: str) -> Judged:
     return group([str(q) for q in qid], label.astype(np.float64), source, features=features)
 
 
-def _finite(features: np.ndarray, source: str) -> np.ndarray:
+def _finite(features: np.ndarray, source: str, rows: np.ndarray | None = None) -> np.ndarray:
     bad = np.argwhere(~np.isfinite(features))
     if len(bad):
         row, column = bad[0] + 1
+        row = row if rows is None else rows[row - 1]
         raise UserError(f"{source}, row {row}: feature {column} is not finite; mend it")
     return features
 
@@ -252,7 +256,7 @@ def read_answers(source: str, columns: Sequence[str] = (), header: str = "auto")
     dropped["without a question or an answer"] = int(blank.sum())
     table = table[~blank]
     words_of_truth = {"true": "1", "yes": "1", "false": "0", "no": "0"}
-    said = table["label"].str.lower().replace(words_of_truth)
+    said = table["label"].str.lower().str.replace(",", ".").replace(words_of_truth)
     label = pd.to_numeric(said, errors="coerce").astype("float64")
     dropped["with a label that is no number"] = int(label.isna().sum())
     table, label = table[label.notna()], label[label.notna()]
@@ -273,6 +277,7 @@ def read_answers(source: str, columns: Sequence[str] = (), header: str = "auto")
         source,
         texts=list(table["answer"]),
         dropped={why: n for why, n in dropped.items() if n},
+        rows=table.index.to_numpy() + 1,
     )
     judged.ids = [key.partition("\t")[0] for key in judged.names]
     judged.names = [key.partition("\t")[2] for key in judged.names]

@@ -20,7 +20,7 @@ from image_core.adversarial.game import Turn
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.papers import Papers
-from image_core.runs.phase import Phase
+from image_core.runs.phase import Phase, no_change
 from image_core.runs.players import make_engine
 from image_core.runs.run import Watch, play, unwatched
 from seqgan.retrieval.build import item_task, read_task
@@ -193,13 +193,14 @@ class RetrievalRun(recipe.Run):
 
     def adversarial_phase(self) -> Phase:
         """The game's own rounds; the start is round 0 of what is selected from."""
+        selects = self.config.select != "last"
         return Phase(
             "adversarial",
             None,
             self.config.rounds,
             functools.partial(self.evaluate, "adversarial"),
             enter=functools.partial(self._first_look, "adversarial"),
-            leave=functools.partial(self._leave, "adversarial"),
+            leave=functools.partial(self._leave, "adversarial") if selects else no_change,
             limits=(DISCRIMINATOR_WINS, DISCRIMINATOR_AT_CHANCE),
         )
 

@@ -70,6 +70,17 @@ def places(
     return found if needed <= set(found) else None
 
 
+def names_one(name: str, roles: Sequence[Role]) -> bool:
+    """Whether a column's name is empty, or is one of a role that a table must have.
+
+    Args:
+        name: Name of the column.
+        roles: Roles.
+    """
+    plain = _plain(name)
+    return any(plain in ("", role.name, *role.names) for role in roles if role.needed)
+
+
 def meant(roles: Sequence[Role], columns: Sequence[str]) -> list[Role]:
     """Roles that columns stand for: all in order, or those alone that a table must have.
 

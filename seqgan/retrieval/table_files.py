@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from image_core.adversarial.errors import UserError
-from image_core.data.packed import gunzip
+from image_core.data.packed import gunzip, is_pickle
 from image_core.data.tree import check_archive
 from seqgan.data.errors import reason
 
@@ -16,7 +16,6 @@ SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".
 """What names of tables end in."""
 OTHER = {
     b"PK": "a broken zip archive; get it anew",
-    b"\x80\x04": "a pickle, which would run whatever it says; save the table as .csv",
     b"BZh": "packed by bzip2; unpack it with `bunzip2`",
     b"\xfd7zXZ": "packed by xz; unpack it with `unxz`",
     b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
@@ -62,6 +61,10 @@ def as_utf8(content: bytes, source: str) -> bytes:
     for magic, what in OTHER.items():
         if content.startswith(magic):
             raise UserError(f"{source} is {what}")
+    if is_pickle(content[:2]):
+        raise UserError(
+            f"{source} is a pickle, which would run whatever it says; save the table as .csv"
+        )
     if content[257:262] == b"ustar":
         raise UserError(f"{source} is a tar archive; unpack it and name a table in it")
     try:

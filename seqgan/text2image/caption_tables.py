@@ -17,11 +17,14 @@ TABLES = tuple(
     for ending in ("jsonl", "json", "csv", "tsv", "txt", "token")
 )
 """What a folder's table of captions may be called."""
+_SPLITS = re.compile(r"dataset(_\w+)?\.json")
+"""What Karpathy's tables of captions are called."""
 _TEXT = re.compile(r"(captions?|comments?|text|sentences?|description|prompt)_?\d*")
 _TOKENS = re.compile(r"results_\d+\.token|Flickr8k\.token(?:\.txt)?")
 """What Flickr8k and Flickr30k call theirs."""
 SIDE = (".txt", ".caption")
 """What names of files of captions end in, a file a picture."""
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _GROUP = ("group", "base")
 """Names of the column that says what belongs together, such as emoji of one code point."""
 
@@ -119,6 +122,7 @@ def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pai
         return _of_table(tree, captions, content, "train")
     table = next((name for name in TABLES if name in tree.files), None)
     table = table or next(filter(_TOKENS.fullmatch, tree.files), None)
+    table = table or next(filter(_SPLITS.fullmatch, tree.files), None)
     if table is not None:
         return _of_table(tree, f"{tree.name}/{table}", tree.files[table](), "train")
     if any(name.startswith("annotations/") for name in tree.files):
@@ -185,16 +189,17 @@ def _finder(tree: Tree) -> Callable[[str], str | None]:
 
 def _text(content: bytes, name: str) -> str:
     """The text of a file of captions."""
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return content.decode("utf-16")
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         row = content[: error.start].count(b"\n") + 1
         raise UserError(
             f"{name}, row {row} is not UTF-8; save it as UTF-8, for example with `iconv -f cp1252 "
             "-t utf-8`"
         ) from error
+    if "\0" in text:
+        raise UserError(f"{name} holds a NUL character; save it without, as UTF-8")
+    return text
 
 
 def _side_by_side(pictures: Tree, texts: Tree) -> Iterator[Pair]:

@@ -209,9 +209,17 @@ def _read_arrays(source: str, how: Reading, captions: str | None) -> dict[str, C
     levels, changed = to_bytes(name, first)
     images = drop_opacity(torch.from_numpy(np.ascontiguousarray(levels)))
     table = Path(captions) if captions else path.with_suffix(".json")
-    if not table.is_file():
+    if not captions and found.get("captions", np.empty(0)).dtype.kind == "U":
+        records = [{"caption": np.ravel(texts).tolist()} for texts in found["captions"]]
+    elif table.is_file():
+        records = records_of(str(table), table.read_bytes())
+    else:
         raise UserError(f"{name} has no captions: name their .json with --captions")
-    records = records_of(str(table), table.read_bytes())
+    if "row" not in found and len(records) > len(images):
+        raise UserError(
+            f"{name} holds {len(images)} pictures and {len(records)} captions; name the caption of "
+            "each picture in an array `row`, or leave those out that are of none"
+        )
     rows = found.get("row", np.arange(len(images)))
     if rows.shape != (len(images),) or rows.dtype.kind not in "iu":
         raise UserError(

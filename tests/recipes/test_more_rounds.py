@@ -11,26 +11,39 @@ from tests.recipes.made import short_report as short_report
 from tests.recipes.outside import assert_same_weights
 
 ORACLE = (*TINY_ORACLE, "--mle_epochs", "1", "--test_size", "16")
-IMAGE = ("train", "image", "--preset", "tiny", "--data", "shapes", "--evaluate_every", "1")
+IMAGE = ("train", "image", "--preset", "tiny", "--data", "shapes")
+SELDOM = ("--evaluate_every", "3")  # after rounds 1 and 4, and at the end
+DF = ("train", "text2image", "--preset", "tiny", "--data", "shapes", "--paper", "dfgan")
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("short_report")
 @pytest.mark.parametrize("words", [ORACLE, IMAGE], ids=["oracle", "image"])
-def test_one_round_and_two_more_are_three(words, tmp_path):
+def test_two_rounds_and_two_more_are_four(words, tmp_path):
+    """Although samples that are measured after round 2 are random, and a longer run has none."""
     whole, run = tmp_path / "whole", tmp_path / "run"
-    assert main([*words, "--rounds", "3", "--out", str(whole)]) == 0
-    assert main([*words, "--rounds", "1", "--out", str(run)]) == 0
+    assert main([*words, *SELDOM, "--rounds", "4", "--out", str(whole)]) == 0
+    assert main([*words, *SELDOM, "--rounds", "2", "--out", str(run)]) == 0
     with pytest.raises(AssertionError):
         assert_same_weights(run, whole)
-    assert main(["resume", str(run), "--rounds", "3"]) == 0
+    assert main(["resume", str(run), "--rounds", "4"]) == 0
     assert_same_weights(run, whole)
-    assert read_log(run) == read_log(whole)
-    assert yaml.safe_load((run / "config.yaml").read_text())["rounds"] == 3
+    found, wanted = read_log(run), read_log(whole)
+    ended = found[-3]  # which was measured
+    assert found == [*wanted[:-3], ended, *wanted[-2:]]
+    assert ended.items() > wanted[-3].items()
+    assert yaml.safe_load((run / "config.yaml").read_text())["rounds"] == 4
     assert read_result(run)["rounds"] == read_result(whole)["rounds"]
     # And it stays so long
     assert main(["resume", str(run)]) == 0
     assert_same_weights(run, whole)
+
+
+def test_average_weights_in_place_of_the_trained_ones_are_no_start(tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main([*DF, "--rounds", "1", "--report", "none", "--out", str(run)]) == 0
+    said = refusal(capsys, "resume", str(run), "--rounds", "2")
+    assert f"--rounds 2: {run} has ended and keeps average or selected weights" in said
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
@@ -188,7 +189,7 @@ class Text2ImageRun(recipe.Run):
 
     def start(self) -> None:
         super().start()
-        if isinstance(self.encoder, (WordEncoder, CharEncoder)):
+        if parallel.first() and isinstance(self.encoder, (WordEncoder, CharEncoder)):
             self.encoder.tokenizer.save(self.folder.folder / "tokenizer")
         self._use_features()
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from rl.discriminators import Discriminator, Transitions
@@ -101,7 +102,7 @@ class LearnerImitator(Imitator):
 
     def _prepare_rewards(self) -> Mapping[str, Tensor]:
         roll = self._roll or self.collect()
-        reward = self.rewards(roll)
+        reward = parallel.average(self.rewards(roll))  # a discriminator may read with noise
         self.learner.prepare(roll, reward)
         logs = {"reward": reward.mean()}
         if len(roll.returns):

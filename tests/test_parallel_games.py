@@ -13,6 +13,8 @@ SUMS = 1e-6
 MEANS = "its loss is not a mean over rows: it takes means or negatives of a process's own rows"
 ORDER = "rows are drawn, dropped or put together in another order than one process's"
 OF_ALL_ROWS = {
+    "rl.games.off_policy": ORDER,
+    "rl.games.soft": ORDER,
     "seqgan.retrieval.game": MEANS,
     "seqgan.text.games.evolved": MEANS,
     "seqgan.text.games.hierarchical": ORDER,

@@ -82,7 +82,7 @@ def part() -> None:
 
 @contextmanager
 def together(device: torch.device) -> Iterator[None]:
-    """Context in which every process draws what the first one draws; each then goes on with its own.
+    """Context in which every process draws what the first one draws; then each has its own again.
 
     For evaluations, and for what a phase draws as it begins and ends. Every process must enter it.
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from image_core.adversarial import losses, penalties
+from image_core.adversarial import losses, parallel, penalties
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
@@ -49,7 +49,7 @@ class OffPolicyImitation(AdversarialImitator):
         gradient_steps: Optimizer steps of discriminator and policy in a round; the values take
             twice as many.
         train_discriminator: Whether the discriminator learns; it does not in a control.
-        batch: Rows of an optimizer step.
+        batch: Rows of an optimizer step, which processes share.
         expert_share: Share of the expert's rows among those that values and policy learn from.
             Where the expert's moves lead is then known before the policy finds them.
         target_entropy: Entropy of the squashed action, in nats per component. It falls without
@@ -86,7 +86,8 @@ class OffPolicyImitation(AdversarialImitator):
         self.replay = TransitionBuffer(D.features, D.state, buffer_size)
         self.reward, self.loss, self.penalty = reward, loss, penalty
         self.absorbing = True
-        self.gamma, self.gradient_steps, self.batch, self.tau = gamma, gradient_steps, batch, tau
+        self.gamma, self.gradient_steps, self.tau = gamma, gradient_steps, tau
+        self.batch = parallel.portion(batch, "rows of a step (--batch)")
         self.train_discriminator, self.expert_share = train_discriminator, expert_share
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))
         self.wanted = target_entropy * policy.actions.features

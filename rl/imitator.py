@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
+from rl.demos import Expert
 from rl.discriminators import Discriminator, Transitions
 from rl.learner import Learner
 from rl.nets import Normaliser
@@ -18,9 +20,19 @@ from rl.rollout import Collector, Rollout
 
 
 class Imitator(Game):
-    """A game in which a policy learns to act as an expert does."""
+    """A game in which a policy learns to act as an expert does.
+
+    Demonstrations are in no checkpoint, and go to the device that the game goes to.
+    """
 
     normaliser: Normaliser
+    expert: Expert | None = None
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Imitator":
+        super()._apply(fn, recurse)
+        if self.expert is not None:
+            self.expert = self.expert.to(next(self.parameters()).device)
+        return self
 
     @property
     @abstractmethod

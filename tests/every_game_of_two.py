@@ -133,7 +133,7 @@ def doubled(batch):
 
 
 def played(name, *, cut=False):
-    """All weights after some rounds, and how many numbers this process holds of its modules."""
+    """Weights and buffers after some rounds, and how many numbers this process holds of them."""
     torch.manual_seed(0)
     game, batch = import_module(name).tiny()
     with torch.no_grad():
@@ -148,10 +148,8 @@ def played(name, *, cut=False):
         engine.run(doubled(batch), ROUNDS)
     cuts.release()
     local = sum(sharding.held(p).numel() for p in game.parameters())
-    weights = {
-        n: p.detach().clone() for n, p in sharding.whole(dict(game.named_parameters())).items()
-    }
-    return {"weights": weights, "local": local, "cut": modules}
+    state = sharding.whole(game.state_dict())
+    return {"state": {n: v.clone() for n, v in state.items()}, "local": local, "cut": modules}
 
 
 def main(rank: int, folder: Path) -> None:

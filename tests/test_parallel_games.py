@@ -41,9 +41,10 @@ def pair(tmp_path_factory):
 
 
 def distance(one, other):
-    assert one["weights"].keys() == other["weights"].keys()
-    pairs = [(value, other["weights"][name]) for name, value in one["weights"].items()]
-    return max(float((a - b).abs().max()) for a, b in pairs)
+    """Of weights and buffers: statistics, pools, states of environments."""
+    assert one["state"].keys() == other["state"].keys()
+    pairs = [(v.double(), other["state"][n].double()) for n, v in one["state"].items() if v.numel()]
+    return max(float(torch.where(a == b, 0, a - b).abs().max()) for a, b in pairs)
 
 
 @pytest.mark.parametrize("name", GAMES)

@@ -58,6 +58,9 @@ class OffPolicyImitation(AdversarialImitator):
         tau: Share of the way that the target values follow in a step.
     """
 
+    expert: Expert
+    _own_shown: Tensor
+
     def __init__(
         self,
         policy: SquashedPolicy,
@@ -93,7 +96,8 @@ class OffPolicyImitation(AdversarialImitator):
         self.wanted = target_entropy * policy.actions.features
         self._own: Callable[[Transitions], Tensor] | None = None
         self._own_weight = 0.0
-        self._own_shown = torch.zeros(len(expert.weight), device=expert.weight.device)
+        shown = torch.zeros(len(expert.weight), device=expert.weight.device)
+        self.register_buffer("_own_shown", shown, persistent=False)
 
     def add_reward(self, own: Callable[[Transitions], Tensor], weight: float) -> None:
         self._own, self._own_weight = own, weight

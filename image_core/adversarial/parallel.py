@@ -110,7 +110,7 @@ def shard(game: nn.Module, names: Sequence[str]) -> Cut:
 
     Args:
         game: Game on its device.
-        names: Names of its submodules.
+        names: Names of its submodules, or paths of modules further in.
 
     Returns:
         The modules, for the engine.
@@ -121,10 +121,11 @@ def shard(game: nn.Module, names: Sequence[str]) -> Cut:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    known = dict(game.named_children())
+    known = {path: module for path, module in game.named_modules() if path}
     for name in names:
         if name not in known:
-            raise UserError(f"--shard {name}: the modules of this game are {', '.join(known)}")
+            children = ", ".join(child for child in known if "." not in child)
+            raise UserError(f"--shard {name}: the modules of this game are {children}")
     if world()[1] == 1:
         raise UserError(
             f"--shard {','.join(names)} cuts modules among processes, of which there is one; start "

@@ -247,12 +247,13 @@ class Text2ImageRun(recipe.Run):
         learning = self.engine.notes.get("phase", 0) == 0 and not self._matched()
         if learning and not self.encoder.frozen:
             return
-        found = compute_features(
-            self.encoder,
-            self.tokens,
-            self.folder.folder / "features",
-            words=self.config.reads_words(),
-        )
+        with self.engine.whole():
+            found = compute_features(
+                self.encoder,
+                self.tokens,
+                self.folder.folder / "features",
+                words=self.config.reads_words(),
+            )
         if "mean" not in self.engine.notes:
             self.engine.notes["mean"] = found.sentence.mean(0).tolist()
             self.engine.notes["std"] = found.sentence.std(0).clamp(min=1e-3).tolist()

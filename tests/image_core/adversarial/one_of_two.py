@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch.distributed.device_mesh import init_device_mesh
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from image_core.adversarial import checkpoint, parallel, sharding
 from image_core.adversarial.discrete_variables import Bernoulli
-from image_core.adversarial.engine import Engine
 from image_core.adversarial.energies import AdaptiveMargin, Balance
+from image_core.adversarial.engine import Engine
 from image_core.adversarial.estimators import reinforce, taylor
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.replay import HistoryPool, ReplayBuffer

@@ -357,7 +357,6 @@ class Engine:
         self._cut.gather()
         try:
             yield
-            self._cut.keep()
         finally:
             self._cut.release()
 

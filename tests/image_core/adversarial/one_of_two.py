@@ -16,7 +16,7 @@ from torch.distributed.fsdp import fully_shard
 from image_core.adversarial import checkpoint, parallel, sharding
 from image_core.adversarial.discrete_variables import Bernoulli
 from image_core.adversarial.energies import AdaptiveMargin, Balance
-from image_core.adversarial.engine import Engine
+from image_core.adversarial.engine import WHOLE, Engine
 from image_core.adversarial.estimators import reinforce, taylor
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.replay import HistoryPool, ReplayBuffer
@@ -119,6 +119,27 @@ def sharded(folder: Path) -> dict[str, Any]:
     rounds(second, 2, data=points)
     found = {"local": local, "half": half, "loaded": loaded}
     return found | {"train": weights(first), "resumed": weights(second)}
+
+
+def clipped() -> dict[str, torch.Tensor]:
+    """Weights of a critic that its move clips after each step, whole and cut in two."""
+    found = {}
+    for name in ("whole", "cut"):
+        torch.manual_seed(0)
+        game = ToyGAN()
+        cut = parallel.shard(game, ["D"]) if name == "cut" else WHOLE
+        engine = Engine(game, {"G": adam, "D": adam}, cut=cut)
+
+        def move(batches: Iterator[Batch], game: ToyGAN = game) -> Iterator[Loss]:
+            for _ in range(2):
+                yield from game.critic_move(batches)
+                with torch.no_grad():
+                    for parameter in game.D.parameters():
+                        parameter.clamp_(-0.1, 0.1)
+
+        rounds(engine, 2, turns=[Turn("D", move)], data=points)
+        found |= {f"{name}.{n}": value for n, value in weights(engine).items()}
+    return found
 
 
 def pools() -> dict[str, torch.Tensor]:
@@ -305,6 +326,7 @@ def main(rank: int, folder: Path) -> None:
         "other": more(folder / "alone"),
         "pools": pools(),
         "sharded": sharded(folder / "sharded"),
+        "clipped": clipped(),
         "locked": locked(folder),
         "stopped": stopped(folder / "stopped", rank),
         "pid": os.getpid(),

@@ -193,3 +193,11 @@ def test_noise_of_weights_and_learned_coefficients_are_one_for_all(pair):
     for what in ("noise", "coefficient"):
         assert torch.equal(one[what], other[what])
         assert not torch.equal(one[what], torch.zeros_like(one[what]))
+
+
+def test_what_a_move_writes_into_sharded_weights_stays(pair):
+    found = pair[0][0]["clipped"]
+    for name in ("D.0.weight", "D.3.weight", "D.3.bias"):
+        assert float(found[f"cut.{name}"].abs().max()) <= 0.1 + SUMS
+        assert torch.allclose(found[f"cut.{name}"], found[f"whole.{name}"], rtol=0, atol=SUMS)
+    assert float(found["cut.D.0.weight"].abs().max()) == pytest.approx(0.1)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from image_core.adversarial import parallel
 from image_core.adversarial.returns import gae
 from rl.policies import Policy
 from rl.rollout import Rollout
@@ -30,11 +31,15 @@ class Samples(NamedTuple):
     target: Float[Tensor, " batch"]
 
     def minibatches(self, epochs: int, size: int) -> Iterator[Tensor]:
-        """Row numbers, without replacement in each epoch; what fills no minibatch sits it out."""
+        """Row numbers, without replacement in each epoch; what fills no minibatch sits it out.
+
+        They are the same in all processes, which then share each minibatch.
+        """
         count = len(self.target)
         size = min(size, count)
+        size -= size % parallel.world()[1]
         for _ in range(epochs):
-            order = torch.randperm(count, device=self.target.device)
+            order = parallel.from_first(torch.randperm(count, device=self.target.device))
             for start in range(0, count - size + 1, size):
                 yield order[start : start + size]
 

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from rl.envs.spaces import Actions, Observations
 from rl.nets import Normaliser, image_net, mlp
@@ -314,7 +315,7 @@ class BottleneckDiscriminator(Discriminator):
         mean, log_std = self._codes(x)
         kl = ((2 * log_std).exp() + mean.square() - 1) / 2 - log_std
         excess = kl.sum(1).mean() - self.information
-        self.excess.copy_(excess.detach())
+        self.excess.copy_(parallel.average(excess.detach()))
         z = mean + log_std.exp() * torch.randn_like(mean)
         return self.head(z).squeeze(1), self.beta * excess
 

@@ -2,13 +2,16 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Game, Loss, Turn
+from rl.demos import Expert
 from rl.discriminators import Discriminator, Transitions
 from rl.learner import Learner
 from rl.nets import Normaliser
@@ -17,9 +20,19 @@ from rl.rollout import Collector, Rollout
 
 
 class Imitator(Game):
-    """A game in which a policy learns to act as an expert does."""
+    """A game in which a policy learns to act as an expert does.
+
+    Demonstrations are in no checkpoint, and go to the device that the game goes to.
+    """
 
     normaliser: Normaliser
+    expert: Expert | None = None
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Imitator":
+        super()._apply(fn, recurse)
+        if self.expert is not None:
+            self.expert = self.expert.to(next(self.parameters()).device)
+        return self
 
     @property
     @abstractmethod
@@ -101,7 +114,7 @@ class LearnerImitator(Imitator):
 
     def _prepare_rewards(self) -> Mapping[str, Tensor]:
         roll = self._roll or self.collect()
-        reward = self.rewards(roll)
+        reward = parallel.average(self.rewards(roll))  # a discriminator may read with noise
         self.learner.prepare(roll, reward)
         logs = {"reward": reward.mean()}
         if len(roll.returns):

@@ -6,7 +6,7 @@ from typing import final
 import torch
 from torch import nn
 
-from image_core.adversarial import estimators
+from image_core.adversarial import estimators, parallel
 from image_core.adversarial.game import Batch, Loss, Turn
 from rl.advantages import Samples
 from rl.learner import Learner
@@ -73,9 +73,10 @@ class PPO(Learner):
         self.samples = None
 
     def _loss(self, s: Samples) -> Loss:
+        advantage = (s.advantage - s.advantage.mean()) / (s.advantage.std() + 1e-8)
+        s, advantage = Samples(*map(parallel.share, s)), parallel.share(advantage)
         said = self.policy.parameters_of(s.obs)
         log_ratio = self.policy.log_prob_of(said, s.act) - s.log_prob
-        advantage = (s.advantage - s.advantage.mean()) / (s.advantage.std() + 1e-8)
         mask = torch.ones_like(log_ratio, dtype=torch.bool)[:, None]
         surrogate = self.estimator(log_ratio[:, None], advantage[:, None], mask)
         error = (self.value(s.obs).squeeze(1) - s.target).square().mean()

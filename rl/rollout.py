@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from rl.envs import Envs
 from rl.policies import Actor
@@ -45,6 +46,9 @@ class Rollout(NamedTuple):
 class Collector(torch.nn.Module):
     """Steps environments by a policy, and adds up the returns of unfinished episodes.
 
+    Among several processes each steps its part of the environments, by numbers of its own; what all
+    have done is then known to all.
+
     Args:
         envs: Environments to step.
         steps: Steps T of each environment in a rollout.
@@ -54,6 +58,7 @@ class Collector(torch.nn.Module):
 
     def __init__(self, envs: Envs, steps: int):
         super().__init__()
+        envs.share()
         self.envs, self.steps = envs, steps
         self.register_buffer("so_far", torch.zeros(envs.count))
 
@@ -64,7 +69,7 @@ class Collector(torch.nn.Module):
             UserError: An environment paid a reward that is not finite.
         """
         envs, device = self.envs, next(policy.parameters()).device
-        shape = (self.steps, envs.count)
+        shape = (self.steps, len(envs.places))
         kind = np.uint8 if envs.observations.image else np.float32
         obs = np.empty((*shape, *envs.observations.shape), kind)
         next_obs, reward = np.empty_like(obs), np.empty(shape, np.float32)
@@ -77,9 +82,14 @@ class Collector(torch.nn.Module):
             step = envs.step(envs.actions.to_env(act))
             next_obs[t], reward[t], valid[t] = step.obs, step.reward, step.valid
             terminated[t], truncated[t] = step.terminated, step.truncated
+        envs.join()
+        reward, terminated, truncated, valid = (
+            _of_all(torch.from_numpy(a)).numpy() for a in (reward, terminated, truncated, valid)
+        )
         _check_finite(reward, valid)
         returns = self._returns(reward, terminated | truncated, valid)
-        arrays = (obs, torch.stack(acts), next_obs, reward, terminated, truncated, valid, returns)
+        seen = (_of_all(torch.as_tensor(a)) for a in (obs, torch.stack(acts), next_obs))
+        arrays = (*seen, reward, terminated, truncated, valid, returns)
         return Rollout(*(torch.as_tensor(a).to(device) for a in arrays))
 
     def _returns(self, reward: np.ndarray, ended: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -93,6 +103,11 @@ class Collector(torch.nn.Module):
                 so_far = np.where(ended[t], 0, so_far)
         self.so_far.copy_(torch.from_numpy(so_far))
         return np.concatenate(found).astype(np.float32) if found else np.empty(0, np.float32)
+
+
+def _of_all(rows: Tensor) -> Tensor:
+    """Rows of the environments of all processes, (T, n, ...) -> (T, N, ...)."""
+    return torch.cat(parallel.gather(rows), 1) if parallel.world()[1] > 1 else rows
 
 
 def _check_finite(reward: np.ndarray, valid: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from image_core.adversarial import parallel
 from image_core.adversarial.game import Batch, Loss, Turn
 from rl.advantages import Samples
 from rl.learner import Learner
@@ -77,12 +78,15 @@ class TRPO(Learner):
         """Regress the value on its targets."""
         assert self.samples is not None, "prepare comes first"
         samples = self.samples
-        for rows in samples.minibatches(self.epochs, self.minibatch):
+        for rows in map(parallel.share, samples.minibatches(self.epochs, self.minibatch)):
             error = (self.value(samples.obs[rows]).squeeze(1) - samples.target[rows]).square()
             yield Loss(error.mean())
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One natural gradient step inside the trust region, or none where it does not improve."""
+        """One natural gradient step inside the trust region, or none where it does not improve.
+
+        Each process finds the step of all rows: a mean of steps could leave the region.
+        """
         assert self.samples is not None, "prepare comes first"
         step, logs = self._step(self.samples)
         parameters = list(self.policy.parameters())

@@ -44,7 +44,10 @@ def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
             except Exception as error:  # a line says why, and the other lines stay
                 yield {"arch": arch, "way": way, "error": f"{type(error).__name__}: {error}"[:500]}
         options = image_step.parser().parse_args([*given, "--variants", "none"])
-        yield limits(arch, options)
+        try:
+            yield limits(arch, options)
+        except Exception as error:
+            yield {"arch": arch, "error": f"{type(error).__name__}: {error}"[:500]}
 
 
 def limits(arch: str, options: argparse.Namespace) -> dict[str, Any]:

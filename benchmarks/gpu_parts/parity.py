@@ -3,7 +3,9 @@
 import contextlib
 import copy
 import functools
+import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -42,15 +44,29 @@ def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
         device: Device to compare with a CPU.
         tiny: Whether to take three games only.
     """
-    torch.backends.cudnn.allow_tf32 = False
     names = games()
     for name in names[:: max(1, len(names) // 3)] if tiny else names:
-        line: dict[str, Any] = {"game": name}
-        for precision, limit in LIMITS.items():
-            line[precision] = differences(name, device, precision, limit)
-        line["checkpoint"] = crosses(name, device)
-        line["resume_bit_equal"] = resumes(name, device)
+        with repeatable():
+            line: dict[str, Any] = {"game": name}
+            for precision, limit in LIMITS.items():
+                line[precision] = differences(name, device, precision, limit)
+            line["checkpoint"] = crosses(name, device)
+            line["resume_bit_equal"] = resumes(name, device)
         yield line
+
+
+@contextlib.contextmanager
+def repeatable() -> Iterator[None]:
+    """Kernels that give the same bits twice: else a resume differs that loses nothing."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read with the first product
+    torch.backends.cudnn.allow_tf32 = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def start(name: str, device: torch.device, seed: int, precision: str = "no") -> tuple[Engine, Data]:

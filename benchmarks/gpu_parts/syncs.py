@@ -23,17 +23,24 @@ def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     """
     names = games()
     for name in names[:: max(1, len(names) // 3)] if tiny else names:
-        engine, data = start(name, device, 0)
-        list(engine.rounds(data, 1))
-        stream = engine.stream(data)
-        for turn in engine.game.turns():
-            found = waits_of(engine, turn, stream, device)
-            yield {
-                "game": name,
-                "player": turn.player,
-                "waits": sum(found.values()),
-                "where": dict(found.most_common(5)),
-            }
+        try:
+            yield from _of_game(name, device)
+        except Exception as error:  # a line says which game failed, and the others are played
+            yield {"game": name, "error": f"{type(error).__name__}: {error}"[:500]}
+
+
+def _of_game(name: str, device: torch.device) -> Iterator[dict[str, Any]]:
+    engine, data = start(name, device, 0)
+    list(engine.rounds(data, 1))
+    stream = engine.stream(data)
+    for turn in engine.game.turns():
+        found = waits_of(engine, turn, stream, device)
+        yield {
+            "game": name,
+            "player": turn.player,
+            "waits": sum(found.values()),
+            "where": dict(found.most_common(5)),
+        }
 
 
 def waits_of(engine: Any, turn: Turn, stream: Any, device: torch.device) -> Counter[str]:

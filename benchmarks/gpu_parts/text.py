@@ -42,14 +42,26 @@ def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
             repeats=repeats,
             d_steps=d_steps,
         )
-        for line in found:
-            best = seconds.get(line["part"], line["seconds"])
-            seconds[line["part"]] = min(best, line["seconds"])
-            yield line
+        try:
+            for line in found:
+                best = seconds.get(line["part"], line["seconds"])
+                seconds[line["part"]] = min(best, line["seconds"])
+                yield line
+        except Exception as error:  # a line says which way failed, and the others are measured
+            yield {"precision": precision, "compiled": compiled, "error": _said(error)}
     yield from limits(device, sizes, d_steps, seconds)
     yield schedule(seconds)
-    yield graphed(device, sizes)
-    yield played(device, sizes, 0.1 if tiny else 30.0, compiled=not tiny)
+    try:
+        yield played(device, sizes, 0.1 if tiny else 30.0, compiled=not tiny)
+    except Exception as error:
+        yield {"part": "rounds of the schedule", "compiled": True, "error": _said(error)}
+        torch._dynamo.reset()
+        yield played(device, sizes, 30.0, compiled=False)
+    yield graphed(device, sizes)  # last, since a capture that fails may leave the device unusable
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
 
 
 def limits(
@@ -114,7 +126,7 @@ def graphed(device: torch.device, sizes: Sizes) -> dict[str, Any]:
             reward(game.G, game.D, tokens)
         return {**told, "seconds": statistics.median(repeated(graph.replay, device, 5))}
     except Exception as error:  # a line says why, and the other lines stay
-        return {**told, "error": f"{type(error).__name__}: {error}"[:500]}
+        return {**told, "error": _said(error)}
 
 
 def played(device: torch.device, sizes: Sizes, limit: float, *, compiled: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
+from image_core.adversarial import parallel
 from image_core.adversarial.arguments import python_call
 from image_core.adversarial.border import check_rewards, check_slope, check_variables
 from image_core.adversarial.discrete_variables import DiscreteVariables
@@ -273,8 +274,10 @@ class Taylor(nn.Module):
         straight = (total * variables.mean(logits).flatten(1)).sum(1) / self.samples
         with torch.no_grad():
             step = 1 - self.momentum
-            self.product.lerp_((centred * tangent).mean().to(self.product), step)
-            self.square.lerp_(tangent.square().mean().to(self.square), step)
+            now = torch.stack([(centred * tangent).mean(), tangent.square().mean()])
+            product, square = parallel.average(now.to(self.product))
+            self.product.lerp_(product, step)
+            self.square.lerp_(square, step)
         return -(score + a * straight).mean()
 
 

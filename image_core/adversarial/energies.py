@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, normalize
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 
 Energies = Float[Tensor, " _"]
@@ -151,6 +152,7 @@ class Balance(nn.Module):
             e_real: Mean energy of the data in the discriminator's step.
             e_fake: Mean energy of the fakes in the generator's step.
         """
+        e_real, e_fake = parallel.average(torch.stack([e_real, e_fake]))
         surplus = self.gamma * e_real - e_fake
         self.k.add_(self.rate * surplus).clamp_(0, 1)
         return e_real + surplus.abs()
@@ -190,7 +192,7 @@ class AdaptiveMargin(nn.Module):
             kind: Source of the energies: 0 = data, 1 = fakes.
             energies: Energies of a batch, (N,).
         """
-        self.sums[kind] += energies.sum()
+        self.sums[kind] += parallel.average(energies.sum().to(self.sums))
         self.counts[kind] += len(energies)
 
     @torch.no_grad()

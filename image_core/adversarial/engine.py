@@ -202,6 +202,7 @@ class Engine:
                 if self.round % turn.every == 0:
                     for _ in range(turn.repeat):
                         logs.add(self.play(turn, stream))
+            parallel.average_norms([self.game, *self.ema.values()])
             self.round += 1
             self._guard.check(self.round, self.saved)
             yield parallel.average_logs(logs.means())
@@ -369,7 +370,6 @@ class Engine:
         self._cut.gather()
         try:
             yield
-            self._cut.keep()
         finally:
             self._cut.release()
 

@@ -198,12 +198,15 @@ class Reinforce(nn.Module):
     @torch.no_grad()
     def _remember(self, reward: Tensor, mask: Tensor) -> None:
         """Update total and weight alike, so that their quotient is a mean from the start."""
+        counted = parallel.join(mask.sum()[None]).sum()
         if self.baseline == "log_z":
-            mean = reward.masked_fill(~mask, -math.inf).flatten().logsumexp(0) - count(mask).log()
-            mean = torch.where(mask.any(), mean, 0.0)
+            own = reward.masked_fill(~mask, -math.inf).flatten().logsumexp(0)
+            total = parallel.join(own[None]).logsumexp(0)
+            mean = torch.where(counted > 0, total - counted.clamp(min=1).log(), 0.0)
         else:
-            mean = reward.masked_fill(~mask, 0).sum() / count(mask)
-        step = (1 - self.momentum) * mask.any().to(self.weight)
+            total = parallel.join(reward.masked_fill(~mask, 0).sum()[None]).sum()
+            mean = total / counted.clamp(min=1)
+        step = (1 - self.momentum) * (counted > 0).to(self.weight)
         self.total.lerp_(mean.to(self.total), step)
         self.weight.lerp_(torch.ones_like(self.weight), step)
 

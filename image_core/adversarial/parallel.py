@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.sharding import Cut, is_sharded
@@ -68,6 +69,40 @@ def broadcast(module: nn.Module) -> None:
                 dist.broadcast(tensor, src=0)
 
 
+def from_first(value: Tensor) -> Tensor:
+    """The first process's tensor; every process must call this function, with one like it.
+
+    For what is drawn or decided once for all, such as noise that is added to weights.
+
+    Args:
+        value: Tensor of this process, overwritten in all but the first.
+    """
+    if world()[1] > 1:
+        dist.broadcast(value, src=0)
+    return value
+
+
+def all_equal(tensors: Iterable[Tensor]) -> bool:
+    """Whether all processes hold the same bits; parts of sharded tensors are left out.
+
+    Every process must call this function. Waits for the device.
+
+    Args:
+        tensors: Tensors, in the same order in every process.
+    """
+    if world()[1] == 1:
+        return True
+    whole = (t.detach() for t in tensors if not is_sharded(t) and t.numel())
+    sums = [t.reshape(-1).view(torch.uint8).sum(dtype=torch.int64) for t in whole]
+    if not sums:
+        return True
+    least = torch.stack(sums)
+    most = least.clone()
+    dist.all_reduce(least, dist.ReduceOp.MIN)
+    dist.all_reduce(most, dist.ReduceOp.MAX)
+    return bool((least == most).all())
+
+
 def shard(game: nn.Module, names: Sequence[str]) -> Cut:
     """Leave each process its part of some modules (FSDP2); the engine is built afterwards.
 
@@ -75,7 +110,7 @@ def shard(game: nn.Module, names: Sequence[str]) -> Cut:
 
     Args:
         game: Game on its device.
-        names: Names of its submodules.
+        names: Names of its submodules, or paths of modules further in.
 
     Returns:
         The modules, for the engine.
@@ -86,10 +121,11 @@ def shard(game: nn.Module, names: Sequence[str]) -> Cut:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    known = dict(game.named_children())
+    known = {path: module for path, module in game.named_modules() if path}
     for name in names:
         if name not in known:
-            raise UserError(f"--shard {name}: the modules of this game are {', '.join(known)}")
+            children = ", ".join(child for child in known if "." not in child)
+            raise UserError(f"--shard {name}: the modules of this game are {children}")
     if world()[1] == 1:
         raise UserError(
             f"--shard {','.join(names)} cuts modules among processes, of which there is one; start "
@@ -215,6 +251,43 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     for p in parameters:
         p.grad = flat[offset : offset + p.numel()].view_as(p)
         offset += p.numel()
+
+
+def average(value: Tensor) -> Tensor:
+    """Mean over the processes, for a statistic of a process's own rows.
+
+    Args:
+        value: Tensor of floating-point numbers, of one shape in every process.
+    """
+    if world()[1] == 1:
+        return value
+    total = value.clone()
+    dist.all_reduce(total)
+    return total / world()[1]
+
+
+@torch.no_grad()
+def average_norms(modules: Iterable[nn.Module]) -> None:
+    """Average the running statistics of batch norms, which are of a process's own rows.
+
+    Args:
+        modules: Modules, in the same order in every process.
+    """
+    if world()[1] == 1:
+        return
+    found = [
+        statistic
+        for module in modules
+        for part in module.modules()
+        if isinstance(part, _NormBase)
+        for statistic in (part.running_mean, part.running_var)
+        if statistic is not None
+    ]
+    if not found:
+        return
+    together = average(torch.cat([statistic.reshape(-1) for statistic in found]))
+    for statistic, mean in zip(found, together.split([s.numel() for s in found]), strict=True):
+        statistic.copy_(mean)
 
 
 def average_logs(logs: dict[str, Tensor]) -> dict[str, Tensor]:

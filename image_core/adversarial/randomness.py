@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from image_core.adversarial import parallel
+
 
 def states(device: torch.device) -> dict[str, Tensor]:
     """The state of each generator, as a tensor of a fixed size.
@@ -64,6 +66,39 @@ def seed_all(seed: int) -> None:
     torch.manual_seed(seed)
     np.random.seed(seed)  # noqa: NPY002  the global generator is what is meant
     random.seed(seed)
+
+
+def part() -> None:
+    """Give each process numbers of its own; the first one keeps those that all were seeded with.
+
+    Without it all processes draw the same noise, and two of them learn from half the samples.
+    """
+    if rank := parallel.world()[0]:
+        seed = torch.initial_seed() % (1 << 32) + (rank << 32)
+        torch.manual_seed(seed)
+        np.random.seed([seed % (1 << 32), rank])  # noqa: NPY002  the global generator is what is meant
+        random.seed(seed)
+
+
+@contextmanager
+def together(device: torch.device) -> Iterator[None]:
+    """Context in which every process draws what the first one draws; then each has its own again.
+
+    For evaluations, and for what a phase draws as it begins and ends. Every process must enter it.
+
+    Args:
+        device: Device whose generator is included.
+    """
+    if parallel.world()[1] == 1:
+        yield
+        return
+    own = states(device)
+    restore({name: parallel.gather(state)[0] for name, state in own.items()}, device)
+    try:
+        yield
+    finally:
+        if not parallel.first():
+            restore(own, device)
 
 
 def _python() -> Tensor:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
+from image_core.adversarial.sharding import is_sharded
 
 
 class SGHMC(Optimizer):
@@ -69,5 +71,11 @@ class SGHMC(Optimizer):
                 slope = weight.grad.add(weight, alpha=1 / (rows * group["prior_variance"]))
                 velocity.mul_(1 - friction).sub_(slope, alpha=lr)
                 if spread:
-                    velocity.add_(torch.randn_like(weight), alpha=spread)
+                    velocity.add_(_noise(weight), alpha=spread)
                 weight.add_(velocity)
+
+
+def _noise(weight: Tensor) -> Tensor:
+    """Normal numbers: of the first process where all hold the weight, of each for its own part."""
+    drawn = torch.randn_like(weight)
+    return drawn if is_sharded(weight) else parallel.from_first(drawn)

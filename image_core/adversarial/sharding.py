@@ -74,14 +74,18 @@ class Cut:
         return found
 
     @torch.no_grad()
-    def keep(self) -> None:
-        """Take over what has been written into the gathered weights, the same in all processes."""
+    def _keep(self) -> None:
         for module, name, shard in self.shards:
             now = as_module(module).get_parameter(name).detach()
             held(shard).copy_(held(_part_of_equal(now, shard)))
 
     def release(self) -> None:
-        """Leave each process its part: of the weights, and of the gradients, equal in all."""
+        """Leave each process its part: of the weights, and of the gradients, equal in all.
+
+        What a move has written into the gathered weights, such as a clip, is kept.
+        """
+        if self.gathered:
+            self._keep()
         for module in self.modules:
             # A forward pass outside of a move has gathered them too, by torch's own hooks
             gathered = [(name, p) for name, p in _named(module) if not is_sharded(p)]

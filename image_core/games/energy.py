@@ -12,7 +12,7 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from image_core.adversarial import energies
+from image_core.adversarial import energies, parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.games.common import (
@@ -129,7 +129,7 @@ class Balanced(Rule):
         return energies.balanced_d(e_real, e_fake, self.state.k)
 
     def after_discriminator(self, e_real: Tensor) -> None:
-        self.e_real.copy_(e_real.detach().mean())
+        self.e_real.copy_(parallel.average(e_real.detach().mean()))
 
     def after_generator(self, e_fake: Tensor) -> None:
         self.measure.copy_(self.state.update(self.e_real, e_fake.detach().mean()))

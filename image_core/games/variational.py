@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
 
+from image_core.adversarial import parallel
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.games.common import evaluating, lifted
 from image_core.games.conditional import LabelledGenerator, labels_of
@@ -174,8 +175,8 @@ class VariationalGAN(TranslationGame, DrawingGame):
         whole = (real[0].mean(0) - drawn[0].mean(0)).square().sum()
         data = _moved(self.of_data, real[1], labels, self.decay)
         draws = _moved(self.of_draws, drawn[1], labels, self.decay)
-        self.of_data.copy_(data.detach())
-        self.of_draws.copy_(draws.detach())
+        self.of_data.copy_(parallel.average(data.detach()))
+        self.of_draws.copy_(parallel.average(draws.detach()))
         return whole + (data.detach() - draws).square().sum()
 
 

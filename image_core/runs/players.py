@@ -105,6 +105,7 @@ def _cut(game: Game, shard: str, ema: Mapping[str, float]) -> Cut:
     for name in names:
         if name in ema:
             raise UserError(
-                f"--shard {name}: a sharded module has no weight average; give --ema_decay 0 too"
+                f"--shard {name.rpartition('.')[2]}: a sharded module has no weight average; give "
+                "--ema_decay 0 too"
             )
     return parallel.shard(game, names) if names and parallel.world()[1] > 1 else Cut()

@@ -206,7 +206,17 @@ class Run(ABC):
             print(f"no report; `seqgan evaluate {self.config.out}` writes it", file=sys.stderr)
             return
         with self.engine.whole():
-            self.report(None if ended else time.process_time() - began)
+            self.report_once(None if ended else time.process_time() - began)
+
+    def report_once(self, cpu_seconds: float | None) -> None:
+        """Let the first process report, and the others end.
+
+        Args:
+            cpu_seconds: CPU time of the training in seconds, see `report`.
+        """
+        if parallel.first():
+            with parallel.alone():
+                self.report(cpu_seconds)
 
     def as_dict(self) -> dict[str, Any]:
         """The options as plain values."""

@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from image_core.adversarial import checkpoint, nash, parallel
+from image_core.adversarial import checkpoint, nash, parallel, randomness
 from image_core.adversarial.callbacks import crossed
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.randomness import untouched
 from image_core.adversarial.sharding import held
 from image_core.adversarial.stream import Data
 from image_core.runs.folder import RunFolder
@@ -71,6 +70,8 @@ def play(
     if parallel.first():
         checkpoint.tidy(run.checkpoint)
     notes = engine.notes
+    if "phase" not in notes:
+        randomness.part()
     notes.setdefault("phase", 0)
     notes.setdefault("phase_round", 0)
     saved_at = time.monotonic()
@@ -83,7 +84,8 @@ def play(
         while notes["phase"] < len(phases):
             phase = phases[notes["phase"]]
             if notes["phase_round"] == 0:
-                phase.enter()
+                with randomness.together(engine.device):
+                    phase.enter()
             ended = notes["phase_round"] >= phase.rounds
             while not ended:
                 last = notes["phase"] == len(phases) - 1
@@ -104,7 +106,8 @@ def play(
                     saved_at = time.monotonic()
                 if stopped and not ended:
                     raise Stopped
-            phase.leave()
+            with randomness.together(engine.device):
+                phase.leave()
             notes.setdefault("played", []).append(notes["phase_round"])
             notes["phase"] += 1
             notes["phase_round"] = 0
@@ -122,13 +125,22 @@ def _save(engine: Engine, phase: Phase, run: RunFolder) -> None:
 
 
 def _check_weights(engine: Engine, phase: Phase) -> None:
-    """Check that the weights are finite: the engine checks only losses and gradients."""
+    """Check that the weights are finite, where the engine checks only losses and gradients.
+
+    Among several processes they must be equal, too.
+    """
     turns = engine.game.turns() if phase.turns is None else phase.turns
     for player in dict.fromkeys(turn.player for turn in turns):
         sound = all(bool(torch.isfinite(held(p)).all()) for p in engine.players[player])
         if not parallel.all_succeeded(sound):
             steps = engine.steps[player]
             raise _stop(engine, f"the weights of {player!r} are not finite after its step {steps}")
+    if not parallel.all_equal(engine.game.parameters()):
+        raise UserError(
+            f"the weights of {', '.join(engine.players)} are not the same in all processes after "
+            f"round {engine.round}: a move or a phase draws weights, or decides, in each of them "
+            "for itself; let it take `parallel.from_first`, or train with one process"
+        )
 
 
 def _stop(engine: Engine, what: str) -> UserError:
@@ -152,8 +164,8 @@ def _round(
     ended, due = done >= phase.rounds, (done - 1) % phase.evaluate_every == 0
     if ended or due:
         _check_weights(engine, phase)
-        alone = last and not due
-        with engine.whole(), untouched(engine.device) if alone else nullcontext():
+        alone = randomness.untouched(engine.device) if last and not due else nullcontext()
+        with engine.whole(), alone, randomness.together(engine.device):
             measured = phase.evaluate()
             if diagnose:
                 measured = {**measured, **nash.diagnose(engine, data, phase.turns)}

@@ -23,8 +23,8 @@ class PrecisionOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
-class ShardOptions(PrecisionOptions):
-    """Precision, and modules that processes share.
+class ShardOptions(RunConfig):
+    """Modules that processes share.
 
     Args:
         shard: Modules of which each of several processes holds a part between moves (FSDP2), as in

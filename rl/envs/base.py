@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from image_core.adversarial import parallel
 from rl.envs.spaces import Actions, Observations
 
 
@@ -38,6 +39,9 @@ class Step(NamedTuple):
 class Envs(nn.Module, ABC):
     """N environments. They live on the CPU, wherever the game is.
 
+    Several processes may share them out: each steps its own n of the N, and `join` then tells all
+    of them where all environments stand, so that a checkpoint of the first process is complete.
+
     Args:
         count: Number of environments N.
         observations: Encoding of observations.
@@ -52,24 +56,47 @@ class Envs(nn.Module, ABC):
     ):
         super().__init__()
         self.count, self.observations, self.actions = count, observations, actions
+        self.own = slice(0, count)
         self.max_episode_steps = max_episode_steps
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
         self._current: np.ndarray | None = None
 
     @abstractmethod
     def _begin(self) -> np.ndarray:
-        """Reset all environments by numbers drawn from torch; their first observations."""
+        """Reset the own environments by numbers drawn from torch; their first observations."""
 
     @abstractmethod
     def _restore(self) -> np.ndarray:
-        """Put the environments where the buffers say; their observations."""
+        """Put the own environments where the buffers say; their observations."""
 
     @abstractmethod
     def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
         """Step, and the observations to act on next."""
 
+    @property
+    def places(self) -> range:
+        """Numbers of the environments that this process steps."""
+        return range(self.count)[self.own]
+
+    def share(self) -> None:
+        """Let each process step a part of the environments; alone, one steps all.
+
+        Raises:
+            UserError: They cannot be split evenly.
+        """
+        rank, _ = parallel.world()
+        mine = parallel.portion(self.count, "environments (--envs)")
+        self.own = slice(rank * mine, (rank + 1) * mine)
+
+    def join(self) -> None:
+        """Tell every process where the environments of all stand."""
+        if parallel.world()[1] > 1:
+            for buffer in self.buffers():
+                if buffer.dim():
+                    buffer.copy_(torch.cat(parallel.gather(buffer[self.own].contiguous())))
+
     def current(self) -> np.ndarray:
-        """The observations to act on, (N, ...); fresh environments are reset."""
+        """The observations to act on, (n, ...); fresh environments are reset."""
         if self._current is None:
             self._current = self._restore() if self.started else self._begin()
             self.started.fill_(True)
@@ -79,7 +106,7 @@ class Envs(nn.Module, ABC):
         """Carry out one action in each environment; those whose episode ended begin another.
 
         Args:
-            act: Actions in the environments' own form, (N,) or (N, components).
+            act: Actions in the environments' own form, (n,) or (n, components).
         """
         self.current()
         step, self._current = self._step(act)

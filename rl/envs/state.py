@@ -51,20 +51,20 @@ class StateEnvs(Envs):
         """First states of episodes, by numbers drawn from torch, (count, k)."""
 
     def _begin(self) -> np.ndarray:
-        self.state.copy_(self.first(self.count))
-        self.elapsed.zero_()
+        self.state[self.own] = self.first(len(self.places))
+        self.elapsed[self.own] = 0
         return self._restore()
 
     def _restore(self) -> np.ndarray:
-        return self.observe(self.state.numpy())
+        return self.observe(self.state.numpy()[self.own])
 
     def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
-        state, reward, terminated = self.advance(self.state.numpy(), act)
-        elapsed = self.elapsed.numpy()
+        before, elapsed = self.state.numpy()[self.own], self.elapsed.numpy()[self.own]
+        state, reward, terminated = self.advance(before, act)
         elapsed += 1
         truncated = (elapsed >= self.max_episode_steps) & ~terminated
         after = self.observe(state)
-        valid = np.ones(self.count, np.bool_)
+        valid = np.ones(len(state), np.bool_)
         step = Step(after, reward.astype(np.float32), terminated, truncated, valid)
         ended = np.flatnonzero(terminated | truncated)
         if len(ended):
@@ -72,5 +72,5 @@ class StateEnvs(Envs):
             elapsed[ended] = 0
             after = after.copy()
             after[ended] = self.observe(state[ended])
-        self.state.numpy()[:] = state
+        before[:] = state
         return step, after

@@ -71,14 +71,14 @@ class SyncEnvs(Envs):
         self.act_shape = made.action_space.shape or ()
 
     def _begin(self) -> np.ndarray:
-        self.seeds.copy_(torch.randint(LARGEST_SEED, (self.count,)))
-        self.elapsed.zero_()
-        self.episodes.zero_()
-        return self._encode([self._reset(i) for i in range(self.count)])
+        self.seeds[self.own] = torch.randint(LARGEST_SEED, (len(self.places),))
+        self.elapsed[self.own] = 0
+        self.episodes[self.own] = 0
+        return self._encode([self._reset(i) for i in self.places])
 
     def _restore(self) -> np.ndarray:
         current = []
-        for i in range(self.count):
+        for i in self.places:
             obs = self._reset(i)
             for t, act in enumerate(self.history[i, : self.elapsed[i]].numpy(), 1):
                 self.elapsed[i] = t
@@ -87,14 +87,14 @@ class SyncEnvs(Envs):
         return self._encode(current)
 
     def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
-        count = self.count
-        self.history[torch.arange(count), self.elapsed] = torch.from_numpy(act).to(self.history)
-        self.elapsed += 1
-        elapsed = self.elapsed.numpy()
+        count, own = len(self.places), torch.tensor(self.places)
+        self.history[own, self.elapsed[own]] = torch.from_numpy(act).to(self.history)
+        self.elapsed[self.own] += 1
+        elapsed = self.elapsed.numpy()[self.own]
         reward, terminated = np.zeros(count, np.float32), np.zeros(count, np.bool_)
         truncated, followed = np.zeros(count, np.bool_), []
-        for i in range(count):
-            obs, reward[i], terminated[i], cut = self._step_one(i, act[i])
+        for i, place in enumerate(self.places):
+            obs, reward[i], terminated[i], cut = self._step_one(place, act[i])
             truncated[i] = (cut or elapsed[i] >= self.max_episode_steps) and not terminated[i]
             followed.append(obs)
         after = self._encode(followed)
@@ -102,11 +102,12 @@ class SyncEnvs(Envs):
         ended = np.flatnonzero(terminated | truncated)
         if not len(ended):
             return step, after
-        self.seeds[ended] = torch.randint(LARGEST_SEED, (len(ended),))
-        self.elapsed[ended] = 0
-        self.episodes[ended] += 1
+        others = own[torch.from_numpy(ended)]
+        self.seeds[others] = torch.randint(LARGEST_SEED, (len(ended),))
+        self.elapsed[others] = 0
+        self.episodes[others] += 1
         current = after.copy()
-        current[ended] = self._encode([self._reset(i) for i in ended.tolist()])
+        current[ended] = self._encode([self._reset(i) for i in others.tolist()])
         return step, current
 
     def _step_one(self, i: int, act: Any) -> tuple[Any, float, bool, bool]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from rl.envs.base import Envs, Step
 from rl.envs.spaces import actions, observations
@@ -40,6 +41,18 @@ class VectorEnvs(Envs):
                 "the vector environment does not reset itself; use another autoreset_mode"
             )
         self._ended = np.zeros(self.count, np.bool_)
+
+    def share(self) -> None:
+        """Refuse several processes, which would each step all.
+
+        Raises:
+            UserError: There are several processes.
+        """
+        if parallel.world()[1] > 1:
+            raise UserError(
+                f"{type(self).__name__} step all their environments at once, which "
+                f"{parallel.world()[1]} processes cannot share; use --stepping sync, or one process"
+            )
 
     def _begin(self) -> np.ndarray:
         self._ended[:] = False

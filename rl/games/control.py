@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from image_core.adversarial import parallel
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from rl.nets import Normaliser
 from rl.ppo import PPO
@@ -43,7 +44,8 @@ class ControlGame(Game):
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A rollout, and epochs on it."""
         roll = self.collector.collect(self.learner.policy)
-        self.learner.prepare(roll, roll.reward if self.reward is None else self.reward(roll))
+        reward = roll.reward if self.reward is None else parallel.average(self.reward(roll))
+        self.learner.prepare(roll, reward)
         logs = {"return": roll.returns.mean()} if len(roll.returns) else {}
         for loss in self.learner.policy_move(batches):
             yield Loss(loss.total, {**loss.logs, **logs})

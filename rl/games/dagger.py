@@ -5,6 +5,7 @@ learns from those that the learner visits, so that small mistakes do not add up.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -56,6 +57,11 @@ class Dagger(Imitator):
         for name, first in (("obs", steps.obs), ("act", steps.act)):
             self.register_buffer(name, first.new_zeros((buffer_size, *first.shape[1:])))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> "Dagger":
+        super()._apply(fn, recurse)
+        self.steps = self.steps.to(self.obs.device)
+        return self
 
     @property
     def policy(self) -> Policy:

@@ -51,6 +51,8 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
         env_weight: Share of the environment's own reward, from 0 to 1.
     """
 
+    expert: Expert
+
     def __init__(
         self,
         learner: Learner,

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from image_core.adversarial import losses, penalties
+from image_core.adversarial import losses, parallel, penalties
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
@@ -49,7 +49,7 @@ class OffPolicyImitation(AdversarialImitator):
         gradient_steps: Optimizer steps of discriminator and policy in a round; the values take
             twice as many.
         train_discriminator: Whether the discriminator learns; it does not in a control.
-        batch: Rows of an optimizer step.
+        batch: Rows of an optimizer step, which processes share.
         expert_share: Share of the expert's rows among those that values and policy learn from.
             Where the expert's moves lead is then known before the policy finds them.
         target_entropy: Entropy of the squashed action, in nats per component. It falls without
@@ -57,6 +57,9 @@ class OffPolicyImitation(AdversarialImitator):
             away from there.
         tau: Share of the way that the target values follow in a step.
     """
+
+    expert: Expert
+    _own_shown: Tensor
 
     def __init__(
         self,
@@ -86,13 +89,15 @@ class OffPolicyImitation(AdversarialImitator):
         self.replay = TransitionBuffer(D.features, D.state, buffer_size)
         self.reward, self.loss, self.penalty = reward, loss, penalty
         self.absorbing = True
-        self.gamma, self.gradient_steps, self.batch, self.tau = gamma, gradient_steps, batch, tau
+        self.gamma, self.gradient_steps, self.tau = gamma, gradient_steps, tau
+        self.batch = parallel.portion(batch, "rows of a step (--batch)")
         self.train_discriminator, self.expert_share = train_discriminator, expert_share
         self.log_alpha = nn.Parameter(torch.tensor(math.log(0.1)))
         self.wanted = target_entropy * policy.actions.features
         self._own: Callable[[Transitions], Tensor] | None = None
         self._own_weight = 0.0
-        self._own_shown = torch.zeros(len(expert.weight), device=expert.weight.device)
+        shown = torch.zeros(len(expert.weight), device=expert.weight.device)
+        self.register_buffer("_own_shown", shown, persistent=False)
 
     def add_reward(self, own: Callable[[Transitions], Tensor], weight: float) -> None:
         self._own, self._own_weight = own, weight

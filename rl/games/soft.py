@@ -57,6 +57,8 @@ class SoftImitation(Imitator):
         gradient_steps: Optimizer steps in a round.
     """
 
+    expert: Expert
+
     def __init__(
         self,
         values: SoftValues,

@@ -15,11 +15,11 @@ from image_core.runs import options, plots
 from image_core.runs.html_report import Picture, write_html
 from image_core.runs.phase import Phase
 from image_core.runs.players import Player, make_engine
-from image_core.runs.recipe import RunConfig
+from image_core.runs.shared_options import ShardOptions
 from image_core.runs.table import cell, print_table
 from image_core.runs.uniform import Uniform
 from rl.recipes.curves import Curve, curves_of, draw_returns
-from rl.recipes.policy_run import PolicyRun, open_quietly
+from rl.recipes.policy_run import PolicyRun, open_quietly, paths_of
 from rl.recipes.rates import policy_adam, to_zero
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class Config(RunConfig):
+class Config(ShardOptions):
     """An expert by PPO.
 
     Args:
@@ -157,7 +157,8 @@ class Run(PolicyRun):
         rows = c.envs * c.rollout
         total = self._rounds() * c.epochs * max(1, rows // min(c.minibatch, rows))
         player = Player("G", policy_adam(c.g_lr), max_grad_norm=0.5, schedule=to_zero(total))
-        self.engine = make_engine(self.game, [player], "no")
+        shard = paths_of(self.game, c.shard)
+        self.engine = make_engine(self.game, [player], "no", shard=shard)
         self.data = Uniform(1, c.seed)
 
     def _reward(self, envs: "Envs") -> "Callable[[Rollout], Tensor] | None":

@@ -4,7 +4,10 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
+from image_core.adversarial.errors import UserError
+from image_core.adversarial.game import Game
 from image_core.runs.parsing import Recipes, open_run
 from image_core.runs.recipe import Run
 
@@ -54,6 +57,34 @@ class PolicyRun(Run):
             stepping=c.stepping,
             fixed=c.fixed_horizon,
         )
+
+
+def paths_of(game: Game, shard: str) -> str:
+    """Paths of the modules that --shard names, in all games that are played in a run.
+
+    Args:
+        game: Game, and the games and learners that it consists of.
+        shard: Names with commas between, such as policy,D.
+
+    Raises:
+        UserError: No game has such a module.
+    """
+    from rl.learner import Learner
+
+    learning: dict[str, list[str]] = {}
+    parts = dict(game.named_modules())
+    for path, module in parts.items():
+        owner, _, name = path.rpartition(".")
+        inside = isinstance(parts[owner], Game | Learner)
+        holds = not isinstance(module, Game | Learner | nn.ModuleDict)
+        if inside and holds and any(p.requires_grad for p in module.parameters()):
+            learning.setdefault(name, []).append(path)
+    asked = shard.replace(",", " ").split()
+    for name in asked:
+        if name not in learning:
+            known = ", ".join(sorted(learning))
+            raise UserError(f"--shard {name}: the modules of this run are {known}")
+    return ",".join(path for name in asked for path in learning[name])
 
 
 def open_quietly(folder: str, recipes: Recipes) -> PolicyRun:

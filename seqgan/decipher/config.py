@@ -8,12 +8,12 @@ from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import make_penalty
-from image_core.runs.shared_options import ShardOptions
+from image_core.runs.shared_options import PrecisionOptions, ShardOptions
 from seqgan.decipher.ciphers import KINDS, make_cipher
 
 
 @dataclass(kw_only=True)
-class DecipherOptions(ShardOptions):
+class DecipherOptions(PrecisionOptions, ShardOptions):
     """Text, cipher, training and evaluation.
 
     Args:

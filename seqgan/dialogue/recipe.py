@@ -133,9 +133,6 @@ class DialogueRun(recipe.Run):
             self.data = self._stream()
             if parallel.first():
                 tell(self.facts, self.dialogues)
-        if not parallel.first():
-            # Equal weights, other samples
-            torch.manual_seed(c.seed + (parallel.world()[0] << 32))
 
     def _tokenizer(self, begun: bool) -> object:
         c = self.config
@@ -323,6 +320,10 @@ class DialogueRun(recipe.Run):
         super().train(watch)
         if self.config.report == "none":  # a report saves them, too
             self.save_models()
+
+    def report_once(self, cpu_seconds: float | None) -> None:
+        """Report by all processes, since each may hold but a part of the models."""
+        self.report(cpu_seconds)
 
     def save_models(self) -> None:
         """Write both generators as transformers does, each with the tokenizer."""

@@ -6,7 +6,8 @@ too old a version are drawn again; and the policy gradient weighs each token by 
 the trainer finds it. The discriminator stays in the trainer and scores with its newest weights.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -117,7 +118,8 @@ class ServedPolicy:
 
     def _push(self) -> None:
         weights = ((name, value.detach()) for name, value in self.model.state_dict().items())
-        self.server.update(weights, self.version)
+        with _answering("take weights"):
+            self.server.update(weights, self.version)
 
     def sample(self, prompts: Sequence[Sequence[int]]) -> Replies:
         """One reply to each prompt; those of too old a model are drawn again.
@@ -127,7 +129,7 @@ class ServedPolicy:
 
         Raises:
             UserError: The server still answers with too old a model, or with log-probabilities of
-                another number of tokens.
+                another number of tokens; or it does not answer.
         """
         drawn = list(self._drawn(prompts))
         for _ in range(self.tries):
@@ -138,17 +140,19 @@ class ServedPolicy:
                 drawn[i] = each
         if not any(self._stale(each) for each in drawn):
             return self._padded(drawn)
-        oldest = min(each.version for each in drawn)
+        wrong = next(each.version for each in drawn if self._stale(each))
         raise UserError(
-            f"the server answers with version {oldest} of the policy, which has {self.version}; "
+            f"the server answers with version {wrong} of the policy, which has {self.version}; "
             f"max_staleness={self.max_staleness} refuses that: see whether its updates arrive"
         )
 
     def _stale(self, drawn: ServedReply) -> bool:
-        return self.version - drawn.version > self.max_staleness
+        """Whether it is of too old weights, or of later ones than a resumed run has."""
+        return not 0 <= self.version - drawn.version <= self.max_staleness
 
     def _drawn(self, prompts: Sequence[Sequence[int]]) -> Sequence[ServedReply]:
-        found = self.server.generate(prompts, max_tokens=self.max_tokens)
+        with _answering("draw replies"):
+            found = self.server.generate(prompts, max_tokens=self.max_tokens)
         if len(found) != len(prompts):
             raise UserError(f"the server gave {len(found)} replies to {len(prompts)} prompts")
         for each in found:
@@ -170,6 +174,21 @@ class ServedPolicy:
             log_prob[row, :count] = torch.tensor(each.log_prob)
             mask[row, :count] = True
         return Replies(tokens, mask, log_prob, torch.tensor([each.version for each in drawn]))
+
+
+@contextmanager
+def _answering(what: str) -> Iterator[None]:
+    """Context in which the server is asked, whose failures may be of any kind."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UserError(
+            f"the generation server did not {what} ({reason}); start it again, then resume from "
+            "the last checkpoint"
+        ) from error
 
 
 def truncated_ratio(
@@ -215,9 +234,10 @@ def served_loss(
         nats.
     """
     weight, mask = truncated_ratio(log_prob, replies, cap=cap), replies.mask
-    tokens = mask.sum()
-    loss = -(weight * advantage[:, None] * log_prob * mask).sum() / tokens
-    apart = (log_prob.detach() - replies.sampler_log_prob).nan_to_num(nan=0.0) * mask
+    tokens = mask.sum().clamp(min=1)
+    # The padding may be forbidden to the policy, and 0 times minus infinity is no number
+    loss = -(weight * advantage[:, None] * log_prob.masked_fill(~mask, 0)).sum() / tokens
+    apart = (log_prob.detach() - replies.sampler_log_prob).masked_fill(~mask, 0).nan_to_num(nan=0.0)
     logs = {
         "importance_weight": weight.sum() / tokens,
         "truncated": ((weight >= cap) & mask).sum() / tokens,

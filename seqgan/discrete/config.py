@@ -15,7 +15,7 @@ from image_core.runs.outside import is_outside
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
-from image_core.runs.shared_options import ShardOptions
+from image_core.runs.shared_options import PrecisionOptions, ShardOptions
 from seqgan.discrete import gradients
 from seqgan.discrete.gradients import GradientEstimator
 
@@ -74,7 +74,7 @@ class DiscreteDataOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
-class DiscreteOptions(DiscreteDataOptions, ShardOptions):
+class DiscreteOptions(DiscreteDataOptions, PrecisionOptions, ShardOptions):
     """Training.
 
     Args:

@@ -9,6 +9,7 @@ from image_core.adversarial.errors import UserError
 from image_core.runs import options
 from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.players import Player, adam
+from image_core.runs.shared_options import ShardOptions
 from seqgan.retrieval import estimation
 from seqgan.retrieval.game import centred_sigmoid
 from seqgan.retrieval.scorers import Scorer
@@ -40,7 +41,7 @@ class RetrievalProblem(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class RetrievalOptions(RankingOptions):
+class RetrievalOptions(RankingOptions, ShardOptions):
     """Training.
 
     Args:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from image_core.adversarial import estimators, losses
+from image_core.adversarial import estimators, losses, parallel
 from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.border import check_rows
 from image_core.adversarial.discrimination import accuracy, auc
@@ -21,6 +21,7 @@ from image_core.adversarial.errors import UserError
 from image_core.adversarial.estimators import Estimator
 from image_core.adversarial.game import Batch, Game, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.sharding import copy_weights
 from seqgan.retrieval.fit_game import fit_loss
 from seqgan.retrieval.metrics import CELLS
 from seqgan.retrieval.ragged import Ragged
@@ -142,7 +143,7 @@ class RetrievalGame(Game):
 
     def keep_start(self) -> None:
         """Remember the generator as it is now as the start."""
-        self.start.load_state_dict(self.G.state_dict())
+        copy_weights(self.G, self.start)
 
     def batch(self, rows: Int64[Tensor, " B"]) -> QueryBatch:
         """The queries of a batch of data, with all candidates or a pool of them.
@@ -174,7 +175,7 @@ class RetrievalGame(Game):
             if self.d_l2:
                 total = total + self.d_l2 * (self.D.l2(queries, real) + self.D.l2(queries, fake))
             if self.reduction == "sum":
-                total = total * len(queries)
+                total = total * _summed(len(queries))
             accuracy = ((d_real > 0).float().mean() + (d_fake < 0).float().mean()) / 2
             yield Loss(
                 total, {"d_real": d_real.mean(), "d_fake": d_fake.mean(), "accuracy": accuracy}
@@ -244,7 +245,7 @@ class RetrievalGame(Game):
         if self.kl_coef:
             logs["kl"] = self._from_start(batch, log_prob)
             loss = loss + self.kl_coef * logs["kl"]
-        scale = len(batch.queries) if self.reduction == "sum" else 1
+        scale = _summed(len(batch.queries)) if self.reduction == "sum" else 1
         yield Loss(loss * scale, logs)
 
     def _exact(
@@ -331,6 +332,11 @@ class RetrievalGame(Game):
         batch = self.batch(next(batches))
         loss = fit_loss(method, l2=l2, drawn=drawn, temperature=self.temperature)
         yield Loss(loss(self.G, batch))
+
+
+def _summed(rows: int) -> int:
+    """What makes a mean over rows their sum, when the engine averages over processes."""
+    return rows * parallel.world()[1]
 
 
 def mixed(probs: Float[Tensor, "B K"], batch: QueryBatch, mixture: float) -> Float[Tensor, "B K"]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from seqgan.data.errors import reason
 from seqgan.retrieval.interactions import Interactions
@@ -16,12 +17,14 @@ PARTS = ("train", "fit", "valid", "test")
 
 
 def keep(data: Interactions, folder: Path) -> None:
-    """Write names and pairs to a run's folder.
+    """Write names and pairs to a run's folder; among several processes only the first writes.
 
     Args:
         data: Relevant pairs.
         folder: Folder of the run.
     """
+    if not parallel.first():
+        return
     arrays = {name: _bytes(names) for name, names in (("users", data.users), ("items", data.items))}
     parts = (data.train, data.fit, data.valid, data.test)
     for name, pairs in zip(PARTS, parts, strict=True):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
+from image_core.adversarial.sharding import copy_weights, load_weights
 from image_core.runs import options, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.papers import Papers
@@ -86,7 +87,9 @@ class RetrievalRun(recipe.Run):
             split.to(self.device)
         self.refits = self.task.train is not self.task.fit and self.paper.phases is None
         self.game = self._game(self.task.fit).to(self.device)
-        self.engine = make_engine(self.game, self.paper.players(c), "no", source=self.paper.file)
+        self.engine = make_engine(
+            self.game, self.paper.players(c), "no", source=self.paper.file, shard=c.shard
+        )
         self._use(self.task.fit)
 
     def start(self) -> None:
@@ -129,7 +132,7 @@ class RetrievalRun(recipe.Run):
         """Everything as it was drawn at first, for a training set."""
         self._use(split)
         torch.manual_seed(self.config.seed)
-        self.game.load_state_dict(self._game(split).state_dict())
+        copy_weights(self._game(split), self.game)
         for optimizer in self.engine.optimizers.values():
             optimizer.state.clear()
         start = self.config.start_factors()
@@ -142,7 +145,7 @@ class RetrievalRun(recipe.Run):
         size, dim = start["query"].shape[1], self.config.dim
         if size != dim:
             raise UserError(f"--start has vectors of {size}, but --dim is {dim}")
-        scorer.load_state_dict(start)
+        load_weights(scorer, start)
 
     def _keep_start(self) -> None:
         """The start is complete: what stands on fixed scores is calibrated, and remembered."""
@@ -150,7 +153,8 @@ class RetrievalRun(recipe.Run):
         if isinstance(scorer, FactorsOnPrior):
             split = self.game.split
             batch = split.batch(torch.arange(len(split), device=self.device))
-            scorer.calibrate(SCALES, batch.queries, batch.owner, batch.column)
+            with self.engine.whole():
+                scorer.calibrate(SCALES, batch.queries, batch.owner, batch.column)
         self.game.keep_start()
 
     # -- phases ----------------------------------------------------------------------------------
@@ -239,7 +243,8 @@ class RetrievalRun(recipe.Run):
         if self.config.report == "none":
             print(f"no report; `seqgan evaluate {self.config.out}` writes it", file=sys.stderr)
             return
-        self.report(None if ended else time.process_time() - began)
+        with self.engine.whole():
+            self.report_once(None if ended else time.process_time() - began)
 
     def evaluate(self, phase: str) -> dict[str, float]:
         """Metrics of the generator on the set that selects, which keeps the best so far.
@@ -257,7 +262,7 @@ class RetrievalRun(recipe.Run):
             value, done = values[c.select_metric], notes["phase_round"]
             if phase not in best or value > best[phase]["value"]:
                 best[phase] = {"round": done, "value": value}
-                self.game.selected.load_state_dict(self.game.G.state_dict())
+                copy_weights(self.game.G, self.game.selected)
         shown = ("p@5", "ndcg@5", "map", "mrr", c.select_metric)
         found = {name: values[name] for name in dict.fromkeys(shown)}
         if phase == "adversarial":
@@ -265,7 +270,8 @@ class RetrievalRun(recipe.Run):
         return found
 
     def _first_look(self, phase: str) -> None:
-        self.evaluate(phase)
+        with self.engine.whole():
+            self.evaluate(phase)
 
     def _impatient(self) -> bool:
         c, notes = self.config, self.engine.notes
@@ -276,7 +282,7 @@ class RetrievalRun(recipe.Run):
 
     def _leave(self, phase: str) -> None:
         if self.config.select != "last" and phase in self.engine.notes.get("best", {}):
-            self.game.G.load_state_dict(self.game.selected.state_dict())
+            copy_weights(self.game.selected, self.game.G)
         if phase == "start":
             self._keep_start()
 

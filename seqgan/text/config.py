@@ -9,7 +9,7 @@ from image_core.runs import options, outside
 from image_core.runs.losses import make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
-from image_core.runs.shared_options import AlarmOptions, ShardOptions
+from image_core.runs.shared_options import AlarmOptions, PrecisionOptions, ShardOptions
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.text import estimation, own, policies
 from seqgan.text.discriminators import SEQGAN_FILTERS, CNNDiscriminator, SequenceDiscriminator
@@ -26,7 +26,7 @@ TEMPERATURES = tuple(1 / a for a in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.
 
 
 @dataclass(kw_only=True)
-class SharedOptions(ShardOptions, AlarmOptions):
+class SharedOptions(PrecisionOptions, ShardOptions, AlarmOptions):
     """Training.
 
     Args:

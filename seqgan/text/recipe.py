@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Turn
 from image_core.adversarial.sharding import copy_weights
@@ -171,7 +172,12 @@ class TextRun(SequenceRun):
         self._save_tokenizer()
 
     def _save_tokenizer(self) -> None:
-        """Save it and rename it when complete; a run killed before resumes without it."""
+        """Save it and rename it when complete; a run killed before resumes without it.
+
+        Among several processes only the first writes.
+        """
+        if not parallel.first():
+            return
         if not self._tokenizer_folder.exists():
             unfinished = self._tokenizer_folder.with_name("tokenizer.tmp")
             self.tokenizer.save(unfinished)

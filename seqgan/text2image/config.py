@@ -15,7 +15,7 @@ from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.players import Player, adam
 from image_core.runs.recipe import RunConfig
-from image_core.runs.shared_options import ShardOptions
+from image_core.runs.shared_options import PrecisionOptions, ShardOptions
 from seqgan.text2image.captions import SHAPES
 from seqgan.text2image.nets.stack import NORMS
 
@@ -95,7 +95,7 @@ class CaptionOptions(RunConfig):
 
 
 @dataclass(kw_only=True)
-class Text2ImageOptions(CaptionOptions, ShardOptions):
+class Text2ImageOptions(CaptionOptions, PrecisionOptions, ShardOptions):
     """Training.
 
     Args:

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from seqgan.data.tokenizer import PAD, UNK, TextTokenizer
 
@@ -282,6 +283,8 @@ def compute_features(
 ) -> EncodedSentences:
     """Vectors of many sentences, from a file where the same were computed before.
 
+    Among several processes only the first writes it.
+
     Args:
         encoder: Encoder, whose weights decide the name of the file.
         tokens: Tokens of the sentences.
@@ -303,7 +306,7 @@ def compute_features(
         parts.append((one.sentence, one.words[:, :kept].half(), one.mask[:, :kept]))
     encoder.train(was)
     made = EncodedSentences(*(torch.cat(p).cpu() for p in zip(*parts, strict=True)))
-    if file is not None:
+    if file is not None and parallel.first():
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary = file.with_name(file.name + ".tmp")
         with temporary.open("wb") as stream:

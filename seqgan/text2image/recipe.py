@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from image_core.adversarial import parallel
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.discrimination import qualities
 from image_core.adversarial.errors import UserError
@@ -188,7 +189,7 @@ class Text2ImageRun(recipe.Run):
 
     def start(self) -> None:
         super().start()
-        if isinstance(self.encoder, (WordEncoder, CharEncoder)):
+        if parallel.first() and isinstance(self.encoder, (WordEncoder, CharEncoder)):
             self.encoder.tokenizer.save(self.folder.folder / "tokenizer")
         self._use_features()
 
@@ -246,12 +247,13 @@ class Text2ImageRun(recipe.Run):
         learning = self.engine.notes.get("phase", 0) == 0 and not self._matched()
         if learning and not self.encoder.frozen:
             return
-        found = compute_features(
-            self.encoder,
-            self.tokens,
-            self.folder.folder / "features",
-            words=self.config.reads_words(),
-        )
+        with self.engine.whole():
+            found = compute_features(
+                self.encoder,
+                self.tokens,
+                self.folder.folder / "features",
+                words=self.config.reads_words(),
+            )
         if "mean" not in self.engine.notes:
             self.engine.notes["mean"] = found.sentence.mean(0).tolist()
             self.engine.notes["std"] = found.sentence.std(0).clamp(min=1e-3).tolist()

@@ -16,7 +16,7 @@ from image_core.runs.losses import make_loss
 from image_core.runs.outside import is_outside
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import make_penalty
-from image_core.runs.shared_options import AdamDecays, ShardOptions
+from image_core.runs.shared_options import AdamDecays, PrecisionOptions, ShardOptions
 
 LOSSES = {
     name: getattr(module, name)
@@ -36,7 +36,7 @@ REASONS: dict[tuple[str, ...], str] = {
 
 
 @dataclass(kw_only=True)
-class VqaOptions(ShardOptions, AdamDecays):
+class VqaOptions(PrecisionOptions, ShardOptions, AdamDecays):
     """Questions, networks, training and evaluation.
 
     Args:

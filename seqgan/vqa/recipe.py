@@ -8,6 +8,7 @@ import torch
 
 from image_core.adversarial.callbacks import DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS
 from image_core.adversarial.game import Turn
+from image_core.adversarial.sharding import copy_weights
 from image_core.runs import options, plots, recipe
 from image_core.runs.batches import Batches
 from image_core.runs.fingerprint import fingerprint
@@ -73,7 +74,7 @@ class Run(recipe.Run):
         limits = [DISCRIMINATOR_AT_CHANCE, DISCRIMINATOR_WINS._replace(metric="d_accuracy")]
 
         def begin() -> None:
-            game.G.load_state_dict(game.rival.state_dict())
+            copy_weights(game.rival, game.G)
 
         likelihood, alone = Turn("L", game.likelihood_move), Turn("D", game.discriminator_move)
         return [

@@ -15,13 +15,13 @@ from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import Terms, parse_penalties
-from image_core.runs.shared_options import AdamDecays, ShardOptions
+from image_core.runs.shared_options import AdamDecays, PrecisionOptions, ShardOptions
 
 ARCHITECTURES = ("dcgan", "sndcgan", "resnet_cifar", "resnet19")
 
 
 @dataclass(kw_only=True)
-class ImageOptions(ShardOptions):
+class ImageOptions(PrecisionOptions, ShardOptions):
     """Images, training and evaluation.
 
     Rates are such that images of 16 to 32 pixels come out in 2,000 rounds, not in 100,000; the

@@ -11,7 +11,7 @@ from image_core.runs import options
 from image_core.runs.losses import CONTINUOUS, make_loss
 from image_core.runs.papers import Papers
 from image_core.runs.penalties import make_penalty
-from image_core.runs.shared_options import AdamDecays, ShardOptions
+from image_core.runs.shared_options import AdamDecays, PrecisionOptions, ShardOptions
 
 EXTRACTORS = ("auto", "clf", "pixels", "efflite0")
 """Names of features; auto is clf where labels are known, else pixels."""
@@ -20,7 +20,7 @@ OWN_NORMS = tuple(norm for norm in NORMS if norm != "virtual")
 
 
 @dataclass(kw_only=True)
-class TranslateOptions(ShardOptions):
+class TranslateOptions(PrecisionOptions, ShardOptions):
     """Domains, training and evaluation.
 
     Rates are such that pictures of 16 to 32 pixels are translated after 1,000 rounds, not after

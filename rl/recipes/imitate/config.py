@@ -11,7 +11,7 @@ from image_core.runs import options, outside
 from image_core.runs.losses import PLAIN_LOSSES, make_loss
 from image_core.runs.penalties import make_penalty
 from image_core.runs.phase import Phase
-from image_core.runs.recipe import RunConfig
+from image_core.runs.shared_options import ShardOptions
 from rl.recipes.policy_run import PolicyRun
 
 ESTIMATORS = {
@@ -42,7 +42,7 @@ class PhasedRun(PolicyRun):
 
 
 @dataclass(kw_only=True)
-class ImitationOptions(RunConfig):
+class ImitationOptions(ShardOptions):
     """Imitation.
 
     Args:

@@ -23,7 +23,7 @@ from image_core.runs.uniform import Uniform
 from rl.recipes.imitate.config import ImitationOptions, PhasedRun, RewardOptions
 from rl.recipes.imitate.presets import PRESETS as PRESETS
 from rl.recipes.imitate.report import AGAIN, TITLES, Returns, write_report
-from rl.recipes.policy_run import open_quietly
+from rl.recipes.policy_run import open_quietly, paths_of
 
 if TYPE_CHECKING:
     from rl.demos import Expert, Trajectory
@@ -74,6 +74,7 @@ class Run(PhasedRun):
             self._players(),
             "no",
             source=self.paper.file,
+            shard=paths_of(self.game, config.shard),
             ema=dict.fromkeys(self._policies().values(), config.ema_decay)
             if config.ema_decay
             else {},

@@ -18,7 +18,7 @@ from image_core.adversarial import losses
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.fork import Fork
 from image_core.adversarial.game import Batch, Loss
-from image_core.adversarial.parallel import average_logs
+from image_core.adversarial.parallel import average_logs, from_first
 from image_core.adversarial.penalties import Penalty
 from seqgan.lm.policies import LSTMPolicy, RecurrentPolicy
 from seqgan.text.discriminators import CNNDiscriminator, SequenceDiscriminator
@@ -118,7 +118,7 @@ class EvolvedGame(LabelledGame):
         self.played += 1
         d_real = self._judge_real(next(batches))
         parent = fork()
-        lot = torch.randint(len(self.mutants), (), device=self.played.device)
+        lot = from_first(torch.randint(len(self.mutants), (), device=self.played.device))
         best, most, chosen = parent, torch.zeros_like(self.played), torch.zeros_like(lot)
         for i, child in enumerate(self.mutants):
             if i:

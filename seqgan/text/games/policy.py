@@ -72,6 +72,7 @@ class PolicyGame(GeneratorGame):
         training = self.D.training
         self.D.eval()
         try:
-            return torch.cat([self.D(part) for part in tokens.split(256)])
+            # Copies: the next call of a CUDA graph overwrites what it has given
+            return torch.cat([self.D(part).clone() for part in tokens.split(256)])
         finally:
             self.D.train(training)

@@ -138,7 +138,8 @@ class TokenGame(ScratchGame):
         """Mean logit over the tokens of each sequence."""
         self.D.eval()
         mask = self.G.mask(tokens)
-        logits = torch.cat([self.D(part) for part in tokens.split(256)])
+        # Copies: the next call of a CUDA graph overwrites what it has given
+        logits = torch.cat([self.D(part).clone() for part in tokens.split(256)])
         return (logits * mask).sum(1) / mask.sum(1)
 
 

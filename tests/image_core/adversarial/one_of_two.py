@@ -9,14 +9,18 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from image_core.adversarial import checkpoint, parallel, sharding
-from image_core.adversarial.engine import Engine
-from image_core.adversarial.estimators import reinforce
+from image_core.adversarial.discrete_variables import Bernoulli
+from image_core.adversarial.energies import AdaptiveMargin, Balance
+from image_core.adversarial.engine import WHOLE, Engine
+from image_core.adversarial.estimators import reinforce, taylor
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.replay import HistoryPool, ReplayBuffer
+from image_core.adversarial.sghmc import SGHMC
 from image_core.runs import lock
 from image_core.runs.folder import RunFolder
 from image_core.runs.phase import Phase
@@ -117,6 +121,27 @@ def sharded(folder: Path) -> dict[str, Any]:
     return found | {"train": weights(first), "resumed": weights(second)}
 
 
+def clipped() -> dict[str, torch.Tensor]:
+    """Weights of a critic that its move clips after each step, whole and cut in two."""
+    found = {}
+    for name in ("whole", "cut"):
+        torch.manual_seed(0)
+        game = ToyGAN()
+        cut = parallel.shard(game, ["D"]) if name == "cut" else WHOLE
+        engine = Engine(game, {"G": adam, "D": adam}, cut=cut)
+
+        def move(batches: Iterator[Batch], game: ToyGAN = game) -> Iterator[Loss]:
+            for _ in range(2):
+                yield from game.critic_move(batches)
+                with torch.no_grad():
+                    for parameter in game.D.parameters():
+                        parameter.clamp_(-0.1, 0.1)
+
+        rounds(engine, 2, turns=[Turn("D", move)], data=points)
+        found |= {f"{name}.{n}": value for n, value in weights(engine).items()}
+    return found
+
+
 def pools() -> dict[str, torch.Tensor]:
     """What two kinds of pool hold after some rounds of rows, half of them from each process."""
     row = {"n": torch.zeros(1, dtype=torch.int64), "odd": torch.zeros((), dtype=torch.bool)}
@@ -192,6 +217,83 @@ def stopped(folder: Path, rank: int) -> dict[str, Any]:
     return {"told": told, "round": engine.round, "saved": again.round}
 
 
+def draws(folder: Path) -> dict[str, torch.Tensor]:
+    """What a phase, its moves and its evaluations draw, and each process alone afterwards."""
+    folder.mkdir(exist_ok=True)
+    engine, found = new(0), dict[str, torch.Tensor]()
+    torch.manual_seed(0)
+
+    def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+        found["move"] = torch.rand(3)
+        yield from engine.game.turns()[0].move(batches)
+
+    def evaluate() -> dict[str, float]:
+        found["evaluation"] = torch.rand(3)
+        return {}
+
+    def enter() -> None:
+        found["phase"] = torch.rand(3)
+
+    phases = [Phase("one", [Turn("D", move)], 2, evaluate, enter=enter)]
+    play(engine, points, phases, RunFolder(folder), save_seconds=1e6, show=())
+    return {**found, "then": torch.rand(3)}
+
+
+def apart(folder: Path) -> str:
+    """What is told of a move that draws weights in each process by itself."""
+    folder.mkdir(exist_ok=True)
+    engine = new(0)
+
+    def move(batches: Iterator[Batch]) -> Iterator[Loss]:
+        yield from engine.game.turns()[0].move(batches)
+        with torch.no_grad():
+            engine.players["D"][0].add_(torch.rand(()))
+
+    phases = [Phase("one", [Turn("D", move)], 1)]
+    where = RunFolder(folder)
+    return message(lambda: play(engine, points, phases, where, save_seconds=1e6, show=()))
+
+
+def statistics(rows: slice) -> dict[str, torch.Tensor]:
+    """Running statistics after some of six rows, whose second half is masked more."""
+    x = torch.arange(18.0).view(6, 3).log1p()[rows]
+    mask = (torch.arange(18).view(6, 3) < 12)[rows]
+    found = {}
+    for baseline in ("moving_average", "log_z"):
+        estimator = reinforce(baseline=baseline)
+        for scale in (1.0, 2.0):
+            estimator(x, scale * x, mask)
+        found |= {f"{baseline}.{n}": b for n, b in estimator.named_buffers()}
+    balance, margin = Balance(rate=0.1), AdaptiveMargin()
+    found["measure"] = balance.update(x.square().mean(), x.mean() / 4)
+    for _ in range(2):
+        margin.add(0, x[:, 0] / 4)
+        margin.add(1, x[:, 1])
+    found |= {"k": balance.k, "energies": margin.sums / margin.counts}
+    norms = nn.Sequential(nn.BatchNorm1d(3))
+    norms(x)
+    parallel.average_norms([norms])
+    return found | {"norm": norms.get_buffer("0.running_mean")}
+
+
+def coefficient() -> torch.Tensor:
+    """What a control variate has learned from samples of each process's own."""
+    torch.manual_seed(parallel.world()[0])
+    control = taylor(samples=2)
+    logits = torch.zeros(4, 3, requires_grad=True)
+    control(Bernoulli(), logits, lambda x: (x - 0.3).square().sum(1))
+    return torch.stack([control.product, control.square])
+
+
+def noise() -> torch.Tensor:
+    """A weight after a step of a sampler whose noise each process would draw by itself."""
+    torch.manual_seed(parallel.world()[0])
+    weight = nn.Parameter(torch.zeros(3))
+    weight.grad = torch.ones(3)
+    SGHMC([weight], 0.1, rows=10.0).step()
+    return weight.detach()
+
+
 def nothing_reached(engine: Engine) -> list[Any]:
     """A turn of the generator whose loss is the critic's."""
     game = engine.game
@@ -216,9 +318,15 @@ def main(rank: int, folder: Path) -> None:
         "uneven": message(lambda: rounds(lone, 1, data=partial(points, rows=7))),
         "summed": summed(slice(2 * rank, 2 * rank + 2)),
         "nothing": message(lambda: nothing_reached(new(0))),
+        "draws": draws(folder / "draws"),
+        "apart": apart(folder / "apart"),
+        "statistics": statistics(slice(3 * rank, 3 * rank + 3)),
+        "coefficient": coefficient(),
+        "noise": noise(),
         "other": more(folder / "alone"),
         "pools": pools(),
         "sharded": sharded(folder / "sharded"),
+        "clipped": clipped(),
         "locked": locked(folder),
         "stopped": stopped(folder / "stopped", rank),
         "pid": os.getpid(),

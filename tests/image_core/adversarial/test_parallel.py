@@ -165,3 +165,39 @@ def test_the_first_of_two_processes_locks_for_both(pair):
 def test_a_signal_to_one_of_two_processes_stops_both_after_one_round(pair):
     for result in pair[0]:
         assert result["stopped"] == {"told": "Stopped", "round": 2, "saved": 2}
+
+
+def test_processes_draw_numbers_of_their_own_in_moves_and_the_same_elsewhere(pair):
+    one, other = (result["draws"] for result in pair[0])
+    assert torch.equal(one["phase"], other["phase"])
+    assert torch.equal(one["evaluation"], other["evaluation"])
+    assert not torch.isclose(one["move"], other["move"]).any()
+    assert not torch.isclose(one["then"], other["then"]).any()
+    assert not torch.isclose(one["evaluation"], one["then"]).any()
+
+
+def test_weights_that_each_process_draws_for_itself_are_refused(pair):
+    for result in pair[0]:
+        assert "not the same in all processes after round 1" in result["apart"]
+
+
+def test_running_statistics_are_those_of_the_rows_of_all(pair):
+    alone = one_of_two.statistics(slice(None))
+    for result in pair[0]:
+        assert_close(alone, result["statistics"], SUMS)
+    assert alone["k"] > 0
+
+
+def test_noise_of_weights_and_learned_coefficients_are_one_for_all(pair):
+    one, other = pair[0]
+    for what in ("noise", "coefficient"):
+        assert torch.equal(one[what], other[what])
+        assert not torch.equal(one[what], torch.zeros_like(one[what]))
+
+
+def test_what_a_move_writes_into_sharded_weights_stays(pair):
+    found = pair[0][0]["clipped"]
+    for name in ("D.0.weight", "D.3.weight", "D.3.bias"):
+        assert float(found[f"cut.{name}"].abs().max()) <= 0.1 + SUMS
+        assert torch.allclose(found[f"cut.{name}"], found[f"whole.{name}"], rtol=0, atol=SUMS)
+    assert float(found["cut.D.0.weight"].abs().max()) == pytest.approx(0.1)

@@ -148,3 +148,44 @@ def test_log_probabilities_of_another_number_of_tokens_are_refused():
     server.generate = lambda prompts, *, max_tokens: [ServedReply([1, 2], [0.0], 0)]
     with pytest.raises(UserError, match="1 log-probabilities of 2 tokens"):
         policy.sample([[5]])
+
+
+def test_a_server_that_dies_is_told_in_one_sentence():
+    server = Server()
+    policy = served(server)
+    policy.sample([[5]])
+
+    def gone(*given, **options):
+        raise ConnectionResetError("peer\nis gone")
+
+    server.generate = gone
+    with pytest.raises(
+        UserError, match=r"did not draw replies \(ConnectionResetError: peer is gone"
+    ):
+        policy.sample([[5]])
+    server.update = gone
+    with pytest.raises(UserError, match=r"did not take weights .* resume from the last checkpoint"):
+        policy.updated()
+
+
+def test_replies_of_weights_that_a_resumed_run_has_not_reached_are_drawn_again():
+    server = Server()
+    policy = served(server)
+    server.held.append((torch.zeros(3).log_softmax(0), 7))
+    with pytest.raises(UserError, match="answers with version 7 of the policy, which has 0"):
+        policy.sample([[5]])
+
+
+def test_forbidden_padding_is_no_part_of_the_loss():
+    replies = Replies(
+        torch.tensor([[0, 9]]),
+        torch.tensor([[True, False]]),
+        torch.tensor([[-1.0, 0.0]]),
+        torch.zeros(1, dtype=torch.int64),
+    )
+    log_prob = torch.tensor([[-1.5, -math.inf]], requires_grad=True)
+    loss, logs = served_loss(log_prob, torch.tensor([2.0]), replies)
+    assert float(loss.detach()) == pytest.approx(math.exp(-0.5) * 2 * 1.5)
+    assert float(logs["sampler_distance"]) == pytest.approx(0.5)
+    (slope,) = torch.autograd.grad(loss, log_prob)
+    assert slope[0].tolist() == pytest.approx([-2 * math.exp(-0.5), 0.0])

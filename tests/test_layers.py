@@ -1,8 +1,12 @@
 """The rules of `layers` hold, and each is shown red on sources that break it."""
 
+import re
+
 import pytest
 
 from tests.layers import (
+    PACKAGES,
+    ROOT,
     RULES,
     SOURCES,
     core_stands_alone,
@@ -177,3 +181,13 @@ def test_the_rules_themselves(rule, path, source, wrong):
 )
 def test_the_rules_of_the_whole_tree(rule, sources, found):
     assert rule(sources) == found
+
+
+def test_the_house_of_the_page_names_every_room():
+    """Folders of the packages, and those of image_core's and rl's recipes."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    house = page.partition("## The house")[2].split("```")[1]
+    holders = (*PACKAGES, "image_core/recipes", "rl/recipes")
+    rooms = [f.parent for holder in holders for f in (ROOT / holder).glob("*/__init__.py")]
+    assert len(rooms) > 20
+    assert [room for room in rooms if not re.search(rf"\b{room.name}\b", house)] == []

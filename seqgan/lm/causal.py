@@ -14,7 +14,7 @@ from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.errors import reason
 from seqgan.data.tokenizer import END, PAD, SPECIALS, START, UNK
 from seqgan.lm import softmax
-from seqgan.lm.policies import RecurrentPolicy, State
+from seqgan.lm.policies import RecurrentPolicy, SequencePolicy, State
 from seqgan.lm.softmax import Draw
 
 OWN = len(SPECIALS)
@@ -101,8 +101,7 @@ class CausalPolicy(RecurrentPolicy):
         each = (self._read(tokens) / temperature).log_softmax(-1)
         return torch.where(self.mask(tokens), each.gather(2, tokens[:, :, None])[:, :, 0], 0.0)
 
-    def nll(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, ""]:
-        return -self.log_prob(tokens).sum() / self.mask(tokens).sum()
+    nll = SequencePolicy.nll  # that of a recurrent policy reads its own output layer
 
 
 def load_model(name: str, configuration: Path) -> Any:

@@ -95,7 +95,7 @@ def shorten(patched: pytest.MonkeyPatch, *temperatures: float) -> None:
     for recipe in (oracle, text):
         patched.setattr(recipe, "TEMPERATURES", temperatures)
         patched.setattr(recipe, "SAMPLED", 64)
-    patched.setattr(residual, "NORMALISING", 500)
+    patched.setattr(residual, "NORMALISING", 100)
 
 
 @pytest.fixture

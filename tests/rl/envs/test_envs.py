@@ -202,7 +202,7 @@ def test_what_an_environment_raises_when_it_is_made_or_played_again_is_named(mon
         envs.step(np.zeros(2, np.int64))
     again.load_state_dict(envs.state_dict())
     monkeypatch.setattr(Breaks, "left", 3 + 1)
-    place = r"at step 2 \(seed \d+; .*test_envs\.py, line \d+, in step\)"
+    place = r"at step 2 \(seed \d+; .*made\.py, line \d+, in step\)"
     with pytest.raises(UserError, match=f"environment 2 of 2 raised .*in its episode 1 {place}"):
         again.current()
 

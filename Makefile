@@ -22,7 +22,7 @@ demo: $(BIN)/.installed
 # compiled is kept, for the processes that tests start and for the next run.
 test: $(BIN)/.installed
 	PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest \
-		-p xdist -p timeout -p jaxtyping -p no:logging --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+		-p xdist -p timeout -p jaxtyping --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Another Python's environment: everything is imported, a run is trained, the fast tests of the core pass.
 OTHER := build/$(notdir $(PYTHON))

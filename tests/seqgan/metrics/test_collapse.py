@@ -15,7 +15,7 @@ from tests.recipes.made import short_report as short_report
 
 REAL = [[1, 2, 3], [2, 3, 4], [5, 6], [1, 6, 2]]
 LEARNED = ("--mle_epochs", "8", "--mle_lr", "0.03", "--dropout", "0")
-DRIVEN = (*LEARNED, "--rounds", "12", "--g_steps", "10", "--g_lr", "0.3")
+DRIVEN = (*LEARNED, "--rounds", "8", "--g_steps", "10", "--g_lr", "0.3")
 
 
 def test_samples_like_the_real_ones_raise_nothing_and_repeated_ones_do():
@@ -50,7 +50,7 @@ def test_a_run_that_collapses_says_so_and_goes_on(tmp_path, capsys, monkeypatch)
     (first, *_) = found = re.findall(r"alarm: (round \d+: unique .*)", err)
     assert re.fullmatch(r"round \d+: unique is 0\.\d+, below 0\.4\d+: the samples repeat .*", first)
     assert set(found) <= set(read_result(run)["alarms"])
-    assert sum(row["phase"] == "adversarial" for row in read_log(run)) == 12
+    assert sum(row["phase"] == "adversarial" for row in read_log(run)) == 8
 
 
 @pytest.mark.usefixtures("short_report")
@@ -58,7 +58,7 @@ def test_a_run_may_stop_instead(tmp_path, capsys):
     """It ends as if its rounds were over: saved, measured, and not gone on with."""
     run = driven(tmp_path, "--alarms", "stop")
     rounds = [row for row in read_log(run) if row["phase"] == "adversarial"]
-    assert 1 <= len(rounds) < 12
+    assert 1 <= len(rounds) < 8
     assert rounds[-1]["unique"] < 0.5
     assert all(row["unique"] > 0.5 for row in rounds[:-1])
     result = read_result(run)

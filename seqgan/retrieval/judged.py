@@ -185,8 +185,8 @@ def read_letor(source: str, part: str = "") -> Judged:
     for at, row in enumerate(features):
         table[at, [name - 1 for name in row]] = list(row.values())
     rows = np.array(numbers)
-    features = _finite(table, source, rows)
-    return group(names, np.array(labels), source, features=features, rows=rows)
+    table = _finite(table, source, rows)
+    return group(names, np.array(labels), source, features=table, rows=rows)
 
 
 def _lines(path: Path, source: str) -> list[str]:

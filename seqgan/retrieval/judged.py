@@ -112,6 +112,7 @@ def group(
         features: Features of each document, if there are some.
         texts: Text of each document, if there are some.
         dropped: Number of rows that were left out, by reason.
+        rows: Row of each document in the file, for complaints; None where none is left out.
 
     Raises:
         UserError: A label is no finite number of 0 or more, or nothing is relevant.

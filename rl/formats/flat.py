@@ -18,6 +18,10 @@ DONES = (
 CUT = "the file does not say how episodes ended: taken as cut by a time limit"
 
 
+_A_ROW = {"actions", "rewards", "next_observations", "terminals", "timeouts"}
+"""Arrays that have as many rows as the observations."""
+
+
 def d4rl_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> Source:
     """Rows with `terminals` and perhaps `timeouts`, as D4RL has them.
 
@@ -33,15 +37,23 @@ def d4rl_episodes(arrays: Mapping[str, np.ndarray], where: str, envs: Envs) -> S
         UserError: Arrays are missing or not as long as one another.
     """
     obs, rewards = arrays["observations"], arrays.get("rewards")
+    for name in sorted(arrays.keys() & _A_ROW):
+        _check_rows(arrays, name, len(obs), where)
     ends = _flags(arrays, "terminals", where)
     cuts = _flags(arrays, "timeouts", where) if "timeouts" in arrays else None
-    for name in {"actions", "rewards", "next_observations"} & arrays.keys():
-        _check_rows(arrays, name, len(obs), where)
     after = arrays.get("next_observations")
     found: list[Raw | BadEpisode] = []
     cut_offs = 0
     for start, stop in _spans(ends, cuts, envs.max_episode_steps):
         last = stop - 1
+        if after is not None and _is_shuffled(obs[start:stop], after[start:stop]):
+            found.append(
+                BadEpisode(
+                    f"{where}, trajectory {len(found)}: next_observations are not the observations "
+                    "of the rows that follow; bring the rows into the order of the steps"
+                )
+            )
+            continue
         over = ends[last] or (cuts is not None and cuts[last])
         if not over and stop - start < envs.max_episode_steps:
             found.append(
@@ -160,11 +172,11 @@ def states_episodes(arrays: Mapping[str, np.ndarray], where: str) -> Source:
     either all of its rows, or its steps, which are one fewer.
 
     Args:
-        arrays: Arrays of the file by name.
-        where: Name of the file, for messages.
+        arrays: Arrays `obs` and `traj_len`, perhaps `last_obs`.
+        where: Name of the file, for complaints.
 
     Raises:
-        UserError: The lengths are no numbers of rows, or do not add up.
+        UserError: They do not belong together.
     """
     obs, counted, last = arrays["obs"], arrays["traj_len"], arrays.get("last_obs")
     if counted.ndim != 1 or counted.dtype.kind not in "iu" or (counted < 1).any():
@@ -185,6 +197,14 @@ def states_episodes(arrays: Mapping[str, np.ndarray], where: str) -> Source:
         )
         found.append(Raw(seen, None, False, np.empty(0)))
     return Source("npz, states and traj_len", found, notes=[CUT])
+
+
+def _is_shuffled(obs: np.ndarray, after: np.ndarray) -> bool:
+    """Whether most steps of an episode do not lead to the next row."""
+    if obs.dtype.kind not in "biuf" or obs.shape != after.shape or len(obs) < 2:
+        return False  # what is wrong with them is said when they are encoded
+    near = np.isclose(after[:-1], obs[1:], rtol=1e-3, atol=1e-3, equal_nan=True)
+    return float(near.reshape(len(obs) - 1, -1).all(1).mean()) < 0.5
 
 
 def _spans(ends: np.ndarray, cuts: np.ndarray | None, limit: int) -> Iterator[tuple[int, int]]:

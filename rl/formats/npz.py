@@ -56,7 +56,7 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
                 raise ValueError("one array, not an archive")
             with file:  # others, such as infos, may be pickles
                 held = file.files
-                found = {name: file[name] for name in held if name in NAMES}
+                found = {name: file[name] for name in held if name.strip().lower() in NAMES}
         if not all(isinstance(array, np.ndarray) for array in found.values()):
             raise ValueError("an archive of something else")
     except (OSError, ValueError, BadZipFile, EOFError, KeyError, MemoryError) as error:

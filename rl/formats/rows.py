@@ -1,5 +1,7 @@
 """Tables: one trajectory a row (Hugging Face `datasets`), or one step a row (Minari's Arrow)."""
 
+import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,11 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
     """
     import datasets
 
-    shown = not datasets.are_progress_bars_disabled()
+    if path.is_file() and path.suffix != ".parquet":
+        _check_text(path, where)
+    shown, said = not datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity(datasets.logging.CRITICAL)  # the sentence below says it
     try:
         if path.is_dir():
             rows = datasets.load_from_disk(str(path))
@@ -39,14 +44,21 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
             rows = datasets.Dataset.from_csv(str(path), **_separators(path))
         elif path.suffix == ".parquet":
             rows = datasets.Dataset.from_parquet(str(path))
+        elif path.suffix == ".jsonl" and _has_commas(path):
+            rows = datasets.Dataset.from_list(_values(path, where))
         else:
             rows = datasets.Dataset.from_json(str(path))
+    except UserError:
+        raise
     except Exception as error:  # whatever the reader below raises, the file is what is wrong
+        if path.suffix == ".jsonl":
+            _values(path, where)  # which names the row
         raise UserError(
             f"{where} is no readable data set of trajectories ({type(error).__name__}); write one "
             "trajectory or one step a row, as docs/demonstrations.md says"
         ) from error
     finally:
+        datasets.logging.set_verbosity(said)
         if shown:
             datasets.enable_progress_bars()
     if isinstance(rows, datasets.DatasetDict):
@@ -57,7 +69,15 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
         raise UserError(f"{where} holds no rows; record some with `seqgan demos`")
     if path.suffix == ".csv":
         columns = {n: np.asarray(rows[n]) for n in rows.column_names}
-        held = steps.gathered({n: c for n, c in columns.items() if c.dtype.kind in "biuf"})
+        numbers = {n: c for n, c in columns.items() if c.dtype.kind in "biuf"}
+        words = {n: c for n, c in columns.items() if n not in numbers}
+        held = steps.gathered(numbers)
+        for name, cells in words.items():
+            (role,) = steps.named([re.sub(r"[_.\[]?\d+\]?$", "", name)]) or [""]
+            if role == "episode":
+                held[name] = cells.astype(str)
+            elif role:
+                _refuse_words(name, cells, where)
         return _of_steps(held, where, envs)
     known = steps.named(rows.column_names)
     if "observations" not in known:
@@ -80,6 +100,63 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
     equal = all(_steps_of(row) for row in rows)  # nowhere is what followed the last step
     found = [_of_row(row, f"{where}, trajectory {i}", equal, notes) for i, row in enumerate(rows)]
     return Source("data set of trajectories", found, notes=list(dict.fromkeys(notes)))
+
+
+def _check_text(path: Path, where: str) -> None:
+    """Refuse a text that is empty or not UTF-8, by its row."""
+    with path.open("rb") as file:
+        row = 0
+        for row, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{where}, row {row} is not UTF-8; save it as UTF-8, for example with `iconv "
+                    "-f cp1252 -t utf-8`"
+                ) from error
+    if not row:
+        raise UserError(f"{where} is empty; record some with `seqgan demos`")
+
+
+def _has_commas(path: Path) -> bool:
+    """Whether a comma follows the first line of JSON."""
+    with path.open(encoding="utf-8-sig") as file:
+        return file.readline().rstrip().endswith("},")
+
+
+def _values(path: Path, where: str) -> list[Any]:
+    """Records of lines of JSON.
+
+    Raises:
+        UserError: A row is none.
+    """
+    found = []
+    with path.open(encoding="utf-8-sig") as file:
+        for row, line in enumerate(file, 1):
+            try:
+                found += [json.loads(line.rstrip().removesuffix(","))] if line.strip() else []
+            except (ValueError, RecursionError) as error:
+                raise UserError(
+                    f"{where}, row {row} is no JSON ({error}); mend it, or leave it out"
+                ) from error
+    return found
+
+
+def _refuse_words(name: str, cells: np.ndarray, where: str) -> None:
+    """Name the first cell of a column of numbers that is none.
+
+    Raises:
+        UserError: There is one, as there is in every column that is not read as numbers.
+    """
+    for row, cell in enumerate(cells.tolist(), 2):
+        try:
+            float(cell)
+        except (TypeError, ValueError):
+            what = "nothing" if cell is None else repr(cell)
+            raise UserError(
+                f"{where}, row {row}: {name} holds {what}, which is no number; mend it, or leave "
+                "the episode out"
+            ) from None
 
 
 def _separators(path: Path) -> dict[str, str]:

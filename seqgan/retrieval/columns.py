@@ -87,10 +87,10 @@ def _read_text(
     needed = sum(role.needed for role in roles)
     layout = delimited.find_layout(head, source, _suffix(Path(source)), needed)
     found, names, doubt = find_columns(layout, source, roles, columns, header)
+    _check_widths(layout, names, source)
     most = layout.width
     if max(found.values()) >= most or min(found.values()) < 0:
         raise UserError(f"--columns {','.join(columns)}: {source} has {most} columns")
-    _check_widths(layout, names, source)
     separator = layout.separator
     if separator == "::":  # one character is read many times faster
         separator = "\x1f"

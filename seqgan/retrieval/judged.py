@@ -112,7 +112,7 @@ def group(
         features: Features of each document, if there are some.
         texts: Text of each document, if there are some.
         dropped: Number of rows that were left out, by reason.
-        rows: Line of each document in the file, for messages.
+        rows: Row of each document in the file, for complaints; None where none is left out.
 
     Raises:
         UserError: A label is no finite number of 0 or more, or nothing is relevant.
@@ -186,8 +186,8 @@ def read_letor(source: str, part: str = "") -> Judged:
     for at, row in enumerate(features):
         table[at, [name - 1 for name in row]] = list(row.values())
     rows = np.array(numbers)
-    found = _finite(table, source, rows)
-    return group(names, np.array(labels), source, features=found, rows=rows)
+    table = _finite(table, source, rows)
+    return group(names, np.array(labels), source, features=table, rows=rows)
 
 
 def _lines(path: Path, source: str) -> list[str]:

@@ -11,6 +11,8 @@ from rl.formats import read_demonstrations
 
 OBS = np.arange(24, dtype=np.float32).reshape(6, 4) / 1000
 ACTS = np.array([0, 1, 0, 1, 1, 0])
+AFTER = np.concatenate([OBS[1:], OBS[:1]])
+AFTER[[2, 5]] = OBS[[2, 5]] + 1
 FLAGS = {"end": np.array([0, 0, 1, 0, 0, 0], bool), "cut": np.array([0, 0, 0, 0, 0, 1], bool)}
 
 
@@ -30,7 +32,7 @@ def read(folder, envs, **arrays):
     ("obs", "actions", "rewards", "next_obs", "terminals", "truncations"),
 ])  # fmt: skip
 def test_names_of_columns(tmp_path, envs, names):
-    columns = (OBS, ACTS, np.ones(6), OBS + 1, FLAGS["end"], FLAGS["cut"])
+    columns = (OBS, ACTS, np.ones(6), AFTER, FLAGS["end"], FLAGS["cut"])
     found = read(tmp_path, envs, **dict(zip(names, columns))).trajectories
     assert [len(t.obs) for t in found] == [3, 3]
     assert [t.terminated for t in found] == [True, False]
@@ -40,7 +42,7 @@ def test_names_of_columns(tmp_path, envs, names):
 
 
 def test_arrays_of_a_buffer_of_one_environment(tmp_path, envs):
-    columns = {"observations": OBS, "next_observations": OBS + 1, "actions": ACTS,
+    columns = {"observations": OBS, "next_observations": AFTER, "actions": ACTS,
                "rewards": np.ones(6), "terminals": FLAGS["end"],
                "timeouts": FLAGS["cut"]}  # fmt: skip
     made = {name: values[:, None] for name, values in columns.items()}
@@ -51,7 +53,7 @@ def test_arrays_of_a_buffer_of_one_environment(tmp_path, envs):
 
 def test_dones_at_the_time_limit_are_no_terminal_states(tmp_path, envs):
     dones = np.array([0, 1, 0, 0, 1, 1], bool)
-    found = read(tmp_path, envs, obs=OBS, acts=ACTS, next_obs=OBS + 1, dones=dones)
+    found = read(tmp_path, envs, obs=OBS, acts=ACTS, next_obs=AFTER, dones=dones)
     assert [len(t.obs) for t in found.trajectories] == [2, 3, 1]
     assert [t.terminated for t in found.trajectories] == [True, False, True]
     assert "dones do not tell terminal states from time limits" in found.told
@@ -91,7 +93,7 @@ WHOLE = [{"observations": OBS[:4].tolist(), "actions": [0, 1, 0], "terminated": 
 EQUAL = [{"obs": OBS[:3].tolist(), "acts": [0, 1, 0], "terminal": True, "rews": [1, 1, 1]},
          {"obs": OBS[3:].tolist(), "acts": [1, 1, 0], "terminal": False,
           "rews": [1, 1, 1]}]  # fmt: skip
-NEXT = {"state": OBS, "action": ACTS, "next_state": OBS + 1, "done": FLAGS["end"] | FLAGS["cut"]}
+NEXT = {"state": OBS, "action": ACTS, "next_state": AFTER, "done": FLAGS["end"] | FLAGS["cut"]}
 
 
 @pytest.mark.parametrize(
@@ -172,3 +174,33 @@ def test_groups_of_robomimic_and_maniskill(tmp_path, envs):
     traj = {"traj_0": {"obs": OBS[:4], "actions": ACTS[:3], "terminated": np.array([0, 0, 1])}}
     (one,) = read_demonstrations(grouped(tmp_path, traj, "/"), envs, "CartPole-v1").trajectories
     assert (len(one.obs), one.terminated) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("buffer.pkl", b"\x80\x04", "is a pickle, which would run whatever it says"),
+        ("agent.zip", b"PK", "is a pickle"),
+        ("rows.csv", b"a,b\n1,2\n", "no columns of observations, only a, b"),
+        ("bad.hdf5", b"no hdf5", "no readable data set of Minari or D4RL"),
+        ("bad.jsonl", b"{}\n{", "bad.jsonl, row 2 is no JSON"),
+        ("bad.jsonl", b'{"obs": "\xe9"}', "bad.jsonl, row 1 is not UTF-8; save it as UTF-8"),
+        ("bad.json", b"", "bad.json is empty"),
+        (
+            "bad.csv",
+            b"obs_0,obs_1,obs_2,act,terminated\n1,2,3,0,0\n1,,3,0,0\n",
+            "row 3: obs_1 holds nothing, which is no number",
+        ),
+        (
+            "bad.csv",
+            b"obs_0,obs_1,obs_2,act,terminated\n1,2,3,0,no\n",
+            "row 2: terminated holds 'no'",
+        ),
+        ("bad.parquet", b"PAR1", "no readable data set of trajectories"),
+    ],
+)
+def test_other_files_are_refused_with_a_way_out(tmp_path, envs, name, content, says):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
+    assert says in str(caught.value)

@@ -48,6 +48,21 @@ READ_ROWS = {
         {},
         lambda s: s["train"].names == ["pug"] and s["test"].labels is None,
     ),
+    "labels by paths of Windows": (
+        many(x__a=R, x__b=G, **{"labels.csv": b"file,label\nx\\a.png,w\n./x/b.png,x\n"}),
+        {},
+        lambda s: s["train"].labels.tolist() == [0, 1] and s["train"].names == ["w", "x"],
+    ),
+    "labels in capitals": (
+        many(a=R, b=G, **{"labels.csv": b"Image,Label\na.png,x\nb.png,w\n"}),
+        {},
+        lambda s: s["train"].labels.tolist() == [1, 0],
+    ),
+    "a name that two pictures have": (
+        many(x__a=R, y__a=G, y__b=G, **{"labels.csv": b"file,label\na.png,w\nb.png,x\n"}),
+        {},
+        lambda s: s["train"].names == ["x"] and "2 of 3 pictures skipped" in s["train"].told,
+    ),
     "labels.json": (
         many(a=R, b=G, **{"labels.json": b'{"a.png": "x", "b.png": "w"}'}),
         {},

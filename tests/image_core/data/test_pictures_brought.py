@@ -126,6 +126,16 @@ REFUSED = {
         {},
         "names none of its pictures",
     ),
+    "labels that contradict": (
+        many(**{"a": R, "labels.csv": b"file,label\na.png,red\na.png,blue\n"}),
+        {},
+        "labels.csv gives a.png the labels 'red' and 'blue'; leave one",
+    ),
+    "a quotation mark that stays open in labels": (
+        many(**{"a": R, "labels.csv": b'file,label\na.png,"red\nb.png,blue\n'}),
+        {},
+        "labels.csv cannot be read as a table (row 2: unexpected end of data",
+    ),
     "a picture": (lambda f: put(f, "a.png", R) or f / "a.png", {}, "name the folder"),
     "a tar": (lambda f: put(f, "a.tar", b"ustar" * 9) or f / "a.tar", {}, "unpacked first"),
     "a broken zip": (lambda f: put(f, "a.zip", b"PK\3\4no") or f / "a.zip", {}, "zip archive"),

@@ -12,7 +12,6 @@ from image_core.adversarial.errors import UserError
 from seqgan.retrieval import columns as reading
 from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.interactions import ROLES, _Reader
-from seqgan.retrieval.judged import read_answers
 
 
 def table(tmp_path, name, content, **options):
@@ -157,6 +156,13 @@ NASTY = {
     "fields inside fields": ("r.jsonl", '{"who": {"id": 1}, "what": "a"}\n'
                              '{"what": "b", "who": {"id": 2}}\n', rated((1, "a"), (2, "b")),
                              {"columns": ("who.id", "what")}),
+    "lines with commas after them": ("r.jsonl", "".join(json.dumps(o) + ",\n" for o in JSON), THREE,
+                                     {}),
+    "a list under its own name": ("r.json", json.dumps({"n": 3, "ratings": JSON}), THREE, {}),
+    "a line separator in another field": ("r.jsonl", "\n".join(json.dumps(
+        {**o, "x": "a\u2028b"}, ensure_ascii=False) for o in JSON), THREE, {}),
+    "NaN is nothing": ("r.jsonl", '{"user": 1, "item": "a"}\n{"user": NaN, "item": "b"}\n',
+                       rated((1, "a"), ("", "b")), {}),
     "a missing field": ("r.jsonl", '{"user": 1, "item": "a"}\n{"user": null}\n',
                         rated((1, "a"), ("", "")), {}),
 }  # fmt: skip
@@ -253,6 +259,14 @@ REFUSED = {
     "Python's objects": ("r.jsonl", "{'user': 1, 'item': 2}\n", "row 1 .*ast.literal_eval", {}),
     "zstd": ("r.csv", b"\x28\xb5\x2f\xfdx", "unpack it with `zstd -d`", {}),
     "7z": ("r.csv", b"7z\xbc\xaf'", "unpack it, for example with `7z x`", {}),
+    "users by items": ("r.csv", "user,i1,i2\n1,5,\n2,,3\n3,4,4\n", r"\(user,i1,i2\).*t.melt\(", {}),
+    "users by items of pandas": ("r.csv", ",10,11\n7,5,\n8,,3\n", r"\(,10,11\).*t.melt\(", {}),
+    "a row of names that is short": ("r.csv", "user,item,rating\n" + "1,7,a,5\n2,8,b,3\n",
+                                     "row 1 names 3 columns, and its rows have 4; name each", {}),
+    "a first row that is long": ("r.csv", "1,a,5,6,7\n2,b,3\n2,a,1\n", "row 1 has 5 columns, not 3",
+                                 {}),
+    "items after a colon": ("r.txt", "1: 5 6\n2: 7 8\n", "items of a user after a colon .*awk", {}),
+    "a pickle of protocol 5": ("r.pkl", b"\x80\x05x", "would run whatever it says; save the", {}),
     "no objects": ("r.jsonl", "[1, 2]\n", "row 1 is no object", {}),
 }  # fmt: skip
 
@@ -270,6 +284,16 @@ DATED = {
     "days first": (("13/01/2020", "01/02/2020"), [1578873600, 1580515200], 0),
     "months first": (("01/13/2020", "02/01/2020"), [1578873600, 1580515200], 0),
     "points": (("13.01.2020", "01.02.2020"), [1578873600, 1580515200], 0),
+    "points and seconds": (
+        ("13.01.2020 00:00:10", "01.02.2020 00:00:00"),
+        [1578873610, 1580515200],
+        0,
+    ),
+    "months and halves of days": (
+        ("01/13/2020 12:00:10 AM", "02/01/2020 01:00:00 PM"),
+        [1578873610, 1580562000],
+        0,
+    ),
     "Goodreads": (("Thu Dec 19 08:44:36 -0800 2013",) * 2, [1387471476] * 2, 0),
     "Amazon": (("06 3, 2013", "11 20, 2013"), [1370217600, 1384905600], 0),
     "days or months": (("02/01/2020", "03/01/2020"), None, 2),
@@ -285,101 +309,3 @@ def test_dates_are_read_where_they_can_be_told(tmp_path, case):
     rows = reader.rows(str(file))
     assert (rows["time"].tolist() if "time" in rows else None) == seconds
     assert sum(reader.noted.values()) == unread
-
-
-# ------------------------------------------------------------------------------ questions, answers
-
-QA = [("7", "1", "who is it ?", "a , b"), ("7", "0", "who is it ?", 'the "c"'),
-      ("8", "1", "why ?", "so; it is")]  # fmt: skip
-WIKI = "QuestionID\tQuestion\tDocumentID\tSentence\tLabel\n"
-ANSWERS = {
-    "tabs": ("q.tsv", "".join("\t".join(row) + "\n" for row in QA), {}),
-    "WikiQA": ("q.tsv", WIKI + "".join(f"{i}\t{q}\tD1\t{a}\t{n}\n" for i, n, q, a in QA), {}),
-    "commas in quotes": ("q.csv", 'qid,question,answer,label\n7,who is it ?,"a , b",1\n'
-                         '7,who is it ?,"the ""c""",0\n8,why ?,so; it is,1\n', {}),
-    "words for labels": ("q.tsv", "".join(f"{i}\t{('no', 'yes')[int(n)]}\t{q}\t{a}\n"
-                                          for i, n, q, a in QA), {}),
-    "objects": ("q.jsonl", "\n".join(json.dumps({"query": q, "passage": a, "label": n == "1",
-                                                 "id": int(i)}) for i, n, q, a in QA), {}),
-    "blanks around": ("q.tsv", "".join("\t".join(f" {f} " for f in row) + "\n" for row in QA), {}),
-    "by number": ("q.tsv", "".join(f"x\t{a}\t{q}\t{n}\t{i}\n" for i, n, q, a in QA),
-                  {"columns": ("5", "4", "3", "2")}),
-    "bars": ("q.txt", "".join("|".join(row) + "\n" for row in QA), {}),
-}  # fmt: skip
-
-
-TABS = ANSWERS["tabs"][1]
-HEADED = ANSWERS["commas in quotes"][1]
-OBJECTS = [{"qid": i, "label": int(n), "question": q, "answer": a} for i, n, q, a in QA]
-ANSWERS |= {
-    "old Macs": ("q.tsv", TABS.replace("\n", "\r"), {}),
-    "Windows": ("q.csv", HEADED.replace("\n", "\r\n"), {}),
-    "a mark and UTF-16": ("q.txt", TABS.encode("utf-16"), {}),
-    "a mark": ("q.csv", "\ufeff" + HEADED, {}),
-    "gzip": ("q.tsv.gz", gzip.compress(TABS.encode()), {}),
-    "gzip without its ending": ("q.tsv", gzip.compress(TABS.encode()), {}),
-    "a zip": ("q.zip", zipped({"x/q.tsv": TABS}), {}),
-    "a zip with a table of Macs": ("q.zip", zipped({"q.csv": HEADED, "__MACOSX/._q.csv": "x"}), {}),
-    "no last line break": ("q.tsv", TABS.rstrip("\n"), {}),
-    "blank lines": ("q.tsv", "\n" + TABS.replace("\n", "\n\n"), {}),
-    "an answer twice": ("q.tsv", TABS + TABS, {}),
-    "a question without an answer": ("q.tsv", TABS + "9\t1\twho ?\t\n", {}),
-    "a label that is none": ("q.tsv", TABS + "8\t?\twhy ?\tx\n", {}),
-    "no label": ("q.tsv", TABS + "8\t\twhy ?\tx\n", {}),
-    "labels with points": ("q.tsv", TABS.replace("\t1\t", "\t1.0\t"), {}),
-    "true and false": ("q.tsv", TABS.replace("\t1\t", "\tTrue\t").replace("\t0\t", "\tFALSE\t"),
-                       {}),
-    "bars under a header": ("q.txt", "qid|label|question|answer\n"
-                            + "".join("|".join(row) + "\n" for row in QA), {}),
-    "sentences": ("q.csv", HEADED.replace("question,answer", "Query_Text,Sentence"), {}),
-    "passages": ("q.csv", HEADED.replace("qid,question,answer,label", "QueryID,query,passage,rel"
-                                         "evance"), {}),
-    "correct ones": ("q.csv", HEADED.replace("label", "is_correct"), {}),
-    "a header said to be one": ("q.csv", HEADED, {"header": "yes"}),
-    "no header, said so": ("q.tsv", TABS, {"header": "no"}),
-    "names that only the user knows": ("q.csv", HEADED.replace("qid,question,answer,label",
-                                       "nr,frage,antwort,wert"),
-                                       {"columns": ("nr", "wert", "frage", "antwort")}),
-    "a list": ("q.json", json.dumps(OBJECTS), {}),
-    "a list under data": ("q.json", json.dumps({"version": 1, "data": OBJECTS}), {}),
-    "an object of columns": ("q.json", json.dumps({k: [o[k] for o in OBJECTS] for k in OBJECTS[0]}),
-                             {}),
-    "lines of another name": ("q.ndjson", "\n\n".join(map(json.dumps, OBJECTS)), {}),
-    "inside fields": ("q.jsonl", "\n".join(json.dumps({"q": o, "n": 1}) for o in OBJECTS),
-                      {"columns": ("q.qid", "q.label", "q.question", "q.answer")}),
-    "more columns than are read": ("q.jsonl", "\n".join(json.dumps({**o, "x": [1]})
-                                                        for o in OBJECTS), {}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", ANSWERS)
-def test_answers_are_read_as_what_they_are(tmp_path, case):
-    name, content, options = ANSWERS[case]
-    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    found = read_answers(str(tmp_path / name), **options)
-    assert found.ids == ["7", "8"]
-    assert found.names == ["who is it ?", "why ?"]
-    assert found.texts == ["a , b", 'the "c"', "so; it is"]
-    assert found.label.tolist() == [1, 0, 1]
-    assert found.query.tolist() == [0, 0, 1]
-    rows = 3 + sum(found.dropped.values())
-    assert f" {rows} rows" in found.told or f" {rows} objects" in found.told
-    assert "2 questions" in found.told
-
-
-@pytest.mark.parametrize("columns", [("wert", "frage", "antwort"), ("1", "2", "3")])
-def test_three_columns_are_label_question_and_answer(tmp_path, columns):
-    (tmp_path / "q.csv").write_text('\ufeffwert;frage;antwort\n1;"was; wer";x\n0;"was; wer";y\n')
-    found = read_answers(str(tmp_path / "q.csv"), columns)
-    assert (found.names, found.texts, found.label.tolist()) == (["was; wer"], ["x", "y"], [1, 0])
-    with pytest.raises(UserError, match="needs columns of label, question, answer; name them"):
-        read_answers(str(tmp_path / "q.csv"), ("wert", "frage"))
-
-
-def test_without_numbers_equal_questions_are_one(tmp_path):
-    rows = [{"question": "q", "answer": "a", "label": 1}, {"question": "r", "answer": "b",
-            "label": 1}, {"question": "q", "answer": "c", "label": 0}]  # fmt: skip
-    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    found = read_answers(str(tmp_path / "q.jsonl"))
-    assert found.texts == ["a", "c", "b"]
-    assert found.names == found.ids == ["q", "r"]

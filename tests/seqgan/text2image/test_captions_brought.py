@@ -10,10 +10,7 @@ import pytest
 from PIL import Image
 
 from image_core.adversarial.errors import UserError
-from seqgan.text2image import recipe
 from seqgan.text2image.captions import read_captioned
-from seqgan.text2image.data import Places, read_data
-from tests.recipes.made import built
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (40, 60, 220)}
 
@@ -64,6 +61,12 @@ def coco(split, name, text):
     content = json.dumps({**found, "annotations": notes})
     return {f"annotations/captions_{split}.json": content, f"{split}/{name}": png("red")}
 
+
+KARPATHY = {
+    "images": [{"filepath": "val2014", "filename": "r.png", "split": "restval", "sentids": [0, 1],
+                "sentences": [{"raw": "a red bird", "tokens": ["a"]}, {"raw": "red"}]}],
+    "dataset": "coco",
+}  # fmt: skip
 
 READ = {
     "CUB, equal names in every folder": (
@@ -129,6 +132,73 @@ READ = {
     "transparent colour": (
         {"a.png": png("red", transparency=COLOURS["red"]), "captions.csv": "a.png,white\n"},
         (255,) * 3,
+    ),
+    "Karpathy's splits": (
+        {"val2014/r.png": png("red"), "dataset_coco.json": json.dumps(KARPATHY)},
+        [["a red bird", "red"]],
+    ),
+    "Karpathy's splits without folders": (
+        {**RED, "dataset.json": json.dumps(KARPATHY).replace('"filepath": "val2014", ', "")},
+        [["a red bird", "red"]],
+    ),
+    "lines with commas after them": (
+        {**RED, "captions.jsonl": '{"image": "r.png", "caption": "red"},\n'},
+        [["red"]],
+    ),
+    "a list called lines": (
+        {**RED, "captions.jsonl": '[\n{"image": "r.png",\n"caption": "red"}\n]'},
+        [["red"]],
+    ),
+    "lines of Windows with a mark": (
+        {**RED, "metadata.jsonl": '\ufeff{"file_name": "r.png", "text": "red"}\r\n\r\n'},
+        [["red"]],
+    ),
+    "columns in capitals": ({**RED, "captions.csv": "Image,Caption\nr.png,red\n"}, [["red"]]),
+    "keys in capitals": (
+        {**RED, "captions.jsonl": lines({"File_Name": "r.png", "Text": "red"})},
+        [["red"]],
+    ),
+    "records by name": (
+        {**RED, "captions.json": json.dumps({"r.png": {"caption": "red", "n": 1}})},
+        [["red"]],
+    ),
+    "lists by name": ({**RED, "captions.json": '{"r.png": ["red", "round"]}'}, [["red", "round"]]),
+    "a long caption": (
+        {**RED, "captions.csv": f"file,caption\nr.png,{'x' * 140_000}\n"},
+        [["x" * 140_000]],
+    ),
+    "a caption twice": (
+        {**RED, "captions.csv": "file,caption\nr.png,red\nr.png,red\nr.png,bird\n"},
+        [["red", "bird"]],
+    ),
+    "quotation marks doubled": (
+        {**RED, "captions.csv": 'file,caption\nr.png,"a ""red"" bird"\n'},
+        [['a "red" bird']],
+    ),
+    "one row has no caption": (
+        {**THREE, "captions.csv": "file,caption\nred.png,\ngreen.png,green\n"},
+        [["green"]],
+    ),
+    "names with blanks": (
+        {"a red one.png": png("red"), "captions.csv": "file, caption\n a red one.png , red \n"},
+        [["red"]],
+    ),
+    "paths of another machine": (
+        {**RED, "captions.csv": "file,caption\n/home/me/set/r.png,red\n"},
+        [["red"]],
+    ),
+    "numbers with zeros before them": (
+        {"0001.png": png("red"), "1.png": png("blue"), "captions.csv": "id,caption\n0001,red\n"},
+        [["red"]],
+    ),
+    "a capital ending": ({"R.PNG": png("red"), "captions.csv": "R.PNG,red\n"}, [["red"]]),
+    "hidden files and other tables": (
+        {**RED, ".x/b.png": b"", "Thumbs.db": b"", "notes.md": b"#", "captions.csv": "r.png,red\n"},
+        [["red"]],
+    ),
+    "texts of Windows beside pictures": (
+        {**RED, "r.txt": b"\xef\xbb\xbfa red bird\r\n\r\n"},
+        [["a red bird"]],
     ),
     "txt beside pictures": (
         {**RED, "r.txt": "a red bird\n\n it is red \n"},
@@ -232,8 +302,42 @@ REFUSED = {
         {**RED, "captions.csv": "file,caption,split\nr.png,a, b,train\n"},
         "row 2 has 4 cells and the header 3: put cells that hold ',' in quotation marks",
     ),
+    "a quotation mark that stays open": (
+        {**RED, "captions.csv": 'file,caption\nr.png,"a\nz.png,b\n'},
+        "row 2: unexpected end of data; write",
+    ),
+    "two columns of one name": (
+        {**RED, "captions.csv": "file,caption,caption\nr.png,a,b\n"},
+        "several columns are named 'caption'; rename them",
+    ),
+    "a line that is broken off": (
+        {**RED, "captions.jsonl": '{"image": "r.png", "caption": "a"}\n{"image":\n'},
+        "set/captions.jsonl, row 2 is no JSON",
+    ),
+    "a NUL": (
+        {**RED, "captions.csv": "file,caption\nr.png,a\0b\n"},
+        "set/captions.csv, row 2 holds a NUL character",
+    ),
+    "nested too deeply": (
+        {**RED, "captions.json": "[" * 100_000},
+        "cannot be read as a table (max",
+    ),
+    "Karpathy's without sentences": (
+        {**RED, "dataset.json": '{"dataset": "x", "images": [{"filename": "r.png"}]}'},
+        "not in the format of Karpathy's splits (KeyError('sentences')); write a .csv",
+    ),
     "no captions": (RED, "put a captions.jsonl in it"),
 }
+
+
+def test_captions_within_the_arrays_and_too_many_beside_them(tmp_path):
+    images = np.zeros((2, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, captions=np.array(["red", "blue"]))
+    assert read_captioned(str(tmp_path / "a.npz"), 16)["train"].captions == [["red"], ["blue"]]
+    np.savez(tmp_path / "b.npz", images=images)
+    (tmp_path / "b.json").write_text(json.dumps([{"caption": word} for word in "abc"]))
+    with pytest.raises(UserError, match="2 pictures and 3 captions; name the caption of each"):
+        read_captioned(str(tmp_path / "b.npz"), 16)
 
 
 def test_a_shard_of_webdataset(tmp_path):
@@ -256,55 +360,3 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path, name):
         read_captioned(str(place(tmp_path / "set", files)), 16)
     assert says in str(caught.value).replace(f"{tmp_path}/", "")
     assert "\n" not in str(caught.value)
-
-
-# --------------------------------------------------------------------------------------- splits
-
-
-def emoji(folder, bases=40, tones=3):
-    """Pictures in groups of one base, in their order; and two bases that share a picture."""
-    draw = np.random.default_rng(0)
-    images = draw.integers(0, 255, (bases * tones, 16, 16, 3)).astype(np.uint8)
-    images[-1] = images[0]
-    np.savez(folder / "e.npz", images=images)
-    records = [{"caption": f"sign {i}", "base": f"U+{i // tones}"} for i in range(len(images))]
-    (folder / "e.json").write_text(json.dumps(records))
-    return str(folder / "e.npz"), images
-
-
-def config(data, **changes):
-    return Places(data, 16, **changes)
-
-
-def test_what_belongs_together_stays_on_one_side(tmp_path):
-    data, images = emoji(tmp_path)
-    row = {image.transpose(2, 0, 1).tobytes(): i for i, image in enumerate(images)}
-    read = read_data(config(data), 500, 8)
-    parts = [read.training.images, read.validation.images, read.splits["unseen"].images]
-    bases = [{row[image.numpy().tobytes()] // 3 for image in part} for part in parts]
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        assert not bases[one] & bases[other]
-    # Two bases that share a picture are one group, with all of their other pictures
-    assert row[images[0].transpose(2, 0, 1).tobytes()] // 3 == 39
-    assert sum({0, 39} <= side for side in bases) == 1
-    assert sum(map(len, parts)) == 120
-    assert all(10 <= len(part) <= 14 for part in parts[1:])
-    assert read.facts["test_in_train"] == read.facts["valid_in_train"] == 0
-    assert read.facts["test_captions_in_train"] == 0
-    other = read_data(config(data, split_seed=1), 500, 8)
-    assert set(other.splits["unseen"].captions) != set(read.splits["unseen"].captions)
-
-
-def test_sets_of_ones_own_and_those_that_are_the_training_set(tmp_path):
-    data, _ = emoji(tmp_path)
-    place(
-        tmp_path / "mine",
-        {**THREE, "captions.csv": "file,caption\n" + "".join(f"{c}.png,{c}\n" for c in COLOURS)},
-    )
-    read = read_data(config(data, test=str(tmp_path / "mine")), 500, 8)
-    assert set(read.splits["unseen"].captions) == set(COLOURS)
-    assert len(read.place.captions) == len(read.reference.images) == 3
-    with pytest.raises(UserError, match=r"every picture of --test .* is in the training data too"):
-        read_data(config(data, test=data), 500, 8)
-    with pytest.raises(UserError, match="--test is for data of your own"):
-        built(recipe, "tiny", "stackgan", data="shapes", test="x", out="run")

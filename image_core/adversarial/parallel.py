@@ -121,7 +121,8 @@ def shard(game: nn.Module, names: Sequence[str]) -> Cut:
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    known = {path: module for path, module in game.named_modules() if path}
+    known = dict(game.named_modules(remove_duplicate=False))
+    del known[""]
     for name in names:
         if name not in known:
             children = ", ".join(child for child in known if "." not in child)

@@ -56,17 +56,22 @@ class WindowedEnvs(Envs):
         size = inner.observations.shape[0]
         self.register_buffer("frames", torch.zeros(inner.count, length, size))
 
+    def share(self) -> None:
+        super().share()
+        self.inner.share()
+
     def _begin(self) -> np.ndarray:
-        return self._shown(np.ones(self.count, np.bool_))
+        return self._shown(np.ones(len(self.places), np.bool_))
 
     def _restore(self) -> np.ndarray:
         # Environments whose state is hidden have begun new episodes
-        return self._shown((self.frames[:, -1].numpy() != self.inner.current()).any(1))
+        return self._shown((self.frames[self.own, -1].numpy() != self.inner.current()).any(1))
 
     def _step(self, act: np.ndarray) -> tuple[Step, np.ndarray]:
         step = self.inner.step(act)
-        self.frames.copy_(self.frames.roll(-1, 1))
-        self.frames[:, -1] = torch.from_numpy(step.obs)
+        mine = self.frames[self.own]
+        mine.copy_(mine.roll(-1, 1))
+        mine[:, -1] = torch.from_numpy(step.obs)
         followed = self._flat()
         fresh = step.terminated | step.truncated | ~step.valid
         return step._replace(obs=followed), self._shown(fresh)
@@ -74,11 +79,12 @@ class WindowedEnvs(Envs):
     def _shown(self, fresh: np.ndarray) -> np.ndarray:
         """Windows to act on; those of new episodes hold the first observation alone."""
         now = torch.from_numpy(self.inner.current())
-        self.frames[fresh] = now[fresh][:, None].expand_as(self.frames[fresh])
+        mine = self.frames[self.own]
+        mine[fresh] = now[fresh][:, None].expand_as(mine[fresh])
         return self._flat()
 
     def _flat(self) -> np.ndarray:
-        return self.frames.flatten(1).numpy().copy()
+        return self.frames[self.own].flatten(1).numpy().copy()
 
 
 def stacked(env: gymnasium.Env[object, object], length: int) -> gymnasium.Env[object, object]:

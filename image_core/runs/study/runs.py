@@ -34,7 +34,10 @@ def finish(module: Any, config: Any, watch: Watch = unwatched) -> Mapping[str, A
         Diverged: A loss, a gradient, a weight or a metric is not finite.
     """
     folder = RunFolder(config.out)
-    if not folder.result.exists():
+    if folder.result.exists():  # its worker died in a later run of the point
+        for record in _logged(folder):
+            watch(record)
+    else:
         _forget_dead(folder)
         try:
             with folder.locked():
@@ -56,8 +59,8 @@ def finish(module: Any, config: Any, watch: Watch = unwatched) -> Mapping[str, A
     return json.loads(folder.result.read_text(encoding="utf-8"))
 
 
-def _logged(folder: RunFolder, rounds: int) -> list[dict[str, Any]]:
-    """The records that stand, those up to the checkpoint."""
+def _logged(folder: RunFolder, rounds: int | None = None) -> list[dict[str, Any]]:
+    """The records that stand, all or those up to the checkpoint."""
     if not folder.log.exists():
         return []
     lines = folder.log.read_text(encoding="utf-8").splitlines()[:rounds]

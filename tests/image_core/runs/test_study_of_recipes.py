@@ -156,6 +156,7 @@ def test_a_dead_workers_point_is_gone_on_with_from_its_checkpoint(tmp_path, kind
     own = {"journal": f"journal:///{tmp_path}/j", "sqlite": None}
     storage = request.getfixturevalue("proxy") if kind == "grpc" else own[kind]
     fixed = {"fixed": EVERY_ROUND, "seeds": [0, 1], "search": {"rate": {"choice": [0.5]}}}
+    fixed["prune"] = {"metric": "w", "startup": 5}  # never, but the ended run's log is read again
     made = search(tmp_path / "s", fixed, trials=2, storage=storage, heartbeat=20)
 
     def die():

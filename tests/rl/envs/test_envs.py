@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from importlib import import_module
 
 import gymnasium
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
 from rl.envs import make_envs
 from rl.envs.classic import DYNAMICS, ClassicEnvs
 from rl.envs.sync import SyncEnvs
 from rl.envs.vector import VectorEnvs
+from rl.envs.window import WindowedEnvs
 from tests.rl.made import Breaks
 
 
@@ -310,3 +313,50 @@ def test_an_expert_of_gymnasiums_hopper_hops_here():
     expert = load_actor(str(data_folder("rl") / "experts" / "Hopper-v5.npz"), envs.actions)
     returns = returns_of(expert, envs, 2, seed=0, deterministic=True)
     assert returns.min() > 3400
+
+
+SHARED = {
+    "together": lambda: ClassicEnvs("CartPole-v1", 4),
+    "one by one": lambda: SyncEnvs("CartPole-v1", 4),
+    "windows": lambda: WindowedEnvs(ClassicEnvs("CartPole-v1", 4), 3),
+}
+
+
+@pytest.mark.parametrize("kind", SHARED)
+def test_a_process_steps_its_environments_as_one_process_steps_all(kind, monkeypatch):
+    """What both know at last is where the environments of all stand."""
+    torch.manual_seed(0)
+    whole, half = SHARED[kind](), SHARED[kind]()
+    whole.current()
+    half.load_state_dict(whole.state_dict())
+    monkeypatch.setattr(parallel, "world", lambda: (1, 2))
+    half.share()
+    assert list(half.places) == [2, 3]
+    assert np.array_equal(half.current(), whole.current()[2:])
+    acts = np.array([0, 1, 1, 0])
+    for _ in range(4):  # too few for an episode to end
+        every, mine = whole.step(acts), half.step(acts[2:])
+        assert np.array_equal(mine.obs, every.obs[2:])
+    before = {name: value.clone() for name, value in half.state_dict().items()}
+    others = iter([buffer[:2] for buffer in whole.buffers() if buffer.dim()])
+    monkeypatch.setattr(parallel, "gather", lambda mine: [next(others), mine])
+    half.join()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(half.state_dict()[name], value), name
+    moved = [n for n, v in before.items() if not torch.equal(v, half.state_dict()[n])]
+    assert moved  # the other process's
+
+
+def test_hidden_environments_are_not_shared(monkeypatch):
+    envs = VectorEnvs(SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")] * 2), 500)
+    envs.share()
+    monkeypatch.setattr(parallel, "world", lambda: (0, 2))
+    with pytest.raises(UserError, match="which 2 processes cannot share; use --stepping sync"):
+        envs.share()
+
+
+def test_demonstrations_go_to_the_device_of_their_game():
+    for name in ("imitation", "off_policy", "soft"):
+        game = import_module(f"rl.games.{name}").tiny()[0].to("meta")
+        assert game.expert.weight.device.type == game.expert.rows.obs.device.type == "meta"
+    assert import_module("rl.games.dagger").tiny()[0].to("meta").steps.obs.device.type == "meta"

@@ -9,6 +9,11 @@ PROSE = re.compile(
     re.DOTALL,
 )
 """A paragraph of sentences, which may begin with a symbol, or a list; any other is a formula."""
+FORMULA = re.compile(
+    r"(?!\* )(.*\S {2,}\S| {9,}\(|(?!.*\b[a-z]{2,}\s[a-z]{2,}\s[a-z]{2,}\b).* = .*\)$)"
+)
+"""A line with a gap, as before its source, or a source far in, or an equation without three words
+that ends in a bracket."""
 
 
 def as_rst(lines: Iterable[str]) -> list[str]:
@@ -56,7 +61,7 @@ def block(paragraph: list[str]) -> list[str]:
         paragraph: Lines of it.
     """
     text = "\n".join(paragraph)
-    if not paragraph or PROSE.match(text):
+    if not paragraph or (PROSE.match(text) and not any(map(FORMULA.match, paragraph))):
         return [escaped(line) for line in paragraph]
     return ["::", "", *(f"    {line}" for line in paragraph)]
 

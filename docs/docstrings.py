@@ -55,7 +55,7 @@ def item(line: str, section: str) -> list[str]:
 
 
 def block(paragraph: list[str]) -> list[str]:
-    """A paragraph of sentences as it is, a formula as a literal block.
+    """A paragraph of sentences as it is, a formula as a literal block with its source near by.
 
     Args:
         paragraph: Lines of it.
@@ -63,7 +63,8 @@ def block(paragraph: list[str]) -> list[str]:
     text = "\n".join(paragraph)
     if not paragraph or (PROSE.match(text) and not any(map(FORMULA.match, paragraph))):
         return [escaped(line) for line in paragraph]
-    return ["::", "", *(f"    {line}" for line in paragraph)]
+    near = (re.sub(r" {5,}(?=\()", "    ", line) for line in paragraph)
+    return ["::", "", *(f"    {line}" for line in near)]
 
 
 def escaped(line: str) -> str:

@@ -158,6 +158,13 @@ def states_episodes(arrays: Mapping[str, np.ndarray], where: str) -> Source:
 
     An episode's last observation is in `last_obs`, or is its last row: `traj_len` then counts
     either all of its rows, or its steps, which are one fewer.
+
+    Args:
+        arrays: Arrays of the file by name.
+        where: Name of the file, for messages.
+
+    Raises:
+        UserError: The arrays do not belong together.
     """
     obs, counted, last = arrays["obs"], arrays["traj_len"], arrays.get("last_obs")
     if counted.ndim != 1 or counted.dtype.kind not in "iu" or (counted < 1).any():

@@ -143,9 +143,9 @@ def _exchanges(
 
 
 def _messages(messages: Sequence[Mapping[str, Any]], place: str, counts: Counts) -> Dialogue:
-    for asked, said in EXCHANGES if messages else ():
-        if all({asked, said} <= message.keys() for message in messages):
-            return _exchanges(messages, asked, said, place, counts)
+    for asked, answered in EXCHANGES if messages else ():
+        if all({asked, answered} <= message.keys() for message in messages):
+            return _exchanges(messages, asked, answered, place, counts)
     if messages and not any(_key(m, (*ROLE_KEYS, *NAME_KEYS)) for m in messages):
         key = next((k for k in CONTENT_KEYS if all(k in m for m in messages)), None)
         if key is not None:  # of MultiWOZ, say, whose speakers take turns

@@ -43,5 +43,12 @@ def setup(app):
         if lines and lines[0].startswith("Alias for field number"):
             lines.clear()  # of a NamedTuple, whose fields stand among its arguments
         lines[:] = as_rst(lines)
+        if what in ("attribute", "data", "property"):
+            values[name] = list(lines)
 
+    def keep(app, what, name, obj, options, lines):
+        lines[:] = values.pop(name, lines)
+
+    values = {}  # of which napoleon takes what stands before a colon for a type
     app.connect("autodoc-process-docstring", read, priority=400)
+    app.connect("autodoc-process-docstring", keep, priority=600)

@@ -9,6 +9,11 @@ PROSE = re.compile(
     re.DOTALL,
 )
 """A paragraph of sentences, which may begin with a symbol, or a list; any other is a formula."""
+FORMULA = re.compile(
+    r"(?!\* )(.*\S {2,}\S| {9,}\(|(?!.*\b[a-z]{2,}\s[a-z]{2,}\s[a-z]{2,}\b).* = .*\)$)"
+)
+"""A line with a gap, as before its source, or a source far in, or an equation without three words
+that ends in a bracket."""
 
 
 def as_rst(lines: Iterable[str]) -> list[str]:
@@ -50,15 +55,16 @@ def item(line: str, section: str) -> list[str]:
 
 
 def block(paragraph: list[str]) -> list[str]:
-    """A paragraph of sentences as it is, a formula as a literal block.
+    """A paragraph of sentences as it is, a formula as a literal block with its source near by.
 
     Args:
         paragraph: Lines of it.
     """
     text = "\n".join(paragraph)
-    if not paragraph or PROSE.match(text):
+    if not paragraph or (PROSE.match(text) and not any(map(FORMULA.match, paragraph))):
         return [escaped(line) for line in paragraph]
-    return ["::", "", *(f"    {line}" for line in paragraph)]
+    near = (re.sub(r" {5,}(?=\()", "    ", line) for line in paragraph)
+    return ["::", "", *(f"    {line}" for line in near)]
 
 
 def escaped(line: str) -> str:

@@ -146,6 +146,19 @@ def test_formulas_are_blocks_and_signs_stay_signs(docstrings):
     ]
 
 
+def test_formulas_that_end_in_a_bracket_are_blocks(docstrings):
+    source = "E_r[e] + E_f[max(0, m - e)]                     (Zhao, Mathieu & LeCun 2017, eq. 1)"
+    two = "E_s in R^(V x S),  h_s = max over time of relu(conv(E_s y))"
+    below = ["L = E_z[g(D(G(z)))] + E_x[mean (x - G(E(x)))^2]", " " * 30 + "(Che et al. 2017, 3.1)"]
+    for formula in ([two], ["D(y) = sum_t f(phi(y_<t), y_t)"]):
+        assert docstrings.block(formula) == ["::", "", *(f"    {line}" for line in formula)]
+    near = ["::", "", f"    {source.replace(' ' * 21, ' ' * 4)}"]  # or it would be cut off
+    assert docstrings.block([source]) == near
+    assert docstrings.block(below) == ["::", "", f"    {below[0]}", f"        {below[1].strip()}"]
+    for text in ("Weights of A = B, as in the paper (Li et al. 2016).", "* one  two = (3)"):
+        assert docstrings.block([text])[0] != "::"
+
+
 def test_several_results_are_a_list(docstrings):
     said = [
         "Two.",

@@ -44,7 +44,9 @@ def jensen_shannon_d(real: Logits, fake: Logits) -> Scalar:
 
 
 def kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
-    """-E_r[F + 1] + E_f[exp F]:  T = F + 1, f*(t) = exp(t - 1); bounds KL(p, q).
+    """Minus the bound of KL(p, q).
+
+    -E_r[F + 1] + E_f[exp F],    T = F + 1,  f*(t) = exp(t - 1)
 
     Args:
         real: Logits of data.
@@ -55,7 +57,9 @@ def kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
 
 
 def reverse_kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
-    """E_r[exp(-F)] + E_f[F] - 1:  T = -exp(-F), f*(t) = -1 - log(-t); bounds KL(q, p).
+    """Minus the bound of KL(q, p).
+
+    E_r[exp(-F)] + E_f[F] - 1,    T = -exp(-F),  f*(t) = -1 - log(-t)
 
     Args:
         real: Logits of data.
@@ -66,9 +70,9 @@ def reverse_kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
 
 
 def squared_hellinger_d(real: Logits, fake: Logits) -> Scalar:
-    """E_r[exp(-F/2)] + E_f[exp(F/2)] - 2:  T = 1 - exp(-F/2), f*(t) = t / (1 - t).
+    """Minus the bound of the squared Hellinger distance, sum (sqrt p - sqrt q)^2.
 
-    Bounds sum (sqrt p - sqrt q)^2.
+    E_r[exp(-F/2)] + E_f[exp(F/2)] - 2,    T = 1 - exp(-F/2),  f*(t) = t / (1 - t)
 
     Args:
         real: Logits of data.
@@ -79,7 +83,9 @@ def squared_hellinger_d(real: Logits, fake: Logits) -> Scalar:
 
 
 def pearson_d(real: Logits, fake: Logits) -> Scalar:
-    """-E_r[F] + E_f[F^2/4 + F]:  T = F, f*(t) = t^2/4 + t; bounds sum (p - q)^2 / q.
+    """Minus the bound of Pearson's chi-squared divergence, sum (p - q)^2 / q.
+
+    -E_r[F] + E_f[F^2/4 + F],    T = F,  f*(t) = t^2/4 + t
 
     Args:
         real: Logits of data.
@@ -99,7 +105,7 @@ def pearson_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
 
 def weight_g(real: Logits, fake: Logits) -> Scalar:
-    """-E_f[F] = -E_f[log w]: descent on KL(q, p). `real` is ignored.
+    """Minus the mean log weight of the fakes, -E_f[F] = -E_f[log w]: descent on KL(q, p).
 
     Args:
         real: Logits of data; ignored.
@@ -110,7 +116,7 @@ def weight_g(real: Logits, fake: Logits) -> Scalar:
 
 
 def pearson_g(real: Logits, fake: Logits) -> Scalar:
-    """-E_f[log(F/2 + 1)]. `real` is ignored.
+    """Minus the mean log weight of the fakes under Pearson's loss, -E_f[log(F/2 + 1)].
 
     Args:
         real: Logits of data; ignored.

@@ -162,6 +162,7 @@ class AdaptiveMargin(nn.Module):
     """MAGAN's margin, which is lowered to the mean energy of the data when an epoch allows it.
 
     At the end of an epoch, with R and F the mean energies of data and fakes over it,
+
         m <- R   if R < m and R < F and F > F_before                     (Wang et al. 2017, alg. 1)
 
     The margin never grows, and the first epoch never changes it.

@@ -239,6 +239,7 @@ def js_reg(gamma: float = 0.1) -> Penalty:
 
     gamma/2 (E_r[(1 - D)^2 ||grad d||^2] + E_f[D^2 ||grad d||^2]),  D = sigmoid(d)
                                                                       (Roth et al. 2017, eq. 22)
+
     For logistic losses. The authors anneal gamma from 2 to 0.02; see `tricks.exponential`.
 
     Args:
@@ -268,6 +269,7 @@ def mixup(weight: float = 1.0) -> Penalty:
 
     weight E[-alpha log D(x^) - (1 - alpha) log(1 - D(x^))],  x^ = alpha x + (1 - alpha) x~
                                                                          (Zhang et al. 2018, eq. 1)
+
     with one alpha ~ U[0, 1] per sample. For logistic losses.
 
     Args:

@@ -159,7 +159,8 @@ def read_letor(source: str, part: str = "") -> Judged:
         raise UserError(f"there is no file {source}; check the path")
     if path.suffix == ".npz":
         return _read_npz(source, part)
-    labels, names, features, numbers = [], [], [], []
+    labels, names, numbers = [], [], []
+    values: list[dict[int, float]] = []
     for number, line in enumerate(_lines(path, source), 1):
         words = line.partition("#")[0].split()
         if not words:
@@ -170,10 +171,10 @@ def read_letor(source: str, part: str = "") -> Judged:
                 raise ValueError("the second word is not qid:ID")
             names.append(words[1][4:])
             pairs = [word.split(":") for word in words[2:]]
-            features.append({int(name): float(value) for name, value in pairs})
-            if min(features[-1], default=1) < 1:
+            values.append({int(name): float(value) for name, value in pairs})
+            if min(values[-1], default=1) < 1:
                 raise ValueError("features count from 1")
-            if max(features[-1], default=1) > MOST_FEATURES:
+            if max(values[-1], default=1) > MOST_FEATURES:
                 raise ValueError(f"no feature is above {MOST_FEATURES:,}")
             numbers.append(number)
         except (ValueError, IndexError) as error:
@@ -181,9 +182,9 @@ def read_letor(source: str, part: str = "") -> Judged:
                 f"{source}, line {number} is not `LABEL qid:ID 1:VALUE ...` ({reason(error)}); "
                 "mend it"
             ) from error
-    width = max((max(row, default=0) for row in features), default=0)
-    table = np.zeros((len(features), width), np.float32)
-    for at, row in enumerate(features):
+    width = max((max(row, default=0) for row in values), default=0)
+    table = np.zeros((len(values), width), np.float32)
+    for at, row in enumerate(values):
         table[at, [name - 1 for name in row]] = list(row.values())
     rows = np.array(numbers)
     table = _finite(table, source, rows)

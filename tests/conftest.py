@@ -31,6 +31,15 @@ def _seed_and_one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _own_modules_of_one():
+    """A test's module named as the user's own makes all of `tests` the user's, until its end."""
+    from image_core.runs import outside
+
+    yield
+    outside._OWN.clear()
+
+
 DOT = (
     "89504e470d0a1a0a0000000d4948445200000001000000010100000000376ef924"
     "0000000a4944415478016360000000020001737501180000000049454e44ae426082"

@@ -54,13 +54,15 @@ def check_game(game: Any, optim: Mapping[str, Any], schedule: Mapping[str, Any])
 
 
 def _check_weights(game: Game) -> None:
+    # All on meta is a dry run
+    dry = all(weight.is_meta for weight in game.parameters())
     for name, weight in game.named_parameters():
         if is_lazy(weight):
             raise UserError(
                 f"{name} of the game has no shape yet, because its module is lazy; call the module "
                 "on a batch before the engine is made"
             )
-        if weight.is_meta:
+        if weight.is_meta and not dry:
             raise UserError(f"{name} of the game is on the device meta, which holds no numbers")
         if weight.is_inference():
             raise UserError(

@@ -25,6 +25,8 @@ Direction = Literal["ab", "ba"]
 Images = Float[Tensor, "N C H W"]
 Logits = Any
 """A tensor of logits, or nested lists of such tensors."""
+FORMS = 64
+"""Compiled forms of all networks: each in training, in evaluation, and for batches of two sizes."""
 
 
 class DomainGame(Game):
@@ -49,6 +51,8 @@ class DomainGame(Game):
                 "--compile: the power iterations of spectral norm are no part of a graph; use "
                 "another norm, or leave --compile out"
             )
+        # All networks share the code of a call, of which torch would compile eight forms alone
+        torch._dynamo.config.recompile_limit = max(FORMS, torch._dynamo.config.recompile_limit)
         for child in self.children():
             for net in child if isinstance(child, nn.ModuleList) else [child]:
                 net.compile(**how)

@@ -298,8 +298,9 @@ class ScoreOptions(ClassifierOptions):
         estimator: Estimator of the policy's gradient: reinforce, importance (which reads the ratio
             D / (1 - D)), boundary_seeking (which reads the logit of whole sequences) or clipped.
             Your own: module:name.
-        baseline: Baseline of reinforce: none, position_mean, leave_one_out, moving_average, log_z
-            or learned (a number for each position).
+        baseline: Baseline of reinforce: none, position_mean, leave_one_out, moving_average, log_z,
+            learned (a number for each position) or auto (position_mean, and none of other
+            estimators).
         reduction: Reduction of reinforce over batch and time, sum or mean; null means sum, as in
             the released code. Other estimators take means.
     """
@@ -311,17 +312,24 @@ class ScoreOptions(ClassifierOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.score_function(1)
-        if self.samples < 2 and self.baseline in ("position_mean", "leave_one_out"):
+        if self.samples < 2 and self.subtracted() in ("position_mean", "leave_one_out"):
             raise UserError(f"--baseline {self.baseline} compares samples: --samples must be 2")
 
+    def subtracted(self) -> str:
+        """The baseline, with what auto stands for."""
+        if self.baseline != "auto":
+            return self.baseline
+        return "position_mean" if self.estimator == "reinforce" else "none"
+
     def method(self) -> dict[str, str]:
-        baseline = "" if self.baseline == "none" else f", baseline {self.baseline}"
+        baseline = self.subtracted()
+        baseline = "" if baseline == "none" else f", baseline {baseline}"
         return {**super().method(), "estimator": self.estimator + baseline}
 
     def score_function(self, length: int) -> Estimator:
         """Build the estimator of a game of drawn sequences."""
         reduction = self.reduction or ("sum" if self.estimator == "reinforce" else "mean")
-        return estimation.of_sequences(self.estimator, self.baseline, reduction, length=length)
+        return estimation.of_sequences(self.estimator, self.subtracted(), reduction, length=length)
 
 
 @dataclass(kw_only=True)

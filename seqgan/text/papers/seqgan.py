@@ -59,9 +59,9 @@ class Options(ScoreOptions):
 
 
 PRESETS = {
-    "quick": {"baseline": "position_mean"},
-    "default": {"baseline": "position_mean", "reduction": "mean"},
-    "demo": {"baseline": "position_mean", "reduction": "mean", "rollouts": 8},
+    "quick": {"baseline": "auto"},
+    "default": {"baseline": "auto", "reduction": "mean"},
+    "demo": {"baseline": "auto", "reduction": "mean", "rollouts": 8},
     "tiny": {"rollouts": 2},
 }
 

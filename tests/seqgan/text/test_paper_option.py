@@ -131,7 +131,20 @@ def test_a_presets_sizes_are_everybodys_and_what_a_paper_declares_is_its_own():
     assert parsed("--paper", "relgan", "--hidden", "16", "--g_lr", "0.5").g_lr == 0.5
     assert parsed("--paper", "maligan", "--preset", "quick").g_lr == 1e-3
     assert parsed("--preset", "quick").g_lr == 3e-3
-    assert parsed("--preset", "quick").baseline == "position_mean"
+    assert parsed("--preset", "quick").subtracted() == "position_mean"
+
+
+@pytest.mark.parametrize("preset", ["quick", "default", "demo", "paper"])
+def test_each_listed_estimator_goes_with_a_preset_as_it_stands(preset):
+    """The presets' baseline is of reinforce alone, and no reason to refuse another estimator."""
+    recipe, module = ("oracle", oracle) if preset in oracle.PRESETS else ("text", text)
+    words = ["--out", "run", "--preset", preset]
+    words += ["--data", "lines.txt"] if recipe == "text" else []
+    names = ("reinforce", "importance", "boundary_seeking", "clipped")
+    made = [parse_config(recipe, module, [*words, "--estimator", name])[0] for name in names]
+    said = {name: config.method()["estimator"] for name, config in zip(names, made, strict=True)}
+    beside = "" if preset == "paper" else ", baseline position_mean"
+    assert said == {name: name for name in said} | {"reinforce": f"reinforce{beside}"}
 
 
 def test_a_paper_has_only_the_options_that_it_reads(tmp_path):

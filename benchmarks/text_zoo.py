@@ -79,7 +79,7 @@ OWN: dict[str, dict[str, Any]] = {
 }
 """What a paper has in place of its options' defaults, which are for longer sequences."""
 ARMS: dict[str, tuple[str, dict[str, Any]]] = {
-    "leakgan_released": ("leakgan", {"credit": "released"}),
+    "leakgan_released": ("leakgan", {"credit_assignment": "released"}),
     "leakgan_random": ("leakgan", {"leak": "random"}),
 }
 """Rows that are a paper with an option: LeakGAN as released, and with features of no use."""

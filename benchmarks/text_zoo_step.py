@@ -123,7 +123,10 @@ def leakgan(o: argparse.Namespace) -> tuple[Any, Any, HierarchicalPolicy]:
     leaking = CNNDiscriminator(o.vocab, filters=filters, highway=False).eval()
     policy = HierarchicalPolicy(leaking, o.vocab, 32, 32).eval()
     G, D = LSTMPolicy(o.vocab, 32, 32).eval(), CNNDiscriminator(o.vocab, filters=filters).eval()
-    reward, of_blocks = rollout_reward(o.copies), rollout_reward(o.copies, every=policy.horizon)
+    reward, of_blocks = (
+        rollout_reward(o.copies),
+        rollout_reward(o.copies, every=policy.goal_horizon),
+    )
     sample, leaked = G.sample(o.samples, o.length), policy.sample(o.samples, o.length)
     return lambda: of_blocks(policy, leaking, leaked), lambda: reward(G, D, sample), policy
 

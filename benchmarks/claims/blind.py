@@ -24,11 +24,11 @@ CLAIM = Claim(
     says="Where CartPole does not show its velocities, GAIL with a memory of eight observations "
     "earns 100 more than without, and more than cloning with the same memory.",
     runs={
-        "memory": f"{EXPERT}seqgan train imitate --paper gail --memory 8 --env_steps 100000 "
+        "memory": f"{EXPERT}seqgan train imitate --paper gail --window 8 --env_steps 100000 "
         f"{IMITATE}",
         "none": f"{EXPERT}seqgan train imitate --paper gail --env_steps 100000 --controls false "
         f"{IMITATE}",
-        "cloning": f"{EXPERT}seqgan train imitate --paper bc --memory 8 {IMITATE}",
+        "cloning": f"{EXPERT}seqgan train imitate --paper bc --window 8 {IMITATE}",
     },
     checks=[
         Check(

@@ -28,8 +28,8 @@ def windows_of(seen: Observations, length: int) -> Observations:
     space = seen.space
     if not isinstance(space, spaces.Box) or seen.image:
         raise UserError(
-            f"--memory {length} is for observations of one vector, and the environment shows "
-            f"{space}; wrap it in FlattenObservation, or leave --memory out"
+            f"--window {length} is for observations of one vector, and the environment shows "
+            f"{space}; wrap it in FlattenObservation, or leave --window out"
         )
     low, high = (np.repeat(end[None], length, 0) for end in (space.low, space.high))
     both = spaces.Box(low, high, dtype=space.dtype.type)

@@ -41,7 +41,7 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
     def env(self, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
         """A fresh gymnasium environment of the run's kind, with its time limit.
 
-        That of a run with a memory shows its newest observations at once, as `predict` takes them.
+        That of a run with --window shows its newest observations at once, as `predict` takes them.
 
         Args:
             render_mode: What `render` returns, as in gymnasium, such as rgb_array.
@@ -65,7 +65,7 @@ class LoadedPolicy(LoadedRun[PolicyRun]):
 
         Args:
             obs: One observation as the environment shows it, or a batch (N, ...); of a Dict or
-                Tuple space a batch is a list; of a run with a memory those that `env` shows.
+                Tuple space a batch is a list; of a run with --window those that `env` shows.
             deterministic: Whether the likeliest action is taken instead of a draw.
 
         Raises:

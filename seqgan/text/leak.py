@@ -28,7 +28,7 @@ class HierarchicalPolicy(RecurrentPolicy):
         vocab: Number of token ids.
         embedding: Size of the worker's token embeddings.
         hidden: Size of the states of manager and worker.
-        horizon: Number c of goals that direct a token.
+        goal_horizon: Number c of goals that direct a token.
         goal_size: Number k of numbers to which the goals are projected.
         start: Token id read before the first token.
         end: Token id that ends a sequence; None if all sequences have the same length.
@@ -45,7 +45,7 @@ class HierarchicalPolicy(RecurrentPolicy):
         embedding: int = 32,
         hidden: int = 32,
         *,
-        horizon: int = 4,
+        goal_horizon: int = 4,
         goal_size: int = 16,
         start: int = 0,
         end: int | None = None,
@@ -54,7 +54,7 @@ class HierarchicalPolicy(RecurrentPolicy):
     ):
         super().__init__()
         self.vocab, self.start, self.end, self.pad = vocab, start, end, pad
-        self.leaking, self.horizon, self.goal_size = leaking, horizon, goal_size
+        self.leaking, self.goal_horizon, self.goal_size = leaking, goal_horizon, goal_size
         self.dropout = worker_dropout
         features = leaking.output_weight.shape[0]
         self.manager = nn.LSTM(features, hidden, batch_first=True)
@@ -86,7 +86,7 @@ class HierarchicalPolicy(RecurrentPolicy):
         return (
             torch.zeros(rows, 0, dtype=torch.int64, device=like.device),
             self.leaking.no_maxima(rows),
-            like.new_zeros(rows, self.horizon, self.goal_size),
+            like.new_zeros(rows, self.goal_horizon, self.goal_size),
             *(like.new_zeros(rows, size) for _ in range(4)),
         )
 
@@ -134,8 +134,8 @@ class HierarchicalPolicy(RecurrentPolicy):
             tokens: Token ids, (B, T).
             goals: Goals after 0 to T - 1 tokens, (B, T, F).
         """
-        projected = F.pad(self.project(goals.detach()), (0, 0, self.horizon - 1, 0))
-        summed = projected.unfold(1, self.horizon, 1).sum(3)
+        projected = F.pad(self.project(goals.detach()), (0, 0, self.goal_horizon - 1, 0))
+        summed = projected.unfold(1, self.goal_horizon, 1).sum(3)
         inputs = self.embedding(F.pad(tokens[:, :-1], (1, 0), value=self.start))
         worked = recurrent(lambda x: self.worker(self._drop(x))[0], inputs)
         return self._directed(self._drop(worked), summed)
@@ -183,7 +183,7 @@ def towards(
 
 
 def intrinsic_reward(
-    features: Float[Tensor, "B T1 F"], goals: Float[Tensor, "B T F"], horizon: int
+    features: Float[Tensor, "B T1 F"], goals: Float[Tensor, "B T F"], goal_horizon: int
 ) -> Float[Tensor, "B T"]:
     """The worker's reward of each token: how far the features moved as the last goals wanted.
 
@@ -192,10 +192,10 @@ def intrinsic_reward(
     Args:
         features: Features after 0 to T tokens, (B, T + 1, F).
         goals: Goals after 0 to T - 1 tokens, (B, T, F).
-        horizon: Number c of goals.
+        goal_horizon: Number c of goals.
     """
     total, count = torch.zeros_like(goals[:, :, 0]), 0 * torch.arange(goals.shape[1])
-    for i in range(1, min(horizon, goals.shape[1]) + 1):
+    for i in range(1, min(goal_horizon, goals.shape[1]) + 1):
         moved = features[:, i:] - features[:, :-i]
         cosine = F.cosine_similarity(moved, goals[:, : goals.shape[1] - i + 1], dim=2)
         total[:, i - 1 :] += cosine

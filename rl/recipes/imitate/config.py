@@ -100,7 +100,7 @@ class ImitationOptions(ShardOptions):
         """Uniform numbers of a batch of the data stream; a part overrides it."""
         return 256
 
-    def window(self) -> int:
+    def seen_at_once(self) -> int:
         """Newest observations of an episode that the policy reads at once; a part overrides it."""
         return 1
 
@@ -180,27 +180,27 @@ class RolloutOptions(ImitationOptions):
 
 
 @dataclass(kw_only=True)
-class MemoryOptions(ImitationOptions):
-    """Memory.
+class WindowOptions(ImitationOptions):
+    """Window of observations.
 
     Args:
-        memory: Newest observations of an episode that policy and values read one after another by
+        window: Newest observations of an episode that policy and values read one after another by
             a GRU, for tasks that hide a part of their state; discriminators see all of them side by
-            side. With 1 there is no memory.
+            side. With 1 they have no memory.
     """
 
-    memory: int = 1
+    window: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 1, "memory")
+        options.check_least(self, 1, "window")
 
-    def window(self) -> int:
-        return self.memory
+    def seen_at_once(self) -> int:
+        return self.window
 
 
 @dataclass(kw_only=True)
-class CloningOptions(MemoryOptions):
+class CloningOptions(WindowOptions):
     """Behavioural cloning.
 
     Args:

@@ -58,7 +58,7 @@ class Run(PhasedRun):
 
         self.paper = PAPERS.load(config.paper)
         self.device = options.pick_device(config.device)
-        self.window = config.window()
+        self.window = config.seen_at_once()
         envs = self.make_envs(config.env_count())
         plain = envs if self.window == 1 else self.plain_envs(1)
         self.shown = self._read(plain) if data else stand_in(plain)
@@ -194,8 +194,8 @@ class Run(PhasedRun):
     def _episodes(
         self, name: str, episodes: int, deterministic: bool = False
     ) -> "list[Trajectory]":
-        from rl.memory import newest
         from rl.metrics import episodes_of
+        from rl.windows import newest
 
         envs, seed = self.make_envs(min(episodes, 50)), self.config.seed + 1
         policy = self.policy(name)
@@ -284,7 +284,7 @@ class Run(PhasedRun):
 
     def _seen(self, trajectories: "list[Trajectory]") -> "list[Trajectory]":
         """Episodes as the policy sees them: windows where it has a memory."""
-        from rl.memory import windowed
+        from rl.windows import windowed
 
         return (
             trajectories if self.window == 1 else [windowed(t, self.window) for t in trajectories]
@@ -360,7 +360,7 @@ class Run(PhasedRun):
     def _load_policy(self, envs: "Envs", option: str, where: str) -> "Actor":
         """The policy of a run or a file, as it sees the observations of this run."""
         from rl.experts import load_actor
-        from rl.memory import NewestAlone
+        from rl.windows import NewestAlone
 
         if not Path(where).is_dir():
             alone = load_actor(where, envs.actions, f"--{option}")
@@ -373,7 +373,7 @@ class Run(PhasedRun):
         run.load()
         if run.window not in (1, self.window):
             raise UserError(
-                f"--{option} {where} has --memory {run.window}; give the same here, or another run"
+                f"--{option} {where} has --window {run.window}; give the same here, or another run"
             )
         policy = run.policy()
         return policy if run.window == self.window else NewestAlone(policy, self.window)

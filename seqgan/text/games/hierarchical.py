@@ -45,9 +45,9 @@ class HierarchicalGame(SampledGame):
         G: The policy; what it reads is D, unless another is given.
         length: Tokens of a sequence, including padding.
         reward: Function that returns the reward of each token of a sample, for the manager.
-        credit: "paper" for a reward of each token; "released" for the batch's mean, which is what
-            the released code comes to: its manager's loss is a product of two sums, its worker's
-            reward one number.
+        credit_assignment: "paper" for a reward of each token; "released" for the batch's mean,
+            which is what the released code comes to: its manager's loss is a product of two sums,
+            its worker's reward one number.
         mle_every: Rounds from one epoch of maximum likelihood to the next; 0 for none.
         epoch: Steps of that epoch.
         D: Discriminator, if the policy reads the features of another network, which stays as it is.
@@ -63,14 +63,14 @@ class HierarchicalGame(SampledGame):
         length: int,
         *,
         reward: Reward,
-        credit: str = "paper",
+        credit_assignment: str = "paper",
         mle_every: int = 0,
         epoch: int = 1,
         D: CNNDiscriminator | None = None,
         **options: Any,
     ):
         super().__init__(G, G.leaking if D is None else D, length, **options)
-        self.reward, self.credit = reward, credit
+        self.reward, self.credit_assignment = reward, credit_assignment
         self.mle_every, self.epoch = mle_every, epoch
         self._sampled: _Sampled | None = None
 
@@ -100,7 +100,7 @@ class HierarchicalGame(SampledGame):
         features = self.features(real, mask)
         goals = self.G.goals(features[:, :-1])
         likelihood = self.G.nll_of(self.G.hidden(real, goals), real)
-        cosine = _mean(towards(features, goals, self.G.horizon), mask)
+        cosine = _mean(towards(features, goals, self.G.goal_horizon), mask)
         yield Loss(likelihood - cosine, {"cosine": cosine})
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
@@ -112,11 +112,11 @@ class HierarchicalGame(SampledGame):
         features = self.features(tokens, mask)
         with torch.no_grad():
             goals = self.G.goals(features[:, :-1])
-            inner = intrinsic_reward(features, goals, self.G.horizon)
+            inner = intrinsic_reward(features, goals, self.G.goal_horizon)
         told = self.told(self.reward(self.G, self.D, tokens), mask)
         outer = rescaled(told, mask)
         logs = {"reward": _mean(told, mask), "intrinsic": _mean(inner, mask)}
-        if self.credit == "released":
+        if self.credit_assignment == "released":
             inner, outer = (_mean(part, mask).expand_as(part) for part in (inner, outer))
         self._sampled = _Sampled(features, outer, mask)
         log_prob = self.G.log_prob_of(self.G.hidden(tokens, goals), tokens)
@@ -126,7 +126,7 @@ class HierarchicalGame(SampledGame):
         """Train the manager on the sample of the worker's move."""
         assert self._sampled is not None
         features, reward, mask = self._sampled
-        cosine = towards(features, self.G.goals(features[:, :-1]), self.G.horizon)
+        cosine = towards(features, self.G.goals(features[:, :-1]), self.G.goal_horizon)
         yield Loss(-_mean(reward * cosine, mask), {"cosine": _mean(cosine, mask)})
 
     def features(self, tokens: Tensor, mask: Bool[Tensor, "B T"]) -> Float[Tensor, "B T1 F"]:
@@ -151,6 +151,6 @@ def tiny() -> tuple[HierarchicalGame, Tensor]:
     data = torch.randint(4, 12, (8, 6), generator=torch.Generator().manual_seed(1))
     data[:, 4], data[:, 5] = 2, 0
     D = CNNDiscriminator(12, 8, ((1, 4), (2, 4), (3, 4)), end=2, dropout=0.0, highway=False)
-    G = HierarchicalPolicy(D, 12, 8, 8, horizon=2, goal_size=3, start=1, end=2, pad=0)
+    G = HierarchicalPolicy(D, 12, 8, 8, goal_horizon=2, goal_size=3, start=1, end=2, pad=0)
     sizes: dict[str, Any] = {"samples": 8, "d_steps": 2, "d_epochs": 1, "negatives": 8}
     return HierarchicalGame(G, 6, reward=rollout_reward(2), mle_every=1, **sizes), data

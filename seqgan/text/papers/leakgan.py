@@ -6,9 +6,9 @@
 A manager reads the discriminator's features f of each prefix and sets goals g, which a worker turns
 into tokens. Its adversarial step in the released code does not use D's output: the manager's loss
 is the sum of all rewards times the mean cosine, rewards are ranks whose sum is the same in each
-batch, and the worker's reward is one number for the batch (--credit released). There a permuted
-control changes nothing. The released features pass a highway layer (--highway); here they are the
-maxima over time, which a step of a rollout updates instead of computing them anew.
+batch, and the worker's reward is one number for the batch (--credit_assignment released). There a
+permuted control changes nothing. The released features pass a highway layer (--highway); here they
+are the maxima over time, which a step of a rollout updates instead of computing them anew.
 """
 
 from dataclasses import dataclass, replace
@@ -37,11 +37,11 @@ class Options(SampledOptions, LossOptions):
 
     Args:
         rollouts: Completions of each prefix of a sample, whose mean D is ranked.
-        horizon: Number of goals that direct a token, of tokens over which a goal is followed, and
-            of those that share a reward of D.
+        goal_horizon: Number of goals that direct a token, of tokens over which a goal is followed,
+            and of those that share a reward of D.
         goal_size: Number of values to which the goals are projected.
         mle_every: Rounds from one epoch of maximum likelihood to the next; 0 for none.
-        credit: "paper" for a reward of each token, "released" for one of the batch.
+        credit_assignment: "paper" for a reward of each token, "released" for one of the batch.
         highway: Whether features pass a highway layer before they are leaked.
         leak: Network whose features are leaked: "discriminator", or "random" for one of the same
             form that is never trained, which shows what the discriminator's features are worth.
@@ -52,19 +52,19 @@ class Options(SampledOptions, LossOptions):
     d_lr: float = 1e-4
     d_dropout: float = 0.0
     rollouts: int = 4
-    horizon: int = 4
+    goal_horizon: int = 4
     goal_size: int = 16
     mle_every: int = 15
-    credit: str = "paper"
+    credit_assignment: str = "paper"
     highway: bool = False
     leak: str = "discriminator"
     d_l2: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_least(self, 1, "rollouts", "horizon", "goal_size")
+        options.check_least(self, 1, "rollouts", "goal_horizon", "goal_size")
         options.check_least(self, 0, "mle_every", "d_l2")
-        options.check_choice("credit", self.credit, CREDITS)
+        options.check_choice("credit_assignment", self.credit_assignment, CREDITS)
         options.check_choice("leak", self.leak, LEAKS)
         if self.policy:
             raise UserError(
@@ -74,7 +74,7 @@ class Options(SampledOptions, LossOptions):
             raise UserError(f"--layers {self.layers}: LeakGAN's manager and worker have one layer")
 
     def method(self) -> dict[str, str]:
-        whole = " (the batch's mean)" if self.credit == "released" else ""
+        whole = " (the batch's mean)" if self.credit_assignment == "released" else ""
         manager = f"manager: rank of the mean D of {self.rollouts} completions{whole}"
         reward = f"{manager}; worker: cosine of features and goals{whole}"
         leak = (
@@ -94,7 +94,7 @@ class Options(SampledOptions, LossOptions):
         )
 
 
-PRESETS = {"tiny": {"rollouts": 2, "horizon": 2, "goal_size": 4}}
+PRESETS = {"tiny": {"rollouts": 2, "goal_horizon": 2, "goal_size": 4}}
 
 
 def game(o: Options, s: Sequences) -> HierarchicalGame:
@@ -108,7 +108,7 @@ def game(o: Options, s: Sequences) -> HierarchicalGame:
         s.vocab,
         o.embedding,
         o.hidden,
-        horizon=o.horizon,
+        goal_horizon=o.goal_horizon,
         goal_size=o.goal_size,
         start=s.start,
         end=s.end,
@@ -118,8 +118,8 @@ def game(o: Options, s: Sequences) -> HierarchicalGame:
     return HierarchicalGame(
         policy,
         s.length,
-        reward=rollout_reward(o.rollouts, every=o.horizon),
-        credit=o.credit,
+        reward=rollout_reward(o.rollouts, every=o.goal_horizon),
+        credit_assignment=o.credit_assignment,
         mle_every=o.mle_every,
         D=discriminator,
         **o.sampled(),

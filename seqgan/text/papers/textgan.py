@@ -41,8 +41,8 @@ class Options(LossOptions):
     """TextGAN.
 
     Args:
-        matching: What the policy matches of the features: mmd for their distribution, mean for
-            their mean alone, as a control.
+        feature_matching: What the policy matches of the features: mmd for their distribution, mean
+            for their mean alone, as a control.
         d_mmd_weight: Weight of the discrepancy in the discriminator's loss.
         beta: Inverse temperature of the relaxed samples.
         d_l2: Weight of the squared norm of the discriminator's output layer.
@@ -55,7 +55,7 @@ class Options(LossOptions):
     g_steps: int = 5
     d_steps: int = 1
     d_dropout: float = 0.0
-    matching: str = "mmd"
+    feature_matching: str = "mmd"
     d_mmd_weight: float = 0.1
     beta: float = 10.0
     d_l2: float = 0.0
@@ -63,7 +63,7 @@ class Options(LossOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        options.check_choice("matching", self.matching, tuple(MATCHINGS))
+        options.check_choice("feature_matching", self.feature_matching, tuple(MATCHINGS))
         options.check_least(self, 0, "d_mmd_weight", "d_l2", "d_warmup_steps")
         options.check_least(self, 4, "batch")
         options.check_above_zero(self, "beta")
@@ -72,7 +72,7 @@ class Options(LossOptions):
         return self.d_warmup_steps
 
     def method(self) -> dict[str, str]:
-        of = "distribution" if self.matching == "mmd" else "mean"
+        of = "distribution" if self.feature_matching == "mmd" else "mean"
         loss = f"{self.loss}; the policy matches the {of} of features"
         reward = "none: the gradient passes through relaxed samples"
         return {**super().method(), "reward": reward, "loss": loss, "estimator": "gumbel_softmax"}
@@ -89,7 +89,7 @@ class MatchingGame(RelaxedGame):
         G: The policy.
         D: The discriminator.
         length: Tokens of a sequence, including padding.
-        matching: Key of `MATCHINGS`.
+        feature_matching: Key of `MATCHINGS`.
         d_mmd_weight: Weight of the discrepancy in the discriminator's loss.
         options: Further arguments of `RelaxedGame`.
     """
@@ -102,12 +102,12 @@ class MatchingGame(RelaxedGame):
         D: CNNDiscriminator,
         length: int,
         *,
-        matching: str = "mmd",
+        feature_matching: str = "mmd",
         d_mmd_weight: float = 0.1,
         **options: Any,
     ):
         super().__init__(G, D, length, **options)
-        self.gap, self.d_mmd_weight = MATCHINGS[matching], d_mmd_weight
+        self.gap, self.d_mmd_weight = MATCHINGS[feature_matching], d_mmd_weight
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """Bring the features of relaxed sequences to those of as many real ones."""
@@ -186,7 +186,7 @@ def game(o: Options, s: Sequences) -> MatchingGame:
         own.recurrent(o.build_policy(s)),
         discriminator,
         s.length,
-        matching=o.matching,
+        feature_matching=o.feature_matching,
         d_mmd_weight=o.d_mmd_weight,
         moves=o.g_moves(),
         beta_min=o.beta,

@@ -11,11 +11,11 @@ from image_core.runs.players import Player, adam
 from rl.bc import BehaviouralCloning
 from rl.policies import make_policy
 from rl.recipes.imitate.build import ImitationTask
-from rl.recipes.imitate.config import MemoryOptions, PhasedRun
+from rl.recipes.imitate.config import PhasedRun, WindowOptions
 
 
 @dataclass(kw_only=True)
-class Options(MemoryOptions):
+class Options(WindowOptions):
     """Behavioural cloning.
 
     Args:

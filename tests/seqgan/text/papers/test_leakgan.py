@@ -112,9 +112,9 @@ def test_rewards_are_replaced_by_their_ranks_among_those_that_count():
 # ----------------------------------------------------------------------------- who learns what
 
 
-def gradients(credit: str, permuted: bool):
+def gradients(credit_assignment: str, permuted: bool):
     game, data = made()
-    game.credit, game.permuted = credit, permuted
+    game.credit_assignment, game.permuted = credit_assignment, permuted
     game.reward = lambda G, D, tokens: tokens.float() / 12
     torch.manual_seed(1)
     (worker,) = game.policy_move(iter([data]))
@@ -189,9 +189,9 @@ def test_bad_options_are_refused():
     for changes, says in (
         ({"policy": "transformer"}, "--policy transformer: LeakGAN's policy is a manager and a w"),
         ({"layers": 2}, "--layers 2: LeakGAN's manager and worker have one layer"),
-        ({"credit": "mine"}, "--credit mine"),
+        ({"credit_assignment": "mine"}, "--credit_assignment mine"),
         ({"leak": "mine"}, "--leak mine: choose one of discriminator, random"),
-        ({"horizon": 0}, "--horizon 0"),
+        ({"goal_horizon": 0}, "--goal_horizon 0"),
     ):
         with pytest.raises(UserError, match=says):
             built(oracle, paper="leakgan", out="run", **changes)

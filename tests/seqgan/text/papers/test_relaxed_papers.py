@@ -45,7 +45,7 @@ def matching(**options):
 @pytest.mark.parametrize(("name", "gap"), [("mmd", squared_mmd), ("mean", match_features)])
 def test_the_policy_matches_features(name, gap):
     """The loss is that of the features of what it has written, computed from one-hot tokens."""
-    game, data = matching(matching=name)
+    game, data = matching(feature_matching=name)
     x, mask = game.write(8, torch.tensor(2.0))
     hard = F.one_hot(x.argmax(-1), 12).float()
     tokens = torch.where(mask, x.argmax(-1), 0)
@@ -97,7 +97,7 @@ def test_the_discriminator_warms_up_on_exchanged_tokens(monkeypatch):
 
 def test_what_textgan_refuses():
     for changes, says in (
-        ({"matching": "all"}, "--matching all"),
+        ({"feature_matching": "all"}, "--feature_matching all"),
         ({"batch": 3}, "--batch 3"),
         ({"beta": 0.0}, "--beta 0"),
     ):

@@ -11,9 +11,9 @@ from rl.envs import make_envs
 from rl.envs.spaces import observations
 from rl.envs.vector import VectorEnvs
 from rl.envs.window import WindowedEnvs, stacked, windows_of
-from rl.memory import NewestAlone, newest, windowed
 from rl.nets import Normaliser
 from rl.policies import Actor, make_policy
+from rl.windows import NewestAlone, newest, windowed
 from tests.rl.made import trajectory
 
 LENGTH = 3
@@ -133,5 +133,5 @@ def test_pictures_and_parts_are_refused():
     parts = gymnasium.spaces.Dict({"a": gymnasium.spaces.Discrete(2)})
     picture = gymnasium.spaces.Box(0, 255, (8, 8, 3), np.uint8)
     for space in (parts, picture):
-        with pytest.raises(UserError, match="--memory 3 is for observations of one vector"):
+        with pytest.raises(UserError, match="--window 3 is for observations of one vector"):
             windows_of(observations(space), LENGTH)

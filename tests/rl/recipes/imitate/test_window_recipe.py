@@ -14,10 +14,10 @@ ENV = ["--env", "CartPole-v1", "--max_episode_steps", "10"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Demonstrations, and a run of GAIL with a memory of three observations."""
-    made = tmp_path_factory.mktemp("memory")
+    made = tmp_path_factory.mktemp("window")
     demos = ["demos", "--env", "CartPole-v1", "--episodes", "3", "--out", str(made / "demos.npz")]
     assert main(demos) == 0
-    assert main(words(made, "run", "gail", "--memory=3", "--controls=false", "--threads=1")) == 0
+    assert main(words(made, "run", "gail", "--window=3", "--controls=false", "--threads=1")) == 0
     return made
 
 
@@ -49,9 +49,9 @@ def test_experts_of_single_observations_are_asked_and_others_are_told(folder, ca
     plain = words(folder, "plain", "bc")
     assert main(plain) == 0
     asked = ("--expert_policy", str(folder / "plain"))
-    assert main(words(folder, "dagger", "dagger", "--memory=2", *asked)) == 0
-    other = words(folder, "refused", "dagger", "--memory=2")
+    assert main(words(folder, "dagger", "dagger", "--window=2", *asked)) == 0
+    other = words(folder, "refused", "dagger", "--window=2")
     said = refusal(capsys, *other, "--expert_policy", str(folder / "run"))
-    assert "has --memory 3; give the same here" in said
-    said = refusal(capsys, *words(folder, "none", "dac", "--memory=2"))
-    assert "--memory: this paper does not read it" in said
+    assert "has --window 3; give the same here" in said
+    said = refusal(capsys, *words(folder, "none", "dac", "--window=2"))
+    assert "--window: this paper does not read it" in said

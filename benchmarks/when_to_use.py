@@ -55,6 +55,13 @@ COMPARED = (
         "return",
     ),
     Compared(
+        "CartPole without velocities, a window of eight: GAIL, cloning",
+        "blind",
+        ("memory", "GAIL", "return"),
+        ("cloning", "BC", "return"),
+        "return",
+    ),
+    Compared(
         "Hopper from one demonstration: DAC, cloning",
         "hopper",
         ("dac", "DAC", "return"),

@@ -47,6 +47,8 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
         raise UserError(f"{where}: reading it needs h5py: pip install h5py") from error
     try:
         with h5py.File(path) as file:
+            if told := file.visititems_links(_elsewhere):
+                raise UserError(f"{where}: {told}; copy it into this one")
             groups = sorted((n for n in file if n.startswith("episode_")), key=_number)
             if groups:
                 about = dict(file.attrs)
@@ -112,8 +114,17 @@ def _episode(group: Any, where: str) -> Raw | BadEpisode:
     return Raw(_steps(_parts(group["observations"]), len(acts)), acts, bool(ends[-1]), rewards)
 
 
+def _elsewhere(name: str, link: Any) -> str | None:
+    """What lies in another file: whoever made this one would choose what is read here."""
+    import h5py
+
+    return f"{name} lies in another file" if isinstance(link, h5py.ExternalLink) else None
+
+
 def _whole(data: Any, where: str) -> np.ndarray:
     """A data set in memory, unless it unpacks to very much more than its file."""
+    if data.external:
+        raise UserError(f"{where} keeps its numbers in another file; copy them into this one")
     size, stored = data.size * data.dtype.itemsize, data.id.get_storage_size()
     if size > MOST_BYTES and size > MOST_TIMES * stored:
         raise UserError(

@@ -325,6 +325,23 @@ def test_what_cannot_be_read_is_one_sentence_with_the_files_name(tmp_path, envs,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["link", "storage"])
+def test_hdf5_that_reads_another_file_is_refused(tmp_path, envs, kind):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "secret.bin").write_bytes(bytes(400))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["observations"] = np.zeros((5, 3))
+    with h5py.File(tmp_path / "demos.h5", "w") as file:
+        file["terminals"] = np.zeros(5, bool)
+        if kind == "link":
+            file["observations"] = h5py.ExternalLink("other.h5", "observations")
+        else:
+            outside = [(str(tmp_path / "secret.bin"), 0, 120)]
+            file.create_dataset("observations", (5, 3), "f8", external=outside)
+    with pytest.raises(UserError, match=r"demos.h5.* in another file"):
+        load_demonstrations(str(tmp_path / "demos.h5"), envs, "Pendulum-v1")
+
+
 def test_hdf5_of_neither_kind_says_what_it_lacks(tmp_path, envs):
     with pytest.raises(UserError, match="lacks observations, terminals, and groups episode_0"):
         load_demonstrations(written(tmp_path, {"a": np.zeros(3)}, "hdf5"), envs, "Pendulum-v1")

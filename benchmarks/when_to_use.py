@@ -231,7 +231,7 @@ def draw(found: Mapping[Compared, tuple[Interval | None, int]], path: Path) -> N
     axes.axvline(0, color="0.3", linewidth=1)
     axes.set_yticks(range(len(rows)), [task for task, _ in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel("adversary less rival, in half-widths of the 95 % interval over seeds")
+    axes.set_xlabel("adversary less rival, in half-widths\nof the 95 % interval over seeds")
     write_figure(figure, path)
 
 

@@ -41,7 +41,7 @@ def test_every_paper_has_a_row_its_own_schedule_and_its_controls(zoo):
     plain = zoo.Cell("oracle", "seqgan", "none", 0, 1.0, Path("zoo"), {})
     steps = {row: zoo.configured(plain._replace(row=row), Path("x")) for row in rows}
     assert [steps[n].d_steps for n in ("seqgan", "gcn", "scratchgan", "maskgan")] == [62, 62, 1, 2]
-    assert (steps["leakgan_released"].credit, steps["leakgan_random"].leak) == (
+    assert (steps["leakgan_released"].credit_assignment, steps["leakgan_random"].leak) == (
         "released",
         "random",
     )

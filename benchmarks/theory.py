@@ -1,7 +1,9 @@
 """The theory of adversarial losses, run on exact problems and drawn: `python benchmarks/theory.py`.
 
-Prints one JSON line a finding and writes docs/pictures/theory.png. No sampling, no training of
-networks: point masses, segments, two Gaussians and the game of one number against one number.
+Prints one JSON line a finding and writes theory.png and theorems.png to docs/pictures. First point
+masses, segments, two Gaussians and the game of one number against one number; then three theorems:
+local stability, restricted discriminators and convergence, and missing modes. Nothing is sampled
+but for the last, for which small networks are trained.
 """
 
 import argparse
@@ -12,6 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from theory_parts import approximation, generalisation, stability
+from theory_parts.pictures import ORDERS, SEEDS, WIDTHS
+from theory_parts.pictures import draw as draw_theorems
 from torch import Tensor
 
 from image_core.adversarial import losses, penalties, regularizers, tricks
@@ -260,8 +265,9 @@ def draw(path: Path, ways: dict[str, Tensor]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--picture", type=Path, default=Path("docs/pictures/theory.png"))
+    parser.add_argument("--pictures", type=Path, default=Path("docs/pictures"))
     options = parser.parse_args()
+    torch.set_num_threads(1)
     rows = disjoint_supports([0.0, 0.25, 0.5, 1.0, 2.0])
     print(json.dumps({"segments": {k: [round(v, 6) for v in vs] for k, vs in rows.items()}}))
     slopes = generator_gradients(1.0)
@@ -281,7 +287,29 @@ def main() -> None:
         print(json.dumps(line))
         if name in ("non-saturating", "Wasserstein", "Wasserstein, R1 = 1", "WGAN-GP, 10"):
             ways[name] = simultaneous
-    draw(options.picture, ways)
+    draw(options.pictures / "theory.png", ways)
+    theorems(options.pictures / "theorems.png")
+
+
+def theorems(picture: Path) -> None:
+    """Print and draw the three theorems."""
+    for name in stability.GAMES:
+        found = [f"{z.real:.4f}{z.imag:+.4f}i" for z in stability.eigenvalues(name)]
+        print(json.dumps({"quadratic discriminator": name, "eigenvalues": found}))
+    for order in (2, 4):
+        width, divergence = approximation.matched(order)
+        line = {"moments to": order, "nearest a": width, "divergence there": round(divergence, 6)}
+        print(json.dumps(line))
+    rows = approximation.hierarchy([4, 16, 64, 256])
+    print(json.dumps({name: [float(f"{v:.4g}") for v in row] for name, row in rows.items()}))
+    half = {k: round(generalisation.half_of_the_modes(k), 6) for k in ORDERS}
+    print(json.dumps({"half of 16 modes, JS by order": half}))
+    few = {m: round(generalisation.small_support(16, m), 4) for m in (16, 160, 1600)}
+    print(json.dumps({"distance of m points from the circle, order 16": few}))
+    seen = {w: [generalisation.seen_by_a_network(w, seed) for seed in SEEDS] for w in WIDTHS}
+    shown = {w: [round(v, 4) for v in values] for w, values in seen.items()}
+    print(json.dumps({"half of 16 modes, JS by width": shown}))
+    draw_theorems(picture, seen)
 
 
 if __name__ == "__main__":

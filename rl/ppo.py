@@ -80,7 +80,8 @@ class PPO(Learner):
         mask = torch.ones_like(log_ratio, dtype=torch.bool)[:, None]
         surrogate = self.estimator(log_ratio[:, None], advantage[:, None], mask)
         error = (self.value(s.obs).squeeze(1) - s.target).square().mean()
-        entropy = self.policy.entropy_of(said).mean()
+        # without a weight it is logged alone, and no graph of it is built
+        entropy = self.policy.entropy_of(said if self.entropy else said.detach()).mean()
         total = surrogate + self.value_weight * error - self.entropy * entropy
         ratio = log_ratio.detach()
         logs = {"kl": (ratio.exp() - 1 - ratio).mean(), "entropy": entropy, "value_error": error}

@@ -6,6 +6,7 @@ from image_core.metrics.distances import kernel_subsets as kernel_subsets
 from image_core.metrics.manifold import density_coverage as density_coverage
 from image_core.metrics.manifold import memorisation as memorisation
 from image_core.metrics.manifold import precision_recall as precision_recall
+from image_core.metrics.modes import birthday_support as birthday_support
 from image_core.metrics.modes import class_score as class_score
 from image_core.metrics.modes import mode_score as mode_score
 from image_core.metrics.modes import modes_covered as modes_covered
@@ -17,6 +18,7 @@ from image_core.metrics.scores import Score as Score
 from image_core.metrics.scores import difference as difference
 
 __all__ = [
+    "birthday_support",
     "class_score",
     "density_coverage",
     "difference",

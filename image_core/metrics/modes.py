@@ -101,3 +101,26 @@ def near_modes(
         "mode_kl": math.log(len(centres)) if captured is None else captured["mode_kl"],
         "high_quality": float(good.float().mean()),
     }
+
+
+def birthday_support(duplicates: float, batch: int) -> float:
+    """Number of different samples, from how often a batch of them holds a pair of equal ones.
+
+    P = 1 - exp(-s (s - 1) / 2m),    m = -s (s - 1) / (2 log(1 - P))
+
+    It is exact for many equally likely samples, and otherwise too low: m is then 1 / sum p_i^2.
+
+    Args:
+        duplicates: Share P of batches with at least one pair, in (0, 1).
+        batch: Samples s of a batch, at least 2.
+
+    Raises:
+        UserError: A value is out of range.
+
+    Source: Arora & Zhang 2017.
+    """
+    if not 0 < duplicates < 1:
+        raise UserError(f"duplicates in a share {duplicates} of batches: give one in (0, 1)")
+    if batch < 2:
+        raise UserError(f"a batch of {batch} samples holds no pair; give at least 2")
+    return -batch * (batch - 1) / (2 * math.log1p(-duplicates))

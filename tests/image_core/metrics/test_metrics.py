@@ -232,6 +232,16 @@ def test_class_score_agrees_with_torchmetrics():
     assert metrics.class_score(logits.softmax(1))[0] == pytest.approx(value, rel=1e-4)
 
 
+def test_the_birthday_paradox_tells_how_many_samples_differ():
+    assert metrics.birthday_support(0.5, 23) == pytest.approx(23 * 22 / 2 / math.log(2))
+    draws = torch.randint(1_000, (20_000, 40), generator=torch.Generator().manual_seed(0))
+    pairs = (draws.sort(1).values.diff(dim=1) == 0).any(1).float().mean()
+    assert metrics.birthday_support(float(pairs), 40) == pytest.approx(1_000, rel=0.05)
+    for wrong in ((0.0, 10), (1.0, 10), (0.5, 1)):
+        with pytest.raises(UserError, match="give"):
+            metrics.birthday_support(*wrong)
+
+
 def test_mode_score():
     even = torch.full((10,), 0.1)
     assert metrics.mode_score(one_hot(list(range(10))), even) == pytest.approx(10)

@@ -1,0 +1,1 @@
+"""Theorems about adversarial games, each as an exact problem small enough to run."""

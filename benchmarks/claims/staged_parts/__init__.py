@@ -1,0 +1,1 @@
+"""What measures a trained image run stage by stage."""

@@ -4,6 +4,7 @@ The device computes with the CPU's numbers and a GPU's rules: a tensor that a mo
 naming the device, a generator of the wrong one, a value that is read, are found without a GPU.
 """
 
+import functools
 import sys
 from collections import Counter
 from pathlib import Path
@@ -60,7 +61,7 @@ def test_a_checkpoint_goes_there_and_back(name):
         assert parity.resumes(name, device) is True
 
 
-# ------------------------------------------------------------------ what the device refuses and hears
+# ---------------------------------------------------------- what the device refuses and hears
 
 
 def test_tensors_of_two_devices_do_not_meet():
@@ -112,73 +113,64 @@ def test_gradients_and_shared_weights_are_those_of_a_cpu():
 # ------------------------------------------------------------------------- what parity would miss
 
 
-def faulty(monkeypatch, fault):
-    """A round of SeqGAN on the device, with a fault of that device alone."""
-    from seqgan.text.games import sequence
-
-    tiny = sequence.tiny
-
-    def broken():
-        game, data = tiny()
-        moved = game.to
-
-        def to(device):
-            return fault(moved(device)) if device == stand_in.DEVICE else moved(device)
-
-        object.__setattr__(game, "to", to)
-        return game, data
-
-    monkeypatch.setattr(sequence, "tiny", broken)
+def compared(monkeypatch, start, name="seqgan.text.games.sequence"):
+    """A round there and on a CPU, each begun by the given function."""
+    monkeypatch.setattr(parity, "start", start)
     monkeypatch.setattr(parity, "ROUNDS", 1)
     with stand_in.here() as device:
-        return parity.differences("seqgan.text.games.sequence", device, "no", 1e-4)
+        return parity.differences(name, device, "no", 1e-4)
 
 
 def scaled(game):
     """One bias of the discriminator learns a thousandth too fast."""
     game.D.conv_bias[1].register_hook(lambda g: g * 1.001)
-    return game
 
 
 def idle(game):
     """The policy's gradient is nothing."""
     for p in game.G.parameters():
         p.register_hook(torch.zeros_like)
-    return game
-
-
-def strays(game):
-    """A buffer comes back on the CPU."""
-    game.register_buffer("stray", torch.zeros(2, device=stand_in.DEVICE), persistent=False)
-    move = game.discriminator_move
-
-    def moved(batches):
-        for loss in move(batches):
-            yield loss
-            game.stray = torch.zeros(2)
-
-    game.discriminator_move = moved
-    return game
 
 
 @pytest.mark.parametrize(("fault", "told"), [
     (scaled, "D D.conv_bias.1"), (idle, "G G."),
 ])  # fmt: skip
 def test_a_fault_of_the_device_is_found(fault, told, monkeypatch):
-    found = faulty(monkeypatch, fault)
+    start = parity.start
+
+    def begin(name, device, *rest):
+        engine, data = start(name, device, *rest)
+        if device == stand_in.DEVICE:
+            fault(engine.game)
+        return engine, data
+
+    found = compared(monkeypatch, begin)
     assert not found["equal"]
     assert any(told in line for line in found["faults"]), found
 
 
 def test_a_player_that_does_not_move_is_found(monkeypatch):
-    monkeypatch.setattr(parity, "DESCENT", None)
+    still = functools.partial(torch.optim.SGD, lr=0.0)
+    start = functools.partial(parity.start, optimizer=still)
+    found = compared(monkeypatch, start, "seqgan.lm.likelihood_game")
+    assert found["faults"] == ["player G did not move"]
+
+
+def test_a_buffer_that_comes_back_is_found(monkeypatch):
+    play = Engine.play
+
+    def leaves(engine, turn, batches):
+        logs = play(engine, turn, batches)
+        engine.game.D.stray = torch.zeros(1)
+        return logs
+
     start = parity.start
 
-    def still(name, device, seed, precision="no"):
-        descent = lambda ps: torch.optim.SGD(ps, lr=0.0)  # noqa: E731
-        return start(name, device, seed, precision, descent)
+    def begin(name, device, *rest):
+        engine, data = start(name, device, *rest)
+        engine.game.D.register_buffer("stray", torch.zeros(1, device=device))
+        return engine, data
 
-    monkeypatch.setattr(parity, "start", still)
-    monkeypatch.setattr(parity, "ROUNDS", 1)
-    found = parity.differences("seqgan.lm.likelihood_game", torch.device("cpu"), "no", 1e-4)
-    assert found["faults"] == ["player G did not move"]
+    monkeypatch.setattr(Engine, "play", leaves)
+    found = compared(monkeypatch, begin)
+    assert "D.stray changed the device" in found["error"]

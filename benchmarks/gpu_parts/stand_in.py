@@ -7,6 +7,7 @@ code that asks for the kind of a device takes the way of a GPU.
 
 import contextlib
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -172,6 +173,7 @@ def here() -> Iterator[torch.device]:
         return CPU.type if kind == DEVICE.type else kind
 
     with (
+        warnings.catch_warnings(),
         mock.patch.object(torch, "autocast", lambda kind, **how: autocast(known(kind), **how)),
         mock.patch.object(torch, "is_autocast_enabled", lambda kind: enabled(known(kind))),
         mock.patch.object(optimizer, "_get_fused_kernels_supported_devices", return_value=fused),
@@ -180,6 +182,8 @@ def here() -> Iterator[torch.device]:
         FromValues(),
         Computed(),
     ):
+        # What torch says of meta, which is not so here
+        warnings.filterwarnings("ignore", "for .*: copying from a non-meta parameter")
         yield DEVICE
 
 

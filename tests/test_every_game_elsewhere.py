@@ -5,41 +5,20 @@ naming the device, a generator of the wrong one, a value that is read, are found
 """
 
 import functools
-import sys
-from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
 
 from image_core.adversarial.engine import Engine
+from tests.stand_in import parity, stand_in
 from tests.test_every_game import GAMES
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
-from gpu_parts import parity, stand_in
-
-sys.path.pop(0)
 WAITING = {
     "rl/rollout.py", "rl/envs/spaces.py", "rl/advantages.py", "rl/discriminators.py",
     "rl/games/control.py", "rl/games/dagger.py", "rl/games/soft.py", "rl/imitator.py",
     "rl/returns.py", "rl/sac.py",
 }  # fmt: skip
 """Environments are on the CPU: a rollout brings actions there, and only its valid rows learn."""
-
-
-@pytest.fixture
-def heard(monkeypatch):
-    """Lines that a move has waited at."""
-    found, play = Counter(), Engine.play
-
-    def heard(engine, turn, batches):
-        stand_in.waits.clear()
-        logs = play(engine, turn, batches)
-        found.update(stand_in.waits)
-        return logs
-
-    monkeypatch.setattr(Engine, "play", heard)
-    return found
 
 
 @pytest.mark.parametrize("name", GAMES)

@@ -189,9 +189,9 @@ def here() -> Iterator[torch.device]:
 
 def _shared(tensors: Mapping[str, Tensor]) -> list[set[str]]:
     """Names of tensors by their memory, which safetensors does not look at on meta."""
-    found: dict[int, set[str]] = {}
+    found: dict[int | str, set[str]] = {}
     for name, tensor in tensors.items():
-        found.setdefault(tensor.untyped_storage().data_ptr(), set()).add(name)
+        found.setdefault(tensor.untyped_storage().data_ptr() or name, set()).add(name)
     return list(found.values())
 
 
@@ -256,7 +256,7 @@ def _note_copy(name: str, args: Sequence[Any], kwargs: Mapping[str, Any], there:
     """A copy between the devices is waited for unless it is asked to come later."""
     source = args[1] if name == "copy_" else args[0]
     later = args[2] if name == "copy_" and len(args) > 2 else kwargs.get("non_blocking", False)
-    if isinstance(source, Away) != there and not later:
+    if isinstance(source, Away) != there and not later and source.numel():
         note(name)
 
 

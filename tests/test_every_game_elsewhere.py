@@ -89,6 +89,34 @@ def test_gradients_and_shared_weights_are_those_of_a_cpu():
             assert torch.equal(one.cpu(), other)
 
 
+@pytest.mark.parametrize("precision", [
+    "no", pytest.param("bf16", marks=pytest.mark.bf16),
+])  # fmt: skip
+def test_a_device_that_rounds_otherwise_has_no_fault(precision, monkeypatch):
+    """GAIL's logged KL is a difference of nearly equal numbers: rounding alone moves it far."""
+    begun, a_round = parity.start, parity.a_round
+    there = []
+
+    def start(name, device, seed, *rest):
+        played = begun(name, device, seed, *rest)
+        there.extend([played] if seed == 1 else [])
+        return played
+
+    def rounded(played, folder):
+        if played not in there:
+            return a_round(played, folder)
+        with stand_in.Rounded(*parity.ROUNDING[precision], 77):
+            return a_round(played, folder)
+
+    monkeypatch.setattr(parity, "start", start)
+    monkeypatch.setattr(parity, "a_round", rounded)
+    monkeypatch.setattr(parity, "ROUNDS", 1)
+    limit = parity.LIMITS[precision]
+    found = parity.differences("rl.games.imitation", parity.CPU, precision, limit)
+    assert found["equal"], found
+    assert 0 < found["round_1"] <= limit
+
+
 # ------------------------------------------------------------------------- what parity would miss
 
 

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 3
 LIMITS = {"no": 1e-4, "bf16": 3e-2}
 """Largest relative difference of what moved in a round, by precision."""
-ROUNDING = 1e-6
-"""Share by which a number is moved that another device may round otherwise."""
+ROUNDING = {"no": (1e-6, torch.float32), "bf16": (2.0**-8, torch.bfloat16)}
+"""Share by which a number of a kind is moved that another device may round otherwise."""
 EXCUSES = {"no": 10.0, "bf16": 3.0}
 """A difference is excused up to so many times that of the CPU's own rounding, by precision."""
 SHOWN = 5
@@ -254,7 +254,7 @@ def otherwise_rounded(
 ) -> dict[str, float]:
     """How far the same round ends from itself when it is rounded otherwise, at most.
 
-    In float32 the last bits of products and sums are moved; bfloat16 is compared with float32.
+    The last bits of products and sums are moved; bfloat16 is compared with float32 as well.
 
     Args:
         name: Module of the game.
@@ -262,13 +262,10 @@ def otherwise_rounded(
         precision: Name of the precision.
         expected: What the CPU moved.
     """
-    rounds = []
-    if precision != "no":
-        rounds.append(a_round(start(name, CPU, 0), folder))
-    else:
-        for seed in range(3):
-            with stand_in.Rounded(ROUNDING, seed):
-                rounds.append(a_round(start(name, CPU, 0), folder))
+    rounds = [a_round(start(name, CPU, 0), folder)] if precision != "no" else []
+    for seed in range(3):
+        with stand_in.Rounded(*ROUNDING[precision], seed):
+            rounds.append(a_round(start(name, CPU, 0, precision), folder))
     gaps = [apart(each, expected) for each in rounds]
     return {key: max(gap.get(key, 0.0) for gap in gaps) for key in set().union(*gaps)}
 

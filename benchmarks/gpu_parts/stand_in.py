@@ -106,12 +106,13 @@ class Rounded(TorchDispatchMode):
 
     Args:
         by: Largest share by which a number is moved.
+        kind: Type of the numbers.
         seed: Seed of the shares.
     """
 
-    def __init__(self, by: float, seed: int) -> None:
+    def __init__(self, by: float, kind: torch.dtype, seed: int) -> None:
         super().__init__()
-        self.by, self.seed = by, seed
+        self.by, self.kind, self.seed = by, kind, seed
 
     def __torch_dispatch__(
         self,
@@ -127,7 +128,7 @@ class Rounded(TorchDispatchMode):
 
     def _move(self, value: Any) -> None:
         """Each number by a share of it that is a function of its place."""
-        if isinstance(value, Tensor) and value.dtype == torch.float32:
+        if isinstance(value, Tensor) and value.dtype == self.kind:
             turns = torch.arange(value.numel(), dtype=torch.float64) + 0.5 * self.seed
             share = turns.mul_(0.7548776662466927).frac_().mul_(2).sub_(1).mul_(self.by)
             value.mul_((1 + share).view(value.shape).to(value))

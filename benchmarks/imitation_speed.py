@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from timing import name_of, now, peak_gib
+from timing import forget_peak, name_of, now, peak_gib
 
 from image_core.adversarial import penalties
 from image_core.adversarial.engine import Engine, Logs
@@ -99,6 +99,7 @@ def build(env: str, d_steps: int, device: torch.device) -> tuple[Engine, Imitati
 
 def measure(env: str, steps: int, d_steps: int, device: torch.device) -> dict[str, Any]:
     torch.manual_seed(0)
+    forget_peak(device)
     engine, game = build(env, d_steps, device)
     data, rounds = Uniform(256, 0), max(1, steps // (ENVS * STEPS))
     list(engine.rounds(data, 1))  # warm

@@ -1,5 +1,6 @@
 import gc
 import os
+from collections import Counter
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -101,9 +102,33 @@ def unsynced():
     event.remove(Engine, "connect", off)
 
 
+@pytest.fixture
+def heard(monkeypatch):
+    """How often each line of the moves has waited for the device that stands in for a GPU."""
+    from image_core.adversarial.engine import Engine
+    from tests.stand_in import stand_in
+
+    found, play = Counter(), Engine.play
+
+    def listening(engine, turn, batches):
+        stand_in.waits.clear()
+        logs = play(engine, turn, batches)
+        found.update(stand_in.waits)
+        return logs
+
+    monkeypatch.setattr(Engine, "play", listening)
+    return found
+
+
 LONGEST = (
     *("test_paper_option", "test_kill_and_resume", "test_every_game", "test_site"),
-    *("test_parallel_games", "test_image_recipe", "test_presets", "test_two_processes"),
+    *(
+        "test_parallel_games",
+        "test_every_game_elsewhere",
+        "test_image_recipe",
+        "test_presets",
+        "test_two_processes",
+    ),
     *("test_without_bfloat16", "test_imitate_recipe", "test_bad_input", "test_text_recipe"),
     *("test_dialogue_recipe", "test_retrieve_recipe", "test_discrete_recipe"),
     *("test_translate_recipe", "test_text2image_recipe", "test_judge", "test_judging"),

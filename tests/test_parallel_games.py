@@ -77,8 +77,29 @@ def test_both_processes_end_alike_and_as_sharded_ones(name, pair):
 
 def test_the_traps_that_the_engine_keeps_out_of(pair):
     """As torch has them: where one no longer holds, what the engine does could be simpler."""
-    for found in (each["traps"] for each in pair):
-        assert not found["ddp_penalty_alone"]
-        assert not found["ddp_two_forwards_two_backwards"]
-        assert not found["ddp_not_by_forward"]
-        assert "storage of size 0" in found["fsdp_penalty"]
+    for found in (each["traps"]["data_parallel"] for each in pair):
+        assert not found["penalty_alone"]
+        assert found["penalty_with_its_logits"]
+        assert not found["two_forwards_two_backwards"]
+        assert not found["not_by_forward"]
+        assert found["first_player"]
+        assert not found["second_player"]
+        assert not found["wrapped_in_the_others_turn"]
+        assert "Expected to have finished reduction" in found["idle_player"]
+
+
+def test_shards_with_a_penalty_equal_one_process_by_one_recipe_alone(pair):
+    """Which is that of the engine: gather for a whole move, let go before each step."""
+    for found in (each["traps"]["shards"] for each in pair):
+        assert "storage of size 0" in found["as_it_comes"]
+        assert found["the_recipe"] <= SUMS
+
+
+def test_accelerate_shards_one_model_of_two_players(monkeypatch):
+    """Why `parallel.shard` takes modules of a game: above, all of them are sharded at once."""
+    accelerate = pytest.importorskip("accelerate")
+    monkeypatch.setattr(accelerate.Accelerator, "is_fsdp2", True)
+    players = [torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)]
+    optimizers = [torch.optim.SGD(player.parameters(), 0.1) for player in players]
+    with pytest.raises(ValueError, match="Only one model is supported when using FSDP2"):
+        accelerate.Accelerator(cpu=True).prepare(*players, *optimizers)

@@ -1,6 +1,6 @@
 """A dialogue step at GPT-2's size beside its bare parts, and the tokens decoded in a second."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import dialogue_step
@@ -25,19 +25,16 @@ def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     context = torch.randint(3, shape.vocab, size, device=device)
     length = dialogue_step.T
     every = GenerationOptions(min_length=length)
-    seconds = min(
-        repeated(
-            lambda: policy.sample(context, torch.ones_like(context).bool(), length, every),
-            device,
-            1 if tiny else 5,
-        )
-    )
+    seen = torch.ones_like(context).bool()
     told = {"layers": shape.layers, "width": shape.width, "device": name_of(device)}
-    yield {
-        "decoded_tokens_per_second": round(dialogue_step.B * length / seconds),
-        "by": "ours",
-        **told,
-    }
+
+    def decoded(by: str, run: Callable[[], object]) -> dict[str, Any]:
+        seconds = min(repeated(torch.no_grad()(run), device, 1 if tiny else 5))
+        rate = round(dialogue_step.B * length / seconds)
+        return {"decoded_tokens_per_second": rate, "by": by, **told}
+
+    policy.eval()
+    yield decoded("ours, static cache", lambda: policy.sample(context, seen, length, every))
     found = roofline.count(parts["step"])
     least = found.limit("no")
     took = min(repeated(parts["step"], device, 1 if tiny else 5))
@@ -52,3 +49,15 @@ def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
         "profile": roofline.profile(parts["step"], device),
         **told,
     }
+    # Last, since transformers compiles the step of a static cache on a GPU
+    options = {"do_sample": True, "top_k": 0, "min_new_tokens": length, "pad_token_id": 0}
+    yield decoded(
+        "generate, static cache",
+        lambda: policy.model.generate(
+            context,
+            attention_mask=seen.long(),
+            max_new_tokens=length,
+            cache_implementation="static",
+            **options,
+        ),
+    )

@@ -42,7 +42,7 @@ class DrawnOnCPU(TorchDispatchMode):
 def _drawn(func: Callable[..., Any], name: str, args: Sequence[Any], options: dict) -> Any:
     given = [x for x in args if isinstance(x, Tensor)]
     device = torch.device(options.get("device") or (given[0].device if given else "cpu"))
-    if device.type == "cpu":
+    if device.type in ("cpu", "meta"):  # what stands in for a GPU draws as a CPU does
         return func(*args, **options)
     options = {**options, "device": torch.device("cpu")} if "device" in options else options
     drawn = func(*tree_map(_on_cpu, args), **options)

@@ -1,6 +1,5 @@
 """Moves that wait for the device: every turn of every game under torch's debug mode for it."""
 
-import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -8,14 +7,16 @@ from typing import Any
 
 import torch
 
-from gpu_parts.parity import ROOT, games, start
+from gpu_parts import stand_in
+from gpu_parts.parity import games, held, start
 from image_core.adversarial.game import Turn
 
 
 def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     """One line a turn of a game: how often it waited, and from which lines of ours.
 
-    The first round is not counted, since kernels are then loaded. On a CPU nothing waits.
+    The first round is not counted, since kernels are then loaded. In place of a CPU, where nothing
+    waits, there is the device that stands in for a GPU.
 
     Args:
         device: Device to play on.
@@ -24,7 +25,8 @@ def lines(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     names = games()
     for name in names[:: max(1, len(names) // 3)] if tiny else names:
         try:
-            yield from _of_game(name, device)
+            with held(device) as place:
+                yield from _of_game(name, place)
         except Exception as error:  # a line says which game failed, and the others are played
             yield {"game": name, "error": f"{type(error).__name__}: {error}"[:500]}
 
@@ -45,34 +47,22 @@ def _of_game(name: str, device: torch.device) -> Iterator[dict[str, Any]]:
 
 def waits_of(engine: Any, turn: Turn, stream: Any, device: torch.device) -> Counter[str]:
     """How often each of our lines waited for the device in one turn."""
+    if device == stand_in.DEVICE:
+        stand_in.waits.clear()
+        engine.play(turn, stream)
+        return Counter(stand_in.waits)
     found: Counter[str] = Counter()
 
     def note(message: Any, *rest: Any, **options: Any) -> None:
         if "synchroniz" in str(message):
-            found[_ours()] += 1
+            found[stand_in.place()] += 1
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = note
-        _debug(device, "warn")
+        torch.cuda.set_sync_debug_mode("warn")
         try:
             engine.play(turn, stream)
         finally:
-            _debug(device, "default")
+            torch.cuda.set_sync_debug_mode("default")
     return found
-
-
-def _ours() -> str:
-    """The innermost line of the toolkit on the stack."""
-    for frame in reversed(traceback.extract_stack()):
-        if frame.filename.startswith(tuple(str(ROOT / name) for name in PACKAGES)):
-            return f"{frame.filename[len(str(ROOT)) + 1 :]}:{frame.lineno}"
-    return "outside the toolkit"
-
-
-PACKAGES = ("seqgan", "rl", "image_core")
-
-
-def _debug(device: torch.device, mode: str) -> None:
-    if device.type == "cuda":
-        torch.cuda.set_sync_debug_mode(mode)

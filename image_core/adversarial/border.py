@@ -316,6 +316,25 @@ def check_slopes(points: Any) -> None:
         )
 
 
+def check_differentiable(slope: Tensor) -> None:
+    """Reject a slope that cannot be differentiated again.
+
+    Torch would say so when the loss is differentiated, without the discriminator's name.
+
+    Args:
+        slope: Gradient of a discriminator's logits in its input.
+
+    Raises:
+        UserError: The discriminator is compiled.
+    """
+    if type(slope.grad_fn).__name__.startswith("CompiledFunctionBackward"):
+        raise UserError(
+            "a penalty takes the slope of a discriminator that torch.compile has made a graph of, "
+            "which cannot be differentiated twice; give the module itself, and compile whole steps "
+            "by compile_steps() or --compile where the game has them"
+        )
+
+
 def check_penalised(discriminator: Any, real: Any, fake: Any) -> None:
     """Reject what no penalty can be computed of.
 

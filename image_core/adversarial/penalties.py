@@ -26,6 +26,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.border import (
+    check_differentiable,
     check_logits_of,
     check_pairs,
     check_penalised,
@@ -98,6 +99,7 @@ class Flattening:
             [x for _, _, x in used],
             create_graph=True,
         )
+        check_differentiable(slopes[0])
         parts = [
             gamma / 2 * slope.flatten(1).square().sum(1).mean()
             for (gamma, _, _), slope in zip(used, slopes)
@@ -398,4 +400,5 @@ def logits_and_gradients(
             )
             if gradient is None:
                 raise UserError(_NO_SLOPE)
+            check_differentiable(gradient)
     return logits.reshape(len(points), -1).sum(1), gradient.reshape(len(points), -1)

@@ -188,7 +188,8 @@ def _squares(gap: Tensor) -> Tensor:
 def _moved(means: Tensor, features: Tensor, labels: Tensor, decay: float) -> Tensor:
     """Moving means of each class, of which those in the batch move."""
     sums = torch.zeros_like(means).index_add(0, labels, features.to(means))
-    counts = torch.bincount(labels, minlength=len(means)).to(means)[:, None]
+    ones = torch.ones_like(labels, dtype=means.dtype)
+    counts = torch.zeros_like(means[:, :1]).index_add(0, labels, ones[:, None])
     return torch.where(counts > 0, decay * means + (1 - decay) * sums / counts.clamp(min=1), means)
 
 

@@ -136,6 +136,10 @@ class Actions:
         return torch.where(above & below, (low + high) / 2, inside).float()
 
     @functools.cached_property
+    def _copies(self) -> dict[torch.device, tuple[Tensor, ...]]:
+        return {}
+
+    @functools.cached_property
     def half_width(self) -> Tensor:
         """Distance of each component from `middle` that is scaled to 1."""
         half = (self.high.double() - self.low.double()) / 2
@@ -149,7 +153,8 @@ class Actions:
         """
         if self.discrete:
             return act
-        return act.clamp(self.low.to(act.device), self.high.to(act.device))
+        low, high, *_ = self._on(act.device)
+        return act.clamp(low, high)
 
     def to_env(self, act: Tensor) -> np.ndarray:
         """Convert actions to the environment's format.
@@ -168,13 +173,20 @@ class Actions:
             act: Actions as policies give them, (B, ...).
         """
         if self.parts:
-            first = act.new_tensor([0, *self.parts[:-1]]).cumsum(0)
             rows = torch.zeros(len(act), self.choices, device=act.device)
-            return rows.scatter_(1, act + first, 1.0)
+            return rows.scatter_(1, act + self._on(act.device)[-1], 1.0)
         if self.discrete:
             return one_hot(act, self.choices).to(torch.get_default_dtype())
-        middle, half = self.middle.to(act.device), self.half_width.to(act.device)
+        _, _, middle, half, _ = self._on(act.device)
         return (self.clip(act) - middle) / half
+
+    def _on(self, device: torch.device) -> tuple[Tensor, ...]:
+        """Least, greatest, middle, half width and first choice of each component, copied once."""
+        if device not in self._copies:
+            first = torch.tensor([0, *self.parts[:-1]]).cumsum(0)
+            own = (self.low, self.high, self.middle, self.half_width, first)
+            self._copies[device] = tuple(each.to(device) for each in own)
+        return self._copies[device]
 
 
 def actions(space: spaces.Space[Any]) -> Actions:

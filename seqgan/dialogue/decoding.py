@@ -18,6 +18,7 @@ from seqgan.dialogue.encode import Format
 from seqgan.dialogue.generation import PLAIN, GenerationOptions, block_ngrams
 from seqgan.dialogue.policies import DialoguePolicy
 from seqgan.dialogue.turns import Utterance
+from seqgan.lm.softmax import without
 
 
 class Found(NamedTuple):
@@ -115,7 +116,7 @@ def _allowed(
     attention_mask: Tensor,
 ) -> Float[Tensor, "N V"]:
     if written.shape[1] < generation.min_length:
-        logits = logits.index_fill(-1, torch.tensor([policy.end], device=logits.device), -torch.inf)
+        logits = without(logits, [policy.end])
     if generation.block:
         logits = block_ngrams(logits, generation, policy.end, written, context, attention_mask)
     return logits.float().log_softmax(-1)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from seqgan.lm.softmax import without
+
 
 class GenerationOptions(NamedTuple):
     """How a token is drawn from its logits.
@@ -79,13 +81,12 @@ def draw(
         attention_mask: True = no padding, of the context, (N, C).
     """
     if written.shape[1] < generation.min_length:
-        logits = logits.index_fill(-1, torch.tensor([end], device=logits.device), -torch.inf)
+        logits = without(logits, [end])
     if generation.block:
         logits = block_ngrams(logits, generation, end, written, context, attention_mask)
     if generation.temperature == 0:
         return logits.argmax(-1)
-    share = filtered(logits, generation).float().softmax(-1)
-    return one_of(share) if share.device.type == "cpu" else torch.multinomial(share, 1)[:, 0]
+    return one_of(filtered(logits, generation).float().softmax(-1))
 
 
 def one_of(share: Float[Tensor, "N V"]) -> Int64[Tensor, " N"]:
@@ -98,7 +99,7 @@ def one_of(share: Float[Tensor, "N V"]) -> Int64[Tensor, " N"]:
     """
     below = share.cumsum(-1, dtype=torch.float64)
     total = below[:, -1:]
-    place = torch.rand(len(share), 1, dtype=torch.float64) * total
+    place = torch.rand(len(share), 1, dtype=torch.float64, device=share.device) * total
     # Rounded up to the total it would be beyond every token
     place = torch.minimum(place, torch.nextafter(total, torch.zeros_like(total)))
     return torch.searchsorted(below, place, right=True)[:, 0].clamp(max=share.shape[-1] - 1)

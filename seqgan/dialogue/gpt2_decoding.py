@@ -1,9 +1,10 @@
-"""GPT-2 token by token on a CPU, as models from scratch are: the same sums without the waiting.
+"""GPT-2 token by token, as models from scratch are: the same sums without the waiting.
 
 transformers copies all keys and values of a layer to append one, and multiplies a few rows by
 matrices as they lie for training. Here keys and values are written where they stay, the last layer
-reads a context for its last token alone, and each call packs the matrices once as oneDNN wants
-them. What it returns is what transformers returns, but for rounding.
+reads a context for its last token alone, and each batch of contexts brings the matrices once into
+the form that they are read in: on a CPU as oneDNN packs them, on a GPU in the precision of
+autocast. What it returns is what transformers returns, but for rounding.
 """
 
 from collections.abc import Callable
@@ -93,10 +94,10 @@ def decodes(model: Any) -> bool:
     if type(model) is not GPT2LMHeadModel or model.training or torch.is_grad_enabled():
         return False
     weight, c = model.lm_head.weight, model.config
+    on_cpu, mixed = weight.device.type == "cpu", torch.is_autocast_enabled(weight.device.type)
     return (
-        weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
+        weight.dtype == torch.float32
+        and not (on_cpu and mixed)
         and c.activation_function == "gelu_new"
         and c.scale_attn_weights
         and not c.scale_attn_by_inverse_layer_idx
@@ -114,6 +115,7 @@ class GPT2Decoder:
 
     def __init__(self, model: Any, rows: int):
         self.model, self.heads = model.transformer, model.config.n_head
+        self.dtype = _read_as(model.lm_head.weight)
         self.head = _linear(model.lm_head.weight, None, rows)
 
         def turned(part: Any) -> Linear:
@@ -150,7 +152,7 @@ class GPT2Decoder:
         hidden = self.model.wte(context) + self.model.wpe(position)
         depth = hidden.shape[-1] // self.heads
         shape = (len(self.layers), rows, self.heads, length + ROOM, depth)
-        keys, values = hidden.new_zeros(shape), hidden.new_zeros(shape)
+        keys, values = (hidden.new_zeros(shape, dtype=self.dtype) for _ in "kv")
         seen = F.pad(attention_mask, (0, ROOM), value=True)
         last = len(self.layers) - 1
         for number, layer in enumerate(self.layers):
@@ -207,8 +209,17 @@ def _feed_forward(layer: Layer, hidden: Float[Tensor, "N T W"]) -> Float[Tensor,
     return hidden + layer.narrow(wide)
 
 
+def _read_as(weight: Tensor) -> torch.dtype:
+    """Precision of products with the weight: its own, or that of autocast."""
+    kind = weight.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+
+
 def _linear(weight: Float[Tensor, "O I"], bias: Tensor | None, rows: int) -> Linear:
     """x W^T + b, with W packed where it is worth it."""
+    if weight.device.type != "cpu":
+        cast = weight.to(_read_as(weight))
+        return lambda x: F.linear(x, cast, bias)
     if rows < FEW or not torch.backends.mkldnn.is_available():
         return lambda x: F.linear(x, weight, bias)
     packed = torch.ops.mkldnn._reorder_linear_weight(weight, rows)

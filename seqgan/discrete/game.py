@@ -5,6 +5,7 @@ estimator; by any other the same nets learn by REINFORCE, straight-through, REBA
 generator of logits, D discriminator, F its logit, w = p/q the importance weight.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
@@ -157,11 +158,10 @@ def weight_statistics(log_weight: Float[Tensor, " N"], samples: int) -> dict[str
     """
     groups = log_weight.view(-1, samples) if samples > 1 else log_weight[None]
     weight = groups.softmax(1)
-    count = torch.tensor(float(log_weight.numel()), device=log_weight.device)
     return {
         "ess": (1 / weight.square().sum(1)).mean(),
         "log_weight_variance": log_weight.var(correction=0),
-        "log_z": torch.logsumexp(log_weight, 0) - count.log(),
+        "log_z": torch.logsumexp(log_weight, 0) - math.log(log_weight.numel()),
     }
 
 

@@ -212,9 +212,7 @@ class RecurrentPolicy(SequencePolicy):
     def drawer(
         self, temperature: float = 1.0, top_p: float = 1.0, never: Sequence[int] = ()
     ) -> Draw:
-        bias = self._output_bias()
-        if never:
-            bias = bias.index_fill(0, torch.tensor(list(never), device=bias.device), -1e9)
+        bias = softmax.without(self._output_bias(), never, -1e9)
         return softmax.drawer(self.output_weight, bias, temperature, top_p)
 
     def log_prob(

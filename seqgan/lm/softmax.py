@@ -4,6 +4,7 @@ Logits are computed and consumed in chunks of rows that fit the cache, and never
 V = 5,000 they make up nearly all of an LSTM's memory. Symbols: N rows, H hidden size, V vocabulary.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -111,8 +112,7 @@ def logit_drawer(temperature: float, top_p: float = 1.0, never: Sequence[int] = 
 
     @torch.no_grad()
     def draw_rows(logits: Float[Tensor, "N V"]) -> Int64[Tensor, " N"]:
-        banned = torch.tensor(list(never), dtype=torch.int64, device=logits.device)
-        logits = logits.index_fill(1, banned, float("-inf")) / temperature
+        logits = without(logits, never) / temperature
         mass = (logits - logits.amax(1, keepdim=True)).exp_()
         if top_p < 1:
             _keep_nucleus(mass, top_p)
@@ -121,6 +121,24 @@ def logit_drawer(temperature: float, top_p: float = 1.0, never: Sequence[int] = 
         return _invert(mass.view(len(mass), -1, BLOCK), uniform)
 
     return draw_rows
+
+
+def without(
+    logits: Float[Tensor, "*rows V"], ids: Sequence[int], value: float = -math.inf
+) -> Float[Tensor, "*rows V"]:
+    """The logits, with those of some ids replaced.
+
+    One kernel an id: a tensor of the ids would be copied to a GPU, which the program waits for.
+
+    Args:
+        logits: Logits of the tokens, (..., V).
+        ids: Ids that are not to be drawn.
+        value: Their logit.
+    """
+    out = logits.clone()
+    for token in ids:
+        out[..., token] = value
+    return out
 
 
 def _keep_nucleus(mass: Float[Tensor, "n V"], top_p: float) -> None:

@@ -194,13 +194,12 @@ def intrinsic_reward(
         goals: Goals after 0 to T - 1 tokens, (B, T, F).
         goal_horizon: Number c of goals.
     """
-    total, count = torch.zeros_like(goals[:, :, 0]), 0 * torch.arange(goals.shape[1])
-    for i in range(1, min(goal_horizon, goals.shape[1]) + 1):
+    total, length = torch.zeros_like(goals[:, :, 0]), goals.shape[1]
+    for i in range(1, min(goal_horizon, length) + 1):
         moved = features[:, i:] - features[:, :-i]
-        cosine = F.cosine_similarity(moved, goals[:, : goals.shape[1] - i + 1], dim=2)
+        cosine = F.cosine_similarity(moved, goals[:, : length - i + 1], dim=2)
         total[:, i - 1 :] += cosine
-        count[i - 1 :] += 1
-    return total / count.to(total)
+    return total / torch.arange(1, length + 1, device=total.device).clamp(max=goal_horizon)
 
 
 def rescaled(

@@ -149,8 +149,8 @@ class EvolvedGame(LabelledGame):
         ]
         logs = {"beta": beta, "quality": self.fitness[0], "diversity": self.fitness[1]}
         for name in dict.fromkeys(child.mutation for child in self.mutants):
-            own = [i for i, child in enumerate(self.mutants) if child.mutation == name]
-            logs[f"won_{name}"] = self.wins[own].sum() / self.wins.sum().clamp(min=1)
+            own = [w for w, child in zip(self.wins, self.mutants) if child.mutation == name]
+            logs[f"won_{name}"] = torch.stack(own).sum() / self.wins.sum().clamp(min=1)
         return Loss(torch.stack(each).sum(), {k: v.clone() for k, v in logs.items()})
 
     def _judge(self, part: RecurrentPolicy, count: int, beta: Tensor) -> Float[Tensor, " B"]:
@@ -181,7 +181,7 @@ class EvolvedGame(LabelledGame):
             shift: Moves by which it is ahead.
         """
         share = ((self.played + shift) / self.moves).clamp(0.0, 1.0)
-        return self.played.new_tensor(self.beta_max) ** share
+        return self.beta_max**share
 
     def discriminator_steps(self, batches: Iterator[Batch], steps: int) -> Iterator[Loss]:
         """Train each step on real sequences of every label and as many relaxed ones."""

@@ -73,8 +73,7 @@ class PenaltyGame(LabelledGame):
                 p.sample(len(r), self.length) for p, r in zip(self.G.labelled(), real, strict=True)
             ]
             tokens = self.G.trim(torch.cat([*real, *drawn]))
-            labels = [torch.full((len(rows),), i) for i, rows in enumerate(real)]
-            label = torch.cat(labels).to(tokens.device)
+            label = torch.cat([r.new_full((len(r),), i) for i, r in enumerate(real)])
             classes = torch.cat([label, torch.full_like(label, len(real))])
             outputs = self.D.classify(tokens)
             total = F.cross_entropy(outputs, classes) + self.D.regularizer()

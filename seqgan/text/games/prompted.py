@@ -232,7 +232,7 @@ class PromptedGame(PolicyGame):
             rows = min(1000, left)
             given = prompt
             if given is None and self.asked is not None:
-                given = self.asked.draw(rows).to(device)
+                given = self.asked.draw(rows).to(device, non_blocking=True)
             drawn = policy.sample(
                 rows,
                 self.length,

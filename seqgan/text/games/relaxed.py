@@ -140,7 +140,7 @@ class RelaxedGame(PolicyGame):
     def beta(self) -> Float[Tensor, ""]:
         """Inverse temperature of the current move; beta_min before the first."""
         share = (self.played / self.moves).clamp(max=1.0)
-        return self.beta_min * self.played.new_tensor(self.beta_max / self.beta_min) ** share
+        return self.beta_min * (self.beta_max / self.beta_min) ** share
 
     def write(
         self, count: int, beta: Float[Tensor, ""]

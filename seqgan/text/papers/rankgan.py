@@ -173,7 +173,8 @@ class Ranker(SequenceDiscriminator):
 
     def _drawn(self, count: int) -> Int64[Tensor, "N T"]:
         pool = self.pool()
-        return pool[torch.randint(len(pool), (count,))].to(self.cnn.embedding.device)
+        rows = torch.randint(len(pool), (count,)).to(pool.device, non_blocking=True)
+        return pool[rows].to(self.cnn.embedding.device, non_blocking=True)
 
     def _relevance(
         self, own: Float[Tensor, "B F"], given: Float[Tensor, "U F"]

@@ -1,5 +1,7 @@
 """What a step of an image game costs: forwards, gradients, penalties, graphs."""
 
+import functools
+
 import pytest
 import torch
 from torch import nn
@@ -158,12 +160,40 @@ def compiled_steps():
 
 
 def compiled_without_its_penalty():
-    """Why the whole step is compiled: where torch no longer refuses this, it need not be."""
-    D = torch.compile(torch.nn.Sequential(torch.nn.Linear(3, 1)), backend="aot_eager")
-    x = torch.ones(2, 3, requires_grad=True)
-    (slope,) = torch.autograd.grad(D(x).pow(2).sum(), x, create_graph=True)
-    with pytest.raises(RuntimeError, match="does not currently support double backward"):
-        slope.pow(2).sum().backward()
+    """Why the penalty is in the graph: where torch no longer refuses this, it need not be."""
+    D = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    x, fake = torch.randn(2, 3), torch.randn(2, 3)
+
+    def slope(critic):
+        points = x.clone().requires_grad_()
+        (found,) = torch.autograd.grad(critic(points).sum(), points, create_graph=True)
+        return found.pow(2).sum()
+
+    graph = functools.partial(torch.compile, backend="aot_eager")
+    for refused in (lambda: slope(graph(D)), lambda: graph(lambda: slope(D))()):
+        with pytest.raises(RuntimeError, match="does not currently support double backward"):
+            refused().backward()
+    for penalty in (penalties.r1(1.0), penalties.gradient_penalty(1.0)):
+        with pytest.raises(UserError, match=r"torch\.compile has made a graph of"):
+            penalty(graph(D), x, fake)
+    wrapped = PlainGAN(torch.nn.Linear(4, 3), graph(D), 4, batch=2, penalty=penalties.r1(1.0))
+    with pytest.raises(UserError, match=r"torch\.compile has made a graph of"):
+        list(Engine(wrapped, {"G": adam, "D": adam}).rounds(lambda index: x, 1))
+    whole_step(slope, D, graph)
+
+
+def whole_step(slope, D, graph):
+    """Torch can hold a step's backward pass in the graph too, behind a switch of its own."""
+    slope(D).backward()
+    expected = [p.grad for p in D.parameters()]
+
+    def step():
+        D.zero_grad()
+        slope(D).backward()
+
+    with torch._dynamo.config.patch(trace_autograd_ops=True):
+        graph(step, fullgraph=True)()
+    torch.testing.assert_close([p.grad for p in D.parameters()], expected)
 
 
 def compiled_nets():

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from image_core.adversarial import waits
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import mask_of
 from seqgan.dialogue.generation import GenerationOptions, block_ngrams, filtered, one_of
@@ -21,7 +22,9 @@ from tests.seqgan.dialogue.made import (
     gpt2,
     policy_of,
     replies,
+    sharpen,
 )
+from tests.stand_in import stand_in
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,6 +80,30 @@ def test_a_static_cache_decodes_as_transformers_does_and_makes_room(rows, monkey
             logits, state = policy.step(reply[:, t], state)
             theirs, their_state = policy.step(reply[:, t], their_state)
     assert state.used == 18 > context.shape[1] + 3
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@torch.no_grad()
+def test_replies_of_a_static_cache_are_token_for_token_those_of_a_dynamic_one(
+    temperature, monkeypatch
+):
+    """On the device that stands in for a GPU too, where no matrix is packed."""
+    from seqgan.dialogue import language_models
+
+    monkeypatch.setattr(waits, "reading_is_free", lambda device: False)
+    policy, read = sharpen(policy_of("gpt2")), contexts(6)
+    how, found = GenerationOptions(temperature, min_length=2), []
+    with stand_in.here() as there:
+        for static, place in ((False, "cpu"), (True, "cpu"), (True, there)):
+            with monkeypatch.context() as patch:
+                if not static:
+                    patch.setattr(language_models, "decodes", lambda model: False)
+                torch.manual_seed(0)
+                policy.to(place)
+                found.append(policy.sample(*(x.to(place) for x in read), 12, how).cpu())
+    assert torch.equal(found[0], found[1])
+    assert torch.equal(found[0], found[2])
+    assert len(found[0].unique()) > 4
 
 
 def test_other_models_are_left_to_transformers():

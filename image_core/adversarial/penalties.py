@@ -286,8 +286,9 @@ def mixup(weight: float = 1.0) -> Penalty:
         check_penalised(discriminator, real, fake)
         check_pairs(real, fake)
         real, fake = real.detach(), fake.detach()
-        share = torch.rand(len(real), device=real.device, dtype=real.dtype)
-        mixed = torch.lerp(fake, real, share.view(-1, *[1] * (real.dim() - 1)))
+        exact = torch.promote_types(real.dtype, fake.dtype)  # autocast makes fakes of fewer bits
+        share = torch.rand(len(real), device=real.device, dtype=exact)
+        mixed = torch.lerp(fake.to(exact), real.to(exact), share.view(-1, *[1] * (real.dim() - 1)))
         logits = discriminator(mixed)
         check_logits_of(mixed, logits)
         logits = logits.reshape(len(real), -1).sum(1)

@@ -60,6 +60,9 @@ class Flattening:
         at_real: Weight gamma_r of R1.
         at_fake: Weight gamma_f of R2.
 
+    Raises:
+        UserError: The samples are no floating tensors, or there are none.
+
     Source: Mescheder et al. 2018, eq. 9 and 10.
     """
 
@@ -89,6 +92,9 @@ class Flattening:
             real: Data, (N, ...), a leaf.
             d_fake: Logits of `fake`, from the same kind of forward pass.
             fake: Samples, (N, ...), a leaf.
+
+        Raises:
+            UserError: The samples are not floating, or gradients are switched off.
         """
         check_slopes(real)
         terms = [(self.at_real, d_real, real), (self.at_fake, d_fake, fake)]
@@ -303,6 +309,9 @@ def total(*penalties: Penalty) -> Penalty:
 
     Args:
         penalties: Penalties, each drawing its own noise.
+
+    Raises:
+        UserError: The sum is called with what no penalty can be computed of.
     """
     flat = [part for part in penalties if isinstance(part, Flattening)]
     if flat and len(flat) == len(penalties):

@@ -120,3 +120,12 @@ def test_a_layer_replaced_between_two_rounds_of_one_run():
     with pytest.raises(UserError, match=r"'D' has other parameters than its optimizer"):
         engine.run(points, 3, callbacks=[replace])
     assert engine.round == 1
+
+
+def test_all_layers_removed_between_two_rounds():
+    game = ToyGAN()
+    engine = Engine(game, {"G": sgd, "D": sgd})
+    engine.run(points, 1)
+    game.G, game.D = nn.Identity(), nn.Identity()
+    with pytest.raises(UserError, match=r"'G' has other parameters than its optimizer"):
+        engine.run(points, 1)

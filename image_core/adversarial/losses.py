@@ -121,7 +121,7 @@ def _maths(part: Any) -> str:
     settings = "".join(f", {name} = {value}" for name, value in given.items())
     whole = getdoc(function) or "without documentation of its own."
     told, source = whole.partition("\n\nArgs:")[0], whole.partition("\n\nSource:")[2]
-    return f"{settings}: {told}" + (f"\n\nSource:{source}" if source else "")
+    return f"{settings}: {told}" + (f"\n\nFrom{source}" if source else "")
 
 
 AdversarialLoss.__doc__ = _Documentation(AdversarialLoss.__doc__)  # type: ignore[assignment]

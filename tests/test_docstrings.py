@@ -10,6 +10,7 @@ import functools
 import inspect
 import itertools
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -288,3 +289,175 @@ def g(x):
 def _h(x): ...
 '''
     assert untold(source) == ["f: y", "g: x"]
+
+
+# --------------------------------------------------------------------------------------- `Raises:`
+
+NO_MISTAKES = (
+    *("AssertionError", "AttributeError", "KeyboardInterrupt", "NotImplementedError"),
+    *("StopIteration", "SystemExit", "TrialPruned", "Stopped"),
+)
+"""Exceptions that tell no mistake of the caller's."""
+OF_ONE_FORM = ("game", "run", "main")
+"""Functions of papers and commands, whose form is told once."""
+MAKERS = ("__init__", "__post_init__", "__call__")
+"""Methods that the docstring of their class tells of."""
+Function = tuple[str, str]
+"""Name of a class, or "", and of a function or method."""
+
+
+def functions(tree: ast.Module) -> dict[Function, ast.FunctionDef]:
+    found: dict[Function, ast.FunctionDef] = {}
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name):
+                found["", name] = node
+            case ast.ClassDef(name=owner, body=body):
+                methods = (each for each in body if isinstance(each, ast.FunctionDef))
+                found |= {(owner, each.name): each for each in methods}
+    return found
+
+
+def raises(node: ast.FunctionDef) -> bool:
+    """Whether its own body raises, or calls a check of another module, which is there to raise."""
+    for each in ast.walk(node):
+        match each:
+            case ast.Raise(exc=ast.Call(func=ast.Name(id=name)) | ast.Name(id=name)):
+                if name not in NO_MISTAKES:
+                    return True
+            case ast.Call(func=ast.Name(id=name)) if name.startswith("check_"):
+                return True
+    return False
+
+
+def hidden_calls(owner: str, node: ast.FunctionDef) -> set[Function]:
+    """The private functions of its module and methods of its class that a function calls."""
+    called: set[Function] = set()
+    for each in ast.walk(node):
+        match each:
+            case ast.Call(func=ast.Name(id=name)) if name.startswith("_"):
+                called.add(("", name))
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name)):
+                called |= {(owner, name)} if name.startswith("_") else set()
+    return called
+
+
+def unraised(source: str) -> list[str]:
+    """Public functions, methods and classes that refuse something, of which no `Raises:` tells.
+
+    What a private function of theirs raises is theirs, unless they may catch it.
+    """
+    tree = ast.parse(source)
+    every = functions(tree)
+    refusing = {key for key, node in every.items() if raises(node)}
+    catching = {
+        k for k, node in every.items() if any(isinstance(n, ast.Try) for n in ast.walk(node))
+    }
+    while (
+        found := {
+            (owner, name)
+            for (owner, name), node in every.items()
+            if hidden_calls(owner, node) & refusing
+        }
+        - refusing
+        - catching
+    ):
+        refusing |= found
+    classes = {
+        each.name: ast.get_docstring(each) or ""
+        for each in tree.body
+        if isinstance(each, ast.ClassDef)
+    }
+    wrong = []
+    for owner, name in sorted(refusing):
+        told = ast.get_docstring(every[owner, name]) or ""
+        if owner and name in MAKERS:
+            told += classes[owner]
+        elif name.startswith("_") or (owner and not told) or (not owner and name in OF_ONE_FORM):
+            continue  # a method without words has those of the class that it is derived from
+        if "\nRaises:\n" not in told and not owner.startswith("_"):
+            wrong.append(f"{owner}.{name}".lstrip("."))
+    return wrong
+
+
+@pytest.mark.parametrize("folder", FINISHED)
+def test_what_refuses_says_so(folder):
+    wrong = {path: found for path, source in SOURCES[folder].items() if (found := unraised(source))}
+    assert wrong == {}
+
+
+def test_a_refusal_that_is_not_told_is_found():
+    source = '''
+def own(x):
+    """Raise by itself."""
+    raise UserError("x")
+
+
+def hidden(x):
+    """Raise by a private function."""
+    _check(x)
+
+
+def checked(x):
+    """Raise by a check of another module."""
+    check_tokens("", x)
+
+
+def told(x):
+    """Say so.
+
+    Raises:
+        UserError: Always.
+    """
+    _check(x)
+
+
+def caught(x):
+    """Catch it."""
+    try:
+        _check(x)
+    except UserError:
+        pass
+
+
+def ended(x):
+    """End an iterator, which is no mistake."""
+    raise StopIteration
+
+
+def _check(x):
+    raise UserError("x")
+
+
+class Options:
+    """Values."""
+
+    def __post_init__(self):
+        self._refuse()
+
+    def _refuse(self):
+        raise UserError("x")
+
+    def forward(self):
+        raise UserError("of the class that it is derived from")
+'''
+    assert unraised(source) == ["checked", "hidden", "own", "Options.__post_init__"]
+
+
+# ---------------------------------------------------------------------------------------- `Source:`
+
+PUBLISHED = ("attacks", "estimators", "losses", "penalties")
+"""Modules of the core whose every name stands for published work."""
+
+
+@pytest.mark.parametrize("module", PUBLISHED)
+def test_published_methods_name_their_year(module):
+    held = import_module(f"image_core.adversarial.{module}")
+    own = {"Victim", "total"}  # a classifier of the user's, and a sum
+    wrong = [
+        name
+        for name in held.__all__
+        if name not in own
+        and not re.search(r"\b(19|20)\d\d\b", inspect.getdoc(getattr(held, name)) or "")
+    ]
+    assert wrong == []

@@ -53,6 +53,9 @@ def capsule_margin_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data, of any shape.
         fake: Logits of samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
+
     Source: Jaiswal, AbdAlmageed, Wu & Natarajan 2018; Sabour et al. 2017, eq. 4.
     """
     check_logits(real, fake)
@@ -68,6 +71,9 @@ def capsule_margin_g(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data; ignored.
         fake: Logits of samples, of any shape.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
 
     Source: Jaiswal, AbdAlmageed, Wu & Natarajan 2018, eq. 4.
     """

@@ -64,7 +64,7 @@ def writing(folder: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         raise UserError(
             f"cannot write {folder}: {_reason(error)}; the previous checkpoint is untouched, "
-            "free some space or choose another --out"
+            "free some space or choose another folder"
         ) from error
 
 

@@ -132,7 +132,11 @@ class Relax(nn.Module):
     def forward(
         self, logits: Float[Tensor, "B *variables V"], reward: RewardOf
     ) -> Float[Tensor, ""]:
-        """Surrogate loss for the logits plus the variance term for the control's parameters."""
+        """Surrogate loss for the logits plus the variance term for the control's parameters.
+
+        Raises:
+            UserError: The logits or the rewards are of another kind, or the rewards have no slope.
+        """
         check_variables("relax", logits, 2)
         with torch.enable_grad():
             leaf = logits.detach().requires_grad_()
@@ -248,7 +252,12 @@ class Taylor(nn.Module):
     def forward(
         self, variables: DiscreteVariables, logits: Float[Tensor, " B *S"], reward: RewardOf
     ) -> Float[Tensor, ""]:
-        """Surrogate loss; the coefficient is updated with the current samples only afterwards."""
+        """Surrogate loss; the coefficient is updated with the current samples only afterwards.
+
+        Raises:
+            UserError: The variables, logits or rewards are of another kind, or the rewards have no
+                slope.
+        """
         if not isinstance(variables, DiscreteVariables):
             raise UserError(
                 f"taylor got variables that are a {type(variables).__name__}; give what the logits "

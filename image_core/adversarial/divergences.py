@@ -51,6 +51,9 @@ def kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return fake.exp().mean() - real.mean() - 1
@@ -64,6 +67,9 @@ def reverse_kullback_leibler_d(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return (-real).exp().mean() + fake.mean() - 1
@@ -77,6 +83,9 @@ def squared_hellinger_d(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return (-real / 2).exp().mean() + (fake / 2).exp().mean() - 2
@@ -90,6 +99,9 @@ def pearson_d(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return (fake.square() / 4 + fake).mean() - real.mean()
@@ -110,6 +122,9 @@ def weight_g(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data; ignored.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return -fake.mean()
@@ -121,6 +136,9 @@ def pearson_g(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data; ignored.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return -pearson_reward(fake).mean()
@@ -134,6 +152,9 @@ def boundary_g(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data; ignored.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
 
     Source: Hjelm et al. 2018, section 2.4.
     """
@@ -158,6 +179,9 @@ def boundary_normalised_g(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data; ignored.
         fake: Logits of samples.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
 
     Source: Hjelm et al. 2018, released code.
     """

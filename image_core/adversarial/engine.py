@@ -40,7 +40,9 @@ from image_core.adversarial.moves import (
     RuleError,
     as_loss,
     check_alone,
+    check_between_rounds,
     check_outside_with,
+    check_own_iterators,
     check_turns,
     check_untouched,
     started,
@@ -187,16 +189,18 @@ class Engine:
         Raises:
             NonFiniteError: A loss or gradient was not finite; the message names the step and the
                 last checkpoint.
-            UserError: The game was moved, or layers of it replaced, since the engine was made.
+            RuleError: A move breaks one of the rules of `Move`.
+            UserError: The game is in evaluation mode, was moved, or layers of it were replaced,
+                since the engine was made; or turns or data cannot be played.
         """
         check_count(count)
         self._cut.release()
-        check_unchanged(self.game, self.device, self.players, self.optimizers)
         stream = self.stream(data)
         turns = self.game.turns() if turns is None else turns
         check_turns(turns)
         for _ in range(count):
             check_training(self.game)
+            check_unchanged(self.game, self.device, self.players, self.optimizers)
             logs = Means()
             for turn in turns:
                 if self.round % turn.every == 0:
@@ -225,6 +229,7 @@ class Engine:
 
         Raises:
             NonFiniteError: A loss or gradient was not finite.
+            UserError: The data, turns or callbacks are of another kind; see `rounds`.
         """
         check_callbacks(callbacks)
         for logs in self.rounds(data, count, turns=turns):
@@ -263,6 +268,9 @@ class Engine:
                         f"the move of {player!r} returned a value; log it instead"
                     ) from None
                 return None
+            except RuntimeError as error:
+                check_own_iterators(error, player)
+                raise
             check_outside_with(move, player)
             if not torch.is_grad_enabled() or (
                 torch.is_autocast_enabled(self.device.type) != self._mixed
@@ -359,6 +367,9 @@ class Engine:
 
         Args:
             data: Batches, see `rounds`.
+
+        Raises:
+            UserError: The data are no source of batches, hold none, or a batch holds no tensors.
         """
         for batch in batches(data, self.drawn, self.device):
             self.drawn += 1
@@ -383,8 +394,10 @@ class Engine:
 
         Raises:
             UserError: The disk is full, the folder is not writable, or `notes` are no plain values.
+            RuleError: It is called inside a move.
         """
         folder = check_folder(folder)
+        check_between_rounds("save", self._learner)
         if not isinstance(self.notes, dict):
             kind = type(self.notes).__name__
             raise UserError(f"engine.notes is a {kind}; put values into the mapping it was")
@@ -400,8 +413,10 @@ class Engine:
 
         Raises:
             UserError: The checkpoint is missing, corrupt, or belongs to another game.
+            RuleError: It is called inside a move.
         """
         folder = check_folder(folder)
+        check_between_rounds("load", self._learner)
         self._restore(snapshot.load(self._state(), folder), folder)
 
     def load_learned(self, folder: str | Path) -> None:
@@ -414,8 +429,10 @@ class Engine:
 
         Raises:
             UserError: The checkpoint is missing, corrupt, or belongs to another game.
+            RuleError: It is called inside a move.
         """
         folder = check_folder(folder)
+        check_between_rounds("load_learned", self._learner)
         self._restore(snapshot.load_learned(self._state(), folder), folder)
 
     def _state(self) -> snapshot.State:

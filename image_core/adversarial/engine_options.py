@@ -216,11 +216,11 @@ def check_unchanged(
     Raises:
         UserError: It is on another device, or a player has other parameters.
     """
-    now = next(game.parameters()).device
-    if now != device:
+    first = next(game.parameters(), None)
+    if first is not None and first.device != device:
         raise UserError(
-            f"the game is on the device {now}, but was on {device} when its engine was made; move "
-            "it first, then make the engine"
+            f"the game is on the device {first.device}, but was on {device} when its engine was "
+            "made; move it first, then make the engine"
         )
     own = game.players()
     for name in optimizers:

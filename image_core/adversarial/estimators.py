@@ -162,7 +162,12 @@ class Reinforce(nn.Module):
         mask: Bool[Tensor, "batch time"],
         context: Tensor | None = None,
     ) -> Float[Tensor, ""]:
-        """Surrogate loss; a moving baseline is updated with the rewards only afterwards."""
+        """Surrogate loss; a moving baseline is updated with the rewards only afterwards.
+
+        Raises:
+            UserError: Log probabilities, rewards and mask are not (batch, time) alike, or of
+                another kind.
+        """
         check_samples(log_prob, reward, mask)
         reward = reward.detach()
         if self.value is not None:
@@ -257,7 +262,12 @@ class Clipped(nn.Module):
         reward: Float[Tensor, "batch time"],
         mask: Bool[Tensor, "batch time"],
     ) -> Float[Tensor, ""]:
-        """Surrogate loss. A bounds rho on one side, before exp, which could overflow."""
+        """Surrogate loss. A bounds rho on one side, before exp, which could overflow.
+
+        Raises:
+            UserError: Log probabilities, rewards and mask are not (batch, time) alike, or of
+                another kind.
+        """
         check_samples(log_prob, reward, mask)
         log_ratio, advantage = log_prob.masked_fill(~mask, 0), reward.detach()
         bounded = torch.where(

@@ -163,6 +163,9 @@ class DiscriminatorBound:
         divergence: Row of the table.
         doc: First line of the loss's documentation.
 
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
+
     Source: Nowozin et al. 2016, eq. 4.
     """
 
@@ -180,6 +183,9 @@ class Raised:
 
     Args:
         reward: Map from logits to nu(d), or to any other reward of a sample.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
 
     def __init__(self, reward: Map):

@@ -113,14 +113,15 @@ class _Documentation:
 
 
 def _maths(part: Any) -> str:
-    """Equation and notes of a function, without its arguments."""
+    """Equation, notes and source of a function, without its arguments."""
     if part is None:
         return ": none, for the loss is not a sum over single samples."
     function = part.func if isinstance(part, partial) else part
     given = part.keywords if isinstance(part, partial) else {}
     settings = "".join(f", {name} = {value}" for name, value in given.items())
-    told = (getdoc(function) or "without documentation of its own.").partition("\n\nArgs:")[0]
-    return f"{settings}: {told}"
+    whole = getdoc(function) or "without documentation of its own."
+    told, source = whole.partition("\n\nArgs:")[0], whole.partition("\n\nSource:")[2]
+    return f"{settings}: {told}" + (f"\n\nFrom{source}" if source else "")
 
 
 AdversarialLoss.__doc__ = _Documentation(AdversarialLoss.__doc__)  # type: ignore[assignment]
@@ -164,6 +165,9 @@ def logistic_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data, of any shape.
         fake: Logits of samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors or come out of a sigmoid, or there are none.
+
     Source: Goodfellow et al. 2014, eq. 1.
     """
     check_logistic(real, fake)
@@ -179,6 +183,9 @@ def minimax_g(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data; ignored.
         fake: Logits of samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors or come out of a sigmoid, or there are none.
+
     Source: Goodfellow et al. 2014.
     """
     check_logistic(real, fake)
@@ -190,6 +197,9 @@ def minimax_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Args:
         logit: Logits of samples, of any shape.
+
+    Raises:
+        UserError: The logits are no floating tensor.
 
     Source: Ho & Ermon 2016 (GAIL); Wang et al. 2017 (IRGAN).
     """
@@ -206,6 +216,9 @@ def non_saturating_g(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data; ignored.
         fake: Logits of samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors or come out of a sigmoid, or there are none.
+
     Source: Goodfellow et al. 2014, section 3; Arjovsky & Bottou 2017.
     """
     check_logistic(real, fake)
@@ -217,6 +230,9 @@ def non_saturating_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*sha
 
     Args:
         logit: Logits of samples, of any shape.
+
+    Raises:
+        UserError: The logits are no floating tensor.
     """
     check_floating("a reward got a logit", logit)
     return -softplus(-logit)
@@ -235,6 +251,9 @@ def hinge_d(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Logits of data, of any shape.
         fake: Logits of samples, of any shape.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return relu(1 - real).mean() + relu(1 + fake).mean()
@@ -249,6 +268,9 @@ def wasserstein_d(real: Logits, fake: Logits) -> Scalar:
         real: Outputs of the discriminator for data, of any shape.
         fake: Outputs of the discriminator for samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
+
     Source: Arjovsky, Chintala & Bottou 2017, eq. 2.
     """
     check_logits(real, fake)
@@ -262,6 +284,9 @@ def raise_g(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data; ignored.
         fake: Logits of samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
+
     Source: Arjovsky, Chintala & Bottou 2017; for the hinge loss Miyato et al. 2018.
     """
     check_logits(real, fake)
@@ -273,6 +298,9 @@ def logit_reward(logit: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 
     Args:
         logit: Logits of samples, of any shape.
+
+    Raises:
+        UserError: The logits are no floating tensor.
     """
     check_floating("a reward got a logit", logit)
     return logit
@@ -291,6 +319,9 @@ def least_squares_d(real: Logits, fake: Logits, *, a: float, b: float) -> Scalar
         fake: Outputs of the discriminator for samples, of any shape.
         a: Target of fakes.
         b: Target of reals.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
     """
     check_logits(real, fake)
     return ((real - b).square().mean() + (fake - a).square().mean()) / 2
@@ -304,6 +335,9 @@ def least_squares_g(real: Logits, fake: Logits, *, c: float) -> Scalar:
         fake: Outputs of the discriminator for samples, of any shape.
         c: Target of fakes in the generator's loss.
 
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
+
     Source: Mao et al. 2017, eq. 2.
     """
     check_logits(real, fake)
@@ -316,6 +350,9 @@ def least_squares_reward(logit: Float[Tensor, "*shape"], *, c: float) -> Float[T
     Args:
         logit: Outputs of the discriminator for samples, of any shape.
         c: Target of fakes in the generator's loss.
+
+    Raises:
+        UserError: The logits are no floating tensor.
     """
     check_floating("a reward got a logit", logit)
     return -(logit - c).square() / 2

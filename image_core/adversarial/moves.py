@@ -2,6 +2,7 @@
 
 import dis
 import functools
+import inspect
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -113,8 +114,42 @@ def check_alone(player: str, other: str) -> None:
     if other:
         raise RuleError(
             f"{player!r} would learn inside a move of {other!r}; a move yields losses, and another "
-            "turn plays before or after it"
+            "turn plays before or after it, in the same thread"
         )
+
+
+def check_between_rounds(what: str, player: str) -> None:
+    """Reject what is done inside a move, where a round is not whole.
+
+    Args:
+        what: What is done, for messages.
+        player: Player whose turn is being played; "" if there is none.
+
+    Raises:
+        RuleError: A turn is being played.
+    """
+    if player:
+        raise RuleError(
+            f"engine.{what} is called inside a move of {player!r}, where the round is not whole; "
+            "call it between rounds, for example in a callback"
+        )
+
+
+def check_own_iterators(error: RuntimeError, player: str) -> None:
+    """Reject `next` of an iterator of a move's own that has ended, which Python hides.
+
+    Args:
+        error: Error that the move has raised.
+        player: Name of the player, for messages.
+
+    Raises:
+        RuleError: That is what it tells.
+    """
+    if isinstance(error.__cause__, StopIteration):
+        raise RuleError(
+            f"the move of {player!r} calls next() of an iterator that has ended; pull from the "
+            "batches it is given, which have no end, or make the iterator anew in the move"
+        ) from error
 
 
 def check_untouched(parameters: Sequence[Tensor], player: str) -> None:
@@ -136,23 +171,28 @@ def check_untouched(parameters: Sequence[Tensor], player: str) -> None:
 
 @contextmanager
 def used_once(player: str) -> Iterator[None]:
-    """Context of `backward`, in which a graph that was used before is told of.
+    """Context of `backward`, in which a graph that was used or overwritten before is told of.
 
     Args:
         player: Name of the player, for messages.
 
     Raises:
-        RuleError: The graph is not there any more.
+        RuleError: The graph is not there any more, or a tensor of it has other values.
     """
     try:
         yield
     except RuntimeError as error:
-        if "backward through the graph a second time" not in str(error):
-            raise
-        raise RuleError(
-            f"the move of {player!r} yielded a loss whose graph was used before; compute the loss "
-            "anew for each yield, and leave backward to the engine"
-        ) from error
+        if "backward through the graph a second time" in str(error):
+            raise RuleError(
+                f"the move of {player!r} yielded a loss whose graph was used before; compute the "
+                "loss anew for each yield, and leave backward to the engine"
+            ) from error
+        if "modified by an inplace operation" in str(error):
+            raise RuleError(
+                f"the move of {player!r} yielded a loss of weights or tensors that were changed in "
+                "place since, by a step or by the move; compute the loss just before its yield"
+            ) from error
+        raise
 
 
 def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
@@ -163,7 +203,8 @@ def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
         batches: Batches that the move may pull.
 
     Raises:
-        RuleError: The move is not a generator function.
+        RuleError: The move is not a generator function, or returns the same generator again.
+        UserError: The batches are no iterator.
     """
     if not isinstance(batches, Iterator):
         raise UserError(
@@ -182,6 +223,11 @@ def started(turn: Turn, batches: Iterator[Batch]) -> Iterator[Any]:
         raise RuleError(
             f"the move of {turn.player!r} returned a {_kind(move)}; a move is a generator "
             "function: write `yield Loss(total)` in place of `return`"
+        )
+    if isinstance(move, GeneratorType) and inspect.getgeneratorstate(move) != inspect.GEN_CREATED:
+        raise RuleError(
+            f"the move of {turn.player!r} returned a generator that has been begun before; define "
+            "the move as a generator function, which makes a new one for each turn"
         )
     return move
 

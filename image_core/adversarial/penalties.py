@@ -61,6 +61,9 @@ class Flattening:
         at_real: Weight gamma_r of R1.
         at_fake: Weight gamma_f of R2.
 
+    Raises:
+        UserError: The samples are no floating tensors, or there are none.
+
     Source: Mescheder et al. 2018, eq. 9 and 10.
     """
 
@@ -90,6 +93,9 @@ class Flattening:
             real: Data, (N, ...), a leaf.
             d_fake: Logits of `fake`, from the same kind of forward pass.
             fake: Samples, (N, ...), a leaf.
+
+        Raises:
+            UserError: The samples are not floating, or gradients are switched off.
         """
         check_slopes(real)
         terms = [(self.at_real, d_real, real), (self.at_fake, d_fake, fake)]
@@ -288,8 +294,9 @@ def mixup(weight: float = 1.0) -> Penalty:
         check_penalised(discriminator, real, fake)
         check_pairs(real, fake)
         real, fake = real.detach(), fake.detach()
-        share = torch.rand(len(real), device=real.device, dtype=real.dtype)
-        mixed = torch.lerp(fake, real, share.view(-1, *[1] * (real.dim() - 1)))
+        exact = torch.promote_types(real.dtype, fake.dtype)  # autocast makes fakes of fewer bits
+        share = torch.rand(len(real), device=real.device, dtype=exact)
+        mixed = torch.lerp(fake.to(exact), real.to(exact), share.view(-1, *[1] * (real.dim() - 1)))
         logits = discriminator(mixed)
         check_logits_of(mixed, logits)
         logits = logits.reshape(len(real), -1).sum(1)
@@ -304,6 +311,9 @@ def total(*penalties: Penalty) -> Penalty:
 
     Args:
         penalties: Penalties, each drawing its own noise.
+
+    Raises:
+        UserError: The sum is called with what no penalty can be computed of.
     """
     flat = [part for part in penalties if isinstance(part, Flattening)]
     if flat and len(flat) == len(penalties):

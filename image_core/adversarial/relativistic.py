@@ -68,6 +68,9 @@ def relativistic_average_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data, of any shape.
         fake: Logits of samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors or come out of a sigmoid, or there are none.
+
     Source: Jolicoeur-Martineau 2019.
     """
     check_logistic(real, fake)
@@ -99,6 +102,9 @@ def relativistic_hinge_d(real: Logits, fake: Logits) -> Scalar:
         real: Logits of data, of any shape.
         fake: Logits of samples, of any shape.
 
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
+
     Source: Jolicoeur-Martineau 2019.
     """
     check_logits(real, fake)
@@ -129,6 +135,9 @@ def relativistic_least_squares_d(real: Logits, fake: Logits) -> Scalar:
     Args:
         real: Outputs of the discriminator for data, of any shape.
         fake: Outputs of the discriminator for samples, of any shape.
+
+    Raises:
+        UserError: The logits are no floating tensors, or there are none.
 
     Source: Jolicoeur-Martineau 2019.
     """

@@ -56,6 +56,9 @@ class Importance(nn.Module):
     Args:
         samples: Number of rows that share one normalisation, see `importance`.
         baseline: Baseline b, see `importance`; may be set between rounds.
+
+    Raises:
+        UserError: The number of samples is below 2.
     """
 
     def __init__(self, samples: int | None, baseline: float) -> None:
@@ -69,7 +72,12 @@ class Importance(nn.Module):
         reward: Float[Tensor, "batch time"],
         mask: Bool[Tensor, "batch time"],
     ) -> Float[Tensor, ""]:
-        """Surrogate loss."""
+        """Surrogate loss.
+
+        Raises:
+            UserError: Log probabilities, rewards and mask are not (batch, time) alike, or of
+                another kind.
+        """
         check_samples(log_prob, reward, mask)
         samples = self.samples or len(reward)
         ratio = groups(reward.detach().masked_fill(~mask, 0), samples)
@@ -109,6 +117,9 @@ class BoundarySeeking(nn.Module):
 
     Args:
         samples: Number of rows per latent, see `boundary_seeking`.
+
+    Raises:
+        UserError: The number of samples is below 2.
     """
 
     def __init__(self, samples: int | None) -> None:
@@ -121,7 +132,12 @@ class BoundarySeeking(nn.Module):
         reward: Float[Tensor, "batch time"],
         mask: Bool[Tensor, "batch time"],
     ) -> Float[Tensor, ""]:
-        """Surrogate loss."""
+        """Surrogate loss.
+
+        Raises:
+            UserError: Log probabilities, rewards and mask are not (batch, time) alike, or of
+                another kind.
+        """
         check_samples(log_prob, reward, mask)
         samples = self.samples or len(reward)
         logit = reward.detach().masked_fill(~mask, torch.finfo(reward.dtype).min)

@@ -195,6 +195,7 @@ def _read(state: State, place: Path, *, learned_only: bool) -> _Saved:
         if rank < counts["processes"]:
             rng = checkpoint.load_tensors(place / f"rng.{rank}.pt")
     _check_outsiders(state, counts.get("outsiders", {}), place)
+    _check_averages(state, place, learned_only=learned_only)
     weights = {
         name: checkpoint.read_module(module, place / f"{name}.safetensors")
         for name, module in _modules(state).items()
@@ -221,6 +222,18 @@ def _check_outsiders(state: State, saved: Mapping[str, int], place: Path) -> Non
                 f"{place} was made with another outsider {name!r} than this game has; give the "
                 "game the judge, victim or encoder with the same weights"
             )
+
+
+def _check_averages(state: State, place: Path, *, learned_only: bool) -> None:
+    """Reject averages that were not saved, and to go on those that would be dropped."""
+    files = (file.name for file in place.glob("ema.*.safetensors"))
+    saved = {name.removeprefix("ema.").removesuffix(".safetensors") for name in files}
+    mine = set(state.ema)
+    if mine - saved or (saved != mine and not learned_only):
+        raise UserError(
+            f"{place} holds weight averages of {sorted(saved)}, not of {sorted(mine)}; use the "
+            "options it was made with"
+        )
 
 
 def _check_optim(state: State, optim: dict[str, Any], file: Path, kinds: Mapping[str, str]) -> None:

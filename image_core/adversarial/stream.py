@@ -68,7 +68,8 @@ def _check_source(data: Any) -> None:
     name = type(data).__name__
     if isinstance(data, Dataset) and not isinstance(data, IterableDataset):
         raise UserError(f"data is a {name}, whose elements are no batches; give DataLoader(data)")
-    if isinstance(data, Tensor | np.ndarray | Mapping | str) or not isinstance(data, Iterable):
+    whole = isinstance(data, Tensor | np.ndarray | Mapping | str | bytes)
+    if whole or not isinstance(data, Iterable):
         raise UserError(
             f"data is a {name}; give a function from i to batch number i, a DataLoader, or a list "
             "of batches"

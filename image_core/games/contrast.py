@@ -107,7 +107,11 @@ class ContrastGAN(EditingGame):
         return torch.cat(made)
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Real to the target's discriminator, near to its pictures, and back again."""
+        """Real to the target's discriminator, near to its pictures, and back again.
+
+        Raises:
+            UserError: The batch does not hold equally many of each class.
+        """
         shift, x, mask, made = self._turned(batches)
         back = self._pasted(made, mask, self._classes(x))
         of_d, contrast = [], []
@@ -126,7 +130,11 @@ class ContrastGAN(EditingGame):
         yield Loss(total + w.cycle * logs["cycle"], logs)
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Tell objects of each class from those made so, and features of both from the source."""
+        """Tell objects of each class from those made so, and features of both from the source.
+
+        Raises:
+            UserError: The batch does not hold equally many of each class.
+        """
         made, self._made = self._made, None
         if made is None:
             with torch.no_grad():

@@ -42,6 +42,9 @@ class MixtureGAN(LatentGame):
         batch: Samples of each generator in a step.
         prior: Distribution of z.
 
+    Raises:
+        UserError: The form of a discriminator contradicts its loss or penalty.
+
     Source: Arora, Ge, Liang, Ma & Zhang 2017, section 5.
     """
 

@@ -61,6 +61,9 @@ class PlugAndPlayGAN(JudgedGame):
         steps: Steps of a chain; None for those of `ChainSteps`.
         d_steps: Optimizer steps of the discriminator in a round.
 
+    Raises:
+        UserError: The form of a discriminator contradicts its loss or penalty.
+
     Source: Nguyen, Clune, Bengio, Dosovitskiy & Yosinski 2017, section 3.5 (noiseless joint
     variant); Dosovitskiy & Brox 2016 for the losses.
     """

@@ -41,6 +41,9 @@ class PyramidGAN(LatentGame):
         batch: Samples of a generator step.
         prior: Distribution of z and of the planes of noise.
 
+    Raises:
+        UserError: The form of a discriminator contradicts its loss or penalty.
+
     Source: Denton, Chintala, Szlam & Fergus 2015, section 2.3.
     """
 

@@ -68,6 +68,9 @@ class StackedGAN(LatentGame):
         batch: Samples of a generator step.
         prior: Distribution of the noise.
 
+    Raises:
+        UserError: The form of a discriminator contradicts its loss or penalty.
+
     Source: Huang, Li, Poursaeed, Hopcroft & Belongie 2017, section 3.
     """
 

@@ -34,6 +34,9 @@ class TriangleGAN(TranslationGame):
         D2: Discriminator of the two kinds of fakes.
         d_steps: Optimizer steps of the discriminators in a round.
 
+    Raises:
+        UserError: The form of a discriminator contradicts its loss or penalty.
+
     Source: Gan et al. 2017, eq. 5 to 7.
     """
 

@@ -23,6 +23,9 @@ def psnr(made: Images, true: Images) -> Float[Tensor, " N"]:
     Args:
         made: Pictures in [-1, 1].
         true: Pictures that they should be.
+
+    Raises:
+        UserError: The shapes differ.
     """
     _check(made, true)
     error = (made.double() - true.double()).square().flatten(1).mean(1)
@@ -41,6 +44,9 @@ def ssim(made: Images, true: Images) -> Float[Tensor, " N"]:
     Args:
         made: Pictures in [-1, 1].
         true: Pictures that they should be.
+
+    Raises:
+        UserError: The shapes differ.
 
     Source: Wang, Bovik, Sheikh & Simoncelli 2004, eq. 13.
     """

@@ -204,6 +204,9 @@ def seeded(seed: int | None) -> Iterator[None]:
 
     Args:
         seed: Seed of the numbers; None goes on with torch's own.
+
+    Raises:
+        UserError: The seed is out of range.
     """
     with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None:

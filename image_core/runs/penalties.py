@@ -46,7 +46,11 @@ class Terms:
     consistency: float
 
     def slope_penalty(self) -> Penalty | None:
-        """Sum of the gradient penalties; None if there are none."""
+        """Sum of the gradient penalties; None if there are none.
+
+        Raises:
+            UserError: A penalty of the user's own returns no function.
+        """
         found = [_made(name, weight) for name, weight in self.slopes]
         return penalties.total(*found) if found else None
 

@@ -115,7 +115,11 @@ class Run(ABC):
         """The option that names the data, and its value."""
 
     def start(self) -> None:
-        """Create the run's folder."""
+        """Create the run's folder.
+
+        Raises:
+            UserError: The data are not those that the run began with.
+        """
         self.folder.create(self.recipe, self.config)
         self._sign()
 

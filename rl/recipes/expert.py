@@ -56,6 +56,9 @@ class Config(ShardOptions):
         hidden: Width of both layers of each network.
         eval_episodes: Number of episodes of the evaluation at the end.
         evaluate_every: Rounds between two evaluations of 10 episodes.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     env: str

@@ -1,6 +1,9 @@
 """Episodes of a loaded policy in its own environment, and the film of the first."""
 
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -74,6 +77,21 @@ def fps_of(env: gymnasium.Env[Any, Any]) -> float:
     return float(env.metadata.get("render_fps") or FPS)
 
 
+@contextmanager
+def off_screen() -> Iterator[None]:
+    """Context in which SDL, which draws the classic tasks, looks for no display and tells of none.
+
+    What the user has set is kept.
+    """
+    unset = "SDL_VIDEODRIVER" not in os.environ
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    try:
+        yield
+    finally:
+        if unset:
+            del os.environ["SDL_VIDEODRIVER"]
+
+
 class UndrawableError(UserError):
     """An environment cannot be drawn."""
 
@@ -97,7 +115,8 @@ def drawn(env: gymnasium.Env[Any, Any], env_id: str) -> UInt8[np.ndarray, "heigh
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of each library that was tried; the error says it
-            frame = env.render()
+            with off_screen():
+                frame = env.render()
     except Exception as error:  # whatever a display or a driver raises, nothing can be drawn
         reason = " ".join(f"{error}".split())[:200] or type(error).__name__
         raise UndrawableError(f"{env_id} cannot be drawn: {reason}") from error

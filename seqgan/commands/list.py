@@ -42,7 +42,15 @@ def entries(kind: str, recipe: str | None) -> list[tuple[str, Entry]]:
 
 
 def lines(kind: str, recipe: str | None = None) -> list[str]:
-    """One line for each name: the name, the recipes that accept it, what it is."""
+    """One line for each name: the name, the recipes that accept it, what it is.
+
+    Args:
+        kind: Kind of the names.
+        recipe: Name of the recipe that accepts them; None for any.
+
+    Raises:
+        UserError: The recipe has no name of the kind.
+    """
     found = entries(kind, recipe)
     if not found:
         raise UserError(f"the recipe {recipe} has no {kind}; leave --recipe out")

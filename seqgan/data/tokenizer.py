@@ -125,6 +125,9 @@ class TextTokenizer:
 
         Args:
             texts: Sentences.
+
+        Raises:
+            UserError: The texts are one string.
         """
         lowered = _lower(texts, self.lowercase)
         if self.level not in ("bpe", "model"):
@@ -142,6 +145,9 @@ class TextTokenizer:
 
         Args:
             texts: Texts to cut.
+
+        Raises:
+            UserError: The texts are one string.
         """
         lowered = list(_lower(texts, self.lowercase))
         if self.level in ("bpe", "model"):

@@ -39,6 +39,9 @@ class DecipherOptions(PrecisionOptions, ShardOptions):
         restarts: Starts of the rival EM; 0 leaves it out.
         iterations: Steps of EM from each start.
         em_rows: Most windows of cipher text that EM reads.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""

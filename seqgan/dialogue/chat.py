@@ -33,6 +33,9 @@ class Manner:
         groups: Number of groups of beams, each of which avoids what those before it chose.
         weight: Weight of the backward model in the choice among the beams.
         system: What a system turn says before everything else; empty for none.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     temperature: float = 0.7

@@ -26,6 +26,9 @@ class DialogueDataOptions(RunConfig):
         limit: Most dialogues of the data; all when left out.
         backward: Whether to learn what was said before a turn and not the answer to it, for
             --backward of `seqgan chat`.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     data: str = CHITCHAT

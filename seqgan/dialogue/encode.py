@@ -168,6 +168,9 @@ class Format:
             context_tokens: C, columns of a context.
             reply_tokens: T, columns of a reply.
             turns: Most turns of a context.
+
+        Raises:
+            UserError: There are no turns, or the tokenizer's chat template refuses them.
         """
         contexts, replies = [], []
         for dialogue in sets.items:
@@ -192,6 +195,9 @@ class Format:
         Args:
             turns: Turns before the reply.
             tokens: Greatest number of tokens; earlier ones are cut off.
+
+        Raises:
+            UserError: There are no turns, or the tokenizer's chat template refuses them.
         """
         ids = self.texts([turn.text for turn in turns])
         row, _ = self._context(turns, ids, "assistant")(tokens)

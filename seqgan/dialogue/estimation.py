@@ -28,6 +28,9 @@ def of_replies(name: str, samples: int) -> Estimator:
     Args:
         name: Name of the estimator.
         samples: Number of replies to a context.
+
+    Raises:
+        UserError: The estimator does not weigh whole replies.
     """
     check_estimator(name, SERVED, REASONS)
     if is_outside(name):

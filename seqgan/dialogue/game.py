@@ -227,13 +227,21 @@ class DialogueGame(Game):
     # -- the generator -----------------------------------------------------------------------------
 
     def mle_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Maximum likelihood of people's replies."""
+        """Maximum likelihood of people's replies.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
+        """
         self.G.train()
         batch = _checked(next(batches))
         yield Loss(self._nll(batch["context"], batch["attention_mask"], batch["reply"]))
 
     def policy_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step."""
+        """Answer, ask the discriminator, follow the estimated gradient; then a teacher's step.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
+        """
         self.G.eval()
         self.D.eval()
         batch = _checked(next(batches))
@@ -342,6 +350,9 @@ class DialogueGame(Game):
         """Maximum likelihood of people's replies, by a `StepDiscriminator` as a language model.
 
         A token's value is then how well it goes on, which a fresh head takes long to find out.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
         """
         assert isinstance(self.D, StepDiscriminator)  # only this one plays "d_mle"
         self.D.train()
@@ -353,6 +364,9 @@ class DialogueGame(Game):
         """Tell people's replies from the policy's.
 
         The policy step's samples are used where `reuse` says so, else fresh ones are drawn.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
         """
         self.G.eval()
         drawn, self._drawn = self._drawn, None

@@ -75,6 +75,9 @@ class LanguageModelOptions(RunConfig):
         turns: Most turns of a context.
         shard: Whether several processes share the models' parameters among them (FSDP2), each
             holding a part, for a causal model that outgrows one device.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     model: str | None = None

@@ -89,6 +89,9 @@ class DialogueRun(recipe.Run):
     Args:
         config: Options of the run.
         data: False to talk to a trained model, without the data it learned from.
+
+    Raises:
+        UserError: The data or models cannot be read, or do not fit the options.
     """
 
     recipe = "dialogue"

@@ -100,6 +100,9 @@ def write_report(subject: DialogueSubject, cpu_seconds: float | None) -> None:
         subject: A run at its end.
         cpu_seconds: CPU seconds of the training in this process; None keeps what `result.json`
             says.
+
+    Raises:
+        UserError: Half of the test set has fewer than two pairs.
     """
     c = subject.config
     check_halves(len(subject.pairs.reply))

@@ -207,6 +207,10 @@ class TrainedReward:
         Args:
             completions: Texts.
             prompts: Text or messages before each; None where they answer nothing.
+
+        Raises:
+            UserError: The lists differ in length, or a text cannot be written in the
+                discriminator's tokens.
         """
         return self._score(self._batch(_prompts(prompts, completions), completions, [], None))
 
@@ -293,6 +297,9 @@ class TrainedReward:
     def callback(self) -> Any:
         """A callback for the trainer: D is saved with each checkpoint, loaded on resume, and learns
         nothing in `trainer.evaluate()`.
+
+        Raises:
+            UserError: The trainer goes on from a step whose checkpoint is not there.
         """
         return _callback(self)
 

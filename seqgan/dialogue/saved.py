@@ -55,6 +55,9 @@ def positions_of(discriminator: DialogueDiscriminator) -> int | None:
 
     Args:
         discriminator: Any discriminator.
+
+    Raises:
+        UserError: The discriminator holds an LSTM generator.
     """
     if not stands_alone(discriminator) or (config := _config(discriminator)) is None:
         return None

@@ -111,7 +111,11 @@ class ServedPolicy:
         self._push()
 
     def updated(self) -> None:
-        """Count an update of the model, and send its weights to the server when it is time."""
+        """Count an update of the model, and send its weights to the server when it is time.
+
+        Raises:
+            UserError: The generation server does not take the weights.
+        """
         self.version += 1
         if self.version % self.sync_every == 0:
             self._push()

@@ -38,6 +38,9 @@ class Warmup:
 
         Args:
             joint: Whether the generator takes a step of maximum likelihood beside each of D's.
+
+        Raises:
+            UserError: The discriminator does not reach the least AUC.
         """
         c, game, steps, notes = self.config, self.game, self.config.d_warmup_steps, self._notes
 

@@ -97,6 +97,9 @@ class DiscreteOptions(DiscreteDataOptions, PrecisionOptions, ShardOptions):
             are its training set, a tenth its validation set, and half its test set. If fewer are
             held out, its training set includes rows of the generator's training set.
         judge_steps: Maximum number of steps of the judge; the classifier takes four times as many.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -142,6 +145,9 @@ class EstimatorOptions(DiscreteOptions):
             any loss with a reward.
         penalty: Penalties of the discriminator, as in r1=10, see `seqgan list penalties`. Your own:
             module:name.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     estimator: str = "taylor"

@@ -153,6 +153,9 @@ class Antithetic(GradientEstimator):
 
     Args:
         samples: Number M of samples of each latent, which is even.
+
+    Raises:
+        UserError: The number of samples is odd.
     """
 
     def __init__(self, samples: int):

@@ -75,6 +75,9 @@ class Run(recipe.Run):
     Args:
         config: Options of the run.
         data: Whether the data are read; to draw, their form in the run's folder is enough.
+
+    Raises:
+        UserError: The network does not fit the data.
     """
 
     recipe = "discrete"

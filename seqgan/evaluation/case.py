@@ -70,6 +70,9 @@ class EvaluationConfig:
         metrics: Names of the metrics, see `seqgan.evaluation.suite`.
         encoder: Encoder of frechet, mauve and embedding: trained, minilm, a folder or a hub name.
         seed: Seed of all random numbers.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     samples: str

@@ -151,6 +151,9 @@ def corpus_bleu(case: Case, side: Side) -> Figures:
     Args:
         case: Sentences and options.
         side: Row of the table.
+
+    Raises:
+        UserError: Samples and references do not have as many lines.
     """
     if side is not case.samples:
         return {}
@@ -165,6 +168,9 @@ def embedding(case: Case, side: Side) -> Figures:
     Args:
         case: Sentences and options.
         side: Row of the table.
+
+    Raises:
+        UserError: Samples and references do not have as many lines.
     """
     if side is not case.samples:
         return {}
@@ -218,6 +224,9 @@ def adversuc(case: Case, side: Side) -> Figures:
     Args:
         case: Sentences and options.
         side: Row of the table.
+
+    Raises:
+        UserError: Samples and references do not have as many lines.
     """
     if side is not case.samples and not case.is_references(side):
         return {}
@@ -257,6 +266,9 @@ def lm(case: Case, side: Side) -> Figures:
     Args:
         case: Sentences and options.
         side: Row of the table.
+
+    Raises:
+        UserError: There are fewer than 20 samples.
     """
     language, unseen = case.language, case.unseen.ids
     if side is not case.samples:

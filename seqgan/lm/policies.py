@@ -97,6 +97,9 @@ class SequencePolicy(nn.Module, ABC):
 
         Args:
             tokens: Token ids, (B, T).
+
+        Raises:
+            UserError: The tokens are no ids of sequences.
         """
         check_tokens("a policy", tokens)
         if self.end is None or not waits.reading_is_free(tokens.device):
@@ -205,6 +208,9 @@ class RecurrentPolicy(SequencePolicy):
 
         Args:
             tokens: Token ids, (B, T).
+
+        Raises:
+            UserError: The tokens are no ids of the vocabulary.
         """
         hidden = self._read_checked(tokens)
         return self.logits(hidden.flatten(0, 1)).view(*tokens.shape, self.vocab)

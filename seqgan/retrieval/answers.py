@@ -33,6 +33,9 @@ class Answers:
         header: Whether the three begin with a header.
         share: Share held out where there is no validation file.
         seed: Seed of that share.
+
+    Raises:
+        UserError: There are too few questions to hold some out.
     """
 
     def __init__(

@@ -63,6 +63,9 @@ def item_knn(
         neighbours: Number of neighbours that are kept of each document.
         shrink: Constant that lowers similarities that few queries support.
 
+    Raises:
+        UserError: There are too many documents for a square matrix of them.
+
     Source: Sarwar et al. 2001; shrinkage as in Ferrari Dacrema et al. 2019.
     """
     known = _matrix(history, documents)
@@ -84,6 +87,9 @@ def ease(history: Ragged, documents: int, *, l2: float = 300.0) -> ScoreQueries:
         history: Documents of each query.
         documents: Number of documents.
         l2: Weight of the regression's L2.
+
+    Raises:
+        UserError: There are too many documents for a square matrix of them.
 
     Source: Steck 2019, "Embarrassingly shallow autoencoders for sparse data".
     """

@@ -54,6 +54,9 @@ class RetrievalOptions(RankingOptions, ShardOptions):
         d_lr: Learning rate of the discriminator.
         batch: Queries of a step; 0 takes all.
         pool: Candidates drawn for a step, for item; 0 takes all.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -105,6 +108,9 @@ class SoftmaxOptions(RetrievalOptions):
         samples: Documents per positive that the gradient is sampled from.
         kl_coef: Weight of KL(generator || its start).
         d_l2: Weight of the squared norm of what scores each of the discriminator's documents.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     loss: str = "non_saturating"

@@ -26,6 +26,9 @@ def of_documents(name: str) -> Estimator:
 
     Args:
         name: Name of the estimator.
+
+    Raises:
+        UserError: The estimator does not weigh single documents.
     """
     check_estimator(name, SERVED, REASONS)
     if is_outside(name):

@@ -168,7 +168,11 @@ class RankingGame(Game):
         return [Turn("G", self.move)]
 
     def move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """One batch of queries with all their positives, or some of them over a pool."""
+        """One batch of queries with all their positives, or some of them over a pool.
+
+        Raises:
+            UserError: The data give no numbers of rows.
+        """
         self.G.train()
         rows = next(batches)
         check_rows(rows)

@@ -100,6 +100,9 @@ def precision(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
     Args:
         ranking: Relevance in the order of the ranking.
         k: Length of the list.
+
+    Raises:
+        UserError: k is below 1.
     """
     return _hits(ranking, k) / k
 
@@ -110,6 +113,9 @@ def recall(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
     Args:
         ranking: Relevance in the order of the ranking.
         k: Length of the list.
+
+    Raises:
+        UserError: k is below 1.
     """
     return _hits(ranking, k) / _count(ranking).clamp(min=1)
 
@@ -120,6 +126,9 @@ def hit_rate(ranking: Ranking, k: int) -> Float[Tensor, " Q"]:
     Args:
         ranking: Relevance in the order of the ranking.
         k: Length of the list.
+
+    Raises:
+        UserError: k is below 1.
     """
     return (_hits(ranking, k) > 0).float()
 

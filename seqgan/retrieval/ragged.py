@@ -17,6 +17,9 @@ class Ragged(nn.Module):
     Args:
         offsets: Place where each row begins, and the end of the last.
         values: Values of all rows, one row after the other.
+
+    Raises:
+        UserError: The offsets do not fit the values.
     """
 
     offsets: Tensor

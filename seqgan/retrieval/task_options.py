@@ -106,6 +106,9 @@ class RankedDataOptions(RunConfig):
         relevant: Least rating of a relevant item, for item; left out, every pair is relevant.
         label_fraction: Share of the training labels that are seen, for web; below 1 training is
             semi-supervised.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     data: str
@@ -153,6 +156,9 @@ class ScorerOptions(RankedDataOptions):
         encoder: Name or folder of a transformers encoder, for --scorer encoder.
         dim: Length of a vector; of a word's, for cnn, which has half as many filters of each width.
         d_dim: Length of a vector in the discriminator; left out, as in the generator.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     scorer: str | None = None
@@ -222,6 +228,9 @@ class RankingOptions(StartOptions):
         baselines: Further rows of the table with commas between; all of the task's, or none.
         graded: Whether NDCG weighs documents by their label, for web; else all relevant ones count
             the same.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     ties = "random"

@@ -171,6 +171,9 @@ class WebTask(Task):
         seed: Seed of both shares.
         choose: Whether settings are chosen.
         graded: Whether NDCG weighs documents by their label; else all relevant ones count the same.
+
+    Raises:
+        UserError: The sets do not agree, or hold too few queries.
     """
 
     def __init__(

@@ -49,6 +49,9 @@ class TextAttackOptions:
         count: Most texts to attack, of those that the classifier gets right.
         seed: Seed of the control and of the draw of texts.
         device: Where it runs: auto, cpu or cuda.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     out: str

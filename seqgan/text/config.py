@@ -52,6 +52,9 @@ class SharedOptions(PrecisionOptions, ShardOptions, AlarmOptions):
             (as many steps of maximum likelihood); none for the paper itself.
         report: Report at the end of training: full, short (temperature 1 alone, without the sweep)
             or none; `seqgan evaluate DIR` writes the full one later.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -135,6 +138,9 @@ class DiscriminatorOptions(SharedOptions):
         d_lr: Adam's learning rate of the discriminator.
         compile: Whether the discriminator's training step runs through torch.compile and CUDA
             graphs; this needs a CUDA device.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     discriminator: str = "seqgan"
@@ -208,6 +214,9 @@ class SampledOptions(DiscriminatorOptions):
         negatives: Sequences that the policy draws at once for the discriminator to learn from.
         d_epochs: Passes over the negatives before new ones are drawn.
         samples: Sequences in a policy step.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     d_warmup_steps: int = 46_800
@@ -303,6 +312,9 @@ class ScoreOptions(ClassifierOptions):
             estimators).
         reduction: Reduction of reinforce over batch and time, sum or mean; null means sum, as in
             the released code. Other estimators take means.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     estimator: str = "reinforce"

@@ -44,6 +44,9 @@ class OracleOptions(SharedOptions):
         length: Tokens of a sequence.
         train_size: Number of training sequences, drawn once from the oracle.
         test_size: Number of sequences of the oracle, and of the policy, in an evaluation.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     oracle: str | None = None
@@ -175,7 +178,11 @@ class OracleRun(SequenceRun):
         return self.train_set[:SAMPLED].tolist()
 
     def encode_prompt(self, prompt: str, option: str = "prompt") -> Int64[Tensor, " P"]:
-        """Token ids separated by spaces."""
+        """Token ids separated by spaces.
+
+        Raises:
+            UserError: The prompt holds no ids, or is too long.
+        """
         try:
             tokens = torch.tensor([int(word) for word in prompt.split()], dtype=torch.int64)
         except ValueError as error:

@@ -67,6 +67,9 @@ class TextOptions(SharedOptions, CorpusConfig):
         metric: Metrics of your own, as in mypackage.mine:metric, separated by commas; functions
             from (samples, references), two lists of sentences, to a number, which is logged and
             stands in the table.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     patience: int = 3

@@ -77,6 +77,9 @@ def sentence_reward(transform: Callable[[Tensor], Tensor] = torch.sigmoid) -> Re
 
     Args:
         transform: Function f from logit to reward, as in `rollout_reward`.
+
+    Raises:
+        UserError: The arguments are of another kind.
     """
 
     @torch.no_grad()

@@ -49,7 +49,11 @@ class SequenceRun(Run):
     """Ids that are never drawn in samples for evaluation or display."""
 
     def build(self, sequences: Sequences) -> None:
-        """Build the paper's game on these sequences, and its engine."""
+        """Build the paper's game on these sequences, and its engine.
+
+        Raises:
+            UserError: The options ask for what this device cannot do.
+        """
         c = self.config
         device = options.pick_device(c.device)
         self.game = self.paper.game(c, sequences).to(device)

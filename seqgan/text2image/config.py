@@ -52,6 +52,9 @@ class CaptionOptions(RunConfig):
             changed.
         candidates: Number of rows among which the wrong sentence most like the right one is chosen;
             1 for the next row's, as in the papers.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     data: str
@@ -114,6 +117,9 @@ class Text2ImageOptions(CaptionOptions, PrecisionOptions, ShardOptions):
         max_grad_norm: Greatest norm of a gradient; longer ones are scaled down.
         evaluate_every: Rounds between two measurements, on sentences that the result does not use.
         eval_samples: Number of pictures of a measurement.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -202,6 +208,9 @@ class HeadOptions(PairOptions):
         norm: Norm of the discriminators: none, batch or spectral.
         projection: Whether the product of sentence and picture is added to the discriminators'
             logits.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     condition: int = 32
@@ -253,6 +262,9 @@ class StagedOptions(AugmentedOptions):
     Args:
         small: Side of stage I, which stage II redraws at --side; 0 where there is one stage.
         refine_rounds: Number of rounds of stage II; 0 where there is one stage, of side --small.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     small: int = 0
@@ -276,6 +288,9 @@ class TreeOptions(AugmentedOptions):
         small: Smallest side, from which pictures are refined; 0 for half of --side.
         colour_weight: Weight of the distance of colours of neighbouring sides.
         damsm_weight: Weight of the matcher's loss in the generator's.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     small: int = 0

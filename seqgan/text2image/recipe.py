@@ -57,6 +57,9 @@ class Text2ImageRun(recipe.Run):
     Args:
         config: Options of the run.
         data: Whether the data are read; to draw, the tokenizer of the run's folder is enough.
+
+    Raises:
+        UserError: The data cannot be read, or do not fit the options.
     """
 
     recipe = "text2image"

@@ -56,6 +56,9 @@ class VqaOptions(PrecisionOptions, ShardOptions, AdamDecays):
         d_lr: Adam's learning rate of the discriminator.
         mle_lr: Adam's learning rate of maximum likelihood.
         evaluate_every: Rounds between two measurements.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -104,6 +107,9 @@ class GameOptions(VqaOptions):
         samples: Number of answers drawn to each question.
         likelihood: Weight of the likelihood of the answers in the answerer's loss.
         d_steps: Optimizer steps of the discriminator in a round.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     loss: str = "non_saturating"

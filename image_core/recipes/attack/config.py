@@ -46,6 +46,9 @@ class AttackOptions:
         seed: Seed of everything.
         device: Where it runs: auto, cpu or cuda.
         threads: Threads of torch on the CPU; 0 leaves torch's own number.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     out: str

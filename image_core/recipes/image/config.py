@@ -59,6 +59,9 @@ class ImageOptions(PrecisionOptions, ShardOptions):
         inception: File of FID's own weights, for --extractor inception.
         channels_last: Whether images and weights lie in memory as a GPU's bfloat16 convolutions
             like them.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -203,6 +206,9 @@ class AutoencoderOptions(LatentOptions):
 
     Args:
         bottleneck: Size of the code of the discriminator's autoencoder.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     bottleneck: int = 16
@@ -258,6 +264,9 @@ class LogitOptions(TrunkOptions):
         drift: Weight of the squared logits of real images.
         compile: Whether each step's networks become one graph by torch.compile, penalties inside;
             it starts slowly.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     norm: str = "auto"

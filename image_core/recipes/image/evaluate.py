@@ -64,6 +64,9 @@ class PictureEvaluation:
         inception: File of FID's own weights, for --extractor inception.
         cache: File of the references' features; None for one beside the references.
         seed: Seed of the draws.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     samples: str

@@ -32,6 +32,9 @@ class Run(recipe.Run):
     Args:
         config: Its options.
         data: Whether the images are read; to draw, their form in the run's folder is enough.
+
+    Raises:
+        UserError: The extractor needs labels that the data do not have.
     """
 
     recipe = "image"

@@ -63,6 +63,9 @@ class TranslateOptions(PrecisionOptions, ShardOptions):
             pixels), clf, pixels or efflite0.
         compile: Whether each network becomes a graph by torch.compile; the first rounds take half a
             minute, the others less. It goes without --penalty and spectral norm.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -158,6 +161,9 @@ class AdversarialOptions(PatchOptions):
             Your own: module:name.
         penalty: Gradient penalties of the discriminators, as in r1=10 or gradient_penalty=10.
         scales: Discriminators of the picture, of its half, of its quarter and so on.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     loss: str = "non_saturating"

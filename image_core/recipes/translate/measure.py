@@ -126,7 +126,8 @@ class DomainRuler:
             each["accuracy"] = (self.net.probabilities(made).argmax(1) == labels).float()
         found = {name: float(values.mean()) for name, values in each.items()}
         found["fd"] = metrics.frechet(real, self.net.of(made))
-        found["sharpness"] = float(metrics.sharpness(made).mean() / self.sharp)
+        if self.sharp:  # pictures whose rows are all flat are no measure of it
+            found["sharpness"] = float(metrics.sharpness(made).mean() / self.sharp)
         return Scored(found, {name: ends(values) for name, values in each.items()})
 
     def moments(self, images: Images) -> Moments:

@@ -65,6 +65,9 @@ class ImitationOptions(ShardOptions):
         ema_decay: Decay of the average of the policy's weights per step, which is then what is
             evaluated and recorded; 0 keeps the weights as they are.
         eval_episodes: Number of episodes of each evaluation at the end.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -226,6 +229,9 @@ class DiscountOptions(RolloutOptions):
 
     Args:
         gamma: Discount per step.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     gamma: float = 0.99
@@ -354,6 +360,9 @@ class PolicyGradientOptions(DiscountOptions, CloningOptions):
         gae_lambda: Decay of generalised advantage estimates.
         epochs: Passes of the learner over a round.
         entropy: Weight of the policy's entropy, in PPO alone.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     learner: str = "ppo"

@@ -44,6 +44,9 @@ class Run(PhasedRun):
     Args:
         config: Its options.
         data: Whether demonstrations are read; playing and rewarding do not need them.
+
+    Raises:
+        UserError: The data cannot be read or do not fit, or the paper's game is of another kind.
     """
 
     recipe = "imitate"

@@ -24,6 +24,9 @@ class AdvantageOptions(DialogueOptions):
         baseline: Baseline of the reward: none, position_mean, leave_one_out, group_normalised or
             running.
         length_weight: Reward taken off for |log(length / human length)|.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     baseline: str = "leave_one_out"
@@ -90,6 +93,9 @@ class CreditOptions(ClippedOptions):
             context's replies against each other. Your own: module:name.
         reuse: Whether the discriminator learns from the replies of the generator's step, not from
             fresh ones.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     credit_assignment: str = "potential"
@@ -191,6 +197,9 @@ class KLOptions(DialogueOptions):
             k1 (taken off the reward) or k3 (added to the loss).
         kl_coef: Weight of the KL term.
         kl_target: KL divergence in nats a reply that the weight adapts to; 0 = it stays.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     kl: str = "k3"

@@ -55,6 +55,9 @@ class DialogueOptions(LanguageModelOptions, PrecisionOptions, AlarmOptions):
             function from texts of contexts and of replies to a number for each; empty for none.
         reward_weight: Share of the reward of your own, from 0 to 1; the discriminator has the rest.
         evaluate_every: Number of rounds between two evaluations.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     paper: str = ""
@@ -167,6 +170,9 @@ class DiscriminatorNetworkOptions(DiscriminatorSizeOptions):
             step (StepGAN's), hierarchical (Li et al. 2017) or language_model (DP-GAN's).
         penalty: Penalty of the discriminator, as in r1=10, see `seqgan list penalties`. Your own:
             module:name.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     discriminator: str = "transformer"
@@ -214,6 +220,9 @@ class StepDiscriminatorOptions(DiscriminatorSizeOptions):
         d_mle_steps: Steps of maximum likelihood on people's replies that a step discriminator
             begins with, as a language model of its own; 0 = it begins on a copy of the generator.
         d_mle_lr: Adam's learning rate in those steps.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     d_mle_steps: int = 0
@@ -293,6 +302,9 @@ class DialogueRunOptions(DialogueOptions, DialogueDataOptions):
         judge_seeds: Number of fresh judges of the adversarial evaluation; 0 leaves it out.
         encoder: Encoder behind likeness to people's replies, word vectors and MAUVE: minilm, a
             folder or a hub name; no such figures when left out.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     patience: int = 3

@@ -33,6 +33,9 @@ class Options(
         cold_temperature: Temperature at which half of the replies are drawn, with importance
             weights.
         cold_top_p: Probability mass of the likeliest tokens that this half is drawn from.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     cold_temperature: float = 0.5

@@ -44,6 +44,9 @@ class Options(
         pooling: How the tokens' logits become the discriminator's output on a whole reply: last
             (that of the last token), mean or prefix (as last; the discriminator learns on random
             prefixes).
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     pooling: str = "prefix"

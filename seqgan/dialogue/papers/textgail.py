@@ -29,6 +29,9 @@ class Options(DiscriminatorNetworkOptions, ClippedOptions):
         top_p: Probability mass of the likeliest tokens that those replies are sampled from.
         human_share: Chance of a reply to be replaced by the human one.
         human_steps: Number of generator steps over which that chance falls to 0.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     discriminator: str = "log_ratio"

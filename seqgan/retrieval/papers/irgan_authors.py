@@ -34,6 +34,9 @@ class Options(SoftmaxOptions):
         start_prefix: Prefix of the names of the arrays of --start, as in dns_ for dns_user.
         negative_temperature: Temperature of the generator as it draws negatives.
         d_epochs: Discriminator steps on the same negatives before new ones are drawn.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     ties = "last"

@@ -37,6 +37,9 @@ class GeneratorGame(Game):
         G: The policy.
         length: Tokens of a sequence, including padding.
         g_steps: Moves of the policy in a round.
+
+    Raises:
+        UserError: A number is out of range.
     """
 
     permuted: bool = False
@@ -105,7 +108,11 @@ class GeneratorGame(Game):
         never: Sequence[int] = (),
         prompt: Int64[Tensor, " P"] | None = None,
     ) -> Int64[Tensor, "B T"]:
-        """Draw sequences from a policy (by default G), 1,000 at a time to bound memory."""
+        """Draw sequences from a policy (by default G), 1,000 at a time to bound memory.
+
+        Raises:
+            UserError: The number of sequences is below 1.
+        """
         check_within(0, count=count)
         policy = self.G if policy is None else policy
         sizes = [min(1000, count - i) for i in range(0, count, 1000)] or [0]

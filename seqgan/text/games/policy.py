@@ -26,6 +26,9 @@ class PolicyGame(GeneratorGame):
         length: Tokens of a sequence, including padding.
         g_steps: Optimizer steps of the policy in a round.
         d_steps: Optimizer steps of the discriminator in a round.
+
+    Raises:
+        UserError: A number is out of range.
     """
 
     @python_call()
@@ -67,7 +70,11 @@ class PolicyGame(GeneratorGame):
 
     @torch.no_grad()
     def discriminate(self, tokens: Int64[Tensor, "B T"]) -> Float[Tensor, " B"]:
-        """Return the discriminator's logit of each whole sequence, in eval mode."""
+        """Return the discriminator's logit of each whole sequence, in eval mode.
+
+        Raises:
+            UserError: The tokens are no ids of sequences.
+        """
         check_tokens("discriminate", tokens)
         training = self.D.training
         self.D.eval()

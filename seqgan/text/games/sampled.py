@@ -35,6 +35,9 @@ class SampledGame(PolicyGame):
         d_steps: Optimizer steps of the discriminator in a round.
         d_epochs: Passes over the negatives before new ones are drawn.
         negatives: Number of the policy's samples drawn at once for the discriminator.
+
+    Raises:
+        UserError: A number is out of range.
     """
 
     @python_call()
@@ -62,6 +65,9 @@ class SampledGame(PolicyGame):
 
         As in the released code, a step's batch is as large as a batch of data, half real and half
         generated, and the loss is the mean over the whole batch, (E_real + E_fake) / 2.
+
+        Raises:
+            UserError: There are too few negatives for a step, or the data are of another length.
         """
         self.G.eval()
         self.D.train()

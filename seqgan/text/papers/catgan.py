@@ -39,6 +39,9 @@ class Options(DiscriminatorOptions):
         score_samples: Sentences of each label on which a child is scored.
         beta_max: Inverse temperature of the samples in the last policy step; with 1 the temperature
             is no mutation.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     g_lr: float = 1e-4

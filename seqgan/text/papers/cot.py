@@ -31,6 +31,9 @@ class Options(SharedOptions):
         m_hidden: Size of the mediator's token vectors and of its state.
         m_dropout: Dropout of the mediator while it learns.
         m_lr: Adam's learning rate of the mediator.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     g_lr: float = 1e-3

@@ -46,6 +46,9 @@ class Options(SampledOptions, LossOptions):
         leak: Network whose features are leaked: "discriminator", or "random" for one of the same
             form that is never trained, which shows what the discriminator's features are worth.
         d_l2: Weight of the squared norm of the discriminator's output layer.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     g_lr: float = 1e-3

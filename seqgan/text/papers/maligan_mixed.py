@@ -24,6 +24,9 @@ class Options(ClassifierOptions):
 
     Args:
         completions: Completions of each real prefix; --samples must be a multiple of it.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     g_lr: float = 1e-3

@@ -34,6 +34,9 @@ class Options(SharedOptions):
         d_steps: Optimizer steps of the discriminator in a round.
         d_lr: Adam's learning rate of the discriminator.
         v_lr: Adam's learning rate of the value.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     g_lr: float = 1e-4

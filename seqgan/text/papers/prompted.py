@@ -63,6 +63,9 @@ class Options(SharedOptions):
         d_frozen_after: Adversarial rounds after which the discriminator learns no more; 0 keeps it
             as the warm-up leaves it, null never freezes it.
         falling: Whether the policy's learning rate falls to zero over the rounds.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     prompts: str | None = None
@@ -136,7 +139,11 @@ class Options(SharedOptions):
         return {**super().method(), **d, **found}
 
     def own_features(self, s: Sequences) -> Features | None:
-        """Features of prefixes, for either player; None without --features."""
+        """Features of prefixes, for either player; None without --features.
+
+        Raises:
+            UserError: The function of the user's own returns no features.
+        """
         if not self.features:
             return None
         found: Features = outside.load_function("features", self.features, "(sequences)")(s)

@@ -84,6 +84,9 @@ class ManyEmbeddingsDiscriminator(SequenceDiscriminator):
         end: Id that ends a sequence; None if all sequences have one length.
         dropout: Dropout of the highway layer's output.
 
+    Raises:
+        UserError: The views do not divide the embedding.
+
     Source: Nie et al. 2019, section 3.3.
     """
 

@@ -30,6 +30,9 @@ class Options(SharedOptions):
 
     Args:
         truth: Probability of a real input token in the last policy step; it falls linearly from 1.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     g_lr: float = 1e-3

@@ -37,6 +37,9 @@ class Options(SharedOptions):
         d_steps: Optimizer steps of the discriminator in a round.
         d_lr: Adam's learning rate of the discriminator.
         d_l2: Weight of the squared norm of the discriminator's parameters.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     g_lr: float = 1e-3

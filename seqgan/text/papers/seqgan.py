@@ -26,6 +26,9 @@ class Options(ScoreOptions):
         reward: Reward of your own beside D, as in mypackage.mine:reward, a function from a list of
             sentences to a number for each (ORGAN; Guimaraes et al. 2017); empty for D alone.
         reward_weight: Share of the reward of your own, from 0 to 1; D has the rest.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     rollouts: int = 16

@@ -54,6 +54,9 @@ class RivalOptions:
         seconds: CPU seconds of training of each row, beside a quarter of that for the common start.
         threads: Number of threads.
         device: Device: cpu or cuda, whose seconds are those of the CPU that waits for it.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     data: str

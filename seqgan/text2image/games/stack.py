@@ -146,6 +146,9 @@ class StackGame(Game):
         Args:
             stage: Stage, 1 or 2.
             batches: Batches, see the class.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
         """
         batch = next(batches)
         check_fields("StackGame", batch, ("image", "text", "wrong"))
@@ -166,6 +169,9 @@ class StackGame(Game):
         Args:
             stage: Stage, 1 or 2.
             batches: Batches, see the class.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
         """
         batch = next(batches)
         check_fields("StackGame", batch, ("image", "text", "wrong"))
@@ -264,6 +270,9 @@ def match(encoder: TextEncoder | Outsider, matcher: Matcher, batch: Mapping[str,
         encoder: Encoder of sentences.
         matcher: Network that compares both.
         batch: Pictures and sentences.
+
+    Raises:
+        UserError: The batch lacks a tensor that is read.
     """
     frozen = isinstance(encoder, Outsider)
     read = ("sentence", "words", "mask") if frozen else ("tokens",)

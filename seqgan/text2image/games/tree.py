@@ -115,7 +115,11 @@ class TreeGame(Game):
         yield match(self.encoder, self.matcher, next(batches))
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """The sum over sides of `discriminator_loss`; logs are the largest side's."""
+        """The sum over sides of `discriminator_loss`; logs are the largest side's.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
+        """
         batch = next(batches)
         check_fields("TreeGame", batch, ("image", "text", "wrong", "sentence", "words", "mask"))
         with torch.no_grad():
@@ -136,6 +140,9 @@ class TreeGame(Game):
         sum_s L_G(D_s(G_s(z, t), t)) + kl_coef KL + colour_weight L_C + damsm_weight L_match(G)
 
         L_C is the sum over neighbouring sides of the distance of their colours.
+
+        Raises:
+            UserError: The batch lacks a tensor that is read.
         """
         batch = next(batches)
         check_fields("TreeGame", batch, ("image", "text", "wrong", "sentence", "words", "mask"))

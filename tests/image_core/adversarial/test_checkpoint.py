@@ -329,9 +329,12 @@ def test_other_numbers_of_processes_load_the_same_players(saved):
     assert_same(ours, theirs)
 
 
-def test_an_average_that_was_not_saved(saved):
-    with pytest.raises(UserError, match=r"ema\.D\.safetensors cannot be read"):
-        new(ema={"D": 0.9}).load(saved)
+def test_other_averages_than_were_saved(saved):
+    with pytest.raises(UserError, match=r"averages of \['G'\], not of \['D', 'G'\]; use the opt"):
+        new(ema={"D": 0.9, "G": 0.9}).load(saved)
+    with pytest.raises(UserError, match=r"averages of \['G'\], not of \[\]; use the options"):
+        new(ema={}).load(saved)
+    new(ema={}).load_learned(saved)  # to sample, without the average
 
 
 @pytest.mark.parametrize("change", ["schedule", "parameters", "optimizer"])

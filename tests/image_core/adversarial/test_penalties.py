@@ -272,3 +272,20 @@ def test_attention_has_a_second_derivative():
         query_key.data[1, 2] += step
         around.append(penalty().item())
     assert gradient[1, 2].item() == pytest.approx((around[0] - around[1]) / 2e-5, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fakes_of_fewer_bits_as_autocast_makes_them(name):
+    """Data stay float32, so that the two sides of a penalty have different types."""
+    net = nn.Linear(3, 1)
+    torch.manual_seed(0)
+    real, fake = torch.randn(6, 3), torch.randn(6, 3).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.manual_seed(1)
+        value = factory(name)()(net, real, fake)
+        torch.manual_seed(1)
+        expected = factory(name)()(net, real, fake.float())
+    assert value.dtype == torch.float32
+    assert value.item() == pytest.approx(expected.item(), rel=0.05)
+    value.backward()
+    assert net.weight.grad.isfinite().all()

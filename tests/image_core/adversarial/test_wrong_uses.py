@@ -315,6 +315,7 @@ def test_batches_of_a_loader_are_lists_of_tensors():
         ({"x": torch.ones(4)}, "data is a dict"),
         (None, "data is a NoneType"),
         (7, "data is a int"),
+        (b"abc", "data is a bytes; give a function from i"),
         (TensorDataset(torch.ones(4)), "TensorDataset, whose elements are no batches; give DataL"),
         (["a cat"], "a batch holds a str"),
         ([{"x": object()}], "a batch holds a object"),

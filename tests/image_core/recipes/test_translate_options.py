@@ -11,10 +11,12 @@ from PIL import Image
 
 from image_core.adversarial import penalties
 from image_core.adversarial.errors import ArgumentError, UserError
+from image_core.data.images import ImageSet
 from image_core.recipes.translate import recipe as translate
 from image_core.recipes.translate import report as translate_report
 from image_core.recipes.translate.build import source_of
 from image_core.recipes.translate.config import OWN_NORMS, AdversarialOptions
+from image_core.recipes.translate.measure import DomainRuler
 from image_core.recipes.translate.recipe import PAPERS, Run
 from image_core.runs.losses import CONTINUOUS as LOSSES
 from image_core.runs.options import check_compiler
@@ -149,3 +151,12 @@ def test_rates_fall_to_zero_at_the_end(few, monkeypatch):
         pass
     rates = {n: o.param_groups[0]["lr"] for n, o in run.engine.optimizers.items()}
     assert rates == {"G": pytest.approx(5e-4 / 2), "D": pytest.approx(5e-4 / 2)}
+
+
+def test_pictures_whose_rows_are_flat_are_no_measure_of_sharpness():
+    shades = torch.arange(40, dtype=torch.uint8).view(40, 1, 1, 1).expand(40, 1, 8, 8)
+    ruler = DomainRuler("pixels", ImageSet(shades, None, [], ""), torch.device("cpu"))
+    made = torch.rand(40, 1, 8, 8) * 2 - 1
+    scores = ruler.measure(made, ruler.moments(made), None, None).scores
+    assert "sharpness" not in scores
+    assert all(map(math.isfinite, scores.values()))

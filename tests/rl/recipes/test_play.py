@@ -1,5 +1,6 @@
 """`seqgan play`: the returns of a policy's episodes, and a film of the first."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 import seqgan as sg
+from rl.recipes.play import drawn
 from seqgan.cli import main
 from tests.recipes.made import read_result, refusal
 
@@ -155,3 +157,18 @@ def test_what_cannot_be_drawn_leaves_episodes_alone(run, tmp_path, capsys, drawi
     missed = "no film of an episode: Drawn-v0 cannot be drawn: pygame is not installed"
     assert (missed in capsys.readouterr().err) == (drawing == "fails")
     assert [file.name for file in (folder / "samples").iterdir()] == ["episodes.npz"]
+
+
+@pytest.mark.parametrize("own", [None, "x11"])
+def test_pictures_are_drawn_without_a_display(own, monkeypatch):
+    """SDL, which draws the classic tasks, would tell of the display it does not find."""
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    if own:
+        monkeypatch.setenv("SDL_VIDEODRIVER", own)
+    env, seen = gymnasium.make("Drawn-v0").unwrapped, []
+    monkeypatch.setattr(
+        env, "render", lambda: seen.append(os.environ["SDL_VIDEODRIVER"]) or np.zeros((2, 2, 3))
+    )
+    drawn(env, "Drawn-v0")
+    assert seen == [own or "dummy"]
+    assert os.environ.get("SDL_VIDEODRIVER") == own

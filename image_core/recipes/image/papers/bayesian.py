@@ -47,6 +47,9 @@ class Options(AdamOptions, GeneratorNormOptions):
         friction: Share of the momentum that is lost in each of the sampler's steps.
         prior_variance: Variance of the normal prior of each weight.
         feature_matching: Weight of matched features in the generators' losses.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     prior: str = "uniform"

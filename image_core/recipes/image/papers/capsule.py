@@ -18,7 +18,11 @@ __all__ = ["Options", "game", "players"]
 
 @dataclass(kw_only=True)
 class Options(AdamPlainOptions):
-    """CapsuleGAN."""
+    """CapsuleGAN.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
+    """
 
     loss: str = "capsule_margin"
 

@@ -26,6 +26,9 @@ class Options(AdamPlainOptions):
     Args:
         categories: Number of values of the categorical code.
         codes: Number of uniform codes.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     loss: str = "non_saturating"

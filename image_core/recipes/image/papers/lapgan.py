@@ -29,6 +29,9 @@ class Options(AdamOptions, LatentOptions, AnyLossOptions):
         rounds: Number of rounds of all levels together, which share them evenly.
         norm: Norm of the smallest images' discriminator.
         first_size: Side of the smallest images, a power of two of at least 8.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     norm: str = "batch"

@@ -19,6 +19,9 @@ class Options(AdamPlainOptions):
     Args:
         manifold_weight: Weight of what the first discriminator says of redrawn images, beside
             their mean squared distance from the images.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     manifold_weight: float = 0.01

@@ -20,6 +20,9 @@ class Options(AdamPlainOptions):
     Args:
         distance_weight: Weight of the mean squared distance of a redrawn image from its image.
         redrawn_weight: Weight of the discriminator's loss on redrawn images.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     distance_weight: float = 0.2

@@ -43,6 +43,9 @@ class Options(AdamOptions, AnyLossOptions):
             without it codes leave the data, with too much the class is ignored.
         eps2: Length of each step's move along the gradient of the class.
         eps3: Standard deviation of each step's noise.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     width: float = 0.25

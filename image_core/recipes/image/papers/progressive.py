@@ -31,6 +31,9 @@ class Options(AdamPlainOptions):
             all layers from the start.
         width: Channels of the networks, as a multiple of the published ones, which are at most 512;
             of small images all layers have the most.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     loss: str = "wasserstein"

@@ -47,6 +47,9 @@ class Options(AdamOptions, LatentOptions, AnyLossOptions):
             generators ignore it.
         encoder_rounds: Rounds in which the encoder learns to classify, before the others begin.
         encoder_lr: Learning rate of the encoder.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     latent: int = 16

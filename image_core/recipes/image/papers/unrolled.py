@@ -22,6 +22,9 @@ class Options(AdamPlainOptions):
         unroll_steps: Steps of the discriminator that the generator's gradient flows through; 0 is
             the plain game.
         unroll_lr: Length of these steps of gradient descent.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     unroll_steps: int = 5

@@ -28,6 +28,9 @@ class Options(RewardOptions):
         buffer_size: Transitions that the replay buffer keeps.
         expert_share: Share of the expert's rows among those that values and policy learn from.
         target_entropy: Entropy that the policy keeps, in nats per component of its squashed action.
+
+    Raises:
+        UserError: A value is out of range, or options contradict one another.
     """
 
     reward: str = "log_ratio"

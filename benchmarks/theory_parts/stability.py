@@ -3,9 +3,9 @@
 Data are uniform on [-1, 1], the generator is a z with z uniform on [-1, 1], the discriminator
 w x^2. At rest a = 1 and w = 0. The logistic game has the Jacobian
 
-    [[-1/10, -1/3], [1/3, 0]]    in (w, a),    eigenvalues -1/20 +- i sqrt(1/9 - 1/400),
+    [[-1/10, -1/3], [1/3, 0]]    in (w, a),    eigenvalues -1/20 +- i sqrt(1/9 - 1/400)
 
-so that it spirals in; the Wasserstein game has +- 2i/3 and turns about its rest for ever. The
+It spirals in; the Wasserstein game has +- 2i/3 and turns about its rest for ever. The
 paper's term, the generator's own share eta |grad_w V|^2, adds -8 eta / 9 to the last entry.
 """
 

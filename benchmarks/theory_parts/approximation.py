@@ -5,8 +5,8 @@ A discriminator that is linear in features psi gives the divergence
     tau(p, q) = sup_w E_p[-softplus(-w.psi)] + E_q[-softplus(w.psi)] + 2 log 2
 
 It is at most 2 JS(p, q), and 0 as soon as E_p psi = E_q psi: training ends where moments match,
-whatever else differs. And whatever divergence goes to 0, the Wasserstein distance does, not the other way
-round.
+whatever else differs. And whatever divergence goes to 0, the Wasserstein distance does, not the
+other way round.
 """
 
 import math

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqgan.neighbours import check_neighbours
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from image_core.adversarial import attacks as attacks

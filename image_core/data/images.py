@@ -21,11 +21,11 @@ from image_core.data.gather import AS_IT_IS, Pictures, resize_name
 from image_core.data.gather import Reading as Reading
 from image_core.data.hub import find_hub, is_saved
 from image_core.data.labels import number_labels, renumber
-from image_core.data.packed import PICKLE, is_pickle
 from image_core.data.pictures import ENDINGS, FITS, to_channels, to_size
 from image_core.data.split import alike, three_ways
 from image_core.data.toy_shapes import draw_shapes
 from image_core.data.tree import is_tar, open_tree
+from image_core.packed import PICKLE, is_pickle
 
 EMBEDDED = ("digits", "shapes")
 HELD_OUT = 0.1

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from image_core.adversarial.errors import UserError
+from image_core.packed import check_unpacked
 from rl.envs import Envs
 from rl.formats.flat import d4rl_episodes
 from rl.formats.groups import demonstrations_of_groups
-from rl.formats.npz import MOST_BYTES, MOST_TIMES
 from rl.formats.raw import BadEpisode, Raw, Source
 
 D4RL = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
@@ -126,11 +126,7 @@ def _whole(data: Any, where: str) -> np.ndarray:
     if data.external:
         raise UserError(f"{where} keeps its numbers in another file; copy them into this one")
     size, stored = data.size * data.dtype.itemsize, data.id.get_storage_size()
-    if size > MOST_BYTES and size > MOST_TIMES * stored:
-        raise UserError(
-            f"{where} unpacks to {size:,} bytes, over {MOST_TIMES} times its size; such a file is "
-            "refused, so save it anew unpacked"
-        )
+    check_unpacked(where, size, stored)
     found = data[()]
     if not isinstance(found, np.ndarray):
         raise TypeError("one value, not an array")

@@ -1,4 +1,4 @@
-"""Tables of a file or a hub data set: text of any separator, jsonl, json, parquet; gzipped or not.
+"""Tables of a file or a hub data set: text of any separator, jsonl, json, parquet; packed or not.
 
 One reader for ratings and for judged answers. It says in one line what it took for what.
 """
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from image_core.data.hub import is_saved
-from image_core.data.hub_request import ask_hub
+from image_core.data.hub_request import ask_hub, quiet
 from image_core.data.json_lines import line_value
+from image_core.packed import bare
 from seqgan.data.errors import reason
 from seqgan.data.fields import field_of
 from seqgan.retrieval import delimited
@@ -56,15 +57,15 @@ def read_table(
         if _suffix(path) in (*SUFFIXES, ".zip") or len(path.parts) > 2:
             raise UserError(f"there is no file {source}; check the path")
         return _read_hub(source, roles, columns)
-    if _suffix(path) == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _read_parquet(source, source, roles, columns)
     if zipfile.is_zipfile(path):
         member, raw = read_member(path, member)
         path, source = path / member, f"{path}/{member}"
-        if _suffix(path) == ".parquet":
-            return _read_parquet(io.BytesIO(raw), source, roles, columns)
     else:
         raw = unpacked(path, source)
+    if _suffix(path) == ".parquet":
+        return _read_parquet(io.BytesIO(raw), source, roles, columns)
     raw = as_utf8(raw, source)
     if _suffix(path) in (".jsonl", ".json", ".ndjson"):
         return _read_json(raw.decode(), source, roles, columns)
@@ -72,7 +73,7 @@ def read_table(
 
 
 def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+    return Path(bare(path.name)).suffix
 
 
 # -------------------------------------------------------------------------------------------- text
@@ -285,7 +286,8 @@ def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Tab
     name, _, split = source.partition(":")
     ask_hub(name, source)
     try:
-        frame = load_dataset(name, split=split or "train").to_pandas()
+        with quiet():
+            frame = load_dataset(name, split=split or "train").to_pandas()
     except Exception as error:  # the network, the name, the split: any kind
         raise UserError(
             f"there is no file {source}, and no data set of that name can be loaded "
@@ -299,7 +301,8 @@ def _read_saved(source: str, roles: Sequence[Role], columns: Sequence[str]) -> T
     from datasets import DatasetDict, load_from_disk
 
     try:
-        held = load_from_disk(source)
+        with quiet():
+            held = load_from_disk(source)
     except Exception as error:  # of many kinds
         raise UserError(
             f"{source} cannot be loaded as a saved data set ({reason(error)}); save it anew"

@@ -2,13 +2,12 @@
 
 import codecs
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from image_core.adversarial.errors import UserError
-from image_core.data.packed import gunzip, is_pickle
-from image_core.data.tree import check_archive
+from image_core.archives import check_archive
+from image_core.packed import bare, check_name, is_pickle, unpack
 from seqgan.data.errors import reason
 
 SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".data", ".dat",
@@ -16,9 +15,6 @@ SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".
 """What names of tables end in."""
 OTHER = {
     b"PK": "a broken zip archive; get it anew",
-    b"BZh": "packed by bzip2; unpack it with `bunzip2`",
-    b"\xfd7zXZ": "packed by xz; unpack it with `unxz`",
-    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
     b"7z\xbc\xaf": "a 7z archive; unpack it, for example with `7z x`, and name a table in it",
     b"Rar!": "a RAR archive; unpack it and name a table in it",
 }
@@ -32,7 +28,7 @@ _BLOCK = 1 << 20
 
 
 def unpacked(path: Path, source: str) -> bytes:
-    """The content of a file, gzipped or not.
+    """The content of a file, packed or not.
 
     Args:
         path: Path of the file.
@@ -43,9 +39,10 @@ def unpacked(path: Path, source: str) -> bytes:
     """
     try:
         content = path.read_bytes()
-        return gunzip(source, content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError, zlib.error) as error:
+    except OSError as error:
         raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
+    check_name(path, content[:6])
+    return unpack(source, content)
 
 
 def as_utf8(content: bytes, source: str) -> bytes:
@@ -112,7 +109,7 @@ def read_member(path: Path, member: str) -> tuple[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            check_archive("the archive", path, members)
+            check_archive(f"the archive {path}", path, members)
             names = [m.filename for m in members if not m.is_dir() and not _hidden(m.filename)]
             if "[Content_Types].xml" in names:
                 raise UserError(f"{path} is a workbook; save the table as .csv")
@@ -122,9 +119,7 @@ def read_member(path: Path, member: str) -> tuple[str, bytes]:
         raise
     except Exception as error:  # a broken archive has errors of many kinds
         raise UserError(f"{path} is not a readable zip archive ({error}); get it anew") from error
-    if content[:2] == b"\x1f\x8b":
-        content = gunzip(f"{path}/{name}", content)
-    return name, content
+    return name, unpack(f"{path}/{name}", content)
 
 
 def _picked(path: Path, member: str, names: Sequence[str]) -> str:
@@ -143,9 +138,9 @@ def _hidden(name: str) -> bool:
 
 
 def _ending(name: str) -> str:
-    return PurePosixPath(name.lower().removesuffix(".gz")).suffix
+    return PurePosixPath(bare(name)).suffix
 
 
 def _stem(name: str) -> str:
-    plain = PurePosixPath(name.lower().removesuffix(".gz"))
+    plain = PurePosixPath(bare(name))
     return plain.name if plain.name in LIKELY else plain.stem

@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from image_core.adversarial.errors import UserError
+from image_core.data.idx import read_bytes
 from image_core.data.pictures import ENDINGS
 from image_core.data.tables import PICTURE, Record, column, read_records, split_of
 from image_core.data.tree import Tree
@@ -115,11 +116,7 @@ def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pai
         UserError: It has no captions, or they are no table.
     """
     if captions is not None:
-        try:
-            content = Path(captions).read_bytes()
-        except OSError as error:
-            raise UserError(f"--captions {captions}: {error.strerror}; check the path") from error
-        return _of_table(tree, captions, content, "train")
+        return _of_table(tree, captions, read_bytes("--captions", captions), "train")
     table = next((name for name in TABLES if name in tree.files), None)
     table = table or next(filter(_TOKENS.fullmatch, tree.files), None)
     table = table or next(filter(_SPLITS.fullmatch, tree.files), None)
@@ -156,14 +153,18 @@ def _of_table(tree: Tree, name: str, content: bytes, split: str) -> Iterator[Pai
         key = f"\0{number}" if picture is None else str(picture)
         joined.setdefault(key, []).extend(texts_of(record))
         told.setdefault(key, record)
-    find = _finder(tree)
+    find, named = _finder(tree), set()
     for key, texts in joined.items():
         path = find(key)
+        named.add(path)
         called = f"record {key[1:]} of {name}" if key.startswith("\0") else f"{tree.name}/{key}"
         own = split_of(told[key].get("split", split)) or split
         reader = None if path is None else tree.files[path]
         texts = list(dict.fromkeys(texts))
         yield Pair(own, called, reader, texts, group_of(told[key], key))
+    for path in tree.ending(*ENDINGS):
+        if path not in named:
+            yield Pair(split, f"{tree.name}/{path}", tree.files[path], (), path)
 
 
 def _finder(tree: Tree) -> Callable[[str], str | None]:

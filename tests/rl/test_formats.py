@@ -309,7 +309,7 @@ REFUSED = {
     "imitation, no split": (imitation(indices=np.array([], int)), "do not belong together"),
     "imitation, split backwards": (imitation(indices=np.array([11])), "do not belong together"),
     "nothing known": ({"a": np.zeros(3)}, "lacks obs, terminals, last_obs, traj_len"),
-    "no archive": (None, "no readable npz"),
+    "no archive": (None, "is no .npz file (it begins with b'no arc')"),
 }
 
 

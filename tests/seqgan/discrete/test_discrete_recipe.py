@@ -309,7 +309,7 @@ def test_every_preset_runs_when_it_is_shrunk(digits, preset):
         (["--test", "{folder}/other"], "--test"),
         (["--data", "{folder}/none"], "--data"),
         (["--data", "{folder}/short"], "truncated IDX"),
-        (["--data", "{folder}/cut.gz"], "broken gzip"),
+        (["--data", "{folder}/cut.gz"], "is not a whole gzip file"),
         (["--data", "{folder}/noise"], "neither IDX"),
         (["--data", "{folder}/few"], "at least 40"),
     ],

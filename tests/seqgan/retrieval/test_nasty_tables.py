@@ -243,7 +243,7 @@ REFUSED = {
     "latin-1": ("r.csv", "1,a\n2,café\n".encode("latin-1"), "row 2 is not UTF-8", {}),
     "a torn workbook": ("r.csv", b"PK\x03\x04rest", "a broken zip archive; get it", {}),
     "null bytes": ("r.csv", b"1,a\0\n", "null bytes", {}),
-    "a torn gzip": ("r.csv.gz", gzip.compress(b"1,a\n" * 999)[:-20], "cannot be read", {}),
+    "a torn gzip": ("r.csv.gz", gzip.compress(b"1,a\n" * 999)[:-20], "not a whole gzip file", {}),
     "a torn object": ("r.jsonl", '{"user": 1, "item": 2}\n{"user": 1,\n', "row 2 is not JSON", {}),
     "a list for an id": ("r.jsonl", '{"user": [1], "item": 2}\n', "row 1: user is no single", {}),
     "dates for items": ("r.txt", "1\t2010-10-19T23:55:27Z\t30.2\t9\n" * 3,

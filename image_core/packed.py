@@ -258,7 +258,7 @@ def _bzip2(stream: io.BufferedIOBase, name: str) -> Any:
     return bz2.BZ2File(stream)
 
 
-def _xz(stream: io.BufferedIOBase, name: str) -> Any:
+def _xz(stream: Any, name: str) -> Any:
     return lzma.LZMAFile(stream)
 
 

@@ -1,13 +1,17 @@
 """Files of tables: unpacked, decoded; of a zip archive the table that is meant, by its name."""
 
 import codecs
+import functools
+import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.archives import check_archive
-from image_core.packed import bare, check_name, is_pickle, unpack
+from image_core.packed import BROKEN, bare, check_name, is_pickle, open_unpacked, unpack
 from seqgan.data.errors import reason
 
 SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".data", ".dat",
@@ -25,6 +29,8 @@ LIKELY = ("ratings", "rating", "interactions", "u.data", "reviews", "events")
 
 _BLOCK = 1 << 20
 """Bytes that are decoded at a time."""
+ENOUGH = 300
+"""Lines that tell how a file is read."""
 
 
 def unpacked(path: Path, source: str) -> bytes:
@@ -43,6 +49,75 @@ def unpacked(path: Path, source: str) -> bytes:
         raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
     check_name(path, content[:6])
     return unpack(source, content)
+
+
+class TableFile(NamedTuple):
+    """A file that holds a table.
+
+    Args:
+        source: Name of the file, with that of the member of an archive.
+        opened: Opens a stream of its bytes, unpacked.
+        content: Reads all of them.
+    """
+
+    source: str
+    opened: Callable[[], Any]
+    content: Callable[[], bytes]
+
+
+def open_table(path: Path, member: str, source: str) -> TableFile:
+    """A file, or a member of a zip archive, that is not read yet.
+
+    Args:
+        path: Path of the file.
+        member: Path of the member; empty for the one that is meant.
+        source: Name of the file, for complaints.
+
+    Raises:
+        UserError: It is no regular file or cannot be read, or does not tell which table is meant.
+    """
+    if not path.is_file():
+        raise UserError(f"{source} is not a regular file; save the table to a file first")
+    try:
+        with path.open("rb") as stream:
+            check_name(path, stream.read(6))
+    except OSError as error:
+        raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
+    if zipfile.is_zipfile(path):
+        name, content = read_member(path, member)
+        return TableFile(f"{path}/{name}", functools.partial(io.BytesIO, content), lambda: content)
+    return TableFile(
+        source,
+        functools.partial(open_unpacked, path, source),
+        functools.partial(unpacked, path, source),
+    )
+
+
+def first_lines(file: TableFile, count: int) -> list[str]:
+    """The first lines of a file.
+
+    Args:
+        file: File to read.
+        count: Number of lines.
+
+    Raises:
+        UserError: It cannot be read, or is no text in UTF-8 or UTF-16.
+    """
+    try:
+        with file.opened() as stream:
+            head = stream.read(_BLOCK)
+    except (OSError, *BROKEN):
+        head = b""  # the whole content tells what is wrong
+    end = head.rfind(b"\n") + 1
+    if len(head) == _BLOCK and end and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        lines = _lines(as_utf8(head[:end], file.source), count)
+        if len(lines) >= ENOUGH:
+            return lines
+    return _lines(as_utf8(file.content(), file.source), count)
+
+
+def _lines(content: bytes, count: int) -> list[str]:
+    return list(islice(io.TextIOWrapper(io.BytesIO(content), "utf-8"), count))
 
 
 def as_utf8(content: bytes, source: str) -> bytes:

@@ -166,7 +166,9 @@ def _is_npz(option: str, path: Path) -> bool:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError) as error:
         kind = ".npz file" if path.suffix == ".npz" else "zip archive"
-        raise UserError(f"{option} {path} is not a readable {kind}: {error}") from error
+        raise UserError(
+            f"{option} {path} is not a readable {kind} ({error}); download, pack or save it again"
+        ) from error
     return bool(members) and all(member.filename.endswith(".npy") for member in members)
 
 

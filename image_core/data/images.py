@@ -119,7 +119,10 @@ def read_splits(source: str, how: Reading = AS_IT_IS) -> dict[str, ImageSet]:
         return {"train": _fitted(images, labels, names, how)}
     path, name = Path(source), f"{how.option} {source}"
     if path.is_file() and path.suffix != ".parquet":
-        arrays = read_arrays(how.option, path, how.labels)
+        try:
+            arrays = read_arrays(how.option, path, how.labels)
+        except OSError as error:
+            raise UserError(f"{name} cannot be read: {error.strerror or error}") from error
         if arrays is not None:
             made = {s: _fitted(*own[:3], how, own.told) for s, own in arrays.items()}
             return _aligned(name, made)

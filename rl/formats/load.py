@@ -75,7 +75,10 @@ def read_demonstrations(
     """
     where = f"{option} {path}"
     place = _place(path, where)
-    source = _reader(place, where)(place, where, envs)
+    try:
+        source = _reader(place, where)(place, where, envs)
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror or error}") from error
     if source.env and _name(source.env) != _name(env):
         raise UserError(f"{where} were recorded in {source.env}, not in --env {env}; give others")
     if not source.episodes:

@@ -180,7 +180,7 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
     first = next(rows, (1, {}))
     names = list(first[1])
     nested = [name for name in columns if name not in names and "." in name]
-    known = places([*names, *nested], roles, columns)
+    known = places(source, [*names, *nested], roles, columns)
     if known is None:
         raise lacking(source, roles, columns, names)
     found = {role: [*names, *nested][place] for role, place in known.items()}
@@ -267,7 +267,7 @@ def _read_parquet(
         raise UserError(f"{source}: parquet needs pyarrow: pip install pyarrow") from error
     try:
         names = [str(name) for name in read_schema(file).names]
-        found = places(names, roles, columns)
+        found = places(source, names, roles, columns)
         if found is None:
             raise lacking(source, roles, columns, names)
         frame = pd.read_parquet(file, columns=[names[place] for place in found.values()])
@@ -333,7 +333,7 @@ def _framed(
     frame: "pd.DataFrame", source: str, roles: Sequence[Role], columns: Sequence[str]
 ) -> Table:
     names = [str(column) for column in frame.columns]
-    found = places(names, roles, columns)
+    found = places(source, names, roles, columns)
     if found is None:
         raise lacking(source, roles, columns, names)
     return _named(frame, found, names, source)

@@ -148,6 +148,8 @@ NASTY = {
     # values
     "times without ratings": ("r.csv", "1,a,900000001\n2,b,900000002\n", {
         "user": ["1", "2"], "item": ["a", "b"], "time": ["900000001", "900000002"]}, {}),
+    "a column that is meant beside one named alike": (
+        "r.csv", "userId,user_id,item\n1,2,a\n", rated((2, "a")), {"columns": ("user_id", "item")}),
     "NA and null are names": ("r.csv", "NA,null\nnan,None\n", rated(("NA", "null"),
                                                                     ("nan", "None")), {}),
     "leading zeros": ("r.csv", "007,01\n7,1\n", rated(("007", "01"), (7, 1)), {}),
@@ -290,6 +292,12 @@ REFUSED = {
                         "has dates in column 2: .* by their numbers, as in --columns 1,5", {}),
     "five columns without names": ("r.csv", "1,2,3,pv,1511544171\n" * 3,
                                    "5 columns without names.*--columns 1,5", {}),
+    "two columns of a name": ("r.csv", "user,user,item\n" + "1,2,3\n" * 4,
+                              "several columns named 'user' and 'user'; rename them", {}),
+    "two columns that are named alike": ("r.csv", "userId,user_id,item\n" + "1,2,3\n" * 4,
+                                         "named 'userId' and 'user_id'; .*--columns 1,3", {}),
+    "two columns of a name that is meant": ("r.csv", "a,b,a\n" + "1,2,3\n" * 4,
+                                            "named 'a' and 'a'", {"columns": ("a", "b")}),
     "a matrix": ("r.csv", "9,1.5,99,-3,2,4,99\n" * 4, "7 columns without names", {}),
     "web queries": ("r.txt", "2 qid:1 1:0.5 2:0.1 #x\n" * 3, "of web queries.*--task web", {}),
     "items above their users": ("r.txt", "1:\n7,3,2005-09-06\n8,5,2005-05-13\n2:\n7,1,2005-1-1\n",

@@ -100,7 +100,7 @@ def form_of(data: DiscreteData) -> DiscreteForm:
 def read_discrete(
     option: str, file: str | Path, length: int, alphabet: str | None = None
 ) -> DiscreteData:
-    """Read what a file holds, whatever it is called: IDX, .npz, or text; gzipped or not.
+    """Read what a file holds, whatever it is called: IDX, .npz, or text; packed or not.
 
     Args:
         option: Option that names the file, for complaints.

@@ -1,7 +1,9 @@
 """`seqgan train discrete`: its three kinds of data, its presets, resuming, and mistakes."""
 
+import bz2
 import gzip
 import json
+import lzma
 import math
 
 import numpy as np
@@ -237,6 +239,37 @@ def test_two_pixels_a_byte(tmp_path):
     data = read_discrete("--data", tmp_path / "a.npz", 32)
     assert data.rows.tolist() == [[[1, 15, 2, 0]]]
     assert data.classes == 16
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ab\n\nba\n",
+        b"\xef\xbb\xbfab\r\nba\r\n",
+        "ab\nba".encode("utf-16"),
+        gzip.compress(b"ab\nba\n"),
+        bz2.compress(b"ab\nba\n"),
+        lzma.compress(b"ab\nba\n"),
+    ],
+)
+def test_lines_of_text_of_any_encoding_and_packing(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    data = read_discrete("--data", tmp_path / "a", 2)
+    assert (data.alphabet, data.rows.tolist()) == (" ab", [[1, 2], [2, 1]])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"ab\ncaf\xe9\n", r"nor UTF-8 text \(see row 2\); save text as UTF-8, for"),
+        (b"ab\n\na\0\n", "row 3 holds a NUL character; save it without"),
+        (b"\n \n", "is empty; name a file with rows in it"),
+    ],
+)
+def test_lines_that_are_no_text_are_refused(tmp_path, content, says):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UserError, match=rf"--data {tmp_path}/a.*{says}"):
+        read_discrete("--data", tmp_path / "a", 2)
 
 
 @pytest.mark.parametrize("net", ["dense", "conv"])

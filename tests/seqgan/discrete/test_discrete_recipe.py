@@ -345,6 +345,7 @@ def test_every_preset_runs_when_it_is_shrunk(digits, preset):
         (["--data", "{folder}/cut.gz"], "is not a whole gzip file"),
         (["--data", "{folder}/noise"], "neither IDX"),
         (["--data", "{folder}/few"], "at least 40"),
+        (["--data", "{folder}/one"], "0 rows to judge with are too few; give at least"),
     ],
 )
 def test_mistakes_are_refused_in_one_sentence(digits, capsys, words, says):
@@ -352,7 +353,8 @@ def test_mistakes_are_refused_in_one_sentence(digits, capsys, words, says):
     (digits / "short").write_bytes(idx(np.zeros((50, 3, 3), np.uint8))[:-1])
     (digits / "few").write_bytes(idx(np.zeros((50, 3, 3), np.uint8)))
     (digits / "cut.gz").write_bytes(gzip.compress(b"abc")[:-3])
-    (digits / "noise").write_bytes(b"\xff\xfe\x00abc")
+    (digits / "noise").write_bytes(b"\xff\xfd\x00abc")
+    (digits / "one").write_bytes(b"a line\n")
     given = ["--data", str(digits / "images.gz"), "--out", str(digits / "run")]
     words = [word.format(folder=digits) for word in words]
     assert main(["train", "discrete", "--preset", "tiny", *given, *words]) == 2

@@ -2,7 +2,7 @@
 
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +141,18 @@ def npz_arrays(
                     f"{name}: {one} in it is no array; save arrays by np.savez(FILE, NAME=...)"
                 )
     return found
+
+
+def check_numbers(name: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse arrays of anything but numbers.
+
+    Args:
+        name: Option and file.
+        arrays: Arrays by name.
+
+    Raises:
+        UserError: One holds words, times or the like.
+    """
+    for one, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise UserError(f"{name}: {one} holds no numbers; save it anew as numbers")

@@ -6,7 +6,7 @@ import torch
 
 from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.errors import UserError
-from image_core.archives import npz_arrays, npz_names
+from image_core.archives import check_numbers, npz_arrays, npz_names
 from seqgan.lm.policies import LSTMPolicy
 
 SHAPES = {
@@ -60,6 +60,7 @@ def load_oracle(file: str | Path) -> LSTMPolicy:
     there = npz_names(name, path)
     missing = [one for one in SHAPES if one not in there]
     held = npz_arrays(name, path, [one for one in SHAPES if one in there])
+    check_numbers(name, held)
     parts = {one: torch.from_numpy(array).float() for one, array in held.items()}
     if missing:
         raise UserError(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.archives import npz_arrays, npz_names
+from image_core.archives import check_numbers, npz_arrays, npz_names
 from seqgan.retrieval.answers import Answers
 from seqgan.retrieval.baselines import ease
 from seqgan.retrieval.evaluate import ScoreRows
@@ -328,6 +328,7 @@ def read_start(source: str, prefix: str = "") -> dict[str, Tensor]:
             f"--start {source} holds {', '.join(there)}, not {', '.join(names.values())}; name "
             "them so, or begin them with the prefix that the paper names"
         )
+    check_numbers(f"--start {source}", {names[key]: array for key, array in arrays.items()})
     made = {key: torch.from_numpy(array).float() for key, array in arrays.items()}
     query, document, bias = made["query"], made["document"], made["bias"]
     fits = query.ndim == document.ndim == 2 and query.shape[1:] == document.shape[1:]

@@ -7,7 +7,12 @@ from image_core.adversarial.losses import AdversarialLoss
 
 PACKAGES = {
     "The facade": ["seqgan", "seqgan.commands.recipes"],
-    "The core": ["image_core.adversarial", "image_core.memory"],
+    "The core": [
+        "image_core.adversarial",
+        "image_core.memory",
+        "image_core.packed",
+        "image_core.archives",
+    ],
     "Runs": ["image_core.runs"],
     "Images": ["image_core.data", "image_core.nets", "image_core.metrics", "image_core.games"],
     "Image recipes": ["image_core.recipes"],

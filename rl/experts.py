@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, final
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
+from image_core.archives import npz_arrays, npz_names
 from rl.envs.spaces import Actions
 from rl.policies import Actor, GaussianPolicy, Policy
 
@@ -110,13 +110,7 @@ def _read_network(path: str) -> dict[str, np.ndarray]:
     Raises:
         UserError: They cannot be read, do not fit together, or are not finite.
     """
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            stored = {name: file[name] for name in file.files}
-        if not all(isinstance(array, np.ndarray) for array in stored.values()):
-            raise ValueError("an archive of something else")
-    except (OSError, ValueError, TypeError, EOFError, AttributeError, BadZipFile) as error:
-        raise UserError(f"{path} is no readable npz file of weights") from error
+    stored = npz_arrays(path, Path(path), npz_names(path, Path(path)))
     layers = _depth(stored)
     needed = {f"{kind}{i}" for kind in "Wb" for i in range(max(1, layers))} | {"act", "head"}
     if str(stored.get("head")) == "gaussian_clip":

@@ -11,13 +11,13 @@ from jaxtyping import Int64, Shaped, UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
+from image_core.archives import NPY, npz_arrays, npz_names
 from image_core.data.idx import MAGIC, parse_idx, read_bytes
 from image_core.data.labels import label_array
 from image_core.data.pictures import drop_opacity, to_bytes
 from image_core.data.pixel_tables import is_table, planes, rows_of_table
-from image_core.data.tree import check_archive
+from image_core.packed import bare, is_packed
 
-NPY = b"\x93NUMPY"
 IMAGES = {
     "train": ("images", "imgs", "x", "x_train", "train_images", "data", "arr_0"),
     "valid": ("x_valid", "x_val", "val_images", "valid_images"),
@@ -52,13 +52,13 @@ def read_arrays(option: str, path: Path, labels: str | None) -> dict[str, Arrays
 
     Args:
         option: Option that names the file.
-        path: Path of an IDX file, gzipped or not, of an .npz or .npy, or of a table of pixels.
+        path: Path of an IDX file, .npy or table of pixels, packed or not, or of an .npz.
         labels: File of labels of an IDX file or .npy; None for those beside it or in it.
 
     Raises:
         UserError: The file is cut short, or its arrays are no pictures.
     """
-    if is_table(Path(path.name.lower().removesuffix(".gz"))):
+    if is_table(Path(bare(path.name))):
         return _tables(option, path)
     with path.open("rb") as file:
         head = file.read(6)
@@ -66,9 +66,11 @@ def read_arrays(option: str, path: Path, labels: str | None) -> dict[str, Arrays
         return None if not _is_npz(option, path) else _npz(option, path)
     if head == NPY:
         return {"train": _joined(option, path, load_npy(option, path), labels)}
-    if not head.startswith((b"\x1f\x8b", b"\0\0")) and head:
+    if head and not head.startswith(b"\0\0") and not is_packed(head):
         return None
     content = read_bytes(option, path)
+    if content.startswith(NPY):
+        return {"train": _joined(option, path, parse_npy(f"{option} {path}", content), labels)}
     if content[257:262] == b"ustar":
         raise UserError(f"{option} {path} is a tar archive; unpack it and name the folder")
     if content[:2] != b"\0\0":
@@ -115,7 +117,7 @@ def _joined(option: str, path: Path, values: np.ndarray, labels: str | None) -> 
 def _label_values(file: str) -> np.ndarray:
     content = read_bytes("--labels", file)
     if content.startswith(NPY):
-        return load_npy("--labels", Path(file))
+        return parse_npy(f"--labels {file}", content)
     if content.startswith(MAGIC):
         return parse_idx("--labels", file, content).numpy()
     try:
@@ -137,11 +139,24 @@ def load_npy(option: str, path: Path) -> Shaped[np.ndarray, "*shape"]:
     Raises:
         UserError: It is broken, or holds Python objects.
     """
+    return parse_npy(f"{option} {path}", read_bytes(option, path))
+
+
+def parse_npy(name: str, content: bytes) -> Shaped[np.ndarray, "*shape"]:
+    """The array that the bytes of an .npy file hold.
+
+    Args:
+        name: Option and file, for messages.
+        content: Bytes of the file.
+
+    Raises:
+        UserError: They are broken, or hold Python objects.
+    """
     try:
-        return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+        return np.load(io.BytesIO(content), allow_pickle=False)
     except Exception as error:  # a broken file raises errors of many kinds
         raise UserError(
-            f"{option} {path} is not a readable .npy file ({error}); save an array of numbers anew"
+            f"{name} is not a readable .npy file ({error}); save an array of numbers anew"
         ) from error
 
 
@@ -151,7 +166,9 @@ def _is_npz(option: str, path: Path) -> bool:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError) as error:
         kind = ".npz file" if path.suffix == ".npz" else "zip archive"
-        raise UserError(f"{option} {path} is not a readable {kind}: {error}") from error
+        raise UserError(
+            f"{option} {path} is not a readable {kind} ({error}); download, pack or save it again"
+        ) from error
     return bool(members) and all(member.filename.endswith(".npy") for member in members)
 
 
@@ -165,18 +182,8 @@ def load_npz(option: str, path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: It is broken, holds Python objects, or unpacks to very much more.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            check_archive(option, path, archive.infolist())
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except UserError:
-        raise
-    except Exception as error:  # a broken zip raises other errors
-        raise UserError(
-            f"{option} {path} is not a readable .npz file ({error}); save arrays of numbers, each "
-            "with rows of one size, by np.savez(FILE, NAME=...)"
-        ) from error
+    name = f"{option} {path}"
+    return npz_arrays(name, path, npz_names(name, path))
 
 
 def _npz(option: str, path: Path) -> dict[str, Arrays]:

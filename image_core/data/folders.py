@@ -3,21 +3,26 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.data.gather import Reading
-from image_core.data.packed import PICKLE, is_pickle
+from image_core.data.idx import read_bytes
 from image_core.data.pictures import ENDINGS
 from image_core.data.tables import LABEL, PICTURE, Record, column, read_records, split_of
 from image_core.data.tree import Tree
+from image_core.packed import PICKLE, is_pickle
 
 METADATA = ("metadata.csv", "metadata.jsonl", "labels.csv", "labels.tsv", "labels.jsonl",
             "labels.json")  # fmt: skip
 """Tables that may lie beside pictures."""
 TABLES = (".csv", ".tsv", ".jsonl")
 """Endings of tables that lie beside a folder of pictures and have its name."""
+
+
+ABOVE = "../"
+"""What the name of a table begins with that is of all splits and lies above them."""
 
 
 class PictureRow(NamedTuple):
@@ -75,7 +80,8 @@ def find_rows(tree: Tree, how: Reading) -> dict[str, SplitRows]:
     if "train" in splits.values() and None not in splits.values():
         parts = {str(split): _with_table(tree, top) for top, split in splits.items()}
         labelled = any(len(_folders(part)) > 1 for part in parts.values())
-        made = {split: _of_split(part, how, labelled) for split, part in parts.items()}
+        every = tree.ending(*ENDINGS)
+        made = {split: _of_split(part, how, labelled, every) for split, part in parts.items()}
         return {split: made[split] for split in ("train", "valid", "test") if split in made}
     return {"train": _of_split(tree, how)}
 
@@ -135,9 +141,10 @@ def _check_masks(tree: Tree, how: Reading) -> None:
 
 
 def _with_table(tree: Tree, top: str) -> Tree:
-    """A folder with the table of its name that lies beside it, as Kaggle's train/ and train.csv."""
+    """A folder with the tables that lie beside it: Kaggle's train.csv of train/, or one of all."""
     inside = tree.inside(top)
     own = {f"{top}{end}": tree.files.get(f"{top}{end}") for end in TABLES}
+    own |= {f"{ABOVE}{name}": tree.files.get(name) for name in METADATA}
     found = {name: content for name, content in own.items() if content is not None}
     return inside._replace(files={**found, **inside.files})
 
@@ -148,16 +155,20 @@ def _folders(tree: Tree) -> set[str]:
     return {path.partition("/")[0] if "/" in path else "" for path in pictures}
 
 
-def _of_split(tree: Tree, how: Reading, labelled: bool = False) -> SplitRows:
+def _of_split(
+    tree: Tree, how: Reading, labelled: bool = False, elsewhere: Sequence[str] = ()
+) -> SplitRows:
     """The pictures of one split; with `labelled` a single folder is a class too."""
     pictures = tree.ending(*ENDINGS)
     told = [f"folders without files passed over: {', '.join(tree.empty[:3])}"] if tree.empty else []
-    table = _table(tree, how, told) or _class_files(tree, pictures)
+    name, content = _table_file(tree, how)
+    table = _table(tree, how, name, content, told) or _class_files(tree, pictures)
     if table is not None:
-        return _by_table(tree, pictures, table, how, told)
+        of_all = how.labels is not None or name.startswith(ABOVE)
+        return _by_table(tree, pictures, table, how, told, elsewhere if of_all else ())
     tops = _folders(tree)
     if len(tops) == 1 and tops != {""} and not labelled:
-        return _of_split(tree.inside(tops.pop()), how)
+        return _of_split(tree.inside(tops.pop()), how, elsewhere=elsewhere)
     places = [PurePosixPath(path) for path in pictures]
     folders = [place.parts[0] if len(place.parts) > 1 else "" for place in places]
     if "" in folders and set(folders) != {""}:
@@ -183,22 +194,25 @@ def _label(record: Record) -> object:
     return found
 
 
-def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | None:
-    """Labels by path, from --labels or a table beside the pictures that has a column of labels."""
+def _table_file(tree: Tree, how: Reading) -> tuple[str, bytes]:
+    """Name and content of --labels, or of a table beside the pictures; both empty without."""
     if how.labels is not None:
-        try:
-            name, content = how.labels, Path(how.labels).read_bytes()
-        except OSError as error:
-            raise UserError(f"--labels {how.labels} cannot be read: {error.strerror}") from error
-    else:
-        own = [f"{PurePosixPath(tree.name).name}{end}" for end in TABLES]
-        name = next((n for n in (*METADATA, *own) if n in tree.files), "")
-        if not name:
-            return None
-        content = tree.files[name]()
-        if name.endswith(".json") and b'"annotations"' in content:
-            told.append(f"{name} passed over: it is of objects in pictures, as COCO's")
-            return None
+        return how.labels, read_bytes("--labels", how.labels)
+    own = [f"{PurePosixPath(tree.name).name}{end}" for end in TABLES]
+    above = [f"{ABOVE}{name}" for name in METADATA]
+    name = next((n for n in (*METADATA, *own, *above) if n in tree.files), "")
+    return name, tree.files[name]() if name else b""
+
+
+def _table(
+    tree: Tree, how: Reading, name: str, content: bytes, told: list[str]
+) -> dict[str, object] | None:
+    """Labels by path of a table, if it has a column of labels."""
+    if not name:
+        return None
+    if how.labels is None and name.endswith(".json") and b'"annotations"' in content:
+        told.append(f"{name} passed over: it is of objects in pictures, as COCO's")
+        return None
     where = name if how.labels is not None else f"{tree.name}/{name}"
     records = read_records(where, content, "label")
     found: dict[str, object] = {}
@@ -214,7 +228,7 @@ def _table(tree: Tree, how: Reading, told: list[str]) -> dict[str, object] | Non
     if any(label is not None for label in found.values()):
         return found
     if how.labels is None:
-        if not name.startswith("metadata"):
+        if not name.removeprefix(ABOVE).startswith("metadata"):
             told.append(f"{name} passed over: no columns of pictures and labels are known in it")
         return None
     raise UserError(
@@ -251,9 +265,9 @@ def _check_label(option: str, label: object, picture: str) -> None:
         )
 
 
-def _names(path: str) -> set[str]:
+def _names(path: str) -> tuple[str, str]:
     """What a table may call a picture whose name no other one has."""
-    return {PurePosixPath(path).name, PurePosixPath(path).stem}
+    return PurePosixPath(path).name, PurePosixPath(path).stem
 
 
 def _by_table(
@@ -262,17 +276,38 @@ def _by_table(
     table: Mapping[str, object],
     how: Reading,
     told: list[str],
+    elsewhere: Sequence[str],
 ) -> SplitRows:
-    rows, without = [], 0
-    often = Counter(part for path in pictures for part in _names(path))
+    """Pictures with the labels that a table gives them.
+
+    Args:
+        tree: Files of the split.
+        pictures: Paths of its pictures.
+        table: Label of each path or name.
+        how: Option, for complaints.
+        told: What was passed over, in words.
+        elsewhere: Paths of pictures of all splits, where the table is of all; else none.
+
+    Raises:
+        UserError: The table names none of the pictures, or a label is no class.
+    """
+    rows, without, own = [], 0, PurePosixPath(tree.name).name
+    used: set[str | None] = set()
+    often = Counter(part for path in elsewhere or pictures for part in _names(path))
     for path in pictures:
-        keys = (path, *(part for part in _names(path) if often[part] == 1))
-        label = next((table[key] for key in keys if key in table), None)
+        within = () if elsewhere else (path,)
+        keys = (f"{own}/{path}", *within, *(part for part in _names(path) if often[part] == 1))
+        key = next((key for key in keys if key in table), None)
+        used.add(key)
+        label = None if key is None else table[key]
         _check_label(f"{how.option} {tree.name}", label, path)
         if not isinstance(label, (str, int)):
             without += 1
             continue
         rows.append(PictureRow(f"{tree.name}/{path}", tree.files[path], label))
+    if not rows and elsewhere and split_of(own) != "train":  # as of Kaggle's test sets
+        rows = [PictureRow(f"{tree.name}/{path}", tree.files[path], None) for path in pictures]
+        return SplitRows(rows, told=[*told, "without labels, since the table names none of them"])
     if not rows:
         raise UserError(
             f"{how.option} {tree.name}: its table of labels names none of its pictures, but for "
@@ -280,4 +315,10 @@ def _by_table(
         )
     if without:
         told = [*told, f"{without} of {len(pictures)} pictures skipped: the table has no label"]
+    used |= {name for path in elsewhere for name in (path, *_names(path)) if often[name] < 2}
+    if lost := [key for key in table if key not in used]:
+        told = [
+            *told,
+            f"{len(lost)} of {len(table)} rows of labels name no picture, the first {lost[0]}",
+        ]
     return SplitRows(rows, told=told)

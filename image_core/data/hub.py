@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from image_core.adversarial.errors import UserError
 from image_core.data.folders import PictureRow, SplitRows
 from image_core.data.gather import Reading
-from image_core.data.hub_request import ask_hub
+from image_core.data.hub_request import ask_hub, quiet
 from image_core.data.tables import LABEL, split_of
 
 if TYPE_CHECKING:
@@ -25,20 +25,9 @@ def load_hub(option: str, source: str) -> "dict[str, Dataset]":
     Raises:
         UserError: It cannot be loaded, or none of its splits is for training.
     """
-    import datasets
-
-    shown = not datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
     try:
-        if source.endswith(".parquet"):
-            held = datasets.load_dataset("parquet", data_files=source)
-        elif is_saved(Path(source)):
-            found = datasets.load_from_disk(source)
-            held = {"train": found} if isinstance(found, datasets.Dataset) else found
-        else:
-            if not Path(source).exists():
-                ask_hub(source, source)
-            held = datasets.load_dataset(source)
+        with quiet():
+            held = _loaded(source)
     except UserError:
         raise
     except Exception as error:  # of many kinds
@@ -47,15 +36,26 @@ def load_hub(option: str, source: str) -> "dict[str, Dataset]":
             f"{option} {source} cannot be loaded ({reason}); check the path, the name or your "
             "connection"
         ) from error
-    finally:
-        if shown:
-            datasets.enable_progress_bars()
     named = {split_of(name) or str(name): rows for name, rows in held.items()}
     if len(named) == 1:
         return {"train": next(iter(named.values()))}
     if "train" not in named:
         raise UserError(f"{option} {source} has no split `train`, only {', '.join(named)}")
     return {split: named[split] for split in ("train", "valid", "test") if split in named}
+
+
+def _loaded(source: str) -> "Mapping[str, Dataset]":
+    """The splits of a data set by the names that it gives them."""
+    import datasets
+
+    if source.endswith(".parquet"):
+        return datasets.load_dataset("parquet", data_files=source)
+    if is_saved(Path(source)):
+        found = datasets.load_from_disk(source)
+        return {"train": found} if isinstance(found, datasets.Dataset) else found
+    if not Path(source).exists():
+        ask_hub(source, source)
+    return datasets.load_dataset(source)
 
 
 def is_saved(path: Path) -> bool:

@@ -1,5 +1,8 @@
-"""One short request to the hub, before libraries that retry for long."""
+"""One short request to the hub, before libraries that retry for long; and their silence."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from image_core.adversarial.errors import UserError
@@ -62,6 +65,28 @@ def ask_hub_for_model(name: str) -> None:
             f"there is no folder {name}, and the hub cannot be reached: {_reason(error)}; check "
             "the name or your connection"
         ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the libraries' progress bars and logs: errors are reported in one sentence."""
+    import datasets
+    import huggingface_hub.utils as hub
+
+    logs = [datasets.utils.logging, hub.logging]
+    levels = [log.get_verbosity() for log in logs]
+    bars = [lib for lib in (datasets, hub) if not lib.are_progress_bars_disabled()]
+    try:
+        for log in logs:
+            log.set_verbosity(logging.CRITICAL)
+        for library in bars:
+            library.disable_progress_bars()
+        yield
+    finally:
+        for log, level in zip(logs, levels):
+            log.set_verbosity(level)
+        for library in bars:
+            library.enable_progress_bars()
 
 
 def _reason(error: Exception) -> str:

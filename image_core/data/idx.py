@@ -1,8 +1,6 @@
-"""Files of bytes: gzipped or not, and arrays in the IDX format."""
+"""Files of bytes: packed or not, and arrays in the IDX format."""
 
-import gzip
 import math
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +9,14 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from image_core.data.packed import gunzip
+from image_core.packed import unpack
 
 MAGIC = b"\0\0\x08"
 """What an IDX file of unsigned bytes begins with; the number of dimensions follows."""
 
 
 def read_bytes(option: str, file: str | Path) -> bytes:
-    """The content, unzipped if it was gzipped.
+    """The content, unpacked if it was packed.
 
     Args:
         option: Name of the option, for messages.
@@ -29,11 +27,9 @@ def read_bytes(option: str, file: str | Path) -> bytes:
     """
     try:
         content = Path(file).read_bytes()
-        return gunzip(f"{option} {file}", content) if content[:2] == b"\x1f\x8b" else content
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError(f"{option} {file} is a broken gzip file; get it anew") from error
     except OSError as error:
         raise UserError(f"{option} {file} cannot be read: {error.strerror}") from error
+    return unpack(f"{option} {file}", content)
 
 
 def parse_idx(option: str, file: str | Path, content: bytes) -> UInt8[Tensor, "*shape"]:

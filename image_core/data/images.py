@@ -21,11 +21,11 @@ from image_core.data.gather import AS_IT_IS, Pictures, resize_name
 from image_core.data.gather import Reading as Reading
 from image_core.data.hub import find_hub, is_saved
 from image_core.data.labels import number_labels, renumber
-from image_core.data.packed import PICKLE, is_pickle
 from image_core.data.pictures import ENDINGS, FITS, to_channels, to_size
 from image_core.data.split import alike, three_ways
 from image_core.data.toy_shapes import draw_shapes
 from image_core.data.tree import is_tar, open_tree
+from image_core.packed import PICKLE, is_pickle
 
 EMBEDDED = ("digits", "shapes")
 HELD_OUT = 0.1
@@ -119,7 +119,10 @@ def read_splits(source: str, how: Reading = AS_IT_IS) -> dict[str, ImageSet]:
         return {"train": _fitted(images, labels, names, how)}
     path, name = Path(source), f"{how.option} {source}"
     if path.is_file() and path.suffix != ".parquet":
-        arrays = read_arrays(how.option, path, how.labels)
+        try:
+            arrays = read_arrays(how.option, path, how.labels)
+        except OSError as error:
+            raise UserError(f"{name} cannot be read: {error.strerror or error}") from error
         if arrays is not None:
             made = {s: _fitted(*own[:3], how, own.told) for s, own in arrays.items()}
             return _aligned(name, made)

@@ -11,6 +11,7 @@ from typing import Any
 from image_core.adversarial.errors import UserError
 from image_core.data.json_lines import is_list, line_value
 from image_core.data.pictures import ENDINGS
+from image_core.packed import bare, unpack
 
 Record = dict[str, Any]
 PICTURE = ("image", "file_name", "filename", "file", "path", "img", "picture", "image_path",
@@ -46,13 +47,13 @@ def read_records(name: str, content: bytes, second: str) -> list[Record]:
 
     Args:
         name: Name of the file; its ending says what it is.
-        content: Content of the file.
+        content: Content of the file, packed or not.
         second: Name of the column beside the picture's, where the table has no header.
 
     Raises:
         UserError: The file is none of these, or a record is none.
     """
-    kind = PurePosixPath(name).suffix.lower()
+    kind, content = PurePosixPath(bare(name)).suffix, unpack(name, content)
     try:
         text = _text(content)
         if kind in (".csv", ".tsv", ".txt", ".token"):

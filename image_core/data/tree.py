@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from image_core.adversarial.errors import UserError
-from image_core.data.packed import check_unpacked
+from image_core.archives import check_archive, check_inside
 
 
 class Tree(NamedTuple):
@@ -92,7 +92,7 @@ def _archive(option: str, path: Path) -> Tree:
         raise UserError(
             f"{option} {path} is not a readable zip archive ({error}); pack or download it again"
         ) from error
-    check_archive(option, path, members)
+    check_archive(f"{option} {path}", path, members)
     names = {m.filename.replace("\\", "/"): m for m in members}  # as some programs of Windows do
     files = {
         name: functools.partial(_member, path, archive, member)
@@ -126,7 +126,7 @@ def _tar(option: str, path: Path) -> Tree:
             f"{option} {path} is not a readable tar archive ({error}); pack or download it again"
         ) from error
     for member in members:
-        _check_inside(option, path, member.name)
+        check_inside(f"{option} {path}", member.name)
     files = {
         member.name.removeprefix("./"): functools.partial(_packed, path, member)
         for member in members
@@ -142,34 +142,6 @@ def _packed(path: Path, member: tarfile.TarInfo) -> bytes:
     if len(content) != member.size:
         raise UserError(f"{path}: {member.name} is cut short; download the archive again")
     return content
-
-
-def _check_inside(option: str, path: Path, name: str) -> None:
-    plain = name.replace("\\", "/")
-    if plain.startswith("/") or ".." in plain.split("/") or ":" in plain.split("/")[0]:
-        raise UserError(
-            f"{option} {path} holds {name!r}, a path that leads out of the archive; pack it anew "
-            "from its folder"
-        )
-
-
-def check_archive(option: str, path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse archives that are dangerous to read.
-
-    Args:
-        option: Option that names the archive.
-        path: Path of the archive.
-        members: Members that its directory lists.
-
-    Raises:
-        UserError: A name leads out of the archive, a member is encrypted, or it is a bomb.
-    """
-    for member in members:
-        _check_inside(option, path, member.orig_filename)
-        if member.flag_bits & 1:
-            raise UserError(f"{option} {path} is encrypted; unpack it and name the folder")
-    total = sum(member.file_size for member in members)
-    check_unpacked(f"{option} {path}", total, path.stat().st_size)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, pad
 
 from image_core.adversarial.errors import UserError
-from image_core.nets.dcgan import generator_norm, levels
+from image_core.nets.dcgan import doublings, generator_norm
 from image_core.nets.discriminators import ImageDiscriminator
 from image_core.nets.layers import Conditional, Leaky, Stack, channel_norm, weighted
 
@@ -139,14 +139,20 @@ class _Rescaled(nn.Module):
 
 
 def _generator(
-    latent: int, widths: Sequence[int], channels: int, norm: str, classes: int, how: Ablation
+    latent: int,
+    side: int,
+    widths: Sequence[int],
+    channels: int,
+    norm: str,
+    classes: int,
+    how: Ablation,
 ) -> nn.Module:
     eps = 2e-5 if how.eps else 1e-5
     blocks = [UpBlock(a, b, norm, classes, how) for a, b in pairwise(widths)]
     last: list[nn.Module] = [nn.Tanh()] if how.tanh else [nn.Sigmoid(), _Rescaled(2.0, -1.0)]
     return Stack(
-        weighted(norm, nn.Linear(latent, widths[0] * 16)),
-        nn.Unflatten(1, (widths[0], 4, 4)),
+        weighted(norm, nn.Linear(latent, widths[0] * side * side)),
+        nn.Unflatten(1, (widths[0], side, side)),
         *blocks,
         generator_norm(norm, widths[-1], classes, eps),
         nn.ReLU(),
@@ -182,7 +188,7 @@ def resnet_cifar(
     """G: blocks of 256 from 4x4 up; D: blocks of 128, the first two pool, then two that do not.
 
     Args:
-        size: Side of the square image, a power of two; 32 in the papers.
+        size: Side of the square image, 4 to 7 times a power of two; 32 and 48 in the papers.
         channels: Colours of the image.
         latent: Size of z.
         width: Channels, as a multiple of the published ones.
@@ -192,10 +198,14 @@ def resnet_cifar(
         planes: Channels that D reads beside the colours.
         how: Ablations.
 
+    Raises:
+        UserError: The size is another.
+
     Source: Gulrajani et al. 2017; Miyato et al. 2018, table 4; Kurach et al. 2019.
     """
     wide, narrow = max(1, round(256 * width)), max(1, round(128 * width))
-    G = _generator(latent, [wide] * (levels(size) + 1), channels, generator, classes, how)
+    count, side = doublings(size)
+    G = _generator(latent, side, [wide] * (count + 1), channels, generator, classes, how)
     plan = [(narrow, True), (narrow, True), (narrow, False), (narrow, False)]
     return G, _discriminator(channels + planes, plan, norm, how)
 
@@ -217,7 +227,7 @@ def resnet19(
     At smaller sizes the blocks nearest the image are kept.
 
     Args:
-        size: Side of the square image, a power of two of at most 128.
+        size: Side of the square image, 4 to 7 times a power of two, at most 128.
         channels: Colours of the image.
         latent: Size of z.
         width: Channels, as a multiple of the published ones.
@@ -228,15 +238,15 @@ def resnet19(
         how: Ablations.
 
     Raises:
-        UserError: The image is larger than 128 pixels.
+        UserError: The size is another, or larger than 128 pixels.
 
     Source: Kurach et al. 2019, table 7.
     """
-    count = levels(size)
+    count, side = doublings(size)
     if size > 128:
         raise UserError(f"--size {size}: resnet19 ends at 128 pixels; use --arch resnet_cifar")
     w = [max(1, round(width * c)) for c in (64, 128, 256, 256, 512, 512)]
-    G = _generator(latent, w[count::-1], channels, generator, classes, how)
+    G = _generator(latent, side, w[count::-1], channels, generator, classes, how)
     plan = [(c, True) for c in w[: count + 1]]
     return G, _discriminator(channels + planes, plan, norm, how)
 

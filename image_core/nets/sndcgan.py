@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from image_core.nets.dcgan import generator_norm, levels
+from image_core.adversarial.errors import UserError
+from image_core.nets.dcgan import generator_norm
 from image_core.nets.discriminators import ImageDiscriminator
 from image_core.nets.layers import Leaky, Stack, channel_norm, weighted
 
@@ -23,7 +24,7 @@ def sndcgan(
     D: 3x3 64, 4x4/2 128, 3x3 128, 4x4/2 256, 3x3 256, 4x4/2 512, 3x3 512, dense 1; leaky ReLU 0.1.
 
     Args:
-        size: Side of the square image, a power of two of at least 16.
+        size: Side of the square image, a multiple of 8 of at least 16; 32 and 48 in the papers.
         channels: Colours of the image.
         latent: Size of z.
         width: Channels, as a multiple of the published ones.
@@ -32,10 +33,15 @@ def sndcgan(
         classes: Labels of a class-conditional G; 0 = there are none.
         planes: Channels that D reads beside the colours.
 
+    Raises:
+        UserError: The size is another.
+
     Source: Miyato et al. 2018, table 3; Kurach et al. 2019, appendix.
     """
-    levels(size, 8)
     small = size // 8
+    if size % 8 or small < 2:
+        near = f"{8 * small} or {8 * small + 8}" if small > 1 else "16"
+        raise UserError(f"--size {size}: sndcgan takes multiples of 8 from 16 on; give {near}")
     w = [max(1, round(width * c)) for c in (64, 128, 256, 512)]
     layers: list[nn.Module] = [
         weighted(generator, nn.Linear(latent, w[3] * small * small)),

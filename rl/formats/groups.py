@@ -8,6 +8,7 @@ from gymnasium import spaces
 
 from image_core.adversarial.errors import UserError
 from rl.envs import Envs
+from rl.formats.arrays import whole
 from rl.formats.flat import DONES
 from rl.formats.raw import BadEpisode, Raw, Source
 from rl.formats.steps import whole_episode
@@ -41,11 +42,11 @@ def demonstrations_of_groups(file: Any, where: str, envs: Envs) -> Source | None
             found.append(BadEpisode(f"{place} lacks {', '.join(sorted(missing))}"))
             continue
         obs = _observations(group["obs"], place, envs)
-        acts = group["actions"][()]
+        acts = whole(group["actions"], place)
         if "next_obs" in group and len(obs) == len(acts):
             after = _observations(group["next_obs"], place, envs)
             obs = np.concatenate([obs, after[-1:]])
-        rewards = group["rewards"][()] if "rewards" in group else np.empty(0)
+        rewards = whole(group["rewards"], place) if "rewards" in group else np.empty(0)
         raw, note = whole_episode(obs, acts, _terminated(group, len(acts), envs, notes), rewards)
         notes += [note] * bool(note)
         found.append(raw)
@@ -67,13 +68,13 @@ def _observations(node: Any, place: str, envs: Envs) -> np.ndarray:
     import h5py
 
     if isinstance(node, h5py.Dataset):
-        return np.asarray(node[()])
+        return whole(node, place)
     parts = {name: node[name] for name in node}
     if len(parts) == 1:
         return _observations(next(iter(parts.values())), place, envs)
     space = envs.observations.space
     if isinstance(space, spaces.Dict) and set(parts) == set(space.spaces):
-        columns = {name: part[()] for name, part in parts.items()}
+        columns = {name: whole(part, place) for name, part in parts.items()}
         rows = len(next(iter(columns.values())))
         return envs.observations.encode(
             [{n: c[t] for n, c in columns.items()} for t in range(rows)]

@@ -8,9 +8,9 @@ import numpy as np
 
 from image_core.adversarial.errors import UserError
 from rl.envs import Envs
+from rl.formats.arrays import check_own, whole
 from rl.formats.flat import d4rl_episodes
 from rl.formats.groups import demonstrations_of_groups
-from rl.formats.npz import MOST_BYTES, MOST_TIMES
 from rl.formats.raw import BadEpisode, Raw, Source
 
 D4RL = ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations")
@@ -47,8 +47,7 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
         raise UserError(f"{where}: reading it needs h5py: pip install h5py") from error
     try:
         with h5py.File(path) as file:
-            if told := file.visititems_links(_elsewhere):
-                raise UserError(f"{where}: {told}; copy it into this one")
+            check_own(file, where)
             groups = sorted((n for n in file if n.startswith("episode_")), key=_number)
             if groups:
                 about = dict(file.attrs)
@@ -60,8 +59,8 @@ def read_hdf5(path: Path, where: str, envs: Envs) -> Source:
                 return Source("Minari", episodes, env, env_kwargs=kwargs)
             if (grouped := demonstrations_of_groups(file, where, envs)) is not None:
                 return grouped
-            arrays = {name: _whole(file[name], where) for name in D4RL if name in file}
-    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+            arrays = {name: whole(file[name], where) for name in D4RL if name in file}
+    except (OSError, AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
         raise UserError(
@@ -104,37 +103,15 @@ def _episode(group: Any, where: str) -> Raw | BadEpisode:
     missing = {"observations", "actions", "terminations"} - set(group)
     if missing:
         return BadEpisode(f"{where} lacks {', '.join(sorted(missing))}")
-    ends = group["terminations"][()]
+    ends = whole(group["terminations"], where)
     if not len(ends):
         return BadEpisode(f"{where} is empty; leave it out")
-    rewards = group["rewards"][()] if "rewards" in group else np.empty(0)
-    acts = _parts(group["actions"])
+    rewards = whole(group["rewards"], where) if "rewards" in group else np.empty(0)
+    acts = _parts(group["actions"], where)
     if not isinstance(acts, np.ndarray):
         raise UserError(f"{where} has actions made of parts; no policy here takes such")
-    return Raw(_steps(_parts(group["observations"]), len(acts)), acts, bool(ends[-1]), rewards)
-
-
-def _elsewhere(name: str, link: Any) -> str | None:
-    """What lies in another file: whoever made this one would choose what is read here."""
-    import h5py
-
-    return f"{name} lies in another file" if isinstance(link, h5py.ExternalLink) else None
-
-
-def _whole(data: Any, where: str) -> np.ndarray:
-    """A data set in memory, unless it unpacks to very much more than its file."""
-    if data.external:
-        raise UserError(f"{where} keeps its numbers in another file; copy them into this one")
-    size, stored = data.size * data.dtype.itemsize, data.id.get_storage_size()
-    if size > MOST_BYTES and size > MOST_TIMES * stored:
-        raise UserError(
-            f"{where} unpacks to {size:,} bytes, over {MOST_TIMES} times its size; such a file is "
-            "refused, so save it anew unpacked"
-        )
-    found = data[()]
-    if not isinstance(found, np.ndarray):
-        raise TypeError("one value, not an array")
-    return found
+    obs = _steps(_parts(group["observations"], where), len(acts))
+    return Raw(obs, acts, bool(ends[-1]), rewards)
 
 
 def _steps(found: Any, steps: int) -> Any:
@@ -144,15 +121,15 @@ def _steps(found: Any, steps: int) -> Any:
     return [step_of(found, t) for t in range(steps + 1)]
 
 
-def _parts(node: Any) -> Any:
+def _parts(node: Any, where: str) -> Any:
     """Groups of Tuple spaces name their members _index_0, _index_1, ..."""
     import h5py
 
     if isinstance(node, h5py.Dataset):
-        return _whole(node, node.name)
+        return whole(node, f"{where}, {node.name}")
     if all(key.startswith("_index_") for key in node):
-        return tuple(_parts(node[f"_index_{i}"]) for i in range(len(node)))
-    return {key: _parts(node[key]) for key in node}
+        return tuple(_parts(node[f"_index_{i}"], where) for i in range(len(node)))
+    return {key: _parts(node[key], where) for key in node}
 
 
 def step_of(found: Any, t: int) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from image_core.adversarial.errors import UserError
+from image_core.packed import bare
 from rl.demos import Trajectory
 from rl.envs import Envs
 from rl.formats.hdf5 import read_hdf5, read_minari
@@ -18,6 +19,7 @@ from rl.formats.raw import BadEpisode, Source, encode
 from rl.formats.rows import read_arrow, read_dataset
 
 MINARI_ID = re.compile(r"([-\w.]+/)*[-\w.]+-v\d+")
+TABLES = (".jsonl", ".json", ".parquet", ".csv")
 PICKLES = (".pkl", ".pickle", ".pt", ".pth", ".zip")
 
 
@@ -73,7 +75,10 @@ def read_demonstrations(
     """
     where = f"{option} {path}"
     place = _place(path, where)
-    source = _reader(place, where)(place, where, envs)
+    try:
+        source = _reader(place, where)(place, where, envs)
+    except OSError as error:
+        raise UserError(f"{where} cannot be read: {error.strerror or error}") from error
     if source.env and _name(source.env) != _name(env):
         raise UserError(f"{where} were recorded in {source.env}, not in --env {env}; give others")
     if not source.episodes:
@@ -154,7 +159,7 @@ def _reader(path: Path, where: str) -> Reader:
         return read_minari
     if path.is_dir() and (path / "data" / "metadata.json").exists():
         return read_arrow
-    if path.is_dir() or path.suffix in (".jsonl", ".json", ".parquet", ".csv"):
+    if path.is_dir() or Path(bare(path.name)).suffix in TABLES:
         return read_dataset
     if path.suffix in (".hdf5", ".h5"):
         return read_hdf5

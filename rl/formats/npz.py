@@ -4,12 +4,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 
 from image_core.adversarial.errors import UserError
+from image_core.archives import npz_arrays, npz_names
 from rl.demos import Trajectory
 from rl.envs import Envs
 from rl.formats import steps
@@ -21,8 +20,6 @@ from rl.formats.flat import (
 )
 from rl.formats.raw import Raw, Source
 
-MOST_BYTES, MOST_TIMES = 2 << 30, 100
-"""What unpacks to more bytes than the first, and more times its size, is refused."""
 NEEDED = ("obs", "terminals", "last_obs", "traj_len")
 LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], Source]], ...] = (
     ({"obs", "actions", "episode_starts"}, stable_baselines_episodes),
@@ -30,6 +27,7 @@ LAYOUTS: tuple[tuple[set[str], Callable[[Mapping[str, np.ndarray], str, Envs], S
     ({"observations", "terminals"}, d4rl_episodes),
 )
 """Names that tell other packages' layouts, and what reads them."""
+_PICKLES = f"if you trust it, load it yourself and {steps.WAY_OUT}"
 _PADDED = ("mask", "masks", "padding_mask", "lengths", "length", "seq_lens", "seq_lengths")
 """What says where padded episodes end."""
 NAMES = {"env_id", "env_kwargs", "episode_returns", *NEEDED}
@@ -48,26 +46,9 @@ def read_npz(path: Path, where: str, envs: Envs) -> Source:
     Raises:
         UserError: The file is broken, holds pickles, or its names are of no known layout.
     """
-    try:
-        with path.open("rb") as stream:
-            _check_size(path, where)
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, NpzFile):
-                raise ValueError("one array, not an archive")
-            with file:  # others, such as infos, may be pickles
-                held = file.files
-                found = {name: file[name] for name in held if name.strip().lower() in NAMES}
-        if not all(isinstance(array, np.ndarray) for array in found.values()):
-            raise ValueError("an archive of something else")
-    except (OSError, ValueError, BadZipFile, EOFError, KeyError, MemoryError) as error:
-        if isinstance(error, UserError):
-            raise
-        if "Object arrays" in str(error):
-            raise UserError(
-                f"{where} holds arrays of objects, which are pickles and may run whatever they "
-                f"say; {steps.WAY_OUT}"
-            ) from error
-        raise UserError(f"{where} is no readable npz file; record it again") from error
+    held = npz_names(where, path, _PICKLES)
+    wanted = [name for name in held if name.strip().lower() in NAMES]
+    found = npz_arrays(where, path, wanted, _as_lines(path, wanted))
     found = _of_one(found, envs)
     for names, read in LAYOUTS:
         if names <= found.keys():
@@ -130,15 +111,16 @@ def _kwargs(arrays: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _check_size(path: Path, where: str) -> None:
-    """Refuse an archive that unpacks to very much more than it is."""
-    with ZipFile(path) as archive:
-        total = sum(member.file_size for member in archive.infolist())
-    if total > MOST_BYTES and total > MOST_TIMES * path.stat().st_size:
-        raise UserError(
-            f"{where} unpacks to {total:,} bytes, over {MOST_TIMES} times its size; such a file is "
-            "refused, so save it anew by np.savez, unpacked"
-        )
+def _as_lines(path: Path, names: Sequence[str]) -> str:
+    """What is to be done with episodes in arrays of objects: a line of JSON an episode."""
+    kept = list(steps.named(names).values())
+    rows = f"{{k: np.asarray(f[k][i]).tolist() for k in {kept}}}"
+    return (
+        'if you trust them, write an episode a line by `python -c "import json, numpy as np; f = '
+        f"np.load('{path}', allow_pickle=True); [print(json.dumps({rows})) for i in "
+        f"range(len(f['{kept[0] if kept else 'obs'}']))]\" > NEW.jsonl`, and read that, or "
+        "`seqgan demos --convert NEW.jsonl --env ID --out NEW.npz`"
+    )
 
 
 def _check_npz(arrays: Mapping[str, np.ndarray], where: str) -> None:

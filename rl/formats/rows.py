@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from image_core.adversarial.errors import UserError
+from image_core.packed import BROKEN, bare, broken, check_name, open_unpacked
 from rl.envs import Envs
 from rl.formats import steps
 from rl.formats.flat import CUT
@@ -32,6 +35,9 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
     """
     import datasets
 
+    if path.is_file() and bare(path.name) != path.name.lower():
+        with TemporaryDirectory() as folder:
+            return read_dataset(_unpacked(path, Path(folder), where), where, envs)
     if path.is_file() and path.suffix != ".parquet":
         _check_text(path, where)
     shown, said = not datasets.are_progress_bars_disabled(), datasets.logging.get_verbosity()
@@ -100,6 +106,24 @@ def read_dataset(path: Path, where: str, envs: Envs) -> Source:
     equal = all(_steps_of(row) for row in rows)  # nowhere is what followed the last step
     found = [_of_row(row, f"{where}, trajectory {i}", equal, notes) for i, row in enumerate(rows)]
     return Source("data set of trajectories", found, notes=list(dict.fromkeys(notes)))
+
+
+def _unpacked(path: Path, folder: Path, where: str) -> Path:
+    """A packed file, unpacked into a folder.
+
+    Raises:
+        UserError: It is broken, or unpacks to very much more.
+    """
+    with path.open("rb") as file:
+        head = file.read(6)
+    check_name(path, head)
+    plain = folder / bare(path.name)
+    try:
+        with open_unpacked(path, where) as packed, plain.open("wb") as file:
+            shutil.copyfileobj(packed, file)
+    except (OSError, *BROKEN) as error:
+        raise broken(where, head, error) from error
+    return plain
 
 
 def _check_text(path: Path, where: str) -> None:

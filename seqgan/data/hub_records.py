@@ -1,15 +1,14 @@
 """Records of data sets of the hub, and of those that `datasets` saved to the disk."""
 
-import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from image_core.adversarial.errors import UserError
-from image_core.data.hub_request import ask_hub
+from image_core.data.hub_request import ask_hub, quiet
+from image_core.packed import PACKED
 from seqgan.data.errors import reason
-from seqgan.data.records import KINDS, PACKED, Record, exists
+from seqgan.data.records import KINDS, Record, exists
 
 _HUB_NAME = re.compile(r"([\w-]+|\w[\w.-]*/[\w.-]+)(:[\w.-]+)?", re.ASCII)
 _FILE_SUFFIX = (*KINDS, *PACKED, ".txt")
@@ -58,7 +57,8 @@ def _saved(source: str, split: str) -> Any:
     import datasets
 
     try:
-        found = datasets.load_from_disk(source)
+        with quiet():
+            found = datasets.load_from_disk(source)
     except Exception as error:  # of many kinds
         raise UserError(
             f"{source} cannot be read as a saved data set ({reason(error)}); save it anew"
@@ -74,7 +74,7 @@ def _hub_dataset(source: str, split: str) -> Any:
     import datasets
 
     name, _, configuration = source.partition(":")
-    with _quiet():
+    with quiet():
         ask_hub(name, source)
         try:
             return datasets.load_dataset(name, configuration or None, split=split)
@@ -83,25 +83,3 @@ def _hub_dataset(source: str, split: str) -> Any:
                 f"there is no file {source}, and the hub data set of that name cannot be loaded "
                 f"({reason(error)}); check the name, --split and your connection"
             ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the libraries' progress bars and logs: errors are reported in one sentence."""
-    import datasets
-    import huggingface_hub.utils as hub
-
-    logs = [datasets.utils.logging, hub.logging]
-    levels = [log.get_verbosity() for log in logs]
-    bars = [lib for lib in (datasets, hub) if not lib.are_progress_bars_disabled()]
-    try:
-        for log in logs:
-            log.set_verbosity(logging.CRITICAL)
-        for library in bars:
-            library.disable_progress_bars()
-        yield
-    finally:
-        for log, level in zip(logs, levels):
-            log.set_verbosity(level)
-        for library in bars:
-            library.enable_progress_bars()

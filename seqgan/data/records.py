@@ -4,15 +4,11 @@ Nothing but the record that is read is in memory, except for a JSON document (.j
 but one record around it. Files may be packed by gzip, bzip2, xz or zstd: their first bytes tell.
 """
 
-import bz2
 import csv
-import gzip
 import io
 import json
-import lzma
 import os
 import re
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -21,7 +17,7 @@ from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
 from image_core.data.json_lines import is_list, line_value
-from image_core.data.packed import Bounded, unzstd
+from image_core.packed import BROKEN, bare, broken, check_name, open_unpacked
 from seqgan.data.annotated import (
     CONLL,
     FASTA,
@@ -47,20 +43,12 @@ KINDS = {
     ".parquet": "parquet",
 }
 PLAIN = "text"
-PACKED = (".gz", ".bz2", ".xz", ".zst")
-_UNPACK: Mapping[bytes, Callable[[str, str], Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ": lzma.open,
-    b"\x28\xb5\x2f\xfd": unzstd,
-}
 _MARKS = {
     b"\xff\xfe\0\0": "utf-32",
     b"\0\0\xfe\xff": "utf-32",
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-_BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 _ROWS = 4096
 MOST_CHARACTERS = 1 << 26
 """Characters of a line, or of a field of a table."""
@@ -101,9 +89,7 @@ def find_file(source: str) -> File:
         raise UserError(f"{source} is a folder; name a file in it")
     if not path.is_file():
         raise UserError(f"{source} is not a regular file; save the text to a file first")
-    name = Path(path.name.lower())
-    if name.suffix in PACKED:
-        name = name.with_suffix("")
+    name = Path(bare(path.name))
     file = File(path, source, KINDS.get(name.suffix, PLAIN), "utf-8-sig")
     with told(file), _bytes(file) as stream:
         head = stream.read(LOOKED_AT)
@@ -169,28 +155,23 @@ def told(file: File) -> Iterator[None]:
             f"{file.source} is not UTF-8: see line {_undecodable_line(file)}; save it as UTF-8, "
             "for example with `iconv -f cp1252 -t utf-8`"
         ) from error
-    except _BROKEN as error:
-        packed = {".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}.get(
-            file.path.suffix.lower(), "gzip"
-        )
-        raise UserError(
-            f"{file.source} is not a whole {packed} file ({reason(error)}); download it again or "
-            "unpack it"
-        ) from error
+    except BROKEN as error:
+        raise broken(file.source, _head(file), error) from error
     except OSError as error:
+        if error.errno is None:  # bzip2's complaint about what it unpacks
+            raise broken(file.source, _head(file), error) from error
         raise UserError(f"{file.source} cannot be read: {reason(error)}") from error
 
 
 def _bytes(file: File) -> Any:
     """The file's bytes, unpacked, as a stream."""
+    check_name(file.path, _head(file))
+    return open_unpacked(file.path, file.source)
+
+
+def _head(file: File) -> bytes:
     with file.path.open("rb") as stream:
-        head = stream.read(6)
-    for magic, unpack in _UNPACK.items():
-        if head.startswith(magic):
-            return io.BufferedReader(Bounded(unpack(str(file.path), "rb"), file.path), 1 << 13)
-    if file.path.suffix.lower() in PACKED and head:
-        raise gzip.BadGzipFile(f"it begins with {head[:2]!r}")
-    return file.path.open("rb")
+        return stream.read(6)
 
 
 @contextmanager

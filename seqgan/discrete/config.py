@@ -50,7 +50,7 @@ class DiscreteDataOptions(RunConfig):
 
     Args:
         data: What to learn from: IDX images (made binary anew in every batch: a grey level is the
-            probability of 1), an .npz of palette images, or text, a line a row; gzipped or not.
+            probability of 1), an .npz of palette images, or text, a line a row; packed or not.
         labels: IDX labels of --data; they train the classifier that judges.
         valid: More of the same that nothing learns from, for the log to measure with; the rows of
             --test when left out.

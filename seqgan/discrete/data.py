@@ -100,7 +100,7 @@ def form_of(data: DiscreteData) -> DiscreteForm:
 def read_discrete(
     option: str, file: str | Path, length: int, alphabet: str | None = None
 ) -> DiscreteData:
-    """Read what a file holds, whatever it is called: IDX, .npz, or text; gzipped or not.
+    """Read what a file holds, whatever it is called: IDX, .npz, or text; packed or not.
 
     Args:
         option: Option that names the file, for complaints.
@@ -178,15 +178,22 @@ def _sizes(images: UInt8[Tensor, "N H W"]) -> str:
 def _lines(
     option: str, file: str | Path, content: bytes, length: int, alphabet: str | None
 ) -> DiscreteData:
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
     try:
-        text = io.StringIO(content.decode("utf-8-sig"), newline=None)
-        lines = [line.rstrip("\n") for line in text if line.strip()]
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
+        row = content[: error.start].count(b"\n") + 1
         raise UserError(
-            f"{option} {file} is neither IDX, .npz nor UTF-8 text (byte {error.start})"
+            f"{option} {file} is neither IDX, .npz nor UTF-8 text (see row {row}); save text as "
+            "UTF-8, for example with `iconv -f cp1252 -t utf-8`"
         ) from error
+    if (place := text.find("\0")) >= 0:
+        row = text.count("\n", 0, place) + 1
+        raise UserError(f"{option} {file}, row {row} holds a NUL character; save it without")
+    rows_of_text = io.StringIO(text, newline=None)
+    lines = [line.rstrip("\n") for line in rows_of_text if line.strip()]
     if not lines:
-        raise UserError(f"{option} {file} is empty")
+        raise UserError(f"{option} {file} is empty; name a file with rows in it")
     cut = [line[:length].ljust(length, BLANK) for line in lines]
     if alphabet is None:
         alphabet = "".join(sorted(set("".join(cut)) | {BLANK}))

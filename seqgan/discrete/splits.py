@@ -68,7 +68,8 @@ def read_splits(
         test = _more("--test", test_source, length, data)
     else:
         strata = None if data.labels is None else data.labels.tolist()
-        held = torch.tensor(held_out(len(data.rows), HELD_OUT, seed, labels=strata))
+        drawn = held_out(len(data.rows), HELD_OUT, seed, labels=strata)
+        held = torch.tensor(drawn, dtype=torch.long)  # of one row none is drawn
         kept = torch.ones(len(data.rows), dtype=torch.bool)
         kept[held] = False
         test, data = data.pick(held), data.pick(kept.nonzero()[:, 0])

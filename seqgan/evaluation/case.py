@@ -4,14 +4,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.data.records import PACKED
+from image_core.packed import bare
 from seqgan.data.source import read_texts
 from seqgan.data.tokenizer import Level
 from seqgan.evaluation.language import LanguageScores
@@ -256,8 +255,7 @@ class Case:
 
 
 def _is_plain(source: str) -> bool:
-    name = Path(source.lower())
-    return (name.with_suffix("") if name.suffix in PACKED else name).suffix == ".txt"
+    return bare(source).endswith(".txt")
 
 
 def _without_blank(side: Side) -> Side:

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from image_core.adversarial.arguments import check_within, python_call
 from image_core.adversarial.errors import UserError
+from image_core.archives import check_numbers, npz_arrays, npz_names
 from seqgan.lm.policies import LSTMPolicy
 
 SHAPES = {
@@ -54,19 +54,14 @@ def load_oracle(file: str | Path) -> LSTMPolicy:
         UserError: The file is missing or not an .npz file, or an array is missing or has another
             shape.
     """
-    try:
-        # Opened here, so that it is closed if numpy finds it truncated
-        with Path(file).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            missing = [name for name in SHAPES if name not in arrays]
-            parts = {n: torch.from_numpy(arrays[n]).float() for n in SHAPES if n not in missing}
-    except FileNotFoundError as error:
-        raise UserError(
-            f"--oracle {file} does not exist; leave it out to draw one from the seed"
-        ) from error
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"--oracle {file} is not a readable .npz file") from error
-    except Exception as error:  # a broken zip file raises various errors
-        raise UserError(f"--oracle {file} is corrupt: {error}") from error
+    path, name = Path(file), f"--oracle {file}"
+    if not path.exists():
+        raise UserError(f"{name} does not exist; leave it out to draw one from the seed")
+    there = npz_names(name, path)
+    missing = [one for one in SHAPES if one not in there]
+    held = npz_arrays(name, path, [one for one in SHAPES if one in there])
+    check_numbers(name, held)
+    parts = {one: torch.from_numpy(array).float() for one, array in held.items()}
     if missing:
         raise UserError(
             f"--oracle {file} has no array {missing[0]!r}; it needs {', '.join(SHAPES)}"

@@ -1,4 +1,4 @@
-"""Tables of a file or a hub data set: text of any separator, jsonl, json, parquet; gzipped or not.
+"""Tables of a file or a hub data set: text of any separator, jsonl, json, parquet; packed or not.
 
 One reader for ratings and for judged answers. It says in one line what it took for what.
 """
@@ -6,23 +6,31 @@ One reader for ratings and for judged answers. It says in one line what it took 
 import io
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from image_core.adversarial.errors import UserError
 from image_core.data.hub import is_saved
-from image_core.data.hub_request import ask_hub
+from image_core.data.hub_request import ask_hub, quiet
 from image_core.data.json_lines import line_value
+from image_core.packed import bare
 from seqgan.data.errors import reason
 from seqgan.data.fields import field_of
 from seqgan.retrieval import delimited
+from seqgan.retrieval.arrow_rows import STAND_IN, read_parts
 from seqgan.retrieval.delimited import Layout
 from seqgan.retrieval.headers import find_columns
 from seqgan.retrieval.roles import Role, Table, filled, lacking, places, together, told_of
-from seqgan.retrieval.table_files import SUFFIXES, as_utf8, read_member, split_path, unpacked
+from seqgan.retrieval.table_files import (
+    SUFFIXES,
+    TableFile,
+    as_utf8,
+    first_lines,
+    open_table,
+    split_path,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,55 +64,67 @@ def read_table(
         if _suffix(path) in (*SUFFIXES, ".zip") or len(path.parts) > 2:
             raise UserError(f"there is no file {source}; check the path")
         return _read_hub(source, roles, columns)
-    if _suffix(path) == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return _read_parquet(source, source, roles, columns)
-    if zipfile.is_zipfile(path):
-        member, raw = read_member(path, member)
-        path, source = path / member, f"{path}/{member}"
-        if _suffix(path) == ".parquet":
-            return _read_parquet(io.BytesIO(raw), source, roles, columns)
-    else:
-        raw = unpacked(path, source)
-    raw = as_utf8(raw, source)
-    if _suffix(path) in (".jsonl", ".json", ".ndjson"):
-        return _read_json(raw.decode(), source, roles, columns)
-    return _read_text(raw, source, roles, columns, header)
+    file = open_table(path, member, source)
+    suffix = Path(bare(file.source)).suffix
+    if suffix == ".parquet":
+        return _read_parquet(io.BytesIO(file.content()), file.source, roles, columns)
+    if suffix in (".jsonl", ".json", ".ndjson"):
+        content = as_utf8(file.content(), file.source).decode()
+        return _read_json(content, file.source, roles, columns)
+    return _read_text(file, suffix, roles, columns, header)
 
 
 def _suffix(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+    return Path(bare(path.name)).suffix
 
 
 # -------------------------------------------------------------------------------------------- text
 
 
 def _read_text(
-    raw: bytes, source: str, roles: Sequence[Role], columns: Sequence[str], header: str
+    file: TableFile, suffix: str, roles: Sequence[Role], columns: Sequence[str], header: str
 ) -> Table:
-    import pandas as pd
-
-    head = list(islice(io.TextIOWrapper(io.BytesIO(raw), "utf-8"), 1000))
+    head, source = first_lines(file, 1000), file.source
     needed = sum(role.needed for role in roles)
-    layout = delimited.find_layout(head, source, _suffix(Path(source)), needed)
+    layout = delimited.find_layout(head, source, suffix, needed)
     found, names, doubt = find_columns(layout, source, roles, columns, header)
     _check_widths(layout, names, source)
     most = layout.width
     if max(found.values()) >= most or min(found.values()) < 0:
         raise UserError(f"--columns {','.join(columns)}: {source} has {most} columns")
-    separator = layout.separator
-    if separator == "::":  # one character is read many times faster
-        separator = "\x1f"
-        raw = raw.replace(b"::", separator.encode())
     skipped = layout.skipped + (names is not None)
     if len(head) <= skipped:
         raise UserError(f"{source} holds a header and no rows; name a file with rows in it")
+    parts = read_parts(file.opened, layout, found, skipped)
+    frame = _by_pandas(file, layout, found, skipped) if parts is None else together(parts, source)
+    told = f"{len(frame):,} rows separated by {layout.between}, "
+    told += f"{doubt or ('a header' if names else 'no header')}: {told_of(found, names)}"
+    return Table(frame, told)
+
+
+def _by_pandas(
+    file: TableFile, layout: Layout, found: Mapping[str, int], skipped: int
+) -> "pd.DataFrame":
+    """Columns under their roles' names of a file whose rows may differ.
+
+    Raises:
+        UserError: It is not UTF-8, or a row has more fields than the others; the message names it.
+    """
+    import pandas as pd
+
+    raw, separator = as_utf8(file.content(), file.source), layout.separator
+    if separator == "::":  # one character is read many times faster
+        separator = STAND_IN
+        raw = raw.replace(b"::", separator.encode())
     try:
         parts = pd.read_csv(
             io.BytesIO(raw),
             chunksize=_ROWS,  # as texts, all rows would take ten times the file
             sep=r"\s+" if separator == delimited.BLANKS else separator,
             header=None,
-            names=range(most),
+            names=range(layout.width),
             index_col=False,
             skiprows=skipped,
             dtype="string",  # categories would be read as numbers, and 007 as 7
@@ -112,15 +132,12 @@ def _read_text(
             quoting=0 if layout.quoted else 3,
             on_bad_lines="error",
         )
-        frame = together([_filled(part, found) for part in parts], source)
+        return together([_filled(part, found) for part in parts], file.source)
     except pd.errors.ParserError as error:
         said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
         where = f", row {int(said[2])} has {said[3]} columns, not {said[1]}" if said else ""
         where = where or f" cannot be read: {reason(error)}"
-        raise UserError(f"{source}{where}; {_quoted(layout)}") from error
-    told = f"{len(frame):,} rows separated by {layout.between}, "
-    told += f"{doubt or ('a header' if names else 'no header')}: {told_of(found, names)}"
-    return Table(frame, told)
+        raise UserError(f"{file.source}{where}; {_quoted(layout)}") from error
 
 
 def _check_widths(layout: Layout, names: Sequence[str] | None, source: str) -> None:
@@ -163,7 +180,7 @@ def _read_json(content: str, source: str, roles: Sequence[Role], columns: Sequen
     first = next(rows, (1, {}))
     names = list(first[1])
     nested = [name for name in columns if name not in names and "." in name]
-    known = places([*names, *nested], roles, columns)
+    known = places(source, [*names, *nested], roles, columns)
     if known is None:
         raise lacking(source, roles, columns, names)
     found = {role: [*names, *nested][place] for role, place in known.items()}
@@ -250,7 +267,7 @@ def _read_parquet(
         raise UserError(f"{source}: parquet needs pyarrow: pip install pyarrow") from error
     try:
         names = [str(name) for name in read_schema(file).names]
-        found = places(names, roles, columns)
+        found = places(source, names, roles, columns)
         if found is None:
             raise lacking(source, roles, columns, names)
         frame = pd.read_parquet(file, columns=[names[place] for place in found.values()])
@@ -285,7 +302,8 @@ def _read_hub(source: str, roles: Sequence[Role], columns: Sequence[str]) -> Tab
     name, _, split = source.partition(":")
     ask_hub(name, source)
     try:
-        frame = load_dataset(name, split=split or "train").to_pandas()
+        with quiet():
+            frame = load_dataset(name, split=split or "train").to_pandas()
     except Exception as error:  # the network, the name, the split: any kind
         raise UserError(
             f"there is no file {source}, and no data set of that name can be loaded "
@@ -299,7 +317,8 @@ def _read_saved(source: str, roles: Sequence[Role], columns: Sequence[str]) -> T
     from datasets import DatasetDict, load_from_disk
 
     try:
-        held = load_from_disk(source)
+        with quiet():
+            held = load_from_disk(source)
     except Exception as error:  # of many kinds
         raise UserError(
             f"{source} cannot be loaded as a saved data set ({reason(error)}); save it anew"
@@ -314,7 +333,7 @@ def _framed(
     frame: "pd.DataFrame", source: str, roles: Sequence[Role], columns: Sequence[str]
 ) -> Table:
     names = [str(column) for column in frame.columns]
-    found = places(names, roles, columns)
+    found = places(source, names, roles, columns)
     if found is None:
         raise lacking(source, roles, columns, names)
     return _named(frame, found, names, source)

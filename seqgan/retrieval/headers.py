@@ -25,7 +25,7 @@ def find_columns(
     """
     first, needed = [field.strip() for field in layout.rows[0]], sum(r.needed for r in roles)
     by_number = bool(columns) and all(name.isdigit() for name in columns)
-    if header != "no" and not by_number and (named := places(first, roles, columns)):
+    if header != "no" and not by_number and (named := places(source, first, roles, columns)):
         return named, first, ""
     trec = delimited.trec_kind(layout.rows) if not columns and layout.separator != "::" else ""
     if trec == "run" or (trec and roles[0].name != "user"):

@@ -35,8 +35,10 @@ def hold_out(
             "since 1970; name it as the fourth of --columns, or use --split share"
         )
     chance = np.random.default_rng(seed).random(len(users))
-    latest = np.zeros(len(users)) if times is None or how == "share" else -times
-    order = np.lexsort((chance, latest, users))
+    if times is None or how == "share":
+        order = np.lexsort((chance, users))
+    else:
+        order = np.lexsort((chance, -times, users))
     counts = np.bincount(users) if len(users) else np.zeros(0, np.int64)
     first = np.cumsum(counts) - counts
     place = np.empty(len(users), np.int64)

@@ -217,9 +217,15 @@ class _Reader:
         if count:
             self.noted[what] = self.noted.get(what, 0) + count
 
-    def _drop(self, table: "pd.DataFrame", bad: "pd.Series", why: str) -> "pd.DataFrame":
-        self.dropped[why] = self.dropped.get(why, 0) + int(bad.sum())
-        return table[~bad]
+    def _count(self, why: str, count: int) -> None:
+        self.dropped[why] = self.dropped.get(why, 0) + count
+
+    def _drop(
+        self, table: "pd.DataFrame", bad: "pd.Series | np.ndarray", why: str
+    ) -> "pd.DataFrame":
+        count = int(bad.sum())
+        self._count(why, count)
+        return table[~bad] if count else table  # a copy of many rows is large
 
     def rows(self, source: str, role: str = "data") -> "pd.DataFrame":
         """Rows with names and a good rating, each pair once, and whether it is relevant.
@@ -232,13 +238,13 @@ class _Reader:
         table = pd.DataFrame({name: self._stripped(frame[name]) for name in ("user", "item")})
         if "time" in frame:
             table["time"] = _times(frame["time"])
-        value, said = self._ratings(frame, source)
-        table["value"] = value
+        table["relevant"], unrated, said = self._ratings(frame, source)
         self.told.append(f"{role}: {source}, {told}; {said}")
         del frame  # which may be as large as the table
         nameless = (table["user"] == "") | (table["item"] == "")
         table = self._drop(table, nameless, "without a user or an item")
-        table = self._drop(table, ~np.isfinite(table["value"]), "with a rating that is no number")
+        unrated = unrated[~nameless.to_numpy()]
+        table = self._drop(table, unrated, "with a rating that is no number")
         if "time" in table:
             bad = table["time"].isna()
             if bad.all():
@@ -246,45 +252,44 @@ class _Reader:
                 table = table.drop(columns="time")
             else:
                 table = self._drop(table, bad, "with a time that cannot be read")
-                table = table.sort_values("time", kind="stable")
-        twice = table.duplicated(["user", "item"], keep="last")
-        table = self._drop(table, twice, "that repeat a pair").sort_index()
-        least = -np.inf if self.relevant is None else self.relevant
-        return table.assign(relevant=table["value"] >= least)
+        return self._drop(table, _repeated(table), "that repeat a pair")
 
     def _stripped(self, column: "pd.Series") -> "pd.Series":
         """Names without blanks around them: " u3" is "u3"."""
         import pandas as pd
 
-        names = column.cat.categories.astype(str)
+        names, places = column.cat.categories.astype(str), column.cat.codes.to_numpy()
         bare = names.str.strip()
-        self.note(
-            "names with blanks around them",
-            int(column.isin(names[(names != bare) & (bare != "")]).sum()),
-        )
+        wide = np.asarray((names != bare) & (bare != ""), bool)
+        self.note("names with blanks around them", int(wide[places].sum()) if wide.any() else 0)
         codes, found = pd.factorize(bare)
-        return pd.Series(pd.Categorical.from_codes(codes[column.cat.codes], found), column.index)
+        codes = codes.astype(np.int32)[places]
+        return pd.Series(pd.Categorical.from_codes(codes, found), column.index)
 
-    def _ratings(self, frame: "pd.DataFrame", source: str) -> "tuple[pd.Series, str]":
-        """Rating of each row, and what is to be said of ratings."""
+    def _ratings(
+        self, frame: "pd.DataFrame", source: str
+    ) -> "tuple[Bool[np.ndarray, ' N'], Bool[np.ndarray, ' N'], str]":
+        """Which rows are relevant, which have no rating, and what is to be said of ratings."""
         import pandas as pd
 
-        everything = pd.Series(1.0, index=frame.index)
+        everything, nothing = np.ones(len(frame), bool), np.zeros(len(frame), bool)
         if "rating" not in frame:
             if self.relevant is not None:
                 raise UserError(
                     f"{source} has no ratings, which --relevant {self.relevant:g} asks for; name "
                     "them in --columns, or leave --relevant away to take every pair"
                 )
-            return everything, "no ratings, every pair is relevant"
+            return everything, nothing, "no ratings, every pair is relevant"
         names = frame["rating"].cat.categories.astype(str)
         points = pd.to_numeric(names.str.replace(",", "."), errors="coerce").to_numpy(float)
-        value = pd.Series(points[frame["rating"].cat.codes], frame.index)
-        finite = value[np.isfinite(value)]
-        span = f"ratings {finite.min():g} to {finite.max():g}" if len(finite) else "no number rated"
+        codes, rated = frame["rating"].cat.codes.to_numpy(), np.isfinite(points)
+        known = points[rated]
+        span = f"ratings {known.min():g} to {known.max():g}" if len(known) else "no number rated"
         if self.relevant is not None:
-            return value, f"{span}, relevant from {self.relevant:g}"
-        return everything, f"{span}, but every pair is relevant: pass --relevant for the best only"
+            good = rated & (points >= self.relevant)
+            return good[codes], ~rated[codes], f"{span}, relevant from {self.relevant:g}"
+        said = f"{span}, but every pair is relevant: pass --relevant for the best only"
+        return everything, nothing, said
 
     def pairs(
         self,
@@ -295,29 +300,36 @@ class _Reader:
         name: str = "",
     ) -> RelevantPairs:
         """The relevant pairs by number; of a held-out file those of known users that are new."""
-        import pandas as pd
-
-        found = pd.DataFrame(
-            {"user": _numbered(rows["user"], users), "item": _numbered(rows["item"], items)},
-            index=rows.index,
-        )
-        if known:
-            cold = found["user"] < 0
-            self._drop(found, cold, f"of the {name} set whose user is not in training")
-            before = [self.pairs(each.assign(relevant=True), users, items) for each in known]
-            width = len(items)
-            learned = np.concatenate([each.users * width + each.items for each in before])
-            twice = ~cold & (found["user"] * width + found["item"]).isin(learned)
-            self._drop(found, twice, f"of the {name} set that training holds too")
-            rows = rows.assign(relevant=rows["relevant"] & ~cold & ~twice)
-            there = np.unique(np.concatenate([each.items for each in before]))
-            new = rows["relevant"] & ~found["item"].isin(there)
-            self.note(f"relevant {name} pairs whose item is not in training", int(new.sum()))
         good = rows["relevant"].to_numpy()
+        if known:
+            good = good & self._is_new(rows, users, items, known, name)
         times = rows["time"].to_numpy(float)[good] if "time" in rows else None
-        return RelevantPairs(
-            found["user"].to_numpy(np.int64)[good], found["item"].to_numpy(np.int64)[good], times
+        user, item = (
+            _numbered(rows[n], own, good) for n, own in (("user", users), ("item", items))
         )
+        return RelevantPairs(user, item, times)
+
+    def _is_new(
+        self,
+        rows: "pd.DataFrame",
+        users: Sequence[str],
+        items: Sequence[str],
+        known: "Sequence[pd.DataFrame]",
+        name: str,
+    ) -> Bool[np.ndarray, " N"]:
+        """Which rows of a held-out file are pairs of known users that training does not hold."""
+        user, item = (_numbered(rows[n], own) for n, own in (("user", users), ("item", items)))
+        before = [self.pairs(each.assign(relevant=True), users, items) for each in known]
+        learned = np.concatenate([each.users * len(items) + each.items for each in before])
+        cold = user < 0
+        twice = ~cold & np.isin(user * len(items) + item, learned)
+        self._count(f"of the {name} set whose user is not in training", int(cold.sum()))
+        self._count(f"of the {name} set that training holds too", int(twice.sum()))
+        new = ~cold & ~twice
+        there = np.isin(item, np.unique(np.concatenate([each.items for each in before])))
+        lone = new & ~there & rows["relevant"].to_numpy()
+        self.note(f"relevant {name} pairs whose item is not in training", int(lone.sum()))
+        return new
 
 
 _ROWS = 1 << 20
@@ -330,18 +342,41 @@ DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%m/%d/%y",
 """How dates are written besides ISO 8601."""
 
 
-def _numbered(column: "pd.Series", names: Sequence[str]) -> Int64[np.ndarray, " N"]:
-    """Place of each name among others; -1 where it is not there."""
+def _repeated(table: "pd.DataFrame") -> Bool[np.ndarray, " N"]:
+    """Rows whose pair comes again: later, or in a later row where there are no times."""
+    users, items = (table[name].cat for name in ("user", "item"))
+    pairs = users.codes.to_numpy(np.int64) * len(items.categories) + items.codes.to_numpy()
+    ordered = np.sort(pairs)  # looking for pairs that come again takes less than hashing them
+    again = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    twice = np.zeros(len(table), bool)
+    if not len(again):
+        return twice
+    del ordered
+    places = np.flatnonzero(np.isin(pairs, again))
+    some = table.iloc[places].assign(pair=pairs[places], place=places)
+    if "time" in some:
+        some = some.sort_values("time", kind="stable")
+    twice[some["place"][some.duplicated("pair", keep="last")]] = True
+    return twice
+
+
+def _numbered(
+    column: "pd.Series", names: Sequence[str], good: Bool[np.ndarray, " N"] | None = None
+) -> Int64[np.ndarray, " M"]:
+    """Place of the name of each row, or of each good one; -1 where it is not among the names."""
     import pandas as pd
 
-    places = pd.Index(names).get_indexer(column.cat.categories)
-    return places[column.cat.codes].astype(np.int64)
+    places = pd.Index(names).get_indexer(column.cat.categories).astype(np.int64)
+    codes = column.cat.codes.to_numpy()
+    return places[codes if good is None else codes[good]]
 
 
 def _times(column: "pd.Series") -> "pd.Series":
     """Seconds since 1970 of numbers or dates; NaN where neither can be read."""
     import pandas as pd
 
+    if pd.api.types.is_float_dtype(column):
+        return column
     text = column.astype("string").str.strip()
     # In parts, since each number is a Python string on its way
     parts = [text.iloc[first : first + _ROWS] for first in range(0, max(1, len(text)), _ROWS)]

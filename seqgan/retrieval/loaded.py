@@ -1,5 +1,6 @@
 """A trained retrieval run to work with: the best items of a user, documents of a query."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -121,22 +122,24 @@ class LoadedRetrieval(LoadedRun[RetrievalRun]):
             Number of queries.
 
         Raises:
-            UserError: The file cannot be written.
+            UserError: The file cannot be written, or two ids would be one in it.
         """
         _check_count(k)
         queries, documents = self._run.task.trec_ids()
-        lines, count = [], 0
+        lines, names = [], list[str]()
         for query, found in self._test_rankings(k):
+            _check_apart([documents[number] for number, _ in found], "documents")
+            names.append(queries[query])
             lines += [
                 f"{queries[query]} Q0 {documents[number]} {place} {value:.9g} {TREC_TAG}\n"
                 for place, (number, value) in enumerate(found, 1)
             ]
-            count += 1
+        _check_apart(names, "queries")
         try:
             write_text(Path(file), "".join(lines))
         except OSError as error:
             raise UserError(f"--trec {file} cannot be written: {error.strerror}") from error
-        return count
+        return len(names)
 
     @torch.no_grad()
     def _test_rankings(self, k: int) -> Iterator[tuple[int, list[tuple[int, float]]]]:
@@ -164,3 +167,16 @@ def _named(scores: Tensor, mask: Tensor, k: int, names: Sequence[str]) -> Ranked
 
 
 Loaded = LoadedRetrieval
+
+
+def _check_apart(ids: Sequence[str], what: str) -> None:
+    """Refuse ids of a TREC file that do not say which is meant.
+
+    Raises:
+        UserError: Two of them are equal.
+    """
+    if twice := [name for name, count in Counter(ids).items() if count > 1]:
+        raise UserError(
+            f"--trec: two {what} are called {twice[0]!r} in a TREC file, where a blank ends a "
+            "field and becomes _; give them ids of their own in the data"
+        )

@@ -45,20 +45,27 @@ def _plain(name: str) -> str:
 
 
 def places(
-    names: Sequence[str], roles: Sequence[Role], columns: Sequence[str]
+    source: str, names: Sequence[str], roles: Sequence[Role], columns: Sequence[str]
 ) -> dict[str, int] | None:
     """Place of each role's column among named ones; None where a needed one has no known name.
 
     Args:
+        source: Name of the table, for complaints.
         names: Names of the table's columns.
         roles: Roles in the order in which the columns of a file without a header stand.
         columns: Names or numbers of the columns in the order of the roles; may be empty.
+
+    Raises:
+        UserError: Two columns have the name of a role.
     """
     needed = {role.name for role in roles if role.needed}
     if columns:
         asked = meant(roles, columns)
         found = {role.name: names.index(n) for role, n in zip(asked, columns) if n in names}
-        return found if len(found) == len(columns) and needed <= set(found) else None
+        if len(found) < len(columns) or not needed <= set(found):
+            return None
+        _check_once(source, found, names, names)
+        return found
     wanted = {role.name: [role.name, *role.names] for role in roles}
     there = [_plain(name) for name in names]
     found = {
@@ -67,7 +74,27 @@ def places(
         for name in [next((n for n in called if n in there), None)]
         if name is not None
     }
-    return found if needed <= set(found) else None
+    if not needed <= set(found):
+        return None
+    _check_once(source, found, names, there)
+    return found
+
+
+def _check_once(
+    source: str, found: Mapping[str, int], names: Sequence[str], plain: Sequence[str]
+) -> None:
+    """Refuse a table in which another column is called like one that is read.
+
+    Raises:
+        UserError: There is one.
+    """
+    for place in found.values():
+        alike = [name for name, one in zip(names, plain, strict=True) if one == plain[place]]
+        if len(alike) > 1:
+            raise UserError(
+                f"{source} has several columns named {' and '.join(map(repr, alike))}; rename "
+                "them, or say by numbers which are meant, as in --columns 1,3"
+            )
 
 
 def names_one(name: str, roles: Sequence[Role]) -> bool:

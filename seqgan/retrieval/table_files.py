@@ -1,14 +1,17 @@
 """Files of tables: unpacked, decoded; of a zip archive the table that is meant, by its name."""
 
 import codecs
+import functools
+import io
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from image_core.adversarial.errors import UserError
-from image_core.data.packed import gunzip, is_pickle
-from image_core.data.tree import check_archive
+from image_core.archives import check_archive
+from image_core.packed import BROKEN, bare, check_name, is_pickle, open_unpacked, unpack
 from seqgan.data.errors import reason
 
 SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".data", ".dat",
@@ -16,9 +19,6 @@ SUFFIXES = (".tsv", ".csv", ".txt", ".jsonl", ".json", ".ndjson", ".parquet", ".
 """What names of tables end in."""
 OTHER = {
     b"PK": "a broken zip archive; get it anew",
-    b"BZh": "packed by bzip2; unpack it with `bunzip2`",
-    b"\xfd7zXZ": "packed by xz; unpack it with `unxz`",
-    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it with `zstd -d`",
     b"7z\xbc\xaf": "a 7z archive; unpack it, for example with `7z x`, and name a table in it",
     b"Rar!": "a RAR archive; unpack it and name a table in it",
 }
@@ -29,10 +29,12 @@ LIKELY = ("ratings", "rating", "interactions", "u.data", "reviews", "events")
 
 _BLOCK = 1 << 20
 """Bytes that are decoded at a time."""
+ENOUGH = 300
+"""Lines that tell how a file is read."""
 
 
 def unpacked(path: Path, source: str) -> bytes:
-    """The content of a file, gzipped or not.
+    """The content of a file, packed or not.
 
     Args:
         path: Path of the file.
@@ -43,9 +45,79 @@ def unpacked(path: Path, source: str) -> bytes:
     """
     try:
         content = path.read_bytes()
-        return gunzip(source, content) if content[:2] == b"\x1f\x8b" else content
-    except (OSError, EOFError, zlib.error) as error:
+    except OSError as error:
         raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
+    check_name(path, content[:6])
+    return unpack(source, content)
+
+
+class TableFile(NamedTuple):
+    """A file that holds a table.
+
+    Args:
+        source: Name of the file, with that of the member of an archive.
+        opened: Opens a stream of its bytes, unpacked.
+        content: Reads all of them.
+    """
+
+    source: str
+    opened: Callable[[], Any]
+    content: Callable[[], bytes]
+
+
+def open_table(path: Path, member: str, source: str) -> TableFile:
+    """A file, or a member of a zip archive, that is not read yet.
+
+    Args:
+        path: Path of the file.
+        member: Path of the member; empty for the one that is meant.
+        source: Name of the file, for complaints.
+
+    Raises:
+        UserError: It is no regular file or cannot be read, or does not tell which table is meant.
+    """
+    if not path.is_file():
+        raise UserError(f"{source} is not a regular file; save the table to a file first")
+    try:
+        with path.open("rb") as stream:
+            check_name(path, stream.read(6))
+    except OSError as error:
+        raise UserError(f"{source} cannot be read: {reason(error)}; get it anew") from error
+    if zipfile.is_zipfile(path):
+        name, content = read_member(path, member)
+        return TableFile(f"{path}/{name}", functools.partial(io.BytesIO, content), lambda: content)
+    return TableFile(
+        source,
+        functools.partial(open_unpacked, path, source),
+        functools.partial(unpacked, path, source),
+    )
+
+
+def first_lines(file: TableFile, count: int) -> list[str]:
+    """The first lines of a file.
+
+    Args:
+        file: File to read.
+        count: Number of lines.
+
+    Raises:
+        UserError: It cannot be read, or is no text in UTF-8 or UTF-16.
+    """
+    try:
+        with file.opened() as stream:
+            head = stream.read(_BLOCK)
+    except (OSError, *BROKEN):
+        head = b""  # the whole content tells what is wrong
+    end = head.rfind(b"\n") + 1
+    if len(head) == _BLOCK and end and head[:2] not in (b"\xff\xfe", b"\xfe\xff"):
+        lines = _lines(as_utf8(head[:end], file.source), count)
+        if len(lines) >= ENOUGH:
+            return lines
+    return _lines(as_utf8(file.content(), file.source), count)
+
+
+def _lines(content: bytes, count: int) -> list[str]:
+    return list(islice(io.TextIOWrapper(io.BytesIO(content), "utf-8"), count))
 
 
 def as_utf8(content: bytes, source: str) -> bytes:
@@ -112,7 +184,7 @@ def read_member(path: Path, member: str) -> tuple[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            check_archive("the archive", path, members)
+            check_archive(f"the archive {path}", path, members)
             names = [m.filename for m in members if not m.is_dir() and not _hidden(m.filename)]
             if "[Content_Types].xml" in names:
                 raise UserError(f"{path} is a workbook; save the table as .csv")
@@ -122,9 +194,7 @@ def read_member(path: Path, member: str) -> tuple[str, bytes]:
         raise
     except Exception as error:  # a broken archive has errors of many kinds
         raise UserError(f"{path} is not a readable zip archive ({error}); get it anew") from error
-    if content[:2] == b"\x1f\x8b":
-        content = gunzip(f"{path}/{name}", content)
-    return name, content
+    return name, unpack(f"{path}/{name}", content)
 
 
 def _picked(path: Path, member: str, names: Sequence[str]) -> str:
@@ -143,9 +213,9 @@ def _hidden(name: str) -> bool:
 
 
 def _ending(name: str) -> str:
-    return PurePosixPath(name.lower().removesuffix(".gz")).suffix
+    return PurePosixPath(bare(name)).suffix
 
 
 def _stem(name: str) -> str:
-    plain = PurePosixPath(name.lower().removesuffix(".gz"))
+    plain = PurePosixPath(bare(name))
     return plain.name if plain.name in LIKELY else plain.stem

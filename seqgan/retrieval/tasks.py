@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from image_core.adversarial.errors import UserError
-from seqgan.data.errors import reason
+from image_core.archives import check_numbers, npz_arrays, npz_names
 from seqgan.retrieval.answers import Answers
 from seqgan.retrieval.baselines import ease
 from seqgan.retrieval.evaluate import ScoreRows
@@ -323,17 +323,15 @@ def read_start(source: str, prefix: str = "") -> dict[str, Tensor]:
     if not Path(source).is_file():
         raise UserError(f"--start: there is no file {source}; check the path")
     names = {"query": f"{prefix}user", "document": f"{prefix}item", "bias": f"{prefix}bias"}
-    try:
-        with np.load(source, allow_pickle=False) as file:
-            there = list(file.files)
-            arrays: dict[str, Any] = {key: file[n] for key, n in names.items() if n in there}
-    except (OSError, ValueError) as error:
-        raise UserError(f"--start {source} cannot be read as .npz: {reason(error)}") from error
+    there = npz_names(f"--start {source}", Path(source))
+    found = npz_arrays(f"--start {source}", Path(source), {*names.values()} & {*there})
+    arrays = {key: found[name] for key, name in names.items() if name in found}
     if len(arrays) < 3:
         raise UserError(
             f"--start {source} holds {', '.join(there)}, not {', '.join(names.values())}; name "
             "them so, or begin them with the prefix that the paper names"
         )
+    check_numbers(f"--start {source}", {names[key]: array for key, array in arrays.items()})
     made = {key: torch.from_numpy(array).float() for key, array in arrays.items()}
     query, document, bias = made["query"], made["document"], made["bias"]
     fits = query.ndim == document.ndim == 2 and query.shape[1:] == document.shape[1:]

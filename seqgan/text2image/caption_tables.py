@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from image_core.adversarial.errors import UserError
+from image_core.data.idx import read_bytes
 from image_core.data.pictures import ENDINGS
 from image_core.data.tables import PICTURE, Record, column, read_records, split_of
 from image_core.data.tree import Tree
@@ -115,16 +116,12 @@ def pairs_of_tree(tree: Tree, captions: str | None, option: str) -> Iterator[Pai
         UserError: It has no captions, or they are no table.
     """
     if captions is not None:
-        try:
-            content = Path(captions).read_bytes()
-        except OSError as error:
-            raise UserError(f"--captions {captions}: {error.strerror}; check the path") from error
-        return _of_table(tree, captions, content, "train")
+        return _of_tables(tree, {captions: read_bytes("--captions", captions)})
     table = next((name for name in TABLES if name in tree.files), None)
     table = table or next(filter(_TOKENS.fullmatch, tree.files), None)
     table = table or next(filter(_SPLITS.fullmatch, tree.files), None)
     if table is not None:
-        return _of_table(tree, f"{tree.name}/{table}", tree.files[table](), "train")
+        return _of_tables(tree, {f"{tree.name}/{table}": tree.files[table]()})
     if any(name.startswith("annotations/") for name in tree.files):
         return _coco(tree, option)
     for pictures, texts in (("images", "text"), ("jpg", "text_c10"), ("images", "text_c10")):
@@ -147,8 +144,10 @@ def _of_splits(tree: Tree, parts: Mapping[str, str | None], option: str) -> Iter
             yield pair._replace(split=str(split), group=f"{folder}/{pair.group}")
 
 
-def _of_table(tree: Tree, name: str, content: bytes, split: str) -> Iterator[Pair]:
-    """Records joined by picture."""
+def _of_table(
+    tree: Tree, name: str, content: bytes, split: str, named: set[str | None]
+) -> Iterator[Pair]:
+    """Records joined by picture; what they name is put into `named`."""
     joined: dict[str, list[str]] = {}
     told: dict[str, Record] = {}
     for number, record in enumerate(records_of(name, content), 1):
@@ -156,14 +155,38 @@ def _of_table(tree: Tree, name: str, content: bytes, split: str) -> Iterator[Pai
         key = f"\0{number}" if picture is None else str(picture)
         joined.setdefault(key, []).extend(texts_of(record))
         told.setdefault(key, record)
-    find = _finder(tree)
+    find, split_at = _finder(tree), _splits_of(tree, split)
     for key, texts in joined.items():
         path = find(key)
+        named.add(path)
         called = f"record {key[1:]} of {name}" if key.startswith("\0") else f"{tree.name}/{key}"
-        own = split_of(told[key].get("split", split)) or split
+        own = split_of(told[key].get("split")) or split_at(path or key)
         reader = None if path is None else tree.files[path]
         texts = list(dict.fromkeys(texts))
         yield Pair(own, called, reader, texts, group_of(told[key], key))
+
+
+def _of_tables(tree: Tree, tables: Mapping[str, bytes]) -> Iterator[Pair]:
+    """Pairs of tables by name, and the pictures that none of them names."""
+    named: set[str | None] = set()
+    for name, content in tables.items():
+        split, last = "train", PurePosixPath(name).name
+        if len(tables) > 1 and "train" not in last:
+            split = "valid" if "val" in last else "test"
+        yield from _of_table(tree, name, content, split, named)
+    split_at = _splits_of(tree, "train")
+    for path in tree.ending(*ENDINGS):
+        if path not in named:
+            yield Pair(split_at(path), f"{tree.name}/{path}", tree.files[path], (), path)
+
+
+def _splits_of(tree: Tree, split: str) -> Callable[[str], str]:
+    """From a path to its split: that of its folder, where all folders are of splits."""
+    tops = {path.partition("/")[0] if "/" in path else "" for path in tree.ending(*ENDINGS)}
+    splits = {top: split_of(top) or "" for top in tops}
+    if "train" not in splits.values() or "" in splits.values():
+        return lambda path: split
+    return lambda path: splits.get(path.partition("/")[0], split)
 
 
 def _finder(tree: Tree) -> Callable[[str], str | None]:
@@ -230,9 +253,5 @@ def _coco(tree: Tree, option: str) -> Iterator[Pair]:
     names = [n for n in tree.inside("annotations").files if re.fullmatch(r"captions_.*\.json", n)]
     if not names:
         raise UserError(f"{option} {tree.name}: annotations/ has no captions_*.json")
-    for name in names:
-        split = "train"
-        if len(names) > 1 and "train" not in name:
-            split = "valid" if "val" in name else "test"
-        content = tree.files[f"annotations/{name}"]()
-        yield from _of_table(tree, f"{tree.name}/annotations/{name}", content, split)
+    paths = [f"annotations/{name}" for name in names]
+    return _of_tables(tree, {f"{tree.name}/{path}": tree.files[path]() for path in paths})

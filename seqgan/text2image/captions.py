@@ -19,6 +19,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data.arrays import load_npy, load_npz
 from image_core.data.gather import Pictures, Reading
 from image_core.data.hub import cell_content, image_column, is_saved, load_hub
+from image_core.data.idx import read_bytes
 from image_core.data.images import is_hub_name
 from image_core.data.pictures import drop_opacity, to_bytes, to_channels, to_size
 from image_core.data.pixel_tables import planes
@@ -212,7 +213,7 @@ def _read_arrays(source: str, how: Reading, captions: str | None) -> dict[str, C
     if not captions and found.get("captions", np.empty(0)).dtype.kind == "U":
         records = [{"caption": np.ravel(texts).tolist()} for texts in found["captions"]]
     elif table.is_file():
-        records = records_of(str(table), table.read_bytes())
+        records = records_of(str(table), read_bytes("--captions", table))
     else:
         raise UserError(f"{name} has no captions: name their .json with --captions")
     if "row" not in found and len(records) > len(images):

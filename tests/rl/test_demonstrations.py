@@ -1,6 +1,13 @@
 """Demonstrations: every format comes back as it went in, and bad ones are refused in a sentence."""
 
+import bz2
+import gzip
 import json
+import lzma
+import re
+import shlex
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -273,10 +280,18 @@ def test_one_bad_episode_is_left_out_and_counted(tmp_path, envs, recorded, spoil
         load_demonstrations(str(tmp_path / "none.npz"), envs, "CartPole-v1")
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"obs,acts\n1,2\n"])
-def test_files_that_are_no_archives_are_refused(tmp_path, envs, content):
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is empty; get or save it anew"),
+        (b"PK\x03\x04 not a zip", "is cut short: the list of its arrays, at its end, is missing"),
+        (b"obs,acts\n1,2\n", "is no .npz file (it begins with b'obs,ac'); get it anew"),
+        (b"\x80\x04.", "is a pickle, which would run whatever it says; if you trust it, load it"),
+    ],
+)
+def test_files_that_are_no_archives_are_refused(tmp_path, envs, content, says):
     (tmp_path / "bad.npz").write_bytes(content)
-    with pytest.raises(UserError, match="no readable npz"):
+    with pytest.raises(UserError, match=f"--demos {tmp_path}/bad.npz {re.escape(says)}"):
         load_demonstrations(str(tmp_path / "bad.npz"), envs, "CartPole-v1")
     for name in ("missing.npz", "bad.txt"):
         (tmp_path / "bad.txt").write_bytes(content)
@@ -290,8 +305,11 @@ def test_one_array_and_an_archive_of_words_are_refused(tmp_path, envs):
     with zipfile.ZipFile(tmp_path / "words.npz", "w") as archive:
         for name in ("obs", "acts", "terminals", "last_obs", "traj_len"):
             archive.writestr(f"{name}.npy", "no array")
-    for name in ("one.npz", "words.npz"):
-        with pytest.raises(UserError, match="no readable npz"):
+    for name, says in (
+        ("one.npz", "holds one array without"),
+        ("words.npz", "obs in it is no"),
+    ):
+        with pytest.raises(UserError, match=says):
             load_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
 
 
@@ -337,8 +355,54 @@ def test_a_pickle_in_an_archive_is_never_opened(tmp_path, envs, recorded):
     spoiled = arrays(recorded, envs, tmp_path)
     spoiled["obs"] = np.array([{"a": 1}], dtype=object)
     np.savez(tmp_path / "bad.npz", **spoiled)
-    with pytest.raises(UserError, match="arrays of objects, which are pickles"):
+    with pytest.raises(UserError, match="its array obs holds Python objects, which are pickles"):
         load_demonstrations(str(tmp_path / "bad.npz"), envs, "CartPole-v1")
+
+
+def test_episodes_in_arrays_of_objects_are_read_after_what_the_refusal_says(
+    tmp_path, envs, recorded
+):
+    held = {"obs": [np.vstack([t.obs, t.last_obs]) for t in recorded]}
+    held |= {"acts": [t.act for t in recorded], "terminal": [t.terminated for t in recorded]}
+    cells = {name: np.empty(len(recorded), object) for name in held}
+    for name, values in held.items():
+        for i, value in enumerate(values):
+            cells[name][i] = value
+    np.savez(tmp_path / "bad.npz", **cells)
+    with pytest.raises(UserError) as refused:
+        load_demonstrations(str(tmp_path / "bad.npz"), envs, "CartPole-v1")
+    command = re.search("by `python (.*) > NEW.jsonl`", str(refused.value))
+    written = subprocess.check_output([sys.executable, *shlex.split(command[1])])
+    (tmp_path / "new.jsonl").write_bytes(written)
+    found = load_demonstrations(str(tmp_path / "new.jsonl"), envs, "CartPole-v1")
+    assert [len(t.act) for t in found] == [len(t.act) for t in recorded]
+    np.testing.assert_allclose(found[0].obs, recorded[0].obs, rtol=1e-6)
+
+
+def test_a_damaged_array_is_named(tmp_path, envs, recorded):
+    np.savez(tmp_path / "bad.npz", **arrays(recorded, envs, tmp_path))
+    content = bytearray((tmp_path / "bad.npz").read_bytes())
+    with zipfile.ZipFile(tmp_path / "bad.npz") as archive:
+        place = archive.getinfo("acts.npy").header_offset
+    content[place + 250] ^= 0xFF
+    (tmp_path / "bad.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"bad.npz: its array acts is broken \(Bad CRC.*save it an"):
+        load_demonstrations(str(tmp_path / "bad.npz"), envs, "CartPole-v1")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.bz2", "a.jsonl.xz"])
+def test_packed_lines_are_read_or_refused_by_name(tmp_path, envs, name):
+    pack = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[name.rpartition(".")[2]]
+    whole = pack(f"{json.dumps(WHOLE)}\n".encode() * 3)
+    (tmp_path / name).write_bytes(whole)
+    found = load_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
+    assert [t.act.tolist() for t in found] == [[0, 1]] * 3
+    (tmp_path / name).write_bytes(whole[:-9])
+    with pytest.raises(UserError, match=f"--demos {tmp_path}/{name} is not a whole .*download it"):
+        load_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
+    (tmp_path / name).write_bytes(b"{}\n")
+    with pytest.raises(UserError, match=r"is not a whole .* file .it begins with"):
+        load_demonstrations(str(tmp_path / name), envs, "CartPole-v1")
 
 
 def test_continuous_actions_outside_the_box_are_refused(tmp_path):

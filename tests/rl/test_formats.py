@@ -309,7 +309,7 @@ REFUSED = {
     "imitation, no split": (imitation(indices=np.array([], int)), "do not belong together"),
     "imitation, split backwards": (imitation(indices=np.array([11])), "do not belong together"),
     "nothing known": ({"a": np.zeros(3)}, "lacks obs, terminals, last_obs, traj_len"),
-    "no archive": (None, "no readable npz"),
+    "no archive": (None, "is no .npz file (it begins with b'no arc')"),
 }
 
 
@@ -323,6 +323,36 @@ def test_what_cannot_be_read_is_one_sentence_with_the_files_name(tmp_path, envs,
     assert says in str(caught.value)
     assert f"--valid {file}" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["episode_0/rewards", "data/demo_0/obs", "traj_0/actions", "x"])
+@pytest.mark.parametrize("kind", ["storage", "virtual"])
+def test_hdf5_groups_that_read_another_file_are_refused(tmp_path, envs, place, kind):
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "secret.bin").write_bytes(bytes(400))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["rows"] = np.zeros((5, 3))
+    with h5py.File(tmp_path / "demos.h5", "w") as file:
+        for name in ("observations", "actions", "terminations"):
+            file[f"episode_0/{name}"] = np.zeros((5, 1))
+        if kind == "storage":
+            outside = [(str(tmp_path / "secret.bin"), 0, 120)]
+            file.create_dataset(place, (5, 3), "f8", external=outside)
+        else:
+            layout = h5py.VirtualLayout((5, 3), "f8")
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "rows", (5, 3))
+            file.create_virtual_dataset(place, layout)
+    with pytest.raises(UserError, match=f"demos.h5: {place} lies in another file; copy it"):
+        load_demonstrations(str(tmp_path / "demos.h5"), envs, "Pendulum-v1")
+
+
+def test_a_group_in_place_of_an_array_is_refused(tmp_path, envs):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "demos.h5", "w") as file:
+        for name in ("observations/a", "actions", "terminations/b"):
+            file[f"episode_0/{name}"] = np.zeros((5, 1))
+    with pytest.raises(UserError, match=r"demos.h5 is no readable data set of Minari or D4RL"):
+        load_demonstrations(str(tmp_path / "demos.h5"), envs, "Pendulum-v1")
 
 
 @pytest.mark.parametrize("kind", ["link", "storage"])

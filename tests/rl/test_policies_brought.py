@@ -55,7 +55,7 @@ NETWORK = {
         ({"b0": np.zeros(())}, "do not follow each other"),
         ({"W0": np.full((4, 3), np.nan)}, "W0 holds what is no finite number"),
         ({"W0": np.full((4, 3), "x")}, "W0 holds what is no finite number"),
-        ({"W0": np.full((4, 3), None)}, "no readable npz"),
+        ({"W0": np.full((4, 3), None)}, "its array W0 holds Python objects"),
     ],
 )
 def test_what_is_no_network_is_refused_in_one_sentence(tmp_path, change, says):

@@ -130,7 +130,7 @@ def test_layouts_of_steps_and_episodes(tmp_path, envs, name, content, lengths, e
         ("a.npz", {"obs": OBS, "acts": ACTS}, "does not say where an episode ends; write a row a"),
         ("a.jsonl", rows_of(obs=OBS, act=ACTS), "does not say where an episode ends"),
         ("a.npz", {"x": OBS, "acts": ACTS}, "lacks obs, terminals, last_obs, traj_len and holds x"),
-        ("a.npz", {"obs": np.array([OBS, None], object)}, "arrays of objects, which are pickles"),
+        ("a.npz", {"obs": np.array([OBS, None], object)}, "its array obs holds Python objects"),
         ("a.npz", {**NEXT, "episode": np.array([1, 1, 2, 2, 1, 1])}, "rows of one epis"),
         ("a.npz", {"obs": np.zeros((2, 3, 4)), "acts": ACTS.reshape(2, 3)}, "in rows of zeros"),
         ("a.npz", {**THREE, "mask": np.ones((2, 3))}, "holds mask, which says that .* padding off"),

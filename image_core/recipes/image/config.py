@@ -39,7 +39,8 @@ class ImageOptions(PrecisionOptions, ShardOptions):
         test: Images that the report measures with, named like --data; those of the data, or a
             tenth of every class, drawn by the split seed, when left out.
         split_seed: Seed of the draw of the images to measure with; equal ones stay in one set.
-        size: Side of the images, a power of two; 0 = that of the data, rounded up.
+        size: Side of the images, a power of two, or with most architectures 5 to 7 times one, such
+            as 28 and 48; 0 = that of the data, rounded up to a power of two.
         fit: What is done to images that are no squares: crop (to the middle), pad (with white) or
             stretch.
         channels: Colours of the images, 1 or 3; 0 = those of the data.

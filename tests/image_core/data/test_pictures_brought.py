@@ -1,13 +1,16 @@
 """Whatever pictures a user brings are read rightly, or refused in one sentence with a way out."""
 
+import bz2
+import gzip
+import lzma
 import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from image_core import packed
 from image_core.adversarial.errors import UserError
-from image_core.data import packed
 from image_core.data.images import Reading, is_hub_name, read_splits
 from tests.image_core.data.brought import (
     DRAWN,
@@ -202,6 +205,76 @@ def test_labels_of_a_file_beside_arrays_and_beside_a_zip(tmp_path):
     read = read_splits(str(source), Reading(labels=str(tmp_path / "t.tsv")))
     assert read["train"].labels.tolist() == [0, 1]
     assert "1 of 3 pictures skipped: the table has no label" in read["train"].told
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_rows_of_labels_without_a_picture_are_counted(tmp_path, pack):
+    for name in ("a.png", "b.png", "c.png"):
+        put(tmp_path, f"in/{name}", R)
+    end = {gzip.compress: ".gz", bz2.compress: ".bz2", lzma.compress: ".xz"}.get(pack, "")
+    rows = b"image,label\na.png,x\nb.png,y\nz.png,y\ny.png,x\n"
+    put(tmp_path, f"t.csv{end}", pack(rows))
+    told = read_splits(str(tmp_path / "in"), Reading(labels=f"{tmp_path}/t.csv{end}"))["train"].told
+    assert "1 of 3 pictures skipped: the table has no label" in told
+    assert "2 of 4 rows of labels name no picture, the first z.png" in told
+
+
+def test_rows_of_labels_of_another_split_are_not_missed(tmp_path):
+    for name in ("train/a.png", "train/b.png", "test/c.png", "test/d.png"):
+        put(tmp_path, f"in/{name}", R)
+    rows = b"image,label\ntrain/a.png,x\nb.png,y\ntest/c.png,y\nd,x\ne.png,x\n"
+    put(tmp_path, "t.csv", rows)
+    found = read_splits(str(tmp_path / "in"), Reading(labels=f"{tmp_path}/t.csv"))
+    assert "1 of 5 rows of labels name no picture, the first e.png" in found["train"].told
+    assert [own.labels.tolist() for own in found.values()] == [[0, 1], [1, 0]]
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "labels.csv"])
+def test_a_table_above_the_splits_names_paths_from_there(tmp_path, name):
+    for path in ("train/a.png", "train/b.png", "test/a.png", "test/b.png"):
+        put(tmp_path, path, R)
+    rows = b"file_name,label\ntrain/a.png,x\ntrain/b.png,y\ntest/a.png,y\ntest/b.png,x\n"
+    put(tmp_path, name, rows)
+    found = read_splits(str(tmp_path))
+    assert {split: own.labels.tolist() for split, own in found.items()} == {
+        "train": [0, 1],
+        "test": [1, 0],
+    }
+
+
+def test_a_table_above_the_splits_may_be_of_one_of_them(tmp_path):
+    for path in ("train/a.png", "train/b.png", "test/c.png"):
+        put(tmp_path, path, R)
+    put(tmp_path, "labels.csv", b"id,breed\na,x\nb,y\nz,y\n")
+    found = read_splits(str(tmp_path))
+    assert (found["train"].labels.tolist(), found["train"].names) == ([0, 1], ["x", "y"])
+    assert found["test"].labels is None
+    assert "1 of 3 rows of labels name no picture, the first z" in found["train"].told
+    assert "without labels, since the table names none of them" in found["test"].told
+
+
+def test_a_name_that_two_splits_have_is_not_guessed(tmp_path):
+    for path in ("train/a.png", "train/b.png", "test/a.png"):
+        put(tmp_path, path, R)
+    put(tmp_path, "labels.csv", b"id,breed\na,x\nb,y\n")
+    found = read_splits(str(tmp_path))["train"]
+    assert "1 of 2 pictures skipped: the table has no label" in found.told
+
+
+def test_two_pictures_of_one_name_in_a_zip_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("x/a.png", PNG_R)
+        archive.writestr("x\\a.png", PNG_G)
+    with pytest.raises(UserError, match=r"a.zip holds 'x/a.png' several times.*pack it anew"):
+        read_splits(str(tmp_path / "a.zip"))
+
+
+@pytest.mark.parametrize("content", [b"PAR1 broken PAR1", b"", b"x"])
+def test_of_a_broken_parquet_only_our_sentence_is_said(tmp_path, capfd, content):
+    put(tmp_path, "a.parquet", content)
+    with pytest.raises(UserError, match=f"--data {tmp_path}/a.parquet cannot be loaded"):
+        read_splits(f"{tmp_path}/a.parquet")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_link_that_leads_back_ends(tmp_path):

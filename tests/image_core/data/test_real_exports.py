@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from image_core import packed
 from image_core.adversarial.errors import UserError
-from image_core.data import packed
 from image_core.data.arrays import load_npz
 from image_core.data.idx import read_bytes
 from image_core.data.images import Reading, read_splits

@@ -112,10 +112,38 @@ def test_energy_is_the_distance_of_the_redrawing(distance):
     assert D(x)[1].item() == pytest.approx(by_hand.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize("size", [4, 12, 33])
-def test_sizes_that_cannot_be_built_are_refused(size):
-    with pytest.raises(UserError, match=f"--size {size}: .* power of two"):
-        dcgan(size, 1, 4)
+@pytest.mark.parametrize(
+    ("arch", "size", "says"),
+    [
+        (dcgan, 4, "at least 8 pixels"),
+        (dcgan, 9, "give 8 or 10"),
+        (resnet_cifar, 25, "give 24 or 28"),
+        (resnet19, 31, "give 28 or 32"),
+        (sndcgan, 33, "give 32 or 40"),
+        (sndcgan, 8, "give 16"),
+    ],
+)
+def test_sizes_that_cannot_be_built_are_refused(arch, size, says):
+    with pytest.raises(UserError, match=f"--size {size}: .*{says}"):
+        arch(size, 1, 4)
+
+
+@pytest.mark.parametrize("arch", [dcgan, sndcgan, resnet_cifar, resnet19])
+@pytest.mark.parametrize("size", [24, 40, 48, 56])
+def test_sizes_that_are_no_power_of_two(arch, size):
+    G, D = arch(size, 3, 5, width=0.04)
+    made = G(torch.randn(2, 5))
+    assert made.shape == (2, 3, size, size)
+    far = torch.autograd.grad(D(made).sum(), made)[0]
+    assert bool((far != 0).any(dim=1).all())  # no pixel is out of sight
+
+
+@pytest.mark.parametrize(
+    ("size", "says"), [(4, "give 8$"), (12, "give 8 or 16"), (33, "give 32 or 64")]
+)
+def test_autoencoders_are_of_powers_of_two(size, says):
+    with pytest.raises(UserError, match=f"--size {size}: .* power of two of at least 8; {says}"):
+        AutoEncoder(size, 1, 4)
 
 
 # -------------------------------------------------------------------------------- augmentation

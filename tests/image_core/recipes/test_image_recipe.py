@@ -162,7 +162,7 @@ def test_data_that_do_not_fit_are_refused(tmp_path, capsys):
     out = str(tmp_path / "run")
     says = refusal(capsys, *TINY, "--data", str(tmp_path), "--paper", "acgan", "--out", out)
     assert "--paper acgan needs labels" in says
-    assert "power of two" in refusal(capsys, *TINY, "--size", "24", "--out", out)
+    assert "give 24 or 28" in refusal(capsys, *TINY, "--size", "25", "--out", out)
     few = tmp_path / "few"
     few.mkdir()
     Image.new("L", (16, 16)).save(few / "1.png")

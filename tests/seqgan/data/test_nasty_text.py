@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from image_core import packed
 from image_core.adversarial.errors import UserError
-from image_core.data import packed
 from seqgan.data import read_texts, records
 
 

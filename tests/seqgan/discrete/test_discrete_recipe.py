@@ -1,7 +1,9 @@
 """`seqgan train discrete`: its three kinds of data, its presets, resuming, and mistakes."""
 
+import bz2
 import gzip
 import json
+import lzma
 import math
 
 import numpy as np
@@ -239,6 +241,37 @@ def test_two_pixels_a_byte(tmp_path):
     assert data.classes == 16
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"ab\n\nba\n",
+        b"\xef\xbb\xbfab\r\nba\r\n",
+        "ab\nba".encode("utf-16"),
+        gzip.compress(b"ab\nba\n"),
+        bz2.compress(b"ab\nba\n"),
+        lzma.compress(b"ab\nba\n"),
+    ],
+)
+def test_lines_of_text_of_any_encoding_and_packing(tmp_path, content):
+    (tmp_path / "a").write_bytes(content)
+    data = read_discrete("--data", tmp_path / "a", 2)
+    assert (data.alphabet, data.rows.tolist()) == (" ab", [[1, 2], [2, 1]])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"ab\ncaf\xe9\n", r"nor UTF-8 text \(see row 2\); save text as UTF-8, for"),
+        (b"ab\n\na\0\n", "row 3 holds a NUL character; save it without"),
+        (b"\n \n", "is empty; name a file with rows in it"),
+    ],
+)
+def test_lines_that_are_no_text_are_refused(tmp_path, content, says):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(UserError, match=rf"--data {tmp_path}/a.*{says}"):
+        read_discrete("--data", tmp_path / "a", 2)
+
+
 @pytest.mark.parametrize("net", ["dense", "conv"])
 def test_lines_of_text(tmp_path, net):
     (tmp_path / "a.txt").write_text("\n".join(f"a man rides bus {i}" for i in range(300)))
@@ -309,9 +342,10 @@ def test_every_preset_runs_when_it_is_shrunk(digits, preset):
         (["--test", "{folder}/other"], "--test"),
         (["--data", "{folder}/none"], "--data"),
         (["--data", "{folder}/short"], "truncated IDX"),
-        (["--data", "{folder}/cut.gz"], "broken gzip"),
+        (["--data", "{folder}/cut.gz"], "is not a whole gzip file"),
         (["--data", "{folder}/noise"], "neither IDX"),
         (["--data", "{folder}/few"], "at least 40"),
+        (["--data", "{folder}/one"], "0 rows to judge with are too few; give at least"),
     ],
 )
 def test_mistakes_are_refused_in_one_sentence(digits, capsys, words, says):
@@ -319,7 +353,8 @@ def test_mistakes_are_refused_in_one_sentence(digits, capsys, words, says):
     (digits / "short").write_bytes(idx(np.zeros((50, 3, 3), np.uint8))[:-1])
     (digits / "few").write_bytes(idx(np.zeros((50, 3, 3), np.uint8)))
     (digits / "cut.gz").write_bytes(gzip.compress(b"abc")[:-3])
-    (digits / "noise").write_bytes(b"\xff\xfe\x00abc")
+    (digits / "noise").write_bytes(b"\xff\xfd\x00abc")
+    (digits / "one").write_bytes(b"a line\n")
     given = ["--data", str(digits / "images.gz"), "--out", str(digits / "run")]
     words = [word.format(folder=digits) for word in words]
     assert main(["train", "discrete", "--preset", "tiny", *given, *words]) == 2

@@ -67,16 +67,16 @@ def save_with(**arrays):
 
 BAD = {
     "missing": (lambda file: None, "does not exist"),
-    "folder": (lambda file: file.mkdir(), "not a readable .npz"),
-    "empty": (lambda file: file.write_bytes(b""), "not a readable .npz"),
-    "text": (lambda file: file.write_text("1 2 3"), "not a readable .npz"),
+    "folder": (lambda file: file.mkdir(), "Is a directory"),
+    "empty": (lambda file: file.write_bytes(b""), "is empty; get or save it anew"),
+    "text": (lambda file: file.write_text("1 2 3"), "is no .npz file"),
     "no array": (save_without("Uf"), "has no array 'Uf'; it needs emb"),
     "no embedding": (save_without("emb"), "has no array 'emb'; it"),
     "shape": (save_with(Wc=np.zeros((4, 3))), r"Wc is \(4, 3\), not \(3, 4\)"),
     "bias": (save_with(b_out=np.zeros((11, 1))), r"b_out is \(11, 1\), not \(11,\)"),
     "vector": (save_with(emb=np.zeros(11)), "emb and W_out must be matrices"),
-    "objects": (save_with(bi=np.array([{}] * 4)), "not a readable .npz"),
-    "words": (save_with(bi=np.array(["a"] * 4)), "corrupt"),
+    "objects": (save_with(bi=np.array([{}] * 4)), "its array bi holds Python objects"),
+    "words": (save_with(bi=np.array(["a"] * 4)), "bi holds no numbers; save it anew"),
 }
 
 

@@ -1,7 +1,9 @@
 """Tables of questions and answers as users have them: read rightly, or refused in one sentence."""
 
+import bz2
 import gzip
 import json
+import lzma
 
 import pytest
 
@@ -120,8 +122,14 @@ LETOR = {
     ),
     "no number": ("# x\n1 qid:1 1:1 2:nan\n", "row 2: feature 2 is not finite"),
     "a feature too far": ("1 qid:1 9999999999:1\n", "line 1 is not .*no feature is above 100"),
-    "bzip2": (b"BZh91AY", "packed by bzip2; unpack it with `bunzip2`"),
-    "a torn gzip": (b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + b"\xff" * 9, "cannot be read: .*get it anew"),
+    "bzip2": (bz2.compress(b"1 qid:1 1:1\n0 qid:1 1:2\n"), [[1], [2]]),
+    "xz": (lzma.compress(b"1 qid:1 1:1\n0 qid:1 1:2\n"), [[1], [2]]),
+    "a torn bzip2": (b"BZh91AY", "is not a whole bzip2 file .*; download it again or unpack it"),
+    "no bzip2": (b"BZh91AY&SY" + b"x" * 99, "is not a whole bzip2 file .*Invalid data"),
+    "a torn gzip": (
+        b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + b"\xff" * 9,
+        "is not a whole gzip file .*; download it again or unpack it",
+    ),
 }
 
 

@@ -3,23 +3,34 @@
 import gzip
 import io
 import json
+import random
 import zipfile
 
 import pandas as pd
 import pytest
 
 from image_core.adversarial.errors import UserError
+from seqgan.retrieval import arrow_rows
 from seqgan.retrieval import columns as reading
 from seqgan.retrieval.columns import read_table
-from seqgan.retrieval.interactions import ROLES, _Reader
+from seqgan.retrieval.interactions import ROLES, _Reader, _times
 
 
 def table(tmp_path, name, content, **options):
     file = tmp_path / name
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     found = read_table(str(file), ROLES, **options)
-    frame = found.frame.astype("string")
-    return {role: frame[role].tolist() for role in frame}, found.told
+    return texts(found.frame), found.told
+
+
+def texts(frame):
+    """Cells as texts by column; of times that are read as numbers, too."""
+    if "time" in frame:
+        numbers = pd.to_numeric(frame["time"], errors="coerce")
+        times = [t if n != n else f"{n:.0f}" for t, n in zip(frame["time"], numbers)]
+        frame = frame.assign(time=["" if time != time else time for time in times])
+    frame = frame.astype("string")
+    return {role: frame[role].tolist() for role in frame}
 
 
 def rated(*rows):
@@ -117,7 +128,7 @@ NASTY = {
     "RecBole": ("r.inter", joined(FOUR, "\t", ("user_id:token", "item_id:token", "rating:float",
                                                "timestamp:float")), FOUR, {}),
     "in another order": ("r.csv", "time,rating,item,user\n9e8,5,a,1\n", {
-        "user": ["1"], "item": ["a"], "rating": ["5"], "time": ["9e8"]}, {}),
+        "user": ["1"], "item": ["a"], "rating": ["5"], "time": ["900000000"]}, {}),
     "more columns than are read": ("r.csv", "n,user,x,item\n0,1,y,a\n1,2,y,b\n2,2,y,a\n", TWO, {}),
     "names that only the user knows": ("r.csv", joined(THREE, ",", ("wer", "was", "wie")), THREE,
                                        {"columns": ("wer", "was", "wie")}),
@@ -137,6 +148,8 @@ NASTY = {
     # values
     "times without ratings": ("r.csv", "1,a,900000001\n2,b,900000002\n", {
         "user": ["1", "2"], "item": ["a", "b"], "time": ["900000001", "900000002"]}, {}),
+    "a column that is meant beside one named alike": (
+        "r.csv", "userId,user_id,item\n1,2,a\n", rated((2, "a")), {"columns": ("user_id", "item")}),
     "NA and null are names": ("r.csv", "NA,null\nnan,None\n", rated(("NA", "null"),
                                                                     ("nan", "None")), {}),
     "leading zeros": ("r.csv", "007,01\n7,1\n", rated(("007", "01"), (7, 1)), {}),
@@ -180,12 +193,41 @@ def test_many_rows_are_read_in_parts(tmp_path, monkeypatch, case):
     name, content, wanted, options = NASTY[case]
     whole = table(tmp_path, name, content, **options)
     monkeypatch.setattr(reading, "_ROWS", 2)
+    monkeypatch.setattr(arrow_rows, "BLOCK", 64)
     assert table(tmp_path, name, content, **options) == whole == (wanted, whole[1])
     found = read_table(str(tmp_path / name), ROLES, **options).frame
     assert found.index.tolist() == [*range(len(found))]
     assert found["user"].cat.categories.tolist() == list(dict.fromkeys(wanted["user"]))
     with pytest.raises(UserError, match="row 5 has 3 columns, not 2"):
         table(tmp_path, "r.csv", "1,a\n2,b\n3,c\n4,d\n5,e,f\n")
+
+
+@pytest.mark.parametrize("case", NASTY)
+def test_pandas_understands_the_same(tmp_path, monkeypatch, case):
+    name, content, wanted, options = NASTY[case]
+    monkeypatch.setattr(reading, "read_parts", lambda *_: None)
+    assert table(tmp_path, name, content, **options)[0] == wanted
+
+
+@pytest.mark.parametrize("separator", [",", "\t", ";", "|", "::"])
+def test_drawn_cells_are_read_alike_by_both(tmp_path, monkeypatch, separator):
+    draw, made = random.Random(0), []
+    for number in range(300):
+        cells = ["".join(draw.choices("ab1 .é\"'-", k=draw.randrange(1, 5))) for _ in range(2)]
+        if separator != "::" and separator != "\t":
+            cells = ['"' + cell.replace('"', '""') + '"' for cell in cells]
+        time = draw.choice(["", "5", " 7", "1e3", "900000000", "nan"])
+        made.append(separator.join([*cells, str(number % 5), time]))
+    content = draw.choice(["\n", "\r\n"]).join(made)
+    monkeypatch.setattr(arrow_rows, "BLOCK", 256)
+    ways = []
+    for way in (arrow_rows.read_parts, lambda *_: None):
+        monkeypatch.setattr(reading, "read_parts", way)
+        (tmp_path / "r.dat").write_text(content, newline="")
+        found = read_table(str(tmp_path / "r.dat"), ROLES, ("1", "2", "3", "4")).frame
+        ways.append((found.drop(columns="time").astype("string"), _times(found["time"])))
+    assert ways[0][0].equals(ways[1][0])
+    assert ways[0][1].equals(ways[1][1])
 
 
 def test_parquet_ids_with_a_gap_keep_no_point(tmp_path):
@@ -243,13 +285,19 @@ REFUSED = {
     "latin-1": ("r.csv", "1,a\n2,café\n".encode("latin-1"), "row 2 is not UTF-8", {}),
     "a torn workbook": ("r.csv", b"PK\x03\x04rest", "a broken zip archive; get it", {}),
     "null bytes": ("r.csv", b"1,a\0\n", "null bytes", {}),
-    "a torn gzip": ("r.csv.gz", gzip.compress(b"1,a\n" * 999)[:-20], "cannot be read", {}),
+    "a torn gzip": ("r.csv.gz", gzip.compress(b"1,a\n" * 999)[:-20], "not a whole gzip file", {}),
     "a torn object": ("r.jsonl", '{"user": 1, "item": 2}\n{"user": 1,\n', "row 2 is not JSON", {}),
     "a list for an id": ("r.jsonl", '{"user": [1], "item": 2}\n', "row 1: user is no single", {}),
     "dates for items": ("r.txt", "1\t2010-10-19T23:55:27Z\t30.2\t9\n" * 3,
                         "has dates in column 2: .* by their numbers, as in --columns 1,5", {}),
     "five columns without names": ("r.csv", "1,2,3,pv,1511544171\n" * 3,
                                    "5 columns without names.*--columns 1,5", {}),
+    "two columns of a name": ("r.csv", "user,user,item\n" + "1,2,3\n" * 4,
+                              "several columns named 'user' and 'user'; rename them", {}),
+    "two columns that are named alike": ("r.csv", "userId,user_id,item\n" + "1,2,3\n" * 4,
+                                         "named 'userId' and 'user_id'; .*--columns 1,3", {}),
+    "two columns of a name that is meant": ("r.csv", "a,b,a\n" + "1,2,3\n" * 4,
+                                            "named 'a' and 'a'", {"columns": ("a", "b")}),
     "a matrix": ("r.csv", "9,1.5,99,-3,2,4,99\n" * 4, "7 columns without names", {}),
     "web queries": ("r.txt", "2 qid:1 1:0.5 2:0.1 #x\n" * 3, "of web queries.*--task web", {}),
     "items above their users": ("r.txt", "1:\n7,3,2005-09-06\n8,5,2005-05-13\n2:\n7,1,2005-1-1\n",

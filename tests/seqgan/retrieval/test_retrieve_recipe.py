@@ -194,6 +194,16 @@ def test_a_trec_run_of_items_has_the_table_of_the_run(run, tmp_path, capsys):
     assert np.mean(gained) == pytest.approx(read_result(run)["table"]["IRGAN"]["ndcg@5"], abs=1e-6)
 
 
+def test_two_names_that_are_one_in_a_trec_file_are_refused(tmp_path, capsys):
+    rows = [f"{user},{item}" for user in ("a b", "a_b", "c") for item in range(8)]
+    (tmp_path / "p.csv").write_text("user,item\n" + "\n".join(rows) + "\n")
+    words = ["--data", str(tmp_path / "p.csv"), "--preset", "tiny", "--out", str(tmp_path / "r")]
+    assert main(["train", "retrieve", *words]) == 0
+    words = ["recommend", str(tmp_path / "r"), "--trec", str(tmp_path / "x")]
+    assert "two queries are called 'a_b' in a TREC file" in refusal(capsys, *words)
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_trec_run_of_answers_names_questions_by_number(answers, tmp_path, capsys):
     file = tmp_path / "run.trec"
     assert lines(capsys, "rank", str(answers), "--trec", str(file), "--k", "2")

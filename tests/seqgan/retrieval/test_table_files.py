@@ -1,12 +1,15 @@
 """Tables in zip archives that are named, doubtful or dangerous; packed files that fill memory."""
 
+import bz2
 import gzip
+import lzma
 import zipfile
 
+import pandas as pd
 import pytest
 
+from image_core import packed
 from image_core.adversarial.errors import UserError
-from image_core.data import packed
 from seqgan.retrieval.columns import read_table
 from seqgan.retrieval.interactions import ROLES
 from seqgan.retrieval.judged import read_answers
@@ -35,6 +38,33 @@ def test_questions_and_answers_are_read_from_a_zip(tmp_path):
     assert read_answers(source).names == ["how 0", "how 1"]
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("within", [False, True])
+def test_packed_tables_are_read_alike(tmp_path, pack, within):
+    end = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz"}[pack]
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["1", "2"]})
+    frame.to_parquet(tmp_path / "plain.parquet")
+    held = {
+        f"a.csv.{end}": pack(b"user,item\nu,1\nv,2\n"),
+        f"a.jsonl.{end}": pack(b'{"user": "u", "item": 1}\n{"user": "v", "item": 2}\n'),
+        f"a.parquet.{end}": pack((tmp_path / "plain.parquet").read_bytes()),
+    }
+    for name, content in held.items():
+        (tmp_path / name).write_bytes(content)
+        source = put(tmp_path, f"{name}.zip", **{name: content}) if within else tmp_path / name
+        found = read_table(str(source), ROLES).frame.astype("string")
+        assert found.to_numpy().tolist() == [["u", "1"], ["v", "2"]]
+
+
+def test_a_name_that_is_twice_in_an_archive_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("ratings.csv", "1,2\n")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("ratings.csv", "3,4\n")
+    with pytest.raises(UserError, match=r"a.zip holds 'ratings.csv' several times.*pack it anew"):
+        read_table(str(tmp_path / "a.zip"), ROLES)
+
+
 REFUSED = {
     "two tables": ({"a.csv": "1,2\n", "b.csv": "1,2\n"}, "several tables or none: a.csv, b.csv; n"),
     "no table": ({"README": "x"}, "several tables or none: README; name one as"),
@@ -56,11 +86,14 @@ def test_archives_are_refused_with_a_way_out(tmp_path, monkeypatch, case):
 
 OTHER = {
     "a.dat.gz": (gzip.compress(b"0" * (1 << 18)), "over 100 times its size"),
+    "a.dat.bz2": (bz2.compress(b"0" * (1 << 18)), "over 100 times its size"),
+    "a.csv.xz": (lzma.compress(b"0" * (1 << 18)), "over 100 times its size"),
+    "b.csv.xz": (b"1,2\n", "is not a whole xz file (it begins with b'1,')"),
     "a.pkl": (
         b"\x80\x04.",
         "is a pickle, which would run whatever it says; save the table as",
     ),
-    "a.csv.bz2": (b"BZh91", "is packed by bzip2; unpack it with `bunzip2`"),
+    "a.csv.bz2": (b"BZh91", "is not a whole bzip2 file"),
     "a.tar": (bytes(257) + b"ustar" + bytes(9), "is a tar archive; unpack it and name a table in"),
     "a.zip": (b"PK\x03\x04 broken", "is a broken zip archive; get it anew"),
     "a.json": (b"[" * 100_000, "maximum recursion depth"),

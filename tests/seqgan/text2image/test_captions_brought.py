@@ -255,6 +255,18 @@ def test_splits_of_the_data_are_kept(tmp_path):
     }
 
 
+def test_a_table_above_folders_of_splits_leaves_pictures_in_their_splits(tmp_path):
+    """As Hugging Face's imagefolder has it; a picture that no row names is counted."""
+    rows = ({"file_name": f"{s}/{c}.png", "text": c} for s in ("train", "test") for c in COLOURS)
+    files = {f"{s}/{c}.png": png(c) for s in ("train", "test") for c in COLOURS}
+    place(tmp_path, {**files, "metadata.jsonl": lines(*rows), "train/more.png": png("red")})
+    found = read_captioned(str(tmp_path), 16)
+    assert {split: len(own.images) for split, own in found.items()} == {"train": 3, "test": 3}
+    assert found["train"].told[0].startswith("1 left out: the caption is missing, the first ")
+    assert found["train"].told[0].endswith("/train/more.png")
+    assert found["test"].told == ()
+
+
 def test_parquet_with_captions(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))

@@ -85,7 +85,12 @@ def drawn(game: LatentGame, generator: nn.Module, count: int) -> tuple[Tensor, t
     inputs = game.inputs(count)
     chunks = zip(*(x.split(500) for x in inputs))
     with torch.no_grad(), evaluating(generator):
-        return torch.cat([game.render(generator, *some) for some in chunks]), inputs
+        return torch.cat([shown(game.render(generator, *some)) for some in chunks]), inputs
+
+
+def shown(images: Tensor) -> Tensor:
+    """Images as a file would hold them."""
+    return images.clamp(-1, 1)
 
 
 def of_pyramid(game: PyramidGAN, generator: PyramidGenerator, judge: Judge) -> dict[str, Row]:
@@ -102,7 +107,7 @@ def of_pyramid(game: PyramidGAN, generator: PyramidGenerator, judge: Judge) -> d
             for band, plane in zip(generator.bands, planes, strict=True):
                 blurred = expanded(images)
                 images = blurred + band(plane, blurred)
-            before, after = judge.row(blurred), judge.row(images)
+            before, after = judge.row(shown(blurred)), judge.row(shown(images))
             after["fd of blurred"] = after["fd"] / before["fd"]
             rows |= {f"{name} small, blurred": before, f"{name} small, sharpened": after}
         same = blurred[:1].expand(200, -1, -1, -1)
@@ -129,7 +134,7 @@ def of_ensemble(game: BayesianGAN, generator: nn.Module, judge: Judge) -> dict[s
     shares = []
     for i, member in enumerate(game.G.members):
         with torch.no_grad(), evaluating(member):
-            images = torch.cat([member(z) for z in game.draw(SAMPLES // 5).split(250)])
+            images = torch.cat([shown(member(z)) for z in game.draw(SAMPLES // 5).split(250)])
         named = judge.net.probabilities(images).argmax(1)
         shares.append(torch.bincount(named, minlength=10) / len(named))
         rows[f"generator {i}"] = judge.row(images) | {"digits": float((shares[-1] > 0.01).sum())}
@@ -157,7 +162,7 @@ def of_plain(game: PriorGame, generator: nn.Module, judge: Judge) -> dict[str, R
         still = judge.net.probabilities(generator(fresh)).argmax(1)
         for name, direction in (("turned", way), ("turned at random", other)):
             for share in (-1.0, -0.5, 0.0, 0.5, 1.0):
-                moved = generator(fresh + share * direction)
+                moved = shown(generator(fresh + share * direction))
                 kept = (judge.net.probabilities(moved).argmax(1) == still).float().mean()
                 leaning = float(slant((moved + 1) / 2).mean())
                 rows[f"{name} by {share:g}"] = {"slant": leaning, "class kept": float(kept)}

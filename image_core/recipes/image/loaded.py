@@ -231,7 +231,7 @@ class LoadedImages(LoadedRun[Run]):
             rows, *_ = self._inputs(n, None)
         labels = [chosen[:1].to(x) if len(chosen) else x[:1] for x in told]
         held = [x.expand(draws, *x.shape[1:]) for x in labels]
-        parts = [attribute((x + 1) / 2) for x in self._made(z, held)]
+        parts = [attribute(((x + 1) / 2).clamp(0, 1)) for x in self._made(z, held)]
         values = torch.cat([torch.as_tensor(part).cpu().reshape(-1) for part in parts])
         if values.shape != (draws,) or not values.isfinite().all():
             raise UserError(

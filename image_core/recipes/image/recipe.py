@@ -111,8 +111,8 @@ class Run(recipe.Run):
         return self.engine.ema["G"].module if self.config.ema_decay else self.game.G
 
     def draw(self, count: int) -> Tensor:
-        """Images that the sampler makes, in [-1, 1]."""
-        return self.game.sample(count, generator=self.sampler()).cpu()
+        """Images that the sampler makes, cut to [-1, 1] as in a file; not all nets end in tanh."""
+        return self.game.sample(count, generator=self.sampler()).clamp_(-1, 1).cpu()
 
     def report(self, cpu_seconds: float | None = None) -> None:
         image_report.write_report(self.subject(), cpu_seconds)

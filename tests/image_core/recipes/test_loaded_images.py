@@ -308,6 +308,20 @@ def test_a_turn_moves_latents_from_those_of_the_least_to_those_of_the_most(plain
     assert of_bees.shape[0] == 5
 
 
+def test_images_beyond_black_and_white_are_measured_as_they_are_shown(plain, monkeypatch):
+    game, seen = plain._run.game, []
+    monkeypatch.setattr(type(game), "render", lambda self, G, *given: 1e6 * G(*given))
+
+    def attribute(images):
+        seen.append(images)
+        return images.mean((1, 2, 3))
+
+    plain.turn(attribute, 1, draws=20, seed=0)
+    for images in (seen[0], (plain._run.draw(20) + 1) / 2):
+        assert images.min() == 0
+        assert images.max() == 1
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -118,6 +118,13 @@ COMPARED = (
         "greedy validity",
     ),
     Compared(
+        "plans by a chat model, 200 pairs: adversary, likelihood with larger adapters",
+        "instructions",
+        ("SmolLM2-135M", MAZE, "greedy"),
+        ("SmolLM2-135M", "larger MLE", "greedy"),
+        "greedy validity",
+    ),
+    Compared(
         "rule 30 turned round, 200 pairs: adversary, back-translation",
         "rule30",
         ("16 cells", MAZE, "greedy"),
@@ -191,9 +198,19 @@ def table(found: Mapping[Compared, tuple[Interval | None, int]]) -> str:
         if interval is None:
             lines.append(f"| {one.task} | {one.unit} | not run: claim `{one.claim}` | - | - |")
             continue
-        shown = f"{interval.mean:.3g} ({interval.low:.3g} to {interval.high:.3g})"
+        mean, low, high = map(number, interval)
+        shown = f"{mean} ({low} to {high})" if seeds > 1 else mean
         lines.append(f"| {one.task} | {one.unit} | {shown} | {seeds} | {ahead(interval)} |")
     return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """Three digits, or a whole number of more.
+
+    Args:
+        value: Number.
+    """
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def ahead(interval: Interval) -> str:

@@ -48,6 +48,12 @@ def test_differences_are_of_equal_seeds(tmp_path):
     assert found[when_to_use.COMPARED[1]] == (None, 0)
 
 
+def test_one_seed_has_no_interval_and_large_numbers_no_exponent():
+    pair = dict(zip(when_to_use.COMPARED, [(Interval(0.09, math.nan, math.nan), 1)]))
+    assert "| return | 0.09 | 1 | one seed |" in when_to_use.table(pair)
+    assert [when_to_use.number(x) for x in (1784.2, 0.08247, -3.2)] == ["1,784", "0.0825", "-3.2"]
+
+
 def test_who_is_ahead():
     assert when_to_use.ahead(Interval(1.0, 0.1, 1.9)) == "adversary"
     assert when_to_use.ahead(Interval(-1.0, -1.9, -0.1)) == "rival"

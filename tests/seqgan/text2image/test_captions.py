@@ -158,7 +158,7 @@ def test_shapes_need_nothing():
         ("nowhere", None, "no such folder or file"),
         ("empty", None, "has no captions"),
         ("file.txt", None, "no folder, no zip, no tar, no .npz"),
-        ("broken.npz", None, "not a readable .npz"),
+        ("broken.npz", None, "broken.npz is cut short"),
         ("flat.npz", None, "rows of 8 numbers, which are no squares"),
         ("lonely.npz", None, "--captions"),
         ("empty", "gone.json", "gone.json"),

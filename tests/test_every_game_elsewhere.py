@@ -121,8 +121,9 @@ def test_a_device_that_rounds_otherwise_has_no_fault(precision, monkeypatch):
 
 
 def compared(monkeypatch, start, name="seqgan.text.games.sequence"):
-    """A round there and on a CPU, each begun by the given function."""
+    """A round there and on a CPU, each begun by the given function, with all that differs."""
     monkeypatch.setattr(parity, "start", start)
+    monkeypatch.setattr(parity, "SHOWN", 1_000)
     monkeypatch.setattr(parity, "ROUNDS", 1)
     with stand_in.here() as device:
         return parity.differences(name, device, "no", 1e-4)

@@ -1,11 +1,12 @@
 """What the stages of staged systems do, and what a turn vector and an ensemble do.
 
-Data: 60,000 training digits of MNIST at 32x32, of which a run learns from eight tenths. The judge learned from half of MNIST's 10,000 test digits; distances are from a quarter of
-them, and the last quarter stands in the generator's place. Thresholds are those of published small
-runs at 28x28 and were set before the seeds of this page were run; rounds were chosen on the seed 10
-alone. Controls: pictures that are only blurred; a stack without its condition or its entropy term;
-a random direction; the same last networks trained from the start, in as many rounds as
-took the same CPU seconds on the seed 10.
+Data: 60,000 training digits of MNIST at 32x32, of which a run learns from eight tenths. The judge
+learned from half of MNIST's 10,000 test digits; distances are from a quarter of them, and the last
+quarter stands in the generator's place. Thresholds are those of published small runs at 28x28 and
+were set before the seeds of this page were run; rounds were chosen on the seed 10 alone. Controls:
+pictures that are only blurred; a stack without its condition or its entropy term; a random
+direction; the same last networks trained from the start, in as many rounds as took the same CPU
+seconds on the seed 10.
 """
 
 from itertools import pairwise

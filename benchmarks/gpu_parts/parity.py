@@ -172,6 +172,7 @@ def differences(
                 expected, got = a_round(cpu, folder), a_round(there, folder)
                 gaps = apart(got, expected)
                 far = [key for key, gap in gaps.items() if not gap <= limit]
+                far.sort(key=lambda key: (-gaps[key], key))  # the largest are shown
                 usual = otherwise_rounded(name, folder, precision, expected) if far else {}
             for key in far:
                 line = f"round {index + 1} {key}: {gaps[key]:.1e}, rounding {usual[key]:.1e}"

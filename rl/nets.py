@@ -76,14 +76,7 @@ def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
     return layer
 
 
-class Tanh(nn.Module):
-    """tanh x = 2 sigmoid(2 x) - 1, which a CPU computes three to five times as fast as torch's."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.tanh() if x.is_cuda else 2 * torch.sigmoid(2 * x) - 1
-
-
-def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = Tanh) -> nn.Module:
+def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = nn.Tanh) -> nn.Module:
     """Dense layers of the sizes given, the last without activation.
 
     Args:
@@ -112,7 +105,7 @@ def image_net(shape: Sequence[int], features: int) -> nn.Module:
         nn.AdaptiveAvgPool2d(4),
         nn.Flatten(),
         nn.Linear(32 * 16, features),
-        Tanh(),
+        nn.Tanh(),
     )
 
 
@@ -155,7 +148,7 @@ class ObsNet(nn.Module):
         outputs: int,
         head_gain: float,
         extra: int = 0,
-        activation: type[nn.Module] = Tanh,
+        activation: type[nn.Module] = nn.Tanh,
     ):
         super().__init__()
         self.normaliser = normaliser

@@ -31,11 +31,14 @@ def test_modes_that_are_covered_and_the_share_that_lies_at_one():
     assert rings.coverage(half + 1.0, centres)["at a mode"] < 0.1
 
 
-def test_a_game_of_two_rounds_tells_its_figures():
-    given = argparse.Namespace(unroll_lr=0.1, g_lr=1e-3, d_lr=1e-3, rounds=2)
-    found, points = rings.play(rings.ring(8), 2, 0, given)
-    assert set(found) == {"modes", "at a mode", "cpu_seconds"}
-    assert points.shape == (rings.SAMPLES, 2)
-    again, same = rings.play(rings.ring(8), 2, 0, given)
-    assert torch.equal(points, same)
-    assert again["modes"] == found["modes"]
+@pytest.mark.parametrize("unroll", [0, 2])
+def test_a_game_of_eight_rounds_tells_its_figures_at_each(unroll):
+    given = argparse.Namespace(g_lr=1e-3, d_lr=1e-3, rounds=8)
+    looks = list(rings.play(rings.ring(8), unroll, 0, given))
+    assert [found["rounds"] for found, _ in looks] == list(range(1, 9))
+    assert set(looks[0][0]) == {"rounds", "modes", "at a mode", "cpu_seconds"}
+    again = list(rings.play(rings.ring(8), unroll, 0, given))
+    for (found, points), (same, same_points) in zip(looks, again, strict=True):
+        assert points.shape == (rings.SAMPLES, 2)
+        assert torch.equal(points, same_points)
+        assert found["modes"] == same["modes"]

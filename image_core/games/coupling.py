@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from image_core.adversarial import regularizers
-from image_core.adversarial.unrolling import Weights, unrolled
+from image_core.adversarial.unrolling import Step, Weights, unrolled
 
 Reader = Callable[..., Any]
 """A network, or the network with other weights."""
@@ -66,9 +66,7 @@ def consensus(
     return regularizers.consensus(pair, both, weight)
 
 
-def unroll(
-    D: nn.Module, loss_d: Callable[[Reader], Tensor], *, steps: int, learning_rate: float
-) -> Reader:
+def unroll(D: nn.Module, loss_d: Callable[[Reader], Tensor], *, steps: int, step: Step) -> Reader:
     """The discriminator that some steps of its own make of it, for the generator.
 
     Running statistics are those of a copy; the discriminator's own do not move.
@@ -77,7 +75,7 @@ def unroll(
         D: Discriminator, which does not learn.
         loss_d: Loss of a discriminator.
         steps: Number of steps.
-        learning_rate: Length of a step.
+        step: A step, see `unrolling`.
     """
     statistics = {n: b.clone() for n, b in D.named_buffers()}
 
@@ -85,9 +83,7 @@ def unroll(
         return lambda *given: functional_call(D, {**weights, **statistics}, given)
 
     own = dict(D.named_parameters())
-    return reader(
-        unrolled(own, lambda w: loss_d(reader(w)), steps=steps, learning_rate=learning_rate)
-    )
+    return reader(unrolled(own, lambda w: loss_d(reader(w)), steps=steps, step=step))
 
 
 def _copy(net: nn.Module) -> tuple[list[Tensor], Reader]:

@@ -5,9 +5,12 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.game import Batch, Loss
+from image_core.adversarial.losses import AdversarialLoss
+from image_core.adversarial.unrolling import AdamAhead, Step, descent
 from image_core.games.common import to_images
 from image_core.games.coupling import unroll
 from image_core.games.logit import LogitGame, Reader, Told
@@ -17,21 +20,25 @@ from image_core.games.logit import LogitGame, Reader, Told
 class UnrolledGAN(LogitGame):
     """Latents -> images -> logits; the generator's loss is that of a discriminator steps ahead.
 
-    g: L.g(D_k(x), D_k(G(z))),    psi_(i+1) = psi_i - r grad_psi L.d(D_i(x), D_i(G(z))),    D_0 = D
+    g: L.g(D_K(x), D_K(G(z))),    psi_(k+1) = step(psi_k, grad_psi L.d(D_k(x), D_k(G(z)))),  D_0 = D
 
-    The discriminator's steps ahead are of gradient descent on its loss, all on the batch and the
-    fakes of the generator's step, and are forgotten; it learns in its own turn.
+    The discriminator's steps ahead are on the batch and the fakes of the generator's step, and are
+    forgotten; it learns in its own turn. Steps change what D says of real images, too: where the
+    players' losses add up to nothing but the half of reals (minimax, Wasserstein), the generator's
+    is -L.d, that half included.
 
     Args:
         G: Generator, latents -> images.
         D: Discriminator, images -> logits.
         latent: Size of z.
-        unroll_steps: Number k of steps ahead; 0 is the plain game.
-        unroll_lr: Length r of a step ahead.
+        unroll_steps: Number K of steps ahead; 0 is the plain game.
+        unroll_lr: Length of a step ahead of gradient descent; None goes on from the moments of
+            the discriminator's own Adam, which `follow` is told.
         options: Those of `LogitGame`.
 
     Raises:
-        UserError: A term of the game's gradients or of either player's past is given as well.
+        UserError: A term of the game's gradients or of either player's past is given as well, or a
+            number is out of range.
 
     Source: Metz, Poole, Pfau & Sohl-Dickstein 2017, section 2.2.
     """
@@ -43,7 +50,7 @@ class UnrolledGAN(LogitGame):
         latent: int,
         *,
         unroll_steps: int,
-        unroll_lr: float,
+        unroll_lr: float | None = None,
         **options: Any,
     ):
         super().__init__(G, D, latent, **options)
@@ -52,13 +59,32 @@ class UnrolledGAN(LogitGame):
                 "unrolled steps go with no coupling, feature matching or historical averaging: "
                 "these have a generator's step of their own; leave them out"
             )
-        self.unroll_steps, self.unroll_lr = unroll_steps, unroll_lr
+        self.unroll_steps = unroll_steps
+        self.descent = None if unroll_lr is None else descent(unroll_lr)
+        self.optimizer: Optimizer | None = None
+        self.zero_sum = zero_sum(self.loss)
+
+    def follow(self, optimizer: Optimizer) -> None:
+        """Take the steps ahead that this optimizer would take.
+
+        Args:
+            optimizer: The discriminator's, `engine.optimizers["D"]`; after `engine.reset("D")`, the
+                new one.
+        """
+        self.optimizer = optimizer
 
     def conditions(self, count: int, real: Told) -> tuple[Told, Told]:
         return (self.draw(count),), ()
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Move fakes as the discriminator says that steps of its own will have made."""
+        """Move fakes as the discriminator says that steps of its own will have made.
+
+        Args:
+            batches: Batches of images.
+
+        Raises:
+            UserError: The steps ahead are to be an optimizer's, and `follow` was told none.
+        """
         self.G.train()
         real = to_images(next(batches))
         fake = self.G(self.draw(len(real)))
@@ -67,9 +93,34 @@ class UnrolledGAN(LogitGame):
             of_real, of_fake = self._both(D, real, (), fake, ())
             return self.loss.d(of_real.logits, of_fake.logits)
 
-        D = unroll(self.D, loss_d, steps=self.unroll_steps, learning_rate=self.unroll_lr)
+        D = unroll(self.D, loss_d, steps=self.unroll_steps, step=self._step())
         of_real, of_fake = self._both(D, real, (), fake, ())
-        yield Loss(self.loss.g(of_real.logits, of_fake.logits), {"d_fake": of_fake.logits.mean()})
+        logits = of_real.logits, of_fake.logits
+        total = -self.loss.d(*logits) if self.zero_sum else self.loss.g(*logits)
+        yield Loss(total, {"d_fake": of_fake.logits.mean()})
+
+    def _step(self) -> Step:
+        if self.descent is not None:
+            return self.descent
+        if self.optimizer is None:
+            raise UserError(
+                "the steps ahead are to be those of the discriminator's optimizer, which the game "
+                'has not been told; call game.follow(engine.optimizers["D"]), or give unroll_lr'
+            )
+        return AdamAhead(self.optimizer)
+
+
+def zero_sum(loss: AdversarialLoss) -> bool:
+    """Whether what moves a fake's logit up in one player's loss moves it down in the other's.
+
+    Args:
+        loss: Losses of both players.
+    """
+    real = torch.tensor([-0.5, 0.3, 1.7])
+    fake = torch.tensor([-1.1, 0.2, 0.9], requires_grad=True)
+    with torch.enable_grad():
+        (g,), (d,) = (torch.autograd.grad(f(real, fake), fake) for f in (loss.g, loss.d))
+    return torch.allclose(g, -d)
 
 
 def tiny() -> tuple[UnrolledGAN, Tensor]:

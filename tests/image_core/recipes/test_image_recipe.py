@@ -86,9 +86,10 @@ def test_a_run_with_labels_is_judged_by_a_classifier_and_draws_its_curves(tmp_pa
     assert f"d_auc {result['discriminator']['d_auc']:.3f}" in page
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("paper", ["sngan", "unrolled"])
+def test_a_stopped_run_goes_on_bit_for_bit(paper, tmp_path, monkeypatch, capsys):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert main([*TINY, "--out", str(whole)]) == 0
+    assert main([*TINY, "--paper", paper, "--out", str(whole)]) == 0
     plain, calls = image_report.look, []
 
     def stopped(subject):
@@ -98,14 +99,14 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, monkeypatch, capsys):
         return plain(subject)
 
     monkeypatch.setattr(image_report, "look", stopped)
-    assert main([*TINY, "--out", str(cut)]) == 130
+    assert main([*TINY, "--paper", paper, "--out", str(cut)]) == 130
     assert calls == [1, 3]  # saved after the second round, stopped in the third
     monkeypatch.setattr(image_report, "look", plain)
     assert main(["resume", str(cut)]) == 0
     assert read_log(cut) == read_log(whole)
     loaded = []
     for folder in (whole, cut):
-        run = tiny(out=str(folder))
+        run = tiny(paper, out=str(folder))
         run.load()
         loaded.append(run.game.state_dict())
     assert all(torch.equal(value, loaded[1][name]) for name, value in loaded[0].items())

@@ -1,17 +1,19 @@
 """Unrolled GAN (Metz, Poole, Pfau & Sohl-Dickstein 2017): G meets the D that some steps make.
 
-The steps ahead are of gradient descent; the authors' are of Adam.
+The steps ahead are those that the discriminator's Adam would take, as the authors' are.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from image_core.data.images import ImageSet
 from image_core.games.unrolled import UnrolledGAN
 from image_core.recipes.image.build import adversarial, logit_players, networks, with_trunk
 from image_core.recipes.image.config import AdamPlainOptions, check_left_out
 from image_core.runs import options
+from image_core.runs.phase import Phase
 
-__all__ = ["Options", "game", "players"]
+__all__ = ["Options", "game", "phases", "players"]
 
 
 @dataclass(kw_only=True)
@@ -21,19 +23,17 @@ class Options(AdamPlainOptions):
     Args:
         unroll_steps: Steps of the discriminator that the generator's gradient flows through; 0 is
             the plain game.
-        unroll_lr: Length of these steps of gradient descent.
 
     Raises:
         UserError: A value is out of range, or options contradict one another.
     """
 
+    loss: str = "minimax"
     unroll_steps: int = 5
-    unroll_lr: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         options.check_least(self, 0, "unroll_steps")
-        options.check_above_zero(self, "unroll_lr")
         check_left_out(self, "penalty", "feature_matching", "historical_averaging", "compile")
 
 
@@ -43,9 +43,14 @@ def game(o: Options, images: ImageSet) -> UnrolledGAN:
     return UnrolledGAN(
         *(G, D, o.latent),
         unroll_steps=o.unroll_steps,
-        unroll_lr=o.unroll_lr,
         **adversarial(o),
     )
 
 
 players = logit_players
+
+
+def phases(run: Any) -> list[Phase]:
+    """The game's own rounds; a resumed run is told its optimizer as well."""
+    run.game.follow(run.engine.optimizers["D"])
+    return [run.adversarial_phase()]

@@ -108,7 +108,6 @@ def play(
         for name, lr in rates.items()
     }
     engine = Engine(game, adam)
-    game.follow(engine.optimizers["D"])
 
     def data(i: int) -> Tensor:
         return mixture(centres, BATCH, torch.Generator().manual_seed(seed * 10**6 + i))

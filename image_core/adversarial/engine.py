@@ -105,6 +105,7 @@ class Engine:
         self.optim, self._schedule = dict(optim), dict(schedule)
         self.optimizers = {name: make(self.players[name]) for name, make in optim.items()}
         check_optimizers(self.optimizers, self.players)
+        game.follow(self.optimizers)
         self.schedules = {name: make(self.optimizers[name]) for name, make in schedule.items()}
         check_schedules(self.schedules, self.optimizers)
         self.clip = dict(clip)

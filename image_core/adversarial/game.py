@@ -7,6 +7,7 @@ from zlib import crc32
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from image_core.adversarial.errors import UserError
 
@@ -66,6 +67,15 @@ class Game(nn.Module, ABC):
     @abstractmethod
     def turns(self) -> Sequence[Turn]:
         """Turns of one adversarial round, in order."""
+
+    def follow(self, optimizers: Mapping[str, Optimizer]) -> None:
+        """Take note of the optimizers, which the engine shows once it has made them.
+
+        Few games need to know: unrolled steps are those that the other player would take.
+
+        Args:
+            optimizers: Optimizer of each player that has turns; what is reset is replaced here.
+        """
 
 
 @final

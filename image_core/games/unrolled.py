@@ -1,6 +1,6 @@
 """The unrolled image GAN: the generator meets the discriminator that will have answered it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, final
 
 import torch
@@ -33,7 +33,7 @@ class UnrolledGAN(LogitGame):
         latent: Size of z.
         unroll_steps: Number K of steps ahead; 0 is the plain game.
         unroll_lr: Length of a step ahead of gradient descent; None goes on from the moments of
-            the discriminator's own Adam, which `follow` is told.
+            the discriminator's own Adam.
         options: Those of `LogitGame`.
 
     Raises:
@@ -61,30 +61,22 @@ class UnrolledGAN(LogitGame):
             )
         self.unroll_steps = unroll_steps
         self.descent = None if unroll_lr is None else descent(unroll_lr)
-        self.optimizer: Optimizer | None = None
+        self.optimizers: Mapping[str, Optimizer] = {}
         self.zero_sum = zero_sum(self.loss)
 
-    def follow(self, optimizer: Optimizer) -> None:
-        """Take the steps ahead that this optimizer would take.
+    def follow(self, optimizers: Mapping[str, Optimizer]) -> None:
+        """Take the steps ahead that the discriminator's optimizer would take.
 
         Args:
-            optimizer: The discriminator's, `engine.optimizers["D"]`; after `engine.reset("D")`, the
-                new one.
+            optimizers: Optimizer of each player.
         """
-        self.optimizer = optimizer
+        self.optimizers = optimizers
 
     def conditions(self, count: int, real: Told) -> tuple[Told, Told]:
         return (self.draw(count),), ()
 
     def generator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
-        """Move fakes as the discriminator says that steps of its own will have made.
-
-        Args:
-            batches: Batches of images.
-
-        Raises:
-            UserError: The steps ahead are to be an optimizer's, and `follow` was told none.
-        """
+        """Move fakes as the discriminator says that steps of its own will have made."""
         self.G.train()
         real = to_images(next(batches))
         fake = self.G(self.draw(len(real)))
@@ -100,14 +92,7 @@ class UnrolledGAN(LogitGame):
         yield Loss(total, {"d_fake": of_fake.logits.mean()})
 
     def _step(self) -> Step:
-        if self.descent is not None:
-            return self.descent
-        if self.optimizer is None:
-            raise UserError(
-                "the steps ahead are to be those of the discriminator's optimizer, which the game "
-                'has not been told; call game.follow(engine.optimizers["D"]), or give unroll_lr'
-            )
-        return AdamAhead(self.optimizer)
+        return self.descent or AdamAhead(self.optimizers["D"])
 
 
 def zero_sum(loss: AdversarialLoss) -> bool:

@@ -1,11 +1,13 @@
 """Unrolled steps: closed form, nothing changed, and equality with steps that were really taken."""
 
 import copy
+import functools
 
 import pytest
 import torch
 
 from image_core.adversarial import losses
+from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
 from image_core.adversarial.unrolling import AdamAhead, descent, unrolled
 from image_core.games.coupling import unroll
@@ -173,11 +175,16 @@ def test_optimizers_whose_steps_are_not_known(make):
         AdamAhead(make(list(net.parameters())))
 
 
-def test_a_game_that_was_told_no_optimizer():
+def test_the_engine_shows_a_game_its_optimizers_and_those_that_replace_them():
     game, real = tiny()
-    game.descent = None
-    with pytest.raises(UserError, match=r"call game\.follow"):
-        next(game.generator_move(iter([real])))
+    game = type(game)(game.G, game.D, 4, unroll_steps=1, batch=6)
+    engine = Engine(game, dict.fromkeys("GD", functools.partial(torch.optim.Adam, lr=0.01)))
+    list(engine.rounds(lambda i: real, 2))
+    first = game.optimizers["D"]
+    assert first is engine.optimizers["D"]
+    engine.reset("D")
+    assert game.optimizers["D"] is engine.optimizers["D"] is not first
+    list(engine.rounds(lambda i: real, 1))
 
 
 def test_a_zero_sum_game_is_so_in_its_half_of_reals():
@@ -185,7 +192,7 @@ def test_a_zero_sum_game_is_so_in_its_half_of_reals():
     game, real = tiny()
     game = type(game)(game.G, game.D, 4, unroll_steps=2, loss=losses.minimax, batch=6)
     adam = torch.optim.Adam(game.D.parameters(), 0.01)
-    game.follow(adam)
+    game.follow({"D": adam})
     torch.manual_seed(0)
     (found, _) = next(game.generator_move(iter([real])))
     torch.manual_seed(0)

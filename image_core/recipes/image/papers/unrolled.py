@@ -4,16 +4,14 @@ The steps ahead are those that the discriminator's Adam would take, as the autho
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from image_core.data.images import ImageSet
 from image_core.games.unrolled import UnrolledGAN
 from image_core.recipes.image.build import adversarial, logit_players, networks, with_trunk
 from image_core.recipes.image.config import AdamPlainOptions, check_left_out
 from image_core.runs import options
-from image_core.runs.phase import Phase
 
-__all__ = ["Options", "game", "phases", "players"]
+__all__ = ["Options", "game", "players"]
 
 
 @dataclass(kw_only=True)
@@ -48,9 +46,3 @@ def game(o: Options, images: ImageSet) -> UnrolledGAN:
 
 
 players = logit_players
-
-
-def phases(run: Any) -> list[Phase]:
-    """The game's own rounds; a resumed run is told its optimizer as well."""
-    run.game.follow(run.engine.optimizers["D"])
-    return [run.adversarial_phase()]

@@ -170,6 +170,8 @@ class Corners(Task):
         return {"corner": self.corner, "place": self.place.astype(np.float32)}
 
 
+LEARNING: dict[str, dict[str, Any]] = {"Catch-v0": {"env_steps": 40_000, "penalty": ""}}
+"""Options of GAIL: R1 holds down the slopes that two bright pixels of a hundred are told by."""
 STEPS = {"Catch-v0": BALLS * (SIDE - 1), "Dials-v0": 20, "Switches-v0": 20, "Corners-v0": 20}
 for name, steps in STEPS.items():
     # By the module's name, also where it is run as a script and imported once more
@@ -232,7 +234,7 @@ def measure(out: Path, task: str, seed: int, env_steps: int) -> dict[str, float]
         out: Folder of the task's runs of this seed.
         task: Id of the task.
         seed: Seed of all of them.
-        env_steps: Environment steps of GAIL.
+        env_steps: Environment steps of GAIL; 0 takes those of the task.
     """
     file = out / "expert.npz"
     if not file.exists():
@@ -240,7 +242,9 @@ def measure(out: Path, task: str, seed: int, env_steps: int) -> dict[str, float]
         write_demonstrations(file, task, seed)
     shared = {"env": f"imitation_spaces:{task}", "demos": file, "trajectories": EPISODES // 2}
     shared |= {"seed": seed, "threads": 1}
-    small = {"env_steps": env_steps, "envs": 8, "rollout": 64, "minibatch": 128, "d_batch": 128}
+    small = {"envs": 8, "rollout": 64, "minibatch": 128, "d_batch": 128}
+    small |= {"env_steps": 20_000} | LEARNING.get(task, {})
+    small |= {"env_steps": env_steps} if env_steps else {}
     tables = {
         "gail": kept_runs.train("imitate", out / "gail", paper="gail", **shared, **small)["table"],
         "bc": kept_runs.train("imitate", out / "bc", paper="bc", **shared, bc_steps=1000)["table"],
@@ -253,7 +257,7 @@ def main(given: list[str] | None = None) -> None:
     parser.add_argument("--out", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--task", choices=STEPS, action="append", help="may be given several times")
-    parser.add_argument("--env_steps", type=int, default=20_000, help="of every run of GAIL")
+    parser.add_argument("--env_steps", type=int, default=0, help="of every run of GAIL")
     options = parser.parse_args(given)
     out, returns = Path(options.out), dict[str, dict[str, list[float]]]()
     for task in options.task or STEPS:
@@ -261,7 +265,8 @@ def main(given: list[str] | None = None) -> None:
             found = measure(out / task / f"seed{seed}", task, seed, options.env_steps)
             for row, value in found.items():
                 returns.setdefault(task, {}).setdefault(row, []).append(value)
-    facts = {"seeds": options.seeds, "env_steps": options.env_steps, "interval_over": "seeds"}
+    facts = {"seeds": options.seeds, "interval_over": "seeds"}
+    facts |= {"env_steps": options.env_steps or "those of the task"}
     table = kept_runs.table_over_seeds(returns, digits=2)
     kept_runs.write(out, {**facts, "return": returns}, table)
 

@@ -5,8 +5,8 @@ observations begin with positions and speeds, or with sines and cosines in place
 it does is seen by the environment's own steps, which must come out as they did.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,11 +133,11 @@ def _simulations(envs: Envs) -> tuple[int, Iterator[Simulation]]:
         return 1, iter([_classic(envs)])
     if isinstance(envs, MujocoEnvs):
         return envs.skip, _of_body(envs.model)
-    if isinstance(envs, SyncEnvs) and find_spec("mujoco"):
-        from gymnasium.envs.mujoco import MujocoEnv  # raises where there is no MuJoCo
-
+    # An environment of MuJoCo has imported its class; others need none, and it may be broken
+    bodies = sys.modules.get("gymnasium.envs.mujoco.mujoco_env")
+    if isinstance(envs, SyncEnvs) and bodies is not None:
         body = envs.envs[0].unwrapped
-        if isinstance(body, MujocoEnv):
+        if isinstance(body, bodies.MujocoEnv):
             return int(body.frame_skip), _of_body(body.model)
     return 1, iter(())
 

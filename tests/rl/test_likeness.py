@@ -1,5 +1,7 @@
 """Demonstrations that do not fit their environment are told, with numbers."""
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -101,6 +103,20 @@ def test_another_frame_skip_is_told_where_angles_are_sines_and_an_expert_goes_fa
         made = [t._replace(obs=t.obs[::skip], act=t.act[::skip]) for t in shown]
         (said,) = unlike(made, random, envs)
         assert "the frame skip, the time step or --env_kwargs may differ" in said
+
+
+def test_a_mujoco_that_cannot_be_imported_keeps_no_other_environment_from_its_demonstrations(
+    tmp_path, monkeypatch
+):
+    broken = tmp_path / "mujoco"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise ImportError('its core is missing')", "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [n for n in sys.modules if "mujoco" in n and not n.startswith("rl.")]:
+        monkeypatch.delitem(sys.modules, name)
+    envs = make_envs("CliffWalking-v1", 2, max_episode_steps=20)  # stepped one by one, as environments of one's own are
+    random = record(envs, None, 10)
+    assert unlike(random, random, envs) == []
 
 
 def test_normalised_observations_are_told(car):

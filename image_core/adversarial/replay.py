@@ -69,6 +69,15 @@ class _Ring(nn.Module):
         if len(set(counts.values())) > 1:
             raise UserError(f"the pool was given {counts} rows; give as many of each")
 
+    def _put(self, fresh: Mapping[str, Tensor]) -> None:
+        for name in self.names:
+            ring = self.get_buffer(name)
+            # More rows than places would overwrite one another
+            new = parallel.join(fresh[name].to(ring.dtype))[-self.rows :]
+            place = (self.filled + torch.arange(len(new), device=ring.device)) % self.rows
+            ring[place] = new
+        self.filled += len(new)
+
     def _choose(self, old: Bool[Tensor, " N"], earlier: Tensor, fresh: Tensor) -> Tensor:
         # Mask of N, with as many axes of size 1 as the rows have axes
         return torch.where(old.view(-1, *[1] * (fresh.ndim - 1)), earlier.to(fresh.dtype), fresh)
@@ -109,16 +118,54 @@ class ReplayBuffer(_Ring):
         device = self.filled.device
         old = (torch.rand(count, device=device) < self.share) & (self.filled >= self.rows)
         pick = torch.randint(self.rows, (count,), device=device)
-        mixed = {}
-        for name in self.names:
-            ring, value = self.get_buffer(name), fresh[name]
-            mixed[name] = self._choose(old, ring[pick], value)
-            # More rows than places would overwrite one another
-            new = parallel.join(value.to(ring.dtype))[-self.rows :]
-            place = (self.filled + torch.arange(len(new), device=device)) % self.rows
-            ring[place] = new
-        self.filled += len(new)
+        mixed = {
+            name: self._choose(old, self.get_buffer(name)[pick], fresh[name]) for name in self.names
+        }
+        self._put(fresh)
         return mixed
+
+
+@final
+class RecentRows(_Ring):
+    """The last rows, of which all that are there are drawn alike, with replacement.
+
+    Args:
+        rows: Number of rows in the ring.
+        row: One row of each tensor by name; the ring takes its shapes and types.
+
+    Raises:
+        UserError: The number of rows is not at least 1.
+    """
+
+    @python_call()
+    def __init__(self, rows: int, row: Mapping[str, Tensor]):
+        if rows < 1:
+            raise UserError(f"rows={rows}: give a number of at least 1")
+        super().__init__(rows, row, 1.0)
+
+    @torch.no_grad()
+    def store(self, fresh: Mapping[str, Tensor]) -> None:
+        """Store rows in the place of the oldest.
+
+        Args:
+            fresh: Rows (N, ...) of each tensor by name.
+
+        Raises:
+            UserError: A tensor is missing or its rows have another shape.
+        """
+        self._check(fresh)
+        self._put(fresh)
+
+    @torch.no_grad()
+    def draw(self, count: int) -> dict[str, Tensor]:
+        """Rows that were stored; zeros as long as there is none.
+
+        Args:
+            count: Number of rows.
+        """
+        uniform = torch.rand(count, device=self.filled.device, dtype=torch.float64)
+        pick = (uniform * self.filled.clamp(max=self.rows)).long()
+        return {name: self.get_buffer(name)[pick] for name in self.names}
 
 
 @final

@@ -22,6 +22,8 @@ class ControlGame(Game):
         collector: Collector of rollouts.
         normaliser: Normaliser of observations, which sees each rollout after it was learned from.
         reward: Reward of each row of a rollout; None takes the environment's.
+        entropy: Weight of -log pi(a | s), which is earned as well: the temperature of a reward of
+            maximum-entropy control.
     """
 
     def __init__(
@@ -30,9 +32,11 @@ class ControlGame(Game):
         collector: Collector,
         normaliser: Normaliser,
         reward: Callable[[Rollout], Tensor] | None = None,
+        *,
+        entropy: float = 0.0,
     ):
         super().__init__()
-        self.reward = reward
+        self.reward, self.entropy = reward, entropy
         self.learner, self.collector, self.normaliser = learner, collector, normaliser
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -45,11 +49,21 @@ class ControlGame(Game):
         """A rollout, and epochs on it."""
         roll = self.collector.collect(self.learner.policy)
         reward = roll.reward if self.reward is None else parallel.average(self.reward(roll))
+        if self.entropy:
+            reward = reward + self.entropy * self._surprise(roll)
         self.learner.prepare(roll, reward)
         logs = {"return": roll.returns.mean()} if len(roll.returns) else {}
         for loss in self.learner.policy_move(batches):
             yield Loss(loss.total, {**loss.logs, **logs})
         self.normaliser.see(roll.obs[roll.valid])
+
+    @torch.no_grad()
+    def _surprise(self, roll: Rollout) -> Tensor:
+        """-log pi of what the environment received; 0 where a row is a reset."""
+        policy = self.learner.policy
+        said = policy.parameters_of(roll.obs.flatten(0, 1))
+        log_prob = policy.log_prob_received_of(said, roll.act.flatten(0, 1))
+        return -log_prob.view_as(roll.reward).masked_fill(~roll.valid, 0)
 
 
 def tiny() -> tuple[ControlGame, Callable[[int], Tensor]]:

@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from image_core.adversarial import losses, penalties
+from image_core.adversarial import losses, parallel, penalties
 from image_core.adversarial.game import Batch, Loss, Turn
 from image_core.adversarial.losses import AdversarialLoss
 from image_core.adversarial.penalties import Penalty
+from image_core.adversarial.replay import RecentRows
 from rl import rewards
 from rl.demos import Expert
 from rl.discriminators import DenseDiscriminator, Discriminator, Transitions, with_absorbing
@@ -49,6 +50,8 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
         d_steps: Optimizer steps of the discriminator in a round; with 0 it is never trained (a
             control).
         env_weight: Share of the environment's own reward, from 0 to 1.
+        past_rollouts: Number of newest rollouts that the discriminator learns against; with more
+            than 1 it does not forget what earlier policies did.
     """
 
     expert: Expert
@@ -67,12 +70,19 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
         absorbing: bool = True,
         d_steps: int = 8,
         env_weight: float = 0.0,
+        past_rollouts: int = 1,
     ):
         super().__init__(learner, collector, normaliser)
         self.D = D
         self.expert, self.reward, self.loss, self.penalty = expert, reward, loss, penalty
         self.absorbing, self.d_steps, self.env_weight = absorbing, d_steps, env_weight
         self.gamma = learner.gamma
+        self.rollout_rows = collector.steps * collector.envs.count
+        self.past = (
+            RecentRows(past_rollouts * self.rollout_rows, row_of(expert.rows))
+            if past_rollouts > 1
+            else None
+        )
         self._own: Callable[[Transitions], Tensor] | None = None
         self._own_weight = 0.0
 
@@ -88,8 +98,10 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
 
     def discriminator_move(self, batches: Iterator[Batch]) -> Iterator[Loss]:
         """A new rollout, and steps against it, the expert's rows drawn with replacement."""
-        roll = self.collect()
-        agent = self._of(roll)
+        agent = self._of(self.collect())
+        if self.past is not None:
+            yield from self._against_the_past(self.past, agent, batches)
+            return
         fakes, offsets = self.D.encode(agent), self._offset(agent)
         for _ in range(self.d_steps):
             expert = self.expert.pick(next(batches))
@@ -97,6 +109,24 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
             offset = None if offsets is None else offsets[rows]
             yield self._discriminator_loss(
                 self.D.encode(expert), self._offset(expert), fakes[rows], offset
+            )
+            self.D.after_step()
+
+    def _against_the_past(
+        self, past: RecentRows, agent: Transitions, batches: Iterator[Batch]
+    ) -> Iterator[Loss]:
+        """The same against the newest rollouts; log pi of their rows is the policy's of today."""
+        count = self.rollout_rows // parallel.world()[1]
+        some = torch.randint(len(agent.obs), (count,), device=agent.obs.device)
+        past.store(agent.pick(some)._asdict())
+        for _ in range(self.d_steps):
+            expert = self.expert.pick(next(batches))
+            rows = Transitions(**past.draw(len(expert.obs)))
+            yield self._discriminator_loss(
+                self.D.encode(expert),
+                self._offset(expert),
+                self.D.encode(rows),
+                self._offset(rows),
             )
             self.D.after_step()
 
@@ -161,6 +191,15 @@ class ImitationGame(LearnerImitator, AdversarialImitator):
             logs["penalty"] = self.penalty(self.D.score, real, fake)
             total = total + logs["penalty"]
         return Loss(total, logs)
+
+
+def row_of(rows: Transitions) -> dict[str, Tensor]:
+    """Shape and type of each part of a row.
+
+    Args:
+        rows: Rows, of which there is at least one.
+    """
+    return {name: part[0] for name, part in rows._asdict().items()}
 
 
 def tiny() -> tuple[ImitationGame, Callable[[int], Tensor]]:

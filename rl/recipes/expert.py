@@ -155,7 +155,9 @@ class Run(PolicyRun):
             minibatch=c.minibatch,
             entropy=c.entropy,
         )
-        self.game = ControlGame(learner, Collector(envs, c.rollout), normaliser, self._reward(envs))
+        reward, entropy = self._reward(envs)
+        collector = Collector(envs, c.rollout)
+        self.game = ControlGame(learner, collector, normaliser, reward, entropy=entropy)
         self.game.to(options.pick_device(c.device))
         rows = c.envs * c.rollout
         total = self._rounds() * c.epochs * max(1, rows // min(c.minibatch, rows))
@@ -164,13 +166,13 @@ class Run(PolicyRun):
         self.engine = make_engine(self.game, [player], "no", shard=shard)
         self.data = Uniform(1, c.seed)
 
-    def _reward(self, envs: "Envs") -> "Callable[[Rollout], Tensor] | None":
-        """The learned reward that stands in the place of the environment's, where there is one."""
+    def _reward(self, envs: "Envs") -> "tuple[Callable[[Rollout], Tensor] | None, float]":
+        """The learned reward that stands in the place of the environment's, and its temperature."""
         if not self.config.reward_of:
-            return None
+            return None, 0.0
         run = open_quietly(self.config.reward_of, REWARDING)
-        found: Callable[[Rollout], Tensor] = import_module(LOADER).Loaded(run).rollout_reward(envs)
-        return found
+        loaded = import_module(LOADER).Loaded(run)
+        return loaded.rollout_reward(envs), loaded.temperature
 
     def phases(self) -> list[Phase]:
         c = self.config

@@ -173,6 +173,37 @@ def test_several_choices_are_learned():
     assert Collector(envs, 32).collect(policy).reward.mean() > 0.85
 
 
+@pytest.mark.parametrize("entropy", [0.0, 0.5])
+def test_a_reward_of_maximum_entropy_control_pays_for_surprise_as_well(entropy):
+    torch.manual_seed(0)
+    envs = make_envs("CartPole-v1", 4)
+    normaliser = Normaliser(envs.observations)
+    policy = make_policy(envs.observations, envs.actions, normaliser, (8, 8))
+    value = value_net(envs.observations, normaliser, (8, 8))
+    learner, taken = PPO(policy, value, 4), []
+    learner.prepare = lambda roll, reward: taken.append((roll, reward))
+    collector = Collector(envs, 40)
+    plain = collector.collect
+
+    def with_a_reset(policy):
+        roll = plain(policy)
+        roll.valid[3, 1] = False
+        return roll
+
+    collector.collect = with_a_reset
+    game = ControlGame(
+        learner, collector, normaliser, lambda roll: 3 * roll.reward, entropy=entropy
+    )
+    with pytest.raises(AssertionError):  # nothing was prepared
+        next(game.policy_move(iter([])))
+    ((roll, reward),) = taken
+    log_prob = torch.distributions.Categorical(
+        logits=policy.parameters_of(roll.obs.flatten(0, 1))
+    ).log_prob(roll.act.flatten())
+    wanted = 3 * roll.reward - entropy * log_prob.view_as(roll.reward) * roll.valid
+    torch.testing.assert_close(reward, wanted.detach())
+
+
 def test_conjugate_gradients_solve():
     torch.manual_seed(0)
     root = torch.randn(6, 6)

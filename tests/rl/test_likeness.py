@@ -114,7 +114,8 @@ def test_a_mujoco_that_cannot_be_imported_keeps_no_other_environment_from_its_de
     monkeypatch.syspath_prepend(tmp_path)
     for name in [n for n in sys.modules if "mujoco" in n and not n.startswith("rl.")]:
         monkeypatch.delitem(sys.modules, name)
-    envs = make_envs("CliffWalking-v1", 2, max_episode_steps=20)  # stepped one by one, as environments of one's own are
+    # Stepped one by one, as environments of a user are
+    envs = make_envs("CliffWalking-v1", 2, max_episode_steps=20)
     random = record(envs, None, 10)
     assert unlike(random, random, envs) == []
 

@@ -73,6 +73,7 @@ def make_game(
     *,
     reward: Callable[[Tensor], Tensor],
     loss: AdversarialLoss,
+    past_rollouts: int = 1,
 ) -> ImitationGame:
     """The imitation game of a learner and a discriminator.
 
@@ -83,6 +84,7 @@ def make_game(
         D: Discriminator.
         reward: Reward of a logit.
         loss: Loss of the discriminator.
+        past_rollouts: Number of newest rollouts that it learns against.
     """
     return ImitationGame(
         learner,
@@ -96,6 +98,7 @@ def make_game(
         absorbing=o.absorbing,
         d_steps=o.d_steps if task.trained else 0,
         env_weight=o.env_weight,
+        past_rollouts=past_rollouts,
     )
 
 

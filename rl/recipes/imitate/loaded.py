@@ -65,7 +65,9 @@ class LoadedImitation(LoadedPolicy):
     def transferable_reward(self) -> RewardModel:
         """AIRL's g(s, a), or g(s) if it sees states alone, without shaping and without log pi.
 
-        It has `reward` as this run has, and a terminal state earns gamma g_abs / (1 - gamma).
+        It has `reward` as this run has, and a terminal state earns gamma g_abs / (1 - gamma). It is
+        a reward of maximum-entropy control at the temperature 1: whoever learns from it is to earn
+        -log pi(a | s) of its own policy as well.
 
         Raises:
             UserError: The paper has no such reward.
@@ -93,9 +95,7 @@ class LoadedImitation(LoadedPolicy):
         Raises:
             UserError: The paper learns no reward, or the environments have other spaces.
         """
-        game = self._adversarial
-        shaped = game is not None and isinstance(game.D, ShapedDiscriminator)
-        model = self.transferable_reward() if shaped else self._learned
+        model = self.transferable_reward() if self._shaped else self._learned
         if model is None:
             raise UserError(self._none("reward", "gail or of another paper that learns one"))
         if not model.fits(envs):
@@ -104,6 +104,20 @@ class LoadedImitation(LoadedPolicy):
                 "of other sizes; take a run of an environment with the same spaces"
             )
         return model.of_rollout
+
+    @property
+    def temperature(self) -> float:
+        """Weight of -log pi(a | s) beside `rollout_reward`, for which its next policy is to learn.
+
+        AIRL's g is a reward of maximum-entropy control at the temperature 1: its discriminator is
+        at a half where f = log pi, so without an entropy even the expert earns less than 0 a step.
+        """
+        return 1.0 if self._shaped else 0.0
+
+    @property
+    def _shaped(self) -> bool:
+        game = self._adversarial
+        return game is not None and isinstance(game.D, ShapedDiscriminator)
 
     def _none(self, what: str, papers: str) -> str:
         return (

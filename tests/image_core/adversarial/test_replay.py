@@ -8,7 +8,7 @@ import torch
 from image_core.adversarial import parallel
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.errors import UserError
-from image_core.adversarial.replay import HistoryPool, ReplayBuffer
+from image_core.adversarial.replay import HistoryPool, RecentRows, ReplayBuffer
 from tests.image_core.adversarial.test_checkpoint import assert_same
 from tests.image_core.adversarial.toys import ToyGAN, adam, points, rounds
 
@@ -244,3 +244,36 @@ def test_all_processes_hold_one_ring(kind, monkeypatch):
             newest = (fresh[0] + fresh[1])[-6:]
             assert sorted(stored(pools[0])) == newest
         earlier |= {*fresh[0], *fresh[1]}
+
+
+# ------------------------------------------------------------------------------------ recent rows
+
+
+def test_recent_rows_are_drawn_alike_from_the_first_ones_on():
+    torch.manual_seed(0)
+    recent = RecentRows(5, ROW)
+    recent.store(rows(1, 2))
+    assert set(numbers(recent.draw(60))) == {1, 2}
+    recent.store(rows(3, 4, 5, 6))
+    drawn = torch.tensor(numbers(recent.draw(5_000)))
+    counts = drawn.bincount(minlength=7)
+    assert counts[:2].tolist() == [0, 0]  # the oldest one has gone
+    assert counts[2:].tolist() == pytest.approx([1_000] * 5, abs=120)  # 4 deviations
+    recent.store(rows(*range(10, 18)))
+    assert set(numbers(recent.draw(200))) == set(range(13, 18))
+
+
+def test_recent_rows_are_in_the_checkpoint():
+    recent = RecentRows(3, ROW)
+    recent.store(rows(1, 2))
+    again = RecentRows(3, ROW)
+    again.load_state_dict(recent.state_dict())
+    again.store(rows(3, 4))
+    assert stored(again) == [4, 2, 3]
+
+
+def test_no_recent_rows():
+    with pytest.raises(UserError, match="rows=0: give a number of at least 1"):
+        RecentRows(0, ROW)
+    with pytest.raises(UserError, match=r"'image' of shape .* and was given None"):
+        RecentRows(2, ROW).store({"k": torch.zeros(1)})

@@ -50,7 +50,8 @@ def game_of(discriminator=None, data=None, env="CartPole-v1", **options):
         )
     learner = PPO(policy, value, envs.count, minibatch=16, epochs=1)
     data = some_expert(env) if data is None else data
-    return ImitationGame(learner, discriminator, collector, data, normaliser, d_steps=2, **options)
+    options = {"d_steps": 2, **options}
+    return ImitationGame(learner, discriminator, collector, data, normaliser, **options)
 
 
 def engine_of(game):
@@ -396,3 +397,52 @@ def _balanced(envs):
     found = record(envs, Rule(), 8)
     assert min(t.ret for t in found) > 190
     return found
+
+
+# ---------------------------------------------------------------------------------- past rollouts
+
+
+def seen_in_rounds(game, count):
+    """Observations that the discriminator learned from as the policy's, by round."""
+    found = []
+
+    def noted(real, _, fake, __):
+        found[-1].append(fake[:, :4])
+        return plain(real, _, fake, __)
+
+    plain, game._discriminator_loss = game._discriminator_loss, noted
+    engine = engine_of(game)
+    turns = [game.turns()[0]]
+    for _ in range(count):
+        found.append([])
+        list(engine.rounds(uniform, 1, turns=turns))
+    return [{tuple(row) for batch in part for row in batch.tolist()} for part in found]
+
+
+@pytest.mark.parametrize("past", [1, 2])
+def test_a_discriminator_that_remembers_learns_against_earlier_rollouts(past):
+    torch.manual_seed(0)
+    game = game_of(past_rollouts=past, d_steps=40)
+    game.normaliser.see = lambda obs: None  # rows stay what they were
+    first, second, third = seen_in_rounds(game, 3)
+    assert bool(first & second) == (past == 2)
+    assert bool(second & third) == (past == 2)
+    assert not first & third
+    assert any("past" in name for name in game.state_dict()) == (past == 2)
+
+
+def test_log_pi_of_remembered_rows_is_that_of_todays_policy():
+    torch.manual_seed(0)
+    envs, normaliser, *_ = parts("CartPole-v1")
+    D = ShapedDiscriminator(envs.observations, envs.actions, normaliser, 0.99, (8, 8))
+    game = game_of(D, past_rollouts=2)
+    engine = engine_of(game)
+    list(engine.rounds(uniform, 1))
+    offsets = []
+    plain = game._offset
+    game._offset = lambda rows: offsets.append((rows, plain(rows))) or offsets[-1][1]
+    list(engine.rounds(uniform, 1, turns=[game.turns()[0]]))
+    for rows, offset in offsets:
+        said = game.learner.policy.parameters_of(rows.obs)
+        wanted = game.learner.policy.log_prob_of(said, rows.act)
+        torch.testing.assert_close(offset[~rows.absorbing], wanted[~rows.absorbing])

@@ -149,6 +149,7 @@ def test_rewards_of_rollouts_are_those_of_their_transitions(loaded, airl):
     np.testing.assert_allclose(found.flatten(), wanted, rtol=1e-5, atol=1e-6)
     with pytest.raises(UserError, match="has a reward of CartPole-v1, whose observations or"):
         loaded.rollout_reward(swinging)
+    assert (loaded.temperature, airl.temperature) == (0.0, 1.0)
 
 
 def test_an_expert_learns_from_the_reward_of_a_run_and_tells_the_environments_returns(

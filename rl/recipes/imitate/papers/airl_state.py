@@ -8,19 +8,16 @@ from dataclasses import dataclass
 from rl.discriminators import ShapedDiscriminator
 from rl.games.imitation import ImitationGame
 from rl.recipes.imitate.build import ImitationTask, make_game, make_learner, on_policy_players
-from rl.recipes.imitate.config import OnPolicyOptions, RewardOptions
+from rl.recipes.imitate.papers import airl
+
+PRESETS = airl.PRESETS
 
 
 @dataclass(kw_only=True)
-class Options(OnPolicyOptions, RewardOptions):
+class Options(airl.Options):
     """State-only AIRL."""
 
-    reward: str = "log_ratio"
-    loss: str = "non_saturating"
-    penalty: str = "r1=1"
-
-
-PRESETS = {"paper": {"penalty": ""}}
+    past_rollouts: int = 20
 
 
 def game(o: Options, task: ImitationTask) -> ImitationGame:
@@ -29,7 +26,7 @@ def game(o: Options, task: ImitationTask) -> ImitationGame:
     D = ShapedDiscriminator(
         *task.parts, o.gamma, o.d_layers(), state_only=True, spectral=o.spectral
     )
-    return make_game(o, task, learner, D, **o.reward_and_loss())
+    return make_game(o, task, learner, D, **o.reward_and_loss(), past_rollouts=o.past_rollouts)
 
 
 players = on_policy_players

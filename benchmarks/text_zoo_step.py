@@ -1,12 +1,14 @@
 """What the parts of the text papers cost, as ratios measured in one process.
 
     python benchmarks/text_zoo_step.py [--repeats 5] [--vocab 5000] [--length 20] [--samples 64]
+    python benchmarks/text_zoo_step.py --only discriminator --precision bf16
 
 One JSON line a figure, with the most that it may be:
 
     cot, selfplay         step of the policy over a plain forward-backward of what it evaluates
     leakgan               rollout reward (one a block of 4 tokens, as in the paper) over SeqGAN's
                           (one a token) with as many copies; calls of the policy
+    discriminator         a step of SeqGAN's over the textbook's, at the paper's sizes; --precision
     transformer           sampling over an LSTM's of equal size; calls of the policy in a rollout
 
 CPU seconds of the process, medians, one thread; both sides of a ratio are timed in turn.
@@ -20,11 +22,13 @@ from typing import Any
 
 import torch
 
+from benchmarks import plain_seqgan as textbook
 from benchmarks.timing import now
 from image_core.adversarial.engine import Engine
 from image_core.adversarial.game import Turn
 from image_core.memory import keep_freed_memory
-from image_core.runs.players import adam
+from image_core.runs.batches import Batches
+from image_core.runs.players import Player, adam, make_engine
 from seqgan.lm.oracle import draw_oracle
 from seqgan.lm.policies import LSTMPolicy, SequencePolicy
 from seqgan.lm.transformer import TransformerPolicy
@@ -32,6 +36,7 @@ from seqgan.text.config import FILTERS
 from seqgan.text.discriminators import CNNDiscriminator
 from seqgan.text.games.cooperative import CooperativeGame
 from seqgan.text.games.selfplay import SelfPlayGame, nce
+from seqgan.text.games.sequence import seqgan
 from seqgan.text.leak import HierarchicalPolicy
 from seqgan.text.rewards import rollout_reward
 from seqgan.text.rollout import complete_sequences
@@ -131,13 +136,36 @@ def leakgan(o: argparse.Namespace) -> tuple[Any, Any, HierarchicalPolicy]:
     return lambda: of_blocks(policy, leaking, leaked), lambda: reward(G, D, sample), policy
 
 
+def discriminator(precision: str, steps: int = 4) -> tuple[Any, Any]:
+    """Steps of SeqGAN's discriminator on drawn samples, and as many of the textbook's."""
+    policy = LSTMPolicy(textbook.V)
+    data = policy.sample(textbook.B * steps, textbook.T)
+    fakes = policy.sample(textbook.B // 2 * steps, textbook.T)
+    sizes = {"d_epochs": 1, "d_steps": steps, "negatives": len(fakes)}
+    game = seqgan(policy, CNNDiscriminator(textbook.V), textbook.T, **sizes)
+    game.sample = lambda count: fakes  # type: ignore[method-assign]
+    engine = make_engine(game, [Player(p, adam(1e-4)) for p in game.players()], precision)
+    real = Batches(data, textbook.B, seed=None)
+    D, labels = textbook.Discriminator(), torch.arange(textbook.B) % 2
+    optimizer = torch.optim.Adam(D.parameters())
+
+    def plainly() -> None:
+        for batch in data.split(textbook.B):
+            textbook.learn(torch.nn.functional.cross_entropy(D(batch), labels), optimizer)
+
+    turn = Turn("D", game.discriminator_move)
+    return lambda: engine.play(turn, engine.stream(real)), plainly
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost of the text papers' parts, as ratios.")
     for name, value in (("repeats", 5), ("vocab", 5000), ("length", 20), ("samples", 64)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--copies", type=int, default=4)
     parser.add_argument("--discriminator", choices=tuple(FILTERS), default="seqgan")
-    parser.add_argument("--only", choices=("cot", "selfplay", "leakgan", "transformer"))
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no")
+    parts = ("cot", "selfplay", "leakgan", "discriminator", "transformer")
+    parser.add_argument("--only", choices=parts)
     o = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -163,6 +191,8 @@ def main() -> None:
     if o.only in (None, "leakgan"):
         leak, beside, policy = leakgan(o)
         tell("leakgan", ratio(leak, beside, o.repeats), 3.0, calls=calls_of(policy, leak))
+    if o.only in (None, "discriminator"):
+        tell("discriminator", ratio(*discriminator(o.precision), o.repeats), 0.5)
     if o.only in (None, "transformer"):
         sizes = {"layers": 2}
         one, other = TransformerPolicy(o.vocab, 32, 32, **sizes), LSTMPolicy(o.vocab, 32, 32)

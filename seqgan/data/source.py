@@ -231,6 +231,8 @@ def _texts_of_rows(
 
     if not any(field_of(row, name)[0] for _, row in first):
         raise UserError(f"{source} has no field {name!r}; --field may be {_listed(textual)}")
+    if label_field is not None:
+        _check_label_field(source, label_field, rows_of_first)
     values = [value for _, row in first if isinstance(value := field_of(row, name)[1], str)]
     if kind in ("CSV", "TSV") and values and all(map(_NUMBER.fullmatch, values)):
         raise _no_text(source, name, 0, first[0][0], textual)
@@ -251,26 +253,42 @@ def _joined(value: list[Any], name: str, place: str) -> str:
 
 def _label(row: dict[str, Any], name: str, place: str) -> str:
     value = field_of(row, name)[1]
-    if value is None or isinstance(value, (dict, list)) or not str(value).strip():
+    if isinstance(value, (dict, list)) and value:
+        kind, first = ("record", next(iter(value))) if isinstance(value, dict) else ("list", 0)
+        raise UserError(
+            f"{place} holds a {kind} in --label_field {name}; a label is a word or number, as in "
+            f"--label_field {name}.{first}"
+        )
+    if value is None or value != value or not str(value).strip():  # NaN is a missing one
         raise UserError(f"{place} has no label in --label_field {name}; add it or remove the row")
-    return str(value)
+    return str(value).strip()
+
+
+def _check_label_field(source: str, name: str, rows: Sequence[dict[str, Any]]) -> None:
+    if any(field_of(row, name)[0] for row in rows):
+        return
+    found = dict.fromkeys(path for path, value in _leaves(rows) if not isinstance(value, list))
+    raise UserError(f"{source} has no field {name!r}; --label_field may be {_listed([*found])}")
 
 
 def _text_columns(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Paths of the fields that hold text or lists of tokens, as `field` takes them."""
     found: dict[str, bool] = {}
-
-    def visit(value: Any, path: str) -> None:
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                visit(inner, f"{path}.{name}" if path else str(name))
-        elif value is not None:
-            tokens = isinstance(value, list) and all(isinstance(v, str) for v in value)
-            found[path] = found.get(path, True) and (isinstance(value, str) or tokens)
-
-    for row in rows:
-        visit(row, "")
+    for path, value in _leaves(rows):
+        tokens = isinstance(value, list) and all(isinstance(v, str) for v in value)
+        found[path] = found.get(path, True) and (isinstance(value, str) or tokens)
     return [path for path, sound in found.items() if sound]
+
+
+def _leaves(rows: Iterable[dict[str, Any]], outer: str = "") -> Iterator[tuple[str, Any]]:
+    """Paths and values of all fields that hold something other than a record."""
+    for row in rows:
+        for name, value in row.items():
+            path = f"{outer}.{name}" if outer else str(name)
+            if isinstance(value, dict):
+                yield from _leaves([value], path)
+            elif value is not None:
+                yield path, value
 
 
 def _chosen(

@@ -10,6 +10,7 @@ from image_core.adversarial.errors import UserError
 from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.counting import frequent_tokens
 from seqgan.data.errors import reason
+from seqgan.data.pretrained import check_has_tokens
 from seqgan.data.treebank import word_splitter
 
 PAD, START, END, UNK = 0, 1, 2, 3
@@ -107,12 +108,14 @@ class TextTokenizer:
 
         try:
             ask_hub_for_model(name)
-            inner = AutoTokenizer.from_pretrained(name).backend_tokenizer
+            tokenizer = AutoTokenizer.from_pretrained(name)
+            inner = tokenizer.backend_tokenizer
         except Exception as error:  # transformers and the hub raise many kinds
             raise UserError(
                 f"--policy {name}: no tokenizer of tokens can be read there ({reason(error)}); "
                 "save one beside the model"
             ) from error
+        check_has_tokens(tokenizer, name)
         return cls(inner, "model", lowercase)
 
     @property

@@ -13,6 +13,7 @@ from torch import Tensor
 from image_core.adversarial.errors import UserError
 from image_core.data.hub_request import ask_hub_for_model
 from seqgan.data.errors import reason
+from seqgan.data.pretrained import check_has_tokens
 from seqgan.dialogue.templates import with_marks
 from seqgan.dialogue.turns import Dialogues, Utterance, pairs_of
 
@@ -110,12 +111,7 @@ def load_tokenizer(name: str) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except Exception as error:  # transformers raises many kinds
         raise UserError(f"no tokenizer can be loaded from {name} ({reason(error)})") from error
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        # What transformers makes of a config alone
-        raise UserError(
-            f"{name} holds a model without its tokenizer; write it there by "
-            "`tokenizer.save_pretrained`"
-        )
+    check_has_tokens(tokenizer, name)
     return tokenizer
 
 

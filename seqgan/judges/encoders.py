@@ -16,6 +16,7 @@ from image_core.data.hub_request import ask_hub_for_model
 from image_core.data.split import held_out
 from seqgan.data.encode import encode_matrix, mask_of
 from seqgan.data.errors import reason
+from seqgan.data.pretrained import check_has_tokens
 from seqgan.data.tokenizer import END, PAD, START, UNK, Level, TextTokenizer
 from seqgan.lm.fit import fit_language_model
 from seqgan.lm.policies import LSTMPolicy
@@ -75,6 +76,7 @@ class TransformerEncoder(Encoder):
         try:
             ask_hub_for_model(str(place))
             self._tokenizer: Any = AutoTokenizer.from_pretrained(place)
+            check_has_tokens(self._tokenizer, str(place))
             self._model: Any = AutoModel.from_pretrained(place).eval()
         except Exception as error:  # the hub and each format raise their own types
             raise UserError(

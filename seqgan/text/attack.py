@@ -15,6 +15,7 @@ from image_core.metrics.intervals import wilson
 from image_core.runs import options
 from image_core.runs.folder import as_json, check_unused, write_text
 from image_core.runs.table import print_table
+from seqgan.data.pretrained import check_has_tokens
 from seqgan.data.source import Texts, read_texts
 from seqgan.judges.word_attacks import (
     Attempt,
@@ -172,6 +173,7 @@ def _victim(c: TextAttackOptions) -> TextVictim:
     try:
         ask_hub_for_model(c.model)
         tokenizer = AutoTokenizer.from_pretrained(c.model)
+        check_has_tokens(tokenizer, c.model)
         model = AutoModelForSequenceClassification.from_pretrained(c.model)
     except (OSError, ValueError, UserError) as error:
         reason = str(error).split("\n")[0]

@@ -2,10 +2,11 @@
 
     feature_f = max_t relu( sum_{j<w} x_{t+j} W_j[:, f] + b_f )          (Kim 2014)
 
-They take 90 % of SeqGAN's time. The layout is time-major, (T, B, E): the rows for offset j of all
-windows are then one contiguous slice, so that every product is a plain matrix product on views and
-no window is copied. Windows past a sequence's end are ignored, so features do not depend on the
-amount of padding; a sequence shorter than a window has one window, padded with zeros.
+They take 90 % of SeqGAN's time. Large ones are one product of copied windows, in the library that
+is fastest at it. The layout is time-major, (T, B, E): the rows for offset j of all windows are one
+contiguous slice, so that small ones are plain matrix products on views. Windows past a sequence's
+end are ignored, so features do not depend on the amount of padding; a sequence shorter than a
+window has one window, padded with zeros.
 """
 
 import functools
@@ -17,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
+
+from seqgan.text.products import is_large, product
 
 try:  # compiled on installation if there is a C compiler
     from seqgan.text import _conv_bank
@@ -72,8 +75,7 @@ def _with_windows(
     features = []
     for weight, bias in zip(weights, biases, strict=True):
         width = len(weight)
-        windows = x.unfold(0, width, 1).transpose(2, 3).flatten(2)
-        y = windows @ weight.flatten(0, 1)
+        y = _windows(x, width) @ weight.flatten(0, 1)
         valid = _valid(len(y), width, lengths, x)
         if valid is not None:
             y = y.masked_fill(~valid, float("-inf"))
@@ -94,11 +96,10 @@ class _MaxOverTime(torch.autograd.Function):
         *parameters: Tensor,
     ) -> Tensor:
         weights, biases = parameters[: len(valid)], parameters[len(valid) :]
-        product = _by_offsets if half is None else _by_windows
         source = x if half is None else x.to(half)
         outputs, tops = [], []
         for weight, inside in zip(weights, valid, strict=True):
-            y = product(source, weight)
+            y = _convolve(source, weight)
             if inside is not None:
                 y.masked_fill_(~inside, float("-inf"))
             outputs.append(y)
@@ -134,6 +135,23 @@ def _tell_it_was_left_out() -> None:
     )
 
 
+def _convolve(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
+    """Convolution; in half precision as one product, so that its sum is rounded only once."""
+    width, embedding, number = weight.shape
+    rows = (len(x) - width + 1) * x.shape[1]
+    if x.dtype != torch.float32:
+        return _windows(x, width) @ weight.flatten(0, 1).to(x.dtype)
+    if not is_large(rows, width * embedding, number):
+        return _by_offsets(x, weight)
+    y = product(_windows(x, width).flatten(0, 1), weight.flatten(0, 1))
+    return y.view(-1, x.shape[1], number)
+
+
+def _windows(x: Tensor, width: int) -> Float[Tensor, "n B wE"]:
+    """Copies of all windows."""
+    return x.unfold(0, width, 1).transpose(2, 3).flatten(2)
+
+
 def _by_offsets(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
     """Convolution as one product per offset, accumulated in place, without copies."""
     n = len(x) - len(weight) + 1
@@ -141,12 +159,6 @@ def _by_offsets(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
     for j in range(1, len(weight)):
         y.addmm_(x[j : j + n].flatten(0, 1), weight[j])
     return y.view(n, x.shape[1], -1)
-
-
-def _by_windows(x: Tensor, weight: Tensor) -> Float[Tensor, "n B F"]:
-    """Convolution as one product: half precision is rounded once, after the whole sum."""
-    windows = x.unfold(0, len(weight), 1).transpose(2, 3).flatten(2)
-    return windows @ weight.flatten(0, 1).to(x.dtype)
 
 
 def _sparse_gradients(

@@ -13,6 +13,7 @@ from image_core.adversarial.border import check_floating, check_tokens
 from image_core.adversarial.errors import UserError
 from seqgan.data.encode import check_vocabulary, mask_of
 from seqgan.text.conv_bank import max_over_time
+from seqgan.text.products import affine
 
 Scorer = Callable[[Tensor], Tensor]
 
@@ -201,7 +202,7 @@ class CNNDiscriminator(SequenceDiscriminator):
             inside = torch.arange(len(x), device=x.device)[:, None] < lengths
             x = x * inside[:, :, None]
         features = max_over_time(x, lengths, self.conv_weight, self.conv_bias, twice=True)
-        return self._highway(features)
+        return self._highway(features, twice=True)
 
     def regularizer(self) -> Float[Tensor, ""]:
         """l2 times half the sum of squares of the output layer's parameters."""
@@ -236,13 +237,21 @@ class CNNDiscriminator(SequenceDiscriminator):
 
         return score
 
-    def _highway(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
-        return F.dropout(self._gated(features), self.dropout, self.training)
+    def _highway(
+        self, features: Float[Tensor, "B F"], *, twice: bool = False
+    ) -> Float[Tensor, "B F"]:
+        return F.dropout(self._gated(features, twice=twice), self.dropout, self.training)
 
-    def _gated(self, features: Float[Tensor, "B F"]) -> Float[Tensor, "B F"]:
+    def _gated(
+        self, features: Float[Tensor, "B F"], *, twice: bool = False
+    ) -> Float[Tensor, "B F"]:
         if self.highway_weight is None or self.highway_bias is None:
             return features
-        plain, gate = torch.addmm(self.highway_bias, features, self.highway_weight).chunk(2, 1)
+        if twice:
+            both = torch.addmm(self.highway_bias, features, self.highway_weight)
+        else:
+            both = affine(features, self.highway_weight, self.highway_bias)
+        plain, gate = both.chunk(2, 1)
         return features + gate.sigmoid() * (plain.relu() - features)
 
     def no_maxima(self, rows: int) -> Float[Tensor, "N F"]:

@@ -1,6 +1,7 @@
 """Networks of in-filling: a policy and a discriminator that read a sentence with gaps."""
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 
 import torch
@@ -69,6 +70,22 @@ def sentence_with_gaps(
     return F.pad(row, (0, after), value=policy.pad)[None], F.pad(
         torch.cat(gaps), (0, after + len(ends)), value=False
     )[None]
+
+
+def tell_of_separate_gaps(gaps: Bool[Tensor, "1 T"], kind: str) -> None:
+    """Say that a run has learned one run of gaps a sentence, where the sentence has several.
+
+    Args:
+        gaps: True = gap, (1, T).
+        kind: Kind of the gaps in training, as in `draw_gaps`.
+    """
+    begins = gaps & ~F.pad(gaps[:, :-1], (1, 0), value=False)
+    if kind == "contiguous" and int(begins.sum()) > 1:
+        print(
+            "the run has learned to fill one run of gaps in a sentence (--gaps contiguous); gaps "
+            "with words between them are filled better by one with --gaps random --gap_rate 0.3",
+            file=sys.stderr,
+        )
 
 
 class GapReader(nn.Module):

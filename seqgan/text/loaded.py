@@ -15,8 +15,9 @@ from seqgan.data.tokenizer import TextTokenizer
 from seqgan.lm.likelihood import sentence_nll
 from seqgan.lm.policies import SequencePolicy
 from seqgan.text.discriminators import SequenceDiscriminator
+from seqgan.text.games.infill import InfillGame
 from seqgan.text.games.policy import PolicyGame
-from seqgan.text.infill import InfillPolicy, sentence_with_gaps
+from seqgan.text.infill import InfillPolicy, sentence_with_gaps, tell_of_separate_gaps
 from seqgan.text.mixture import MixturePolicy
 from seqgan.text.residual import ResidualPolicy
 from seqgan.text.run import SequenceRun
@@ -166,6 +167,8 @@ class LoadedText(LoadedRun[SequenceRun]):
         tokens, gaps = sentence_with_gaps(
             text, lambda part: self._run.encode_prompt(part, "text"), policy, self._run.game.length
         )
+        if isinstance(self._run.game, InfillGame):
+            tell_of_separate_gaps(gaps, self._run.game.kind)
         device = self._run.engine.device
         with torch.random.fork_rng(enabled=seed is not None):
             if seed is not None:

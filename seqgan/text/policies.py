@@ -63,6 +63,13 @@ def build(o: PolicySizes, s: Sequences) -> SequencePolicy:
         return transformer(o, s)
     if is_model(o.policy):
         model = load_model(o.policy, Path(o.out) / FOLDER)
+        most = getattr(model.config, "max_position_embeddings", None)
+        if most is not None and s.length > most:
+            raise UserError(
+                f"--policy {o.policy} has positions for {most} tokens, and sentences have up to "
+                f"{s.length}; cut them by --max_length {most} --long_lines truncate, or leave "
+                "longer ones out by --long_lines drop"
+            )
         return CausalPolicy(model, s.vocab - OWN, fixed_length=s.end is None)
     policy: SequencePolicy = own.build("policy", o.policy, SequencePolicy, s)
     for name in ("vocab", "start", "end", "pad"):

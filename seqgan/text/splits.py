@@ -101,9 +101,10 @@ def split_texts(options: CorpusConfig) -> list[tuple[str, Texts]]:
     held = _drawn(data, parts, options.split_seed)
     name = f"{options.data} ({HELD_OUT:.0%} drawn by --split_seed {options.split_seed})"
     if not len(held):
+        alike = f" of each of its {len(data.classes)} labels" if len(data.classes) > 1 else ""
         raise UserError(
-            f"--data {options.data} has too few different lines to hold some out; name a --valid "
-            "file as well"
+            f"--data {options.data} has too few different lines{alike} to hold some out; name a "
+            "--valid file as well"
         )
     if options.test is not None:
         test = options.test, _read(options, options.test)

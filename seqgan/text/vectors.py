@@ -1,5 +1,7 @@
 """`--embeddings`: pretrained vectors of words, from which token vectors of a policy start."""
 
+import io
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,7 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from image_core.adversarial.errors import UserError
+from image_core.packed import open_unpacked
+from seqgan.data.records import find_file, told
 from seqgan.lm.policies import SequencePolicy
+
+_BLANKS = re.compile(r"[ \t]+")
+"""What stands between a word and its numbers; words may hold blanks of other kinds."""
 
 
 def fill(game: nn.Module, ids: Mapping[str, int], file: str, size: int) -> None:
@@ -30,7 +37,10 @@ def fill(game: nn.Module, ids: Mapping[str, int], file: str, size: int) -> None:
         raise UserError(f"--embeddings {file}: the policy has vectors of its own; leave it out")
     found = read_vectors(file, ids, size)
     if not found:
-        raise UserError(f"--embeddings {file}: it has no word of the text's vocabulary")
+        raise UserError(
+            f"--embeddings {file}: it has no word of the text's vocabulary; its lines are a word "
+            "and its numbers, or its tensors have the names of words"
+        )
     places, values = torch.tensor(list(found)), torch.stack(list(found.values()))
     with torch.no_grad():
         for table in fitting:
@@ -52,13 +62,21 @@ def read_vectors(file: str, ids: Mapping[str, int], size: int) -> dict[int, Floa
     """
     if not Path(file).is_file():
         raise UserError(f"--embeddings {file}: there is no such file")
-    pairs = _named(file, ids) if file.endswith(".safetensors") else _lines(file, ids)
-    found = {}
+    pairs = _named(file, ids) if file.endswith(".safetensors") else _lines(file, ids, size)
+    found: dict[int, Tensor] = {}
     for word, vector in pairs:
-        if vector.shape != (size,):
+        if vector.dim() != 1:
             raise UserError(
-                f"--embeddings {file}: its vectors have {vector.numel()} numbers; pass "
-                f"--embedding {vector.numel()} in place of {size}"
+                f"--embeddings {file}: the tensor of {word!r} has the shape {tuple(vector.shape)}; "
+                "give a vector"
+            )
+        if len(vector) != size:
+            raise UserError(
+                f"--embeddings {file}: the vector of {word!r} has {len(vector)} numbers, and "
+                f"others {size}; repair it"
+                if found
+                else f"--embeddings {file}: its vectors have {len(vector)} numbers; pass "
+                f"--embedding {len(vector)} in place of {size}"
             )
         if not torch.isfinite(vector).all():
             raise UserError(f"--embeddings {file}: the vector of {word!r} is not finite")
@@ -78,15 +96,26 @@ def _named(file: str, ids: Mapping[str, int]) -> Iterator[tuple[str, Tensor]]:
         raise UserError(f"--embeddings {file}: it is no safetensors file ({error})") from error
 
 
-def _lines(file: str, ids: Mapping[str, int]) -> Iterator[tuple[str, Tensor]]:
-    with open(file, encoding="utf-8", errors="replace") as stream:
+def _lines(file: str, ids: Mapping[str, int], size: int) -> Iterator[tuple[str, Tensor]]:
+    found = find_file(file)
+    with (
+        told(found),
+        io.TextIOWrapper(open_unpacked(found.path), "utf-8", errors="replace") as stream,
+    ):
         for number, line in enumerate(stream, 1):
-            word, *numbers = line.rstrip().split(" ")
+            word, *numbers = _BLANKS.split(line.rstrip())
             if word not in ids or (number == 1 and len(numbers) == 1):
                 continue  # the counts of words and numbers may stand first
-            try:
-                yield word, torch.tensor([float(value) for value in numbers])
-            except ValueError as error:
-                raise UserError(
-                    f"--embeddings {file}: line {number} is not a word and its numbers"
-                ) from error
+            if not all(map(_is_number, numbers[:-size])):
+                continue  # a phrase that begins with the word
+            if not numbers or not all(map(_is_number, numbers)):
+                raise UserError(f"--embeddings {file}: line {number} is not a word and its numbers")
+            yield word, torch.tensor([float(value) for value in numbers])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

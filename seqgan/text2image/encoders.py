@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from image_core.adversarial import parallel
 from image_core.adversarial.errors import UserError
+from seqgan.data.pretrained import check_has_tokens
 from seqgan.data.tokenizer import PAD, UNK, TextTokenizer
 
 __all__ = ["CharEncoder", "PretrainedEncoder", "WordEncoder"]
@@ -264,10 +265,9 @@ def _pretrained(folder: str) -> tuple[Any, Any]:
             f"--encoder {folder} needs transformers: pip install 'seqgan[encoders]'"
         ) from error
     try:
-        return (
-            AutoModel.from_pretrained(folder, use_safetensors=True),
-            AutoTokenizer.from_pretrained(folder),
-        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        check_has_tokens(tokenizer, folder)
+        return AutoModel.from_pretrained(folder, use_safetensors=True), tokenizer
     except Exception as error:  # transformers raises nothing narrower
         text = " ".join(str(error).split())[:150]
         raise UserError(f"--encoder {folder} cannot be loaded: {text}") from error

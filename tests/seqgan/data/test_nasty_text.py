@@ -189,6 +189,15 @@ REFUSED: list[tuple[str, bytes, dict, str]] = [
     ("a.jsonl", rows({"a": "x", "b": "y"}), {}, "name its text with --field, one of a, b"),
     ("a.jsonl", rows({"t": "a", "l": 1}, {"t": "b"}), {"field": "t", "label_field": "l"},
      "record 2 of .* has no label"),
+    ("a.jsonl", rows({"t": "a", "l": 1, "m": {"l": 2}}), {"field": "t", "label_field": "lable"},
+     "has no field 'lable'; --label_field may be t, l, m.l"),
+    ("a.csv", b"t,l\na,1\n", {"field": "t", "label_field": "k"}, "no field 'k'; .* may be t, l"),
+    ("a.jsonl", rows({"t": "a", "l": ["x"]}), {"field": "t", "label_field": "l"},
+     "record 1 of .* holds a list in --label_field l; .* l.0"),
+    ("a.jsonl", rows({"t": "a", "l": {"x": 1}}), {"field": "t", "label_field": "l"},
+     "record 1 of .* holds a record in --label_field l; .* l.x"),
+    ("a.jsonl", b'{"t": "a", "l": 1}\n{"t": "b", "l": NaN}\n', {"field": "t", "label_field": "l"},
+     "record 2 of .* has no label"),
     ("a.json", b'{"train": [1], "test": [2]}', {}, "holds several lists .train, test.; save one"),
     ("a.json", b"5", {}, "holds no list of records"),
     ("a.csv", b"t,t\na,b\n", {}, "several columns named 't'; rename"),
@@ -207,6 +216,11 @@ def test_it_is_refused_in_one_sentence(tmp_path, name, content, options, said):
         read_texts(str(tmp_path / name), **options)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_blanks_around_a_label_are_none_of_it(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"t,l\na, good\nb,good \nc,bad\n")
+    assert read_texts(str(tmp_path / "a.csv"), "t", label_field="l").classes == ("bad", "good")
 
 
 def test_columns_of_parquet_and_their_labels(tmp_path):

@@ -93,8 +93,15 @@ def test_labels_are_held_out_alike_and_counted(tmp_path, capsys):
     assert held == {"neg": 18, "pos": 4}
     assert facts["train_classes"] == {"neg": 162, "pos": 36}
     assert "labels: neg 162, pos 36" in capsys.readouterr().err
-    with pytest.raises(UserError, match=r"record 1 of .* has no label in --label_field z"):
+    with pytest.raises(UserError, match=r"has no field 'z'; --label_field may be t, y"):
         read_corpus(CorpusConfig(data=source, field="t", label_field="z"))
+
+
+def test_a_label_for_each_line_holds_none_out(tmp_path):
+    values = [{"t": line, "y": i / 7} for i, line in enumerate(sentences(40))]
+    options = CorpusConfig(data=rows(tmp_path, *values), field="t", label_field="y")
+    with pytest.raises(UserError, match="too few different lines of each of its 40 labels"):
+        read_corpus(options)
 
 
 def test_lines_of_one_length_have_no_end_and_other_lengths_are_refused(tmp_path, capsys):

@@ -1,6 +1,7 @@
 """--policy: an LSTM, a transformer, any causal language model of transformers."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from seqgan.cli import main
 from seqgan.lm.causal import CausalPolicy
 from seqgan.lm.transformer import TransformerPolicy
 from seqgan.text import oracle_recipe as oracle
+from seqgan.text.policies import build
 from seqgan.text.rollout import complete_sequences
 from seqgan.text.sequences import Sequences
 from tests.recipes.made import (
@@ -162,6 +164,14 @@ def test_what_cannot_be_a_policy(tmp_path, capsys):
     said = refusal(capsys, *TINY_ORACLE, "--out", str(tmp_path / "o"), "--policy", "gpt2")
     assert "--policy gpt2: a language model reads text, and an oracle's tokens are numbers" in said
     tokenizer, model = made_model(tmp_path / "made")
+    model.config.n_positions = 5
+    type(model)(model.config).save_pretrained(tmp_path / "made")
+    sizes = {"embedding": 8, "hidden": 8, "layers": 1, "dropout": 0.0, "out": str(tmp_path)}
+    options = SimpleNamespace(policy=str(tmp_path / "made"), **sizes)
+    many = Sequences(len(tokenizer) + 4, 24, start=1, end=2, pad=0, real=lambda: torch.zeros(0, 24))
+    with pytest.raises(UserError, match=r"positions for 5 tokens, and .* 24; .*--max_length 5"):
+        build(options, many)
+    assert build(options, many._replace(length=5)).vocab == len(tokenizer) + 4
     with pytest.raises(UserError, match="the model has 296 tokens and the end token 1, its token"):
         CausalPolicy(model, 297, fixed_length=False)
     model.config.eos_token_id = None

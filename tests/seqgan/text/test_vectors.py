@@ -1,5 +1,7 @@
 """`--embeddings`: what the policy starts from, in a game with copies, and files that do not fit."""
 
+import gzip
+
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -36,6 +38,22 @@ def test_vectors_of_both_kinds_of_file(tmp_path):
             torch.testing.assert_close(found[place], vector)
 
 
+def test_phrases_tabs_and_packed_files(tmp_path):
+    """A published file has ". . ." among its words, whose first part is a word of any text."""
+    text = "cat 1 2 3\ndog . . 4 5 6\nat naïve 7 8 9\nnaïve\t.5  0\t0\n"
+    packed = tmp_path / "v.txt.gz"
+    packed.write_bytes(gzip.compress(text.encode()))
+    for file in (glove(tmp_path, text), str(packed)):
+        found = {place: vector.tolist() for place, vector in read_vectors(file, IDS, 3).items()}
+        assert found == {4: [1, 2, 3], 6: [0.5, 0, 0]}
+
+
+def test_tensors_of_a_word_that_are_no_vectors(tmp_path):
+    save_file({"cat": torch.ones(1, 3)}, tmp_path / "v.safetensors")
+    with pytest.raises(UserError, match=r"the tensor of 'cat' has the shape \(1, 3\); give a vec"):
+        read_vectors(str(tmp_path / "v.safetensors"), IDS, 3)
+
+
 def test_every_copy_of_the_policy_starts_from_them(tmp_path, capsys):
     """Also the first weights to which a paper without pretraining goes back; no other vectors."""
     game, _ = tiny()
@@ -64,8 +82,11 @@ def test_vectors_of_another_size_are_left_alone(tmp_path):
     [
         ("cat 1 2\n", "its vectors have 2 numbers; pass --embedding 2 in place of 3"),
         ("cat 1 2 x\n", "line 1 is not a word and its numbers"),
+        ("cat 1 2 3\ndog\n", "line 2 is not a word and its numbers"),
+        ("cat 1 2 3\ndog 1 2\n", "the vector of 'dog' has 2 numbers, and others 3; repair it"),
         ("cat 1 2 nan\n", "the vector of 'cat' is not finite"),
-        ("mouse 1 2 3\n", "it has no word of the text's vocabulary"),
+        ("mouse 1 2 3\n", "it has no word of the text's vocabulary; its lines are a word and its"),
+        ("PK\3\4 glove.6B.50d.txt\n", "is a zip archive; unpack it"),
     ],
 )
 def test_a_file_that_does_not_fit(tmp_path, text, says):

@@ -14,7 +14,12 @@ from image_core.adversarial.game import Turn
 from seqgan.cli import main
 from seqgan.text import oracle_recipe as oracle
 from seqgan.text.games.infill import InfillGame, tiny
-from seqgan.text.infill import InfillDiscriminator, InfillPolicy, draw_gaps
+from seqgan.text.infill import (
+    InfillDiscriminator,
+    InfillPolicy,
+    draw_gaps,
+    tell_of_separate_gaps,
+)
 from tests.recipes.made import TINY, TINY_ORACLE, built, corpus, refusal, shorten
 from tests.seqgan.lm.enumeration import counted, everything, too_far
 
@@ -174,7 +179,9 @@ def test_gaps_of_a_sentence_are_filled(run, capsys):
     capsys.readouterr()
     text = "the ___ sees ___ __ often"
     assert main(["infill", run, "--text", text, "--n", "20", "--seed", "1"]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    said = capsys.readouterr()
+    assert said.err.count("--gaps random") == 1
+    lines = [line.split() for line in said.out.splitlines()]
     assert len(lines) == 20
     assert {(w[0], w[2], w[5], len(w)) for w in lines} == {("the", "sees", "often", 6)}
     assert len({tuple(words) for words in lines}) > 10
@@ -225,3 +232,18 @@ def test_what_maskgan_refuses():
     ):
         with pytest.raises(UserError, match=says):
             built(oracle, paper="maskgan", out="run", **changes)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "kind", "told"),
+    [
+        ([0, 1, 0, 0, 1], "contiguous", True),
+        ([1, 0, 1, 0, 0], "contiguous", True),
+        ([1, 1, 0, 0, 0], "contiguous", False),
+        ([0, 0, 0, 1, 1], "contiguous", False),
+        ([0, 1, 0, 0, 1], "random", False),
+    ],
+)
+def test_gaps_of_a_kind_that_the_run_has_not_learned(gaps, kind, told, capsys):
+    tell_of_separate_gaps(torch.tensor([gaps], dtype=torch.bool), kind)
+    assert ("by one with --gaps random" in capsys.readouterr().err) == told

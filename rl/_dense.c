@@ -1,4 +1,5 @@
-/* One dense layer of a small network, forwards and backwards, in float32 by one thread.
+/* Dense layers of small networks, forwards and backwards, and PPO's objective of two of them, in
+ * float32 by one thread.
  *
  *     y = x W^T + b,  perhaps tanh of it;    d_b = sum g,  d_W = g^T x,  d_x = (g W) (1 - x^2)
  *
@@ -8,6 +9,7 @@
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +110,9 @@ INLINE void product(long m, long n, long k, Matrix a, const float *b, long b_row
             if (m - i >= TILE && wide == WIDTH) {
                 tile(TILE, WIDTH, n, k, here, panel, row, out, from, finish, slope);
                 i += TILE;
+            } else if (m - i >= TILE) {
+                tile(TILE, wide, n, k, here, panel, row, out, from, finish, slope);
+                i += TILE;
             } else {
                 tile(1, wide, n, k, here, panel, row, out, from, finish, slope);
                 i++;
@@ -116,87 +121,297 @@ INLINE void product(long m, long n, long k, Matrix a, const float *b, long b_row
     }
 }
 
-PROCESSOR
-static void forward(const float *x, const float *w, const float *b, float *y, float *packed,
-                    float *spare, long rows, long inputs, long outputs, int curved)
+#define DEPTH 8 /* layers that a network may have */
+
+/* A network: its layers' parameters by address, (outputs, inputs) and (outputs), and room to compute. */
+typedef struct {
+    long layers, sizes[DEPTH + 1];
+    const float *w[DEPTH], *b[DEPTH];
+    float *d_w[DEPTH], *d_b[DEPTH]; /* sums are added to them */
+    float *turned[DEPTH];           /* w as (inputs, outputs) */
+    float *sums[DEPTH];             /* d_w as (inputs, outputs), where that is thinner */
+    float *y[DEPTH];                /* outputs, of all rows or of a block */
+    float *passed[2], *zeros, *spare, *room;
+} Net;
+
+static void turn(long rows, long columns, const float *from, float *to)
 {
-    for (long o = 0; o < outputs; o++)
-        for (long i = 0; i < inputs; i++)
-            packed[i * outputs + o] = w[o * inputs + i];
-    Matrix a = {x, inputs, 1};
-    if (curved)
-        product(rows, outputs, inputs, a, packed, outputs, y, b, TANH, NULL, spare);
-    else
-        product(rows, outputs, inputs, a, packed, outputs, y, b, PLAIN, NULL, spare);
+    for (long i = 0; i < rows; i++)
+        for (long j = 0; j < columns; j++)
+            to[j * rows + i] = from[i * columns + j];
 }
 
-/* Sums of d_w (outputs, inputs), or of its transpose where that is thinner, and of d_b. */
+static int thinner(const Net *net, long l) { return net->sizes[l] < net->sizes[l + 1]; }
+
+/* Outputs of `rows` rows from number `first` on. */
 PROCESSOR
-static void backward(const float *g, const float *x, const float *w, float *d_w, float *d_b, float *d_x,
-                     float *zeros, float *spare, long rows, long inputs, long outputs, int curved)
+static void forward(Net *net, const float *x, long first, long rows)
 {
-    for (long first = 0; first < rows; first += BLOCK) {
-        long count = rows - first < BLOCK ? rows - first : BLOCK;
-        const float *g_b = g + first * outputs, *x_b = x + first * inputs;
-        for (long r = 0; r < count; r++)
-            for (long o = 0; o < outputs; o++)
-                d_b[o] += g_b[r * outputs + o];
-        if (outputs <= inputs)
-            product(outputs, inputs, count, (Matrix){g_b, 1, outputs}, x_b, inputs, d_w, NULL, PLAIN,
-                    NULL, spare);
+    for (long l = 0; l < net->layers; l++) {
+        long inputs = net->sizes[l], outputs = net->sizes[l + 1];
+        float *y = net->y[l] + first * outputs;
+        Matrix a = {x, inputs, 1};
+        if (l + 1 < net->layers)
+            product(rows, outputs, inputs, a, net->turned[l], outputs, y, net->b[l], TANH, NULL, net->spare);
         else
-            product(inputs, outputs, count, (Matrix){x_b, 1, inputs}, g_b, outputs, d_w, NULL, PLAIN,
-                    NULL, spare);
-        Matrix a = {g_b, outputs, 1};
-        float *d = d_x + first * inputs;
-        if (d_x && curved)
-            product(count, inputs, outputs, a, w, inputs, d, zeros, SLOPE, x_b, spare);
-        else if (d_x)
-            product(count, inputs, outputs, a, w, inputs, d, zeros, PLAIN, NULL, spare);
+            product(rows, outputs, inputs, a, net->turned[l], outputs, y, net->b[l], PLAIN, NULL, net->spare);
+        x = y;
     }
 }
 
-static PyObject *py_usable(PyObject *self, PyObject *none) { return PyBool_FromLong(USABLE); }
+/* Add the gradients of `rows` rows from number `first` on, whose outputs' are g. */
+PROCESSOR
+static void backward(Net *net, const float *x, const float *g, float *d_x, long first, long rows)
+{
+    for (long l = net->layers - 1; l >= 0; l--) {
+        long inputs = net->sizes[l], outputs = net->sizes[l + 1];
+        const float *in = l ? net->y[l - 1] + first * inputs : x;
+        float *out = l ? net->passed[l % 2] : d_x;
+        for (long r = 0; r < rows; r++)
+            for (long o = 0; o < outputs; o++)
+                net->d_b[l][o] += g[r * outputs + o];
+        if (thinner(net, l))
+            product(inputs, outputs, rows, (Matrix){in, 1, inputs}, g, outputs, net->sums[l], NULL, PLAIN,
+                    NULL, net->spare);
+        else
+            product(outputs, inputs, rows, (Matrix){g, 1, outputs}, in, inputs, net->d_w[l], NULL, PLAIN,
+                    NULL, net->spare);
+        Matrix a = {g, outputs, 1};
+        if (l)
+            product(rows, inputs, outputs, a, net->w[l], inputs, out, net->zeros, SLOPE, in, net->spare);
+        else if (d_x)
+            product(rows, inputs, outputs, a, net->w[l], inputs, out, net->zeros, PLAIN, NULL, net->spare);
+        g = out;
+    }
+}
+
+/* Put the gradients that were summed the other way round where they belong. */
+static void turn_back(Net *net)
+{
+    for (long l = 0; l < net->layers; l++)
+        if (thinner(net, l))
+            turn(net->sizes[l], net->sizes[l + 1], net->sums[l], net->d_w[l]);
+}
+
+/* ------------------------------------------------------------------------------- PPO's objective */
+
+/* What it reads of each row, and its sums. */
+typedef struct {
+    const float *x, *before, *advantage, *target;
+    const void *act;      /* choices, or vectors in half widths of the box */
+    const float *log_std; /* of vectors, else NULL */
+    float *d_log_std;
+    long rows, choices;
+    double clip, value_weight, entropy_weight;
+    double earned, kl, error, entropy;
+} Objective;
+
+/* Log probability of a row's action, and its entropy; for choices p becomes their probabilities, for
+ * vectors z, the deviations from the mean. */
+static float log_prob_of(Objective *o, long row, const float *said, float *p, float *entropy)
+{
+    float sum = 0, most = said[0];
+    if (o->log_std) {
+        const float *act = (const float *)o->act + row * o->choices;
+        *entropy = 0;
+        for (long j = 0; j < o->choices; j++) {
+            p[j] = (act[j] - said[j]) * expf(-o->log_std[j]);
+            sum -= p[j] * p[j] / 2 + o->log_std[j] + 0.918938533f; /* log(2 pi) / 2 */
+            *entropy += o->log_std[j] + 1.418938533f;
+        }
+        return sum;
+    }
+    for (long j = 1; j < o->choices; j++)
+        most = said[j] > most ? said[j] : most;
+    for (long j = 0; j < o->choices; j++)
+        sum += p[j] = expf(said[j] - most);
+    float shift = most + logf(sum), mean = 0;
+    for (long j = 0; j < o->choices; j++) {
+        p[j] /= sum;
+        mean += p[j] * (said[j] - shift);
+    }
+    *entropy = -mean;
+    unsigned long taken = ((const long long *)o->act)[row];
+    return taken < (unsigned long)o->choices ? said[taken] - shift : NAN;
+}
+
+/* Gradients of the objective by what the policy said of a row, in place of it, and by log_std. */
+static void gradient_of(Objective *o, long row, float *said, const float *p, float up, float entropy)
+{
+    float weight = o->entropy_weight / o->rows;
+    for (long j = 0; j < o->choices; j++) {
+        if (o->log_std) {
+            said[j] = up * p[j] * expf(-o->log_std[j]);
+            o->d_log_std[j] += up * (p[j] * p[j] - 1) - weight;
+        } else {
+            int taken = ((const long long *)o->act)[row] == j;
+            float log_p = p[j] > 0 ? logf(p[j]) : 0;
+            said[j] = up * (taken - p[j]) + weight * p[j] * (log_p + entropy);
+        }
+    }
+}
+
+/* -E[min(rho A, clip(rho) A)] + w E[(V - target)^2] - c E[entropy], and all its gradients. */
+static void objective(Objective *o, Net *policy, Net *value, float *p)
+{
+    float high = log1p(o->clip), low = log1p(-o->clip);
+    for (long first = 0; first < o->rows; first += BLOCK) {
+        long rows = o->rows - first < BLOCK ? o->rows - first : BLOCK;
+        const float *x = o->x + first * policy->sizes[0];
+        forward(policy, x, 0, rows);
+        forward(value, x, 0, rows);
+        float *said = policy->y[policy->layers - 1], *v = value->y[value->layers - 1];
+        for (long r = 0; r < rows; r++) {
+            long row = first + r;
+            float entropy, advantage = o->advantage[row], apart = v[r] - o->target[row];
+            float log_ratio = log_prob_of(o, row, said + r * o->choices, p, &entropy) - o->before[row];
+            float bounded = advantage >= 0 ? (log_ratio > high ? high : log_ratio)
+                                           : (log_ratio < low ? low : log_ratio);
+            float earned = advantage * expf(bounded);
+            o->earned += earned;
+            o->kl += expf(log_ratio) - 1 - log_ratio;
+            o->error += apart * apart;
+            o->entropy += entropy;
+            gradient_of(o, row, said + r * o->choices, p, bounded == log_ratio ? -earned / o->rows : 0,
+                        entropy);
+            v[r] = 2 * o->value_weight * apart / o->rows;
+        }
+        backward(policy, x, said, NULL, 0, rows);
+        backward(value, x, v, NULL, 0, rows);
+    }
+    turn_back(policy);
+    turn_back(value);
+}
+
+/* ------------------------------------------------------------------------------------ for Python */
+
+/* Read a tuple of numbers as addresses, `step` apart; 0 where there is no tuple. */
+static int addresses(PyObject *tuple, long from, long step, long count, void **found)
+{
+    if (tuple == Py_None)
+        return 0;
+    for (long i = 0; i < count; i++)
+        found[i] = PyLong_AsVoidPtr(PyTuple_GET_ITEM(tuple, from + i * step));
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* A network of (w, b, w, b, ...), gradients likewise or None, and outputs of each layer, of all rows,
+ * or None for those of a block. */
+static int read_net(Net *net, PyObject *sizes, PyObject *parameters, PyObject *gradients, PyObject *outputs)
+{
+    memset(net, 0, sizeof *net);
+    long count = net->layers = PyTuple_GET_SIZE(sizes) - 1, most = 0, weights = 0, units = 0;
+    if (count < 1 || count > DEPTH) {
+        PyErr_SetString(PyExc_ValueError, "no layers, or too many");
+        return -1;
+    }
+    for (long l = 0; l <= count; l++) {
+        long size = net->sizes[l] = PyLong_AsLong(PyTuple_GET_ITEM(sizes, l));
+        most = size > most ? size : most;
+        weights += l ? size * net->sizes[l - 1] : 0;
+        units += l && outputs == Py_None ? size : 0;
+    }
+    if (addresses(parameters, 0, 2, count, (void **)net->w) ||
+        addresses(parameters, 1, 2, count, (void **)net->b) ||
+        addresses(gradients, 0, 2, count, (void **)net->d_w) ||
+        addresses(gradients, 1, 2, count, (void **)net->d_b) ||
+        addresses(outputs, 0, 1, count, (void **)net->y))
+        return -1;
+    long deep = most > BLOCK ? most : BLOCK;
+    float *room = malloc((2 * weights + most + deep * WIDTH + BLOCK * (2 * most + units)) * sizeof(float));
+    if (!room) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memset(room, 0, (weights + most) * sizeof(float));
+    net->room = room, net->zeros = room + weights;
+    float *turned = net->zeros + most, *y = turned + weights;
+    for (long l = 0; l < count; l++) {
+        net->sums[l] = room, net->turned[l] = turned;
+        room += net->sizes[l] * net->sizes[l + 1], turned += net->sizes[l] * net->sizes[l + 1];
+        turn(net->sizes[l + 1], net->sizes[l], net->w[l], net->turned[l]);
+        if (outputs == Py_None)
+            net->y[l] = y, y += BLOCK * net->sizes[l + 1];
+    }
+    net->passed[0] = y, net->passed[1] = y + most * BLOCK, net->spare = y + 2 * most * BLOCK;
+    return 0;
+}
 
 static PyObject *py_forward(PyObject *self, PyObject *arguments)
 {
-    unsigned long long x, w, b, y;
-    long rows, inputs, outputs;
-    int curved;
-    if (!PyArg_ParseTuple(arguments, "KKKKlllp", &x, &w, &b, &y, &rows, &inputs, &outputs, &curved))
+    unsigned long long x;
+    long rows;
+    PyObject *sizes, *parameters, *outputs;
+    Net net;
+    if (!PyArg_ParseTuple(arguments, "KlO!O!O!", &x, &rows, &PyTuple_Type, &sizes, &PyTuple_Type,
+                          &parameters, &PyTuple_Type, &outputs) ||
+        read_net(&net, sizes, parameters, Py_None, outputs))
         return NULL;
-    float *packed = malloc((outputs + WIDTH) * inputs * sizeof(float));
-    if (!packed)
-        return PyErr_NoMemory();
-    forward((const float *)x, (const float *)w, (const float *)b, (float *)y, packed,
-            packed + outputs * inputs, rows, inputs, outputs, curved);
-    free(packed);
+    for (long first = 0; first < rows; first += BLOCK)
+        forward(&net, (const float *)x + first * net.sizes[0], first,
+                rows - first < BLOCK ? rows - first : BLOCK);
+    free(net.room);
     Py_RETURN_NONE;
 }
 
 static PyObject *py_backward(PyObject *self, PyObject *arguments)
 {
-    unsigned long long g, x, w, d_w, d_b, d_x;
-    long rows, inputs, outputs;
-    int curved;
-    if (!PyArg_ParseTuple(arguments, "KKKKKKlllp", &g, &x, &w, &d_w, &d_b, &d_x, &rows, &inputs,
-                          &outputs, &curved))
+    unsigned long long x, g, d_x;
+    long rows;
+    PyObject *sizes, *parameters, *outputs, *gradients;
+    Net net;
+    if (!PyArg_ParseTuple(arguments, "KKKlO!O!O!O!", &g, &x, &d_x, &rows, &PyTuple_Type, &sizes,
+                          &PyTuple_Type, &parameters, &PyTuple_Type, &outputs, &PyTuple_Type, &gradients) ||
+        read_net(&net, sizes, parameters, gradients, outputs))
         return NULL;
-    long deep = outputs > BLOCK ? outputs : BLOCK;
-    float *zeros = calloc(inputs + deep * WIDTH, sizeof(float));
-    if (!zeros)
-        return PyErr_NoMemory();
-    backward((const float *)g, (const float *)x, (const float *)w, (float *)d_w, (float *)d_b,
-             (float *)d_x, zeros, zeros + inputs, rows, inputs, outputs, curved);
-    free(zeros);
+    for (long first = 0; first < rows; first += BLOCK)
+        backward(&net, (const float *)x + first * net.sizes[0],
+                 (const float *)g + first * net.sizes[net.layers],
+                 d_x ? (float *)d_x + first * net.sizes[0] : NULL, first,
+                 rows - first < BLOCK ? rows - first : BLOCK);
+    turn_back(&net);
+    free(net.room);
     Py_RETURN_NONE;
 }
 
+static PyObject *py_objective(PyObject *self, PyObject *arguments)
+{
+    unsigned long long x, act, before, advantage, target, log_std, d_log_std;
+    Objective o = {0};
+    PyObject *of_policy[3], *of_value[3];
+    Net policy, value;
+    if (!PyArg_ParseTuple(arguments, "lKKKKKKKddd(O!O!O!)(O!O!O!)", &o.rows, &x, &act, &before, &advantage,
+                          &target, &log_std, &d_log_std, &o.clip, &o.value_weight, &o.entropy_weight,
+                          &PyTuple_Type, of_policy, &PyTuple_Type, of_policy + 1, &PyTuple_Type,
+                          of_policy + 2, &PyTuple_Type, of_value, &PyTuple_Type, of_value + 1,
+                          &PyTuple_Type, of_value + 2) ||
+        read_net(&policy, of_policy[0], of_policy[1], of_policy[2], Py_None))
+        return NULL;
+    if (read_net(&value, of_value[0], of_value[1], of_value[2], Py_None)) {
+        free(policy.room);
+        return NULL;
+    }
+    o.x = (const float *)x, o.before = (const float *)before, o.advantage = (const float *)advantage;
+    o.target = (const float *)target, o.act = (const void *)act;
+    o.log_std = (const float *)log_std, o.d_log_std = (float *)d_log_std;
+    o.choices = policy.sizes[policy.layers];
+    objective(&o, &policy, &value, policy.passed[0]);
+    free(policy.room);
+    free(value.room);
+    double n = o.rows;
+    return Py_BuildValue("(dddd)", o.earned / n, o.kl / n, o.error / n, o.entropy / n);
+}
+
+static PyObject *py_usable(PyObject *self, PyObject *none) { return PyBool_FromLong(USABLE); }
+
 static PyMethodDef methods[] = {
     {"usable", py_usable, METH_NOARGS, "usable(): whether this processor has what this needs"},
-    {"forward", py_forward, METH_VARARGS, "forward(x, w, b, y, rows, inputs, outputs, curved), by address"},
+    {"forward", py_forward, METH_VARARGS, "forward(x, rows, sizes, parameters, outputs), by address"},
     {"backward", py_backward, METH_VARARGS,
-     "backward(g, x, w, d_w, d_b, d_x, rows, inputs, outputs, curved), by address; sums are added to"},
+     "backward(g, x, d_x, rows, sizes, parameters, outputs, gradients), by address"},
+    {"objective", py_objective, METH_VARARGS,
+     "objective(rows, x, act, before, advantage, target, log_std, d_log_std, clip, value_weight, "
+     "entropy_weight, policy, value) -> means of earned, kl, error, entropy"},
     {NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_dense", NULL, -1, methods};

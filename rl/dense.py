@@ -4,12 +4,13 @@
 
 Small matrices cost mostly what surrounds them: a call of a module, a node of the graph, torch's
 tanh, which takes ten times as long as numpy's. Here all layers are one node, and `_dense.c`, where
-it was compiled and the processor has what it needs, computes a layer and its tanh at once. Results
-are those of the plain layers but for rounding. Where a layer is of another kind, has a hook, or
+it was compiled and the processor has what it needs, computes them in one call. Results are those of
+the plain layers but for rounding. Where a layer is of another kind, has a hook, or
 lies elsewhere, the layers are called as usual.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -24,8 +25,8 @@ except ImportError:
     _dense = None  # type: ignore[assignment]
 
 COMPILED = _dense is not None and _dense.usable()
-THIN = 16
-"""Layers of fewer outputs are left to torch: the compiled tiles would be mostly empty."""
+DEEPEST, WIDEST = 8, 256
+"""Networks of more layers, or of wider ones, are left to torch."""
 
 
 @final
@@ -43,15 +44,19 @@ class Dense(nn.Sequential):
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, inputs) -> (B, outputs)."""
-        parameters = self._readable(input)
+        parameters = self.readable(input)
         if parameters is None:
             return super().forward(input)  # type: ignore[no-any-return]
         if torch.is_grad_enabled():
             return _Dense.apply(input, *parameters)  # type: ignore[no-any-return]
         return _all_layers(input, parameters)[-1]
 
-    def _readable(self, input: Tensor) -> list[Tensor] | None:
-        """Weights and biases, if all layers may be computed here."""
+    def readable(self, input: Tensor) -> list[Tensor] | None:
+        """Weights and biases, one after another, if all layers may be computed here.
+
+        Args:
+            input: Tensor that the layers are to be called with.
+        """
         if input.dim() != 2 or not readable(input):
             return None
         found: list[Tensor] = []
@@ -82,54 +87,73 @@ def readable(x: Tensor) -> bool:
     )
 
 
+def compiled(x: Tensor, parameters: Sequence[Tensor]) -> tuple[int, ...] | None:
+    """Sizes of the layers from the input on, if what was compiled may compute them.
+
+    Args:
+        x: Input, (B, inputs).
+        parameters: Weights and biases, one after another, on a CPU and of the input's precision.
+    """
+    sizes = (x.shape[1], *(len(bias) for bias in parameters[1::2]))
+    shapes = [(outputs, inputs) for inputs, outputs in pairwise(sizes)]
+    if (
+        not COMPILED
+        or x.dtype != torch.float32
+        or len(sizes) > DEEPEST + 1
+        or max(sizes) > WIDEST
+        or [weight.shape for weight in parameters[::2]] != shapes
+        or not all(t.is_contiguous() for t in (x, *parameters))
+    ):
+        return None
+    return sizes
+
+
+def addresses(tensors: Sequence[Tensor]) -> tuple[int, ...]:
+    """Where the numbers of tensors begin.
+
+    Args:
+        tensors: Contiguous tensors.
+    """
+    return tuple(t.data_ptr() for t in tensors)
+
+
 def _all_layers(x: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """The input, what each layer hands to the next, and the output."""
-    found = [x.contiguous()]
-    last = len(parameters) - 2
+    """What each layer makes of the input, tanh included, and the output."""
+    if sizes := compiled(x, parameters):
+        found = [x.new_empty(len(x), size) for size in sizes[1:]]
+        _dense.forward(x.data_ptr(), len(x), sizes, addresses(parameters), addresses(found))
+        return found
+    found = []
     for i in range(0, len(parameters), 2):
-        found.append(_layer(found[-1], parameters[i], parameters[i + 1], curved=i < last))
+        if found:
+            values = found[-1].detach().numpy()
+            np.tanh(values, out=values)
+        found.append(torch.addmm(parameters[i + 1], found[-1] if i else x, parameters[i].t()))
     return found
 
 
-def _layer(x: Tensor, weight: Tensor, bias: Tensor, *, curved: bool) -> Tensor:
-    """One layer, and tanh of it."""
-    outputs, inputs = weight.shape
-    if _fits(x, outputs) and x.shape[1] == inputs:
-        y, w, b = x.new_empty(len(x), outputs), weight.contiguous(), bias.contiguous()
-        at = (t.data_ptr() for t in (x, w, b, y))
-        _dense.forward(*at, len(x), inputs, outputs, curved)
-        return y
-    y = torch.addmm(bias, x, weight.t())
-    if curved:
-        values = y.detach().numpy()
-        np.tanh(values, out=values)
-    return y
-
-
-def _layer_gradients(
-    gradient: Tensor, x: Tensor, weight: Tensor, *, curved: bool, first: bool
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Gradients of weight, bias and input; of a curved input x = tanh u that of u."""
-    outputs, inputs = weight.shape
-    if _fits(x, outputs):
-        g, w = gradient.contiguous(), weight.contiguous()
-        thin = outputs <= inputs
-        d_w, d_b = x.new_zeros(*((outputs, inputs) if thin else (inputs, outputs))), x.new_zeros(outputs)
-        d_x = None if first else torch.empty_like(x)
-        at = (t.data_ptr() for t in (g, x, w, d_w, d_b))
-        _dense.backward(*at, 0 if d_x is None else d_x.data_ptr(), len(x), inputs, outputs, curved)
-        return d_w if thin else d_w.t(), d_b, d_x
-    # The thinner one on the left: the other way takes up to seven times as long
-    thin = outputs <= inputs
-    d_w = gradient.t() @ x if thin else (x.t() @ gradient).t()
-    d_x = None if first else gradient @ weight
-    if d_x is not None and curved:
-        d_x = aten.tanh_backward(d_x, x)
-    return d_w, gradient.sum(0), d_x
-
-
-def _fits(x: Tensor, outputs: int) -> bool:
-    return COMPILED and x.dtype == torch.float32 and outputs >= THIN
+def _gradients(
+    gradient: Tensor, x: Tensor, outputs: Sequence[Tensor], parameters: Sequence[Tensor], back: bool
+) -> tuple[Tensor | None, ...]:
+    """Gradients of the input, if they go `back` to it, and of the parameters."""
+    if sizes := compiled(x, parameters):
+        found = [torch.zeros_like(p) for p in parameters]
+        d_x = torch.empty_like(x) if back else None
+        at = (gradient.contiguous().data_ptr(), x.data_ptr(), 0 if d_x is None else d_x.data_ptr())
+        layers = (sizes, addresses(parameters), addresses(outputs), addresses(found))
+        _dense.backward(*at, len(x), *layers)
+        return d_x, *found
+    reverse: list[Tensor | None] = []
+    inputs = [x, *outputs]
+    for i in reversed(range(len(parameters) // 2)):
+        weight, seen = parameters[2 * i], inputs[i]
+        # The thinner one on the left: the other way takes up to seven times as long
+        thin = len(weight) <= weight.shape[1]
+        reverse += [gradient.sum(0), gradient.t() @ seen if thin else (seen.t() @ gradient).t()]
+        if i:
+            gradient = aten.tanh_backward(gradient @ weight, seen)
+    reverse.append(gradient @ parameters[0] if back else None)
+    return tuple(reversed(reverse))
 
 
 def _by_torch(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
@@ -154,27 +178,19 @@ class _Tanh(Function):
 class _Dense(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, *parameters: Tensor) -> Tensor:
-        *inputs, output = _all_layers(x, parameters)
-        ctx.save_for_backward(x, *inputs[1:], *parameters)
+        *inner, output = _all_layers(x, parameters)
+        ctx.save_for_backward(x, *inner, *parameters)
         return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        count = len(ctx.saved_tensors) // 3
-        inputs, parameters = ctx.saved_tensors[:count], ctx.saved_tensors[count:]
+        x, *others = ctx.saved_tensors
+        count = len(others) // 3
+        inner, parameters = others[:count], others[count:]
         if torch.is_grad_enabled():  # a graph of the gradient is wanted
-            return _by_autograd(ctx.needs_input_grad, inputs[0], parameters, gradient)
-        found: list[Tensor | None] = []
-        d_x: Tensor | None = gradient
-        for i in reversed(range(count)):
-            assert d_x is not None
-            first = i == 0 and not ctx.needs_input_grad[0]
-            x = inputs[i].contiguous()
-            d_w, d_b, d_x = _layer_gradients(
-                d_x, x, parameters[2 * i], curved=i > 0, first=first
-            )
-            found += [d_b, d_w]
-        return tuple(reversed([*found, d_x]))
+            return _by_autograd(ctx.needs_input_grad, x, parameters, gradient)
+        # The last outputs are not read
+        return _gradients(gradient, x, [*inner, gradient], parameters, ctx.needs_input_grad[0])
 
 
 def _by_autograd(

@@ -96,12 +96,11 @@ def test_only_what_learns_gets_a_gradient(compiled):
 @pytest.mark.skipif(not dense.COMPILED, reason="nothing was compiled, or the processor lacks it")
 def test_the_compiled_tanh_is_near_and_never_beyond_one():
     x = torch.cat([torch.linspace(-12, 12, 200_001), torch.tensor([0.0, -0.0, torch.inf, -torch.inf])])
-    weight, bias = torch.ones(16, 1), torch.zeros(16)
-    found = dense._layer(x[:, None], weight, bias, curved=True)
-    assert (found[:, :1] == found).all()
+    layers = [torch.ones(1, 1), torch.zeros(1), torch.ones(1, 1), torch.zeros(1)]
+    found = dense._all_layers(x[:, None], layers)[0]
     assert (found.abs() <= 1).all()
     np.testing.assert_allclose(found[:, 0].double(), x.double().tanh(), rtol=0, atol=4e-7)
-    assert dense._layer(torch.full((1, 1), torch.nan), weight, bias, curved=True).isnan().all()
+    assert dense._all_layers(torch.full((1, 1), torch.nan), layers)[0].isnan().all()
 
 
 def test_layers_of_other_kinds_and_hooked_ones_are_called(monkeypatch):

@@ -51,39 +51,40 @@ INLINE float tanh_of(float x)
     return y > 1.0f ? 1.0f : y < -1.0f ? -1.0f : y;
 }
 
-/* A tile of c = a b + start, `rows` by `wide`; see `product`. Where they are constants, it is one loop
- * without branches. */
-INLINE void tile(long rows, long wide, long n, long k, Matrix a, const float *b, long b_row, float *c,
-                 const float *start, Finish finish, const float *y)
+/* A tile of c = a b + start, `rows` by `wide`, in `vectors` vectors a row; see `product`. Where these
+ * are constants, it is one loop without branches. */
+INLINE void tile(long rows, int vectors, int wide, long n, long k, Matrix a, const float *b, long b_row,
+                 float *c, const float *start, Finish finish, const float *y)
 {
     Lanes sums[TILE][2];
     float part[WIDTH];
     for (long r = 0; r < rows; r++) {
         const float *from = start ? start : c + r * n;
-        if (wide < WIDTH)
-            memset(part, 0, sizeof part);
-        memcpy(part, from, wide * sizeof(float));
-        for (int v = 0; v < 2; v++)
+        for (int l = 0; l < vectors * LANES; l++) /* without a branch: loaded by a mask */
+            part[l] = l < wide ? from[l] : 0;
+        for (int v = 0; v < vectors; v++)
             sums[r][v] = ((Lanes *)part)[v];
     }
     for (long l = 0; l < k; l++) {
         const Lanes *row = (const Lanes *)(b + l * b_row);
         for (long r = 0; r < rows; r++) {
             float factor = a.at[r * a.row + l * a.column];
-            for (int v = 0; v < 2; v++)
+            for (int v = 0; v < vectors; v++)
                 sums[r][v] += factor * row[v];
         }
     }
     for (long r = 0; r < rows; r++) {
-        for (int v = 0; v < 2; v++)
+        for (int v = 0; v < vectors; v++)
             ((Lanes *)part)[v] = sums[r][v];
         if (finish == TANH)
-            for (long l = 0; l < WIDTH; l++)
+            for (int l = 0; l < vectors * LANES; l++)
                 part[l] = tanh_of(part[l]);
         if (finish == SLOPE)
-            for (long l = 0; l < wide; l++)
+            for (int l = 0; l < wide; l++)
                 part[l] *= 1 - y[r * n + l] * y[r * n + l];
-        memcpy(c + r * n, part, wide * sizeof(float));
+        for (int l = 0; l < vectors * LANES; l++)
+            if (l < wide)
+                c[r * n + l] = part[l];
     }
 }
 
@@ -100,23 +101,22 @@ INLINE void product(long m, long n, long k, Matrix a, const float *b, long b_row
         if (wide < WIDTH) { /* filled up with zeros */
             memset(spare, 0, k * WIDTH * sizeof(float));
             for (long l = 0; l < k; l++)
-                memcpy(spare + l * WIDTH, panel + l * b_row, wide * sizeof(float));
+                for (long i = 0; i < wide; i++)
+                    spare[l * WIDTH + i] = panel[l * b_row + i];
             panel = spare, row = WIDTH;
         }
-        for (long i = 0; i < m;) {
+        for (long i = 0; i < m; i += m - i < TILE ? 1 : TILE) {
             Matrix here = {a.at + i * a.row, a.row, a.column};
             float *out = c + i * n + j;
             const float *slope = y ? y + i * n + j : NULL;
-            if (m - i >= TILE && wide == WIDTH) {
-                tile(TILE, WIDTH, n, k, here, panel, row, out, from, finish, slope);
-                i += TILE;
-            } else if (m - i >= TILE) {
-                tile(TILE, wide, n, k, here, panel, row, out, from, finish, slope);
-                i += TILE;
-            } else {
-                tile(1, wide, n, k, here, panel, row, out, from, finish, slope);
-                i++;
-            }
+            if (m - i < TILE)
+                tile(1, 2, wide, n, k, here, panel, row, out, from, finish, slope);
+            else if (wide == WIDTH)
+                tile(TILE, 2, WIDTH, n, k, here, panel, row, out, from, finish, slope);
+            else if (wide > LANES)
+                tile(TILE, 2, wide, n, k, here, panel, row, out, from, finish, slope);
+            else
+                tile(TILE, 1, wide, n, k, here, panel, row, out, from, finish, slope);
         }
     }
 }

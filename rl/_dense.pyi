@@ -1,16 +1,21 @@
+from typing import Any
+
 def usable() -> bool: ...
 def forward(
-    x: int, w: int, b: int, y: int, rows: int, inputs: int, outputs: int, curved: bool
+    x: int,
+    rows: int,
+    sizes: tuple[int, ...],
+    parameters: tuple[int, ...],
+    outputs: tuple[int, ...],
 ) -> None: ...
 def backward(
     g: int,
     x: int,
-    w: int,
-    d_w: int,
-    d_b: int,
     d_x: int,
     rows: int,
-    inputs: int,
-    outputs: int,
-    curved: bool,
+    sizes: tuple[int, ...],
+    parameters: tuple[int, ...],
+    outputs: tuple[int, ...],
+    gradients: tuple[int, ...],
 ) -> None: ...
+def objective(rows: int, *others: Any) -> tuple[float, float, float, float]: ...

@@ -98,8 +98,9 @@ INLINE void product(long m, long n, long k, Matrix a, const float *b, long b_row
     for (long j = 0; j < n; j += WIDTH) {
         long wide = n - j < WIDTH ? n - j : WIDTH, row = b_row;
         const float *panel = b + j, *from = start ? start + j : NULL;
-        if (wide < WIDTH) { /* filled up with zeros */
-            memset(spare, 0, k * WIDTH * sizeof(float));
+        if (wide < WIDTH || b_row > 2 * WIDTH) { /* filled up with zeros; and rows far apart evict each other */
+            if (wide < WIDTH)
+                memset(spare, 0, k * WIDTH * sizeof(float));
             for (long l = 0; l < k; l++)
                 for (long i = 0; i < wide; i++)
                     spare[l * WIDTH + i] = panel[l * b_row + i];

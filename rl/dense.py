@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
-from torch.ops import aten
 
 try:  # compiled on installation if there is a C compiler
     from rl import _dense
@@ -35,7 +34,7 @@ class Tanh(nn.Tanh):
 
     def forward(self, input: Tensor) -> Tensor:
         """Any shape."""
-        return _Tanh.apply(input) if readable(input) else input.tanh()  # type: ignore[no-any-return]
+        return _Tanh.apply(input) if readable(input) else input.tanh()
 
 
 @final
@@ -46,9 +45,9 @@ class Dense(nn.Sequential):
         """(B, inputs) -> (B, outputs)."""
         parameters = self.readable(input)
         if parameters is None:
-            return super().forward(input)  # type: ignore[no-any-return]
+            return super().forward(input)
         if torch.is_grad_enabled():
-            return _Dense.apply(input, *parameters)  # type: ignore[no-any-return]
+            return _Dense.apply(input, *parameters)
         return _all_layers(input, parameters)[-1]
 
     def readable(self, input: Tensor) -> list[Tensor] | None:
@@ -61,11 +60,12 @@ class Dense(nn.Sequential):
             return None
         found: list[Tensor] = []
         for layer in self:
-            kind = type(layer)
             hooked = layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks
-            if hooked or kind not in (nn.Linear, Tanh):
+            if hooked or type(layer) not in (nn.Linear, Tanh):
                 return None
-            if kind is nn.Linear:
+            if isinstance(layer, nn.Linear):
+                if layer.bias is None:
+                    return None
                 found += [layer.weight, layer.bias]
         alike = all(p.dtype == input.dtype and p.device == input.device for p in found)
         return found if alike else None
@@ -151,7 +151,7 @@ def _gradients(
         thin = len(weight) <= weight.shape[1]
         reverse += [gradient.sum(0), gradient.t() @ seen if thin else (seen.t() @ gradient).t()]
         if i:
-            gradient = aten.tanh_backward(gradient @ weight, seen)
+            gradient = torch.ops.aten.tanh_backward(gradient @ weight, seen)
     reverse.append(gradient @ parameters[0] if back else None)
     return tuple(reversed(reverse))
 
@@ -172,7 +172,7 @@ class _Tanh(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (y,) = ctx.saved_tensors
-        return aten.tanh_backward(gradient, y)  # type: ignore[no-any-return]
+        return torch.ops.aten.tanh_backward(gradient, y)
 
 
 class _Dense(Function):

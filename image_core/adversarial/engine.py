@@ -331,7 +331,8 @@ class Engine:
 
     def _norm(self, kinds: Sequence[Sequence[nn.Parameter]]) -> Tensor:
         """The norm of all gradients together, those of shards and those that are whole."""
-        norms = [whole(nn.utils.get_total_norm([p.grad for p in kind])) for kind in kinds if kind]
+        gradients = [[p.grad for p in kind if p.grad is not None] for kind in kinds if kind]
+        norms = [whole(nn.utils.get_total_norm(alike)) for alike in gradients]
         return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
 
     @contextmanager

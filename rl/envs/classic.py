@@ -78,7 +78,7 @@ def cart_pole(state: State, act: np.ndarray) -> tuple[State, np.ndarray, np.ndar
         state: Position, speed, angle and angular speed in metres, radians and seconds, (N, 4).
         act: Push of each cart: 0 = left, 1 = right, (N,).
     """
-    x, x_dot, theta, theta_dot = state.T
+    _, x_dot, theta, theta_dot = state.T
     gravity, pole, total, half_length, tau = 9.8, 0.1, 1.1, 0.5, 0.02
     cos, sin = np.cos(theta), np.sin(theta)
     temp = (np.where(act == 1, 10.0, -10.0) + pole * half_length * theta_dot**2 * sin) / total

@@ -95,7 +95,9 @@ def test_only_what_learns_gets_a_gradient(compiled):
 
 @pytest.mark.skipif(not dense.COMPILED, reason="nothing was compiled, or the processor lacks it")
 def test_the_compiled_tanh_is_near_and_never_beyond_one():
-    x = torch.cat([torch.linspace(-12, 12, 200_001), torch.tensor([0.0, -0.0, torch.inf, -torch.inf])])
+    x = torch.cat(
+        [torch.linspace(-12, 12, 200_001), torch.tensor([0.0, -0.0, torch.inf, -torch.inf])]
+    )
     layers = [torch.ones(1, 1), torch.zeros(1), torch.ones(1, 1), torch.zeros(1)]
     found = dense._all_layers(x[:, None], layers)[0]
     assert (found.abs() <= 1).all()
@@ -120,6 +122,7 @@ def test_layers_of_other_kinds_and_hooked_ones_are_called(monkeypatch):
     assert net(x[None]).shape == (1, 3, 2)
     assert net.to("meta")(x.to("meta")).device.type == "meta"
     Dense(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))(x)
+    Dense(nn.Linear(4, 16, bias=False), Tanh(), nn.Linear(16, 2))(x)
     nn.utils.parametrizations.spectral_norm(made((4, 16, 2))[0])
     bound = made((4, 16, 2))
     nn.utils.parametrizations.spectral_norm(bound[0])

@@ -158,7 +158,8 @@ def _gradients(
 
 def _by_torch(x: Tensor, parameters: Sequence[Tensor]) -> Tensor:
     for i in range(0, len(parameters), 2):
-        x = torch.addmm(parameters[i + 1], x.tanh() if i else x, parameters[i].t())
+        seen = _Tanh.apply(x) if i else x
+        x = torch.addmm(parameters[i + 1], seen, parameters[i].t())
     return x
 
 

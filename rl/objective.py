@@ -177,12 +177,8 @@ class _AtOnce(Function):
         *parameters: Tensor,
     ) -> tuple[Tensor, ...]:
         nets, *rows = data
-        flat = nets.seen.new_zeros(sum(p.numel() for p in parameters))
-        at, where = flat.data_ptr(), []
-        for p in parameters:
-            where.append(at)
-            at += 4 * p.numel()
-        here, there = addresses(parameters), tuple(where)
+        gradients = [torch.zeros_like(p) for p in parameters]
+        here, there = addresses(parameters), addresses(gradients)
         log_std = (here[0], there[0]) if vectors else (0, 0)
         middle = vectors + 2 * (len(nets.policy) - 1)
         earned, kl, error, entropy = _dense.objective(
@@ -194,15 +190,12 @@ class _AtOnce(Function):
             (nets.value, here[middle:], there[middle:]),
         )
         total = weights.value * error - earned - weights.entropy * entropy
-        found = [torch.tensor(x, dtype=flat.dtype) for x in (total, kl, entropy, error)]
-        ctx.save_for_backward(flat)
-        ctx.shapes = [p.shape for p in parameters]
+        found = [torch.tensor(x, dtype=torch.float32) for x in (total, kl, entropy, error)]
+        ctx.save_for_backward(*gradients)
         ctx.mark_non_differentiable(*found[1:])
         return tuple(found)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:
-        (flat,) = ctx.saved_tensors
-        parts = (gradient * flat).split([shape.numel() for shape in ctx.shapes])
-        return None, None, None, *(part.view(s) for part, s in zip(parts, ctx.shapes))
+        return None, None, None, *torch._foreach_mul(ctx.saved_tensors, gradient)

@@ -355,7 +355,7 @@ static PyObject *py_forward(PyObject *self, PyObject *arguments)
     Py_RETURN_NONE;
 }
 
-static PyObject *py_backward(PyObject *self, PyObject *arguments)
+static PyObject *py_gradients(PyObject *self, PyObject *arguments)
 {
     unsigned long long x, g, d_x;
     long rows;
@@ -408,8 +408,8 @@ static PyObject *py_usable(PyObject *self, PyObject *none) { return PyBool_FromL
 static PyMethodDef methods[] = {
     {"usable", py_usable, METH_NOARGS, "usable(): whether this processor has what this needs"},
     {"forward", py_forward, METH_VARARGS, "forward(x, rows, sizes, parameters, outputs), by address"},
-    {"backward", py_backward, METH_VARARGS,
-     "backward(g, x, d_x, rows, sizes, parameters, outputs, gradients), by address"},
+    {"gradients", py_gradients, METH_VARARGS,
+     "gradients(g, x, d_x, rows, sizes, parameters, outputs, gradients), by address"},
     {"objective", py_objective, METH_VARARGS,
      "objective(rows, x, act, before, advantage, target, log_std, d_log_std, clip, value_weight, "
      "entropy_weight, policy, value) -> means of earned, kl, error, entropy"},

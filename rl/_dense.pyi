@@ -8,7 +8,7 @@ def forward(
     parameters: tuple[int, ...],
     outputs: tuple[int, ...],
 ) -> None: ...
-def backward(
+def gradients(
     g: int,
     x: int,
     d_x: int,

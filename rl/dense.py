@@ -139,9 +139,10 @@ def _gradients(
     if sizes := compiled(x, parameters):
         found = [torch.zeros_like(p) for p in parameters]
         d_x = torch.empty_like(x) if back else None
-        at = (gradient.contiguous().data_ptr(), x.data_ptr(), 0 if d_x is None else d_x.data_ptr())
+        gradient = gradient.contiguous()  # held until it was read
+        at = (gradient.data_ptr(), x.data_ptr(), 0 if d_x is None else d_x.data_ptr())
         layers = (sizes, addresses(parameters), addresses(outputs), addresses(found))
-        _dense.backward(*at, len(x), *layers)
+        _dense.gradients(*at, len(x), *layers)
         return d_x, *found
     reverse: list[Tensor | None] = []
     inputs = [x, *outputs]

@@ -34,7 +34,7 @@ class Weights(NamedTuple):
     entropy: float
 
 
-class Found(NamedTuple):
+class ObjectiveTerms(NamedTuple):
     """The objective, and what is logged of it, all scalars.
 
     Args:
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     value_error: Tensor
 
 
-def objective(policy: Policy, value: nn.Module, s: Samples, weights: Weights) -> Found:
+def objective(policy: Policy, value: nn.Module, s: Samples, weights: Weights) -> ObjectiveTerms:
     """The objective of a minibatch.
 
     Args:
@@ -69,7 +69,7 @@ def objective(policy: Policy, value: nn.Module, s: Samples, weights: Weights) ->
     # Without a weight it is logged alone, and no graph of it is built
     entropy = policy.entropy_of(said if weights.entropy else said.detach()).mean()
     total = total - weights.entropy * entropy if weights.entropy else total
-    return Found(total, kl, entropy, error)
+    return ObjectiveTerms(total, kl, entropy, error)
 
 
 class Surrogate(Function):
@@ -124,7 +124,9 @@ class _Nets(NamedTuple):
     parameters: list[Tensor]
 
 
-def _at_once(policy: Policy, value: nn.Module, s: Samples, weights: Weights) -> Found | None:
+def _at_once(
+    policy: Policy, value: nn.Module, s: Samples, weights: Weights
+) -> ObjectiveTerms | None:
     """By one compiled call, if the networks are what it knows."""
     if not torch.is_grad_enabled() or (nets := _nets(policy, value, s.obs)) is None:
         return None
@@ -138,7 +140,7 @@ def _at_once(policy: Policy, value: nn.Module, s: Samples, weights: Weights) -> 
     if not plain or act.dtype != kind or not act.is_contiguous():
         return None
     data = (nets, act, *numbers[:3])
-    return Found(*_AtOnce.apply(data, weights, len(log_std), *log_std, *nets.parameters))
+    return ObjectiveTerms(*_AtOnce.apply(data, weights, len(log_std), *log_std, *nets.parameters))
 
 
 def _nets(policy: Policy, value: nn.Module, obs: Tensor) -> _Nets | None:

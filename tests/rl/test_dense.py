@@ -86,6 +86,18 @@ def test_a_penalty_of_slopes_has_the_plain_layers_gradient(compiled):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
+def test_gradients_that_are_spread_or_turned_are_read_as_they_are(compiled):
+    """That of a sum is one number for all rows."""
+    torch.manual_seed(0)
+    net = made((6, 64, 64, 16))
+    x = torch.randn(50, 6, requires_grad=True)
+    of = [x, *net.parameters()]
+    for total in (lambda y: y.sum(), lambda y: (y.t() @ torch.linspace(0, 1, 50)).sum()):
+        found, expected = (torch.autograd.grad(total(each(x)), of) for each in (net, plain(net)))
+        for a, b in zip(found, expected, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+
 def test_only_what_learns_gets_a_gradient(compiled):
     net = made((4, 16, 16, 2))
     net[0].weight.requires_grad_(False)

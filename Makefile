@@ -7,7 +7,7 @@ DEMO := runs/demo
 .PHONY: demo test test-other lint type docs bench claims clean
 
 # torch comes first and alone, so that its pinned build is the one everything else is installed beside.
-$(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/text/_conv_bank.c
+$(BIN)/.installed: pyproject.toml constraints.txt setup.py seqgan/text/_conv_bank.c rl/_dense.c
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -c "import torch" 2>/dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt torch

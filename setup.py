@@ -1,4 +1,4 @@
-"""The compiled part; everything else stands in pyproject.toml."""
+"""The compiled parts; everything else stands in pyproject.toml."""
 
 from setuptools import Extension, setup
 
@@ -10,6 +10,7 @@ setup(
             ["seqgan/text/_conv_bank.c"],
             extra_compile_args=["-O3"],
             optional=True,
-        )
+        ),
+        Extension("rl._dense", ["rl/_dense.c"], extra_compile_args=["-O3"], optional=True),
     ]
 )

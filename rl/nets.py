@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rl.dense import Dense, Tanh
 from rl.envs.spaces import Observations
 
 CLIP = 10.0
@@ -76,7 +77,7 @@ def linear(inputs: int, outputs: int, gain: float) -> nn.Linear:
     return layer
 
 
-def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = nn.Tanh) -> nn.Module:
+def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = Tanh) -> nn.Module:
     """Dense layers of the sizes given, the last without activation.
 
     Args:
@@ -87,7 +88,8 @@ def mlp(sizes: Sequence[int], head_gain: float, activation: type[nn.Module] = nn
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(sizes[:-1]):
         layers += [linear(inputs, outputs, math.sqrt(2)), activation()]
-    return nn.Sequential(*layers, linear(sizes[-2], sizes[-1], head_gain))
+    kind = Dense if activation is Tanh else nn.Sequential
+    return kind(*layers, linear(sizes[-2], sizes[-1], head_gain))
 
 
 def image_net(shape: Sequence[int], features: int) -> nn.Module:
@@ -105,7 +107,7 @@ def image_net(shape: Sequence[int], features: int) -> nn.Module:
         nn.AdaptiveAvgPool2d(4),
         nn.Flatten(),
         nn.Linear(32 * 16, features),
-        nn.Tanh(),
+        Tanh(),
     )
 
 
@@ -148,7 +150,7 @@ class ObsNet(nn.Module):
         outputs: int,
         head_gain: float,
         extra: int = 0,
-        activation: type[nn.Module] = nn.Tanh,
+        activation: type[nn.Module] = Tanh,
     ):
         super().__init__()
         self.normaliser = normaliser

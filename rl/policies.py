@@ -235,7 +235,7 @@ class GaussianPolicy(Policy):
         return self.middle + self.half_width * said
 
     def log_prob_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
-        return self._log_density(said, self._scaled(act)).sum(1)
+        return self._log_density(said, self.scaled(act)).sum(1)
 
     def log_prob_received_of(self, said: Tensor, act: Tensor) -> Float[Tensor, " batch"]:
         """As `log_prob_of` inside the box, and the mass beyond its edge at the edge.
@@ -245,9 +245,9 @@ class GaussianPolicy(Policy):
         """
         low, high = self.actions.low.to(act), self.actions.high.to(act)
         narrow = (-self.log_std).exp()
-        below = log_ndtr((self._scaled(low) - said) * narrow)
-        above = log_ndtr((said - self._scaled(high)) * narrow)
-        inside = self._log_density(said, self._scaled(act))
+        below = log_ndtr((self.scaled(low) - said) * narrow)
+        above = log_ndtr((said - self.scaled(high)) * narrow)
+        inside = self._log_density(said, self.scaled(act))
         # In the environment's units, where clipping is exact
         return torch.where(act <= low, below, torch.where(act >= high, above, inside)).sum(1)
 
@@ -264,7 +264,12 @@ class GaussianPolicy(Policy):
     def snapshot(self, said: Tensor) -> Tensor:
         return torch.cat([said, self.log_std.expand_as(said)], 1).detach()
 
-    def _scaled(self, act: Tensor) -> Tensor:
+    def scaled(self, act: Tensor) -> Tensor:
+        """Actions u in half widths of the box, from its middle.
+
+        Args:
+            act: Actions in the environment's units.
+        """
         return (act - self.middle) / self.half_width
 
     def _log_density(self, said: Tensor, u: Tensor) -> Tensor:

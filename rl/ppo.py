@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import final
 
-import torch
 from torch import nn
 
 from image_core.adversarial import estimators, parallel
 from image_core.adversarial.game import Batch, Loss, Turn
 from rl.advantages import Samples
 from rl.learner import Learner
+from rl.objective import Weights, objective
 from rl.policies import Policy
 
 
@@ -53,8 +53,7 @@ class PPO(Learner):
             epochs=epochs,
             minibatch=minibatch,
         )
-        self.entropy, self.value_weight = entropy, value_weight
-        self.estimator = estimators.clipped(clip)
+        self.weights = Weights(estimators.clipped(clip).clip, value_weight, entropy)
 
     def players(self) -> Mapping[str, Sequence[nn.Parameter]]:
         """One optimizer for both networks."""
@@ -75,14 +74,6 @@ class PPO(Learner):
     def _loss(self, s: Samples) -> Loss:
         advantage = (s.advantage - s.advantage.mean()) / (s.advantage.std() + 1e-8)
         s, advantage = Samples(*map(parallel.share, s)), parallel.share(advantage)
-        said = self.policy.parameters_of(s.obs)
-        log_ratio = self.policy.log_prob_of(said, s.act) - s.log_prob
-        mask = torch.ones_like(log_ratio, dtype=torch.bool)[:, None]
-        surrogate = self.estimator(log_ratio[:, None], advantage[:, None], mask)
-        error = (self.value(s.obs).squeeze(1) - s.target).square().mean()
-        # without a weight it is logged alone, and no graph of it is built
-        entropy = self.policy.entropy_of(said if self.entropy else said.detach()).mean()
-        total = surrogate + self.value_weight * error - self.entropy * entropy
-        ratio = log_ratio.detach()
-        logs = {"kl": (ratio.exp() - 1 - ratio).mean(), "entropy": entropy, "value_error": error}
-        return Loss(total, logs)
+        found = objective(self.policy, self.value, s._replace(advantage=advantage), self.weights)
+        logs = {"kl": found.kl, "entropy": found.entropy, "value_error": found.value_error}
+        return Loss(found.total, logs)

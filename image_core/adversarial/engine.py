@@ -293,14 +293,15 @@ class Engine:
         parameters = self.players[player]
         parallel.average_gradients(self._cut.whole(parameters))
         self._cut.release()
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        if not gradients:
+        learning = [p for p in parameters if p.grad is not None]
+        if not learning:
             raise RuleError(f"the loss of {player!r} reaches none of its parameters")
-        norm = self._norm(gradients)
+        # Torch measures and scales parts of shards and whole gradients in calls of their own
+        cut = [p for p in learning if is_sharded(p.grad)]
+        kinds = [cut, [p for p in learning if not is_sharded(p.grad)]] if cut else [learning]
+        norm = self._norm(kinds)
         if player in self.clip:
-            # Torch scales parts of shards and whole gradients in calls of their own
-            for cut in (True, False):
-                alike = [p for p in parameters if p.grad is not None and is_sharded(p.grad) == cut]
+            for alike in kinds:
                 nn.utils.clip_grads_with_norm_(alike, self.clip[player], norm)
         self.optimizers[player].step()
         self._forget(player)
@@ -309,7 +310,7 @@ class Engine:
         self._cut.gather()
         self.steps[player] += 1
         self._guard.note(player, norm + loss.detach(), self.steps[player])
-        learned = {id(p) for p in parameters}
+        learned = {id(p) for p in parameters} if self.ema else set()
         for name, average in self.ema.items():
             module = self.game.get_submodule(name)
             if any(id(p) in learned for p in module.parameters()):
@@ -329,15 +330,11 @@ class Engine:
         for parameter in self.players[player]:  # also those that its optimizer leaves out
             parameter.grad = None
 
-    def _norm(self, gradients: Sequence[Tensor]) -> Tensor:
+    def _norm(self, kinds: Sequence[Sequence[nn.Parameter]]) -> Tensor:
         """The norm of all gradients together, those of shards and those that are whole."""
-        cut = [g for g in gradients if is_sharded(g)]
-        if not cut:
-            return nn.utils.get_total_norm(gradients)
-        norms = [whole(nn.utils.get_total_norm(cut))]
-        if rest := [g for g in gradients if not is_sharded(g)]:
-            norms.append(nn.utils.get_total_norm(rest))
-        return torch.linalg.vector_norm(torch.stack(norms))
+        gradients = [[p.grad for p in kind if p.grad is not None] for kind in kinds if kind]
+        norms = [whole(nn.utils.get_total_norm(alike)) for alike in gradients]
+        return norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
 
     @contextmanager
     def learning(self, player: str) -> Iterator[None]:

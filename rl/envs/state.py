@@ -68,9 +68,9 @@ class StateEnvs(Envs):
         step = Step(after, reward.astype(np.float32), terminated, truncated, valid)
         ended = np.flatnonzero(terminated | truncated)
         if len(ended):
-            state[ended] = self.first(len(ended)).numpy()
-            elapsed[ended] = 0
+            begun = self.first(len(ended)).numpy()
+            state[ended], elapsed[ended] = begun, 0
             after = after.copy()
-            after[ended] = self.observe(state[ended])
+            after[ended] = self.observe(begun)
         before[:] = state
         return step, after
